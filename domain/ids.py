@@ -1,0 +1,93 @@
+"""Identities: opaque 24 lower-case hex digits, and the two numbering systems that the world uses for movies.
+
+The id of a movie or a genre is derived from its TMDB number, so every store, every host and every restart gives the
+same movie the same id, and a movie may refer to a genre before that genre has arrived.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import ClassVar, NewType
+
+from domain.errors import Invalid
+
+MovieId = NewType("MovieId", str)
+GenreId = NewType("GenreId", str)
+RunId = NewType("RunId", str)
+
+OWN_ID = re.compile(r"[0-9a-f]{24}")
+IMDB_ID = re.compile(r"tt[0-9]{7,10}")
+LARGEST_TMDB_NUMBER = 2**31 - 1
+
+NewId = Callable[[], str]
+"""Makes a fresh id: 24 lower-case hex digits, never the same twice on any host."""
+
+
+@dataclass(eq=False)
+class IdMalformed(Invalid):
+    """A text that should be an id is none."""
+
+    field: str
+    rule: ClassVar[str] = "must be 24 lower-case hex digits"
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class TmdbNumber:
+    """TMDB's number of a movie, as in https://www.themoviedb.org/movie/603."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImdbId:
+    """IMDb's id of a movie, as in https://www.imdb.com/title/tt0133093."""
+
+    value: str
+
+
+MovieRef = MovieId | TmdbNumber | ImdbId
+"""Any of the three ways in which a client may name a movie."""
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of one of our ids."""
+    return OWN_ID.fullmatch(text) is not None
+
+
+def movie_id(tmdb_number: int) -> MovieId:
+    """Our id of the movie that TMDB numbers so."""
+    return MovieId(_derived("movie", tmdb_number))
+
+
+def genre_id(tmdb_number: int) -> GenreId:
+    """Our id of the genre that TMDB numbers so."""
+    return GenreId(_derived("genre", tmdb_number))
+
+
+def movie_ref(text: str) -> MovieRef | None:
+    """Read a movie's name from a path: our id, a TMDB number (`603`) or an IMDb id (`tt0133093`).
+
+    None if it has none of the three forms, so no movie can have that name.
+    """
+    if is_id(text):
+        return MovieId(text)
+    if IMDB_ID.fullmatch(text):
+        return ImdbId(text)
+    number = tmdb_number(text)
+    return TmdbNumber(number) if number else None
+
+
+def tmdb_number(text: str) -> int | None:
+    """Read one of TMDB's numbers, which are positive and fit 31 bits; None if the text is none."""
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST_TMDB_NUMBER)):
+        return None
+    number = int(text)
+    return number if 0 < number <= LARGEST_TMDB_NUMBER else None
+
+
+def _derived(kind: str, number: int) -> str:
+    return sha256(f"{kind}:{number}".encode()).hexdigest()[:24]

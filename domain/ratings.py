@@ -1,0 +1,129 @@
+"""Scores and the tally: exact averages from integer counters, whatever the order in which ratings arrive."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from domain.errors import Invalid
+
+LOWEST, HIGHEST = 2, 20
+"""The range of a score in half points: 1 to 10 in steps of a half."""
+
+STEPS = HIGHEST - LOWEST + 1
+"""How many different scores there are: 19."""
+
+
+@dataclass(eq=False)
+class ScoreOutOfRange(Invalid):
+    """A score that is not one of the 19."""
+
+    value: object
+    field: ClassVar[str] = "rating"
+    rule: ClassVar[str] = "must be between 1 and 10 in steps of 0.5"
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.rule}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Score:
+    """One user's verdict on one movie: 1 to 10 in steps of a half."""
+
+    half_points: int
+
+    def __post_init__(self) -> None:
+        if not LOWEST <= self.half_points <= HIGHEST:
+            raise ScoreOutOfRange(self.half_points / 2)
+
+    @classmethod
+    def of(cls, points: float) -> "Score":
+        """The score for a number of points, such as 8 or 7.5. Raises ScoreOutOfRange for every other number."""
+        doubled = points * 2
+        if not LOWEST <= doubled <= HIGHEST or doubled != int(doubled):
+            raise ScoreOutOfRange(points)
+        return cls(int(doubled))
+
+    @property
+    def points(self) -> float:
+        """The score as people write it: 1.0 to 10.0."""
+        return self.half_points / 2
+
+
+PRIOR_WEIGHT = 10
+"""How many imagined votes pull a movie's weighted rating towards `PRIOR_MEAN`."""
+
+PRIOR_MEAN = Score(13)
+"""The score of those imagined votes, 6.5: what an average film gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many users gave each of the 19 scores, lowest first. Adding tallies merges them, in any order."""
+
+    counts: tuple[int, ...] = field(default=(0,) * STEPS)
+
+    def __post_init__(self) -> None:
+        if len(self.counts) != STEPS:
+            message = f"a tally has {STEPS} counters, not {len(self.counts)}"
+            raise ValueError(message)
+
+    @classmethod
+    def of(cls, scores: Iterable[Score]) -> "Tally":
+        """Count scores."""
+        counts = [0] * STEPS
+        for score in scores:
+            counts[score.half_points - LOWEST] += 1
+        return cls(tuple(counts))
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)))
+
+    @property
+    def count(self) -> int:
+        """How many users have rated."""
+        return sum(self.counts)
+
+    @property
+    def half_points(self) -> int:
+        """The sum of all scores, in half points."""
+        return sum(count * half for half, count in enumerate(self.counts, LOWEST))
+
+    @property
+    def average(self) -> float | None:
+        """The mean score in points, one decimal, rounded half up; None until someone has rated.
+
+        Integers all the way: a mean of 7.25 is 7.3, which binary fractions would not promise.
+        """
+        if not self.count:
+            return None
+        tenths = (10 * self.half_points + self.count) // (2 * self.count)
+        return tenths / 10
+
+    @property
+    def weighted(self) -> float | None:
+        """The Bayesian estimate of the movie's worth in points, two decimals; None until someone has rated.
+
+        (v·R + m·C) / (v + m), with v votes of mean R, m = PRIOR_WEIGHT and C = PRIOR_MEAN: the formula that IMDb
+        published for its Top 250. It keeps a single 10.0 from standing above a thousand nines.
+        """
+        if not self.count:
+            return None
+        votes = self.count + PRIOR_WEIGHT
+        half_points = self.half_points + PRIOR_WEIGHT * PRIOR_MEAN.half_points
+        hundredths = (100 * half_points + votes) // (2 * votes)
+        return hundredths / 100
+
+    @property
+    def distribution(self) -> dict[str, int]:
+        """The counters by score as people write it: `{"1": 0, "1.5": 0, …, "10": 3}`."""
+        return {f"{half / 2:g}": count for half, count in enumerate(self.counts, LOWEST)}
+
+
+def between(old: Score | None, new: Score | None) -> Tally:
+    """The change of a movie's tally when one user's score goes from `old` to `new`; None stands for no score."""
+    counts = [0] * STEPS
+    if old:
+        counts[old.half_points - LOWEST] -= 1
+    if new:
+        counts[new.half_points - LOWEST] += 1
+    return Tally(tuple(counts))

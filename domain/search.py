@@ -1,0 +1,374 @@
+"""Search by title: folding, the terms that an index keeps, and the ranking, the same over every store.
+
+A title is folded to a *key*: lower case, no accents, no width, words parted by spaces, and by hyphens where the title
+joined them (`WALL·E` is `wall-e`). From the key come the *terms* under which a store files the movie. A query is folded
+alike and becomes *probes*: lists of clauses, each a set of terms of which a movie must carry at least one. A store
+answers probes from one index; which of the found movies match, and in which order, is decided here.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+from domain.ids import MovieId
+
+HEAD = 5
+"""Beginnings of words are terms up to this many letters."""
+
+STUMP = 7
+"""A slip is looked for in this many letters from the start of a word or title; the rest is compared when ranking."""
+
+TAIL = 5
+"""The last letters of a long title are a term: they find it when both slips are in its beginning."""
+
+SPELLABLE = 4
+"""A word this long may hold a slip; a shorter one would be near to too many others."""
+
+WORDS_OF_A_TITLE = 32
+"""Only so many words of a title are indexed."""
+
+Probe = tuple[frozenset[str], ...]
+"""Clauses, the rarest first if one can tell: a movie must carry a term of each."""
+
+_UNDECOMPOSED = str.maketrans(
+    {
+        "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n",
+        "ə": "e", "&": " and ", "⁄": " ",
+    }
+)  # fmt: skip
+"""Letters that Unicode does not take apart, and signs that stand for a word."""
+
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x3400, 0x9FFF),  # Han
+    (0x20000, 0x3FFFF),  # Han, rare
+)
+"""Scripts that do not part words by spaces, as ranges of code points."""
+
+
+def literal(text: str) -> str:
+    """A title as it would be typed with care: only case and spacing folded."""
+    return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+def sortable(title: str) -> str:
+    """A title's place in the alphabet: case, accents and width folded, punctuation kept."""
+    return " ".join(_plain(title).split()) or literal(title)
+
+
+def key(title: str) -> str:
+    """Fold a title for searching; never empty for a title that shows anything.
+
+    Letters and digits remain; what stood between them becomes a space, or a hyphen if no space was there.
+    """
+    folded = "".join(
+        char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-" for char in _plain(title)
+    )
+    words = (part.strip("-") for part in folded.split())
+    return " ".join("-".join(filter(None, word.split("-"))) for word in words if word) or "".join(
+        title.split()
+    )
+
+
+def compact(title_key: str) -> str:
+    """A key without its gaps: what spacing and punctuation cannot change."""
+    return title_key.replace(" ", "").replace("-", "")
+
+
+def words(title_key: str) -> tuple[str, ...]:
+    """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced scripts."""
+    found: dict[str, None] = {}
+    for chunk in title_key.split():
+        parts = chunk.split("-")
+        for part in (*parts, "".join(parts)):
+            found[part] = None
+            found.update(dict.fromkeys(_pairs(part)))
+    return tuple(found)
+
+
+def terms(titles: Iterable[str]) -> frozenset[str]:
+    """All terms under which a movie with these titles is filed."""
+    return frozenset(term for title_key in {key(title) for title in titles} for term in _terms(title_key))
+
+
+def _terms(title_key: str) -> Iterator[str]:
+    whole = compact(title_key)
+    yield _exactly(whole)
+    yield _ending(whole)
+    yield from (_near_title(stump) for stump in _stumps(whole))
+    for word in words(title_key)[:WORDS_OF_A_TITLE]:
+        yield _word(word)
+        yield from (_word(word[:length]) for length in range(1, min(HEAD, len(word)) + 1))
+        if len(word) >= SPELLABLE:
+            yield from (_near_word(stump) for stump in _stumps(word))
+
+
+@dataclass(frozen=True)
+class Query:
+    """What someone typed, folded. The last word may be the beginning of one."""
+
+    text: str
+
+    @cached_property
+    def key(self) -> str:
+        return key(self.text)
+
+    @cached_property
+    def compact(self) -> str:
+        return compact(self.key)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words that a matching title holds, in the order typed; pairs of letters for unspaced scripts."""
+        parts = [part for chunk in self.key.split() for part in chunk.split("-")]
+        return tuple(word for part in parts for word in (_pairs(part) or (part,)))
+
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The words as typed, for comparing with slips."""
+        return tuple(part for chunk in self.key.split() for part in chunk.split("-"))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was typed that could be found."""
+        return not self.compact
+
+    def strict_probes(self) -> tuple[Probe, ...]:
+        """What may match without a slip: the exact title, and titles that hold all words."""
+        *complete, last = self.words
+        clauses = [frozenset({_word(word)}) for word in complete] + [
+            frozenset({_word(last[:HEAD]), _word(last)})
+        ]
+        return (frozenset({_exactly(self.compact)}),), _rarest_first(clauses)
+
+    def lenient_probes(self) -> tuple[Probe, ...]:
+        """What may match with slips: titles near the whole query, and titles that hold a word near each of its words."""
+        near_title = frozenset(_near_title(stump) for stump in _stumps(self.compact))
+        probes: list[Probe] = [(near_title,)]
+        if forgiven(len(self.compact) + 2) > 1:  # the title may be longer by what was dropped
+            probes.append((frozenset({_ending(self.compact)}),))
+        probes.append(_rarest_first([self._near(word) for word in self.runs]))
+        return tuple(probes)
+
+    def _near(self, word: str) -> frozenset[str]:
+        exact = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
+        stumps = _stumps(word) if len(word) >= SPELLABLE - 1 else ()
+        return frozenset(exact.union(_near_word(stump) for stump in stumps))
+
+
+class Tier(IntEnum):
+    """How a title matches, best first."""
+
+    EXACT = 0
+    PREFIX = 1
+    WORDS = 2
+    NEAR_TITLE = 3
+    NEAR_WORDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A movie that a probe found: its titles as shown, their keys in the same order, and its popularity."""
+
+    id: MovieId
+    titles: tuple[str, ...]
+    keys: tuple[str, ...]
+    popularity: float | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Match:
+    """A candidate that matches; matches sort best first.
+
+    `slips` counts typing errors in the near tiers, and in the exact tier how much folding it took.
+    """
+
+    tier: Tier
+    slips: int
+    unpopularity: float
+    id: MovieId
+
+
+Find = Callable[[Probe], Sequence[Candidate]]
+"""Answers a probe: the most popular movies that carry a term of each clause."""
+
+ENOUGH = 20
+"""With so many matches without a slip, none with slips are looked for."""
+
+
+def search(query: Query, find: Find) -> list[Match]:
+    """All matches that the probes find, best first: exact title, prefix, all words, near; popularity breaks ties."""
+    if query.empty:
+        return []
+    matches = _ranked(query, query.strict_probes(), find)
+    if len(matches) < ENOUGH:
+        lenient = _ranked(query, query.lenient_probes(), find)
+        matches = {**lenient, **matches}
+    return sorted(matches.values())
+
+
+def rank(query: Query, candidate: Candidate) -> Match | None:
+    """How a movie matches, by the better of its titles; None if it does not."""
+    ranked = [
+        (tier, slips, place)
+        for place, (title, title_key) in enumerate(zip(candidate.titles, candidate.keys, strict=True))
+        for tier, slips in [_title_match(query, title, title_key)]
+        if tier is not None
+    ]
+    if not ranked:
+        return None
+    tier, slips, place = min(ranked)
+    unpopularity = -candidate.popularity if candidate.popularity is not None else float("inf")
+    return Match(tier, 2 * slips + place if tier is Tier.EXACT else slips, unpopularity, candidate.id)
+
+
+def forgiven(length: int) -> int:
+    """How many typing errors are forgiven in so many letters: none in 1 or 2, one in up to 11, two in more."""
+    return 0 if length < 3 else 1 if length < 12 else 2
+
+
+def slips(typed: str, meant: str) -> int:
+    """How many letters were dropped, added, exchanged or swapped with their neighbour (optimal string alignment).
+
+    Bit-parallel after H. Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003:
+    one integer operation does the work of a whole column of the usual table.
+    """
+    if not typed or not meant:
+        return len(typed) or len(meant)
+    places: dict[str, int] = {}
+    for place, char in enumerate(typed):
+        places[char] = places.get(char, 0) | 1 << place
+    full, last = (1 << len(typed)) - 1, 1 << (len(typed) - 1)
+    rises, falls, diagonal, equal_before, distance = full, 0, 0, 0, len(typed)
+    for char in meant:
+        equal = places.get(char, 0)
+        swapped = ((~diagonal & equal) << 1) & equal_before
+        diagonal = (((equal & rises) + rises) ^ rises) | equal | falls | swapped
+        up, down = falls | ~(diagonal | rises), diagonal & rises
+        distance += bool(up & last) - bool(down & last)
+        up, down = up << 1 | 1, down << 1
+        rises, falls = (down | ~(diagonal | up)) & full, up & diagonal & full
+        equal_before = equal
+    return distance
+
+
+def _ranked(query: Query, probes: Iterable[Probe], find: Find) -> dict[MovieId, Match]:
+    found = {candidate.id: candidate for probe in probes for candidate in find(probe)}
+    matches = (rank(query, candidate) for candidate in found.values())
+    return {match.id: match for match in matches if match}
+
+
+def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None, int]:
+    whole = compact(title_key)
+    if whole == query.compact:
+        return Tier.EXACT, _folding(query, title, title_key)
+    if whole.startswith(query.compact):
+        return Tier.PREFIX, 0
+    held = words(title_key)
+    if _holds_all(query.words, held):
+        return Tier.WORDS, 0
+    distance = _few_slips(query.compact, whole)
+    if distance is not None:
+        return Tier.NEAR_TITLE, distance
+    total = _slips_of_words(query.runs, held)
+    return (Tier.NEAR_WORDS, total) if total is not None else (None, 0)
+
+
+def _folding(query: Query, title: str, title_key: str) -> int:
+    if literal(title) == literal(query.text):
+        return 0
+    return 1 if title_key == query.key else 2
+
+
+def _holds_all(wanted: Sequence[str], held: Sequence[str]) -> bool:
+    *complete, last = wanted
+    return all(word in held for word in complete) and any(word.startswith(last) for word in held)
+
+
+def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
+    """The slips in all wanted words together, each taken for the nearest held one; None if one is near to none."""
+    total = 0
+    for place, word in enumerate(wanted):
+        if word in held or (place == len(wanted) - 1 and any(other.startswith(word) for other in held)):
+            continue
+        spelt = (_few_slips(word, other) for other in held if max(len(word), len(other)) >= SPELLABLE)
+        distances = [distance for distance in spelt if distance is not None]
+        if not distances:
+            return None
+        total += min(distances)
+    return total
+
+
+def _few_slips(typed: str, meant: str) -> int | None:
+    """The slips between two words or titles; None if they are more than is forgiven."""
+    allowed = forgiven(max(len(typed), len(meant)))
+    if abs(len(typed) - len(meant)) > allowed:
+        return None
+    distance = slips(typed, meant)
+    return distance if distance <= allowed else None
+
+
+def _plain(text: str) -> str:
+    """Case, accents and width folded; letters that Unicode does not take apart are spelt out."""
+    parted = "".join(f" {char}" if unicodedata.category(char) == "No" else char for char in text)
+    apart = unicodedata.normalize("NFKD", parted.casefold()).casefold()
+    bare = "".join(char for char in apart if not _is_accent(char))
+    return unicodedata.normalize("NFC", bare).translate(_UNDECOMPOSED)
+
+
+def _is_accent(char: str) -> bool:
+    """Marks that change a letter's look, not the letter: those above, below and through it, and the points of Hebrew
+    and Arabic. Vowel signs and voicing marks, which other scripts write as marks, make another letter and stay."""
+    marked = unicodedata.combining(char)
+    return marked == 1 or 10 <= marked <= 36 or marked >= 200 or unicodedata.category(char) == "Cf"
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char).startswith("M")
+
+
+def _is_unspaced(char: str) -> bool:
+    return any(first <= ord(char) <= last for first, last in _UNSPACED)
+
+
+def _pairs(word: str) -> tuple[str, ...]:
+    """The neighbouring letters of a word in an unspaced script, two by two; nothing for other words."""
+    if len(word) < 3 or not all(map(_is_unspaced, word)):
+        return ()
+    return tuple(word[place : place + 2] for place in range(len(word) - 1))
+
+
+def _stumps(word: str) -> set[str]:
+    """The beginning of a word, as it is and with each one letter left out: two words one slip apart share a stump."""
+    stump = word[:STUMP]
+    return {stump} | {stump[:place] + stump[place + 1 :] for place in range(len(stump))} - {""}
+
+
+def _rarest_first(clauses: Sequence[frozenset[str]]) -> Probe:
+    """Long terms are rarer than short ones, as a rule."""
+    return tuple(sorted(dict.fromkeys(clauses), key=lambda clause: -max(map(len, clause))))
+
+
+def _exactly(whole: str) -> str:
+    return f"={whole}"
+
+
+def _ending(whole: str) -> str:
+    return f"${whole[-TAIL:]}"
+
+
+def _near_title(stump: str) -> str:
+    return f"^{stump}"
+
+
+def _word(word: str) -> str:
+    return word
+
+
+def _near_word(stump: str) -> str:
+    return f"~{stump}"

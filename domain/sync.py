@@ -1,0 +1,301 @@
+"""A sync run: what one pass over a source did, page by page, and the states that it may be in.
+
+    in-progress ──> success     every page and every movie was read
+                ──> partial     something could not be read; `problems` names it
+                ──> failed      nothing could be read, the run was refused, or its process died
+                ──> cancelled   someone stopped it
+
+A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts only
+the pages that were left.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from domain.errors import Conflict, NotFound, Unavailable
+from domain.ids import RunId
+from domain.movies import GenreFacts, MovieFacts, Outcome
+
+PAGES_OF_A_LIST = 500
+"""TMDB answers no page beyond this one, whatever its `total_pages` says."""
+
+LONGEST_CHANGES = timedelta(days=14)
+"""TMDB lists changes this far back, no farther."""
+
+RESUMABLE_FOR = timedelta(hours=12)
+"""A failed run older than this is not taken up: the lists will have moved on, and all pages are read anew."""
+
+PROBLEMS_NAMED = 20
+"""So many problems are spelt out in a run's `error`; of the others it gives the number."""
+
+
+class Entity(StrEnum):
+    """What a run brings up to date."""
+
+    GENRES = "genres"
+    MOVIES = "movies"
+    CHANGES = "changes"
+
+
+class Status(StrEnum):
+    """Where a run stands."""
+
+    IN_PROGRESS = "in-progress"
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(eq=False)
+class RunNotFound(NotFound):
+    """No sync run has that id."""
+
+    code: ClassVar[str] = "run_not_found"
+    id: str
+
+    def __str__(self) -> str:
+        return "There is no such sync run"
+
+
+@dataclass(eq=False)
+class SyncRunning(Conflict):
+    """A run of that kind is at work already."""
+
+    code: ClassVar[str] = "sync_running"
+    entity: Entity
+
+    def __str__(self) -> str:
+        return f"A sync of {self.entity} is running already"
+
+
+@dataclass(eq=False)
+class RunClosed(Conflict):
+    """The run was closed, cancelled or taken over; what was to be written under its name is refused."""
+
+    code: ClassVar[str] = "run_closed"
+    id: RunId
+
+    def __str__(self) -> str:
+        return "The sync run is closed"
+
+
+@dataclass(eq=False)
+class SourceUnavailable(Unavailable):
+    """The source could not be reached or gave no usable answer, after all retries."""
+
+    code: ClassVar[str] = "source_unavailable"
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(eq=False)
+class SourceRefused(Unavailable):
+    """The source does not accept our credential; trying again is no use. `reason` names the setting to mend."""
+
+    code: ClassVar[str] = "source_refused"
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A source's answer: it does not know the movie, or no longer."""
+
+    tmdb_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A source's answer on one movie that could not be had or understood."""
+
+    tmdb_id: int
+    reason: str
+
+
+Detail = MovieFacts | Gone | Unread
+"""What came of asking a source for one movie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPage:
+    """A page of a source's list of movies; `unreadable` tells, a sentence each, which rows made no sense."""
+
+    total_pages: int
+    movies: tuple[MovieFacts, ...]
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedPage:
+    """A page of the numbers of movies that changed at a source."""
+
+    total_pages: int
+    tmdb_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harvest:
+    """What one page of a run brought in, to be stored in one step with the run's counts.
+
+    Each of `movies` and `genres` will be inserted, updated or unchanged; `gone` are movies that we hold and the source
+    no longer knows; `duplicates` and `skipped` are rows that were read and left aside.
+    """
+
+    page: int
+    at: datetime
+    movies: tuple[MovieFacts, ...] = ()
+    genres: tuple[GenreFacts, ...] = ()
+    gone: tuple[int, ...] = ()
+    duplicates: int = 0
+    skipped: int = 0
+    requests: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fetched(self) -> int:
+        """Rows read: all of the above together."""
+        return len(self.movies) + len(self.genres) + len(self.gone) + self.duplicates + self.skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRun:
+    """The record of one run. Counts are of rows, pages and requests of this run alone.
+
+    `done` are the pages that it finished; `inherited` those that the failed run which it follows had finished, so they
+    were not read again. `last_page` is where the source's list ends, once that is known.
+    """
+
+    id: RunId
+    entity: Entity
+    started_at: datetime
+    status: Status = Status.IN_PROGRESS
+    finished_at: datetime | None = None
+    last_page: int | None = None
+    done: frozenset[int] = frozenset()
+    inherited: frozenset[int] = frozenset()
+    pages_failed: int = 0
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    duplicates: int = 0
+    requests: int = 0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether it may still change."""
+        return self.status is Status.IN_PROGRESS
+
+    @property
+    def complete(self) -> bool:
+        """Whether it read every page: what it did not name as a problem is up to date as of its start."""
+        return self.status in (Status.SUCCESS, Status.PARTIAL) and not self.pages_failed
+
+    @property
+    def pages_total(self) -> int:
+        """How many pages this run has to read; 0 until that is known."""
+        return len(self.pages_left) + len(self.done)
+
+    @property
+    def pages_done(self) -> int:
+        """How many of them it has stored."""
+        return len(self.done)
+
+    @property
+    def pages_left(self) -> tuple[int, ...]:
+        """The pages still to be read, in order."""
+        finished = self.done | self.inherited
+        return tuple(page for page in range(1, (self.last_page or 0) + 1) if page not in finished)
+
+    @property
+    def error(self) -> str | None:
+        """The problems in one text."""
+        if not self.problems:
+            return None
+        named = "; ".join(self.problems[:PROBLEMS_NAMED])
+        more = len(self.problems) - PROBLEMS_NAMED
+        return f"{named}; and {more} more" if more > 0 else named
+
+    def following(self, failed: "SyncRun | None") -> "SyncRun":
+        """This run, just begun, taking up the pages that a failed one left, if that is recent enough."""
+        if failed is None or failed.status is not Status.FAILED or not failed.done | failed.inherited:
+            return self
+        if failed.entity is not self.entity or self.started_at - failed.started_at > RESUMABLE_FOR:
+            return self
+        inherited = failed.done | failed.inherited
+        return replace(self, inherited=inherited, last_page=failed.last_page)
+
+    def resuming_from(self, before: "SyncRun | None") -> datetime:
+        """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run before it."""
+        if before is None or before.complete or self.started_at - before.started_at > RESUMABLE_FOR:
+            return self.started_at
+        return before.started_at
+
+    def bounded(self, last_page: int) -> "SyncRun":
+        """This run, knowing where the list ends."""
+        return replace(self, last_page=last_page)
+
+    def stored(self, harvest: Harvest, outcomes: Iterable[Outcome]) -> "SyncRun":
+        """This run after a page was stored, with what that did to each movie of it."""
+        happened = list(outcomes)
+        return replace(
+            self,
+            done=self.done | {harvest.page},
+            fetched=self.fetched + harvest.fetched,
+            inserted=self.inserted + happened.count(Outcome.INSERTED),
+            updated=self.updated + happened.count(Outcome.UPDATED),
+            unchanged=self.unchanged + happened.count(Outcome.UNCHANGED),
+            skipped=self.skipped + harvest.skipped,
+            duplicates=self.duplicates + harvest.duplicates,
+            requests=self.requests + harvest.requests,
+            problems=self.problems + harvest.problems,
+        )
+
+    def missed(self, page: int, reason: str, requests: int) -> "SyncRun":
+        """This run after a page could not be read."""
+        return replace(
+            self,
+            pages_failed=self.pages_failed + 1,
+            requests=self.requests + requests,
+            problems=(*self.problems, f"page {page}: {reason}"),
+        )
+
+    def finished(self, at: datetime) -> "SyncRun":
+        """This run at its end: success, partial where something was not read, failed where nothing was."""
+        if self.pages_failed and not self.done | self.inherited:
+            return self._closed(Status.FAILED, at)
+        return self._closed(Status.PARTIAL if self.problems else Status.SUCCESS, at)
+
+    def failed(self, at: datetime, reason: str) -> "SyncRun":
+        """This run, stopped by something that it cannot go on from."""
+        return replace(self._closed(Status.FAILED, at), problems=(reason, *self.problems))
+
+    def cancelled(self, at: datetime) -> "SyncRun":
+        """This run, stopped by someone."""
+        return self._closed(Status.CANCELLED, at)
+
+    def _closed(self, status: Status, at: datetime) -> "SyncRun":
+        if not self.running:
+            raise RunClosed(self.id)
+        return replace(self, status=status, finished_at=at)
+
+
+def days_to_ask(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
+    """The first and last day to ask a source for changes since a good run; None if it does not tell so far back.
+
+    They begin a little before that run did, because what a failed run refreshed in its stead counts as fresh.
+    """
+    if last_good is None:
+        return None
+    first = last_good.started_at - RESUMABLE_FOR
+    return (first.date(), now.date()) if now.date() - first.date() <= LONGEST_CHANGES else None

@@ -1,0 +1,153 @@
+"""The rules of lists."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.browsing import (
+    Cursor,
+    GenreChoiceMixed,
+    MovieFilter,
+    SortBy,
+    Sorting,
+    SortOrder,
+    Span,
+    UnknownGenre,
+    genre_choice,
+    spans,
+)
+from domain.ids import MovieId, genre_id, movie_id
+from domain.movies import Genre, GenreFacts, Movie, MovieFacts
+from domain.ratings import Score, Tally
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+WAR, DRAMA = (
+    Genre.first_heard(GenreFacts(tmdb_id=number, name=name), NOW)
+    for number, name in ((10752, "War"), (18, "Drama"))
+)
+RAN = replace(
+    Movie.first_heard(
+        MovieFacts(
+            tmdb_id=11645,
+            title="Ran",
+            original_title="乱",
+            original_language="ja",
+            release_date=date(1985, 6, 1),
+            vote_count=1600,
+            genres=(WAR.id, DRAMA.id),
+        ),
+        NOW,
+    ),
+    tally=Tally.of([Score.of(8), Score.of(9)]),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "admitted"),
+    [
+        (MovieFilter(), True),
+        (MovieFilter(all_genres=frozenset({WAR.id, DRAMA.id})), True),
+        (MovieFilter(all_genres=frozenset({WAR.id, genre_id(28)})), False),
+        (MovieFilter(any_genres=frozenset({WAR.id, genre_id(28)})), True),
+        (MovieFilter(any_genres=frozenset({genre_id(28)})), False),
+        (MovieFilter(year_from=1985, year_to=1985), True),
+        (MovieFilter(year_from=1986), False),
+        (MovieFilter(year_to=1984), False),
+        (MovieFilter(min_rating=8.5), True),
+        (MovieFilter(min_rating=8.6), False),
+        (MovieFilter(min_votes=1600), True),
+        (MovieFilter(min_votes=1601), False),
+        (MovieFilter(language="ja"), True),
+        (MovieFilter(language="en"), False),
+    ],
+)
+def test_a_filter_admits_what_meets_all_its_conditions(wanted: MovieFilter, admitted: bool) -> None:
+    assert wanted.admits(RAN) is admitted
+
+
+def test_what_is_unknown_meets_no_condition() -> None:
+    unknown = Movie.first_heard(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
+    assert MovieFilter().admits(unknown)
+    for wanted in (MovieFilter(year_from=1870), MovieFilter(min_rating=1), MovieFilter(min_votes=0)):
+        assert not wanted.admits(unknown)
+
+
+def test_a_movie_that_is_not_listed_meets_no_filter() -> None:
+    assert not MovieFilter().admits(RAN.removed(NOW))
+
+
+@given(
+    st.none() | st.floats(0, 9) | st.integers(0, 9),
+    st.integers(1, 99),
+    st.lists(st.tuples(st.none() | st.integers(0, 3), st.integers(1, 99))),
+)
+def test_the_spans_behind_a_cursor_hold_exactly_what_follows_it(
+    value: float | None, number: int, rows: list[tuple[int | None, int]]
+) -> None:
+    for descending in (True, False):
+        order = sorted({(row, movie_id(n)) for row, n in rows}, key=lambda row: _place(row, descending))
+        after = [
+            row for row in order if _place(row, descending) > _place((value, movie_id(number)), descending)
+        ]
+        found = [
+            row
+            for span in spans(Cursor(value, movie_id(number)))
+            for row in order
+            if _within(row, span, descending)
+        ]
+        assert found == after
+
+
+def _place(row: tuple[float | None, MovieId], descending: bool) -> tuple[bool, float, MovieId]:
+    value, identifier = row
+    return (value is None, (-value if descending else value) if value is not None else 0, identifier)
+
+
+def _within(row: tuple[float | None, MovieId], span: Span, descending: bool) -> bool:
+    value, identifier = row
+    if span.after and identifier <= span.after:
+        return False
+    if value is None or not span.known:
+        return value is None and not span.known
+    if span.at is not None:
+        return value == span.at
+    assert isinstance(span.beyond, int | float)
+    return value < span.beyond if descending else value > span.beyond
+
+
+def test_a_list_begins_with_what_is_known() -> None:
+    assert spans(None) == (Span(known=True), Span(known=False))
+
+
+def test_each_order_compares_its_own_value() -> None:
+    values = {by: Sorting(by, SortOrder.ASC).value(RAN) for by in SortBy}
+    assert values == {
+        SortBy.POPULARITY: None,
+        SortBy.RELEASE_DATE: "1985-06-01",
+        SortBy.TITLE: "ran",
+        SortBy.VOTE_AVERAGE: None,
+        SortBy.AVERAGE_RATING: 8.5,
+        SortBy.WEIGHTED_RATING: 6.83,
+        SortBy.RATINGS_COUNT: 2,
+    }
+
+
+def test_a_choice_of_genres_is_all_or_any() -> None:
+    both = frozenset({WAR.id, DRAMA.id})
+    assert genre_choice("war, 18", [WAR, DRAMA]) == (both, frozenset())
+    assert genre_choice(f"{WAR.id}|drama", [WAR, DRAMA]) == (frozenset(), both)
+    assert genre_choice("DRAMA", [WAR, DRAMA]) == ({DRAMA.id}, frozenset())
+
+
+@pytest.mark.parametrize("text", ["western", "", "war,", "|", "0"])
+def test_a_choice_of_a_genre_that_is_not_held_is_refused(text: str) -> None:
+    with pytest.raises(UnknownGenre, match="genre must be the id, TMDB number or name of a genre"):
+        genre_choice(text, [WAR, DRAMA])
+
+
+def test_a_choice_is_not_both_all_and_any() -> None:
+    with pytest.raises(GenreChoiceMixed, match="not both"):
+        genre_choice("war,drama|18", [WAR, DRAMA])

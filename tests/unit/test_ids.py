@@ -1,0 +1,51 @@
+"""The rules of identities."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ids import IdMalformed, ImdbId, TmdbNumber, genre_id, is_id, movie_id, movie_ref, tmdb_number
+
+numbers = st.integers(1, 2**31 - 1)
+
+
+@given(numbers)
+def test_an_id_is_24_lower_case_hex_digits_and_always_the_same(number: int) -> None:
+    assert is_id(movie_id(number))
+    assert movie_id(number) == movie_id(number)
+    assert movie_id(number) != genre_id(number)
+
+
+@given(numbers, numbers)
+def test_different_movies_have_different_ids(one: int, other: int) -> None:
+    assert (movie_id(one) == movie_id(other)) == (one == other)
+
+
+@given(numbers)
+def test_a_movie_has_three_names(number: int) -> None:
+    assert movie_ref(str(number)) == TmdbNumber(number)
+    assert movie_ref(movie_id(number)) == movie_id(number)
+    assert movie_ref(f"tt{number:07}") == ImdbId(f"tt{number:07}")
+
+
+@given(st.text())
+def test_any_other_text_names_no_movie(text: str) -> None:
+    ref = movie_ref(text)
+    if isinstance(ref, TmdbNumber):
+        assert ref.value == int(text)
+    elif isinstance(ref, ImdbId):
+        assert text.startswith("tt")
+    else:
+        assert ref is None or is_id(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "+5", "1.0", " 1", "²", "١", "2147483648", "9" * 5000, "tt1", "TT0133093"]
+)
+def test_what_only_looks_like_a_number_is_none(text: str) -> None:
+    assert tmdb_number(text) is None
+    assert movie_ref(text) is None
+
+
+def test_a_malformed_id_names_its_field() -> None:
+    assert str(IdMalformed("movie_id")) == "movie_id must be 24 lower-case hex digits"

@@ -1,0 +1,106 @@
+"""The rules by which a source's word becomes our record."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ids import genre_id
+from domain.movies import Genre, GenreFacts, Movie, MovieFacts, Outcome, folded_name, genres_told, outcome
+
+MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+LISTED = MovieFacts(tmdb_id=1, title="Ran", original_title="乱", popularity=5.0)
+DETAILED = replace(LISTED, runtime=160, imdb_id="tt0089881", detailed=True)
+
+texts = st.text(min_size=1, max_size=5)
+movie_facts = st.builds(
+    MovieFacts,
+    tmdb_id=st.just(1),
+    title=texts,
+    original_title=texts,
+    popularity=st.none() | st.floats(0, 9),
+    runtime=st.none() | st.integers(1, 300),
+    imdb_id=st.none() | st.just("tt0000001"),
+    adult=st.booleans(),
+    genres=st.lists(st.integers(1, 3).map(genre_id), unique=True).map(tuple),
+    detailed=st.booleans(),
+)
+genre_facts = st.lists(
+    st.builds(GenreFacts, tmdb_id=st.integers(1, 4), name=st.sampled_from(["A", "a", "B", "C "]))
+)
+
+
+def test_a_list_does_not_erase_what_the_own_page_told() -> None:
+    movie = Movie.first_heard(DETAILED, MONDAY).told(replace(LISTED, popularity=9.0), TUESDAY)
+    assert movie.facts == replace(DETAILED, popularity=9.0)
+
+
+def test_the_own_page_may_take_back_what_it_told() -> None:
+    movie = Movie.first_heard(DETAILED, MONDAY).told(replace(DETAILED, runtime=None), TUESDAY)
+    assert movie.facts.runtime is None
+
+
+@given(movie_facts, movie_facts)
+def test_telling_twice_is_telling_once(first: MovieFacts, second: MovieFacts) -> None:
+    once = Movie.first_heard(first, MONDAY).told(second, TUESDAY)
+    assert once.told(second, TUESDAY) == once
+    assert outcome(once, once.told(second, TUESDAY)) is Outcome.UNCHANGED
+
+
+@given(movie_facts, movie_facts)
+def test_a_record_keeps_its_identity_birth_and_tally(first: MovieFacts, second: MovieFacts) -> None:
+    before = Movie.first_heard(first, MONDAY)
+    after = before.told(second, TUESDAY)
+    assert (after.id, after.created_at, after.tally) == (before.id, before.created_at, before.tally)
+    assert after.synced_at == TUESDAY
+    assert (after.updated_at == TUESDAY) == (outcome(before, after) is Outcome.UPDATED)
+
+
+def test_a_movie_first_heard_of_is_inserted() -> None:
+    assert outcome(None, Movie.first_heard(LISTED, MONDAY)) is Outcome.INSERTED
+
+
+def test_the_own_page_is_wanted_for_news_and_for_an_unknown_runtime() -> None:
+    held = Movie.first_heard(DETAILED, MONDAY)
+    assert not held.wants_details(LISTED)
+    assert held.wants_details(replace(LISTED, popularity=6.0))
+    assert held.removed(TUESDAY).wants_details(LISTED)
+    assert Movie.first_heard(LISTED, MONDAY).wants_details(LISTED)
+
+
+def test_a_removed_movie_is_not_listed_until_its_source_knows_it_again() -> None:
+    removed = Movie.first_heard(DETAILED, MONDAY).removed(MONDAY)
+    assert not removed.listed
+    assert removed.removed(TUESDAY).removed_at == MONDAY
+    back = removed.told(DETAILED, TUESDAY)
+    assert back.listed
+    assert outcome(removed, back) is Outcome.UPDATED
+
+
+def test_an_adult_movie_is_not_listed() -> None:
+    assert not Movie.first_heard(replace(LISTED, adult=True), MONDAY).listed
+
+
+def test_a_poster_has_an_address_if_there_is_one() -> None:
+    assert Movie.first_heard(LISTED, MONDAY).poster_url is None
+    poster = Movie.first_heard(replace(LISTED, poster_path="/ran.jpg"), MONDAY).poster_url
+    assert poster == "https://image.tmdb.org/t/p/w500/ran.jpg"
+
+
+@given(genre_facts, genre_facts)
+def test_no_two_genres_bear_one_name_and_none_is_lost(
+    first: list[GenreFacts], second: list[GenreFacts]
+) -> None:
+    held = genres_told([], first, MONDAY)
+    after = genres_told(held, second, TUESDAY)
+    assert len({folded_name(genre.name) for genre in after}) == len(after)
+    assert {genre.tmdb_id for genre in after} == {fact.tmdb_id for fact in (*first, *second)}
+    assert genres_told(after, second, TUESDAY) == after
+
+
+def test_a_genre_answers_to_id_number_and_name_in_any_case() -> None:
+    genre = Genre.first_heard(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
+    for ref in (genre.id, "878", "science fiction", " SCIENCE FICTION", "Ｓcience Fiction"):
+        assert genre.answers_to(ref)
+    assert not genre.answers_to("Science")

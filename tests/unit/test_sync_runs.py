@@ -1,0 +1,131 @@
+"""The rules of sync runs."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ids import RunId
+from domain.movies import MovieFacts, Outcome
+from domain.sync import RESUMABLE_FOR, Entity, Harvest, RunClosed, Status, SyncRun, days_to_ask
+
+NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
+RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
+
+harvests = st.builds(
+    Harvest,
+    page=st.integers(1, 5),
+    at=st.just(NOON),
+    movies=st.lists(st.integers(1, 9), unique=True).map(
+        lambda numbers: tuple(MovieFacts(tmdb_id=n, title="a", original_title="a") for n in numbers)
+    ),
+    duplicates=st.integers(0, 3),
+    skipped=st.integers(0, 3),
+    requests=st.integers(0, 30),
+)
+
+
+@given(st.lists(harvests), st.data())
+def test_every_row_that_was_fetched_is_accounted_for(pages: list[Harvest], data: st.DataObject) -> None:
+    run = RUN
+    for harvest in pages:
+        outcomes = [data.draw(st.sampled_from(Outcome)) for _ in harvest.movies]
+        run = run.stored(harvest, outcomes)
+    assert run.fetched == run.inserted + run.updated + run.unchanged + run.skipped + run.duplicates
+    assert run.requests == sum(harvest.requests for harvest in pages)
+    assert run.done == {harvest.page for harvest in pages}
+
+
+@given(st.integers(0, 9), st.sets(st.integers(1, 9)), st.sets(st.integers(1, 9)))
+def test_a_successor_reads_the_pages_that_a_failed_run_left(
+    last: int, first: set[int], second: set[int]
+) -> None:
+    run = RUN.bounded(last)
+    for page in first:
+        run = run.stored(Harvest(page=page, at=NOON), [])
+    later = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=1))
+    heir = later.following(run.failed(NOON, "killed")).bounded(last)
+    assert set(heir.pages_left) == set(range(1, last + 1)) - first
+    for page in second - first:
+        heir = heir.stored(Harvest(page=page, at=NOON), [])
+    last_heir = later.following(heir.failed(NOON, "killed again")).bounded(last)
+    assert set(last_heir.pages_left) == set(range(1, last + 1)) - first - second
+
+
+@pytest.mark.parametrize(
+    "before", [None, RUN.finished(NOON), RUN.failed(NOON, "at once"), RUN.cancelled(NOON)]
+)
+def test_there_is_nothing_to_take_up_from_a_run_that_did_not_fail_half_way(before: SyncRun | None) -> None:
+    assert RUN.following(before) is RUN
+
+
+def test_an_old_or_foreign_run_is_not_taken_up() -> None:
+    failed = RUN.stored(Harvest(page=1, at=NOON), []).failed(NOON, "killed")
+    late = SyncRun(
+        id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + RESUMABLE_FOR + timedelta(seconds=1)
+    )
+    other = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=NOON)
+    assert late.following(failed) is late
+    assert other.following(failed) is other
+
+
+def test_a_run_ends_as_what_it_was() -> None:
+    good = RUN.bounded(2).stored(Harvest(page=1, at=NOON), [])
+    assert good.finished(NOON).status is Status.SUCCESS
+    assert good.missed(2, "no answer", 5).finished(NOON).status is Status.PARTIAL
+    assert (
+        good.stored(Harvest(page=2, at=NOON, problems=("movie 1: odd",)), []).finished(NOON).status
+        is Status.PARTIAL
+    )
+    assert RUN.missed(1, "no answer", 5).finished(NOON).status is Status.FAILED
+    assert RUN.cancelled(NOON).status is Status.CANCELLED
+
+
+def test_a_run_is_complete_if_it_missed_no_page() -> None:
+    good = RUN.stored(Harvest(page=1, at=NOON, problems=("movie 1: odd",)), [])
+    assert good.finished(NOON).complete
+    assert not good.complete
+    assert not good.missed(2, "no answer", 1).finished(NOON).complete
+    assert not good.failed(NOON, "refused").complete
+
+
+@pytest.mark.parametrize("closed", [RUN.finished(NOON), RUN.failed(NOON, "x"), RUN.cancelled(NOON)])
+def test_a_closed_run_never_changes_again(closed: SyncRun) -> None:
+    for close in (closed.finished, closed.cancelled, lambda at: closed.failed(at, "again")):
+        with pytest.raises(RunClosed, match="closed"):
+            close(NOON)
+
+
+def test_a_missed_page_is_counted_as_a_page_and_named() -> None:
+    run = RUN.bounded(2).missed(2, "no answer within 10 s", 5)
+    assert (run.pages_failed, run.fetched, run.requests) == (1, 0, 5)
+    assert run.error == "page 2: no answer within 10 s"
+    assert (run.pages_total, run.pages_done) == (2, 0)
+
+
+def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
+    assert RUN.error is None
+    run = RUN.stored(Harvest(page=1, at=NOON, problems=tuple(f"movie {n}: odd" for n in range(25))), [])
+    assert run.error
+    assert run.error.endswith("movie 19: odd; and 5 more")
+
+
+def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None:
+    good = RUN.finished(NOON)
+    assert days_to_ask(good, NOON + timedelta(days=3)) == (
+        (NOON - RESUMABLE_FOR).date(),
+        (NOON + timedelta(days=3)).date(),
+    )
+    assert days_to_ask(good, NOON + timedelta(days=13)) is not None
+    assert days_to_ask(good, NOON + timedelta(days=15)) is None
+    assert days_to_ask(None, NOON) is None
+
+
+def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
+    run = SyncRun(id=RunId("b" * 24), entity=Entity.CHANGES, started_at=NOON + timedelta(hours=1))
+    assert run.resuming_from(None) == run.started_at
+    assert run.resuming_from(RUN.finished(NOON)) == run.started_at
+    assert run.resuming_from(RUN.failed(NOON, "killed")) == NOON
+    long_ago = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=NOON - RESUMABLE_FOR)
+    assert run.resuming_from(long_ago.failed(NOON, "killed")) == run.started_at
