@@ -1,0 +1,212 @@
+"""Connections, transactions and the schema of the embedded store; and the one place where sqlite3's errors end."""
+
+import sqlite3
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, RLock, local
+
+from domain.browsing import SortBy
+from domain.errors import StorageUnavailable
+
+PATIENCE = 1.5
+"""Seconds to wait for another writer; with the rest of a request, an answer comes within two."""
+
+SORT_COLUMNS = {sort: "sort_title" if sort is SortBy.TITLE else sort.value for sort in SortBy}
+"""The column that each order compares."""
+
+_SORT_INDEXES = "".join(
+    f"CREATE INDEX movies_by_{sort}_desc ON movies ({column} DESC, id) WHERE listed = 1;\n"
+    f"CREATE INDEX movies_by_{sort}_asc ON movies ({column}, id) WHERE listed = 1;\n"
+    for sort, column in SORT_COLUMNS.items()
+)
+
+MIGRATIONS = (
+    f"""
+    CREATE TABLE movies (
+        tmdb_id INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        imdb_id TEXT,
+        title TEXT NOT NULL,
+        original_title TEXT NOT NULL,
+        original_language TEXT,
+        overview TEXT,
+        poster_path TEXT,
+        backdrop_path TEXT,
+        release_date TEXT,
+        runtime INTEGER,
+        popularity REAL,
+        vote_average REAL,
+        vote_count INTEGER,
+        adult INTEGER NOT NULL,
+        genres TEXT NOT NULL,
+        detailed INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        synced_at TEXT NOT NULL,
+        removed_at TEXT,
+        listed INTEGER NOT NULL,
+        sort_title TEXT NOT NULL,
+        title_key TEXT NOT NULL,
+        original_key TEXT NOT NULL,
+        tally TEXT,
+        ratings_count INTEGER NOT NULL DEFAULT 0,
+        average_rating REAL,
+        weighted_rating REAL
+    );
+    {_SORT_INDEXES}
+    CREATE INDEX movies_by_imdb_id ON movies (imdb_id) WHERE imdb_id IS NOT NULL;
+    CREATE INDEX movies_by_language ON movies (original_language) WHERE listed = 1;
+    CREATE INDEX movies_by_vote_count ON movies (vote_count) WHERE listed = 1;
+    CREATE INDEX movies_by_synced_at ON movies (synced_at);
+    CREATE TABLE movie_genres (
+        genre TEXT NOT NULL, movie INTEGER NOT NULL, PRIMARY KEY (genre, movie)
+    ) WITHOUT ROWID;
+    CREATE TABLE movie_terms (
+        term TEXT NOT NULL, unpopularity REAL NOT NULL, movie INTEGER NOT NULL,
+        PRIMARY KEY (term, unpopularity, movie)
+    ) WITHOUT ROWID;
+    CREATE TABLE genres (
+        id TEXT PRIMARY KEY,
+        tmdb_id INTEGER NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE synclogs (
+        id TEXT NOT NULL UNIQUE,
+        entity TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        finished_at TEXT,
+        pages_total INTEGER NOT NULL,
+        pages_done INTEGER NOT NULL,
+        pages_failed INTEGER NOT NULL,
+        fetched INTEGER NOT NULL,
+        inserted INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        unchanged INTEGER NOT NULL,
+        skipped INTEGER NOT NULL,
+        duplicates INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        error TEXT,
+        complete INTEGER NOT NULL,
+        last_page INTEGER,
+        done TEXT NOT NULL,
+        inherited TEXT NOT NULL,
+        problems TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX synclogs_one_in_progress ON synclogs (entity) WHERE status = 'in-progress';
+    CREATE INDEX synclogs_by_entity ON synclogs (entity, started_at);
+    CREATE INDEX synclogs_by_start ON synclogs (started_at);
+    CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO counters VALUES ('generation', 1), ('listed', 0);
+    """,
+)
+"""Each brings the schema one version forward; what has been released is never edited, only followed."""
+
+
+class Database:
+    """One SQLite file, or a database in memory if there is no path.
+
+    Every thread has its own connection; in memory all share one, in turn. Writers of this process queue for each other
+    here, because SQLite lets waiting writers poll, in no order.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._own = local()
+        self._opened: list[sqlite3.Connection] = []
+        self._lock = Lock()
+        self._writers = Lock()
+        self._shared: sqlite3.Connection | None = None
+        self._turns = RLock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection; what one statement reads is one state of the store."""
+        with storage_errors():
+            if self._path is None:
+                with self._turns:
+                    yield self._connection()
+            else:
+                yield self._connection()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a write transaction, which is committed at the end, or rolled back if anything is raised."""
+        with self._alone(), self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version, one process at a time."""
+        with self.writing() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                reason = f"the store has schema version {version}, and this Matinee knows {len(MIGRATIONS)}: upgrade it"
+                raise StorageUnavailable(reason)
+            for script in MIGRATIONS[version:]:
+                for statement in script.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def close(self) -> None:
+        """Close every connection. The database can be used again; then it opens new ones."""
+        with self._lock:
+            opened, self._opened, self._shared, self._own = self._opened, [], None, local()
+        for connection in opened:
+            connection.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._writers.acquire(timeout=PATIENCE):
+            reason = f"other writers kept the store busy for {PATIENCE} s"
+            raise StorageUnavailable(reason)
+        try:
+            yield
+        finally:
+            self._writers.release()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._path is None:
+            self._shared = self._shared or self._open(":memory:")
+            return self._shared
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._open(str(self._path))
+        return connection
+
+    def _open(self, target: str) -> sqlite3.Connection:
+        # Threads do not share a connection; check_same_thread is off so that close() may close them all.
+        connection = sqlite3.connect(target, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        # What was acknowledged survives a power cut too.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -8000")
+        connection.execute("PRAGMA mmap_size = 268435456")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        with self._lock:
+            self._opened.append(connection)
+        return connection
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what sqlite3 can raise into what the ports promise."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def marks(values: Sized) -> str:
+    """Placeholders for so many values: `(?, ?, ?)`."""
+    return f"({', '.join('?' * len(values))})"

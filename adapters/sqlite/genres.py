@@ -1,0 +1,49 @@
+"""The genres of the embedded store."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from adapters.sqlite.database import Database
+from adapters.sqlite.rows import genre_of, genre_row, insert
+from adapters.sqlite.runs import advance
+from domain.ids import GenreId
+from domain.movies import Genre, GenreNotFound, genres_told, outcome
+from domain.sync import Harvest, SyncRun
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteGenreRepository:
+    """GenreRepository over SQLite."""
+
+    database: Database
+
+    def all(self) -> list[Genre]:
+        with self.database.reading() as connection:
+            return _all(connection)
+
+    def get(self, genre: GenreId) -> Genre:
+        with self.database.reading() as connection:
+            row = connection.execute("SELECT * FROM genres WHERE id = ?", (genre,)).fetchone()
+        if row is None:
+            raise GenreNotFound(genre)
+        return genre_of(row)
+
+    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+        with self.database.writing() as connection:
+            before = {genre.id: genre for genre in _all(connection)}
+            after = genres_told(before.values(), harvest.genres, harvest.at)
+            said = {facts.tmdb_id for facts in harvest.genres}
+            advanced = run.stored(
+                harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+            )
+            # Names are unique and may change hands: all leave before any comes back.
+            connection.execute("DELETE FROM genres")
+            rows = [genre_row(genre) for genre in after]
+            for row in rows:
+                connection.execute(insert("genres", row), row)
+            advance(connection, advanced)
+        return advanced
+
+
+def _all(connection: sqlite3.Connection) -> list[Genre]:
+    return [genre_of(row) for row in connection.execute("SELECT * FROM genres ORDER BY name, id")]

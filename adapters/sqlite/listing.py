@@ -1,0 +1,243 @@
+"""Lists as SQL. Two ways lead to a page: walking the order's index and testing each movie against the filter, or
+reading all movies of the rarest condition and sorting them. The first costs more the rarer the filter's movies are,
+the second the more frequent; counts, cut short, tell which is cheaper.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from adapters.sqlite.database import SORT_COLUMNS, marks
+from adapters.sqlite.rows import Cell
+from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, Span, Value, Window, spans
+
+SORTABLE = 5000
+"""So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""
+
+REMEMBERED = 1000
+"""So many conditions' frequencies are remembered."""
+
+LISTED = "listed = 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a filter: a test of one movie, and a query for the numbers of all that pass.
+
+    `source` and `where` say how to begin with those that pass. A range also tells its column and ends.
+    """
+
+    test: str
+    values: tuple[Cell, ...]
+    source: str
+    where: str
+    all: str
+    column: str = ""
+    low: Value | None = None
+    high: Value | None = None
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        """How many listed movies pass."""
+        (number,) = connection.execute(f"SELECT count(*) FROM ({self.all})", self.values).fetchone()
+        return int(number)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A query for TMDB numbers, in parts."""
+
+    source: str
+    where: tuple[str, ...]
+    values: tuple[Cell, ...]
+    order: str = ""
+
+    def sql(self, columns: str) -> str:
+        """Its text, without a limit."""
+        return f"SELECT {columns} FROM {self.source} WHERE {' AND '.join(self.where)}{self.order}"
+
+    def numbers(self, connection: sqlite3.Connection, limit: int, skip: int) -> list[int]:
+        """Up to `limit` numbers after the first `skip`."""
+        rows = connection.execute(f"{self.sql('tmdb_id')} LIMIT ? OFFSET ?", (*self.values, limit, skip))
+        return [number for (number,) in rows]
+
+    def count(self, connection: sqlite3.Connection) -> int:
+        """How many numbers there are."""
+        (count,) = connection.execute(replace(self, order="").sql("count(*)"), self.values).fetchone()
+        return int(count)
+
+
+class Frequencies:
+    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a tenth."""
+
+    def __init__(self) -> None:
+        self._known: dict[Condition, tuple[int, int]] = {}
+
+    def __call__(self, connection: sqlite3.Connection, condition: Condition) -> int:
+        """About how many listed movies meet the condition."""
+        total = listed(connection)
+        count, total_then = self._known.get(condition, (0, -1))
+        if not 0.9 * total <= total_then <= 1.1 * total:
+            count = condition.count(connection)
+            if len(self._known) >= REMEMBERED:
+                self._known = {}
+            self._known[condition] = count, total
+        return count
+
+
+def page_statements(
+    connection: sqlite3.Connection,
+    frequencies: Frequencies,
+    wanted: MovieFilter,
+    sorting: Sorting,
+    window: Window,
+) -> list[Statement]:
+    """The queries whose rows, one after the other, are the list from the window's cursor on."""
+    conditions = _conditions(wanted)
+    frequency = {condition: frequencies(connection, condition) for condition in conditions}
+    rarest = _worth_sorting(frequency, listed(connection), window.limit)
+    if rarest:
+        return [_sorted(rarest, conditions, sorting, window.cursor)]
+    walks = (_walk(span, conditions, sorting) for span in spans(window.cursor))
+    return [walk for walk in walks if walk]
+
+
+def count(connection: sqlite3.Connection, frequencies: Frequencies, wanted: MovieFilter) -> int:
+    """How many listed movies the filter admits, exactly."""
+    conditions = _conditions(wanted)
+    if not conditions:
+        return listed(connection)
+    if len(conditions) == 1:
+        return conditions[0].count(connection)
+    rarest = min(conditions, key=lambda condition: frequencies(connection, condition))
+    return _from(rarest, conditions).count(connection)
+
+
+def listed(connection: sqlite3.Connection) -> int:
+    """How many movies are listed at all; kept up to date by the writers."""
+    (value,) = connection.execute("SELECT value FROM counters WHERE name = 'listed'").fetchone()
+    return int(value)
+
+
+def _conditions(wanted: MovieFilter) -> list[Condition]:
+    found = [_of_genres({genre}) for genre in sorted(wanted.all_genres)]
+    if wanted.any_genres:
+        found.append(_of_genres(wanted.any_genres))
+    first, last = wanted.released
+    if first or last:
+        low, high = first.isoformat() if first else "", last.isoformat() if last else "9999-12-31"
+        found.append(_in_range("release_date", "movies_by_release_date_desc", low, high))
+    if wanted.min_rating is not None:
+        found.append(_in_range("average_rating", "movies_by_average_rating_desc", wanted.min_rating))
+    if wanted.min_votes is not None:
+        found.append(_in_range("vote_count", "movies_by_vote_count", wanted.min_votes))
+    if wanted.language is not None:
+        found.append(_of_language(wanted.language))
+    return found
+
+
+def _of_genres(genres: frozenset[str] | set[str]) -> Condition:
+    chosen = tuple(sorted(genres))
+    movies_of = f"SELECT DISTINCT movie FROM movie_genres WHERE genre IN {marks(chosen)}"
+    return Condition(
+        test=f"EXISTS (SELECT 1 FROM movie_genres WHERE genre IN {marks(chosen)} AND movie = tmdb_id)",
+        values=chosen,
+        source="movies NOT INDEXED",
+        where=f"tmdb_id IN ({movies_of})",
+        all=movies_of,
+    )
+
+
+def _in_range(column: str, index: str, low: Value, high: Value | None = None) -> Condition:
+    test = f"{column} >= ?" if high is None else f"{column} BETWEEN ? AND ?"
+    return replace(
+        _indexed(test, index, (low,) if high is None else (low, high)),
+        column=column,
+        low=low,
+        high=high,
+    )
+
+
+def _of_language(language: str) -> Condition:
+    return _indexed("original_language = ?", "movies_by_language", (language,))
+
+
+def _indexed(test: str, index: str, values: tuple[Cell, ...]) -> Condition:
+    source = f"movies INDEXED BY {index}"
+    return Condition(test, values, source, test, f"SELECT tmdb_id FROM {source} WHERE {LISTED} AND {test}")
+
+
+def _worth_sorting(frequency: Mapping[Condition, int], total: int, limit: int) -> Condition | None:
+    """The rarest condition, if reading all its movies costs less than walking the order until the page is full."""
+    if not frequency:
+        return None
+    rarest = min(frequency, key=lambda condition: frequency[condition])
+    share = prod(count / max(total, 1) for count in frequency.values())
+    walked = min(total, (limit + 1) / share) if share else total
+    return rarest if frequency[rarest] <= min(SORTABLE, walked) else None
+
+
+def _from(first: Condition, conditions: Sequence[Condition]) -> Statement:
+    others = [condition for condition in conditions if condition is not first]
+    return Statement(
+        first.source,
+        (LISTED, first.where, *(condition.test for condition in others)),
+        (*first.values, *(value for condition in others for value in condition.values)),
+    )
+
+
+def _sorted(
+    first: Condition, conditions: Sequence[Condition], sorting: Sorting, cursor: Cursor | None
+) -> Statement:
+    statement = _from(first, conditions)
+    column = SORT_COLUMNS[sorting.by]
+    direction, behind = (" DESC", "<") if sorting.descending else ("", ">")
+    where, values = statement.where, statement.values
+    if cursor and cursor.value is None:
+        where, values = (*where, f"{column} IS NULL", "id > ?"), (*values, cursor.id)
+    elif cursor:
+        where = (*where, f"({column} {behind} ? OR ({column} = ? AND id > ?) OR {column} IS NULL)")
+        values = (*values, cursor.value, cursor.value, cursor.id)
+    return Statement(statement.source, where, values, f" ORDER BY {column} IS NULL, {column}{direction}, id")
+
+
+def _walk(span: Span, conditions: Sequence[Condition], sorting: Sorting) -> Statement | None:
+    """One range of the order's index; None if the filter admits nothing in it."""
+    column = SORT_COLUMNS[sorting.by]
+    bounds = [condition for condition in conditions if condition.column == column]
+    if bounds and not span.known:
+        return None
+    tests = [condition for condition in conditions if condition.column != column]
+    where, values = _range(span, bounds, sorting)
+    if span.after:
+        where, values = [*where, "id > ?"], [*values, span.after]
+    by_value = f"{column}{' DESC' if sorting.descending else ''}, " if span.known and span.at is None else ""
+    return Statement(
+        f"movies INDEXED BY movies_by_{sorting.by}_{sorting.order}",
+        (LISTED, *where, *(condition.test for condition in tests)),
+        (*values, *(value for condition in tests for value in condition.values)),
+        f" ORDER BY {by_value}id",
+    )
+
+
+def _range(span: Span, bounds: Sequence[Condition], sorting: Sorting) -> tuple[list[str], list[Cell]]:
+    """The ends of a span on the order's column, at most one of each kind, so that the index is entered at both."""
+    column = SORT_COLUMNS[sorting.by]
+    if not span.known:
+        return [f"{column} IS NULL"], []
+    if span.at is not None:
+        tests = [condition.test for condition in bounds]
+        return [f"{column} = ?", *tests], [span.at, *(value for each in bounds for value in each.values)]
+    lowest: Value = "" if sorting.by in (SortBy.TITLE, SortBy.RELEASE_DATE) else -1e308
+    lows = [(lowest, False), *((each.low, False) for each in bounds if each.low is not None)]
+    highs = [(each.high, False) for each in bounds if each.high is not None]
+    if span.beyond is not None:
+        (highs if sorting.descending else lows).append((span.beyond, True))
+    # Of equal ends the one that excludes its value is narrower.
+    low, above = max(lows)
+    where = [f"{column} {'>' if above else '>='} ?"]
+    values: list[Cell] = [low]
+    if highs:
+        high, below = min(highs, key=lambda end: (end[0], not end[1]))
+        where, values = [*where, f"{column} {'<' if below else '<='} ?"], [*values, high]
+    return where, values

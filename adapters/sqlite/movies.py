@@ -1,0 +1,221 @@
+"""The movies of the embedded store: lookups, lists, search, and what a sync writes."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapters.sqlite.database import Database, marks
+from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
+from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
+from adapters.sqlite.runs import advance
+from domain.browsing import MovieFilter, MoviePage, Sorting, Window
+from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
+from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.search import Candidate, Probe, terms
+from domain.sync import Harvest, SyncRun
+
+KEPT_COLUMNS = frozenset(
+    {"tmdb_id", "id", "created_at", "tally", "ratings_count", "average_rating", "weighted_rating"}
+)
+"""What a sync writes once, if at all: identity, and what users' ratings made of a movie."""
+
+INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "unpopularity", "movie")}
+
+LEAST_POPULAR = 1e308
+"""Stands for unknown popularity in the search index, whose order begins with the most popular."""
+
+AT_ONCE = 500
+"""SQLite takes at least 999 parameters a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteMovieRepository:
+    """MovieRepository over SQLite."""
+
+    database: Database
+    frequencies: Frequencies = field(default_factory=Frequencies)
+
+    def get(self, ref: MovieRef) -> Movie:
+        where, value = _lookup(ref)
+        with self.database.reading() as connection:
+            row = connection.execute(f"SELECT * FROM movies WHERE {where}", (value,)).fetchone()
+        if row is None:
+            raise MovieNotFound(ref)
+        return movie_of(row)
+
+    def by_ids(self, ids: Sequence[MovieId]) -> list[Movie]:
+        with self.database.reading() as connection:
+            movies = {movie.id: movie for movie in _select(connection, "id", ids)}
+        return [movies[each] for each in ids if each in movies]
+
+    def held(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+        with self.database.reading() as connection:
+            return _held(connection, tmdb_ids)
+
+    def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
+        with self.database.reading() as connection:
+            numbers = _numbers(
+                connection, page_statements(connection, self.frequencies, wanted, sorting, window), window
+            )
+            movies = _held(connection, numbers[: window.limit])
+        shown = tuple(movies[number] for number in numbers[: window.limit] if number in movies)
+        return MoviePage(shown, more=len(numbers) > window.limit)
+
+    def count(self, wanted: MovieFilter) -> int:
+        with self.database.reading() as connection:
+            return count(connection, self.frequencies, wanted)
+
+    def find(self, probe: Probe, limit: int) -> list[Candidate]:
+        statement, values = find_statement(probe, limit)
+        with self.database.reading() as connection:
+            return [candidate_of(row) for row in connection.execute(statement, values)]
+
+    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+        with self.database.writing() as connection:
+            held = _held(connection, [facts.tmdb_id for facts in harvest.movies])
+            pairs = [
+                (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
+                for facts in harvest.movies
+            ]
+            forgotten = list(_held(connection, harvest.gone).values())
+            _write(connection, pairs)
+            _forget(connection, forgotten, harvest.at)
+            outcomes = [outcome(before, after) for before, after in pairs] + [Outcome.UPDATED] * len(
+                forgotten
+            )
+            if any(happened is not Outcome.UNCHANGED for happened in outcomes):
+                connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'generation'")
+            advanced = run.stored(harvest, outcomes)
+            advance(connection, advanced)
+        return advanced
+
+    def stale(self, before: datetime, limit: int) -> list[int]:
+        statement = "SELECT tmdb_id FROM movies WHERE synced_at < ? ORDER BY synced_at, tmdb_id LIMIT ?"
+        with self.database.reading() as connection:
+            return [number for (number,) in connection.execute(statement, (moment(before), limit))]
+
+    def generation(self) -> int:
+        with self.database.reading() as connection:
+            (value,) = connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
+        return int(value)
+
+
+def find_statement(probe: Probe, limit: int) -> tuple[str, list[Cell]]:
+    """The query for a probe: walk the first clause's terms, each in order of popularity, and look the others up."""
+    first, *others = (sorted(clause) for clause in probe)
+    also = "".join(
+        f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {marks(clause)}"
+        " AND other.unpopularity = anchor.unpopularity AND other.movie = anchor.movie)"
+        for clause in others
+    )
+    walk = (
+        f"SELECT * FROM (SELECT unpopularity, movie FROM movie_terms anchor WHERE term = ?{also}"
+        " ORDER BY unpopularity, movie LIMIT ?)"
+    )
+    values: list[Cell] = []
+    for term in first:
+        values += [term, *(term for clause in others for term in clause), limit]
+    return (
+        f"SELECT {CANDIDATE} FROM (SELECT DISTINCT unpopularity, movie FROM ({' UNION ALL '.join([walk] * len(first))})"
+        " ORDER BY unpopularity, movie LIMIT ?) CROSS JOIN movies ON tmdb_id = movie ORDER BY unpopularity, movie",
+        [*values, limit],
+    )
+
+
+def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], window: Window) -> list[int]:
+    """The window's TMDB numbers, and one more if any follows."""
+    numbers: list[int] = []
+    skip = window.skip
+    for statement in statements:
+        found = statement.numbers(connection, window.limit + 1 - len(numbers), skip)
+        numbers += found
+        if len(numbers) > window.limit:
+            break
+        skip = 0 if numbers or not skip else max(0, skip - statement.count(connection))
+    return numbers
+
+
+def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
+    return before.told(facts, at) if before else Movie.first_heard(facts, at)
+
+
+def _write(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie]]) -> None:
+    """Bring rows, genres and terms from one state to the next, all movies of a page at once."""
+    changed = [(before, after) for before, after in pairs if outcome(before, after) is not Outcome.UNCHANGED]
+    rows = [movie_row(after) for _, after in changed]
+    if rows:
+        connection.executemany(_upsert(rows[0]), rows)
+    unchanged = [after for before, after in pairs if outcome(before, after) is Outcome.UNCHANGED]
+    connection.executemany(
+        "UPDATE movies SET synced_at = ? WHERE tmdb_id = ?",
+        [(moment(movie.synced_at), movie.facts.tmdb_id) for movie in unchanged],
+    )
+    _index(connection, changed)
+
+
+def _upsert(row: Mapping[str, Cell]) -> str:
+    source_columns = (name for name in row if name not in KEPT_COLUMNS)
+    return f"{insert('movies', row)} ON CONFLICT (tmdb_id) DO UPDATE SET " + ", ".join(
+        f"{name} = excluded.{name}" for name in source_columns
+    )
+
+
+def _forget(connection: sqlite3.Connection, movies: Iterable[Movie], at: datetime) -> None:
+    """Mark rated movies removed, and delete the others."""
+    rated = [movie for movie in movies if movie.tally.count]
+    _write(connection, [(movie, movie.removed(at)) for movie in rated])
+    unrated = [movie for movie in movies if not movie.tally.count]
+    _index(connection, [(movie, None) for movie in unrated])
+    connection.executemany(
+        "DELETE FROM movies WHERE tmdb_id = ?", [(movie.facts.tmdb_id,) for movie in unrated]
+    )
+
+
+def _index(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie | None]]) -> None:
+    """Bring what lists and searches look up from one state to the next. Movies that are not listed have no entries."""
+    for table, entries in (("movie_genres", _genre_entries), ("movie_terms", _term_entries)):
+        gone, new = set[tuple[Cell, ...]](), set[tuple[Cell, ...]]()
+        for before, after in pairs:
+            old_entries, new_entries = entries(before), entries(after)
+            gone |= old_entries - new_entries
+            new |= new_entries - old_entries
+        columns = " = ? AND ".join(INDEX_COLUMNS[table])
+        connection.executemany(f"DELETE FROM {table} WHERE {columns} = ?", sorted(gone))
+        connection.executemany(f"INSERT INTO {table} VALUES {marks(INDEX_COLUMNS[table])}", sorted(new))
+    more = sum(bool(after and after.listed) - bool(before and before.listed) for before, after in pairs)
+    connection.execute("UPDATE counters SET value = value + ? WHERE name = 'listed'", (more,))
+
+
+def _genre_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
+    return {(genre, movie.facts.tmdb_id) for genre in movie.facts.genres} if movie and movie.listed else set()
+
+
+def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
+    if not (movie and movie.listed):
+        return set()
+    facts = movie.facts
+    unpopularity = -facts.popularity if facts.popularity is not None else LEAST_POPULAR
+    return {(term, unpopularity, facts.tmdb_id) for term in terms((facts.title, facts.original_title))}
+
+
+def _lookup(ref: MovieRef) -> tuple[str, Cell]:
+    match ref:
+        case TmdbNumber(number):
+            return "tmdb_id = ?", number
+        case ImdbId(imdb_id):
+            return "imdb_id = ? ORDER BY tmdb_id LIMIT 1", imdb_id
+        case _:
+            return "id = ?", ref
+
+
+def _held(connection: sqlite3.Connection, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+    return {movie.facts.tmdb_id: movie for movie in _select(connection, "tmdb_id", tmdb_ids)}
+
+
+def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell]) -> Iterable[Movie]:
+    wanted = list(values)
+    for start in range(0, len(wanted), AT_ONCE):
+        part = wanted[start : start + AT_ONCE]
+        for row in connection.execute(f"SELECT * FROM movies WHERE {column} IN {marks(part)}", part):
+            yield movie_of(row)

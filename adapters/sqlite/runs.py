@@ -1,0 +1,91 @@
+"""The records of sync runs and the locks of the embedded store."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapters.sqlite.database import Database
+from adapters.sqlite.rows import insert, moment, run_of, run_row
+from domain.ids import RunId
+from domain.ports import Clock
+from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning
+
+
+def advance(connection: sqlite3.Connection, run: SyncRun) -> None:
+    """Replace a run's record within a transaction. Raises RunClosed if it is not in progress in the store."""
+    row = run_row(run)
+    columns = ", ".join(f"{name} = :{name}" for name in row)
+    done = connection.execute(
+        f"UPDATE synclogs SET {columns} WHERE id = :id AND status = :open",
+        {**row, "open": Status.IN_PROGRESS},
+    )
+    if not done.rowcount:
+        raise RunClosed(run.id)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteSyncRunRepository:
+    """SyncRunRepository over SQLite."""
+
+    database: Database
+
+    def add(self, run: SyncRun) -> None:
+        row = run_row(run)
+        with self.database.writing() as connection:
+            try:
+                connection.execute(insert("synclogs", row), row)
+            except sqlite3.IntegrityError as error:
+                raise SyncRunning(run.entity) from error
+
+    def save(self, run: SyncRun) -> None:
+        with self.database.writing() as connection:
+            advance(connection, run)
+
+    def get(self, run: RunId) -> SyncRun:
+        found = self._runs("WHERE id = ?", run)
+        if not found:
+            raise RunNotFound(run)
+        return found[0]
+
+    def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
+        also = " AND complete = 1" if completed else ""
+        found = self._runs(f"WHERE entity = ?{also} ORDER BY started_at DESC, rowid DESC LIMIT 1", entity)
+        return found[0] if found else None
+
+    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
+        return self._runs("ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", limit, skip)
+
+    def _runs(self, clauses: str, *values: str | int) -> list[SyncRun]:
+        with self.database.reading() as connection:
+            return [run_of(row) for row in connection.execute(f"SELECT * FROM synclogs {clauses}", values)]
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteLocks:
+    """Locks over SQLite; all processes are on one host, so they read one clock."""
+
+    database: Database
+    clock: Clock
+
+    def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
+        now = self.clock()
+        with self.database.writing() as connection:
+            row = connection.execute("SELECT holder, ends_at FROM locks WHERE name = ?", (name,)).fetchone()
+            if row and row["holder"] != holder and datetime.fromisoformat(row["ends_at"]) > now:
+                return datetime.fromisoformat(row["ends_at"])
+            connection.execute(
+                "INSERT OR REPLACE INTO locks VALUES (?, ?, ?)", (name, holder, moment(now + ttl))
+            )
+        return None
+
+    def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
+        ends_at = moment(self.clock() + ttl)
+        with self.database.writing() as connection:
+            done = connection.execute(
+                "UPDATE locks SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
+            )
+        return done.rowcount > 0
+
+    def release(self, name: str, holder: str) -> None:
+        with self.database.writing() as connection:
+            connection.execute("DELETE FROM locks WHERE name = ? AND holder = ?", (name, holder))

@@ -1,0 +1,52 @@
+"""The embedded store as a whole."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.sqlite.database import Database, storage_errors
+from adapters.sqlite.genres import SqliteGenreRepository
+from adapters.sqlite.movies import SqliteMovieRepository
+from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
+from domain.errors import StorageUnavailable
+from domain.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteStore:
+    """All repositories over one SQLite file, or in memory without a path."""
+
+    path: Path | None
+    clock: Clock
+    database: Database = field(init=False)
+    movies: SqliteMovieRepository = field(init=False)
+    genres: SqliteGenreRepository = field(init=False)
+    runs: SqliteSyncRunRepository = field(init=False)
+    locks: SqliteLocks = field(init=False)
+
+    def __post_init__(self) -> None:
+        database = Database(self.path)
+        for name, part in (
+            ("database", database),
+            ("movies", SqliteMovieRepository(database)),
+            ("genres", SqliteGenreRepository(database)),
+            ("runs", SqliteSyncRunRepository(database)),
+            ("locks", SqliteLocks(database, self.clock)),
+        ):
+            object.__setattr__(self, name, part)
+
+    def prepare(self) -> None:
+        if self.path:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = f"the data directory {self.path.parent} cannot be made: {error.strerror}"
+                raise StorageUnavailable(reason) from error
+        self.database.migrate()
+
+    def ping(self) -> None:
+        with self.database.reading() as connection:
+            connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
+
+    def close(self) -> None:
+        with storage_errors():
+            self.database.close()

@@ -1,0 +1,75 @@
+"""What Locks promises. The `store` of this contract reads its time from a `clock` fixture that can be set forward."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from adapters.testkit.samples import Stores, noon
+
+MINUTE = timedelta(minutes=1)
+
+
+class SetClock:
+    """A clock that stands still until it is set forward."""
+
+    def __init__(self) -> None:
+        self.now = noon()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, by: timedelta) -> None:
+        """Let time pass."""
+        self.now += by
+
+
+class LocksContract:
+    """Mutual exclusion."""
+
+    def test_a_free_lock_is_taken(self, store: Stores) -> None:
+        assert store.locks.acquire("sync:movies", "me", MINUTE) is None
+
+    def test_a_held_lock_tells_when_its_time_ends(self, store: Stores, clock: SetClock) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE / 2)
+        assert store.locks.acquire("sync:movies", "you", MINUTE) == noon() + MINUTE
+
+    def test_locks_of_other_names_are_free(self, store: Stores) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        assert store.locks.acquire("sync:genres", "you", MINUTE) is None
+
+    def test_the_holder_may_acquire_again(self, store: Stores, clock: SetClock) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE / 2)
+        assert store.locks.acquire("sync:movies", "me", MINUTE) is None
+        assert store.locks.acquire("sync:movies", "you", MINUTE) == noon() + MINUTE * 1.5
+
+    def test_a_silent_holder_loses_its_lock(self, store: Stores, clock: SetClock) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE)
+        assert store.locks.acquire("sync:movies", "you", MINUTE) is None
+        assert not store.locks.renew("sync:movies", "me", MINUTE)
+
+    def test_a_renewed_lock_lasts(self, store: Stores, clock: SetClock) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE / 2)
+        assert store.locks.renew("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE * 0.75)
+        assert store.locks.acquire("sync:movies", "you", MINUTE) == noon() + MINUTE * 1.5
+
+    def test_a_lock_never_taken_cannot_be_renewed(self, store: Stores) -> None:
+        assert not store.locks.renew("sync:movies", "me", MINUTE)
+
+    def test_a_released_lock_is_free(self, store: Stores) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        store.locks.release("sync:movies", "me")
+        assert store.locks.acquire("sync:movies", "you", MINUTE) is None
+
+    def test_only_the_holder_releases(self, store: Stores) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        store.locks.release("sync:movies", "you")
+        assert store.locks.acquire("sync:movies", "you", MINUTE) is not None
+
+    def test_of_many_at_once_one_gets_it(self, store: Stores) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda me: store.locks.acquire("sync:movies", str(me), MINUTE), range(8)))
+        assert answers.count(None) == 1

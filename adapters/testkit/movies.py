@@ -1,0 +1,322 @@
+"""What MovieRepository promises."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adapters.testkit.samples import GENRES, Stores, facts, fill, invented, new_run, noon, put
+from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
+from domain.movies import Movie, MovieNotFound
+from domain.search import Candidate, Query, key, rank, search, terms
+from domain.sync import Entity, Harvest, RunClosed
+
+SORTINGS = [Sorting(by, order) for by in SortBy for order in SortOrder]
+
+FILTERS = {
+    "all": MovieFilter(),
+    "all of two genres": MovieFilter(all_genres=frozenset(GENRES[:2])),
+    "any of two genres": MovieFilter(any_genres=frozenset(GENRES[:2])),
+    "one genre": MovieFilter(all_genres=frozenset(GENRES[:1])),
+    "all of one and any of two": MovieFilter(
+        all_genres=frozenset(GENRES[:1]), any_genres=frozenset(GENRES[1:3])
+    ),
+    "years": MovieFilter(year_from=1903, year_to=1905),
+    "from a year": MovieFilter(year_from=1905),
+    "to a year": MovieFilter(year_to=1903),
+    "no year": MovieFilter(year_from=1950, year_to=1960),
+    "language": MovieFilter(language="fr"),
+    "votes": MovieFilter(min_votes=100),
+    "rating": MovieFilter(min_rating=8.0),
+    "everything": MovieFilter(
+        any_genres=frozenset(GENRES), year_from=1901, year_to=1908, min_votes=1, language="en"
+    ),
+}
+
+
+class MovieRepositoryContract:
+    """Looking up and storing."""
+
+    def test_a_movie_comes_back_as_it_was_stored(self, store: Stores) -> None:
+        for movie in fill(store, invented(40)):
+            assert store.movies.get(movie.id) == movie
+
+    def test_a_movie_answers_to_all_three_names(self, store: Stores) -> None:
+        (movie,) = fill(store, [facts(603, imdb_id="tt0133093")])
+        assert store.movies.get(movie_id(603)) == movie
+        assert store.movies.get(TmdbNumber(603)) == movie
+        assert store.movies.get(ImdbId("tt0133093")) == movie
+
+    def test_the_lowest_number_bears_an_imdb_id_that_several_claim(self, store: Stores) -> None:
+        fill(store, [facts(9, imdb_id="tt0000009"), facts(5, imdb_id="tt0000009")])
+        assert store.movies.get(ImdbId("tt0000009")).facts.tmdb_id == 5
+
+    @pytest.mark.parametrize("ref", [MovieId("0" * 24), TmdbNumber(2), ImdbId("tt0000002")])
+    def test_a_movie_that_is_not_held_is_not_found(self, store: Stores, ref: Any) -> None:
+        fill(store, [facts(1)])
+        with pytest.raises(MovieNotFound):
+            store.movies.get(ref)
+
+    def test_movies_that_no_list_shows_can_be_looked_up(self, store: Stores) -> None:
+        fill(store, [facts(1, adult=True)])
+        assert store.movies.get(TmdbNumber(1)).facts.adult
+
+    def test_movies_come_in_the_order_of_their_ids_without_those_that_are_not_held(
+        self, store: Stores
+    ) -> None:
+        one, two = fill(store, [facts(1), facts(2)])
+        assert store.movies.by_ids([two.id, MovieId("0" * 24), one.id]) == [two, one]
+        assert store.movies.by_ids([]) == []
+
+    def test_held_movies_are_told_from_others(self, store: Stores) -> None:
+        one, two = fill(store, [facts(1), facts(2)])
+        assert store.movies.held([1, 2, 3]) == {1: one, 2: two}
+        assert store.movies.held([]) == {}
+
+    def test_a_movie_told_again_keeps_its_identity_and_birth(self, store: Stores) -> None:
+        (first,) = fill(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
+        put(store, facts(1, title="Renamed", genres=GENRES[:2]), day=2)
+        second = store.movies.get(first.id)
+        assert second == first.told(facts(1, title="Renamed", genres=GENRES[:2]), noon(2))
+        assert (second.created_at, second.facts.runtime) == (noon(1), 100)
+
+    def test_counts_tell_what_happened(self, store: Stores) -> None:
+        run = put(store, facts(1), facts(2), facts(3))
+        assert (run.inserted, run.updated, run.unchanged, run.fetched) == (3, 0, 0, 3)
+        run = put(store, facts(1), facts(2, popularity=9.0), facts(4), gone=(3, 77), day=2)
+        assert (run.inserted, run.updated, run.unchanged) == (1, 2, 1)
+
+    def test_an_unchanged_movie_was_heard_of_all_the_same(self, store: Stores) -> None:
+        put(store, facts(1))
+        put(store, facts(1), day=2)
+        movie = store.movies.get(TmdbNumber(1))
+        assert (movie.updated_at, movie.synced_at) == (noon(1), noon(2))
+
+    def test_the_run_is_stored_with_its_page(self, store: Stores) -> None:
+        run = new_run(store).bounded(3)
+        harvest = Harvest(
+            page=2,
+            at=noon(),
+            movies=(facts(1),),
+            duplicates=2,
+            skipped=1,
+            requests=5,
+            problems=("movie 4: odd",),
+        )
+        after = store.movies.store(harvest, run)
+        assert after == store.runs.get(run.id)
+        assert (after.done, after.fetched, after.requests, after.problems) == ({2}, 4, 5, ("movie 4: odd",))
+
+    def test_nothing_is_stored_under_a_closed_run(self, store: Stores) -> None:
+        run = new_run(store)
+        store.runs.save(run.cancelled(noon()))
+        with pytest.raises(RunClosed):
+            store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), run)
+        assert store.movies.held([1]) == {}
+        assert store.movies.count(MovieFilter()) == 0
+        assert store.runs.get(run.id).done == frozenset()
+
+    def test_a_gone_movie_that_nobody_rated_is_deleted(self, store: Stores) -> None:
+        fill(store, [facts(1, title="Lost"), facts(2)])
+        put(store, gone=(1,), day=2)
+        assert set(store.movies.held([1, 2])) == {2}
+        assert store.movies.count(MovieFilter()) == 1
+        assert store.movies.find((terms(["Lost"]),), 10) == []
+
+    def test_a_movie_that_comes_back_is_held_again(self, store: Stores) -> None:
+        put(store, facts(1))
+        put(store, gone=(1,), day=2)
+        put(store, facts(1), day=3)
+        assert store.movies.count(MovieFilter()) == 1
+
+    def test_the_generation_grows_with_what_lists_show(self, store: Stores) -> None:
+        generations = [store.movies.generation()]
+        for stored in (facts(1), facts(1, popularity=2.0)):
+            put(store, stored)
+            generations.append(store.movies.generation())
+        assert generations == sorted(set(generations))
+        put(store, facts(1, popularity=2.0))
+        assert store.movies.generation() == generations[-1]
+
+    def test_stale_movies_come_longest_silent_first(self, store: Stores) -> None:
+        for day, number in ((1, 3), (2, 1), (2, 2), (4, 4)):
+            put(store, facts(number), day=day)
+        assert store.movies.stale(noon(4), limit=10) == [3, 1, 2]
+        assert store.movies.stale(noon(4), limit=2) == [3, 1]
+        assert store.movies.stale(noon(1), limit=2) == []
+
+    def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Stores) -> None:
+        run = new_run(store, Entity.CHANGES)
+        assert store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), run).inserted == 1
+
+
+class MovieListContract:
+    """Lists: the same as filtering and sorting all movies by the domain's own rules."""
+
+    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+    def test_a_list_walked_by_cursor_shows_each_movie_once_in_order(
+        self, store: Stores, wanted: MovieFilter
+    ) -> None:
+        movies = fill(store, invented(90))
+        for sorting in SORTINGS:
+            assert _ids(walked_by_cursor(store, wanted, sorting)) == _ids(
+                expected(movies, wanted, sorting)
+            ), sorting
+
+    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+    def test_a_list_walked_by_page_shows_each_movie_once_in_order(
+        self, store: Stores, wanted: MovieFilter
+    ) -> None:
+        movies = fill(store, invented(90, seed=1))
+        for sorting in SORTINGS:
+            assert _ids(walked_by_page(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
+                sorting
+            )
+
+    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+    def test_a_count_is_the_length_of_the_list(self, store: Stores, wanted: MovieFilter) -> None:
+        movies = fill(store, invented(90, seed=2))
+        assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
+
+    def test_more_tells_whether_anything_follows(self, store: Stores) -> None:
+        fill(store, [facts(number) for number in range(1, 5)])
+        for limit, more in ((3, True), (4, False), (5, False)):
+            assert store.movies.page(MovieFilter(), Sorting(), Window(limit=limit)).more is more
+        assert store.movies.page(MovieFilter(), Sorting(), Window(skip=9)).movies == ()
+
+    def test_a_list_goes_on_behind_a_movie_that_is_no_longer_there(self, store: Stores) -> None:
+        fill(store, [facts(number, popularity=float(number)) for number in range(1, 7)])
+        first = store.movies.page(MovieFilter(), Sorting(), Window(limit=3)).movies
+        put(store, gone=(4,), day=2)
+        cursor = Cursor(first[-1].facts.popularity, first[-1].id)
+        rest = store.movies.page(MovieFilter(), Sorting(), Window(cursor=cursor)).movies
+        assert [movie.facts.tmdb_id for movie in rest] == [3, 2, 1]
+
+    def test_a_list_walked_while_movies_arrive_misses_and_repeats_none_that_was_there(
+        self, store: Stores
+    ) -> None:
+        before = fill(store, [facts(number, popularity=number % 7 / 2) for number in range(1, 60)])
+        arriving = iter(range(100, 200))
+
+        def another() -> None:
+            number = next(arriving)
+            put(
+                store,
+                facts(number, popularity=number % 7 / 2),
+                facts(number - 90, popularity=(number - 90) % 7 / 2),
+            )
+
+        seen = _ids(walked_by_cursor(store, MovieFilter(), Sorting(), meanwhile=another))
+        assert len(seen) == len(set(seen))
+        assert {movie.id for movie in before} <= set(seen)
+
+    def test_a_movie_moves_when_its_value_does(self, store: Stores) -> None:
+        put(store, facts(1, popularity=5.0), facts(2, popularity=4.0), facts(3, popularity=None))
+        put(store, facts(2, popularity=None), facts(3, popularity=9.0), day=2)
+        shown = store.movies.page(MovieFilter(), Sorting(), Window()).movies
+        assert [movie.facts.tmdb_id for movie in shown] == [3, 1, 2]
+
+    def test_a_movie_that_turns_out_adult_leaves_lists_and_search(self, store: Stores) -> None:
+        put(store, facts(1, title="Quiet", genres=GENRES[:1]))
+        put(store, facts(1, title="Quiet", genres=GENRES[:1], adult=True), day=2)
+        for wanted in (MovieFilter(), FILTERS["one genre"]):
+            assert store.movies.count(wanted) == 0
+            assert store.movies.page(wanted, Sorting(), Window()).movies == ()
+        assert store.movies.find((terms(["Quiet"]),), 10) == []
+
+
+class MovieSearchContract:
+    """Finding by terms."""
+
+    def test_every_movie_is_found_by_each_of_its_titles(self, store: Stores) -> None:
+        movies = [movie for movie in fill(store, invented(60)) if movie.listed]
+        for movie in movies:
+            for title in (movie.facts.title, movie.facts.original_title):
+                best = search(Query(title), lambda probe: store.movies.find(probe, 500))
+                assert movie.id in {match.id for match in best}, title
+
+    def test_a_search_answers_what_ranking_every_movie_would(self, store: Stores) -> None:
+        movies = [movie for movie in fill(store, invented(60, seed=3)) if movie.listed]
+        for text in ("star", "wall e", "amelie riv", "8 1/2", "千尋", "nihgt", "love of", "stra war"):
+            query = Query(text)
+            every = filter(None, (rank(query, candidate(movie)) for movie in movies))
+            strict = sorted(match for match in every if match.tier <= 2)
+            found = search(query, lambda probe: store.movies.find(probe, 500))
+            assert found[: len(strict)] == strict, text
+
+    def test_a_probe_wants_a_term_of_each_clause(self, store: Stores) -> None:
+        fill(store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")])
+        assert _numbers(store, frozenset({"red"}), frozenset({"river"})) == [1]
+        assert _numbers(store, frozenset({"red", "blue"}), frozenset({"river"})) == [1, 3]
+        assert _numbers(store, frozenset({"river", "house"})) == [1, 2, 3]
+        assert _numbers(store, frozenset({"green"})) == []
+
+    def test_the_most_popular_come_first_and_unknown_popularity_last(self, store: Stores) -> None:
+        fill(
+            store,
+            [facts(number, title="same", popularity=popularity)
+             for number, popularity in ((1, 1.0), (2, None), (3, 7.5), (5, 1.0), (4, 1.0))],
+        )  # fmt: skip
+        assert _numbers(store, frozenset({"same"})) == [3, 1, 4, 5, 2]
+        assert _numbers(store, frozenset({"same", "s"}), limit=2) == [3, 1]
+
+    def test_a_candidate_carries_what_ranking_needs(self, store: Stores) -> None:
+        (movie,) = fill(
+            store, [facts(1, title="Amélie", original_title="Le Fabuleux Destin d'Amélie Poulain")]
+        )
+        assert store.movies.find((frozenset({"amelie"}),), 5) == [candidate(movie)]
+
+    def test_a_renamed_movie_is_found_by_its_new_title_only(self, store: Stores) -> None:
+        put(store, facts(1, title="Old", original_title="Old"))
+        put(store, facts(1, title="New", original_title="New", popularity=3.0), day=2)
+        assert _numbers(store, frozenset({"old"})) == []
+        assert _numbers(store, frozenset({"new"})) == [1]
+
+
+def candidate(movie: Movie) -> Candidate:
+    """What a store ought to hand to ranking."""
+    titles = (movie.facts.title, movie.facts.original_title)
+    return Candidate(movie.id, titles, (key(titles[0]), key(titles[1])), movie.facts.popularity)
+
+
+def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+    """A list by the rules, from all movies."""
+    admitted = sorted(filter(wanted.admits, movies), key=lambda movie: movie.id)
+    known = [movie for movie in admitted if sorting.value(movie) is not None]
+    known.sort(key=sorting.value, reverse=sorting.descending)  # type: ignore[arg-type]
+    return known + [movie for movie in admitted if sorting.value(movie) is None]
+
+
+def walked_by_cursor(
+    store: Stores, wanted: MovieFilter, sorting: Sorting, meanwhile: Callable[[], object] = lambda: None
+) -> list[Movie]:
+    """All pages of seven, from cursor to cursor."""
+    found: list[Movie] = []
+    cursor = None
+    while True:
+        page = store.movies.page(wanted, sorting, Window(limit=7, cursor=cursor))
+        found += page.movies
+        if not page.more:
+            return found
+        cursor = Cursor(sorting.value(found[-1]), found[-1].id)
+        meanwhile()
+
+
+def walked_by_page(store: Stores, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+    """All pages of eleven, by number."""
+    found: list[Movie] = []
+    while True:
+        page = store.movies.page(wanted, sorting, Window(limit=11, skip=len(found)))
+        found += page.movies
+        if not page.more:
+            return found
+
+
+def _ids(movies: list[Movie]) -> list[MovieId]:
+    return [movie.id for movie in movies]
+
+
+def _numbers(store: Stores, *probe: frozenset[str], limit: int = 10) -> list[int]:
+    ids = [found.id for found in store.movies.find(probe, limit)]
+    return [movie.facts.tmdb_id for movie in store.movies.by_ids(ids)]

@@ -1,0 +1,103 @@
+"""What the contracts store: movies made up for testing, and runs to store them under."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Any, Protocol
+
+from domain.ids import RunId, genre_id
+from domain.movies import Movie, MovieFacts
+from domain.ports import GenreRepository, Locks, MovieRepository, SyncRunRepository
+from domain.sync import Entity, Harvest, SyncRun
+
+WORDS = "night river Amélie wall·e STAR war of the love 8½ Ønske мир 千と千尋 기생충 dawn man king 2 home last".split()
+LANGUAGES = ("en", "fr", "ja", "cn", None)
+GENRES = tuple(genre_id(number) for number in (18, 28, 35, 53, 878))
+
+_numbers = count(1)
+
+
+class Stores(Protocol):
+    """The repositories over one store."""
+
+    @property
+    def movies(self) -> MovieRepository: ...
+    @property
+    def genres(self) -> GenreRepository: ...
+    @property
+    def runs(self) -> SyncRunRepository: ...
+    @property
+    def locks(self) -> Locks: ...
+
+
+def noon(day: int = 1) -> datetime:
+    """A moment in January 2026; milliseconds are all that every store keeps."""
+    return datetime(2026, 1, day, 12, 0, 0, 345000, tzinfo=UTC)
+
+
+def facts(number: int, **known: Any) -> MovieFacts:
+    """What a source might say of a movie, where a test does not care."""
+    title = f"Movie {number}"
+    return MovieFacts(
+        **{"tmdb_id": number, "title": title, "original_title": title, "popularity": 1.0, **known}
+    )
+
+
+def invented(amount: int, seed: int = 0) -> list[MovieFacts]:
+    """So many movies with every kind of gap, tie and oddity, the same for the same seed."""
+    random = Random(seed)
+    return [_invented(number, random) for number in range(1, amount + 1)]
+
+
+def _invented(number: int, random: Random) -> MovieFacts:
+    def perhaps(value: Any) -> Any:
+        return value if random.random() < 0.8 else None
+
+    title = " ".join(random.choice(WORDS) for _ in range(random.randint(1, 4)))
+    return MovieFacts(
+        tmdb_id=number,
+        title=title,
+        original_title=title if random.random() < 0.7 else random.choice(WORDS),
+        original_language=random.choice(LANGUAGES),
+        overview=perhaps(f"The {number}th story\nof \"many\" – 'quoted'"),
+        poster_path=perhaps(f"/{number}.jpg"),
+        backdrop_path=perhaps(f"/b{number}.jpg"),
+        release_date=perhaps(
+            date(random.randint(1900, 1909), random.choice((1, 12)), random.choice((1, 31)))
+        ),
+        popularity=perhaps(random.choice((0.0, 0.5, 2.25, 7.0, 100.125))),
+        vote_average=perhaps(random.choice((0.0, 5.0, 7.365, 10.0))),
+        vote_count=perhaps(random.choice((0, 1, 100, 2500))),
+        adult=random.random() < 0.05,
+        genres=tuple(random.sample(GENRES, random.randint(0, 3))),
+        imdb_id=perhaps(f"tt{number:07}"),
+        runtime=perhaps(random.randint(1, 300)),
+        detailed=True,
+    )
+
+
+def new_run(store: Stores, entity: Entity = Entity.MOVIES, day: int = 1) -> SyncRun:
+    """A run of that kind, in progress in the store; one that was is closed."""
+    before = store.runs.latest(entity)
+    if before and before.running:
+        store.runs.save(before.finished(noon(day)))
+    run = SyncRun(id=RunId(f"{next(_numbers):024x}"), entity=entity, started_at=noon(day))
+    store.runs.add(run)
+    return run
+
+
+def put(store: Stores, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
+    """Store movies as a sync of that day does; return the run's record."""
+    run = new_run(store, day=day)
+    return store.movies.store(Harvest(page=1, at=noon(day), movies=movies, gone=gone), run)
+
+
+def fill(store: Stores, movies: list[MovieFacts]) -> list[Movie]:
+    """Store many movies; return them as they ought to come back."""
+    put(store, *movies)
+    return [Movie.first_heard(each, noon()) for each in movies]
+
+
+def later(seconds: float) -> timedelta:
+    """A stretch of time."""
+    return timedelta(seconds=seconds)
