@@ -1,0 +1,64 @@
+"""The demo catalogue as a MovieSource: some 260 films, described in our own words.
+
+Numbers, dates and titles are facts; `popularity` is our own editorial figure, not TMDB's, and there are no votes and
+no pictures. A later sync from TMDB completes the same records, since both number movies alike.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import date
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from domain.ids import genre_id
+from domain.movies import GenreFacts, MovieFacts
+from domain.sync import ChangedPage, Detail, Gone, ListedPage
+
+A_PAGE = 20
+
+GENRES = {
+    28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary", 18: "Drama",
+    10751: "Family", 14: "Fantasy", 36: "History", 27: "Horror", 10402: "Music", 9648: "Mystery", 10749: "Romance",
+    878: "Science Fiction", 10770: "TV Movie", 53: "Thriller", 10752: "War", 37: "Western",
+}  # fmt: skip
+"""TMDB's numbers and English names of movie genres."""
+
+
+class DemoMovieSource:
+    """MovieSource over the bundled file; it never fails and sends no requests."""
+
+    def genres(self) -> tuple[GenreFacts, ...]:
+        return tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
+
+    def popular(self, page: int) -> ListedPage:
+        start = (page - 1) * A_PAGE
+        return ListedPage(total_pages=-(-len(self._films) // A_PAGE), movies=self._films[start : start + A_PAGE])
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        known = {film.tmdb_id: film for film in self._films}
+        return (known.get(number, Gone(number)) for number in tmdb_ids)
+
+    def changes(self, first: date, last: date, page: int) -> ChangedPage:  # noqa: ARG002  nothing ever changes
+        return ChangedPage(total_pages=1, tmdb_ids=())
+
+    def requests(self) -> int:
+        return 0
+
+    @cached_property
+    def _films(self) -> tuple[MovieFacts, ...]:
+        """The most popular first."""
+        lines = files(__package__).joinpath("films.jsonl").read_text(encoding="utf-8").splitlines()
+        films = (_film(json.loads(line)) for line in lines)
+        return tuple(sorted(films, key=lambda film: -(film.popularity or 0)))
+
+
+def _film(row: dict[str, Any]) -> MovieFacts:
+    return MovieFacts(
+        **{
+            **row,
+            "release_date": date.fromisoformat(row["release_date"]),
+            "genres": tuple(map(genre_id, row["genres"])),
+            "detailed": True,
+        }
+    )
