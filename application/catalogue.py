@@ -1,0 +1,142 @@
+"""Reading the catalogue: lists, search, one movie, genres."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Lock
+
+from domain.browsing import MovieFilter, Sorting, Window, genre_choice
+from domain.ids import GenreId, movie_ref
+from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
+from domain.ports import Clock, GenreRepository, MovieRepository
+from domain.search import Query, search
+
+SEARCHED = 500
+"""How many movies each probe of a search may bring in; the most popular ones come."""
+
+TOTALS_KEPT = 1000
+TOTALS_LAST = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Movies in the order asked for, how many there are in all, and the genres by which to name theirs."""
+
+    movies: tuple[Movie, ...]
+    total: int
+    more: bool
+    genres: Mapping[GenreId, Genre]
+
+
+@dataclass(slots=True)
+class Totals:
+    """How many movies each filter admits, remembered until the catalogue changes, or for a minute.
+
+    The minute is for `min_rating`, which users' ratings move without a new generation of the catalogue.
+    """
+
+    movies: MovieRepository
+    clock: Clock
+    _generation: int = -1
+    _known: dict[MovieFilter, tuple[int, datetime]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __call__(self, wanted: MovieFilter) -> int:
+        """How many movies the filter admits."""
+        now, generation = self.clock(), self.movies.generation()
+        with self._lock:
+            if generation != self._generation or len(self._known) >= TOTALS_KEPT:
+                self._generation, self._known = generation, {}
+            total, counted_at = self._known.get(wanted, (0, None))
+        if counted_at is None or now - counted_at > TOTALS_LAST:
+            total = self.movies.count(wanted)
+            with self._lock:
+                if generation == self._generation:  # a count of an older generation is not remembered
+                    self._known[wanted] = total, now
+        return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowseMovies:
+    """Show a part of the catalogue, filtered and in order."""
+
+    movies: MovieRepository
+    genres: GenreRepository
+    totals: Totals
+
+    def __call__(self, *, wanted: MovieFilter, genre: str | None, sorting: Sorting, window: Window) -> Shown:
+        """`genre` is a choice such as `878`, `Drama,War` (both) or `Drama|War` (either). Raises UnknownGenre."""
+        genres = self.genres.all()
+        if genre is not None:
+            every, any_of = genre_choice(genre, genres)
+            wanted = replace(wanted, all_genres=wanted.all_genres | every, any_genres=any_of)
+        page = self.movies.page(wanted, sorting, window)
+        return Shown(
+            movies=page.movies,
+            total=self.totals(wanted),
+            more=page.more,
+            genres={each.id: each for each in genres},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchMovies:
+    """Find movies by title or original title, best match first."""
+
+    movies: MovieRepository
+    genres: GenreRepository
+
+    def __call__(self, *, text: str, window: Window) -> Shown:
+        """A window of all matches; a search looks no deeper than the most popular `SEARCHED` for each of its probes."""
+        matches = search(Query(text), lambda probe: self.movies.find(probe, SEARCHED))
+        until = window.skip + window.limit
+        ids = [match.id for match in matches[window.skip : until]]
+        return Shown(
+            movies=tuple(self.movies.by_ids(ids)),
+            total=len(matches),
+            more=len(matches) > until,
+            genres={each.id: each for each in self.genres.all()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetMovie:
+    """Show one movie."""
+
+    movies: MovieRepository
+    genres: GenreRepository
+
+    def __call__(self, *, ref: str) -> Shown:
+        """`ref` is our id, a TMDB number or an IMDb id. Raises MovieNotFound."""
+        known = movie_ref(ref)
+        if known is None:
+            raise MovieNotFound(ref)
+        movie = self.movies.get(known)
+        return Shown(
+            movies=(movie,), total=1, more=False, genres={each.id: each for each in self.genres.all()}
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListGenres:
+    """Show all genres, by name."""
+
+    genres: GenreRepository
+
+    def __call__(self) -> list[Genre]:
+        """Every genre that we hold."""
+        return self.genres.all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetGenre:
+    """Show one genre."""
+
+    genres: GenreRepository
+
+    def __call__(self, *, ref: str) -> Genre:
+        """`ref` is our id, a TMDB number or a name in any case. Raises GenreNotFound."""
+        for genre in self.genres.all():
+            if genre.answers_to(ref):
+                return genre
+        raise GenreNotFound(ref)

@@ -1,0 +1,509 @@
+"""Syncs against a TMDB that behaves, and one that does not: the catalogue and the run's record are both true."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters import system
+from adapters.demo import DemoMovieSource
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, new_run, put
+from adapters.tmdb.budget import Pace
+from adapters.tmdb.client import Patience
+from adapters.tmdb.source import TmdbMovieSource
+from application import sync as use_cases
+from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from domain.browsing import MovieFilter, Sorting, Window
+from domain.errors import StorageUnavailable
+from domain.ids import RunId, TmdbNumber
+from domain.movies import MovieFacts
+from domain.ports import Clock, MovieSource
+from domain.ratings import Score, Tally
+from domain.sync import Entity, Harvest, Status, SyncRun, SyncRunning
+from tests.tmdb_simulator import LATE_GENRE, Catalogue, Fault, TmdbSimulator, make_movies
+
+IMPATIENT = Patience(connect=1, read=1, whole=2, tries=3, first_wait=0.001, longest_wait=0.002)
+PAGES = 6
+MOVIES = PAGES * 20
+
+
+class Killed(BaseException):
+    """Stands for a process that ends here; the frame must not get to close anything."""
+
+
+@pytest.fixture
+def tmdb() -> Iterator[TmdbSimulator]:
+    with TmdbSimulator(Catalogue(make_movies(MOVIES, seed=4))) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def source(tmdb: TmdbSimulator) -> Iterator[TmdbMovieSource]:
+    source = TmdbMovieSource(
+        access_token="token", api_key=None, budget=Pace(1000), base_url=tmdb.url, patience=IMPATIENT
+    )
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    yield from empty_store()
+
+
+def empty_store() -> Iterator[SqliteStore]:
+    store = SqliteStore(path=None, clock=system.now)
+    store.prepare()
+    yield store
+    store.close()
+
+
+def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncFrame:
+    return SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=system.fresh_id)
+
+
+def sync_movies(store: SqliteStore, source: MovieSource, pages: int = PAGES, **options: object) -> SyncRun:
+    watch: Callable[[SyncRun], None] = options.pop("watch", lambda run: None)  # type: ignore[assignment]
+    return SyncMovies(frame=frame(store, source, **options), movies=store.movies)(pages=pages, watch=watch)  # type: ignore[arg-type]
+
+
+def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncRun:
+    return SyncChanges(frame=frame(store, source, clock), movies=store.movies)()
+
+
+def catalogue(store: SqliteStore) -> dict[int, MovieFacts]:
+    """Everything that is held, apart from when."""
+    movies = store.movies.held(store.movies.stale(system.now() + timedelta(days=999), limit=9999))
+    return {number: movie.facts for number, movie in movies.items()}
+
+
+def dying_after(pages: int) -> Callable[[SyncRun], None]:
+    """A watch that kills the process when so many pages are stored."""
+
+    def watch(run: SyncRun) -> None:
+        if run.pages_done >= pages:
+            raise Killed
+
+    return watch
+
+
+@pytest.fixture
+def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process closes no record and gives back no lock, and its heart stops."""
+    monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
+    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.05))
+    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(days=1))
+    monkeypatch.setattr(use_cases, "GLANCE", timedelta(seconds=0.01))
+
+
+def test_a_sync_brings_every_movie_with_its_details(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_total, run.pages_done, run.error) == (Status.SUCCESS, PAGES, PAGES, None)
+    assert (run.fetched, run.inserted, run.requests) == (MOVIES, MOVIES, tmdb.requests)
+    assert run == store.runs.get(run.id)
+    held = catalogue(store)
+    assert len(held) == MOVIES
+    assert all(movie.detailed for movie in held.values())
+
+
+def test_a_second_sync_reads_only_what_is_new_changed_or_without_runtime(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    tmdb.reset_counts()
+    without_runtime = {number for number, movie in catalogue(store).items() if movie.runtime is None}
+    changed = next(number for number, movie in catalogue(store).items() if movie.runtime)
+    tmdb.catalogue.change(changed, title="Another title")
+    run = sync_movies(store, source)
+    asked = {int(request.path.split("/")[-1]) for request in tmdb.log if request.path[-1].isdigit()}
+    assert asked == {changed} | without_runtime
+    assert (run.inserted, run.updated, run.unchanged) == (0, 1, MOVIES - 1)
+    assert catalogue(store)[changed].title == "Another title"
+
+
+def test_pages_end_where_the_source_ends(store: SqliteStore, source: TmdbMovieSource) -> None:
+    assert sync_movies(store, source, pages=500).pages_total == PAGES
+    assert sync_movies(store, source, pages=2).pages_total == 2
+
+
+def test_the_demo_catalogue_syncs_like_any_source(store: SqliteStore) -> None:
+    demo = DemoMovieSource()
+    genres = SyncGenres(frame=frame(store, demo), genres=store.genres)()
+    movies = sync_movies(store, demo, pages=50)
+    changes = sync_changes(store, demo)
+    assert [run.status for run in (genres, movies, changes)] == [Status.SUCCESS] * 3
+    assert movies.inserted == len(catalogue(store)) >= 250
+    assert genres.inserted == 19
+    page = store.movies.page(MovieFilter(), Sorting(), Window(limit=100))
+    known = {genre.id for genre in store.genres.all()}
+    assert all(known.issuperset(movie.facts.genres) for movie in page.movies)
+    assert set(demo.details([603, 999999999])) >= {catalogue(store)[603]}
+
+
+def test_a_genre_that_arrives_late_is_resolved(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_genres = SyncGenres(frame=frame(store, source), genres=store.genres)
+    sync_genres()
+    sync_movies(store, source)
+    tmdb.catalogue.add_genre(LATE_GENRE, "Late")
+    run = sync_genres()
+    (late,) = (genre for genre in store.genres.all() if genre.name == "Late")
+    assert run.inserted == 1
+    assert store.movies.count(MovieFilter(all_genres=frozenset({late.id}))) > 0
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("too_many", per_target=True, times=1)],
+        [Fault("too_many", per_target=True, times=1, seconds=0)],
+        [Fault("server_error", per_target=True, times=2, status=503)],
+        [Fault("reset", per_target=True, times=1), Fault("reset_in_body", per_target=True, nth=2, times=1)],
+        [Fault("html", per_target=True, times=1), Fault("truncated_body", per_target=True, nth=2, times=1)],
+        [Fault("gzip_garbage", probability=0.2, seed=1), Fault("hang_up", probability=0.1, seed=2)],
+    ],
+    ids=lambda faults: "+".join(fault.kind for fault in faults),
+)
+def test_passing_faults_change_nothing_in_the_end(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, faults: list[Fault]
+) -> None:
+    tmdb.misbehave(*faults)
+    run = sync_movies(store, source)
+    if run.status is not Status.SUCCESS:  # chance struck one request three times: the next run heals it
+        tmdb.misbehave()
+        sync_movies(store, source)
+    (undisturbed,) = (catalogue(other) for other in undisturbed_store(tmdb, source))
+    assert catalogue(store) == undisturbed
+    assert tmdb.struck or run.status is Status.SUCCESS
+
+
+def undisturbed_store(tmdb: TmdbSimulator, source: MovieSource) -> Iterator[SqliteStore]:
+    tmdb.misbehave()
+    for store in empty_store():
+        sync_movies(store, source)
+        yield store
+
+
+def test_a_page_that_cannot_be_read_is_counted_named_and_stops_no_other(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("server_error", "page=3", status=500))
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_done, run.pages_failed, run.fetched) == (
+        Status.PARTIAL,
+        PAGES - 1,
+        1,
+        MOVIES - 20,
+    )
+    assert run.error
+    assert run.error.startswith("page 3: TMDB answered 500")
+    assert not run.complete
+
+
+def test_a_movie_whose_page_cannot_be_read_keeps_what_the_list_said(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    number = tmdb.catalogue.popular_numbers()[0]
+    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=500))
+    run = sync_movies(store, source)
+    assert (run.status, run.inserted, run.skipped) == (Status.PARTIAL, MOVIES, 0)
+    assert run.error
+    assert run.error.startswith(f"movie {number}: TMDB answered 500")
+    assert not catalogue(store)[number].detailed
+
+
+def test_odd_rows_are_skipped_counted_and_named(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("item_without_id", "page=2", item=4), Fault("item_null", "page=5", item=0))
+    run = sync_movies(store, source)
+    assert (run.status, run.skipped, run.fetched, run.inserted) == (Status.PARTIAL, 2, MOVIES, MOVIES - 2)
+    assert [problem.split(":")[0] for problem in run.problems] == ["page 2", "page 5"]
+
+
+def test_a_listed_movie_that_is_gone_is_skipped(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    number = tmdb.catalogue.popular_numbers()[5]
+    tmdb.misbehave(Fault("gone", ids=(number,)))
+    run = sync_movies(store, source)
+    assert (run.skipped, run.inserted) == (1, MOVIES - 1)
+    assert run.problems == (f"movie {number}: the source no longer knows it",)
+    assert number not in catalogue(store)
+
+
+def test_a_list_that_shifts_brings_duplicates_but_no_movie_twice(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("shift", by=-3))
+    run = sync_movies(store, source)
+    assert run.duplicates == 3 * (PAGES - 1)
+    assert run.fetched == run.inserted + run.duplicates == MOVIES
+    assert len(catalogue(store)) == run.inserted
+
+
+def test_every_page_failing_is_a_failure_and_is_given_up_soon(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("server_error", status=503))
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_done, run.fetched) == (Status.FAILED, 0, 0)
+    assert run.requests == tmdb.requests == 3 * IMPATIENT.tries
+    assert SyncGenres(frame=frame(store, source), genres=store.genres)().status is Status.FAILED
+
+
+def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
+    with TmdbSimulator(Catalogue(make_movies(40)), token="right") as tmdb:
+        source = TmdbMovieSource(access_token="wrong", api_key=None, budget=Pace(1000), base_url=tmdb.url)
+        run = sync_movies(store, source)
+        source.close()
+        assert (run.status, tmdb.requests) == (Status.FAILED, 1)
+        assert run.error
+        assert "TMDB_ACCESS_TOKEN" in run.error
+
+
+@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.parametrize("stored", range(PAGES + 1))
+def test_killed_after_any_page_the_next_run_reads_what_was_left(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, stored: int
+) -> None:
+    with pytest.raises(Killed):
+        sync_movies(store, source, watch=dying_after(stored))
+    killed = store.runs.latest(Entity.MOVIES)
+    assert killed
+    assert killed.running
+    assert killed.inserted == len(catalogue(store)) == 20 * stored
+
+    tmdb.reset_counts()
+    run = sync_movies(store, source)
+    killed = store.runs.get(killed.id)
+    assert (killed.status, killed.error) == (Status.FAILED, "its process died")
+    assert (run.status, run.pages_done, run.inserted) == (
+        Status.SUCCESS,
+        PAGES - stored,
+        MOVIES - 20 * stored,
+    )
+    assert run.pages_total == run.pages_done
+    assert sum("popular" in request.path for request in tmdb.log) == PAGES - stored
+    (undisturbed,) = (catalogue(other) for other in undisturbed_store(tmdb, source))
+    assert catalogue(store) == undisturbed
+
+
+@pytest.mark.usefixtures("_no_last_words")
+def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, source: TmdbMovieSource) -> None:
+    for _ in range(PAGES // 2):
+        with suppress(Killed):
+            sync_movies(store, source, watch=dying_after(2))
+    run = sync_movies(store, source)
+    assert run.status is Status.SUCCESS
+    assert sum(each.inserted for each in store.runs.recent(99)) == len(catalogue(store)) == MOVIES
+
+
+def test_an_interrupted_run_is_closed(store: SqliteStore, source: TmdbMovieSource) -> None:
+    with pytest.raises(Killed):
+        sync_movies(store, source, watch=dying_after(1))
+    run = store.runs.latest(Entity.MOVIES)
+    assert run
+    assert (run.status, run.error, run.pages_done) == (Status.FAILED, "interrupted", 1)
+    assert store.locks.acquire("sync:movies", "anyone", timedelta(1)) is None
+
+
+def test_a_cancelled_run_stops_at_its_next_page(store: SqliteStore, source: TmdbMovieSource) -> None:
+    def cancel(run: SyncRun) -> None:
+        if run.running and run.pages_done == 2:
+            store.runs.save(run.cancelled(system.now()))
+
+    run = sync_movies(store, source, watch=cancel)
+    assert (run.status, run.pages_done, len(catalogue(store))) == (Status.CANCELLED, 2, 40)
+
+
+def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
+    store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.6))
+    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(seconds=0.1))
+    monkeypatch.setattr(use_cases, "GLANCE", timedelta(seconds=0.02))
+    refused: list[SyncRunning] = []
+
+    def intrude(run: SyncRun) -> None:
+        if run.pages_done == 1 and not refused:
+            with pytest.raises(SyncRunning, match="A sync of movies is running already") as caught:
+                sync_movies(store, source)
+            refused.append(caught.value)
+
+    assert sync_movies(store, source, watch=intrude).status is Status.SUCCESS
+    assert refused
+    assert len(store.runs.recent(9)) == 1
+
+
+def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: TmdbMovieSource) -> None:
+    runs: list[SyncRun] = []
+
+    def also(run: SyncRun) -> None:
+        if run.pages_done == 1 and not runs:
+            runs.append(SyncGenres(frame=frame(store, source), genres=store.genres)())
+
+    sync_movies(store, source, watch=also)
+    assert runs[0].status is Status.SUCCESS
+
+
+def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
+    store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.2))
+    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(seconds=0.05))
+
+    class Failing:
+        """The store, away from some moment on."""
+
+        away = False
+
+        def __init__(self, part: object) -> None:
+            self.part = part
+
+        def __getattr__(self, name: str) -> object:
+            if Failing.away:
+                raise StorageUnavailable("it is gone")
+            return getattr(self.part, name)
+
+    def cut(run: SyncRun) -> None:
+        if run.pages_done == 2:
+            Failing.away = True
+
+    broken = replace(
+        frame(store, source),
+        runs=Failing(store.runs),
+        locks=Failing(store.locks),  # type: ignore[arg-type]
+    )
+    with pytest.raises(StorageUnavailable):
+        SyncMovies(frame=broken, movies=Failing(store.movies))(pages=PAGES, watch=cut)  # type: ignore[arg-type]
+    left = store.runs.latest(Entity.MOVIES)
+    assert left
+    assert left.running
+    assert sync_movies(store, source).inserted == MOVIES - 40
+
+
+def test_changes_are_read_for_movies_that_we_hold(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    first, second, *_ = tmdb.catalogue.popular_numbers()
+    tmdb.catalogue.change(first, runtime=222)
+    tmdb.catalogue.change(second, title="Changed")
+    tmdb.catalogue.add({"id": 999_001, "title": "Not ours"})
+    tmdb.reset_counts()
+    run = sync_changes(store, source)
+    assert run.status is Status.SUCCESS
+    assert run.updated == 2
+    assert (catalogue(store)[first].runtime, catalogue(store)[second].title) == (222, "Changed")
+    assert 999_001 not in catalogue(store)
+    assert run.requests == tmdb.requests
+
+
+def test_a_movie_that_the_source_dropped_is_kept_only_while_someone_rated_it(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    rated, unrated, *_ = tmdb.catalogue.popular_numbers()
+    rate(store, rated)
+    tmdb.catalogue.delete(rated)
+    tmdb.catalogue.delete(unrated)
+    run = sync_changes(store, source)
+    assert run.status is Status.SUCCESS
+    assert run.updated == 2
+    kept = store.movies.get(TmdbNumber(rated))
+    assert kept.removed_at == kept.synced_at
+    assert kept.tally.count == 1
+    assert unrated not in catalogue(store)
+    assert store.movies.count(MovieFilter()) == sum(not m.adult for m in catalogue(store).values()) - (
+        not kept.facts.adult
+    )
+
+
+def rate(store: SqliteStore, number: int) -> None:
+    """Give a movie one score, as the ratings of the next issue will."""
+    tally = Tally.of([Score.of(8)])
+    with store.database.writing() as connection:
+        connection.execute(
+            "UPDATE movies SET tally = ?, ratings_count = 1 WHERE tmdb_id = ?",
+            (str(list(tally.counts)), number),
+        )
+
+
+def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    number = tmdb.catalogue.popular_numbers()[0]
+    tmdb.catalogue.change(number, runtime=5)
+    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    run = sync_changes(store, source)
+    assert (run.status, run.skipped) == (Status.PARTIAL, 1)
+    assert run.complete
+
+
+def test_without_a_good_run_everything_is_refreshed(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    fill_by_hand(store, tmdb.catalogue.popular_numbers())
+    run = sync_changes(store, source)
+    assert (run.status, run.pages_total, run.fetched, run.updated) == (Status.SUCCESS, 2, MOVIES, MOVIES)
+    assert all(movie.detailed for movie in catalogue(store).values())
+
+
+def fill_by_hand(store: SqliteStore, numbers: list[int]) -> None:
+    run = put(store, *(facts(number) for number in numbers))
+    store.runs.save(run.failed(run.started_at, "by hand"))
+
+
+def test_after_more_than_two_weeks_everything_is_refreshed(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    assert sync_changes(store, source).fetched < MOVIES
+    late: Callable[[], datetime] = lambda: system.now() + timedelta(days=15)  # noqa: E731
+    run = sync_changes(store, source, late)
+    assert (run.status, run.fetched, run.unchanged) == (Status.SUCCESS, MOVIES, MOVIES)
+
+
+@pytest.mark.usefixtures("_no_last_words")
+def test_refreshing_everything_goes_on_where_it_was_killed(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    fill_by_hand(store, tmdb.catalogue.popular_numbers())
+    with pytest.raises(Killed):
+        SyncChanges(frame=frame(store, source), movies=store.movies)(watch=dying_after(1))
+    run = sync_changes(store, source)
+    assert (run.status, run.fetched) == (Status.SUCCESS, MOVIES - 100)
+
+
+def test_a_page_of_changes_that_cannot_be_read_makes_the_next_run_ask_again(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    for number in tmdb.catalogue.popular_numbers():
+        tmdb.catalogue.change(number, runtime=7)
+    tmdb.misbehave(Fault("server_error", "changes.*page=2", status=500))
+    missed = sync_changes(store, source)
+    assert (missed.status, missed.pages_failed) == (Status.PARTIAL, 1)
+    tmdb.misbehave()
+    sync_changes(store, source)
+    assert {movie.runtime for movie in catalogue(store).values()} == {7}
+
+
+def test_a_run_that_a_newer_process_closed_writes_nothing_more(
+    store: SqliteStore, source: TmdbMovieSource
+) -> None:
+    stale = new_run(store)
+    store.runs.save(stale.failed(system.now(), "its process died"))
+    late = SyncRun(id=RunId("9" * 24), entity=Entity.MOVIES, started_at=system.now())
+    store.runs.add(late)
+    with pytest.raises(Exception, match="closed"):
+        store.movies.store(Harvest(page=1, at=system.now(), movies=(facts(1),)), stale)
+    assert catalogue(store) == {}
