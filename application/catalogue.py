@@ -65,7 +65,7 @@ class BrowseMovies:
     totals: Totals
 
     def __call__(self, *, wanted: MovieFilter, genre: str | None, sorting: Sorting, window: Window) -> Shown:
-        """`genre` is a choice such as `878`, `Drama,War` (both) or `Drama|War` (either). Raises UnknownGenre."""
+        """`genre` is a choice: `878`, `Drama,War` (both) or `Drama|War` (either). Raises UnknownGenre."""
         genres = self.genres.all()
         if genre is not None:
             every, any_of = genre_choice(genre, genres)
@@ -87,7 +87,9 @@ class SearchMovies:
     genres: GenreRepository
 
     def __call__(self, *, text: str, window: Window) -> Shown:
-        """A window of all matches; a search looks no deeper than the most popular `SEARCHED` for each of its probes."""
+        """A window of all matches; a search looks no deeper than the most popular `SEARCHED` for each of its
+        probes.
+        """
         matches = search(Query(text), lambda probe: self.movies.find(probe, SEARCHED))
         until = window.skip + window.limit
         ids = [match.id for match in matches[window.skip : until]]

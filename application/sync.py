@@ -1,7 +1,9 @@
-"""Keeping the catalogue in step with a source: one use case for each kind of run, and the frame that they share.
+"""Keeping the catalogue in step with a source: one use case for each kind of run, and the frame that they
+share.
 
-The frame takes the lock, closes a dead predecessor, and sees to it that every run ends in a closed record. A page and
-the counts that tell of it are stored in one step, so a process killed at any moment leaves a record that is true.
+The frame takes the lock, closes a dead predecessor, and sees to it that every run ends in a closed record. A
+page and the counts that tell of it are stored in one step, so a process killed at any moment leaves a record
+that is true.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -82,7 +84,9 @@ class Journal:
 
     @contextmanager
     def reading(self, page: int) -> Iterator[None]:
-        """A page that cannot be read is counted and named, and does not stop the others, unless all first ones fail."""
+        """A page that cannot be read is counted and named, and does not stop the others, unless all first
+        ones fail.
+        """
         try:
             yield
         except SourceUnavailable as error:
@@ -113,8 +117,8 @@ class SyncFrame:
     def run(self, entity: Entity, watch: Watch) -> Iterator[Journal]:
         """Begin a run and see it through to a closed record.
 
-        Raises SyncRunning if another holder lives. The source's refusal or absence closes the run as failed; anything
-        else that breaks in does too, and goes on upward.
+        Raises SyncRunning if another holder lives. The source's refusal or absence closes the run as failed;
+        anything else that breaks in does too, and goes on upward.
         """
         fresh = SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
         with self._alone(entity, fresh.id):
@@ -134,7 +138,9 @@ class SyncFrame:
                 journal.close(journal.run.finished(self.clock()))
 
     def _interrupted(self, journal: Journal) -> None:
-        """Close the record if the store still listens; if not, the next run will find its lock lapsed and do so."""
+        """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
+        so.
+        """
         with suppress(StorageUnavailable, RunClosed):
             journal.close(journal.run.failed(self.clock(), "interrupted"))
 
@@ -242,7 +248,9 @@ class SyncGenres:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncMovies:
-    """Bring the popular movies up to date: list pages, then the own page of each movie that is new or has news."""
+    """Bring the popular movies up to date: list pages, then the own page of each movie that is new or has
+    news.
+    """
 
     frame: SyncFrame
     movies: MovieRepository
@@ -299,20 +307,23 @@ class SyncChanges:
         return journal.run
 
     def _changed(self, days: tuple[date, date], journal: Journal) -> None:
-        page, seen = 0, set[int]()
-        journal.bound(1)
-        while page < (journal.run.last_page or 0):
-            page += 1
-            with journal.reading(page):
-                changed = self.frame.source.changes(*days, page)
-                journal.bound(max(page, changed.total_pages))
+        asked, seen = [(*days, 1)], set[int]()
+        for number, (first, last, page) in enumerate(asked, 1):
+            journal.bound(len(asked))
+            with journal.reading(number):
+                changed = self.frame.source.changes(first, last, page)
+                if page == 1:
+                    asked += _rest(first, last, changed.total_pages)
+                journal.bound(len(asked))
                 held = self.movies.held(changed.tmdb_ids)
-                ours = [number for number in changed.tmdb_ids if number in held]
-                self._refresh(page, [n for n in dict.fromkeys(ours) if n not in seen], len(ours), journal)
+                ours = [movie for movie in changed.tmdb_ids if movie in held]
+                self._refresh(number, [n for n in dict.fromkeys(ours) if n not in seen], len(ours), journal)
                 seen.update(ours)
 
     def _all(self, before: SyncRun | None, journal: Journal) -> None:
-        """What a failed run of late has refreshed is left out, so that being killed again and again still gets on."""
+        """What a failed run of late has refreshed is left out, so that being killed again and again still
+        gets on.
+        """
         since = journal.run.resuming_from(before)
         numbers = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
         chunks = [numbers[at : at + REFRESHED_AT_ONCE] for at in range(0, len(numbers), REFRESHED_AT_ONCE)]
@@ -326,6 +337,14 @@ class SyncChanges:
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
         journal.stored(self.movies.store(harvest, journal.run))
+
+
+def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
+    """What is left to ask after the first page of some days' changes; more than a list shows is asked in halves."""
+    if pages <= PAGES_OF_A_LIST or last - first <= timedelta(days=1):
+        return [(first, last, page) for page in range(2, min(pages, PAGES_OF_A_LIST) + 1)]
+    middle = first + (last - first) // 2
+    return [(first, middle, 1), (middle, last, 1)]
 
 
 def _in_want(held: Movie | None, listed: MovieFacts) -> bool:

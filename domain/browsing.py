@@ -1,7 +1,7 @@
 """Walking a catalogue: what to show, in which order, and where to go on.
 
-Every order is total: the sort value, known values first in either direction, then the id, ascending. A position in it
-is a value and an id, so a page costs the same at any depth and pages neither overlap nor skip.
+Every order is total: the sort value, known values first in either direction, then the id, ascending. A
+position in it is a value and an id, so a page costs the same at any depth and pages neither overlap nor skip.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class GenreChoiceMixed(Invalid):
 
 
 Value = float | int | str
-"""A sort value as every store compares it alike: numbers by size, texts by code point, dates as YYYY-MM-DD."""
+"""A sort value that every store compares alike: numbers by size, texts by code point, dates as YYYY-MM-DD."""
 
 
 class SortBy(StrEnum):
@@ -90,9 +90,9 @@ def sort_values(movie: Movie) -> dict[SortBy, Value | None]:
 class MovieFilter:
     """Which movies to show; all conditions must hold. Adult and removed movies never show.
 
-    `all_genres` must all be on the movie, and at least one of `any_genres`, if there are any. Years are of the release
-    date, both ends included; `min_rating` is our own average, `min_votes` is TMDB's vote count. What is unknown meets
-    no condition.
+    `all_genres` must all be on the movie, and at least one of `any_genres`, if there are any. Years are of
+    the release date, both ends included; `min_rating` is our own average, `min_votes` is TMDB's vote count.
+    What is unknown meets no condition.
     """
 
     all_genres: frozenset[GenreId] = frozenset()
@@ -162,8 +162,9 @@ class Cursor:
 class Span:
     """One unbroken stretch of an ordered list, which is one range of an index.
 
-    `known` tells whether its movies have a sort value. If they have, it is exactly `at` or lies behind `beyond` in the
-    list's direction, or is any where both are None. Ids come after `after`. Within a span: by value, then by id.
+    `known` tells whether its movies have a sort value. If they have, it is exactly `at` or lies behind
+    `beyond` in the list's direction, or is any where both are None. Ids come after `after`. Within a span: by
+    value, then by id.
     """
 
     known: bool

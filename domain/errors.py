@@ -8,8 +8,8 @@
     ├── Unauthenticated  the caller is not known
     └── Unavailable      something outside the core is away, slow or broken
 
-`code` is a stable word for machines; `str(error)` is one sentence for people. Borders translate by kind, so a new
-concrete error needs no change outside the file that declares it.
+`code` is a stable word for machines; `str(error)` is one sentence for people. Borders translate by kind, so a
+new concrete error needs no change outside the file that declares it.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Identities: opaque 24 lower-case hex digits, and the two numbering systems that the world uses for movies.
 
-The id of a movie or a genre is derived from its TMDB number, so every store, every host and every restart gives the
-same movie the same id, and a movie may refer to a genre before that genre has arrived.
+The id of a movie or a genre is derived from its TMDB number, so every store, every host and every restart
+gives the same movie the same id, and a movie may refer to a genre before that genre has arrived.
 """
 
 import re

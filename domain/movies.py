@@ -85,8 +85,8 @@ def folded_name(name: str) -> str:
 class MovieFacts:
     """What a source says of one movie. None is unknown: a source's "" dates and 0 runtimes are not values.
 
-    A list tells less than a movie's own page: `detailed` says whether `imdb_id` and `runtime` were told at all.
-    `genres` stand in the source's order, each once; one of them may be a genre that we do not hold yet.
+    A list tells less than a movie's own page: `detailed` says whether `imdb_id` and `runtime` were told at
+    all. `genres` stand in the source's order, each once; one of them may be a genre that we do not hold yet.
     """
 
     tmdb_id: int
@@ -143,7 +143,9 @@ class Movie:
         )
 
     def told(self, facts: MovieFacts, at: datetime) -> "Movie":
-        """This movie after a source spoke of it again. `updated_at` moves only if a fact did; the tally never does."""
+        """This movie after a source spoke of it again. `updated_at` moves only if a fact did; the tally never
+        does.
+        """
         known = self._completed(facts)
         if known == self.facts and self.removed_at is None:
             return replace(self, synced_at=at)
@@ -156,7 +158,9 @@ class Movie:
         return replace(self, removed_at=at, updated_at=at, synced_at=at)
 
     def wants_details(self, listed: MovieFacts) -> bool:
-        """Whether a list's word on this movie is a reason to read its own page: news, or a runtime still unknown."""
+        """Whether a list's word on this movie is a reason to read its own page: news, or a runtime still
+        unknown.
+        """
         return (
             self.facts.runtime is None or self.removed_at is not None or self._completed(listed) != self.facts
         )
@@ -194,8 +198,8 @@ def outcome(before: Movie | Genre | None, after: Movie | Genre) -> Outcome:
 def genres_told(held: Iterable[Genre], facts: Iterable[GenreFacts], at: datetime) -> list[Genre]:
     """What a source's word does to the genres that we hold: all of them afterwards, no two of one name.
 
-    Of several rows with one number the last counts. A name belongs to the genre that the source last gave it to; any
-    other that bears it gets its number added.
+    Of several rows with one number the last counts. A name belongs to the genre that the source last gave it
+    to; any other that bears it gets its number added.
     """
     genres = {genre.tmdb_id: genre for genre in held}
     said = {fact.tmdb_id: fact for fact in facts}

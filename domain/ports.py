@@ -1,7 +1,8 @@
-"""What the core asks of the outside. The docstring of a method is its contract; every sentence is tested on every adapter.
+"""What the core asks of the outside. The docstring of a method is its contract; every sentence is tested on
+every adapter.
 
-All methods are synchronous and may be called from any thread. Storage that is away, silent for two seconds or refuses
-to work raises StorageUnavailable from every method of a repository, and nothing is half-written.
+All methods are synchronous and may be called from any thread. Storage that is away, silent for two seconds or
+refuses to work raises StorageUnavailable from every method of a repository, and nothing is half-written.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -50,18 +51,19 @@ class MovieRepository(Protocol):
     def find(self, probe: Probe, limit: int) -> list[Candidate]:
         """The listed movies that carry at least one term of each clause of the probe, most popular first.
 
-        At most `limit` of them; unknown popularity last, ties by TMDB number. A candidate's titles are the title and
-        the original title.
+        At most `limit` of them; unknown popularity last, ties by TMDB number. A candidate's titles are the
+        title and the original title.
         """
         ...
 
     def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
-        """Store what a page of a sync brought and the run's new counts, all or nothing; return the run as stored.
+        """Store what a page of a sync brought and the run's new counts, all or nothing; return the run as
+        stored.
 
-        Each movie is inserted, or told (`Movie.told`) if we hold it; users' tallies are never touched. A gone movie is
-        marked removed (`Movie.removed`) while a user has rated it, and deleted otherwise; it counts as updated. A gone
-        movie that we do not hold counts for nothing. Raises RunClosed, storing nothing, if the run is no longer in
-        progress in the store.
+        Each movie is inserted, or told (`Movie.told`) if we hold it; users' tallies are never touched. A gone
+        movie is marked removed (`Movie.removed`) while a user has rated it, and deleted otherwise; it counts
+        as updated. A gone movie that we do not hold counts for nothing. Raises RunClosed, storing nothing, if
+        the run is no longer in progress in the store.
         """
         ...
 
@@ -88,7 +90,8 @@ class GenreRepository(Protocol):
     def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
         """Store a source's genres and the run's new counts, all or nothing; return the run as stored.
 
-        What changes is what `domain.movies.genres_told` says; none is ever deleted, two may exchange names. Raises RunClosed, storing nothing, if the run is no longer in progress in the store.
+        What changes is what `domain.movies.genres_told` says; none is ever deleted, two may exchange names.
+        Raises RunClosed, storing nothing, if the run is no longer in progress in the store.
         """
         ...
 
@@ -112,7 +115,9 @@ class SyncRunRepository(Protocol):
         ...
 
     def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-        """The run of a kind that began last; with `completed`, the last that is complete (`SyncRun.complete`)."""
+        """The run of a kind that began last; with `completed`, the last that is complete
+        (`SyncRun.complete`).
+        """
         ...
 
     def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
@@ -121,10 +126,13 @@ class SyncRunRepository(Protocol):
 
 
 class Locks(Protocol):
-    """Mutual exclusion over all processes that share a store. A lock whose holder falls silent ends by itself."""
+    """Mutual exclusion over all processes that share a store. A lock whose holder falls silent ends by
+    itself.
+    """
 
     def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
-        """Take the lock for `ttl`: None if it is ours now, else the moment at which its present holder's time ends.
+        """Take the lock for `ttl`: None if it is ours now, else the moment at which its present holder's time
+        ends.
 
         Of several that try at once, one gets it. The holder itself may acquire again, which renews.
         """
@@ -143,7 +151,7 @@ class Store(Protocol):
     """What an operator asks of a store as a whole."""
 
     def prepare(self) -> None:
-        """Create what is missing and bring older schemas forward; safe when several processes do it at once."""
+        """Create what is missing, bring older schemas forward; safe when several processes do so at once."""
         ...
 
     def ping(self) -> None:
@@ -158,8 +166,8 @@ class Store(Protocol):
 class MovieSource(Protocol):
     """Where movies come from: TMDB, or the bundled demo catalogue.
 
-    Every method raises SourceRefused if the credential is not accepted. `genres`, `popular` and `changes` raise
-    SourceUnavailable if no usable answer came after all retries.
+    Every method raises SourceRefused if the credential is not accepted. `genres`, `popular` and `changes`
+    raise SourceUnavailable if no usable answer came after all retries.
     """
 
     def genres(self) -> tuple[GenreFacts, ...]:
@@ -175,9 +183,15 @@ class MovieSource(Protocol):
         ...
 
     def changes(self, first: date, last: date, page: int) -> ChangedPage:
-        """A page of the numbers of movies that changed from the first to the last of these days, pages from 1."""
+        """A page of the numbers of movies that changed from the first to the last of these days, pages from
+        1.
+        """
         ...
 
     def requests(self) -> int:
         """How many requests have been sent since this source was made, retries included."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections, and of whoever waits for them."""
         ...

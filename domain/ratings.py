@@ -37,7 +37,7 @@ class Score:
 
     @classmethod
     def of(cls, points: float) -> "Score":
-        """The score for a number of points, such as 8 or 7.5. Raises ScoreOutOfRange for every other number."""
+        """The score for a number of points, such as 8 or 7.5. Raises ScoreOutOfRange for any other."""
         doubled = points * 2
         if not LOWEST <= doubled <= HIGHEST or doubled != int(doubled):
             raise ScoreOutOfRange(points)
@@ -103,8 +103,8 @@ class Tally:
     def weighted(self) -> float | None:
         """The Bayesian estimate of the movie's worth in points, two decimals; None until someone has rated.
 
-        (v·R + m·C) / (v + m), with v votes of mean R, m = PRIOR_WEIGHT and C = PRIOR_MEAN: the formula that IMDb
-        published for its Top 250. It keeps a single 10.0 from standing above a thousand nines.
+        (v·R + m·C) / (v + m), with v votes of mean R, m = PRIOR_WEIGHT and C = PRIOR_MEAN: the formula that
+        IMDb published for its Top 250. It keeps a single 10.0 from standing above a thousand nines.
         """
         if not self.count:
             return None
@@ -120,7 +120,7 @@ class Tally:
 
 
 def between(old: Score | None, new: Score | None) -> Tally:
-    """The change of a movie's tally when one user's score goes from `old` to `new`; None stands for no score."""
+    """The change of a movie's tally when one user's score goes from `old` to `new`; None is no score."""
     counts = [0] * STEPS
     if old:
         counts[old.half_points - LOWEST] -= 1

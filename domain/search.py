@@ -1,9 +1,10 @@
 """Search by title: folding, the terms that an index keeps, and the ranking, the same over every store.
 
-A title is folded to a *key*: lower case, no accents, no width, words parted by spaces, and by hyphens where the title
-joined them (`WALL·E` is `wall-e`). From the key come the *terms* under which a store files the movie. A query is folded
-alike and becomes *probes*: lists of clauses, each a set of terms of which a movie must carry at least one. A store
-answers probes from one index; which of the found movies match, and in which order, is decided here.
+A title is folded to a *key*: lower case, no accents, no width, words parted by spaces, and by hyphens where
+the title joined them (`WALL·E` is `wall-e`). From the key come the *terms* under which a store files the
+movie. A query is folded alike and becomes *probes*: lists of clauses, each a set of terms of which a movie
+must carry at least one. A store answers probes from one index; which of the found movies match, and in which
+order, is decided here.
 """
 
 import unicodedata
@@ -18,7 +19,9 @@ HEAD = 5
 """Beginnings of words are terms up to this many letters."""
 
 STUMP = 7
-"""A slip is looked for in this many letters from the start of a word or title; the rest is compared when ranking."""
+"""A slip is looked for in this many letters from the start of a word or title; the rest is compared when
+ranking.
+"""
 
 TAIL = 5
 """The last letters of a long title are a term: they find it when both slips are in its beginning."""
@@ -34,8 +37,8 @@ Probe = tuple[frozenset[str], ...]
 
 _UNDECOMPOSED = str.maketrans(
     {
-        "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n",
-        "ə": "e", "&": " and ", "⁄": " ",
+        "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h",
+        "ŧ": "t", "ŋ": "n", "ə": "e", "&": " and ", "⁄": " ",
     }
 )  # fmt: skip
 """Letters that Unicode does not take apart, and signs that stand for a word."""
@@ -81,7 +84,9 @@ def compact(title_key: str) -> str:
 
 
 def words(title_key: str) -> tuple[str, ...]:
-    """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced scripts."""
+    """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced
+    scripts.
+    """
     found: dict[str, None] = {}
     for chunk in title_key.split():
         parts = chunk.split("-")
@@ -124,7 +129,7 @@ class Query:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The words that a matching title holds, in the order typed; pairs of letters for unspaced scripts."""
+        """The words that a matching title holds, in order; pairs of letters for unspaced scripts."""
         parts = [part for chunk in self.key.split() for part in chunk.split("-")]
         return tuple(word for part in parts for word in (_pairs(part) or (part,)))
 
@@ -147,7 +152,9 @@ class Query:
         return (frozenset({_exactly(self.compact)}),), _rarest_first(clauses)
 
     def lenient_probes(self) -> tuple[Probe, ...]:
-        """What may match with slips: titles near the whole query, and titles that hold a word near each of its words."""
+        """What may match with slips: titles near the whole query, and titles that hold a word near each of
+        its words.
+        """
         near_title = frozenset(_near_title(stump) for stump in _stumps(self.compact))
         probes: list[Probe] = [(near_title,)]
         if forgiven(len(self.compact) + 2) > 1:  # the title may be longer by what was dropped
@@ -202,7 +209,9 @@ ENOUGH = 20
 
 
 def search(query: Query, find: Find) -> list[Match]:
-    """All matches that the probes find, best first: exact title, prefix, all words, near; popularity breaks ties."""
+    """All matches that the probes find, best first: exact title, prefix, all words, near; popularity breaks
+    ties.
+    """
     if query.empty:
         return []
     matches = _ranked(query, query.strict_probes(), find)
@@ -228,15 +237,16 @@ def rank(query: Query, candidate: Candidate) -> Match | None:
 
 
 def forgiven(length: int) -> int:
-    """How many typing errors are forgiven in so many letters: none in 1 or 2, one in up to 11, two in more."""
+    """How many slips are forgiven in so many letters: none in 1 or 2, one in up to 11, two in more."""
     return 0 if length < 3 else 1 if length < 12 else 2
 
 
 def slips(typed: str, meant: str) -> int:
-    """How many letters were dropped, added, exchanged or swapped with their neighbour (optimal string alignment).
+    """How many letters were dropped, added, exchanged or swapped with their neighbour (optimal string
+    alignment).
 
-    Bit-parallel after H. Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances", 2003:
-    one integer operation does the work of a whole column of the usual table.
+    Bit-parallel after H. Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit
+    distances", 2003: one integer operation does the work of a whole column of the usual table.
     """
     if not typed or not meant:
         return len(typed) or len(meant)
@@ -291,7 +301,9 @@ def _holds_all(wanted: Sequence[str], held: Sequence[str]) -> bool:
 
 
 def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
-    """The slips in all wanted words together, each taken for the nearest held one; None if one is near to none."""
+    """The slips in all wanted words together, each taken for the nearest held one; None if one is near to
+    none.
+    """
     total = 0
     for place, word in enumerate(wanted):
         if word in held or (place == len(wanted) - 1 and any(other.startswith(word) for other in held)):
@@ -322,8 +334,10 @@ def _plain(text: str) -> str:
 
 
 def _is_accent(char: str) -> bool:
-    """Marks that change a letter's look, not the letter: those above, below and through it, and the points of Hebrew
-    and Arabic. Vowel signs and voicing marks, which other scripts write as marks, make another letter and stay."""
+    """Marks that change a letter's look, not the letter: those above, below and through it, and the points of
+    Hebrew and Arabic. Vowel signs and voicing marks, which other scripts write as marks, make another letter
+    and stay.
+    """
     marked = unicodedata.combining(char)
     return marked == 1 or 10 <= marked <= 36 or marked >= 200 or unicodedata.category(char) == "Cf"
 
@@ -344,7 +358,9 @@ def _pairs(word: str) -> tuple[str, ...]:
 
 
 def _stumps(word: str) -> set[str]:
-    """The beginning of a word, as it is and with each one letter left out: two words one slip apart share a stump."""
+    """The beginning of a word, as it is and with each one letter left out: two words one slip apart share a
+    stump.
+    """
     stump = word[:STUMP]
     return {stump} | {stump[:place] + stump[place + 1 :] for place in range(len(stump))} - {""}
 

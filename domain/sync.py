@@ -5,8 +5,8 @@
                 ──> failed      nothing could be read, the run was refused, or its process died
                 ──> cancelled   someone stopped it
 
-A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts only
-the pages that were left.
+A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts
+only the pages that were left.
 """
 
 from collections.abc import Iterable
@@ -96,7 +96,7 @@ class SourceUnavailable(Unavailable):
 
 @dataclass(eq=False)
 class SourceRefused(Unavailable):
-    """The source does not accept our credential; trying again is no use. `reason` names the setting to mend."""
+    """The source refuses our credential; trying again is no use. `reason` names the setting to mend."""
 
     code: ClassVar[str] = "source_refused"
     reason: str
@@ -145,8 +145,8 @@ class ChangedPage:
 class Harvest:
     """What one page of a run brought in, to be stored in one step with the run's counts.
 
-    Each of `movies` and `genres` will be inserted, updated or unchanged; `gone` are movies that we hold and the source
-    no longer knows; `duplicates` and `skipped` are rows that were read and left aside.
+    Each of `movies` and `genres` will be inserted, updated or unchanged; `gone` are movies that we hold and
+    the source no longer knows; `duplicates` and `skipped` are rows that were read and left aside.
     """
 
     page: int
@@ -169,8 +169,8 @@ class Harvest:
 class SyncRun:
     """The record of one run. Counts are of rows, pages and requests of this run alone.
 
-    `done` are the pages that it finished; `inherited` those that the failed run which it follows had finished, so they
-    were not read again. `last_page` is where the source's list ends, once that is known.
+    `done` are the pages that it finished; `inherited` those that the failed run which it follows had
+    finished, so they were not read again. `last_page` is where the source's list ends, once that is known.
     """
 
     id: RunId
@@ -236,7 +236,9 @@ class SyncRun:
         return replace(self, inherited=inherited, last_page=failed.last_page)
 
     def resuming_from(self, before: "SyncRun | None") -> datetime:
-        """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run before it."""
+        """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run
+        before it.
+        """
         if before is None or before.complete or self.started_at - before.started_at > RESUMABLE_FOR:
             return self.started_at
         return before.started_at
@@ -291,7 +293,8 @@ class SyncRun:
 
 
 def days_to_ask(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
-    """The first and last day to ask a source for changes since a good run; None if it does not tell so far back.
+    """The first and last day to ask a source for changes since a good run; None if it does not tell so far
+    back.
 
     They begin a little before that run did, because what a failed run refreshed in its stead counts as fresh.
     """

@@ -1,7 +1,7 @@
 """The demo catalogue as a MovieSource: some 260 films, described in our own words.
 
-Numbers, dates and titles are facts; `popularity` is our own editorial figure, not TMDB's, and there are no votes and
-no pictures. A later sync from TMDB completes the same records, since both number movies alike.
+Numbers, dates and titles are facts; `popularity` is our own editorial figure, not TMDB's, and there are no
+votes and no pictures. A later sync from TMDB completes the same records, since both number movies alike.
 """
 
 import json
@@ -18,9 +18,9 @@ from domain.sync import ChangedPage, Detail, Gone, ListedPage
 A_PAGE = 20
 
 GENRES = {
-    28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary", 18: "Drama",
-    10751: "Family", 14: "Fantasy", 36: "History", 27: "Horror", 10402: "Music", 9648: "Mystery", 10749: "Romance",
-    878: "Science Fiction", 10770: "TV Movie", 53: "Thriller", 10752: "War", 37: "Western",
+    28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary",
+    18: "Drama", 10751: "Family", 14: "Fantasy", 36: "History", 27: "Horror", 10402: "Music", 9648: "Mystery",
+    10749: "Romance", 878: "Science Fiction", 10770: "TV Movie", 53: "Thriller", 10752: "War", 37: "Western",
 }  # fmt: skip
 """TMDB's numbers and English names of movie genres."""
 
@@ -33,7 +33,9 @@ class DemoMovieSource:
 
     def popular(self, page: int) -> ListedPage:
         start = (page - 1) * A_PAGE
-        return ListedPage(total_pages=-(-len(self._films) // A_PAGE), movies=self._films[start : start + A_PAGE])
+        return ListedPage(
+            total_pages=-(-len(self._films) // A_PAGE), movies=self._films[start : start + A_PAGE]
+        )
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         known = {film.tmdb_id: film for film in self._films}
@@ -44,6 +46,9 @@ class DemoMovieSource:
 
     def requests(self) -> int:
         return 0
+
+    def close(self) -> None:
+        pass
 
     @cached_property
     def _films(self) -> tuple[MovieFacts, ...]:

@@ -1,4 +1,6 @@
-"""Connections, transactions and the schema of the embedded store; and the one place where sqlite3's errors end."""
+"""Connections, transactions and the schema of the embedded store; and the one place where sqlite3's errors
+end.
+"""
 
 import sqlite3
 from collections.abc import Iterator, Sized
@@ -110,8 +112,8 @@ MIGRATIONS = (
 class Database:
     """One SQLite file, or a database in memory if there is no path.
 
-    Every thread has its own connection; in memory all share one, in turn. Writers of this process queue for each other
-    here, because SQLite lets waiting writers poll, in no order.
+    Every thread has its own connection; in memory all share one, in turn. Writers of this process queue for
+    each other here, because SQLite lets waiting writers poll, in no order.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -135,7 +137,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a write transaction, which is committed at the end, or rolled back if anything is raised."""
+        """A connection in a write transaction, which is committed at the end, or rolled back if anything is
+        raised.
+        """
         with self._alone(), self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -150,7 +154,9 @@ class Database:
         with self.writing() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > len(MIGRATIONS):
-                reason = f"the store has schema version {version}, and this Matinee knows {len(MIGRATIONS)}: upgrade it"
+                reason = (
+                    f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
+                )
                 raise StorageUnavailable(reason)
             for script in MIGRATIONS[version:]:
                 for statement in script.split(";"):

@@ -1,6 +1,6 @@
-"""Lists as SQL. Two ways lead to a page: walking the order's index and testing each movie against the filter, or
-reading all movies of the rarest condition and sorting them. The first costs more the rarer the filter's movies are,
-the second the more frequent; counts, cut short, tell which is cheaper.
+"""Lists as SQL. Two ways lead to a page: walking the order's index and testing each movie against the filter,
+or reading all movies of the rarest condition and sorting them. The first costs more the rarer the filter's
+movies are, the second the more frequent; counts, cut short, tell which is cheaper.
 """
 
 import sqlite3
@@ -19,6 +19,9 @@ REMEMBERED = 1000
 """So many conditions' frequencies are remembered."""
 
 LISTED = "listed = 1"
+
+ALWAYS_KNOWN = (SortBy.TITLE, SortBy.RATINGS_COUNT)
+"""Orders in which no movie lacks a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ class Statement:
 
 
 class Frequencies:
-    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a tenth."""
+    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a
+    tenth.
+    """
 
     def __init__(self) -> None:
         self._known: dict[Condition, tuple[int, int]] = {}
@@ -168,7 +173,9 @@ def _indexed(test: str, index: str, values: tuple[Cell, ...]) -> Condition:
 
 
 def _worth_sorting(frequency: Mapping[Condition, int], total: int, limit: int) -> Condition | None:
-    """The rarest condition, if reading all its movies costs less than walking the order until the page is full."""
+    """The rarest condition, if reading all its movies costs less than walking the order until the page is
+    full.
+    """
     if not frequency:
         return None
     rarest = min(frequency, key=lambda condition: frequency[condition])
@@ -205,7 +212,7 @@ def _walk(span: Span, conditions: Sequence[Condition], sorting: Sorting) -> Stat
     """One range of the order's index; None if the filter admits nothing in it."""
     column = SORT_COLUMNS[sorting.by]
     bounds = [condition for condition in conditions if condition.column == column]
-    if bounds and not span.known:
+    if not span.known and (bounds or sorting.by in ALWAYS_KNOWN):
         return None
     tests = [condition for condition in conditions if condition.column != column]
     where, values = _range(span, bounds, sorting)
@@ -221,7 +228,9 @@ def _walk(span: Span, conditions: Sequence[Condition], sorting: Sorting) -> Stat
 
 
 def _range(span: Span, bounds: Sequence[Condition], sorting: Sorting) -> tuple[list[str], list[Cell]]:
-    """The ends of a span on the order's column, at most one of each kind, so that the index is entered at both."""
+    """The ends of a span on the order's column, at most one of each kind, so that the index is entered at
+    both.
+    """
     column = SORT_COLUMNS[sorting.by]
     if not span.known:
         return [f"{column} IS NULL"], []

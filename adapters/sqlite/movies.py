@@ -102,7 +102,9 @@ class SqliteMovieRepository:
 
 
 def find_statement(probe: Probe, limit: int) -> tuple[str, list[Cell]]:
-    """The query for a probe: walk the first clause's terms, each in order of popularity, and look the others up."""
+    """The query for a probe: walk the first clause's terms, each in order of popularity, and look the others
+    up.
+    """
     first, *others = (sorted(clause) for clause in probe)
     also = "".join(
         f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {marks(clause)}"
@@ -116,11 +118,12 @@ def find_statement(probe: Probe, limit: int) -> tuple[str, list[Cell]]:
     values: list[Cell] = []
     for term in first:
         values += [term, *(term for clause in others for term in clause), limit]
-    return (
-        f"SELECT {CANDIDATE} FROM (SELECT DISTINCT unpopularity, movie FROM ({' UNION ALL '.join([walk] * len(first))})"
-        " ORDER BY unpopularity, movie LIMIT ?) CROSS JOIN movies ON tmdb_id = movie ORDER BY unpopularity, movie",
-        [*values, limit],
+    best = (
+        f"SELECT DISTINCT unpopularity, movie FROM ({' UNION ALL '.join([walk] * len(first))})"
+        " ORDER BY unpopularity, movie LIMIT ?"
     )
+    joined = f"SELECT {CANDIDATE} FROM ({best}) CROSS JOIN movies ON tmdb_id = movie"
+    return f"{joined} ORDER BY unpopularity, movie", [*values, limit]
 
 
 def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], window: Window) -> list[int]:
@@ -173,7 +176,9 @@ def _forget(connection: sqlite3.Connection, movies: Iterable[Movie], at: datetim
 
 
 def _index(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie | None]]) -> None:
-    """Bring what lists and searches look up from one state to the next. Movies that are not listed have no entries."""
+    """Bring what lists and searches look up from one state to the next. Movies that are not listed have no
+    entries.
+    """
     for table, entries in (("movie_genres", _genre_entries), ("movie_terms", _term_entries)):
         gone, new = set[tuple[Cell, ...]](), set[tuple[Cell, ...]]()
         for before, after in pairs:

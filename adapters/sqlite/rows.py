@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from adapters.sqlite.database import SORT_COLUMNS
 from domain.browsing import sort_values
 from domain.ids import GenreId, MovieId, RunId
 from domain.movies import Genre, Movie, MovieFacts
@@ -12,13 +13,11 @@ from domain.ratings import Tally
 from domain.search import Candidate, key
 from domain.sync import Entity, Status, SyncRun
 
-from adapters.sqlite.database import SORT_COLUMNS
-
 Cell = str | int | float | None
 
 PLAIN_FACTS = (
-    "tmdb_id", "imdb_id", "title", "original_title", "original_language", "overview", "poster_path", "backdrop_path",
-    "runtime", "popularity", "vote_average", "vote_count",
+    "tmdb_id", "imdb_id", "title", "original_title", "original_language", "overview", "poster_path",
+    "backdrop_path", "runtime", "popularity", "vote_average", "vote_count",
 )  # fmt: skip
 """Facts that a column holds as they are."""
 

@@ -53,7 +53,9 @@ class SqliteSyncRunRepository:
         return found[0] if found else None
 
     def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
-        return self._runs("ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", limit, skip)
+        return self._runs(
+            "WHERE started_at > '' ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", limit, skip
+        )
 
     def _runs(self, clauses: str, *values: str | int) -> list[SyncRun]:
         with self.database.reading() as connection:

@@ -1,4 +1,5 @@
-"""The contracts of the ports as test suites: subclass one, give it a `store` fixture, and pytest runs it on your adapter.
+"""The contracts of the ports as test suites: subclass one, give it a `store` fixture, and pytest runs it on
+your adapter.
 
     from adapters.testkit import MovieRepositoryContract
 

@@ -1,4 +1,6 @@
-"""What Locks promises. The `store` of this contract reads its time from a `clock` fixture that can be set forward."""
+"""What Locks promises. The `store` of this contract reads its time from a `clock` fixture that can be set
+forward.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta

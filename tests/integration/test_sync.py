@@ -1,4 +1,4 @@
-"""Syncs against a TMDB that behaves, and one that does not: the catalogue and the run's record are both true."""
+"""Syncs against a TMDB that behaves, and one that does not: the catalogue and the run's record are true."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +15,7 @@ from adapters.tmdb.budget import Pace
 from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
 from application import sync as use_cases
-from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies, Watch, unwatched
 from domain.browsing import MovieFilter, Sorting, Window
 from domain.errors import StorageUnavailable
 from domain.ids import RunId, TmdbNumber
@@ -61,13 +61,20 @@ def empty_store() -> Iterator[SqliteStore]:
     store.close()
 
 
+def listing(tmdb: TmdbSimulator) -> Catalogue:
+    """The movies that the simulator shows, to be edited."""
+    assert tmdb.catalogue
+    return tmdb.catalogue
+
+
 def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncFrame:
     return SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=system.fresh_id)
 
 
-def sync_movies(store: SqliteStore, source: MovieSource, pages: int = PAGES, **options: object) -> SyncRun:
-    watch: Callable[[SyncRun], None] = options.pop("watch", lambda run: None)  # type: ignore[assignment]
-    return SyncMovies(frame=frame(store, source, **options), movies=store.movies)(pages=pages, watch=watch)  # type: ignore[arg-type]
+def sync_movies(
+    store: SqliteStore, source: MovieSource, pages: int = PAGES, watch: Watch = unwatched
+) -> SyncRun:
+    return SyncMovies(frame=frame(store, source), movies=store.movies)(pages=pages, watch=watch)
 
 
 def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncRun:
@@ -118,7 +125,7 @@ def test_a_second_sync_reads_only_what_is_new_changed_or_without_runtime(
     tmdb.reset_counts()
     without_runtime = {number for number, movie in catalogue(store).items() if movie.runtime is None}
     changed = next(number for number, movie in catalogue(store).items() if movie.runtime)
-    tmdb.catalogue.change(changed, title="Another title")
+    listing(tmdb).change(changed, title="Another title")
     run = sync_movies(store, source)
     asked = {int(request.path.split("/")[-1]) for request in tmdb.log if request.path[-1].isdigit()}
     assert asked == {changed} | without_runtime
@@ -151,7 +158,7 @@ def test_a_genre_that_arrives_late_is_resolved(
     sync_genres = SyncGenres(frame=frame(store, source), genres=store.genres)
     sync_genres()
     sync_movies(store, source)
-    tmdb.catalogue.add_genre(LATE_GENRE, "Late")
+    listing(tmdb).add_genre(LATE_GENRE, "Late")
     run = sync_genres()
     (late,) = (genre for genre in store.genres.all() if genre.name == "Late")
     assert run.inserted == 1
@@ -209,7 +216,7 @@ def test_a_page_that_cannot_be_read_is_counted_named_and_stops_no_other(
 def test_a_movie_whose_page_cannot_be_read_keeps_what_the_list_said(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    number = tmdb.catalogue.popular_numbers()[0]
+    number = listing(tmdb).popular_numbers()[0]
     tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=500))
     run = sync_movies(store, source)
     assert (run.status, run.inserted, run.skipped) == (Status.PARTIAL, MOVIES, 0)
@@ -230,7 +237,7 @@ def test_odd_rows_are_skipped_counted_and_named(
 def test_a_listed_movie_that_is_gone_is_skipped(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    number = tmdb.catalogue.popular_numbers()[5]
+    number = listing(tmdb).popular_numbers()[5]
     tmdb.misbehave(Fault("gone", ids=(number,)))
     run = sync_movies(store, source)
     assert (run.skipped, run.inserted) == (1, MOVIES - 1)
@@ -378,7 +385,7 @@ def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
 
     broken = replace(
         frame(store, source),
-        runs=Failing(store.runs),
+        runs=Failing(store.runs),  # type: ignore[arg-type]
         locks=Failing(store.locks),  # type: ignore[arg-type]
     )
     with pytest.raises(StorageUnavailable):
@@ -393,10 +400,10 @@ def test_changes_are_read_for_movies_that_we_hold(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
-    first, second, *_ = tmdb.catalogue.popular_numbers()
-    tmdb.catalogue.change(first, runtime=222)
-    tmdb.catalogue.change(second, title="Changed")
-    tmdb.catalogue.add({"id": 999_001, "title": "Not ours"})
+    first, second, *_ = listing(tmdb).popular_numbers()
+    listing(tmdb).change(first, runtime=222)
+    listing(tmdb).change(second, title="Changed")
+    listing(tmdb).add({"id": 999_001, "title": "Not ours"})
     tmdb.reset_counts()
     run = sync_changes(store, source)
     assert run.status is Status.SUCCESS
@@ -410,10 +417,10 @@ def test_a_movie_that_the_source_dropped_is_kept_only_while_someone_rated_it(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
-    rated, unrated, *_ = tmdb.catalogue.popular_numbers()
+    rated, unrated, *_ = listing(tmdb).popular_numbers()
     rate(store, rated)
-    tmdb.catalogue.delete(rated)
-    tmdb.catalogue.delete(unrated)
+    listing(tmdb).delete(rated)
+    listing(tmdb).delete(unrated)
     run = sync_changes(store, source)
     assert run.status is Status.SUCCESS
     assert run.updated == 2
@@ -440,8 +447,8 @@ def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
-    number = tmdb.catalogue.popular_numbers()[0]
-    tmdb.catalogue.change(number, runtime=5)
+    number = listing(tmdb).popular_numbers()[0]
+    listing(tmdb).change(number, runtime=5)
     tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
     run = sync_changes(store, source)
     assert (run.status, run.skipped) == (Status.PARTIAL, 1)
@@ -451,7 +458,7 @@ def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
 def test_without_a_good_run_everything_is_refreshed(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    fill_by_hand(store, tmdb.catalogue.popular_numbers())
+    fill_by_hand(store, listing(tmdb).popular_numbers())
     run = sync_changes(store, source)
     assert (run.status, run.pages_total, run.fetched, run.updated) == (Status.SUCCESS, 2, MOVIES, MOVIES)
     assert all(movie.detailed for movie in catalogue(store).values())
@@ -476,7 +483,7 @@ def test_after_more_than_two_weeks_everything_is_refreshed(
 def test_refreshing_everything_goes_on_where_it_was_killed(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    fill_by_hand(store, tmdb.catalogue.popular_numbers())
+    fill_by_hand(store, listing(tmdb).popular_numbers())
     with pytest.raises(Killed):
         SyncChanges(frame=frame(store, source), movies=store.movies)(watch=dying_after(1))
     run = sync_changes(store, source)
@@ -487,8 +494,8 @@ def test_a_page_of_changes_that_cannot_be_read_makes_the_next_run_ask_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
-    for number in tmdb.catalogue.popular_numbers():
-        tmdb.catalogue.change(number, runtime=7)
+    for number in listing(tmdb).popular_numbers():
+        listing(tmdb).change(number, runtime=7)
     tmdb.misbehave(Fault("server_error", "changes.*page=2", status=500))
     missed = sync_changes(store, source)
     assert (missed.status, missed.pages_failed) == (Status.PARTIAL, 1)

@@ -139,7 +139,7 @@ def test_a_choice_of_genres_is_all_or_any() -> None:
     both = frozenset({WAR.id, DRAMA.id})
     assert genre_choice("war, 18", [WAR, DRAMA]) == (both, frozenset())
     assert genre_choice(f"{WAR.id}|drama", [WAR, DRAMA]) == (frozenset(), both)
-    assert genre_choice("DRAMA", [WAR, DRAMA]) == ({DRAMA.id}, frozenset())
+    assert genre_choice("DRAMA", [WAR, DRAMA]) == (frozenset({DRAMA.id}), frozenset())
 
 
 @pytest.mark.parametrize("text", ["western", "", "war,", "|", "0"])

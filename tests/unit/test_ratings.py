@@ -35,7 +35,7 @@ def test_a_score_is_one_of_nineteen_numbers_or_refused(points: float) -> None:
     if points in {half / 2 for half in range(LOWEST, HIGHEST + 1)}:
         assert Score.of(points).points == points
     else:
-        with pytest.raises(ScoreOutOfRange, match="rating must be between 1 and 10 in steps of 0.5"):
+        with pytest.raises(ScoreOutOfRange, match=r"rating must be between 1 and 10 in steps of 0\.5"):
             Score.of(points)
 
 

@@ -1,0 +1,128 @@
+"""Running the service: whether it is well, and what it stands on."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from time import perf_counter
+
+from domain.errors import Unavailable
+from domain.ports import Clock, SyncRunRepository
+from domain.sync import Entity
+
+STALE_AFTER = timedelta(days=2)
+"""A catalogue that a source should refresh every night, and that was not for so long, is behind."""
+
+Ping = Callable[[], None]
+"""Comes back if something answers. Raises Unavailable."""
+
+
+class Part(StrEnum):
+    """What the service stands on."""
+
+    DATABASE = "database"
+    REDIS = "redis"
+    TMDB = "tmdb"
+    SYNC = "sync"
+
+
+class Condition(StrEnum):
+    """How a part, or the whole, is doing. What is not configured is not missed."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    NOT_CONFIGURED = "not_configured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a look at one part found, and how many seconds it took.
+
+    `problem` is set if the part is down; its text is for the log. `synced_at` and `age` tell, of the sync
+    only, when it was last complete and how long ago that is; None if it never was.
+    """
+
+    condition: Condition
+    seconds: float = 0.0
+    problem: Unavailable | None = None
+    synced_at: datetime | None = None
+    age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The findings, and what they come to: down without the database, degraded if anything else is unwell."""
+
+    findings: Mapping[Part, Finding]
+
+    @property
+    def condition(self) -> Condition:
+        """The condition of the whole."""
+        conditions = {part: finding.condition for part, finding in self.findings.items()}
+        if conditions.get(Part.DATABASE) is Condition.DOWN:
+            return Condition.DOWN
+        unwell = {Condition.DOWN, Condition.DEGRADED} & set(conditions.values())
+        return Condition.DEGRADED if unwell else Condition.OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckHealth:
+    """Look at what the service stands on.
+
+    TMDB itself is never asked here: a probe every few seconds must not eat the budget of requests.
+    """
+
+    database: Ping
+    runs: SyncRunRepository
+    clock: Clock
+    tmdb_configured: bool
+    redis: Ping | None = None
+    stopwatch: Callable[[], float] = perf_counter
+
+    def __call__(self, parts: Collection[Part] = tuple(Part)) -> Health:
+        """What is found of these parts. Raises nothing: what is away is a finding."""
+        return Health(findings={part: self._look(part) for part in parts})
+
+    def _look(self, part: Part) -> Finding:
+        looks = {
+            Part.DATABASE: self._database,
+            Part.REDIS: self._redis,
+            Part.TMDB: self._tmdb,
+            Part.SYNC: self._sync,
+        }
+        began = self.stopwatch()
+        try:
+            found = looks[part]()
+        except Unavailable as problem:
+            found = Finding(condition=Condition.DOWN, problem=problem)
+        return Finding(
+            condition=found.condition,
+            seconds=self.stopwatch() - began,
+            problem=found.problem,
+            synced_at=found.synced_at,
+            age=found.age,
+        )
+
+    def _database(self) -> Finding:
+        self.database()
+        return Finding(condition=Condition.OK)
+
+    def _redis(self) -> Finding:
+        if self.redis is None:
+            return Finding(condition=Condition.NOT_CONFIGURED)
+        self.redis()
+        return Finding(condition=Condition.OK)
+
+    def _tmdb(self) -> Finding:
+        return Finding(condition=Condition.OK if self.tmdb_configured else Condition.NOT_CONFIGURED)
+
+    def _sync(self) -> Finding:
+        """The bundled catalogue does not age; TMDB's does."""
+        runs = [self.runs.latest(entity, completed=True) for entity in (Entity.MOVIES, Entity.CHANGES)]
+        ends = [run.finished_at for run in runs if run and run.finished_at]
+        if not ends:
+            return Finding(condition=Condition.DEGRADED)
+        age = self.clock() - max(ends)
+        behind = self.tmdb_configured and age > STALE_AFTER
+        return Finding(condition=Condition.DEGRADED if behind else Condition.OK, synced_at=max(ends), age=age)

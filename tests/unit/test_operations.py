@@ -1,0 +1,98 @@
+"""Health: what the service stands on, and what it comes to."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import new_run, noon
+from application.operations import CheckHealth, Condition, Part
+from domain.errors import StorageUnavailable, Unavailable
+from domain.sync import Entity
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    store = SqliteStore(path=None, clock=noon)
+    store.prepare()
+    yield store
+    store.close()
+
+
+def away() -> None:
+    raise StorageUnavailable("no answer")
+
+
+def check(store: SqliteStore, *, day: int = 1, tmdb: bool = True) -> CheckHealth:
+    return CheckHealth(database=store.ping, runs=store.runs, clock=lambda: noon(day), tmdb_configured=tmdb)
+
+
+def synced(store: SqliteStore, entity: Entity, day: int) -> None:
+    store.runs.save(new_run(store, entity, day).finished(noon(day)))
+
+
+def test_all_is_well_when_everything_answers_and_the_catalogue_is_fresh(store: SqliteStore) -> None:
+    synced(store, Entity.MOVIES, day=1)
+
+    health = check(store)()
+
+    assert health.condition is Condition.OK
+    assert health.findings[Part.REDIS].condition is Condition.NOT_CONFIGURED
+    assert health.findings[Part.SYNC].age == timedelta(0)
+
+
+def test_the_latest_complete_sync_counts_whatever_its_kind(store: SqliteStore) -> None:
+    synced(store, Entity.MOVIES, day=1)
+    synced(store, Entity.CHANGES, day=3)
+
+    assert check(store, day=4)().findings[Part.SYNC].synced_at == noon(3)
+
+
+@pytest.mark.parametrize(("day", "condition"), [(3, Condition.OK), (4, Condition.DEGRADED)])
+def test_a_catalogue_not_refreshed_for_two_days_is_behind(
+    store: SqliteStore, day: int, condition: Condition
+) -> None:
+    synced(store, Entity.MOVIES, day=1)
+
+    assert check(store, day=day)().condition is condition
+
+
+def test_the_demo_catalogue_does_not_age(store: SqliteStore) -> None:
+    synced(store, Entity.MOVIES, day=1)
+
+    health = check(store, day=30, tmdb=False)()
+
+    assert health.condition is Condition.OK
+    assert health.findings[Part.TMDB].condition is Condition.NOT_CONFIGURED
+
+
+def test_a_catalogue_that_was_never_filled_is_degraded(store: SqliteStore) -> None:
+    assert check(store)().findings[Part.SYNC].condition is Condition.DEGRADED
+
+
+def test_without_its_database_the_service_is_down(store: SqliteStore) -> None:
+    health = CheckHealth(database=away, runs=store.runs, clock=noon, tmdb_configured=True)()
+
+    assert health.condition is Condition.DOWN
+    assert str(health.findings[Part.DATABASE].problem) == "The storage is not available: no answer"
+
+
+def test_without_redis_the_service_is_degraded_and_with_it_well(store: SqliteStore) -> None:
+    def gone() -> None:
+        raise Unavailable
+
+    for redis, condition in ((gone, Condition.DEGRADED), (store.ping, Condition.OK)):
+        health = CheckHealth(
+            database=store.ping, redis=redis, runs=store.runs, clock=noon, tmdb_configured=True
+        )
+        assert health([Part.DATABASE, Part.REDIS]).condition is condition
+
+
+def test_a_finding_says_how_long_looking_took(store: SqliteStore) -> None:
+    ticks = iter((10.0, 10.25))
+    health = CheckHealth(
+        database=store.ping, runs=store.runs, clock=noon, tmdb_configured=True, stopwatch=lambda: next(ticks)
+    )
+
+    assert health([Part.DATABASE]).findings[Part.DATABASE].seconds == 0.25

@@ -1,0 +1,112 @@
+"""The budget lets no more through than it should, whatever the threads do."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from threading import Event, Thread, Timer
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.tmdb.budget import Pace, Stopped
+
+
+class FakeTime:
+    """A clock that moves only when somebody pauses, or sends."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float, stop: Event) -> None:
+        if stop.is_set():
+            raise Stopped
+        self.now += seconds
+
+
+def moments(per_second: float, sendings: list[float], idle: list[float]) -> Iterator[float]:
+    """When the requests leave that take so long to send, with such pauses of our own between them."""
+    time = FakeTime()
+    pace = Pace(per_second, clock=time, pause=time.pause)
+    for sending, rest in zip(sendings, idle, strict=False):
+        with pace.turn(Event()):
+            time.now += sending
+            yield time.now
+        time.now += rest
+
+
+rates = st.floats(0.5, 1000) | st.sampled_from([0.5, 1.0, 20.0, 1000.0])
+delays = st.lists(st.floats(0, 0.02), min_size=60, max_size=60)
+
+
+@given(rates, delays, delays)
+def test_no_second_holds_more_than_the_budget(
+    per_second: float, sendings: list[float], idle: list[float]
+) -> None:
+    left = list(moments(per_second, sendings, idle))
+
+    for first in left:
+        assert sum(first <= moment <= first + 1 for moment in left) <= max(1, per_second)
+
+
+def test_the_budget_is_used_up_nearly() -> None:
+    left = list(moments(20, [0.0] * 41, [0.0] * 41))
+
+    assert left[-1] - left[0] == pytest.approx(40 / 20 * 1.05)
+
+
+def test_threads_take_turns() -> None:
+    pace, left = Pace(200), list[float]()
+
+    def send() -> None:
+        for _ in range(5):
+            with pace.turn(Event()):
+                left.append(monotonic())
+
+    threads = [Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(left) == 40
+    assert all(later - earlier >= 1 / 200 for earlier, later in pairwise(left))
+
+
+def test_whoever_is_stopped_leaves_at_once_and_spends_nothing() -> None:
+    time = FakeTime()
+    pace, stop = Pace(0.5, clock=time, pause=time.pause), Event()
+    with pace.turn(stop):
+        pass
+    stop.set()
+
+    with pytest.raises(Stopped), pace.turn(stop):
+        raise AssertionError
+    assert time.now == 1000
+    with pace.turn(Event()):
+        assert time.now == pytest.approx(1002.1)
+
+
+def test_a_real_pause_is_cut_short_by_a_stop() -> None:
+    pace, stop = Pace(0.5), Event()
+    with pace.turn(stop):
+        pass
+    start = monotonic()
+    Timer(0.05, stop.set).start()
+
+    with pytest.raises(Stopped), pace.turn(stop):
+        raise AssertionError
+    assert monotonic() - start < 1
+
+
+def test_a_request_that_fails_frees_the_turn() -> None:
+    time = FakeTime()
+    pace = Pace(10, clock=time, pause=time.pause)
+    with pytest.raises(ConnectionError), pace.turn(Event()):
+        raise ConnectionError
+
+    with pace.turn(Event()):
+        assert time.now == pytest.approx(1000.105)
