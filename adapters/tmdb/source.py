@@ -1,0 +1,86 @@
+"""TMDB in the role of the source of movies."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import date
+from functools import partial
+from threading import Event
+
+from adapters.tmdb import payloads
+from adapters.tmdb.budget import Budget, Pause, pause
+from adapters.tmdb.client import Absent, Params, Patience, TmdbClient
+from adapters.tmdb.credential import Credential
+from domain.movies import GenreFacts
+from domain.sync import ChangedPage, Detail, Gone, ListedPage, SourceUnavailable, Unread
+
+PATIENCE = Patience()
+
+
+class TmdbMovieSource:
+    """The MovieSource that is TMDB. All threads share its connections and its budget."""
+
+    def __init__(
+        self,
+        *,
+        access_token: str | None,
+        api_key: str | None,
+        budget: Budget,
+        base_url: str = "https://api.themoviedb.org/3",
+        language: str = "en-US",
+        workers: int = 8,
+        patience: Patience = PATIENCE,
+        pause: Pause = pause,
+    ) -> None:
+        """Ask in `language`, which is that of titles, overviews and genres; `workers` movies at a time."""
+        credential = Credential((access_token or "").strip(), (api_key or "").strip())
+        self._client = TmdbClient(
+            credential=credential, base_url=base_url, budget=budget, patience=patience, pause=pause
+        )
+        self._language: Params = {"language": language}
+        self._workers = workers
+        self._closed = Event()
+
+    def genres(self) -> tuple[GenreFacts, ...]:
+        """See MovieSource."""
+        return self._client.ask("/genre/movie/list", self._language, payloads.genres, self._closed)
+
+    def popular(self, page: int) -> ListedPage:
+        """See MovieSource."""
+        params: Params = {**self._language, "page": page}
+        return self._client.ask("/movie/popular", params, partial(payloads.listed, page=page), self._closed)
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        """See MovieSource. When nobody takes the answers any more, no more movies are asked for."""
+        stop = Event()
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="tmdb")
+        try:
+            asked = [pool.submit(self._detail, number, stop) for number in dict.fromkeys(tmdb_ids)]
+            for answer in as_completed(asked):
+                yield answer.result()
+        finally:
+            stop.set()
+            # Whoever has turned away does not wait for answers that are still under way.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def changes(self, first: date, last: date, page: int) -> ChangedPage:
+        """See MovieSource."""
+        params: Params = {"start_date": first.isoformat(), "end_date": last.isoformat(), "page": page}
+        return self._client.ask("/movie/changes", params, partial(payloads.changed, page=page), self._closed)
+
+    def requests(self) -> int:
+        """See MovieSource."""
+        return self._client.sent
+
+    def close(self) -> None:
+        """Let go of the connections, and of whoever still waits for a turn."""
+        self._closed.set()
+        self._client.close()
+
+    def _detail(self, number: int, stop: Event) -> Detail:
+        try:
+            read = partial(payloads.detail, asked=number)
+            return self._client.ask(f"/movie/{number}", self._language, read, stop)
+        except Absent:
+            return Gone(number)
+        except SourceUnavailable as error:
+            return Unread(number, error.reason)

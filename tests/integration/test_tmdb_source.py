@@ -1,0 +1,715 @@
+"""TmdbMovieSource against a TMDB on loopback that answers, refuses, stumbles, falls silent and breaks off."""
+
+import gzip
+import json
+import logging
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from adapters.tmdb import client, payloads
+from adapters.tmdb.budget import Budget, Pace, Pause, Stopped
+from adapters.tmdb.budget import pause as real_pause
+from adapters.tmdb.client import Patience
+from adapters.tmdb.source import TmdbMovieSource
+from domain.ids import genre_id
+from domain.movies import GenreFacts, MovieFacts
+from domain.ports import MovieSource
+from domain.sync import ChangedPage, Gone, ListedPage, SourceRefused, SourceUnavailable, Unread
+from tests.tmdb_simulator import (
+    ITEM_SPOILS,
+    Catalogue,
+    Fault,
+    TmdbSimulator,
+    make_catalogue,
+    recordings_folder,
+)
+
+TOKEN, KEY = "the-v4-token", "the-v3-key"
+QUICK = Patience(first_wait=0.01, longest_wait=0.02)
+HASTY = replace(QUICK, read=0.15, whole=0.25)
+POPULAR = "^/3/movie/popular"
+MOVIE = "^/3/movie/[0-9]"
+
+PASSING = [
+    *(Fault("server_error", status=status) for status in (500, 502, 503, 504)),
+    Fault("server_error", empty=True, name="empty"),
+    Fault("too_many"),
+    Fault("slow_headers", seconds=5),
+    Fault("slow_body", seconds=5),
+    Fault("slow_body", seconds=0.5, name="trickle"),
+    Fault("truncated_body"),
+    Fault("short_body"),
+    Fault("gzip_garbage"),
+    Fault("html"),
+    Fault("reset"),
+    Fault("reset_in_body"),
+    Fault("hang_up"),
+    Fault("results_not_a_list"),
+    Fault("answer", status=200, body=None, name="null"),
+]
+LASTING = [Fault("answer", status=status, body={"status_code": 1}) for status in (400, 404, 405, 422, 302)]
+
+
+def label(fault: Fault) -> str:
+    return fault.label
+
+
+def once(fault: Fault, path: str = POPULAR) -> Fault:
+    return replace(fault, times=1, path=path)
+
+
+def patience_for(fault: Fault) -> Patience:
+    """Real patience unless it is to end, lest a busy machine look like a silent TMDB."""
+    return HASTY if fault.kind.startswith("slow") else QUICK
+
+
+Connect = Callable[..., TmdbMovieSource]
+
+
+@pytest.fixture
+def tmdb() -> Iterator[TmdbSimulator]:
+    with TmdbSimulator(catalogue=make_catalogue(50, seed=7)) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def connect(tmdb: TmdbSimulator) -> Iterator[Connect]:
+    sources: list[TmdbMovieSource] = []
+
+    def make(
+        *,
+        access_token: str | None = TOKEN,
+        api_key: str | None = KEY,
+        base_url: str = tmdb.url,
+        budget: Budget | None = None,
+        language: str = "en-US",
+        patience: Patience = QUICK,
+        pause: Pause = real_pause,
+    ) -> TmdbMovieSource:
+        source = TmdbMovieSource(
+            access_token=access_token,
+            api_key=api_key,
+            base_url=base_url,
+            budget=budget or Pace(1000),
+            language=language,
+            patience=patience,
+            pause=pause,
+        )
+        sources.append(source)
+        return source
+
+    yield make
+    for source in sources:
+        source.close()
+
+
+@pytest.fixture
+def source(connect: Connect) -> TmdbMovieSource:
+    source = connect()
+    kept_promise: MovieSource = source  # the type checker's part of the contract
+    assert kept_promise.requests() == 0
+    return source
+
+
+class Waits(list[float]):
+    """The waits that were asked for; none is waited."""
+
+    def __call__(self, seconds: float, stop: Event) -> None:
+        if stop.is_set():
+            raise Stopped
+        self.append(seconds)
+
+
+def numbers(tmdb: TmdbSimulator) -> list[int]:
+    assert tmdb.catalogue
+    return tmdb.catalogue.popular_numbers()
+
+
+class TestAnswers:
+    def test_a_page_of_popular_movies_is_read(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+        first, last = source.popular(1), source.popular(3)
+
+        assert [movie.tmdb_id for movie in (*first.movies, *last.movies)] == numbers(tmdb)[:20] + numbers(
+            tmdb
+        )[40:]
+        assert (first.total_pages, first.unreadable) == (3, ())
+        assert not first.movies[0].detailed
+
+    def test_a_page_after_the_last_is_empty_and_one_beyond_what_tmdb_gives_is_unavailable(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        assert source.popular(4) == ListedPage(total_pages=3, movies=())
+        with pytest.raises(
+            SourceUnavailable, match=r"answered 400 \(.*500.\), asked for /movie/popular\?page=501"
+        ):
+            source.popular(501)
+        assert tmdb.requests == 2
+
+    def test_each_movie_has_one_answer_however_often_it_is_named(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        asked = numbers(tmdb)
+        answers = list(source.details([*asked, *asked, 5_000_000]))
+
+        assert {answer.tmdb_id: type(answer) for answer in answers} == {
+            **dict.fromkeys(asked, MovieFacts),
+            5_000_000: Gone,
+        }
+        assert len(answers) == len(asked) + 1 == tmdb.requests
+        assert all(answer.detailed for answer in answers if isinstance(answer, MovieFacts))
+        assert list(source.details([])) == []
+
+    def test_genres_come_in_the_language_of_the_settings(self, connect: Connect) -> None:
+        danish = connect(language="da").genres()
+
+        assert GenreFacts(tmdb_id=36, name="Historie") in danish
+        assert len(danish) == 19
+
+    def test_language_and_page_and_days_are_asked_for(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        source = connect(language="de-DE")
+        source.popular(2)
+        source.changes(date(2026, 3, 1), date(2026, 3, 14), 1)
+        list(source.details([1]))
+
+        assert [request.params for request in tmdb.log] == [
+            {"language": "de-DE", "page": "2"},
+            {"start_date": "2026-03-01", "end_date": "2026-03-14", "page": "1"},
+            {"language": "de-DE"},
+        ]
+
+    def test_changed_movies_are_numbers_dead_ones_among_them(self, connect: Connect) -> None:
+        today = date(2026, 3, 20)
+        catalogue = Catalogue([{"id": n, "title": "T", "_changed": today.isoformat()} for n in range(1, 131)])
+        catalogue.delete(7, when=today)
+        with TmdbSimulator(catalogue=catalogue) as tmdb:
+            source = connect(base_url=tmdb.url)
+            pages = [source.changes(date(2026, 3, 10), today, page) for page in (1, 2)]
+
+        assert sorted(number for page in pages for number in page.tmdb_ids) == list(range(1, 131))
+        assert [page.total_pages for page in pages] == [2, 2]
+        assert isinstance(pages[0], ChangedPage)
+
+    def test_days_too_far_apart_are_not_asked_for_again(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        with pytest.raises(SourceUnavailable, match=r"answered 422 .*asked for /movie/changes\?page=1"):
+            source.changes(date(2026, 1, 1), date(2026, 3, 20), 1)
+        assert tmdb.requests == 1
+
+    @pytest.mark.parametrize("kind", ITEM_SPOILS)
+    def test_a_spoilt_row_costs_itself_at_most(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, kind: str
+    ) -> None:
+        tmdb.misbehave(Fault(kind, item=6))
+        page = source.popular(1)
+
+        assert len(page.movies) + len(page.unreadable) == 20
+        assert page.unreadable in ((), ("row 7: no id",), ("row 7: no object",))
+        assert bool(page.unreadable) == (kind in ("item_without_id", "item_text_id", "item_null"))
+        assert tmdb.requests == 1
+
+
+class TestStumbles:
+    @pytest.mark.parametrize("fault", PASSING, ids=label)
+    def test_what_may_pass_is_tried_again(self, tmdb: TmdbSimulator, connect: Connect, fault: Fault) -> None:
+        source = connect(patience=patience_for(fault))
+        tmdb.misbehave(once(fault))
+
+        assert len(source.popular(1).movies) == 20
+        assert source.requests() == tmdb.requests == 2
+
+    @pytest.mark.parametrize("fault", PASSING, ids=label)
+    def test_what_does_not_pass_is_given_up_after_five_tries_with_a_sentence(
+        self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
+    ) -> None:
+        waits = Waits()
+        source = connect(pause=waits, patience=patience_for(fault))
+        tmdb.misbehave(fault)
+        with pytest.raises(SourceUnavailable, match=r"^T.*, asked for /movie/popular\?page=1$") as caught:
+            source.popular(1)
+
+        assert source.requests() == tmdb.requests == 5
+        assert len(waits) == 4
+        assert len(str(caught.value)) < 150
+
+    @pytest.mark.parametrize("fault", LASTING, ids=label)
+    def test_what_will_not_pass_is_not_tried_again(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, fault: Fault
+    ) -> None:
+        tmdb.misbehave(fault)
+        with pytest.raises(SourceUnavailable, match=f"TMDB answered {fault.status}"):
+            source.popular(1)
+
+        assert tmdb.requests == 1
+
+    @pytest.mark.parametrize(
+        ("fault", "sentence"),
+        [
+            (Fault("server_error", status=503), "TMDB answered 503 (Closed for maintenance.)"),
+            (Fault("server_error", status=502, empty=True), "TMDB answered 502"),
+            (
+                Fault("answer", status=422, body={"errors": ["page is odd"]}),
+                "TMDB answered 422 (page is odd)",
+            ),
+            (Fault("slow_headers", seconds=5), "TMDB gave no answer within 0.15 s"),
+            (Fault("slow_body", seconds=0.5), "TMDB answered with no end within 0.25 s"),
+            (Fault("html"), "TMDB answered with something other than JSON"),
+            (Fault("results_not_a_list"), "TMDB answered with JSON of another shape than it should have"),
+            (Fault("gzip_garbage"), "TMDB's answer could not be unpacked"),
+            (Fault("reset"), "The connection to TMDB broke off"),
+        ],
+        ids=lambda value: value.label if isinstance(value, Fault) else "",
+    )
+    def test_the_sentence_says_what_came_and_what_was_asked(
+        self, tmdb: TmdbSimulator, connect: Connect, fault: Fault, sentence: str
+    ) -> None:
+        source = connect(patience=replace(patience_for(fault), tries=1))
+        tmdb.misbehave(fault)
+        with pytest.raises(SourceUnavailable) as caught:
+            source.popular(1)
+
+        assert str(caught.value) == f"{sentence}, asked for /movie/popular?page=1"
+
+    def test_nobody_there_is_told_and_counts_no_request(self, connect: Connect) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port = free.getsockname()[1]
+        source = connect(base_url=f"http://127.0.0.1:{port}/3", pause=Waits())
+        with pytest.raises(
+            SourceUnavailable, match=r"^TMDB could not be reached \(.*refused\), asked for /genre"
+        ):
+            source.genres()
+
+        assert source.requests() == 0
+
+    def test_a_connection_that_nobody_takes_is_told(self, connect: Connect) -> None:
+        with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
+            host, port = full.getsockname()
+            with closing(socket.create_connection((host, port))):  # which fills the queue
+                source = connect(base_url=f"http://{host}:{port}", patience=Patience(connect=0.2, tries=1))
+                with pytest.raises(SourceUnavailable, match=r"took no connection within 0\.2 s"):
+                    source.genres()
+
+    @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/3", "http://[::1/3"])
+    def test_an_address_that_is_none_is_told_at_once(self, connect: Connect, base_url: str) -> None:
+        waits = Waits()
+        with pytest.raises(SourceUnavailable, match="TMDB could not be reached"):
+            connect(base_url=base_url, pause=waits).genres()
+        assert not waits
+
+    def test_an_answer_too_long_to_be_one_is_not_read_to_its_end(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client, "LARGEST_BODY", 300)
+        with pytest.raises(SourceUnavailable, match="more than it could have to say"):
+            source.popular(1)
+        assert tmdb.requests == 5
+
+    def test_every_fault_in_turn_spoils_no_movie(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        source = connect(patience=HASTY)
+        faults = [
+            replace(fault, path=MOVIE, nth=2 * place + 1, times=1) for place, fault in enumerate(PASSING)
+        ]
+        tmdb.misbehave(*faults)
+        answers = list(source.details(numbers(tmdb)))
+
+        assert {type(answer) for answer in answers} == {MovieFacts}
+        assert sum(tmdb.struck.values()) >= len(PASSING) - 1  # a movie's page has no results to spoil
+        assert source.requests() == tmdb.requests
+
+
+class TestWaits:
+    @pytest.mark.parametrize("as_date", [False, True])
+    def test_retry_after_is_honoured_in_both_forms(
+        self, tmdb: TmdbSimulator, connect: Connect, as_date: bool
+    ) -> None:
+        waits = Waits()
+        tmdb.misbehave(Fault("too_many", seconds=3, as_date=as_date, times=1))
+        connect(pause=waits).popular(1)
+
+        assert len(waits) == 1
+        assert 3 <= waits[0] <= 5
+
+    def test_it_really_waits(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+        tmdb.misbehave(Fault("too_many", seconds=1, times=1))
+        source.popular(1)
+        first, second = tmdb.log
+
+        assert second.at - first.at >= 1
+
+    def test_nobody_is_waited_for_longer_than_a_minute(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        waits = Waits()
+        tmdb.misbehave(Fault("too_many", seconds=86_400, times=1))
+        connect(pause=waits).popular(1)
+
+        assert waits == [60]
+
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({"retry-after": "2"}, 2),
+            ({"retry-after": " 1.5 "}, 1.5),
+            ({"retry-after": "0"}, 0),
+            ({"retry-after": "9" * 400}, float("inf")),
+            ({"retry-after": "-3"}, None),
+            ({"retry-after": "nan"}, None),
+            ({"retry-after": "soon"}, None),
+            ({"retry-after": ""}, None),
+            ({}, None),
+            ({"retry-after": "Fri, 20 Mar 2026 12:00:09 GMT", "date": "Fri, 20 Mar 2026 12:00:00 GMT"}, 9),
+            ({"retry-after": "Fri, 20 Mar 2026 12:00:09 -0000", "date": "Fri, 20 Mar 2026 12:00:00 GMT"}, 9),
+            ({"retry-after": "Fri, 20 Mar 2026 12:00:00 GMT", "date": "Fri, 20 Mar 2026 12:00:09 GMT"}, 0),
+            ({"retry-after": "Fri, 20 Mar 2015 12:00:00 GMT"}, 0),
+            ({"retry-after": "Fri, 99 Mar 2026 12:00:00 GMT"}, None),
+        ],
+    )
+    def test_retry_after_is_read_leniently(self, headers: dict[str, str], seconds: float | None) -> None:
+        assert client.rest_asked_for(headers) == seconds
+
+    def test_without_it_waits_double_with_jitter_up_to_the_longest(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        waits = Waits()
+        tmdb.misbehave(Fault("too_many", path=POPULAR))
+        with pytest.raises(SourceUnavailable, match="answered 429"):
+            connect(pause=waits, patience=Patience(tries=8)).popular(1)
+
+        for wait, least in zip(waits, [0.5, 1, 2, 4, 8, 8, 8], strict=True):
+            assert least <= wait <= min(8, least + 0.25)
+        assert len({wait % 0.5 for wait in waits}) > 3
+
+
+class TestBudget:
+    def test_no_second_sees_more_requests_than_the_budget_whatever_goes_wrong(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        tmdb.misbehave(
+            Fault("reset", path=MOVIE, every=7),
+            Fault("server_error", path=MOVIE, nth=3, every=7),
+            Fault("too_many", path=MOVIE, nth=5, every=11, seconds=0),
+            Fault("slow_headers", path=MOVIE, nth=4, every=9, seconds=0.05),
+        )
+        source = connect(budget=Pace(40))
+        start = time.monotonic()
+        answers = list(source.details(numbers(tmdb)))
+        took = time.monotonic() - start
+
+        assert {type(answer) for answer in answers} == {MovieFacts}
+        assert tmdb.requests == source.requests() > 60
+        assert tmdb.highest_rate() <= 40
+        assert tmdb.requests / took > 25
+
+    def test_several_threads_and_calls_share_the_budget(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        source = connect(budget=Pace(30))
+        threads = [
+            threading.Thread(target=lambda: list(source.details(numbers(tmdb)[:10]))),
+            threading.Thread(target=lambda: list(source.details(numbers(tmdb)[10:20]))),
+            *(threading.Thread(target=source.popular, args=(page,)) for page in (1, 2, 3)),
+            *(threading.Thread(target=source.genres) for _ in range(10)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert source.requests() == tmdb.requests == 33
+        assert tmdb.highest_rate() <= 30
+
+    def test_a_request_waits_for_its_turn_with_its_connection_standing(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        source = connect(budget=Pace(20))
+        list(source.details(numbers(tmdb)[:8]))
+        gaps = [later.at - earlier.at for earlier, later in zip(tmdb.log, tmdb.log[1:], strict=False)]
+
+        assert min(gaps) > 0.04
+
+
+class TestOneMovie:
+    def one(self, source: TmdbMovieSource, number: int) -> object:
+        (answer,) = source.details([number])
+        return answer
+
+    def test_what_tmdb_does_not_know_is_gone(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+        number = numbers(tmdb)[0]
+        tmdb.misbehave(Fault("gone", ids=[number]))
+
+        assert self.one(source, number) == Gone(number)
+        assert tmdb.requests == 1
+
+    @pytest.mark.parametrize("body", [None, "Not Found", {"message": "no route"}, []])
+    def test_a_404_that_is_not_tmdbs_makes_no_movie_gone(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, body: object
+    ) -> None:
+        tmdb.misbehave(Fault("answer", status=404, body=body))
+
+        assert self.one(source, 603) == Unread(603, "TMDB answered 404, asked for /movie/603")
+
+    def test_one_that_cannot_be_had_is_unread_and_the_others_are_read(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        first, second, *others = numbers(tmdb)
+        tmdb.misbehave(
+            Fault("server_error", path=f"/movie/{first}[?]"),
+            Fault("answer", path=f"/movie/{second}[?]", status=400),
+        )
+        answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
+
+        said = f"TMDB answered 500 (The server made a mistake.), asked for /movie/{first}"
+        assert answers.pop(first) == Unread(first, said)
+        assert answers.pop(second) == Unread(second, f"TMDB answered 400, asked for /movie/{second}")
+        assert {type(answers[number]) for number in others} == {MovieFacts}
+
+    def test_another_movie_than_was_asked_for_is_unread(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        tmdb.misbehave(Fault("answer", status=200, body={"id": 604, "title": "Another"}))
+
+        assert self.one(source, 603) == Unread(603, "TMDB answered with movie 604 instead")
+        assert tmdb.requests == 1
+
+
+class TestTurningAway:
+    def test_answers_are_handed_over_while_others_are_awaited(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        slow, *others = numbers(tmdb)[:5]
+        tmdb.misbehave(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=0.5))
+        start = time.monotonic()
+        answers = connect(patience=Patience()).details([slow, *others])
+
+        assert {next(answers).tmdb_id for _ in others} == set(others)
+        assert time.monotonic() - start < 0.45
+        assert next(answers).tmdb_id == slow
+
+    def test_when_nobody_takes_answers_any_more_no_movie_is_asked_for(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        before = threading.active_count()
+        source = connect(budget=Pace(50))
+        answers = source.details(numbers(tmdb))
+        next(answers)
+        start = time.monotonic()
+        answers.close()  # type: ignore[attr-defined]
+
+        assert time.monotonic() - start < 0.1
+        seen = tmdb.requests
+        assert seen <= 4
+        time.sleep(0.2)
+        assert tmdb.requests <= seen + 1
+        # What is left are the simulator's own threads, one for each connection.
+        assert threading.active_count() <= before + 8
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("tmdb_")]
+
+    def test_a_long_rest_is_cut_short_too(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        first, *others = numbers(tmdb)
+        tmdb.misbehave(Fault("too_many", seconds=50, path=f"^/3/movie/(?!{first}[?])"))
+        answers = connect(patience=Patience()).details([first, *others])
+        next(answers)
+        answers.close()  # type: ignore[attr-defined]
+        limit = time.monotonic() + 2
+        while any(thread.name.startswith("tmdb_") for thread in threading.enumerate()):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+
+    def test_closing_the_source_releases_who_waits(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        tmdb.misbehave(Fault("too_many", seconds=50))
+        source = connect(patience=Patience())
+        threading.Timer(0.1, source.close).start()
+        with pytest.raises(SourceUnavailable, match="Nobody waits"):
+            source.popular(1)
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("token", "key", "variable"),
+        [
+            ("wrong", None, "TMDB_ACCESS_TOKEN"),
+            ("wrong", KEY, "TMDB_ACCESS_TOKEN"),
+            (None, "wrong", "TMDB_API_KEY"),
+            (None, None, "TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
+            (" ", "", "TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
+        ],
+    )
+    def test_a_401_names_the_variable_to_mend_and_is_not_tried_again(
+        self, connect: Connect, token: str | None, key: str | None, variable: str
+    ) -> None:
+        with TmdbSimulator(catalogue=make_catalogue(5), token=TOKEN, api_key=KEY) as tmdb:
+            source = connect(base_url=tmdb.url, access_token=token, api_key=key)
+            day = date(2026, 3, 20)
+            for ask in (source.genres, lambda: source.popular(1), lambda: source.changes(day, day, 1)):
+                with pytest.raises(SourceRefused) as caught:
+                    ask()
+
+                assert str(caught.value) == (
+                    f"TMDB refuses the credential, check {variable} "
+                    "(401: Invalid API key: You must be granted a valid key.)"
+                )
+            assert tmdb.requests == 3
+
+    def test_the_header_is_preferred_and_the_key_does_where_there_is_no_token(self, connect: Connect) -> None:
+        with TmdbSimulator(catalogue=make_catalogue(5), token=TOKEN, api_key=KEY) as tmdb:
+            connect(base_url=tmdb.url).genres()
+            connect(base_url=tmdb.url, access_token=None).genres()
+            connect(base_url=tmdb.url, access_token=f" {TOKEN}\n").genres()
+
+            assert [request.credential for request in tmdb.log] == ["bearer", "api_key", "bearer"]
+
+    @pytest.mark.parametrize("kind", ["answer", "gzip_garbage", "truncated_body"])
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refusal_without_words_is_one_too(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, kind: str
+    ) -> None:
+        tmdb.misbehave(
+            Fault("answer", status=status, body="<html>"), *([] if kind == "answer" else [Fault(kind)])
+        )
+        with pytest.raises(SourceRefused, match=rf"check TMDB_ACCESS_TOKEN \({status}\)"):
+            source.genres()
+
+        assert tmdb.requests == 1
+
+    def test_a_refusal_ends_the_reading_of_movies_at_once(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        tmdb.misbehave(Fault("answer", path=MOVIE, nth=5, status=401, body={"status_code": 10}))
+        answers = connect(budget=Pace(100)).details(numbers(tmdb))
+        with pytest.raises(SourceRefused, match="401: code 10"):
+            list(answers)
+        time.sleep(0.05)
+
+        assert tmdb.requests < 12
+
+    @pytest.mark.parametrize("token", ["two words", "line\nbreak", "nul\x00", "naïve"])
+    def test_a_credential_that_cannot_be_one_is_refused_without_being_shown(
+        self, tmdb: TmdbSimulator, connect: Connect, token: str
+    ) -> None:
+        source = connect(access_token=token)
+        with pytest.raises(SourceRefused) as caught:
+            list(source.details([603]))
+
+        assert str(caught.value) == "TMDB_ACCESS_TOKEN holds characters that no credential has"
+        assert token not in "".join(traceback.format_exception(caught.value))
+        assert tmdb.requests == 0
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(("token", "key"), [(TOKEN, None), (None, KEY)])
+    def test_no_log_no_error_and_no_repr_holds_the_credential(
+        self,
+        tmdb: TmdbSimulator,
+        connect: Connect,
+        caplog: pytest.LogCaptureFixture,
+        token: str | None,
+        key: str | None,
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        for name in ("httpx", "httpcore", "tenacity"):
+            caplog.set_level(logging.DEBUG, logger=name)
+        source = connect(access_token=token, api_key=key, patience=replace(HASTY, tries=1))
+        echo = {"status_message": f"You said api_key={TOKEN} and {KEY}"}
+        echoes = [Fault("answer", status=status, body=echo) for status in (400, 401, 500)]
+        errors = []
+        for fault in [*PASSING, *LASTING, *echoes]:
+            tmdb.misbehave(fault)
+            with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
+                source.popular(1)
+            errors.append("".join(traceback.format_exception(caught.value)) + repr(caught.value))
+        tmdb.misbehave()
+        source.popular(1)
+
+        written = (
+            caplog.text
+            + "".join(errors)
+            + repr(source)
+            + repr(source._client)
+            + repr(source._client._credential)
+        )
+        assert "/3/movie/popular" in caplog.text
+        assert "***" in written
+        assert str(token or key) not in written
+
+    def test_an_address_to_be_redirected_to_is_logged_without_the_key(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, logger="httpcore.http11")
+        logging.getLogger("httpcore.http11").debug(
+            "headers=%r", [(b"location", b"https://x/3?api_key=abc&page=1")]
+        )
+
+        assert "api_key=***&page=1" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    folder = recordings_folder()
+    if folder is None:
+        pytest.skip("no recorded TMDB exchanges: neither ../shared/tmdb nor MATINEE_TMDB_RECORDINGS")
+    return folder
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        pytest.skip(f"no {path.name} beside the recordings")
+    with gzip.open(path, "rt", encoding="utf-8") as text:
+        return [json.loads(line) for line in text]
+
+
+class TestRecordings:
+    LISTS = ("popular", "now_playing", "top_rated", "upcoming")
+
+    def exchanges(self, folder: Path) -> list[dict[str, Any]]:
+        recorded = [exchange for path in sorted(folder.glob("rec_*.jsonl.gz")) for exchange in lines(path)]
+        return [exchange for exchange in recorded if exchange["status"] == 200]
+
+    def test_every_recorded_row_of_a_list_is_read(self, folder: Path) -> None:
+        paths = (*(f"/3/movie/{name}" for name in self.LISTS), "/3/search/movie", "/3/discover/movie")
+        pages = [exchange["body"] for exchange in self.exchanges(folder) if exchange["path"] in paths]
+        read = [payloads.listed(page, 1) for page in pages]
+
+        assert sum(len(page.movies) for page in read) == sum(len(page["results"]) for page in pages) > 300
+        assert not [row for page in read for row in page.unreadable]
+
+    def test_every_recorded_movie_is_read(self, folder: Path) -> None:
+        named = [exchange for exchange in self.exchanges(folder) if exchange["path"].startswith("/3/movie/")]
+        movies = [e["body"] for e in named if e["path"].count("/") == 3 and "imdb_id" in e["body"]]
+        read = [payloads.detail(movie, movie["id"]) for movie in movies]
+
+        assert len(read) >= 8
+        assert {type(facts) for facts in read} == {MovieFacts}
+
+    def test_every_recorded_oddity_is_read(self, folder: Path) -> None:
+        oddities = lines(folder / "edge_items.jsonl.gz")
+        for oddity in oddities:
+            item = oddity["item"]
+            facts = payloads.movie(item)
+
+            assert facts.title == item["title"].strip(payloads.WHITE)
+            assert facts.genres == tuple(map(genre_id, item.get("genre_ids", ())))
+            assert (facts.release_date is None) == (not item.get("release_date"))
+            assert facts.popularity == item["popularity"]
+            assert facts.vote_average == item["vote_average"]
+        assert len(oddities) == 91
+
+    def test_every_movie_of_the_recorded_catalogue_is_read(self, folder: Path) -> None:
+        movies = lines(folder / "catalog_dev25.jsonl.gz")
+
+        assert [payloads.movie(movie, detailed=True).tmdb_id for movie in movies] == [
+            movie["id"] for movie in movies
+        ]
+
+    def test_recorded_exchanges_are_read_over_the_wire(self, folder: Path, connect: Connect) -> None:
+        with TmdbSimulator(recordings=folder) as tmdb:
+            source = connect(base_url=tmdb.url, language="da")
+
+            assert GenreFacts(tmdb_id=12, name="Eventyr") in source.genres()
+            assert list(source.details([999_999_999])) == [Gone(999_999_999)]
