@@ -1,0 +1,79 @@
+"""Reading a query string into a Struct, refusing whatever cannot be taken at its word."""
+
+import re
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from entrypoints.checking import Faults, checked
+
+HttpRequest: TypeAlias = Request[Any, Any, State]
+
+MOST_PARAMETERS = 100
+LONGEST_NAME = 60
+NOT_TEXT = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and what bytes that are not UTF-8 decode to."""
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters that a call takes; this one takes none.
+
+    Optional parameters are UNSET, not None: in a query string "null" is a text like any other.
+    """
+
+    def conflicts(self, path: str) -> list[str]:  # noqa: ARG002  most calls are the same at every path
+        """A sentence for each rule between parameters that these break, at this path."""
+        return []
+
+
+QueryT = TypeVar("QueryT", bound=Query)
+
+
+def asked(kind: type[QueryT], request: HttpRequest) -> QueryT:
+    """The parameters of a request. Raises Faults: each on its own first, then all together."""
+    raw, sentences = parameters(request.scope["query_string"])
+    try:
+        query = _sound(kind, raw)
+    except Faults as faults:
+        raise Faults([*sentences, *faults.sentences]) from None
+    sentences += query.conflicts(request.scope["path"])
+    if sentences:
+        raise Faults(sentences)
+    return query
+
+
+def parameters(query_string: bytes) -> tuple[dict[str, str], list[str]]:
+    """The parameters by name, and a sentence for each that is given twice or is no text."""
+    text = query_string.decode(errors="surrogateescape")
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_PARAMETERS
+        )
+    except ValueError:
+        return {}, [f"the query must have at most {MOST_PARAMETERS} parameters"]
+    raw: dict[str, str] = {}
+    sentences: dict[str, None] = {}
+    for given, value in pairs:
+        name = _shown(given)
+        if name in raw:
+            sentences[f"{name} must be given once"] = None
+        elif NOT_TEXT.search(value):
+            sentences[f"{name} must be text in UTF-8 without NUL"] = None
+        raw.setdefault(name, NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", value))
+    return raw, list(sentences)
+
+
+def _sound(kind: type[QueryT], raw: dict[str, str]) -> QueryT:
+    """The Struct, made in one go; only if that fails are the parameters looked at one by one."""
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError:
+        return checked(kind, raw, strict=False, noun="parameter")
+
+
+def _shown(name: str) -> str:
+    """A parameter's name as it can be repeated in a sentence."""
+    return NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", name[:LONGEST_NAME]) or '""'

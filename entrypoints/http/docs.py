@@ -1,0 +1,80 @@
+"""The documentation: Swagger UI, all of it served from here, under a policy that lets nothing else in."""
+
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
+
+from litestar import get
+from litestar.exceptions import NotFoundException
+
+from entrypoints.http.answers import PUBLIC, Answer, Header, redirect
+from entrypoints.http.asking import HttpRequest
+from entrypoints.http.calls import API
+
+POLICY: Header = (
+    b"content-security-policy",
+    (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+)
+A_DAY = b"public, max-age=86400"
+
+OURS = {
+    "docs.html": b"text/html; charset=utf-8",
+    "docs.css": b"text/css; charset=utf-8",
+    "docs.js": b"text/javascript; charset=utf-8",
+}
+SWAGGER_UI = {
+    "swagger-ui.css": b"text/css; charset=utf-8",
+    "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+    "favicon-32x32.png": b"image/png",
+}
+"""The files that are served, by name, and what they are."""
+
+
+@get("/docs", sync_to_thread=False)
+def get_docs() -> Answer:
+    """The page."""
+    return asset("docs.html")
+
+
+@get("/docs/openapi.json", sync_to_thread=False)
+def get_openapi(request: HttpRequest) -> Answer:
+    """The OpenAPI document."""
+    document: Answer = request.app.state.openapi
+    return document
+
+
+@get("/docs/{name:str}", sync_to_thread=False)
+def get_asset(request: HttpRequest) -> Answer:
+    """A script, style or picture of the page."""
+    return asset(request.path_params["name"])
+
+
+@get(["/", API], sync_to_thread=False)
+def get_root() -> Answer:
+    """Whoever comes without knowing where to go is shown the documentation."""
+    return redirect(f"{API}/docs".encode())
+
+
+@cache
+def asset(name: str) -> Answer:
+    """A file of the documentation, read once. Raises NotFoundException for any other name."""
+    if name in OURS:
+        body = files("entrypoints.http").joinpath("static", name).read_bytes()
+        return Answer(body, media_type=OURS[name], headers=(POLICY,), cache=PUBLIC)
+    if name in SWAGGER_UI:
+        body = _swagger_ui().joinpath(name).read_bytes()
+        return Answer(body, media_type=SWAGGER_UI[name], headers=(POLICY,), cache=A_DAY)
+    raise NotFoundException
+
+
+def _swagger_ui() -> Traversable:
+    """The static files of the package swagger-ui-py, found without importing it and its template engine."""
+    spec = find_spec("swagger_ui")
+    if spec is None or spec.origin is None:
+        raise NotFoundException
+    return Path(spec.origin).parent / "static"

@@ -1,0 +1,125 @@
+"""The outermost layer: what holds of every answer, whoever made it.
+
+It names the request, refuses what the service cannot take, lets HEAD pass as GET, and adds the headers that
+no answer goes without.
+"""
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from entrypoints.http.answers import Header
+from entrypoints.http.errors import BodyTooLarge, ServerFull, error_answer
+
+MOST_IN_WORK = 256
+"""Requests taken on at a time; the next one is refused at once rather than left waiting."""
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+ALWAYS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""An answer may bring its own word on any of these."""
+
+BEHIND_TLS: Header = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Edge:
+    """Wraps an application; `unlimited` is the path that is answered even when the service is full."""
+
+    def __init__(self, app: ASGIApp, *, unlimited: str, most_body_bytes: int, cors: bool) -> None:
+        self.app = app
+        self.unlimited = unlimited
+        self.most_body_bytes = most_body_bytes
+        self.vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
+        self.in_work = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        asked = dict(scope["headers"])
+        request_id = _request_id(asked.get(b"x-request-id", b""))
+        scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
+        bodiless = scope["method"] == "HEAD"
+        finishing = _Finishing(send, self._headers(scope, request_id), bodiless=bodiless)
+        if bodiless:
+            scope = HTTPScope(**{**scope, "method": "GET"})  # the server must go on seeing HEAD
+        if _length(asked) > self.most_body_bytes:
+            await error_answer(BodyTooLarge(), scope)(scope, receive, finishing)
+        elif scope["path"] == self.unlimited:
+            await self.app(scope, receive, finishing)
+        else:
+            await self._limited(scope, receive, finishing)
+
+    async def _limited(self, scope: HTTPScope, receive: Receive, finishing: "_Finishing") -> None:
+        """A request counts until its answer begins: a client that reads slowly keeps nobody else out."""
+        if self.in_work >= MOST_IN_WORK:
+            await error_answer(ServerFull(), scope)(scope, receive, finishing)
+            return
+        self.in_work += 1
+        finishing.begun = self._done
+        try:
+            await self.app(scope, receive, finishing)
+        finally:
+            finishing.begin()
+
+    def _done(self) -> None:
+        self.in_work -= 1
+
+    def _headers(self, scope: HTTPScope, request_id: str) -> list[Header]:
+        headers = [(b"x-request-id", request_id.encode()), self.vary, *ALWAYS]
+        return [*headers, BEHIND_TLS] if scope["scheme"] == "https" else headers
+
+
+class _Finishing:
+    """A `send` that completes an answer on its way out; `begun` is called once, when that starts."""
+
+    def __init__(self, send: Send, headers: list[Header], *, bodiless: bool) -> None:
+        self.send = send
+        self.headers = headers
+        self.bodiless = bodiless
+        self.begun: Callable[[], None] | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message of the answer."""
+        if message["type"] == "http.response.start":
+            self.begin()
+            own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
+            given = {name for name, _ in own}
+            message["headers"] = [*own, *(header for header in self.headers if header[0] not in given)]
+        elif message["type"] == "http.response.body" and self.bodiless:
+            message["body"] = b""
+        await self.send(message)
+
+    def begin(self) -> None:
+        """Note that the answer begins, if that is not noted yet."""
+        begun, self.begun = self.begun, None
+        if begun:
+            begun()
+
+
+def _request_id(given: bytes) -> str:
+    return given.decode() if REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _length(asked: dict[bytes, bytes]) -> int:
+    """The length that a request claims for its body."""
+    claimed = asked.get(b"content-length", b"")
+    return int(claimed) if claimed.isdigit() and len(claimed) < 20 else 0
+
+
+def _printable(path: str) -> str:
+    """A path as an answer can repeat it."""
+    return path.encode(errors="replace").decode()

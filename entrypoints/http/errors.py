@@ -1,0 +1,178 @@
+"""The outward border: what goes wrong inside, as clients are told it. Nothing internal passes."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from traceback import format_exception
+from typing import Annotated, ClassVar
+
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from domain.errors import Conflict, Forbidden, Invalid, MatineeError, NotFound, Unauthenticated, Unavailable
+from domain.sync import SourceRefused, SourceUnavailable
+from entrypoints.checking import Faults
+from entrypoints.http.answers import UNKEPT, Answer, Header, json_answer
+from entrypoints.http.schemas import Moment, moment
+
+log = logging.getLogger(__name__)
+
+SOON = ((b"retry-after", b"2"),)
+AT_ONCE = ((b"retry-after", b"1"),)
+CHALLENGE = ((b"www-authenticate", b'Bearer realm="matinee"'),)
+
+FRAMEWORK = {
+    400: ("malformed_request", "The request cannot be understood"),
+    401: ("unauthenticated", "A valid token is needed"),
+    403: ("forbidden", "This is not yours to do"),
+    404: ("not_found", "There is nothing here; the API is documented at /api/v1/docs"),
+    405: ("method_not_allowed", "This cannot be done here; the Allow header tells what can"),
+    413: ("payload_too_large", "The request body is too large"),
+    415: ("unsupported_media_type", "The request body must be JSON"),
+    429: ("rate_limited", "Too many requests"),
+    500: ("internal_error", "Something went wrong on our side; quote the request_id when you report it"),
+    503: ("unavailable", "The service cannot answer at the moment; try again shortly"),
+}
+"""The code and the message for a status that no error of ours stands behind."""
+
+
+class ErrorOut(Struct, frozen=True, kw_only=True):
+    """What went wrong."""
+
+    status_code: Annotated[int, Meta(description="The HTTP status.")] = field(name="statusCode")
+    code: Annotated[str, Meta(description="A stable word for programs.")]
+    message: Annotated[str, Meta(description="A sentence for people.")]
+    errors: Annotated[
+        list[str], Meta(description="Every fault of an invalid input, a sentence each; else empty.")
+    ]
+    timestamp: Moment
+    path: str
+    request_id: Annotated[str, Meta(description="The same as in the X-Request-ID header.")]
+    stack: Annotated[list[str], Meta(description="In development only.")] | UnsetType = UNSET
+
+
+class ServerFull(Unavailable):
+    """More requests are in work than the service takes at a time."""
+
+    code: ClassVar[str] = "server_full"
+
+    def __str__(self) -> str:
+        return "The service is busy; try again in a second"
+
+
+class BodyTooLarge(HTTPException):
+    """The request says that its body is longer than we read."""
+
+    status_code = 413
+
+
+KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
+    Invalid: (400, ()),
+    Unauthenticated: (401, CHALLENGE),
+    Forbidden: (403, ()),
+    NotFound: (404, ()),
+    Conflict: (409, ()),
+    SourceRefused: (502, ()),
+    SourceUnavailable: (503, SOON),
+    ServerFull: (503, AT_ONCE),
+    Unavailable: (503, SOON),
+}
+"""The status and the headers for each kind of error; for a concrete one, those of its nearest kind count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a client is told of an error."""
+
+    status: int
+    code: str
+    message: str
+    sentences: tuple[str, ...] = ()
+    headers: tuple[Header, ...] = ()
+
+
+def refusal(error: Exception) -> Refusal:
+    """What a client is told of this error."""
+    match error:
+        case Invalid():
+            sentences = tuple(error.sentences) if isinstance(error, Faults) else (str(error),)
+            return Refusal(status=400, code=error.code, message="Validation failed", sentences=sentences)
+        case MatineeError():
+            return _of_kind(error)
+        case HTTPException() if error.status_code < 500:
+            return _of_framework(error)
+        case _:
+            return _of_status(500)
+
+
+def error_answer(error: Exception, scope: Scope, *, development: bool = False) -> Answer:
+    """The answer to a request that ended in this error; what was not expected is logged, with its traceback.
+
+    `development` shows the traceback to the client too.
+    """
+    told, state = refusal(error), scope["state"]
+    if told.status >= 500:
+        _record(error, told, scope)
+    out = ErrorOut(
+        status_code=told.status,
+        code=told.code,
+        message=told.message,
+        errors=list(told.sentences),
+        timestamp=moment(datetime.now(UTC)),
+        path=state["path"],
+        request_id=state["request_id"],
+        stack=format_exception(error) if development and told.status == 500 else UNSET,
+    )
+    return json_answer(out, status=told.status, headers=told.headers, cache=UNKEPT)
+
+
+def codes() -> dict[str, tuple[int, str]]:
+    """Every code that an error may carry, with its status and what it means."""
+    found = {code: (status, message) for status, (code, message) in FRAMEWORK.items()}
+    for kind in _declared(MatineeError):
+        found.setdefault(kind.code, (_status_of(kind)[0], (kind.__doc__ or "").split("\n")[0]))
+    return found
+
+
+def _of_kind(error: MatineeError) -> Refusal:
+    status, headers = _status_of(type(error))
+    internal = isinstance(error, Unavailable) and not isinstance(error, ServerFull)
+    message = FRAMEWORK[503][1] if internal else str(error)
+    return Refusal(status=status, code=error.code, message=message, headers=headers)
+
+
+def _of_framework(error: HTTPException) -> Refusal:
+    told = _of_status(error.status_code)
+    allow = (error.headers or {}).get("allow")
+    if allow is None:
+        return told
+    methods = {*allow.split(", "), *(("HEAD",) if "GET" in allow else ())}
+    headers = ((b"allow", ", ".join(sorted(methods)).encode()),)
+    return Refusal(status=told.status, code=told.code, message=told.message, headers=headers)
+
+
+def _of_status(status: int) -> Refusal:
+    code, message = FRAMEWORK.get(status, (f"http_{status}", "The request is refused"))
+    return Refusal(status=status, code=code, message=message, headers=CHALLENGE if status == 401 else ())
+
+
+def _status_of(kind: type[MatineeError]) -> tuple[int, tuple[Header, ...]]:
+    return next((KINDS[each] for each in kind.__mro__ if each in KINDS), (500, ()))
+
+
+def _declared(kind: type[MatineeError]) -> Iterator[type[MatineeError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _declared(each)
+
+
+def _record(error: Exception, told: Refusal, scope: Scope) -> None:
+    state = scope["state"]
+    words = "%s %s: %s (request %s)"
+    what = (scope.get("method"), state["path"], error, state["request_id"])
+    if told.status == 500:
+        log.error(words, *what, exc_info=error, extra={"request_id": state["request_id"]})
+    elif not isinstance(error, ServerFull):
+        log.warning(words, *what, extra={"request_id": state["request_id"]})

@@ -1,0 +1,51 @@
+"""The calls that read genres."""
+
+from litestar import get
+
+from application.catalogue import BrowseMovies, GetGenre, ListGenres
+from entrypoints.http.answers import Answer, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.calls import Call, Given, described
+from entrypoints.http.paging import movie_page
+from entrypoints.http.queries import GenreMoviesQuery
+from entrypoints.http.schemas import GenreOut, GenresOut, MovieOut, PageOut, genre_out
+
+PATH = {"id": "Our id, TMDB's number (`878`) or the name in any case."}
+LISTING = Call(summary="List genres", tag="Genres", answer=GenresOut, refusals=(401,))
+SHOWING = Call(summary="Show a genre", tag="Genres", answer=GenreOut, path=PATH, refusals=(401, 404))
+BROWSING = Call(
+    summary="List the movies of a genre",
+    tag="Genres",
+    answer=PageOut[MovieOut],
+    query=GenreMoviesQuery,
+    path=PATH,
+    refusals=(401, 404),
+    linked=True,
+)
+
+
+@get("/genres", sync_to_thread=True, opt=described(LISTING))
+def get_genres(request: HttpRequest, list_genres: Given[ListGenres]) -> Answer:
+    """All genres, by name."""
+    asked(Query, request)
+    return json_answer(GenresOut(data=[genre_out(genre) for genre in list_genres()]))
+
+
+@get("/genres/{id:str}", sync_to_thread=True, opt=described(SHOWING))
+def get_genre_by_id(request: HttpRequest, get_genre: Given[GetGenre]) -> Answer:
+    """One genre."""
+    asked(Query, request)
+    return json_answer(genre_out(get_genre(ref=request.path_params["id"])))
+
+
+@get("/genres/{id:str}/movies", sync_to_thread=True, opt=described(BROWSING))
+def get_genre_movies(
+    request: HttpRequest,
+    get_genre: Given[GetGenre],
+    browse_movies: Given[BrowseMovies],
+) -> Answer:
+    """The movies of one genre, with the filters and orders of the whole list."""
+    query, path = asked(GenreMoviesQuery, request), request.scope["path"]
+    wanted = query.wanted(get_genre(ref=request.path_params["id"]).id)
+    shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=query.window(path))
+    return movie_page(shown, query, request)

@@ -1,0 +1,145 @@
+"""The calls that tell whether the service is well: for people, for orchestrators, for monitors."""
+
+import logging
+import os
+import resource
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+from litestar import get
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from application.operations import CheckHealth, Condition, Finding, Health, Part
+from entrypoints.http.answers import UNKEPT, Answer, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.calls import API, Call, Given, described
+from entrypoints.http.errors import SOON
+from entrypoints.http.schemas import Moment, moment
+
+LIVE = f"{API}/health/live"
+STARTED = monotonic()
+
+log = logging.getLogger(__name__)
+
+
+class CheckOut(Struct, frozen=True, kw_only=True):
+    """How one part is doing."""
+
+    status: Condition
+    latency_ms: Annotated[float, Meta(ge=0, description="How long looking took.")]
+    error: Annotated[str, Meta(description="The code of what is wrong.")] | UnsetType = UNSET
+    last_completed_at: (
+        Annotated[Moment, Meta(description="When the last complete sync ended.")] | UnsetType
+    ) = UNSET
+    age_seconds: Annotated[int, Meta(description="How long ago that is.")] | UnsetType = UNSET
+
+
+class HealthOut(Struct, frozen=True, kw_only=True):
+    """How the service is doing."""
+
+    status: Condition
+    version: str
+    uptime_seconds: Annotated[float, Meta(ge=0)]
+    memory_rss_bytes: Annotated[int, Meta(ge=0, description="Memory in use by this process.")]
+    checks: dict[Part, CheckOut]
+
+
+class LiveOut(Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: Condition = Condition.OK
+
+
+def _call(summary: str, answer: type[Struct]) -> Call:
+    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer)
+
+
+@get("/health", sync_to_thread=True, opt=described(_call("Health", HealthOut)))
+def get_health(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
+    """Everything that the service stands on. 503 only without its database; degraded goes on serving."""
+    asked(Query, request)
+    return _answer(check_health(), version)
+
+
+@get("/health/ready", sync_to_thread=True, opt=described(_call("Readiness", HealthOut)))
+def get_health_ready(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
+    """Whether requests can be answered: the database is there."""
+    asked(Query, request)
+    return _answer(check_health([Part.DATABASE]), version)
+
+
+@get("/health/database", sync_to_thread=True, opt=described(_call("Health of the database", CheckOut)))
+def get_health_database(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
+    """Whether the database answers."""
+    asked(Query, request)
+    return _part_answer(check_health([Part.DATABASE]), Part.DATABASE)
+
+
+@get("/health/redis", sync_to_thread=True, opt=described(_call("Health of Redis", CheckOut)))
+def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
+    """Whether Redis answers; the service goes on without it."""
+    asked(Query, request)
+    return _part_answer(check_health([Part.REDIS]), Part.REDIS)
+
+
+@get(
+    "/health/live",
+    sync_to_thread=False,
+    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut)),
+)
+def get_health_live(request: HttpRequest) -> Answer:
+    """Whether the process answers at all, however busy it is."""
+    asked(Query, request)
+    return json_answer(LiveOut(), cache=UNKEPT)
+
+
+def health_out(health: Health, version: str) -> HealthOut:
+    """The findings as clients see them."""
+    return HealthOut(
+        status=health.condition,
+        version=version,
+        uptime_seconds=round(monotonic() - STARTED, 3),
+        memory_rss_bytes=memory_in_use(),
+        checks={part: check_out(finding) for part, finding in health.findings.items()},
+    )
+
+
+def check_out(finding: Finding) -> CheckOut:
+    """One finding as clients see it; what the problem says stays inside."""
+    return CheckOut(
+        status=finding.condition,
+        latency_ms=round(finding.seconds * 1000, 3),
+        error=finding.problem.code if finding.problem else UNSET,
+        last_completed_at=moment(finding.synced_at) if finding.synced_at else UNSET,
+        age_seconds=int(finding.age.total_seconds()) if finding.age is not None else UNSET,
+    )
+
+
+def memory_in_use() -> int:
+    """The bytes of memory that this process holds; its peak, where the system does not tell the present."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _answer(health: Health, version: str) -> Answer:
+    down = health.condition is Condition.DOWN
+    return _told(health_out(health, version), health.findings.values(), down=down)
+
+
+def _part_answer(health: Health, part: Part) -> Answer:
+    finding = health.findings[part]
+    return _told(check_out(finding), [finding], down=finding.condition is Condition.DOWN)
+
+
+def _told(out: Struct, findings: Collection[Finding], *, down: bool) -> Answer:
+    for finding in findings:
+        if finding.problem:
+            log.warning("health: %s", finding.problem)
+    return json_answer(out, status=503 if down else 200, headers=SOON if down else (), cache=UNKEPT)

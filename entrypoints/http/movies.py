@@ -1,0 +1,65 @@
+"""The calls that read movies."""
+
+from litestar import get
+
+from application.catalogue import BrowseMovies, GetMovie, SearchMovies
+from entrypoints.http.answers import Answer, json_answer
+from entrypoints.http.asking import HttpRequest, asked
+from entrypoints.http.calls import Call, Given, described
+from entrypoints.http.paging import movie_page, narrowed
+from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
+from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
+
+LISTING = Call(
+    summary="List movies",
+    tag="Movies",
+    answer=PageOut[MovieOut],
+    query=BrowseQuery,
+    refusals=(401,),
+    linked=True,
+)
+SEARCHING = Call(
+    summary="Search movies",
+    tag="Movies",
+    answer=PageOut[MovieOut],
+    query=SearchQuery,
+    refusals=(401,),
+    linked=True,
+)
+SHOWING = Call(
+    summary="Show a movie",
+    tag="Movies",
+    answer=MovieDetailOut,
+    query=MovieQuery,
+    path={"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."},
+    refusals=(401, 404),
+)
+
+
+@get("/movies", sync_to_thread=True, opt=described(LISTING))
+def get_movies(request: HttpRequest, browse_movies: Given[BrowseMovies]) -> Answer:
+    """The catalogue, filtered and sorted, page by page.
+
+    All filters must hold, and what is unknown of a movie meets none. Ties are broken by id, so pages neither
+    overlap nor skip. Go on by `page` for the first 10,000 rows, or by `cursor` without end.
+    """
+    query, path = asked(BrowseQuery, request), request.scope["path"]
+    window = query.window(path)
+    shown = browse_movies(wanted=query.wanted(), genre=query.chosen, sorting=query.sorting, window=window)
+    return movie_page(shown, query, request)
+
+
+@get("/movies/search", sync_to_thread=True, opt=described(SEARCHING))
+def get_movies_search(request: HttpRequest, search_movies: Given[SearchMovies]) -> Answer:
+    """Movies by title or original title, best match first: exact, beginnings, all words, near misses."""
+    query = asked(SearchQuery, request)
+    shown = search_movies(text=query.q, window=query.window(request.scope["path"]))
+    return movie_page(shown, query, request)
+
+
+@get("/movies/{id:str}", sync_to_thread=True, opt=described(SHOWING))
+def get_movie_by_id(request: HttpRequest, get_movie: Given[GetMovie]) -> Answer:
+    """One movie, with how our users rate it."""
+    query = asked(MovieQuery, request)
+    shown = get_movie(ref=request.path_params["id"])
+    return json_answer(narrowed(movie_detail_out(shown.movies[0], shown.genres), query.fields))

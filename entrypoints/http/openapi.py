@@ -1,0 +1,192 @@
+"""The OpenAPI document, drawn from the routes: each handler carries the `Call` that it answers.
+
+Litestar's own generator is not used: it describes what Litestar parses and encodes, while here queries are
+read and answers encoded by Structs, whose JSON Schema msgspec knows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import getdoc
+from typing import Any, TypeAlias
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import BaseRoute, HTTPRoute
+
+from entrypoints.http.about import ATTRIBUTION, LICENCE
+from entrypoints.http.calls import Call
+from entrypoints.http.errors import FRAMEWORK, ErrorOut, codes
+
+Json: TypeAlias = dict[str, Any]
+
+SCHEMAS = "#/components/schemas/{name}"
+
+DESCRIPTION = f"""A movie catalogue with everyone's ratings.
+
+{ATTRIBUTION}
+
+Unknown parameters are refused, and every fault of a request is named at once. Every answer to a GET carries
+an `ETag`; sent back as `If-None-Match`, it turns an unchanged answer into a 304. HEAD works wherever GET
+does. Every answer carries an `X-Request-ID`: yours, if you sent one. An answer over 1 KiB is compressed if
+you accept that.
+
+### Codes of errors
+
+| code | status | meaning |
+|---|---|---|
+"""
+
+
+def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json:
+    """The OpenAPI 3.1 document of these routes. `public` says that the catalogue wants no token."""
+    described = sorted(_described(routes), key=lambda each: (each.path, each.method))
+    types = dict.fromkeys(kind for each in described for kind in each.types)
+    shapes, schemas = msgspec.json.schema_components([*types, ErrorOut], ref_template=SCHEMAS)
+    drawn = _Drawn(dict(zip(types, shapes, strict=False)), schemas, public=public)
+    paths: dict[str, Json] = {}
+    for each in described:
+        paths.setdefault(each.path, {})[each.method] = drawn.operation(each)
+    queries = {each.call.query.__name__ for each in described}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Matinee",
+            "version": version,
+            "description": DESCRIPTION + _codes(),
+            "license": {"name": LICENCE, "identifier": LICENCE},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
+            "responses": {_refused(status): _refusal(status) for status in FRAMEWORK},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """A call, and where it is to be found."""
+
+    path: str
+    method: str
+    handler: HTTPRouteHandler
+    call: Call
+
+    @property
+    def types(self) -> Iterator[Any]:
+        """The types of what goes in and out."""
+        yield from (kind for kind in (self.call.query, self.call.answer, self.call.unwell) if kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The schema of each type, to draw operations from."""
+
+    shapes: Mapping[Any, Json]
+    schemas: Mapping[str, Json]
+    public: bool
+
+    def operation(self, each: _Described) -> Json:
+        """The operation object of a call."""
+        call = each.call
+        operation: Json = {
+            "operationId": each.handler.handler_name,
+            "summary": call.summary,
+            "description": getdoc(getattr(each.handler.fn, "func", each.handler.fn)),
+            "tags": [call.tag],
+            "parameters": [*_path_parameters(call), *self._query_parameters(call)],
+            "responses": self._responses(call),
+        }
+        if 401 in call.statuses:
+            operation["security"] = [{"bearer": []}, *([{}] if self.public else [])]
+        return operation
+
+    def _query_parameters(self, call: Call) -> Iterator[Json]:
+        query = self.schemas[call.query.__name__]
+        for name, schema in query["properties"].items():
+            description = schema.get("description")
+            rest = {word: value for word, value in schema.items() if word != "description"}
+            required = name in query["required"]
+            yield {
+                "name": name,
+                "in": "query",
+                "required": required,
+                "description": description,
+                "schema": rest,
+            }
+
+    def _responses(self, call: Call) -> Json:
+        headers: Json = {"ETag": _header("What the answer is known by; send it back as If-None-Match.")}
+        if call.linked:
+            headers["Link"] = _header("The pages around this one: first, prev, next, last.")
+        responses: Json = {
+            "200": {"description": "As asked.", "headers": headers, "content": self._content(call.answer)}
+        }
+        responses["304"] = {"description": "What you hold still stands."}
+        for status in call.statuses:
+            responses[str(status)] = {"$ref": f"#/components/responses/{_refused(status)}"}
+        if call.unwell:
+            responses["503"] = {"description": "Not well.", "content": self._content(call.unwell)}
+        return responses
+
+    def _content(self, kind: object) -> Json:
+        return {"application/json": {"schema": self.shapes[kind]}}
+
+
+def _described(routes: Iterable[BaseRoute]) -> Iterator[_Described]:
+    for route in routes:
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                if "call" in handler.opt:
+                    yield _Described(route.path_format, method.lower(), handler, handler.opt["call"])
+
+
+def _path_parameters(call: Call) -> Iterator[Json]:
+    for name, description in call.path.items():
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string"},
+        }
+
+
+def _refused(status: int) -> str:
+    return FRAMEWORK[status][0].title().replace("_", "")
+
+
+def _refusal(status: int) -> Json:
+    code, message = FRAMEWORK[status]
+    faults = ["limit must be a whole number from 1 to 100"] if status == 400 else []
+    example = {
+        "statusCode": status,
+        "code": "validation_failed" if faults else code,
+        "message": "Validation failed" if faults else message,
+        "errors": faults,
+        "timestamp": "2026-01-05T10:00:00.000Z",
+        "path": "/api/v1/movies",
+        "request_id": "5f0e6a3c9d8b4a7e8f1c2b3a4d5e6f70",
+    }
+    answer: Json = {
+        "description": message,
+        "content": {
+            "application/json": {"schema": {"$ref": SCHEMAS.format(name="ErrorOut")}, "example": example}
+        },
+    }
+    if status in {429, 503}:
+        answer["headers"] = {"Retry-After": _header("Seconds to wait before another try.")}
+    if status == 401:
+        answer["headers"] = {"WWW-Authenticate": _header("Bearer.")}
+    return answer
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _codes() -> str:
+    listed = sorted(codes().items(), key=lambda each: (each[1][0], each[0]))
+    return "\n".join(f"| `{code}` | {status} | {meaning} |" for code, (status, meaning) in listed)

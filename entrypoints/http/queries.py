@@ -1,0 +1,258 @@
+"""What calls may be asked: their parameters, and what these come to in the words of the domain.
+
+A parameter's bounds, the words that state them and its description stand together; validation and
+documentation both read them here.
+"""
+
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.ids import GenreId
+from domain.movies import Movie
+from domain.search import Query as SearchText
+from entrypoints.checking import rule
+from entrypoints.http import cursors
+from entrypoints.http.asking import Query
+from entrypoints.http.schemas import MovieDetailOut, MovieOut
+
+REACH = 10_000
+"""Pages show the first so many rows; cursors go on from there."""
+
+FieldT = TypeVar("FieldT")
+
+
+def known(value: FieldT | UnsetType) -> FieldT | None:
+    """The value of an optional parameter; None if it was not given."""
+    return None if isinstance(value, UnsetType) else value
+
+
+def _names(kind: type[MovieOut], title: str) -> Meta:
+    """The rule of a `fields` parameter: names of this Struct's fields, separated by commas."""
+    names = msgspec.structs.fields(kind)
+    listed = ", ".join(field.encode_name for field in names)
+    name = f" *({'|'.join(field.encode_name for field in names)}) *"
+    description = f"Only these fields of {title}, separated by commas; all without it."
+    return rule(
+        f"must be names of fields, separated by commas, out of {listed}",
+        pattern=f"^{name}(,{name})*$",
+        max_length=1000,
+        description=description,
+        examples=["id,title,release_date"],
+    )
+
+
+PageNumber = Annotated[
+    int,
+    rule(
+        "must be a whole number from 1",
+        ge=1,
+        description=f"Which page; reaches the first {REACH:,} rows.",
+        extra_json_schema={"default": 1},
+    ),
+]
+Limit = Annotated[
+    int,
+    rule("must be a whole number from 1 to 100", ge=1, le=100, description="How many movies a page shows."),
+]
+Year = Annotated[
+    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Year of release.")
+]
+FirstYear = Annotated[
+    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released since.")
+]
+LastYear = Annotated[
+    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released until.")
+]
+MinRating = Annotated[
+    float,
+    rule(
+        "must be a number from 1 to 10", ge=1, le=10, description="Least `average_rating` (our users' own)."
+    ),
+]
+MinVotes = Annotated[
+    int,
+    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB's)."),
+]
+Language = Annotated[
+    str,
+    rule(
+        "must be a language code of two or three letters",
+        pattern="^[A-Za-z]{2,3}$",
+        max_length=3,
+        description="Original language, ISO 639, in any case.",
+        examples=["en"],
+    ),
+]
+GenreChoice = Annotated[
+    str,
+    rule(
+        "must name one or more genres in at most 500 characters",
+        min_length=1,
+        max_length=500,
+        description="Our id, TMDB's number or the name in any case; `a,b` are all of them, `a|b` is any.",
+        examples=["878", "Drama|War"],
+    ),
+]
+SortField = Annotated[
+    SortBy,
+    rule(f"must be one of {', '.join(SortBy)}", description="What to sort by; unknown values come last."),
+]
+Direction = Annotated[SortOrder, rule("must be desc or asc", description="Largest first, or smallest.")]
+CursorToken = Annotated[
+    str,
+    rule(
+        "must be the next_cursor of another page",
+        min_length=1,
+        max_length=8192,
+        description="The `next_cursor` of the page before, instead of `page`. Costs the same at any depth.",
+    ),
+]
+SearchWords = Annotated[
+    str,
+    rule(
+        "must be 1 to 200 characters",
+        min_length=1,
+        max_length=200,
+        description="Title or original title. Case, accents and punctuation do not matter, the last word may "
+        "be cut short, and one or two slips are forgiven.",
+        examples=["amelie"],
+    ),
+]
+MovieFields = Annotated[str, _names(MovieOut, "each movie")]
+DetailFields = Annotated[str, _names(MovieDetailOut, "the movie")]
+
+
+class MovieQuery(Query, frozen=True, kw_only=True):
+    """What one movie is asked for."""
+
+    fields: DetailFields | UnsetType = UNSET
+
+
+class PageQuery(Query, frozen=True, kw_only=True):
+    """Which page of a list is asked for."""
+
+    page: PageNumber | UnsetType = UNSET
+    limit: Limit = 20
+    fields: MovieFields | UnsetType = UNSET
+
+    def conflicts(self, path: str) -> list[str]:  # noqa: ARG002
+        """Pages end where cursors must take over."""
+        if self._skip < REACH:
+            return []
+        return [f"page must stay within the first {REACH:,} rows; use cursor to go on from there"]
+
+    @property
+    def number(self) -> int:
+        """The page's number, from 1."""
+        return known(self.page) or 1
+
+    @property
+    def _skip(self) -> int:
+        return (self.number - 1) * self.limit
+
+    def window(self, path: str) -> Window:  # noqa: ARG002
+        """The part of the list to show."""
+        return Window(limit=self.limit, skip=self._skip)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the page is asked for by cursor."""
+        return False
+
+    def token(self, after: Movie, path: str) -> str | None:  # noqa: ARG002
+        """The cursor that goes on behind this movie, in lists that have cursors."""
+        return None
+
+
+class SearchQuery(PageQuery, frozen=True, kw_only=True):
+    """What is searched for."""
+
+    q: SearchWords
+
+    def conflicts(self, path: str) -> list[str]:
+        """There must be something to search for."""
+        nothing = ["q must hold a letter or a digit"] if SearchText(self.q).empty else []
+        return nothing + super().conflicts(path)
+
+
+class GenreMoviesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which movies are asked for, in which order."""
+
+    year: Year | UnsetType = UNSET
+    year_from: FirstYear | UnsetType = UNSET
+    year_to: LastYear | UnsetType = UNSET
+    min_rating: MinRating | UnsetType = UNSET
+    min_votes: MinVotes | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    sort_by: SortField = SortBy.POPULARITY
+    sort_order: Direction = SortOrder.DESC
+    cursor: CursorToken | UnsetType = UNSET
+
+    @property
+    def sorting(self) -> Sorting:
+        """The order asked for."""
+        return Sorting(self.sort_by, self.sort_order)
+
+    @property
+    def chosen(self) -> str | None:
+        """The genres asked for as a parameter: none here."""
+        return None
+
+    def wanted(self, genre: GenreId | None = None) -> MovieFilter:
+        """The filter asked for, within one genre if that is given. A single year narrows a span of years."""
+        year, first, last = known(self.year), known(self.year_from), known(self.year_to)
+        language = known(self.language)
+        return MovieFilter(
+            all_genres=frozenset({genre} if genre else ()),
+            year_from=max(filter(None, (year, first)), default=None),
+            year_to=min(filter(None, (year, last)), default=None),
+            min_rating=known(self.min_rating),
+            min_votes=known(self.min_votes),
+            language=language.lower() if language else None,
+        )
+
+    def conflicts(self, path: str) -> list[str]:
+        """A page is asked for by number or by cursor; spans of years do not run backwards."""
+        sentences = super().conflicts(path)
+        cursor, first, last = known(self.cursor), known(self.year_from), known(self.year_to)
+        if cursor and self.page is not UNSET:
+            sentences.append("cursor must stand without page")
+        if cursor and not cursors.read(cursor, self._listing(path), self.sort_by):
+            sentences.append("cursor must be the next_cursor of another page of the same list")
+        if first and last and first > last:
+            sentences.append("year_from must not be after year_to")
+        return sentences
+
+    def window(self, path: str) -> Window:
+        """The part of the list to show."""
+        cursor = known(self.cursor)
+        place = cursors.read(cursor, self._listing(path), self.sort_by) if cursor else None
+        return Window(limit=self.limit, skip=0 if place else self._skip, cursor=place)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the page is asked for by cursor."""
+        return self.cursor is not UNSET
+
+    def token(self, after: Movie, path: str) -> str | None:
+        """The cursor that goes on behind this movie."""
+        return cursors.token(Cursor(self.sorting.value(after), after.id), self._listing(path))
+
+    def _listing(self, path: str) -> bytes:
+        wanted = self.wanted()
+        filters = (wanted.year_from, wanted.year_to, wanted.min_rating, wanted.min_votes, wanted.language)
+        return msgspec.json.encode((path, self.sort_by, self.sort_order, self.chosen, filters))
+
+
+class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):
+    """Which movies are asked for, in which order."""
+
+    genre: GenreChoice | UnsetType = UNSET
+
+    @property
+    def chosen(self) -> str | None:
+        """The genres asked for."""
+        return known(self.genre)

@@ -1,0 +1,11 @@
+"use strict";
+
+SwaggerUIBundle({
+  url: String(new URL("openapi.json", document.currentScript.src)),
+  dom_id: "#swagger-ui",
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  deepLinking: true,
+  displayRequestDuration: true,
+  validatorUrl: null,
+});

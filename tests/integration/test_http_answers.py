@@ -1,0 +1,211 @@
+"""What holds of every answer: names, security headers, tags, compression, and who may read it."""
+
+import gzip
+import re
+from collections.abc import Iterator
+
+import brotli  # type: ignore[import-untyped]
+import pytest
+import zstandard
+from litestar import Litestar
+
+from adapters.testkit.samples import invented
+from entrypoints.http.answers import preferred
+from tests.integration.http_service import Client, application, called, filled, serving
+
+PATHS = [
+    "/api/v1/movies",
+    "/api/v1/movies/nothing",
+    "/api/v1/movies?limit=0",
+    "/api/v1/health",
+    "/api/v1/docs",
+    "/",
+    "/no",
+]
+
+
+@pytest.fixture(scope="module")
+def app() -> Litestar:
+    return application(filled(invented(50)))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with serving(*invented(50)) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_has_a_name_and_the_security_headers(client: Client, path: str) -> None:
+    headers = client.get(path, follow_redirects=False).headers
+
+    assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["content-security-policy"].startswith("default-src 'none'; ")
+    assert headers["vary"] == "Accept-Encoding"
+    assert headers["cache-control"]
+    assert "strict-transport-security" not in headers
+
+
+def test_behind_tls_browsers_are_told_to_stay_there(app: Litestar) -> None:
+    assert "strict-transport-security" in called(app, "/api/v1/about", scheme="https").headers
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 128])
+def test_a_well_formed_request_id_is_kept(client: Client, name: str) -> None:
+    answer = client.get("/api/v1/movies/nothing", headers={"X-Request-ID": name})
+
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 129, "a b", "a\tb", "ä", '"a"', "a,b"])
+def test_any_other_request_id_is_replaced(client: Client, name: str) -> None:
+    answer = client.get("/api/v1/about", headers={b"X-Request-ID": name.encode()})
+
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["{tag}", "{bare}", "*", '"other", {tag}', '{bare} , W/"other"', 'W/"a,b",{tag}'],
+    ids=["its tag", "the tag made strong", "any", "in a list", "first of a list", "behind a comma"],
+)
+def test_who_holds_the_answer_is_told_that_it_stands(client: Client, held: str) -> None:
+    first = client.get("/api/v1/movies")
+    tag = first.headers["etag"]
+
+    again = client.get("/api/v1/movies", headers={"If-None-Match": held.format(tag=tag, bare=tag[2:])})
+
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("etag", "cache-control", "vary", "link"):
+        assert again.headers[name] == first.headers[name]
+
+
+@pytest.mark.parametrize("held", ["", '"other"', 'W/"other"', "nonsense", '"'])
+def test_who_holds_something_else_gets_the_answer(client: Client, held: str) -> None:
+    assert client.get("/api/v1/movies", headers={"If-None-Match": held}).status_code == 200
+
+
+def test_tags_follow_the_bytes(client: Client) -> None:
+    tags = {
+        client.get(path).headers["etag"]
+        for path in ("/api/v1/movies", "/api/v1/movies?limit=1", "/api/v1/genres")
+    }
+
+    assert len(tags) == 3
+    assert client.get("/api/v1/movies").headers["etag"] in tags
+    assert "etag" not in client.get("/api/v1/movies/nothing").headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_is_get_without_a_body(client: Client, path: str) -> None:
+    get, head = (client.request(method, path, follow_redirects=False) for method in ("GET", "HEAD"))
+    differing = {"x-request-id", "etag", "content-length"} if "health" in path else {"x-request-id"}
+
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    for name in {*get.headers} - differing:
+        assert head.headers[name] == get.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "opened"),
+    [
+        ("gzip", gzip.decompress),
+        ("br", brotli.decompress),
+        ("zstd", lambda body: zstandard.ZstdDecompressor().decompress(body)),
+    ],
+)
+def test_long_answers_are_compressed_as_asked(app: Litestar, encoding: str, opened: object) -> None:
+    plain = called(app, "/api/v1/movies")
+    small = called(app, "/api/v1/movies", headers={"accept-encoding": encoding})
+
+    assert callable(opened)
+    assert small.headers["content-encoding"] == encoding
+    assert int(small.headers["content-length"]) == len(small.body) < len(plain.body) / 2
+    assert opened(small.body) == plain.body
+    assert small.headers["etag"] == plain.headers["etag"]
+    assert "content-encoding" not in plain.headers
+
+
+def test_short_answers_are_left_alone(app: Litestar) -> None:
+    reply = called(app, "/api/v1/about", headers={"accept-encoding": "gzip"})
+
+    assert "content-encoding" not in reply.headers
+    assert reply.json()["name"] == "Matinee"
+
+
+def test_errors_are_compressed_too(app: Litestar) -> None:
+    query = "&".join(f"no_parameter_of_ours_{number}=1" for number in range(50)).encode()
+    reply = called(app, "/api/v1/movies", query, headers={"accept-encoding": "gzip"})
+
+    assert reply.status == 400
+    assert b"no_parameter_of_ours_49" in gzip.decompress(reply.body)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("", None),
+        ("identity", None),
+        ("deflate, compress", None),
+        ("gzip", "gzip"),
+        ("GZIP ; Q=0.5", "gzip"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, br", "br"),
+        ("gzip;q=1.0, br;q=0.9", "gzip"),
+        ("gzip;q=0", None),
+        ("*", "zstd"),
+        ("*;q=0.5, zstd;q=0", "br"),
+        ("br;q=oops, gzip;q=0.1", "gzip"),
+        ("gzip;level=9", "gzip"),
+        ("br;q=nan", None),
+        (",;,", None),
+    ],
+)
+def test_the_encoding_is_the_clients_choice_before_ours(accepted: str, chosen: str | None) -> None:
+    assert preferred(accepted.encode()) == chosen
+
+
+def test_answers_may_be_kept_by_all_where_the_catalogue_is_public(client: Client) -> None:
+    assert client.get("/api/v1/movies").headers["cache-control"] == "public, no-cache"
+    assert client.get("/api/v1/health").headers["cache-control"] == "no-store"
+    assert client.get("/api/v1/movies/nothing").headers["cache-control"] == "no-store"
+
+
+def test_only_pages_of_named_origins_may_read_answers() -> None:
+    with serving(cors_origins="https://films.example, https://other.example") as client:
+        named = client.get("/api/v1/movies", headers={"Origin": "https://films.example"})
+        foreign = client.get("/api/v1/movies", headers={"Origin": "https://evil.example"})
+        failed = client.get("/api/v1/movies?limit=0", headers={"Origin": "https://films.example"})
+        plain = client.get("/api/v1/movies")
+
+    assert named.headers["access-control-allow-origin"] == "https://films.example"
+    assert failed.headers["access-control-allow-origin"] == "https://films.example"
+    assert named.headers["access-control-expose-headers"] == "ETag, Link, Retry-After, X-Request-ID"
+    assert "access-control-allow-origin" not in foreign.headers
+    assert "access-control-allow-origin" not in plain.headers
+    for answer in (named, foreign, failed, plain):
+        assert answer.headers["vary"] == "Accept-Encoding, Origin"
+
+
+def test_a_preflight_is_answered() -> None:
+    with serving(cors_origins="https://films.example") as client:
+        asked = {
+            "Origin": "https://films.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "authorization",
+        }
+        answer = client.options("/api/v1/movies", headers=asked)
+
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "https://films.example"
+    assert answer.headers["x-request-id"]
+
+
+def test_without_origins_there_is_no_cors(client: Client) -> None:
+    answer = client.get("/api/v1/movies", headers={"Origin": "https://films.example"})
+
+    assert not [name for name in answer.headers if name.startswith("access-control")]

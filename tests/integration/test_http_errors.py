@@ -1,0 +1,232 @@
+"""What goes wrong, as clients are told it."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+import pytest
+from litestar import Litestar
+from litestar.exceptions import (
+    HTTPException,
+    ImproperlyConfiguredException,
+    NotAuthorizedException,
+    WebSocketDisconnect,
+)
+
+from adapters.sqlite.store import SqliteStore
+from domain.errors import Conflict, Forbidden, Invalid, NotFound, StorageUnavailable, Unauthenticated
+from domain.movies import MovieNotFound
+from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
+from entrypoints.checking import Faults
+from entrypoints.http import edge
+from entrypoints.http.errors import ServerFull, refusal
+from tests.integration.http_service import Reply, application, call, called, filled, now, serving
+
+
+def failing(error: Exception) -> Callable[[], None]:
+    """A database that answers a ping with this."""
+
+    def ping() -> None:
+        raise error
+
+    return ping
+
+
+def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
+    with serving() as client:
+        answer = client.get("/api/v1/movies?limit=0", headers={"X-Request-ID": "mine"})
+
+    error = answer.json()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", error.pop("timestamp"))
+    assert error == {
+        "statusCode": 400,
+        "code": "validation_failed",
+        "message": "Validation failed",
+        "errors": ["limit must be a whole number from 1 to 100"],
+        "path": "/api/v1/movies",
+        "request_id": "mine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Invalid("name must not be empty"), 400, "validation_failed"),
+        (Faults(["a must be b", "c must be d"]), 400, "validation_failed"),
+        (Unauthenticated("sign in"), 401, "unauthenticated"),
+        (Forbidden("not yours"), 403, "forbidden"),
+        (NotFound("nothing"), 404, "not_found"),
+        (MovieNotFound(5), 404, "movie_not_found"),
+        (Conflict("not now"), 409, "conflict"),
+        (SyncRunning(Entity.MOVIES), 409, "sync_running"),
+        (SourceRefused("TMDB_API_KEY"), 502, "source_refused"),
+        (SourceUnavailable("secret host"), 503, "source_unavailable"),
+        (StorageUnavailable("/secret/path"), 503, "storage_unavailable"),
+        (ServerFull(), 503, "server_full"),
+        (NotAuthorizedException("secret"), 401, "unauthenticated"),
+        (HTTPException(status_code=413, detail="secret"), 413, "payload_too_large"),
+        (HTTPException(status_code=415), 415, "unsupported_media_type"),
+        (HTTPException(status_code=418), 418, "http_418"),
+        (HTTPException(status_code=500, detail="secret"), 500, "internal_error"),
+        (ImproperlyConfiguredException("secret"), 500, "internal_error"),
+        (ZeroDivisionError("secret"), 500, "internal_error"),
+    ],
+)
+def test_each_kind_of_error_has_its_status_and_tells_nothing_internal(
+    error: Exception, status: int, code: str
+) -> None:
+    told = refusal(error)
+
+    assert (told.status, told.code) == (status, code)
+    assert "secret" not in repr(told)
+    assert "TMDB_API_KEY" not in repr(told)
+
+
+def test_every_fault_is_listed_and_other_errors_list_none() -> None:
+    assert refusal(Faults(["a must be b", "c must be d"])).sentences == ("a must be b", "c must be d")
+    assert refusal(Invalid("a must be b")).sentences == ("a must be b",)
+    assert refusal(NotFound("nothing")).sentences == ()
+
+
+def test_a_refusal_says_what_to_do_next() -> None:
+    assert dict(refusal(Unauthenticated("who?")).headers)[b"www-authenticate"].startswith(b"Bearer")
+    assert dict(refusal(NotAuthorizedException()).headers)[b"www-authenticate"].startswith(b"Bearer")
+    assert dict(refusal(ServerFull()).headers) == {b"retry-after": b"1"}
+    assert dict(refusal(StorageUnavailable("away")).headers) == {b"retry-after": b"2"}
+    assert dict(refusal(SourceUnavailable("away")).headers) == {b"retry-after": b"2"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/api/v1/nothing", "/api/v2/movies", "/api/v1/docs/nothing.js", "/schema"]
+)
+def test_where_nothing_is_a_friendly_404_points_to_the_documentation(path: str) -> None:
+    with serving() as client:
+        answer = client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "/api/v1/docs" in answer.json()["message"]
+
+
+def test_web_sockets_are_closed() -> None:
+    with serving() as client, pytest.raises(WebSocketDisconnect), client.websocket_connect("/api/v1/movies"):
+        pytest.fail("it opened")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_method_that_is_not_allowed_is_told_which_are(method: str) -> None:
+    with serving() as client:
+        answer = client.request(method, "/api/v1/movies")
+
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_body_longer_than_we_read_is_refused_unread() -> None:
+    with serving(max_body_bytes=100) as client:
+        assert client.post("/api/v1/movies", content=b"a" * 100).status_code == 405
+        answer = client.post("/api/v1/movies", content=b"a" * 101)
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "9" * 40, ""])
+def test_a_length_that_is_none_does_no_harm(length: str) -> None:
+    reply = called(application(filled([])), "/api/v1/about", headers={"content-length": length})
+
+    assert reply.status == 200
+
+
+def test_an_unexpected_error_is_logged_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(database=failing(ZeroDivisionError("the secret"))) as client:
+        answer = client.get("/api/v1/health", headers={"X-Request-ID": "mine"})
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "stack" not in answer.json()
+    assert "Traceback" in caplog.text
+    assert "the secret" in caplog.text
+    assert "mine" in caplog.text
+
+
+def test_in_development_an_unexpected_error_shows_its_traceback() -> None:
+    with serving(database=failing(ZeroDivisionError("the cause")), environment="development") as client:
+        error = client.get("/api/v1/health").json()
+
+    assert error["message"].startswith("Something went wrong")
+    assert "ZeroDivisionError: the cause\n" in error["stack"]
+
+
+def test_without_its_storage_the_service_says_when_to_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=now)
+    store.prepare()
+    app = application(store)
+    store.close()
+    (tmp_path / "matinee.db").write_bytes(b"this is no database" * 1000)
+
+    reply = called(app, "/api/v1/movies")
+
+    assert (reply.status, reply.json()["code"]) == (503, "storage_unavailable")
+    assert reply.headers["retry-after"] == "2"
+    assert "database" not in reply.json()["message"]
+    assert "DatabaseError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", ["movies", "movies/search?q=a", "movies/603", "genres", "genres/18", "genres/18/movies"]
+)
+def test_a_catalogue_that_is_not_public_wants_a_token(path: str) -> None:
+    with serving(public_catalogue="false") as client:
+        answer = client.get(f"/api/v1/{path}")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert "PUBLIC_CATALOGUE=true" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["health", "health/live", "health/ready", "about", "docs", "docs/openapi.json"]
+)
+def test_what_is_no_secret_wants_no_token(path: str) -> None:
+    with serving(public_catalogue="false") as client:
+        assert client.get(f"/api/v1/{path}").status_code == 200
+        assert client.options("/api/v1/movies").status_code == 204
+
+
+def test_a_full_service_refuses_at_once_and_stays_alive(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(edge, "MOST_IN_WORK", 2)
+    release = Event()
+    app = application(filled([]), database=lambda: _wait(release))
+
+    held, full, alive, after = asyncio.run(_crowd(app, release))
+
+    assert [reply.status for reply in held] == [200, 200]
+    assert (full.status, full.json()["code"], full.headers["retry-after"]) == (503, "server_full", "1")
+    assert full.headers["x-content-type-options"] == "nosniff"
+    assert alive.status == 200
+    assert after.status == 200
+    assert not caplog.records
+
+
+def _wait(release: Event) -> None:
+    assert release.wait(timeout=10)
+
+
+async def _crowd(app: Litestar, release: Event) -> tuple[list[Reply], Reply, Reply, Reply]:
+    held = [asyncio.create_task(call(app, "/api/v1/health/database")) for _ in range(2)]
+    await asyncio.sleep(0)  # both have begun
+    try:
+        full = await call(app, "/api/v1/about")
+        alive = await call(app, "/api/v1/health/live")
+    finally:
+        release.set()
+    replies = [await each for each in held]
+    return replies, full, alive, await call(app, "/api/v1/about")
