@@ -1,0 +1,5 @@
+"""`python -m entrypoints` is `matinee`."""
+
+from entrypoints.launch import main
+
+main()

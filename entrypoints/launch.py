@@ -1,0 +1,30 @@
+"""What the `matinee` command runs first: it says which extra is missing where only the library is."""
+
+import sys
+from importlib.util import find_spec
+
+NEEDED = (
+    "click",
+    "dependency_injector",
+    "dotenv",
+    "httpx",
+    "litestar",
+    "msgspec",
+    "rich",
+    "tenacity",
+    "uvicorn",
+)
+
+
+def main() -> None:
+    """Run the command line, or exit with 2 and one line."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        print(  # noqa: T201  the command's own voice
+            f"matinee: the server is not installed (no {', '.join(missing)}): pip install 'matinee[server]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    from entrypoints.cli import matinee  # noqa: PLC0415  only now is it known to import
+
+    matinee()

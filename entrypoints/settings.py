@@ -1,0 +1,99 @@
+"""The settings: environment variables over a `.env` file over defaults, checked all at once, secrets never
+shown.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from dotenv import dotenv_values
+
+from entrypoints.checking import checked, rule
+
+SECRETS = frozenset({"MONGODB_URI", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"})
+"""Variables whose values are never shown."""
+
+Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
+Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
+Rate = Annotated[float, rule("must be a number above 0, at most 1000", gt=0, le=1000)]
+Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
+Text = Annotated[str, rule("must not be empty", min_length=1)]
+Url = Annotated[str, rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*$")]
+MongoUri = Annotated[
+    str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
+]
+Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
+Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"], rule("must be debug, info, warning or error")
+]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
+    """What an operator may set; each field is the variable of the same name in capitals."""
+
+    environment: Environment = "production"
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    data_dir: Text = "./matinee-data"
+    mongodb_uri: MongoUri | None = None
+    tmdb_access_token: Text | None = None
+    tmdb_api_key: Text | None = None
+    tmdb_base_url: Url = "https://api.themoviedb.org/3"
+    tmdb_language: Language = "en-US"
+    tmdb_sync_pages: Pages = 50
+    tmdb_requests_per_second: Rate = 20.0
+    public_catalogue: Truth = "false"
+    cors_origins: str = ""
+    max_body_bytes: Bytes = 65536
+    log_level: LogLevel = "info"
+
+    @property
+    def data_path(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir).expanduser()
+
+    @property
+    def development(self) -> bool:
+        """Whether 500 answers may show what broke."""
+        return self.environment == "development"
+
+    @property
+    def catalogue_is_public(self) -> bool:
+        """Whether movies and genres can be read without a token."""
+        return self.public_catalogue == "true"
+
+    @property
+    def has_tmdb_credential(self) -> bool:
+        """Whether TMDB can be asked."""
+        return bool(self.tmdb_access_token or self.tmdb_api_key)
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins whose pages may call the API from a browser."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+def load(
+    environ: Mapping[str, str] = os.environ,
+    env_file: Path = Path(".env"),
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """Read the settings. An empty variable counts as not set; overrides (from the command line) win.
+
+    Raises Faults with every fault, by variable.
+    """
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    merged = {**dotenv_values(env_file), **environ}
+    raw: dict[str, object] = {name: merged[name] for name in known if merged.get(name)}
+    raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
+    return checked(Settings, raw, strict=False, noun="variable")
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Every variable with its value; secrets are masked."""
+    values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
+    return {name: "***" if name in SECRETS and value else str(value) for name, value in values.items()}

@@ -1,0 +1,95 @@
+"""The real command in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+MATINEE = [sys.executable, "-m", "entrypoints"]
+OURS = re.compile(r"TMDB_|MONGODB_|PUBLIC_|DATA_DIR|PORT$|HOST$|LOG_LEVEL|ENVIRONMENT")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment without any setting of ours but these."""
+    return {name: value for name, value in os.environ.items() if not OURS.match(name)} | variables
+
+
+def matinee(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*MATINEE, *arguments],
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(Path.cwd()), **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Serving:
+    """A running `matinee serve`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.told = ""
+        assert process.stdout
+        for line in process.stdout:
+            self.told += line
+            if line.startswith("Stop"):
+                break
+        found = re.search(r"http://[^/]+", self.told)
+        assert found, self.told
+        self.client = httpx.Client(base_url=f"{found[0]}/api/v1", timeout=5)
+        self._await_answers()
+
+    def _await_answers(self) -> None:
+        for _ in range(100):
+            try:
+                self.client.get("/health/live")
+            except httpx.ConnectError:
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Stop it; the exit code."""
+        self.client.close()
+        self.process.send_signal(how)
+        self.process.communicate(timeout=10)
+        return self.process.returncode
+
+
+@contextmanager
+def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
+    """Run `matinee serve` on a port of its own for a while."""
+    process = subprocess.Popen(
+        [*MATINEE, "serve", "--port", free_port()],
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(Path.cwd()), PYTHONUNBUFFERED="1", **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield Serving(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def free_port() -> str:
+    """A port that nobody listens on at this moment."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])

@@ -1,0 +1,163 @@
+"""The commands as a user runs them."""
+
+import json
+import signal
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import matinee, serving
+from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_first_start_shows_the_demo_catalogue_and_a_second_the_same_data(tmp_path: Path) -> None:
+    pages = []
+    for start in ("first", "second"):
+        with serving(tmp_path, PUBLIC_CATALOGUE="true") as server:
+            assert ("demo catalogue" in server.told) == (start == "first")
+            assert str(tmp_path / "matinee-data") in server.told
+            pages.append(server.client.get("/movies?limit=100").json())
+            found = server.client.get("/movies/search?q=godfahter").json()["data"]
+            assert found[0]["title"] == "The Godfather"
+            assert server.client.get("/health").json()["status"] == "ok"
+            assert server.stop() == 0
+    assert pages[0] == pages[1]
+    assert pages[0]["meta"]["total"] > 250
+
+
+def test_without_a_public_catalogue_the_start_tells_how_to_read(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert "PUBLIC_CATALOGUE=true" in server.told
+        refused = server.client.get("/movies")
+        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        assert server.stop(signal.SIGTERM) == 0
+
+
+def test_with_a_credential_the_first_start_fills_from_tmdb(tmp_path: Path) -> None:
+    with TmdbSimulator(Catalogue(make_movies(40))) as tmdb:
+        tmdb_settings = {
+            "TMDB_ACCESS_TOKEN": "t",
+            "TMDB_BASE_URL": tmdb.url,
+            "TMDB_REQUESTS_PER_SECOND": "1000",
+        }
+        with serving(tmp_path, PUBLIC_CATALOGUE="true", **tmdb_settings) as server:
+            assert "from TMDB" in server.told
+            assert 0 < server.client.get("/movies").json()["meta"]["total"] <= 40
+
+
+def test_syncs_end_with_a_table_and_an_exit_code(tmp_path: Path) -> None:
+    with TmdbSimulator(Catalogue(make_movies(60)), token="right") as tmdb:
+        settings = {
+            "TMDB_BASE_URL": tmdb.url,
+            "TMDB_REQUESTS_PER_SECOND": "1000",
+            "TMDB_ACCESS_TOKEN": "right",
+        }
+        good = matinee("sync", "movies", "--pages", "2", cwd=tmp_path, **settings)
+        assert (good.returncode, "success" in good.stdout) == (0, True), good.stderr
+        assert "2 of 2 pages" in good.stderr
+        tmdb.misbehave(Fault("item_null", "page=3", item=1))
+        partial = matinee("sync", "movies", cwd=tmp_path, **settings)
+        assert (partial.returncode, "page 3: row" in partial.stdout) == (3, True), partial.stdout
+        assert matinee("sync", "genres", cwd=tmp_path, **settings).returncode == 0
+        assert matinee("sync", "changes", cwd=tmp_path, **settings).returncode == 0
+        refused = matinee("sync", "genres", cwd=tmp_path, **settings | {"TMDB_ACCESS_TOKEN": "wrong-secret"})
+        assert (refused.returncode, "TMDB_ACCESS_TOKEN" in refused.stdout) == (1, True)
+        assert "wrong-secret" not in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "told"),
+    [
+        (["sync", "movies", "--pages", "0"], {}, 2, "--pages"),
+        (["dance"], {}, 2, "dance"),
+        (["serve"], {"PORT": "70000"}, 2, "matinee: PORT must be a port number from 1 to 65535\n"),
+        (["sync", "genres"], {"DATA_DIR": "/dev/null/x"}, 1, "data directory"),
+        (["sync", "genres"], {"MONGODB_URI": "mongodb://127.0.0.1:1/x"}, 1, "storage is not available"),
+    ],
+)
+def test_bad_usage_is_one_clear_line(
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, told: str
+) -> None:
+    ran = matinee(*arguments, cwd=tmp_path, **variables)
+    assert (ran.returncode, told in ran.stderr, "Traceback" in ran.stderr) == (code, True, False), ran.stderr
+
+
+def test_all_faulty_settings_are_listed_at_once(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PUBLIC_CATALOGUE=maybe\nPORT=1234\n")
+    ran = matinee("serve", cwd=tmp_path, TMDB_BASE_URL="ftp://x", TMDB_SYNC_PAGES="501")
+    assert ran.returncode == 2
+    assert sorted(line.split()[1] for line in ran.stderr.splitlines()) == [
+        "PUBLIC_CATALOGUE", "TMDB_BASE_URL", "TMDB_SYNC_PAGES",
+    ]  # fmt: skip
+
+
+def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ran = matinee("serve", "--port", port, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr.splitlines()[-1]) == (
+        1,
+        f"matinee: cannot listen on 127.0.0.1 port {port}: Address already in use; --port chooses another",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["serve"], ["sync"], ["sync", "movies"], ["sync", "genres"], ["openapi"]]
+)
+def test_every_command_has_help(tmp_path: Path, arguments: list[str]) -> None:
+    ran = matinee(*arguments, "--help", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "Usage" in ran.stdout
+    assert "Examples" in ran.stdout or arguments == ["sync"]
+
+
+def test_the_openapi_document_can_be_printed(tmp_path: Path) -> None:
+    document = json.loads(matinee("openapi", cwd=tmp_path).stdout)
+    assert document["info"]["title"] == "Matinee"
+    assert not (tmp_path / "matinee-data").exists()
+
+
+def test_the_version_can_be_asked(tmp_path: Path) -> None:
+    assert matinee("--version", cwd=tmp_path).stdout.startswith("matinee, version 0.")
+
+
+def test_a_source_that_is_away_is_told_without_a_traceback(tmp_path: Path) -> None:
+    away = {"TMDB_ACCESS_TOKEN": "token-of-mine", "TMDB_BASE_URL": "http://127.0.0.1:1"}
+    ran = matinee("sync", "genres", cwd=tmp_path, **away)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
+    assert "page 1: TMDB could not be reached" in ran.stdout
+
+
+def test_the_wheel_gives_the_library_alone_and_names_the_extra_for_the_server(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    venv.create(tmp_path / "empty", with_pip=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    install = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", wheel]
+    subprocess.run(install, check=True, capture_output=True, cwd=tmp_path)
+    program = (
+        "import domain.ports, json, sys; files = [getattr(m, '__file__', '') or '' for m in sys.modules.values()]; "
+        "print(json.dumps([file for file in files if 'site-packages' in file]))"
+    )
+    alone = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    imported = {Path(file).parent.name for file in json.loads(alone.stdout)} - {"_distutils_hack"}
+    assert imported == {"domain"}
+    asked = subprocess.run(
+        [tmp_path / "empty" / "bin" / "matinee"], capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 2
+    assert "pip install 'matinee[server]'" in asked.stderr
+    assert (tmp_path / "empty" / "lib").glob("**/films.jsonl")

@@ -1,0 +1,94 @@
+"""The real command, killed with SIGKILL at chance moments: the catalogue ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
+
+PAGES = 12
+COLUMNS = "id, tmdb_id, imdb_id, title, original_title, overview, release_date, runtime, popularity, genres"
+
+
+@pytest.fixture
+def tmdb() -> Iterator[TmdbSimulator]:
+    # Slow enough for a process to be killed in the middle of things.
+    with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
+        simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.05))
+        yield simulator
+
+
+def environment(tmdb: TmdbSimulator, data: Path) -> dict[str, str]:
+    return os.environ | {
+        "DATA_DIR": str(data),
+        "TMDB_ACCESS_TOKEN": "token",
+        "TMDB_BASE_URL": tmdb.url,
+        "TMDB_REQUESTS_PER_SECOND": "1000",
+        "TMDB_SYNC_PAGES": str(PAGES),
+    }
+
+
+def begin(tmdb: TmdbSimulator, data: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "entrypoints", "sync", "movies"]
+    return subprocess.Popen(
+        command, env=environment(tmdb, data), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def rows(data: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(data / "matinee.db")
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_killed_at_any_moment_the_catalogue_ends_like_an_undisturbed_one(
+    tmdb: TmdbSimulator, tmp_path: Path
+) -> None:
+    chance = random.Random(20)
+    killed = 0
+    for _ in range(4):
+        process = begin(tmdb, tmp_path / "killed")
+        time.sleep(chance.uniform(0.6, 1.6))
+        if process.poll() is None:
+            killed += 1
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    last = begin(tmdb, tmp_path / "killed")
+    output, errors = last.communicate(timeout=60)
+    assert last.returncode == 0, errors.decode()
+    assert b"success" in output
+
+    undisturbed = begin(tmdb, tmp_path / "undisturbed")
+    undisturbed.communicate(timeout=60)
+    assert undisturbed.returncode == 0
+    for query in (f"SELECT {COLUMNS} FROM movies ORDER BY id", "SELECT * FROM movie_terms ORDER BY 1, 2, 3"):
+        assert rows(tmp_path / "killed", query) == rows(tmp_path / "undisturbed", query)
+
+    runs = rows(tmp_path / "killed", "SELECT status, error, inserted FROM synclogs ORDER BY rowid")
+    assert killed >= 2
+    assert runs[-1][0] == "success"
+    assert all(run[:2] == ("failed", "its process died") for run in runs[:-1])
+    ((held,),) = rows(tmp_path / "killed", "SELECT count(*) FROM movies")
+    assert sum(inserted for _, _, inserted in runs) == held == PAGES * 20  # type: ignore[misc]
+
+
+def test_ctrl_c_closes_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
+    process = begin(tmdb, tmp_path)
+    while not (tmp_path / "matinee.db").exists() or not rows(tmp_path, "SELECT 1 FROM movies LIMIT 1"):
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, b"Traceback" in errors) == (130, False)
+    ((status, error),) = rows(tmp_path, "SELECT status, error FROM synclogs")
+    assert (status, error) == ("failed", "interrupted")
