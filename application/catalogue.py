@@ -11,9 +11,6 @@ from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.ports import Clock, GenreRepository, MovieRepository
 from domain.search import Query, search
 
-SEARCHED = 500
-"""How many movies each probe of a search may bring in; the most popular ones come."""
-
 TOTALS_KEPT = 1000
 TOTALS_LAST = timedelta(seconds=60)
 
@@ -87,10 +84,8 @@ class SearchMovies:
     genres: GenreRepository
 
     def __call__(self, *, text: str, window: Window) -> Shown:
-        """A window of all matches; a search looks no deeper than the most popular `SEARCHED` for each of its
-        probes.
-        """
-        matches = search(Query(text), lambda probe: self.movies.find(probe, SEARCHED))
+        """A window of all matches; each probe of a search brings in up to `domain.search.DEPTH` movies."""
+        matches = search(Query(text), self.movies.find)
         until = window.skip + window.limit
         ids = [match.id for match in matches[window.skip : until]]
         return Shown(

@@ -8,7 +8,7 @@ order, is decided here.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -87,6 +87,8 @@ def words(title_key: str) -> tuple[str, ...]:
     """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced
     scripts.
     """
+    if title_key.isascii() and "-" not in title_key:
+        return tuple(dict.fromkeys(title_key.split()))
     found: dict[str, None] = {}
     for chunk in title_key.split():
         parts = chunk.split("-")
@@ -151,21 +153,22 @@ class Query:
         ]
         return (frozenset({_exactly(self.compact)}),), _rarest_first(clauses)
 
-    def lenient_probes(self) -> tuple[Probe, ...]:
-        """What may match with slips: titles near the whole query, and titles that hold a word near each of
-        its words.
+    def lenient_probes(self, common: Collection[str]) -> tuple[Probe, ...]:
+        """What may match with slips: titles near the whole query, and titles that hold a word near each word of
+        it. Those that are common in titles are taken as meant; if all are, the strict probes have asked.
         """
         near_title = frozenset(_near_title(stump) for stump in _stumps(self.compact))
         probes: list[Probe] = [(near_title,)]
         if forgiven(len(self.compact) + 2) > 1:  # the title may be longer by what was dropped
             probes.append((frozenset({_ending(self.compact)}),))
-        probes.append(_rarest_first([self._near(word) for word in self.runs]))
+        if not set(self.runs) <= set(common):
+            probes.append(_rarest_first([self._near(word, common) for word in self.runs]))
         return tuple(probes)
 
-    def _near(self, word: str) -> frozenset[str]:
+    def _near(self, word: str, common: Collection[str]) -> frozenset[str]:
         exact = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
-        stumps = _stumps(word) if len(word) >= SPELLABLE - 1 else ()
-        return frozenset(exact.union(_near_word(stump) for stump in stumps))
+        spellable = len(word) >= SPELLABLE - 1 and word not in common
+        return frozenset(exact.union(_near_word(stump) for stump in _stumps(word) if spellable))
 
 
 class Tier(IntEnum):
@@ -201,23 +204,27 @@ class Match:
     id: MovieId
 
 
-Find = Callable[[Probe], Sequence[Candidate]]
-"""Answers a probe: the most popular movies that carry a term of each clause."""
+Find = Callable[[Probe, int], Sequence[Candidate]]
+"""Answers a probe: the most popular movies that carry a term of each clause, at most so many."""
+
+DEPTH = 500
+"""So many movies each probe may bring in."""
 
 ENOUGH = 20
 """With so many matches without a slip, none with slips are looked for."""
 
+COMMON = 100
+"""A word that so many movies carry is no slip of another."""
+
 
 def search(query: Query, find: Find) -> list[Match]:
-    """All matches that the probes find, best first: exact title, prefix, all words, near; popularity breaks
-    ties.
-    """
+    """All matches that the probes find, best first: exact, prefix, all words, near; then by popularity."""
     if query.empty:
         return []
     matches = _ranked(query, query.strict_probes(), find)
     if len(matches) < ENOUGH:
-        lenient = _ranked(query, query.lenient_probes(), find)
-        matches = {**lenient, **matches}
+        common = {word for word in query.runs if len(find((frozenset({_word(word)}),), COMMON)) == COMMON}
+        matches = {**_ranked(query, query.lenient_probes(common), find), **matches}
     return sorted(matches.values())
 
 
@@ -268,7 +275,7 @@ def slips(typed: str, meant: str) -> int:
 
 
 def _ranked(query: Query, probes: Iterable[Probe], find: Find) -> dict[MovieId, Match]:
-    found = {candidate.id: candidate for probe in probes for candidate in find(probe)}
+    found = {candidate.id: candidate for probe in probes for candidate in find(probe, DEPTH)}
     matches = (rank(query, candidate) for candidate in found.values())
     return {match.id: match for match in matches if match}
 
@@ -280,7 +287,7 @@ def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None,
     if whole.startswith(query.compact):
         return Tier.PREFIX, 0
     held = words(title_key)
-    if _holds_all(query.words, held):
+    if all(word in whole for word in query.words) and _holds_all(query.words, held):
         return Tier.WORDS, 0
     distance = _few_slips(query.compact, whole)
     if distance is not None:

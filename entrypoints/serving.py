@@ -64,7 +64,7 @@ def serve(container: Container, settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
-        # uvicorn raises the signal that stopped it once more when it is done: SIGTERM has become a SystemExit here.
+        # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
         with suppress(KeyboardInterrupt, SystemExit):
             uvicorn.Server(config).run(sockets=[listener])
 

@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     max_body_bytes: Bytes = 65536
     log_level: LogLevel = "info"
 
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value}' for name, value in shown(self).items())})"
+
     @property
     def data_path(self) -> Path:
         """The data directory."""

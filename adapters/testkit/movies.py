@@ -238,7 +238,7 @@ class MovieSearchContract:
         movies = [movie for movie in fill(store, invented(60)) if movie.listed]
         for movie in movies:
             for title in (movie.facts.title, movie.facts.original_title):
-                best = search(Query(title), lambda probe: store.movies.find(probe, 500))
+                best = search(Query(title), store.movies.find)
                 assert movie.id in {match.id for match in best}, title
 
     def test_a_search_answers_what_ranking_every_movie_would(self, store: Stores) -> None:
@@ -247,7 +247,7 @@ class MovieSearchContract:
             query = Query(text)
             every = filter(None, (rank(query, candidate(movie)) for movie in movies))
             strict = sorted(match for match in every if match.tier <= 2)
-            found = search(query, lambda probe: store.movies.find(probe, 500))
+            found = search(query, store.movies.find)
             assert found[: len(strict)] == strict, text
 
     def test_a_probe_wants_a_term_of_each_clause(self, store: Stores) -> None:

@@ -11,8 +11,8 @@ from domain.ports import GenreRepository, Locks, MovieRepository, SyncRunReposit
 from domain.sync import Entity, Harvest, SyncRun
 
 WORDS = (
-    "night", "river", "Amélie", "wall·e", "STAR", "war", "of", "the", "love", "8½", "Ønske", "мир", "千と千尋",
-    "기생충", "dawn", "man", "king", "2", "home", "last",
+    "night", "river", "Amélie", "wall·e", "STAR", "war", "of", "the", "love", "8½", "Ønske", "мир",
+    "千と千尋", "기생충", "dawn", "man", "king", "2", "home", "last",
 )  # fmt: skip
 LANGUAGES = ("en", "fr", "ja", "cn", None)
 GENRES = tuple(genre_id(number) for number in (18, 28, 35, 53, 878))

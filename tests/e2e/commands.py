@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -88,8 +89,6 @@ def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
 
 def free_port() -> str:
     """A port that nobody listens on at this moment."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import venv
@@ -97,8 +98,6 @@ def test_all_faulty_settings_are_listed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -144,12 +143,13 @@ def test_the_wheel_gives_the_library_alone_and_names_the_extra_for_the_server(tm
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     venv.create(tmp_path / "empty", with_pip=True)
-    python = tmp_path / "empty" / "bin" / "python"
+    python = str(tmp_path / "empty" / "bin" / "python")
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     install = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", wheel]
     subprocess.run(install, check=True, capture_output=True, cwd=tmp_path)
     program = (
-        "import domain.ports, json, sys; files = [getattr(m, '__file__', '') or '' for m in sys.modules.values()]; "
+        "import domain.ports, json, sys; "
+        "files = [getattr(module, '__file__', '') or '' for module in sys.modules.values()]; "
         "print(json.dumps([file for file in files if 'site-packages' in file]))"
     )
     alone = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -160,4 +160,4 @@ def test_the_wheel_gives_the_library_alone_and_names_the_extra_for_the_server(tm
     )
     assert asked.returncode == 2
     assert "pip install 'matinee[server]'" in asked.stderr
-    assert (tmp_path / "empty" / "lib").glob("**/films.jsonl")
+    assert list((tmp_path / "empty" / "lib").glob("**/films.jsonl"))

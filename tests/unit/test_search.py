@@ -70,7 +70,7 @@ CANDIDATES = [
 ]
 
 
-def find(probe: Probe) -> list[Candidate]:
+def find(probe: Probe, limit: int) -> list[Candidate]:
     """What a store answers."""
     return [
         candidate
@@ -205,7 +205,7 @@ def test_nothing_typed_finds_nothing(text: str) -> None:
 def test_slips_are_not_looked_for_where_enough_matches_without() -> None:
     asked: list[Probe] = []
 
-    def many(probe: Probe) -> list[Candidate]:
+    def many(probe: Probe, limit: int) -> list[Candidate]:
         asked.append(probe)
         return [Candidate(movie_id(n), ("love",), ("love",), 1.0) for n in range(1, ENOUGH + 1)]
 

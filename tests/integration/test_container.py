@@ -1,0 +1,71 @@
+"""The composition root."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from dependency_injector import providers
+
+from adapters.demo import DemoMovieSource
+from adapters.mongo.store import MongoStore
+from adapters.sqlite.store import SqliteStore
+from adapters.tmdb.source import TmdbMovieSource
+from domain import ports
+from entrypoints.container import Container, running
+from entrypoints.settings import Settings
+
+
+def container(settings: Settings) -> Container:
+    return Container(settings=providers.Object(settings))
+
+
+def test_every_provider_can_be_built(tmp_path: Path) -> None:
+    with running(Settings(data_dir=str(tmp_path))) as built:
+        for name, provider in built.providers.items():
+            assert provider() is not None, name
+
+
+def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
+    assert isinstance(container(Settings(data_dir=str(tmp_path))).store(), SqliteStore)
+    assert isinstance(container(Settings(mongodb_uri="mongodb://127.0.0.1:1/x")).store(), MongoStore)
+    assert isinstance(container(Settings()).source(), DemoMovieSource)
+    tmdb = container(Settings(tmdb_api_key="key")).source()
+    assert isinstance(tmdb, TmdbMovieSource)
+    tmdb.close()
+
+
+def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
+    with running(Settings(data_dir=str(tmp_path))) as built:
+        assert built.store() is built.store()
+        assert built.movies() is built.store().movies
+        assert built.browse_movies() is not built.browse_movies()
+        assert built.browse_movies().totals is built.totals()
+
+
+@pytest.mark.parametrize(
+    ("port", "adapters"),
+    [
+        (ports.MovieSource, [TmdbMovieSource, DemoMovieSource]),
+        (ports.Store, [SqliteStore, MongoStore]),
+        (ports.MovieRepository, ["movies"]),
+        (ports.GenreRepository, ["genres"]),
+        (ports.SyncRunRepository, ["runs"]),
+        (ports.Locks, ["locks"]),
+    ],
+    ids=lambda value: value.__name__ if inspect.isclass(value) else "",
+)
+def test_every_adapter_takes_exactly_what_its_port_says(port: type, adapters: list[type | str]) -> None:
+    stores = (SqliteStore(path=None, clock=lambda: None), MongoStore(uri="mongodb://h/x", clock=lambda: None))  # type: ignore[arg-type, return-value]
+    kinds = [
+        kind
+        for each in adapters
+        for kind in ([each] if isinstance(each, type) else [type(getattr(store, each)) for store in stores])
+    ]
+    promised = {
+        name: method for name, method in vars(port).items() if inspect.isfunction(method) and name[0] != "_"
+    }
+    for kind in kinds:
+        for name, method in promised.items():
+            assert list(inspect.signature(getattr(kind, name)).parameters) == list(
+                inspect.signature(method).parameters
+            )
