@@ -59,6 +59,17 @@ class Unavailable(MatineeError):  # noqa: N818
 
 
 @dataclass(eq=False)
+class TextUnfit(Invalid):
+    """A text breaks the rule of its field."""
+
+    field: str
+    rule: str
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.rule}"
+
+
+@dataclass(eq=False)
 class StorageUnavailable(Unavailable):
     """The store is away, silent or refuses to work; `reason` is for the log, never for a client."""
 

@@ -15,6 +15,10 @@ from domain.errors import Invalid
 MovieId = NewType("MovieId", str)
 GenreId = NewType("GenreId", str)
 RunId = NewType("RunId", str)
+UserId = NewType("UserId", str)
+SessionId = NewType("SessionId", str)
+RatingId = NewType("RatingId", str)
+ItemId = NewType("ItemId", str)
 
 OWN_ID = re.compile(r"[0-9a-f]{24}")
 IMDB_ID = re.compile(r"tt[0-9]{7,10}")

@@ -1,10 +1,16 @@
-"""Scores and the tally: exact averages from integer counters, whatever the order in which ratings arrive."""
+"""Ratings, scores and the tally: exact averages from integer counters, whatever the order in which ratings
+arrive.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
-from domain.errors import Invalid
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.ids import MovieId, RatingId, UserId
+from domain.texts import KEPT, Kept
 
 LOWEST, HIGHEST = 2, 20
 """The range of a score in half points: 1 to 10 in steps of a half."""
@@ -23,6 +29,36 @@ class ScoreOutOfRange(Invalid):
 
     def __str__(self) -> str:
         return f"{self.field} {self.rule}"
+
+
+@dataclass(eq=False)
+class AlreadyRated(Conflict):
+    """The user has rated the movie already."""
+
+    code: ClassVar[str] = "already_rated"
+
+    def __str__(self) -> str:
+        return "You have rated this movie already"
+
+
+@dataclass(eq=False)
+class RatingNotFound(NotFound):
+    """No rating has that id."""
+
+    code: ClassVar[str] = "rating_not_found"
+
+    def __str__(self) -> str:
+        return "There is no such rating"
+
+
+@dataclass(eq=False)
+class NotYourRating(Forbidden):
+    """The rating is another user's."""
+
+    code: ClassVar[str] = "not_your_rating"
+
+    def __str__(self) -> str:
+        return "The rating is another user's"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -127,3 +163,44 @@ def between(old: Score | None, new: Score | None) -> Tally:
     if new:
         counts[new.half_points - LOWEST] += 1
     return Tally(tuple(counts))
+
+
+class RatingOrder(StrEnum):
+    """What a list of ratings may be sorted by."""
+
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+    RATING = "rating"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """One user's score for one movie, with a review if they wrote one."""
+
+    id: RatingId
+    user: UserId
+    movie: MovieId
+    score: Score
+    review: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    def changed(
+        self, at: datetime, *, score: Score | None = None, review: str | Kept | None = KEPT
+    ) -> "Rating":
+        """This rating with what is given changed."""
+        return replace(
+            self,
+            score=score or self.score,
+            review=self.review if isinstance(review, Kept) else review,
+            updated_at=at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A movie whose tally differs from a recount of its ratings."""
+
+    movie: MovieId
+    stored: Tally
+    counted: Tally

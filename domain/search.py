@@ -154,8 +154,8 @@ class Query:
         return (frozenset({_exactly(self.compact)}),), _rarest_first(clauses)
 
     def lenient_probes(self, common: Collection[str]) -> tuple[Probe, ...]:
-        """What may match with slips: titles near the whole query, and titles that hold a word near each word of
-        it. Those that are common in titles are taken as meant; if all are, the strict probes have asked.
+        """What may match with slips: titles near the whole query, and titles with a word near each of its
+        words. Those that are common in titles are taken as meant; if all are, the strict probes have asked.
         """
         near_title = frozenset(_near_title(stump) for stump in _stumps(self.compact))
         probes: list[Probe] = [(near_title,)]

@@ -31,8 +31,9 @@ GENRES = tuple(
     genre_id(number) for number in (28, 12, 16, 35, 80, 99, 18, 10751, 14, 36, 27, 878, 53, 10752, 37)
 )
 WORDS = """
-    night river war love star man king dawn house of the a in last city home red black summer winter ghost queen
-    return secret garden island storm blood moon road bridge letter mountain silent broken golden empire shadow
+    night river war love star man king dawn house of the a in last city home red black summer winter ghost
+    queen return secret garden island storm blood moon road bridge letter mountain silent broken golden empire
+    shadow
 """.split()
 SYLLABLES = "ka lo mi ra ten dor vel sha zu qui fen bar ost nim gra pel tho wex yan jud".split()
 

@@ -145,7 +145,7 @@ def test_the_wheel_gives_the_library_alone_and_names_the_extra_for_the_server(tm
     venv.create(tmp_path / "empty", with_pip=True)
     python = str(tmp_path / "empty" / "bin" / "python")
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    install = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", wheel]
+    install = [python, "-m", "pip", "install", "--no-index", "--no-deps", "--quiet", str(wheel)]
     subprocess.run(install, check=True, capture_output=True, cwd=tmp_path)
     program = (
         "import domain.ports, json, sys; "

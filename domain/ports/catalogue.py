@@ -1,22 +1,14 @@
-"""What the core asks of the outside. The docstring of a method is its contract; every sentence is tested on
-every adapter.
+"""Movies and genres: where they are kept, and where they come from."""
 
-All methods are synchronous and may be called from any thread. Storage that is away, silent for two seconds or
-refuses to work raises StorageUnavailable from every method of a repository, and nothing is half-written.
-"""
-
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting, Window
-from domain.ids import GenreId, MovieId, MovieRef, RunId
+from domain.ids import GenreId, MovieId, MovieRef
 from domain.movies import Genre, GenreFacts, Movie
 from domain.search import Candidate, Probe
-from domain.sync import ChangedPage, Detail, Entity, Harvest, ListedPage, SyncRun
-
-Clock = Callable[[], datetime]
-"""Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
+from domain.sync import ChangedPage, Detail, Harvest, ListedPage, SyncRun
 
 
 class MovieRepository(Protocol):
@@ -61,9 +53,9 @@ class MovieRepository(Protocol):
         stored.
 
         Each movie is inserted, or told (`Movie.told`) if we hold it; users' tallies are never touched. A gone
-        movie is marked removed (`Movie.removed`) while a user has rated it, and deleted otherwise; it counts
-        as updated. A gone movie that we do not hold counts for nothing. Raises RunClosed, storing nothing, if
-        the run is no longer in progress in the store.
+        movie is marked removed (`Movie.removed`) while a user has rated or listed it, and deleted otherwise;
+        it counts as updated. A gone movie that we do not hold counts for nothing. Raises RunClosed, storing
+        nothing, if the run is no longer in progress in the store.
         """
         ...
 
@@ -93,73 +85,6 @@ class GenreRepository(Protocol):
         What changes is what `domain.movies.genres_told` says; none is ever deleted, two may exchange names.
         Raises RunClosed, storing nothing, if the run is no longer in progress in the store.
         """
-        ...
-
-
-class SyncRunRepository(Protocol):
-    """The records of sync runs."""
-
-    def add(self, run: SyncRun) -> None:
-        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store."""
-        ...
-
-    def save(self, run: SyncRun) -> None:
-        """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
-
-        Raises RunClosed if the stored run is closed already or unknown.
-        """
-        ...
-
-    def get(self, run: RunId) -> SyncRun:
-        """The run of that id. Raises RunNotFound."""
-        ...
-
-    def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-        """The run of a kind that began last; with `completed`, the last that is complete
-        (`SyncRun.complete`).
-        """
-        ...
-
-    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
-        """Runs of all kinds, the one that began last first."""
-        ...
-
-
-class Locks(Protocol):
-    """Mutual exclusion over all processes that share a store. A lock whose holder falls silent ends by
-    itself.
-    """
-
-    def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
-        """Take the lock for `ttl`: None if it is ours now, else the moment at which its present holder's time
-        ends.
-
-        Of several that try at once, one gets it. The holder itself may acquire again, which renews.
-        """
-        ...
-
-    def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
-        """Hold on for another `ttl` from now; False if it is no longer ours."""
-        ...
-
-    def release(self, name: str, holder: str) -> None:
-        """Give the lock back, if it is ours; otherwise do nothing."""
-        ...
-
-
-class Store(Protocol):
-    """What an operator asks of a store as a whole."""
-
-    def prepare(self) -> None:
-        """Create what is missing, bring older schemas forward; safe when several processes do so at once."""
-        ...
-
-    def ping(self) -> None:
-        """Come back if the store answers. Raises StorageUnavailable."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections and files."""
         ...
 
 

@@ -1,0 +1,190 @@
+"""Ratings: giving, changing and withdrawing them, and reading one's own and everybody's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.ids import MovieId, MovieRef, NewId, RatingId, UserId
+from domain.movies import Movie
+from domain.ports import Clock, MovieRepository, RatingRepository, UserRepository
+from domain.ratings import Drift, NotYourRating, Rating, RatingOrder, Score, Tally
+from domain.texts import KEPT, Kept, written
+from domain.users import User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated:
+    """A rating with its movie and author; after a write also the movie's tally as it is now.
+
+    `created` tells of a write whether this is the user's first rating of the movie.
+    """
+
+    rating: Rating
+    movie: Movie
+    user: User
+    tally: Tally
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedPage:
+    """A part of a list of ratings with their movies and authors, and how many there are in all."""
+
+    ratings: list[Rating]
+    movies: Mapping[MovieId, Movie]
+    users: Mapping[UserId, User]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateMovie:
+    """Record a user's score for a movie that they have not rated yet."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
+        """Raises MovieNotFound, AlreadyRated, TextUnfit."""
+        text, rated = written("review", review), self.movies.get(movie)
+        rating = _fresh(self.new_id, self.clock, user, rated, score, text)
+        return Rated(rating=rating, movie=rated, user=user, tally=self.ratings.add(rating), created=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRating:
+    """Set a user's score for a movie, whether or not they have rated it: doing it twice is doing it once."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
+        """Raises MovieNotFound, TextUnfit."""
+        text, rated = written("review", review), self.movies.get(movie)
+        wanted = _fresh(self.new_id, self.clock, user, rated, score, text)
+        rating, tally, created = self.ratings.put(wanted)
+        return Rated(rating=rating, movie=rated, user=user, tally=tally, created=created)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRating:
+    """Change the score or the review of one's own rating."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+    clock: Clock
+
+    def __call__(
+        self, *, user: User, rating: RatingId, score: Score | None = None, review: str | Kept | None = KEPT
+    ) -> Rated:
+        """A review of None is removed. Raises RatingNotFound, NotYourRating, TextUnfit."""
+        text = review if isinstance(review, Kept) else written("review", review)
+        now = self.clock()
+        changed, tally = self.ratings.change(
+            rating, user.id, lambda before: before.changed(now, score=score, review=text)
+        )
+        return Rated(rating=changed, movie=self.movies.get(changed.movie), user=user, tally=tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawRating:
+    """Take back one's own rating."""
+
+    ratings: RatingRepository
+
+    def __call__(self, *, user: User, rating: RatingId) -> None:
+        """Raises RatingNotFound, NotYourRating."""
+        self.ratings.remove(rating, user.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnrateMovie:
+    """Take back one's own rating of a movie, if there is one."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, movie: MovieRef) -> None:
+        """Raises MovieNotFound."""
+        self.ratings.remove_from(self.movies.get(movie).id, user.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRating:
+    """Show one of one's own ratings."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, rating: RatingId) -> Rated:
+        """Raises RatingNotFound, NotYourRating."""
+        found = self.ratings.get(rating)
+        if found.user != user.id:
+            raise NotYourRating
+        movie = self.movies.get(found.movie)
+        return Rated(rating=found, movie=movie, user=user, tally=movie.tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMyRatings:
+    """Show one's own ratings."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, by: RatingOrder, descending: bool, limit: int, skip: int) -> RatedPage:
+        """A part of them, in order."""
+        found = self.ratings.of_user(user.id, by, descending=descending, limit=limit, skip=skip)
+        movies = self.movies.by_ids([rating.movie for rating in found])
+        return RatedPage(
+            ratings=found,
+            movies={movie.id: movie for movie in movies},
+            users={user.id: user},
+            total=self.ratings.count(user.id),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMovieRatings:
+    """Show everybody's ratings of one movie, the newest first."""
+
+    ratings: RatingRepository
+    movies: MovieRepository
+    users: UserRepository
+
+    def __call__(self, *, movie: MovieRef, limit: int, skip: int) -> RatedPage:
+        """A part of them; the movie's own tally is the summary. Raises MovieNotFound."""
+        rated = self.movies.get(movie)
+        found = self.ratings.of_movie(rated.id, limit, skip)
+        return RatedPage(
+            ratings=found,
+            movies={rated.id: rated},
+            users=self.users.by_ids({rating.user for rating in found}),
+            total=rated.tally.count,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRatings:
+    """Recount every movie's tally."""
+
+    ratings: RatingRepository
+
+    def __call__(self, *, repair: bool = False) -> list[Drift]:
+        """The movies whose tally was wrong; with `repair` they are right now."""
+        return self.ratings.drifts(repair=repair)
+
+
+def _fresh(new_id: NewId, clock: Clock, user: User, movie: Movie, score: Score, review: str | None) -> Rating:
+    now = clock()
+    return Rating(
+        id=RatingId(new_id()),
+        user=user.id,
+        movie=movie.id,
+        score=score,
+        review=review,
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,250 @@
+"""Watchlists, and everything that one user has to do with a movie or with the place."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
+from domain.movies import Genre, Movie
+from domain.ports import Clock, GenreRepository, MovieRepository, RatingRepository, WatchlistRepository
+from domain.ratings import Rating, RatingOrder
+from domain.texts import KEPT, Kept, written
+from domain.users import User
+from domain.watchlist import NotYourItem, WatchlistItem
+
+EXPORTED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A watchlist item with its movie; `created` tells of a write whether it is new."""
+
+    item: WatchlistItem
+    movie: Movie
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPage:
+    """A part of a watchlist with its movies, and how many items there are in all."""
+
+    items: list[WatchlistItem]
+    movies: Mapping[MovieId, Movie]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddToWatchlist:
+    """Put a movie on one's watchlist that is not there yet."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> Listed:
+        """Raises MovieNotFound, AlreadyListed, WatchlistFull, TextUnfit."""
+        text, listed = written("note", note), self.movies.get(movie)
+        item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
+        self.watchlist.add(item)
+        return Listed(item=item, movie=listed, created=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetOnWatchlist:
+    """See to it that a movie is on one's watchlist as given: doing it twice is doing it once."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> Listed:
+        """Raises MovieNotFound, WatchlistFull, TextUnfit."""
+        text, listed = written("note", note), self.movies.get(movie)
+        wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
+        item, created = self.watchlist.put(wanted)
+        return Listed(item=item, movie=listed, created=created)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeItem:
+    """Change the favourite mark or the note of one's own item."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    clock: Clock
+
+    def __call__(
+        self, *, user: User, item: ItemId, is_favorite: bool | None = None, note: str | Kept | None = KEPT
+    ) -> Listed:
+        """A note of None is removed. Raises ItemNotFound, NotYourItem, TextUnfit."""
+        text = note if isinstance(note, Kept) else written("note", note)
+        now = self.clock()
+        changed = self.watchlist.change(
+            item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
+        )
+        return Listed(item=changed, movie=self.movies.get(changed.movie))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToggleFavorite:
+    """Turn the favourite mark of one's own item."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    clock: Clock
+
+    def __call__(self, *, user: User, item: ItemId) -> Listed:
+        """Raises ItemNotFound, NotYourItem."""
+        now = self.clock()
+        changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
+        return Listed(item=changed, movie=self.movies.get(changed.movie))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveItem:
+    """Delete one's own item."""
+
+    watchlist: WatchlistRepository
+
+    def __call__(self, *, user: User, item: ItemId) -> None:
+        """Raises ItemNotFound, NotYourItem."""
+        self.watchlist.remove(item, user.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOffWatchlist:
+    """Take a movie off one's watchlist, if it is there."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, movie: MovieRef) -> None:
+        """Raises MovieNotFound."""
+        self.watchlist.remove_from(self.movies.get(movie).id, user.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetItem:
+    """Show one of one's own items."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, item: ItemId) -> Listed:
+        """Raises ItemNotFound, NotYourItem."""
+        found = self.watchlist.get(item)
+        if found.user != user.id:
+            raise NotYourItem
+        return Listed(item=found, movie=self.movies.get(found.movie))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListWatchlist:
+    """Show one's own watchlist, the newest first."""
+
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, favorite: bool | None, limit: int, skip: int) -> ListedPage:
+        """A part of it; with `favorite` only items with or without the mark."""
+        items = self.watchlist.of_user(user.id, favorite=favorite, limit=limit, skip=skip)
+        movies = self.movies.by_ids([item.movie for item in items])
+        return ListedPage(
+            items=items,
+            movies={movie.id: movie for movie in movies},
+            total=self.watchlist.count(user.id, favorite=favorite),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """All that one user has to do with one movie."""
+
+    movie: Movie
+    rating: Rating | None
+    item: WatchlistItem | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetRelation:
+    """Show one's own rating of a movie and its place on one's watchlist."""
+
+    ratings: RatingRepository
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+
+    def __call__(self, *, user: User, movie: MovieRef) -> Relation:
+        """Raises MovieNotFound."""
+        found = self.movies.get(movie)
+        return Relation(
+            movie=found,
+            rating=self.ratings.of(user.id, found.id),
+            item=self.watchlist.of(user.id, found.id),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """All of one user's data."""
+
+    user: User
+    ratings: list[Rating]
+    items: list[WatchlistItem]
+    movies: Mapping[MovieId, Movie]
+    genres: Mapping[GenreId, Genre]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportUser:
+    """Gather all of one user's data, the oldest ratings and items last."""
+
+    ratings: RatingRepository
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    genres: GenreRepository
+
+    def __call__(self, *, user: User) -> Export:
+        """Everything that is kept of the user but the hash of the password."""
+        ratings, items = list(self._ratings(user)), list(self._items(user))
+        ids = dict.fromkeys([*(rating.movie for rating in ratings), *(item.movie for item in items)])
+        movies = self.movies.by_ids(list(ids))
+        return Export(
+            user=user,
+            ratings=ratings,
+            items=items,
+            movies={movie.id: movie for movie in movies},
+            genres={genre.id: genre for genre in self.genres.all()},
+        )
+
+    def _ratings(self, user: User) -> Iterator[Rating]:
+        for skip in count(0, EXPORTED_AT_ONCE):
+            part = self.ratings.of_user(
+                user.id, RatingOrder.CREATED_AT, descending=True, limit=EXPORTED_AT_ONCE, skip=skip
+            )
+            yield from part
+            if len(part) < EXPORTED_AT_ONCE:
+                return
+
+    def _items(self, user: User) -> Iterator[WatchlistItem]:
+        for skip in count(0, EXPORTED_AT_ONCE):
+            part = self.watchlist.of_user(user.id, favorite=None, limit=EXPORTED_AT_ONCE, skip=skip)
+            yield from part
+            if len(part) < EXPORTED_AT_ONCE:
+                return
+
+
+def _fresh(
+    new_id: NewId, clock: Clock, user: User, movie: Movie, note: str | None, *, is_favorite: bool
+) -> WatchlistItem:
+    now = clock()
+    return WatchlistItem(
+        id=ItemId(new_id()),
+        user=user.id,
+        movie=movie.id,
+        is_favorite=is_favorite,
+        note=note,
+        added_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,33 @@
+"""What the core asks of the outside. The docstring of a method is its contract; every sentence is tested on
+every adapter.
+
+All methods are synchronous and may be called from any thread. Storage that is away, silent for two seconds or
+refuses to work raises StorageUnavailable from every method of a repository, and nothing is half-written.
+"""
+
+from domain.ports.catalogue import GenreRepository, MovieRepository, MovieSource
+from domain.ports.people import (
+    AccessTokens,
+    PasswordHasher,
+    RatingRepository,
+    SessionRepository,
+    UserRepository,
+    WatchlistRepository,
+)
+from domain.ports.running import Clock, Locks, Store, SyncRunRepository
+
+__all__ = [
+    "AccessTokens",
+    "Clock",
+    "GenreRepository",
+    "Locks",
+    "MovieRepository",
+    "MovieSource",
+    "PasswordHasher",
+    "RatingRepository",
+    "SessionRepository",
+    "Store",
+    "SyncRunRepository",
+    "UserRepository",
+    "WatchlistRepository",
+]

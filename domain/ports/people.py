@@ -1,0 +1,245 @@
+"""What users have: accounts, sessions, ratings and watchlists; and what keeps them safe."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from domain.ids import ItemId, MovieId, RatingId, SessionId, UserId
+from domain.ratings import Drift, Rating, RatingOrder, Tally
+from domain.users import Caller, Session, User
+from domain.watchlist import WatchlistItem
+
+
+class UserRepository(Protocol):
+    """Accounts. E-mail addresses and names are unique by their folded form (`User.folded_email`)."""
+
+    def add(self, user: User) -> None:
+        """Store a new account. Raises EmailTaken or UsernameTaken, of several at once for all but one."""
+        ...
+
+    def get(self, user: UserId) -> User:
+        """The account of that id. Raises UserNotFound."""
+        ...
+
+    def by_email(self, email: str) -> User | None:
+        """The account with that e-mail address in any case; None if there is none."""
+        ...
+
+    def by_ids(self, users: Collection[UserId]) -> dict[UserId, User]:
+        """Those of the accounts with these ids that exist."""
+        ...
+
+    def change(self, user: UserId, change: Callable[[User], User]) -> User:
+        """Apply a change to an account as it is stored, and store the result; return it.
+
+        What the function sees is what is replaced: no change of another is lost. It may be called more than
+        once. A user who is disabled by it loses all sessions in the same step. Raises UserNotFound,
+        EmailTaken, UsernameTaken; LastAdmin if nobody would be left who runs the place
+        (`User.runs_the_place`) though somebody did before.
+        """
+        ...
+
+    def remove(self, user: UserId) -> None:
+        """Delete an account with its ratings, watchlist and sessions, all or nothing.
+
+        The tallies of the rated movies lose its scores in the same step. Raises UserNotFound, LastAdmin.
+        """
+        ...
+
+    def page(self, limit: int, skip: int = 0) -> list[User]:
+        """Accounts, the oldest first; ties by id."""
+        ...
+
+    def count(self) -> int:
+        """How many accounts there are."""
+        ...
+
+
+class SessionRepository(Protocol):
+    """Signed-in clients."""
+
+    def add(self, session: Session) -> None:
+        """Store a new session."""
+        ...
+
+    def caller(self, session: SessionId, at: datetime) -> Caller | None:
+        """Who calls by this session; None if it does not exist, has expired at that time, or its user is
+        disabled.
+        """
+        ...
+
+    def rotate(
+        self, session: SessionId, old_hash: str, new_hash: str, at: datetime, expires_at: datetime
+    ) -> bool:
+        """Replace the hash of the refresh token and the end of the session, if `old_hash` is the present one.
+
+        False, changing nothing, if it is not, or the session does not exist, or has expired at that time. Of
+        several at once with one hash, one succeeds.
+        """
+        ...
+
+    def remove(self, session: SessionId) -> None:
+        """End a session; nothing happens if it has ended."""
+        ...
+
+    def remove_others(self, user: UserId, but: SessionId | None = None) -> None:
+        """End all sessions of a user, but one if that is given."""
+        ...
+
+    def remove_expired(self, at: datetime) -> int:
+        """Delete sessions that have expired at that time; return how many."""
+        ...
+
+
+class RatingRepository(Protocol):
+    """Ratings, each of which moves with its movie's tally: both change in one step, or neither does.
+
+    `Tally`s that are returned are the movie's, right after the change.
+    """
+
+    def add(self, rating: Rating) -> Tally:
+        """Store a first rating. Raises AlreadyRated if the user has rated the movie, MovieNotFound."""
+        ...
+
+    def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
+        """Store a rating whether or not the user has rated the movie; return it, and whether it is the first.
+
+        One that was there keeps its id and `created_at`, and takes score, review and `updated_at` of the new
+        one. Raises MovieNotFound.
+        """
+        ...
+
+    def change(
+        self, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
+    ) -> tuple[Rating, Tally]:
+        """Apply a change to a user's rating as it is stored; return the result. The function may be called
+        twice.
+
+        Raises RatingNotFound, NotYourRating.
+        """
+        ...
+
+    def remove(self, rating: RatingId, user: UserId) -> Tally:
+        """Delete a user's rating. Raises RatingNotFound, NotYourRating."""
+        ...
+
+    def remove_from(self, movie: MovieId, user: UserId) -> None:
+        """Delete a user's rating of a movie; nothing happens if there is none."""
+        ...
+
+    def get(self, rating: RatingId) -> Rating:
+        """The rating of that id. Raises RatingNotFound."""
+        ...
+
+    def of(self, user: UserId, movie: MovieId) -> Rating | None:
+        """A user's rating of a movie; None if there is none."""
+        ...
+
+    def of_user(
+        self, user: UserId, by: RatingOrder, *, descending: bool, limit: int, skip: int = 0
+    ) -> list[Rating]:
+        """A user's ratings in order; ties by id, ascending."""
+        ...
+
+    def of_movie(self, movie: MovieId, limit: int, skip: int = 0) -> list[Rating]:
+        """Everybody's ratings of a movie, the newest (`created_at`) first; ties by id."""
+        ...
+
+    def count(self, user: UserId) -> int:
+        """How many movies a user has rated."""
+        ...
+
+    def drifts(self, *, repair: bool = False) -> list[Drift]:
+        """The movies whose tally differs from a recount of their ratings, by id; with `repair` it is set
+        right.
+
+        Each movie is recounted in one step, so ratings that come in meanwhile are no drift.
+        """
+        ...
+
+
+class WatchlistRepository(Protocol):
+    """Watchlists. A movie that is on one is kept when its source drops it."""
+
+    def add(self, item: WatchlistItem) -> None:
+        """Store a new item. Raises AlreadyListed, MovieNotFound, WatchlistFull."""
+        ...
+
+    def put(self, item: WatchlistItem) -> tuple[WatchlistItem, bool]:
+        """Store an item whether or not the movie is listed already; return it, and whether it is new.
+
+        One that was there keeps its id and `added_at`, and takes the rest of the new one. Raises
+        MovieNotFound, WatchlistFull.
+        """
+        ...
+
+    def change(
+        self, item: ItemId, user: UserId, change: Callable[[WatchlistItem], WatchlistItem]
+    ) -> WatchlistItem:
+        """Apply a change to a user's item as it is stored; return the result. The function may be called
+        twice.
+
+        Raises ItemNotFound, NotYourItem.
+        """
+        ...
+
+    def remove(self, item: ItemId, user: UserId) -> None:
+        """Delete a user's item. Raises ItemNotFound, NotYourItem."""
+        ...
+
+    def remove_from(self, movie: MovieId, user: UserId) -> None:
+        """Take a movie off a user's watchlist; nothing happens if it is not on it."""
+        ...
+
+    def get(self, item: ItemId) -> WatchlistItem:
+        """The item of that id. Raises ItemNotFound."""
+        ...
+
+    def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
+        """A user's item for a movie; None if there is none."""
+        ...
+
+    def of_user(
+        self, user: UserId, *, favorite: bool | None, limit: int, skip: int = 0
+    ) -> list[WatchlistItem]:
+        """A user's items, the newest (`added_at`) first, ties by id; only those with that favourite mark if
+        given.
+        """
+        ...
+
+    def count(self, user: UserId, *, favorite: bool | None = None) -> int:
+        """How many items a user has, or how many with that favourite mark."""
+        ...
+
+
+class PasswordHasher(Protocol):
+    """Slow, salted hashing of passwords."""
+
+    def hash(self, password: str) -> str:
+        """The hash of a password, with its parameters and a salt of its own, as a PHC string."""
+        ...
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        """Whether this is the hash of this password."""
+        ...
+
+    def outdated(self, password_hash: str) -> bool:
+        """Whether a hash was made with other parameters than would be used now."""
+        ...
+
+
+class AccessTokens(Protocol):
+    """Signed tokens that name a user and a session for a while."""
+
+    def issue(self, user: UserId, session: SessionId) -> str:
+        """A token that holds from now on."""
+        ...
+
+    def read(self, token: str) -> SessionId:
+        """The session of a token that is ours, sound and not expired. Raises TokenRejected."""
+        ...
+
+    @property
+    def lasts(self) -> timedelta:
+        """How long a token holds."""
+        ...

@@ -1,0 +1,78 @@
+"""Keeping the place running: sync runs, locks, the store as a whole, the time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from domain.ids import RunId
+from domain.sync import Entity, SyncRun
+
+Clock = Callable[[], datetime]
+"""Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
+
+
+class SyncRunRepository(Protocol):
+    """The records of sync runs."""
+
+    def add(self, run: SyncRun) -> None:
+        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store."""
+        ...
+
+    def save(self, run: SyncRun) -> None:
+        """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
+
+        Raises RunClosed if the stored run is closed already or unknown.
+        """
+        ...
+
+    def get(self, run: RunId) -> SyncRun:
+        """The run of that id. Raises RunNotFound."""
+        ...
+
+    def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
+        """The run of a kind that began last; with `completed`, the last that is complete
+        (`SyncRun.complete`).
+        """
+        ...
+
+    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
+        """Runs of all kinds, the one that began last first."""
+        ...
+
+
+class Locks(Protocol):
+    """Mutual exclusion over all processes that share a store. A lock whose holder falls silent ends by
+    itself.
+    """
+
+    def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
+        """Take the lock for `ttl`: None if it is ours now, else the moment at which its present holder's time
+        ends.
+
+        Of several that try at once, one gets it. The holder itself may acquire again, which renews.
+        """
+        ...
+
+    def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
+        """Hold on for another `ttl` from now; False if it is no longer ours."""
+        ...
+
+    def release(self, name: str, holder: str) -> None:
+        """Give the lock back, if it is ours; otherwise do nothing."""
+        ...
+
+
+class Store(Protocol):
+    """What an operator asks of a store as a whole."""
+
+    def prepare(self) -> None:
+        """Create what is missing, bring older schemas forward; safe when several processes do so at once."""
+        ...
+
+    def ping(self) -> None:
+        """Come back if the store answers. Raises StorageUnavailable."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...

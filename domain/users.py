@@ -1,0 +1,206 @@
+"""Accounts and sessions: who may be whom, and for how long."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from domain.errors import Conflict, Forbidden, NotFound, TextUnfit, Unauthenticated
+from domain.ids import SessionId, UserId
+from domain.texts import fit
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
+
+USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
+EMAIL = re.compile(r"[^@\s]{1,64}@(?=.{1,253}\Z)[^@\s.]+(\.[^@\s.]+)+")
+LONGEST_EMAIL = 254
+
+
+class Role(StrEnum):
+    """What an account may do."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+@dataclass(eq=False)
+class EmailTaken(Conflict):
+    """Another account has that e-mail address, whatever its case."""
+
+    code: ClassVar[str] = "email_taken"
+
+    def __str__(self) -> str:
+        return "email is taken"
+
+
+@dataclass(eq=False)
+class UsernameTaken(Conflict):
+    """Another account has that name, whatever its case."""
+
+    code: ClassVar[str] = "username_taken"
+
+    def __str__(self) -> str:
+        return "username is taken"
+
+
+@dataclass(eq=False)
+class LastAdmin(Conflict):
+    """Somebody must be left who can run the place."""
+
+    code: ClassVar[str] = "last_admin"
+
+    def __str__(self) -> str:
+        return "The last admin can be neither demoted, disabled nor deleted"
+
+
+@dataclass(eq=False)
+class UserNotFound(NotFound):
+    """No account has that id or e-mail address."""
+
+    code: ClassVar[str] = "user_not_found"
+
+    def __str__(self) -> str:
+        return "There is no such user"
+
+
+@dataclass(eq=False)
+class InvalidCredentials(Unauthenticated):
+    """E-mail address and password do not belong together; which of the two is wrong is not told."""
+
+    code: ClassVar[str] = "invalid_credentials"
+
+    def __str__(self) -> str:
+        return "E-mail or password is wrong"
+
+
+@dataclass(eq=False)
+class WrongPassword(Forbidden):
+    """The caller is known, but did not confirm with the right password."""
+
+    code: ClassVar[str] = "wrong_password"
+
+    def __str__(self) -> str:
+        return "The password is wrong"
+
+
+@dataclass(eq=False)
+class TokenRejected(Unauthenticated):
+    """A token is missing, malformed, forged, expired, revoked, or of a disabled or deleted user."""
+
+    code: ClassVar[str] = "token_rejected"
+
+    def __str__(self) -> str:
+        return "The token is not accepted"
+
+
+@dataclass(eq=False)
+class AdminsOnly(Forbidden):
+    """The call is for admins."""
+
+    code: ClassVar[str] = "admins_only"
+
+    def __str__(self) -> str:
+        return "This is for admins only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """An account. `password_hash` is a PHC string; it never leaves the core."""
+
+    id: UserId
+    username: str
+    email: str
+    password_hash: str
+    role: Role = Role.USER
+    disabled: bool = False
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def folded_email(self) -> str:
+        """By which e-mail addresses are compared."""
+        return folded(self.email)
+
+    @property
+    def folded_username(self) -> str:
+        """By which names are compared."""
+        return folded(self.username)
+
+    @property
+    def runs_the_place(self) -> bool:
+        """Whether this is an admin who can sign in."""
+        return self.role is Role.ADMIN and not self.disabled
+
+    def told(
+        self,
+        at: datetime,
+        *,
+        username: str | None = None,
+        email: str | None = None,
+        password_hash: str | None = None,
+        role: Role | None = None,
+        disabled: bool | None = None,
+    ) -> "User":
+        """This account with what is given changed."""
+        return replace(
+            self,
+            username=username if username is not None else self.username,
+            email=email if email is not None else self.email,
+            password_hash=password_hash if password_hash is not None else self.password_hash,
+            role=role if role is not None else self.role,
+            disabled=disabled if disabled is not None else self.disabled,
+            updated_at=at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One signed-in client: the family of all refresh tokens that descend from one login.
+
+    `refresh_hash` is the hash of the one refresh token that works now; each use replaces it.
+    """
+
+    id: SessionId
+    user: UserId
+    refresh_hash: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is calling, and by which session."""
+
+    user: User
+    session: SessionId
+
+
+def folded(text: str) -> str:
+    """How names and addresses are compared: case does not count."""
+    return text.casefold()
+
+
+def username(text: str) -> str:
+    """A name that an account may bear. Raises TextUnfit."""
+    if not USERNAME.fullmatch(text):
+        raise TextUnfit("username", "must be 3 to 30 letters, digits, _ . or -")
+    return text
+
+
+def email(text: str) -> str:
+    """An e-mail address, without outer space. Raises TextUnfit."""
+    address = fit("email", text, LONGEST_EMAIL + 2).strip()
+    if len(address) > LONGEST_EMAIL or not EMAIL.fullmatch(address):
+        raise TextUnfit("email", "must be an e-mail address")
+    return address
+
+
+def password(text: str, *, common: bool, field: str = "password") -> str:
+    """A password that may be chosen; `common` tells whether it is on a list of such. Raises TextUnfit."""
+    if not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
+        raise TextUnfit(field, f"must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    fit(field, text, 2 * LONGEST_PASSWORD)
+    if common:
+        raise TextUnfit(field, "must not be one of the most common passwords")
+    return text

@@ -1,0 +1,80 @@
+"""Watchlists: movies that a user means to see, some of them favourites."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar
+
+from domain.errors import Conflict, Forbidden, NotFound
+from domain.ids import ItemId, MovieId, UserId
+from domain.texts import KEPT, Kept
+
+MOST_ITEMS = 5000
+"""Items on one user's watchlist."""
+
+
+@dataclass(eq=False)
+class AlreadyListed(Conflict):
+    """The movie is on the user's watchlist already."""
+
+    code: ClassVar[str] = "already_listed"
+
+    def __str__(self) -> str:
+        return "The movie is on the watchlist already"
+
+
+@dataclass(eq=False)
+class WatchlistFull(Conflict):
+    """The watchlist holds as much as it may."""
+
+    code: ClassVar[str] = "watchlist_full"
+
+    def __str__(self) -> str:
+        return f"A watchlist holds at most {MOST_ITEMS:,} movies"
+
+
+@dataclass(eq=False)
+class ItemNotFound(NotFound):
+    """No watchlist item has that id."""
+
+    code: ClassVar[str] = "item_not_found"
+
+    def __str__(self) -> str:
+        return "There is no such watchlist item"
+
+
+@dataclass(eq=False)
+class NotYourItem(Forbidden):
+    """The watchlist item is another user's."""
+
+    code: ClassVar[str] = "not_your_item"
+
+    def __str__(self) -> str:
+        return "The watchlist item is another user's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchlistItem:
+    """One movie on one user's watchlist."""
+
+    id: ItemId
+    user: UserId
+    movie: MovieId
+    is_favorite: bool = False
+    note: str | None = None
+    added_at: datetime
+    updated_at: datetime
+
+    def changed(
+        self, at: datetime, *, is_favorite: bool | None = None, note: str | Kept | None = KEPT
+    ) -> "WatchlistItem":
+        """This item with what is given changed."""
+        return replace(
+            self,
+            is_favorite=self.is_favorite if is_favorite is None else is_favorite,
+            note=self.note if isinstance(note, Kept) else note,
+            updated_at=at,
+        )
+
+    def toggled(self, at: datetime) -> "WatchlistItem":
+        """This item with the opposite of its favourite mark."""
+        return self.changed(at, is_favorite=not self.is_favorite)
