@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.mongo.store import MongoStore
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
     GenreRepositoryContract,
@@ -45,6 +46,15 @@ class TestSqliteInMemory(Contracts):
     @pytest.fixture
     def store(self, clock: SetClock) -> Iterator[SqliteStore]:
         store = SqliteStore(path=None, clock=clock)
+        store.prepare()
+        yield store
+        store.close()
+
+
+class TestMongo(Contracts):
+    @pytest.fixture
+    def store(self, mongo_uri: str, clock: SetClock) -> Iterator[MongoStore]:
+        store = MongoStore(uri=mongo_uri, clock=clock)
         store.prepare()
         yield store
         store.close()

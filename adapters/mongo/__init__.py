@@ -1,0 +1,1 @@
+"""The distributed store: a MongoDB replica set."""

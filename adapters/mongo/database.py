@@ -1,0 +1,229 @@
+"""The client, transactions and the schema of the distributed store; and the one place where pymongo's errors
+end.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC
+from threading import BoundedSemaphore, Lock
+from typing import Any, TypeVar
+from urllib.parse import unquote_plus
+
+import pymongo
+from pymongo import IndexModel, MongoClient
+from pymongo.database import Database as MongoDatabase
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from domain.browsing import SortBy
+from domain.errors import StorageUnavailable
+
+Document = dict[str, Any]
+Documents = MongoDatabase[Document]
+T = TypeVar("T")
+
+PATIENCE = 1.5
+"""Seconds that all operations of one call may take together; with the rest of a request, an answer comes
+within two.
+"""
+
+PATIENCE_WITH_INDEXES = 300
+"""Seconds to wait for indexes that are being built over movies which are there already."""
+
+CONNECTIONS = 100
+"""So many calls of one process may be under way at once."""
+
+PATIENCE_IN_LINE = 0.3
+"""Seconds to wait while that many are. The driver's waitQueueTimeoutMS is void for calls with a deadline."""
+
+SORT_FIELDS = {
+    SortBy.POPULARITY: "popularity",
+    SortBy.RELEASE_DATE: "releaseDate",
+    SortBy.TITLE: "sortTitle",
+    SortBy.VOTE_AVERAGE: "voteAverage",
+    SortBy.AVERAGE_RATING: "averageRating",
+    SortBy.WEIGHTED_RATING: "weightedRating",
+    SortBy.RATINGS_COUNT: "ratingsCount",
+}
+"""The field that each order compares."""
+
+ALONE = (
+    "MongoDB runs as a standalone server, which knows no transactions: start mongod with --replSet rs0, call"
+    " rs.initiate() once, and add ?replicaSet=rs0 to MONGODB_URI"
+)
+
+
+def _index(name: str, *keys: str, **options: object) -> IndexModel:
+    """An index over these fields; a minus sign turns one's order round."""
+    return IndexModel(
+        [(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in keys], name=name, **options
+    )
+
+
+def _of_listed(name: str, *keys: str) -> IndexModel:
+    """An index of the movies that lists show. `listed` leads it so that counting them needs no documents."""
+    return _index(name, "listed", *keys, partialFilterExpression={"listed": True})
+
+
+INDEXES = {
+    "movies": [
+        _index("one_per_number", "tmdbId", unique=True),
+        _index("by_imdb_id", "imdbId", "tmdbId"),
+        *(_of_listed(f"by_{sort}_desc", f"-{field}", "_id") for sort, field in SORT_FIELDS.items()),
+        *(_of_listed(f"by_{sort}_asc", field, "_id") for sort, field in SORT_FIELDS.items()),
+        _of_listed("by_genre", "genres"),
+        _of_listed("by_language", "originalLanguage"),
+        _of_listed("by_vote_count", "voteCount"),
+        _index("by_term", "terms", "-popularity", "tmdbId", partialFilterExpression={"listed": True}),
+        _index("by_synced_at", "syncedAt", "tmdbId"),
+    ],
+    "genres": [
+        _index("one_per_number", "tmdbId", unique=True),
+        _index("one_per_name", "name", unique=True),
+    ],
+    "synclogs": [
+        _index(
+            "one_in_progress", "entityType", unique=True, partialFilterExpression={"status": "in-progress"}
+        ),
+        _index("by_entity", "entityType", "-createdAt", "-_id"),
+        _index("by_start", "-createdAt", "-_id"),
+    ],
+}
+"""Created wherever they are missing, at every start. `_id` of a lock and of a counter is its name."""
+
+
+def _counters_from_nothing(database: Documents) -> None:
+    for name, value in (("generation", 1), ("listed", 0)):
+        database.counters.update_one({"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True)
+
+
+MIGRATIONS: tuple[Callable[[Documents], None], ...] = (_counters_from_nothing,)
+"""Each brings the schema one version forward, and does no harm where another process does so just then. What
+has been released is never edited, only followed.
+"""
+
+
+class Database:
+    """One MongoDB database: the one that the URI names, or `matinee`.
+
+    Every process has its own client, made when first needed: a fork never speaks on its parent's sockets.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._clients: dict[int, MongoClient[Document]] = {}
+        self._lock = Lock()
+        self._places = BoundedSemaphore(CONNECTIONS)
+
+    @contextmanager
+    def using(self, patience: float = PATIENCE) -> Iterator[Documents]:
+        """The database, for operations that take no longer than `patience` seconds together."""
+        with self._errors(), self._place(), pymongo.timeout(patience):
+            yield self._client().get_default_database("matinee")
+
+    def transaction(self, work: Callable[[Documents], T]) -> T:
+        """Do work in one transaction and return what it returns; nothing is written if anything is raised.
+
+        The work is done again if another transaction was in its way: it must have no effect but on the store.
+        """
+        with self.using() as database, database.client.start_session().bind() as session:
+            # A write concern goes with the commit and is refused before. The driver knows that if each call
+            # names its session, but (4.20) not if the session is bound.
+            within = database.with_options(write_concern=WriteConcern())
+            return session.with_transaction(
+                lambda _: work(within), ReadConcern("snapshot"), database.write_concern
+            )
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version and create missing indexes. Raises StorageUnavailable if the
+        server knows no transactions, or holds a schema newer than ours.
+        """
+        with self.using() as database:
+            hello = database.client.admin.command("hello")
+            if "setName" not in hello and hello.get("msg") != "isdbgrid":
+                raise StorageUnavailable(ALONE)
+            known = database.counters.find_one("schema")
+        version = known["value"] if known else 0
+        if version > len(MIGRATIONS):
+            reason = f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
+            raise StorageUnavailable(reason)
+        with self.using(PATIENCE_WITH_INDEXES) as database:
+            for step in MIGRATIONS[version:]:
+                step(database)
+            for collection, indexes in INDEXES.items():
+                database[collection].create_indexes(indexes)
+            database.counters.update_one({"_id": "schema"}, {"$max": {"value": len(MIGRATIONS)}}, upsert=True)
+
+    def close(self) -> None:
+        """Close this process's client. The database can be used again; then it makes a new one."""
+        with self._lock:
+            client = self._clients.pop(os.getpid(), None)
+        if client:
+            with self._errors(), pymongo.timeout(PATIENCE):
+                client.close()
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=PATIENCE_IN_LINE):
+            reason = f"{CONNECTIONS} calls were under way for {PATIENCE_IN_LINE} s"
+            raise StorageUnavailable(reason)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what pymongo can raise into what the ports promise."""
+        try:
+            yield
+        except PyMongoError as error:
+            raise StorageUnavailable(masked(f"{type(error).__name__}: {error}", self._uri)) from error
+
+    def _client(self) -> MongoClient[Document]:
+        if os.getpid() not in self._clients:
+            with self._lock:
+                if os.getpid() not in self._clients:
+                    self._clients[os.getpid()] = self._open()
+        return self._clients[os.getpid()]
+
+    def _open(self) -> MongoClient[Document]:
+        try:
+            return MongoClient(
+                self._uri,
+                appname="matinee",
+                tz_aware=True,
+                tzinfo=UTC,
+                maxPoolSize=CONNECTIONS,
+                # `using` sets the deadline of a call; these are for what the driver does beside it.
+                timeoutMS=int(PATIENCE * 1000),
+                connectTimeoutMS=int(PATIENCE * 1000),
+                serverSelectionTimeoutMS=int(PATIENCE * 1000),
+                # What was acknowledged survives a power cut and the loss of the primary.
+                w="majority",
+                journal=True,
+                retryReads=True,
+                retryWrites=True,
+            )
+        except (PyMongoError, ValueError) as error:
+            reason = f"MONGODB_URI cannot be used: {masked(str(error), self._uri)}"
+            raise StorageUnavailable(reason) from None
+
+
+def masked(text: str, uri: str) -> str:
+    """A text without any piece of what stands before the last @ of a URI: names and passwords."""
+    for piece in re.split(r"[/:@?#,]+", uri.rpartition("@")[0].partition("//")[2]):
+        for secret in {piece, unquote_plus(piece)} - {""}:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text
+
+
+def counter(database: Documents, name: str) -> int:
+    """The value of one of the store's counters."""
+    document = database.counters.find_one(name)
+    if document is None:
+        raise StorageUnavailable(f"it has no counter {name!r}: it was never prepared")
+    return int(document["value"])

@@ -1,0 +1,177 @@
+"""How movies, genres and runs become documents of the distributed store, and back."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from bson import ObjectId
+
+from adapters.mongo.database import SORT_FIELDS, Document
+from domain.browsing import SortBy, Value, sort_values
+from domain.ids import GenreId, MovieId, RunId, is_id
+from domain.movies import Genre, Movie, MovieFacts
+from domain.ratings import Tally
+from domain.search import Candidate, key, terms
+from domain.sync import Entity, Status, SyncRun
+
+PLAIN_FACTS = {
+    "tmdbId": "tmdb_id",
+    "imdbId": "imdb_id",
+    "title": "title",
+    "originalTitle": "original_title",
+    "originalLanguage": "original_language",
+    "overview": "overview",
+    "posterPath": "poster_path",
+    "backdropPath": "backdrop_path",
+    "runtime": "runtime",
+    "popularity": "popularity",
+    "voteAverage": "vote_average",
+    "voteCount": "vote_count",
+    "adult": "adult",
+    "detailed": "detailed",
+}
+"""The field that holds each fact, for those that it holds as they are."""
+
+RUN_COUNTS = {
+    "pagesFailed": "pages_failed",
+    "fetched": "fetched",
+    "inserted": "inserted",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "skipped": "skipped",
+    "duplicates": "duplicates",
+    "requests": "requests",
+}
+
+WHOLE_MOVIE = {"terms": False}
+"""All of a movie but what only the search index wants."""
+
+CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", "popularity"), True)
+
+
+def movie_document(movie: Movie) -> Document:
+    """All fields of a movie, its tally's among them. One that is not listed has no `terms`."""
+    facts = movie.facts
+    return {
+        **{field: getattr(facts, name) for field, name in PLAIN_FACTS.items()},
+        "_id": own_id(movie.id),
+        "genres": [own_id(genre) for genre in facts.genres],
+        "createdAt": movie.created_at,
+        "updatedAt": movie.updated_at,
+        "syncedAt": movie.synced_at,
+        "removedAt": movie.removed_at,
+        "listed": movie.listed,
+        "titleKey": key(facts.title),
+        "originalKey": key(facts.original_title),
+        **({"terms": sorted(terms((facts.title, facts.original_title)))} if movie.listed else {}),
+        **({"ratingsCounts": list(movie.tally.counts)} if movie.tally.count else {}),
+        **{SORT_FIELDS[sort]: sort_value(sort, value) for sort, value in sort_values(movie).items()},
+    }
+
+
+def movie_of(document: Mapping[str, Any]) -> Movie:
+    """The movie that a document holds."""
+    released = document["releaseDate"]
+    facts = MovieFacts(
+        **{name: document[field] for field, name in PLAIN_FACTS.items()},
+        release_date=released.date() if released else None,
+        genres=tuple(GenreId(str(genre)) for genre in document["genres"]),
+    )
+    return Movie(
+        id=MovieId(str(document["_id"])),
+        facts=facts,
+        tally=Tally(tuple(document["ratingsCounts"])) if "ratingsCounts" in document else Tally(),
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+        synced_at=document["syncedAt"],
+        removed_at=document["removedAt"],
+    )
+
+
+def candidate_of(document: Mapping[str, Any]) -> Candidate:
+    """What ranking needs of a movie."""
+    return Candidate(
+        id=MovieId(str(document["_id"])),
+        titles=(document["title"], document["originalTitle"]),
+        keys=(document["titleKey"], document["originalKey"]),
+        popularity=document["popularity"],
+    )
+
+
+def genre_document(genre: Genre) -> Document:
+    """All fields of a genre."""
+    return {
+        "_id": own_id(genre.id),
+        "tmdbId": genre.tmdb_id,
+        "name": genre.name,
+        "createdAt": genre.created_at,
+        "updatedAt": genre.updated_at,
+    }
+
+
+def genre_of(document: Mapping[str, Any]) -> Genre:
+    """The genre that a document holds."""
+    return Genre(
+        id=GenreId(str(document["_id"])),
+        tmdb_id=document["tmdbId"],
+        name=document["name"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def run_document(run: SyncRun) -> Document:
+    """All fields of a run; totals and the error message are for people who read the collection.
+
+    `createdAt` is its start and `lastSyncDate` its end.
+    """
+    return {
+        **{field: getattr(run, name) for field, name in RUN_COUNTS.items()},
+        "_id": own_id(run.id),
+        "entityType": run.entity,
+        "status": run.status,
+        "createdAt": run.started_at,
+        "lastSyncDate": run.finished_at,
+        "totalSynced": run.inserted + run.updated + run.unchanged,
+        "errorMessage": run.error,
+        "pagesTotal": run.pages_total,
+        "pagesDone": run.pages_done,
+        "complete": run.complete,
+        "lastPage": run.last_page,
+        "done": sorted(run.done),
+        "inherited": sorted(run.inherited),
+        "problems": list(run.problems),
+    }
+
+
+def run_of(document: Mapping[str, Any]) -> SyncRun:
+    """The run that a document holds."""
+    return SyncRun(
+        **{name: document[field] for field, name in RUN_COUNTS.items()},
+        id=RunId(str(document["_id"])),
+        entity=Entity(document["entityType"]),
+        status=Status(document["status"]),
+        started_at=document["createdAt"],
+        finished_at=document["lastSyncDate"],
+        last_page=document["lastPage"],
+        done=frozenset(document["done"]),
+        inherited=frozenset(document["inherited"]),
+        problems=tuple(document["problems"]),
+    )
+
+
+def own_id(text: str) -> ObjectId | str:
+    """One of our ids as MongoDB keeps it; a text that cannot be one stays a text, which is nobody's id."""
+    return ObjectId(text) if is_id(text) else text
+
+
+def midnight(day: date) -> datetime:
+    """The moment that stands for a day: BSON has no dates without a time."""
+    return datetime.combine(day, time(), UTC)
+
+
+def sort_value(sort: SortBy, value: Value | None) -> Value | datetime | None:
+    """A sort value as the documents hold it."""
+    if sort is SortBy.RELEASE_DATE and isinstance(value, str):
+        return midnight(date.fromisoformat(value))
+    return value

@@ -1,0 +1,51 @@
+"""The genres of the distributed store."""
+
+from dataclasses import dataclass
+
+from adapters.mongo.database import Database, Documents
+from adapters.mongo.documents import genre_document, genre_of, own_id
+from adapters.mongo.runs import advance
+from domain.ids import GenreId
+from domain.movies import Genre, GenreNotFound, Outcome, genres_told, outcome
+from domain.sync import Harvest, SyncRun
+
+
+@dataclass(frozen=True, slots=True)
+class MongoGenreRepository:
+    """GenreRepository over MongoDB."""
+
+    database: Database
+
+    def all(self) -> list[Genre]:
+        with self.database.using() as database:
+            return _all(database)
+
+    def get(self, genre: GenreId) -> Genre:
+        with self.database.using() as database:
+            found = database.genres.find_one({"_id": own_id(genre)})
+        if found is None:
+            raise GenreNotFound(genre)
+        return genre_of(found)
+
+    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+        return self.database.transaction(lambda database: _store(database, harvest, run))
+
+
+def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
+    before = {genre.id: genre for genre in _all(database)}
+    after = genres_told(before.values(), harvest.genres, harvest.at)
+    said = {facts.tmdb_id for facts in harvest.genres}
+    advanced = run.stored(
+        harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+    )
+    advance(database, advanced)
+    changed = [each for each in after if outcome(before.get(each.id), each) is not Outcome.UNCHANGED]
+    if changed:
+        # Names are unique and may change hands: all leave before any comes back.
+        database.genres.delete_many({"_id": {"$in": [own_id(each.id) for each in changed]}})
+        database.genres.insert_many(map(genre_document, changed))
+    return advanced
+
+
+def _all(database: Documents) -> list[Genre]:
+    return [genre_of(document) for document in database.genres.find(sort=[("name", 1)], hint="one_per_name")]

@@ -1,0 +1,180 @@
+"""Lists as MongoDB queries. Two ways lead to a page: walking the order's index and testing each movie against
+the filter, or reading all movies of the rarest condition and sorting them. The first costs more the rarer the
+filter's movies are, the second the more frequent; counts tell which is cheaper. Either way a list is its
+spans, one query each, and only the index by which they are entered differs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, prod
+
+from adapters.mongo.database import SORT_FIELDS, Document, Documents, counter
+from adapters.mongo.documents import WHOLE_MOVIE, midnight, own_id, sort_value
+from domain.browsing import MovieFilter, SortBy, Sorting, Span, Window, spans
+
+SORTABLE = 5000
+"""So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""
+
+REMEMBERED = 1000
+"""So many conditions' frequencies are remembered."""
+
+ALWAYS_KNOWN = (SortBy.TITLE, SortBy.RATINGS_COUNT)
+"""Orders in which no movie lacks a value."""
+
+EARLIEST = {SortBy.TITLE: "", SortBy.RELEASE_DATE: "0001-01-01"}
+"""Nothing known comes before this. Values of another type, such as unknown ones, do not compare at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a filter: the operators that a field must meet, and the index of those that do."""
+
+    field: str
+    operators: tuple[tuple[str, object], ...]
+    index: str
+
+    @property
+    def test(self) -> Document:
+        """The condition as a query."""
+        return {self.field: dict(self.operators)}
+
+    def count(self, database: Documents) -> int:
+        """How many listed movies pass."""
+        return Statement((self.test,), self.index).count(database)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A query for listed movies that pass all tests, entered by an index."""
+
+    tests: tuple[Document, ...]
+    index: str
+    order: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def filter(self) -> Document:
+        """The tests as one query. Each stays by itself, since several may be of one field."""
+        return {"listed": True, "$and": list(self.tests)}
+
+    def movies(self, database: Documents, limit: int, skip: int) -> list[Document]:
+        """Up to `limit` movies after the first `skip`."""
+        found = database.movies.find(self.filter, WHOLE_MOVIE, sort=self.order, hint=self.index)
+        return list(found.skip(skip).limit(limit))
+
+    def count(self, database: Documents) -> int:
+        """How many there are."""
+        return database.movies.count_documents(self.filter, hint=self.index)
+
+
+class Frequencies:
+    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a
+    tenth.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Condition, tuple[int, int]] = {}
+
+    def __call__(self, database: Documents, condition: Condition, total: int) -> int:
+        """About how many of the `total` listed movies meet the condition."""
+        count, total_then = self._known.get(condition, (0, -1))
+        if not 0.9 * total <= total_then <= 1.1 * total:
+            count = condition.count(database)
+            if len(self._known) >= REMEMBERED:
+                self._known = {}
+            self._known[condition] = count, total
+        return count
+
+
+def page_statements(
+    database: Documents, frequencies: Frequencies, wanted: MovieFilter, sorting: Sorting, window: Window
+) -> list[Statement]:
+    """The queries whose movies, one after the other, are the list from the window's cursor on."""
+    conditions = _conditions(wanted)
+    rarest = _worth_sorting(database, frequencies, conditions, window.limit)
+    index = f"by_{sorting.by}_{sorting.order}"
+    # A condition on the order's own field bounds the walk, which reads no more than that condition's movies.
+    if rarest and rarest.field != SORT_FIELDS[sorting.by]:
+        index = rarest.index
+    return [
+        Statement((*_range(span, sorting), *(each.test for each in conditions)), index, _order(sorting))
+        for span in spans(window.cursor)
+        if span.known or not _always_known(sorting, conditions)
+    ]
+
+
+def count(database: Documents, frequencies: Frequencies, wanted: MovieFilter) -> int:
+    """How many listed movies the filter admits, exactly."""
+    conditions = _conditions(wanted)
+    total = listed(database)
+    if not conditions:
+        return total
+    rarest = min(conditions, key=lambda condition: frequencies(database, condition, total))
+    return Statement(tuple(each.test for each in conditions), rarest.index).count(database)
+
+
+def listed(database: Documents) -> int:
+    """How many movies are listed at all; kept up to date by the writers."""
+    return counter(database, "listed")
+
+
+def _conditions(wanted: MovieFilter) -> list[Condition]:
+    found = [
+        Condition("genres", (("$eq", own_id(genre)),), "by_genre") for genre in sorted(wanted.all_genres)
+    ]
+    if wanted.any_genres:
+        chosen = tuple(own_id(genre) for genre in sorted(wanted.any_genres))
+        found.append(Condition("genres", (("$in", chosen),), "by_genre"))
+    first, last = wanted.released
+    ends = [(operator, midnight(day)) for operator, day in (("$gte", first), ("$lte", last)) if day]
+    if ends:
+        found.append(Condition("releaseDate", tuple(ends), "by_release_date_desc"))
+    if wanted.min_rating is not None:
+        found.append(Condition("averageRating", (("$gte", wanted.min_rating),), "by_average_rating_desc"))
+    if wanted.min_votes is not None:
+        found.append(Condition("voteCount", (("$gte", wanted.min_votes),), "by_vote_count"))
+    if wanted.language is not None:
+        found.append(Condition("originalLanguage", (("$eq", wanted.language),), "by_language"))
+    return found
+
+
+def _worth_sorting(
+    database: Documents, frequencies: Frequencies, conditions: Sequence[Condition], limit: int
+) -> Condition | None:
+    """The rarest condition, if reading all its movies costs less than walking the order until the page is
+    full.
+    """
+    if not conditions:
+        return None
+    total = listed(database)
+    frequency = {condition: frequencies(database, condition, total) for condition in conditions}
+    return _cheaper_sorted(frequency, total, limit)
+
+
+def _cheaper_sorted(frequency: Mapping[Condition, int], total: int, limit: int) -> Condition | None:
+    rarest = min(frequency, key=lambda condition: frequency[condition])
+    share = prod(count / max(total, 1) for count in frequency.values())
+    walked = min(total, (limit + 1) / share) if share else total
+    return rarest if frequency[rarest] <= min(SORTABLE, walked) else None
+
+
+def _always_known(sorting: Sorting, conditions: Sequence[Condition]) -> bool:
+    """Whether every movie of the list has a sort value; what is unknown meets no condition."""
+    field = SORT_FIELDS[sorting.by]
+    return sorting.by in ALWAYS_KNOWN or any(condition.field == field for condition in conditions)
+
+
+def _range(span: Span, sorting: Sorting) -> list[Document]:
+    """The ends of a span, on the order's field and on the id."""
+    field = SORT_FIELDS[sorting.by]
+    behind = [{"_id": {"$gt": own_id(span.after)}}] if span.after else []
+    if not span.known:
+        return [{field: None}, *behind]
+    if span.at is not None:
+        return [{field: sort_value(sorting.by, span.at)}, *behind]
+    if span.beyond is not None:
+        return [{field: {"$lt" if sorting.descending else "$gt": sort_value(sorting.by, span.beyond)}}]
+    return [{field: {"$gte": sort_value(sorting.by, EARLIEST.get(sorting.by, -inf))}}]
+
+
+def _order(sorting: Sorting) -> tuple[tuple[str, int], ...]:
+    return (SORT_FIELDS[sorting.by], -1 if sorting.descending else 1), ("_id", 1)

@@ -1,0 +1,195 @@
+"""The movies of the distributed store: lookups, lists, search, and what a sync writes."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pymongo import DeleteMany, UpdateMany, UpdateOne
+
+from adapters.mongo.database import Database, Document, Documents, counter
+from adapters.mongo.documents import (
+    CANDIDATE,
+    WHOLE_MOVIE,
+    candidate_of,
+    movie_document,
+    movie_of,
+    own_id,
+)
+from adapters.mongo.listing import Frequencies, Statement, count, page_statements
+from adapters.mongo.runs import advance
+from domain.browsing import MovieFilter, MoviePage, Sorting, Window
+from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
+from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.search import Candidate, Probe
+from domain.sync import Harvest, SyncRun
+
+KEPT_FIELDS = frozenset(
+    {"tmdbId", "_id", "createdAt", "ratingsCounts", "ratingsCount", "averageRating", "weightedRating"}
+)
+"""What a sync writes once, if at all: identity, and what users' ratings made of a movie."""
+
+BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
+"""The order of search. MongoDB counts what is unknown as least, so it comes last."""
+
+Pair = tuple[Movie | None, Movie | None]
+"""A movie before and after a sync spoke of it; None where we did not hold it, or no longer do."""
+
+Write = UpdateOne | UpdateMany | DeleteMany
+
+
+@dataclass(frozen=True, slots=True)
+class MongoMovieRepository:
+    """MovieRepository over MongoDB."""
+
+    database: Database
+    frequencies: Frequencies = field(default_factory=Frequencies)
+
+    def get(self, ref: MovieRef) -> Movie:
+        with self.database.using() as database:
+            found = database.movies.find_one(_lookup(ref), WHOLE_MOVIE, sort=_first(ref))
+        if found is None:
+            raise MovieNotFound(ref)
+        return movie_of(found)
+
+    def by_ids(self, ids: Sequence[MovieId]) -> list[Movie]:
+        with self.database.using() as database:
+            movies = {movie.id: movie for movie in _select(database, "_id", map(own_id, ids))}
+        return [movies[each] for each in ids if each in movies]
+
+    def held(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+        with self.database.using() as database:
+            return _held(database, tmdb_ids)
+
+    def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
+        with self.database.using() as database:
+            statements = page_statements(database, self.frequencies, wanted, sorting, window)
+            found = _window(database, statements, window)
+        return MoviePage(tuple(map(movie_of, found[: window.limit])), more=len(found) > window.limit)
+
+    def count(self, wanted: MovieFilter) -> int:
+        with self.database.using() as database:
+            return count(database, self.frequencies, wanted)
+
+    def find(self, probe: Probe, limit: int) -> list[Candidate]:
+        # The index is entered by the terms of one clause, each in order of popularity; what they lead to is
+        # merged, and tested for the other clauses. MongoDB tries out with which clause that is done best.
+        clauses = [{"terms": {"$in": sorted(clause)}} for clause in probe]
+        wanted = {"listed": True, "$and": clauses}
+        with self.database.using() as database:
+            found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="by_term").limit(limit)
+            return [candidate_of(document) for document in found]
+
+    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+        return self.database.transaction(lambda database: _store(database, harvest, run))
+
+    def stale(self, before: datetime, limit: int) -> list[int]:
+        silent = {"syncedAt": {"$lt": before}}
+        order = [("syncedAt", 1), ("tmdbId", 1)]
+        with self.database.using() as database:
+            found = database.movies.find(silent, {"_id": False, "tmdbId": True}, sort=order).limit(limit)
+            return [document["tmdbId"] for document in found]
+
+    def generation(self) -> int:
+        with self.database.using() as database:
+            return counter(database, "generation")
+
+
+def _window(database: Documents, statements: Sequence[Statement], window: Window) -> list[Document]:
+    """The window's movies, and one more if any follows."""
+    movies: list[Document] = []
+    skip = window.skip
+    for statement in statements:
+        movies += statement.movies(database, window.limit + 1 - len(movies), skip)
+        if len(movies) > window.limit:
+            break
+        skip = 0 if movies or not skip else max(0, skip - statement.count(database))
+    return movies
+
+
+def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
+    held = _held(database, [*(facts.tmdb_id for facts in harvest.movies), *harvest.gone])
+    told = [
+        (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
+        for facts in harvest.movies
+    ]
+    forgotten = [held[number] for number in harvest.gone if number in held]
+    outcomes = [outcome(before, after) for before, after in told] + [Outcome.UPDATED] * len(forgotten)
+    advanced = run.stored(harvest, outcomes)
+    # A closed run is found out before anything else is written, and movies, which raters want too, come late.
+    advance(database, advanced)
+    pairs: list[Pair] = [*told, *((movie, _forgotten(movie, harvest.at)) for movie in forgotten)]
+    writes = _writes(pairs, harvest.at)
+    if writes:
+        database.movies.bulk_write(writes)
+    _count(database, pairs, changed=any(happened is not Outcome.UNCHANGED for happened in outcomes))
+    return advanced
+
+
+def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
+    return before.told(facts, at) if before else Movie.first_heard(facts, at)
+
+
+def _forgotten(movie: Movie, at: datetime) -> Movie | None:
+    """A gone movie: marked removed if someone has rated it, and no more otherwise."""
+    return movie.removed(at) if movie.tally.count else None
+
+
+def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:
+    """What brings documents from one state to the next, all movies of a page at once."""
+    writes: list[Write] = []
+    unchanged, deleted = list[int](), list[int]()
+    for before, after in pairs:
+        if before and not after:
+            deleted.append(before.facts.tmdb_id)
+        elif after and outcome(before, after) is Outcome.UNCHANGED:
+            unchanged.append(after.facts.tmdb_id)
+        elif after:
+            writes.append(_upsert(after))
+    if unchanged:
+        writes.append(UpdateMany({"tmdbId": {"$in": unchanged}}, {"$set": {"syncedAt": at}}))
+    if deleted:
+        writes.append(DeleteMany({"tmdbId": {"$in": deleted}}))
+    return writes
+
+
+def _upsert(movie: Movie) -> UpdateOne:
+    document = movie_document(movie)
+    update = {
+        "$set": {name: value for name, value in document.items() if name not in KEPT_FIELDS},
+        "$setOnInsert": {name: value for name, value in document.items() if name in KEPT_FIELDS},
+    }
+    if not movie.listed:
+        update["$unset"] = {"terms": ""}
+    return UpdateOne({"tmdbId": movie.facts.tmdb_id}, update, upsert=True)
+
+
+def _count(database: Documents, pairs: Iterable[Pair], *, changed: bool) -> None:
+    """Keep the counters up to date; they come last, since pages of all runs meet there."""
+    more = sum(bool(after and after.listed) - bool(before and before.listed) for before, after in pairs)
+    steps = {"generation": int(changed), "listed": more}
+    writes = [UpdateOne({"_id": name}, {"$inc": {"value": step}}) for name, step in steps.items() if step]
+    if writes:
+        database.counters.bulk_write(writes)
+
+
+def _lookup(ref: MovieRef) -> Document:
+    match ref:
+        case TmdbNumber(number):
+            return {"tmdbId": number}
+        case ImdbId(imdb_id):
+            return {"imdbId": imdb_id}
+        case _:
+            return {"_id": own_id(ref)}
+
+
+def _first(ref: MovieRef) -> list[tuple[str, int]] | None:
+    """The order in which one of several movies is the one: only IMDb ids have several claimants."""
+    return [("tmdbId", 1)] if isinstance(ref, ImdbId) else None
+
+
+def _held(database: Documents, tmdb_ids: Iterable[int]) -> dict[int, Movie]:
+    return {movie.facts.tmdb_id: movie for movie in _select(database, "tmdbId", tmdb_ids)}
+
+
+def _select(database: Documents, name: str, values: Iterable[object]) -> Iterable[Movie]:
+    return map(movie_of, database.movies.find({name: {"$in": list(values)}}, WHOLE_MOVIE))

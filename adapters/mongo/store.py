@@ -1,0 +1,43 @@
+"""The distributed store as a whole."""
+
+from dataclasses import dataclass, field
+
+from adapters.mongo.database import Database
+from adapters.mongo.genres import MongoGenreRepository
+from adapters.mongo.movies import MongoMovieRepository
+from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
+from domain.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class MongoStore:
+    """All repositories over one MongoDB database. The URI holds a password, so it is shown nowhere."""
+
+    uri: str = field(repr=False)
+    clock: Clock
+    database: Database = field(init=False)
+    movies: MongoMovieRepository = field(init=False)
+    genres: MongoGenreRepository = field(init=False)
+    runs: MongoSyncRunRepository = field(init=False)
+    locks: MongoLocks = field(init=False)
+
+    def __post_init__(self) -> None:
+        database = Database(self.uri)
+        for name, part in (
+            ("database", database),
+            ("movies", MongoMovieRepository(database)),
+            ("genres", MongoGenreRepository(database)),
+            ("runs", MongoSyncRunRepository(database)),
+            ("locks", MongoLocks(database, self.clock)),
+        ):
+            object.__setattr__(self, name, part)
+
+    def prepare(self) -> None:
+        self.database.migrate()
+
+    def ping(self) -> None:
+        with self.database.using() as database:
+            database.command("ping")
+
+    def close(self) -> None:
+        self.database.close()

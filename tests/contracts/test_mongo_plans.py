@@ -1,0 +1,273 @@
+"""What MongoDB does for each call, by its own account: no call reads a whole collection, and lists are not
+sorted.
+
+Every command that goes over the wire is caught and explained. SecantusDB's account of sorts is coarser than
+MongoDB's: it reports a SORT wherever a query with a filter has a sort of two fields. There, the rule by which
+MongoDB spares itself a sort is applied to the index that was chosen.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from adapters import system
+from adapters.mongo.listing import ALWAYS_KNOWN
+from adapters.mongo.store import MongoStore
+from adapters.testkit.movies import FILTERS, SORTINGS
+from adapters.testkit.samples import GENRES, facts, invented, new_run, put
+from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Value, Window
+from domain.ids import ImdbId, TmdbNumber, movie_id
+from domain.movies import GenreFacts
+from domain.search import Query, search
+from domain.sync import Entity, Harvest
+from tests.contracts.mongo_server import SERVERS, address, fresh_database
+
+VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
+
+Calls = Callable[[MongoStore], object]
+Command = Mapping[str, Any]
+
+QUERIES = ("find", "aggregate")
+WRITES = {"update": "updates", "delete": "deletes"}
+"""Commands that carry several writes, and where."""
+
+SILENT = ("insert", "ping", "commitTransaction", "abortTransaction", "endSessions", "getMore")
+"""Commands that look for nothing."""
+
+
+class Listener(monitoring.CommandListener):
+    """Notes the commands that all clients of this process send, while it is asked to."""
+
+    heard: list[Command] | None = None
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if self.heard is not None:
+            self.heard.append(dict(event.command))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+LISTENER = Listener()
+monitoring.register(LISTENER)
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def store(request: pytest.FixtureRequest) -> Iterator[MongoStore]:
+    with fresh_database(address(request)) as uri:
+        store = MongoStore(uri, system.now)
+        store.prepare()
+        movies = invented(200)
+        for start in range(0, len(movies), 50):
+            put(store, *movies[start : start + 50])
+        yield store
+        store.close()
+
+
+def page(wanted: MovieFilter, sorting: Sorting, window: Window) -> Calls:
+    """The call for a page of a list."""
+    return lambda store: store.movies.page(wanted, sorting, window)
+
+
+def commands(store: MongoStore, call: Calls) -> list[Command]:
+    """What a call sends."""
+    LISTENER.heard = heard = list[Command]()
+    try:
+        call(store)
+    finally:
+        LISTENER.heard = None
+    return heard
+
+
+def queries(command: Command) -> Iterator[Command]:
+    """A command as queries that can be explained; those of a write have its filter."""
+    (kind, collection), *_ = command.items()
+    if kind in QUERIES:
+        wanted = ("filter", "sort", "hint", "limit", "skip", "projection", "pipeline", "cursor")
+        yield {kind: collection, **{name: command[name] for name in wanted if name in command}}
+    elif kind in WRITES:
+        for write in command[WRITES[kind]]:
+            yield {"find": collection, "filter": write["q"]}
+    elif kind == "findAndModify":
+        yield {"find": collection, "filter": command["query"]}
+    else:
+        assert kind in SILENT, command
+
+
+def stages(plan: object) -> Iterator[Mapping[str, Any]]:
+    """All stages of a plan, wherever they are."""
+    if isinstance(plan, Mapping):
+        if "stage" in plan:
+            yield plan
+        for part in plan.values():
+            yield from stages(part)
+    elif isinstance(plan, list):
+        for part in plan:
+            yield from stages(part)
+
+
+def plan(store: MongoStore, query: Command) -> list[Mapping[str, Any]]:
+    """The stages that answer a query."""
+    with store.database.using() as database:
+        told = database.command("explain", dict(query), verbosity="queryPlanner")
+    plans = [told, *(stage.get("$cursor", {}) for stage in told.get("stages", ()))]
+    return [stage for each in plans for stage in stages(each.get("queryPlanner", {}).get("winningPlan"))]
+
+
+def scans(store: MongoStore, call: Calls) -> list[Command]:
+    """The queries of a call that read a whole collection."""
+    return [
+        query
+        for command in commands(store, call)
+        for query in queries(command)
+        # Whatever else it asks, a query for an id is entered by the index of ids; SecantusDB calls it a scan.
+        if "_id" not in query.get("filter", ())
+        if any(stage["stage"] == "COLLSCAN" for stage in plan(store, query))
+    ]
+
+
+def sorts(store: MongoStore, call: Calls) -> list[Command]:
+    """The queries of a call whose results are sorted in memory."""
+    found = [query for command in commands(store, call) for query in queries(command) if "sort" in query]
+    assert found
+    with store.database.using() as database:
+        coarse = database.client.admin.command("hello").get("setName") == "secantus"
+    plans = [(query, plan(store, query)) for query in found]
+    blocked = [(query, told) for query, told in plans if any(stage["stage"] == "SORT" for stage in told)]
+    return [query for query, told in blocked if not (coarse and in_order(told, query))]
+
+
+def in_order(told: list[Mapping[str, Any]], query: Command) -> bool:
+    """Whether the index that is walked has the order that is asked for, as MongoDB sees it: fields of which
+    the filter leaves one value, or several whose results can be merged, may stand before it.
+    """
+    (pattern,) = (list(stage["keyPattern"].items()) for stage in told if stage["stage"] == "IXSCAN")
+    wanted = list(query["sort"].items())
+    fixed = set(values_given(query["filter"]))
+    while pattern[: len(wanted)] != wanted and pattern and pattern[0][0] in fixed:
+        pattern = pattern[1:]
+    return pattern[: len(wanted)] == wanted
+
+
+def values_given(wanted: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that a filter compares with values, not with ranges."""
+    for field, test in wanted.items():
+        if field == "$and":
+            for part in test:
+                yield from values_given(part)
+        elif not isinstance(test, Mapping) or set(test) <= {"$eq", "$in"}:
+            yield field
+
+
+@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+@pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+def test_no_list_reads_a_whole_collection(store: MongoStore, wanted: MovieFilter, sorting: Sorting) -> None:
+    cursors = (None, Cursor(None, movie_id(1)), Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)))
+    for window in (*(Window(limit=5, cursor=cursor) for cursor in cursors), Window(skip=30)):
+        assert scans(store, page(wanted, sorting, window)) == []
+
+
+@pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+def test_a_list_without_a_filter_is_never_sorted(store: MongoStore, sorting: Sorting) -> None:
+    cursors = [None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1))]
+    if sorting.by not in ALWAYS_KNOWN:
+        cursors.append(Cursor(None, movie_id(1)))
+    for window in (*(Window(limit=5, cursor=cursor) for cursor in cursors), Window(limit=50, skip=185)):
+        assert sorts(store, page(MovieFilter(), sorting, window)) == []
+
+
+@pytest.mark.parametrize("order", SortOrder)
+@pytest.mark.parametrize(
+    ("by", "wanted"),
+    [
+        (SortBy.RELEASE_DATE, MovieFilter(year_from=1903, year_to=1903)),
+        (SortBy.AVERAGE_RATING, MovieFilter(min_rating=8)),
+    ],
+)
+def test_a_list_in_the_order_of_its_filter_is_never_sorted(
+    store: MongoStore, by: SortBy, order: SortOrder, wanted: MovieFilter
+) -> None:
+    assert sorts(store, page(wanted, Sorting(by, order), Window())) == []
+
+
+@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+def test_no_count_reads_a_whole_collection(store: MongoStore, wanted: MovieFilter) -> None:
+    assert scans(store, lambda store: store.movies.count(wanted)) == []
+
+
+@pytest.mark.parametrize("text", ["star", "s", "love of", "wall e", "nihgt", "千尋", "amelie river dawn"])
+def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: str) -> None:
+    def call(store: MongoStore) -> object:
+        return search(Query(text), store.movies.find)
+
+    assert scans(store, call) == []
+    assert sorts(store, call) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.movies.get(movie_id(1)),
+        lambda store: store.movies.get(TmdbNumber(1)),
+        lambda store: store.movies.get(ImdbId("tt0000001")),
+        lambda store: store.movies.by_ids([movie_id(1), movie_id(2)]),
+        lambda store: store.movies.held([1, 2]),
+        lambda store: store.movies.stale(system.now(), 10),
+        lambda store: store.movies.generation(),
+        lambda store: store.genres.all(),
+        lambda store: store.runs.latest(Entity.MOVIES),
+        lambda store: store.runs.latest(Entity.MOVIES, completed=True),
+        lambda store: store.runs.recent(10),
+        lambda store: store.locks.acquire("sync:movies", "me", timedelta(seconds=1)),
+        lambda store: store.locks.renew("sync:movies", "me", timedelta(seconds=1)),
+        lambda store: store.locks.release("sync:movies", "me"),
+        lambda store: store.ping(),
+        lambda store: put(store, facts(1, genres=GENRES[:1]), facts(9000), facts(2), gone=(9000, 3)),
+        lambda store: store.genres.store(
+            Harvest(page=1, at=system.now(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
+            new_run(store, Entity.GENRES),
+        ),
+    ],
+    ids=[
+        "by id", "by number", "by IMDb id", "several", "held", "stale", "generation", "genres", "latest run",
+        "completed run", "recent runs", "lock", "renewed lock", "released lock", "ping", "a page of a sync",
+        "a sync of genres",
+    ],
+)  # fmt: skip
+def test_no_lookup_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:
+    call(store)
+    assert scans(store, call) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.movies.stale(system.now(), 10),
+        lambda store: store.runs.latest(Entity.MOVIES),
+        lambda store: store.runs.latest(Entity.MOVIES, completed=True),
+        lambda store: store.runs.recent(10, skip=3),
+        lambda store: store.movies.get(ImdbId("tt0000001")),
+        lambda store: store.genres.all(),
+    ],
+    ids=["stale", "latest run", "completed run", "recent runs", "by IMDb id", "genres"],
+)
+def test_no_lookup_sorts(store: MongoStore, call: Calls) -> None:
+    assert sorts(store, call) == []
+
+
+def test_a_page_of_a_sync_writes_its_movies_at_once(store: MongoStore) -> None:
+    put(store, facts(7001), facts(7002), facts(7003))
+    sent = commands(
+        store, lambda store: put(store, facts(7001), facts(7002, title="Other"), facts(7004), gone=(7003,))
+    )
+    assert [next(iter(each.items())) for each in sent if "movies" in each.values()] == [
+        ("find", "movies"),
+        ("update", "movies"),
+        ("delete", "movies"),
+    ]

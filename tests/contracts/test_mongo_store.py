@@ -1,0 +1,274 @@
+"""What the distributed store promises beyond the ports: many processes, servers that fail, secrets kept."""
+
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+
+from adapters import system
+from adapters.mongo import database as mongo_database
+from adapters.mongo.database import ALONE, MIGRATIONS, masked
+from adapters.mongo.documents import movie_document
+from adapters.mongo.store import MongoStore
+from adapters.testkit.samples import facts, fill, invented, new_run, noon, put
+from domain.browsing import MovieFilter, SortBy, Sorting, Window
+from domain.errors import StorageUnavailable
+from domain.ids import MovieId, RunId, TmdbNumber
+from domain.movies import MovieNotFound
+from domain.ratings import Score, Tally
+from domain.sync import Entity, Harvest, RunNotFound
+from tests.contracts.mongo_server import running_secantus
+
+
+@pytest.fixture
+def store(mongo_uri: str) -> Iterator[MongoStore]:
+    store = MongoStore(mongo_uri, system.now)
+    store.prepare()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"mongodb://127.0.0.1:{server.getsockname()[1]}/matinee?replicaSet=rs0"
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"mongodb://127.0.0.1:{server.getsockname()[1]}/matinee"
+
+
+def rate(store: MongoStore, number: int, tally: Tally) -> None:
+    """Give a movie a tally, as users' ratings do."""
+    document = movie_document(replace(store.movies.get(TmdbNumber(number)), tally=tally))
+    with store.database.using() as database:
+        rated = {name: value for name, value in document.items() if "ating" in name}
+        database.movies.update_one({"tmdbId": number}, {"$set": rated})
+
+
+TWO_TENS = Tally.of([Score(20), Score(20)])
+
+
+def test_a_sync_leaves_users_ratings_alone(store: MongoStore) -> None:
+    fill(store, [facts(1), facts(2)])
+    rate(store, 1, TWO_TENS)
+    put(store, facts(1, title="Renamed"), facts(2, title="Renamed"), day=2)
+    movie = store.movies.get(TmdbNumber(1))
+    assert (movie.facts.title, movie.tally) == ("Renamed", TWO_TENS)
+    best = store.movies.page(MovieFilter(), Sorting(SortBy.AVERAGE_RATING), Window()).movies
+    assert [movie.facts.tmdb_id for movie in best] == [1, 2]
+
+
+def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratings(store: MongoStore) -> None:
+    fill(store, [facts(1, title="Lost")])
+    rate(store, 1, TWO_TENS)
+    assert put(store, gone=(1,), day=2).updated == 1
+    gone = store.movies.get(TmdbNumber(1))
+    assert (gone.removed_at, gone.tally) == (noon(2), TWO_TENS)
+    assert store.movies.count(MovieFilter()) == 0
+    put(store, facts(1, title="Lost"), day=3)
+    assert store.movies.get(TmdbNumber(1)).removed_at is None
+    assert store.movies.count(MovieFilter()) == 1
+
+
+def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: MongoStore) -> None:
+    movies = fill(store, invented(120))
+    for wanted in (MovieFilter(language="ja", min_votes=100), MovieFilter(min_votes=0)):
+        shown = store.movies.page(wanted, Sorting(), Window(limit=3)).movies
+        expected = [movie for movie in movies if wanted.admits(movie) and movie.facts.popularity is not None]
+        expected.sort(key=lambda movie: (-(movie.facts.popularity or 0), movie.id))
+        assert list(shown) == expected[:3]
+
+
+def test_many_may_prepare_the_store_at_once(mongo_uri: str) -> None:
+    stores = [MongoStore(mongo_uri, system.now) for _ in range(6)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(MongoStore.prepare, stores))
+    assert stores[0].movies.generation() == 1
+    assert stores[5].movies.count(MovieFilter()) == 0
+    with stores[0].database.using() as database:
+        names = {name for name in database.movies.index_information() if name != "_id_"}
+        assert names == {index.document["name"] for index in mongo_database.INDEXES["movies"]}
+        counters = {each["_id"]: each["value"] for each in database.counters.find()}
+    assert counters == {"generation": 1, "listed": 0, "schema": len(MIGRATIONS)}
+    for store in stores:
+        store.close()
+
+
+def test_preparing_again_changes_nothing(store: MongoStore) -> None:
+    fill(store, [facts(1)])
+    generation = store.movies.generation()
+    store.prepare()
+    assert (store.movies.generation(), store.movies.count(MovieFilter())) == (generation, 1)
+
+
+def test_a_store_of_a_newer_matinee_is_refused(store: MongoStore) -> None:
+    with store.database.using() as database:
+        database.counters.update_one({"_id": "schema"}, {"$set": {"value": len(MIGRATIONS) + 1}})
+    with pytest.raises(StorageUnavailable, match="upgrade"):
+        store.prepare()
+
+
+def test_a_store_that_was_never_prepared_says_so(mongo_uri: str) -> None:
+    store = MongoStore(mongo_uri, system.now)
+    with pytest.raises(StorageUnavailable, match="never prepared"):
+        store.movies.generation()
+    store.close()
+
+
+def test_a_standalone_server_is_refused_with_the_mend(tmp_path: Path) -> None:
+    with running_secantus(tmp_path, "--standalone") as address:
+        store = MongoStore(address, system.now)
+        with pytest.raises(StorageUnavailable) as refused:
+            store.prepare()
+        store.close()
+    assert refused.value.reason == ALONE
+
+
+def test_two_syncs_may_tell_of_the_same_movies_at_once(store: MongoStore) -> None:
+    runs = [new_run(store, entity) for entity in (Entity.MOVIES, Entity.CHANGES)]
+    movies = tuple(facts(number) for number in range(1, 6))
+
+    def sync(run_number: int) -> None:
+        run = runs[run_number]
+        for page in range(1, 6):
+            told = tuple(replace(each, popularity=float(10 * run_number + page)) for each in movies)
+            run = store.movies.store(Harvest(page=page, at=noon(), movies=told), run)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(sync, range(2)))
+    ended = [store.runs.get(run.id) for run in runs]
+    assert [run.pages_done for run in ended] == [5, 5]
+    assert sum(run.inserted for run in ended) == 5
+    assert sum(run.inserted + run.updated + run.unchanged for run in ended) == 50
+    assert store.movies.count(MovieFilter()) == 5
+
+
+def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, [facts(1)])
+    run = new_run(store)
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("adapters.mongo.movies._count", broken)
+    with pytest.raises(OSError):  # noqa: PT011  any will do
+        store.movies.store(Harvest(page=1, at=noon(2), movies=(facts(1, title="New"), facts(2))), run)
+    assert store.runs.get(run.id) == run
+    assert store.movies.held([1, 2])[1].facts.title == "Movie 1"
+    assert set(store.movies.held([1, 2])) == {1}
+
+
+@pytest.mark.parametrize("server", ["nobody", "mute"])
+def test_a_server_that_is_away_or_mute_is_given_up_within_two_seconds(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    store = MongoStore(request.getfixturevalue(server), system.now)
+    for call in (store.ping, store.movies.generation, store.prepare, lambda: store.runs.recent(1)):
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            call()
+        assert time.monotonic() - began < 2
+    began = time.monotonic()
+    store.close()
+    assert time.monotonic() - began < 2
+
+
+def test_a_store_can_be_used_again_after_it_was_closed(store: MongoStore) -> None:
+    store.close()
+    store.ping()
+
+
+def test_texts_that_are_no_ids_name_nothing(store: MongoStore) -> None:
+    with pytest.raises(MovieNotFound):
+        store.movies.get(MovieId("no id"))
+    with pytest.raises(RunNotFound):
+        store.runs.get(RunId(str(ObjectId()).upper()))
+
+
+def test_more_calls_than_connections_are_turned_away_at_once(
+    mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo_database, "CONNECTIONS", 1)
+    store = MongoStore(mongo_uri, system.now)
+    with store.database.using():
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable, match="under way"):
+            store.ping()
+        assert time.monotonic() - began < 1
+    store.ping()
+    store.close()
+
+
+def test_a_forked_process_has_a_client_of_its_own(store: MongoStore) -> None:
+    fill(store, [facts(1)])
+    context = multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe()
+
+    def child() -> None:
+        theirs.send((os.getpid() in store.database._clients, store.movies.count(MovieFilter())))
+        store.close()
+
+    process = context.Process(target=child)
+    process.start()
+    assert mine.poll(20)
+    assert mine.recv() == (False, 1)
+    process.join(20)
+    assert process.exitcode == 0
+    assert store.movies.count(MovieFilter()) == 1
+
+
+SECRET = "s3cr@t/w0rd"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"mongodb://annabel:{SECRET}@127.0.0.1:1/matinee",
+        "mongodb://annabel:s3cr%40t%2Fw0rd@127.0.0.1:1/matinee",
+        f"mongodb://annabel:{SECRET}@127.0.0.1:1/?nonsense",
+        f"http://annabel:{SECRET}@127.0.0.1/",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_error_and_no_repr_shows_what_the_uri_keeps_secret(uri: str) -> None:
+    store = MongoStore(uri, system.now)
+    with pytest.raises(StorageUnavailable) as away:
+        store.ping()
+    store.close()
+    for text in (str(away.value), repr(store)):
+        assert not [part for part in ("s3cr", "w0rd", SECRET, "annabel") if part in text], text
+
+
+def test_what_is_masked_is_what_stands_before_the_host() -> None:
+    assert masked("no annabel:p%40ss or p@ss at db1:27017", "mongodb://annabel:p%40ss@db1:27017/x") == (
+        "no ***:*** or *** at db1:27017"
+    )
+    assert masked("no user at db1", "mongodb://db1/x") == "no user at db1"
+
+
+def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with running_secantus(tmp_path) as address:
+        with MongoClient[dict[str, object]](address) as client:
+            client.admin.command("createUser", "annabel", pwd="right", roles=[])
+        wrong = urlsplit(address)._replace(netloc=f"annabel:wrong@{urlsplit(address).netloc}").geturl()
+        store = MongoStore(wrong, system.now)
+        with pytest.raises(StorageUnavailable, match="Authentication") as refused:
+            store.ping()
+        store.close()
+    assert "wrong" not in str(refused.value)
