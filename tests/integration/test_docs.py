@@ -1,0 +1,213 @@
+"""The documents: their code runs, their examples are what the API answers, and no link leads nowhere."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from litestar.testing import TestClient
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+from adapters import system
+from adapters.demo import DemoMovieSource
+from adapters.sqlite.store import SqliteStore
+from application.sync import SyncFrame, SyncGenres, SyncMovies
+from entrypoints.cli import matinee
+from entrypoints.http.about import ATTRIBUTION
+from entrypoints.http.errors import ErrorOut, codes
+from entrypoints.http.schemas import MovieDetailOut
+from entrypoints.settings import Settings
+from tests.integration.http_service import Client, application, now
+
+ROOT = Path(__file__).parents[2]
+ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *ADRS]
+
+EXAMPLE = re.compile(r"^\$ curl '(?P<url>[^']+)'\n(?P<shown>.+)$", re.MULTILINE)
+HEADED_CALL = re.compile(r"^### `GET (/\S+)`$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+PYTHON = Sybil([PythonCodeBlockParser()])
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def blocks(path: str) -> list[str]:
+    return [str(example.parsed) for example in PYTHON.parse(ROOT / path).examples()]
+
+
+def examples() -> Iterator[Any]:
+    """Each call that a document shows, and what it shows of the answer."""
+    for path in ("README.md", "docs/api.md"):
+        for found in EXAMPLE.finditer(text(path)):
+            yield pytest.param(found["url"], found["shown"], id=f"{path}:{urlsplit(found['url']).path}")
+
+
+def anchor(heading: str) -> str:
+    """The name by which a heading can be linked to."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """The API over the demo catalogue, open to all readers."""
+    store = SqliteStore(path=None, clock=now)
+    store.prepare()
+    source = DemoMovieSource()
+    frame = SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=now, new_id=system.fresh_id)
+    SyncGenres(frame=frame, genres=store.genres)()
+    SyncMovies(frame=frame, movies=store.movies)(pages=500)
+    with TestClient(application(store)) as client:
+        yield client
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def paths(client: Client) -> Any:
+    """The calls of the API by path, as its own document tells them."""
+    return client.get("/api/v1/docs/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_every_python_block_of_a_document_runs(path: Path) -> None:
+    for example in PYTHON.parse(path).examples():
+        example.evaluate()
+
+
+def test_the_example_of_the_readme_needs_nothing_but_python() -> None:
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{''.join(blocks('README.md'))}"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, timeout=30)
+
+
+def test_the_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
+    guided = [block for block in blocks("docs/domain.md") if "MemoryLocks" in block]
+    (tmp_path / "test_memory_locks.py").write_text("\n".join(guided), encoding="utf-8")
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory_locks.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert told.returncode == 0, told.stdout
+    assert "10 passed" in told.stdout
+
+
+@pytest.mark.parametrize(("url", "shown"), list(examples()))
+def test_a_call_that_a_document_shows_answers_what_is_shown(client: Client, url: str, shown: str) -> None:
+    address = urlsplit(url)
+    answer = client.get(f"{address.path}?{address.query}" if address.query else address.path)
+    body = answer.text.replace("1.2.3", version("matinee"))  # the version that test applications have
+
+    status = re.match(r'{"statusCode":(\d+)', shown)
+    assert answer.status_code == (int(status[1]) if status else 200)
+    place = 0
+    pieces = shown.split("…")
+    for piece in pieces:
+        assert piece in body[place:]
+        place = body.index(piece, place) + len(piece)
+    assert body.startswith(pieces[0])
+    assert body.endswith(pieces[-1])
+
+
+def test_every_call_stands_in_the_api_document(paths: Any) -> None:
+    assert {f"/api/v1{path}" for path in HEADED_CALL.findall(text("docs/api.md"))} == set(paths)
+
+
+def test_every_parameter_stands_in_the_api_document(paths: Any) -> None:
+    told = text("docs/api.md")
+    for path, calls in paths.items():
+        for parameter in calls["get"]["parameters"]:
+            if parameter["in"] == "query":
+                assert f"`{parameter['name']}`" in told, path
+
+
+def test_every_field_of_a_movie_stands_in_the_api_document() -> None:
+    told = text("docs/api.md")
+    assert [field for field in MovieDetailOut.__struct_fields__ if f"`{field}`" not in told] == []
+
+
+def test_every_code_of_an_error_stands_in_the_api_document() -> None:
+    told = text("docs/api.md")
+    assert [code for code in codes() if f"`{code}`" not in told] == []
+
+
+def test_the_error_that_the_api_document_shows_is_a_whole_one() -> None:
+    (shown,) = re.findall(r"```json\n(.+?)```", text("docs/api.md"), re.DOTALL)
+    fields = {field.encode_name for field in msgspec.structs.fields(ErrorOut) if field.name != "stack"}
+    assert set(msgspec.json.decode(shown)) == fields
+
+
+def test_every_variable_stands_in_the_operators_document_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", text("docs/operating.md"), re.MULTILINE))
+    for field in msgspec.structs.fields(Settings):
+        default = "unset" if field.default is None else str(field.default).removesuffix(".0") or "empty"
+        assert rows[field.encode_name].strip("`") == default
+    assert len(rows) == len(msgspec.structs.fields(Settings))
+
+
+def test_every_command_stands_in_the_operators_document() -> None:
+    told = text("docs/operating.md")
+    commands = [*matinee.commands, *(f"sync {each}" for each in ("genres", "movies", "changes"))]
+    assert [command for command in commands if f"matinee {command}" not in told] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name)
+def test_every_link_inside_the_project_leads_somewhere(path: Path) -> None:
+    for target, section in LINK.findall(path.read_text(encoding="utf-8")):
+        if target.startswith(("http:", "https:")):
+            continue
+        led = path.parent / target if target else path
+        assert led.exists(), target
+        if section:
+            headings = HEADING.findall(led.read_text(encoding="utf-8"))
+            assert section in map(anchor, headings), section
+
+
+def test_the_notice_that_tmdb_asks_for_is_in_the_readme_and_in_the_service(client: Client) -> None:
+    assert f"\n{ATTRIBUTION}\n" in text("README.md")
+    assert client.get("/api/v1/about").json()["attribution"] == ATTRIBUTION
+
+
+@pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
+def test_a_decision_is_dated_and_has_its_three_parts(path: Path) -> None:
+    told = path.read_text(encoding="utf-8")
+    number = int(path.name[:4])
+    assert told.startswith(f"# {number}. ")
+    assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", told, re.MULTILINE)
+    parts = re.findall(r"^## (\w+)\n\n\S", told, re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences"]
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [int(path.name[:4]) for path in ADRS] == list(range(1, len(ADRS) + 1))
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads(text("pyproject.toml"))
+    wanted = [
+        *project["dependency-groups"]["dev"],
+        *(each for extra in project["project"]["optional-dependencies"].values() for each in extra),
+    ]
+    rows = re.findall(r"^\| (\S+) \|", text("docs/adr/0014-dependencies.md"), re.MULTILINE)
+    assert {re.split(r"[^\w-]", each)[0] for each in wanted} == set(rows) - {
+        "package",
+        "---",
+        "---|---|---|---|---|---",
+    }
