@@ -96,6 +96,10 @@ class Journal:
             if self.run.pages_failed >= HOPELESS and not self.run.done:
                 raise
 
+    def fail(self, at: datetime, reason: str) -> None:
+        """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
+        self.close(self.run.failed(at, reason, requests=self.new_requests()))
+
     def close(self, run: SyncRun) -> None:
         """Record the end."""
         self.runs.save(run)
@@ -130,7 +134,7 @@ class SyncFrame:
             except RunClosed:
                 journal.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
-                journal.close(journal.run.failed(self.clock(), str(error)))
+                journal.fail(self.clock(), str(error))
             except BaseException:
                 self._interrupted(journal)
                 raise
@@ -142,7 +146,7 @@ class SyncFrame:
         so.
         """
         with suppress(StorageUnavailable, RunClosed):
-            journal.close(journal.run.failed(self.clock(), "interrupted"))
+            journal.fail(self.clock(), "interrupted")
 
     def _predecessor(self, entity: Entity) -> SyncRun | None:
         """The run before; one that is still open has lost its lock, so its process is dead."""

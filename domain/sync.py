@@ -278,9 +278,10 @@ class SyncRun:
             return self._closed(Status.FAILED, at)
         return self._closed(Status.PARTIAL if self.problems else Status.SUCCESS, at)
 
-    def failed(self, at: datetime, reason: str) -> "SyncRun":
-        """This run, stopped by something that it cannot go on from."""
-        return replace(self._closed(Status.FAILED, at), problems=(reason, *self.problems))
+    def failed(self, at: datetime, reason: str, requests: int = 0) -> "SyncRun":
+        """This run, stopped by something that it cannot go on from, after so many requests more."""
+        closed = self._closed(Status.FAILED, at)
+        return replace(closed, problems=(reason, *self.problems), requests=self.requests + requests)
 
     def cancelled(self, at: datetime) -> "SyncRun":
         """This run, stopped by someone."""

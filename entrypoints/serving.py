@@ -38,18 +38,19 @@ class AddressTaken(Unavailable):
 
 def fill_if_empty(container: Container, settings: Settings) -> None:
     """Sync genres and movies unless that was done; what fails is told, and tried again at the next start."""
-    if container.runs().latest(Entity.MOVIES, completed=True):
+    if all(container.runs().latest(entity, completed=True) for entity in (Entity.GENRES, Entity.MOVIES)):
         return
     if settings.has_tmdb_credential:
         click.echo("First start: filling the catalogue from TMDB.")
     else:
         click.echo("First start: no TMDB_ACCESS_TOKEN is set, so the demo catalogue is loaded.")
     with progress(Entity.GENRES) as watch:
-        container.sync_genres()(watch=watch)
+        genres = container.sync_genres()(watch=watch)
     with progress(Entity.MOVIES) as watch:
-        run = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=watch)
-    if run.status is not Status.SUCCESS:
-        click.echo(f"The catalogue is not complete: {run.error}", err=True)
+        movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=watch)
+    for run in (genres, movies):
+        if run.status is not Status.SUCCESS:
+            click.echo(f"The catalogue is not complete ({run.entity}): {run.error}", err=True)
 
 
 def serve(container: Container, settings: Settings) -> None:

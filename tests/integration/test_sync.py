@@ -1,25 +1,28 @@
 """Syncs against a TMDB that behaves, and one that does not: the catalogue and the run's record are true."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
+from adapters.testkit.movies import walked_by_cursor, walked_by_page
 from adapters.testkit.samples import facts, new_run, put
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
 from application import sync as use_cases
 from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies, Watch, unwatched
-from domain.browsing import MovieFilter, Sorting, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
 from domain.errors import StorageUnavailable
 from domain.ids import RunId, TmdbNumber
-from domain.movies import MovieFacts
+from domain.movies import Movie, MovieFacts
 from domain.ports import Clock, MovieSource
 from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest, Status, SyncRun, SyncRunning
@@ -270,7 +273,7 @@ def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
         source = TmdbMovieSource(access_token="wrong", api_key=None, budget=Pace(1000), base_url=tmdb.url)
         run = sync_movies(store, source)
         source.close()
-        assert (run.status, tmdb.requests) == (Status.FAILED, 1)
+        assert (run.status, run.requests, tmdb.requests) == (Status.FAILED, 1, 1)
         assert run.error
         assert "TMDB_ACCESS_TOKEN" in run.error
 
@@ -514,3 +517,25 @@ def test_a_run_that_a_newer_process_closed_writes_nothing_more(
     with pytest.raises(Exception, match="closed"):
         store.movies.store(Harvest(page=1, at=system.now(), movies=(facts(1),)), stale)
     assert catalogue(store) == {}
+
+
+@pytest.mark.parametrize("way", [walked_by_cursor, walked_by_page])
+def test_lists_show_each_movie_once_while_a_sync_runs(
+    tmp_path: Path, source: TmdbMovieSource, way: Callable[[SqliteStore, MovieFilter, Sorting], list[Movie]]
+) -> None:
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
+    store.prepare()
+    sync_movies(store, source)
+    every = {movie.id for movie in store.movies.held(catalogue(store)).values() if movie.listed}
+    with ThreadPoolExecutor(1) as pool:
+        syncing = pool.submit(sync_movies, store, source)
+        walks = 0
+        while not syncing.done():
+            for sorting in (Sorting(), Sorting(SortBy.TITLE, SortOrder.ASC)):
+                walked = [movie.id for movie in way(store, MovieFilter(), sorting)]
+                assert len(walked) == len(set(walked))
+                assert set(walked) == every
+                walks += 1
+    assert syncing.result().unchanged == MOVIES
+    assert walks > 1
+    store.close()

@@ -1,0 +1,176 @@
+"""The rules of accounts, and of texts that people write."""
+
+import string
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import users
+from domain.errors import TextUnfit
+from domain.ids import ItemId, MovieId, RatingId, UserId
+from domain.ratings import Rating, Score
+from domain.texts import LONGEST_TEXT, fit, written
+from domain.users import Role, User
+from domain.watchlist import WatchlistItem
+
+MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+ADA = User(
+    id=UserId("a" * 24),
+    username="Ada",
+    email="Ada@Example.org",
+    password_hash="$argon2id$",
+    created_at=MONDAY,
+    updated_at=MONDAY,
+)
+
+
+@given(st.text(string.ascii_letters + string.digits + "_.-", min_size=3, max_size=30))
+def test_a_name_is_3_to_30_letters_digits_and_a_few_signs(text: str) -> None:
+    assert users.username(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ab", "a" * 31, "a b c", "né-né", "abc\n", "a\x00bc", "abc\u200b", "<b>x</b>"]
+)
+def test_any_other_name_is_refused(text: str) -> None:
+    with pytest.raises(TextUnfit, match="username must be 3 to 30"):
+        users.username(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a@b.de", " Ada@Example.ORG ", "first.last+tag@sub.example.co.uk", "ü@exämple.org"]
+)
+def test_an_address_has_two_sides(text: str) -> None:
+    assert users.email(text) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ada",
+        "@b.de",
+        "a@",
+        "a@b",
+        "a@b..de",
+        "a@.de",
+        "a@b.",
+        "a b@c.de",
+        "a@b.de\n.x",
+        "a@@b.de",
+        "a@b.de" * 50,
+        "x" * 65 + "@b.de",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(TextUnfit, match="email must"):
+        users.email(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "common", "rule"),
+    [
+        ("short", False, "8 to 128 characters"),
+        ("x" * 129, False, "8 to 128 characters"),
+        ("password1", True, "most common"),
+        ("nul\x00nul\x00nul", False, "control characters"),
+        ("half\ud800half", False, "control characters"),
+    ],
+)
+def test_a_password_may_be_refused(text: str, common: bool, rule: str) -> None:
+    with pytest.raises(TextUnfit, match=rule) as caught:
+        users.password(text, common=common, field="new_password")
+    assert caught.value.field == "new_password"
+    assert text not in str(caught.value)
+
+
+def test_a_password_is_kept_letter_for_letter() -> None:
+    assert users.password(" e\u0301 with space ", common=False) == " e\u0301 with space "
+
+
+def test_names_and_addresses_are_compared_without_case() -> None:
+    assert (ADA.folded_username, ADA.folded_email) == ("ada", "ada@example.org")
+
+
+def test_an_account_changes_only_in_what_is_given() -> None:
+    changed = ADA.told(TUESDAY, role=Role.ADMIN)
+    assert (changed.role, changed.username, changed.updated_at, changed.created_at) == (
+        Role.ADMIN,
+        "Ada",
+        TUESDAY,
+        MONDAY,
+    )
+    assert changed.runs_the_place
+    assert not changed.told(TUESDAY, disabled=True).runs_the_place
+    assert not ADA.runs_the_place
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
+def test_a_text_is_kept_composed(text: str) -> None:
+    kept = fit("note", text, LONGEST_TEXT)
+    assert fit("note", kept, LONGEST_TEXT) == kept
+    assert kept.encode().decode() == kept
+
+
+@given(st.text(), st.characters(categories=("Cs", "Cc"), exclude_characters="\t\n\r\x80\x85\x9f"), st.text())
+def test_a_text_with_a_control_or_half_character_is_refused(before: str, odd: str, after: str) -> None:
+    if odd < "\x80" or odd > "\xff":
+        with pytest.raises(TextUnfit, match="note must not hold control characters"):
+            fit("note", before + odd + after, LONGEST_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [(None, None), ("", None), ("  \n", None), (" good\nfilm ", "good\nfilm"), ("e\u0301", "é")],
+)
+def test_a_review_is_what_is_written_in_it(text: str | None, kept: str | None) -> None:
+    assert written("review", text) == kept
+
+
+def test_a_review_has_an_end() -> None:
+    assert written("review", "x" * LONGEST_TEXT)
+    with pytest.raises(TextUnfit, match="review must be at most 2,000 characters"):
+        written("review", "x" * (LONGEST_TEXT + 1))
+
+
+def test_a_rating_changes_only_in_what_is_given() -> None:
+    rating = Rating(
+        id=RatingId("b" * 24), user=ADA.id, movie=MovieId("c" * 24), score=Score.of(8), review="good",
+        created_at=MONDAY, updated_at=MONDAY,
+    )  # fmt: skip
+    better = rating.changed(TUESDAY, score=Score.of(9))
+    assert (better.score, better.review, better.created_at, better.updated_at) == (
+        Score.of(9),
+        "good",
+        MONDAY,
+        TUESDAY,
+    )
+    assert (better.changed(TUESDAY, review=None).review, better.changed(TUESDAY, review="great").review) == (
+        None,
+        "great",
+    )
+
+
+def test_an_item_changes_only_in_what_is_given() -> None:
+    item = WatchlistItem(
+        id=ItemId("d" * 24),
+        user=ADA.id,
+        movie=MovieId("c" * 24),
+        note="soon",
+        added_at=MONDAY,
+        updated_at=MONDAY,
+    )
+    favorite = item.toggled(TUESDAY)
+    assert (favorite.is_favorite, favorite.note, favorite.added_at, favorite.updated_at) == (
+        True,
+        "soon",
+        MONDAY,
+        TUESDAY,
+    )
+    assert not favorite.toggled(TUESDAY).is_favorite
+    assert (item.changed(TUESDAY, note=None).note, item.changed(TUESDAY, is_favorite=True).note) == (
+        None,
+        "soon",
+    )
