@@ -4,10 +4,11 @@ end.
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from threading import BoundedSemaphore, Lock
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
@@ -18,16 +19,18 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
+from domain.ratings import RatingOrder
 
 Document = dict[str, Any]
 Documents = MongoDatabase[Document]
 T = TypeVar("T")
 
-PATIENCE = 1.5
-"""Seconds that all operations of one call may take together; with the rest of a request, an answer comes
-within two.
+PATIENCE = 1.4
+"""Seconds that all operations of one call may take together. The driver looks at the time every half second
+while it waits for a server or to try again, so an answer comes within two.
 """
 
 PATIENCE_WITH_INDEXES = 300
@@ -39,6 +42,9 @@ CONNECTIONS = 100
 PATIENCE_IN_LINE = 0.3
 """Seconds to wait while that many are. The driver's waitQueueTimeoutMS is void for calls with a deadline."""
 
+LEAST = 0.001
+"""The driver takes no seconds for no deadline."""
+
 SORT_FIELDS = {
     SortBy.POPULARITY: "popularity",
     SortBy.RELEASE_DATE: "releaseDate",
@@ -49,6 +55,13 @@ SORT_FIELDS = {
     SortBy.RATINGS_COUNT: "ratingsCount",
 }
 """The field that each order compares."""
+
+RATING_FIELDS = {
+    RatingOrder.CREATED_AT: "createdAt",
+    RatingOrder.UPDATED_AT: "updatedAt",
+    RatingOrder.RATING: "rating",
+}
+"""The field that each order of a user's ratings compares."""
 
 ALONE = (
     "MongoDB runs as a standalone server, which knows no transactions: start mongod with --replSet rs0, call"
@@ -91,6 +104,28 @@ INDEXES = {
         _index("by_entity", "entityType", "-createdAt", "-_id"),
         _index("by_start", "-createdAt", "-_id"),
     ],
+    "users": [
+        _index("one_per_email", "emailFolded", unique=True),
+        _index("one_per_name", "usernameFolded", unique=True),
+        _index("by_creation", "createdAt", "_id"),
+        _index("admins", "role", partialFilterExpression={"role": "admin", "disabled": False}),
+    ],
+    "sessions": [
+        _index("by_user", "userId"),
+        _index("by_end", "expiresAt"),
+    ],
+    "ratings": [
+        _index("one_per_movie", "userId", "movieId", unique=True),
+        *(_index(f"by_{by}_desc", "userId", f"-{field}", "_id") for by, field in RATING_FIELDS.items()),
+        *(_index(f"by_{by}_asc", "userId", field, "_id") for by, field in RATING_FIELDS.items()),
+        _index("by_movie", "movieId", "-createdAt", "_id"),
+    ],
+    "watchlists": [
+        _index("one_per_movie", "userId", "movieId", unique=True),
+        _index("by_addition", "userId", "-addedAt", "_id"),
+        _index("by_mark", "userId", "isFavorite", "-addedAt", "_id"),
+        _index("by_movie", "movieId"),
+    ],
 }
 """Created wherever they are missing, at every start. `_id` of a lock and of a counter is its name."""
 
@@ -117,19 +152,33 @@ class Database:
         self._clients: dict[int, MongoClient[Document]] = {}
         self._lock = Lock()
         self._places = BoundedSemaphore(CONNECTIONS)
+        self._turns = Turns()
 
     @contextmanager
     def using(self, patience: float = PATIENCE) -> Iterator[Documents]:
-        """The database, for operations that take no longer than `patience` seconds together."""
-        with self._errors(), self._place(), pymongo.timeout(patience):
-            yield self._client().get_default_database("matinee")
+        """The database, for operations that take no longer than `patience` seconds together, or than the
+        `timeoutMS` of the URI if that is more.
+        """
+        until = monotonic() + patience
+        with self._errors(), self._place():
+            client = self._client()
+            with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, LEAST)):
+                yield client.get_default_database("matinee")
 
-    def transaction(self, work: Callable[[Documents], T]) -> T:
+    def transaction(
+        self, work: Callable[[Documents], T], about: Iterable[str] = (), patience: float = PATIENCE
+    ) -> T:
         """Do work in one transaction and return what it returns; nothing is written if anything is raised.
 
         The work is done again if another transaction was in its way: it must have no effect but on the store.
+        Calls of this process `about` the same movies or users take turns, so that they are not.
         """
-        with self.using() as database, database.client.start_session().bind() as session:
+        until = monotonic() + patience
+        with (
+            self._turns.taken(about),
+            self.using(until - monotonic()) as database,
+            database.client.start_session().bind() as session,
+        ):
             # A write concern goes with the commit and is refused before. The driver knows that if each call
             # names its session, but (4.20) not if the session is bound.
             within = database.with_options(write_concern=WriteConcern())
@@ -199,8 +248,8 @@ class Database:
                 tzinfo=UTC,
                 maxPoolSize=CONNECTIONS,
                 # `using` sets the deadline of a call; these are for what the driver does beside it.
-                timeoutMS=int(PATIENCE * 1000),
                 connectTimeoutMS=int(PATIENCE * 1000),
+                socketTimeoutMS=int(PATIENCE * 1000),
                 serverSelectionTimeoutMS=int(PATIENCE * 1000),
                 # What was acknowledged survives a power cut and the loss of the primary.
                 w="majority",

@@ -1,4 +1,4 @@
-"""How movies, genres and runs become documents of the distributed store, and back."""
+"""How movies, genres, runs and what users have become documents of the distributed store, and back."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -8,11 +8,13 @@ from bson import ObjectId
 
 from adapters.mongo.database import SORT_FIELDS, Document
 from domain.browsing import SortBy, Value, sort_values
-from domain.ids import GenreId, MovieId, RunId, is_id
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId, is_id
 from domain.movies import Genre, Movie, MovieFacts
-from domain.ratings import Tally
+from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key, terms
 from domain.sync import Entity, Status, SyncRun
+from domain.users import Role, Session, User
+from domain.watchlist import WatchlistItem
 
 PLAIN_FACTS = {
     "tmdbId": "tmdb_id",
@@ -80,12 +82,27 @@ def movie_of(document: Mapping[str, Any]) -> Movie:
     return Movie(
         id=MovieId(str(document["_id"])),
         facts=facts,
-        tally=Tally(tuple(document["ratingsCounts"])) if "ratingsCounts" in document else Tally(),
+        tally=tally_of(document),
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
         synced_at=document["syncedAt"],
         removed_at=document["removedAt"],
     )
+
+
+def tally_document(tally: Tally) -> Document:
+    """The fields of a movie that its tally decides."""
+    return {
+        "ratingsCounts": list(tally.counts),
+        "ratingsCount": tally.count,
+        "averageRating": tally.average,
+        "weightedRating": tally.weighted,
+    }
+
+
+def tally_of(document: Mapping[str, Any]) -> Tally:
+    """The tally of the movie that a document holds; nobody has rated it if there is none."""
+    return Tally(tuple(document["ratingsCounts"])) if "ratingsCounts" in document else Tally()
 
 
 def candidate_of(document: Mapping[str, Any]) -> Candidate:
@@ -157,6 +174,100 @@ def run_of(document: Mapping[str, Any]) -> SyncRun:
         done=frozenset(document["done"]),
         inherited=frozenset(document["inherited"]),
         problems=tuple(document["problems"]),
+    )
+
+
+def user_document(user: User) -> Document:
+    """All fields of an account."""
+    return {
+        "_id": own_id(user.id),
+        "username": user.username,
+        "usernameFolded": user.folded_username,
+        "email": user.email,
+        "emailFolded": user.folded_email,
+        "password": user.password_hash,
+        "role": user.role,
+        "disabled": user.disabled,
+        "createdAt": user.created_at,
+        "updatedAt": user.updated_at,
+    }
+
+
+def user_of(document: Mapping[str, Any]) -> User:
+    """The account that a document holds."""
+    return User(
+        id=UserId(str(document["_id"])),
+        username=document["username"],
+        email=document["email"],
+        password_hash=document["password"],
+        role=Role(document["role"]),
+        disabled=document["disabled"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def session_document(session: Session) -> Document:
+    """All fields of a session."""
+    return {
+        "_id": own_id(session.id),
+        "userId": own_id(session.user),
+        "refreshHash": session.refresh_hash,
+        "createdAt": session.created_at,
+        "expiresAt": session.expires_at,
+    }
+
+
+def rating_document(rating: Rating) -> Document:
+    """All fields of a rating; its score in points, as people write it."""
+    return {
+        "_id": own_id(rating.id),
+        "userId": own_id(rating.user),
+        "movieId": own_id(rating.movie),
+        "rating": rating.score.points,
+        "review": rating.review,
+        "createdAt": rating.created_at,
+        "updatedAt": rating.updated_at,
+    }
+
+
+def rating_of(document: Mapping[str, Any]) -> Rating:
+    """The rating that a document holds."""
+    return Rating(
+        id=RatingId(str(document["_id"])),
+        user=UserId(str(document["userId"])),
+        movie=MovieId(str(document["movieId"])),
+        score=Score.of(document["rating"]),
+        review=document["review"],
+        created_at=document["createdAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def item_document(item: WatchlistItem) -> Document:
+    """All fields of a watchlist item."""
+    return {
+        "_id": own_id(item.id),
+        "userId": own_id(item.user),
+        "movieId": own_id(item.movie),
+        "isFavorite": item.is_favorite,
+        "note": item.note,
+        "addedAt": item.added_at,
+        "createdAt": item.added_at,
+        "updatedAt": item.updated_at,
+    }
+
+
+def item_of(document: Mapping[str, Any]) -> WatchlistItem:
+    """The watchlist item that a document holds."""
+    return WatchlistItem(
+        id=ItemId(str(document["_id"])),
+        user=UserId(str(document["userId"])),
+        movie=MovieId(str(document["movieId"])),
+        is_favorite=document["isFavorite"],
+        note=document["note"],
+        added_at=document["addedAt"],
+        updated_at=document["updatedAt"],
     )
 
 

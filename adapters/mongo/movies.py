@@ -117,7 +117,11 @@ def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
     advanced = run.stored(harvest, outcomes)
     # A closed run is found out before anything else is written, and movies, which raters want too, come late.
     advance(database, advanced)
-    pairs: list[Pair] = [*told, *((movie, _forgotten(movie, harvest.at)) for movie in forgotten)]
+    in_use = _in_use(database, forgotten)
+    pairs: list[Pair] = [
+        *told,
+        *((movie, movie.removed(harvest.at) if movie.id in in_use else None) for movie in forgotten),
+    ]
     writes = _writes(pairs, harvest.at)
     if writes:
         database.movies.bulk_write(writes)
@@ -129,9 +133,13 @@ def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
     return before.told(facts, at) if before else Movie.first_heard(facts, at)
 
 
-def _forgotten(movie: Movie, at: datetime) -> Movie | None:
-    """A gone movie: marked removed if someone has rated it, and no more otherwise."""
-    return movie.removed(at) if movie.tally.count else None
+def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
+    """Which of some movies are rated or on a watchlist."""
+    rated = {movie.id for movie in movies if movie.tally.count}
+    others = [own_id(movie.id) for movie in movies if movie.id not in rated]
+    listed = {"_id": {"$in": others}, "watchlistCount": {"$gt": 0}}
+    found = database.movies.find(listed, {"_id": True}) if others else ()
+    return rated | {MovieId(str(document["_id"])) for document in found}
 
 
 def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.movies import MongoMovieRepository
+from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
+from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
+from adapters.mongo.watchlists import MongoWatchlistRepository
 from domain.ports import Clock
 
 
@@ -20,6 +23,10 @@ class MongoStore:
     genres: MongoGenreRepository = field(init=False)
     runs: MongoSyncRunRepository = field(init=False)
     locks: MongoLocks = field(init=False)
+    users: MongoUserRepository = field(init=False)
+    sessions: MongoSessionRepository = field(init=False)
+    ratings: MongoRatingRepository = field(init=False)
+    watchlists: MongoWatchlistRepository = field(init=False)
 
     def __post_init__(self) -> None:
         database = Database(self.uri)
@@ -29,6 +36,10 @@ class MongoStore:
             ("genres", MongoGenreRepository(database)),
             ("runs", MongoSyncRunRepository(database)),
             ("locks", MongoLocks(database, self.clock)),
+            ("users", MongoUserRepository(database)),
+            ("sessions", MongoSessionRepository(database)),
+            ("ratings", MongoRatingRepository(database)),
+            ("watchlists", MongoWatchlistRepository(database)),
         ):
             object.__setattr__(self, name, part)
 

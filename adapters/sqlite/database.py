@@ -14,6 +14,9 @@ from domain.errors import StorageUnavailable
 PATIENCE = 1.5
 """Seconds to wait for another writer; with the rest of a request, an answer comes within two."""
 
+AT_ONCE = 500
+"""Values in one statement; SQLite takes at least 999."""
+
 SORT_COLUMNS = {sort: "sort_title" if sort is SortBy.TITLE else sort.value for sort in SortBy}
 """The column that each order compares."""
 
@@ -104,6 +107,62 @@ MIGRATIONS = (
     CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counters VALUES ('generation', 1), ('listed', 0);
+    """,
+    """
+    CREATE TABLE users (
+        id TEXT PRIMARY KEY,
+        username TEXT NOT NULL,
+        email TEXT NOT NULL,
+        folded_username TEXT NOT NULL UNIQUE,
+        folded_email TEXT NOT NULL UNIQUE,
+        password_hash TEXT NOT NULL,
+        role TEXT NOT NULL,
+        disabled INTEGER NOT NULL,
+        runs_the_place INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX users_by_age ON users (created_at, id);
+    CREATE INDEX users_who_run_the_place ON users (runs_the_place, id) WHERE runs_the_place = 1;
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        refresh_hash TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_by_user ON sessions (user);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
+    CREATE TABLE ratings (
+        id TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        half_points INTEGER NOT NULL,
+        review TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        UNIQUE (user, movie)
+    );
+    CREATE INDEX ratings_by_created_at ON ratings (user, created_at DESC, id);
+    CREATE INDEX ratings_by_updated_at ON ratings (user, updated_at DESC, id);
+    CREATE INDEX ratings_by_rating_desc ON ratings (user, half_points DESC, id);
+    CREATE INDEX ratings_by_rating_asc ON ratings (user, half_points, id);
+    CREATE INDEX ratings_by_movie ON ratings (movie, created_at DESC, id, half_points);
+    CREATE INDEX movies_by_tally ON movies (id) WHERE tally IS NOT NULL;
+    CREATE TABLE watchlists (
+        id TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        is_favorite INTEGER NOT NULL,
+        note TEXT,
+        added_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        UNIQUE (user, movie)
+    );
+    CREATE INDEX watchlists_by_age ON watchlists (user, added_at DESC, id);
+    CREATE INDEX watchlists_by_favorite ON watchlists (user, is_favorite, added_at DESC, id);
+    CREATE INDEX watchlists_by_movie ON watchlists (movie);
+    INSERT INTO counters VALUES ('users', 0);
     """,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from adapters.sqlite.database import Database, marks
+from adapters.sqlite.database import AT_ONCE, Database, marks
 from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
 from adapters.sqlite.runs import advance
@@ -24,9 +24,6 @@ INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "un
 
 LEAST_POPULAR = 1e308
 """Stands for unknown popularity in the search index, whose order begins with the most popular."""
-
-AT_ONCE = 500
-"""SQLite takes at least 999 parameters a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +161,24 @@ def _upsert(row: Mapping[str, Cell]) -> str:
     )
 
 
-def _forget(connection: sqlite3.Connection, movies: Iterable[Movie], at: datetime) -> None:
-    """Mark rated movies removed, and delete the others."""
-    rated = [movie for movie in movies if movie.tally.count]
-    _write(connection, [(movie, movie.removed(at)) for movie in rated])
-    unrated = [movie for movie in movies if not movie.tally.count]
-    _index(connection, [(movie, None) for movie in unrated])
+def _forget(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetime) -> None:
+    """Mark movies removed that a user has rated or listed, and delete the others."""
+    used = _used(connection, [movie.id for movie in movies])
+    _write(connection, [(movie, movie.removed(at)) for movie in movies if movie.id in used])
+    unused = [movie for movie in movies if movie.id not in used]
+    _index(connection, [(movie, None) for movie in unused])
     connection.executemany(
-        "DELETE FROM movies WHERE tmdb_id = ?", [(movie.facts.tmdb_id,) for movie in unrated]
+        "DELETE FROM movies WHERE tmdb_id = ?", [(movie.facts.tmdb_id,) for movie in unused]
     )
+
+
+def _used(connection: sqlite3.Connection, movies: Sequence[MovieId]) -> set[MovieId]:
+    """Those of the movies that somebody has rated or listed."""
+    statement = (
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM ratings WHERE movie = :id)"
+        " OR EXISTS (SELECT 1 FROM watchlists WHERE movie = :id)"
+    )
+    return {movie for movie in movies if connection.execute(statement, {"id": movie}).fetchone()}
 
 
 def _index(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie | None]]) -> None:

@@ -1,4 +1,4 @@
-"""How movies, genres and runs become rows of the embedded store, and back."""
+"""How what the domain knows becomes rows of the embedded store, and back."""
 
 import json
 import sqlite3
@@ -7,11 +7,13 @@ from datetime import date, datetime
 
 from adapters.sqlite.database import SORT_COLUMNS
 from domain.browsing import sort_values
-from domain.ids import GenreId, MovieId, RunId
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId
 from domain.movies import Genre, Movie, MovieFacts
-from domain.ratings import Tally
+from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sync import Entity, Status, SyncRun
+from domain.users import Role, Session, User
+from domain.watchlist import WatchlistItem
 
 Cell = str | int | float | None
 
@@ -52,9 +54,24 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
         "listed": movie.listed,
         "title_key": key(facts.title),
         "original_key": key(facts.original_title),
-        "tally": json.dumps(movie.tally.counts) if movie.tally.count else None,
         **{column: sorts[sort] for sort, column in SORT_COLUMNS.items()},
+        **tally_row(movie.tally),
     }
+
+
+def tally_row(tally: Tally) -> dict[str, Cell]:
+    """The columns of a movie that users' ratings make; a movie without any has no tally."""
+    return {
+        "tally": json.dumps(tally.counts) if any(tally.counts) else None,
+        "ratings_count": tally.count,
+        "average_rating": tally.average,
+        "weighted_rating": tally.weighted,
+    }
+
+
+def tally_of(text: str | None) -> Tally:
+    """The tally that a movie's column holds."""
+    return Tally(tuple(json.loads(text))) if text else Tally()
 
 
 def movie_of(row: sqlite3.Row) -> Movie:
@@ -69,7 +86,7 @@ def movie_of(row: sqlite3.Row) -> Movie:
     return Movie(
         id=MovieId(row["id"]),
         facts=facts,
-        tally=Tally(tuple(json.loads(row["tally"]))) if row["tally"] else Tally(),
+        tally=tally_of(row["tally"]),
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
         synced_at=datetime.fromisoformat(row["synced_at"]),
@@ -141,6 +158,100 @@ def run_of(row: sqlite3.Row) -> SyncRun:
     )
 
 
+def user_row(user: User) -> dict[str, Cell]:
+    """All columns of an account."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "folded_username": user.folded_username,
+        "folded_email": user.folded_email,
+        "password_hash": user.password_hash,
+        "role": user.role,
+        "disabled": user.disabled,
+        "runs_the_place": user.runs_the_place,
+        "created_at": moment(user.created_at),
+        "updated_at": moment(user.updated_at),
+    }
+
+
+def user_of(row: sqlite3.Row) -> User:
+    """The account that a row holds."""
+    return User(
+        id=UserId(row["id"]),
+        username=row["username"],
+        email=row["email"],
+        password_hash=row["password_hash"],
+        role=Role(row["role"]),
+        disabled=bool(row["disabled"]),
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def session_row(session: Session) -> dict[str, Cell]:
+    """All columns of a session."""
+    return {
+        "id": session.id,
+        "user": session.user,
+        "refresh_hash": session.refresh_hash,
+        "created_at": moment(session.created_at),
+        "expires_at": moment(session.expires_at),
+    }
+
+
+def rating_row(rating: Rating) -> dict[str, Cell]:
+    """All columns of a rating."""
+    return {
+        "id": rating.id,
+        "user": rating.user,
+        "movie": rating.movie,
+        "half_points": rating.score.half_points,
+        "review": rating.review,
+        "created_at": moment(rating.created_at),
+        "updated_at": moment(rating.updated_at),
+    }
+
+
+def rating_of(row: sqlite3.Row) -> Rating:
+    """The rating that a row holds."""
+    return Rating(
+        id=RatingId(row["id"]),
+        user=UserId(row["user"]),
+        movie=MovieId(row["movie"]),
+        score=Score(row["half_points"]),
+        review=row["review"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def item_row(item: WatchlistItem) -> dict[str, Cell]:
+    """All columns of a watchlist item."""
+    return {
+        "id": item.id,
+        "user": item.user,
+        "movie": item.movie,
+        "is_favorite": item.is_favorite,
+        "note": item.note,
+        "added_at": moment(item.added_at),
+        "updated_at": moment(item.updated_at),
+    }
+
+
+def item_of(row: sqlite3.Row) -> WatchlistItem:
+    """The watchlist item that a row holds."""
+    return WatchlistItem(
+        id=ItemId(row["id"]),
+        user=UserId(row["user"]),
+        movie=MovieId(row["movie"]),
+        is_favorite=bool(row["is_favorite"]),
+        note=row["note"],
+        added_at=datetime.fromisoformat(row["added_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
 def moment(at: datetime) -> str:
     """A time as text that sorts by time."""
     return at.isoformat(timespec="milliseconds")
@@ -149,3 +260,10 @@ def moment(at: datetime) -> str:
 def insert(table: str, row: Mapping[str, Cell]) -> str:
     """An INSERT of named columns."""
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
+
+
+def update(table: str, row: Mapping[str, Cell]) -> str:
+    """An UPDATE of named columns, of the row with that id."""
+    return (
+        f"UPDATE {table} SET {', '.join(f'{name} = :{name}' for name in row if name != 'id')} WHERE id = :id"
+    )

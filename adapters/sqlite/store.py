@@ -6,7 +6,10 @@ from pathlib import Path
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.sqlite.movies import SqliteMovieRepository
+from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
+from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
+from adapters.sqlite.watchlists import SqliteWatchlistRepository
 from domain.errors import StorageUnavailable
 from domain.ports import Clock
 
@@ -22,6 +25,10 @@ class SqliteStore:
     genres: SqliteGenreRepository = field(init=False)
     runs: SqliteSyncRunRepository = field(init=False)
     locks: SqliteLocks = field(init=False)
+    users: SqliteUserRepository = field(init=False)
+    sessions: SqliteSessionRepository = field(init=False)
+    ratings: SqliteRatingRepository = field(init=False)
+    watchlists: SqliteWatchlistRepository = field(init=False)
 
     def __post_init__(self) -> None:
         database = Database(self.path)
@@ -31,6 +38,10 @@ class SqliteStore:
             ("genres", SqliteGenreRepository(database)),
             ("runs", SqliteSyncRunRepository(database)),
             ("locks", SqliteLocks(database, self.clock)),
+            ("users", SqliteUserRepository(database)),
+            ("sessions", SqliteSessionRepository(database)),
+            ("ratings", SqliteRatingRepository(database)),
+            ("watchlists", SqliteWatchlistRepository(database)),
         ):
             object.__setattr__(self, name, part)
 

@@ -6,24 +6,40 @@ your adapter.
     class TestMyMovies(MovieRepositoryContract):
         @pytest.fixture
         def store(self):
-            ...  # anything with `movies`, `genres`, `runs` and `locks`, empty and prepared
+            ...  # anything with the attributes of `Stores`, empty and prepared
 
 Wants pytest; `pip install matinee[testkit]` brings it.
 """
 
 from adapters.testkit.locks import LocksContract
 from adapters.testkit.movies import MovieListContract, MovieRepositoryContract, MovieSearchContract
+from adapters.testkit.ratings import (
+    ConcurrentRatingsContract,
+    DriftContract,
+    RatedMoviesContract,
+    RatingRepositoryContract,
+)
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
 from adapters.testkit.samples import Stores, facts, invented, new_run, noon
+from adapters.testkit.users import SessionRepositoryContract, UserRepositoryContract
+from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
 __all__ = [
+    "ConcurrentRatingsContract",
+    "DriftContract",
     "GenreRepositoryContract",
+    "ListedMoviesContract",
     "LocksContract",
     "MovieListContract",
     "MovieRepositoryContract",
     "MovieSearchContract",
+    "RatedMoviesContract",
+    "RatingRepositoryContract",
+    "SessionRepositoryContract",
     "Stores",
     "SyncRunRepositoryContract",
+    "UserRepositoryContract",
+    "WatchlistRepositoryContract",
     "facts",
     "invented",
     "new_run",

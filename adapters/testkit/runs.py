@@ -111,7 +111,7 @@ class GenreRepositoryContract:
         _tell(store, GenreFacts(tmdb_id=2, name="War"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {1: "War (1)", 2: "War"}
 
-    def test_nothing_is_stored_under_a_closed_run(self, store: Stores) -> None:
+    def test_no_genre_is_stored_under_a_closed_run(self, store: Stores) -> None:
         run = new_run(store, Entity.GENRES)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):

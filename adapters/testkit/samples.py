@@ -1,14 +1,31 @@
-"""What the contracts store: movies made up for testing, and runs to store them under."""
+"""What the contracts store: movies and people made up for testing, and runs to store movies under."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import count
 from random import Random
+from threading import Barrier
 from typing import Any, Protocol
 
-from domain.ids import RunId, genre_id
+from domain.errors import MatineeError
+from domain.ids import ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
 from domain.movies import Movie, MovieFacts
-from domain.ports import GenreRepository, Locks, MovieRepository, SyncRunRepository
+from domain.ports import (
+    GenreRepository,
+    Locks,
+    MovieRepository,
+    RatingRepository,
+    SessionRepository,
+    SyncRunRepository,
+    UserRepository,
+    WatchlistRepository,
+)
+from domain.ratings import Rating, Score
 from domain.sync import Entity, Harvest, SyncRun
+from domain.users import Session, User
+from domain.watchlist import WatchlistItem
 
 WORDS = (
     "night", "river", "Amélie", "wall·e", "STAR", "war", "of", "the", "love", "8½", "Ønske", "мир",
@@ -31,6 +48,19 @@ class Stores(Protocol):
     def runs(self) -> SyncRunRepository: ...
     @property
     def locks(self) -> Locks: ...
+    @property
+    def users(self) -> UserRepository: ...
+    @property
+    def sessions(self) -> SessionRepository: ...
+    @property
+    def ratings(self) -> RatingRepository: ...
+    @property
+    def watchlists(self) -> WatchlistRepository: ...
+
+
+def fresh_id() -> str:
+    """An id that no other has; later ones are larger."""
+    return f"{next(_numbers):024x}"
 
 
 def noon(day: int = 1) -> datetime:
@@ -84,7 +114,7 @@ def new_run(store: Stores, entity: Entity = Entity.MOVIES, day: int = 1) -> Sync
     before = store.runs.latest(entity)
     if before and before.running:
         store.runs.save(before.finished(noon(day)))
-    run = SyncRun(id=RunId(f"{next(_numbers):024x}"), entity=entity, started_at=noon(day))
+    run = SyncRun(id=RunId(fresh_id()), entity=entity, started_at=noon(day))
     store.runs.add(run)
     return run
 
@@ -93,6 +123,12 @@ def put(store: Stores, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int
     """Store movies as a sync of that day does; return the run's record."""
     run = new_run(store, day=day)
     return store.movies.store(Harvest(page=1, at=noon(day), movies=movies, gone=gone), run)
+
+
+def going(store: Stores, number: int) -> Callable[[], SyncRun]:
+    """The step in which a sync drops a movie: its run has begun."""
+    run = new_run(store, day=1 + number)
+    return partial(store.movies.store, Harvest(page=1, at=noon(1 + number), gone=(number,)), run)
 
 
 def fill(store: Stores, movies: list[MovieFacts]) -> list[Movie]:
@@ -104,3 +140,95 @@ def fill(store: Stores, movies: list[MovieFacts]) -> list[Movie]:
 def later(seconds: float) -> timedelta:
     """A stretch of time."""
     return timedelta(seconds=seconds)
+
+
+def account(username: str = "ann", **known: Any) -> User:
+    """An account, where a test does not care."""
+    return User(
+        **{
+            "id": UserId(fresh_id()),
+            "username": username,
+            "email": f"{username}@example.com",
+            "password_hash": f"$argon2id${username}",
+            "created_at": noon(),
+            "updated_at": noon(),
+            **known,
+        }
+    )
+
+
+def joined(store: Stores, username: str = "ann", **known: Any) -> User:
+    """Somebody with an account in the store."""
+    user = account(username, **known)
+    store.users.add(user)
+    return user
+
+
+def crowd(store: Stores, size: int) -> list[UserId]:
+    """So many users."""
+    return [joined(store, f"user{number}").id for number in range(size)]
+
+
+def signed_in(store: Stores, user: User, **known: Any) -> Session:
+    """A session in the store: for three days, with the hash "first"."""
+    session = Session(
+        **{
+            "id": SessionId(fresh_id()),
+            "user": user.id,
+            "refresh_hash": "first",
+            "created_at": noon(1),
+            "expires_at": noon(4),
+            **known,
+        }
+    )
+    store.sessions.add(session)
+    return session
+
+
+def verdict(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **known: Any) -> Rating:
+    """A rating, not stored yet."""
+    return Rating(
+        **{
+            "id": RatingId(fresh_id()),
+            "user": user,
+            "movie": movie,
+            "score": Score.of(points),
+            "created_at": noon(day),
+            "updated_at": noon(day),
+            **known,
+        }
+    )
+
+
+def wish(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistItem:
+    """A watchlist item, not stored yet."""
+    return WatchlistItem(
+        **{
+            "id": ItemId(fresh_id()),
+            "user": user,
+            "movie": movie,
+            "added_at": noon(day),
+            "updated_at": noon(day),
+            **known,
+        }
+    )
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of the calls, begun at the same moment, returned; or which of our errors it raised."""
+    together = Barrier(len(calls))
+
+    def answer(call: Callable[[], Any]) -> Any:
+        together.wait()
+        try:
+            return call()
+        except MatineeError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(answer, calls))
+
+
+def kinds(answers: Sequence[object]) -> list[str]:
+    """The names of the errors among answers."""
+    return [type(answer).__name__ for answer in answers if isinstance(answer, MatineeError)]

@@ -98,14 +98,14 @@ class RatingRepository(Protocol):
     """
 
     def add(self, rating: Rating) -> Tally:
-        """Store a first rating. Raises AlreadyRated if the user has rated the movie, MovieNotFound."""
+        """Store a first rating. Raises AlreadyRated, MovieNotFound, UserNotFound."""
         ...
 
     def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
         """Store a rating whether or not the user has rated the movie; return it, and whether it is the first.
 
         One that was there keeps its id and `created_at`, and takes score, review and `updated_at` of the new
-        one. Raises MovieNotFound.
+        one. Raises MovieNotFound, UserNotFound.
         """
         ...
 
@@ -162,7 +162,7 @@ class WatchlistRepository(Protocol):
     """Watchlists. A movie that is on one is kept when its source drops it."""
 
     def add(self, item: WatchlistItem) -> None:
-        """Store a new item. Raises AlreadyListed, MovieNotFound, WatchlistFull."""
+        """Store a new item. Raises AlreadyListed, MovieNotFound, UserNotFound, WatchlistFull."""
         ...
 
     def put(self, item: WatchlistItem) -> tuple[WatchlistItem, bool]:

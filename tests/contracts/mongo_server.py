@@ -23,6 +23,17 @@ SERVERS = ("secantus", "real") if os.environ.get(REAL) else ("secantus",)
 STARTS_WITHIN = 60
 """Seconds; importing its geometry takes a while on a busy machine."""
 
+GUARD = """
+import os, subprocess, sys, threading
+server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+threading.Thread(target=lambda: (os.read(0, 1), server.terminate()), daemon=True).start()
+os._exit(server.wait())
+"""
+"""Runs a server until our end of a pipe is closed, which it also is when the tests are killed."""
+
+PATIENT = "timeoutMS=30000"
+"""SecantusDB is written in Python, and shares the machine with all other tests."""
+
 
 @contextmanager
 def running_secantus(folder: Path, *options: str) -> Iterator[str]:
@@ -33,13 +44,15 @@ def running_secantus(folder: Path, *options: str) -> Iterator[str]:
         pytest.skip("SecantusDB is not installed: it has no wheel for this machine")
     log = folder / "secantus.log"
     with log.open("wb") as told:  # a file, since nobody would go on reading a pipe
-        command = [program, "--host", "127.0.0.1", "--port", "0", "--storage-path", ":memory:", *options]
-        process = subprocess.Popen(command, stdout=told, stderr=told)
+        server = [program, "--host", "127.0.0.1", "--port", "0", "--storage-path", ":memory:", *options]
+        command = [sys.executable, "-c", GUARD, *server]
+        # Nobody wants to know which lines of it are covered, and finding out makes it slow.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=told, env=environment)
     try:
         yield f"mongodb://{_told_by(process, log)}"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.communicate(timeout=30)
 
 
 def _told_by(process: subprocess.Popen[bytes], log: Path) -> str:
@@ -70,9 +83,11 @@ def fresh_database(server: str) -> Iterator[str]:
     parts = urlsplit(server)
     name = f"matinee_test_{uuid4().hex[:12]}"
     options = parts.query
+    if "timeoutms=" not in options.lower():
+        options = "&".join(filter(None, (options, PATIENT)))
     if "@" in parts.netloc and "authsource=" not in options.lower():
         # The database in a URI is also where its user is known, unless it says otherwise.
-        options = "&".join(filter(None, (options, f"authSource={parts.path.strip('/') or 'admin'}")))
+        options += f"&authSource={parts.path.strip('/') or 'admin'}"
     yield parts._replace(path=f"/{name}", query=options).geturl()
     with MongoClient[dict[str, object]](server) as client:
         client.drop_database(name)

@@ -266,8 +266,5 @@ def test_a_page_of_a_sync_writes_its_movies_at_once(store: MongoStore) -> None:
     sent = commands(
         store, lambda store: put(store, facts(7001), facts(7002, title="Other"), facts(7004), gone=(7003,))
     )
-    assert [next(iter(each.items())) for each in sent if "movies" in each.values()] == [
-        ("find", "movies"),
-        ("update", "movies"),
-        ("delete", "movies"),
-    ]
+    writes = [next(iter(each.items())) for each in sent if WRITES.keys() & each.keys()]
+    assert [kind for kind, collection in writes if collection == "movies"] == ["update", "delete"]

@@ -8,11 +8,26 @@ import pytest
 from adapters import system
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.movies import FILTERS, SORTINGS
-from adapters.testkit.samples import GENRES, facts, invented, new_run, put
+from adapters.testkit.samples import (
+    GENRES,
+    account,
+    crowd,
+    facts,
+    fresh_id,
+    invented,
+    joined,
+    new_run,
+    put,
+    signed_in,
+    verdict,
+    wish,
+)
 from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, Value, Window
-from domain.ids import ImdbId, TmdbNumber, movie_id
+from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, movie_id
+from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity
+from domain.users import Role, User
 
 VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
 
@@ -109,3 +124,123 @@ def test_no_lookup_reads_a_whole_table(store: SqliteStore, call: Calls) -> None:
     if call(store) is not None:
         new_run(store)
     assert scans(store, call) == []
+
+
+USER, SESSION, RATING, ITEM = UserId("a" * 24), SessionId("b" * 24), RatingId("c" * 24), ItemId("d" * 24)
+
+
+@pytest.fixture(scope="module")
+def used(store: SqliteStore) -> SqliteStore:
+    """The store after people have come, rated and listed."""
+    ann = joined(store, id=USER, role=Role.ADMIN)
+    joined(store, "admin", role=Role.ADMIN)
+    signed_in(store, ann, id=SESSION)
+    store.ratings.add(verdict(USER, movie_id(1), id=RATING))
+    store.watchlists.add(wish(USER, movie_id(1), id=ITEM))
+    for user in crowd(store, 30):
+        for number in range(1, 20):
+            store.ratings.add(verdict(user, movie_id(number)))
+            store.watchlists.add(wish(user, movie_id(number)))
+    return store
+
+
+def come_and_go(store: SqliteStore) -> None:
+    """One user's way through the place."""
+    user = account(f"visitor{int(fresh_id(), 16)}")
+    store.users.add(user)
+    signed_in(store, user)
+    for number in (1, 2):
+        store.ratings.add(verdict(user.id, movie_id(number)))
+        store.ratings.put(verdict(user.id, movie_id(number), 3))
+        store.watchlists.add(wish(user.id, movie_id(number)))
+        store.watchlists.put(wish(user.id, movie_id(number), is_favorite=True))
+    store.ratings.remove_from(movie_id(1), user.id)
+    store.watchlists.remove_from(movie_id(1), user.id)
+    store.users.remove(user.id)
+
+
+def renamed(user: User) -> User:
+    return user.told(user.updated_at, username=f"{user.username[:9]}{int(fresh_id(), 16)}")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.users.get(USER),
+        lambda store: store.users.by_email("ann@example.com"),
+        lambda store: store.users.by_ids([USER, UserId("e" * 24)]),
+        lambda store: store.users.page(5, 2),
+        lambda store: store.users.count(),
+        lambda store: store.users.change(USER, renamed),
+        lambda store: store.users.change(USER, lambda user: user.told(system.now(), disabled=True)),
+        lambda store: store.sessions.caller(SESSION, system.now()),
+        lambda store: store.sessions.rotate(SESSION, "first", "first", system.now(), system.now()),
+        lambda store: store.sessions.remove(SESSION),
+        lambda store: store.sessions.remove_others(USER, but=SESSION),
+        lambda store: store.sessions.remove_expired(system.now()),
+        lambda store: store.ratings.get(RATING),
+        lambda store: store.ratings.of(USER, movie_id(1)),
+        lambda store: store.ratings.change(RATING, USER, lambda rating: rating.changed(system.now())),
+        lambda store: store.ratings.of_movie(movie_id(1), 5, 2),
+        lambda store: store.ratings.count(USER),
+        lambda store: store.watchlists.get(ITEM),
+        lambda store: store.watchlists.of(USER, movie_id(1)),
+        lambda store: store.watchlists.change(ITEM, USER, lambda item: item.toggled(system.now())),
+        lambda store: store.watchlists.count(USER),
+        lambda store: store.watchlists.count(USER, favorite=True),
+        lambda store: put(store, facts(9000), gone=(1, 2, 9000)),
+        come_and_go,
+    ],
+    ids=[
+        "user", "by address", "several users", "page of users", "count of users", "rename", "disable",
+        "caller", "rotate", "log out", "other sessions", "expired sessions", "rating", "rating of a movie",
+        "change a rating", "ratings of a movie", "count of ratings", "item", "item of a movie", "toggle",
+        "count of items", "count of favourites", "gone movies", "a whole visit",
+    ],
+)  # fmt: skip
+def test_nothing_that_users_do_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
+    assert scans(used, call) == []
+
+
+@pytest.mark.parametrize("by", RatingOrder)
+@pytest.mark.parametrize("descending", [True, False])
+def test_ratings_of_a_user_are_sorted_by_an_index(
+    used: SqliteStore, by: RatingOrder, *, descending: bool
+) -> None:
+    steps = list(
+        plans(used, lambda store: store.ratings.of_user(USER, by, descending=descending, limit=5, skip=2))
+    )
+    assert not [step for step in steps if step.startswith("SCAN") or step.endswith("FOR ORDER BY")]
+    if by is RatingOrder.RATING:
+        assert not [step for step in steps if "TEMP B-TREE" in step]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.users.page(5, 2),
+        lambda store: store.ratings.of_movie(movie_id(1), 5, 2),
+        lambda store: store.watchlists.of_user(USER, favorite=None, limit=5),
+        lambda store: store.watchlists.of_user(USER, favorite=True, limit=5),
+        lambda store: store.watchlists.of_user(USER, favorite=False, limit=5, skip=2),
+    ],
+    ids=["users", "ratings of a movie", "watchlist", "favourites", "not favourites"],
+)
+def test_lists_of_what_users_have_are_never_sorted(used: SqliteStore, call: Calls) -> None:
+    assert not [step for step in plans(used, call) if "TEMP B-TREE" in step or step.startswith("SCAN")]
+
+
+def test_a_caller_is_told_by_two_lookups(used: SqliteStore) -> None:
+    steps = list(plans(used, lambda store: store.sessions.caller(SESSION, system.now())))
+    assert steps == [
+        "SEARCH sessions USING PRIMARY KEY (id=?)",
+        "SEARCH users USING PRIMARY KEY (id=?)",
+    ]
+
+
+def test_a_recount_reads_ratings_by_their_index_and_only_movies_with_a_tally(used: SqliteStore) -> None:
+    assert set(scans(used, lambda store: store.ratings.drifts())) <= {
+        "SCAN ratings USING COVERING INDEX ratings_by_movie",
+        "SCAN counted",
+        "SCAN movies USING INDEX movies_by_tally",
+    }

@@ -4,18 +4,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bson import ObjectId
 
+from adapters.mongo.documents import tally_document
 from adapters.mongo.store import MongoStore
+from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
+    ConcurrentRatingsContract,
+    DriftContract,
     GenreRepositoryContract,
+    ListedMoviesContract,
     LocksContract,
     MovieListContract,
     MovieRepositoryContract,
     MovieSearchContract,
+    RatedMoviesContract,
+    RatingRepositoryContract,
+    SessionRepositoryContract,
     SyncRunRepositoryContract,
+    UserRepositoryContract,
+    WatchlistRepositoryContract,
 )
 from adapters.testkit.locks import SetClock
+from adapters.testkit.ratings import Skew
+from domain.ids import MovieId
+from domain.ratings import Tally
 
 
 class Contracts(
@@ -25,12 +39,35 @@ class Contracts(
     GenreRepositoryContract,
     SyncRunRepositoryContract,
     LocksContract,
+    UserRepositoryContract,
+    SessionRepositoryContract,
+    RatingRepositoryContract,
+    RatedMoviesContract,
+    ConcurrentRatingsContract,
+    DriftContract,
+    WatchlistRepositoryContract,
+    ListedMoviesContract,
 ):
     """Everything that a store must keep."""
 
     @pytest.fixture
     def clock(self) -> SetClock:
         return SetClock()
+
+
+def test_no_contract_hides_a_test_of_another() -> None:
+    names = [name for contract in Contracts.__bases__ for name in vars(contract) if name.startswith("test_")]
+    assert len(names) == len(set(names))
+
+
+def skewed_in(store: SqliteStore) -> Skew:
+    """Sets a tally that no ratings account for."""
+
+    def skew(movie: MovieId, tally: Tally) -> None:
+        with store.database.writing() as connection:
+            set_tally(connection, movie, tally)
+
+    return skew
 
 
 class TestSqliteFile(Contracts):
@@ -41,6 +78,10 @@ class TestSqliteFile(Contracts):
         yield store
         store.close()
 
+    @pytest.fixture
+    def skew(self, store: SqliteStore) -> Skew:
+        return skewed_in(store)
+
 
 class TestSqliteInMemory(Contracts):
     @pytest.fixture
@@ -50,6 +91,10 @@ class TestSqliteInMemory(Contracts):
         yield store
         store.close()
 
+    @pytest.fixture
+    def skew(self, store: SqliteStore) -> Skew:
+        return skewed_in(store)
+
 
 class TestMongo(Contracts):
     @pytest.fixture
@@ -58,3 +103,11 @@ class TestMongo(Contracts):
         store.prepare()
         yield store
         store.close()
+
+    @pytest.fixture
+    def skew(self, store: MongoStore) -> Skew:
+        def skew(movie: MovieId, tally: Tally) -> None:
+            with store.database.using() as database:
+                database.movies.update_one({"_id": ObjectId(movie)}, {"$set": tally_document(tally)})
+
+        return skew

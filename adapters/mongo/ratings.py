@@ -1,0 +1,234 @@
+"""The ratings of the distributed store, each of which moves with its movie's tally."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from adapters.mongo.database import RATING_FIELDS, Database, Document, Documents
+from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
+from adapters.mongo.users import rely_on
+from domain.ids import MovieId, RatingId, UserId
+from domain.movies import MovieNotFound
+from domain.ratings import (
+    LOWEST,
+    STEPS,
+    AlreadyRated,
+    Drift,
+    NotYourRating,
+    Rating,
+    RatingNotFound,
+    RatingOrder,
+    Score,
+    Tally,
+    between,
+)
+
+RECOUNTED_AT_ONCE = 500
+"""So many movies are compared with their ratings in one step."""
+
+PATIENCE_TO_RECOUNT = 60
+"""Seconds that such a step may take, or the recount of one movie."""
+
+BEFORE_ALL = ObjectId("0" * 24)
+
+
+@dataclass(frozen=True, slots=True)
+class MongoRatingRepository:
+    """RatingRepository over MongoDB."""
+
+    database: Database
+
+    def add(self, rating: Rating) -> Tally:
+        return self.database.transaction(lambda database: _add(database, rating), _about(rating))
+
+    def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
+        try:
+            return self.database.transaction(lambda database: _put(database, rating), _about(rating))
+        except AlreadyRated:
+            # The user's first rating came in from another process, unseen. Now it can be seen.
+            return self.database.transaction(lambda database: _put(database, rating), _about(rating))
+
+    def change(
+        self, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
+    ) -> tuple[Rating, Tally]:
+        about = _about(self.get(rating))
+        return self.database.transaction(lambda database: _change(database, rating, user, change), about)
+
+    def remove(self, rating: RatingId, user: UserId) -> Tally:
+        about = _about(self.get(rating))
+        return self.database.transaction(
+            lambda database: _remove(database, _own(database, rating, user)), about
+        )
+
+    def remove_from(self, movie: MovieId, user: UserId) -> None:
+        found = self.of(user, movie)
+        if found:
+            self.database.transaction(lambda database: _remove_from(database, movie, user), _about(found))
+
+    def get(self, rating: RatingId) -> Rating:
+        with self.database.using() as database:
+            return _stored(database, rating)
+
+    def of(self, user: UserId, movie: MovieId) -> Rating | None:
+        with self.database.using() as database:
+            return _of(database, user, movie)
+
+    def of_user(
+        self, user: UserId, by: RatingOrder, *, descending: bool, limit: int, skip: int = 0
+    ) -> list[Rating]:
+        order = [(RATING_FIELDS[by], -1 if descending else 1), ("_id", 1)]
+        hint = f"by_{by}_{'desc' if descending else 'asc'}"
+        return self._ratings({"userId": own_id(user)}, order, hint, limit, skip)
+
+    def of_movie(self, movie: MovieId, limit: int, skip: int = 0) -> list[Rating]:
+        order = [("createdAt", -1), ("_id", 1)]
+        return self._ratings({"movieId": own_id(movie)}, order, "by_movie", limit, skip)
+
+    def count(self, user: UserId) -> int:
+        with self.database.using() as database:
+            return database.ratings.count_documents({"userId": own_id(user)}, hint="one_per_movie")
+
+    def drifts(self, *, repair: bool = False) -> list[Drift]:
+        found = (self._drift(movie, repair=repair) for movie in self._suspects())
+        return [drift for drift in found if drift]
+
+    def _ratings(
+        self, wanted: Document, order: list[tuple[str, int]], hint: str, limit: int, skip: int
+    ) -> list[Rating]:
+        with self.database.using() as database:
+            found = database.ratings.find(wanted, sort=order, hint=hint).skip(skip).limit(limit)
+            return [rating_of(document) for document in found]
+
+    def _suspects(self) -> Iterator[MovieId]:
+        """Movies whose tally seems wrong, by id: it is read a moment before the ratings are."""
+        last: ObjectId | None = BEFORE_ALL
+        while last:
+            with self.database.using(PATIENCE_TO_RECOUNT) as database:
+                stored = _tallies_after(database, last)
+                counted = _counted(database, {"$gt": last, "$lte": max(stored)}) if stored else {}
+            yield from (
+                MovieId(str(movie)) for movie, tally in stored.items() if tally != counted.get(movie, Tally())
+            )
+            last = max(stored) if len(stored) == RECOUNTED_AT_ONCE else None
+
+    def _drift(self, movie: MovieId, *, repair: bool) -> Drift | None:
+        """What is wrong with a movie's tally, and stays wrong when looked at in one step."""
+        found = self.database.transaction(
+            lambda database: _drift(database, movie), patience=PATIENCE_TO_RECOUNT
+        )
+        if found and repair:
+            # Once more, with raters kept away: what is written is the recount of that very moment.
+            found = self.database.transaction(
+                lambda database: _repaired(database, movie), {movie}, PATIENCE_TO_RECOUNT
+            )
+        return found
+
+
+def _add(database: Documents, rating: Rating) -> Tally:
+    try:
+        database.ratings.insert_one(rating_document(rating))
+    except DuplicateKeyError as error:
+        raise AlreadyRated from error
+    rely_on(database, rating.user)
+    return _move(database, rating.movie, between(None, rating.score))
+
+
+def _put(database: Documents, rating: Rating) -> tuple[Rating, Tally, bool]:
+    before = _of(database, rating.user, rating.movie)
+    if before is None:
+        return rating, _add(database, rating), True
+    after = replace(rating, id=before.id, created_at=before.created_at)
+    return after, _replace(database, before, after), False
+
+
+def _change(
+    database: Documents, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
+) -> tuple[Rating, Tally]:
+    before = _own(database, rating, user)
+    after = change(before)
+    return after, _replace(database, before, after)
+
+
+def _replace(database: Documents, before: Rating, after: Rating) -> Tally:
+    database.ratings.replace_one({"_id": own_id(before.id)}, rating_document(after))
+    return _move(database, before.movie, between(before.score, after.score))
+
+
+def _remove(database: Documents, rating: Rating) -> Tally:
+    database.ratings.delete_one({"_id": own_id(rating.id)})
+    return _move(database, rating.movie, between(rating.score, None))
+
+
+def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
+    found = _of(database, user, movie)
+    if found:
+        _remove(database, found)
+
+
+def _move(database: Documents, movie: MovieId, step: Tally) -> Tally:
+    """Take the tally a step further; last in a transaction, since this is where raters meet."""
+    found = database.movies.find_one({"_id": own_id(movie)}, {"ratingsCounts": True})
+    if found is None:
+        raise MovieNotFound(movie)
+    tally = tally_of(found) + step
+    if any(step.counts):
+        database.movies.update_one({"_id": own_id(movie)}, {"$set": tally_document(tally)})
+    return tally
+
+
+def _stored(database: Documents, rating: RatingId) -> Rating:
+    found = database.ratings.find_one({"_id": own_id(rating)})
+    if found is None:
+        raise RatingNotFound
+    return rating_of(found)
+
+
+def _own(database: Documents, rating: RatingId, user: UserId) -> Rating:
+    found = _stored(database, rating)
+    if found.user != user:
+        raise NotYourRating
+    return found
+
+
+def _of(database: Documents, user: UserId, movie: MovieId) -> Rating | None:
+    found = database.ratings.find_one({"userId": own_id(user), "movieId": own_id(movie)})
+    return rating_of(found) if found else None
+
+
+def _tallies_after(database: Documents, last: ObjectId) -> dict[ObjectId, Tally]:
+    """The tallies of the movies next in order of ids."""
+    found = database.movies.find({"_id": {"$gt": last}}, {"ratingsCounts": True}, sort=[("_id", 1)])
+    return {movie["_id"]: tally_of(movie) for movie in found.limit(RECOUNTED_AT_ONCE)}
+
+
+def _counted(database: Documents, movies: object) -> dict[ObjectId, Tally]:
+    """The tallies of some movies by their ratings; a movie without any has none."""
+    group = {"_id": {"movie": "$movieId", "rating": "$rating"}, "count": {"$sum": 1}}
+    pipeline: list[Document] = [{"$match": {"movieId": movies}}, {"$group": group}]
+    counts: defaultdict[ObjectId, list[int]] = defaultdict(lambda: [0] * STEPS)
+    for found in database.ratings.aggregate(pipeline, hint="by_movie"):
+        score = Score.of(found["_id"]["rating"])
+        counts[found["_id"]["movie"]][score.half_points - LOWEST] = found["count"]
+    return {movie: Tally(tuple(each)) for movie, each in counts.items()}
+
+
+def _drift(database: Documents, movie: MovieId) -> Drift | None:
+    found = database.movies.find_one({"_id": own_id(movie)}, {"ratingsCounts": True})
+    if found is None:
+        return None
+    stored, counted = tally_of(found), _counted(database, found["_id"]).get(found["_id"], Tally())
+    return Drift(movie, stored, counted) if stored != counted else None
+
+
+def _repaired(database: Documents, movie: MovieId) -> Drift | None:
+    found = _drift(database, movie)
+    if found:
+        database.movies.update_one({"_id": own_id(movie)}, {"$set": tally_document(found.counted)})
+    return found
+
+
+def _about(rating: Rating) -> Iterable[str]:
+    return {rating.movie, rating.user}

@@ -1,0 +1,1 @@
+"""Passwords and tokens: argon2-cffi and PyJWT behind PasswordHasher and AccessTokens."""

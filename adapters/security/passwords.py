@@ -1,0 +1,56 @@
+"""Passwords: slow hashes of them, and which of them everybody tries first."""
+
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cache
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
+"""OWASP's minimum for argon2id (Password Storage Cheat Sheet): 19 MiB, t=2, p=1; about 20 ms of one core."""
+
+
+def _argon2() -> PasswordHasher:
+    return PasswordHasher(
+        time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, hash_len=32, salt_len=16, type=Type.ID
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2PasswordHasher:
+    """argon2id hashes as PHC strings. Nothing that is verified raises, however broken it is."""
+
+    argon2: PasswordHasher = field(default_factory=_argon2, repr=False)
+
+    def hash(self, password: str) -> str:
+        return self.argon2.hash(_typed(password))
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        try:
+            return self.argon2.verify(password_hash, _typed(password))
+        except (Argon2Error, InvalidHashError, UnicodeError):
+            return False
+
+    def outdated(self, password_hash: str) -> bool:
+        try:
+            return self.argon2.check_needs_rehash(password_hash)
+        except InvalidHashError:
+            return True
+
+
+def is_common(password: str) -> bool:
+    """Whether a password is among the 30,000 most common ones of zxcvbn's list, whatever its case."""
+    return password.casefold() in _common()
+
+
+def _typed(password: str) -> str:
+    """The password composed (NFC): keyboards differ in how they send an é."""
+    return unicodedata.normalize("NFC", password)
+
+
+@cache
+def _common() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  0.1 s that only choosing one costs
+
+    return frozenset(each.casefold() for each in FREQUENCY_LISTS["passwords"])

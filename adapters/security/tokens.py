@@ -1,0 +1,102 @@
+"""Access tokens: JSON Web Tokens (RFC 7519) that this service signs for itself, kept to by RFC 8725."""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated
+
+import jwt
+import msgspec
+
+from adapters.security.secrets import SecretUnfit, fit_to_sign
+from domain.ids import OWN_ID, SessionId, UserId
+from domain.ports import Clock
+from domain.users import TokenRejected
+
+ALGORITHM = "HS256"
+"""The only one, whatever a token's header says."""
+
+ISSUER, AUDIENCE = "matinee", "matinee-api"
+
+LONGEST_TOKEN = 4096
+"""Characters; ours have about 330, and nothing longer is worth the work."""
+
+SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""Without padding, which a decoder would forgive: each token has one spelling."""
+
+Id = Annotated[str, msgspec.Meta(pattern=rf"^{OWN_ID.pattern}\Z")]
+
+Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one of our tokens says; times are whole seconds since 1970. `sid` is the session."""
+
+    iss: str
+    aud: str
+    sub: Id
+    sid: Id
+    jti: Annotated[str, msgspec.Meta(min_length=1)]
+    iat: Seconds
+    exp: Seconds
+    nbf: Seconds = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JwtAccessTokens:
+    """Tokens signed with one secret by HMAC-SHA-256. Raises SecretUnfit for one that cannot sign safely."""
+
+    secret: bytes = field(repr=False)
+    lasts: timedelta
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        fit_to_sign(self.secret, "JWT_SECRET")
+        try:
+            jwt.encode({}, self.secret, ALGORITHM)
+        except jwt.InvalidKeyError as error:
+            raise SecretUnfit("JWT_SECRET", "must not be a public or private key") from error
+
+    def issue(self, user: UserId, session: SessionId) -> str:
+        now = int(self.clock().timestamp())
+        claims = Claims(
+            iss=ISSUER,
+            aud=AUDIENCE,
+            sub=user,
+            sid=session,
+            jti=secrets.token_hex(12),
+            iat=now,
+            exp=now + int(self.lasts.total_seconds()),
+        )
+        return jwt.encode(msgspec.to_builtins(claims), self.secret, ALGORITHM)
+
+    def read(self, token: str) -> SessionId:
+        claims = self._claims(token)
+        if not max(claims.iat, claims.nbf) <= self.clock().timestamp() < claims.exp:
+            raise TokenRejected
+        return SessionId(claims.sid)
+
+    def _claims(self, token: str) -> Claims:
+        """What a token of ours says, whenever it holds. Raises TokenRejected."""
+        if len(token) > LONGEST_TOKEN or not SHAPE.fullmatch(token):
+            raise TokenRejected
+        try:
+            said = jwt.decode(
+                token,
+                self.secret,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                options={
+                    "require": ["iss", "aud", "sub", "sid", "jti", "iat", "exp"],
+                    "strict_aud": True,
+                    # Times are compared with our own clock.
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "verify_exp": False,
+                },
+            )
+            return msgspec.convert(said, Claims)
+        except (jwt.PyJWTError, msgspec.ValidationError) as error:
+            raise TokenRejected from error

@@ -1,0 +1,159 @@
+"""The accounts and sessions of the embedded store."""
+
+import sqlite3
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.sqlite.database import AT_ONCE, Database, marks
+from adapters.sqlite.ratings import withdraw_all
+from adapters.sqlite.rows import insert, moment, session_row, update, user_of, user_row
+from domain.ids import SessionId, UserId
+from domain.users import (
+    Caller,
+    EmailTaken,
+    LastAdmin,
+    Session,
+    User,
+    UsernameTaken,
+    UserNotFound,
+    folded,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteUserRepository:
+    """UserRepository over SQLite."""
+
+    database: Database
+
+    def add(self, user: User) -> None:
+        row = user_row(user)
+        with self.database.writing() as connection:
+            _claim(connection, user)
+            connection.execute(insert("users", row), row)
+            connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'users'")
+
+    def get(self, user: UserId) -> User:
+        with self.database.reading() as connection:
+            return _get(connection, user)
+
+    def by_email(self, email: str) -> User | None:
+        with self.database.reading() as connection:
+            row = connection.execute(
+                "SELECT * FROM users WHERE folded_email = ?", (folded(email),)
+            ).fetchone()
+        return user_of(row) if row else None
+
+    def by_ids(self, users: Collection[UserId]) -> dict[UserId, User]:
+        wanted, found = list(users), dict[UserId, User]()
+        with self.database.reading() as connection:
+            for start in range(0, len(wanted), AT_ONCE):
+                part = wanted[start : start + AT_ONCE]
+                rows = connection.execute(f"SELECT * FROM users WHERE id IN {marks(part)}", part)
+                found |= {user.id: user for user in map(user_of, rows)}
+        return found
+
+    def change(self, user: UserId, change: Callable[[User], User]) -> User:
+        with self.database.writing() as connection:
+            before = _get(connection, user)
+            after = change(before)
+            _spare_the_last_admin(connection, before, after)
+            _claim(connection, after)
+            row = user_row(after)
+            connection.execute(update("users", row), row)
+            if after.disabled:
+                connection.execute("DELETE FROM sessions WHERE user = ?", (user,))
+        return after
+
+    def remove(self, user: UserId) -> None:
+        with self.database.writing() as connection:
+            _spare_the_last_admin(connection, _get(connection, user), None)
+            withdraw_all(connection, user)
+            connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
+            connection.execute("DELETE FROM sessions WHERE user = ?", (user,))
+            connection.execute("DELETE FROM users WHERE id = ?", (user,))
+            connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")
+
+    def page(self, limit: int, skip: int = 0) -> list[User]:
+        statement = "SELECT * FROM users WHERE created_at > '' ORDER BY created_at, id LIMIT ? OFFSET ?"
+        with self.database.reading() as connection:
+            return [user_of(row) for row in connection.execute(statement, (limit, skip))]
+
+    def count(self) -> int:
+        with self.database.reading() as connection:
+            (count,) = connection.execute("SELECT value FROM counters WHERE name = 'users'").fetchone()
+        return int(count)
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteSessionRepository:
+    """SessionRepository over SQLite."""
+
+    database: Database
+
+    def add(self, session: Session) -> None:
+        row = session_row(session)
+        with self.database.writing() as connection:
+            connection.execute(insert("sessions", row), row)
+
+    def caller(self, session: SessionId, at: datetime) -> Caller | None:
+        with self.database.reading() as connection:
+            row = connection.execute(
+                "SELECT users.* FROM sessions CROSS JOIN users ON users.id = sessions.user"
+                " WHERE sessions.id = ? AND sessions.expires_at > ? AND NOT users.disabled",
+                (session, moment(at)),
+            ).fetchone()
+        return Caller(user=user_of(row), session=session) if row else None
+
+    def rotate(
+        self, session: SessionId, old_hash: str, new_hash: str, at: datetime, expires_at: datetime
+    ) -> bool:
+        with self.database.writing() as connection:
+            done = connection.execute(
+                "UPDATE sessions SET refresh_hash = ?, expires_at = ?"
+                " WHERE id = ? AND refresh_hash = ? AND expires_at > ?",
+                (new_hash, moment(expires_at), session, old_hash, moment(at)),
+            )
+        return done.rowcount > 0
+
+    def remove(self, session: SessionId) -> None:
+        with self.database.writing() as connection:
+            connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
+
+    def remove_others(self, user: UserId, but: SessionId | None = None) -> None:
+        with self.database.writing() as connection:
+            connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, but))
+
+    def remove_expired(self, at: datetime) -> int:
+        with self.database.writing() as connection:
+            done = connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (moment(at),))
+        return done.rowcount
+
+
+def _get(connection: sqlite3.Connection, user: UserId) -> User:
+    row = connection.execute("SELECT * FROM users WHERE id = ?", (user,)).fetchone()
+    if row is None:
+        raise UserNotFound
+    return user_of(row)
+
+
+def _claim(connection: sqlite3.Connection, user: User) -> None:
+    """See to it that nobody else has the user's address or name; in a write transaction that stays so."""
+    if _others(connection, "folded_email", user.folded_email, user.id):
+        raise EmailTaken
+    if _others(connection, "folded_username", user.folded_username, user.id):
+        raise UsernameTaken
+
+
+def _others(connection: sqlite3.Connection, column: str, value: str, but: UserId) -> bool:
+    statement = f"SELECT 1 FROM users WHERE {column} = ? AND id != ?"
+    return connection.execute(statement, (value, but)).fetchone() is not None
+
+
+def _spare_the_last_admin(connection: sqlite3.Connection, before: User, after: User | None) -> None:
+    if not before.runs_the_place or (after and after.runs_the_place):
+        return
+    statement = "SELECT 1 FROM users WHERE runs_the_place = 1 AND id != ? LIMIT 1"
+    if connection.execute(statement, (before.id,)).fetchone() is None:
+        raise LastAdmin

@@ -1,0 +1,273 @@
+"""Ratings and watchlists driven at random against a model made of plain dicts, over both stores."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from adapters import system
+from adapters.mongo.store import MongoStore
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import Stores, facts, put
+from application.ratings import (
+    ChangeRating,
+    ListMovieRatings,
+    RateMovie,
+    SetRating,
+    UnrateMovie,
+    WithdrawRating,
+)
+from application.watchlist import (
+    AddToWatchlist,
+    ChangeItem,
+    GetRelation,
+    ListWatchlist,
+    SetOnWatchlist,
+    TakeOffWatchlist,
+    ToggleFavorite,
+)
+from domain.errors import Forbidden
+from domain.ids import ItemId, RatingId, TmdbNumber, UserId, movie_id
+from domain.ratings import HIGHEST, LOWEST, AlreadyRated, RatingNotFound, Score, Tally
+from domain.users import User
+from domain.watchlist import AlreadyListed, ItemNotFound
+from tests.contracts.mongo_server import fresh_database
+
+MOVIES = (1, 2, 3)
+PEOPLE = 3
+
+people = st.integers(0, PEOPLE - 1)
+movies = st.sampled_from(MOVIES)
+scores = st.integers(LOWEST, HIGHEST).map(Score)
+texts = st.none() | st.sampled_from(["good", "bad"])
+Key = tuple[int, int]
+
+
+class People(RuleBasedStateMachine):
+    """What each of a few people thinks of a few movies, and means to see."""
+
+    store: Stores
+
+    @initialize()
+    def begin(self) -> None:
+        self.names = count(1)
+        self.users = [self.newcomer() for _ in range(PEOPLE)]
+        self.scores: dict[Key, tuple[Score, str | None]] = {}
+        self.items: dict[Key, tuple[bool, str | None]] = {}
+        store = self.store
+        written: dict[str, Any] = {"movies": store.movies, "clock": system.now, "new_id": system.fresh_id}
+        changed: dict[str, Any] = {"movies": store.movies, "clock": system.now}
+        self.rate_movie = RateMovie(ratings=store.ratings, **written)
+        self.set_rating = SetRating(ratings=store.ratings, **written)
+        self.change_rating = ChangeRating(ratings=store.ratings, **changed)
+        self.add_item = AddToWatchlist(watchlist=store.watchlists, **written)
+        self.set_item = SetOnWatchlist(watchlist=store.watchlists, **written)
+        self.change_item = ChangeItem(watchlist=store.watchlists, **changed)
+        self.toggle = ToggleFavorite(watchlist=store.watchlists, **changed)
+
+    def newcomer(self) -> User:
+        number = next(self.names)
+        user = User(
+            id=UserId(system.fresh_id()),
+            username=f"user{number}",
+            email=f"user{number}@example.org",
+            password_hash="-",
+            created_at=system.now(),
+            updated_at=system.now(),
+        )
+        self.store.users.add(user)
+        return user
+
+    def rating_of(self, who: int, movie: int) -> RatingId:
+        found = self.store.ratings.of(self.users[who].id, movie_id(movie))
+        return found.id if found else RatingId("0" * 24)
+
+    def item_of(self, who: int, movie: int) -> ItemId:
+        found = self.store.watchlists.of(self.users[who].id, movie_id(movie))
+        return found.id if found else ItemId("0" * 24)
+
+    @rule(who=people, movie=movies, score=scores, review=texts)
+    def rate(self, who: int, movie: int, score: Score, review: str | None) -> None:
+        def act() -> object:
+            return self.rate_movie(user=self.users[who], movie=TmdbNumber(movie), score=score, review=review)
+
+        if (who, movie) in self.scores:
+            with pytest.raises(AlreadyRated):
+                act()
+        else:
+            act()
+            self.scores[who, movie] = score, review
+
+    @rule(who=people, movie=movies, score=scores, review=texts)
+    def set_score(self, who: int, movie: int, score: Score, review: str | None) -> None:
+        rated = self.set_rating(user=self.users[who], movie=TmdbNumber(movie), score=score, review=review)
+        assert rated.created == ((who, movie) not in self.scores)
+        self.scores[who, movie] = score, review
+        assert rated.tally == self.tally(movie)
+
+    @rule(who=people, other=people, movie=movies, score=st.none() | scores, review=texts)
+    def change(self, who: int, other: int, movie: int, score: Score | None, review: str | None) -> None:
+        rating = self.rating_of(other, movie)
+
+        def act() -> object:
+            return self.change_rating(user=self.users[who], rating=rating, score=score, review=review)
+
+        if (other, movie) not in self.scores:
+            with pytest.raises(RatingNotFound):
+                act()
+        elif who != other:
+            with pytest.raises(Forbidden):
+                act()
+        else:
+            act()
+            self.scores[who, movie] = score or self.scores[who, movie][0], review
+
+    @rule(who=people, other=people, movie=movies)
+    def withdraw(self, who: int, other: int, movie: int) -> None:
+        rating = self.rating_of(other, movie)
+        withdraw = WithdrawRating(ratings=self.store.ratings)
+        if (other, movie) not in self.scores:
+            with pytest.raises(RatingNotFound):
+                withdraw(user=self.users[who], rating=rating)
+        elif who != other:
+            with pytest.raises(Forbidden):
+                withdraw(user=self.users[who], rating=rating)
+        else:
+            withdraw(user=self.users[who], rating=rating)
+            del self.scores[who, movie]
+
+    @rule(who=people, movie=movies)
+    def unrate(self, who: int, movie: int) -> None:
+        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies)(
+            user=self.users[who], movie=TmdbNumber(movie)
+        )
+        self.scores.pop((who, movie), None)
+
+    @rule(who=people, movie=movies, favorite=st.booleans(), note=texts)
+    def add(self, who: int, movie: int, favorite: bool, note: str | None) -> None:
+        def act() -> object:
+            return self.add_item(
+                user=self.users[who], movie=TmdbNumber(movie), is_favorite=favorite, note=note
+            )
+
+        if (who, movie) in self.items:
+            with pytest.raises(AlreadyListed):
+                act()
+        else:
+            act()
+            self.items[who, movie] = favorite, note
+
+    @rule(who=people, movie=movies, favorite=st.booleans(), note=texts)
+    def set_listed(self, who: int, movie: int, favorite: bool, note: str | None) -> None:
+        listed = self.set_item(user=self.users[who], movie=TmdbNumber(movie), is_favorite=favorite, note=note)
+        assert listed.created == ((who, movie) not in self.items)
+        self.items[who, movie] = favorite, note
+
+    @rule(who=people, movie=movies, toggled=st.booleans(), note=texts)
+    def change_listed(self, who: int, movie: int, toggled: bool, note: str | None) -> None:
+        item = self.item_of(who, movie)
+
+        def act() -> object:
+            if toggled:
+                return self.toggle(user=self.users[who], item=item)
+            return self.change_item(user=self.users[who], item=item, note=note)
+
+        if (who, movie) not in self.items:
+            with pytest.raises(ItemNotFound):
+                act()
+        else:
+            act()
+            favorite, before = self.items[who, movie]
+            self.items[who, movie] = (not favorite, before) if toggled else (favorite, note)
+
+    @rule(who=people, movie=movies)
+    def take_off(self, who: int, movie: int) -> None:
+        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies)(
+            user=self.users[who], movie=TmdbNumber(movie)
+        )
+        self.items.pop((who, movie), None)
+
+    @rule(who=people)
+    def leave(self, who: int) -> None:
+        self.store.users.remove(self.users[who].id)
+        self.users[who] = self.newcomer()
+        for key in [key for key in (*self.scores, *self.items) if key[0] == who]:
+            self.scores.pop(key, None)
+            self.items.pop(key, None)
+
+    def tally(self, movie: int) -> Tally:
+        return Tally.of(score for (_, rated), (score, _) in self.scores.items() if rated == movie)
+
+    @invariant()
+    def tallies_are_recounts(self) -> None:
+        held = self.store.movies.held(MOVIES)
+        assert {number: movie.tally for number, movie in held.items()} == {n: self.tally(n) for n in MOVIES}
+        assert self.store.ratings.drifts() == []
+
+    @invariant()
+    def everyone_sees_their_own(self) -> None:
+        relation = GetRelation(
+            ratings=self.store.ratings, watchlist=self.store.watchlists, movies=self.store.movies
+        )
+        for who, user in enumerate(getattr(self, "users", [])):
+            for movie in MOVIES:
+                found = relation(user=user, movie=TmdbNumber(movie))
+                rated = (found.rating.score, found.rating.review) if found.rating else None
+                listed = (found.item.is_favorite, found.item.note) if found.item else None
+                assert (rated, listed) == (self.scores.get((who, movie)), self.items.get((who, movie)))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "users"):
+            return
+        listing = ListMovieRatings(
+            ratings=self.store.ratings, movies=self.store.movies, users=self.store.users
+        )
+        for movie in MOVIES:
+            page = listing(movie=TmdbNumber(movie), limit=100, skip=0)
+            assert len(page.ratings) == page.total == self.tally(movie).count
+        watchlist = ListWatchlist(watchlist=self.store.watchlists, movies=self.store.movies)
+        for who, user in enumerate(self.users):
+            favorites = watchlist(user=user, favorite=True, limit=100, skip=0)
+            assert favorites.total == sum(mine and who == key[0] for key, (mine, _) in self.items.items())
+        for user in self.users:
+            self.store.users.remove(user.id)
+
+
+@contextmanager
+def sqlite(_: pytest.FixtureRequest) -> Iterator[Stores]:
+    store = SqliteStore(path=None, clock=system.now)
+    store.prepare()
+    yield store
+    store.close()
+
+
+@contextmanager
+def mongo(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    with fresh_database(request.getfixturevalue("secantus")) as uri:
+        store = MongoStore(uri=uri, clock=system.now)
+        store.prepare()
+        yield store
+        store.close()
+
+
+@pytest.mark.parametrize(("kind", "examples", "steps"), [(sqlite, 60, 40), (mongo, 5, 20)])
+def test_people_see_what_a_plain_dict_would_show(
+    kind: Callable[[pytest.FixtureRequest], Any], examples: int, steps: int, request: pytest.FixtureRequest
+) -> None:
+    with kind(request) as store:
+        put(cast("Stores", store), *(facts(number) for number in MOVIES))
+        machine = type("PeopleOverThisStore", (People,), {"store": store})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=steps,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
