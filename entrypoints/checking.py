@@ -2,8 +2,9 @@
 breaks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -23,9 +24,18 @@ class Faults(Invalid):
         return "; ".join(self.sentences)
 
 
-def rule(sentence: str, **bounds: Any) -> msgspec.Meta:  # noqa: ANN401  as Meta takes them
-    """The bounds of a field together with the words that state them."""
-    return msgspec.Meta(extra={"rule": sentence}, **bounds)
+def rule(
+    sentence: str,
+    *,
+    fits: Callable[[Any], object] | None = None,
+    **bounds: Any,  # noqa: ANN401  as Meta takes them
+) -> msgspec.Meta:
+    """The bounds of a field together with the words that state them.
+
+    `fits` is a rule of the domain: called with a value within the bounds, it raises Invalid, in words of its
+    own, for one that breaks it.
+    """
+    return msgspec.Meta(extra={"rule": sentence, "fits": fits}, **bounds)
 
 
 def checked(
@@ -36,16 +46,17 @@ def checked(
     Without `strict`, texts are read as numbers where numbers are wanted. A fault's words come from the `rule`
     in the field's annotation. Raises Faults: every unknown, missing or wrong field.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    hints = get_type_hints(kind, include_extras=True)
+    fields = _fields(kind)
     sentences = [f"{name} is not a known {noun}" for name in raw if name not in fields]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in raw:
             try:
-                values[field.name] = msgspec.convert(raw[name], hints[field.name], strict=strict)
+                values[field.name] = field.read(raw[name], strict=strict)
             except msgspec.ValidationError as error:
-                sentences.append(f"{name} {_rule_of(hints[field.name]) or _plain(error)}")
+                sentences.append(f"{name} {field.rule or _plain(error)}")
+            except Invalid as error:
+                sentences.append(str(error))
         elif field.required:
             sentences.append(f"{name} is required")
     if sentences:
@@ -53,12 +64,43 @@ def checked(
     return kind(**values)
 
 
-def _rule_of(annotation: object) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a Struct, and what must hold of it."""
+
+    name: str
+    required: bool
+    annotation: Any
+    rule: str | None
+    fits: Callable[[Any], object] | None
+
+    def read(self, raw: object, *, strict: bool) -> object:
+        """The value. Raises ValidationError or Invalid."""
+        value: object = msgspec.convert(raw, self.annotation, strict=strict)
+        if self.fits and value is not None:
+            self.fits(value)
+        return value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+    """The fields of a Struct by their outer names."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        field.encode_name: _Field(field.name, field.required, hints[field.name], **_extras(hints[field.name]))
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def _extras(annotation: object) -> dict[str, Any]:
+    return next(_stated(annotation), {"rule": None, "fits": None})
+
+
+def _stated(annotation: object) -> Iterator[dict[str, Any]]:
     for part in (annotation, *get_args(annotation)):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta) and meta.extra and "rule" in meta.extra:
-                return str(meta.extra["rule"])
-    return None
+                yield meta.extra
 
 
 def _plain(error: msgspec.ValidationError) -> str:

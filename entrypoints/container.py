@@ -1,7 +1,9 @@
 """The composition root: the only place that knows which adapter stands behind which port."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Protocol
 
 from dependency_injector import providers
@@ -10,14 +12,72 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.security.passwords import Argon2PasswordHasher, is_common
+from adapters.security.secrets import kept_secret, new_secret
+from adapters.security.tokens import JwtAccessTokens
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.source import TmdbMovieSource
+from application.accounts import (
+    Authenticate,
+    ChangePassword,
+    ChangeProfile,
+    ChangeUser,
+    CreateUser,
+    DeleteAccount,
+    IsCommon,
+    ListUsers,
+    LogIn,
+    LogOut,
+    NewSecret,
+    PromoteUser,
+    Refresh,
+    Register,
+    Sessions,
+)
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
 from application.operations import CheckHealth
+from application.ratings import (
+    ChangeRating,
+    GetRating,
+    ListMovieRatings,
+    ListMyRatings,
+    RateMovie,
+    SetRating,
+    UnrateMovie,
+    VerifyRatings,
+    WithdrawRating,
+)
 from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from application.watchlist import (
+    AddToWatchlist,
+    ChangeItem,
+    ExportUser,
+    GetItem,
+    GetRelation,
+    ListWatchlist,
+    RemoveItem,
+    SetOnWatchlist,
+    TakeOffWatchlist,
+    ToggleFavorite,
+)
+from domain.errors import Unavailable
 from domain.ids import NewId
-from domain.ports import Clock, GenreRepository, Locks, MovieRepository, MovieSource, Store, SyncRunRepository
+from domain.ports import (
+    AccessTokens,
+    Clock,
+    GenreRepository,
+    Locks,
+    MovieRepository,
+    MovieSource,
+    PasswordHasher,
+    RatingRepository,
+    SessionRepository,
+    Store,
+    SyncRunRepository,
+    UserRepository,
+    WatchlistRepository,
+)
 from entrypoints.settings import Settings
 
 
@@ -32,11 +92,28 @@ class Stores(Store, Protocol):
     def runs(self) -> SyncRunRepository: ...
     @property
     def locks(self) -> Locks: ...
+    @property
+    def users(self) -> UserRepository: ...
+    @property
+    def sessions(self) -> SessionRepository: ...
+    @property
+    def ratings(self) -> RatingRepository: ...
+    @property
+    def watchlists(self) -> WatchlistRepository: ...
+
+
+class MongoMissing(Unavailable):
+    """MONGODB_URI is set, and the driver is not installed."""
+
+    def __str__(self) -> str:
+        return "MONGODB_URI is set, and the MongoDB driver is not installed: pip install 'matinee[mongo]'"
 
 
 def open_store(settings: Settings, clock: Clock) -> Stores:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
     if settings.mongodb_uri:
+        if find_spec("pymongo") is None:
+            raise MongoMissing
         from adapters.mongo.store import MongoStore  # noqa: PLC0415  pymongo is an extra of its own
 
         return MongoStore(uri=settings.mongodb_uri, clock=clock)
@@ -56,12 +133,26 @@ def open_source(settings: Settings) -> MovieSource:
     )
 
 
+def signing_secret(settings: Settings) -> bytes:
+    """JWT_SECRET where it is set, else the secret that is kept in the data directory."""
+    if settings.jwt_secret:
+        return os.fsencode(settings.jwt_secret)
+    return kept_secret(settings.data_path)
+
+
+def decoy(hasher: PasswordHasher, new_secret: NewSecret) -> str:
+    """A hash that no password has: checking it costs what checking a real one costs."""
+    return hasher.hash(new_secret())
+
+
 class Container(DeclarativeContainer):
     """Adapters are made once and use cases whenever asked for; nothing opens before it is used."""
 
     settings: Provider[Settings] = providers.Dependency(instance_of=Settings)
     clock: Provider[Clock] = providers.Object(system.now)
     new_id: Provider[NewId] = providers.Object(system.fresh_id)
+    new_secret: Provider[NewSecret] = providers.Object(new_secret)
+    is_common: Provider[IsCommon] = providers.Object(is_common)
 
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings)
@@ -69,6 +160,17 @@ class Container(DeclarativeContainer):
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
     locks: Provider[Locks] = store.provided.locks
+    users: Provider[UserRepository] = store.provided.users
+    sessions: Provider[SessionRepository] = store.provided.sessions
+    ratings: Provider[RatingRepository] = store.provided.ratings
+    watchlists: Provider[WatchlistRepository] = store.provided.watchlists
+
+    hasher: Provider[PasswordHasher] = providers.Singleton(Argon2PasswordHasher)
+    decoy_hash: Provider[str] = providers.Singleton(decoy, hasher, new_secret)
+    secret: Provider[bytes] = providers.Singleton(signing_secret, settings)
+    tokens: Provider[AccessTokens] = providers.Singleton(
+        JwtAccessTokens, secret=secret, lasts=settings.provided.access_lasts, clock=clock
+    )
 
     frame: Provider[SyncFrame] = providers.Factory(
         SyncFrame, source=source, runs=runs, locks=locks, clock=clock, new_id=new_id
@@ -91,6 +193,83 @@ class Container(DeclarativeContainer):
         runs=runs,
         clock=clock,
         tmdb_configured=settings.provided.has_tmdb_credential,
+    )
+
+    signing_in: Provider[Sessions] = providers.Factory(
+        Sessions,
+        sessions=sessions,
+        tokens=tokens,
+        clock=clock,
+        new_id=new_id,
+        new_secret=new_secret,
+        refresh_lasts=settings.provided.refresh_lasts,
+    )
+    create_user: Provider[CreateUser] = providers.Factory(
+        CreateUser, users=users, hasher=hasher, is_common=is_common, clock=clock, new_id=new_id
+    )
+    register: Provider[Register] = providers.Factory(Register, create_user=create_user, sessions=signing_in)
+    log_in: Provider[LogIn] = providers.Factory(
+        LogIn, users=users, hasher=hasher, sessions=signing_in, clock=clock, decoy_hash=decoy_hash
+    )
+    refresh: Provider[Refresh] = providers.Factory(Refresh, sessions=signing_in)
+    authenticate: Provider[Authenticate] = providers.Factory(
+        Authenticate, tokens=tokens, sessions=sessions, clock=clock
+    )
+    log_out: Provider[LogOut] = providers.Factory(LogOut, sessions=sessions)
+    change_profile: Provider[ChangeProfile] = providers.Factory(ChangeProfile, users=users, clock=clock)
+    change_password: Provider[ChangePassword] = providers.Factory(
+        ChangePassword, users=users, sessions=sessions, hasher=hasher, is_common=is_common, clock=clock
+    )
+    delete_account: Provider[DeleteAccount] = providers.Factory(DeleteAccount, users=users, hasher=hasher)
+    list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
+    change_user: Provider[ChangeUser] = providers.Factory(ChangeUser, users=users, clock=clock)
+    promote_user: Provider[PromoteUser] = providers.Factory(PromoteUser, users=users, change_user=change_user)
+
+    rate_movie: Provider[RateMovie] = providers.Factory(
+        RateMovie, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+    )
+    set_rating: Provider[SetRating] = providers.Factory(
+        SetRating, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+    )
+    change_rating: Provider[ChangeRating] = providers.Factory(
+        ChangeRating, ratings=ratings, movies=movies, clock=clock
+    )
+    withdraw_rating: Provider[WithdrawRating] = providers.Factory(WithdrawRating, ratings=ratings)
+    unrate_movie: Provider[UnrateMovie] = providers.Factory(UnrateMovie, ratings=ratings, movies=movies)
+    get_rating: Provider[GetRating] = providers.Factory(GetRating, ratings=ratings, movies=movies)
+    list_my_ratings: Provider[ListMyRatings] = providers.Factory(
+        ListMyRatings, ratings=ratings, movies=movies
+    )
+    list_movie_ratings: Provider[ListMovieRatings] = providers.Factory(
+        ListMovieRatings, ratings=ratings, movies=movies, users=users
+    )
+    verify_ratings: Provider[VerifyRatings] = providers.Factory(VerifyRatings, ratings=ratings)
+
+    add_to_watchlist: Provider[AddToWatchlist] = providers.Factory(
+        AddToWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+    )
+    set_on_watchlist: Provider[SetOnWatchlist] = providers.Factory(
+        SetOnWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+    )
+    change_item: Provider[ChangeItem] = providers.Factory(
+        ChangeItem, watchlist=watchlists, movies=movies, clock=clock
+    )
+    toggle_favorite: Provider[ToggleFavorite] = providers.Factory(
+        ToggleFavorite, watchlist=watchlists, movies=movies, clock=clock
+    )
+    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists)
+    take_off_watchlist: Provider[TakeOffWatchlist] = providers.Factory(
+        TakeOffWatchlist, watchlist=watchlists, movies=movies
+    )
+    get_item: Provider[GetItem] = providers.Factory(GetItem, watchlist=watchlists, movies=movies)
+    list_watchlist: Provider[ListWatchlist] = providers.Factory(
+        ListWatchlist, watchlist=watchlists, movies=movies
+    )
+    get_relation: Provider[GetRelation] = providers.Factory(
+        GetRelation, ratings=ratings, watchlist=watchlists, movies=movies
+    )
+    export_user: Provider[ExportUser] = providers.Factory(
+        ExportUser, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
     )
 
 

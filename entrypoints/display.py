@@ -1,10 +1,14 @@
-"""What a person sees of a sync: a live bar on a terminal, plain lines elsewhere, and a table at the end."""
+"""What a person sees: of a sync a live bar on a terminal, plain lines elsewhere, and a table at the end; of
+accounts and of recounts what operators ask for.
+"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
+import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,7 +19,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from domain.ids import MovieId
+from domain.movies import Movie
+from domain.ratings import Drift, Tally
 from domain.sync import Entity, SyncRun
+from domain.users import User
+from entrypoints.http.schemas import moment
 
 EVERY = 5.0
 """Seconds between two plain lines."""
@@ -67,6 +76,45 @@ def summary(run: SyncRun, console: Console | None = None) -> None:
     console.print(table)
     for problem in run.problems:
         console.print(f"  {problem}", markup=False, highlight=False, soft_wrap=True)
+
+
+def accounts(users: Sequence[User]) -> None:
+    """Accounts as a table, or as lines with tabs where standard output is no terminal."""
+    console = Console()
+    table = Table("id", "username", "e-mail", "role", "state", "created")
+    for user in users:
+        row = (user.id, user.username, user.email, user.role, _state(user), moment(user.created_at))
+        if console.is_terminal:
+            table.add_row(*map(escape, row))
+        else:
+            click.echo("\t".join(row))
+    if console.is_terminal:
+        console.print(table)
+
+
+def drifts(found: Sequence[Drift], movies: Mapping[MovieId, Movie], *, repaired: bool) -> None:
+    """What a recount found, a line for each movie and one for all."""
+    for drift in found:
+        title = movies[drift.movie].facts.title if drift.movie in movies else "?"
+        stored, counted = _figures(drift.stored), _figures(drift.counted)
+        click.echo(f"{drift.movie} {title}: stored {stored}; counted {counted}")
+    many = "1 movie differs" if len(found) == 1 else f"{len(found)} movies differ"
+    if not found:
+        click.echo("No drift: every tally equals a recount.")
+    elif repaired:
+        click.echo(f"{many} from a recount; corrected.")
+    else:
+        click.echo(f"{many} from a recount; matinee ratings verify --repair corrects it.")
+
+
+def _state(user: User) -> str:
+    return "disabled" if user.disabled else "enabled"
+
+
+def _figures(tally: Tally) -> str:
+    """How many ratings, their average, and how many of each score."""
+    scores = ", ".join(f"{score}: {number}" for score, number in tally.distribution.items() if number)
+    return f"{tally.count}, average {tally.average} ({scores})" if tally.count else "0"
 
 
 def _lines(entity: Entity, console: Console) -> Watch:

@@ -4,15 +4,20 @@ import sys
 from importlib.util import find_spec
 
 NEEDED = (
+    "argon2",
+    "brotli",
     "click",
     "dependency_injector",
     "dotenv",
     "httpx",
+    "jwt",
     "litestar",
     "msgspec",
     "rich",
     "tenacity",
     "uvicorn",
+    "zstandard",
+    "zxcvbn",
 )
 
 

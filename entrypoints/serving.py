@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 
 import click
@@ -18,7 +18,7 @@ from entrypoints.display import progress
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.calls import API
-from entrypoints.settings import Settings
+from entrypoints.settings import SHORTEST_SECRET, Settings
 
 GRACE = 8
 """Seconds that running requests get to finish; all is over within ten."""
@@ -71,18 +71,16 @@ def serve(container: Container, settings: Settings) -> None:
 
 
 def openapi(settings: Settings) -> str:
-    """The OpenAPI document; nothing is opened for it."""
-    return documented(_app(Container(settings=providers.Object(settings)), settings)).decode()
+    """The OpenAPI document; nothing is opened, and no secret made, for it."""
+    container = Container(
+        settings=providers.Object(settings), secret=providers.Object(bytes(SHORTEST_SECRET))
+    )
+    return documented(_app(container, settings)).decode()
 
 
 def _app(container: Container, settings: Settings) -> Litestar:
-    use_cases = UseCases(
-        browse_movies=container.browse_movies(),
-        search_movies=container.search_movies(),
-        get_movie=container.get_movie(),
-        list_genres=container.list_genres(),
-        get_genre=container.get_genre(),
-    )
+    """The application over the container's use cases, which bear the names that the routes ask for."""
+    use_cases = UseCases(**{field.name: getattr(container, field.name)() for field in fields(UseCases)})
     return create_app(
         use_cases=use_cases, health=container.check_health(), settings=settings, version=version("matinee")
     )
@@ -105,11 +103,18 @@ def _announce(settings: Settings, listener: socket.socket) -> None:
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     store = "MongoDB at MONGODB_URI" if settings.mongodb_uri else settings.data_path.resolve()
     click.echo(f"API   {base}{API}/movies\nDocs  {base}{API}/docs\nData  {store}")
+    click.echo(f"Join  {_registering(f'{base}{API}')}")
     if settings.catalogue_is_public:
         click.echo(f"Read  curl '{base}{API}/movies?limit=3&fields=title,release_date'")
     else:
         click.echo(
-            "Read  a token is needed, and accounts come with the next version; to read now, start with\n"
-            "      PUBLIC_CATALOGUE=true"
+            f"Read  curl -H 'Authorization: Bearer ACCESS_TOKEN' '{base}{API}/movies?limit=3'\n"
+            "      (started with PUBLIC_CATALOGUE=true, movies and genres are read without a token)"
         )
     click.echo("Stop  Ctrl-C")
+
+
+def _registering(api: str) -> str:
+    """How to become a user; the answer holds the access token."""
+    account = """{"username": "ada", "email": "ada@example.org", "password": "..."}"""
+    return f"curl {api}/auth/register -H 'Content-Type: application/json' \\\n      -d '{account}'"

@@ -3,28 +3,43 @@ shown.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from dotenv import dotenv_values
 
-from entrypoints.checking import checked, rule
+from domain.errors import TextUnfit
+from entrypoints.checking import Faults, checked, rule
 
-SECRETS = frozenset({"MONGODB_URI", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"})
+SECRETS = frozenset({"JWT_SECRET", "MONGODB_URI", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"})
 """Variables whose values are never shown."""
+
+SHORTEST_SECRET = 32
+"""Bytes of JWT_SECRET."""
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _long_enough(secret: str) -> None:
+    if len(os.fsencode(secret)) < SHORTEST_SECRET:
+        raise TextUnfit("JWT_SECRET", f"must be at least {SHORTEST_SECRET} bytes long")
+
 
 Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
 Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
 Rate = Annotated[float, rule("must be a number above 0, at most 1000", gt=0, le=1000)]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
+Secret = Annotated[str, rule("must be a text", fits=_long_enough)]
 Url = Annotated[str, rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*$")]
 MongoUri = Annotated[
     str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
 ]
 Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
 Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
 LogLevel = Annotated[
@@ -40,6 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     port: Port = 8080
     data_dir: Text = "./matinee-data"
     mongodb_uri: MongoUri | None = None
+    jwt_secret: Secret | None = None
+    jwt_expires_in: Duration = "7d"
+    refresh_expires_in: Duration = "30d"
     tmdb_access_token: Text | None = None
     tmdb_api_key: Text | None = None
     tmdb_base_url: Url = "https://api.themoviedb.org/3"
@@ -63,6 +81,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def development(self) -> bool:
         """Whether 500 answers may show what broke."""
         return self.environment == "development"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether everything is kept in the data directory, on this machine."""
+        return self.mongodb_uri is None
+
+    @property
+    def access_lasts(self) -> timedelta:
+        """How long an access token holds."""
+        return _duration(self.jwt_expires_in)
+
+    @property
+    def refresh_lasts(self) -> timedelta:
+        """How long a refresh token holds."""
+        return _duration(self.refresh_expires_in)
 
     @property
     def catalogue_is_public(self) -> bool:
@@ -93,10 +126,27 @@ def load(
     merged = {**dotenv_values(env_file), **environ}
     raw: dict[str, object] = {name: merged[name] for name in known if merged.get(name)}
     raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
-    return checked(Settings, raw, strict=False, noun="variable")
+    joint = list(_joint_faults(raw))
+    try:
+        settings = checked(Settings, raw, strict=False, noun="variable")
+    except Faults as faults:
+        raise Faults([*faults.sentences, *joint]) from None
+    if joint:
+        raise Faults(joint)
+    return settings
 
 
 def shown(settings: Settings) -> dict[str, str]:
     """Every variable with its value; secrets are masked."""
     values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
     return {name: "***" if name in SECRETS and value else str(value) for name, value in values.items()}
+
+
+def _joint_faults(raw: Mapping[str, object]) -> Iterator[str]:
+    """What no variable's type can say."""
+    if "MONGODB_URI" in raw and "JWT_SECRET" not in raw:
+        yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(seconds=int(text[:-1]) * SECONDS[text[-1]])

@@ -1,34 +1,62 @@
-"""Who may read what: the guard before each call that wants a token."""
+"""Who may call what: the guard before each call that wants a token, and who calls."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from litestar.concurrency import sync_to_thread
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
+from application.accounts import Authenticate, admin
 from domain.errors import Unauthenticated
+from domain.users import Caller
+from entrypoints.http.asking import HttpRequest
+from entrypoints.http.calls import API, Access, access_of
+
+BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
+
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 @dataclass(eq=False)
-class AccountsAreComing(Unauthenticated):
-    """A token is wanted, and this version gives none."""
+class TokenMissing(Unauthenticated):
+    """A token is wanted, and none was sent as it should be."""
 
     def __str__(self) -> str:
-        return (
-            "A token is needed to read the catalogue, and accounts arrive with a later version of Matinee; "
-            "until then the operator can open the catalogue: start the service with PUBLIC_CATALOGUE=true"
-        )
+        return f"A token is needed: send Authorization: Bearer <token>; {API}/auth/login gives one"
 
 
-def readers(*, public: bool) -> Guard:
-    """The guard of the catalogue. Raises Unauthenticated for a request that may not read it.
+def guarding(authenticate: Authenticate, *, public: bool) -> Guard:
+    """The guard of all calls. `public` says that the catalogue wants no token; a wrong one is refused anyway.
 
-    It is `async` because Litestar would send any other to a thread.
+    Raises TokenMissing, TokenRejected, AdminsOnly. It is `async` because Litestar would send all of it to a
+    thread otherwise, though most of it waits for nothing.
     """
 
-    async def may_read(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        if not public and connection.scope.get("method") != "OPTIONS":
-            raise AccountsAreComing
+    async def may_call(connection: Connection, handler: BaseRouteHandler) -> None:
+        access = access_of(handler.opt)
+        sent = connection.headers.getall("authorization", [])
+        if access is Access.EVERYONE or (access is Access.READERS and public and not sent):
+            return
+        caller = await sync_to_thread(authenticate, access_token=bearer(sent))
+        if access is Access.ADMINS:
+            admin(caller)
+        connection.scope["state"]["caller"] = caller
 
-    return may_read
+    return may_call
+
+
+def bearer(sent: list[str]) -> str:
+    """The token in the `Authorization` headers. Raises TokenMissing."""
+    found = BEARER.fullmatch(sent[0]) if len(sent) == 1 else None
+    if found is None:
+        raise TokenMissing
+    return found[1]
+
+
+def calling(request: HttpRequest) -> Caller:
+    """Who sent this request, which has passed the guard."""
+    caller: Caller = request.scope["state"]["caller"]
+    return caller

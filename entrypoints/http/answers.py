@@ -71,6 +71,8 @@ class Answer:
             headers.append((b"etag", self.etag))
             if _held(asked.get(b"if-none-match", b""), self.etag):
                 return 304, headers, b""
+        if self.status == 204:
+            return 204, headers, b""
         body, encoding = self.body, None
         if len(body) > WORTH_COMPRESSING:
             encoding = preferred(asked.get(b"accept-encoding", b""))
@@ -99,6 +101,11 @@ def json_answer(
 ) -> Answer:
     """The answer that shows a value as JSON."""
     return Answer(msgspec.json.encode(value), status=status, headers=headers, cache=cache)
+
+
+def done() -> Answer:
+    """The answer that says that it is done, and no more."""
+    return Answer(b"", status=204)
 
 
 def redirect(location: bytes) -> Answer:

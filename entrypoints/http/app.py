@@ -12,16 +12,52 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ExceptionHandlersMap
 
+from application.accounts import (
+    Authenticate,
+    ChangePassword,
+    ChangeProfile,
+    ChangeUser,
+    DeleteAccount,
+    ListUsers,
+    LogIn,
+    LogOut,
+    Refresh,
+    Register,
+)
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies
 from application.operations import CheckHealth
+from application.ratings import (
+    ChangeRating,
+    GetRating,
+    ListMovieRatings,
+    ListMyRatings,
+    RateMovie,
+    SetRating,
+    UnrateMovie,
+    WithdrawRating,
+)
+from application.watchlist import (
+    AddToWatchlist,
+    ChangeItem,
+    ExportUser,
+    GetItem,
+    GetRelation,
+    ListWatchlist,
+    RemoveItem,
+    SetOnWatchlist,
+    TakeOffWatchlist,
+    ToggleFavorite,
+)
+from entrypoints.http import accounts, ratings, users, watchlist
 from entrypoints.http.about import get_about
-from entrypoints.http.access import readers
+from entrypoints.http.access import calling, guarding
 from entrypoints.http.answers import PRIVATE, PUBLIC, Answer, json_answer
 from entrypoints.http.calls import API
 from entrypoints.http.docs import get_asset, get_docs, get_openapi, get_root
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import error_answer
 from entrypoints.http.genres import get_genre_by_id, get_genre_movies, get_genres
+from entrypoints.http.hashing import Hashing
 from entrypoints.http.health import (
     LIVE,
     get_health,
@@ -38,6 +74,40 @@ THREADS = 32
 """Requests that may wait for the store at a time; the others wait for a thread."""
 
 CATALOGUE = (get_movies, get_movies_search, get_movie_by_id, get_genres, get_genre_by_id, get_genre_movies)
+ACCOUNTS = (
+    accounts.post_register,
+    accounts.post_login,
+    accounts.post_refresh,
+    accounts.post_logout,
+    accounts.get_me,
+    accounts.patch_me,
+    accounts.post_password,
+    accounts.delete_me,
+    accounts.get_export,
+    users.get_users,
+    users.patch_user,
+)
+RATINGS = (
+    ratings.post_rating,
+    ratings.put_movie_rating,
+    ratings.delete_movie_rating,
+    ratings.get_ratings,
+    ratings.get_ratings_of_movie,
+    ratings.get_rating_by_id,
+    ratings.patch_rating,
+    ratings.delete_rating,
+)
+WATCHLIST = (
+    watchlist.post_item,
+    watchlist.put_movie_on_watchlist,
+    watchlist.delete_movie_from_watchlist,
+    watchlist.get_watchlist,
+    watchlist.get_item_by_id,
+    watchlist.patch_item,
+    watchlist.patch_item_favorite,
+    watchlist.delete_item,
+    watchlist.get_my_movie,
+)
 OPERATIONS = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis, get_about)
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
@@ -52,19 +122,47 @@ class UseCases:
     list_genres: ListGenres
     get_genre: GetGenre
 
+    register: Register
+    log_in: LogIn
+    refresh: Refresh
+    authenticate: Authenticate
+    log_out: LogOut
+    change_profile: ChangeProfile
+    change_password: ChangePassword
+    delete_account: DeleteAccount
+    list_users: ListUsers
+    change_user: ChangeUser
+    export_user: ExportUser
+
+    rate_movie: RateMovie
+    set_rating: SetRating
+    change_rating: ChangeRating
+    withdraw_rating: WithdrawRating
+    unrate_movie: UnrateMovie
+    get_rating: GetRating
+    list_my_ratings: ListMyRatings
+    list_movie_ratings: ListMovieRatings
+
+    add_to_watchlist: AddToWatchlist
+    set_on_watchlist: SetOnWatchlist
+    change_item: ChangeItem
+    toggle_favorite: ToggleFavorite
+    remove_item: RemoveItem
+    take_off_watchlist: TakeOffWatchlist
+    get_item: GetItem
+    list_watchlist: ListWatchlist
+    get_relation: GetRelation
+
 
 def create_app(*, use_cases: UseCases, health: CheckHealth, settings: Settings, version: str) -> Litestar:
     """The application, ready for an ASGI server."""
     public = settings.catalogue_is_public
-    catalogue = Router(
-        API,
-        route_handlers=CATALOGUE,
-        guards=[readers(public=public)],
-        opt={"cache_control": PUBLIC if public else PRIVATE},
-    )
+    catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})
+    others = Router(API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *OPERATIONS, *DOCUMENTATION])
     app = Litestar(
-        [catalogue, Router(API, route_handlers=[*OPERATIONS, *DOCUMENTATION]), get_root],
-        dependencies=_provided(use_cases, check_health=health, version=version),
+        [catalogue, others, get_root],
+        guards=[guarding(use_cases.authenticate, public=public)],
+        dependencies=_provided(use_cases, check_health=health, version=version, hashing=Hashing()),
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
@@ -94,7 +192,8 @@ def openapi(app: Litestar) -> bytes:
 def _provided(use_cases: UseCases, **more: object) -> dict[str, Provide]:
     """What handlers may ask for by name."""
     things = {each.name: getattr(use_cases, each.name) for each in fields(use_cases)} | more
-    return {name: Provide(_giving(thing), sync_to_thread=False) for name, thing in things.items()}
+    given = {name: Provide(_giving(thing), sync_to_thread=False) for name, thing in things.items()}
+    return {**given, "caller": Provide(calling, sync_to_thread=False)}
 
 
 def _giving(thing: object) -> Callable[[], Any]:

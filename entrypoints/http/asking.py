@@ -57,7 +57,7 @@ def parameters(query_string: bytes) -> tuple[dict[str, str], list[str]]:
     raw: dict[str, str] = {}
     sentences: dict[str, None] = {}
     for given, value in pairs:
-        name = _shown(given)
+        name = shown(given)
         if name in raw:
             sentences[f"{name} must be given once"] = None
         elif NOT_TEXT.search(value):
@@ -74,6 +74,6 @@ def _sound(kind: type[QueryT], raw: dict[str, str]) -> QueryT:
         return checked(kind, raw, strict=False, noun="parameter")
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A parameter's name as it can be repeated in a sentence."""
     return NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", name[:LONGEST_NAME]) or '""'

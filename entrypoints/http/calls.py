@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from entrypoints.http.answers import PRIVATE
 from entrypoints.http.asking import Query
+from entrypoints.http.reading import Body
 
 GivenT = TypeVar("GivenT")
 
@@ -25,20 +28,40 @@ ALWAYS = (400, 413, 500, 503)
 """What any call may be refused with: its parameters, a long body, our fault, a full service, no store."""
 
 
+class Access(StrEnum):
+    """Whom a call is for; readers are everyone where the catalogue is public, else users."""
+
+    EVERYONE = "everyone"
+    READERS = "readers"
+    USERS = "users"
+    ADMINS = "admins"
+
+
+REFUSED = {Access.EVERYONE: (), Access.READERS: (401,), Access.USERS: (401,), Access.ADMINS: (401, 403)}
+"""What everyone else gets."""
+
+REMOVING = 200
+"""The status that Litestar must think a DELETE has: with 204 it allows no answer that sends itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call; its description is the handler's docstring, its name the handler's.
 
-    `answer` is the type of the 200's body, `query` its parameters, `path` the meaning of each part of the
-    path. `refusals` are the statuses of errors besides `ALWAYS`; `unwell` is the body that a 503 may carry
+    `answer` is the type of the body that comes with each of `successes`; None is no body. `query` are its
+    parameters, `body` the fields that it takes, `path` the meaning of each part of the path. `refusals` are
+    the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that a 503 may carry
     instead of an error; `linked` says that a `Link` header comes along.
     """
 
     summary: str
     tag: str
     answer: Any
+    access: Access = Access.EVERYONE
     query: type[Query] = Query
+    body: type[Body] | None = None
     path: Mapping[str, str] = field(default_factory=dict)
+    successes: tuple[int, ...] = (200,)
     refusals: tuple[int, ...] = ()
     unwell: Any = None
     linked: bool = False
@@ -46,9 +69,17 @@ class Call:
     @property
     def statuses(self) -> tuple[int, ...]:
         """The statuses of the errors that it may answer."""
-        return tuple(sorted({*ALWAYS, *self.refusals}))
+        unread = (415,) if self.body else ()
+        return tuple(sorted({*ALWAYS, *unread, *REFUSED[self.access], *self.refusals}))
 
 
 def described(call: Call) -> dict[str, Any]:
-    """The option of a route handler under which the documentation looks."""
-    return {"call": call}
+    """The options of a route handler: what the guard and the documentation look for, and who may keep it."""
+    private = {"cache_control": PRIVATE} if call.access in {Access.USERS, Access.ADMINS} else {}
+    return {"call": call, **private}
+
+
+def access_of(options: Mapping[str, Any]) -> Access:
+    """Whom a route with these options is for."""
+    call: Call | None = options.get("call")
+    return call.access if call else Access.EVERYONE

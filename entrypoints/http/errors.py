@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from domain.errors import Conflict, Forbidden, Invalid, MatineeError, NotFound, Unauthenticated, Unavailable
 from domain.sync import SourceRefused, SourceUnavailable
+from domain.users import TokenRejected
 from entrypoints.checking import Faults
 from entrypoints.http.answers import UNKEPT, Answer, Header, json_answer
 from entrypoints.http.schemas import Moment, moment
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 SOON = ((b"retry-after", b"2"),)
 AT_ONCE = ((b"retry-after", b"1"),)
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="matinee"'),)
+CHALLENGE_ANEW = ((b"www-authenticate", b'Bearer realm="matinee", error="invalid_token"'),)
 
 FRAMEWORK = {
     400: ("malformed_request", "The request cannot be understood"),
@@ -29,8 +31,9 @@ FRAMEWORK = {
     403: ("forbidden", "This is not yours to do"),
     404: ("not_found", "There is nothing here; the API is documented at /api/v1/docs"),
     405: ("method_not_allowed", "This cannot be done here; the Allow header tells what can"),
+    409: ("conflict", "The present state of things does not allow it; the code tells why"),
     413: ("payload_too_large", "The request body is too large"),
-    415: ("unsupported_media_type", "The request body must be JSON"),
+    415: ("unsupported_media_type", "The request body must be JSON, with Content-Type: application/json"),
     429: ("rate_limited", "Too many requests"),
     500: ("internal_error", "Something went wrong on our side; quote the request_id when you report it"),
     503: ("unavailable", "The service cannot answer at the moment; try again shortly"),
@@ -68,8 +71,15 @@ class BodyTooLarge(HTTPException):
     status_code = 413
 
 
+class NotJson(HTTPException):
+    """The request says that its body is not what we read."""
+
+    status_code = 415
+
+
 KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Invalid: (400, ()),
+    TokenRejected: (401, CHALLENGE_ANEW),
     Unauthenticated: (401, CHALLENGE),
     Forbidden: (403, ()),
     NotFound: (404, ()),

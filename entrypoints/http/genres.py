@@ -5,21 +5,24 @@ from litestar import get
 from application.catalogue import BrowseMovies, GetGenre, ListGenres
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
-from entrypoints.http.calls import Call, Given, described
+from entrypoints.http.calls import Access, Call, Given, described
 from entrypoints.http.paging import movie_page
 from entrypoints.http.queries import GenreMoviesQuery
 from entrypoints.http.schemas import GenreOut, GenresOut, MovieOut, PageOut, genre_out
 
 PATH = {"id": "Our id, TMDB's number (`878`) or the name in any case."}
-LISTING = Call(summary="List genres", tag="Genres", answer=GenresOut, refusals=(401,))
-SHOWING = Call(summary="Show a genre", tag="Genres", answer=GenreOut, path=PATH, refusals=(401, 404))
+LISTING = Call(summary="List genres", tag="Genres", answer=GenresOut, access=Access.READERS)
+SHOWING = Call(
+    summary="Show a genre", tag="Genres", answer=GenreOut, path=PATH, access=Access.READERS, refusals=(404,)
+)
 BROWSING = Call(
     summary="List the movies of a genre",
     tag="Genres",
     answer=PageOut[MovieOut],
     query=GenreMoviesQuery,
     path=PATH,
-    refusals=(401, 404),
+    access=Access.READERS,
+    refusals=(404,),
     linked=True,
 )
 

@@ -5,7 +5,7 @@ from litestar import get
 from application.catalogue import BrowseMovies, GetMovie, SearchMovies
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, asked
-from entrypoints.http.calls import Call, Given, described
+from entrypoints.http.calls import Access, Call, Given, described
 from entrypoints.http.paging import movie_page, narrowed
 from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
 from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
@@ -15,7 +15,7 @@ LISTING = Call(
     tag="Movies",
     answer=PageOut[MovieOut],
     query=BrowseQuery,
-    refusals=(401,),
+    access=Access.READERS,
     linked=True,
 )
 SEARCHING = Call(
@@ -23,7 +23,7 @@ SEARCHING = Call(
     tag="Movies",
     answer=PageOut[MovieOut],
     query=SearchQuery,
-    refusals=(401,),
+    access=Access.READERS,
     linked=True,
 )
 SHOWING = Call(
@@ -32,7 +32,8 @@ SHOWING = Call(
     answer=MovieDetailOut,
     query=MovieQuery,
     path={"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."},
-    refusals=(401, 404),
+    access=Access.READERS,
+    refusals=(404,),
 )
 
 

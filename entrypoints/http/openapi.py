@@ -14,8 +14,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
 from entrypoints.http.about import ATTRIBUTION, LICENCE
-from entrypoints.http.calls import Call
+from entrypoints.http.calls import Access, Call
 from entrypoints.http.errors import FRAMEWORK, ErrorOut, codes
+from entrypoints.http.reading import Body, Change
 
 Json: TypeAlias = dict[str, Any]
 
@@ -25,8 +26,10 @@ DESCRIPTION = f"""A movie catalogue with everyone's ratings.
 
 {ATTRIBUTION}
 
-Unknown parameters are refused, and every fault of a request is named at once. Every answer to a GET carries
-an `ETag`; sent back as `If-None-Match`, it turns an unchanged answer into a 304. HEAD works wherever GET
+Unknown parameters and fields are refused, and every fault of a request is named at once. Bodies are JSON
+objects. A token comes from `POST /api/v1/auth/register` or `/api/v1/auth/login`, and goes into the header
+`Authorization: Bearer`. Every answer to a GET carries an `ETag`; sent back as `If-None-Match`, it turns an
+unchanged answer into a 304. HEAD works wherever GET
 does. Every answer carries an `X-Request-ID`: yours, if you sent one. An answer over 1 KiB is compressed if
 you accept that.
 
@@ -37,11 +40,15 @@ you accept that.
 """
 
 
+SUCCESSES = {200: "As asked.", 201: "Made.", 204: "Done."}
+
+
 def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json:
     """The OpenAPI 3.1 document of these routes. `public` says that the catalogue wants no token."""
     described = sorted(_described(routes), key=lambda each: (each.path, each.method))
     types = dict.fromkeys(kind for each in described for kind in each.types)
     shapes, schemas = msgspec.json.schema_components([*types, ErrorOut], ref_template=SCHEMAS)
+    _complete(types, schemas)
     drawn = _Drawn(dict(zip(types, shapes, strict=False)), schemas, public=public)
     paths: dict[str, Json] = {}
     for each in described:
@@ -77,7 +84,8 @@ class _Described:
     @property
     def types(self) -> Iterator[Any]:
         """The types of what goes in and out."""
-        yield from (kind for kind in (self.call.query, self.call.answer, self.call.unwell) if kind)
+        call = self.call
+        yield from (kind for kind in (call.query, call.body, call.answer, call.unwell) if kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +105,13 @@ class _Drawn:
             "description": getdoc(getattr(each.handler.fn, "func", each.handler.fn)),
             "tags": [call.tag],
             "parameters": [*_path_parameters(call), *self._query_parameters(call)],
-            "responses": self._responses(call),
+            "responses": self._responses(call, reading=each.method == "get"),
         }
-        if 401 in call.statuses:
-            operation["security"] = [{"bearer": []}, *([{}] if self.public else [])]
+        if call.body:
+            operation["requestBody"] = self._request_body(call.body)
+        if call.access is not Access.EVERYONE:
+            optional = call.access is Access.READERS and self.public
+            operation["security"] = [{"bearer": []}, *([{}] if optional else [])]
         return operation
 
     def _query_parameters(self, call: Call) -> Iterator[Json]:
@@ -117,22 +128,49 @@ class _Drawn:
                 "schema": rest,
             }
 
-    def _responses(self, call: Call) -> Json:
-        headers: Json = {"ETag": _header("What the answer is known by; send it back as If-None-Match.")}
+    def _request_body(self, kind: type[Body]) -> Json:
+        schema = self.schemas[kind.__name__]
+        examples = {name: _example(field) for name, field in schema["properties"].items()}
+        return {
+            "required": bool(schema["required"]) or issubclass(kind, Change),
+            "content": {"application/json": {"schema": self.shapes[kind], "example": examples}},
+        }
+
+    def _responses(self, call: Call, *, reading: bool) -> Json:
+        headers: Json = {}
+        if reading:
+            headers["ETag"] = _header("What the answer is known by; send it back as If-None-Match.")
         if call.linked:
             headers["Link"] = _header("The pages around this one: first, prev, next, last.")
-        responses: Json = {
-            "200": {"description": "As asked.", "headers": headers, "content": self._content(call.answer)}
-        }
-        responses["304"] = {"description": "What you hold still stands."}
+        responses: Json = {str(status): self._success(status, call, headers) for status in call.successes}
+        if reading:
+            responses["304"] = {"description": "What you hold still stands."}
         for status in call.statuses:
             responses[str(status)] = {"$ref": f"#/components/responses/{_refused(status)}"}
         if call.unwell:
             responses["503"] = {"description": "Not well.", "content": self._content(call.unwell)}
         return responses
 
+    def _success(self, status: int, call: Call, headers: Json) -> Json:
+        success: Json = {"description": SUCCESSES[status]}
+        if headers:
+            success["headers"] = headers
+        if call.answer:
+            success["content"] = self._content(call.answer)
+        return success
+
     def _content(self, kind: object) -> Json:
         return {"application/json": {"schema": self.shapes[kind]}}
+
+
+def _complete(types: Iterable[Any], schemas: Mapping[str, Json]) -> None:
+    """Say what msgspec cannot know: that a change changes something, and that our enums are texts."""
+    for kind in types:
+        if isinstance(kind, type) and issubclass(kind, Change):
+            schemas[kind.__name__]["minProperties"] = 1
+    for schema in schemas.values():
+        if "enum" in schema:
+            schema["type"] = "string"
 
 
 def _described(routes: Iterable[BaseRoute]) -> Iterator[_Described]:
@@ -181,6 +219,12 @@ def _refusal(status: int) -> Json:
     if status == 401:
         answer["headers"] = {"WWW-Authenticate": _header("Bearer.")}
     return answer
+
+
+def _example(field: Json) -> Any:  # noqa: ANN401  whatever the field holds
+    """The first example of a field, or of what it may hold besides null."""
+    schemas = (field, *field.get("anyOf", []))
+    return next(schema["examples"][0] for schema in schemas if "examples" in schema)
 
 
 def _header(description: str) -> Json:

@@ -1,6 +1,7 @@
-"""Pages of movies: the part shown, where it stands in the whole, and the links around it."""
+"""Pages of lists: the part shown, where it stands in the whole, and the links around it."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from msgspec import UnsetType
@@ -8,18 +9,38 @@ from msgspec import UnsetType
 from application.catalogue import Shown
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, parameters
-from entrypoints.http.queries import REACH, PageQuery
+from entrypoints.http.queries import REACH, MoviesQuery, PageQuery
 from entrypoints.http.schemas import MetaOut, MovieOut, PageOut, movie_out
 
 
-def movie_page(shown: Shown, query: PageQuery, request: HttpRequest) -> Answer:
+def movie_page(shown: Shown, query: MoviesQuery, request: HttpRequest) -> Answer:
     """The answer that shows a page of movies."""
     path = request.scope["path"]
-    movies = [movie_out(movie, shown.genres) for movie in shown.movies]
-    meta = _meta(shown, query, path)
-    data = [narrowed(movie, query.fields) for movie in movies]
-    links = ", ".join(f'<{url}>; rel="{name}"' for name, url in _links(meta, request))
-    return json_answer(PageOut(data=data, meta=meta), headers=((b"link", links.encode()),))
+    data = [narrowed(movie_out(movie, shown.genres), query.fields) for movie in shown.movies]
+    token = query.token(shown.movies[-1], path) if shown.more and shown.movies else None
+    meta = meta_out(query, total=shown.total, more=shown.more, token=token)
+    return paged(PageOut(data=data, meta=meta), request)
+
+
+def paged(page: PageOut[Any], request: HttpRequest) -> Answer:
+    """The answer that shows a page, with links to those around it."""
+    links = ", ".join(f'<{url}>; rel="{name}"' for name, url in _links(page.meta, request))
+    return json_answer(page, headers=((b"link", links.encode()),))
+
+
+def meta_out(query: PageQuery, *, total: int, more: bool | None = None, token: str | None = None) -> MetaOut:
+    """Where the page asked for stands in a list of so many; `more` tells whether it goes on, if not the
+    total does.
+    """
+    return MetaOut(
+        total=total,
+        page=None if query.resumed else query.number,
+        limit=query.limit,
+        total_pages=-(-total // query.limit),
+        has_next_page=query.skip + query.limit < total if more is None else more,
+        has_prev_page=query.resumed or query.number > 1,
+        next_cursor=token,
+    )
 
 
 def narrowed(movie: MovieOut, fields: str | UnsetType) -> MovieOut | dict[str, object]:
@@ -28,18 +49,6 @@ def narrowed(movie: MovieOut, fields: str | UnsetType) -> MovieOut | dict[str, o
         return movie
     names = {name.strip() for name in fields.split(",")}
     return {name: getattr(movie, name) for name in movie.__struct_fields__ if name in names}
-
-
-def _meta(shown: Shown, query: PageQuery, path: str) -> MetaOut:
-    return MetaOut(
-        total=shown.total,
-        page=None if query.resumed else query.number,
-        limit=query.limit,
-        total_pages=-(-shown.total // query.limit),
-        has_next_page=shown.more,
-        has_prev_page=query.resumed or query.number > 1,
-        next_cursor=query.token(shown.movies[-1], path) if shown.more and shown.movies else None,
-    )
 
 
 def _links(meta: MetaOut, request: HttpRequest) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
 from domain.ids import GenreId
 from domain.movies import Movie
+from domain.ratings import RatingOrder
 from domain.search import Query as SearchText
 from entrypoints.checking import rule
 from entrypoints.http import cursors
@@ -55,7 +56,7 @@ PageNumber = Annotated[
 ]
 Limit = Annotated[
     int,
-    rule("must be a whole number from 1 to 100", ge=1, le=100, description="How many movies a page shows."),
+    rule("must be a whole number from 1 to 100", ge=1, le=100, description="How many a page shows."),
 ]
 Year = Annotated[
     int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Year of release.")
@@ -100,6 +101,12 @@ SortField = Annotated[
     SortBy,
     rule(f"must be one of {', '.join(SortBy)}", description="What to sort by; unknown values come last."),
 ]
+RatingSortField = Annotated[
+    RatingOrder, rule(f"must be one of {', '.join(RatingOrder)}", description="What to sort by.")
+]
+Favorite = Annotated[
+    bool, rule("must be true or false", description="Only items with the mark of a favourite, or without it.")
+]
 Direction = Annotated[SortOrder, rule("must be desc or asc", description="Largest first, or smallest.")]
 CursorToken = Annotated[
     str,
@@ -136,13 +143,10 @@ class PageQuery(Query, frozen=True, kw_only=True):
 
     page: PageNumber | UnsetType = UNSET
     limit: Limit = 20
-    fields: MovieFields | UnsetType = UNSET
 
     def conflicts(self, path: str) -> list[str]:  # noqa: ARG002
-        """Pages end where cursors must take over."""
-        if self._skip < REACH:
-            return []
-        return [f"page must stay within the first {REACH:,} rows; use cursor to go on from there"]
+        """Pages end somewhere."""
+        return [] if self.skip < REACH else [f"page must stay within the first {REACH:,} rows"]
 
     @property
     def number(self) -> int:
@@ -150,24 +154,44 @@ class PageQuery(Query, frozen=True, kw_only=True):
         return known(self.page) or 1
 
     @property
-    def _skip(self) -> int:
+    def skip(self) -> int:
+        """How many rows come before the page."""
         return (self.number - 1) * self.limit
-
-    def window(self, path: str) -> Window:  # noqa: ARG002
-        """The part of the list to show."""
-        return Window(limit=self.limit, skip=self._skip)
 
     @property
     def resumed(self) -> bool:
         """Whether the page is asked for by cursor."""
         return False
 
+
+class RatingsQuery(PageQuery, frozen=True, kw_only=True):
+    """In which order ratings are asked for."""
+
+    sort_by: RatingSortField = RatingOrder.CREATED_AT
+    sort_order: Direction = SortOrder.DESC
+
+
+class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
+    """Which items are asked for."""
+
+    favorite: Favorite | UnsetType = UNSET
+
+
+class MoviesQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of movies is asked for, and what of each."""
+
+    fields: MovieFields | UnsetType = UNSET
+
+    def window(self, path: str) -> Window:  # noqa: ARG002
+        """The part of the list to show."""
+        return Window(limit=self.limit, skip=self.skip)
+
     def token(self, after: Movie, path: str) -> str | None:  # noqa: ARG002
         """The cursor that goes on behind this movie, in lists that have cursors."""
         return None
 
 
-class SearchQuery(PageQuery, frozen=True, kw_only=True):
+class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
     """What is searched for."""
 
     q: SearchWords
@@ -178,7 +202,7 @@ class SearchQuery(PageQuery, frozen=True, kw_only=True):
         return nothing + super().conflicts(path)
 
 
-class GenreMoviesQuery(PageQuery, frozen=True, kw_only=True):
+class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
     """Which movies are asked for, in which order."""
 
     year: Year | UnsetType = UNSET
@@ -216,7 +240,7 @@ class GenreMoviesQuery(PageQuery, frozen=True, kw_only=True):
 
     def conflicts(self, path: str) -> list[str]:
         """A page is asked for by number or by cursor; spans of years do not run backwards."""
-        sentences = super().conflicts(path)
+        sentences = [f"{each}; use cursor to go on from there" for each in super().conflicts(path)]
         cursor, first, last = known(self.cursor), known(self.year_from), known(self.year_to)
         if cursor and self.page is not UNSET:
             sentences.append("cursor must stand without page")
@@ -230,7 +254,7 @@ class GenreMoviesQuery(PageQuery, frozen=True, kw_only=True):
         """The part of the list to show."""
         cursor = known(self.cursor)
         place = cursors.read(cursor, self._listing(path), self.sort_by) if cursor else None
-        return Window(limit=self.limit, skip=0 if place else self._skip, cursor=place)
+        return Window(limit=self.limit, skip=0 if place else self.skip, cursor=place)
 
     @property
     def resumed(self) -> bool:

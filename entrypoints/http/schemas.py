@@ -1,4 +1,4 @@
-"""What goes out over the wire, and the one conversion of each thing."""
+"""What goes out over the wire of the catalogue, and the one conversion of each thing."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -3,21 +3,25 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
 from typing import Any, cast
 
 import msgspec
+from argon2 import PasswordHasher
+from dependency_injector import providers
 from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
+from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
-from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
 from application.operations import CheckHealth, Ping
+from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest
+from entrypoints.container import Container
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.settings import Settings
 
@@ -45,21 +49,31 @@ def filled(movies: list[MovieFacts]) -> SqliteStore:
     return store
 
 
+def container_over(store: SqliteStore, settings: Settings) -> Container:
+    """The container as it is in service, over this store and clock, with hashes that are quick to make."""
+    container = Container(settings=providers.Object(settings), secret=providers.Object(b"s" * 32))
+    container.store.override(providers.Object(store))
+    container.clock.override(providers.Object(now))
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    container.hasher.override(providers.Object(Argon2PasswordHasher(argon2=quick)))
+    return container
+
+
 def application(
-    store: SqliteStore, *, database: Ping | None = None, tmdb: bool = False, **settings: Any
+    store: SqliteStore,
+    *,
+    database: Ping | None = None,
+    tmdb: bool = False,
+    container: Container | None = None,
+    **settings: Any,
 ) -> Litestar:
     """The application over a store; the catalogue is public unless told otherwise."""
-    movies, genres = store.movies, store.genres
+    chosen = Settings(**{"public_catalogue": "true", **settings})
+    container = container or container_over(store, chosen)
     return create_app(
-        use_cases=UseCases(
-            browse_movies=BrowseMovies(movies=movies, genres=genres, totals=Totals(movies, now)),
-            search_movies=SearchMovies(movies=movies, genres=genres),
-            get_movie=GetMovie(movies=movies, genres=genres),
-            list_genres=ListGenres(genres=genres),
-            get_genre=GetGenre(genres=genres),
-        ),
+        use_cases=UseCases(**{each.name: getattr(container, each.name)() for each in fields(UseCases)}),
         health=CheckHealth(database=database or store.ping, runs=store.runs, clock=now, tmdb_configured=tmdb),
-        settings=Settings(**{"public_catalogue": "true", **settings}),
+        settings=chosen,
         version="1.2.3",
     )
 
@@ -94,12 +108,13 @@ async def call(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     scheme: str = "http",
+    body: bytes = b"",
 ) -> Reply:
     """Send one request past any client and any server, so that nothing is mended on the way."""
     reply = Reply()
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -124,3 +139,63 @@ async def call(
 def called(app: Litestar, path: str, query: bytes = b"", **more: Any) -> Reply:
     """The same, from where nothing is awaited."""
     return asyncio.run(call(app, path, query, **more))
+
+
+PASSWORD = "follow the white rabbit"
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A signed-in user, who calls with a token."""
+
+    client: Client
+    user: dict[str, Any]
+    access_token: str
+    refresh_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        """Call; `json` is sent unless it is None."""
+        if json is not None:
+            more["json"] = json
+        headers = {**self.headers, **more.pop("headers", {})}
+        return self.client.request(method, f"/api/v1{path}", headers=headers, **more)
+
+
+def account(name: str) -> dict[str, str]:
+    """What somebody registers with."""
+    return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+
+
+def joined(client: Client, name: str = "neo") -> Somebody:
+    """A new user."""
+    answer = client.post("/api/v1/auth/register", json=account(name))
+    assert answer.status_code == 201, answer.text
+    return signed_in(client, answer.json())
+
+
+def signed_in(client: Client, body: Any) -> Somebody:
+    """The user that an answer signed in."""
+    return Somebody(client, body["user"], body["access_token"], body["refresh_token"])
+
+
+@contextmanager
+def place(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
+    """A client of the application over these movies, and the store behind it; nothing is public."""
+    store = filled(list(movies) or [THE_MATRIX, facts(604), facts(605)])
+    with TestClient(application(store, **{"public_catalogue": "false", **options})) as client:
+        yield client, store
+    store.close()
+
+
+THE_MATRIX = facts(
+    603,
+    title="The Matrix",
+    imdb_id="tt0133093",
+    genres=(genre_id(28), genre_id(878)),
+    poster_path="/matrix.jpg",
+    release_date=date(1999, 3, 30),
+)

@@ -16,6 +16,13 @@ from entrypoints.http.app import openapi
 from tests.integration.http_service import Client, application, filled, serving
 
 CATALOGUE = ["/movies", "/movies/search", "/movies/{id}", "/genres", "/genres/{id}", "/genres/{id}/movies"]
+PERSONAL = [
+    "/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/me", "/auth/password",
+    "/me/export",
+    "/ratings", "/ratings/{id}", "/ratings/movie/{movie_id}", "/movies/{id}/rating",
+    "/watchlist", "/watchlist/{id}", "/watchlist/{id}/favorite", "/movies/{id}/watchlist", "/me/movies/{id}",
+    "/admin/users", "/admin/users/{id}",
+]  # fmt: skip
 OPERATIONS = ["/about", "/health", "/health/database", "/health/live", "/health/ready", "/health/redis"]
 
 
@@ -136,7 +143,7 @@ def test_the_document_and_the_routes_name_the_same_calls(document: Any) -> None:
     app = application(filled([]))
     routes = {route.path_format for route in app.routes if isinstance(route, HTTPRoute)}
 
-    assert set(document["paths"]) == {f"/api/v1{path}" for path in (*CATALOGUE, *OPERATIONS)}
+    assert set(document["paths"]) == {f"/api/v1{path}" for path in (*CATALOGUE, *PERSONAL, *OPERATIONS)}
     assert {path for path in routes - set(document["paths"]) if "/docs" not in path} == {"/", "/api/v1"}
 
 

@@ -21,11 +21,12 @@ from application import sync as use_cases
 from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies, Watch, unwatched
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
 from domain.errors import StorageUnavailable
-from domain.ids import RunId, TmdbNumber
+from domain.ids import RatingId, RunId, TmdbNumber, UserId
 from domain.movies import Movie, MovieFacts
 from domain.ports import Clock, MovieSource
-from domain.ratings import Score, Tally
+from domain.ratings import Rating, Score
 from domain.sync import Entity, Harvest, Status, SyncRun, SyncRunning
+from domain.users import User
 from tests.tmdb_simulator import LATE_GENRE, Catalogue, Fault, TmdbSimulator, make_movies
 
 IMPATIENT = Patience(connect=1, read=1, whole=2, tries=3, first_wait=0.001, longest_wait=0.002)
@@ -437,13 +438,28 @@ def test_a_movie_that_the_source_dropped_is_kept_only_while_someone_rated_it(
 
 
 def rate(store: SqliteStore, number: int) -> None:
-    """Give a movie one score, as the ratings of the next issue will."""
-    tally = Tally.of([Score.of(8)])
-    with store.database.writing() as connection:
-        connection.execute(
-            "UPDATE movies SET tally = ?, ratings_count = 1 WHERE tmdb_id = ?",
-            (str(list(tally.counts)), number),
+    """Have somebody rate a movie."""
+    now = system.now()
+    user = User(
+        id=UserId(system.fresh_id()),
+        username="ada",
+        email="ada@example.org",
+        password_hash="-",
+        created_at=now,
+        updated_at=now,
+    )
+    store.users.add(user)
+    rated, score = store.movies.get(TmdbNumber(number)).id, Score.of(8)
+    store.ratings.add(
+        Rating(
+            id=RatingId(system.fresh_id()),
+            user=user.id,
+            movie=rated,
+            score=score,
+            created_at=now,
+            updated_at=now,
         )
+    )
 
 
 def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(

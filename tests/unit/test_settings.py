@@ -1,5 +1,6 @@
 """The settings, and the check that all typed input goes through."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -46,12 +47,18 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("PUBLIC_CATALOGUE", "yes", "must be true or false"),
         ("MONGODB_URI", "localhost", "must begin with mongodb:// or mongodb+srv://"),
         ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+        ("JWT_SECRET", "s" * 31, "must be at least 32 bytes long"),
+        ("JWT_EXPIRES_IN", "0m", "must be a duration such as 15m, 12h or 7d"),
+        ("JWT_EXPIRES_IN", "7d\n", "must be a duration such as 15m, 12h or 7d"),
+        ("JWT_EXPIRES_IN", "604800", "must be a duration such as 15m, 12h or 7d"),
+        ("REFRESH_EXPIRES_IN", "1 month", "must be a duration such as 15m, 12h or 7d"),
+        ("REFRESH_EXPIRES_IN", "100000d", "must be a duration such as 15m, 12h or 7d"),
         ("MAX_BODY_BYTES", "-1", "must be a whole number of bytes from 1"),
     ],
 )
 def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rule: str) -> None:
     with pytest.raises(Faults) as caught:
-        load({variable: value}, NOWHERE)
+        load({"JWT_SECRET": "s" * 32, variable: value}, NOWHERE)
     assert caught.value.sentences == [f"{variable} {rule}"]
 
 
@@ -70,8 +77,53 @@ def test_settings_answer_what_is_asked_of_them() -> None:
     assert settings.data_path == Path.home() / "films"
 
 
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("15m", timedelta(minutes=15)),
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+        ("99999d", timedelta(days=99999)),
+    ],
+)
+def test_durations_are_read(text: str, duration: timedelta) -> None:
+    settings = load({"JWT_EXPIRES_IN": text, "REFRESH_EXPIRES_IN": text}, NOWHERE)
+    assert (settings.access_lasts, settings.refresh_lasts) == (duration, duration)
+
+
+def test_tokens_last_a_week_and_sessions_a_month_unless_told_otherwise() -> None:
+    assert (Settings().access_lasts, Settings().refresh_lasts) == (timedelta(days=7), timedelta(days=30))
+
+
+def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
+    mongo = {"MONGODB_URI": "mongodb://h/x"}
+    with pytest.raises(Faults) as caught:
+        load({**mongo, "PORT": "0"}, NOWHERE)
+    assert [sentence.split()[0] for sentence in caught.value.sentences] == ["PORT", "JWT_SECRET"]
+    with pytest.raises(Faults, match="JWT_SECRET is required with MONGODB_URI"):
+        load(mongo, NOWHERE)
+    assert not load({**mongo, "JWT_SECRET": "s" * 32}, NOWHERE).embedded
+    assert load({}, NOWHERE).embedded
+
+
+def test_a_secret_is_measured_in_bytes() -> None:
+    assert load({"JWT_SECRET": "é" * 16}, NOWHERE).jwt_secret == "é" * 16
+    with pytest.raises(Faults):
+        load({"JWT_SECRET": "é" * 15}, NOWHERE)
+
+
+def test_a_faulty_secret_is_not_shown() -> None:
+    with pytest.raises(Faults) as caught:
+        load({"JWT_SECRET": "hush"}, NOWHERE)
+    assert "hush" not in str(caught.value)
+
+
 def test_secrets_are_masked() -> None:
-    settings = load({"TMDB_ACCESS_TOKEN": "secret", "MONGODB_URI": "mongodb://u:secret@h/x"}, NOWHERE)
+    settings = load(
+        {"TMDB_ACCESS_TOKEN": "secret", "MONGODB_URI": "mongodb://u:secret@h/x", "JWT_SECRET": "secret" * 6},
+        NOWHERE,
+    )
     assert "secret" not in str(shown(settings))
     assert "secret" not in repr(settings)
     assert shown(settings)["TMDB_ACCESS_TOKEN"] == "***"

@@ -1,0 +1,118 @@
+"""What operators do with people's data: accounts, tallies, exports."""
+
+import sys
+from collections.abc import Iterator
+from itertools import count
+
+import click
+import msgspec
+
+from application.accounts import ListUsers
+from domain.errors import TextUnfit
+from domain.users import Role, User, UserNotFound
+from entrypoints import display
+from entrypoints.cli.border import example, started
+from entrypoints.http.people import export_out
+
+DRIFT_FOUND = 4
+"""The exit code of `ratings verify` where tallies are wrong and stay so."""
+
+LISTED_AT_ONCE = 500
+
+LONGEST_LINE = 4096
+"""Bytes that are read for a password."""
+
+email_option = click.option("--email", required=True, metavar="EMAIL", help="E-mail address to sign in with.")
+
+
+@click.group()
+def users() -> None:
+    """Make, promote and list accounts."""
+
+
+@users.command(
+    epilog=example(
+        "matinee users create --email ada@example.org --username ada --admin\n"
+        "matinee users create --email bob@example.org --username bob < password.txt"
+    )
+)
+@email_option
+@click.option("--username", required=True, metavar="NAME", help="3 to 30 letters, digits, _ . or -")
+@click.option("--admin", is_flag=True, help="Let the account run the place.")
+def create(email: str, username: str, *, admin: bool) -> None:
+    """Make an account.
+
+    The password is asked for twice, without echo; where standard input is no terminal, it is its first line.
+    """
+    with started() as (container, _):
+        role = Role.ADMIN if admin else Role.USER
+        user = container.create_user()(username=username, email=email, password=_password(), role=role)
+        click.echo(f"{user.username} <{user.email}> can sign in ({user.role}).")
+
+
+@users.command(epilog=example("matinee users promote ada@example.org"))
+@click.argument("email")
+def promote(email: str) -> None:
+    """Make the account with that e-mail address an admin."""
+    with started() as (container, _):
+        user = container.promote_user()(email=email.strip())
+        click.echo(f"{user.username} <{user.email}> is an admin.")
+
+
+@users.command("list", epilog=example("matinee users list\nmatinee users list | cut -f 3"))
+def list_() -> None:
+    """List all accounts, the oldest first.
+
+    A table on a terminal; elsewhere lines of id, username, e-mail, role, state (enabled or disabled) and time
+    of creation, separated by tabs.
+    """
+    with started() as (container, _):
+        display.accounts(list(_everybody(container.list_users())))
+
+
+@click.group()
+def ratings() -> None:
+    """See to the movies' tallies of ratings."""
+
+
+@ratings.command(epilog=example("matinee ratings verify\nmatinee ratings verify --repair"))
+@click.option("--repair", is_flag=True, help="Set right what is wrong.")
+def verify(*, repair: bool) -> None:
+    """Recount every movie's tally from its ratings.
+
+    Exit code 0: no drift, or all of it repaired; 4: drift was found.
+    """
+    with started() as (container, _):
+        drifts = container.verify_ratings()(repair=repair)
+        movies = container.movies().by_ids([drift.movie for drift in drifts])
+    display.drifts(drifts, {movie.id: movie for movie in movies}, repaired=repair)
+    sys.exit(DRIFT_FOUND if drifts and not repair else 0)
+
+
+@click.command(epilog=example("matinee export --user ada@example.org > ada.json"))
+@click.option("--user", "email", required=True, metavar="EMAIL", help="Whose data.")
+def export(email: str) -> None:
+    """Print all data of one user as JSON, as GET /me/export answers it."""
+    with started() as (container, _):
+        user = container.users().by_email(email.strip())
+        if user is None:
+            raise UserNotFound
+        click.echo(msgspec.json.encode(export_out(container.export_user()(user=user))))
+
+
+def _everybody(list_users: ListUsers) -> Iterator[User]:
+    for skip in count(0, LISTED_AT_ONCE):
+        part, _ = list_users(limit=LISTED_AT_ONCE, skip=skip)
+        yield from part
+        if len(part) < LISTED_AT_ONCE:
+            return
+
+
+def _password() -> str:
+    """Ask for a password twice, or read a line where nobody can be asked. Raises TextUnfit for none."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    line = sys.stdin.buffer.readline(LONGEST_LINE).decode(errors="surrogateescape").rstrip("\r\n")
+    if not line:
+        raise TextUnfit("password", "is missing: standard input is empty")
+    return line

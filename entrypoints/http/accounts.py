@@ -1,0 +1,151 @@
+"""The calls by which somebody gets an account, proves to have one, changes it and leaves."""
+
+from litestar import delete, get, patch, post
+from litestar.params import RawBody
+
+from application.accounts import (
+    ChangePassword,
+    ChangeProfile,
+    DeleteAccount,
+    LogIn,
+    LogOut,
+    Refresh,
+    Register,
+)
+from application.watchlist import ExportUser
+from domain.users import Caller
+from entrypoints.http.answers import UNKEPT, Answer, done, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.bodies import GoodbyeIn, LoginIn, PasswordIn, ProfileIn, RefreshIn, RegisterIn
+from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.hashing import Hashing
+from entrypoints.http.people import ExportOut, SignedInOut, UserOut, export_out, signed_in_out, user_out
+from entrypoints.http.queries import known
+from entrypoints.http.reading import sent
+
+TAG = "Accounts"
+
+REGISTERING = Call(
+    summary="Register", tag=TAG, answer=SignedInOut, body=RegisterIn, successes=(201,), refusals=(409,)
+)
+LOGGING_IN = Call(summary="Log in", tag=TAG, answer=SignedInOut, body=LoginIn, refusals=(401,))
+REFRESHING = Call(summary="Refresh a session", tag=TAG, answer=SignedInOut, body=RefreshIn, refusals=(401,))
+LOGGING_OUT = Call(summary="Log out", tag=TAG, answer=None, access=Access.USERS, successes=(204,))
+SHOWING = Call(summary="Show your account", tag=TAG, answer=UserOut, access=Access.USERS)
+CHANGING = Call(
+    summary="Change your account",
+    tag=TAG,
+    answer=UserOut,
+    access=Access.USERS,
+    body=ProfileIn,
+    refusals=(409,),
+)
+RELOCKING = Call(
+    summary="Change your password",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    body=PasswordIn,
+    successes=(204,),
+    refusals=(403,),
+)
+LEAVING = Call(
+    summary="Delete your account",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    body=GoodbyeIn,
+    successes=(204,),
+    refusals=(403, 409),
+)
+EXPORTING = Call(summary="Export your data", tag=TAG, answer=ExportOut, access=Access.USERS)
+
+
+@post("/auth/register", opt=described(REGISTERING))
+async def post_register(
+    request: HttpRequest, body: RawBody, register: Given[Register], hashing: Given[Hashing]
+) -> Answer:
+    """Make an account and sign it in."""
+    given = sent(RegisterIn, request, body)
+    who = await hashing(register, username=given.username, email=given.email, password=given.password)
+    return json_answer(signed_in_out(who), status=201, cache=UNKEPT)
+
+
+@post("/auth/login", opt=described(LOGGING_IN))
+async def post_login(
+    request: HttpRequest, body: RawBody, log_in: Given[LogIn], hashing: Given[Hashing]
+) -> Answer:
+    """Begin a session. Whether or not there is such an account, a wrong answer is the same."""
+    given = sent(LoginIn, request, body)
+    who = await hashing(log_in, email=given.email, password=given.password)
+    return json_answer(signed_in_out(who), cache=UNKEPT)
+
+
+@post("/auth/refresh", sync_to_thread=True, opt=described(REFRESHING))
+def post_refresh(request: HttpRequest, body: RawBody, refresh: Given[Refresh]) -> Answer:
+    """Go on with a session: a new access token, and the next refresh token.
+
+    Each refresh token works once. A second use means that it was stolen, and ends the session.
+    """
+    given = sent(RefreshIn, request, body)
+    return json_answer(signed_in_out(refresh(refresh_token=given.refresh_token)), cache=UNKEPT)
+
+
+@post("/auth/logout", sync_to_thread=True, opt=described(LOGGING_OUT))
+def post_logout(request: HttpRequest, caller: Given[Caller], log_out: Given[LogOut]) -> Answer:
+    """End the session: its tokens stop working at once."""
+    asked(Query, request)
+    log_out(caller=caller)
+    return done()
+
+
+@get("/auth/me", sync_to_thread=False, opt=described(SHOWING))
+def get_me(request: HttpRequest, caller: Given[Caller]) -> Answer:
+    """Who you are."""
+    asked(Query, request)
+    return json_answer(user_out(caller.user))
+
+
+@patch("/auth/me", sync_to_thread=True, opt=described(CHANGING))
+def patch_me(
+    request: HttpRequest, body: RawBody, caller: Given[Caller], change_profile: Given[ChangeProfile]
+) -> Answer:
+    """Take another name or e-mail address; what is not given stays."""
+    given = sent(ProfileIn, request, body)
+    user = change_profile(caller=caller, username=known(given.username), email=known(given.email))
+    return json_answer(user_out(user))
+
+
+@post("/auth/password", opt=described(RELOCKING))
+async def post_password(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    change_password: Given[ChangePassword],
+    hashing: Given[Hashing],
+) -> Answer:
+    """Choose another password. Every other session ends."""
+    given = sent(PasswordIn, request, body)
+    await hashing(change_password, caller=caller, current=given.current_password, new=given.new_password)
+    return done()
+
+
+@delete("/auth/me", status_code=REMOVING, opt=described(LEAVING))
+async def delete_me(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    delete_account: Given[DeleteAccount],
+    hashing: Given[Hashing],
+) -> Answer:
+    """Delete your account with its ratings, its watchlist and its sessions. There is no way back."""
+    given = sent(GoodbyeIn, request, body)
+    await hashing(delete_account, caller=caller, password=given.password)
+    return done()
+
+
+@get("/me/export", sync_to_thread=True, opt=described(EXPORTING))
+def get_export(request: HttpRequest, caller: Given[Caller], export_user: Given[ExportUser]) -> Answer:
+    """Everything that is kept of you, but the hash of your password."""
+    asked(Query, request)
+    return json_answer(export_out(export_user(user=caller.user)))

@@ -1,0 +1,199 @@
+"""The calls that give, change, withdraw and show ratings."""
+
+from litestar import delete, get, patch, post, put
+from litestar.params import RawBody
+
+from application.ratings import (
+    ChangeRating,
+    GetRating,
+    ListMovieRatings,
+    ListMyRatings,
+    RateMovie,
+    SetRating,
+    UnrateMovie,
+    WithdrawRating,
+)
+from domain.browsing import SortOrder
+from domain.ids import RatingId, is_id
+from domain.ratings import RatingNotFound
+from domain.users import Caller
+from entrypoints.http.answers import Answer, done, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
+from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.people import (
+    MovieRatingsOut,
+    RatingOut,
+    RatingWrittenOut,
+    rating_out,
+    rating_written_out,
+    ratings_out,
+    summary_out,
+)
+from entrypoints.http.queries import PageQuery, RatingsQuery
+from entrypoints.http.reading import sent
+from entrypoints.http.schemas import PageOut
+
+TAG = "Ratings"
+RATING = {"id": "The rating's id."}
+MOVIE = "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."
+
+RATING_FIRST = Call(
+    summary="Rate a movie",
+    tag=TAG,
+    answer=RatingWrittenOut,
+    access=Access.USERS,
+    body=RatingIn,
+    successes=(201,),
+    refusals=(404, 409),
+)
+SETTING = Call(
+    summary="Set your rating of a movie",
+    tag=TAG,
+    answer=RatingWrittenOut,
+    access=Access.USERS,
+    body=ScoreIn,
+    path={"id": MOVIE},
+    successes=(200, 201),
+    refusals=(404,),
+)
+UNRATING = Call(
+    summary="Withdraw your rating of a movie",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path={"id": MOVIE},
+    successes=(204,),
+    refusals=(404,),
+)
+LISTING = Call(
+    summary="List your ratings",
+    tag=TAG,
+    answer=PageOut[RatingOut],
+    access=Access.USERS,
+    query=RatingsQuery,
+    linked=True,
+)
+LISTING_OF_MOVIE = Call(
+    summary="List everybody's ratings of a movie",
+    tag=TAG,
+    answer=MovieRatingsOut,
+    access=Access.USERS,
+    query=PageQuery,
+    path={"movie_id": MOVIE},
+    refusals=(404,),
+    linked=True,
+)
+SHOWING = Call(
+    summary="Show one of your ratings",
+    tag=TAG,
+    answer=RatingOut,
+    access=Access.USERS,
+    path=RATING,
+    refusals=(403, 404),
+)
+CHANGING = Call(
+    summary="Change one of your ratings",
+    tag=TAG,
+    answer=RatingWrittenOut,
+    access=Access.USERS,
+    body=RatingChangeIn,
+    path=RATING,
+    refusals=(403, 404),
+)
+WITHDRAWING = Call(
+    summary="Withdraw one of your ratings",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path=RATING,
+    successes=(204,),
+    refusals=(403, 404),
+)
+
+
+@post("/ratings", sync_to_thread=True, opt=described(RATING_FIRST))
+def post_rating(
+    request: HttpRequest, body: RawBody, caller: Given[Caller], rate_movie: Given[RateMovie]
+) -> Answer:
+    """Rate a movie that you have not rated yet."""
+    given = sent(RatingIn, request, body)
+    rated = rate_movie(user=caller.user, movie=given.movie, score=given.score, review=given.review)
+    return json_answer(rating_written_out(rated), status=201)
+
+
+@put("/movies/{id:str}/rating", sync_to_thread=True, opt=described(SETTING))
+def put_movie_rating(
+    request: HttpRequest, body: RawBody, caller: Given[Caller], set_rating: Given[SetRating]
+) -> Answer:
+    """See to it that this is your rating of the movie, rated before (200) or not (201)."""
+    given, movie = sent(ScoreIn, request, body), movie_named(request.path_params["id"])
+    rated = set_rating(user=caller.user, movie=movie, score=given.score, review=given.review)
+    return json_answer(rating_written_out(rated), status=201 if rated.created else 200)
+
+
+@delete("/movies/{id:str}/rating", status_code=REMOVING, sync_to_thread=True, opt=described(UNRATING))
+def delete_movie_rating(
+    request: HttpRequest, caller: Given[Caller], unrate_movie: Given[UnrateMovie]
+) -> Answer:
+    """See to it that you have no rating of the movie."""
+    asked(Query, request)
+    unrate_movie(user=caller.user, movie=movie_named(request.path_params["id"]))
+    return done()
+
+
+@get("/ratings", sync_to_thread=True, opt=described(LISTING))
+def get_ratings(request: HttpRequest, caller: Given[Caller], list_my_ratings: Given[ListMyRatings]) -> Answer:
+    """Your ratings, the newest first unless asked for otherwise."""
+    query = asked(RatingsQuery, request)
+    descending = query.sort_order is SortOrder.DESC
+    page = list_my_ratings(
+        user=caller.user, by=query.sort_by, descending=descending, limit=query.limit, skip=query.skip
+    )
+    return paged(PageOut(data=ratings_out(page), meta=meta_out(query, total=page.total)), request)
+
+
+@get("/ratings/movie/{movie_id:str}", sync_to_thread=True, opt=described(LISTING_OF_MOVIE))
+def get_ratings_of_movie(request: HttpRequest, list_movie_ratings: Given[ListMovieRatings]) -> Answer:
+    """Everybody's ratings of a movie, the newest first, and what they come to."""
+    query, movie = asked(PageQuery, request), movie_named(request.path_params["movie_id"])
+    page = list_movie_ratings(movie=movie, limit=query.limit, skip=query.skip)
+    (rated,) = page.movies.values()
+    meta, summary = meta_out(query, total=page.total), summary_out(rated.tally)
+    return paged(MovieRatingsOut(data=ratings_out(page), meta=meta, summary=summary), request)
+
+
+@get("/ratings/{id:str}", sync_to_thread=True, opt=described(SHOWING))
+def get_rating_by_id(request: HttpRequest, caller: Given[Caller], get_rating: Given[GetRating]) -> Answer:
+    """One of your ratings."""
+    asked(Query, request)
+    rated = get_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
+    return json_answer(rating_out(rated.rating, rated.movie, rated.user))
+
+
+@patch("/ratings/{id:str}", sync_to_thread=True, opt=described(CHANGING))
+def patch_rating(
+    request: HttpRequest, body: RawBody, caller: Given[Caller], change_rating: Given[ChangeRating]
+) -> Answer:
+    """Change the score, the review or both; what is not given stays."""
+    given, rating = sent(RatingChangeIn, request, body), rating_named(request.path_params["id"])
+    rated = change_rating(user=caller.user, rating=rating, score=given.score, review=given.new_review)
+    return json_answer(rating_written_out(rated))
+
+
+@delete("/ratings/{id:str}", status_code=REMOVING, sync_to_thread=True, opt=described(WITHDRAWING))
+def delete_rating(
+    request: HttpRequest, caller: Given[Caller], withdraw_rating: Given[WithdrawRating]
+) -> Answer:
+    """Take back one of your ratings."""
+    asked(Query, request)
+    withdraw_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
+    return done()
+
+
+def rating_named(text: str) -> RatingId:
+    """The rating that a path names. Raises RatingNotFound for what is no id."""
+    if not is_id(text):
+        raise RatingNotFound
+    return RatingId(text)

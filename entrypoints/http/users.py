@@ -1,0 +1,59 @@
+"""The calls by which admins see to accounts."""
+
+from litestar import get, patch
+from litestar.params import RawBody
+
+from application.accounts import ChangeUser, ListUsers
+from domain.ids import UserId, is_id
+from domain.users import UserNotFound
+from entrypoints.http.answers import Answer, json_answer
+from entrypoints.http.asking import HttpRequest, asked
+from entrypoints.http.bodies import UserIn
+from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.people import AdminUserOut, admin_user_out
+from entrypoints.http.queries import PageQuery, known
+from entrypoints.http.reading import sent
+from entrypoints.http.schemas import PageOut
+
+LISTING = Call(
+    summary="List users",
+    tag="Administration",
+    answer=PageOut[AdminUserOut],
+    access=Access.ADMINS,
+    query=PageQuery,
+    linked=True,
+)
+CHANGING = Call(
+    summary="Change a user",
+    tag="Administration",
+    answer=AdminUserOut,
+    access=Access.ADMINS,
+    body=UserIn,
+    path={"id": "The user's id."},
+    refusals=(404, 409),
+)
+
+
+@get("/admin/users", sync_to_thread=True, opt=described(LISTING))
+def get_users(request: HttpRequest, list_users: Given[ListUsers]) -> Answer:
+    """All accounts, the oldest first."""
+    query = asked(PageQuery, request)
+    users, total = list_users(limit=query.limit, skip=query.skip)
+    meta = meta_out(query, total=total)
+    return paged(PageOut(data=[admin_user_out(user) for user in users], meta=meta), request)
+
+
+@patch("/admin/users/{id:str}", sync_to_thread=True, opt=described(CHANGING))
+def patch_user(request: HttpRequest, body: RawBody, change_user: Given[ChangeUser]) -> Answer:
+    """Give an account another role, or keep it from signing in. Somebody must be left who runs the place."""
+    given, user = sent(UserIn, request, body), user_named(request.path_params["id"])
+    changed = change_user(user=user, role=known(given.role), disabled=known(given.disabled))
+    return json_answer(admin_user_out(changed))
+
+
+def user_named(text: str) -> UserId:
+    """The user that a path names. Raises UserNotFound for what is no id."""
+    if not is_id(text):
+        raise UserNotFound
+    return UserId(text)

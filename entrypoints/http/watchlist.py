@@ -1,0 +1,229 @@
+"""The calls that keep a watchlist, and the one that shows all that a user has to do with a movie."""
+
+from litestar import delete, get, patch, post, put
+from litestar.params import RawBody
+
+from application.catalogue import ListGenres
+from application.watchlist import (
+    AddToWatchlist,
+    ChangeItem,
+    GetItem,
+    GetRelation,
+    ListWatchlist,
+    RemoveItem,
+    SetOnWatchlist,
+    TakeOffWatchlist,
+    ToggleFavorite,
+)
+from domain.ids import ItemId, is_id
+from domain.users import Caller
+from domain.watchlist import ItemNotFound
+from entrypoints.http.answers import Answer, done, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
+from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
+from entrypoints.http.queries import WatchlistQuery, known
+from entrypoints.http.reading import sent
+from entrypoints.http.schemas import PageOut
+
+TAG = "Watchlist"
+ITEM = {"id": "The item's id."}
+MOVIE = {"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."}
+
+ADDING = Call(
+    summary="Put a movie on your watchlist",
+    tag=TAG,
+    answer=ItemOut,
+    access=Access.USERS,
+    body=ItemIn,
+    successes=(201,),
+    refusals=(404, 409),
+)
+SETTING = Call(
+    summary="Set a movie's place on your watchlist",
+    tag=TAG,
+    answer=ItemOut,
+    access=Access.USERS,
+    body=PlaceIn,
+    path=MOVIE,
+    successes=(200, 201),
+    refusals=(404, 409),
+)
+TAKING_OFF = Call(
+    summary="Take a movie off your watchlist",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path=MOVIE,
+    successes=(204,),
+    refusals=(404,),
+)
+LISTING = Call(
+    summary="List your watchlist",
+    tag=TAG,
+    answer=PageOut[ItemOut],
+    access=Access.USERS,
+    query=WatchlistQuery,
+    linked=True,
+)
+SHOWING = Call(
+    summary="Show an item of your watchlist",
+    tag=TAG,
+    answer=ItemOut,
+    access=Access.USERS,
+    path=ITEM,
+    refusals=(403, 404),
+)
+CHANGING = Call(
+    summary="Change an item of your watchlist",
+    tag=TAG,
+    answer=ItemOut,
+    access=Access.USERS,
+    body=ItemChangeIn,
+    path=ITEM,
+    refusals=(403, 404),
+)
+TOGGLING = Call(
+    summary="Make an item a favourite, or none",
+    tag=TAG,
+    answer=ItemOut,
+    access=Access.USERS,
+    path=ITEM,
+    refusals=(403, 404),
+)
+DELETING = Call(
+    summary="Delete an item of your watchlist",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path=ITEM,
+    successes=(204,),
+    refusals=(403, 404),
+)
+RELATING = Call(
+    summary="Show what you have to do with a movie",
+    tag=TAG,
+    answer=RelationOut,
+    access=Access.USERS,
+    path=MOVIE,
+    refusals=(404,),
+)
+
+
+@post("/watchlist", sync_to_thread=True, opt=described(ADDING))
+def post_item(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    add_to_watchlist: Given[AddToWatchlist],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """Put a movie on your watchlist that is not there yet."""
+    given, user = sent(ItemIn, request, body), caller.user
+    added = add_to_watchlist(user=user, movie=given.movie, is_favorite=given.is_favorite, note=given.note)
+    return json_answer(listed_out(added, list_genres()), status=201)
+
+
+@put("/movies/{id:str}/watchlist", sync_to_thread=True, opt=described(SETTING))
+def put_movie_on_watchlist(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    set_on_watchlist: Given[SetOnWatchlist],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """See to it that the movie is on your watchlist like this, listed before (200) or not (201)."""
+    given, movie = sent(PlaceIn, request, body), movie_named(request.path_params["id"])
+    listed = set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
+    return json_answer(listed_out(listed, list_genres()), status=201 if listed.created else 200)
+
+
+@delete("/movies/{id:str}/watchlist", status_code=REMOVING, sync_to_thread=True, opt=described(TAKING_OFF))
+def delete_movie_from_watchlist(
+    request: HttpRequest, caller: Given[Caller], take_off_watchlist: Given[TakeOffWatchlist]
+) -> Answer:
+    """See to it that the movie is not on your watchlist."""
+    asked(Query, request)
+    take_off_watchlist(user=caller.user, movie=movie_named(request.path_params["id"]))
+    return done()
+
+
+@get("/watchlist", sync_to_thread=True, opt=described(LISTING))
+def get_watchlist(
+    request: HttpRequest,
+    caller: Given[Caller],
+    list_watchlist: Given[ListWatchlist],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """Your watchlist, what was added last first."""
+    query, user = asked(WatchlistQuery, request), caller.user
+    page = list_watchlist(user=user, favorite=known(query.favorite), limit=query.limit, skip=query.skip)
+    meta = meta_out(query, total=page.total)
+    return paged(PageOut(data=items_out(page, list_genres()), meta=meta), request)
+
+
+@get("/watchlist/{id:str}", sync_to_thread=True, opt=described(SHOWING))
+def get_item_by_id(
+    request: HttpRequest, caller: Given[Caller], get_item: Given[GetItem], list_genres: Given[ListGenres]
+) -> Answer:
+    """One item of your watchlist."""
+    asked(Query, request)
+    listed = get_item(user=caller.user, item=item_named(request.path_params["id"]))
+    return json_answer(listed_out(listed, list_genres()))
+
+
+@patch("/watchlist/{id:str}", sync_to_thread=True, opt=described(CHANGING))
+def patch_item(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    change_item: Given[ChangeItem],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """Change the mark, the note or both; what is not given stays."""
+    given, item = sent(ItemChangeIn, request, body), item_named(request.path_params["id"])
+    listed = change_item(user=caller.user, item=item, is_favorite=given.mark, note=given.new_note)
+    return json_answer(listed_out(listed, list_genres()))
+
+
+@patch("/watchlist/{id:str}/favorite", sync_to_thread=True, opt=described(TOGGLING))
+def patch_item_favorite(
+    request: HttpRequest,
+    caller: Given[Caller],
+    toggle_favorite: Given[ToggleFavorite],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """Make a favourite of what is none, and the other way round."""
+    asked(Query, request)
+    listed = toggle_favorite(user=caller.user, item=item_named(request.path_params["id"]))
+    return json_answer(listed_out(listed, list_genres()))
+
+
+@delete("/watchlist/{id:str}", status_code=REMOVING, sync_to_thread=True, opt=described(DELETING))
+def delete_item(request: HttpRequest, caller: Given[Caller], remove_item: Given[RemoveItem]) -> Answer:
+    """Delete one item of your watchlist."""
+    asked(Query, request)
+    remove_item(user=caller.user, item=item_named(request.path_params["id"]))
+    return done()
+
+
+@get("/me/movies/{id:str}", sync_to_thread=True, opt=described(RELATING))
+def get_my_movie(
+    request: HttpRequest,
+    caller: Given[Caller],
+    get_relation: Given[GetRelation],
+    list_genres: Given[ListGenres],
+) -> Answer:
+    """Your rating of a movie and its place on your watchlist; null is none."""
+    asked(Query, request)
+    relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
+    return json_answer(relation_out(relation, caller.user, list_genres()))
+
+
+def item_named(text: str) -> ItemId:
+    """The item that a path names. Raises ItemNotFound for what is no id."""
+    if not is_id(text):
+        raise ItemNotFound
+    return ItemId(text)

@@ -1,0 +1,495 @@
+"""Accounts over HTTP: becoming somebody, proving it, changing it, leaving; and who may call what."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import msgspec
+import pytest
+from dependency_injector import providers
+
+from adapters.sqlite.store import SqliteStore
+from domain.ids import SessionId, UserId
+from domain.users import Role
+from entrypoints.http import app as http_app
+from entrypoints.http.app import openapi
+from entrypoints.http.hashing import Hashing
+from entrypoints.settings import Settings
+from tests.integration.http_service import (
+    PASSWORD,
+    Client,
+    Reply,
+    Somebody,
+    account,
+    application,
+    call,
+    container_over,
+    filled,
+    joined,
+    now,
+    place,
+    signed_in,
+)
+
+ANOTHER = "there is no spoon"
+
+
+@pytest.fixture
+def here() -> Iterator[tuple[Client, SqliteStore]]:
+    with place() as here:
+        yield here
+
+
+@pytest.fixture
+def client(here: tuple[Client, SqliteStore]) -> Client:
+    return here[0]
+
+
+def promote(store: SqliteStore, somebody: Somebody) -> None:
+    store.users.change(UserId(somebody.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+
+
+def log_in(client: Client, name: str = "neo", password: str = PASSWORD) -> Any:
+    return client.post("/api/v1/auth/login", json={"email": f"{name}@example.com", "password": password})
+
+
+def test_who_registers_is_signed_in(client: Client) -> None:
+    answer = client.post("/api/v1/auth/register", json=account("neo"))
+    body = answer.json()
+
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "user"}
+    assert (body["token_type"], body["expires_in"]) == ("Bearer", 7 * 24 * 3600)
+    assert set(body["user"]) == {"id", "username", "email", "role", "created_at"}
+    assert body["user"]["created_at"] == "2026-01-02T12:00:00.345Z"
+    assert (body["user"]["username"], body["user"]["role"]) == ("neo", "user")
+    assert signed_in(client, body)("GET", "/auth/me").json() == body["user"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"username": "other"}, "email_taken"),
+        ({"username": "other", "email": "NEO@Example.com"}, "email_taken"),
+        ({"email": "other@example.com"}, "username_taken"),
+        ({"username": "NEO", "email": "other@example.com"}, "username_taken"),
+    ],
+)
+def test_names_and_addresses_are_had_once_whatever_their_case(
+    client: Client, change: dict[str, str], code: str
+) -> None:
+    joined(client)
+
+    answer = client.post("/api/v1/auth/register", json=account("neo") | change)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+
+
+def test_every_fault_of_a_registration_is_named_at_once(client: Client) -> None:
+    answer = client.post(
+        "/api/v1/auth/register?page=1", json={"username": "n o", "email": "x@", "password": "short", "x": 1}
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        "page is not a known parameter",
+        "x is not a known field",
+        "username must be 3 to 30 letters, digits, _ . or -",
+        "email must be an e-mail address",
+        "password must be 8 to 128 characters",
+    ]
+
+
+def test_a_common_password_is_refused(client: Client) -> None:
+    answer = client.post("/api/v1/auth/register", json=account("neo") | {"password": "Password123"})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == ["password must not be one of the most common passwords"]
+
+
+def test_a_login_begins_another_session(client: Client) -> None:
+    neo = joined(client)
+
+    answer = client.post("/api/v1/auth/login", json={"email": " NEO@example.com", "password": PASSWORD})
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["user"] == neo.user
+    assert signed_in(client, answer.json())("GET", "/auth/me").status_code == 200
+    assert neo("GET", "/auth/me").status_code == 200
+
+
+def test_a_failed_login_does_not_tell_whether_there_is_such_an_account(client: Client) -> None:
+    joined(client)
+
+    wrong, unknown = log_in(client, password="wrong"), log_in(client, "nobody")
+
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")
+    assert wrong.headers["www-authenticate"].startswith("Bearer")
+    changing = {"timestamp", "request_id"}
+    assert {k: v for k, v in wrong.json().items() if k not in changing} == {
+        k: v for k, v in unknown.json().items() if k not in changing
+    }
+
+
+def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(client: Client) -> None:
+    neo = joined(client)
+    first = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token})
+    newer = signed_in(client, first.json())
+
+    assert first.status_code == 200
+    assert newer.refresh_token != neo.refresh_token
+    assert newer("GET", "/auth/me").json() == neo.user
+
+    stolen = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token})
+    last = client.post("/api/v1/auth/refresh", json={"refresh_token": newer.refresh_token})
+
+    assert (stolen.status_code, stolen.json()["code"]) == (401, "token_rejected")
+    assert last.status_code == 401
+    assert newer("GET", "/auth/me").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", "x", ".", "a" * 24 + ".x", "ä.ö", "x" * 9000])
+def test_what_is_no_refresh_token_is_refused(client: Client, token: str) -> None:
+    assert client.post("/api/v1/auth/refresh", json={"refresh_token": token}).status_code == 401
+
+
+def test_after_a_logout_no_token_of_the_session_works(client: Client) -> None:
+    neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
+
+    answer = elsewhere("POST", "/auth/logout")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert "content-length" not in answer.headers
+    assert elsewhere("GET", "/auth/me").json()["code"] == "token_rejected"
+    assert (
+        client.post("/api/v1/auth/refresh", json={"refresh_token": elsewhere.refresh_token}).status_code
+        == 401
+    )
+    assert neo("GET", "/auth/me").status_code == 200
+
+
+def test_a_profile_changes_in_what_is_given(client: Client) -> None:
+    neo = joined(client)
+    joined(client, "trinity")
+
+    changed = neo("PATCH", "/auth/me", {"username": "TheOne"})
+
+    assert changed.status_code == 200
+    assert changed.json() == neo.user | {"username": "TheOne"}
+    assert neo("GET", "/auth/me").json() == changed.json()
+    assert neo("PATCH", "/auth/me", {"email": "one@example.com"}).json()["email"] == "one@example.com"
+    assert neo("PATCH", "/auth/me", {"email": "trinity@example.com"}).json()["code"] == "email_taken"
+    assert neo("PATCH", "/auth/me", {"username": "Trinity"}).json()["code"] == "username_taken"
+    assert neo("PATCH", "/auth/me", {"username": "THEONE"}).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"username": None}, {"email": ""}, {"role": "admin"}, {"id": "x"}])
+def test_a_profile_does_not_change_in_anything_else(client: Client, body: dict[str, Any]) -> None:
+    neo = joined(client)
+
+    assert neo("PATCH", "/auth/me", body).status_code == 400
+    assert neo("GET", "/auth/me").json() == neo.user
+
+
+def test_a_change_of_nothing_says_what_could_change(client: Client) -> None:
+    errors = joined(client)("PATCH", "/auth/me", {}).json()["errors"]
+
+    assert errors == ["the body must change something: username or email"]
+
+
+def test_a_new_password_ends_every_other_session(client: Client) -> None:
+    neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
+
+    answer = neo("POST", "/auth/password", {"current_password": PASSWORD, "new_password": ANOTHER})
+
+    assert answer.status_code == 204
+    assert neo("GET", "/auth/me").status_code == 200
+    assert elsewhere("GET", "/auth/me").status_code == 401
+    assert log_in(client).status_code == 401
+    assert log_in(client, password=ANOTHER).status_code == 200
+
+
+def test_a_password_changes_only_for_who_knows_it_and_to_what_is_fit(client: Client) -> None:
+    neo = joined(client)
+
+    wrong = neo("POST", "/auth/password", {"current_password": "wrong", "new_password": ANOTHER})
+    short = neo("POST", "/auth/password", {"current_password": PASSWORD, "new_password": "short"})
+
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    assert short.json()["errors"] == ["new_password must be 8 to 128 characters"]
+    assert log_in(client).status_code == 200
+
+
+def test_a_deleted_account_leaves_nothing_behind(client: Client) -> None:
+    neo, trinity = joined(client), joined(client, "trinity")
+    neo("PUT", "/movies/603/rating", {"rating": 2})
+    trinity("PUT", "/movies/603/rating", {"rating": 9})
+    neo("PUT", "/movies/603/watchlist")
+
+    assert neo("DELETE", "/auth/me", {"password": "wrong"}).json()["code"] == "wrong_password"
+    assert neo("DELETE", "/auth/me", {}).json()["errors"] == ["password is required"]
+    assert neo("DELETE", "/auth/me", {"password": PASSWORD}).status_code == 204
+
+    assert neo("GET", "/auth/me").status_code == 401
+    assert log_in(client).status_code == 401
+    assert client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).status_code == 401
+    summary = trinity("GET", "/ratings/movie/603").json()["summary"]
+    assert (summary["average_rating"], summary["ratings_count"]) == (9.0, 1)
+    assert joined(client).user["id"] != neo.user["id"]
+
+
+def test_an_export_holds_all_of_ones_own_and_nothing_else(client: Client) -> None:
+    neo, trinity = joined(client), joined(client, "trinity")
+    rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 8.5, "review": "Whoa."}).json()
+    item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()
+    trinity("POST", "/ratings", {"movie_id": "603", "rating": 1})
+
+    export = neo("GET", "/me/export").json()
+
+    rating.pop("movie_rating")
+    assert export == {"user": neo.user, "ratings": [rating], "watchlist": [item]}
+    assert trinity("GET", "/me/export").json()["watchlist"] == []
+
+
+OPEN = {
+    "/auth/register", "/auth/login", "/auth/refresh", "/about",
+    "/health", "/health/live", "/health/ready", "/health/database", "/health/redis",
+}  # fmt: skip
+
+
+def test_every_call_wants_a_token_but_those_that_say_so(here: tuple[Client, SqliteStore]) -> None:
+    client, _ = here
+    document = client.get("/api/v1/docs/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            url = path.replace("{id}", "603").replace("{movie_id}", "603")
+            answer = client.request(method, url)
+            wanted = path.removeprefix("/api/v1") not in OPEN
+
+            assert ("security" in operation) is wanted, path
+            assert (answer.status_code == 401) is wanted, path
+            if wanted:
+                assert answer.json()["code"] == "unauthenticated"
+                assert answer.headers["www-authenticate"] == 'Bearer realm="matinee"'
+
+
+@pytest.mark.parametrize("public", ["true", "false"])
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("", "unauthenticated"),
+        ("Bearer", "unauthenticated"),
+        ("Bearer ", "unauthenticated"),
+        ("{token}", "unauthenticated"),
+        ("Basic bmVvOm5lbw==", "unauthenticated"),
+        ("Token {token}", "unauthenticated"),
+        ("Bearer {token} {token}", "unauthenticated"),
+        ("Bearer {token},", "unauthenticated"),
+        ("Bearer x", "token_rejected"),
+        ("Bearer a.b.c", "token_rejected"),
+        ("Bearer {token}x", "token_rejected"),
+        ("Bearer {body}.", "token_rejected"),
+        ("Bearer " + "a" * 9000, "token_rejected"),
+    ],
+)
+def test_a_bad_token_is_refused_even_where_none_is_needed(public: str, header: str, code: str) -> None:
+    with place(public_catalogue=public) as (client, _):
+        token = joined(client).access_token
+        sent = header.format(token=token, body=token.rpartition(".")[0])
+        answer = client.get("/api/v1/movies", headers={"Authorization": sent})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    assert ('error="invalid_token"' in answer.headers["www-authenticate"]) is (code == "token_rejected")
+
+
+def test_two_tokens_at_once_are_none(client: Client) -> None:
+    neo = joined(client)
+    answer = client.get("/api/v1/auth/me", headers=[("Authorization", f"Bearer {neo.access_token}")] * 2)
+
+    assert answer.json()["code"] == "unauthenticated"
+
+
+def test_the_scheme_of_a_token_is_read_in_any_case(client: Client) -> None:
+    neo = joined(client)
+
+    assert neo("GET", "/auth/me", headers={"Authorization": f"bearer  {neo.access_token}"}).status_code == 200
+
+
+def test_with_a_token_the_catalogue_is_open_and_only_the_callers_cache_may_keep_it(client: Client) -> None:
+    neo = joined(client)
+
+    for path in ("/movies", "/movies/603", "/genres", "/auth/me", "/ratings", "/watchlist", "/me/export"):
+        answer = neo("GET", path)
+        again = neo("GET", path, headers={"If-None-Match": answer.headers["etag"]})
+        head = neo("HEAD", path)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "private, no-cache"
+        assert (again.status_code, again.content) == (304, b"")
+        assert (head.status_code, head.headers["etag"]) == (200, answer.headers["etag"])
+
+
+def test_a_disabled_user_is_nobody(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    neo, smith = joined(client), joined(client, "smith")
+    promote(store, smith)
+
+    changed = smith("PATCH", f"/admin/users/{neo.user['id']}", {"disabled": True})
+
+    assert changed.json() == neo.user | {"disabled": True}
+    assert neo("GET", "/auth/me").json()["code"] == "token_rejected"
+    assert log_in(client).json()["code"] == "invalid_credentials"
+    assert smith("PATCH", f"/admin/users/{neo.user['id']}", {"disabled": False}).json()["disabled"] is False
+    assert log_in(client).status_code == 200
+
+
+def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    smith = joined(client, "smith")
+    promote(store, smith)
+    others = [joined(client, name) for name in ("neo", "trinity", "morpheus")]
+    ids = sorted(each.user["id"] for each in (smith, *others))  # all at the same moment
+
+    page = smith("GET", "/admin/users?limit=3")
+    body = page.json()
+
+    assert [user["id"] for user in body["data"]] == ids[:3]
+    assert set(body["data"][0]) == {"id", "username", "email", "role", "created_at", "disabled"}
+    assert body["meta"] == {
+        "total": 4, "page": 1, "limit": 3, "total_pages": 2,
+        "has_next_page": True, "has_prev_page": False, "next_cursor": None,
+    }  # fmt: skip
+    assert '</api/v1/admin/users?limit=3&page=2>; rel="next"' in page.headers["link"]
+    rest = smith("GET", "/admin/users?limit=3&page=2").json()
+    assert [user["id"] for user in rest["data"]] == ids[3:]
+    assert rest["meta"]["has_prev_page"]
+
+
+def test_the_last_admin_stays(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    smith, neo = joined(client, "smith"), joined(client)
+    promote(store, smith)
+    path = f"/admin/users/{smith.user['id']}"
+
+    assert smith("PATCH", path, {"role": "user"}).json()["code"] == "last_admin"
+    assert smith("PATCH", path, {"disabled": True}).json()["code"] == "last_admin"
+    assert smith("DELETE", "/auth/me", {"password": PASSWORD}).json()["code"] == "last_admin"
+    assert smith("PATCH", f"/admin/users/{neo.user['id']}", {"role": "admin"}).json()["role"] == "admin"
+    assert smith("PATCH", path, {"role": "user"}).status_code == 200
+    assert smith("GET", "/admin/users").json()["code"] == "admins_only"
+
+
+def test_only_admins_administer(client: Client) -> None:
+    neo = joined(client)
+
+    for answer in (
+        neo("GET", "/admin/users"),
+        neo("PATCH", f"/admin/users/{neo.user['id']}", {"role": "admin"}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "admins_only")
+    assert neo("GET", "/auth/me").json()["role"] == "user"
+
+
+@pytest.mark.parametrize("name", ["603", "x", "a" * 24, "A" * 24])
+def test_an_unknown_user_is_not_found(here: tuple[Client, SqliteStore], name: str) -> None:
+    client, store = here
+    smith = joined(client, "smith")
+    promote(store, smith)
+
+    answer = smith("PATCH", f"/admin/users/{name}", {"role": "admin"})
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
+
+
+@dataclass
+class SlowHasher:
+    """Takes as long as a test wants."""
+
+    go_on: Event = field(default_factory=Event)
+
+    def hash(self, password: str) -> str:
+        return "a hash"
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        assert self.go_on.wait(timeout=20)
+        return False
+
+    def outdated(self, password_hash: str) -> bool:
+        return False
+
+
+def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_app, "Hashing", lambda: Hashing(threads=2, most_waiting=18))
+    store, hasher = filled([]), SlowHasher()
+    container = container_over(store, Settings())
+    container.hasher.override(providers.Object(hasher))
+
+    logins, full, movies, after = asyncio.run(_crowd(application(store, container=container), hasher))
+
+    assert {reply.status for reply in logins} == {401}
+    assert (full.status, full.json()["code"], full.headers["retry-after"]) == (503, "server_full", "1")
+    assert movies.status == 200
+    assert after.status == 401
+
+
+async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Reply, Reply]:
+    def login() -> Any:
+        body = msgspec.json.encode({"email": "neo@example.com", "password": PASSWORD})
+        headers = {"content-type": "application/json"}
+        return call(app, "/api/v1/auth/login", method="POST", headers=headers, body=body)
+
+    waiting = [asyncio.create_task(login()) for _ in range(20)]
+    try:
+        await asyncio.sleep(0)  # all have begun
+        full = await asyncio.wait_for(login(), timeout=10)
+        movies = await asyncio.wait_for(call(app, "/api/v1/movies"), timeout=10)
+        assert not any(each.done() for each in waiting)
+    finally:
+        hasher.go_on.set()
+    replies = [await each for each in waiting]
+    return replies, full, movies, await login()
+
+
+def test_a_token_of_another_secret_is_foreign(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    neo = joined(client)
+    other = container_over(store, Settings())
+    other.secret.override(providers.Object(b"another secret of enough bytes..."))
+    session = SessionId(neo.refresh_token.partition(".")[0])
+    forged = other.tokens().issue(UserId(neo.user["id"]), session)
+
+    answer = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {forged}"})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_rejected")
+
+
+def test_the_document_describes_bodies_with_examples_that_hold(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    document = client.get("/api/v1/docs/openapi.json").json()
+    smith = joined(client, "smith")
+    promote(store, smith)
+    bodies = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "requestBody" not in operation:
+                continue
+            content = operation["requestBody"]["content"]["application/json"]
+            schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+            answer = smith(method, path.removeprefix("/api/v1").replace("{id}", "0" * 24), content["example"])
+
+            assert set(content["example"]) == set(schema["properties"])
+            assert schema["additionalProperties"] is False
+            assert answer.status_code != 400, answer.text
+            assert str(answer.status_code) in operation["responses"]
+            assert "415" in operation["responses"]
+            bodies += 1
+    assert bodies == 13
+
+
+def test_a_document_is_drawn_of_every_call() -> None:
+    document = msgspec.json.decode(openapi(application(filled([]))))
+
+    assert sum(len(operations) for operations in document["paths"].values()) == 40
