@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
-OURS = re.compile(r"TMDB_|MONGODB_|PUBLIC_|DATA_DIR|PORT$|HOST$|LOG_LEVEL|ENVIRONMENT")
+OURS = re.compile(r"TMDB_|MONGODB_|PUBLIC_|JWT_|REFRESH_|DATA_DIR|PORT$|HOST$|LOG_LEVEL|ENVIRONMENT")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -22,14 +22,18 @@ def environment(**variables: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not OURS.match(name)} | variables
 
 
-def matinee(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def matinee(
+    *arguments: str, cwd: Path, stdin: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; what standard input gives it may hold bytes that are no text."""
     return subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,
         env=environment(PYTHONPATH=str(Path.cwd()), **variables),
+        input=stdin,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=60,
         check=False,
     )
@@ -70,17 +74,23 @@ class Serving:
 
 @contextmanager
 def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
-    """Run `matinee serve` on a port of its own for a while."""
-    process = subprocess.Popen(
-        [*MATINEE, "serve", "--port", free_port()],
-        cwd=cwd,
-        env=environment(PYTHONPATH=str(Path.cwd()), PYTHONUNBUFFERED="1", **variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    """Run `matinee serve` for a while, on a port of its own unless one is given."""
+    variables = {"PORT": free_port(), "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1", **variables}
+    with (cwd / "serve.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*MATINEE, "serve"],
+            cwd=cwd,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
     try:
-        yield Serving(process)
+        server = Serving(process)
+        try:
+            yield server
+        finally:
+            server.client.close()
     finally:
         if process.poll() is None:
             process.kill()

@@ -1,0 +1,124 @@
+"""Many clients rate at once while the server is killed and started again: nothing acknowledged is lost, every
+average is exact, and no answer is a 500.
+"""
+
+import random
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import httpx
+import pytest
+
+from tests.contracts.mongo_server import running_secantus
+from tests.e2e.commands import Serving, free_port, matinee, serving
+
+CLIENTS = {"sqlite": 12, "mongo": 4}
+MOVIES = ("603", "238", "680", "155", "278")
+KILLS = 2
+SECRET = "a secret of more than thirty-two bytes for tests"
+
+
+@dataclass
+class Rater:
+    """One client with an account of its own, and what it knows of its ratings.
+
+    `certain` is what the last acknowledged write of each movie left; a movie whose last write was not
+    acknowledged is in `doubtful` with what may stand there too.
+    """
+
+    number: int
+    base: str
+    token: str
+    certain: dict[str, float | None] = field(default_factory=dict)
+    doubtful: dict[str, list[float | None]] = field(default_factory=dict)
+    statuses: set[int] = field(default_factory=set)
+    writes: int = 0
+
+    def work(self, over: Event) -> None:
+        chance = random.Random(self.number)
+        with httpx.Client(base_url=self.base, headers={"Authorization": f"Bearer {self.token}"}) as client:
+            while not over.is_set():
+                movie = chance.choice(MOVIES)
+                score = None if chance.random() < 0.2 else chance.randint(2, 20) / 2
+                self.write(client, movie, score)
+
+    def write(self, client: httpx.Client, movie: str, score: float | None) -> None:
+        try:
+            if score is None:
+                answer = client.delete(f"/movies/{movie}/rating", timeout=5)
+            else:
+                answer = client.put(f"/movies/{movie}/rating", json={"rating": score}, timeout=5)
+        except httpx.HTTPError:
+            self.doubtful.setdefault(movie, [self.certain.get(movie)]).append(score)
+            time.sleep(0.1)
+            return
+        self.statuses.add(answer.status_code)
+        if answer.is_success:
+            self.certain[movie] = score
+            self.doubtful.pop(movie, None)
+            self.writes += 1
+        elif answer.status_code == 503:
+            self.doubtful.setdefault(movie, [self.certain.get(movie)]).append(score)
+
+    def check(self, client: httpx.Client) -> None:
+        for movie in MOVIES:
+            relation = client.get(
+                f"/me/movies/{movie}", headers={"Authorization": f"Bearer {self.token}"}
+            ).json()
+            found = relation["rating"]["rating"] if relation["rating"] else None
+            assert found in self.doubtful.get(movie, [self.certain.get(movie)]), (self.number, movie)
+
+
+def registered(server: Serving, number: int) -> Rater:
+    account = {
+        "username": f"rater{number}",
+        "email": f"rater{number}@example.org",
+        "password": f"horse staple {number}",
+    }
+    answer = server.client.post("/auth/register", json=account, timeout=30)
+    assert answer.status_code == 201, answer.text
+    return Rater(number, str(server.client.base_url), answer.json()["access_token"])
+
+
+@pytest.mark.parametrize("store", ["sqlite", "mongo"])
+def test_raters_lose_nothing_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
+    variables = {"JWT_SECRET": SECRET, "PORT": free_port()}
+    with ExitStack() as servers:
+        if store == "mongo":
+            # A server of its own: killed clients leave transactions behind, which end only after a while.
+            address = servers.enter_context(running_secantus(tmp_path))
+            variables["MONGODB_URI"] = f"{address}/raters"
+        rate_and_kill(tmp_path, CLIENTS[store], variables)
+
+
+def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> None:
+    """The whole of it, over the store that the variables name."""
+    over = Event()
+    with ThreadPoolExecutor(clients) as pool, ExitStack() as at_the_end:
+        at_the_end.callback(over.set)
+        with serving(tmp_path, **variables) as server:
+            raters = [registered(server, number) for number in range(clients)]
+            working = [pool.submit(rater.work, over) for rater in raters]
+            time.sleep(1.5)
+            server.process.send_signal(signal.SIGKILL)
+        for _ in range(KILLS - 1):
+            with serving(tmp_path, **variables) as server:
+                time.sleep(1.5)
+                server.process.send_signal(signal.SIGKILL)
+        with serving(tmp_path, **variables) as server:
+            time.sleep(1)
+            over.set()
+            for work in working:
+                work.result(timeout=30)
+            for rater in raters:
+                rater.check(server.client)
+            assert server.stop() == 0
+    assert sum(rater.writes for rater in raters) > clients
+    assert set().union(*(rater.statuses for rater in raters)) <= {200, 201, 204, 503}
+    verified = matinee("ratings", "verify", cwd=tmp_path, **variables)
+    assert verified.returncode == 0, verified.stdout

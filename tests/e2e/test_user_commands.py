@@ -1,0 +1,182 @@
+"""The commands about people, as an operator runs them."""
+
+import json
+import os
+import pty
+import sqlite3
+import subprocess
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import MATINEE, environment, matinee, serving
+
+ROOT = Path(__file__).parents[2]
+
+PASSWORD = "follow the white rabbit"
+
+
+def create(email: str, username: str) -> list[str]:
+    return ["users", "create", "--email", email, "--username", username]
+
+
+CREATE = create("Ada@Example.org", "ada")
+
+
+def created(cwd: Path, *arguments: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
+    return matinee(*(arguments or CREATE), cwd=cwd, stdin=f"{password}\n")
+
+
+def test_accounts_are_made_promoted_and_listed(tmp_path: Path) -> None:
+    ran = created(tmp_path)
+    assert (ran.returncode, ran.stdout) == (0, "ada <Ada@Example.org> can sign in (user).\n"), ran.stderr
+    ran = created(tmp_path, *create("bob@example.org", "bob"), "--admin")
+    assert (ran.returncode, ran.stdout) == (0, "bob <bob@example.org> can sign in (admin).\n")
+    ran = matinee("users", "promote", "ADA@example.ORG", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (0, "ada <Ada@Example.org> is an admin.\n")
+    lines = [line.split("\t") for line in matinee("users", "list", cwd=tmp_path).stdout.splitlines()]
+    assert [line[1:5] for line in lines] == [
+        ["ada", "Ada@Example.org", "admin", "enabled"],
+        ["bob", "bob@example.org", "admin", "enabled"],
+    ]
+    assert all(len(line) == 6 and len(line[0]) == 24 and line[5].endswith("Z") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "code", "told"),
+    [
+        ([*CREATE[:-1], "x"], PASSWORD, 2, "username must be 3 to 30"),
+        (create("x", "xyz"), PASSWORD, 2, "email must be an e-mail address"),
+        (create("x@example.org", "ADA"), PASSWORD, 1, "username is taken"),
+        (create("ada@example.org", "eve"), PASSWORD, 1, "email is taken"),
+        ([*CREATE[:-1], "eve"], "short", 2, "password must be 8 to 128 characters"),
+        ([*CREATE[:-1], "eve"], "Password1", 2, "password must not be one of the most common passwords"),
+        ([*CREATE[:-1], "eve"], "half \udcff character", 2, "password must not hold control characters"),
+        ([*CREATE[:-1], "eve"], "", 2, "password is missing: standard input is empty"),
+        ([*CREATE, "--password", PASSWORD], "", 2, "No such option"),
+        (["users", "create"], "", 2, "Missing option"),
+        (["users", "promote", "nobody@example.org"], "", 1, "There is no such user"),
+        (["users", "promote"], "", 2, "Missing argument"),
+        (["export", "--user", "nobody@example.org"], "", 1, "There is no such user"),
+        (["export"], "", 2, "Missing option"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_clear_line(
+    account: Path, arguments: list[str], password: str, code: int, told: str
+) -> None:
+    ran = created(account, *arguments, password=password)
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert told in ran.stderr.splitlines()[-1]
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("account")
+    assert created(directory).returncode == 0
+    return directory
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["users", "users create", "users promote", "users list", "ratings", "ratings verify", "export"],
+)
+def test_every_command_has_help(tmp_path: Path, arguments: str) -> None:
+    ran = matinee(*arguments.split(), "--help", cwd=tmp_path)
+    assert (ran.returncode, "Usage" in ran.stdout) == (0, True)
+    assert "Examples" in ran.stdout or arguments in {"users", "ratings"}
+
+
+def on_a_terminal(cwd: Path, *arguments: str, typed: list[str]) -> tuple[int, str]:
+    """Run a command on a terminal of its own; its exit code, and all that is seen there."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*MATINEE, *arguments],
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(ROOT), COLUMNS="200", TERM="xterm"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    seen, answers = "", list(typed)
+    with suppress(OSError):  # what reading raises when the other side has gone
+        while part := os.read(ours, 4096).decode():
+            seen += part
+            if part.endswith(": ") and answers:
+                time.sleep(0.2)  # until the echo is off
+                os.write(ours, f"{answers.pop(0)}\n".encode())
+    os.close(ours)
+    return process.wait(timeout=10), seen
+
+
+def test_on_a_terminal_the_password_is_asked_for_twice_and_never_shown(tmp_path: Path) -> None:
+    code, seen = on_a_terminal(tmp_path, *CREATE, typed=[PASSWORD, "another one", PASSWORD, PASSWORD])
+    assert code == 0, seen
+    assert "do not match" in seen
+    assert "ada <Ada@Example.org> can sign in (user)." in seen
+    assert PASSWORD not in seen
+    code, seen = on_a_terminal(tmp_path, "users", "list", typed=[])
+    assert (code, "\t" in seen) == (0, False)
+    assert "e-mail" in seen
+    assert "Ada@Example.org" in seen
+
+
+def test_a_made_account_signs_in_and_its_export_is_what_the_service_answers(tmp_path: Path) -> None:
+    assert created(tmp_path).returncode == 0
+    with serving(tmp_path) as server:
+        assert "/auth/register" in server.told
+        assert "PUBLIC_CATALOGUE=true" in server.told
+        signed_in = server.client.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+        assert signed_in.status_code == 200, signed_in.text
+        server.client.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
+        first, second = [movie["id"] for movie in server.client.get("/movies?limit=2").json()["data"]]
+        assert server.client.put(f"/movies/{first}/rating", json={"rating": 8.5}).status_code == 201
+        assert server.client.put(f"/movies/{second}/watchlist", json={"note": "é"}).status_code == 201
+        answered = server.client.get("/me/export").json()
+        assert server.stop() == 0
+    ran = matinee("export", "--user", "ADA@example.org", cwd=tmp_path)
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, answered)
+    assert [len(answered[part]) for part in ("ratings", "watchlist")] == [1, 1]
+    assert "argon2" not in ran.stdout
+
+
+def test_sessions_outlive_a_restart_and_the_secret_is_the_owners(tmp_path: Path) -> None:
+    account = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+    with serving(tmp_path) as server:
+        token = server.client.post("/auth/register", json=account).json()["access_token"]
+        assert server.stop() == 0
+    secret = tmp_path / "matinee-data" / "jwt-secret"
+    assert oct(secret.stat().st_mode)[-3:] == "600"
+    bearer = {"Authorization": f"Bearer {token}"}
+    with serving(tmp_path) as server:
+        assert server.client.get("/auth/me", headers=bearer).json()["username"] == "ada"
+    with serving(tmp_path, JWT_SECRET="another secret of at least 32 bytes") as server:
+        assert server.client.get("/auth/me", headers=bearer).status_code == 401
+
+
+def test_a_recount_finds_and_repairs_drift(tmp_path: Path) -> None:
+    assert matinee("sync", "movies", cwd=tmp_path).returncode == 0
+    clean = matinee("ratings", "verify", cwd=tmp_path)
+    assert (clean.returncode, clean.stdout) == (0, "No drift: every tally equals a recount.\n")
+    _drift(tmp_path / "matinee-data" / "matinee.db")
+    found = matinee("ratings", "verify", cwd=tmp_path)
+    assert found.returncode == 4
+    assert "stored 1, average 9.0 (9: 1); counted 0" in found.stdout
+    assert "1 movie differs from a recount; matinee ratings verify --repair" in found.stdout
+    repaired = matinee("ratings", "verify", "--repair", cwd=tmp_path)
+    assert (repaired.returncode, "corrected" in repaired.stdout) == (0, True)
+    assert matinee("ratings", "verify", cwd=tmp_path).returncode == 0
+
+
+def _drift(path: Path) -> None:
+    """Leave a tally without its rating."""
+    counts = [0] * 19
+    counts[16] = 1  # a nine
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE movies SET tally = ? WHERE id = (SELECT min(id) FROM movies)", (json.dumps(counts),)
+        )
