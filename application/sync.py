@@ -27,7 +27,6 @@ from domain.sync import (
     SourceUnavailable,
     SyncRun,
     SyncRunning,
-    Unread,
     days_to_ask,
 )
 
@@ -206,10 +205,10 @@ class Basket:
                     self.gone.append(number)
                 else:
                     self.skip(f"movie {number}: the source no longer knows it")
-            case Unread(number, reason) if number in self.movies:
-                self.problems.append(f"movie {number}: {reason}")
-            case Unread(number, reason):
-                self.skip(f"movie {number}: {reason}")
+            case _ if detail.tmdb_id in self.movies:
+                self.problems.append(f"movie {detail.tmdb_id}: {detail.reason}")
+            case _:
+                self.skip(f"movie {detail.tmdb_id}: {detail.reason}")
 
     def skip(self, problem: str) -> None:
         """Leave a row aside, naming why."""

@@ -1,8 +1,9 @@
 """Watchlists, and everything that one user has to do with a movie or with the place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
+from typing import TypeVar
 
 from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
@@ -12,7 +13,10 @@ from domain.texts import KEPT, Kept, written
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
 
+T = TypeVar("T")
+
 EXPORTED_AT_ONCE = 500
+"""Ratings or items that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +211,8 @@ class ExportUser:
 
     def __call__(self, *, user: User) -> Export:
         """Everything that is kept of the user but the hash of the password."""
-        ratings, items = list(self._ratings(user)), list(self._items(user))
+        ratings = list(_all(partial(self._ratings, user)))
+        items = list(_all(partial(self._items, user)))
         ids = dict.fromkeys([*(rating.movie for rating in ratings), *(item.movie for item in items)])
         movies = self.movies.by_ids(list(ids))
         return Export(
@@ -218,21 +223,20 @@ class ExportUser:
             genres={genre.id: genre for genre in self.genres.all()},
         )
 
-    def _ratings(self, user: User) -> Iterator[Rating]:
-        for skip in count(0, EXPORTED_AT_ONCE):
-            part = self.ratings.of_user(
-                user.id, RatingOrder.CREATED_AT, descending=True, limit=EXPORTED_AT_ONCE, skip=skip
-            )
-            yield from part
-            if len(part) < EXPORTED_AT_ONCE:
-                return
+    def _ratings(self, user: User, skip: int) -> list[Rating]:
+        by, limit = RatingOrder.CREATED_AT, EXPORTED_AT_ONCE
+        return self.ratings.of_user(user.id, by, descending=True, limit=limit, skip=skip)
 
-    def _items(self, user: User) -> Iterator[WatchlistItem]:
-        for skip in count(0, EXPORTED_AT_ONCE):
-            part = self.watchlist.of_user(user.id, favorite=None, limit=EXPORTED_AT_ONCE, skip=skip)
-            yield from part
-            if len(part) < EXPORTED_AT_ONCE:
-                return
+    def _items(self, user: User, skip: int) -> list[WatchlistItem]:
+        return self.watchlist.of_user(user.id, favorite=None, limit=EXPORTED_AT_ONCE, skip=skip)
+
+
+def _all(part: Callable[[int], Sequence[T]]) -> Iterator[T]:
+    """The whole of a list that is read in parts, each after the first so many."""
+    skip = 0
+    while found := part(skip):
+        yield from found
+        skip += len(found)
 
 
 def _fresh(

@@ -288,3 +288,8 @@ def test_titles_sort_by_letter_not_by_case_or_accent() -> None:
         "Zulu",
     ]
     assert sortable("\u0301") != ""
+
+
+def test_words_that_are_all_common_are_not_asked_for_again() -> None:
+    query = Query("star wars")
+    assert len(query.lenient_probes({"star", "wars"})) == len(query.lenient_probes({"star"})) - 1

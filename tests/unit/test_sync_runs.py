@@ -1,14 +1,15 @@
 """The rules of sync runs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from application.sync import _rest
 from domain.ids import RunId
 from domain.movies import MovieFacts, Outcome
-from domain.sync import RESUMABLE_FOR, Entity, Harvest, RunClosed, Status, SyncRun, days_to_ask
+from domain.sync import RESUMABLE_FOR, Entity, Harvest, RunClosed, RunNotFound, Status, SyncRun, days_to_ask
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
@@ -129,3 +130,14 @@ def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
     assert run.resuming_from(RUN.failed(NOON, "killed")) == NOON
     long_ago = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=NOON - RESUMABLE_FOR)
     assert run.resuming_from(long_ago.failed(NOON, "killed")) == run.started_at
+
+
+def test_more_changes_than_a_list_shows_are_asked_for_in_halves() -> None:
+    first, last = date(2026, 1, 1), date(2026, 1, 11)
+    assert _rest(first, last, 3) == [(first, last, 2), (first, last, 3)]
+    assert _rest(first, last, 501) == [(first, date(2026, 1, 6), 1), (date(2026, 1, 6), last, 1)]
+    assert len(_rest(first, date(2026, 1, 2), 900)) == 499
+
+
+def test_a_run_that_is_not_there_is_told_so() -> None:
+    assert str(RunNotFound("x")) == "There is no such sync run"
