@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def rows(data: Path, query: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
+def stored(data: Path) -> bool:
+    """Whether any movie is stored yet; the table itself may still be missing."""
+    if not (data / "matinee.db").exists():
+        return False
+    with suppress(sqlite3.OperationalError):
+        return bool(rows(data, "SELECT 1 FROM movies LIMIT 1"))
+    return False
+
+
 def test_killed_at_any_moment_the_catalogue_ends_like_an_undisturbed_one(
     tmdb: TmdbSimulator, tmp_path: Path
 ) -> None:
@@ -83,12 +93,15 @@ def test_killed_at_any_moment_the_catalogue_ends_like_an_undisturbed_one(
 
 
 def test_ctrl_c_closes_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
-    process = begin(tmdb, tmp_path)
-    while not (tmp_path / "matinee.db").exists() or not rows(tmp_path, "SELECT 1 FROM movies LIMIT 1"):
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    with begin(tmdb, tmp_path) as process:
+        try:
+            while not stored(tmp_path):
+                time.sleep(0.05)
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert (process.returncode, b"Traceback" in errors) == (130, False)
     ((status, error),) = rows(tmp_path, "SELECT status, error FROM synclogs")
     assert (status, error) == ("failed", "interrupted")
