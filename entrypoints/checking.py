@@ -32,8 +32,8 @@ def rule(
 ) -> msgspec.Meta:
     """The bounds of a field together with the words that state them.
 
-    `fits` is a rule of the domain: called with a value within the bounds, it raises Invalid, in words of its
-    own, for one that breaks it.
+    `fits` is a rule that no bounds can state: called with a value within them, it raises Invalid, in words of
+    its own, for one that breaks it, or ValueError, for which the sentence stands.
     """
     return msgspec.Meta(extra={"rule": sentence, "fits": fits}, **bounds)
 
@@ -53,7 +53,7 @@ def checked(
         if name in raw:
             try:
                 values[field.name] = field.read(raw[name], strict=strict)
-            except msgspec.ValidationError as error:
+            except (msgspec.ValidationError, ValueError) as error:
                 sentences.append(f"{name} {field.rule or _plain(error)}")
             except Invalid as error:
                 sentences.append(str(error))
@@ -75,7 +75,7 @@ class _Field:
     fits: Callable[[Any], object] | None
 
     def read(self, raw: object, *, strict: bool) -> object:
-        """The value. Raises ValidationError or Invalid."""
+        """The value. Raises ValidationError, ValueError or Invalid."""
         value: object = msgspec.convert(raw, self.annotation, strict=strict)
         if self.fits and value is not None:
             self.fits(value)
@@ -103,5 +103,5 @@ def _stated(annotation: object) -> Iterator[dict[str, Any]]:
                 yield meta.extra
 
 
-def _plain(error: msgspec.ValidationError) -> str:
+def _plain(error: Exception) -> str:
     return f"is wrong: {error}"

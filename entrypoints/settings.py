@@ -3,19 +3,27 @@ shown.
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from crontab import CronTab
 from dotenv import dotenv_values
 
 from domain.errors import TextUnfit
 from entrypoints.checking import Faults, checked, rule
 
-SECRETS = frozenset({"JWT_SECRET", "MONGODB_URI", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"})
-"""Variables whose values are never shown."""
+SECRETS = frozenset(
+    {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
+)
+"""Variables whose values are never shown: some are secrets, the addresses may hold passwords."""
+
+MANY_REDISES = ("redis+sentinel://", "redis+cluster://")
+"""How an address begins that names several servers; they cannot hold the job queue."""
 
 SHORTEST_SECRET = 32
 """Bytes of JWT_SECRET."""
@@ -28,6 +36,17 @@ def _long_enough(secret: str) -> None:
         raise TextUnfit("JWT_SECRET", f"must be at least {SHORTEST_SECRET} bytes long")
 
 
+def _networks(text: str) -> None:
+    """Raises ValueError for what is neither an address nor a network."""
+    for part in split(text):
+        ip_network(part, strict=False)
+
+
+def split(text: str) -> list[str]:
+    """The parts of a text with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
 Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
 Rate = Annotated[float, rule("must be a number above 0, at most 1000", gt=0, le=1000)]
@@ -38,6 +57,35 @@ Url = Annotated[str, rule("must be an http or https address", pattern=r"^https?:
 MongoUri = Annotated[
     str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
 ]
+RedisUrl = Annotated[
+    str,
+    rule(
+        "must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://",
+        pattern=r"^(rediss?|unix|redis\+(sentinel|cluster))://\S+$",
+    ),
+]
+QueueUrl = Annotated[
+    str, rule("must begin with redis://, rediss:// or unix://", pattern=r"^(rediss?|unix)://\S+$")
+]
+Seconds = Annotated[int, rule("must be a whole number of seconds from 1 to 86400", ge=1, le=86400)]
+Cron = Annotated[
+    str,
+    rule(
+        "must be five fields of cron such as 0 2 * * *, in UTC",
+        pattern=r"^\S+( \S+){4}\Z",
+        fits=CronTab,  # read by the very library that will go by it
+    ),
+]
+Limit = Annotated[
+    str,
+    rule(
+        "must be a number of requests in a time such as 100/minute, 5/second or 1000/day",
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)\Z",
+    ),
+]
+Networks = Annotated[
+    str, rule("must be addresses or networks such as 10.0.0.0/8, with commas between them", fits=_networks)
+]
 Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
@@ -45,6 +93,7 @@ Environment = Annotated[Literal["production", "development"], rule("must be prod
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"], rule("must be debug, info, warning or error")
 ]
+LogFormat = Annotated[Literal["json", "console"], rule("must be json or console")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
@@ -55,6 +104,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     port: Port = 8080
     data_dir: Text = "./matinee-data"
     mongodb_uri: MongoUri | None = None
+    redis_url: RedisUrl | None = None
+    queue_url: QueueUrl | None = None
+    redis_ttl: Seconds = 120
     jwt_secret: Secret | None = None
     jwt_expires_in: Duration = "7d"
     refresh_expires_in: Duration = "30d"
@@ -64,10 +116,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     tmdb_language: Language = "en-US"
     tmdb_sync_pages: Pages = 50
     tmdb_requests_per_second: Rate = 20.0
+    sync_genres_cron: Cron = "0 1 * * *"
+    sync_movies_cron: Cron = "0 2 * * *"
+    rate_limit: Limit = "100/minute"
+    auth_rate_limit: Limit = "10/minute"
     public_catalogue: Truth = "false"
     cors_origins: str = ""
+    trusted_proxies: Networks = ""
     max_body_bytes: Bytes = 65536
     log_level: LogLevel = "info"
+    log_format: LogFormat | None = None
+    log_file: Text | None = None
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value}' for name, value in shown(self).items())})"
@@ -110,7 +169,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def allowed_origins(self) -> list[str]:
         """The origins whose pages may call the API from a browser."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return split(self.cors_origins)
+
+    @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks whose `X-Forwarded-For` is believed."""
+        return split(self.trusted_proxies)
+
+    @property
+    def logs_for_people(self) -> bool:
+        """Whether logs are lines to read rather than JSON: in development and on a terminal, unless told."""
+        chosen = self.log_format or ("console" if self.development or sys.stderr.isatty() else "json")
+        return chosen == "console"
 
 
 def load(
@@ -146,6 +216,8 @@ def _joint_faults(raw: Mapping[str, object]) -> Iterator[str]:
     """What no variable's type can say."""
     if "MONGODB_URI" in raw and "JWT_SECRET" not in raw:
         yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
+    if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
+        yield "QUEUE_URL is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
 
 
 def _duration(text: str) -> timedelta:

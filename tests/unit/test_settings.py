@@ -54,6 +54,31 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("REFRESH_EXPIRES_IN", "1 month", "must be a duration such as 15m, 12h or 7d"),
         ("REFRESH_EXPIRES_IN", "100000d", "must be a duration such as 15m, 12h or 7d"),
         ("MAX_BODY_BYTES", "-1", "must be a whole number of bytes from 1"),
+        (
+            "REDIS_URL",
+            "localhost:6379",
+            "must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://",
+        ),
+        ("QUEUE_URL", "redis+cluster://redis:6379", "must begin with redis://, rediss:// or unix://"),
+        ("REDIS_TTL", "0", "must be a whole number of seconds from 1 to 86400"),
+        ("SYNC_GENRES_CRON", "hourly", "must be five fields of cron such as 0 2 * * *, in UTC"),
+        ("SYNC_MOVIES_CRON", "61 * * * *", "must be five fields of cron such as 0 2 * * *, in UTC"),
+        (
+            "RATE_LIMIT",
+            "100 a minute",
+            "must be a number of requests in a time such as 100/minute, 5/second or 1000/day",
+        ),
+        (
+            "AUTH_RATE_LIMIT",
+            "0/minute",
+            "must be a number of requests in a time such as 100/minute, 5/second or 1000/day",
+        ),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8, proxy",
+            "must be addresses or networks such as 10.0.0.0/8, with commas between them",
+        ),
+        ("LOG_FORMAT", "xml", "must be json or console"),
     ],
 )
 def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rule: str) -> None:
@@ -145,3 +170,20 @@ def test_texts_are_numbers_only_where_that_is_allowed() -> None:
     assert checked(Thing, {"size": "2"}, strict=False).size == 2
     with pytest.raises(Faults):
         checked(Thing, {"size": "2"})
+
+
+def test_a_redis_of_many_servers_wants_a_plain_one_for_the_queue() -> None:
+    with pytest.raises(Faults, match="QUEUE_URL is required"):
+        load({"REDIS_URL": "redis+cluster://redis:6379"}, NOWHERE)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    assert load({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,"}, NOWHERE).proxies == ["127.0.0.1", "10.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "for_people"),
+    [({}, False), ({"LOG_FORMAT": "console"}, True), ({"ENVIRONMENT": "development"}, True)],
+)
+def test_logs_are_json_unless_people_read_them(variables: dict[str, str], *, for_people: bool) -> None:
+    assert load(variables, NOWHERE).logs_for_people is for_people
