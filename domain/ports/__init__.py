@@ -14,16 +14,18 @@ from domain.ports.people import (
     UserRepository,
     WatchlistRepository,
 )
-from domain.ports.running import Clock, Locks, Store, SyncRunRepository
+from domain.ports.running import Clock, Jobs, Locks, QueueUnavailable, Store, SyncRunRepository
 
 __all__ = [
     "AccessTokens",
     "Clock",
     "GenreRepository",
+    "Jobs",
     "Locks",
     "MovieRepository",
     "MovieSource",
     "PasswordHasher",
+    "QueueUnavailable",
     "RatingRepository",
     "SessionRepository",
     "Store",

@@ -106,7 +106,7 @@ def test_the_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
         timeout=60,
     )
     assert told.returncode == 0, told.stdout
-    assert "10 passed" in told.stdout
+    assert "13 passed" in told.stdout
 
 
 @pytest.mark.parametrize(("url", "shown"), list(examples()))
