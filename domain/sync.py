@@ -240,8 +240,13 @@ class SyncRun:
         return f"{named}; and {more} more" if more > 0 else named
 
     def following(self, failed: "SyncRun | None") -> "SyncRun":
-        """This run, just begun, taking up the pages that a failed one left, if that is recent enough."""
+        """This run, just begun, taking up the pages that a failed one left, if that is recent enough.
+
+        Changes have none to take up: their pages are numbered anew by every run.
+        """
         if failed is None or failed.status is not Status.FAILED or not failed.done | failed.inherited:
+            return self
+        if self.entity is Entity.CHANGES:
             return self
         if failed.entity is not self.entity or self.started_at - failed.started_at > RESUMABLE_FOR:
             return self

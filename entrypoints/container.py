@@ -48,7 +48,8 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
-from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from application.sync import SyncChanges, SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,

@@ -19,7 +19,8 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
-from application.sync import SyncFrame, SyncGenres, SyncMovies
+from application.sync import SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame
 from entrypoints.cli import matinee
 from entrypoints.http.about import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut, codes
