@@ -12,6 +12,7 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.redis.queue import RqJobs
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
@@ -48,8 +49,9 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
-from application.sync import SyncChanges, SyncGenres, SyncMovies
+from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
+from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -68,6 +70,7 @@ from domain.ports import (
     AccessTokens,
     Clock,
     GenreRepository,
+    Jobs,
     Locks,
     MovieRepository,
     MovieSource,
@@ -134,6 +137,17 @@ def open_source(settings: Settings) -> MovieSource:
     )
 
 
+class Queued(Jobs, Protocol):
+    """A job queue that can be let go of."""
+
+    def close(self) -> None: ...
+
+
+def open_queue(settings: Settings) -> Queued:
+    """The job queue, which is none if there is no address for it."""
+    return RqJobs(settings.queue_url or settings.redis_url)
+
+
 def signing_secret(settings: Settings) -> bytes:
     """JWT_SECRET where it is set, else the secret that is kept in the data directory."""
     if settings.jwt_secret:
@@ -157,6 +171,7 @@ class Container(DeclarativeContainer):
 
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings)
+    jobs: Provider[Queued] = providers.Singleton(open_queue, settings)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -179,6 +194,21 @@ class Container(DeclarativeContainer):
     sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
     sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
     sync_changes: Provider[SyncChanges] = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    sweep_catalogue: Provider[SweepCatalogue] = providers.Factory(
+        SweepCatalogue, sync_changes=sync_changes, movies=movies, clock=clock
+    )
+    start_sync: Provider[StartSync] = providers.Factory(StartSync, frame=frame, jobs=jobs)
+    do_sync: Provider[DoSync] = providers.Factory(
+        DoSync,
+        runs=runs,
+        sync_genres=sync_genres,
+        sync_movies=sync_movies,
+        sync_changes=sync_changes,
+        pages=settings.provided.tmdb_sync_pages,
+    )
+    cancel_sync: Provider[CancelSync] = providers.Factory(CancelSync, frame=frame, clock=clock)
+    list_runs: Provider[ListRuns] = providers.Factory(ListRuns, runs=runs)
+    get_run: Provider[GetRun] = providers.Factory(GetRun, runs=runs)
 
     totals: Provider[Totals] = providers.Singleton(Totals, movies=movies, clock=clock)
     browse_movies: Provider[BrowseMovies] = providers.Factory(
@@ -283,5 +313,6 @@ def running(settings: Settings) -> Iterator[Container]:
         store.prepare()
         yield container
     finally:
+        container.jobs().close()
         container.source().close()
         store.close()
