@@ -46,7 +46,7 @@ class Entry:
     @property
     def id(self) -> str:
         """Under which it stands in Redis."""
-        return f"{QUEUE}:{self.name}"
+        return f"{QUEUE}-{self.name}"
 
     @property
     def pattern(self) -> Pattern:
@@ -106,7 +106,7 @@ class Timetable(Scheduler):  # type: ignore[misc]
         cron, function, args = pattern_of(job)
         due = self.connection.zscore(self.scheduled_jobs_key, job.id)
         try:
-            put(self.connection, function, *args, id=f"{job.id}:{due:.0f}")
+            put(self.connection, function, *args, id=f"{job.id}-{due:.0f}")
             log.info("%s queued", job.id)
         except DuplicateJobError:
             log.info("%s was queued before", job.id)

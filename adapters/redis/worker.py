@@ -58,6 +58,8 @@ class Interrupted(BaseException):
 class PatientWorker(Worker):
     """Does one job at a time until it is told to stop."""
 
+    log_result_lifespan = False
+
     def __init__(self, url: str) -> None:
         client = connected(url, PATIENCE)
         # With `prepare_for_work` RQ would ask Redis at once, which may be away.
