@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crontab import CronTab
-from redis import Redis, RedisError
+from redis import Redis
 from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq_scheduler import Scheduler
 
+from adapters.redis.background import Stop, stopped_by_signals, turns
 from adapters.redis.queue import JOBS, QUEUE, connected, put
-from adapters.redis.stopping import Stop, stopped_by_signals
 
 LOOKS_EVERY = 5
 """Seconds between two looks at the timetable."""
-
-LONGEST_REST = 5.0
-"""Seconds between two tries to reach Redis, at most."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -121,17 +118,14 @@ def pattern_of(job: Job) -> Pattern:
 
 def keep(url: str, entries: Sequence[Entry]) -> None:
     """Keep the timetable until SIGTERM or SIGINT; Redis may come and go."""
-    client, stop, rest = connected(url), Stop(), 0.0
+    client, stop = connected(url), Stop()
     timetable = Timetable(client, entries)
+
+    def turn() -> None:
+        timetable.look()
+        stop.wait(LOOKS_EVERY)
+
     with stopped_by_signals(stop):
-        while not stop.told:
-            try:
-                timetable.look()
-                rest = 0.0
-                stop.wait(LOOKS_EVERY)
-            except (RedisError, OSError) as error:
-                rest = min(rest * 2 or 0.5, LONGEST_REST)
-                log.warning("Job queue away, next try in %.1f s: %s", rest, error)
-                stop.wait(rest)
+        turns(turn, stop, log)
     client.close()
     stop.close()

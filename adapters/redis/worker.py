@@ -26,8 +26,8 @@ from rq.registry import clean_registries
 from rq.scheduler import RQScheduler
 from rq.worker_registration import clean_worker_registry
 
+from adapters.redis.background import Stop, stopped_by_signals, turns
 from adapters.redis.queue import QUEUE, connected
-from adapters.redis.stopping import Stop, stopped_by_signals
 
 ASKS_FOR = 1
 """Seconds to wait for a job before looking around; so soon is a stop heard."""
@@ -47,9 +47,6 @@ TIDIES_EVERY = 5
 GRACE = 3.0
 """Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
 
-LONGEST_REST = 5.0
-"""Seconds between two tries to reach Redis, at most."""
-
 
 class Interrupted(BaseException):
     """A job's process was told to stop. Not an Exception: no job may take it for a failure of its own."""
@@ -68,24 +65,18 @@ class PatientWorker(Worker):
         )
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._stop = Stop()
-        self._enrolled = False
         self._tidied_at = float("-inf")
         self._delayed = RQScheduler([QUEUE], connection=client)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; Redis may come and go."""
-        rest = 0.0
         with stopped_by_signals(self._stop, then=self._interrupt_job):
-            while not self._stop.told:
-                try:
-                    self._turn()
-                    rest = 0.0
-                except (RedisError, OSError) as error:
-                    rest = min(rest * 2 or 0.5, LONGEST_REST)
-                    self._enrolled = False
-                    self.log.warning("Job queue away, next try in %.1f s: %s", rest, error)
-                    self._stop.wait(rest)
-            self._leave()
+            there = turns(self._turn, self._stop, self.log)
+            if there:
+                with suppress(RedisError, OSError):  # the record lapses by itself
+                    self.register_death()  # type: ignore[no-untyped-call]
+        self.connection.close()
+        self._stop.close()
 
     def _turn(self) -> None:
         """Look around, and do a job if there is one."""
@@ -109,19 +100,11 @@ class PatientWorker(Worker):
         return found
 
     def _enrol(self) -> None:
-        """Be known as a worker; anew if Redis was away, and may have forgotten."""
-        if not self._enrolled:
+        """Be known as a worker; anew if Redis has forgotten."""
+        if not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]
-            self._enrolled = True
         self.heartbeat()
-
-    def _leave(self) -> None:
-        if self._enrolled:
-            with suppress(RedisError, OSError):  # the record lapses by itself
-                self.register_death()  # type: ignore[no-untyped-call]
-        self.connection.close()
-        self._stop.close()
 
     def _tidy(self) -> None:
         """See to jobs of dead workers, jobs that nobody began, and jobs to be tried again; one worker does.
@@ -159,7 +142,7 @@ class PatientWorker(Worker):
         try:
             super().maintain_heartbeats(job, execution)
         except (RedisError, OSError) as error:
-            self.log.warning("Job queue away during job %s: %s", job.id, error)
+            self.log.warning("The job queue is away during job %s: %s", job.id, error)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the job's process, if there is one. RQ would send it to the process group, which

@@ -105,6 +105,23 @@ def test_a_worker_that_is_told_to_stop_interrupts_its_job_and_puts_it_back(
     assert idle.wait(timeout=10) == 0
 
 
+def test_a_sync_that_failed_is_tried_again_by_the_rules_of_the_queue(tmp_path: Path) -> None:
+    with (
+        TmdbSimulator(Catalogue(make_movies(20, seed=8)), token="another") as refusing,
+        running_valkey(tmp_path / "valkey") as valkey,
+    ):
+        place = Background(tmp_path, valkey, refusing)
+        place.start_sync()
+        worker = place.worker()
+        try:
+            eventually(lambda: len(place.runs()) == 3 and not place.runs()[-1].running)  # at once, and later
+            assert worker.poll() is None
+        finally:
+            place.end()
+        assert {run.status for run in place.runs()} == {Status.FAILED}
+        assert all("check TMDB_ACCESS_TOKEN" in str(run.error) for run in place.runs())
+
+
 def test_a_run_cancelled_at_work_ends_and_the_worker_goes_on(place: Background) -> None:
     run = place.start_sync()
     place.worker()
@@ -124,7 +141,7 @@ def test_a_worker_outlasts_its_redis_idle_and_at_work(
     place.amid()
     place.valkey.kill()
     eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
-    eventually(lambda: "Job queue away, next try" in place.log)
+    eventually(lambda: "The job queue is away" in place.log)
     place.valkey.start()
     place.valkey.freeze()
     time.sleep(3)
@@ -143,7 +160,7 @@ def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Back
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in timetable(Settings())}
     place.valkey.kill()
-    eventually(lambda: place.log.count("Job queue away") >= 2)
+    eventually(lambda: place.log.count("The job queue is away") == 2)
     place.valkey.start()
 
     def standing() -> bool:

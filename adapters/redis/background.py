@@ -1,5 +1,6 @@
-"""Being told to stop by a signal, while working and while waiting."""
+"""How a process works in the background: turn after turn, while Redis comes and goes, until a signal."""
 
+import logging
 import os
 import select
 import signal
@@ -7,6 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
+
+from redis import RedisError
+
+FIRST_REST = 0.5
+LONGEST_REST = 5.0
+"""Seconds between two tries to reach Redis; each rest is twice the one before."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -61,3 +68,23 @@ def stopped_by_signals(stop: Stop, then: Callable[[], None] = lambda: None) -> I
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def turns(turn: Callable[[], None], stop: Stop, log: logging.Logger) -> bool:
+    """Do turns until told to stop; return whether Redis was there at the last.
+
+    A turn may raise whatever redis-py raises. The beginning and the end of an outage are told once each.
+    """
+    rest = 0.0
+    while not stop.told:
+        try:
+            turn()
+        except (RedisError, OSError) as error:
+            log.log(logging.DEBUG if rest else logging.WARNING, "The job queue is away: %s", error)
+            rest = min(rest * 2 or FIRST_REST, LONGEST_REST)
+            stop.wait(rest)
+        else:
+            if rest:
+                log.warning("The job queue is back")
+            rest = 0.0
+    return not rest
