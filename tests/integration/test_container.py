@@ -8,6 +8,7 @@ from dependency_injector import providers
 
 from adapters.demo import DemoMovieSource
 from adapters.mongo.store import MongoStore
+from adapters.redis.queue import RqJobs
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.source import TmdbMovieSource
 from domain import ports
@@ -51,6 +52,7 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),
         (ports.Locks, ["locks"]),
+        (ports.Jobs, [RqJobs]),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
 )

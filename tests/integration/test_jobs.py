@@ -1,0 +1,93 @@
+"""The jobs by their names, as a worker's child process does them."""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters import system
+from adapters.sqlite.ratings import set_tally
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, joined, put, signed_in, verdict
+from application.sync_frame import in_queue, lock_of
+from domain.ids import RunId, movie_id
+from domain.ratings import Tally
+from domain.sync import Entity, SourceUnavailable, Status
+from entrypoints import jobs
+from entrypoints.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings(data_dir=str(tmp_path))
+    before = jobs.in_force.set(settings)
+    yield settings
+    jobs.in_force.reset(before)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[SqliteStore]:
+    store = SqliteStore(path=settings.data_path / "matinee.db", clock=system.now)
+    store.prepare()
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_a_sync_is_done(store: SqliteStore, entity: Entity) -> None:
+    jobs.sync(entity)
+    run = store.runs.latest(entity)
+    assert run
+    assert run.status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("job", [lambda: jobs.sync("changes"), jobs.sweep])
+def test_what_another_does_already_is_left_to_it(store: SqliteStore, job: Callable[[], None]) -> None:
+    store.locks.acquire(lock_of(Entity.CHANGES), in_queue(RunId("a" * 24)), timedelta(minutes=10))
+    job()
+    assert store.runs.latest(Entity.CHANGES) is None
+
+
+def test_a_sweep_reads_what_is_old(store: SqliteStore) -> None:
+    jobs.sync("movies")
+    jobs.sweep()
+    run = store.runs.latest(Entity.CHANGES)
+    assert run
+    assert run.status is Status.SUCCESS
+
+
+def test_a_sweep_that_could_read_nothing_is_an_error_so_that_the_queue_tries_again(
+    store: SqliteStore, settings: Settings
+) -> None:
+    put(store, facts(1))
+    unreadable = Settings(data_dir=settings.data_dir, tmdb_access_token="no\ncredential")
+    before = jobs.in_force.set(unreadable)
+    try:
+        with pytest.raises(SourceUnavailable, match="sync of changes failed: TMDB_ACCESS_TOKEN"):
+            jobs.sweep()
+    finally:
+        jobs.in_force.reset(before)
+
+
+def test_tallies_that_have_drifted_are_corrected_and_named(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(store, facts(1))
+    tally = store.ratings.add(verdict(joined(store).id, movie_id(1)))
+    with store.database.writing() as connection:
+        set_tally(connection, movie_id(1), Tally())
+    with caplog.at_level(logging.WARNING):
+        jobs.verify_ratings()
+    assert store.movies.get(movie_id(1)).tally == tally
+    assert movie_id(1) in caplog.text
+
+
+def test_expired_sessions_are_deleted(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    signed_in(store, joined(store))  # in January 2026
+    living = signed_in(store, joined(store, "bob"), expires_at=system.now() + timedelta(days=1))
+    with caplog.at_level(logging.INFO):
+        jobs.expire_sessions()
+    assert "1 expired sessions removed" in caplog.text
+    assert store.sessions.caller(living.id, system.now())
