@@ -7,9 +7,10 @@ whatever becomes of them in between, RQ takes such a job once.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time
 
 from crontab import CronTab
 from redis import Redis
@@ -97,6 +98,11 @@ class Timetable(Scheduler):  # type: ignore[misc]
         due = next_time(cron, datetime.now(UTC)) or NEVER
         self.schedule(due, function, args=args, id=entry.id, meta={"cron": cron})
         log.info("%s is due at %s", entry.name, due)
+
+    def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[Job]:  # noqa: FBT001, FBT002
+        """The entries that are due. rq-scheduler would ask for the time in a way that Python gives up."""
+        due: Iterator[Job] = self.get_jobs(int(time()), with_times=with_times)
+        return due
 
     def enqueue_job(self, job: Job) -> None:
         """Queue what an entry is the pattern of, then note when it is due again."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from threading import active_count as threads
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 
@@ -254,8 +254,8 @@ def test_a_holder_whose_lock_became_anothers_stops_renewing_it(
         if page == 2:
             bench.cancel(run=run.id)
             bench.store.locks.acquire(lock_of(Entity.MOVIES), "another", timedelta(1))
-            before = threads()
-            while threads() == before:
+            before, until = threads(), monotonic() + 20
+            while threads() == before and monotonic() < until:
                 sleep(0.005)
             beating.append(threads() - before)
 
