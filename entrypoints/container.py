@@ -1,10 +1,10 @@
 """The composition root: the only place that knows which adapter stands behind which port."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
@@ -12,11 +12,15 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.redis.budget import RedisBookings
+from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
+from adapters.redis.limits import RedisLimits
+from adapters.redis.link import RedisLink
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
 from adapters.sqlite.store import SqliteStore
-from adapters.tmdb.budget import Pace
+from adapters.tmdb.budget import Pace, at_once
 from adapters.tmdb.source import TmdbMovieSource
 from application.accounts import (
     Authenticate,
@@ -36,7 +40,7 @@ from application.accounts import (
     Sessions,
 )
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
-from application.operations import CheckHealth
+from application.operations import CheckHealth, Ping
 from application.ratings import (
     ChangeRating,
     GetRating,
@@ -65,6 +69,7 @@ from domain.errors import Unavailable
 from domain.ids import NewId
 from domain.ports import (
     AccessTokens,
+    Changes,
     Clock,
     GenreRepository,
     Locks,
@@ -79,6 +84,8 @@ from domain.ports import (
     WatchlistRepository,
 )
 from entrypoints.settings import Settings
+
+T = TypeVar("T")
 
 
 class Stores(Store, Protocol):
@@ -120,8 +127,36 @@ def open_store(settings: Settings, clock: Clock) -> Stores:
     return SqliteStore(path=settings.data_path / "matinee.db", clock=clock)
 
 
-def open_source(settings: Settings) -> MovieSource:
-    """TMDB where a credential is set, else the demo catalogue."""
+def redis_address(settings: Settings) -> str | None:
+    """Where Redis answers, if anywhere."""
+    return settings.redis_url
+
+
+def open_link(settings: Settings) -> RedisLink | None:
+    """The way to Redis, if there is one; nothing is connected before it is used."""
+    address = redis_address(settings)
+    return RedisLink(address, forget=forget_everything) if address else None
+
+
+def ping_of(link: RedisLink | None) -> Ping | None:
+    """How to see whether Redis answers."""
+    return link.ping if link else None
+
+
+def changes_over(link: RedisLink | None) -> Changes:
+    """Who has copies forgotten: those in Redis are the only ones."""
+    return RedisChanges(link) if link else system.NoCopies()
+
+
+def answers_over(
+    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+) -> RedisAnswers[T]:
+    """The cache of answers, which `dump` and `load` turn into bytes and back."""
+    return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
+
+
+def open_source(settings: Settings, link: RedisLink | None) -> MovieSource:
+    """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
     return TmdbMovieSource(
@@ -129,7 +164,7 @@ def open_source(settings: Settings) -> MovieSource:
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
-        budget=Pace(settings.tmdb_requests_per_second),
+        budget=Pace(settings.tmdb_requests_per_second, book=RedisBookings(link) if link else at_once),
     )
 
 
@@ -155,7 +190,12 @@ class Container(DeclarativeContainer):
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, settings)
+    changes: Provider[Changes] = providers.Singleton(changes_over, link)
+    counter: Provider[RedisLimits] = providers.Singleton(
+        RedisLimits, link, providers.Callable(redis_address, settings)
+    )
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -192,6 +232,7 @@ class Container(DeclarativeContainer):
         database=store.provided.ping,
         runs=runs,
         clock=clock,
+        redis=providers.Callable(ping_of, link),
         tmdb_configured=settings.provided.has_tmdb_credential,
     )
 
@@ -220,22 +261,28 @@ class Container(DeclarativeContainer):
     change_password: Provider[ChangePassword] = providers.Factory(
         ChangePassword, users=users, sessions=sessions, hasher=hasher, is_common=is_common, clock=clock
     )
-    delete_account: Provider[DeleteAccount] = providers.Factory(DeleteAccount, users=users, hasher=hasher)
+    delete_account: Provider[DeleteAccount] = providers.Factory(
+        DeleteAccount, users=users, hasher=hasher, changes=changes
+    )
     list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
     change_user: Provider[ChangeUser] = providers.Factory(ChangeUser, users=users, clock=clock)
     promote_user: Provider[PromoteUser] = providers.Factory(PromoteUser, users=users, change_user=change_user)
 
     rate_movie: Provider[RateMovie] = providers.Factory(
-        RateMovie, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+        RateMovie, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     set_rating: Provider[SetRating] = providers.Factory(
-        SetRating, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+        SetRating, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     change_rating: Provider[ChangeRating] = providers.Factory(
-        ChangeRating, ratings=ratings, movies=movies, clock=clock
+        ChangeRating, ratings=ratings, movies=movies, changes=changes, clock=clock
     )
-    withdraw_rating: Provider[WithdrawRating] = providers.Factory(WithdrawRating, ratings=ratings)
-    unrate_movie: Provider[UnrateMovie] = providers.Factory(UnrateMovie, ratings=ratings, movies=movies)
+    withdraw_rating: Provider[WithdrawRating] = providers.Factory(
+        WithdrawRating, ratings=ratings, changes=changes
+    )
+    unrate_movie: Provider[UnrateMovie] = providers.Factory(
+        UnrateMovie, ratings=ratings, movies=movies, changes=changes
+    )
     get_rating: Provider[GetRating] = providers.Factory(GetRating, ratings=ratings, movies=movies)
     list_my_ratings: Provider[ListMyRatings] = providers.Factory(
         ListMyRatings, ratings=ratings, movies=movies
@@ -243,23 +290,25 @@ class Container(DeclarativeContainer):
     list_movie_ratings: Provider[ListMovieRatings] = providers.Factory(
         ListMovieRatings, ratings=ratings, movies=movies, users=users
     )
-    verify_ratings: Provider[VerifyRatings] = providers.Factory(VerifyRatings, ratings=ratings)
+    verify_ratings: Provider[VerifyRatings] = providers.Factory(
+        VerifyRatings, ratings=ratings, changes=changes
+    )
 
     add_to_watchlist: Provider[AddToWatchlist] = providers.Factory(
-        AddToWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+        AddToWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     set_on_watchlist: Provider[SetOnWatchlist] = providers.Factory(
-        SetOnWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+        SetOnWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     change_item: Provider[ChangeItem] = providers.Factory(
-        ChangeItem, watchlist=watchlists, movies=movies, clock=clock
+        ChangeItem, watchlist=watchlists, movies=movies, changes=changes, clock=clock
     )
     toggle_favorite: Provider[ToggleFavorite] = providers.Factory(
-        ToggleFavorite, watchlist=watchlists, movies=movies, clock=clock
+        ToggleFavorite, watchlist=watchlists, movies=movies, changes=changes, clock=clock
     )
-    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists)
+    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
     take_off_watchlist: Provider[TakeOffWatchlist] = providers.Factory(
-        TakeOffWatchlist, watchlist=watchlists, movies=movies
+        TakeOffWatchlist, watchlist=watchlists, movies=movies, changes=changes
     )
     get_item: Provider[GetItem] = providers.Factory(GetItem, watchlist=watchlists, movies=movies)
     list_watchlist: Provider[ListWatchlist] = providers.Factory(
@@ -283,4 +332,6 @@ def running(settings: Settings) -> Iterator[Container]:
         yield container
     finally:
         container.source().close()
+        if link := container.link():
+            link.close()
         store.close()

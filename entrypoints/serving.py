@@ -13,8 +13,9 @@ from litestar import Litestar
 
 from domain.errors import Unavailable
 from domain.sync import Entity, Status
-from entrypoints.container import Container
+from entrypoints.container import Container, answers_over
 from entrypoints.display import progress
+from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.calls import API
@@ -55,6 +56,8 @@ def fill_if_empty(container: Container, settings: Settings) -> None:
 
 def serve(container: Container, settings: Settings) -> None:
     """Answer requests until SIGINT or SIGTERM, then let running ones finish. Raises AddressTaken."""
+    with container.changes().everything():
+        pass  # the cache may hold what changed while nobody was there to have it forgotten
     with _listening(settings) as listener:
         _announce(settings, listener)
         config = uvicorn.Config(
@@ -81,8 +84,15 @@ def openapi(settings: Settings) -> str:
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application over the container's use cases, which bear the names that the routes ask for."""
     use_cases = UseCases(**{field.name: getattr(container, field.name)() for field in fields(UseCases)})
+    link = container.link()
     return create_app(
-        use_cases=use_cases, health=container.check_health(), settings=settings, version=version("matinee")
+        use_cases=use_cases,
+        health=container.check_health(),
+        cache=answers_over(link, settings, dump=packed, load=unpacked) if link else None,
+        counter=container.counter(),
+        settings=settings,
+        version=version("matinee"),
+        at_end=[link.leave] if link else [],
     )
 
 

@@ -18,8 +18,8 @@ spare work: if it lapses, an answer is made twice, and nothing is wrong.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from time import monotonic
@@ -203,22 +203,34 @@ class RedisAnswers(Generic[T]):
 
 
 class RedisChanges:
-    """Changes: makes Redis forget what a change has made untrue, for all processes."""
+    """Changes: has Redis forget, for all processes, what a change makes untrue."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    def ratings(self, movies: Collection[MovieId]) -> None:
-        if len(movies) > FORGOTTEN_SINGLY:
-            self.everything()
-        elif movies:
-            self._forget([f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")])
+    @contextmanager
+    def ratings(self, movies: Collection[MovieId]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if len(movies) > FORGOTTEN_SINGLY:
+                self._link.tell(forget_everything)
+            elif movies:
+                self._forget([f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")])
 
-    def watchlist(self, user: UserId) -> None:
-        self._forget([f"watchlist:user:{user}"])
+    @contextmanager
+    def watchlist(self, user: UserId) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._forget([f"watchlist:user:{user}"])
 
-    def everything(self) -> None:
-        self._link.tell(forget_everything)
+    @contextmanager
+    def everything(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._link.tell(forget_everything)
 
     def _forget(self, keys: Collection[str]) -> None:
         names = [name for key in keys for name in (key, _stamp(key))]

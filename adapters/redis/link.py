@@ -120,8 +120,8 @@ class RedisLink:
             return call(self._own().patient)
 
     def tell(self, call: Callable[[Client], object]) -> None:
-        """Tell Redis what it must not miss: it is tried once more, quickly, when Redis is or proves to be away,
-        and if it cannot be told, all is forgotten before it is used again. `call` may be called twice.
+        """Tell Redis what it must not miss: it is tried once more, quickly, if Redis is or proves away, and
+        if it cannot be told, all is forgotten before it is used again. `call` may be called twice.
         """
         own = self._own()
         if not self.away and self._told(call, own.patient):

@@ -14,10 +14,11 @@ from domain.ports.people import (
     UserRepository,
     WatchlistRepository,
 )
-from domain.ports.running import Clock, Locks, Store, SyncRunRepository
+from domain.ports.running import Changes, Clock, Locks, Store, SyncRunRepository
 
 __all__ = [
     "AccessTokens",
+    "Changes",
     "Clock",
     "GenreRepository",
     "Locks",

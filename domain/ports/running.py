@@ -1,10 +1,11 @@
 """Keeping the place running: sync runs, locks, the store as a whole, the time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from domain.ids import RunId
+from domain.ids import MovieId, RunId, UserId
 from domain.sync import Entity, SyncRun
 
 Clock = Callable[[], datetime]
@@ -59,6 +60,29 @@ class Locks(Protocol):
 
     def release(self, name: str, holder: str) -> None:
         """Give the lock back, if it is ours; otherwise do nothing."""
+        ...
+
+
+class Changes(Protocol):
+    """Has copies of what is stored forgotten, wherever they are kept, by the time that a change is done.
+
+    Each method gives a context in which the change is stored. Copies are forgotten at its end, also if it
+    failed, because then nobody knows whether it was stored. That itself never fails: copies that cannot be
+    reached are forgotten before they are used again.
+    """
+
+    def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
+        """Ratings of these movies change, and their tallies with them; what is added to `movies` meanwhile
+        counts.
+        """
+        ...
+
+    def watchlist(self, user: UserId) -> AbstractContextManager[None]:
+        """A user's watchlist changes."""
+        ...
+
+    def everything(self) -> AbstractContextManager[None]:
+        """The catalogue changes, or more than is worth naming."""
         ...
 
 

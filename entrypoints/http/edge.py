@@ -6,6 +6,7 @@ no answer goes without.
 
 import re
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from litestar.enums import ScopeType
@@ -14,8 +15,10 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from entrypoints.http.answers import Header
 from entrypoints.http.errors import BodyTooLarge, ServerFull, error_answer
 
-MOST_IN_WORK = 256
-"""Requests taken on at a time; the next one is refused at once rather than left waiting."""
+MOST_IN_WORK = 1024
+"""Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept
+answer, or for a thread, and that for no longer than `threads.PATIENCE`.
+"""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -53,7 +56,7 @@ class Edge:
         request_id = _request_id(asked.get(b"x-request-id", b""))
         scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
         bodiless = scope["method"] == "HEAD"
-        finishing = _Finishing(send, self._headers(scope, request_id), bodiless=bodiless)
+        finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
         if bodiless:
             scope = HTTPScope(**{**scope, "method": "GET"})  # the server must go on seeing HEAD
         if _length(asked) > self.most_body_bytes:
@@ -86,8 +89,9 @@ class Edge:
 class _Finishing:
     """A `send` that completes an answer on its way out; `begun` is called once, when that starts."""
 
-    def __init__(self, send: Send, headers: list[Header], *, bodiless: bool) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, bodiless: bool) -> None:
         self.send = send
+        self.state = state
         self.headers = headers
         self.bodiless = bodiless
         self.begun: Callable[[], None] | None = None
@@ -98,10 +102,16 @@ class _Finishing:
             self.begin()
             own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
             given = {name for name, _ in own}
-            message["headers"] = [*own, *(header for header in self.headers if header[0] not in given)]
+            added = [*self._learnt(), *(header for header in self.headers if header[0] not in given)]
+            message["headers"] = [*own, *added]
         elif message["type"] == "http.response.body" and self.bodiless:
             message["body"] = b""
         await self.send(message)
+
+    def _learnt(self) -> list[Header]:
+        """What was learnt of this request on its way: where its client stands, what the cache did."""
+        cached = self.state.get("x_cache")
+        return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
 
     def begin(self) -> None:
         """Note that the answer begins, if that is not noted yet."""
