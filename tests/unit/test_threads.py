@@ -14,7 +14,8 @@ def test_work_is_done_and_its_result_comes_back() -> None:
 
 
 def test_who_has_waited_too_long_for_a_thread_is_refused_and_not_served() -> None:
-    over, done = Event(), []
+    over = Event()
+    done: list[str] = []
     with PatientThreads(threads=1, patience=0.01) as threads:
         busy = threads.submit(over.wait, 10)
         late = threads.submit(done.append, "late")
