@@ -16,6 +16,7 @@ from adapters.redis.budget import RedisBookings
 from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
 from adapters.redis.limits import RedisLimits
 from adapters.redis.link import RedisLink
+from adapters.redis.queue import RqJobs
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
@@ -52,7 +53,9 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
-from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame
+from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -72,6 +75,7 @@ from domain.ports import (
     Changes,
     Clock,
     GenreRepository,
+    Jobs,
     Locks,
     MovieRepository,
     MovieSource,
@@ -168,6 +172,17 @@ def open_source(settings: Settings, link: RedisLink | None) -> MovieSource:
     )
 
 
+class Queued(Jobs, Protocol):
+    """A job queue that can be let go of."""
+
+    def close(self) -> None: ...
+
+
+def open_queue(settings: Settings) -> Queued:
+    """The job queue, which is none if there is no address for it."""
+    return RqJobs(settings.queue_url or settings.redis_url)
+
+
 def signing_secret(settings: Settings) -> bytes:
     """JWT_SECRET where it is set, else the secret that is kept in the data directory."""
     if settings.jwt_secret:
@@ -196,6 +211,7 @@ class Container(DeclarativeContainer):
         RedisLimits, link, providers.Callable(redis_address, settings)
     )
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, link)
+    jobs: Provider[Queued] = providers.Singleton(open_queue, settings)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -213,11 +229,26 @@ class Container(DeclarativeContainer):
     )
 
     frame: Provider[SyncFrame] = providers.Factory(
-        SyncFrame, source=source, runs=runs, locks=locks, clock=clock, new_id=new_id
+        SyncFrame, source=source, runs=runs, locks=locks, changes=changes, clock=clock, new_id=new_id
     )
     sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
     sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
     sync_changes: Provider[SyncChanges] = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    sweep_catalogue: Provider[SweepCatalogue] = providers.Factory(
+        SweepCatalogue, sync_changes=sync_changes, movies=movies, changes=changes, clock=clock
+    )
+    start_sync: Provider[StartSync] = providers.Factory(StartSync, frame=frame, jobs=jobs)
+    do_sync: Provider[DoSync] = providers.Factory(
+        DoSync,
+        runs=runs,
+        sync_genres=sync_genres,
+        sync_movies=sync_movies,
+        sync_changes=sync_changes,
+        pages=settings.provided.tmdb_sync_pages,
+    )
+    cancel_sync: Provider[CancelSync] = providers.Factory(CancelSync, frame=frame, clock=clock)
+    list_runs: Provider[ListRuns] = providers.Factory(ListRuns, runs=runs)
+    get_run: Provider[GetRun] = providers.Factory(GetRun, runs=runs)
 
     totals: Provider[Totals] = providers.Singleton(Totals, movies=movies, clock=clock)
     browse_movies: Provider[BrowseMovies] = providers.Factory(
@@ -331,6 +362,7 @@ def running(settings: Settings) -> Iterator[Container]:
         store.prepare()
         yield container
     finally:
+        container.jobs().close()
         container.source().close()
         if link := container.link():
             link.close()

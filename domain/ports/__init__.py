@@ -14,17 +14,19 @@ from domain.ports.people import (
     UserRepository,
     WatchlistRepository,
 )
-from domain.ports.running import Changes, Clock, Locks, Store, SyncRunRepository
+from domain.ports.running import Changes, Clock, Jobs, Locks, QueueUnavailable, Store, SyncRunRepository
 
 __all__ = [
     "AccessTokens",
     "Changes",
     "Clock",
     "GenreRepository",
+    "Jobs",
     "Locks",
     "MovieRepository",
     "MovieSource",
     "PasswordHasher",
+    "QueueUnavailable",
     "RatingRepository",
     "SessionRepository",
     "Store",

@@ -35,6 +35,7 @@ from application.ratings import (
     UnrateMovie,
     WithdrawRating,
 )
+from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -47,7 +48,7 @@ from application.watchlist import (
     TakeOffWatchlist,
     ToggleFavorite,
 )
-from entrypoints.http import accounts, ratings, users, watchlist
+from entrypoints.http import accounts, ratings, syncs, users, watchlist
 from entrypoints.http.about import get_about
 from entrypoints.http.access import calling, guarding
 from entrypoints.http.answers import PRIVATE, PUBLIC, Answer, json_answer
@@ -107,6 +108,14 @@ WATCHLIST = (
     watchlist.delete_item,
     watchlist.get_my_movie,
 )
+SYNCS = (
+    syncs.post_sync_genres,
+    syncs.post_sync_movies,
+    syncs.post_sync_changes,
+    syncs.get_sync_runs,
+    syncs.get_sync_run,
+    syncs.post_sync_run_cancel,
+)
 OPERATIONS = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis, get_about)
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
@@ -152,6 +161,11 @@ class UseCases:
     list_watchlist: ListWatchlist
     get_relation: GetRelation
 
+    start_sync: StartSync
+    list_runs: ListRuns
+    get_run: GetRun
+    cancel_sync: CancelSync
+
 
 def create_app(
     *,
@@ -168,7 +182,9 @@ def create_app(
     limiting = Limiting(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
     more = {"caching": Caching(cache), "limiting": limiting, "hashing": Hashing(), "version": version}
     catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})
-    others = Router(API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *OPERATIONS, *DOCUMENTATION])
+    others = Router(
+        API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *SYNCS, *OPERATIONS, *DOCUMENTATION]
+    )
     app = Litestar(
         [catalogue, others, get_root],
         guards=[guarding(use_cases.authenticate, limiting, public=public)],

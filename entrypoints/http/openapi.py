@@ -40,7 +40,7 @@ you accept that.
 """
 
 
-SUCCESSES = {200: "As asked.", 201: "Made.", 204: "Done."}
+SUCCESSES = {200: "As asked.", 201: "Made.", 202: "Will be done.", 204: "Done."}
 
 
 def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json:

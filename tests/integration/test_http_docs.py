@@ -22,6 +22,8 @@ PERSONAL = [
     "/ratings", "/ratings/{id}", "/ratings/movie/{movie_id}", "/movies/{id}/rating",
     "/watchlist", "/watchlist/{id}", "/watchlist/{id}/favorite", "/movies/{id}/watchlist", "/me/movies/{id}",
     "/admin/users", "/admin/users/{id}",
+    "/admin/sync/genres", "/admin/sync/movies", "/admin/sync/changes",
+    "/admin/sync/runs", "/admin/sync/runs/{id}", "/admin/sync/runs/{id}/cancel",
 ]  # fmt: skip
 OPERATIONS = ["/about", "/health", "/health/database", "/health/live", "/health/ready", "/health/redis"]
 

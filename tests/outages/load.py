@@ -1,7 +1,7 @@
 """Clients who use the service all the time, and note what they see.
 
-Each has an account and a movie of its own, which nobody else rates: what it reads of that movie must be what it
-last wrote, through whichever process it reads. That finds anything stale.
+Each has an account and a movie of its own, which nobody else rates: what it reads of that movie must be what
+it last wrote, through whichever process it reads. That finds anything stale.
 """
 
 import itertools
@@ -37,7 +37,9 @@ class Seen:
 
 @dataclass
 class Visitor:
-    """One client. `written` is what its movie must show; None while nobody knows, after a write without answer."""
+    """One client. Its movie must show `written`, while that is `certain`: after a write without an answer
+    nobody knows.
+    """
 
     number: int
     bases: Sequence[str]
@@ -95,7 +97,9 @@ class Visitor:
         self.ask(client, chance, "GET", f"/movies/search?q={chance.choice(('the', 'matrix', 'seven'))}")
 
     def listed(self, client: httpx.Client, chance: random.Random) -> None:
-        self.ask(client, chance, "PUT", f"/movies/{self.movie}/watchlist", json={"note": str(chance.random())})
+        self.ask(
+            client, chance, "PUT", f"/movies/{self.movie}/watchlist", json={"note": str(chance.random())}
+        )
         self.ask(client, chance, "GET", "/watchlist")
 
 
