@@ -1,8 +1,6 @@
 """A service in all its processes, and everything that it stands on, to be taken away from it."""
 
-import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
