@@ -25,14 +25,16 @@ logger = logging.getLogger("matinee.supervisor")
 class Child:
     """One process at a time, made by `start`; what it says on a pipe goes to the log under its name.
 
-    `start` may raise OSError or an error of our own: that counts like a process that ends at once.
+    `start` may raise OSError or an error of our own: that counts like a process that ends at once. Lines with
+    `noise` in them are for debugging only.
     """
 
-    def __init__(self, name: str, start: Start) -> None:
+    def __init__(self, name: str, start: Start, noise: str = "\n") -> None:
         self.name = name
         self.process: Process | None = None
         self.due = 0.0
         self._start = start
+        self._noise = noise
         self._failures = 0
         self._began = 0.0
         self._voice = logging.getLogger(f"matinee.{name}")
@@ -51,7 +53,7 @@ class Child:
         self._began = monotonic()
         try:
             self.process = self._start()
-        except (OSError, MatineeError) as error:
+        except (OSError, subprocess.SubprocessError, MatineeError) as error:
             self.postpone(f"cannot be started: {error}")
             return
         if self.process.stdout:
@@ -94,7 +96,7 @@ class Child:
         with suppress(BlockingIOError):
             while said := os.read(self.output, 65536):
                 for line in said.decode(errors="replace").splitlines():
-                    self._voice.info("%s", line)
+                    self._voice.log(logging.DEBUG if self._noise in line else logging.INFO, "%s", line)
 
     def tell(self, signum: signal.Signals) -> None:
         """Send a signal, if it runs."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from types import FrameType
 
-from adapters.redis.embedded import EmbeddedRedis
+from adapters.redis.embedded import NOISE, EmbeddedRedis
 from domain.errors import StorageUnavailable
 from entrypoints.children import Child, Process, ending
 from entrypoints.leash import dying_with
@@ -27,13 +27,13 @@ from entrypoints.settings import Settings, as_environment
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-ORDERLY = 0.3
+ORDERLY = 0.2
 """Seconds for which the next in the order of stopping waits for the one before it."""
 
-SERVICES_STOP = 9.0
+SERVICES_STOP = 8.9
 """Seconds in which all but Valkey stop: the API gives requests under way eight. What stays is killed."""
 
-ALL_STOP = 9.5
+ALL_STOP = 9.3
 """Seconds in which Valkey stops too."""
 
 HEAD_START = 1.0
@@ -76,9 +76,9 @@ class Supervisor:
         self._tie = dying_with(os.getpid())
         self._leash, self._leash_end = os.pipe()
         self._gate, self._gate_end = os.pipe()
-        self._announced = False
+        self._opened = False
         self._stopping = False
-        self._redis = [Child("valkey", lambda: redis.start(self._tie))] if redis else []
+        self._redis = [Child("valkey", lambda: redis.start(self._tie), noise=NOISE)] if redis else []
         self._api = Child("api", self._start_api)
         self._prepare = Child("prepare", lambda: self._spawn("prepare"))
         self._worker = Child("worker", lambda: self._spawn("worker"))
@@ -116,6 +116,7 @@ class Supervisor:
         """Let clients connect, and the API answer them."""
         self._listener.listen(BACKLOG)
         os.close(self._gate_end)
+        self._opened = True
         self._worker.due = self._scheduler.due = monotonic() + HEAD_START
 
     def _until_stopped(self, wakeup: int) -> None:
@@ -141,8 +142,7 @@ class Supervisor:
 
     def _start_api(self) -> Process:
         descriptors = {"listener": self._listener.fileno(), "gate": self._gate}
-        announce, self._announced = not self._announced, True
-        return self._spawn("api", *(["--announce"] if announce else []), **descriptors)
+        return self._spawn("api", *([] if self._opened else ["--announce"]), **descriptors)
 
     def _spawn(self, role: str, *options: str, **descriptors: int) -> Process:
         """Start ourselves, the way we were started, in a role; the descriptors go along."""

@@ -33,6 +33,9 @@ PATIENCE = 1.0
 
 ANSWER_WITHIN = 0.5
 
+NOISE = "Memory overcommit must be enabled"
+"""What Valkey says at every start on most machines. It is about gigabytes: ours has 64 MB."""
+
 OPTIONS = {
     # Nobody but us: no TCP port, and a socket that only its owner may open.
     "port": "0",
@@ -180,7 +183,8 @@ def _lease(directory: Path) -> int:
     until = monotonic() + PATIENCE
     if _locked(holder):
         return holder
-    pid = int(os.pread(holder, 20, 0) or b"0")
+    named = os.pread(holder, 20, 0)
+    pid = int(named) if named.isdigit() else 0
     if pid:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

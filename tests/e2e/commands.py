@@ -86,15 +86,17 @@ def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
 
 
 @contextmanager
-def starting(cwd: Path, variables: Mapping[str, str], *, group: bool = False) -> Iterator[Serving]:
-    """`matinee serve`, which need not answer yet; what it logs is in serve.log.
+def starting(
+    cwd: Path, variables: Mapping[str, str], *, command: str = "serve", group: bool = False
+) -> Iterator[Serving]:
+    """`matinee serve`, or another command, which need not answer yet; what it logs is in serve.log.
 
     With `group` it leads a group of processes, as on a terminal.
     """
     variables = {"PORT": free_port(), "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1", **variables}
     with (cwd / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [*MATINEE, "serve"],
+            [*MATINEE, command],
             cwd=cwd,
             env=environment(**variables),
             stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from adapters.redis.embedded import address
+from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import matinee, serving, starting
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -249,6 +250,31 @@ def test_a_role_names_every_variable_that_is_missing(tmp_path: Path, role: str) 
     named = [line.split()[1] for line in ran.stderr.splitlines()]
     assert (ran.returncode, sorted(named)) == (2, ["JWT_SECRET", "PORT", "REDIS_URL"])
     assert not (tmp_path / "matinee-data").exists()
+
+
+def test_each_role_runs_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    with (
+        running_secantus(tmp_path) as mongo,
+        serving(tmp_path) as somewhere,
+    ):
+        variables = {
+            "MONGODB_URI": f"{mongo}/roles?timeoutMS=30000",
+            "REDIS_URL": str(address(tmp_path / "matinee-data")),
+            "JWT_SECRET": "s" * 32,
+            "DATA_DIR": str(tmp_path / "unused"),
+        }
+        with starting(tmp_path, variables, command="api") as server:
+            server.await_answers()
+            assert server.client.get("/health/live").status_code == 200
+            assert server.stop(signal.SIGTERM) == 0
+        for role in ("worker", "scheduler"):
+            with starting(tmp_path, variables, command=role) as server:
+                time.sleep(2)
+                assert server.process.poll() is None
+                # A signal before it has come so far as to handle signals ends it as well.
+                assert server.stop(signal.SIGTERM) in {0, -signal.SIGTERM}
+        assert somewhere.stop() == 0
+    assert not (tmp_path / "unused").exists()
 
 
 @pytest.mark.parametrize(

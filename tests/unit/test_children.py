@@ -78,14 +78,15 @@ def test_whoever_ran_well_comes_back_without_delay(clock: Clock) -> None:
 
 
 def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    child = Child("valkey", lambda: ran("echo out of disk; exit 3"))
+    caplog.set_level(logging.DEBUG)
+    child = Child("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
     child.attend()
     child.attend()
-    told = [(record.name, record.getMessage()) for record in caplog.records][1:]
+    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records][1:]
     assert told == [
-        ("matinee.valkey", "out of disk"),
-        ("matinee.supervisor", "valkey ended with exit code 3; it is started again in 0.2 s"),
+        ("matinee.valkey", "INFO", "out of disk"),
+        ("matinee.valkey", "DEBUG", "mere talk"),
+        ("matinee.supervisor", "WARNING", "valkey ended with exit code 3; it is started again in 0.2 s"),
     ]
 
 
