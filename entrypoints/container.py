@@ -12,6 +12,7 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.redis import embedded
 from adapters.redis.budget import RedisBookings
 from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
 from adapters.redis.limits import RedisLimits
@@ -132,8 +133,8 @@ def open_store(settings: Settings, clock: Clock) -> Stores:
 
 
 def redis_address(settings: Settings) -> str | None:
-    """Where Redis answers, if anywhere."""
-    return settings.redis_url
+    """Where Redis answers, if anywhere: at REDIS_URL, else where a `serve` beside us runs the bundled one."""
+    return settings.redis_url or embedded.address(settings.data_path)
 
 
 def open_link(settings: Settings) -> RedisLink | None:
@@ -180,7 +181,7 @@ class Queued(Jobs, Protocol):
 
 def open_queue(settings: Settings) -> Queued:
     """The job queue, which is none if there is no address for it."""
-    return RqJobs(settings.queue_url or settings.redis_url)
+    return RqJobs(settings.queue_url or redis_address(settings))
 
 
 def signing_secret(settings: Settings) -> bytes:

@@ -173,7 +173,7 @@ def test_every_variable_stands_in_the_operators_document_with_its_default() -> N
 
 def test_every_command_stands_in_the_operators_document() -> None:
     told = text("docs/operating.md")
-    commands = [*matinee.commands, *(f"sync {each}" for each in ("genres", "movies", "changes"))]
+    commands = [*matinee.places, *(f"sync {each}" for each in ("genres", "movies", "changes"))]
     assert [command for command in commands if f"matinee {command}" not in told] == []
 
 
