@@ -169,7 +169,11 @@ TMDB = (
 def play(place: Place, outage: Outage, *, clients: int, seconds: float, pause: float) -> Played:
     """Take something away under load for so many seconds, give it back, and see what became of it."""
     crowd = visitors(place.bases, clients, place.movies)
-    return played(place, outage, crowd, seconds=seconds, pause=pause)
+    try:
+        return played(place, outage, crowd, seconds=seconds, pause=pause)
+    finally:
+        for visitor in crowd:
+            visitor.leave()
 
 
 def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: float, pause: float) -> Played:
