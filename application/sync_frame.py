@@ -237,6 +237,8 @@ class SyncFrame:
             ends = self.locks.acquire(name, holder, LOCK_LASTS)
 
     def _beat(self, name: str, holder: RunId, over: Event) -> None:
-        while not over.wait(HEARTBEAT.total_seconds()):
+        """Say that the holder lives, until it is over or the lock is another's."""
+        ours = True
+        while ours and not over.wait(HEARTBEAT.total_seconds()):
             with suppress(StorageUnavailable):  # a beat missed; the next may come in time
-                self.locks.renew(name, holder, LOCK_LASTS)
+                ours = self.locks.renew(name, holder, LOCK_LASTS)

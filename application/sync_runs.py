@@ -56,7 +56,7 @@ class DoSync:
                 return self.sync_genres(queued=queued)
             case Entity.MOVIES:
                 return self.sync_movies(pages=self.pages, queued=queued)
-            case Entity.CHANGES:
+            case _:
                 return self.sync_changes(queued=queued)
 
 

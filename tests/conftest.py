@@ -1,3 +1,7 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["tests.contracts.mongo_server", "tests.contracts.valkey_server"]
+pytest_plugins = [
+    "tests.contracts.mongo_server",
+    "tests.contracts.valkey_server",
+    "tests.integration.sync_bench",
+]

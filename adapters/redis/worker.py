@@ -210,6 +210,6 @@ class PatientWorker(Worker):
             super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
             return
         with self.connection.pipeline() as pipeline:
-            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
             queue.enqueue_job(job, pipeline=pipeline, at_front=True)
+            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
             pipeline.execute()

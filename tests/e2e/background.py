@@ -1,0 +1,185 @@
+"""Workers and schedulers as processes of their own, over one data directory and one Valkey."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+
+from adapters.redis.queue import QUEUE, RqJobs, connected
+from application.sync_runs import StartSync
+from domain.sync import Entity, Status, SyncRun
+from entrypoints.container import Container, running
+from entrypoints.settings import Settings
+from tests.contracts.valkey_server import Valkey
+from tests.e2e.commands import environment
+from tests.tmdb_simulator import TmdbSimulator
+
+PATIENCE = 60
+"""Seconds to wait for what must come; the machine may be busy."""
+
+PAGES = 12
+COLUMNS = "id, tmdb_id, imdb_id, title, original_title, overview, release_date, runtime, popularity, genres"
+
+ROLE = """
+import logging
+logging.basicConfig(level=logging.INFO)
+logging.getLogger("httpx").setLevel(logging.WARNING)
+from entrypoints.settings import load
+from entrypoints.{module} import {function}
+{function}(load())
+"""
+
+
+def eventually(what: Callable[[], Any]) -> Any:
+    """What it comes to be, as soon as that is true."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    pytest.fail("it never came true")
+
+
+@dataclass
+class Background:
+    """What the processes share, and the processes."""
+
+    folder: Path
+    valkey: Valkey
+    tmdb: TmdbSimulator
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {
+            "DATA_DIR": str(self.data),
+            "REDIS_URL": self.valkey.url,
+            "TMDB_ACCESS_TOKEN": "token",
+            "TMDB_BASE_URL": self.tmdb.url,
+            "TMDB_REQUESTS_PER_SECOND": "1000",
+            "TMDB_SYNC_PAGES": str(PAGES),
+        }
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        return self._begun("worker", "work")
+
+    def scheduler(self) -> subprocess.Popen[bytes]:
+        return self._begun("scheduler", "schedule")
+
+    def _begun(self, module: str, function: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", ROLE.format(module=module, function=function)],
+                env=environment(**self.variables),
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @contextmanager
+    def container(self) -> Iterator[Container]:
+        names = {name.lower(): value for name, value in self.variables.items()}
+        numbers = {"tmdb_requests_per_second": 1000.0, "tmdb_sync_pages": PAGES}
+        with running(Settings(**{**names, **numbers})) as container:  # type: ignore[arg-type]
+            yield container
+
+    def start_sync(self) -> SyncRun:
+        with self.container() as container:
+            start: StartSync = container.start_sync()
+            return start(entity=Entity.MOVIES)
+
+    def runs(self) -> list[SyncRun]:
+        """The first first."""
+        with self.container() as container:
+            return container.runs().recent(99)[::-1]
+
+    def amid(self, pages: int = 2) -> SyncRun:
+        """A run in progress that has stored so many pages."""
+
+        def found() -> SyncRun | None:
+            return next((run for run in self.runs() if run.running and run.pages_done >= pages), None)
+
+        amid: SyncRun = eventually(found)
+        return amid
+
+    def done(self) -> list[SyncRun]:
+        """All runs, when the last of them has ended well."""
+        eventually(lambda: self.runs()[-1].status is Status.SUCCESS)
+        return self.runs()
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        connection = sqlite3.connect(self.data / "matinee.db")
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def catalogue(self) -> list[tuple[object, ...]]:
+        """All that a sync writes, apart from when."""
+        return [
+            *self.rows(f"SELECT {COLUMNS} FROM movies ORDER BY id"),
+            *self.rows("SELECT * FROM movie_terms ORDER BY 1, 2, 3"),
+        ]
+
+    def waiting(self) -> int:
+        jobs = RqJobs(self.valkey.url)
+        try:
+            return jobs.waiting()
+        finally:
+            jobs.close()
+
+    def queued_ids(self) -> list[str]:
+        with self.client() as client:
+            return Queue(QUEUE, connection=client).get_job_ids()
+
+    @contextmanager
+    def client(self) -> Iterator[Redis]:
+        client = connected(self.valkey.url)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """The processes that it has forked."""
+    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in found.split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether there is such a process, and it is not only waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)

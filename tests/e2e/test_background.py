@@ -1,0 +1,161 @@
+"""Workers and schedulers, killed, stopped, and with Redis taken away from them."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.redis.timetable import LOOKS_EVERY, Timetable
+from domain.sync import Entity, Status
+from entrypoints.scheduler import timetable
+from entrypoints.settings import Settings
+from tests.contracts.valkey_server import running_valkey
+from tests.e2e.background import PAGES, Background, alive, children, eventually, kill
+from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+
+@pytest.fixture(scope="module")
+def tmdb() -> Iterator[TmdbSimulator]:
+    # Slow enough for a process to be killed in the middle of things.
+    with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
+        simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.3))
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
+    """The catalogue after a sync that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with running_valkey(folder / "valkey") as valkey:
+        place = Background(folder, valkey, tmdb)
+        with place.container() as container:
+            assert container.do_sync()(entity=Entity.MOVIES).status is Status.SUCCESS
+        return place.catalogue()
+
+
+@pytest.fixture
+def place(tmdb: TmdbSimulator, tmp_path: Path) -> Iterator[Background]:
+    with running_valkey(tmp_path / "valkey") as valkey:
+        place = Background(tmp_path, valkey, tmdb)
+        try:
+            yield place
+        finally:
+            place.end()
+
+
+def test_a_worker_killed_in_a_sync_is_taken_over_and_nothing_shows(
+    place: Background, undisturbed: list[tuple[object, ...]]
+) -> None:
+    place.start_sync()
+    first = place.worker()
+    place.amid()
+    (horse,) = children(first)
+    kill(horse)
+    kill(first.pid)
+    place.worker()
+
+    died, other = place.done()
+
+    assert (died.status, died.error) == (Status.FAILED, "its process died")
+    assert other.pages_done + died.pages_done == PAGES
+    assert place.catalogue() == undisturbed
+
+
+def test_when_only_the_parent_is_killed_its_job_does_not_go_on_unseen(
+    place: Background, undisturbed: list[tuple[object, ...]]
+) -> None:
+    place.start_sync()
+    first = place.worker()
+    place.amid()
+    (horse,) = children(first)
+    kill(first.pid)
+    eventually(lambda: not alive(horse))
+    place.worker()
+
+    interrupted, _ = place.done()
+
+    assert (interrupted.status, interrupted.error) == (Status.FAILED, "interrupted")
+    assert place.catalogue() == undisturbed
+
+
+def test_a_worker_that_is_told_to_stop_interrupts_its_job_and_puts_it_back(
+    place: Background, undisturbed: list[tuple[object, ...]]
+) -> None:
+    place.start_sync()
+    worker = place.worker()
+    place.amid()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=10) == 0
+
+    (interrupted,) = place.runs()
+    assert (interrupted.status, interrupted.error) == (Status.FAILED, "interrupted")
+    assert place.waiting() == 1
+    assert "Traceback" not in place.log
+
+    idle = place.worker()
+    _, other = place.done()
+    assert other.pages_done == PAGES - interrupted.pages_done
+    assert place.catalogue() == undisturbed
+    idle.send_signal(signal.SIGINT)
+    assert idle.wait(timeout=10) == 0
+
+
+def test_a_run_cancelled_at_work_ends_and_the_worker_goes_on(place: Background) -> None:
+    run = place.start_sync()
+    place.worker()
+    place.amid()
+    with place.container() as container:
+        cancelled = container.cancel_sync()(run=run.id)
+    again = place.start_sync()
+    first, second = place.done()
+    assert (first, second.id) == (cancelled, again.id)
+
+
+def test_a_worker_outlasts_its_redis_idle_and_at_work(
+    place: Background, undisturbed: list[tuple[object, ...]]
+) -> None:
+    worker = place.worker()
+    place.start_sync()
+    place.amid()
+    place.valkey.kill()
+    eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
+    eventually(lambda: "Job queue away, next try" in place.log)
+    place.valkey.start()
+    place.valkey.freeze()
+    time.sleep(3)
+    place.valkey.thaw()
+
+    place.start_sync()
+    runs = place.done()
+    eventually(lambda: place.waiting() == 0)
+
+    assert [run.status for run in runs] == [Status.SUCCESS] * 2
+    assert place.catalogue() == undisturbed
+    assert worker.poll() is None
+
+
+def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Background) -> None:
+    schedulers = [place.scheduler(), place.scheduler()]
+    entries = {entry.id for entry in timetable(Settings())}
+    place.valkey.kill()
+    eventually(lambda: place.log.count("Job queue away") >= 2)
+    place.valkey.start()
+
+    def standing() -> bool:
+        with place.client() as client:
+            return client.zcard(Timetable.scheduled_jobs_key) == len(entries)
+
+    eventually(standing)
+    with place.client() as client:
+        client.zadd(Timetable.scheduled_jobs_key, dict.fromkeys(entries, int(time.time()) - 5))
+    eventually(lambda: len(place.queued_ids()) >= len(entries))
+    time.sleep(LOOKS_EVERY * 1.5)  # so both have looked again
+    assert sorted(each.rpartition("-")[0] for each in place.queued_ids()) == sorted(entries)
+    for scheduler in schedulers:
+        scheduler.send_signal(signal.SIGTERM)
+        assert scheduler.wait(timeout=10) == 0

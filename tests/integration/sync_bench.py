@@ -1,0 +1,106 @@
+"""The use cases of syncs over a store in memory, a source that does as a test says, and a clock to set."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.locks import SetClock
+from adapters.testkit.samples import facts, fresh_id
+from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame, lock_of
+from application.sync_runs import CancelSync, DoSync
+from domain.movies import GenreFacts, MovieFacts
+from domain.ports import MovieSource
+from domain.sync import ChangedPage, Detail, Entity, ListedPage, SyncRun, Unread
+
+PAGES = 4
+
+
+class ShelfSource:
+    """A source that has four pages of five movies, and does what a test wants before each page."""
+
+    def __init__(self) -> None:
+        self.before: Callable[[int], None] = lambda _: None
+        self.before_detail: Callable[[int], None] = lambda _: None
+        self.asked: list[int] = []
+        self.unread: set[int] = set()
+
+    def genres(self) -> tuple[GenreFacts, ...]:
+        self.before(1)
+        return (GenreFacts(tmdb_id=18, name="Drama"),)
+
+    def popular(self, page: int) -> ListedPage:
+        self.before(page)
+        return ListedPage(total_pages=PAGES, movies=tuple(map(told, range(page * 5 - 4, page * 5 + 1))))
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        for number in tmdb_ids:
+            self.before_detail(number)
+            self.asked.append(number)
+            yield Unread(number, "no answer") if number in self.unread else told(number)
+
+    def changes(self, first: object, last: object, page: int) -> ChangedPage:
+        self.before(page)
+        return ChangedPage(total_pages=1, tmdb_ids=())
+
+    def requests(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+def told(number: int) -> MovieFacts:
+    return facts(number, runtime=90, detailed=True, overview=f"What happens in {number}")
+
+
+class Bench:
+    """The use cases over one store, a source and a clock that can be set forward."""
+
+    def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource) -> None:
+        self.store, self.clock = store, clock
+        self.frame = SyncFrame(
+            source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=fresh_id
+        )
+        self.changes = SyncChanges(frame=self.frame, movies=store.movies)
+        self.do = DoSync(
+            runs=store.runs,
+            sync_genres=SyncGenres(frame=self.frame, genres=store.genres),
+            sync_movies=SyncMovies(frame=self.frame, movies=store.movies),
+            sync_changes=self.changes,
+            pages=PAGES,
+        )
+        self.cancel = CancelSync(frame=self.frame, clock=clock)
+        self.sweep = SweepCatalogue(sync_changes=self.changes, movies=store.movies, clock=clock)
+
+    def set_down(self, entity: Entity = Entity.MOVIES) -> SyncRun:
+        with self.frame.set_down(entity) as run:
+            return run
+
+    def held(self) -> list[int]:
+        return sorted(self.store.movies.stale(self.clock() + timedelta(days=1), limit=999))
+
+    def free(self, entity: Entity = Entity.MOVIES) -> bool:
+        return self.store.locks.acquire(lock_of(entity), "anyone", timedelta(microseconds=1)) is None
+
+
+class Killed(BaseException):
+    """Stands for a process that ends here."""
+
+
+@pytest.fixture
+def shelf() -> ShelfSource:
+    """The source of `bench`."""
+    return ShelfSource()
+
+
+@pytest.fixture
+def bench(shelf: ShelfSource) -> Iterator[Bench]:
+    """The use cases over an empty store."""
+    clock = SetClock()
+    store = SqliteStore(path=None, clock=clock)
+    store.prepare()
+    yield Bench(store, clock, shelf)
+    store.close()

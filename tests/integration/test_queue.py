@@ -1,0 +1,196 @@
+"""The job queue and the timetable, on a real Valkey."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from rq_scheduler import Scheduler
+
+from adapters.redis.queue import AGAIN_AFTER, JOBS, QUEUE, RqJobs, connected
+from adapters.redis.timetable import NEVER, Entry, Timetable, next_time
+from domain.ids import RunId
+from domain.ports import QueueUnavailable
+from domain.sync import Entity
+from entrypoints import jobs as named
+from entrypoints.queueing import queue_address
+from entrypoints.scheduler import timetable
+from entrypoints.settings import Settings
+from tests.contracts.valkey_server import Valkey, running_valkey
+
+RUN = RunId("a" * 24)
+GENRES = Entry("sync-genres", "0 1 * * *", "sync", ("genres",))
+HOURLY = Entry("expire-sessions", "17 * * * *", "expire_sessions")
+
+
+@pytest.fixture
+def client(valkey: Valkey) -> Iterator[Redis]:
+    client = connected(valkey.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def jobs(valkey: Valkey) -> Iterator[RqJobs]:
+    jobs = RqJobs(valkey.url)
+    yield jobs
+    jobs.close()
+
+
+def queued(client: Redis) -> list[Job]:
+    return Queue(QUEUE, connection=client).get_jobs()
+
+
+def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobs, client: Redis) -> None:
+    assert jobs.waiting() == 0
+    jobs.sync(Entity.MOVIES, RUN)
+    (job,) = queued(client)
+    assert (job.func_name, job.args) == (f"{JOBS}.sync", ("movies", RUN))
+    assert (job.retries_left, job.retry_intervals) == (len(AGAIN_AFTER), list(AGAIN_AFTER))
+    assert jobs.waiting() == 1
+
+
+def test_without_an_address_there_is_no_queue() -> None:
+    jobs = RqJobs(None)
+    with pytest.raises(QueueUnavailable, match="set REDIS_URL"):
+        jobs.sync(Entity.MOVIES, RUN)
+    with pytest.raises(QueueUnavailable):
+        jobs.waiting()
+    jobs.close()
+    with pytest.raises(QueueUnavailable, match="set REDIS_URL"):
+        queue_address(Settings())
+
+
+def test_the_queue_may_live_apart_from_the_cache() -> None:
+    assert queue_address(Settings(redis_url="redis://cache", queue_url="redis://queue")) == "redis://queue"
+    assert queue_address(Settings(redis_url="redis://both")) == "redis://both"
+
+
+def test_a_queue_that_comes_back_is_used_again(jobs: RqJobs, valkey: Valkey) -> None:
+    jobs.sync(Entity.MOVIES, RUN)
+    valkey.kill()
+    for _ in range(2):
+        with pytest.raises(QueueUnavailable):
+            jobs.sync(Entity.GENRES, RUN)
+    valkey.start()
+    jobs.sync(Entity.GENRES, RUN)
+    assert jobs.waiting() == 2
+
+
+def test_a_full_queue_is_not_to_be_had(tmp_path: Path) -> None:
+    with running_valkey(tmp_path, "--maxmemory", "1") as full:
+        jobs = RqJobs(full.url)
+        with pytest.raises(QueueUnavailable, match="maxmemory"):
+            jobs.sync(Entity.MOVIES, RUN)
+        jobs.close()
+
+
+def test_every_job_of_the_timetable_can_be_found_by_name() -> None:
+    for entry in timetable(Settings()):
+        assert callable(getattr(named, entry.job))
+
+
+def test_the_timetable_goes_by_the_settings() -> None:
+    entries = {entry.name: entry for entry in timetable(Settings(sync_movies_cron="5 4 * * 1"))}
+    assert entries["sync-movies"].cron == "5 4 * * 1"
+    assert entries["sync-genres"].cron == "0 1 * * *"
+    assert len(entries) == 5
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"])
+def test_cron_is_read_in_utc_wherever_the_process_runs(client: Redis, zone: str) -> None:
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setenv("TZ", zone)
+        time.tzset()
+        try:
+            Timetable(client, [GENRES]).look()
+            again = next_time(GENRES.cron, datetime(2026, 3, 8, 1, 0, tzinfo=UTC))
+        finally:
+            elsewhere.delenv("TZ")
+            elsewhere.undo()
+            time.tzset()
+    due = due_at(client, GENRES)
+    assert (due.hour, due.minute) == (1, 0)
+    assert timedelta(0) < due - datetime.now(UTC) <= timedelta(days=1)
+    assert again == datetime(2026, 3, 9, 1, 0, tzinfo=UTC)
+
+
+def due_at(client: Redis, entry: Entry) -> datetime:
+    return datetime.fromtimestamp(scores(client)[entry.id], UTC)
+
+
+def scores(client: Redis) -> dict[str, float]:
+    found: Any = client.zrange(Timetable.scheduled_jobs_key, 0, -1, withscores=True)
+    return {member.decode(): score for member, score in found}
+
+
+def make_due(client: Redis, entry: Entry, ago: int = 10) -> None:
+    client.zadd(Timetable.scheduled_jobs_key, {entry.id: int(time.time()) - ago})
+
+
+def test_what_is_due_is_queued_once_however_many_look(client: Redis, valkey: Valkey) -> None:
+    tables = [Timetable(connected(valkey.url), [GENRES, HOURLY]) for _ in range(4)]
+    tables[0].look()
+    make_due(client, GENRES)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            list(pool.map(Timetable.look, tables))
+    (job,) = queued(client)
+    assert (job.func_name, job.args, job.retries_left) == (f"{JOBS}.sync", ("genres",), len(AGAIN_AFTER))
+    assert due_at(client, GENRES) > datetime.now(UTC)
+    for table in tables:
+        table.connection.close()
+
+
+def test_a_scheduler_that_died_after_queuing_does_not_make_it_twice(client: Redis) -> None:
+    table = Timetable(client, [GENRES])
+    table.look()
+    for _ in range(2):  # the second time as if the first had not been noted
+        make_due(client, GENRES, ago=int(time.time()) - 1_700_000_000)
+        table.look()
+    assert len(queued(client)) == 1
+
+
+def test_an_entry_that_was_due_while_nobody_looked_fires_once_and_is_not_lost(client: Redis) -> None:
+    Timetable(client, [GENRES]).look()
+    make_due(client, GENRES, ago=3 * 86400)
+    for _ in range(3):
+        Timetable(client, [GENRES]).look()
+    assert len(queued(client)) == 1
+
+
+def test_an_entry_that_has_changed_is_entered_anew_and_one_that_is_none_is_struck(client: Redis) -> None:
+    Timetable(client, [GENRES, HOURLY]).look()
+    Timetable(client, [Entry("sync-genres", "30 6 * * *", "sync", ("genres",))]).look()
+    assert set(scores(client)) == {GENRES.id}
+    assert (due_at(client, GENRES).hour, due_at(client, GENRES).minute) == (6, 30)
+    assert not client.exists(Job.key_for(HOURLY.id))
+
+
+def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
+    table = Timetable(client, [GENRES, HOURLY])
+    table.look()
+    client.flushall()
+    table.look()
+    assert set(scores(client)) == {GENRES.id, HOURLY.id}
+
+
+def test_what_is_never_due_never_fires(client: Redis) -> None:
+    never = Entry("never", "0 0 30 2 *", "sweep")
+    Timetable(client, [never]).look()
+    assert due_at(client, never) == NEVER
+    assert queued(client) == []
+
+
+def test_other_peoples_schedules_are_left_alone(client: Redis) -> None:
+    theirs = Scheduler("theirs", connection=client)
+    theirs.enqueue_at(datetime(2000, 1, 1), "theirs.job")  # noqa: DTZ001  as rq-scheduler has it
+    Timetable(client, [GENRES]).look()
+    assert theirs.count() == 1
+    assert queued(client) == []

@@ -1,0 +1,117 @@
+"""What has not been heard of for long: it is refreshed, or cleared of texts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.demo import DemoMovieSource
+from adapters.testkit.samples import new_run, noon, put
+from application.sync import SyncMovies
+from domain.ids import TmdbNumber
+from domain.sync import REFRESHED_WITHIN, TEXTS_KEPT_FOR, Entity, Harvest, Status, SyncRunning
+from tests.integration.sync_bench import Bench, Killed, ShelfSource, told
+
+
+def test_changes_refresh_what_the_source_has_not_spoken_of_for_months(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    put(bench.store, *map(told, range(1, 251)), day=1)
+    bench.clock.now = noon(1) + REFRESHED_WITHIN
+    put(bench.store, *map(told, range(251, 261)), day=1)
+    new = new_run(bench.store, Entity.CHANGES)
+    bench.store.runs.save(replace(new, started_at=bench.clock()).finished(bench.clock()))
+
+    bench.clock.forward(timedelta(hours=1))
+    done = bench.do(entity=Entity.CHANGES)
+
+    assert (done.status, done.pages_total, done.pages_done, done.unchanged) == (Status.SUCCESS, 4, 4, 260)
+    assert sorted(shelf.asked) == list(range(1, 261))
+    shelf.asked.clear()
+    assert (bench.do(entity=Entity.CHANGES).pages_total, shelf.asked) == (1, [])
+
+
+def test_a_queued_refresh_of_everything_leaves_out_what_a_failed_one_has_done(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    put(bench.store, *map(told, range(1, 251)), day=1)
+    bench.clock.now = noon(30)
+    first = bench.set_down(Entity.CHANGES)
+
+    def die(number: int) -> None:
+        if number == 101:
+            raise Killed
+
+    shelf.before_detail = die
+    with pytest.raises(Killed):
+        bench.do(entity=Entity.CHANGES, queued=first.id)
+    shelf.before_detail = lambda _: None
+    shelf.asked.clear()
+    bench.clock.forward(timedelta(hours=1))
+    second = bench.set_down(Entity.CHANGES)
+    done = bench.do(entity=Entity.CHANGES, queued=second.id)
+    assert (done.id, done.status, done.pages_done) == (second.id, Status.SUCCESS, 2)
+    assert len(shelf.asked) == 150
+
+
+def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    put(bench.store, *map(told, range(1, 7)), day=1)
+    shelf.unread = {2, 5}
+    bench.clock.now = noon(1) + TEXTS_KEPT_FOR + timedelta(seconds=1)
+
+    swept = bench.sweep()
+
+    assert (swept.run.status, swept.cleared) == (Status.PARTIAL, 2)
+    for number in range(1, 7):
+        movie = bench.store.movies.get(TmdbNumber(number))
+        assert (movie.facts.overview is None) == (number in shelf.unread)
+        assert movie.facts.title == f"Movie {number}"
+    assert bench.sweep().cleared == 0
+
+
+def test_texts_that_may_still_be_kept_are_kept(bench: Bench, shelf: ShelfSource) -> None:
+    put(bench.store, told(1), day=1)
+    shelf.unread = {1}
+    bench.clock.now = noon(1) + TEXTS_KEPT_FOR
+    assert bench.sweep().cleared == 0
+    assert bench.store.movies.get(TmdbNumber(1)).facts.overview
+
+
+def test_many_are_cleared_step_by_step(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.sync.CLEARED_AT_ONCE", 3)
+    put(bench.store, *map(told, range(1, 8)), day=1)
+    shelf.unread = set(range(1, 8))
+    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
+    assert bench.sweep().cleared == 7
+
+
+def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
+    put(bench.store, told(1), day=1)
+    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
+    bench.set_down(Entity.CHANGES)
+    with pytest.raises(SyncRunning):
+        bench.sweep()
+    assert bench.store.movies.get(TmdbNumber(1)).facts.overview
+
+
+def test_films_of_the_demo_are_never_cleared_and_others_never_taken_for_gone(bench: Bench) -> None:
+    store = bench.store
+    demo = Bench(store, bench.clock, DemoMovieSource())
+    SyncMovies(frame=demo.frame, movies=store.movies)(pages=500)
+    from_tmdb = told(987654)
+    run = new_run(store, Entity.GENRES)
+    store.movies.store(Harvest(page=1, at=bench.clock(), movies=(from_tmdb,)), run)
+    bench.clock.forward(TEXTS_KEPT_FOR * 2)
+
+    swept = demo.sweep()
+
+    assert (swept.run.status, swept.cleared) == (Status.PARTIAL, 1)
+    assert "set TMDB_ACCESS_TOKEN" in str(swept.run.error)
+    kept = store.movies.get(TmdbNumber(987654))
+    assert (kept.facts.overview, kept.removed_at, kept.facts.title) == (None, None, from_tmdb.title)
+    matrix = store.movies.get(TmdbNumber(603))
+    assert (bool(matrix.facts.overview), matrix.synced_at) == (True, bench.clock())

@@ -1,0 +1,265 @@
+"""Syncs that are set down for a worker, taken over, tried again and cancelled."""
+
+from dataclasses import replace
+from datetime import timedelta
+from threading import active_count as threads
+from time import sleep
+
+import pytest
+
+from adapters.testkit.samples import new_run, noon
+from application import sync_frame
+from application.sync import SyncMovies
+from application.sync_frame import QUEUED_FOR, SyncFrame, in_queue, lock_of
+from domain.errors import StorageUnavailable
+from domain.ports import QueueUnavailable, SyncRunRepository
+from domain.sync import Entity, RunClosed, SourceRefused, SourceUnavailable, Status, SyncRun, SyncRunning
+from tests.integration.sync_bench import PAGES, Bench, Killed, ShelfSource
+
+
+@pytest.fixture
+def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed process closes no record, gives back no lock, and its heart stops."""
+    monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
+    monkeypatch.setattr(SyncFrame, "_beat", lambda *_: None)
+
+
+def dying(shelf: ShelfSource, page: int) -> None:
+    """Have whoever reads this page be killed, once."""
+
+    def die(asked: int) -> None:
+        if asked == page:
+            shelf.before = lambda _: None
+            raise Killed
+
+    shelf.before = die
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench, entity: Entity) -> None:
+    run = bench.set_down(entity)
+    assert not bench.free(entity)
+    done = bench.do(entity=entity, queued=run.id)
+    assert (done.id, done.status) == (run.id, Status.SUCCESS)
+    assert bench.free(entity)
+
+
+def test_a_run_that_ended_well_is_not_done_again(bench: Bench, shelf: ShelfSource) -> None:
+    run = bench.set_down()
+    done = bench.do(entity=Entity.MOVIES, queued=run.id)
+    shelf.before = lambda _: pytest.fail("it is done already")
+    assert bench.do(entity=Entity.MOVIES, queued=run.id) == done
+
+
+@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.parametrize("page", range(1, PAGES + 1))
+def test_when_its_worker_is_killed_another_goes_on_with_the_pages_left(
+    bench: Bench, shelf: ShelfSource, page: int
+) -> None:
+    run = bench.set_down()
+    dying(shelf, page)
+    with pytest.raises(Killed):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    bench.store.locks.acquire(lock_of(Entity.MOVIES), run.id, sync_frame.LOCK_LASTS)  # nothing was given back
+    bench.clock.forward(sync_frame.LOCK_LASTS)
+
+    other = bench.do(entity=Entity.MOVIES, queued=run.id)
+
+    assert bench.store.runs.get(run.id).error == "its process died"
+    assert (other.status, other.pages_done) == (Status.SUCCESS, PAGES + 1 - page)
+    assert bench.held() == list(range(1, PAGES * 5 + 1))
+
+
+def test_an_interrupted_run_is_followed_by_another(bench: Bench, shelf: ShelfSource) -> None:
+    run = bench.set_down()
+    dying(shelf, 3)
+    with pytest.raises(Killed):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    assert bench.store.runs.get(run.id).error == "interrupted"
+    other = bench.do(entity=Entity.MOVIES, queued=run.id)
+    assert (other.status, other.pages_done) == (Status.SUCCESS, 2)
+
+
+def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, shelf: ShelfSource) -> None:
+    def away(_: int) -> None:
+        raise SourceUnavailable("TMDB is away")
+
+    shelf.before = away
+    run = bench.set_down()
+    with pytest.raises(SourceUnavailable, match=r"sync of movies failed: .*TMDB is away"):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    shelf.before = lambda _: None
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.SUCCESS
+
+
+def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
+    run = bench.set_down()
+    for _ in range(2):
+        with pytest.raises(SyncRunning):
+            bench.do(entity=Entity.MOVIES)
+        with pytest.raises(SyncRunning):
+            bench.set_down()
+    assert bench.store.runs.get(run.id).running
+
+
+def test_a_run_whose_job_was_lost_does_not_keep_others_away_for_ever(bench: Bench) -> None:
+    lost = bench.set_down()
+    bench.clock.forward(QUEUED_FOR)
+    other = bench.set_down()
+    assert bench.store.runs.get(lost.id).status is Status.FAILED
+    with pytest.raises(SyncRunning):
+        bench.do(entity=Entity.MOVIES, queued=lost.id)
+    assert bench.do(entity=Entity.MOVIES, queued=other.id).id == other.id
+
+
+def test_a_run_that_had_to_wait_long_for_its_worker_is_still_the_one(bench: Bench) -> None:
+    run = bench.set_down()
+    bench.clock.forward(QUEUED_FOR * 2)
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
+
+
+def test_two_who_find_the_same_job_do_not_both_do_it(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bench.set_down()
+    refused = []
+
+    def intrude(page: int) -> None:
+        if page == 2:
+            with pytest.raises(SyncRunning) as caught:
+                bench.do(entity=Entity.MOVIES, queued=run.id)
+            refused.append(caught.value)
+
+    monkeypatch.setattr(sync_frame, "LONGEST_WAIT", timedelta(0))  # the clock stands still meanwhile
+    shelf.before = intrude
+    done = bench.do(entity=Entity.MOVIES, queued=run.id)
+    assert refused
+    assert (done.id, done.status, done.pages_done) == (run.id, Status.SUCCESS, PAGES)
+    assert bench.store.runs.count() == 1
+
+
+def test_if_it_cannot_be_queued_it_is_cancelled_and_others_may_begin(bench: Bench) -> None:
+    with pytest.raises(QueueUnavailable), bench.frame.set_down(Entity.MOVIES) as run:
+        raise QueueUnavailable("it is full")
+    withdrawn = bench.store.runs.get(run.id)
+    assert (withdrawn.status, withdrawn.error) == (
+        Status.CANCELLED,
+        "The job queue cannot be had: it is full",
+    )
+    assert bench.do(entity=Entity.MOVIES, queued=run.id) == withdrawn
+    assert bench.set_down().running
+
+
+def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> None:
+    class Full:
+        def __init__(self, runs: object) -> None:
+            self.runs = runs
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.runs, name)
+
+        def add(self, run: SyncRun) -> None:
+            raise StorageUnavailable("the disk is full")
+
+    frame = replace(bench.frame, runs=Full(bench.store.runs))  # type: ignore[arg-type]
+    with pytest.raises(StorageUnavailable), frame.set_down(Entity.MOVIES):
+        pytest.fail("it is not on record")
+    assert bench.free()
+
+
+@pytest.mark.parametrize("page", range(1, PAGES + 1))
+def test_a_run_cancelled_at_work_stops_and_another_may_begin_at_once(
+    bench: Bench, shelf: ShelfSource, page: int
+) -> None:
+    run = bench.set_down()
+    others: list[SyncRun] = []
+
+    def cancel(asked: int) -> None:
+        if asked == page and not others:
+            assert bench.cancel(run=run.id).pages_done == page - 1
+            others.append(bench.set_down())
+
+    shelf.before = cancel
+    done = bench.do(entity=Entity.MOVIES, queued=run.id)
+    assert (done.id, done.status, done.pages_done) == (run.id, Status.CANCELLED, page - 1)
+    assert not bench.store.locks.renew(lock_of(Entity.MOVIES), run.id, timedelta(1))
+    assert bench.store.locks.renew(lock_of(Entity.MOVIES), in_queue(others[0].id), timedelta(1))
+    other = bench.do(entity=Entity.MOVIES, queued=others[0].id)
+    assert (other.status, other.pages_done) == (Status.SUCCESS, PAGES)
+
+
+def test_a_run_cancelled_when_its_last_page_is_stored_ends_as_cancelled(bench: Bench) -> None:
+    def cancel(run: SyncRun) -> None:
+        if run.running and run.pages_done == PAGES:
+            bench.cancel(run=run.id)
+
+    run = SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES, watch=cancel)
+    assert (run.status, run.pages_done) == (Status.CANCELLED, PAGES)
+
+
+def test_a_run_cancelled_while_its_source_is_away_ends_as_cancelled(bench: Bench, shelf: ShelfSource) -> None:
+    run = bench.set_down()
+
+    def away(page: int) -> None:
+        if page == sync_frame.HOPELESS:
+            bench.cancel(run=run.id)
+        raise SourceUnavailable("TMDB is away")
+
+    shelf.before = away
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.CANCELLED
+    with pytest.raises(RunClosed):
+        bench.cancel(run=run.id)
+
+
+def test_a_refused_sync_that_was_cancelled_ends_as_cancelled(bench: Bench, shelf: ShelfSource) -> None:
+    run = bench.set_down()
+
+    def refuse(_: int) -> None:
+        bench.cancel(run=run.id)
+        raise SourceRefused("check TMDB_ACCESS_TOKEN")
+
+    shelf.before = refuse
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.CANCELLED
+
+
+def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(bench: Bench) -> None:
+    dead = new_run(bench.store)
+
+    class Raced:
+        def __init__(self, runs: SyncRunRepository) -> None:
+            self.runs = runs
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.runs, name)
+
+        def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
+            found = self.runs.latest(entity, completed=completed)
+            self.runs.cancel(dead.id, noon())
+            return found
+
+    frame = replace(bench.frame, runs=Raced(bench.store.runs))  # type: ignore[arg-type]
+    with frame.set_down(Entity.MOVIES) as run:
+        assert run.running
+    assert bench.store.runs.get(dead.id).status is Status.CANCELLED
+
+
+def test_a_holder_whose_lock_became_anothers_stops_renewing_it(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(milliseconds=5))
+    run = bench.set_down()
+    beating: list[int] = []
+
+    def cancel(page: int) -> None:
+        if page == 2:
+            bench.cancel(run=run.id)
+            bench.store.locks.acquire(lock_of(Entity.MOVIES), "another", timedelta(1))
+            before = threads()
+            while threads() == before:
+                sleep(0.005)
+            beating.append(threads() - before)
+
+    shelf.before = cancel
+    bench.do(entity=Entity.MOVIES, queued=run.id)
+    assert beating == [-1]
+    assert bench.store.locks.renew(lock_of(Entity.MOVIES), "another", timedelta(1))
