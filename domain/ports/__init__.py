@@ -14,20 +14,37 @@ from domain.ports.people import (
     UserRepository,
     WatchlistRepository,
 )
-from domain.ports.running import Clock, Locks, Store, SyncRunRepository
+from domain.ports.running import (
+    UNMETERED,
+    Clock,
+    Counted,
+    Locks,
+    Meter,
+    Store,
+    StoreLook,
+    SyncRunRepository,
+    Timed,
+    Unmetered,
+)
 
 __all__ = [
+    "UNMETERED",
     "AccessTokens",
     "Clock",
+    "Counted",
     "GenreRepository",
     "Locks",
+    "Meter",
     "MovieRepository",
     "MovieSource",
     "PasswordHasher",
     "RatingRepository",
     "SessionRepository",
     "Store",
+    "StoreLook",
     "SyncRunRepository",
+    "Timed",
+    "Unmetered",
     "UserRepository",
     "WatchlistRepository",
 ]
