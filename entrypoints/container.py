@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 from dependency_injector import providers
@@ -12,6 +13,8 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.metrics.prometheus import PrometheusMeter
+from adapters.redis.probe import probe
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
@@ -49,6 +52,7 @@ from application.ratings import (
     WithdrawRating,
 )
 from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
+from application.watching import LastWord, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -68,6 +72,7 @@ from domain.ports import (
     Clock,
     GenreRepository,
     Locks,
+    Meter,
     MovieRepository,
     MovieSource,
     PasswordHasher,
@@ -78,7 +83,13 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
+from entrypoints.doctor import Doctor
+from entrypoints.http.operations import Metrics
+from entrypoints.memory import held_by
 from entrypoints.settings import Settings
+
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which processes that are scraped as one know the directory that they share."""
 
 
 class Stores(Store, Protocol):
@@ -109,18 +120,24 @@ class MongoMissing(Unavailable):
         return "MONGODB_URI is set, and the MongoDB driver is not installed: pip install 'matinee[mongo]'"
 
 
-def open_store(settings: Settings, clock: Clock) -> Stores:
+def open_meter() -> PrometheusMeter:
+    """The meter of this process, or of all that share a directory."""
+    shared = os.environ.get(SHARED_METRICS)
+    return PrometheusMeter(Path(shared) if shared else None, memory=held_by)
+
+
+def open_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
     if settings.mongodb_uri:
         if find_spec("pymongo") is None:
             raise MongoMissing
         from adapters.mongo.store import MongoStore  # noqa: PLC0415  pymongo is an extra of its own
 
-        return MongoStore(uri=settings.mongodb_uri, clock=clock)
-    return SqliteStore(path=settings.data_path / "matinee.db", clock=clock)
+        return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
+    return SqliteStore(path=settings.data_path / "matinee.db", clock=clock, meter=meter)
 
 
-def open_source(settings: Settings) -> MovieSource:
+def open_source(settings: Settings, meter: Meter) -> MovieSource:
     """TMDB where a credential is set, else the demo catalogue."""
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
@@ -130,7 +147,13 @@ def open_source(settings: Settings) -> MovieSource:
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
         budget=Pace(settings.tmdb_requests_per_second),
+        meter=meter,
     )
+
+
+def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
+    """How TMDB is doing, where it is asked at all."""
+    return LastWord(source.ping) if settings.has_tmdb_credential else None
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -154,8 +177,9 @@ class Container(DeclarativeContainer):
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
-    store: Provider[Stores] = providers.Singleton(open_store, settings, clock)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings)
+    meter: Provider[Metrics] = providers.Singleton(open_meter)
+    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, meter)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -187,12 +211,16 @@ class Container(DeclarativeContainer):
     get_movie: Provider[GetMovie] = providers.Factory(GetMovie, movies=movies, genres=genres)
     list_genres: Provider[ListGenres] = providers.Factory(ListGenres, genres=genres)
     get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
+    tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
     check_health: Provider[CheckHealth] = providers.Factory(
-        CheckHealth,
-        database=store.provided.ping,
-        runs=runs,
-        clock=clock,
-        tmdb_configured=settings.provided.has_tmdb_credential,
+        CheckHealth, database=store.provided.ping, runs=runs, clock=clock, tmdb=tmdb
+    )
+    take_readings: Provider[TakeReadings] = providers.Factory(
+        TakeReadings, runs=runs, sessions=sessions, clock=clock
+    )
+
+    doctor: Provider[Doctor] = providers.Factory(
+        Doctor, settings=settings, store=store, source=source, clock=clock, probe=providers.Object(probe)
     )
 
     signing_in: Provider[Sessions] = providers.Factory(

@@ -82,7 +82,11 @@ def _app(container: Container, settings: Settings) -> Litestar:
     """The application over the container's use cases, which bear the names that the routes ask for."""
     use_cases = UseCases(**{field.name: getattr(container, field.name)() for field in fields(UseCases)})
     return create_app(
-        use_cases=use_cases, health=container.check_health(), settings=settings, version=version("matinee")
+        use_cases=use_cases,
+        health=container.check_health(),
+        metrics=container.meter(),
+        settings=settings,
+        version=version("matinee"),
     )
 
 

@@ -50,7 +50,7 @@ class SqliteStore:
     def prepare(self) -> None:
         if self.path:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 reason = f"the data directory {self.path.parent} cannot be made: {error.strerror}"
                 raise StorageUnavailable(reason) from error

@@ -1,7 +1,7 @@
 """Keeping the place running: sync runs, locks, the store as a whole, the time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -130,3 +130,13 @@ class Unmetered:
 
 
 UNMETERED = Unmetered()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A figure as it is when somebody asks; `of` tells what of, where there are several of one name."""
+
+    name: str
+    meaning: str
+    value: float
+    of: Mapping[str, str] = field(default_factory=dict)

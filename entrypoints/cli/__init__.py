@@ -10,6 +10,7 @@ import click
 from domain.sync import Entity, Status, SyncRun
 from entrypoints import serving
 from entrypoints.cli.border import Border, example, started
+from entrypoints.cli.check import check
 from entrypoints.cli.people import export, ratings, users
 from entrypoints.display import progress, summary
 from entrypoints.settings import load
@@ -36,7 +37,7 @@ def matinee() -> None:
 @click.option("--data-dir", help="Where the catalogue is kept.  [default: ./matinee-data]")
 def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
     """Run everything on this machine; the first start fills the catalogue."""
-    with started(host=host, port=port, data_dir=data_dir) as (container, settings):
+    with started("serve", host=host, port=port, data_dir=data_dir) as (container, settings):
         serving.fill_if_empty(container, settings)
         serving.serve(container, settings)
 
@@ -79,7 +80,7 @@ def openapi() -> None:
     click.echo(serving.openapi(load()))
 
 
-for command in (users, ratings, export):
+for command in (users, ratings, export, check):
     matinee.add_command(command)
 
 

@@ -13,6 +13,7 @@ import click
 from domain.errors import Invalid, MatineeError
 from entrypoints.checking import Faults
 from entrypoints.container import Container, running
+from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
 
 logger = logging.getLogger("matinee")
@@ -52,13 +53,13 @@ def example(text: str) -> str:
 
 
 @contextmanager
-def started(**overrides: str | int | None) -> Iterator[tuple[Container, Settings]]:
-    """A running container and the settings, of which the overrides (command-line options) win."""
+def started(role: str = "command", **overrides: str | int | None) -> Iterator[tuple[Container, Settings]]:
+    """A running container and the settings, of which the overrides (command-line options) win.
+
+    `role` is what the lines of the log say that this process does.
+    """
     settings = load(overrides=overrides)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write a line for each request to TMDB
+    configure(settings, role)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with running(settings) as container:

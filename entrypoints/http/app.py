@@ -34,8 +34,10 @@ from application.ratings import (
     RateMovie,
     SetRating,
     UnrateMovie,
+    VerifyRatings,
     WithdrawRating,
 )
+from application.watching import TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -68,6 +70,8 @@ from entrypoints.http.health import (
 )
 from entrypoints.http.movies import get_movie_by_id, get_movies, get_movies_search
 from entrypoints.http.openapi import document
+from entrypoints.http.operations import Metrics, get_metrics, get_metrics_at_root, post_verify_ratings
+from entrypoints.http.watching import witnesses
 from entrypoints.settings import Settings
 
 THREADS = 32
@@ -108,7 +112,16 @@ WATCHLIST = (
     watchlist.delete_item,
     watchlist.get_my_movie,
 )
-OPERATIONS = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis, get_about)
+OPERATIONS = (
+    get_health,
+    get_health_live,
+    get_health_ready,
+    get_health_database,
+    get_health_redis,
+    get_metrics,
+    get_about,
+    post_verify_ratings,
+)
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
 
@@ -142,6 +155,7 @@ class UseCases:
     get_rating: GetRating
     list_my_ratings: ListMyRatings
     list_movie_ratings: ListMovieRatings
+    verify_ratings: VerifyRatings
 
     add_to_watchlist: AddToWatchlist
     set_on_watchlist: SetOnWatchlist
@@ -153,16 +167,22 @@ class UseCases:
     list_watchlist: ListWatchlist
     get_relation: GetRelation
 
+    take_readings: TakeReadings
 
-def create_app(*, use_cases: UseCases, health: CheckHealth, settings: Settings, version: str) -> Litestar:
+
+def create_app(
+    *, use_cases: UseCases, health: CheckHealth, metrics: Metrics, settings: Settings, version: str
+) -> Litestar:
     """The application, ready for an ASGI server."""
     public = settings.catalogue_is_public
     catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})
     others = Router(API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *OPERATIONS, *DOCUMENTATION])
     app = Litestar(
-        [catalogue, others, get_root],
+        [catalogue, others, get_root, get_metrics_at_root],
         guards=[guarding(use_cases.authenticate, public=public)],
-        dependencies=_provided(use_cases, check_health=health, version=version, hashing=Hashing()),
+        dependencies=_provided(
+            use_cases, check_health=health, metrics=metrics, version=version, hashing=Hashing()
+        ),
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
@@ -179,6 +199,7 @@ def create_app(*, use_cases: UseCases, health: CheckHealth, settings: Settings, 
         unlimited=LIVE,
         most_body_bytes=settings.max_body_bytes,
         cors=bool(settings.allowed_origins),
+        witnesses=witnesses(metrics),
     )
     return app
 

@@ -17,7 +17,8 @@ from litestar.types import HTTPScope
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
-from application.operations import CheckHealth, Ping
+from application.operations import CheckHealth
+from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest
@@ -63,7 +64,7 @@ def application(
     store: SqliteStore,
     *,
     database: Ping | None = None,
-    tmdb: bool = False,
+    tmdb: Ping | None = None,
     container: Container | None = None,
     **settings: Any,
 ) -> Litestar:
@@ -72,7 +73,13 @@ def application(
     container = container or container_over(store, chosen)
     return create_app(
         use_cases=UseCases(**{each.name: getattr(container, each.name)() for each in fields(UseCases)}),
-        health=CheckHealth(database=database or store.ping, runs=store.runs, clock=now, tmdb_configured=tmdb),
+        health=CheckHealth(
+            database=database or store.ping,
+            runs=store.runs,
+            clock=now,
+            tmdb=LastWord(tmdb) if tmdb else None,
+        ),
+        metrics=container.meter(),
         settings=chosen,
         version="1.2.3",
     )

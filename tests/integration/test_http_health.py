@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,12 @@ def away() -> None:
     raise StorageUnavailable("the secret reason")
 
 
+def answering() -> None:
+    """A TMDB that is well."""
+
+
 def test_a_well_service_tells_all_that_it_stands_on() -> None:
-    with serving(tmdb=True) as client:
+    with serving(tmdb=answering) as client:
         answer = client.get("/api/v1/health")
 
     told = answer.json()
@@ -67,7 +72,7 @@ def test_each_part_can_be_asked_alone(path: str, caplog: pytest.LogCaptureFixtur
 
 
 def test_where_there_is_no_proc_the_peak_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(path: Path) -> str:
+    def missing(path: Path, **_: Any) -> str:
         raise FileNotFoundError(path)
 
     present = health.memory_in_use()
