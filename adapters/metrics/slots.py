@@ -37,9 +37,14 @@ class Slots:
                 if not _taken(file) and (process := file.read()).isdigit():
                     yield int(path.stem), int(process)
 
-    def _claim(self) -> None:
+    def leave(self) -> None:
+        """Let another process have this one's slot."""
         if self._held:
-            self._held.close()  # our parent's, who goes on holding it
+            self._held.close()
+        self._held, self._process = None, 0
+
+    def _claim(self) -> None:
+        self.leave()  # our parent's, if we are a child: it goes on holding its own
         for slot in count(1):
             file = (self.directory / f"{slot}.slot").open("a", encoding="ascii")
             if _taken(file):
