@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dependency_injector import providers
@@ -12,11 +13,13 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
 from adapters.redis.budget import RedisBookings
 from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
 from adapters.redis.limits import RedisLimits
 from adapters.redis.link import RedisLink
+from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobs
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
@@ -42,7 +45,7 @@ from application.accounts import (
     Sessions,
 )
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
-from application.operations import CheckHealth, Ping
+from application.operations import CheckHealth
 from application.ratings import (
     ChangeRating,
     GetRating,
@@ -57,6 +60,7 @@ from application.ratings import (
 from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
+from application.watching import LastWord, Ping, QueueDepth, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -78,6 +82,7 @@ from domain.ports import (
     GenreRepository,
     Jobs,
     Locks,
+    Meter,
     MovieRepository,
     MovieSource,
     PasswordHasher,
@@ -88,7 +93,13 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
+from entrypoints.doctor import Doctor
+from entrypoints.http.operations import Metrics
+from entrypoints.memory import held_by
 from entrypoints.settings import Settings
+
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which processes that are scraped as one know the directory that they share."""
 
 T = TypeVar("T")
 
@@ -121,15 +132,21 @@ class MongoMissing(Unavailable):
         return "MONGODB_URI is set, and the MongoDB driver is not installed: pip install 'matinee[mongo]'"
 
 
-def open_store(settings: Settings, clock: Clock) -> Stores:
+def open_meter() -> PrometheusMeter:
+    """The meter of this process, or of all that share a directory."""
+    shared = os.environ.get(SHARED_METRICS)
+    return PrometheusMeter(Path(shared) if shared else None, memory=held_by)
+
+
+def open_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
     if settings.mongodb_uri:
         if find_spec("pymongo") is None:
             raise MongoMissing
         from adapters.mongo.store import MongoStore  # noqa: PLC0415  pymongo is an extra of its own
 
-        return MongoStore(uri=settings.mongodb_uri, clock=clock)
-    return SqliteStore(path=settings.data_path / "matinee.db", clock=clock)
+        return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
+    return SqliteStore(path=settings.data_path / "matinee.db", clock=clock, meter=meter)
 
 
 def redis_address(settings: Settings) -> str | None:
@@ -137,10 +154,10 @@ def redis_address(settings: Settings) -> str | None:
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_link(settings: Settings) -> RedisLink | None:
+def open_link(settings: Settings, meter: Meter) -> RedisLink | None:
     """The way to Redis, if there is one; nothing is connected before it is used."""
     address = redis_address(settings)
-    return RedisLink(address, forget=forget_everything) if address else None
+    return RedisLink(address, forget=forget_everything, meter=meter) if address else None
 
 
 def ping_of(link: RedisLink | None) -> Ping | None:
@@ -154,13 +171,18 @@ def changes_over(link: RedisLink | None) -> Changes:
 
 
 def answers_over(
-    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+    link: RedisLink,
+    settings: Settings,
+    meter: Meter,
+    *,
+    dump: Callable[[T], bytes],
+    load: Callable[[bytes], T],
 ) -> RedisAnswers[T]:
     """The cache of answers, which `dump` and `load` turn into bytes and back."""
-    return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
+    return RedisAnswers(link, seconds=settings.redis_ttl, meter=meter, dump=dump, load=load)
 
 
-def open_source(settings: Settings, link: RedisLink | None) -> MovieSource:
+def open_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
     """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
@@ -170,6 +192,7 @@ def open_source(settings: Settings, link: RedisLink | None) -> MovieSource:
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
         budget=Pace(settings.tmdb_requests_per_second, book=RedisBookings(link) if link else at_once),
+        meter=meter,
     )
 
 
@@ -182,6 +205,16 @@ class Queued(Jobs, Protocol):
 def open_queue(settings: Settings) -> Queued:
     """The job queue, which is none if there is no address for it."""
     return RqJobs(settings.queue_url or redis_address(settings))
+
+
+def depth_of(settings: Settings, jobs: Jobs) -> QueueDepth | None:
+    """How to see how many jobs wait, if there is a queue."""
+    return (lambda: {"matinee": jobs.waiting()}) if settings.queue_url or redis_address(settings) else None
+
+
+def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
+    """How TMDB is doing, where it is asked at all."""
+    return LastWord(source.ping) if settings.has_tmdb_credential else None
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -205,13 +238,14 @@ class Container(DeclarativeContainer):
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
-    store: Provider[Stores] = providers.Singleton(open_store, settings, clock)
-    link: Provider[RedisLink | None] = providers.Singleton(open_link, settings)
+    meter: Provider[Metrics] = providers.Singleton(open_meter)
+    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, settings, meter)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)
     counter: Provider[RedisLimits] = providers.Singleton(
         RedisLimits, link, providers.Callable(redis_address, settings)
     )
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter)
     jobs: Provider[Queued] = providers.Singleton(open_queue, settings)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
@@ -259,13 +293,25 @@ class Container(DeclarativeContainer):
     get_movie: Provider[GetMovie] = providers.Factory(GetMovie, movies=movies, genres=genres)
     list_genres: Provider[ListGenres] = providers.Factory(ListGenres, genres=genres)
     get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
+    tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
     check_health: Provider[CheckHealth] = providers.Factory(
         CheckHealth,
         database=store.provided.ping,
+        redis=providers.Callable(ping_of, link),
         runs=runs,
         clock=clock,
-        redis=providers.Callable(ping_of, link),
-        tmdb_configured=settings.provided.has_tmdb_credential,
+        tmdb=tmdb,
+    )
+    take_readings: Provider[TakeReadings] = providers.Factory(
+        TakeReadings,
+        runs=runs,
+        sessions=sessions,
+        clock=clock,
+        queue_depth=providers.Callable(depth_of, settings, jobs),
+    )
+
+    doctor: Provider[Doctor] = providers.Factory(
+        Doctor, settings=settings, store=store, source=source, clock=clock, probe=providers.Object(probe)
     )
 
     signing_in: Provider[Sessions] = providers.Factory(

@@ -31,6 +31,7 @@ from redis.exceptions import OutOfMemoryError
 
 from adapters.redis.link import RedisAway, RedisLink
 from domain.ids import MovieId, UserId
+from domain.ports import UNMETERED, Meter
 
 GENERATION = "cache:generation"
 """The word that all valid answers begin with."""
@@ -92,9 +93,16 @@ class RedisAnswers(Generic[T]):
     """
 
     def __init__(
-        self, link: RedisLink, *, seconds: int, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+        self,
+        link: RedisLink,
+        *,
+        seconds: int,
+        dump: Callable[[T], bytes],
+        load: Callable[[bytes], T],
+        meter: Meter = UNMETERED,
     ) -> None:
         self._link = link
+        self._meter = meter
         self._milliseconds = seconds * 1000
         self._dump = dump
         self._load = load
@@ -107,6 +115,12 @@ class RedisAnswers(Generic[T]):
         `build` makes the answer, as of now, if need be; what it raises is raised. Of several that ask at
         once, here or elsewhere, one builds.
         """
+        answer, kept = await self._got(key, variant, build)
+        if kept is not None:
+            self._meter.counted("cache", "hit" if kept else "miss")
+        return answer, kept
+
+    async def _got(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
         try:
             for _ in range(ROUNDS):
                 kept = await self._find(key, variant)

@@ -20,6 +20,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 
 from adapters.redis import addresses
 from domain.errors import Unavailable
+from domain.ports import UNMETERED, Meter
 
 PATIENCE = 0.04
 """Seconds to wait for an answer; a request that finds Redis away waits for one such time, and no more."""
@@ -42,7 +43,6 @@ PLACES = 32
 T = TypeVar("T")
 Client = Redis
 Forget = Callable[[Client], object]
-Observe = Callable[[float], object]
 
 log = logging.getLogger(__name__)
 
@@ -87,12 +87,12 @@ class RedisLink:
     """
 
     def __init__(
-        self, url: str, *, forget: Forget, observe: Observe = lambda _: None, patience: float = PATIENCE
+        self, url: str, *, forget: Forget, meter: Meter = UNMETERED, patience: float = PATIENCE
     ) -> None:
         self._url = url
         self._forget = forget
         self._patience = patience
-        self._observe = observe
+        self._meter = meter
         self._lock = Lock()
         self._process: _OfProcess | None = None
         self._absence: str | None = None
@@ -138,7 +138,7 @@ class RedisLink:
             self._lose(error)
             return False
         finally:
-            self._observe(perf_counter() - began)
+            self._meter.timed("redis", perf_counter() - began)
         return True
 
     def ping(self) -> None:
@@ -158,7 +158,7 @@ class RedisLink:
             self._lose(error)
             raise RedisAway(self._masked(error)) from error
         finally:
-            self._observe(perf_counter() - began)
+            self._meter.timed("redis", perf_counter() - began)
 
     async def leave(self) -> None:
         """Close the connections of the running event loop."""

@@ -8,6 +8,7 @@ from entrypoints.cli.border import Border, example
 
 PLACES = {
     "api": "entrypoints.cli.service:api",
+    "check": "entrypoints.cli.check:check",
     "child": "entrypoints.cli.service:child",
     "export": "entrypoints.cli.people:export",
     "openapi": "entrypoints.cli.service:openapi",

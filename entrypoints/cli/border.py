@@ -13,6 +13,7 @@ import click
 
 from domain.errors import Invalid, MatineeError
 from entrypoints.checking import Faults
+from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -71,24 +72,24 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def configured(required: Collection[str] = (), **overrides: str | int | None) -> Settings:
-    """The settings, of which the overrides (command-line options) win, and a log that keeps to them."""
+def configured(role: str, required: Collection[str] = (), **overrides: str | int | None) -> Settings:
+    """The settings, of which the overrides (command-line options) win, and a log that keeps to them.
+
+    `role` is what the lines of the log say that this process does.
+    """
     settings = load(overrides=overrides, required=required)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write a line for each request to TMDB
+    configure(settings, role)
     return settings
 
 
 @contextmanager
 def started(
-    required: Collection[str] = (), **overrides: str | int | None
+    role: str = "command", required: Collection[str] = (), **overrides: str | int | None
 ) -> "Iterator[tuple[Container, Settings]]":
     """A running container and the settings, as `configured` makes them."""
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
-    settings = configured(required, **overrides)
+    settings = configured(role, required, **overrides)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with running(settings) as container:

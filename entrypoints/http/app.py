@@ -33,9 +33,11 @@ from application.ratings import (
     RateMovie,
     SetRating,
     UnrateMovie,
+    VerifyRatings,
     WithdrawRating,
 )
 from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
+from application.watching import TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -70,7 +72,9 @@ from entrypoints.http.health import (
 from entrypoints.http.limiting import Counter, Limiting
 from entrypoints.http.movies import get_movie_by_id, get_movies, get_movies_search
 from entrypoints.http.openapi import document
+from entrypoints.http.operations import Metrics, get_metrics, get_metrics_at_root, post_verify_ratings
 from entrypoints.http.threads import PatientThreads
+from entrypoints.http.watching import witnesses
 from entrypoints.settings import Settings
 
 CATALOGUE = (get_movies, get_movies_search, get_movie_by_id, get_genres, get_genre_by_id, get_genre_movies)
@@ -116,7 +120,16 @@ SYNCS = (
     syncs.get_sync_run,
     syncs.post_sync_run_cancel,
 )
-OPERATIONS = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis, get_about)
+OPERATIONS = (
+    get_health,
+    get_health_live,
+    get_health_ready,
+    get_health_database,
+    get_health_redis,
+    get_metrics,
+    get_about,
+    post_verify_ratings,
+)
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
 
@@ -150,6 +163,7 @@ class UseCases:
     get_rating: GetRating
     list_my_ratings: ListMyRatings
     list_movie_ratings: ListMovieRatings
+    verify_ratings: VerifyRatings
 
     add_to_watchlist: AddToWatchlist
     set_on_watchlist: SetOnWatchlist
@@ -165,12 +179,14 @@ class UseCases:
     list_runs: ListRuns
     get_run: GetRun
     cancel_sync: CancelSync
+    take_readings: TakeReadings
 
 
 def create_app(
     *,
     use_cases: UseCases,
     health: CheckHealth,
+    metrics: Metrics,
     cache: AnswerCache | None,
     counter: Counter,
     settings: Settings,
@@ -186,9 +202,9 @@ def create_app(
         API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *SYNCS, *OPERATIONS, *DOCUMENTATION]
     )
     app = Litestar(
-        [catalogue, others, get_root],
+        [catalogue, others, get_root, get_metrics_at_root],
         guards=[guarding(use_cases.authenticate, limiting, public=public)],
-        dependencies=_provided(use_cases, check_health=health, **more),
+        dependencies=_provided(use_cases, check_health=health, metrics=metrics, **more),
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
@@ -206,6 +222,7 @@ def create_app(
         unlimited=LIVE,
         most_body_bytes=settings.max_body_bytes,
         cors=bool(settings.allowed_origins),
+        witnesses=witnesses(metrics),
     )
     return app
 

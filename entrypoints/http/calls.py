@@ -48,11 +48,11 @@ REMOVING = 200
 class Call:
     """One call; its description is the handler's docstring, its name the handler's.
 
-    `answer` is the type of the body that comes with each of `successes`; None is no body. `query` are its
-    parameters, `body` the fields that it takes, `path` the meaning of each part of the path. `refusals` are
-    the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that a 503 may carry
-    instead of an error; `linked` says that a `Link` header comes along, `cached` that the cache takes part;
-    `limited` that it counts against the caller's limit.
+    `answer` is the type of the body that comes with each of `successes`, as `media_type`; None is no body.
+    `query` are its parameters, `body` the fields that it takes, `path` the meaning of each part of the path.
+    `refusals` are the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that
+    a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `cached` that the
+    cache takes part, `limited` that it counts against the caller's limit.
     """
 
     summary: str
@@ -65,6 +65,7 @@ class Call:
     successes: tuple[int, ...] = (200,)
     refusals: tuple[int, ...] = ()
     unwell: Any = None
+    media_type: str = "application/json"
     linked: bool = False
     cached: bool = False
     limited: bool = True

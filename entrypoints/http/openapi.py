@@ -154,7 +154,7 @@ class _Drawn:
         for status in call.statuses:
             responses[str(status)] = {"$ref": f"#/components/responses/{_refused(status)}"}
         if call.unwell:
-            responses["503"] = {"description": "Not well.", "content": self._content(call.unwell)}
+            responses["503"] = {"description": "Not well.", "content": self._content(call, call.unwell)}
         return responses
 
     def _success(self, status: int, call: Call, headers: Json) -> Json:
@@ -162,11 +162,11 @@ class _Drawn:
         if headers:
             success["headers"] = headers
         if call.answer:
-            success["content"] = self._content(call.answer)
+            success["content"] = self._content(call, call.answer)
         return success
 
-    def _content(self, kind: object) -> Json:
-        return {"application/json": {"schema": self.shapes[kind]}}
+    def _content(self, call: Call, kind: object) -> Json:
+        return {call.media_type: {"schema": self.shapes[kind]}}
 
 
 def _complete(types: Iterable[Any], schemas: Mapping[str, Json]) -> None:

@@ -19,7 +19,8 @@ from adapters.redis.link import RedisLink
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
-from application.operations import CheckHealth, Ping
+from application.operations import CheckHealth
+from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest
@@ -66,7 +67,7 @@ def application(
     store: SqliteStore,
     *,
     database: Ping | None = None,
-    tmdb: bool = False,
+    tmdb: Ping | None = None,
     container: Container | None = None,
     redis: str | None = None,
     **settings: Any,
@@ -88,9 +89,10 @@ def application(
             redis=ping_of(link),
             runs=store.runs,
             clock=now,
-            tmdb_configured=tmdb,
+            tmdb=LastWord(tmdb) if tmdb else None,
         ),
-        cache=answers_over(link, chosen, dump=packed, load=unpacked) if link else None,
+        metrics=container.meter(),
+        cache=answers_over(link, chosen, container.meter(), dump=packed, load=unpacked) if link else None,
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",

@@ -26,7 +26,7 @@ def container(settings: Settings) -> Container:
 def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
     with running(Settings(data_dir=str(tmp_path), redis_url=valkey.url)) as built:
         for name, provider in built.providers.items():
-            assert provider() is not None, name
+            assert provider() is not None or name == "tmdb", name
 
 
 def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
     assert isinstance(container(Settings(data_dir=str(tmp_path))).store(), SqliteStore)
     assert isinstance(container(Settings(mongodb_uri="mongodb://127.0.0.1:1/x")).store(), MongoStore)
     assert isinstance(container(Settings()).source(), DemoMovieSource)
+    assert container(Settings()).tmdb() is None
     tmdb = container(Settings(tmdb_api_key="key")).source()
     assert isinstance(tmdb, TmdbMovieSource)
     tmdb.close()
