@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from dotenv import dotenv_values
 
 from entrypoints.http.calls import API
 from entrypoints.settings import SECRETS, Settings, load
@@ -241,3 +242,16 @@ def test_the_workflow_tries_every_python_that_is_promised() -> None:
 def test_the_workflow_names_the_servers_as_the_tests_do() -> None:
     given = workflow()["jobs"]["servers"]["env"]
     assert given.keys() == {mongo_server.REAL, "MATINEE_TEST_REDIS_URL"}
+
+
+def test_the_documents_commands_make_a_file_of_settings_with_fresh_secrets(tmp_path: Path) -> None:
+    (tmp_path / ".env.example").write_text(text(".env.example"), encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(umask.+?)```", text("docs/deployment.md"), re.DOTALL)
+    subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True, timeout=60)
+
+    made = dotenv_values(tmp_path / ".env")
+    assert made.keys() == MUST_BE_SET
+    assert len(set(made.values())) == len(MUST_BE_SET)
+    assert all(re.fullmatch("[0-9a-f]{64}", str(value)) for value in made.values())
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert load({}, tmp_path / ".env").jwt_secret == made["JWT_SECRET"]
