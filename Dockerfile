@@ -47,7 +47,7 @@ VOLUME /data
 EXPOSE 8080
 
 # For `serve` and `api`; other roles have no port to ask. A first start may fill its catalogue for minutes.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=5m --start-interval=2s \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5m \
     CMD ["python", "-Ic", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8080), timeout=4); c.request('GET', '/api/v1/health/live'); sys.exit(c.getresponse().status != 200)"]
 
 # SIGTERM, which is what `docker stop` sends, ends every role in order.
