@@ -44,7 +44,7 @@ MUST_BE_SET = {"JWT_SECRET", "MONGO_PASSWORD", "MONGO_ROOT_PASSWORD", "REDIS_PAS
 
 SERVICES: dict[str, Any] = compose()["services"]
 ROLES = {name: service for name, service in SERVICES.items() if "build" in service}
-COMMANDS: list[list[str]] = [msgspec.json.decode(last("CMD"))]
+COMMANDS: list[list[str]] = [msgspec.json.decode(last("CMD")), *(each["command"] for each in ROLES.values())]
 
 
 def test_the_example_has_every_variable_and_no_other() -> None:
