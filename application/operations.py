@@ -8,7 +8,7 @@ from time import perf_counter
 
 from application.watching import LastWord, Ping
 from domain.errors import Unavailable
-from domain.ports import Clock, SyncRunRepository
+from domain.ports import Changes, Clock, SyncRunRepository
 from domain.sync import Entity
 
 STALE_AFTER = timedelta(days=2)
@@ -132,3 +132,15 @@ class CheckHealth:
         age = self.clock() - max(ends)
         behind = self.tmdb is not None and age > STALE_AFTER
         return Finding(condition=Condition.DEGRADED if behind else Condition.OK, synced_at=max(ends), age=age)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlushCache:
+    """Have every kept answer forgotten, in all processes."""
+
+    changes: Changes
+
+    def __call__(self) -> None:
+        """Where the cache cannot be reached, it forgets before it is used again."""
+        with self.changes.everything():
+            pass

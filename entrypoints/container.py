@@ -45,7 +45,7 @@ from application.accounts import (
     Sessions,
 )
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
-from application.operations import CheckHealth
+from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
     GetRating,
@@ -302,6 +302,7 @@ class Container(DeclarativeContainer):
         clock=clock,
         tmdb=tmdb,
     )
+    flush_cache: Provider[FlushCache] = providers.Factory(FlushCache, changes=changes)
     take_readings: Provider[TakeReadings] = providers.Factory(
         TakeReadings,
         runs=runs,

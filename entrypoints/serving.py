@@ -25,8 +25,7 @@ def serve(
     container: Container, settings: Settings, listener: socket.socket, *, announce: bool = True
 ) -> None:
     """Answer requests on a bound socket until SIGINT or SIGTERM, then let running ones finish."""
-    with container.changes().everything():
-        pass  # the cache may hold what changed while nobody was there to have it forgotten
+    container.flush_cache()()  # it may hold what changed while nobody was there to have it forgotten
     config = uvicorn.Config(
         _app(container, settings),
         log_level=settings.log_level,

@@ -24,7 +24,7 @@ from application.accounts import (
     Register,
 )
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies
-from application.operations import CheckHealth
+from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
     GetRating,
@@ -72,7 +72,13 @@ from entrypoints.http.health import (
 from entrypoints.http.limiting import Counter, Limiting
 from entrypoints.http.movies import get_movie_by_id, get_movies, get_movies_search
 from entrypoints.http.openapi import document
-from entrypoints.http.operations import Metrics, get_metrics, get_metrics_at_root, post_verify_ratings
+from entrypoints.http.operations import (
+    Metrics,
+    get_metrics,
+    get_metrics_at_root,
+    post_flush_cache,
+    post_verify_ratings,
+)
 from entrypoints.http.threads import PatientThreads
 from entrypoints.http.watching import witnesses
 from entrypoints.settings import Settings
@@ -129,6 +135,7 @@ OPERATIONS = (
     get_metrics,
     get_about,
     post_verify_ratings,
+    post_flush_cache,
 )
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
@@ -180,6 +187,7 @@ class UseCases:
     get_run: GetRun
     cancel_sync: CancelSync
     take_readings: TakeReadings
+    flush_cache: FlushCache
 
 
 def create_app(

@@ -1,11 +1,12 @@
 """The calls by which programs and admins watch over the place."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from litestar import get, post
 from litestar.params import RawBody
 from msgspec import Meta, Struct
 
+from application.operations import FlushCache
 from application.ratings import VerifyRatings
 from application.watching import TakeReadings
 from domain.ports import Meter, Reading
@@ -50,6 +51,12 @@ class VerifiedOut(Struct, frozen=True, kw_only=True):
     repaired: Annotated[bool, Meta(description="Whether these tallies have been set right.")]
 
 
+class FlushedOut(Struct, frozen=True, kw_only=True):
+    """No answer is kept any more."""
+
+    flushed: Literal[True] = True
+
+
 READING = Call(summary="Metrics", tag="Operations", answer=str, media_type="text/plain")
 VERIFYING = Call(
     summary="Recount all ratings",
@@ -58,6 +65,9 @@ VERIFYING = Call(
     access=Access.ADMINS,
     body=VerifyIn,
 )
+
+
+FLUSHING = Call(summary="Flush the cache", tag="Administration", answer=FlushedOut, access=Access.ADMINS)
 
 
 @get(METRICS, sync_to_thread=True, opt=described(READING))
@@ -85,6 +95,14 @@ def post_verify_ratings(request: HttpRequest, body: RawBody, verify_ratings: Giv
     drifts = verify_ratings(repair=given.repair)
     repaired = given.repair and bool(drifts)
     return json_answer(VerifiedOut(drifts=[drift_out(drift) for drift in drifts], repaired=repaired))
+
+
+@post("/admin/cache/flush", sync_to_thread=True, status_code=200, opt=described(FLUSHING))
+def post_flush_cache(request: HttpRequest, flush_cache: Given[FlushCache]) -> Answer:
+    """Forget all kept answers, in every process. A cache that is away forgets before it is used again."""
+    asked(Query, request)
+    flush_cache()
+    return json_answer(FlushedOut())
 
 
 def drift_out(drift: Drift) -> DriftOut:

@@ -227,3 +227,16 @@ def test_refreshing_a_session_is_no_matter_for_the_cache(client: Client) -> None
     neo = joined(client)
     body = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).json()
     assert signed_in(client, body)("GET", "/watchlist").headers["x-cache"] == "MISS"
+
+
+def test_an_admin_may_flush_the_cache_of_all_processes(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), store):
+        neo, admin = joined(one), joined(one, "morpheus")
+        container_over(store, Settings()).promote_user()(email="morpheus@example.com")
+        for path in ("/movies/603", "/watchlist"):
+            through(neo, other)("GET", path)
+        assert neo("POST", "/admin/cache/flush").status_code == 403
+        answer = admin("POST", "/admin/cache/flush")
+        assert (answer.status_code, answer.json()) == (200, {"flushed": True})
+        for path in ("/movies/603", "/watchlist"):
+            assert through(neo, other)("GET", path).headers["x-cache"] == "MISS"

@@ -24,6 +24,7 @@ PERSONAL = [
     "/admin/users", "/admin/users/{id}",
     "/admin/sync/genres", "/admin/sync/movies", "/admin/sync/changes",
     "/admin/sync/runs", "/admin/sync/runs/{id}", "/admin/sync/runs/{id}/cancel", "/admin/ratings/verify",
+    "/admin/cache/flush",
 ]  # fmt: skip
 OPERATIONS = [
     "/about", "/health", "/health/database", "/health/live", "/health/ready", "/health/redis", "/metrics",
