@@ -64,7 +64,9 @@ class Serving:
         for _ in range(100):
             try:
                 self.client.get("/health/live")
-            except httpx.ConnectError:
+            except (
+                httpx.TransportError
+            ):  # a connection waits while the API is loaded, on a busy machine for long
                 time.sleep(0.05)
             else:
                 return
@@ -73,7 +75,7 @@ class Serving:
         """Stop it; the exit code."""
         self.client.close()
         self.process.send_signal(how)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=30)
         return self.process.returncode
 
 
