@@ -47,11 +47,15 @@ format: $(READY) ## format the code and mend what can be mended
 bench: $(READY) ## measure, and print a table
 	$(BIN)/python -m tests.benchmarks
 
-lock: ## renew requirements.lock from pyproject.toml (wants uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
-		--prerelease if-necessary-or-explicit \
-		--extra server --extra mongo --extra testkit --group dev --output-file requirements.lock pyproject.toml
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --custom-compile-command 'make lock' --prerelease if-necessary-or-explicit
+
+# The first lock decides the versions; the other two are parts of it, for the image.
+lock: ## renew the locks from pyproject.toml (wants uv)
+	$(LOCK) --extra server --extra mongo --extra testkit --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra server --extra mongo --constraints requirements.lock \
+		--output-file requirements-server.lock pyproject.toml
+	printf 'hatchling\nsetuptools\n' | $(LOCK) --constraints requirements.lock --output-file requirements-build.lock -
 
 wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation

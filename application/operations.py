@@ -1,20 +1,18 @@
 """Running the service: whether it is well, and what it stands on."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
 
+from application.watching import LastWord, Ping
 from domain.errors import Unavailable
-from domain.ports import Clock, SyncRunRepository
+from domain.ports import Changes, Clock, SyncRunRepository
 from domain.sync import Entity
 
 STALE_AFTER = timedelta(days=2)
 """A catalogue that a source should refresh every night, and that was not for so long, is behind."""
-
-Ping = Callable[[], None]
-"""Comes back if something answers. Raises Unavailable."""
 
 
 class Part(StrEnum):
@@ -37,9 +35,9 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a look at one part found, and how many seconds it took.
+    """What a look at one part found, and how many seconds that took.
 
-    `problem` is set if the part is down; its text is for the log. `synced_at` and `age` tell, of the sync
+    `problem` is set if the part is away; its text is for the log. `synced_at` and `age` tell, of the sync
     only, when it was last complete and how long ago that is; None if it never was.
     """
 
@@ -70,21 +68,30 @@ class Health:
 class CheckHealth:
     """Look at what the service stands on.
 
-    TMDB itself is never asked here: a probe every few seconds must not eat the budget of requests.
+    `redis` and `tmdb` are None where they are not configured. TMDB is not asked each time: a probe every few
+    seconds must neither eat the budget of requests nor wait for a server far away.
     """
 
     database: Ping
     runs: SyncRunRepository
     clock: Clock
-    tmdb_configured: bool
+    tmdb: LastWord | None = None
     redis: Ping | None = None
     stopwatch: Callable[[], float] = perf_counter
 
     def __call__(self, parts: Collection[Part] = tuple(Part)) -> Health:
         """What is found of these parts. Raises nothing: what is away is a finding."""
-        return Health(findings={part: self._look(part) for part in parts})
+        if self.tmdb and Part.TMDB in parts:
+            self.tmdb.stir()  # it answers while the others are looked at
+        findings: dict[Part, Finding] = {}
+        for part in parts:
+            findings[part] = self._look(part, findings.get(Part.DATABASE))
+        return Health(findings=findings)
 
-    def _look(self, part: Part) -> Finding:
+    def _look(self, part: Part, database: Finding | None) -> Finding:
+        """A look at one part; what a silent database would have to tell is not waited for once more."""
+        if part is Part.SYNC and database and database.problem:
+            return replace(database, seconds=0.0)
         looks = {
             Part.DATABASE: self._database,
             Part.REDIS: self._redis,
@@ -96,13 +103,7 @@ class CheckHealth:
             found = looks[part]()
         except Unavailable as problem:
             found = Finding(condition=Condition.DOWN, problem=problem)
-        return Finding(
-            condition=found.condition,
-            seconds=self.stopwatch() - began,
-            problem=found.problem,
-            synced_at=found.synced_at,
-            age=found.age,
-        )
+        return replace(found, seconds=found.seconds or self.stopwatch() - began)
 
     def _database(self) -> Finding:
         self.database()
@@ -115,7 +116,12 @@ class CheckHealth:
         return Finding(condition=Condition.OK)
 
     def _tmdb(self) -> Finding:
-        return Finding(condition=Condition.OK if self.tmdb_configured else Condition.NOT_CONFIGURED)
+        """Without TMDB all goes on but the syncs."""
+        if self.tmdb is None:
+            return Finding(condition=Condition.NOT_CONFIGURED)
+        word = self.tmdb()
+        condition = Condition.DEGRADED if word.problem else Condition.OK
+        return Finding(condition=condition, seconds=word.seconds, problem=word.problem)
 
     def _sync(self) -> Finding:
         """The bundled catalogue does not age; TMDB's does."""
@@ -124,5 +130,17 @@ class CheckHealth:
         if not ends:
             return Finding(condition=Condition.DEGRADED)
         age = self.clock() - max(ends)
-        behind = self.tmdb_configured and age > STALE_AFTER
+        behind = self.tmdb is not None and age > STALE_AFTER
         return Finding(condition=Condition.DEGRADED if behind else Condition.OK, synced_at=max(ends), age=age)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlushCache:
+    """Have every kept answer forgotten, in all processes."""
+
+    changes: Changes
+
+    def __call__(self) -> None:
+        """Where the cache cannot be reached, it forgets before it is used again."""
+        with self.changes.everything():
+            pass

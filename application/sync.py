@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from application.sync_frame import Journal, SyncFrame, Watch, unwatched
 from domain.ids import LARGEST_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
-from domain.ports import Clock, GenreRepository, MovieRepository
+from domain.ports import Changes, Clock, GenreRepository, MovieRepository
 from domain.sync import (
     PAGES_OF_A_LIST,
     REFRESHED_WITHIN,
@@ -96,7 +96,7 @@ class SyncGenres:
                 harvest = Harvest(
                     page=1, at=self.frame.clock(), genres=facts, requests=journal.new_requests()
                 )
-                journal.stored(self.genres.store(harvest, journal.run))
+                journal.store(self.genres, harvest)
         return journal.run
 
 
@@ -134,7 +134,7 @@ class SyncMovies:
         ):
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.stored(self.movies.store(harvest, journal.run))
+        journal.store(self.movies, harvest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ class SyncChanges:
         for detail in self.frame.source.details(numbers):
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.stored(self.movies.store(harvest, journal.run))
+        journal.store(self.movies, harvest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +214,7 @@ class SweepCatalogue:
 
     sync_changes: SyncChanges
     movies: MovieRepository
+    changes: Changes
     clock: Clock
 
     def __call__(self) -> Swept:
@@ -221,8 +222,9 @@ class SweepCatalogue:
         run = self.sync_changes()
         now = self.clock()
         cleared = 0
-        while step := self.movies.clear_texts(now - TEXTS_KEPT_FOR, now, CLEARED_AT_ONCE):
-            cleared += step
+        with self.changes.everything():
+            while step := self.movies.clear_texts(now - TEXTS_KEPT_FOR, now, CLEARED_AT_ONCE):
+                cleared += step
         return Swept(run=run, cleared=cleared)
 
 

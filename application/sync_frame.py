@@ -13,8 +13,17 @@ from threading import Event, Thread
 
 from domain.errors import StorageUnavailable
 from domain.ids import NewId, RunId
-from domain.ports import Clock, Locks, MovieSource, QueueUnavailable, SyncRunRepository
-from domain.sync import Entity, RunClosed, SourceRefused, SourceUnavailable, SyncRun, SyncRunning
+from domain.ports import (
+    Changes,
+    Clock,
+    GenreRepository,
+    Locks,
+    MovieRepository,
+    MovieSource,
+    QueueUnavailable,
+    SyncRunRepository,
+)
+from domain.sync import Entity, Harvest, RunClosed, SourceRefused, SourceUnavailable, SyncRun, SyncRunning
 
 LOCK_LASTS = timedelta(seconds=9)
 """A holder that has not been heard of for so long is dead."""
@@ -58,6 +67,7 @@ class Journal:
 
     run: SyncRun
     runs: SyncRunRepository
+    changes: Changes
     source: MovieSource
     watch: Watch
     _counted: int = field(init=False)
@@ -70,10 +80,11 @@ class Journal:
         self.run = self.run.bounded(last_page)
         self.watch(self.run)
 
-    def stored(self, run: SyncRun) -> None:
-        """Take over the record that was stored with a page."""
-        self.run = run
-        self.watch(run)
+    def store(self, where: MovieRepository | GenreRepository, harvest: Harvest) -> None:
+        """Store a page, with the record that tells of it."""
+        with self.changes.everything():
+            self.run = where.store(harvest, self.run)
+        self.watch(self.run)
 
     def new_requests(self) -> int:
         """The requests sent since this was last asked."""
@@ -112,6 +123,7 @@ class SyncFrame:
     source: MovieSource
     runs: SyncRunRepository
     locks: Locks
+    changes: Changes
     clock: Clock
     new_id: NewId
 
@@ -124,7 +136,7 @@ class SyncFrame:
         closes the run as failed; anything else that breaks in does too, and goes on upward.
         """
         with self._begun(entity, queued) as run:
-            journal = Journal(run, self.runs, self.source, watch)
+            journal = Journal(run, self.runs, self.changes, self.source, watch)
             try:
                 yield journal
                 journal.close(journal.run.finished(self.clock()))

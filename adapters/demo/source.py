@@ -47,6 +47,9 @@ class DemoMovieSource:
     def changes(self, first: date, last: date, page: int) -> ChangedPage:  # noqa: ARG002  nothing ever changes
         return ChangedPage(total_pages=1, tmdb_ids=())
 
+    def ping(self) -> None:
+        pass
+
     def requests(self) -> int:
         return 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from threading import BoundedSemaphore, Lock
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
@@ -22,6 +22,7 @@ from pymongo.write_concern import WriteConcern
 from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
+from domain.ports import UNMETERED, Meter
 from domain.ratings import RatingOrder
 
 Document = dict[str, Any]
@@ -147,8 +148,9 @@ class Database:
     Every process has its own client, made when first needed: a fork never speaks on its parent's sockets.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, meter: Meter = UNMETERED) -> None:
         self._uri = uri
+        self._meter = meter
         self._clients: dict[int, MongoClient[Document]] = {}
         self._lock = Lock()
         self._places = BoundedSemaphore(CONNECTIONS)
@@ -160,7 +162,7 @@ class Database:
         `timeoutMS` of the URI if that is more.
         """
         until = monotonic() + patience
-        with self._errors(), self._place():
+        with self._timed(), self._errors(), self._place():
             client = self._client()
             with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, LEAST)):
                 yield client.get_default_database("matinee")
@@ -191,9 +193,7 @@ class Database:
         server knows no transactions, or holds a schema newer than ours.
         """
         with self.using() as database:
-            hello = database.client.admin.command("hello")
-            if "setName" not in hello and hello.get("msg") != "isdbgrid":
-                raise StorageUnavailable(ALONE)
+            refuse_standalone(database.client.admin.command("hello"))
             known = database.counters.find_one("schema")
         version = known["value"] if known else 0
         if version > len(MIGRATIONS):
@@ -213,6 +213,15 @@ class Database:
         if client:
             with self._errors(), pymongo.timeout(PATIENCE):
                 client.close()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Note how long the store is in use, waiting for a place included."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._meter.timed("storage", perf_counter() - began)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -260,6 +269,12 @@ class Database:
         except (PyMongoError, ValueError) as error:
             reason = f"MONGODB_URI cannot be used: {masked(str(error), self._uri)}"
             raise StorageUnavailable(reason) from None
+
+
+def refuse_standalone(hello: Document) -> None:
+    """Raises StorageUnavailable if a server's hello tells that it knows no transactions."""
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise StorageUnavailable(ALONE)
 
 
 def masked(text: str, uri: str) -> str:

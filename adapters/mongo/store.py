@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 
 from adapters.mongo.database import Database
+from adapters.mongo.doctor import look
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
-from domain.ports import Clock
+from domain.ports import UNMETERED, Clock, Meter, StoreLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class MongoStore:
 
     uri: str = field(repr=False)
     clock: Clock
+    meter: Meter = UNMETERED
     database: Database = field(init=False)
     movies: MongoMovieRepository = field(init=False)
     genres: MongoGenreRepository = field(init=False)
@@ -29,7 +31,7 @@ class MongoStore:
     watchlists: MongoWatchlistRepository = field(init=False)
 
     def __post_init__(self) -> None:
-        database = Database(self.uri)
+        database = Database(self.uri, self.meter)
         for name, part in (
             ("database", database),
             ("movies", MongoMovieRepository(database)),
@@ -49,6 +51,9 @@ class MongoStore:
     def ping(self) -> None:
         with self.database.using() as database:
             database.command("ping")
+
+    def look(self) -> StoreLook:
+        return look(self.database)
 
     def close(self) -> None:
         self.database.close()

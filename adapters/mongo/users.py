@@ -134,6 +134,12 @@ class MongoSessionRepository:
         with self.database.using() as database:
             database.sessions.delete_many(others)
 
+    def active_users(self, at: datetime) -> int:
+        with self.database.using() as database:
+            alive = {"$match": {"expiresAt": {"$gt": at}}}
+            steps: list[Document] = [alive, {"$group": {"_id": "$userId"}}, {"$count": "number"}]
+            return next((int(found["number"]) for found in database.sessions.aggregate(steps)), 0)
+
     def remove_expired(self, at: datetime) -> int:
         with self.database.using() as database:
             return database.sessions.delete_many({"expiresAt": {"$lte": at}}).deleted_count

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock, local
+from time import perf_counter
 
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
+from domain.ports import UNMETERED, Meter
 
 PATIENCE = 1.5
 """Seconds to wait for another writer; with the rest of a request, an answer comes within two."""
@@ -175,8 +177,9 @@ class Database:
     each other here, because SQLite lets waiting writers poll, in no order.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, meter: Meter = UNMETERED) -> None:
         self._path = path
+        self._meter = meter
         self._own = local()
         self._opened: list[sqlite3.Connection] = []
         self._lock = Lock()
@@ -187,19 +190,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection; what one statement reads is one state of the store."""
-        with storage_errors():
-            if self._path is None:
-                with self._turns:
-                    yield self._connection()
-            else:
-                yield self._connection()
+        with self._timed(), self._connected() as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A connection in a write transaction, which is committed at the end, or rolled back if anything is
         raised.
         """
-        with self._alone(), self.reading() as connection:
+        with self._timed(), self._alone(), self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -228,6 +227,24 @@ class Database:
             opened, self._opened, self._shared, self._own = self._opened, [], None, local()
         for connection in opened:
             connection.close()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Note how long the store is in use, waiting included."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self._meter.timed("storage", perf_counter() - began)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with storage_errors():
+            if self._path is None:
+                with self._turns:
+                    yield self._connection()
+            else:
+                yield self._connection()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.sqlite.database import Database, storage_errors
+from adapters.sqlite.doctor import look
 from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
@@ -11,7 +12,7 @@ from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
 from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
 from domain.errors import StorageUnavailable
-from domain.ports import Clock
+from domain.ports import UNMETERED, Clock, Meter, StoreLook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class SqliteStore:
 
     path: Path | None
     clock: Clock
+    meter: Meter = UNMETERED
     database: Database = field(init=False)
     movies: SqliteMovieRepository = field(init=False)
     genres: SqliteGenreRepository = field(init=False)
@@ -31,7 +33,7 @@ class SqliteStore:
     watchlists: SqliteWatchlistRepository = field(init=False)
 
     def __post_init__(self) -> None:
-        database = Database(self.path)
+        database = Database(self.path, self.meter)
         for name, part in (
             ("database", database),
             ("movies", SqliteMovieRepository(database)),
@@ -48,7 +50,7 @@ class SqliteStore:
     def prepare(self) -> None:
         if self.path:
             try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 reason = f"the data directory {self.path.parent} cannot be made: {error.strerror}"
                 raise StorageUnavailable(reason) from error
@@ -57,6 +59,9 @@ class SqliteStore:
     def ping(self) -> None:
         with self.database.reading() as connection:
             connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
+
+    def look(self) -> StoreLook:
+        return look(self.path, self.database)
 
     def close(self) -> None:
         with storage_errors():

@@ -125,6 +125,13 @@ class SqliteSessionRepository:
         with self.database.writing() as connection:
             connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, but))
 
+    def active_users(self, at: datetime) -> int:
+        with self.database.reading() as connection:
+            (number,) = connection.execute(
+                "SELECT count(DISTINCT user) FROM sessions WHERE expires_at > ?", (moment(at),)
+            ).fetchone()
+        return int(number)
+
     def remove_expired(self, at: datetime) -> int:
         with self.database.writing() as connection:
             done = connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (moment(at),))

@@ -21,6 +21,7 @@ from adapters.testkit.ratings import (
 )
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
 from adapters.testkit.samples import Stores, facts, invented, new_run, noon
+from adapters.testkit.stores import StoreContract
 from adapters.testkit.users import SessionRepositoryContract, UserRepositoryContract
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
@@ -36,6 +37,7 @@ __all__ = [
     "RatedMoviesContract",
     "RatingRepositoryContract",
     "SessionRepositoryContract",
+    "StoreContract",
     "Stores",
     "SyncRunRepositoryContract",
     "UserRepositoryContract",

@@ -399,6 +399,13 @@ class SessionRepositoryContract:
         assert store.sessions.remove_expired(noon(3)) == 0
         assert _alive(store, *(session.id for session in sessions), day=1) == [sessions[3].id]
 
+    def test_a_user_is_active_once_as_long_as_any_session_lives(self, store: Stores) -> None:
+        ann, bob = joined(store), joined(store, "bob")
+        assert store.sessions.active_users(noon(1)) == 0
+        for user, day in ((ann, 2), (ann, 4), (bob, 3)):
+            signed_in(store, user, expires_at=noon(day))
+        assert [store.sessions.active_users(noon(day)) for day in (1, 2, 3, 4)] == [2, 2, 1, 0]
+
 
 def _renamed(username: str) -> "partial[User]":
     return partial(User.told, at=noon(2), username=username)

@@ -23,6 +23,7 @@ from tenacity import (
 from adapters.tmdb.budget import Budget, Pause, Stopped, pause
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.payloads import Unusable, decoded, reason
+from domain.ports import UNMETERED, Meter
 from domain.sync import SourceRefused, SourceUnavailable
 
 T = TypeVar("T")
@@ -31,6 +32,9 @@ Params = Mapping[str, str | int]
 """Query parameters."""
 
 FAULT_OF_THE_SERVER = 500
+OUTCOMES = {401: "refused", 403: "refused", 404: "not_found", 429: "limited"}
+"""What a status comes to when it is counted; of other ones only whose fault they are is told."""
+
 LARGEST_BODY = 16 * 2**20
 """Bytes, unpacked. A page of TMDB's has some ten thousand; what has more than this is none."""
 
@@ -52,6 +56,13 @@ class Patience:
     first_wait: float = 0.5
     longest_wait: float = 8.0
     longest_rest: float = 60.0
+
+
+BRISK = Patience(connect=2.0, read=2.0, whole=2.0, tries=1)
+"""For a look whether TMDB answers at all."""
+
+LOOK = "/authentication"
+"""Where TMDB does nothing but look at the credential."""
 
 
 @dataclass(eq=False)
@@ -90,6 +101,7 @@ class TmdbClient:
         patience: Patience,
         pause: Pause = pause,
         clock: Callable[[], float] = monotonic,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._credential = credential
         self._base_url = base_url.rstrip("/")
@@ -97,12 +109,12 @@ class TmdbClient:
         self._patience = patience
         self._pause = pause
         self._clock = clock
+        self._meter = meter
         self._sent = 0
         self._counting = Lock()
         self._http = httpx.Client(
             headers={"Accept": "application/json", "User-Agent": "Matinee", **credential.headers},
             params=credential.params,
-            timeout=httpx.Timeout(patience.read, connect=patience.connect),
         )
 
     @property
@@ -124,6 +136,15 @@ class TmdbClient:
         with source_errors(asked, self._credential, self._patience):
             answer: T = self._persevering(stop)(self._try, path, params, read, stop)
             return answer
+
+    def ping(self, stop: Event) -> datetime | None:
+        """Have TMDB look at our credential, once and briskly; return the time by its clock, if it tells.
+
+        Raises as `ask` does.
+        """
+        with source_errors(LOOK, self._credential, BRISK), self._success(LOOK, {}, stop, BRISK) as answer:
+            decoded(self._body(answer, BRISK.whole))
+            return _moment(answer.headers.get("date", ""))
 
     def _persevering(self, stop: Event) -> Retrying:
         return Retrying(
@@ -148,14 +169,30 @@ class TmdbClient:
         return min(backoff(state), longest)
 
     def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
-        address = self._base_url + path
+        with self._success(path, params, stop, self._patience) as answer:
+            return read(decoded(self._body(answer, self._patience.whole)))
+
+    @contextmanager
+    def _success(
+        self, path: str, params: Params, stop: Event, patience: Patience
+    ) -> Iterator[httpx.Response]:
+        """The answer to one request, to be read within the context. Raises Refused for any but a success."""
+        timeout = httpx.Timeout(patience.read, connect=patience.connect)
         with (
+            counted(self._meter),
             ExitStack() as turn,
-            self._http.stream("GET", address, params=params, extensions=self._toll(turn, stop)) as answer,
+            self._http.stream(
+                "GET",
+                self._base_url + path,
+                params=params,
+                timeout=timeout,
+                extensions=self._toll(turn, stop),
+            ) as answer,
         ):
             if not answer.is_success:
-                raise Refused(answer.status_code, self._said(answer), rest_asked_for(answer.headers))
-            return read(decoded(self._body(answer)))
+                said = self._said(answer, patience.whole)
+                raise Refused(answer.status_code, said, rest_asked_for(answer.headers))
+            yield answer
 
     def _toll(self, turn: ExitStack, stop: Event) -> dict[str, object]:
         """Let a request wait for its turn when its connection stands and its head is about to leave.
@@ -176,22 +213,22 @@ class TmdbClient:
         with self._counting:
             self._sent += 1
 
-    def _body(self, answer: httpx.Response) -> bytes:
+    def _body(self, answer: httpx.Response, whole: float) -> bytes:
         """The body, unpacked. Raises Unusable if it has no end: a trickle never trips the read timeout."""
         body = bytearray()
-        end = self._clock() + self._patience.whole
+        end = self._clock() + whole
         for piece in answer.iter_bytes():
             body += piece
             if len(body) > LARGEST_BODY:
                 raise Unusable("more than it could have to say")
             if self._clock() > end:
-                raise Unusable(f"no end within {self._patience.whole:g} s")
+                raise Unusable(f"no end within {whole:g} s")
         return bytes(body)
 
-    def _said(self, answer: httpx.Response) -> str | None:
+    def _said(self, answer: httpx.Response, whole: float) -> str | None:
         """TMDB's reason; a broken body does not make the status another one."""
         with suppress(httpx.HTTPError, Unusable):
-            said = reason(decoded(self._body(answer)))
+            said = reason(decoded(self._body(answer, whole)))
             return self._credential.hidden(said) if said else None
         return None
 
@@ -210,6 +247,30 @@ def source_errors(asked: str, credential: Credential, patience: Patience) -> Ite
     except (httpx.HTTPError, httpx.InvalidURL, Unusable) as error:
         told = credential.hidden(_told(error, patience))
         raise SourceUnavailable(f"{told}, asked for {asked}") from error
+
+
+@contextmanager
+def counted(meter: Meter) -> Iterator[None]:
+    """Note what becomes of a request."""
+    try:
+        yield
+    except (Refused, Unusable, httpx.HTTPError) as error:
+        meter.counted("tmdb", outcome(error))
+        raise
+    meter.counted("tmdb", "ok")
+
+
+def outcome(error: Refused | Unusable | httpx.HTTPError) -> str:
+    """A word for what became of a request, of a handful."""
+    match error:
+        case Refused():
+            return OUTCOMES.get(error.status, "server_error" if error.passing else "other_status")
+        case httpx.TimeoutException():
+            return "timeout"
+        case httpx.TransportError():
+            return "connection_error"
+        case _:
+            return "unusable"
 
 
 def may_pass(error: BaseException) -> bool:

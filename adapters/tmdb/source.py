@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from threading import Event
 
@@ -11,6 +11,7 @@ from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Absent, Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
 from domain.movies import GenreFacts
+from domain.ports import UNMETERED, Meter
 from domain.sync import ChangedPage, Detail, Gone, ListedPage, SourceUnavailable, Unread
 
 PATIENCE = Patience()
@@ -19,7 +20,7 @@ PATIENCE = Patience()
 class TmdbMovieSource:
     """The MovieSource that is TMDB. All threads share its connections and its budget."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each by its name
         self,
         *,
         access_token: str | None,
@@ -30,11 +31,17 @@ class TmdbMovieSource:
         workers: int = 8,
         patience: Patience = PATIENCE,
         pause: Pause = pause,
+        meter: Meter = UNMETERED,
     ) -> None:
         """Ask in `language`, which is that of titles, overviews and genres; `workers` movies at a time."""
         credential = Credential((access_token or "").strip(), (api_key or "").strip())
         self._client = TmdbClient(
-            credential=credential, base_url=base_url, budget=budget, patience=patience, pause=pause
+            credential=credential,
+            base_url=base_url,
+            budget=budget,
+            patience=patience,
+            pause=pause,
+            meter=meter,
         )
         self._language: Params = {"language": language}
         self._workers = workers
@@ -66,6 +73,10 @@ class TmdbMovieSource:
         """See MovieSource."""
         params: Params = {"start_date": first.isoformat(), "end_date": last.isoformat(), "page": page}
         return self._client.ask("/movie/changes", params, partial(payloads.changed, page=page), self._closed)
+
+    def ping(self) -> datetime | None:
+        """See MovieSource."""
+        return self._client.ping(self._closed)
 
     def requests(self) -> int:
         """See MovieSource."""

@@ -119,6 +119,14 @@ class MovieSource(Protocol):
         """
         ...
 
+    def ping(self) -> datetime | None:
+        """Come back if the source answers and accepts us, with the time that it tells, if it tells one.
+
+        At most one cheap request, never sent twice, and no word for two seconds is a no. Raises
+        SourceUnavailable.
+        """
+        ...
+
     def requests(self) -> int:
         """How many requests have been sent since this source was made, retries included."""
         ...

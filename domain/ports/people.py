@@ -86,6 +86,10 @@ class SessionRepository(Protocol):
         """End all sessions of a user, but one if that is given."""
         ...
 
+    def active_users(self, at: datetime) -> int:
+        """How many users have a session that has not expired at that time."""
+        ...
+
     def remove_expired(self, at: datetime) -> int:
         """Delete sessions that have expired at that time; return how many."""
         ...

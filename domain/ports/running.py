@@ -1,12 +1,13 @@
 """Keeping the place running: sync runs, locks, jobs, the store as a whole, the time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from domain.errors import Unavailable
-from domain.ids import RunId
+from domain.ids import MovieId, RunId, UserId
 from domain.sync import Entity, SyncRun
 
 Clock = Callable[[], datetime]
@@ -82,6 +83,29 @@ class Locks(Protocol):
         ...
 
 
+class Changes(Protocol):
+    """Has copies of what is stored forgotten, wherever they are kept, by the time that a change is done.
+
+    Each method gives a context in which the change is stored. Copies are forgotten at its end, also if it
+    failed, because then nobody knows whether it was stored. That itself never fails: copies that cannot be
+    reached are forgotten before they are used again.
+    """
+
+    def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
+        """Ratings of these movies change, and their tallies with them; what is added to `movies` meanwhile
+        counts.
+        """
+        ...
+
+    def watchlist(self, user: UserId) -> AbstractContextManager[None]:
+        """A user's watchlist changes."""
+        ...
+
+    def everything(self) -> AbstractContextManager[None]:
+        """The catalogue changes, or more than is worth naming."""
+        ...
+
+
 @dataclass(eq=False)
 class QueueUnavailable(Unavailable):
     """The job queue is away, full, or not configured."""
@@ -109,6 +133,21 @@ class Jobs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLook:
+    """What there is of a store.
+
+    `version` is that of its schema, 0 for a store that was never prepared; `newest` the one that this program
+    brings. `missing` names what the schema of that version has and the store has not, as "collection.index".
+    `clock` is the time where the store runs; None if that is here.
+    """
+
+    version: int
+    newest: int
+    missing: tuple[str, ...] = ()
+    clock: datetime | None = None
+
+
 class Store(Protocol):
     """What an operator asks of a store as a whole."""
 
@@ -120,6 +159,54 @@ class Store(Protocol):
         """Come back if the store answers. Raises StorageUnavailable."""
         ...
 
+    def look(self) -> StoreLook:
+        """See what there is, creating and changing nothing. Raises StorageUnavailable."""
+        ...
+
     def close(self) -> None:
         """Let go of connections and files."""
         ...
+
+
+Timed = Literal["storage", "redis"]
+"""What is timed: one use of the store, one round trip to Redis."""
+
+Counted = Literal["cache", "tmdb"]
+"""What is counted: looks into the cache (`hit` or `miss`), requests to TMDB (by what came of them)."""
+
+
+class Meter(Protocol):
+    """Takes note of what happens, for whoever watches over the place. It raises nothing and hardly takes
+    time.
+    """
+
+    def timed(self, what: Timed, seconds: float) -> None:
+        """Note that something took so long, whether or not it went well."""
+        ...
+
+    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
+        """Note that something came to this. Outcomes are words from a short list, never data."""
+        ...
+
+
+class Unmetered:
+    """The Meter of a place that nobody watches over."""
+
+    def timed(self, what: Timed, seconds: float) -> None:
+        """Let it pass."""
+
+    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
+        """Let it pass."""
+
+
+UNMETERED = Unmetered()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A figure as it is when somebody asks; `of` tells what of, where there are several of one name."""
+
+    name: str
+    meaning: str
+    value: float
+    of: Mapping[str, str] = field(default_factory=dict)

@@ -124,6 +124,9 @@ Disabled = Annotated[
     bool,
     rule("must be true or false", description="Kept from signing in; all its sessions end.", examples=[True]),
 ]
+Repair = Annotated[
+    bool, rule("must be true or false", description="Set right what differs.", examples=[False])
+]
 RoleName = Annotated[Role, rule(f"must be {' or '.join(Role)}", examples=["admin"])]
 
 
@@ -173,6 +176,12 @@ class UserIn(Change, frozen=True, kw_only=True):
 
     role: RoleName | UnsetType = UNSET
     disabled: Disabled | UnsetType = UNSET
+
+
+class VerifyIn(Body, frozen=True, kw_only=True):
+    """What to do about tallies that differ from a recount."""
+
+    repair: Repair = False
 
 
 class ScoreIn(Body, frozen=True, kw_only=True):

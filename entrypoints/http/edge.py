@@ -1,21 +1,27 @@
 """The outermost layer: what holds of every answer, whoever made it.
 
-It names the request, refuses what the service cannot take, lets HEAD pass as GET, and adds the headers that
-no answer goes without.
+It names the request, refuses what the service cannot take, lets HEAD pass as GET, adds the headers that no
+answer goes without, and tells its witnesses what came of it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from entrypoints.http.answers import Header
 from entrypoints.http.errors import BodyTooLarge, ServerFull, error_answer
+from entrypoints.http.watching import GONE, Exchange, Witness
 
-MOST_IN_WORK = 256
-"""Requests taken on at a time; the next one is refused at once rather than left waiting."""
+MOST_IN_WORK = 1024
+"""Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept
+answer, or for a thread, and that for no longer than `threads.PATIENCE`.
+"""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -34,8 +40,17 @@ BEHIND_TLS: Header = (b"strict-transport-security", b"max-age=31536000")
 class Edge:
     """Wraps an application; `unlimited` is the path that is answered even when the service is full."""
 
-    def __init__(self, app: ASGIApp, *, unlimited: str, most_body_bytes: int, cors: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        unlimited: str,
+        most_body_bytes: int,
+        cors: bool,
+        witnesses: Sequence[Witness] = (),
+    ) -> None:
         self.app = app
+        self.witnesses = witnesses
         self.unlimited = unlimited
         self.most_body_bytes = most_body_bytes
         self.vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
@@ -49,13 +64,29 @@ class Edge:
             await self.app(scope, receive, send)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
         asked = dict(scope["headers"])
         request_id = _request_id(asked.get(b"x-request-id", b""))
         scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
+        bind_contextvars(request_id=request_id)  # for every line that is logged on the way
         bodiless = scope["method"] == "HEAD"
-        finishing = _Finishing(send, self._headers(scope, request_id), bodiless=bodiless)
-        if bodiless:
-            scope = HTTPScope(**{**scope, "method": "GET"})  # the server must go on seeing HEAD
+        finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
+        # The server must go on seeing HEAD.
+        inner = HTTPScope(**{**scope, "method": "GET"}) if bodiless else scope
+        try:
+            await self._pass(inner, receive, finishing, asked)
+        finally:
+            scope["path_template"] = inner.get("path_template", "")
+            self._tell(scope, finishing, perf_counter() - began)
+
+    def _tell(self, scope: HTTPScope, finishing: "_Finishing", seconds: float) -> None:
+        seen = Exchange(scope, finishing.status or GONE, seconds, scope["state"].get("x_cache"))
+        for witness in self.witnesses:
+            witness(seen)
+
+    async def _pass(
+        self, scope: HTTPScope, receive: Receive, finishing: "_Finishing", asked: dict[bytes, bytes]
+    ) -> None:
         if _length(asked) > self.most_body_bytes:
             await error_answer(BodyTooLarge(), scope)(scope, receive, finishing)
         elif scope["path"] == self.unlimited:
@@ -84,13 +115,18 @@ class Edge:
 
 
 class _Finishing:
-    """A `send` that completes an answer on its way out; `begun` is called once, when that starts."""
+    """A `send` that completes an answer on its way out; `begun` is called once, when that starts.
 
-    def __init__(self, send: Send, headers: list[Header], *, bodiless: bool) -> None:
+    It remembers the status.
+    """
+
+    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, bodiless: bool) -> None:
         self.send = send
+        self.state = state
         self.headers = headers
         self.bodiless = bodiless
         self.begun: Callable[[], None] | None = None
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         """Send a message of the answer."""
@@ -98,10 +134,17 @@ class _Finishing:
             self.begin()
             own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
             given = {name for name, _ in own}
-            message["headers"] = [*own, *(header for header in self.headers if header[0] not in given)]
+            added = [*self._learnt(), *(header for header in self.headers if header[0] not in given)]
+            self.status = message["status"]
+            message["headers"] = [*own, *added]
         elif message["type"] == "http.response.body" and self.bodiless:
             message["body"] = b""
         await self.send(message)
+
+    def _learnt(self) -> list[Header]:
+        """What was learnt of this request on its way: where its client stands, what the cache did."""
+        cached = self.state.get("x_cache")
+        return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
 
     def begin(self) -> None:
         """Note that the answer begins, if that is not noted yet."""

@@ -2,10 +2,7 @@
 
 import logging
 import os
-import resource
-import sys
 from collections.abc import Collection
-from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
@@ -18,6 +15,7 @@ from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.calls import API, Call, Given, described
 from entrypoints.http.errors import SOON
 from entrypoints.http.schemas import Moment, moment
+from entrypoints.memory import held_by
 
 LIVE = f"{API}/health/live"
 STARTED = monotonic()
@@ -54,7 +52,7 @@ class LiveOut(Struct, frozen=True, kw_only=True):
 
 
 def _call(summary: str, answer: type[Struct]) -> Call:
-    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer)
+    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer, limited=False)
 
 
 @get("/health", sync_to_thread=True, opt=described(_call("Health", HealthOut)))
@@ -88,7 +86,7 @@ def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> 
 @get(
     "/health/live",
     sync_to_thread=False,
-    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut)),
+    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut, limited=False)),
 )
 def get_health_live(request: HttpRequest) -> Answer:
     """Whether the process answers at all, however busy it is."""
@@ -119,13 +117,8 @@ def check_out(finding: Finding) -> CheckOut:
 
 
 def memory_in_use() -> int:
-    """The bytes of memory that this process holds; its peak, where the system does not tell the present."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """The bytes of memory that this process holds."""
+    return held_by(os.getpid()) or 0
 
 
 def _answer(health: Health, version: str) -> Answer:

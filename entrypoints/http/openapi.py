@@ -142,13 +142,19 @@ class _Drawn:
             headers["ETag"] = _header("What the answer is known by; send it back as If-None-Match.")
         if call.linked:
             headers["Link"] = _header("The pages around this one: first, prev, next, last.")
+        if call.cached:
+            headers["X-Cache"] = _header("HIT or MISS, where the cache took part.")
+        if call.limited:
+            headers["RateLimit-Limit"] = _header("How many requests you may send in the time of the limit.")
+            headers["RateLimit-Remaining"] = _header("How many of them are left.")
+            headers["RateLimit-Reset"] = _header("In how many seconds all of them are there again.")
         responses: Json = {str(status): self._success(status, call, headers) for status in call.successes}
         if reading:
             responses["304"] = {"description": "What you hold still stands."}
         for status in call.statuses:
             responses[str(status)] = {"$ref": f"#/components/responses/{_refused(status)}"}
         if call.unwell:
-            responses["503"] = {"description": "Not well.", "content": self._content(call.unwell)}
+            responses["503"] = {"description": "Not well.", "content": self._content(call, call.unwell)}
         return responses
 
     def _success(self, status: int, call: Call, headers: Json) -> Json:
@@ -156,11 +162,11 @@ class _Drawn:
         if headers:
             success["headers"] = headers
         if call.answer:
-            success["content"] = self._content(call.answer)
+            success["content"] = self._content(call, call.answer)
         return success
 
-    def _content(self, kind: object) -> Json:
-        return {"application/json": {"schema": self.shapes[kind]}}
+    def _content(self, call: Call, kind: object) -> Json:
+        return {call.media_type: {"schema": self.shapes[kind]}}
 
 
 def _complete(types: Iterable[Any], schemas: Mapping[str, Json]) -> None:

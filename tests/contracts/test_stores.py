@@ -22,6 +22,7 @@ from adapters.testkit import (
     RatedMoviesContract,
     RatingRepositoryContract,
     SessionRepositoryContract,
+    StoreContract,
     SyncRunRepositoryContract,
     UserRepositoryContract,
     WatchlistRepositoryContract,
@@ -47,6 +48,7 @@ class Contracts(
     DriftContract,
     WatchlistRepositoryContract,
     ListedMoviesContract,
+    StoreContract,
 ):
     """Everything that a store must keep."""
 

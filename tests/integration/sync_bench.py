@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sqlite.store import SqliteStore
+from adapters.system import NoCopies
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
@@ -45,6 +46,9 @@ class ShelfSource:
         self.before(page)
         return ChangedPage(total_pages=1, tmdb_ids=())
 
+    def ping(self) -> None:
+        pass
+
     def requests(self) -> int:
         return 0
 
@@ -62,7 +66,12 @@ class Bench:
     def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource) -> None:
         self.store, self.clock = store, clock
         self.frame = SyncFrame(
-            source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=fresh_id
+            source=source,
+            runs=store.runs,
+            locks=store.locks,
+            changes=NoCopies(),
+            clock=clock,
+            new_id=fresh_id,
         )
         self.changes = SyncChanges(frame=self.frame, movies=store.movies)
         self.do = DoSync(
@@ -73,7 +82,9 @@ class Bench:
             pages=PAGES,
         )
         self.cancel = CancelSync(frame=self.frame, clock=clock)
-        self.sweep = SweepCatalogue(sync_changes=self.changes, movies=store.movies, clock=clock)
+        self.sweep = SweepCatalogue(
+            sync_changes=self.changes, movies=store.movies, changes=NoCopies(), clock=clock
+        )
 
     def set_down(self, entity: Entity = Entity.MOVIES) -> SyncRun:
         with self.frame.set_down(entity) as run:

@@ -70,7 +70,14 @@ def client() -> Iterator[Client]:
     store = SqliteStore(path=None, clock=now)
     store.prepare()
     source = DemoMovieSource()
-    frame = SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=now, new_id=system.fresh_id)
+    frame = SyncFrame(
+        source=source,
+        runs=store.runs,
+        locks=store.locks,
+        changes=system.NoCopies(),
+        clock=now,
+        new_id=system.fresh_id,
+    )
     SyncGenres(frame=frame, genres=store.genres)()
     SyncMovies(frame=frame, movies=store.movies)(pages=500)
     with TestClient(application(store)) as client:
@@ -166,7 +173,7 @@ def test_every_variable_stands_in_the_operators_document_with_its_default() -> N
 
 def test_every_command_stands_in_the_operators_document() -> None:
     told = text("docs/operating.md")
-    commands = [*matinee.commands, *(f"sync {each}" for each in ("genres", "movies", "changes"))]
+    commands = [*matinee.places, *(f"sync {each}" for each in ("genres", "movies", "changes"))]
     assert [command for command in commands if f"matinee {command}" not in told] == []
 
 

@@ -492,4 +492,4 @@ def test_the_document_describes_bodies_with_examples_that_hold(here: tuple[Clien
 def test_a_document_is_drawn_of_every_call() -> None:
     document = msgspec.json.decode(openapi(application(filled([]))))
 
-    assert sum(len(operations) for operations in document["paths"].values()) == 40
+    assert sum(len(operations) for operations in document["paths"].values()) == 49

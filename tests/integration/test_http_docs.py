@@ -23,9 +23,12 @@ PERSONAL = [
     "/watchlist", "/watchlist/{id}", "/watchlist/{id}/favorite", "/movies/{id}/watchlist", "/me/movies/{id}",
     "/admin/users", "/admin/users/{id}",
     "/admin/sync/genres", "/admin/sync/movies", "/admin/sync/changes",
-    "/admin/sync/runs", "/admin/sync/runs/{id}", "/admin/sync/runs/{id}/cancel",
+    "/admin/sync/runs", "/admin/sync/runs/{id}", "/admin/sync/runs/{id}/cancel", "/admin/ratings/verify",
+    "/admin/cache/flush",
 ]  # fmt: skip
-OPERATIONS = ["/about", "/health", "/health/database", "/health/live", "/health/ready", "/health/redis"]
+OPERATIONS = [
+    "/about", "/health", "/health/database", "/health/live", "/health/ready", "/health/redis", "/metrics",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +149,11 @@ def test_the_document_and_the_routes_name_the_same_calls(document: Any) -> None:
     routes = {route.path_format for route in app.routes if isinstance(route, HTTPRoute)}
 
     assert set(document["paths"]) == {f"/api/v1{path}" for path in (*CATALOGUE, *PERSONAL, *OPERATIONS)}
-    assert {path for path in routes - set(document["paths"]) if "/docs" not in path} == {"/", "/api/v1"}
+    assert {path for path in routes - set(document["paths"]) if "/docs" not in path} == {
+        "/",
+        "/api/v1",
+        "/metrics",
+    }
 
 
 def test_the_document_says_nothing_that_leads_nowhere(document: Any) -> None:
@@ -162,7 +169,9 @@ def test_the_document_says_nothing_that_leads_nowhere(document: Any) -> None:
 @pytest.mark.parametrize("path", CATALOGUE)
 def test_every_answer_of_a_call_is_declared(document: Any, path: str) -> None:
     operation = document["paths"][f"/api/v1{path}"]["get"]
-    expected = {"200", "304", "400", "401", "413", "500", "503"} | ({"404"} if "{id}" in path else set())
+    expected = {"200", "304", "400", "401", "413", "429", "500", "503"} | (
+        {"404"} if "{id}" in path else set()
+    )
 
     assert set(operation["responses"]) == expected
     assert operation["security"] == [{"bearer": []}]

@@ -1,13 +1,21 @@
 """Health over HTTP: what an orchestrator, a monitor and a person are told."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
+from adapters.tmdb.budget import Pace
+from adapters.tmdb.source import TmdbMovieSource
+from application import watching
 from domain.errors import StorageUnavailable
 from entrypoints.http import health
-from tests.integration.http_service import serving
+from tests.integration.http_service import Client, serving
+from tests.tmdb_simulator import Fault, TmdbSimulator
 
 
 def away() -> None:
@@ -15,8 +23,12 @@ def away() -> None:
     raise StorageUnavailable("the secret reason")
 
 
+def answering() -> None:
+    """A TMDB that is well."""
+
+
 def test_a_well_service_tells_all_that_it_stands_on() -> None:
-    with serving(tmdb=True) as client:
+    with serving(tmdb=answering) as client:
         answer = client.get("/api/v1/health")
 
     told = answer.json()
@@ -67,10 +79,96 @@ def test_each_part_can_be_asked_alone(path: str, caplog: pytest.LogCaptureFixtur
 
 
 def test_where_there_is_no_proc_the_peak_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(path: Path) -> str:
+    def missing(path: Path, **_: Any) -> str:
         raise FileNotFoundError(path)
 
     present = health.memory_in_use()
     monkeypatch.setattr(Path, "read_text", missing)
 
     assert health.memory_in_use() >= present * 0.5
+
+
+@contextmanager
+def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
+    """A service that knows TMDB by this simulator."""
+    source = TmdbMovieSource(
+        access_token=known.get("token", "right"), api_key=None, budget=Pace(1000), base_url=tmdb.url
+    )
+    with serving(tmdb=source.ping) as client:
+        yield client
+    source.close()
+
+
+def told_of_tmdb(client: Client) -> tuple[str, str, str | None]:
+    """The whole, and what is said of TMDB."""
+    told = client.get("/api/v1/health").json()
+    check = told["checks"]["tmdb"]
+    return told["status"], check["status"], check.get("error")
+
+
+def comes_to(client: Client, wanted: tuple[str, str, str | None]) -> bool:
+    """Whether that is said of TMDB within a while."""
+    end = monotonic() + 15
+    while monotonic() < end and told_of_tmdb(client) != wanted:
+        sleep(0.1)
+    return told_of_tmdb(client) == wanted
+
+
+WELL = ("ok", "ok", None)
+UNAVAILABLE = ("degraded", "degraded", "source_unavailable")
+REFUSED = ("degraded", "degraded", "source_refused")
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"),
+    [
+        (Fault("server_error", status=503), UNAVAILABLE),
+        (Fault("too_many", seconds=60), UNAVAILABLE),
+        (Fault("reset"), UNAVAILABLE),
+        (Fault("html"), UNAVAILABLE),
+        (Fault("answer", status=401, body={}), REFUSED),
+    ],
+    ids=lambda value: value.label if isinstance(value, Fault) else "",
+)
+def test_tmdb_unwell_makes_the_service_degraded_until_it_is_well_again(
+    fault: Fault, wanted: tuple[str, str, str | None]
+) -> None:
+    with TmdbSimulator(faults=[fault]) as tmdb, watching_tmdb(tmdb) as client:
+        assert comes_to(client, wanted)
+        assert tmdb.requests < 5  # no retries, and not one for each time that somebody asks
+        tmdb.misbehave()
+        assert comes_to(client, WELL)
+
+
+def test_a_silent_tmdb_keeps_nobody_waiting_and_is_found_out() -> None:
+    with (
+        TmdbSimulator(faults=[Fault("slow_headers", seconds=30)]) as tmdb,
+        watching_tmdb(tmdb) as client,
+    ):
+        took = []
+        for _ in range(30):
+            began = monotonic()
+            assert told_of_tmdb(client) == UNAVAILABLE
+            took.append(monotonic() - began)
+        assert sorted(took)[15] < watching.FIRST_PATIENCE
+        tmdb.misbehave()
+        assert comes_to(client, WELL)
+
+
+def test_a_credential_that_tmdb_does_not_take_is_refused() -> None:
+    with TmdbSimulator(token="right") as tmdb, watching_tmdb(tmdb, token="wrong") as client:
+        assert comes_to(client, REFUSED)
+
+
+def test_tmdb_that_is_well_is_not_asked_each_time() -> None:
+    with TmdbSimulator() as tmdb, watching_tmdb(tmdb) as client:
+        assert [told_of_tmdb(client) for _ in range(20)] == [WELL] * 20
+        assert tmdb.requests <= 2
+        assert {request.path for request in tmdb.log} == {"/3/authentication"}
+
+
+def test_a_service_that_does_not_ask_tmdb_leaves_it_alone() -> None:
+    with TmdbSimulator() as tmdb, watching_tmdb(tmdb) as client:
+        for path in ("/ready", "/live", "/database"):
+            client.get(f"/api/v1/health{path}")
+        assert tmdb.requests == 0

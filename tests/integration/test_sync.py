@@ -73,7 +73,14 @@ def listing(tmdb: TmdbSimulator) -> Catalogue:
 
 
 def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncFrame:
-    return SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=system.fresh_id)
+    return SyncFrame(
+        source=source,
+        runs=store.runs,
+        locks=store.locks,
+        changes=system.NoCopies(),
+        clock=clock,
+        new_id=system.fresh_id,
+    )
 
 
 def sync_movies(

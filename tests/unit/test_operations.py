@@ -8,6 +8,7 @@ import pytest
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import new_run, noon
 from application.operations import CheckHealth, Condition, Part
+from application.watching import LastWord
 from domain.errors import StorageUnavailable, Unavailable
 from domain.sync import Entity
 
@@ -24,8 +25,13 @@ def away() -> None:
     raise StorageUnavailable("no answer")
 
 
+def well() -> None:
+    """What answers."""
+
+
 def check(store: SqliteStore, *, day: int = 1, tmdb: bool = True) -> CheckHealth:
-    return CheckHealth(database=store.ping, runs=store.runs, clock=lambda: noon(day), tmdb_configured=tmdb)
+    source = LastWord(well) if tmdb else None
+    return CheckHealth(database=store.ping, runs=store.runs, clock=lambda: noon(day), tmdb=source)
 
 
 def synced(store: SqliteStore, entity: Entity, day: int) -> None:
@@ -72,7 +78,7 @@ def test_a_catalogue_that_was_never_filled_is_degraded(store: SqliteStore) -> No
 
 
 def test_without_its_database_the_service_is_down(store: SqliteStore) -> None:
-    health = CheckHealth(database=away, runs=store.runs, clock=noon, tmdb_configured=True)()
+    health = CheckHealth(database=away, runs=store.runs, clock=noon)()
 
     assert health.condition is Condition.DOWN
     assert str(health.findings[Part.DATABASE].problem) == "The storage is not available: no answer"
@@ -83,16 +89,12 @@ def test_without_redis_the_service_is_degraded_and_with_it_well(store: SqliteSto
         raise Unavailable
 
     for redis, condition in ((gone, Condition.DEGRADED), (store.ping, Condition.OK)):
-        health = CheckHealth(
-            database=store.ping, redis=redis, runs=store.runs, clock=noon, tmdb_configured=True
-        )
+        health = CheckHealth(database=store.ping, redis=redis, runs=store.runs, clock=noon)
         assert health([Part.DATABASE, Part.REDIS]).condition is condition
 
 
 def test_a_finding_says_how_long_looking_took(store: SqliteStore) -> None:
     ticks = iter((10.0, 10.25))
-    health = CheckHealth(
-        database=store.ping, runs=store.runs, clock=noon, tmdb_configured=True, stopwatch=lambda: next(ticks)
-    )
+    health = CheckHealth(database=store.ping, runs=store.runs, clock=noon, stopwatch=lambda: next(ticks))
 
     assert health([Part.DATABASE]).findings[Part.DATABASE].seconds == 0.25

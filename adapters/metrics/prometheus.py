@@ -1,0 +1,139 @@
+"""The Meter that Prometheus reads, and the page that it reads."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusMiddleware
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    values,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from adapters.metrics.slots import Slots
+from domain.ports import Counted, Reading, Timed
+
+PREFIX = "matinee"
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds, at both ends of what a call may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is counted. Made once in a process, when the first meter is."""
+
+    storage: Histogram
+    redis: Histogram
+    cache: Counter
+    tmdb: Counter
+    requests: PrometheusMiddleware
+
+
+class PrometheusMeter:
+    """Meter over Prometheus' client. With a directory, the figures of all processes that share it are one."""
+
+    def __init__(self, directory: Path | None, memory: Callable[[int], int | None]) -> None:
+        """`memory` tells the bytes that the process of a number holds."""
+        self._slots = Slots(directory) if directory else None
+        if self._slots:
+            self._slots.mine()
+            values.ValueClass = values.MultiProcessValue(self._slots.mine)  # type: ignore[no-untyped-call]
+        series = _series()
+        self._timed = {"storage": series.storage, "redis": series.redis}
+        self._counted = {"cache": series.cache, "tmdb": series.tmdb}
+        self._requests = series.requests
+        self._held_by = memory
+        self._of_request = cache(self._request_time)
+
+    media_type = CONTENT_TYPE_LATEST.encode()
+
+    def timed(self, what: Timed, seconds: float) -> None:
+        self._timed[what].observe(seconds)
+
+    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
+        self._counted[what].labels(outcome).inc(amount)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note the answer to a request. `route` is a template such as /movies/{id}, never what was sent."""
+        self._of_request(method, route, status).observe(seconds)
+
+    def page(self, readings: Sequence[Reading]) -> bytes:
+        """All figures, and these, as Prometheus reads them."""
+        registry = CollectorRegistry()
+        if self._slots:
+            MultiProcessCollector(registry, str(self._slots.directory))  # type: ignore[no-untyped-call]
+        else:
+            registry.register(REGISTRY)
+        registry.register(_Read([*readings, *self._memory()]))
+        return generate_latest(registry)
+
+    def _request_time(self, method: str, route: str, status: int) -> Any:  # noqa: ANN401  the client's own child
+        labels: dict[str, str | int | float] = {
+            "method": method,
+            "path": route,
+            "status_code": status,
+            "app_name": PREFIX,
+        }
+        return self._requests.request_time(labels).labels(*labels.values())
+
+    def _memory(self) -> Iterator[Reading]:
+        processes = self._slots.living() if self._slots else [(1, os.getpid())]
+        for slot, process in processes:
+            held = self._held_by(process)
+            if held is not None:
+                yield Reading(
+                    "process_memory_bytes", "Memory that a process holds.", held, {"slot": str(slot)}
+                )
+
+
+class _Read:
+    """Readings as a collector, which the registry of one page asks."""
+
+    def __init__(self, readings: Iterable[Reading]) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for reading in self._readings:
+            family = families.setdefault(
+                reading.name,
+                GaugeMetricFamily(f"{PREFIX}_{reading.name}", reading.meaning, labels=list(reading.of)),
+            )
+            family.add_metric(list(reading.of.values()), reading.value)
+        yield from families.values()
+
+
+@cache
+def _series() -> Series:
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each of all these
+    return Series(
+        storage=Histogram(
+            f"{PREFIX}_storage_seconds", "How long the store was in use by one call.", buckets=BUCKETS
+        ),
+        redis=Histogram(f"{PREFIX}_redis_seconds", "How long a round trip to Redis took.", buckets=BUCKETS),
+        cache=Counter(f"{PREFIX}_cache_lookups", "Looks into the cache, hits and misses.", ["outcome"]),
+        tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by what came of them.", ["outcome"]),
+        requests=PrometheusMiddleware(_nowhere, _config()),
+    )
+
+
+def _config() -> PrometheusConfig:
+    return PrometheusConfig(app_name=PREFIX, prefix=PREFIX, buckets=list(BUCKETS), group_path=True)
+
+
+async def _nowhere(scope: object, receive: object, send: object) -> None:
+    """Litestar's middleware wraps an application. We want its series; requests are told to us by the edge,
+    which sees also those that no route is found for, and those that it refuses.
+    """

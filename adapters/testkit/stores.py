@@ -1,0 +1,25 @@
+"""What Store promises. The `store` of this contract is a prepared one that others have not written to."""
+
+from domain.ports import Store
+
+
+class StoreContract:
+    """A store as a whole."""
+
+    def test_a_prepared_store_answers(self, store: Store) -> None:
+        store.ping()
+
+    def test_a_prepared_store_has_the_newest_schema_and_lacks_nothing(self, store: Store) -> None:
+        look = store.look()
+        assert look.version == look.newest > 0
+        assert look.missing == ()
+
+    def test_preparing_again_changes_nothing(self, store: Store) -> None:
+        before = store.look()
+        store.prepare()
+        after = store.look()
+        assert (after.version, after.missing) == (before.version, before.missing)
+
+    def test_a_closed_store_can_be_looked_at_again(self, store: Store) -> None:
+        store.close()
+        assert store.look().version >= 0

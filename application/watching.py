@@ -1,0 +1,142 @@
+"""Watching over the place: what is asked of things far away, and figures for whoever draws curves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from typing import ClassVar
+
+from domain.errors import Unavailable
+from domain.ports import Clock, Reading, SessionRepository, SyncRunRepository
+from domain.sync import Entity
+
+Ping = Callable[[], object]
+"""Comes back if something answers. Raises Unavailable."""
+
+QueueDepth = Callable[[], Mapping[str, int]]
+"""How many jobs wait in each queue. Raises Unavailable."""
+
+GOOD_FOR = 10.0
+BAD_FOR = 3.0
+"""Seconds that a word holds, so that what has recovered is soon known to."""
+
+FIRST_PATIENCE = 1.0
+PATIENCE = 0.3
+"""Seconds that one may wait for an answer: while there is no word at all, and when there is an old one."""
+
+
+class NoWordYet(Unavailable):
+    """It was asked, and has not answered so far."""
+
+    code: ClassVar[str] = "source_unavailable"
+
+    def __str__(self) -> str:
+        return "The source of movies has not answered yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What asking came to: after how many seconds, and what is wrong, if anything is."""
+
+    seconds: float
+    problem: Unavailable | None = None
+
+
+class LastWord:
+    """How something far away is doing, without waiting for it each time.
+
+    It is asked in a thread of its own, by one caller at a time; whoever else comes, or cannot wait that long,
+    has its last word.
+    """
+
+    def __init__(self, ask: Ping, *, stopwatch: Callable[[], float] = monotonic) -> None:
+        self._ask = ask
+        self._stopwatch = stopwatch
+        self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="last-word")
+        self._asking: Future[Word] | None = None
+        self._asked_at = self._ends_at = 0.0
+        self._word: Word | None = None
+
+    def stir(self) -> None:
+        """Let it be asked, if its last word does not hold any more and nobody is asking."""
+        with self._lock:
+            self._heard()
+            if self._asking is None and (self._word is None or self._stopwatch() >= self._ends_at):
+                self._asked_at = self._stopwatch()
+                self._asking = self._thread.submit(self._answer)
+
+    def __call__(self) -> Word:
+        """Its last word, of now if it comes at once."""
+        self.stir()
+        with self._lock:
+            asking, patience = self._asking, PATIENCE if self._word else FIRST_PATIENCE
+        if asking:
+            wait([asking], max(0.0, self._asked_at + patience - self._stopwatch()))
+        with self._lock:
+            self._heard()
+            return self._word or Word(self._stopwatch() - self._asked_at, NoWordYet())
+
+    def _heard(self) -> None:
+        """Take up an answer that has come."""
+        if self._asking and self._asking.done():
+            answered, self._asking = self._asking, None
+            self._word = answered.result()
+            self._ends_at = self._stopwatch() + (BAD_FOR if self._word.problem else GOOD_FOR)
+
+    def _answer(self) -> Word:
+        began = self._stopwatch()
+        try:
+            self._ask()
+        except Unavailable as problem:
+            return Word(self._stopwatch() - began, problem)
+        return Word(self._stopwatch() - began)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeReadings:
+    """Read the figures that nobody keeps: how fresh the catalogue is, who is here, what waits."""
+
+    runs: SyncRunRepository
+    sessions: SessionRepository
+    clock: Clock
+    queue_depth: QueueDepth | None = None
+
+    def __call__(self) -> list[Reading]:
+        """What can be read. What is away has no figures, except that it is away; nothing is asked twice."""
+        return [*self._of_store(), *self._of_queue()]
+
+    def _of_store(self) -> list[Reading]:
+        meaning = "1 if the store answers, 0 if not."
+        try:
+            return [Reading("storage_up", meaning, 1), *self._ages(), self._users()]
+        except Unavailable:
+            return [Reading("storage_up", meaning, 0)]
+
+    def _ages(self) -> Iterator[Reading]:
+        """A kind of sync that was never complete has no age."""
+        for entity in Entity:
+            run = self.runs.latest(entity, completed=True)
+            if run and run.finished_at:
+                age = (self.clock() - run.finished_at).total_seconds()
+                meaning = "Seconds since a sync of that kind was last complete."
+                yield Reading("sync_age_seconds", meaning, age, {"entity": entity})
+
+    def _users(self) -> Reading:
+        meaning = "Users with a session that has not expired."
+        return Reading("active_users", meaning, self.sessions.active_users(self.clock()))
+
+    def _of_queue(self) -> list[Reading]:
+        if self.queue_depth is None:
+            return []
+        meaning = "1 if the queue answers, 0 if not."
+        try:
+            depths = self.queue_depth()
+        except Unavailable:
+            return [Reading("queue_up", meaning, 0)]
+        waiting = "Jobs that wait in a queue."
+        return [
+            Reading("queue_up", meaning, 1),
+            *(Reading("queue_depth", waiting, depth, {"queue": name}) for name, depth in depths.items()),
+        ]

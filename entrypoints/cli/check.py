@@ -1,0 +1,52 @@
+"""`matinee check`: what ails the service, and what mends it."""
+
+import sys
+from collections.abc import Iterable
+
+import click
+from dependency_injector import providers
+
+from entrypoints.checking import Faults
+from entrypoints.cli.border import example
+from entrypoints.container import Container
+from entrypoints.doctor import Line, Verdict, unfit
+from entrypoints.logs import configure
+from entrypoints.masking import Mask, secrets_of
+from entrypoints.settings import Settings, load
+
+COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
+
+
+@click.command(epilog=example("matinee check\nmatinee check && matinee serve"))
+def check() -> None:
+    """Look at all that the service stands on; each line is ok, a warning or failed, with the mend.
+
+    Nothing is made or changed. Exit code 1: something failed.
+    """
+    try:
+        settings = load()
+    except Faults as faults:
+        lines, mask = [unfit(sentence) for sentence in faults.sentences], Mask([])
+        sys.exit(_told(lines, mask))
+    configure(settings, "check")
+    sys.exit(_examined(settings))
+
+
+def _examined(settings: Settings) -> int:
+    container = Container(settings=providers.Object(settings))
+    try:
+        return _told(container.doctor()(), Mask(secrets_of(settings)))
+    finally:
+        container.source().close()
+        container.store().close()
+
+
+def _told(lines: Iterable[Line], mask: Mask) -> int:
+    """Print the lines as they come; the exit code."""
+    failed = False
+    for line in lines:
+        failed = failed or line.verdict is Verdict.FAILED
+        verdict = click.style(f"{line.verdict:<8}", fg=COLOURS[line.verdict])
+        mend = f" -> {line.mend}" if line.mend else ""
+        click.echo(f"{verdict} {line.part:<15} {mask.text(line.found)}{mask.text(mend)}")
+    return 1 if failed else 0

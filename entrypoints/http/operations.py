@@ -1,0 +1,112 @@
+"""The calls by which programs and admins watch over the place."""
+
+from typing import Annotated, Literal, Protocol
+
+from litestar import get, post
+from litestar.params import RawBody
+from msgspec import Meta, Struct
+
+from application.operations import FlushCache
+from application.ratings import VerifyRatings
+from application.watching import TakeReadings
+from domain.ports import Meter, Reading
+from domain.ratings import Drift
+from entrypoints.http.answers import UNKEPT, Answer, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.bodies import VerifyIn
+from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.people import SummaryOut, summary_out
+from entrypoints.http.reading import sent
+from entrypoints.http.schemas import Id
+from entrypoints.http.watching import RequestMeter
+
+METRICS = "/metrics"
+
+
+class Metrics(Meter, RequestMeter, Protocol):
+    """What takes note of requests and of all else, and can show it."""
+
+    @property
+    def media_type(self) -> bytes:
+        """What a page is."""
+        ...
+
+    def page(self, readings: list[Reading]) -> bytes:
+        """All that was noted, and these readings."""
+        ...
+
+
+class DriftOut(Struct, frozen=True, kw_only=True):
+    """A movie whose tally differed from a recount of its ratings."""
+
+    movie_id: Id
+    stored: SummaryOut
+    counted: SummaryOut
+
+
+class VerifiedOut(Struct, frozen=True, kw_only=True):
+    """What a recount found."""
+
+    drifts: list[DriftOut]
+    repaired: Annotated[bool, Meta(description="Whether these tallies have been set right.")]
+
+
+class FlushedOut(Struct, frozen=True, kw_only=True):
+    """No answer is kept any more."""
+
+    flushed: Literal[True] = True
+
+
+READING = Call(summary="Metrics", tag="Operations", answer=str, media_type="text/plain")
+VERIFYING = Call(
+    summary="Recount all ratings",
+    tag="Administration",
+    answer=VerifiedOut,
+    access=Access.ADMINS,
+    body=VerifyIn,
+)
+
+
+FLUSHING = Call(summary="Flush the cache", tag="Administration", answer=FlushedOut, access=Access.ADMINS)
+
+
+@get(METRICS, sync_to_thread=True, opt=described(READING))
+def get_metrics(request: HttpRequest, take_readings: Given[TakeReadings], metrics: Given[Metrics]) -> Answer:
+    """Figures for Prometheus, in its text format; the same at /metrics."""
+    asked(Query, request)
+    return page(take_readings, metrics)
+
+
+@get(METRICS, sync_to_thread=True)
+def get_metrics_at_root(take_readings: Given[TakeReadings], metrics: Given[Metrics]) -> Answer:
+    """The same, where Prometheus looks unless it is told otherwise."""
+    return page(take_readings, metrics)
+
+
+def page(take_readings: TakeReadings, metrics: Metrics) -> Answer:
+    """All figures as they are now."""
+    return Answer(metrics.page(take_readings()), media_type=metrics.media_type, cache=UNKEPT)
+
+
+@post("/admin/ratings/verify", sync_to_thread=True, status_code=200, opt=described(VERIFYING))
+def post_verify_ratings(request: HttpRequest, body: RawBody, verify_ratings: Given[VerifyRatings]) -> Answer:
+    """Compare every movie's tally with its ratings, and set right what differs if you say so."""
+    given = sent(VerifyIn, request, body)
+    drifts = verify_ratings(repair=given.repair)
+    repaired = given.repair and bool(drifts)
+    return json_answer(VerifiedOut(drifts=[drift_out(drift) for drift in drifts], repaired=repaired))
+
+
+@post("/admin/cache/flush", sync_to_thread=True, status_code=200, opt=described(FLUSHING))
+def post_flush_cache(request: HttpRequest, flush_cache: Given[FlushCache]) -> Answer:
+    """Forget all kept answers, in every process. A cache that is away forgets before it is used again."""
+    asked(Query, request)
+    flush_cache()
+    return json_answer(FlushedOut())
+
+
+def drift_out(drift: Drift) -> DriftOut:
+    """A drift as admins see it."""
+    return DriftOut(
+        movie_id=drift.movie, stored=summary_out(drift.stored), counted=summary_out(drift.counted)
+    )

@@ -1,0 +1,104 @@
+"""Looking at a store without touching it: what each finds of its own schema, and that nothing comes to be."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+
+from adapters.mongo.store import MongoStore
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import noon
+from domain.errors import StorageUnavailable
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "matinee.db"
+
+
+@pytest.fixture
+def sqlite(file: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path=file, clock=noon)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def mongo(mongo_uri: str) -> Iterator[MongoStore]:
+    store = MongoStore(uri=mongo_uri, clock=noon)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def documents(mongo_uri: str) -> Iterator[Any]:
+    with pymongo.MongoClient[Any](mongo_uri) as client:
+        yield client.get_default_database()
+
+
+def test_a_file_that_is_not_there_is_not_made(sqlite: SqliteStore, file: Path) -> None:
+    assert sqlite.look().version == 0
+    assert not file.parent.exists()
+
+
+def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
+    sqlite.prepare()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DROP INDEX sessions_by_end")
+        connection.execute("DROP TABLE watchlists")
+
+    assert sqlite.look().missing == (
+        "sessions.sessions_by_end",
+        "watchlists",
+        "watchlists.watchlists_by_age",
+        "watchlists.watchlists_by_favorite",
+        "watchlists.watchlists_by_movie",
+    )
+
+
+def test_an_older_file_lacks_nothing_of_its_own_schema(sqlite: SqliteStore, file: Path) -> None:
+    file.parent.mkdir()
+    sqlite3.connect(file).close()
+
+    look = sqlite.look()
+
+    assert (look.version, look.missing) == (0, ())
+    assert look.newest > 0
+
+
+def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text("a shopping list, long enough to be taken for a header of a file by anybody" * 20)
+
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        sqlite.look()
+
+
+def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, documents: Any) -> None:
+    look = mongo.look()
+
+    assert (look.version, look.missing) == (0, ())
+    assert documents.list_collection_names() == []
+
+
+def test_an_index_that_was_dropped_or_is_another_is_named(mongo: MongoStore, documents: Any) -> None:
+    mongo.prepare()
+    documents.sessions.drop_index("by_end")
+    documents.ratings.drop_index("by_movie")
+    documents.ratings.create_index([("movieId", 1)], name="by_movie")
+
+    assert mongo.look().missing == ("sessions.by_end", "ratings.by_movie")
+
+
+def test_the_server_tells_the_time(mongo: MongoStore) -> None:
+    mongo.prepare()
+
+    clock = mongo.look().clock
+
+    assert clock is not None
+    assert abs((clock - datetime.now(UTC)).total_seconds()) < 60

@@ -1,0 +1,64 @@
+"""The files that deploy Matinee, as tests read them."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+ROOT = Path(__file__).parents[2]
+
+COMMENTED = re.compile(r"^# ([A-Z][A-Z_]*)=(.*)$", re.MULTILINE)
+ASKED = re.compile(r"\$\{([A-Z_]+)")
+PINNED = re.compile(r"^(\S+)==(\S+)(?:.*\\)\n((?:    --hash=.*\n)+)", re.MULTILINE)
+INSTRUCTION = re.compile(r"^([A-Z]+) (.+)$", re.MULTILINE)
+
+
+def text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def project() -> dict[str, Any]:
+    return tomllib.loads(text("pyproject.toml"))
+
+
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.yaml.decode(text("docker-compose.yml"))
+    return document
+
+
+def workflow() -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.yaml.decode(text(".github/workflows/checks.yml"))
+    return document
+
+
+def example() -> dict[str, str]:
+    """The variables of .env.example with what they are shown to be, without quotation marks."""
+    return {name: value.strip('"') for name, value in COMMENTED.findall(text(".env.example"))}
+
+
+def asked() -> set[str]:
+    """The variables that docker-compose.yml takes from .env."""
+    return set(ASKED.findall(text("docker-compose.yml")))
+
+
+def instructions() -> list[tuple[str, str]]:
+    """What the Dockerfile says, one by one, with continued lines joined."""
+    return INSTRUCTION.findall(re.sub(r"\\\n\s*", "", text("Dockerfile")))
+
+
+def last(instruction: str) -> str:
+    """What the Dockerfile last says about something."""
+    return [told for name, told in instructions() if name == instruction][-1]
+
+
+def health_check() -> list[str]:
+    """The command by which the image tells whether it is healthy."""
+    command: list[str] = msgspec.json.decode(last("HEALTHCHECK").partition("CMD ")[2])
+    return command
+
+
+def locked(path: str) -> dict[str, tuple[str, str]]:
+    """Version and hashes of each package of a lock file."""
+    return {name: (version, hashes) for name, version, hashes in PINNED.findall(text(path))}

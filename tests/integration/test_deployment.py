@@ -1,0 +1,258 @@
+"""Image, compose file, example of settings and workflow: they agree with the code, and hold no secret."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from dotenv import dotenv_values
+
+from entrypoints.http.calls import API
+from entrypoints.settings import SECRETS, Settings, load
+from tests.contracts import mongo_server
+from tests.integration.deployment_files import (
+    ROOT,
+    asked,
+    compose,
+    example,
+    health_check,
+    instructions,
+    last,
+    project,
+    text,
+    workflow,
+)
+
+SETTINGS = {field.encode_name: field.default for field in msgspec.structs.fields(Settings)}
+IN_THE_IMAGE = {"HOST", "PORT", "DATA_DIR"}
+OWN_VARIABLES = {
+    "API_PORTS",
+    "API_REPLICAS",
+    "MATINEE_IMAGE",
+    "MONGO_CACHE_GB",
+    "MONGO_PASSWORD",
+    "MONGO_ROOT_PASSWORD",
+    "REDIS_MEMORY",
+    "REDIS_PASSWORD",
+    "WORKERS",
+}
+"""Variables of docker-compose.yml that Matinee itself does not know."""
+MUST_BE_SET = {"JWT_SECRET", "MONGO_PASSWORD", "MONGO_ROOT_PASSWORD", "REDIS_PASSWORD"}
+
+SERVICES: dict[str, Any] = compose()["services"]
+ROLES = {name: service for name, service in SERVICES.items() if "build" in service}
+COMMANDS: list[list[str]] = [msgspec.json.decode(last("CMD")), *(each["command"] for each in ROLES.values())]
+
+
+def test_the_example_has_every_variable_and_no_other() -> None:
+    assert set(example()) == SETTINGS.keys() | OWN_VARIABLES
+
+
+def test_the_example_shows_the_defaults() -> None:
+    given = {name: value for name, value in example().items() if name in SETTINGS and value}
+    assert load(given, Path("/nonexistent/.env")) == Settings()
+    unshown = {name for name, value in example().items() if name in SETTINGS and not value}
+    assert unshown == {name for name, default in SETTINGS.items() if default in {None, ""}}
+
+
+def test_the_example_shows_the_defaults_of_the_compose_file() -> None:
+    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", text("docker-compose.yml")))
+    assert defaults == {name: example()[name] for name in OWN_VARIABLES - MUST_BE_SET}
+
+
+def test_the_example_sets_nothing_by_itself() -> None:
+    assert all(line.startswith("#") for line in text(".env.example").splitlines() if line)
+
+
+def test_compose_asks_for_nothing_that_the_example_does_not_have() -> None:
+    assert asked() <= example().keys()
+    assert asked() >= OWN_VARIABLES
+
+
+def test_compose_refuses_to_start_without_a_secret() -> None:
+    for name, sign in re.findall(r"\$\{([A-Z_]+)(:?.)", text("docker-compose.yml")):
+        assert sign == (":?" if name in MUST_BE_SET else ":-"), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_setting_reaches_a_role(role: str) -> None:
+    given = ROLES[role]["environment"]
+    # Logs go to standard error, where Docker keeps and rotates them.
+    assert given.keys() | IN_THE_IMAGE | {"LOG_FILE"} == SETTINGS.keys()
+    by_compose = {"MONGODB_URI", "REDIS_URL", "QUEUE_URL", "JWT_SECRET"}
+    assert {name: f"${{{name}:-}}" for name in given.keys() - by_compose} == {
+        name: value for name, value in given.items() if name not in by_compose
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_secret_stands_in_a_service(service: str) -> None:
+    for name, value in SERVICES[service].get("environment", {}).items():
+        if name in SECRETS or re.search("PASSWORD|SECRET|TOKEN|AUTH$|KEY", name):
+            assert "${" in value, name
+
+
+def test_no_secret_stands_in_the_image() -> None:
+    assert [name for name in SECRETS | MUST_BE_SET if name in text("Dockerfile")] == []
+    assert [told for name, told in instructions() if name == "ARG"] == ["PYTHON=3.13-slim-trixie"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_can_do_no_more_than_it_must(service: str) -> None:
+    told = SERVICES[service]
+    assert (told["read_only"], told["cap_drop"]) == (True, ["ALL"])
+    assert told["security_opt"] == ["no-new-privileges:true"]
+    assert told.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc"})
+    # Ours has its user in the image.
+    assert "build" in told or told["user"] not in {"root", "0"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_comes_back_and_its_log_does_not_fill_the_disk(service: str) -> None:
+    told = SERVICES[service]
+    assert told["restart"] == "unless-stopped"
+    assert told["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_tells_its_health_or_why_it_cannot(service: str) -> None:
+    check = SERVICES[service]["healthcheck"]
+    if check.get("disable"):
+        reason = rf"  {service}:\n(?:    .*\n)*?(?:    # .*\n)+    healthcheck:\n      disable: true\n"
+        assert re.search(reason, text("docker-compose.yml"))
+    elif "test" in check:
+        assert check["test"][0] in {"CMD", "CMD-SHELL"}
+        assert {"interval", "timeout", "start_period"} <= check.keys()
+    else:
+        assert service == "api"  # the image says what to ask
+        assert health_check()[0] == "python"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_waits_until_both_stores_are_healthy(role: str) -> None:
+    assert ROLES[role]["depends_on"] == {
+        store: {"condition": "service_healthy"} for store in ("mongo", "redis")
+    }
+
+
+def test_only_the_api_is_reached_and_only_from_this_machine() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:${API_PORTS:-8080-8081}:8080"]
+    assert compose()["networks"]["stores"] == {"internal": True}
+    assert {name for name in SERVICES if SERVICES[name]["networks"] == ["stores"]} == {
+        "mongo",
+        "redis",
+        "scheduler",
+    }
+
+
+def test_the_ports_are_as_many_as_the_replicas() -> None:
+    first, last_one = map(int, example()["API_PORTS"].split("-"))
+    assert last_one - first + 1 == int(example()["API_REPLICAS"]) == 2
+
+
+def test_the_stores_keep_their_data_in_volumes() -> None:
+    assert compose()["volumes"].keys() == {"mongo", "redis"}
+    assert "mongo:/data/db" in SERVICES["mongo"]["volumes"]
+    assert "redis:/data" in SERVICES["redis"]["volumes"]
+
+
+def test_every_file_that_is_mounted_exists() -> None:
+    mounted = [each for service in SERVICES.values() for each in service.get("volumes", [])]
+    files = [each.split(":")[0] for each in mounted if each.startswith("./")]
+    assert files
+    assert [each for each in files if not (ROOT / each).is_file()] == []
+
+
+def test_an_ending_gets_as_long_as_the_command_line_promises() -> None:
+    assert {service["stop_grace_period"] for service in ROLES.values()} == {"15s"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_a_container_runs_is_a_command(command: list[str]) -> None:
+    asked_for = subprocess.run(
+        [sys.executable, "-m", "entrypoints", *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert asked_for.returncode == 0, asked_for.stderr
+
+
+def test_the_image_is_the_command_line() -> None:
+    assert msgspec.json.decode(last("ENTRYPOINT")) == ["matinee"]
+    assert [service["command"] for service in ROLES.values()] == [[role] for role in ROLES]
+    assert ROLES.keys() == {"api", "worker", "scheduler"}
+
+
+def test_the_image_runs_as_nobody_else_may() -> None:
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
+    number = last("USER").split(":")[0]
+    assert f"--uid {number}" in text("Dockerfile")
+    for role in ROLES.values():
+        assert f"/data:uid={number},gid={number},mode=0700" in role["tmpfs"]
+
+
+def test_the_image_listens_to_all_and_writes_to_its_volume() -> None:
+    given = dict(each.split("=", 1) for each in last("ENV").split())
+    assert {name: given[name] for name in IN_THE_IMAGE} == {
+        "HOST": "0.0.0.0",
+        "PORT": "8080",
+        "DATA_DIR": last("VOLUME"),
+    }
+    assert last("WORKDIR") == last("VOLUME")
+    assert last("EXPOSE") == given["PORT"]
+
+
+def test_the_image_asks_itself_whether_it_lives() -> None:
+    assert f"'{API}/health/live'" in health_check()[-1]
+
+
+def test_the_image_has_every_package_and_nothing_else_is_let_in() -> None:
+    packages = project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    copied = [told.split()[:-1] for name, told in instructions() if name == "COPY" and "--from" not in told]
+    sources = {source for each in copied for source in each}
+    assert sources >= {*packages}
+    let_in = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    assert let_in == sources
+    assert "*" in text(".dockerignore").splitlines()
+
+
+def test_the_image_bears_the_version_of_the_project() -> None:
+    version = project()["project"]["version"]
+    assert f'image.version="{version}"' in text("Dockerfile")
+    assert example()["MATINEE_IMAGE"] == f"matinee:{version}"
+
+
+def test_every_action_of_the_workflow_is_pinned() -> None:
+    used = re.findall(r"uses: (\S+)", text(".github/workflows/checks.yml"))
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+", each)] == []
+    assert workflow()["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_tries_every_python_that_is_promised() -> None:
+    promised = re.findall(r"Python :: (3\.\d+)", text("pyproject.toml"))
+    assert {*promised} <= {*workflow()["jobs"]["suite"]["strategy"]["matrix"]["python"]}
+
+
+def test_the_workflow_names_the_servers_as_the_tests_do() -> None:
+    given = workflow()["jobs"]["servers"]["env"]
+    assert given.keys() == {mongo_server.REAL, "MATINEE_TEST_REDIS_URL"}
+
+
+def test_the_documents_commands_make_a_file_of_settings_with_fresh_secrets(tmp_path: Path) -> None:
+    (tmp_path / ".env.example").write_text(text(".env.example"), encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(umask.+?)```", text("docs/deployment.md"), re.DOTALL)
+    subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True, timeout=60)
+
+    made = dotenv_values(tmp_path / ".env")
+    assert made.keys() == MUST_BE_SET
+    assert len(set(made.values())) == len(MUST_BE_SET)
+    assert all(re.fullmatch("[0-9a-f]{64}", str(value)) for value in made.values())
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert load({}, tmp_path / ".env").jwt_secret == made["JWT_SECRET"]

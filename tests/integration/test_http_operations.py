@@ -1,0 +1,84 @@
+"""The calls by which admins watch over the place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.sqlite.ratings import set_tally
+from adapters.sqlite.store import SqliteStore
+from domain.ids import MovieId, UserId
+from domain.ratings import Score, Tally
+from domain.users import Role
+from tests.integration.http_service import Client, Somebody, joined, now, place
+
+VERIFY = "/admin/ratings/verify"
+
+
+@pytest.fixture
+def here() -> Iterator[tuple[Client, SqliteStore]]:
+    with place() as here:
+        yield here
+
+
+@pytest.fixture
+def admin(here: tuple[Client, SqliteStore]) -> Somebody:
+    client, store = here
+    morpheus = joined(client, "morpheus")
+    store.users.change(UserId(morpheus.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+    return morpheus
+
+
+@pytest.fixture
+def skewed(here: tuple[Client, SqliteStore], admin: Somebody) -> str:
+    """A movie with one rating of 8 whose tally says two of 10."""
+    rated = admin("POST", "/ratings", {"movie_id": "603", "rating": 8}).json()
+    movie = rated["movie"]["id"]
+    with here[1].database.writing() as connection:
+        set_tally(connection, MovieId(movie), Tally.of([Score.of(10), Score.of(10)]))
+    return str(movie)
+
+
+def average(somebody: Somebody) -> Any:
+    return somebody("GET", "/movies/603").json()["average_rating"]
+
+
+def test_where_all_tallies_are_right_there_is_no_drift(admin: Somebody) -> None:
+    admin("POST", "/ratings", {"movie_id": "603", "rating": 8})
+
+    answer = admin("POST", VERIFY)
+
+    assert (answer.status_code, answer.json()) == (200, {"drifts": [], "repaired": False})
+
+
+def test_a_drift_is_told_and_left_as_it_is(admin: Somebody, skewed: str) -> None:
+    answer = admin("POST", VERIFY, {}).json()
+
+    (drift,) = answer["drifts"]
+    assert answer["repaired"] is False
+    assert drift["movie_id"] == skewed
+    assert (drift["stored"]["ratings_count"], drift["stored"]["average_rating"]) == (2, 10.0)
+    assert (drift["counted"]["ratings_count"], drift["counted"]["average_rating"]) == (1, 8.0)
+    assert drift["counted"]["distribution"]["8"] == 1
+    assert average(admin) == 10.0
+
+
+def test_a_drift_is_repaired_if_that_is_wanted(admin: Somebody, skewed: str) -> None:
+    answer = admin("POST", VERIFY, {"repair": True}).json()
+
+    assert answer["repaired"] is True
+    assert [drift["movie_id"] for drift in answer["drifts"]] == [skewed]
+    assert average(admin) == 8.0
+    assert admin("POST", VERIFY, {"repair": True}).json() == {"drifts": [], "repaired": False}
+
+
+@pytest.mark.parametrize("body", [{"repair": "yes"}, {"repair": None}, {"mend": True}])
+def test_what_is_not_meant_is_refused(admin: Somebody, body: Any) -> None:
+    assert admin("POST", VERIFY, body).status_code == 400
+
+
+def test_only_admins_may_verify(here: tuple[Client, SqliteStore]) -> None:
+    client, _ = here
+
+    assert joined(client, "neo")("POST", VERIFY).status_code == 403
+    assert client.post(f"/api/v1{VERIFY}").status_code == 401

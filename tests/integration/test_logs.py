@@ -1,0 +1,271 @@
+"""The log as it is written: lines of JSON, one for each request, rotated, and without any secret."""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from entrypoints import logs
+from entrypoints.logs import LogFileUnwritable, configure
+from entrypoints.settings import Settings
+from tests.integration.http_service import joined, place, serving
+
+SECRETS = {
+    "jwt_secret": "SECRET-jwt-0123456789-0123456789-x",
+    "tmdb_access_token": "SECRET-tmdb-token",
+    "mongodb_uri": "mongodb://matinee:SECRET-mongo@127.0.0.1/matinee",
+    "redis_url": "redis://:SECRET%2Bredis@127.0.0.1:6379/0",
+}
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """What a process sets once for all is set back here."""
+    root, hooks, shown = logging.root, (sys.excepthook, threading.excepthook), warnings.showwarning
+    before = (root.handlers[:], root.level, logging.raiseExceptions)
+    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
+    yield
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        if handler not in before[0]:
+            handler.close()
+    for handler in before[0]:
+        root.addHandler(handler)
+    root.setLevel(before[1])
+    logging.raiseExceptions = before[2]
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
+    logging.captureWarnings(capture=False)
+    warnings.showwarning = shown
+    structlog.reset_defaults()
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(**{"log_format": "json", **SECRETS, **values})
+
+
+def lines(told: str) -> list[dict[str, Any]]:
+    """The lines of a log, each of which must be an object of JSON."""
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def requests(told: str) -> list[dict[str, Any]]:
+    return [line for line in lines(told) if line["event"] == "request"]
+
+
+def test_a_line_is_an_object_with_time_level_role_and_words(capsys: Capture) -> None:
+    configure(settings(), "worker")
+    logging.getLogger("somebody").warning("%d of %s", 3, "four", extra={"page": 7})
+
+    (line,) = lines(capsys.readouterr().err)
+    assert line.pop("timestamp").endswith("Z")
+    assert line.pop("process") > 0
+    assert line == {
+        "level": "warning", "role": "worker", "logger": "somebody", "event": "3 of four", "page": 7,
+    }  # fmt: skip
+
+
+def test_a_traceback_is_part_of_its_line(capsys: Capture) -> None:
+    configure(settings(), "api")
+    try:
+        raise ValueError("no SECRET-mongo here")  # noqa: TRY301
+    except ValueError:
+        logging.getLogger("somebody").exception("it broke")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert "Traceback" in line["exception"]
+    assert "ValueError: no *** here" in line["exception"]
+
+
+def test_structlogs_own_loggers_speak_alike(capsys: Capture) -> None:
+    configure(settings(), "api")
+    structlog.get_logger("somebody").info("done", rate=2.5, token="SECRET")
+
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["event"], line["logger"], line["rate"], line["token"]) == ("done", "somebody", 2.5, "***")
+
+
+@pytest.mark.parametrize(
+    "name", ["somebody", "uvicorn.error", "httpx", "httpcore.http11", "pymongo.command", "redis", "rq.worker"]
+)
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_logger_tells_a_secret_at_any_level(name: str, form: str, capsys: Capture) -> None:
+    configure(settings(log_level="debug", log_format=form), "api")
+    logger = logging.getLogger(name)
+    for level in (logging.DEBUG, logging.INFO, logging.ERROR):
+        logger.log(level, "SECRET-tmdb-token and %s", "mongodb://matinee:SECRET-mongo@127.0.0.1/matinee")
+        logger.log(level, "plain", extra={"authorization": "SECRET", "headers": [("x", "SECRET+redis")]})
+        logger.log(level, {"password": "SECRET"}, extra={"deep": {"a": {"refresh_token": "SECRET"}}})
+        logger.log(level, "%s", b"Authorization: Bearer SECRET")
+
+    told = capsys.readouterr().err
+    assert "SECRET" not in told
+    assert told.count("plain") in {1, 2, 3}
+
+
+def test_a_line_that_cannot_be_made_tells_where_and_not_what(capsys: Capture) -> None:
+    class Sulking:
+        def __str__(self) -> str:
+            raise RuntimeError("SECRET")
+
+    configure(settings(), "api")
+    logging.getLogger("somebody").info("%d", "SECRET")
+    logging.getLogger("somebody").info("%s", Sulking())
+
+    told = capsys.readouterr().err
+    assert [line["level"] for line in lines(told)] == ["error", "error"]
+    assert all("test_logs.py" in line["event"] for line in lines(told))
+    assert "SECRET" not in told
+
+
+def test_nobody_can_fake_a_line(capsys: Capture) -> None:
+    configure(settings(log_format="console"), "api")
+    logging.getLogger("somebody").info("path", extra={"path": "/a\r\x1b[2K forged"})
+
+    assert "\r" not in (told := capsys.readouterr().err)
+    assert "\x1b" not in told
+
+
+def test_threads_that_die_warnings_and_the_end_of_a_process_are_logged(capsys: Capture) -> None:
+    def die() -> None:
+        raise ValueError("SECRET-mongo")
+
+    configure(settings(), "api")
+    thread = threading.Thread(target=die, name="tmdb-1")
+    thread.start()
+    thread.join()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("old-fashioned", stacklevel=1)
+    sys.excepthook(ValueError, ValueError("SECRET-mongo"), None)
+
+    told = capsys.readouterr().err
+    assert [line["event"].split(":")[0] for line in lines(told)][::2] == [
+        "thread tmdb-1 died of ValueError",
+        "the process died of ValueError",
+    ]
+    assert "old-fashioned" in told
+    assert "SECRET" not in told
+
+
+def test_every_request_is_one_line(capsys: Capture) -> None:
+    with place() as (client, _):
+        neo = joined(client)
+        configure(settings(), "api")
+        neo("GET", "/movies/603", headers={"X-Request-ID": "mine-1"})
+        neo("HEAD", "/movies")
+        client.get("/api/v1/nothing/here?token=SECRET")
+        neo("POST", "/auth/password", {"current_password": "SECRET", "new_password": "SECRET"})
+
+    found = requests(told := capsys.readouterr().err)
+    assert [(line["method"], line["route"], line["status"]) for line in found] == [
+        ("GET", "/api/v1/movies/{id}", 200),
+        ("HEAD", "/api/v1/movies", 200),
+        ("GET", "none", 404),
+        ("POST", "/api/v1/auth/password", 400),
+    ]
+    assert found[0]["request_id"] == "mine-1"
+    assert found[0]["path"] == "/api/v1/movies/603"
+    assert found[0]["user_id"] == neo.user["id"]
+    assert found[0]["duration_ms"] > 0
+    assert "user_id" not in found[2]
+    assert "SECRET" not in told
+    assert neo.access_token not in told
+
+
+def test_what_is_logged_on_the_way_carries_the_requests_id_also_from_threads(capsys: Capture) -> None:
+    def away() -> None:
+        logging.getLogger("somebody").info("asked in %s", threading.current_thread().name)
+
+    with serving(database=away) as client:
+        configure(settings(), "api")
+        for number in (1, 2):
+            client.get("/api/v1/health/database", headers={"X-Request-ID": f"mine-{number}"})
+
+    found = [line for line in lines(capsys.readouterr().err) if line["logger"] == "somebody"]
+    assert [line["request_id"] for line in found] == ["mine-1", "mine-2"]
+    assert all(line["event"].startswith("asked in request") for line in found)
+
+
+def test_requests_are_not_told_where_only_warnings_are_wanted(capsys: Capture) -> None:
+    with serving() as client:
+        configure(settings(log_level="warning"), "api")
+        client.get("/api/v1/about")
+
+    assert capsys.readouterr().err == ""
+
+
+def test_the_file_gets_json_whatever_people_read(capsys: Capture, tmp_path: Path) -> None:
+    file = tmp_path / "matinee.log"
+    configure(settings(log_format="console", log_file=str(file)), "api")
+    logging.getLogger("somebody").warning("here")
+
+    (line,) = lines(file.read_text())
+    assert line["event"] == "here"
+    assert "here" in (told := capsys.readouterr().err)
+    assert not told.startswith("{")
+
+
+@pytest.mark.parametrize("path", ["missing/matinee.log", "."])
+def test_a_file_that_cannot_be_written_is_refused_by_name(tmp_path: Path, path: str) -> None:
+    with pytest.raises(LogFileUnwritable, match="LOG_FILE cannot be written: /"):
+        configure(settings(log_file=str(tmp_path / path)), "api")
+
+
+def test_a_file_that_cannot_be_written_any_more_is_complained_of_once(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    directory = tmp_path / "logs"
+    directory.mkdir()
+    configure(settings(log_file=str(directory / "matinee.log")), "api")
+    for each in directory.iterdir():
+        each.unlink()
+    directory.rmdir()
+    for _ in range(3):
+        logging.getLogger("somebody").info("SECRET-mongo")
+
+    told = capsys.readouterr().err
+    assert told.count("matinee: LOG_FILE cannot be written") == 1
+    assert "SECRET" not in told
+
+
+WRITER = """
+import logging, sys
+from entrypoints import logs
+from entrypoints.settings import Settings
+
+logs.LARGEST_FILE = 20_000
+logs.configure(Settings(log_file=sys.argv[1], log_format="json"), sys.argv[2])
+for number in range(100):
+    logging.getLogger("writer").info("line %d", number, extra={"number": number})
+"""
+
+
+def test_two_processes_fill_and_rotate_one_file_and_lose_no_line(tmp_path: Path) -> None:
+    file = tmp_path / "matinee.log"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(file), role], stderr=subprocess.DEVNULL)
+        for role in ("one", "two")
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+
+    files = sorted(tmp_path.glob("matinee.log*"))
+    written = [line for each in files for line in lines(each.read_text())]
+    assert len(files) > 1
+    assert all(each.stat().st_size <= 21_000 for each in files)
+    assert sorted((line["role"], line["number"]) for line in written) == [
+        (role, number) for role in ("one", "two") for number in range(100)
+    ]

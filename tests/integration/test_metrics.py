@@ -1,0 +1,237 @@
+"""Metrics as Prometheus reads them: of one process, and of several that share a directory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.metrics.slots import Slots
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import joined as joined_in
+from adapters.testkit.samples import noon
+from adapters.tmdb.budget import Pace
+from adapters.tmdb.source import TmdbMovieSource
+from domain.errors import StorageUnavailable
+from domain.sync import SourceRefused, SourceUnavailable
+from entrypoints.container import open_meter
+from entrypoints.http.watching import METHODS
+from tests.integration.http_service import Client, joined, place, serving
+from tests.tmdb_simulator import Fault, TmdbSimulator
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(page: str) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+    }
+
+
+def figure(page: str, name: str, **labels: str) -> float:
+    """The sum of the samples of that name that have these labels."""
+    wanted = set(labels.items())
+    return sum(value for (each, had), value in samples(page).items() if each == name and wanted <= set(had))
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with serving() as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/api/v1/metrics"])
+def test_anyone_may_read_them_where_prometheus_looks_and_where_the_api_is(path: str) -> None:
+    with serving(public_catalogue="false") as client:
+        answer = client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert answer.headers["cache-control"] == "no-store"
+    assert figure(answer.text, "matinee_storage_up") == 1
+    assert figure(answer.text, "matinee_sync_age_seconds", entity="movies") == 86400
+    assert figure(answer.text, "matinee_process_memory_bytes") > 10_000_000
+
+
+def test_a_request_is_counted_by_its_route_and_never_by_its_path(client: Client) -> None:
+    def seen(**labels: str) -> float:
+        name = "matinee_request_duration_seconds_count"
+        return figure(client.get("/metrics").text, name, **labels)
+
+    route = {"path": "/api/v1/movies/{id}", "status_code": "200", "method": "GET"}
+    before, unknown = seen(**route), seen(path="none")
+    for number in (1, 2, 3):
+        client.get(f"/api/v1/movies/{number}")
+        client.request(f"ODD{number}", f"/api/v1/no/such/{number}")
+
+    assert seen(**route) - before == 3
+    assert seen(path="none") - unknown == 3
+    page = client.get("/metrics").text
+    assert "such" not in page
+    assert {dict(had)["method"] for (_, had) in samples(page) if "method" in dict(had)} <= METHODS | {"other"}
+
+
+def test_what_the_edge_refuses_is_counted_too(client: Client) -> None:
+    client.post("/api/v1/auth/login", content=b" " * 100_000)
+
+    name = "matinee_request_duration_seconds_count"
+    assert figure(client.get("/metrics").text, name, status_code="413") >= 1
+
+
+def test_each_use_of_the_store_is_timed_once() -> None:
+    def uses() -> float:
+        return figure(meter.page([]).decode(), "matinee_storage_seconds_count")
+
+    meter = open_meter()
+    store = SqliteStore(path=None, clock=noon, meter=meter)
+    store.prepare()
+    before = uses()
+    joined_in(store)
+    store.users.count()
+    store.close()
+
+    assert uses() - before == 2
+
+
+def test_people_are_counted_once_however_often_they_signed_in() -> None:
+    with place() as (client, _):
+        assert figure(client.get("/metrics").text, "matinee_active_users") == 0
+        for name in ("neo", "trinity"):
+            joined(client, name)
+            client.post(
+                "/api/v1/auth/login",
+                json={"email": f"{name}@example.com", "password": "follow the white rabbit"},
+            )
+        assert figure(client.get("/metrics").text, "matinee_active_users") == 2
+
+
+def test_they_are_shown_also_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with place() as (client, store):
+
+        def away(*_: object, **__: object) -> None:
+            raise StorageUnavailable("frozen")
+
+        monkeypatch.setattr(type(store.runs), "latest", away)
+        answer = client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert figure(answer.text, "matinee_storage_up") == 0
+    assert "matinee_active_users" not in answer.text
+
+
+def test_requests_to_tmdb_are_counted_by_what_came_of_them() -> None:
+    meter = open_meter()
+
+    def counted() -> dict[str, float]:
+        page = samples(meter.page([]).decode())
+        return {
+            dict(had)["outcome"]: value
+            for (name, had), value in page.items()
+            if name == "matinee_tmdb_requests_total"
+        }
+
+    faults = {
+        "limited": Fault("too_many"),
+        "server_error": Fault("server_error", status=503),
+        "not_found": Fault("answer", status=404, body={}),
+        "other_status": Fault("answer", status=422, body={}),
+        "connection_error": Fault("reset"),
+        "unusable": Fault("html"),
+        "refused": Fault("answer", status=401, body={}),
+    }
+    before = counted()
+    with TmdbSimulator() as tmdb:
+        source = TmdbMovieSource(
+            access_token="t", api_key=None, budget=Pace(1000), base_url=tmdb.url, meter=meter
+        )
+        source.ping()
+        for fault in faults.values():
+            tmdb.misbehave(fault)
+            with pytest.raises((SourceUnavailable, SourceRefused)):
+                source.ping()
+        source.close()
+    after = counted()
+
+    assert {name: after[name] - before.get(name, 0) for name in after} == dict.fromkeys([*faults, "ok"], 1)
+
+
+COUNTER = """
+import os, sys
+from entrypoints.container import open_meter
+
+meter = open_meter()
+meter.counted("tmdb", "ok", int(sys.argv[1]))
+meter.timed("storage", 0.02)
+meter.answered("GET", "/api/v1/movies", 200, 0.001)
+if sys.argv[2] == "fork":
+    child = os.fork()
+    if child == 0:
+        meter.counted("tmdb", "ok", 1000)
+        os._exit(0)
+    os.waitpid(child, 0)
+print("ready", flush=True)
+sys.stdin.readline()
+if sys.argv[2] == "page":
+    print(meter.page([]).decode())
+"""
+
+
+class Counting:
+    """A process that counts, and waits until it is told to go on."""
+
+    def __init__(self, directory: Path, amount: int, mode: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", COUNTER, str(amount), mode],
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        assert self.process.stdout.readline() == "ready\n"
+
+    def finish(self) -> str:
+        told, _ = self.process.communicate("\n", timeout=30)
+        assert self.process.returncode == 0
+        return told
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_processes_that_share_a_directory_are_one_to_prometheus(tmp_path: Path) -> None:
+    one, two = Counting(tmp_path, 3, "fork"), Counting(tmp_path, 5, "page")
+    page = two.finish()
+
+    assert figure(page, "matinee_tmdb_requests_total", outcome="ok") == 1008
+    assert figure(page, "matinee_storage_seconds_count") == 2
+    assert figure(page, "matinee_request_duration_seconds_count", path="/api/v1/movies") == 2
+    assert len([name for name, _ in samples(page) if name == "matinee_process_memory_bytes"]) == 2
+    one.finish()
+
+
+def test_the_counts_of_the_dead_stay_and_their_files_are_used_again(tmp_path: Path) -> None:
+    for amount in (1, 2, 4):
+        Counting(tmp_path, amount, "fork").kill()
+    page = Counting(tmp_path, 8, "page").finish()
+
+    assert figure(page, "matinee_tmdb_requests_total", outcome="ok") == 3015
+    assert len([name for name, _ in samples(page) if name == "matinee_process_memory_bytes"]) == 1
+    assert sorted(each.name for each in tmp_path.glob("*.slot")) == ["1.slot", "2.slot"]
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+def test_a_slot_is_one_processs_and_is_told_while_it_is_held(tmp_path: Path) -> None:
+    one, two = Slots(tmp_path / "metrics"), Slots(tmp_path / "metrics")
+
+    assert (one.mine(), two.mine(), one.mine()) == (1, 2, 1)
+    assert list(one.living()) == [(1, os.getpid()), (2, os.getpid())]
+    one.leave()
+    assert list(two.living()) == [(2, os.getpid())]
+    two.leave()

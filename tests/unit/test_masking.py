@@ -1,0 +1,153 @@
+"""What keeps secrets out of the log, against those who would get them in."""
+
+import json
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrypoints.masking import Mask, secrets_of
+from entrypoints.settings import Settings
+
+SECRET = 'k"ey\\with é and /slash+plus'
+SETTINGS = Settings(
+    jwt_secret="j" * 20 + "-signs-all-tokens",
+    tmdb_access_token="v4-token-of-tmdb",
+    tmdb_api_key="0123456789abcdef",
+    mongodb_uri="mongodb://matinee:m0ngo%21pw@a:1,b:2/matinee?replicaSet=rs0",
+    redis_url="redis://:r3dis/pw@127.0.0.1:6379/0",
+    queue_url="redis://worker:kju@127.0.0.1:6379/1",
+)
+
+
+def strangers(text: str) -> str:
+    """A text through a mask that knows no secret."""
+    return Mask([]).text(text)
+
+
+@pytest.mark.parametrize(
+    "secret", ["signs-all-tokens", "v4-token", "0123456789abcdef", "m0ngo!pw", "r3dis/pw"]
+)
+def test_every_secret_of_the_settings_is_blackened_wherever_it_stands(secret: str) -> None:
+    mask = Mask(secrets_of(SETTINGS))
+    whole = next(each for each in secrets_of(SETTINGS) if secret in each)
+
+    for text in (f"it is {whole}.", f"x{whole}y", f"{{'a': '{whole}'}}", repr(whole), json.dumps([whole])):
+        assert secret not in mask.text(text)
+
+
+def test_a_secret_is_known_however_it_is_spelt() -> None:
+    mask = Mask([SECRET])
+
+    for text in (SECRET, repr(SECRET), json.dumps(SECRET), "k%22ey%5Cwith+%C3%A9+and+%2Fslash%2Bplus"):
+        assert "slash" not in mask.text(text), text
+
+
+def test_a_short_password_does_not_blacken_half_of_every_word() -> None:
+    mask = Mask(secrets_of(SETTINGS))
+
+    assert mask.text("a kjustice, and kju alone") == "a kjustice, and *** alone"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Authorization: Bearer abc.def.SECRET", "Authorization: "),
+        ("authorization=Basic SECRET==", "authorization="),
+        ("[(b'authorization', b'Bearer SECRET'), (b'host', b'x')]", "[(b'authorization', b'"),
+        ("got bearer   SECRET-token-value", "got bearer   "),
+        ("mongodb://user:SECRET@host/db", "mongodb://"),
+        ("https://api.example/3/movie?api_key=SECRET&page=1", "https://api.example/3/movie?api_key="),
+        ("{'password': 'SECRET', 'a': 1}", "{'password': '"),
+        ('{"refresh_token": "SECRET"}', '{"refresh_token": "'),
+        ("new_password=SECRET", "new_password="),
+        ("JWT_SECRET : SECRET", "JWT_SECRET : "),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJTRUNSRVQifQ.SECRETSECRET", ""),
+        ("8e7b1c04d9b44b6f9a2d3c51.SECRETk3v0cXb5J1nQe8y0000", ""),
+        ("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$SECRET", ""),
+    ],
+)
+def test_what_looks_like_a_secret_is_blackened_though_nobody_knows_it(text: str, kept: str) -> None:
+    masked = strangers(text)
+
+    assert "CRET" not in masked.replace("JWT_SECRET", "")
+    assert masked.startswith(kept)
+    assert "***" in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TMDB refuses the credential, check TMDB_ACCESS_TOKEN (401)",
+        "GET /api/v1/movies/603",
+        "2 of 3 pages",
+        "http://127.0.0.1:8080/api/v1/docs",
+        "The Secret Garden",
+    ],
+)
+def test_what_is_no_secret_is_left_alone(text: str) -> None:
+    assert strangers(text) == text
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "Authorization", "refresh_token", "set-cookie"])
+def test_a_field_with_the_name_of_a_secret_shows_nothing(name: str) -> None:
+    assert Mask([]).field(name, {"deep": ["SECRET"]}) == "***"
+    assert Mask([]).value({"headers": {name: "SECRET"}}) == {"headers": {name: "***"}}
+
+
+def test_an_empty_secret_blackens_nothing() -> None:
+    assert Mask(["", ""]).text("abc") == "abc"
+    assert Mask([]).field("token", None) is None
+
+
+class Odd:
+    """Something that shows its secrets."""
+
+    def __repr__(self) -> str:
+        return "Odd(password='SECRET', url=redis://:SECRET@h)"
+
+
+def test_whatever_a_field_holds_becomes_plain_and_shows_no_secret() -> None:
+    mask = Mask(["SECRET-value"])
+    deep: Any = "SECRET-value"
+    for _ in range(8):
+        deep = [deep]
+    told = mask.value(
+        {"odd": Odd(), "bytes": b"SECRET-value", "error": ValueError("SECRET-value"), "deep": deep,
+         1: {2.5, "SECRET-value"}, "SECRET-value": 1, "nan": float("nan"), "fine": [1.5, None, True]}
+    )  # fmt: skip
+
+    written = msgspec.json.encode(told).decode()
+    assert "SECRET" not in written
+    assert '"nan":"nan"' in written
+    assert '"fine":[1.5,null,true]' in written
+
+
+def test_characters_that_fake_lines_or_move_the_cursor_are_spelt_out() -> None:
+    told = Mask([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
+
+    assert told == r"a\r\x1b[2J\x00\u2028\ud800\x85b" + "\n\tc"
+
+
+@given(st.text(), st.text(min_size=1))
+def test_no_text_gets_a_secret_through(around: str, secret: str) -> None:
+    mask = Mask([f"<{secret}-long-enough>"])
+
+    assert f"<{secret}-long-enough>" not in mask.text(f"{around}<{secret}-long-enough>{around}")
+
+
+@pytest.mark.parametrize(
+    "piece", ["token", "password=", "bearer ", "://", "a", "eyJ", "authorization ", "$argon2"]
+)
+def test_no_input_makes_it_slow(piece: str) -> None:
+    def took(text: str) -> float:
+        began = perf_counter()
+        strangers(text)
+        return perf_counter() - began
+
+    short, long = piece * 2_000, piece * 20_000
+    ratio = min(took(long) for _ in range(3)) / max(min(took(short) for _ in range(5)), 1e-4)
+    assert ratio < 60, "it grows faster than the text"
