@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from domain import users
 from domain.ids import NewId, SessionId, UserId, is_id
-from domain.ports import AccessTokens, Clock, PasswordHasher, SessionRepository, UserRepository
+from domain.ports import AccessTokens, Changes, Clock, PasswordHasher, SessionRepository, UserRepository
 from domain.users import (
     AdminsOnly,
     Caller,
@@ -223,11 +223,13 @@ class DeleteAccount:
 
     users: UserRepository
     hasher: PasswordHasher
+    changes: Changes
 
     def __call__(self, *, caller: Caller, password: str) -> None:
         """Raises WrongPassword, LastAdmin."""
         confirm(self.hasher, caller, password)
-        self.users.remove(caller.user.id)
+        with self.changes.everything():  # all the movies that the account had rated, and the lists of raters
+            self.users.remove(caller.user.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

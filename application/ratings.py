@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domain.ids import MovieId, MovieRef, NewId, RatingId, UserId
 from domain.movies import Movie
-from domain.ports import Clock, MovieRepository, RatingRepository, UserRepository
+from domain.ports import Changes, Clock, MovieRepository, RatingRepository, UserRepository
 from domain.ratings import Drift, NotYourRating, Rating, RatingOrder, Score, Tally
 from domain.texts import KEPT, Kept, written
 from domain.users import User
@@ -41,6 +41,7 @@ class RateMovie:
 
     ratings: RatingRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
     new_id: NewId
 
@@ -48,7 +49,9 @@ class RateMovie:
         """Raises MovieNotFound, AlreadyRated, TextUnfit."""
         text, rated = written("review", review), self.movies.get(movie)
         rating = _fresh(self.new_id, self.clock, user, rated, score, text)
-        return Rated(rating=rating, movie=rated, user=user, tally=self.ratings.add(rating), created=True)
+        with self.changes.ratings([rated.id]):
+            tally = self.ratings.add(rating)
+        return Rated(rating=rating, movie=rated, user=user, tally=tally, created=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ class SetRating:
 
     ratings: RatingRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
     new_id: NewId
 
@@ -64,7 +68,8 @@ class SetRating:
         """Raises MovieNotFound, TextUnfit."""
         text, rated = written("review", review), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, rated, score, text)
-        rating, tally, created = self.ratings.put(wanted)
+        with self.changes.ratings([rated.id]):
+            rating, tally, created = self.ratings.put(wanted)
         return Rated(rating=rating, movie=rated, user=user, tally=tally, created=created)
 
 
@@ -74,6 +79,7 @@ class ChangeRating:
 
     ratings: RatingRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
 
     def __call__(
@@ -81,11 +87,12 @@ class ChangeRating:
     ) -> Rated:
         """A review of None is removed. Raises RatingNotFound, NotYourRating, TextUnfit."""
         text = review if isinstance(review, Kept) else written("review", review)
-        now = self.clock()
-        changed, tally = self.ratings.change(
-            rating, user.id, lambda before: before.changed(now, score=score, review=text)
-        )
-        return Rated(rating=changed, movie=self.movies.get(changed.movie), user=user, tally=tally)
+        now, movie = self.clock(), self.ratings.get(rating).movie  # which a rating never changes
+        with self.changes.ratings([movie]):
+            changed, tally = self.ratings.change(
+                rating, user.id, lambda before: before.changed(now, score=score, review=text)
+            )
+        return Rated(rating=changed, movie=self.movies.get(movie), user=user, tally=tally)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +100,12 @@ class WithdrawRating:
     """Take back one's own rating."""
 
     ratings: RatingRepository
+    changes: Changes
 
     def __call__(self, *, user: User, rating: RatingId) -> None:
         """Raises RatingNotFound, NotYourRating."""
-        self.ratings.remove(rating, user.id)
+        with self.changes.ratings([self.ratings.get(rating).movie]):
+            self.ratings.remove(rating, user.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +114,13 @@ class UnrateMovie:
 
     ratings: RatingRepository
     movies: MovieRepository
+    changes: Changes
 
     def __call__(self, *, user: User, movie: MovieRef) -> None:
         """Raises MovieNotFound."""
-        self.ratings.remove_from(self.movies.get(movie).id, user.id)
+        unrated = self.movies.get(movie).id
+        with self.changes.ratings([unrated]):
+            self.ratings.remove_from(unrated, user.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,10 +183,15 @@ class VerifyRatings:
     """Recount every movie's tally."""
 
     ratings: RatingRepository
+    changes: Changes
 
     def __call__(self, *, repair: bool = False) -> list[Drift]:
         """The movies whose tally was wrong; with `repair` they are right now."""
-        return self.ratings.drifts(repair=repair)
+        wrong: list[MovieId] = []
+        with self.changes.ratings(wrong):
+            drifts = self.ratings.drifts(repair=repair)
+            wrong += [drift.movie for drift in drifts]
+        return drifts
 
 
 def _fresh(new_id: NewId, clock: Clock, user: User, movie: Movie, score: Score, review: str | None) -> Rating:

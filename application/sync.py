@@ -1,186 +1,37 @@
-"""Keeping the catalogue in step with a source: one use case for each kind of run, and the frame that they
-share.
+"""Keeping the catalogue in step with a source: one use case for each kind of run.
 
-The frame takes the lock, closes a dead predecessor, and sees to it that every run ends in a closed record. A
-page and the counts that tell of it are stored in one step, so a process killed at any moment leaves a record
-that is true.
+A page and the counts that tell of it are stored in one step, so a process killed at any moment leaves a
+record that is true.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from threading import Event, Thread
 
-from domain.errors import StorageUnavailable
-from domain.ids import LARGEST_TMDB_NUMBER, NewId, RunId
+from application.sync_frame import Journal, SyncFrame, Watch, unwatched
+from domain.ids import LARGEST_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
-from domain.ports import Clock, GenreRepository, Locks, MovieRepository, MovieSource, SyncRunRepository
+from domain.ports import Changes, Clock, GenreRepository, MovieRepository
 from domain.sync import (
     PAGES_OF_A_LIST,
+    REFRESHED_WITHIN,
+    TEXTS_KEPT_FOR,
     Detail,
     Entity,
     Gone,
     Harvest,
-    RunClosed,
-    SourceRefused,
-    SourceUnavailable,
     SyncRun,
-    SyncRunning,
     days_to_ask,
 )
 
-LOCK_LASTS = timedelta(seconds=9)
-"""A holder that has not been heard of for so long is dead."""
-
-HEARTBEAT = LOCK_LASTS / 3
-"""How often a living holder says so."""
-
-GLANCE = timedelta(seconds=0.2)
-"""How often a newcomer looks whether the holder still lives."""
-
-HOPELESS = 3
-"""A run whose first pages failed, so many in a row, is given up: the source is away."""
-
 REFRESHED_AT_ONCE = 100
-"""Movies a page when all that we hold is refreshed."""
+"""Movies a page when they are refreshed by number."""
 
-Watch = Callable[[SyncRun], None]
-"""Told of a run's record whenever it has changed."""
+LOOKED_BACK_OVER = 50
+"""Runs of all kinds among which one that failed of late is to be found."""
 
-
-def unwatched(run: SyncRun) -> None:
-    """Watch nothing."""
-
-
-@dataclass(slots=True)
-class Journal:
-    """A run in progress: its latest record, kept in the store and shown to whoever watches."""
-
-    run: SyncRun
-    runs: SyncRunRepository
-    source: MovieSource
-    watch: Watch
-    _counted: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._counted = self.source.requests()
-
-    def bound(self, last_page: int) -> None:
-        """Learn where the list ends."""
-        self.run = self.run.bounded(last_page)
-        self.watch(self.run)
-
-    def stored(self, run: SyncRun) -> None:
-        """Take over the record that was stored with a page."""
-        self.run = run
-        self.watch(run)
-
-    def new_requests(self) -> int:
-        """The requests sent since this was last asked."""
-        before, self._counted = self._counted, self.source.requests()
-        return self._counted - before
-
-    @contextmanager
-    def reading(self, page: int) -> Iterator[None]:
-        """A page that cannot be read is counted and named, and does not stop the others, unless all first
-        ones fail.
-        """
-        try:
-            yield
-        except SourceUnavailable as error:
-            self.run = self.run.missed(page, str(error), self.new_requests())
-            self.runs.save(self.run)
-            self.watch(self.run)
-            if self.run.pages_failed >= HOPELESS and not self.run.done:
-                raise
-
-    def fail(self, at: datetime, reason: str) -> None:
-        """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
-        self.close(self.run.failed(at, reason, requests=self.new_requests()))
-
-    def close(self, run: SyncRun) -> None:
-        """Record the end."""
-        self.runs.save(run)
-        self.run = run
-        self.watch(run)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncFrame:
-    """What surrounds every run: one of a kind at a time, and no run without an end."""
-
-    source: MovieSource
-    runs: SyncRunRepository
-    locks: Locks
-    clock: Clock
-    new_id: NewId
-
-    @contextmanager
-    def run(self, entity: Entity, watch: Watch) -> Iterator[Journal]:
-        """Begin a run and see it through to a closed record.
-
-        Raises SyncRunning if another holder lives. The source's refusal or absence closes the run as failed;
-        anything else that breaks in does too, and goes on upward.
-        """
-        fresh = SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
-        with self._alone(entity, fresh.id):
-            run = fresh.following(self._predecessor(entity))
-            self.runs.add(run)
-            journal = Journal(run, self.runs, self.source, watch)
-            try:
-                yield journal
-            except RunClosed:
-                journal.run = self.runs.get(run.id)
-            except (SourceRefused, SourceUnavailable) as error:
-                journal.fail(self.clock(), str(error))
-            except BaseException:
-                self._interrupted(journal)
-                raise
-            else:
-                journal.close(journal.run.finished(self.clock()))
-
-    def _interrupted(self, journal: Journal) -> None:
-        """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
-        so.
-        """
-        with suppress(StorageUnavailable, RunClosed):
-            journal.fail(self.clock(), "interrupted")
-
-    def _predecessor(self, entity: Entity) -> SyncRun | None:
-        """The run before; one that is still open has lost its lock, so its process is dead."""
-        last = self.runs.latest(entity)
-        if last and last.running:
-            last = last.failed(self.clock(), "its process died")
-            self.runs.save(last)
-        return last
-
-    @contextmanager
-    def _alone(self, entity: Entity, holder: RunId) -> Iterator[None]:
-        name = f"sync:{entity}"
-        self._acquire(entity, name, holder)
-        over = Event()
-        Thread(target=self._beat, args=(name, holder, over), daemon=True).start()
-        try:
-            yield
-        finally:
-            over.set()
-            with suppress(StorageUnavailable):  # the lock lapses by itself
-                self.locks.release(name, holder)
-
-    def _acquire(self, entity: Entity, name: str, holder: RunId) -> None:
-        """Wait for a silent holder's time to end; one that renews it lives, and is left alone."""
-        expected = ends = self.locks.acquire(name, holder, LOCK_LASTS)
-        while ends is not None:
-            if ends != expected:
-                raise SyncRunning(entity)
-            Event().wait(GLANCE.total_seconds())
-            ends = self.locks.acquire(name, holder, LOCK_LASTS)
-
-    def _beat(self, name: str, holder: RunId, over: Event) -> None:
-        while not over.wait(HEARTBEAT.total_seconds()):
-            with suppress(StorageUnavailable):  # a beat missed; the next may come in time
-                self.locks.renew(name, holder, LOCK_LASTS)
+CLEARED_AT_ONCE = 200
+"""Movies a step when texts are cleared: other writers get in between."""
 
 
 @dataclass(slots=True)
@@ -236,16 +87,16 @@ class SyncGenres:
     frame: SyncFrame
     genres: GenreRepository
 
-    def __call__(self, *, watch: Watch = unwatched) -> SyncRun:
+    def __call__(self, *, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
         """Return the closed run. Raises SyncRunning."""
-        with self.frame.run(Entity.GENRES, watch) as journal:
+        with self.frame.run(Entity.GENRES, watch, queued) as journal:
             journal.bound(1)
             with journal.reading(1):
                 facts = self.frame.source.genres()
                 harvest = Harvest(
                     page=1, at=self.frame.clock(), genres=facts, requests=journal.new_requests()
                 )
-                journal.stored(self.genres.store(harvest, journal.run))
+                journal.store(self.genres, harvest)
         return journal.run
 
 
@@ -258,9 +109,9 @@ class SyncMovies:
     frame: SyncFrame
     movies: MovieRepository
 
-    def __call__(self, *, pages: int, watch: Watch = unwatched) -> SyncRun:
+    def __call__(self, *, pages: int, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
         """Read up to so many pages; return the closed run. Raises SyncRunning."""
-        with self.frame.run(Entity.MOVIES, watch) as journal:
+        with self.frame.run(Entity.MOVIES, watch, queued) as journal:
             journal.bound(min(pages, journal.run.last_page or PAGES_OF_A_LIST, PAGES_OF_A_LIST))
             seen: set[int] = set()
             for page in journal.run.pages_left:
@@ -283,33 +134,42 @@ class SyncMovies:
         ):
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.stored(self.movies.store(harvest, journal.run))
+        journal.store(self.movies, harvest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncChanges:
-    """Read anew those of our movies that changed at the source since the last complete run.
+    """Read anew those of our movies that changed at the source since the last complete run, and those of
+    which it has not spoken for months.
 
-    If that is longer ago than the source can tell, or never was, all that we hold is read anew.
+    If that run is longer ago than the source can tell, or never was, all that we hold is read anew.
     """
 
     frame: SyncFrame
     movies: MovieRepository
 
-    def __call__(self, *, watch: Watch = unwatched) -> SyncRun:
+    def __call__(self, *, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
         """Return the closed run. Raises SyncRunning."""
         runs = self.frame.runs
         last_good = runs.latest(Entity.CHANGES, completed=True) or runs.latest(Entity.MOVIES, completed=True)
-        before = runs.latest(Entity.CHANGES)
-        with self.frame.run(Entity.CHANGES, watch) as journal:
+        with self.frame.run(Entity.CHANGES, watch, queued) as journal:
             days = days_to_ask(last_good, journal.run.started_at)
             if days:
-                self._changed(days, journal)
+                pages = self._changed(days, journal)
+                self._silent(journal.run.started_at - REFRESHED_WITHIN, journal, pages)
             else:
-                self._all(before, journal)
+                # What a failed run of late has refreshed is left out, so that being killed again and again
+                # still gets on.
+                self._silent(journal.run.resuming_from(self._before(journal.run)), journal)
         return journal.run
 
-    def _changed(self, days: tuple[date, date], journal: Journal) -> None:
+    def _before(self, run: SyncRun) -> SyncRun | None:
+        """The run of this kind that began before; it counts only if it is recent."""
+        recent = self.frame.runs.recent(LOOKED_BACK_OVER)
+        return next((each for each in recent if each.entity is run.entity and each.id != run.id), None)
+
+    def _changed(self, days: tuple[date, date], journal: Journal) -> int:
+        """Read what changed within some days; return how many pages that took."""
         asked, seen = [(*days, 1)], set[int]()
         for number, (first, last, page) in enumerate(asked, 1):
             journal.bound(len(asked))
@@ -322,16 +182,14 @@ class SyncChanges:
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
                 self._refresh(number, [n for n in dict.fromkeys(ours) if n not in seen], len(ours), journal)
                 seen.update(ours)
+        return len(asked)
 
-    def _all(self, before: SyncRun | None, journal: Journal) -> None:
-        """What a failed run of late has refreshed is left out, so that being killed again and again still
-        gets on.
-        """
-        since = journal.run.resuming_from(before)
+    def _silent(self, since: datetime, journal: Journal, pages: int = 0) -> None:
+        """Read what the source has not spoken of since then, as pages behind those that were read."""
         numbers = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
         chunks = [numbers[at : at + REFRESHED_AT_ONCE] for at in range(0, len(numbers), REFRESHED_AT_ONCE)]
-        journal.bound(len(chunks))
-        for page, chunk in enumerate(chunks, 1):
+        journal.bound(pages + len(chunks))
+        for page, chunk in enumerate(chunks, pages + 1):
             self._refresh(page, chunk, len(chunk), journal)
 
     def _refresh(self, page: int, numbers: Sequence[int], rows: int, journal: Journal) -> None:
@@ -339,7 +197,35 @@ class SyncChanges:
         for detail in self.frame.source.details(numbers):
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.stored(self.movies.store(harvest, journal.run))
+        journal.store(self.movies, harvest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep came to: the run that refreshed what it could, and how many movies lost their texts."""
+
+    run: SyncRun
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepCatalogue:
+    """Keep no text of TMDB's longer than its terms allow: refresh what is old, clear what could not be."""
+
+    sync_changes: SyncChanges
+    movies: MovieRepository
+    changes: Changes
+    clock: Clock
+
+    def __call__(self) -> Swept:
+        """Raises SyncRunning, and then nothing is cleared: what is being refreshed may be in time."""
+        run = self.sync_changes()
+        now = self.clock()
+        cleared = 0
+        with self.changes.everything():
+            while step := self.movies.clear_texts(now - TEXTS_KEPT_FOR, now, CLEARED_AT_ONCE):
+                cleared += step
+        return Swept(run=run, cleared=cleared)
 
 
 def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:

@@ -7,7 +7,14 @@ from typing import TypeVar
 
 from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
-from domain.ports import Clock, GenreRepository, MovieRepository, RatingRepository, WatchlistRepository
+from domain.ports import (
+    Changes,
+    Clock,
+    GenreRepository,
+    MovieRepository,
+    RatingRepository,
+    WatchlistRepository,
+)
 from domain.ratings import Rating, RatingOrder
 from domain.texts import KEPT, Kept, written
 from domain.users import User
@@ -43,6 +50,7 @@ class AddToWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
     new_id: NewId
 
@@ -50,7 +58,8 @@ class AddToWatchlist:
         """Raises MovieNotFound, AlreadyListed, WatchlistFull, TextUnfit."""
         text, listed = written("note", note), self.movies.get(movie)
         item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
-        self.watchlist.add(item)
+        with self.changes.watchlist(user.id):
+            self.watchlist.add(item)
         return Listed(item=item, movie=listed, created=True)
 
 
@@ -60,6 +69,7 @@ class SetOnWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
     new_id: NewId
 
@@ -67,7 +77,8 @@ class SetOnWatchlist:
         """Raises MovieNotFound, WatchlistFull, TextUnfit."""
         text, listed = written("note", note), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
-        item, created = self.watchlist.put(wanted)
+        with self.changes.watchlist(user.id):
+            item, created = self.watchlist.put(wanted)
         return Listed(item=item, movie=listed, created=created)
 
 
@@ -77,6 +88,7 @@ class ChangeItem:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
 
     def __call__(
@@ -85,9 +97,10 @@ class ChangeItem:
         """A note of None is removed. Raises ItemNotFound, NotYourItem, TextUnfit."""
         text = note if isinstance(note, Kept) else written("note", note)
         now = self.clock()
-        changed = self.watchlist.change(
-            item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
-        )
+        with self.changes.watchlist(user.id):
+            changed = self.watchlist.change(
+                item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
+            )
         return Listed(item=changed, movie=self.movies.get(changed.movie))
 
 
@@ -97,12 +110,14 @@ class ToggleFavorite:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    changes: Changes
     clock: Clock
 
     def __call__(self, *, user: User, item: ItemId) -> Listed:
         """Raises ItemNotFound, NotYourItem."""
         now = self.clock()
-        changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
+        with self.changes.watchlist(user.id):
+            changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
         return Listed(item=changed, movie=self.movies.get(changed.movie))
 
 
@@ -111,10 +126,12 @@ class RemoveItem:
     """Delete one's own item."""
 
     watchlist: WatchlistRepository
+    changes: Changes
 
     def __call__(self, *, user: User, item: ItemId) -> None:
         """Raises ItemNotFound, NotYourItem."""
-        self.watchlist.remove(item, user.id)
+        with self.changes.watchlist(user.id):
+            self.watchlist.remove(item, user.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +140,13 @@ class TakeOffWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    changes: Changes
 
     def __call__(self, *, user: User, movie: MovieRef) -> None:
         """Raises MovieNotFound."""
-        self.watchlist.remove_from(self.movies.get(movie).id, user.id)
+        listed = self.movies.get(movie).id
+        with self.changes.watchlist(user.id):
+            self.watchlist.remove_from(listed, user.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,13 @@ class Movie:
             return replace(self, synced_at=at)
         return replace(self, removed_at=at, updated_at=at, synced_at=at)
 
+    def cleared(self, at: datetime) -> "Movie":
+        """This movie without its source's texts and pictures. What it is called and counted by stays, so that
+        users still recognize what they rated and listed; `synced_at` too, since no source has spoken.
+        """
+        facts = replace(self.facts, overview=None, poster_path=None, backdrop_path=None)
+        return self if facts == self.facts else replace(self, facts=facts, updated_at=at)
+
     def wants_details(self, listed: MovieFacts) -> bool:
         """Whether a list's word on this movie is a reason to read its own page: news, or a runtime still
         unknown.

@@ -3,7 +3,7 @@
     in-progress ──> success     every page and every movie was read
                 ──> partial     something could not be read; `problems` names it
                 ──> failed      nothing could be read, the run was refused, or its process died
-                ──> cancelled   someone stopped it
+                ──> cancelled   someone stopped it, or it could not be queued
 
 A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts
 only the pages that were left.
@@ -27,6 +27,12 @@ LONGEST_CHANGES = timedelta(days=14)
 
 RESUMABLE_FOR = timedelta(hours=12)
 """A failed run older than this is not taken up: the lists will have moved on, and all pages are read anew."""
+
+REFRESHED_WITHIN = timedelta(days=150)
+"""What a source has not spoken of for so long is read anew, even if it says that nothing has changed."""
+
+TEXTS_KEPT_FOR = timedelta(days=180)
+"""Texts and pictures of TMDB's may be kept for six months (its terms of use) after it last spoke of them."""
 
 PROBLEMS_NAMED = 20
 """So many problems are spelt out in a run's `error`; of the others it gives the number."""
@@ -197,6 +203,13 @@ class SyncRun:
         return self.status is Status.IN_PROGRESS
 
     @property
+    def wanted(self) -> bool:
+        """Whether whoever finds it in a queue has anything to do: it has neither ended well nor been
+        cancelled.
+        """
+        return self.status in (Status.IN_PROGRESS, Status.FAILED)
+
+    @property
     def complete(self) -> bool:
         """Whether it read every page: what it did not name as a problem is up to date as of its start."""
         return self.status in (Status.SUCCESS, Status.PARTIAL) and not self.pages_failed
@@ -227,8 +240,13 @@ class SyncRun:
         return f"{named}; and {more} more" if more > 0 else named
 
     def following(self, failed: "SyncRun | None") -> "SyncRun":
-        """This run, just begun, taking up the pages that a failed one left, if that is recent enough."""
+        """This run, just begun, taking up the pages that a failed one left, if that is recent enough.
+
+        Changes have none to take up: their pages are numbered anew by every run.
+        """
         if failed is None or failed.status is not Status.FAILED or not failed.done | failed.inherited:
+            return self
+        if self.entity is Entity.CHANGES:
             return self
         if failed.entity is not self.entity or self.started_at - failed.started_at > RESUMABLE_FOR:
             return self
@@ -283,9 +301,10 @@ class SyncRun:
         closed = self._closed(Status.FAILED, at)
         return replace(closed, problems=(reason, *self.problems), requests=self.requests + requests)
 
-    def cancelled(self, at: datetime) -> "SyncRun":
-        """This run, stopped by someone."""
-        return self._closed(Status.CANCELLED, at)
+    def cancelled(self, at: datetime, reason: str | None = None) -> "SyncRun":
+        """This run, which nobody wants any more; `reason` tells why, if that is not plain."""
+        closed = self._closed(Status.CANCELLED, at)
+        return replace(closed, problems=(reason, *self.problems)) if reason else closed
 
     def _closed(self, status: Status, at: datetime) -> "SyncRun":
         if not self.running:

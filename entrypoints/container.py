@@ -1,11 +1,11 @@
 """The composition root: the only place that knows which adapter stands behind which port."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
@@ -14,12 +14,18 @@ from dependency_injector.providers import Provider
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.metrics.prometheus import PrometheusMeter
+from adapters.redis import embedded
+from adapters.redis.budget import RedisBookings
+from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
+from adapters.redis.limits import RedisLimits
+from adapters.redis.link import RedisLink
 from adapters.redis.probe import probe
+from adapters.redis.queue import RqJobs
 from adapters.security.passwords import Argon2PasswordHasher, is_common
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
 from adapters.sqlite.store import SqliteStore
-from adapters.tmdb.budget import Pace
+from adapters.tmdb.budget import Pace, at_once
 from adapters.tmdb.source import TmdbMovieSource
 from application.accounts import (
     Authenticate,
@@ -51,8 +57,10 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
-from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies
-from application.watching import LastWord, TakeReadings
+from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame
+from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
+from application.watching import LastWord, Ping, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -69,8 +77,10 @@ from domain.errors import Unavailable
 from domain.ids import NewId
 from domain.ports import (
     AccessTokens,
+    Changes,
     Clock,
     GenreRepository,
+    Jobs,
     Locks,
     Meter,
     MovieRepository,
@@ -90,6 +100,7 @@ from entrypoints.settings import Settings
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which processes that are scraped as one know the directory that they share."""
+T = TypeVar("T")
 
 
 class Stores(Store, Protocol):
@@ -137,8 +148,38 @@ def open_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
     return SqliteStore(path=settings.data_path / "matinee.db", clock=clock, meter=meter)
 
 
-def open_source(settings: Settings, meter: Meter) -> MovieSource:
-    """TMDB where a credential is set, else the demo catalogue."""
+def redis_address(settings: Settings) -> str | None:
+    """Where Redis answers, if anywhere: at REDIS_URL, else where a `serve` beside us runs the bundled one."""
+    return settings.redis_url or embedded.address(settings.data_path)
+
+
+def open_link(settings: Settings, meter: Meter) -> RedisLink | None:
+    """The way to Redis, if there is one; nothing is connected before it is used."""
+    address = redis_address(settings)
+    if address is None:
+        return None
+    return RedisLink(address, forget=forget_everything, observe=lambda seconds: meter.timed("redis", seconds))
+
+
+def ping_of(link: RedisLink | None) -> Ping | None:
+    """How to see whether Redis answers."""
+    return link.ping if link else None
+
+
+def changes_over(link: RedisLink | None) -> Changes:
+    """Who has copies forgotten: those in Redis are the only ones."""
+    return RedisChanges(link) if link else system.NoCopies()
+
+
+def answers_over(
+    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+) -> RedisAnswers[T]:
+    """The cache of answers, which `dump` and `load` turn into bytes and back."""
+    return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
+
+
+def open_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
+    """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
     return TmdbMovieSource(
@@ -146,7 +187,7 @@ def open_source(settings: Settings, meter: Meter) -> MovieSource:
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
-        budget=Pace(settings.tmdb_requests_per_second),
+        budget=Pace(settings.tmdb_requests_per_second, book=RedisBookings(link) if link else at_once),
         meter=meter,
     )
 
@@ -154,6 +195,17 @@ def open_source(settings: Settings, meter: Meter) -> MovieSource:
 def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
     """How TMDB is doing, where it is asked at all."""
     return LastWord(source.ping) if settings.has_tmdb_credential else None
+
+
+class Queued(Jobs, Protocol):
+    """A job queue that can be let go of."""
+
+    def close(self) -> None: ...
+
+
+def open_queue(settings: Settings) -> Queued:
+    """The job queue, which is none if there is no address for it."""
+    return RqJobs(settings.queue_url or redis_address(settings))
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -179,7 +231,13 @@ class Container(DeclarativeContainer):
 
     meter: Provider[Metrics] = providers.Singleton(open_meter)
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, meter)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, settings, meter)
+    changes: Provider[Changes] = providers.Singleton(changes_over, link)
+    counter: Provider[RedisLimits] = providers.Singleton(
+        RedisLimits, link, providers.Callable(redis_address, settings)
+    )
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter)
+    jobs: Provider[Queued] = providers.Singleton(open_queue, settings)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -197,11 +255,26 @@ class Container(DeclarativeContainer):
     )
 
     frame: Provider[SyncFrame] = providers.Factory(
-        SyncFrame, source=source, runs=runs, locks=locks, clock=clock, new_id=new_id
+        SyncFrame, source=source, runs=runs, locks=locks, changes=changes, clock=clock, new_id=new_id
     )
     sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
     sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
     sync_changes: Provider[SyncChanges] = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    sweep_catalogue: Provider[SweepCatalogue] = providers.Factory(
+        SweepCatalogue, sync_changes=sync_changes, movies=movies, changes=changes, clock=clock
+    )
+    start_sync: Provider[StartSync] = providers.Factory(StartSync, frame=frame, jobs=jobs)
+    do_sync: Provider[DoSync] = providers.Factory(
+        DoSync,
+        runs=runs,
+        sync_genres=sync_genres,
+        sync_movies=sync_movies,
+        sync_changes=sync_changes,
+        pages=settings.provided.tmdb_sync_pages,
+    )
+    cancel_sync: Provider[CancelSync] = providers.Factory(CancelSync, frame=frame, clock=clock)
+    list_runs: Provider[ListRuns] = providers.Factory(ListRuns, runs=runs)
+    get_run: Provider[GetRun] = providers.Factory(GetRun, runs=runs)
 
     totals: Provider[Totals] = providers.Singleton(Totals, movies=movies, clock=clock)
     browse_movies: Provider[BrowseMovies] = providers.Factory(
@@ -213,14 +286,25 @@ class Container(DeclarativeContainer):
     get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
     check_health: Provider[CheckHealth] = providers.Factory(
-        CheckHealth, database=store.provided.ping, runs=runs, clock=clock, tmdb=tmdb
+        CheckHealth,
+        database=store.provided.ping,
+        runs=runs,
+        clock=clock,
+        redis=providers.Callable(ping_of, link),
+        tmdb=tmdb,
     )
     take_readings: Provider[TakeReadings] = providers.Factory(
-        TakeReadings, runs=runs, sessions=sessions, clock=clock
+        TakeReadings, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
 
     doctor: Provider[Doctor] = providers.Factory(
-        Doctor, settings=settings, store=store, source=source, clock=clock, probe=providers.Object(probe)
+        Doctor,
+        settings=settings,
+        redis=providers.Callable(redis_address, settings),
+        store=store,
+        source=source,
+        clock=clock,
+        probe=providers.Object(probe),
     )
 
     signing_in: Provider[Sessions] = providers.Factory(
@@ -248,22 +332,28 @@ class Container(DeclarativeContainer):
     change_password: Provider[ChangePassword] = providers.Factory(
         ChangePassword, users=users, sessions=sessions, hasher=hasher, is_common=is_common, clock=clock
     )
-    delete_account: Provider[DeleteAccount] = providers.Factory(DeleteAccount, users=users, hasher=hasher)
+    delete_account: Provider[DeleteAccount] = providers.Factory(
+        DeleteAccount, users=users, hasher=hasher, changes=changes
+    )
     list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
     change_user: Provider[ChangeUser] = providers.Factory(ChangeUser, users=users, clock=clock)
     promote_user: Provider[PromoteUser] = providers.Factory(PromoteUser, users=users, change_user=change_user)
 
     rate_movie: Provider[RateMovie] = providers.Factory(
-        RateMovie, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+        RateMovie, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     set_rating: Provider[SetRating] = providers.Factory(
-        SetRating, ratings=ratings, movies=movies, clock=clock, new_id=new_id
+        SetRating, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     change_rating: Provider[ChangeRating] = providers.Factory(
-        ChangeRating, ratings=ratings, movies=movies, clock=clock
+        ChangeRating, ratings=ratings, movies=movies, changes=changes, clock=clock
     )
-    withdraw_rating: Provider[WithdrawRating] = providers.Factory(WithdrawRating, ratings=ratings)
-    unrate_movie: Provider[UnrateMovie] = providers.Factory(UnrateMovie, ratings=ratings, movies=movies)
+    withdraw_rating: Provider[WithdrawRating] = providers.Factory(
+        WithdrawRating, ratings=ratings, changes=changes
+    )
+    unrate_movie: Provider[UnrateMovie] = providers.Factory(
+        UnrateMovie, ratings=ratings, movies=movies, changes=changes
+    )
     get_rating: Provider[GetRating] = providers.Factory(GetRating, ratings=ratings, movies=movies)
     list_my_ratings: Provider[ListMyRatings] = providers.Factory(
         ListMyRatings, ratings=ratings, movies=movies
@@ -271,23 +361,25 @@ class Container(DeclarativeContainer):
     list_movie_ratings: Provider[ListMovieRatings] = providers.Factory(
         ListMovieRatings, ratings=ratings, movies=movies, users=users
     )
-    verify_ratings: Provider[VerifyRatings] = providers.Factory(VerifyRatings, ratings=ratings)
+    verify_ratings: Provider[VerifyRatings] = providers.Factory(
+        VerifyRatings, ratings=ratings, changes=changes
+    )
 
     add_to_watchlist: Provider[AddToWatchlist] = providers.Factory(
-        AddToWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+        AddToWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     set_on_watchlist: Provider[SetOnWatchlist] = providers.Factory(
-        SetOnWatchlist, watchlist=watchlists, movies=movies, clock=clock, new_id=new_id
+        SetOnWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
     change_item: Provider[ChangeItem] = providers.Factory(
-        ChangeItem, watchlist=watchlists, movies=movies, clock=clock
+        ChangeItem, watchlist=watchlists, movies=movies, changes=changes, clock=clock
     )
     toggle_favorite: Provider[ToggleFavorite] = providers.Factory(
-        ToggleFavorite, watchlist=watchlists, movies=movies, clock=clock
+        ToggleFavorite, watchlist=watchlists, movies=movies, changes=changes, clock=clock
     )
-    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists)
+    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
     take_off_watchlist: Provider[TakeOffWatchlist] = providers.Factory(
-        TakeOffWatchlist, watchlist=watchlists, movies=movies
+        TakeOffWatchlist, watchlist=watchlists, movies=movies, changes=changes
     )
     get_item: Provider[GetItem] = providers.Factory(GetItem, watchlist=watchlists, movies=movies)
     list_watchlist: Provider[ListWatchlist] = providers.Factory(
@@ -310,5 +402,8 @@ def running(settings: Settings) -> Iterator[Container]:
         store.prepare()
         yield container
     finally:
+        container.jobs().close()
         container.source().close()
+        if link := container.link():
+            link.close()
         store.close()

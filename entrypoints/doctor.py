@@ -50,9 +50,10 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Doctor:
-    """Looks at one part after another."""
+    """Looks at one part after another. `redis` is its address, also of a bundled one that runs."""
 
     settings: Settings
+    redis: str | None
     store: Store
     source: MovieSource
     clock: Clock
@@ -121,9 +122,10 @@ class Doctor:
         return Line(Verdict.FAILED, "indexes", f"missing or changed: {', '.join(missing)}", mend)
 
     def _redis(self) -> Iterator[Line]:
-        cache, queue = self.settings.redis_url, self.settings.queue_url
-        if cache:
-            yield self._server("REDIS_URL", cache, queues=queue is None)
+        queue = self.settings.queue_url
+        if self.redis:
+            name = "REDIS_URL" if self.settings.redis_url else "the bundled Valkey"
+            yield self._server(name, self.redis, queues=queue is None)
         else:
             yield _bundled()
         if queue:

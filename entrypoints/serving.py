@@ -1,9 +1,8 @@
-"""What `matinee serve` does: fill an empty catalogue, then answer requests until told to stop."""
+"""What the API's process does: answer requests until told to stop."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import fields
 from importlib.metadata import version
 
 import click
@@ -11,10 +10,8 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
-from domain.errors import Unavailable
-from domain.sync import Entity, Status
-from entrypoints.container import Container
-from entrypoints.display import progress
+from entrypoints.container import Container, answers_over
+from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.calls import API
@@ -24,50 +21,27 @@ GRACE = 8
 """Seconds that running requests get to finish; all is over within ten."""
 
 
-@dataclass(eq=False)
-class AddressTaken(Unavailable):
-    """The address to listen on cannot be had."""
-
-    host: str
-    port: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"cannot listen on {self.host} port {self.port}: {self.reason}; --port chooses another"
-
-
-def fill_if_empty(container: Container, settings: Settings) -> None:
-    """Sync genres and movies unless that was done; what fails is told, and tried again at the next start."""
-    if all(container.runs().latest(entity, completed=True) for entity in (Entity.GENRES, Entity.MOVIES)):
-        return
-    if settings.has_tmdb_credential:
-        click.echo("First start: filling the catalogue from TMDB.")
-    else:
-        click.echo("First start: no TMDB_ACCESS_TOKEN is set, so the demo catalogue is loaded.")
-    with progress(Entity.GENRES) as watch:
-        genres = container.sync_genres()(watch=watch)
-    with progress(Entity.MOVIES) as watch:
-        movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=watch)
-    for run in (genres, movies):
-        if run.status is not Status.SUCCESS:
-            click.echo(f"The catalogue is not complete ({run.entity}): {run.error}", err=True)
-
-
-def serve(container: Container, settings: Settings) -> None:
-    """Answer requests until SIGINT or SIGTERM, then let running ones finish. Raises AddressTaken."""
-    with _listening(settings) as listener:
+def serve(
+    container: Container, settings: Settings, listener: socket.socket, *, announce: bool = True
+) -> None:
+    """Answer requests on a bound socket until SIGINT or SIGTERM, then let running ones finish."""
+    with container.changes().everything():
+        pass  # the cache may hold what changed while nobody was there to have it forgotten
+    config = uvicorn.Config(
+        _app(container, settings),
+        log_level=settings.log_level,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+        timeout_graceful_shutdown=GRACE,
+    )
+    if announce:
         _announce(settings, listener)
-        config = uvicorn.Config(
-            _app(container, settings),
-            log_level=settings.log_level,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-        )
-        # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
-        with suppress(KeyboardInterrupt, SystemExit):
-            uvicorn.Server(config).run(sockets=[listener])
+    # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
+    with suppress(KeyboardInterrupt, SystemExit):
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def openapi(settings: Settings) -> str:
@@ -81,25 +55,17 @@ def openapi(settings: Settings) -> str:
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application over the container's use cases, which bear the names that the routes ask for."""
     use_cases = UseCases(**{field.name: getattr(container, field.name)() for field in fields(UseCases)})
+    link = container.link()
     return create_app(
         use_cases=use_cases,
         health=container.check_health(),
         metrics=container.meter(),
+        cache=answers_over(link, settings, dump=packed, load=unpacked) if link else None,
+        counter=container.counter(),
         settings=settings,
         version=version("matinee"),
+        at_end=[link.leave] if link else [],
     )
-
-
-@contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-        except OSError as error:
-            raise AddressTaken(settings.host, settings.port, error.strerror or str(error)) from error
-        yield listener
 
 
 def _announce(settings: Settings, listener: socket.socket) -> None:

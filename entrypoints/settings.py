@@ -4,7 +4,7 @@ shown.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -187,16 +187,17 @@ def load(
     environ: Mapping[str, str] = os.environ,
     env_file: Path = Path(".env"),
     overrides: Mapping[str, object] | None = None,
+    required: Collection[str] = (),
 ) -> Settings:
     """Read the settings. An empty variable counts as not set; overrides (from the command line) win.
 
-    Raises Faults with every fault, by variable.
+    Raises Faults with every fault, by variable: also those that are required and not set.
     """
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
     merged = {**dotenv_values(env_file), **environ}
     raw: dict[str, object] = {name: merged[name] for name in known if merged.get(name)}
     raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
-    joint = list(_joint_faults(raw))
+    joint = list(_joint_faults(raw, required))
     try:
         settings = checked(Settings, raw, strict=False, noun="variable")
     except Faults as faults:
@@ -212,9 +213,16 @@ def shown(settings: Settings) -> dict[str, str]:
     return {name: "***" if name in SECRETS and value else str(value) for name, value in values.items()}
 
 
-def _joint_faults(raw: Mapping[str, object]) -> Iterator[str]:
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables from which `load` makes the same settings, whatever a `.env` file says; with secrets."""
+    values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Iterator[str]:
     """What no variable's type can say."""
-    if "MONGODB_URI" in raw and "JWT_SECRET" not in raw:
+    yield from (f"{name} is required for this command" for name in required if name not in raw)
+    if "MONGODB_URI" in raw and "JWT_SECRET" not in raw and "JWT_SECRET" not in required:
         yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
     if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
         yield "QUEUE_URL is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"

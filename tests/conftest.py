@@ -1,3 +1,3 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["tests.contracts.mongo_server"]
+pytest_plugins = ["tests.contracts.mongo_server", "tests.contracts.valkey_server"]

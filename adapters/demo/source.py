@@ -13,9 +13,11 @@ from typing import Any
 
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import ChangedPage, Detail, Gone, ListedPage
+from domain.sync import ChangedPage, Detail, ListedPage, Unread
 
 A_PAGE = 20
+
+NOT_HERE = "it is not in the demo catalogue; set TMDB_ACCESS_TOKEN to read it from TMDB"
 
 GENRES = {
     28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary",
@@ -38,8 +40,9 @@ class DemoMovieSource:
         )
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        # That a movie is not here says nothing of whether it exists: only TMDB knows, and nobody asks it.
         known = {film.tmdb_id: film for film in self._films}
-        return (known.get(number, Gone(number)) for number in tmdb_ids)
+        return (known.get(number, Unread(number, NOT_HERE)) for number in tmdb_ids)
 
     def changes(self, first: date, last: date, page: int) -> ChangedPage:  # noqa: ARG002  nothing ever changes
         return ChangedPage(total_pages=1, tmdb_ids=())

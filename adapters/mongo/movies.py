@@ -28,6 +28,8 @@ KEPT_FIELDS = frozenset(
 )
 """What a sync writes once, if at all: identity, and what users' ratings made of a movie."""
 
+TEXTS = ("overview", "posterPath", "backdropPath")
+
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB counts what is unknown as least, so it comes last."""
 
@@ -89,6 +91,9 @@ class MongoMovieRepository:
             found = database.movies.find(silent, {"_id": False, "tmdbId": True}, sort=order).limit(limit)
             return [document["tmdbId"] for document in found]
 
+    def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
+        return self.database.transaction(lambda database: _clear_texts(database, before, at, limit))
+
     def generation(self) -> int:
         with self.database.using() as database:
             return counter(database, "generation")
@@ -127,6 +132,16 @@ def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
         database.movies.bulk_write(writes)
     _count(database, pairs, changed=any(happened is not Outcome.UNCHANGED for happened in outcomes))
     return advanced
+
+
+def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int) -> int:
+    silent = {"syncedAt": {"$lt": before}, "$or": [{name: {"$ne": None}} for name in TEXTS]}
+    found = database.movies.find(silent, WHOLE_MOVIE, sort=[("syncedAt", 1)]).limit(limit)
+    pairs: list[Pair] = [(movie, movie.cleared(at)) for movie in map(movie_of, found)]
+    if pairs:
+        database.movies.bulk_write(_writes(pairs, at))
+        _count(database, pairs, changed=True)
+    return len(pairs)
 
 
 def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:

@@ -41,6 +41,17 @@ class MongoSyncRunRepository:
         with self.database.using() as database:
             advance(database, run)
 
+    def cancel(self, run: RunId, at: datetime) -> SyncRun:
+        in_progress = {"_id": own_id(run), "status": Status.IN_PROGRESS}
+        cancelled = {"$set": {"status": Status.CANCELLED, "lastSyncDate": at}}
+        with self.database.using() as database:
+            found = database.synclogs.find_one_and_update(
+                in_progress, cancelled, return_document=ReturnDocument.AFTER
+            )
+        if found is None:
+            raise RunClosed(self.get(run).id)
+        return run_of(found)
+
     def get(self, run: RunId) -> SyncRun:
         with self.database.using() as database:
             found = database.synclogs.find_one({"_id": own_id(run)})
@@ -55,6 +66,10 @@ class MongoSyncRunRepository:
 
     def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
         return self._runs({}, limit, skip, hint="by_start")
+
+    def count(self) -> int:
+        with self.database.using() as database:
+            return database.synclogs.estimated_document_count()
 
     def _runs(self, wanted: Mapping[str, object], limit: int, skip: int = 0, *, hint: str) -> list[SyncRun]:
         with self.database.using() as database:
@@ -86,6 +101,12 @@ class MongoLocks:
         ends_at = self.clock() + ttl
         with self.database.using() as database:
             done = database.locks.update_one({"_id": name, "holder": holder}, {"$set": {"endsAt": ends_at}})
+        return done.matched_count > 0
+
+    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+        taken = {"$set": {"holder": to, "endsAt": self.clock() + ttl}}
+        with self.database.using() as database:
+            done = database.locks.update_one({"_id": name, "holder": holder}, taken)
         return done.matched_count > 0
 
     def release(self, name: str, holder: str) -> None:

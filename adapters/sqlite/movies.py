@@ -22,6 +22,8 @@ KEPT_COLUMNS = frozenset(
 
 INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "unpopularity", "movie")}
 
+TEXTS_LEFT = "(overview IS NOT NULL OR poster_path IS NOT NULL OR backdrop_path IS NOT NULL)"
+
 LEAST_POPULAR = 1e308
 """Stands for unknown popularity in the search index, whose order begins with the most popular."""
 
@@ -82,7 +84,7 @@ class SqliteMovieRepository:
                 forgotten
             )
             if any(happened is not Outcome.UNCHANGED for happened in outcomes):
-                connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'generation'")
+                _count_on(connection)
             advanced = run.stored(harvest, outcomes)
             advance(connection, advanced)
         return advanced
@@ -91,6 +93,15 @@ class SqliteMovieRepository:
         statement = "SELECT tmdb_id FROM movies WHERE synced_at < ? ORDER BY synced_at, tmdb_id LIMIT ?"
         with self.database.reading() as connection:
             return [number for (number,) in connection.execute(statement, (moment(before), limit))]
+
+    def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
+        statement = f"SELECT * FROM movies WHERE synced_at < ? AND {TEXTS_LEFT} ORDER BY synced_at LIMIT ?"
+        with self.database.writing() as connection:
+            silent = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
+            _write(connection, [(movie, movie.cleared(at)) for movie in silent])
+            if silent:
+                _count_on(connection)
+        return len(silent)
 
     def generation(self) -> int:
         with self.database.reading() as connection:
@@ -134,6 +145,11 @@ def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], wi
             break
         skip = 0 if numbers or not skip else max(0, skip - statement.count(connection))
     return numbers
+
+
+def _count_on(connection: sqlite3.Connection) -> None:
+    """Lists show something else now."""
+    connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'generation'")
 
 
 def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:

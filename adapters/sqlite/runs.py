@@ -41,6 +41,15 @@ class SqliteSyncRunRepository:
         with self.database.writing() as connection:
             advance(connection, run)
 
+    def cancel(self, run: RunId, at: datetime) -> SyncRun:
+        with self.database.writing() as connection:
+            row = connection.execute("SELECT * FROM synclogs WHERE id = ?", (run,)).fetchone()
+            if row is None:
+                raise RunNotFound(run)
+            cancelled = run_of(row).cancelled(at)
+            advance(connection, cancelled)
+        return cancelled
+
     def get(self, run: RunId) -> SyncRun:
         found = self._runs("WHERE id = ?", run)
         if not found:
@@ -56,6 +65,11 @@ class SqliteSyncRunRepository:
         return self._runs(
             "WHERE started_at > '' ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", limit, skip
         )
+
+    def count(self) -> int:
+        with self.database.reading() as connection:
+            (total,) = connection.execute("SELECT count(*) FROM synclogs").fetchone()
+        return int(total)
 
     def _runs(self, clauses: str, *values: str | int) -> list[SyncRun]:
         with self.database.reading() as connection:
@@ -85,6 +99,15 @@ class SqliteLocks:
         with self.database.writing() as connection:
             done = connection.execute(
                 "UPDATE locks SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
+            )
+        return done.rowcount > 0
+
+    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+        ends_at = moment(self.clock() + ttl)
+        with self.database.writing() as connection:
+            done = connection.execute(
+                "UPDATE locks SET holder = ?, ends_at = ? WHERE name = ? AND holder = ?",
+                (to, ends_at, name, holder),
             )
         return done.rowcount > 0
 

@@ -71,6 +71,28 @@ class LocksContract:
         store.locks.release("sync:movies", "you")
         assert store.locks.acquire("sync:movies", "you", MINUTE) is not None
 
+    def test_a_lock_is_passed_on_for_a_time_of_its_own(self, store: Stores, clock: SetClock) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        clock.forward(MINUTE * 2)
+        assert store.locks.pass_on("sync:movies", "me", "you", MINUTE)
+        assert not store.locks.renew("sync:movies", "me", MINUTE)
+        assert store.locks.acquire("sync:movies", "me", MINUTE) == noon() + MINUTE * 3
+
+    def test_only_the_holder_passes_a_lock_on(self, store: Stores) -> None:
+        assert not store.locks.pass_on("sync:movies", "me", "you", MINUTE)
+        store.locks.acquire("sync:movies", "me", MINUTE)
+        assert not store.locks.pass_on("sync:movies", "they", "you", MINUTE)
+        assert store.locks.renew("sync:movies", "me", MINUTE)
+
+    def test_a_lock_is_passed_on_to_one_of_many(self, store: Stores) -> None:
+        store.locks.acquire("sync:movies", "me", MINUTE)
+
+        def passed_on(to: int) -> bool:
+            return store.locks.pass_on("sync:movies", "me", str(to), MINUTE)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(passed_on, range(8))).count(True) == 1
+
     def test_of_many_at_once_one_gets_it(self, store: Stores) -> None:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda me: store.locks.acquire("sync:movies", str(me), MINUTE), range(8)))

@@ -1,11 +1,23 @@
 """What MovieRepository promises."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from adapters.testkit.samples import GENRES, Stores, facts, fill, invented, new_run, noon, put
+from adapters.testkit.samples import (
+    GENRES,
+    Stores,
+    facts,
+    fill,
+    invented,
+    joined,
+    new_run,
+    noon,
+    put,
+    verdict,
+)
 from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
 from domain.movies import Movie, MovieNotFound
@@ -150,6 +162,42 @@ class MovieRepositoryContract:
         assert store.movies.stale(noon(4), limit=10) == [3, 1, 2]
         assert store.movies.stale(noon(4), limit=2) == [3, 1]
         assert store.movies.stale(noon(1), limit=2) == []
+
+    def test_texts_and_pictures_of_silent_movies_are_cleared_and_nothing_else(self, store: Stores) -> None:
+        put(store, *invented(30))
+        put(store, facts(31, overview="fresh"), day=3)
+        before = {movie.id: movie for movie in store.movies.held(range(32)).values()}
+        rated = store.ratings.add(verdict(joined(store).id, movie_id(7)))
+
+        cleared = store.movies.clear_texts(noon(2), noon(9), limit=100)
+
+        with_texts = [movie for movie in before.values() if movie != movie.cleared(noon(9))]
+        assert cleared == len(with_texts) - 1
+        assert store.movies.get(movie_id(31)) == before[movie_id(31)]
+        for number in range(1, 31):
+            expected = before[movie_id(number)].cleared(noon(9))
+            expected = replace(expected, tally=rated) if number == 7 else expected
+            assert store.movies.get(movie_id(number)) == expected
+            assert expected.facts.overview is expected.poster_url is expected.facts.backdrop_path is None
+
+    def test_cleared_movies_are_listed_and_found_as_before(self, store: Stores) -> None:
+        put(store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg"))
+        generation = store.movies.generation()
+        store.movies.clear_texts(noon(2), noon(9), limit=10)
+        assert store.movies.generation() > generation
+        for wanted in (MovieFilter(), FILTERS["one genre"]):
+            assert store.movies.count(wanted) == 1
+            assert len(store.movies.page(wanted, Sorting(), Window()).movies) == 1
+        assert len(store.movies.find((terms(["Red River"]),), 10)) == 1
+        assert store.movies.stale(noon(2), limit=10) == [1]
+
+    def test_no_more_are_cleared_at_a_time_than_asked_for_and_none_twice(self, store: Stores) -> None:
+        put(store, *(facts(number, backdrop_path="/b.jpg") for number in range(1, 6)))
+        answers = [store.movies.clear_texts(noon(2), noon(9), limit=2) for _ in range(4)]
+        assert answers == [2, 2, 1, 0]
+        generation = store.movies.generation()
+        assert store.movies.clear_texts(noon(2), noon(9), limit=2) == 0
+        assert store.movies.generation() == generation
 
     def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Stores) -> None:
         run = new_run(store, Entity.CHANGES)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.testkit.samples import Stores, new_run, noon
+from adapters.testkit.samples import Stores, facts, new_run, noon
 from domain.ids import GenreId, RunId, genre_id
 from domain.movies import Genre, GenreFacts, GenreNotFound
 from domain.sync import Entity, Harvest, RunClosed, RunNotFound, SyncRun, SyncRunning
@@ -38,6 +38,18 @@ class SyncRunRepositoryContract:
             store.runs.save(run.finished(noon(2)))
         assert store.runs.get(run.id) == run.cancelled(noon())
 
+    def test_a_cancelled_run_keeps_what_it_has_done(self, store: Stores) -> None:
+        run = store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), new_run(store))
+        cancelled = store.runs.cancel(run.id, noon(2))
+        assert cancelled == run.cancelled(noon(2)) == store.runs.get(run.id)
+        with pytest.raises(RunClosed):
+            store.runs.cancel(run.id, noon(3))
+        assert store.runs.get(run.id) == cancelled
+
+    def test_a_run_that_nobody_began_cannot_be_cancelled(self, store: Stores) -> None:
+        with pytest.raises(RunNotFound):
+            store.runs.cancel(RunId("0" * 24), noon())
+
     def test_a_run_that_was_never_added_cannot_be_saved(self, store: Stores) -> None:
         with pytest.raises(RunClosed):
             store.runs.save(SyncRun(id=RunId("d" * 24), entity=Entity.MOVIES, started_at=noon()))
@@ -72,6 +84,7 @@ class SyncRunRepositoryContract:
         ids = [new_run(store, entity, day).id for day, entity in enumerate((*Entity, *Entity), 1)]
         assert [run.id for run in store.runs.recent(10)] == ids[::-1]
         assert [run.id for run in store.runs.recent(2, skip=1)] == ids[::-1][1:3]
+        assert store.runs.count() == len(ids)
 
 
 class GenreRepositoryContract:

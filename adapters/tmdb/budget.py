@@ -16,6 +16,9 @@ from typing import Protocol
 SAFETY = 1.05
 """Requests keep this much more distance than they need: what is lost on the way may differ by 50 ms."""
 
+Book = Callable[[float], float]
+"""Books a moment to send at, so many seconds apart from that of any process; gives the seconds until then."""
+
 Pause = Callable[[float, Event], None]
 """Lets so many seconds pass. Raises Stopped as soon as the event is set."""
 
@@ -41,14 +44,28 @@ def pause(seconds: float, stop: Event) -> None:
         raise Stopped
 
 
+def at_once(gap: float) -> float:  # noqa: ARG001
+    """Book nothing: no other process sends."""
+    return 0.0
+
+
 class Pace:
-    """A budget for the threads of one process: at most `per_second` requests in a second, evenly spaced."""
+    """A budget for the threads of one process: at most `per_second` requests in a second, evenly spaced.
+
+    With `book` the processes that book at the same place keep to it together.
+    """
 
     def __init__(
-        self, per_second: float, *, clock: Callable[[], float] = monotonic, pause: Pause = pause
+        self,
+        per_second: float,
+        *,
+        book: Book = at_once,
+        clock: Callable[[], float] = monotonic,
+        pause: Pause = pause,
     ) -> None:
         # A second holds whole requests: at 1.5 a second, two of them two thirds apart would be one too many.
         self._gap = SAFETY / (floor(per_second) if per_second > 1 else per_second)
+        self._book = book
         self._clock = clock
         self._pause = pause
         self._lock = Lock()
@@ -63,6 +80,7 @@ class Pace:
         """
         with self._lock:
             self._pause(max(0.0, self._free_at - self._clock()), stop)
+            self._pause(self._book(self._gap), stop)
             try:
                 yield
             finally:

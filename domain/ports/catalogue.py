@@ -63,8 +63,14 @@ class MovieRepository(Protocol):
         """TMDB numbers of movies that no source has spoken of since `before`, longest silent first."""
         ...
 
+    def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
+        """Clear (`Movie.cleared`) movies that no source has spoken of since `before` and that have texts or
+        pictures left: at most `limit`, all or nothing. Return how many they were.
+        """
+        ...
+
     def generation(self) -> int:
-        """A number that grows with every sync page that changed what lists show."""
+        """A number that grows with every sync page, or clearing, that changed what lists show."""
         ...
 
 

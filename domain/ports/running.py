@@ -1,11 +1,13 @@
-"""Keeping the place running: sync runs, locks, the store as a whole, the time."""
+"""Keeping the place running: sync runs, locks, jobs, the store as a whole, the time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
-from domain.ids import RunId
+from domain.errors import Unavailable
+from domain.ids import MovieId, RunId, UserId
 from domain.sync import Entity, SyncRun
 
 Clock = Callable[[], datetime]
@@ -26,6 +28,13 @@ class SyncRunRepository(Protocol):
         """
         ...
 
+    def cancel(self, run: RunId, at: datetime) -> SyncRun:
+        """Close a run as cancelled, with what it has done up to this very moment; return it.
+
+        Raises RunNotFound, and RunClosed if it is closed already.
+        """
+        ...
+
     def get(self, run: RunId) -> SyncRun:
         """The run of that id. Raises RunNotFound."""
         ...
@@ -38,6 +47,10 @@ class SyncRunRepository(Protocol):
 
     def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
         """Runs of all kinds, the one that began last first."""
+        ...
+
+    def count(self) -> int:
+        """How many runs of all kinds there are."""
         ...
 
 
@@ -58,6 +71,13 @@ class Locks(Protocol):
         """Hold on for another `ttl` from now; False if it is no longer ours."""
         ...
 
+    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+        """Make another the holder, for `ttl` from now; False if the lock is not that holder's.
+
+        Of several to whom it is to be passed on at once, one gets it.
+        """
+        ...
+
     def release(self, name: str, holder: str) -> None:
         """Give the lock back, if it is ours; otherwise do nothing."""
         ...
@@ -76,6 +96,56 @@ class StoreLook:
     newest: int
     missing: tuple[str, ...] = ()
     clock: datetime | None = None
+
+
+class Changes(Protocol):
+    """Has copies of what is stored forgotten, wherever they are kept, by the time that a change is done.
+
+    Each method gives a context in which the change is stored. Copies are forgotten at its end, also if it
+    failed, because then nobody knows whether it was stored. That itself never fails: copies that cannot be
+    reached are forgotten before they are used again.
+    """
+
+    def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
+        """Ratings of these movies change, and their tallies with them; what is added to `movies` meanwhile
+        counts.
+        """
+        ...
+
+    def watchlist(self, user: UserId) -> AbstractContextManager[None]:
+        """A user's watchlist changes."""
+        ...
+
+    def everything(self) -> AbstractContextManager[None]:
+        """The catalogue changes, or more than is worth naming."""
+        ...
+
+
+@dataclass(eq=False)
+class QueueUnavailable(Unavailable):
+    """The job queue is away, full, or not configured."""
+
+    code: ClassVar[str] = "queue_unavailable"
+    reason: str
+
+    def __str__(self) -> str:
+        return f"The job queue cannot be had: {self.reason}"
+
+
+class Jobs(Protocol):
+    """Work for later: what is put here is done once or more often by a worker, whenever there is one.
+
+    Every method raises QueueUnavailable. Then the job is most likely not queued, but it may be: a silent
+    queue may have heard.
+    """
+
+    def sync(self, entity: Entity, run: RunId) -> None:
+        """Have a run that is on record done (`application.sync_runs.DoSync`)."""
+        ...
+
+    def waiting(self) -> int:
+        """How many jobs wait for a worker."""
+        ...
 
 
 class Store(Protocol):

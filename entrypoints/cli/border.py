@@ -3,18 +3,21 @@
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from domain.errors import Invalid, MatineeError
 from entrypoints.checking import Faults
-from entrypoints.container import Container, running
 from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
+
+if TYPE_CHECKING:
+    from entrypoints.container import Container
 
 logger = logging.getLogger("matinee")
 
@@ -22,7 +25,24 @@ logger = logging.getLogger("matinee")
 class Border(click.Group):
     """The commands' outward border: whatever is raised becomes one clear line and an exit code, never a
     traceback.
+
+    Its commands are imported when they are asked for: `serve` stays a small process, and help is quick.
     """
+
+    def __init__(self, *args: Any, places: Mapping[str, str], **kwargs: Any) -> None:  # noqa: ANN401
+        """Places are "module:attribute" by the command's name."""
+        super().__init__(*args, **kwargs)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  as click has it
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in self.places:
+            return None
+        module, attribute = self.places[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
         try:
@@ -52,14 +72,26 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
 
 
-@contextmanager
-def started(role: str = "command", **overrides: str | int | None) -> Iterator[tuple[Container, Settings]]:
-    """A running container and the settings, of which the overrides (command-line options) win.
+def configured(
+    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
+) -> Settings:
+    """The settings, of which the overrides (command-line options) win, and a log that keeps to them.
 
     `role` is what the lines of the log say that this process does.
     """
-    settings = load(overrides=overrides)
+    settings = load(overrides=overrides, required=required)
     configure(settings, role)
+    return settings
+
+
+@contextmanager
+def started(
+    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
+) -> "Iterator[tuple[Container, Settings]]":
+    """A running container and the settings, as `configured` makes them."""
+    from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
+
+    settings = configured(required, role=role, **overrides)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with running(settings) as container:

@@ -13,7 +13,8 @@ from application.accounts import Authenticate, admin
 from domain.errors import Unauthenticated
 from domain.users import Caller
 from entrypoints.http.asking import HttpRequest
-from entrypoints.http.calls import API, Access, access_of
+from entrypoints.http.calls import API, Access, call_of
+from entrypoints.http.limiting import Limiting
 
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 
@@ -28,20 +29,30 @@ class TokenMissing(Unauthenticated):
         return f"A token is needed: send Authorization: Bearer <token>; {API}/auth/login gives one"
 
 
-def guarding(authenticate: Authenticate, *, public: bool) -> Guard:
+def guarding(authenticate: Authenticate, limiting: Limiting, *, public: bool) -> Guard:
     """The guard of all calls. `public` says that the catalogue wants no token; a wrong one is refused anyway.
 
-    Raises TokenMissing, TokenRejected, AdminsOnly. It is `async` because Litestar would send all of it to a
-    thread otherwise, though most of it waits for nothing.
+    A request counts against the limit of its user, or of its address if it proves to be nobody's. Raises
+    TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar would send all of
+    it to a thread otherwise, though most of it waits for nothing.
     """
 
     async def may_call(connection: Connection, handler: BaseRouteHandler) -> None:
-        access = access_of(handler.opt)
-        sent = connection.headers.getall("authorization", [])
-        if access is Access.EVERYONE or (access is Access.READERS and public and not sent):
+        call = call_of(handler.opt)
+        if call is None:
             return
-        caller = await sync_to_thread(authenticate, access_token=bearer(sent))
-        if access is Access.ADMINS:
+        sent = connection.headers.getall("authorization", [])
+        if call.access is Access.EVERYONE or (call.access is Access.READERS and public and not sent):
+            if call.limited:
+                await limiting.request(connection, None)
+            return
+        try:
+            caller = await sync_to_thread(authenticate, access_token=bearer(sent))
+        except Unauthenticated:
+            await limiting.request(connection, None)  # or tokens could be tried without end
+            raise
+        await limiting.request(connection, caller.user)
+        if call.access is Access.ADMINS:
             admin(caller)
         connection.scope["state"]["caller"] = caller
 

@@ -19,6 +19,7 @@ from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import GoodbyeIn, LoginIn, PasswordIn, ProfileIn, RefreshIn, RegisterIn
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
 from entrypoints.http.hashing import Hashing
+from entrypoints.http.limiting import Limiting
 from entrypoints.http.people import ExportOut, SignedInOut, UserOut, export_out, signed_in_out, user_out
 from entrypoints.http.queries import known
 from entrypoints.http.reading import sent
@@ -63,20 +64,30 @@ EXPORTING = Call(summary="Export your data", tag=TAG, answer=ExportOut, access=A
 
 @post("/auth/register", opt=described(REGISTERING))
 async def post_register(
-    request: HttpRequest, body: RawBody, register: Given[Register], hashing: Given[Hashing]
+    request: HttpRequest,
+    body: RawBody,
+    register: Given[Register],
+    hashing: Given[Hashing],
+    limiting: Given[Limiting],
 ) -> Answer:
     """Make an account and sign it in."""
     given = sent(RegisterIn, request, body)
+    await limiting.attempt(request, given.email)
     who = await hashing(register, username=given.username, email=given.email, password=given.password)
     return json_answer(signed_in_out(who), status=201, cache=UNKEPT)
 
 
 @post("/auth/login", opt=described(LOGGING_IN))
 async def post_login(
-    request: HttpRequest, body: RawBody, log_in: Given[LogIn], hashing: Given[Hashing]
+    request: HttpRequest,
+    body: RawBody,
+    log_in: Given[LogIn],
+    hashing: Given[Hashing],
+    limiting: Given[Limiting],
 ) -> Answer:
     """Begin a session. Whether or not there is such an account, a wrong answer is the same."""
     given = sent(LoginIn, request, body)
+    await limiting.attempt(request, given.email)
     who = await hashing(log_in, email=given.email, password=given.password)
     return json_answer(signed_in_out(who), cache=UNKEPT)
 

@@ -103,6 +103,17 @@ def json_answer(
     return Answer(msgspec.json.encode(value), status=status, headers=headers, cache=cache)
 
 
+def packed(answer: Answer) -> bytes:
+    """A 200 of this process as bytes that any other can unpack."""
+    return msgspec.msgpack.encode((answer.body, answer.headers))
+
+
+def unpacked(packed: bytes) -> Answer:
+    """The answer that was packed."""
+    body, headers = msgspec.msgpack.decode(packed, type=tuple[bytes, tuple[Header, ...]])
+    return Answer(body, headers=headers)
+
+
 def done() -> Answer:
     """The answer that says that it is done, and no more."""
     return Answer(b"", status=204)

@@ -1,8 +1,7 @@
 """The HTTP application: the routes, the border around them, and what surrounds every request."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -37,6 +36,7 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
+from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
 from application.watching import TakeReadings
 from application.watchlist import (
     AddToWatchlist,
@@ -50,10 +50,11 @@ from application.watchlist import (
     TakeOffWatchlist,
     ToggleFavorite,
 )
-from entrypoints.http import accounts, ratings, users, watchlist
+from entrypoints.http import accounts, ratings, syncs, users, watchlist
 from entrypoints.http.about import get_about
 from entrypoints.http.access import calling, guarding
 from entrypoints.http.answers import PRIVATE, PUBLIC, Answer, json_answer
+from entrypoints.http.caching import AnswerCache, Caching
 from entrypoints.http.calls import API
 from entrypoints.http.docs import get_asset, get_docs, get_openapi, get_root
 from entrypoints.http.edge import Edge
@@ -68,14 +69,13 @@ from entrypoints.http.health import (
     get_health_ready,
     get_health_redis,
 )
+from entrypoints.http.limiting import Counter, Limiting
 from entrypoints.http.movies import get_movie_by_id, get_movies, get_movies_search
 from entrypoints.http.openapi import document
 from entrypoints.http.operations import Metrics, get_metrics, get_metrics_at_root, post_verify_ratings
+from entrypoints.http.threads import PatientThreads
 from entrypoints.http.watching import witnesses
 from entrypoints.settings import Settings
-
-THREADS = 32
-"""Requests that may wait for the store at a time; the others wait for a thread."""
 
 CATALOGUE = (get_movies, get_movies_search, get_movie_by_id, get_genres, get_genre_by_id, get_genre_movies)
 ACCOUNTS = (
@@ -111,6 +111,14 @@ WATCHLIST = (
     watchlist.patch_item_favorite,
     watchlist.delete_item,
     watchlist.get_my_movie,
+)
+SYNCS = (
+    syncs.post_sync_genres,
+    syncs.post_sync_movies,
+    syncs.post_sync_changes,
+    syncs.get_sync_runs,
+    syncs.get_sync_run,
+    syncs.post_sync_run_cancel,
 )
 OPERATIONS = (
     get_health,
@@ -167,25 +175,41 @@ class UseCases:
     list_watchlist: ListWatchlist
     get_relation: GetRelation
 
+    start_sync: StartSync
+    list_runs: ListRuns
+    get_run: GetRun
+    cancel_sync: CancelSync
+
     take_readings: TakeReadings
 
 
 def create_app(
-    *, use_cases: UseCases, health: CheckHealth, metrics: Metrics, settings: Settings, version: str
+    *,
+    use_cases: UseCases,
+    health: CheckHealth,
+    metrics: Metrics,
+    cache: AnswerCache | None,
+    counter: Counter,
+    settings: Settings,
+    version: str,
+    at_end: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> Litestar:
-    """The application, ready for an ASGI server."""
+    """The application, ready for an ASGI server; what is to be done `at_end` is done in its event loop."""
     public = settings.catalogue_is_public
+    limiting = Limiting(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
+    more = {"caching": Caching(cache), "limiting": limiting, "hashing": Hashing(), "version": version}
     catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})
-    others = Router(API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *OPERATIONS, *DOCUMENTATION])
+    others = Router(
+        API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *SYNCS, *OPERATIONS, *DOCUMENTATION]
+    )
     app = Litestar(
         [catalogue, others, get_root, get_metrics_at_root],
-        guards=[guarding(use_cases.authenticate, public=public)],
-        dependencies=_provided(
-            use_cases, check_health=health, metrics=metrics, version=version, hashing=Hashing()
-        ),
+        guards=[guarding(use_cases.authenticate, limiting, public=public)],
+        dependencies=_provided(use_cases, check_health=health, metrics=metrics, **more),
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
+        on_shutdown=list(at_end),
         request_max_body_size=settings.max_body_bytes,
         state=State(),
         openapi_config=None,  # ours is drawn below
@@ -236,10 +260,19 @@ def _cors(origins: list[str]) -> CORSConfig | None:
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
-        expose_headers=["Link", "ETag", "X-Request-ID", "Retry-After"],
+        expose_headers=[
+            "Link",
+            "ETag",
+            "X-Request-ID",
+            "X-Cache",
+            "Retry-After",
+            "RateLimit-Limit",
+            "RateLimit-Remaining",
+            "RateLimit-Reset",
+        ],
     )
 
 
 async def _bound_threads() -> None:
-    """Handlers that reach storage run in so many threads of this loop, and no more."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
+    """Handlers that reach storage run in a few threads of this loop, and no more."""
+    asyncio.get_running_loop().set_default_executor(PatientThreads())

@@ -51,7 +51,8 @@ class Call:
     `answer` is the type of the body that comes with each of `successes`, as `media_type`; None is no body.
     `query` are its parameters, `body` the fields that it takes, `path` the meaning of each part of the path.
     `refusals` are the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that
-    a 503 may carry instead of an error; `linked` says that a `Link` header comes along.
+    a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `cached` that the
+    cache takes part, `limited` that it counts against the caller's limit.
     """
 
     summary: str
@@ -66,12 +67,15 @@ class Call:
     unwell: Any = None
     media_type: str = "application/json"
     linked: bool = False
+    cached: bool = False
+    limited: bool = True
 
     @property
     def statuses(self) -> tuple[int, ...]:
         """The statuses of the errors that it may answer."""
         unread = (415,) if self.body else ()
-        return tuple(sorted({*ALWAYS, *unread, *REFUSED[self.access], *self.refusals}))
+        counted = (429,) if self.limited else ()
+        return tuple(sorted({*ALWAYS, *unread, *counted, *REFUSED[self.access], *self.refusals}))
 
 
 def described(call: Call) -> dict[str, Any]:
@@ -80,7 +84,7 @@ def described(call: Call) -> dict[str, Any]:
     return {"call": call, **private}
 
 
-def access_of(options: Mapping[str, Any]) -> Access:
-    """Whom a route with these options is for."""
+def call_of(options: Mapping[str, Any]) -> Call | None:
+    """The call that a route with these options answers; None for the documentation and its files."""
     call: Call | None = options.get("call")
-    return call.access if call else Access.EVERYONE
+    return call

@@ -7,6 +7,7 @@ answer goes without, and tells its witnesses what came of it.
 import re
 from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import Any
 from uuid import uuid4
 
 from litestar.enums import ScopeType
@@ -17,8 +18,10 @@ from entrypoints.http.answers import Header
 from entrypoints.http.errors import BodyTooLarge, ServerFull, error_answer
 from entrypoints.http.watching import GONE, Exchange, Witness
 
-MOST_IN_WORK = 256
-"""Requests taken on at a time; the next one is refused at once rather than left waiting."""
+MOST_IN_WORK = 1024
+"""Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept
+answer, or for a thread, and that for no longer than `threads.PATIENCE`.
+"""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -67,17 +70,17 @@ class Edge:
         scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
         bind_contextvars(request_id=request_id)  # for every line that is logged on the way
         bodiless = scope["method"] == "HEAD"
-        finishing = _Finishing(send, self._headers(scope, request_id), bodiless=bodiless)
+        finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
         # The server must go on seeing HEAD.
         inner = HTTPScope(**{**scope, "method": "GET"}) if bodiless else scope
         try:
             await self._pass(inner, receive, finishing, asked)
         finally:
             scope["path_template"] = inner.get("path_template", "")
-            self._tell(scope, finishing, perf_counter() - began)
+            self._tell(scope, finishing.status or GONE, perf_counter() - began)
 
-    def _tell(self, scope: HTTPScope, finishing: "_Finishing", seconds: float) -> None:
-        seen = Exchange(scope, finishing.status or GONE, seconds, finishing.cache)
+    def _tell(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        seen = Exchange(scope, status, seconds)
         for witness in self.witnesses:
             witness(seen)
 
@@ -114,29 +117,34 @@ class Edge:
 class _Finishing:
     """A `send` that completes an answer on its way out; `begun` is called once, when that starts.
 
-    It remembers the status, and what the answer's `X-Cache` says.
+    It remembers the status.
     """
 
-    def __init__(self, send: Send, headers: list[Header], *, bodiless: bool) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, bodiless: bool) -> None:
         self.send = send
+        self.state = state
         self.headers = headers
         self.bodiless = bodiless
         self.begun: Callable[[], None] | None = None
         self.status = 0
-        self.cache: str | None = None
 
     async def __call__(self, message: Message) -> None:
         """Send a message of the answer."""
         if message["type"] == "http.response.start":
             self.begin()
             own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
-            given = dict(own)
             self.status = message["status"]
-            self.cache = given[b"x-cache"].decode() if b"x-cache" in given else None
-            message["headers"] = [*own, *(header for header in self.headers if header[0] not in given)]
+            given = {name for name, _ in own}
+            added = [*self._learnt(), *(header for header in self.headers if header[0] not in given)]
+            message["headers"] = [*own, *added]
         elif message["type"] == "http.response.body" and self.bodiless:
             message["body"] = b""
         await self.send(message)
+
+    def _learnt(self) -> list[Header]:
+        """What was learnt of this request on its way: where its client stands, what the cache did."""
+        cached = self.state.get("x_cache")
+        return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
 
     def begin(self) -> None:
         """Note that the answer begins, if that is not noted yet."""

@@ -77,6 +77,15 @@ class NotJson(HTTPException):
     status_code = 415
 
 
+class TooManyRequests(HTTPException):
+    """The client has used up what it may send for now; `retry_after` seconds from now it may send again."""
+
+    status_code = 429
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(headers={"retry-after": str(retry_after)})
+
+
 KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Invalid: (400, ()),
     TokenRejected: (401, CHALLENGE_ANEW),
@@ -154,12 +163,13 @@ def _of_kind(error: MatineeError) -> Refusal:
 
 
 def _of_framework(error: HTTPException) -> Refusal:
-    told = _of_status(error.status_code)
-    allow = (error.headers or {}).get("allow")
-    if allow is None:
-        return told
-    methods = {*allow.split(", "), *(("HEAD",) if "GET" in allow else ())}
-    headers = ((b"allow", ", ".join(sorted(methods)).encode()),)
+    told, given = _of_status(error.status_code), error.headers or {}
+    headers = told.headers
+    if "allow" in given:
+        methods = {*given["allow"].split(", "), *(("HEAD",) if "GET" in given["allow"] else ())}
+        headers = ((b"allow", ", ".join(sorted(methods)).encode()),)
+    elif "retry-after" in given:
+        headers = ((b"retry-after", given["retry-after"].encode()),)
     return Refusal(status=told.status, code=told.code, message=told.message, headers=headers)
 
 

@@ -52,7 +52,7 @@ class LiveOut(Struct, frozen=True, kw_only=True):
 
 
 def _call(summary: str, answer: type[Struct]) -> Call:
-    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer)
+    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer, limited=False)
 
 
 @get("/health", sync_to_thread=True, opt=described(_call("Health", HealthOut)))
@@ -86,7 +86,7 @@ def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> 
 @get(
     "/health/live",
     sync_to_thread=False,
-    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut)),
+    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut, limited=False)),
 )
 def get_health_live(request: HttpRequest) -> Answer:
     """Whether the process answers at all, however busy it is."""

@@ -40,7 +40,7 @@ you accept that.
 """
 
 
-SUCCESSES = {200: "As asked.", 201: "Made.", 204: "Done."}
+SUCCESSES = {200: "As asked.", 201: "Made.", 202: "Will be done.", 204: "Done."}
 
 
 def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json:
@@ -142,6 +142,12 @@ class _Drawn:
             headers["ETag"] = _header("What the answer is known by; send it back as If-None-Match.")
         if call.linked:
             headers["Link"] = _header("The pages around this one: first, prev, next, last.")
+        if call.cached:
+            headers["X-Cache"] = _header("HIT or MISS, where the cache took part.")
+        if call.limited:
+            headers["RateLimit-Limit"] = _header("How many requests you may send in the time of the limit.")
+            headers["RateLimit-Remaining"] = _header("How many of them are left.")
+            headers["RateLimit-Reset"] = _header("In how many seconds all of them are there again.")
         responses: Json = {str(status): self._success(status, call, headers) for status in call.successes}
         if reading:
             responses["304"] = {"description": "What you hold still stands."}

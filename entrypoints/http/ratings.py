@@ -20,6 +20,7 @@ from domain.users import Caller
 from entrypoints.http.answers import Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
+from entrypoints.http.caching import Caching, rating_key
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
 from entrypoints.http.paging import meta_out, paged
 from entrypoints.http.people import (
@@ -84,6 +85,7 @@ LISTING_OF_MOVIE = Call(
     path={"movie_id": MOVIE},
     refusals=(404,),
     linked=True,
+    cached=True,
 )
 SHOWING = Call(
     summary="Show one of your ratings",
@@ -154,14 +156,21 @@ def get_ratings(request: HttpRequest, caller: Given[Caller], list_my_ratings: Gi
     return paged(PageOut(data=ratings_out(page), meta=meta_out(query, total=page.total)), request)
 
 
-@get("/ratings/movie/{movie_id:str}", sync_to_thread=True, opt=described(LISTING_OF_MOVIE))
-def get_ratings_of_movie(request: HttpRequest, list_movie_ratings: Given[ListMovieRatings]) -> Answer:
+@get("/ratings/movie/{movie_id:str}", opt=described(LISTING_OF_MOVIE))
+async def get_ratings_of_movie(
+    request: HttpRequest, list_movie_ratings: Given[ListMovieRatings], caching: Given[Caching]
+) -> Answer:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
-    query, movie = asked(PageQuery, request), movie_named(request.path_params["movie_id"])
-    page = list_movie_ratings(movie=movie, limit=query.limit, skip=query.skip)
-    (rated,) = page.movies.values()
-    meta, summary = meta_out(query, total=page.total), summary_out(rated.tally)
-    return paged(MovieRatingsOut(data=ratings_out(page), meta=meta, summary=summary), request)
+    query, ref = asked(PageQuery, request), request.path_params["movie_id"]
+    movie = movie_named(ref)
+
+    def build() -> Answer:
+        page = list_movie_ratings(movie=movie, limit=query.limit, skip=query.skip)
+        (rated,) = page.movies.values()
+        meta, summary = meta_out(query, total=page.total), summary_out(rated.tally)
+        return paged(MovieRatingsOut(data=ratings_out(page), meta=meta, summary=summary), request)
+
+    return await caching(rating_key(ref, query), build, request)
 
 
 @get("/ratings/{id:str}", sync_to_thread=True, opt=described(SHOWING))

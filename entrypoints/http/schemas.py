@@ -1,4 +1,4 @@
-"""What goes out over the wire of the catalogue, and the one conversion of each thing."""
+"""What goes out over the wire of the catalogue and its syncs, and the one conversion of each thing."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from domain.ids import GenreId
 from domain.movies import Genre, Movie
+from domain.sync import Entity, Status, SyncRun
 
 DataT = TypeVar("DataT")
 
@@ -84,6 +85,33 @@ class PageOut(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True):
     meta: MetaOut
 
 
+class StartedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A sync that waits for a worker."""
+
+    run_id: Annotated[Id, Meta(description="What `GET /admin/sync/runs/{id}` knows it by.")]
+
+
+class RunOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A sync run. While it is in progress its counts grow; afterwards it never changes."""
+
+    id: Id
+    entity: Entity
+    status: Status
+    started_at: Annotated[Moment, Meta(description="When it began, or was queued.")]
+    finished_at: Moment | None
+    pages_total: Annotated[int, Meta(description="Pages it has to read; 0 until that is known.", ge=0)]
+    pages_done: Annotated[int, Meta(description="Pages it has stored.", ge=0)]
+    pages_failed: Annotated[int, Meta(description="Pages it could not read.", ge=0)]
+    fetched: Annotated[int, Meta(description="Rows read: the sum of what became of them.", ge=0)]
+    inserted: Annotated[int, Meta(ge=0)]
+    updated: Annotated[int, Meta(ge=0)]
+    unchanged: Annotated[int, Meta(ge=0)]
+    skipped: Annotated[int, Meta(description="Rows that could not be read; `error` names them.", ge=0)]
+    duplicates: Annotated[int, Meta(description="Rows that a page before had shown.", ge=0)]
+    requests: Annotated[int, Meta(description="Requests sent to TMDB, tries included.", ge=0)]
+    error: Annotated[str, Meta(description="What went wrong.")] | None
+
+
 class GenresOut(msgspec.Struct, frozen=True, kw_only=True):
     """All genres."""
 
@@ -130,6 +158,28 @@ def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDeta
         **msgspec.structs.asdict(movie_out(movie, genres)),
         ratings_distribution=movie.tally.distribution,
         weighted_rating=movie.tally.weighted,
+    )
+
+
+def run_out(run: SyncRun) -> RunOut:
+    """A sync run as admins see it."""
+    return RunOut(
+        id=run.id,
+        entity=run.entity,
+        status=run.status,
+        started_at=moment(run.started_at),
+        finished_at=moment(run.finished_at) if run.finished_at else None,
+        pages_total=run.pages_total,
+        pages_done=run.pages_done,
+        pages_failed=run.pages_failed,
+        fetched=run.fetched,
+        inserted=run.inserted,
+        updated=run.updated,
+        unchanged=run.unchanged,
+        skipped=run.skipped,
+        duplicates=run.duplicates,
+        requests=run.requests,
+        error=run.error,
     )
 
 

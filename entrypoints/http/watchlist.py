@@ -21,6 +21,7 @@ from domain.watchlist import ItemNotFound
 from entrypoints.http.answers import Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
+from entrypoints.http.caching import Caching, watchlist_key
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
 from entrypoints.http.paging import meta_out, paged
 from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
@@ -67,6 +68,7 @@ LISTING = Call(
     access=Access.USERS,
     query=WatchlistQuery,
     linked=True,
+    cached=True,
 )
 SHOWING = Call(
     summary="Show an item of your watchlist",
@@ -150,18 +152,24 @@ def delete_movie_from_watchlist(
     return done()
 
 
-@get("/watchlist", sync_to_thread=True, opt=described(LISTING))
-def get_watchlist(
+@get("/watchlist", opt=described(LISTING))
+async def get_watchlist(
     request: HttpRequest,
     caller: Given[Caller],
     list_watchlist: Given[ListWatchlist],
     list_genres: Given[ListGenres],
+    caching: Given[Caching],
 ) -> Answer:
     """Your watchlist, what was added last first."""
     query, user = asked(WatchlistQuery, request), caller.user
-    page = list_watchlist(user=user, favorite=known(query.favorite), limit=query.limit, skip=query.skip)
-    meta = meta_out(query, total=page.total)
-    return paged(PageOut(data=items_out(page, list_genres()), meta=meta), request)
+    favorite = known(query.favorite)
+
+    def build() -> Answer:
+        page = list_watchlist(user=user, favorite=favorite, limit=query.limit, skip=query.skip)
+        meta = meta_out(query, total=page.total)
+        return paged(PageOut(data=items_out(page, list_genres()), meta=meta), request)
+
+    return await caching(watchlist_key(user.id, query, favorite=favorite), build, request)
 
 
 @get("/watchlist/{id:str}", sync_to_thread=True, opt=described(SHOWING))

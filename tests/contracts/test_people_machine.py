@@ -45,6 +45,8 @@ people = st.integers(0, PEOPLE - 1)
 movies = st.sampled_from(MOVIES)
 scores = st.integers(LOWEST, HIGHEST).map(Score)
 texts = st.none() | st.sampled_from(["good", "bad"])
+NOBODY = system.NoCopies()
+
 Key = tuple[int, int]
 
 
@@ -60,8 +62,13 @@ class People(RuleBasedStateMachine):
         self.scores: dict[Key, tuple[Score, str | None]] = {}
         self.items: dict[Key, tuple[bool, str | None]] = {}
         store = self.store
-        written: dict[str, Any] = {"movies": store.movies, "clock": system.now, "new_id": system.fresh_id}
-        changed: dict[str, Any] = {"movies": store.movies, "clock": system.now}
+        written: dict[str, Any] = {
+            "movies": store.movies,
+            "changes": NOBODY,
+            "clock": system.now,
+            "new_id": system.fresh_id,
+        }
+        changed: dict[str, Any] = {"movies": store.movies, "changes": NOBODY, "clock": system.now}
         self.rate_movie = RateMovie(ratings=store.ratings, **written)
         self.set_rating = SetRating(ratings=store.ratings, **written)
         self.change_rating = ChangeRating(ratings=store.ratings, **changed)
@@ -130,7 +137,7 @@ class People(RuleBasedStateMachine):
     @rule(who=people, other=people, movie=movies)
     def withdraw(self, who: int, other: int, movie: int) -> None:
         rating = self.rating_of(other, movie)
-        withdraw = WithdrawRating(ratings=self.store.ratings)
+        withdraw = WithdrawRating(ratings=self.store.ratings, changes=NOBODY)
         if (other, movie) not in self.scores:
             with pytest.raises(RatingNotFound):
                 withdraw(user=self.users[who], rating=rating)
@@ -143,7 +150,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def unrate(self, who: int, movie: int) -> None:
-        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies)(
+        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies, changes=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.scores.pop((who, movie), None)
@@ -187,7 +194,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def take_off(self, who: int, movie: int) -> None:
-        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies)(
+        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, changes=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.items.pop((who, movie), None)

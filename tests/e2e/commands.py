@@ -7,14 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
-OURS = re.compile(r"TMDB_|MONGODB_|PUBLIC_|JWT_|REFRESH_|DATA_DIR|PORT$|HOST$|LOG_LEVEL|ENVIRONMENT")
+OURS = re.compile(
+    r"TMDB_|MONGODB_|REDIS_|QUEUE_|SYNC_|RATE_|AUTH_|PUBLIC_|TRUSTED_|CORS_|JWT_|REFRESH_|LOG_|DATA_DIR|PORT$|"
+    r"HOST$|ENVIRONMENT|PROMETHEUS_"
+)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -29,7 +32,7 @@ def matinee(
     return subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,
-        env=environment(PYTHONPATH=str(Path.cwd()), **variables),
+        env=environment(**{"PYTHONPATH": str(Path.cwd())} | variables),
         input=stdin,
         capture_output=True,
         text=True,
@@ -42,17 +45,19 @@ def matinee(
 class Serving:
     """A running `matinee serve`."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: str) -> None:
         self.process = process
         self.told = ""
-        assert process.stdout
-        for line in process.stdout:
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5)
+
+    def await_answers(self) -> None:
+        """Wait until it has announced itself and answers."""
+        assert self.process.stdout
+        for line in self.process.stdout:
             self.told += line
             if line.startswith("Stop"):
                 break
-        found = re.search(r"http://[^/]+", self.told)
-        assert found, self.told
-        self.client = httpx.Client(base_url=f"{found[0]}/api/v1", timeout=5)
+        assert str(self.client.base_url.copy_with(path="/")) in self.told
         self._await_answers()
 
     def _await_answers(self) -> None:
@@ -75,23 +80,35 @@ class Serving:
 @contextmanager
 def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
     """Run `matinee serve` for a while, on a port of its own unless one is given."""
+    with starting(cwd, variables) as server:
+        server.await_answers()
+        yield server
+
+
+@contextmanager
+def starting(
+    cwd: Path, variables: Mapping[str, str], *, command: str = "serve", group: bool = False
+) -> Iterator[Serving]:
+    """`matinee serve`, or another command, which need not answer yet; what it logs is in serve.log.
+
+    With `group` it leads a group of processes, as on a terminal.
+    """
     variables = {"PORT": free_port(), "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1", **variables}
     with (cwd / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [*MATINEE, "serve"],
+            [*MATINEE, command],
             cwd=cwd,
             env=environment(**variables),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            process_group=0 if group else None,
         )
+    server = Serving(process, variables["PORT"])
     try:
-        server = Serving(process)
-        try:
-            yield server
-        finally:
-            server.client.close()
+        yield server
     finally:
+        server.client.close()
         if process.poll() is None:
             process.kill()
         process.communicate()

@@ -14,6 +14,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
+from adapters.redis.cache import forget_everything
+from adapters.redis.link import RedisLink
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
@@ -22,7 +24,8 @@ from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest
-from entrypoints.container import Container
+from entrypoints.container import Container, answers_over, ping_of
+from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.settings import Settings
 
@@ -66,22 +69,34 @@ def application(
     database: Ping | None = None,
     tmdb: Ping | None = None,
     container: Container | None = None,
+    redis: str | None = None,
     **settings: Any,
 ) -> Litestar:
-    """The application over a store; the catalogue is public unless told otherwise."""
-    chosen = Settings(**{"public_catalogue": "true", **settings})
+    """The application over a store; the catalogue is public unless told otherwise.
+
+    With `redis`, an address, answers are kept there, and requests are counted there.
+    """
+    plenty = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
+    chosen = Settings(**{"public_catalogue": "true", **plenty, **settings})
     container = container or container_over(store, chosen)
+    if redis:  # with patience, since the machine may be busy
+        container.link.override(providers.Object(RedisLink(redis, forget=forget_everything, patience=2.0)))
+    link = container.link()
     return create_app(
         use_cases=UseCases(**{each.name: getattr(container, each.name)() for each in fields(UseCases)}),
         health=CheckHealth(
             database=database or store.ping,
+            redis=ping_of(link),
             runs=store.runs,
             clock=now,
             tmdb=LastWord(tmdb) if tmdb else None,
         ),
         metrics=container.meter(),
+        cache=answers_over(link, chosen, dump=packed, load=unpacked) if link else None,
+        counter=container.counter(),
         settings=chosen,
         version="1.2.3",
+        at_end=[link.leave] if link else [],
     )
 
 
@@ -116,6 +131,7 @@ async def call(
     headers: dict[str, str] | None = None,
     scheme: str = "http",
     body: bytes = b"",
+    client: tuple[str, int] = ("127.0.0.1", 1),
 ) -> Reply:
     """Send one request past any client and any server, so that nothing is mended on the way."""
     reply = Reply()
@@ -137,6 +153,7 @@ async def call(
         "raw_path": path.encode(errors="replace"),
         "query_string": query,
         "scheme": scheme,
+        "client": client,
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
     }
     await app(cast("HTTPScope", scope), receive, send)

@@ -218,7 +218,7 @@ def test_several_redises_are_left_to_those_who_know_them(directory: Path) -> Non
     result = checked(REDIS_URL="redis+cluster://127.0.0.1:1", QUEUE_URL="redis://127.0.0.1:1")
 
     assert "several servers" in told(result)["redis"]
-    assert "QUEUE_URL: Redis does not answer" in told(result)["redis"]
+    assert "QUEUE_URL: Redis is not available" in told(result)["redis"]
 
 
 def test_without_a_bundled_valkey_an_address_is_asked_for(
@@ -246,6 +246,7 @@ def examined(**given: Any) -> list[Line]:
     return list(
         Doctor(
             settings=settings,
+            redis=settings.redis_url,
             store=Shown(path=None, clock=noon),
             source=DemoMovieSource(),
             clock=lambda: noon(),  # noqa: PLW0108  its argument is the day

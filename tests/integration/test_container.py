@@ -1,28 +1,39 @@
 """The composition root."""
 
+import asyncio
 import inspect
 from pathlib import Path
 
 import pytest
 from dependency_injector import providers
 
+from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.mongo.store import MongoStore
+from adapters.redis.cache import RedisChanges
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.source import TmdbMovieSource
 from domain import ports
 from entrypoints.container import Container, running
 from entrypoints.settings import Settings
+from tests.contracts.valkey_server import Valkey
 
 
 def container(settings: Settings) -> Container:
     return Container(settings=providers.Object(settings))
 
 
-def test_every_provider_can_be_built(tmp_path: Path) -> None:
-    with running(Settings(data_dir=str(tmp_path))) as built:
+def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
+    with running(Settings(data_dir=str(tmp_path), redis_url=valkey.url)) as built:
         for name, provider in built.providers.items():
             assert provider() is not None or name == "tmdb", name
+
+
+def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
+    with running(Settings(data_dir=str(tmp_path))) as built:
+        assert built.link() is None
+        assert isinstance(built.changes(), system.NoCopies)
+        assert asyncio.run(built.counter()("1/minute", "somebody"))[:2] == (True, 0)
 
 
 def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
@@ -52,6 +63,7 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),
         (ports.Locks, ["locks"]),
+        (ports.Changes, [RedisChanges, system.NoCopies]),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
 )

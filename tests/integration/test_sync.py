@@ -17,8 +17,9 @@ from adapters.testkit.samples import facts, new_run, put
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
-from application import sync as use_cases
-from application.sync import SyncChanges, SyncFrame, SyncGenres, SyncMovies, Watch, unwatched
+from application import sync_frame
+from application.sync import SyncChanges, SyncGenres, SyncMovies
+from application.sync_frame import SyncFrame, Watch, unwatched
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
 from domain.errors import StorageUnavailable
 from domain.ids import RatingId, RunId, TmdbNumber, UserId
@@ -72,7 +73,14 @@ def listing(tmdb: TmdbSimulator) -> Catalogue:
 
 
 def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncFrame:
-    return SyncFrame(source=source, runs=store.runs, locks=store.locks, clock=clock, new_id=system.fresh_id)
+    return SyncFrame(
+        source=source,
+        runs=store.runs,
+        locks=store.locks,
+        changes=system.NoCopies(),
+        clock=clock,
+        new_id=system.fresh_id,
+    )
 
 
 def sync_movies(
@@ -105,9 +113,9 @@ def dying_after(pages: int) -> Callable[[SyncRun], None]:
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process closes no record and gives back no lock, and its heart stops."""
     monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
-    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.05))
-    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(days=1))
-    monkeypatch.setattr(use_cases, "GLANCE", timedelta(seconds=0.01))
+    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.05))
+    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(days=1))
+    monkeypatch.setattr(sync_frame, "GLANCE", timedelta(seconds=0.01))
 
 
 def test_a_sync_brings_every_movie_with_its_details(
@@ -337,9 +345,9 @@ def test_a_cancelled_run_stops_at_its_next_page(store: SqliteStore, source: Tmdb
 def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
     store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.6))
-    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(seconds=0.1))
-    monkeypatch.setattr(use_cases, "GLANCE", timedelta(seconds=0.02))
+    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.6))
+    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(seconds=0.1))
+    monkeypatch.setattr(sync_frame, "GLANCE", timedelta(seconds=0.02))
     refused: list[SyncRunning] = []
 
     def intrude(run: SyncRun) -> None:
@@ -367,8 +375,8 @@ def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: T
 def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
     store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(use_cases, "LOCK_LASTS", timedelta(seconds=0.2))
-    monkeypatch.setattr(use_cases, "HEARTBEAT", timedelta(seconds=0.05))
+    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.2))
+    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(seconds=0.05))
 
     class Failing:
         """The store, away from some moment on."""

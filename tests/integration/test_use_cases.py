@@ -70,7 +70,12 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     monkeypatch.setattr(watchlist, "EXPORTED_AT_ONCE", 2)
     put(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
-    common: dict[str, Any] = {"movies": store.movies, "clock": system.now, "new_id": system.fresh_id}
+    common: dict[str, Any] = {
+        "movies": store.movies,
+        "changes": system.NoCopies(),
+        "clock": system.now,
+        "new_id": system.fresh_id,
+    }
     for number in range(1, 6):
         SetRating(ratings=store.ratings, **common)(
             user=user, movie=TmdbNumber(number), score=Score.of(number), review=None

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from entrypoints.checking import Faults, checked, rule
-from entrypoints.settings import Settings, load, shown
+from entrypoints.settings import Settings, as_environment, load, shown
 
 NOWHERE = Path("/nonexistent/.env")
 
@@ -187,3 +187,20 @@ def test_proxies_are_addresses_and_networks() -> None:
 )
 def test_logs_are_json_unless_people_read_them(variables: dict[str, str], *, for_people: bool) -> None:
     assert load(variables, NOWHERE).logs_for_people is for_people
+
+
+def test_the_same_settings_can_be_handed_on_whatever_a_file_says(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    settings = load({"PORT": "1234", "JWT_SECRET": "s" * 32, "TMDB_REQUESTS_PER_SECOND": "0.5"}, file)
+    file.write_text("TMDB_API_KEY=later\nHOST=later.example\nPUBLIC_CATALOGUE=true\n")
+    assert load(as_environment(settings), file) == settings
+
+
+def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
+    with pytest.raises(Faults) as caught:
+        load({"PORT": "0", "MONGODB_URI": "mongodb://m/x"}, NOWHERE, required=("JWT_SECRET", "REDIS_URL"))
+    assert caught.value.sentences == [
+        "PORT must be a port number from 1 to 65535",
+        "JWT_SECRET is required for this command",
+        "REDIS_URL is required for this command",
+    ]

@@ -1,0 +1,114 @@
+"""Where Redis answers: one server, a primary that Sentinels know, or a Cluster; and clients for each."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis import Redis, RedisCluster
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+SENTINEL = "redis+sentinel"
+CLUSTER = "redis+cluster"
+
+Greet = Callable[[Any], None]
+GreetAsync = Callable[[Any], Awaitable[None]]
+
+RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
+
+
+def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
+    """A synchronous client that tries each command once and waits so many seconds for its answer.
+
+    `greet` begins each new connection instead of redis-py, except to a Cluster.
+    """
+    options: dict[str, Any] = {**_options(patience), "retry": Retry(NoBackoff(), 0)}
+    match urlsplit(url).scheme:
+        case "redis+sentinel":
+            hosts, name, login = _sentinels(url)
+            sentinel: Any = Sentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            primary: Redis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
+            return primary
+        case "redis+cluster":
+            # Its interface is that of Redis as far as we use it.
+            return RedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+        case _:
+            return Redis.from_url(url, redis_connect_func=greet, **options)
+
+
+def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> AsyncRedis:
+    """The same for an event loop; nothing is opened yet."""
+    options: dict[str, Any] = {**_options(patience), "retry": AsyncRetry(NoBackoff(), 0)}
+    match urlsplit(url).scheme:
+        case "redis+sentinel":
+            hosts, name, login = _sentinels(url)
+            sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
+            return primary
+        case "redis+cluster":
+            return AsyncRedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+        case _:
+            return AsyncRedis.from_url(url, redis_connect_func=greet, **options)
+
+
+def clustered(url: str) -> bool:
+    """Whether an address names a Cluster."""
+    return urlsplit(url).scheme == CLUSTER
+
+
+def server(info: Mapping[str, Any] | bytes | str) -> bytes:
+    """Which run of which server an `INFO server` tells of; empty for a Cluster, which is many."""
+    if isinstance(info, Mapping):
+        return str(info.get("run_id", "")).encode()
+    found = RUN_ID.search(info if isinstance(info, bytes) else info.encode())
+    return found[1] if found else b""
+
+
+def masked(text: str, url: str) -> str:
+    """A text without the names and passwords of an address."""
+    login = urlsplit(url).netloc.rpartition("@")[0]
+    for piece in {part for part in login.split(":") if part}:
+        for secret in {piece, unquote(piece)}:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _options(patience: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        "client_name": "matinee",
+        # A feature of one vendor's service; asking for it costs each connection a round trip.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+
+
+def _of_cluster(patience: float) -> dict[str, Any]:
+    return {"socket_timeout": patience, "socket_connect_timeout": patience, "client_name": "matinee"}
+
+
+def _plain(url: str) -> str:
+    return url.replace(f"{CLUSTER}://", "redis://", 1)
+
+
+def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
+    """The Sentinels of `redis+sentinel://[user:password@]host:port,host:port/name[?db=0]`, the name of the
+    primary, and how to log in there.
+    """
+    parts = urlsplit(url)
+    login, _, places = parts.netloc.rpartition("@")
+    user, _, password = login.rpartition(":") if ":" in login else ("", "", login)
+    hosts = []
+    for place in places.split(","):
+        host, _, port = place.rpartition(":")
+        hosts.append((host or place, int(port) if host else 26379))
+    found = {"username": unquote(user) or None, "password": unquote(password) or None}
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return hosts, parts.path.strip("/") or "mymaster", {**found, "db": int(database)}

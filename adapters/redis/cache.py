@@ -1,0 +1,291 @@
+"""The cache of answers: what is kept under which key, how it is filled once, and how it is forgotten.
+
+A key of the contract (`movies:detail:{id}`) is a Redis hash with two fields for each variant of the answer
+(other fields, another page): `h:{variant}`, the head, and `b:{variant}`, the answer as bytes. All that is
+known of an answer lives and dies with its key. What makes that exact:
+
+- The head begins with the generation, a random word under `cache:generation` that all answers share; deleting
+  that word makes all of them void at once.
+- Before an answer is made from the store, a stamp is left beside its key. Forgetting the key deletes it too,
+  and what was made without its stamp still standing is not kept: a slow filler never buries a change.
+- Forgetting only deletes, which Redis does even when its memory is full.
+- The head is read from Redis at every request. A process keeps the answers themselves, ready to send, under
+  the random word that ends their head, so that an answer that everybody wants crosses the wire once.
+
+Who fills a key holds a lock, so that over all processes one does and the others wait. The lock is there to
+spare work: if it lapses, an answer is made twice, and nothing is wrong.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from secrets import token_hex
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.exceptions import OutOfMemoryError
+
+from adapters.redis.link import RedisAway, RedisLink
+from domain.ids import MovieId, UserId
+
+GENERATION = "cache:generation"
+"""The word that all valid answers begin with."""
+
+WORD = 16
+"""Characters of a random word."""
+
+STAMP_LASTS = 10_000
+"""Milliseconds for making an answer: far more than any request is given."""
+
+LOCK_LASTS = 3_000
+"""Milliseconds after which a filler that has not been heard of is dead."""
+
+PATIENCE = 1.0
+"""Seconds to wait for another process's answer before making one's own."""
+
+GLANCE = 0.01
+"""Seconds between two looks whether it is there."""
+
+ROUNDS = 4
+"""So often an answer may be voided while one waits for it, before one makes one's own."""
+
+AT_HAND = 256
+"""Answers that a process keeps ready."""
+
+KEEP = """
+if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[7]) end
+return 1
+"""
+"""Keep an answer if its stamp still stands, and let the next one fill."""
+
+UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+FORGOTTEN_SINGLY = 250
+"""Movies whose answers are forgotten one by one; where more change at once, everything is."""
+
+T = TypeVar("T")
+Build = Callable[[], Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a filler holds, and finds: with `mine` the key is its own to fill."""
+
+    mine: bool
+    token: str
+    generation: bytes
+    stamp: bytes
+    head: bytes | None
+
+
+class RedisAnswers(Generic[T]):
+    """Answers that are made once and kept for a while. `dump` and `load` turn one into bytes and back.
+
+    Without Redis, or with a Redis that keeps nothing more, every answer is made anew.
+    """
+
+    def __init__(
+        self, link: RedisLink, *, seconds: int, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+    ) -> None:
+        self._link = link
+        self._milliseconds = seconds * 1000
+        self._dump = dump
+        self._load = load
+        self._at_hand: OrderedDict[bytes, T] = OrderedDict()
+        self._flights: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
+
+    async def __call__(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
+        """The answer, and whether it was kept; None if the cache had no part in it.
+
+        `build` makes the answer, as of now, if need be; what it raises is raised. Of several that ask at
+        once, here or elsewhere, one builds.
+        """
+        try:
+            for _ in range(ROUNDS):
+                kept = await self._find(key, variant)
+                if kept is not None:
+                    return kept, True
+                flight = self._flights.get((key, variant))
+                if flight is None:
+                    return await self._lead(key, variant, build)
+                if error := await asyncio.shield(flight):
+                    raise error
+        except RedisAway:
+            return await build(), None
+        return await build(), False
+
+    async def _find(self, key: str, variant: str) -> T | None:
+        """The answer that is kept, if it still holds. Raises RedisAway."""
+        generation, head = await self._link.ask(lambda redis: _head(redis, key, variant))
+        return await self._held(key, variant, generation, head)
+
+    async def _held(self, key: str, variant: str, generation: bytes | None, head: bytes | None) -> T | None:
+        if not head or not generation or not head.startswith(generation):
+            return None
+        if head in self._at_hand:
+            self._at_hand.move_to_end(head)
+            return self._at_hand[head]
+        body = await self._link.ask(lambda redis: _body(redis, key, variant, head))
+        return None if body is None else self._noted(head, self._load(body))
+
+    def _noted(self, head: bytes, answer: T) -> T:
+        self._at_hand[head] = answer
+        if len(self._at_hand) > AT_HAND:
+            self._at_hand.popitem(last=False)
+        return answer
+
+    async def _lead(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
+        """Get the answer for all who wait for it here; they look again when it is there, and share an error
+        of the building, since it would only be theirs a moment later.
+        """
+        flight = self._flights[key, variant] = asyncio.get_running_loop().create_future()
+        failed: Exception | None = None
+        try:
+            return await self._fill(key, variant, build)
+        except RedisAway:
+            raise
+        except Exception as error:
+            failed = error
+            raise
+        finally:
+            del self._flights[key, variant]
+            flight.set_result(failed)
+
+    async def _fill(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
+        """The answer of whichever process builds it. Raises RedisAway before anything is built."""
+        until = monotonic() + PATIENCE
+        while True:
+            claim = await self._link.ask(lambda redis: _claimed(redis, key, variant))
+            if claim is None:
+                return await build(), False
+            kept = await self._held(key, variant, claim.generation, claim.head)
+            if kept is not None:
+                if claim.mine:
+                    await self._give_back(key, variant, claim)
+                return kept, True
+            if claim.mine:
+                return await self._build(key, variant, claim, build), False
+            if monotonic() > until:
+                return await build(), False
+            await asyncio.sleep(GLANCE)
+
+    async def _build(self, key: str, variant: str, claim: _Claim, build: Build[T]) -> T:
+        try:
+            answer = await build()
+        except BaseException:
+            await self._give_back(key, variant, claim)
+            raise
+        head = claim.generation + token_hex(WORD // 2).encode()
+        with suppress(RedisAway):  # then it was made for this one request
+            if await self._link.ask(lambda redis: self._keep(redis, key, variant, claim, head, answer)):
+                self._noted(head, answer)
+        return answer
+
+    async def _keep(
+        self, redis: AsyncRedis, key: str, variant: str, claim: _Claim, head: bytes, answer: T
+    ) -> bool:
+        keys = (key, _stamp(key), _lock(key, variant))
+        fields = (f"h:{variant}", head, f"b:{variant}", head + self._dump(answer))
+        reply: Any = redis.eval(KEEP, len(keys), *keys, claim.stamp, claim.token, *fields, self._milliseconds)
+        return bool(await reply)
+
+    async def _give_back(self, key: str, variant: str, claim: _Claim) -> None:
+        """Let others fill at once; if Redis cannot be told, the lock lapses."""
+        with suppress(RedisAway):
+            await self._link.ask(lambda redis: redis.eval(UNLOCK, 1, _lock(key, variant), claim.token))
+
+
+class RedisChanges:
+    """Changes: has Redis forget, for all processes, what a change makes untrue."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    @contextmanager
+    def ratings(self, movies: Collection[MovieId]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if len(movies) > FORGOTTEN_SINGLY:
+                self._link.tell(forget_everything)
+            elif movies:
+                self._forget([f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")])
+
+    @contextmanager
+    def watchlist(self, user: UserId) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._forget([f"watchlist:user:{user}"])
+
+    @contextmanager
+    def everything(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._link.tell(forget_everything)
+
+    def _forget(self, keys: Collection[str]) -> None:
+        names = [name for key in keys for name in (key, _stamp(key))]
+        self._link.tell(lambda redis: redis.delete(*names))
+
+
+def forget_everything(redis: Redis) -> None:
+    """Void every answer, kept or in the making."""
+    redis.delete(GENERATION)
+
+
+async def _head(redis: AsyncRedis, key: str, variant: str) -> tuple[bytes | None, bytes | None]:
+    """The generation, and the head of an answer."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.get(GENERATION)
+        pipe.hget(key, f"h:{variant}")
+        generation, head = await pipe.execute()
+    return generation, head
+
+
+async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes | None:
+    """The answer with that head; None if another has taken its place."""
+    reply: Any = redis.hget(key, f"b:{variant}")
+    body: bytes | None = await reply
+    return body.removeprefix(head) if body and body.startswith(head) else None
+
+
+async def _claimed(redis: AsyncRedis, key: str, variant: str) -> _Claim | None:
+    """Try to become the one who fills, and look once more; None if Redis keeps nothing more.
+
+    The commands run in this order: who gets the lock sees all that was kept before it was free.
+    """
+    token = token_hex(WORD // 2)
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.set(_lock(key, variant), token, nx=True, px=LOCK_LASTS)
+        pipe.set(_stamp(key), token, nx=True, px=STAMP_LASTS)
+        pipe.pexpire(_stamp(key), STAMP_LASTS)
+        pipe.get(_stamp(key))
+        pipe.set(GENERATION, token, nx=True)
+        pipe.get(GENERATION)
+        pipe.hget(key, f"h:{variant}")
+        replies = await pipe.execute(raise_on_error=False)
+    for error in replies:
+        if isinstance(error, OutOfMemoryError):
+            return None
+        if isinstance(error, Exception):
+            raise error
+    mine, _, _, stamp, _, generation, head = replies
+    return _Claim(bool(mine), token, generation, stamp, head)
+
+
+def _stamp(key: str) -> str:
+    """The braces keep a key's companions on its own node of a Cluster."""
+    return f"{{{key}}}:stamp"
+
+
+def _lock(key: str, variant: str) -> str:
+    return f"{{{key}}}:lock:{variant}"

@@ -1,0 +1,70 @@
+"""Counting requests: in Redis, for all processes together; in this process alone while Redis is away."""
+
+import asyncio
+from time import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from redis.asyncio import Redis as AsyncRedis
+
+from adapters.redis import addresses
+from adapters.redis.link import PATIENCE, RedisAway, RedisLink
+
+PREFIX = "limits"
+
+
+class RedisLimits:
+    """Lets so many requests pass in a time that slides along: the count of the last full period fades out
+    while that of the present one grows.
+    """
+
+    def __init__(self, link: RedisLink | None, url: str | None = None) -> None:
+        self._link = link
+        self._url = url
+        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._together: WeakKeyDictionary[asyncio.AbstractEventLoop, SlidingWindowCounterRateLimiter] = (
+            WeakKeyDictionary()
+        )
+
+    async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
+        """Count a request: whether it may pass, how many more may, and in how many seconds all may again.
+
+        `rate` is a number of requests and a time: `100/minute`.
+        """
+        item, link = parse(rate), self._link
+        if link is not None:
+            try:
+                return await link.ask(lambda redis: _hit(self._of_loop(redis), item, who))
+            except RedisAway:
+                pass  # then this process counts for itself
+        return await _hit(self._alone, item, who)
+
+    def _of_loop(self, redis: AsyncRedis) -> SlidingWindowCounterRateLimiter:
+        loop = asyncio.get_running_loop()
+        if loop not in self._together:
+            self._together[loop] = SlidingWindowCounterRateLimiter(self._storage(redis))
+        return self._together[loop]
+
+    def _storage(self, redis: AsyncRedis) -> RedisStorage:
+        if self._url and addresses.clustered(self._url):
+            url = f"async+{self._url}"
+            patience: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+            return RedisClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **patience)
+        # The link's own connections; the address is not looked at then.
+        return RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=PREFIX,
+            connection_pool=redis.connection_pool,  # type: ignore[arg-type]
+        )
+
+
+async def _hit(
+    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, who: str
+) -> tuple[bool, int, int]:
+    passed = await limiter.hit(item, who)
+    standing = await limiter.get_window_stats(item, who)
+    return passed, standing.remaining, max(1, round(standing.reset_time - time()))

@@ -1,0 +1,95 @@
+"""The job queue, kept by RQ: what a job is, how it is put there, and how often it is tried."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry as Reconnecting
+from rq import Queue, Retry
+from rq.job import Job
+
+from domain.ids import RunId
+from domain.ports import QueueUnavailable
+from domain.sync import Entity
+
+QUEUE = "matinee"
+
+JOBS = "entrypoints.jobs"
+"""Where jobs are found by name. Nothing of it is imported here: only a worker does that."""
+
+PATIENCE = 1.0
+"""Seconds to wait for each answer."""
+
+A_DAY = 24 * 3600
+
+LONGEST = A_DAY
+"""Seconds a job may take; a sync that refreshes all we hold takes hours."""
+
+RESULT_KEPT = 7 * A_DAY
+"""So long is a finished job known, and one of the same id not queued again."""
+
+FAILURE_KEPT = 30 * A_DAY
+
+AGAIN_AFTER = (0, 10, 60, 300, 900)
+"""Seconds before each new try. The first comes at once: mostly a worker was killed, and another is there."""
+
+
+def connected(url: str, patience: float = PATIENCE) -> Redis:
+    """A client of the queue's Redis. It connects when it is first used, and does not try again by itself."""
+    return Redis.from_url(
+        url,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        retry=Reconnecting(NoBackoff(), retries=0),
+    )
+
+
+def put(client: Redis, function: str, *args: str, id: str | None = None) -> Job:
+    """Queue a job. Raises DuplicateJobError if one with that id is, or was of late."""
+    return Queue(QUEUE, connection=client).enqueue_call(
+        function,
+        args=args,
+        timeout=LONGEST,
+        result_ttl=RESULT_KEPT,
+        failure_ttl=FAILURE_KEPT,
+        retry=Retry(max=len(AGAIN_AFTER), interval=AGAIN_AFTER),
+        job_id=id,
+        unique=id is not None,
+    )
+
+
+class RqJobs:
+    """Jobs over RQ. Without an address there is no queue."""
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+
+    def sync(self, entity: Entity, run: RunId) -> None:
+        with queue_errors():
+            put(self._client, f"{JOBS}.sync", str(entity), run)
+
+    def waiting(self) -> int:
+        with queue_errors():
+            return Queue(QUEUE, connection=self._client).count
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if self._url is not None:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> Redis:
+        if self._url is None:
+            raise QueueUnavailable("none is configured; set REDIS_URL")
+        return connected(self._url)
+
+
+@contextmanager
+def queue_errors() -> Iterator[None]:
+    """Turn what redis-py can raise into what Jobs promises."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise QueueUnavailable(f"{type(error).__name__}: {error}") from error

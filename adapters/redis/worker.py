@@ -1,0 +1,215 @@
+"""A worker over RQ that stops at once, is missed soon after its death, and outlasts its Redis.
+
+RQ's own loop waits for a job's end when it is told to stop, misses a dead worker after minutes only, and ends
+when Redis is silent. So the loop is ours; queue, jobs, forks and registries stay RQ's.
+
+A job runs in a child process, RQ's "work horse". SIGTERM makes the child unwind: its job is interrupted and
+goes back to the head of the queue, without losing a try. The child does the same when its parent is gone.
+"""
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from threading import Thread
+from time import monotonic, sleep
+from types import FrameType
+from typing import Any, NoReturn
+
+from redis import RedisError
+from rq import Worker
+from rq.exceptions import DequeueTimeout
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.registry import clean_registries
+from rq.scheduler import RQScheduler
+from rq.worker_registration import clean_worker_registry
+
+from adapters.redis.queue import QUEUE, connected
+from adapters.redis.stopping import Stop, stopped_by_signals
+
+ASKS_FOR = 1
+"""Seconds to wait for a job before looking around; so soon is a stop heard."""
+
+PATIENCE = 2.0
+"""Seconds to wait for an answer of Redis: longer than Redis is asked to wait for a job."""
+
+LOOKS_EVERY = 2
+"""Seconds between two looks at a job in work, each of which shows that its worker lives."""
+
+MISSED_AFTER = 12
+"""Seconds of silence after which a worker is dead, and its job another's."""
+
+TIDIES_EVERY = 5
+"""Seconds between two rounds of housekeeping."""
+
+GRACE = 3.0
+"""Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
+
+LONGEST_REST = 5.0
+"""Seconds between two tries to reach Redis, at most."""
+
+
+class Interrupted(BaseException):
+    """A job's process was told to stop. Not an Exception: no job may take it for a failure of its own."""
+
+
+class PatientWorker(Worker):
+    """Does one job at a time until it is told to stop."""
+
+    log_result_lifespan = False
+
+    def __init__(self, url: str) -> None:
+        client = connected(url, PATIENCE)
+        # With `prepare_for_work` RQ would ask Redis at once, which may be away.
+        super().__init__(
+            [QUEUE], connection=client, job_monitoring_interval=LOOKS_EVERY, prepare_for_work=False
+        )
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
+        self._stop = Stop()
+        self._enrolled = False
+        self._tidied_at = float("-inf")
+        self._delayed = RQScheduler([QUEUE], connection=client)
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT; Redis may come and go."""
+        rest = 0.0
+        with stopped_by_signals(self._stop, then=self._interrupt_job):
+            while not self._stop.told:
+                try:
+                    self._turn()
+                    rest = 0.0
+                except (RedisError, OSError) as error:
+                    rest = min(rest * 2 or 0.5, LONGEST_REST)
+                    self._enrolled = False
+                    self.log.warning("Job queue away, next try in %.1f s: %s", rest, error)
+                    self._stop.wait(rest)
+            self._leave()
+
+    def _turn(self) -> None:
+        """Look around, and do a job if there is one."""
+        if monotonic() - self._tidied_at >= TIDIES_EVERY:
+            self._enrol()
+            self._tidy()
+            self._tidied_at = monotonic()
+        try:
+            job, queue = self._next_job()
+        except DequeueTimeout:
+            return
+        self.log.info("Job %s: %s", job.id, job.description)
+        self.execute_job(job, queue)
+
+    def _next_job(self) -> tuple[Job, Queue]:
+        """Raises DequeueTimeout if none came within `ASKS_FOR`."""
+        found = self.queue_class.dequeue_any(
+            self.queues, ASKS_FOR, connection=self.connection, job_class=self.job_class
+        )
+        assert found  # noqa: S101  None is for those who do not wait
+        return found
+
+    def _enrol(self) -> None:
+        """Be known as a worker; anew if Redis was away, and may have forgotten."""
+        if not self._enrolled:
+            self.connection.delete(self.key)
+            self.register_birth()  # type: ignore[no-untyped-call]
+            self._enrolled = True
+        self.heartbeat()
+
+    def _leave(self) -> None:
+        if self._enrolled:
+            with suppress(RedisError, OSError):  # the record lapses by itself
+                self.register_death()  # type: ignore[no-untyped-call]
+        self.connection.close()
+        self._stop.close()
+
+    def _tidy(self) -> None:
+        """See to jobs of dead workers, jobs that nobody began, and jobs to be tried again; one worker does.
+
+        RQ's own lock for this would stay for a quarter of an hour if its holder was killed.
+        """
+        if not self.connection.set(f"rq:tidying:{QUEUE}", self.name, nx=True, ex=TIDIES_EVERY):
+            return
+        (queue,) = self.queues
+        clean_registries(queue)
+        clean_worker_registry(queue)
+        queue.intermediate_queue.cleanup(self, queue)
+        self._delayed.prepare_registries([QUEUE])
+        self._delayed.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+
+    def _interrupt_job(self) -> None:
+        """Have the job in work unwind; have its process end if that takes too long."""
+        self.kill_horse(signal.SIGTERM if self._stop.told_for < GRACE else signal.SIGKILL)
+
+    # What RQ calls, in the parent.
+
+    @property
+    def connection_timeout(self) -> int:
+        """Seconds; RQ would wait for as long as a worker may sleep."""
+        return int(PATIENCE)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
+        """Seconds for which a sign of life counts."""
+        return MISSED_AFTER
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Show that the job's worker lives. The job goes on without Redis."""
+        if self._stop.told:
+            self._interrupt_job()
+        try:
+            super().maintain_heartbeats(job, execution)
+        except (RedisError, OSError) as error:
+            self.log.warning("Job queue away during job %s: %s", job.id, error)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the job's process, if there is one. RQ would send it to the process group, which
+        is our own if the child has only just been born.
+        """
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, sig)
+
+    # What RQ calls, in the child or in both.
+
+    def setup_work_horse_signals(self) -> None:
+        """SIGTERM interrupts the job; Ctrl-C is the parent's business."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._interrupted)
+        Thread(target=self._die_with_parent, daemon=True).start()
+
+    def _interrupted(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._stop.tell()
+        raise Interrupted
+
+    def _die_with_parent(self) -> None:
+        """Nobody would show any more that this job is in work, so another worker will take it."""
+        while os.getppid() == self.pid:
+            sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        sleep(GRACE)
+        os._exit(1)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401  as RQ has it
+        """Log why a job ended early."""
+        if exc_info[0] is Interrupted:
+            self.log.info("Job %s interrupted; it goes back to the queue", job.id)
+        else:
+            super().handle_exception(job, *exc_info)
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: object = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """Put an interrupted job back; leave failures to RQ's rules."""
+        if not self._stop.told:
+            super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
+            return
+        with self.connection.pipeline() as pipeline:
+            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
+            queue.enqueue_job(job, pipeline=pipeline, at_front=True)
+            pipeline.execute()

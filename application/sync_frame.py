@@ -1,0 +1,242 @@
+"""What surrounds every sync: one run of a kind at a time over all processes, and no run without an end.
+
+The frame takes the lock, closes a dead predecessor, and sees to it that every run ends in a closed record. A
+run may be set down before anybody does it: then its lock is held in the name of the queue, until whoever
+finds it there takes it over.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Event, Thread
+
+from domain.errors import StorageUnavailable
+from domain.ids import NewId, RunId
+from domain.ports import (
+    Changes,
+    Clock,
+    GenreRepository,
+    Locks,
+    MovieRepository,
+    MovieSource,
+    QueueUnavailable,
+    SyncRunRepository,
+)
+from domain.sync import Entity, Harvest, RunClosed, SourceRefused, SourceUnavailable, SyncRun, SyncRunning
+
+LOCK_LASTS = timedelta(seconds=9)
+"""A holder that has not been heard of for so long is dead."""
+
+HEARTBEAT = LOCK_LASTS / 3
+"""How often a living holder says so."""
+
+LONGEST_WAIT = LOCK_LASTS * 2
+"""Clocks of two hosts may differ, but not by so much that a worker's time seems longer than this."""
+
+QUEUED_FOR = timedelta(minutes=15)
+"""A run that no worker has taken up by then no longer keeps others from beginning: its job may be lost."""
+
+GLANCE = timedelta(seconds=0.2)
+"""How often a newcomer looks whether the holder still lives."""
+
+HOPELESS = 3
+"""A run whose first pages failed, so many in a row, is given up: the source is away."""
+
+Watch = Callable[[SyncRun], None]
+"""Told of a run's record whenever it has changed."""
+
+
+def unwatched(run: SyncRun) -> None:
+    """Watch nothing."""
+
+
+def lock_of(entity: Entity) -> str:
+    """The name of the lock that a kind of run needs."""
+    return f"sync:{entity}"
+
+
+def in_queue(run: RunId) -> str:
+    """The holder of a run's lock while nobody does it yet."""
+    return f"queue:{run}"
+
+
+@dataclass(slots=True)
+class Journal:
+    """A run in progress: its latest record, kept in the store and shown to whoever watches."""
+
+    run: SyncRun
+    runs: SyncRunRepository
+    changes: Changes
+    source: MovieSource
+    watch: Watch
+    _counted: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counted = self.source.requests()
+
+    def bound(self, last_page: int) -> None:
+        """Learn where the list ends."""
+        self.run = self.run.bounded(last_page)
+        self.watch(self.run)
+
+    def store(self, where: MovieRepository | GenreRepository, harvest: Harvest) -> None:
+        """Store a page, with the record that tells of it."""
+        with self.changes.everything():
+            self.run = where.store(harvest, self.run)
+        self.watch(self.run)
+
+    def new_requests(self) -> int:
+        """The requests sent since this was last asked."""
+        before, self._counted = self._counted, self.source.requests()
+        return self._counted - before
+
+    @contextmanager
+    def reading(self, page: int) -> Iterator[None]:
+        """A page that cannot be read is counted and named, and does not stop the others, unless all first
+        ones fail.
+        """
+        try:
+            yield
+        except SourceUnavailable as error:
+            self.run = self.run.missed(page, str(error), self.new_requests())
+            self.runs.save(self.run)
+            self.watch(self.run)
+            if self.run.pages_failed >= HOPELESS and not self.run.done:
+                raise
+
+    def fail(self, at: datetime, reason: str) -> None:
+        """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
+        self.close(self.run.failed(at, reason, requests=self.new_requests()))
+
+    def close(self, run: SyncRun) -> None:
+        """Record the end."""
+        self.runs.save(run)
+        self.run = run
+        self.watch(run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncFrame:
+    """What surrounds every run: one of a kind at a time, and no run without an end."""
+
+    source: MovieSource
+    runs: SyncRunRepository
+    locks: Locks
+    changes: Changes
+    clock: Clock
+    new_id: NewId
+
+    @contextmanager
+    def run(self, entity: Entity, watch: Watch, queued: RunId | None = None) -> Iterator[Journal]:
+        """Begin a run and see it through to a closed record.
+
+        `queued` names a run that was set down: if it still lies there it is the one, else a new one goes on
+        where it has stopped. Raises SyncRunning if another holder lives. The source's refusal or absence
+        closes the run as failed; anything else that breaks in does too, and goes on upward.
+        """
+        with self._begun(entity, queued) as run:
+            journal = Journal(run, self.runs, self.changes, self.source, watch)
+            try:
+                yield journal
+                journal.close(journal.run.finished(self.clock()))
+            except RunClosed:
+                journal.run = self.runs.get(run.id)
+            except (SourceRefused, SourceUnavailable) as error:
+                with suppress(RunClosed):
+                    journal.fail(self.clock(), str(error))
+                journal.run = self.runs.get(run.id)
+            except BaseException:
+                self._interrupted(journal)
+                raise
+
+    @contextmanager
+    def set_down(self, entity: Entity) -> Iterator[SyncRun]:
+        """Put a run on record that somebody else is to do, and hold its lock for the queue.
+
+        It is to be queued within; if that fails it is cancelled, so that a job that was queued all the same
+        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already.
+        """
+        fresh = self._fresh(entity)
+        if self.locks.acquire(lock_of(entity), in_queue(fresh.id), QUEUED_FOR) is not None:
+            raise SyncRunning(entity)
+        with ExitStack() as undo:
+            undo.callback(self.let_go, fresh)
+            run = self._on_record(fresh)
+            try:
+                yield run
+            except QueueUnavailable as error:
+                self.runs.save(run.cancelled(self.clock(), str(error)))
+                raise
+            undo.pop_all()
+
+    def let_go(self, run: SyncRun) -> None:
+        """Give back a run's lock, whoever holds it: the queue, or a worker that has not heard yet."""
+        with suppress(StorageUnavailable):  # the lock lapses by itself
+            for holder in (in_queue(run.id), run.id):
+                self.locks.release(lock_of(run.entity), holder)
+
+    def _fresh(self, entity: Entity) -> SyncRun:
+        return SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
+
+    def _on_record(self, fresh: SyncRun) -> SyncRun:
+        run = fresh.following(self._predecessor(fresh.entity))
+        self.runs.add(run)
+        return run
+
+    def _interrupted(self, journal: Journal) -> None:
+        """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
+        so.
+        """
+        with suppress(StorageUnavailable, RunClosed):
+            journal.fail(self.clock(), "interrupted")
+
+    def _predecessor(self, entity: Entity) -> SyncRun | None:
+        """The run before; one that is still open has lost its lock, so its process is dead."""
+        last = self.runs.latest(entity)
+        if last and last.running:
+            last = last.failed(self.clock(), "its process died")
+            with suppress(RunClosed):  # somebody has cancelled it just now
+                self.runs.save(last)
+        return last
+
+    @contextmanager
+    def _begun(self, entity: Entity, queued: RunId | None) -> Iterator[SyncRun]:
+        """A run that is on record, for as long as its lock is ours."""
+        name = lock_of(entity)
+        if queued and self.locks.pass_on(name, in_queue(queued), queued, LOCK_LASTS):
+            with self._holding(name, queued):
+                yield self.runs.get(queued)
+            return
+        fresh = self._fresh(entity)
+        self._acquire(entity, name, fresh.id)
+        with self._holding(name, fresh.id):
+            yield self._on_record(fresh)
+
+    @contextmanager
+    def _holding(self, name: str, holder: RunId) -> Iterator[None]:
+        """Keep a lock that was acquired, and give it back at the end."""
+        over = Event()
+        Thread(target=self._beat, args=(name, holder, over), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+            with suppress(StorageUnavailable):  # the lock lapses by itself
+                self.locks.release(name, holder)
+
+    def _acquire(self, entity: Entity, name: str, holder: RunId) -> None:
+        """Wait for a silent holder's time to end; one that renews it lives, and is left alone. So is the
+        queue, whose time is longer than anybody would wait.
+        """
+        expected = ends = self.locks.acquire(name, holder, LOCK_LASTS)
+        while ends is not None:
+            if ends != expected or ends - self.clock() > LONGEST_WAIT:
+                raise SyncRunning(entity)
+            Event().wait(GLANCE.total_seconds())
+            ends = self.locks.acquire(name, holder, LOCK_LASTS)
+
+    def _beat(self, name: str, holder: RunId, over: Event) -> None:
+        while not over.wait(HEARTBEAT.total_seconds()):
+            with suppress(StorageUnavailable):  # a beat missed; the next may come in time
+                self.locks.renew(name, holder, LOCK_LASTS)

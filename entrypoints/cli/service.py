@@ -1,0 +1,126 @@
+"""What runs until it is stopped: everything on this machine, or one role of several hosts."""
+# ruff: noqa: PLC0415  each process imports what its role needs: the supervisor, above all, stays small
+
+import os
+import socket
+import sys
+
+import click
+
+from entrypoints.cli.border import configured, example, started
+from entrypoints.leash import hold
+from entrypoints.listening import listening
+from entrypoints.settings import load
+
+ROLES_NEED = ("MONGODB_URI", "REDIS_URL", "JWT_SECRET")
+"""What must be the same on every host, so no host may make it up."""
+
+host_option = click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+port_option = click.option("--port", type=int, help="Port to listen on.  [default: 8080]")
+
+
+@click.command(epilog=example("matinee serve\nPUBLIC_CATALOGUE=true matinee serve --port 9000"))
+@host_option
+@port_option
+@click.option("--data-dir", help="Where the catalogue is kept.  [default: ./matinee-data]")
+def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
+    """Run everything on this machine; the first start fills the catalogue.
+
+    Starts, watches and stops the API, a worker, a scheduler and, unless REDIS_URL is set, the bundled Valkey.
+    """
+    from entrypoints.supervisor import supervise
+
+    sys.exit(supervise(configured(role="serve", host=host, port=port, data_dir=data_dir)))
+
+
+@click.command(epilog=example("matinee api\nmatinee api --host 0.0.0.0 --port 8080"))
+@host_option
+@port_option
+def api(host: str | None, port: int | None) -> None:
+    """Answer requests: one role of several hosts.
+
+    Needs MONGODB_URI, REDIS_URL and JWT_SECRET.
+    """
+    from entrypoints import serving
+
+    with (
+        started(ROLES_NEED, role="api", host=host, port=port) as (container, settings),
+        listening(settings) as listener,
+    ):
+        serving.serve(container, settings, listener)
+
+
+@click.command(epilog=example("matinee worker"))
+def worker() -> None:
+    """Do the jobs of the queue, one after the other: one role of several hosts.
+
+    Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Any number may run.
+    """
+    _work(ROLES_NEED)
+
+
+@click.command(epilog=example("matinee scheduler"))
+def scheduler() -> None:
+    """Put jobs into the queue when they are due: one role of several hosts.
+
+    Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Of several, one is at work and the others stand by.
+    """
+    _schedule(ROLES_NEED)
+
+
+@click.command(epilog=example("matinee openapi > openapi.json"))
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from entrypoints import serving
+
+    click.echo(serving.openapi(load()))
+
+
+@click.command(hidden=True)
+@click.argument("role", type=click.Choice(["prepare", "api", "worker", "scheduler"]))
+@click.option("--leash", type=int, required=True, help="Read end of a pipe that lasts as long as we do.")
+@click.option("--gate", type=int, help="Read end of a pipe that ends when the store is ready.")
+@click.option("--listener", type=int, help="The bound socket.")
+@click.option("--announce", is_flag=True, help="Tell the addresses.")
+def child(role: str, *, leash: int, gate: int | None, listener: int | None, announce: bool) -> None:
+    """One role, as `matinee serve` starts it: what it shares with the others comes in descriptors."""
+    hold(leash)
+    if role == "prepare":
+        _prepare()
+    elif role == "worker":
+        _work()
+    elif role == "scheduler":
+        _schedule()
+    elif gate is None or listener is None:
+        raise click.UsageError("the api needs --gate and --listener")
+    else:
+        _answer(gate, socket.socket(fileno=listener), announce=announce)
+
+
+def _prepare() -> None:
+    """Open the store and make what is missing: whatever keeps `serve` from starting shows here."""
+    from entrypoints.filling import fill_if_empty
+
+    with started(role="prepare") as (container, settings):
+        container.tokens()
+        fill_if_empty(container, settings)
+
+
+def _answer(gate: int, listener: socket.socket, *, announce: bool) -> None:
+    from entrypoints import serving  # takes longest, so before the gate
+
+    os.read(gate, 1)
+    with started(role="api") as (container, settings):
+        serving.serve(container, settings, listener, announce=announce)
+
+
+def _work(required: tuple[str, ...] = ()) -> None:
+    from entrypoints.worker import work
+
+    work(configured(required, role="worker"))
+
+
+def _schedule(required: tuple[str, ...] = ()) -> None:
+    from entrypoints.scheduler import schedule
+
+    schedule(configured(required, role="scheduler"))

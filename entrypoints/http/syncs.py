@@ -1,0 +1,100 @@
+"""The calls by which admins start, watch and stop syncs."""
+
+from litestar import get, post
+
+from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
+from domain.ids import RunId, is_id
+from domain.sync import Entity, RunNotFound
+from entrypoints.http.answers import Answer, json_answer
+from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.queries import PageQuery
+from entrypoints.http.schemas import PageOut, RunOut, StartedOut, run_out
+
+TAG = "Administration"
+THE_RUN = {"id": "The run's id."}
+
+
+def _starting(entity: Entity) -> Call:
+    return Call(
+        summary=f"Start a sync of {entity}",
+        tag=TAG,
+        answer=StartedOut,
+        access=Access.ADMINS,
+        successes=(202,),
+        refusals=(409,),
+    )
+
+
+LISTING = Call(
+    summary="List sync runs",
+    tag=TAG,
+    answer=PageOut[RunOut],
+    access=Access.ADMINS,
+    query=PageQuery,
+    linked=True,
+)
+SHOWING = Call(
+    summary="Show a sync run", tag=TAG, answer=RunOut, access=Access.ADMINS, path=THE_RUN, refusals=(404,)
+)
+CANCELLING = Call(
+    summary="Cancel a sync run",
+    tag=TAG,
+    answer=RunOut,
+    access=Access.ADMINS,
+    path=THE_RUN,
+    refusals=(404, 409),
+)
+
+
+@post("/admin/sync/genres", sync_to_thread=True, opt=described(_starting(Entity.GENRES)))
+def post_sync_genres(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
+    """Have a worker bring the genres up to date."""
+    return _started(request, start_sync, Entity.GENRES)
+
+
+@post("/admin/sync/movies", sync_to_thread=True, opt=described(_starting(Entity.MOVIES)))
+def post_sync_movies(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
+    """Have a worker bring the popular movies up to date, `TMDB_SYNC_PAGES` pages of them."""
+    return _started(request, start_sync, Entity.MOVIES)
+
+
+@post("/admin/sync/changes", sync_to_thread=True, opt=described(_starting(Entity.CHANGES)))
+def post_sync_changes(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
+    """Have a worker read anew what changed at TMDB, and what it has not spoken of for months."""
+    return _started(request, start_sync, Entity.CHANGES)
+
+
+@get("/admin/sync/runs", sync_to_thread=True, opt=described(LISTING))
+def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
+    """Runs of all kinds, however they were started, the one that began last first."""
+    query = asked(PageQuery, request)
+    runs, total = list_runs(limit=query.limit, skip=query.skip)
+    return paged(PageOut(data=[run_out(run) for run in runs], meta=meta_out(query, total=total)), request)
+
+
+@get("/admin/sync/runs/{id:str}", sync_to_thread=True, opt=described(SHOWING))
+def get_sync_run(request: HttpRequest, get_run: Given[GetRun]) -> Answer:
+    """One run, as far as it has come: its counts grow with every page that is stored."""
+    asked(Query, request)
+    return json_answer(run_out(get_run(run=run_named(request.path_params["id"]))))
+
+
+@post("/admin/sync/runs/{id:str}/cancel", sync_to_thread=True, opt=described(CANCELLING))
+def post_sync_run_cancel(request: HttpRequest, cancel_sync: Given[CancelSync]) -> Answer:
+    """Close a run that is at work or waits. What it has stored stays; another may be started at once."""
+    asked(Query, request)
+    return json_answer(run_out(cancel_sync(run=run_named(request.path_params["id"]))))
+
+
+def _started(request: HttpRequest, start_sync: StartSync, entity: Entity) -> Answer:
+    asked(Query, request)
+    return json_answer(StartedOut(run_id=start_sync(entity=entity).id), status=202)
+
+
+def run_named(text: str) -> RunId:
+    """The run that a path names. Raises RunNotFound for what is no id."""
+    if not is_id(text):
+        raise RunNotFound(text)
+    return RunId(text)

@@ -1,0 +1,225 @@
+"""`matinee serve`: the one process that starts, watches and stops all others. docs/architecture.md tells how.
+
+It stays small: what needs the store, the API's framework or a client of Redis happens in its children. It is
+the composition root of processes, as the container is that of objects.
+"""
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+
+from adapters.redis.embedded import NOISE, EmbeddedRedis
+from domain.errors import StorageUnavailable
+from entrypoints.children import Child, Process, ending
+from entrypoints.leash import dying_with
+from entrypoints.listening import listening
+from entrypoints.occupancy import occupying
+from entrypoints.settings import Settings, as_environment
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+ORDERLY = 0.2
+"""Seconds for which the next in the order of stopping waits for the one before it."""
+
+SERVICES_STOP = 8.9
+"""Seconds in which all but Valkey stop: the API gives requests under way eight. What stays is killed."""
+
+ALL_STOP = 9.3
+"""Seconds in which Valkey stops too."""
+
+HEAD_START = 1.0
+"""Seconds that the API gets before worker and scheduler start: people wait for it."""
+
+BACKLOG = 2048
+"""Connections that wait while the API starts, or starts again."""
+
+
+def supervise(settings: Settings) -> int:
+    """Run everything on this machine until SIGINT, SIGTERM or SIGHUP; the exit code.
+
+    Raises DataDirectoryTaken, AddressTaken, EmbeddedRedisMissing or another Unavailable before anything runs.
+    """
+    directory = settings.data_path.resolve()
+    with ExitStack() as stack:
+        stack.enter_context(occupying(directory))
+        listener = stack.enter_context(listening(settings))
+        redis = None if settings.redis_url else EmbeddedRedis(directory)
+        if redis:
+            stack.callback(redis.clean)
+        environment = as_environment(settings) | {
+            "DATA_DIR": str(directory),
+            "PROMETHEUS_MULTIPROC_DIR": str(_emptied(directory / "metrics")),
+        }
+        if redis:
+            environment["REDIS_URL"] = redis.url
+        return Supervisor(environment, listener, redis).run()
+
+
+class Supervisor:
+    """The children of one `serve`, from the first start to the last stop."""
+
+    def __init__(
+        self, environment: dict[str, str], listener: socket.socket, redis: EmbeddedRedis | None
+    ) -> None:
+        """The environment is what the children get beyond our own."""
+        self._environment = os.environ | environment
+        self._listener = listener
+        self._tie = dying_with(os.getpid())
+        self._leash, self._leash_end = os.pipe()
+        self._gate, self._gate_end = os.pipe()
+        self._opened = False
+        self._stopping = False
+        self._redis = [Child("valkey", lambda: redis.start(self._tie), noise=NOISE)] if redis else []
+        self._api = Child("api", self._start_api)
+        self._prepare = Child("prepare", lambda: self._spawn("prepare"))
+        self._worker = Child("worker", lambda: self._spawn("worker"))
+        self._scheduler = Child("scheduler", lambda: self._spawn("scheduler"))
+
+    def run(self) -> int:
+        """Prepare, serve, stop. The exit code: that of preparing if it fails, else 0."""
+        with self._signals() as wakeup:
+            try:
+                code = self._until_prepared(wakeup)
+                if code == 0 and not self._stopping:
+                    self._open()
+                    self._until_stopped(wakeup)
+            finally:
+                self._stop()
+        return code
+
+    def _until_prepared(self, wakeup: int) -> int:
+        """Open and fill the store, by a child, while the API is loaded; its exit code, or 0 if stopped."""
+        watched = [*self._redis, self._prepare, self._api]
+        while not self._stopping:
+            for child in self._redis:
+                child.attend()
+            self._prepare.begin()
+            self._api.attend()
+            _rest(wakeup, watched)
+            code = self._prepare.ended()
+            if code is not None and code >= 0:
+                return code
+            if code is not None:
+                self._prepare.postpone(ending(code))
+        return 0
+
+    def _open(self) -> None:
+        """Let clients connect, and the API answer them."""
+        self._listener.listen(BACKLOG)
+        os.close(self._gate_end)
+        self._opened = True
+        self._worker.due = self._scheduler.due = monotonic() + HEAD_START
+
+    def _until_stopped(self, wakeup: int) -> None:
+        children = [*self._redis, self._api, self._worker, self._scheduler]
+        while not self._stopping:
+            for child in children:
+                child.attend()
+            _rest(wakeup, children)
+
+    def _stop(self) -> None:
+        """Stop everything in order: what makes work, what does it, what asks for it, what remembers it."""
+        began = monotonic()
+        self._listener.close()
+        for child in (self._scheduler, self._worker):
+            child.tell(signal.SIGTERM)
+            child.gone(monotonic() + ORDERLY)
+        for child in (self._prepare, self._api):
+            child.tell(signal.SIGTERM)
+        _see_off((self._scheduler, self._worker, self._prepare, self._api), began + SERVICES_STOP)
+        for child in self._redis:
+            child.tell(signal.SIGTERM)
+        _see_off(self._redis, began + ALL_STOP)
+
+    def _start_api(self) -> Process:
+        descriptors = {"listener": self._listener.fileno(), "gate": self._gate}
+        return self._spawn("api", *([] if self._opened else ["--announce"]), **descriptors)
+
+    def _spawn(self, role: str, *options: str, **descriptors: int) -> Process:
+        """Start ourselves, the way we were started, in a role; the descriptors go along."""
+        descriptors["leash"] = self._leash
+        handed = [f"--{name}={descriptor}" for name, descriptor in descriptors.items()]
+        return subprocess.Popen(  # noqa: S603  ourselves
+            [*_ourselves(), "child", role, *options, *handed],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            pass_fds=list(descriptors.values()),
+            # Ctrl-C on a terminal goes to the whole group: children are to be stopped by us, in order.
+            start_new_session=True,
+            preexec_fn=self._tie,  # noqa: PLW1509  we have one thread
+        )
+
+    @contextmanager
+    def _signals(self) -> Iterator[int]:
+        """Note signals instead of dying by them; yields a descriptor that can be read when one came."""
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        handlers = {
+            each: signal.signal(each, self._asked_to_stop)
+            for each in STOPPING
+            if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN  # as nohup has it
+        }
+        handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            yield reading
+        finally:
+            for each, handler in handlers.items():
+                signal.signal(each, handler)
+            signal.set_wakeup_fd(before)
+            os.close(reading)
+            os.close(writing)
+
+    def _asked_to_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  a handler's signature
+        if self._stopping and signum == signal.SIGINT:  # asked again: no more patience
+            for child in (self._scheduler, self._worker, self._prepare, self._api, *self._redis):
+                child.tell(signal.SIGKILL)
+        self._stopping = True
+
+
+def _rest(wakeup: int, children: Iterable[Child]) -> None:
+    """Wait until a child ends, speaks or is due, or a signal comes."""
+    voices = {child.output: child for child in children if child.output is not None}
+    waits = [child.wait for child in children]
+    timeout = min((wait for wait in waits if wait is not None), default=None)
+    ready, _, _ = select.select([wakeup, *voices], [], [], timeout)
+    for descriptor in ready:
+        if descriptor in voices:
+            voices[descriptor].listen()
+    with suppress(BlockingIOError):
+        os.read(wakeup, 4096)
+
+
+def _see_off(children: Iterable[Child], until: float) -> None:
+    """Wait for the ends of children until a time of the monotonic clock, and kill those that stay."""
+    for child in children:
+        if not child.gone(until):
+            child.tell(signal.SIGKILL)
+            child.gone(until + 1)
+        child.listen()
+
+
+def _ourselves() -> list[str]:
+    """The command that started this process, without its arguments."""
+    return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
+
+
+def _emptied(directory: Path) -> Path:
+    """A directory with nothing in it: figures of processes that are gone would be counted for ever."""
+    try:
+        if directory.exists():
+            shutil.rmtree(directory)
+        directory.mkdir(mode=0o700)
+    except OSError as error:
+        raise StorageUnavailable(f"{directory} cannot be emptied: {error.strerror}") from error
+    return directory

@@ -1,0 +1,70 @@
+"""One budget of requests to TMDB for all processes."""
+
+from threading import Event, Thread
+from time import monotonic
+
+import pytest
+
+from adapters.redis.budget import RedisBookings
+from adapters.redis.link import RedisLink
+from adapters.tmdb.budget import SAFETY, Pace
+from tests.contracts.valkey_server import Valkey
+
+
+def link_to(valkey: Valkey) -> RedisLink:
+    return RedisLink(valkey.url, forget=lambda _: None, patience=2.0)
+
+
+def test_moments_are_given_out_evenly_and_once(valkey: Valkey) -> None:
+    one, other = link_to(valkey), link_to(valkey)
+    waits = [RedisBookings(link)(10.0) for link in (one, other, one)]
+    assert waits[0] == 0.0
+    assert waits[1] == pytest.approx(10, abs=5)
+    assert waits[2] - waits[1] == pytest.approx(10, abs=5)
+    for link in (one, other):
+        link.close()
+
+
+def test_a_moment_that_has_passed_is_not_saved_up(valkey: Valkey) -> None:
+    link = link_to(valkey)
+    book = RedisBookings(link)
+    assert [book(0.000_001) for _ in range(3)] == pytest.approx([0, 0, 0], abs=0.01)
+    link.close()
+
+
+def test_what_is_booked_is_forgotten_in_time(valkey: Valkey) -> None:
+    link = link_to(valkey)
+    RedisBookings(link)(10.0)
+    assert 0 < int(valkey.command("PTTL", "tmdb:free_at")[1:]) <= 11_000
+    link.close()
+
+
+def test_while_redis_is_away_each_process_keeps_its_own_distance(valkey: Valkey) -> None:
+    link = link_to(valkey)
+    book = RedisBookings(link)
+    book(10.0)
+    valkey.kill()
+    assert [book(10.0) for _ in range(3)] == [0.0, 0.0, 0.0]
+    link.close()
+
+
+def test_two_processes_together_keep_to_one_rate(valkey: Valkey) -> None:
+    rate, requests = 40, 30
+    sent: list[float] = []
+
+    def work(link: RedisLink) -> None:
+        pace = Pace(rate, book=RedisBookings(link))
+        for _ in range(requests // 2):
+            with pace.turn(Event()):
+                sent.append(monotonic())
+
+    links = [link_to(valkey) for _ in range(2)]
+    threads = [Thread(target=work, args=(link,)) for link in links]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for link in links:
+        link.close()
+    sent.sort()
+    assert sent[-1] - sent[0] >= (requests - 1) * SAFETY / rate - 0.05

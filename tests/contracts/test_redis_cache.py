@@ -1,0 +1,416 @@
+"""Answers that are made once, kept for a while, and never outlive a change."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.redis.cache import AT_HAND, FORGOTTEN_SINGLY, RedisAnswers, RedisChanges, forget_everything
+from adapters.redis.link import RedisLink
+from domain.errors import StorageUnavailable
+from domain.ids import UserId, movie_id
+from tests.contracts.valkey_server import Valkey, running_valkey
+
+DETAIL = f"movies:detail:{movie_id(603)}"
+
+
+class Process:
+    """What one process has of the cache."""
+
+    def __init__(self, url: str, seconds: int = 60) -> None:
+        self.link = RedisLink(url, forget=forget_everything, patience=2.0)  # the machine may be busy
+        self._changes = RedisChanges(self.link)
+        self.answers = RedisAnswers[str](self.link, seconds=seconds, dump=str.encode, load=bytes.decode)
+        self.built = 0
+
+    def rate(self, *numbers: int) -> None:
+        """Change ratings of movies."""
+        with self._changes.ratings([movie_id(number) for number in numbers]):
+            pass
+
+    def list(self, user: UserId) -> None:
+        """Change somebody's watchlist."""
+        with self._changes.watchlist(user):
+            pass
+
+    def sync(self) -> None:
+        """Change the catalogue."""
+        with self._changes.everything():
+            pass
+
+    async def back(self) -> None:
+        """Wait until Redis is used again."""
+        while self.link.away:  # noqa: ASYNC110  it comes back in a thread
+            await asyncio.sleep(0.01)
+
+    async def ask(self, key: str = DETAIL, says: str = "made", variant: str = "") -> tuple[str, bool | None]:
+        async def build() -> str:
+            self.built += 1
+            return says
+
+        return await self.answers(key, variant, build)
+
+
+@contextmanager
+def processes(url: str, number: int = 1, **options: int) -> Iterator[list[Process]]:
+    """So many processes, as far as the cache can tell."""
+    made = [Process(url, **options) for _ in range(number)]
+    try:
+        yield made
+    finally:
+        for process in made:
+            process.link.close()
+
+
+def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **options: int) -> None:
+    """Let work use some processes in one event loop."""
+
+    async def wrapped(made: list[Process]) -> None:
+        try:
+            await work(*made)
+        finally:
+            for process in made:
+                await process.link.leave()
+
+    with processes(url, number, **options) as made:
+        asyncio.run(wrapped(made))
+
+
+def test_an_answer_is_made_once_and_then_kept(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        assert await one.ask() == ("made", False)
+        assert await one.ask(says="again") == ("made", True)
+        assert one.built == 1
+
+    run(work, valkey.url)
+
+
+def test_what_one_process_makes_another_finds(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        await one.ask()
+        assert await other.ask(says="again") == ("made", True)
+
+    run(work, valkey.url, 2)
+
+
+def test_variants_of_a_key_are_kept_apart_and_forgotten_together(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        await one.ask(variant="title", says="short")
+        await one.ask(says="long")
+        assert await other.ask(variant="title") == ("short", True)
+        assert await other.ask() == ("long", True)
+        one.rate(603)
+        assert await other.ask(variant="title", says="new") == ("new", False)
+        assert await other.ask(says="newer") == ("newer", False)
+
+    run(work, valkey.url, 2)
+
+
+def test_an_answer_lives_as_long_as_it_may(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        await one.ask()
+        assert 0 < int(valkey.command("PTTL", DETAIL)[1:]) <= 2000
+        await asyncio.sleep(1)
+        await one.ask(variant="later")  # does not make the first live longer
+        assert int(valkey.command("PTTL", DETAIL)[1:]) <= 1000
+        await asyncio.sleep(1.1)
+        assert await one.ask(says="new") == ("new", False)
+
+    run(work, valkey.url, seconds=2)
+
+
+def test_a_change_of_ratings_is_seen_by_every_process_at_once(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        for number in range(50):
+            await one.ask(says=str(number))
+            assert await other.ask() == (str(number), True)
+            other.rate(603)
+            assert await one.ask(says=f"after {number}") == (f"after {number}", False)
+            one.rate(603)
+
+    run(work, valkey.url, 2)
+
+
+def test_a_change_voids_what_it_is_about_and_nothing_else(valkey: Valkey) -> None:
+    ada, bob = UserId("a" * 24), UserId("b" * 24)
+    keys = [DETAIL, f"movies:rating:{movie_id(603)}", f"movies:detail:{movie_id(604)}"]
+    keys += [f"watchlist:user:{ada}", f"watchlist:user:{bob}", "genres:all"]
+
+    async def work(one: Process) -> None:
+        async def voided() -> set[str]:
+            return {key for key in keys if (await one.ask(key))[1] is False}  # and now they are there again
+
+        assert await voided() == set(keys)
+        one.rate(603)
+        assert await voided() == set(keys[:2])
+        one.list(ada)
+        assert await voided() == {keys[3]}
+        one.rate()
+        assert await voided() == set()
+        one.sync()
+        assert await voided() == set(keys)
+        one.rate(*range(FORGOTTEN_SINGLY + 1))
+        assert await voided() == set(keys)
+
+    run(work, valkey.url)
+
+
+@pytest.mark.parametrize("sweeping", [False, True])
+def test_a_slow_filler_never_buries_a_change(valkey: Valkey, *, sweeping: bool) -> None:
+    async def work(one: Process, other: Process) -> None:
+        async def slow() -> str:
+            other.sync() if sweeping else other.rate(603)  # after the old state was read
+            return "old"
+
+        assert await one.answers(DETAIL, "", slow) == ("old", False)
+        assert await one.ask(says="new") == ("new", False)
+        assert await other.ask() == ("new", True)
+
+    run(work, valkey.url, 2)
+
+
+def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> str:
+            begun.set()
+            await go_on.wait()
+            return "old"
+
+        first = asyncio.create_task(one.answers(DETAIL, "", slow))
+        await begun.wait()
+        one.rate(603)
+        second = asyncio.create_task(one.ask(says="new"))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert await first == ("old", False)
+        assert await second == ("new", False)
+
+    run(work, valkey.url)
+
+
+def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(valkey: Valkey) -> None:
+    async def work(*made: Process) -> None:
+        async def ask(process: Process) -> tuple[str, bool | None]:
+            async def build() -> str:
+                process.built += 1
+                await asyncio.sleep(0.1)
+                return "made"
+
+            return await process.answers(DETAIL, "", build)
+
+        answers = await asyncio.gather(*(ask(made[number % len(made)]) for number in range(1000)))
+        assert {answer for answer, _ in answers} == {"made"}
+        assert sum(process.built for process in made) == 1
+        assert [kept for _, kept in answers].count(False) == 1
+
+    run(work, valkey.url, 3)
+
+
+def test_an_error_is_told_to_all_who_wait_and_is_not_kept(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        async def fail() -> str:
+            one.built += 1
+            await asyncio.sleep(0.05)
+            raise StorageUnavailable("away")
+
+        asked = (one.answers(DETAIL, "", fail) for _ in range(50))
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(result) for result in results} == {StorageUnavailable}
+        assert one.built == 1
+        began = time.monotonic()
+        assert await other.ask() == ("made", False)
+        assert time.monotonic() - began < 1, "the lock was given back"
+
+    run(work, valkey.url, 2)
+
+
+def test_who_is_cancelled_leaves_the_others_to_build(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        async def never() -> str:
+            await asyncio.sleep(60)
+            return "never"
+
+        first = asyncio.create_task(one.answers(DETAIL, "", never))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(one.ask())
+        await asyncio.sleep(0.05)
+        first.cancel()
+        assert await second == ("made", False)
+
+    run(work, valkey.url)
+
+
+def test_a_dead_filler_holds_nobody_up_for_long(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        valkey.command("SET", f"{{{DETAIL}}}:lock:", "dead", "PX", "3000")
+        assert await one.ask() == ("made", False)
+
+    run(work, valkey.url)
+
+
+def test_a_key_that_changes_all_the_time_is_answered_all_the_same(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        async def voided_meanwhile() -> str:
+            one.sync()
+            await asyncio.sleep(0.01)
+            return "made"
+
+        asked = (one.answers(DETAIL, "", voided_meanwhile) for _ in range(20))
+        assert {answer for answer, _ in await asyncio.gather(*asked)} == {"made"}
+
+    run(work, valkey.url)
+
+
+def test_without_redis_every_answer_is_made_anew(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        await one.ask()
+        valkey.kill()
+        assert await one.ask(says="anew") == ("anew", None)
+        assert await one.ask(says="once more") == ("once more", None)
+        valkey.start()
+        await one.back()
+        assert await one.ask(says="back") == ("back", False)
+        assert await one.ask() == ("back", True)
+
+    run(work, valkey.url)
+
+
+def test_redis_that_dies_while_an_answer_is_made_loses_only_the_keeping(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        async def build() -> str:
+            one.built += 1
+            valkey.kill()
+            return "made"
+
+        assert await one.answers(DETAIL, "", build) == ("made", False)
+        assert one.built == 1
+
+    run(work, valkey.url)
+
+
+def test_redis_that_dies_while_building_fails_leaves_that_error(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        async def build() -> str:
+            valkey.kill()
+            raise StorageUnavailable("away")
+
+        with pytest.raises(StorageUnavailable):
+            await one.answers(DETAIL, "", build)
+
+    run(work, valkey.url)
+
+
+def test_nothing_from_before_an_outage_is_served_after_it(valkey: Valkey) -> None:
+    """What changed while Redis was frozen, and could not be told, is not in what it still holds."""
+
+    async def work(one: Process) -> None:
+        await one.ask(says="old")
+        valkey.freeze()
+        one.rate(603)
+        valkey.thaw()
+        await one.back()
+        assert await one.ask(says="new") == ("new", False)
+
+    run(work, valkey.url)
+
+
+def test_data_restored_from_before_a_change_is_not_served(valkey: Valkey) -> None:
+    """A server that comes back with older data than it had may hold what a change had deleted."""
+
+    async def work(one: Process, idle: Process) -> None:
+        await idle.ask(says="old")
+        saved = valkey.command("GET", "cache:generation")
+        assert saved.startswith("$")
+        valkey.kill()
+        valkey.start()  # with its data
+        for process in (one, idle):
+            answer, kept = await process.ask(says="new")
+            if kept is None:  # it has just met the new server
+                await process.back()
+                answer, _ = await process.ask(says="new")
+            assert answer == "new"
+
+    # A process that never spoke to the old server cannot know; a server process forgets when it starts.
+    async def started(one: Process, idle: Process) -> None:
+        await one.ask("warm")
+        await work(one, idle)
+
+    run(started, valkey.url, 2)
+
+
+def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
+    async def work(one: Process) -> None:
+        await one.ask(says="old")
+        valkey.command("CONFIG", "SET", "maxmemory", "1")
+        assert await one.ask() == ("old", True)
+        one.rate(603)
+        assert await one.ask(says="new") == ("new", False)
+        assert await one.ask(says="newer") == ("newer", False)
+        one.sync()
+        valkey.command("CONFIG", "SET", "maxmemory", "0")
+        assert await one.ask(says="newest") == ("newest", False)
+        assert await one.ask() == ("newest", True)
+
+    with running_valkey(tmp_path, "--maxmemory-policy", "noeviction") as valkey:
+        run(work, valkey.url)
+
+
+def test_a_process_keeps_only_so_many_answers_at_hand(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        for number in range(AT_HAND + 10):
+            await one.ask(f"movies:detail:{number}", says=str(number))
+        assert len(one.answers._at_hand) == AT_HAND
+        assert await one.ask("movies:detail:0") == ("0", True)
+
+    run(work, valkey.url)
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(0, 1), st.sampled_from([603, 604])),
+        st.tuples(st.just("rate"), st.integers(0, 1), st.sampled_from([603, 604])),
+        st.tuples(st.just("sync"), st.integers(0, 1), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_whatever_happens_answers_tell_the_present(
+    valkey: Valkey, history: list[tuple[str, int, int]]
+) -> None:
+    truth = {603: 0, 604: 0}
+
+    async def work(*made: Process) -> None:
+        for step, who, movie in history:
+            process = made[who]
+            if step == "ask":
+                answer, _ = await process.ask(f"movies:detail:{movie_id(movie)}", says=str(truth[movie]))
+                assert answer == str(truth[movie])
+            elif step == "rate":
+                truth[movie] += 1
+                process.rate(movie)
+            else:
+                truth.update({each: version + 1 for each, version in truth.items()})
+                process.sync()
+
+    valkey.heal()
+    run(work, valkey.url, 2)
+
+
+def test_a_change_that_failed_is_taken_for_one_that_may_have_been_stored(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        await one.ask(says="old")
+        with pytest.raises(StorageUnavailable), one._changes.ratings([movie_id(603)]):
+            raise StorageUnavailable("the answer was lost")
+        assert await one.ask(says="new") == ("new", False)
+
+    run(work, valkey.url)

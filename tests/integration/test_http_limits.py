@@ -1,0 +1,180 @@
+"""How many requests a client may send."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from adapters.testkit.samples import facts
+from tests.contracts.valkey_server import Valkey
+from tests.integration.http_service import (
+    PASSWORD,
+    THE_MATRIX,
+    Client,
+    Somebody,
+    account,
+    application,
+    call,
+    filled,
+    joined,
+)
+
+PLENTY = "1000000/minute"
+
+
+@contextmanager
+def processes(valkey: Valkey | None, number: int = 1, **settings: Any) -> Iterator[list[Client]]:
+    store = filled([THE_MATRIX, facts(604)])
+    chosen = {"public_catalogue": "false", **settings}
+    with ExitStack() as stack:
+        made = (application(store, redis=valkey.url if valkey else None, **chosen) for _ in range(number))
+        yield [stack.enter_context(TestClient(app)) for app in made]
+    store.close()
+
+
+def called_from(hosts: Sequence[str], app: Litestar, path: str, **more: Any) -> list[int]:
+    """The answers to one request from each of these addresses, one after the other."""
+
+    async def calls() -> list[int]:
+        async with app.lifespan():
+            return [(await call(app, path, client=(host, 1), **more)).status for host in hosts]
+
+    return asyncio.run(calls())
+
+
+def statuses(somebody: Somebody, number: int, path: str = "/auth/me") -> list[int]:
+    return [somebody("GET", path).status_code for _ in range(number)]
+
+
+def test_beyond_its_limit_a_user_is_told_when_to_come_back(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="5/minute") as (client,):
+        neo = joined(client)
+        assert statuses(neo, 5) == [200] * 5
+        refused = neo("GET", "/auth/me")
+        assert refused.status_code == 429
+        assert refused.json()["code"] == "rate_limited"
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert refused.headers["ratelimit-limit"] == "5"
+        assert refused.headers["ratelimit-remaining"] == "0"
+        assert 1 <= int(refused.headers["ratelimit-reset"]) <= 60
+
+
+def test_every_answer_tells_where_its_client_stands(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="5/minute") as (client,):
+        neo = joined(client)
+        standing = [neo("GET", "/movies/603").headers["ratelimit-remaining"] for _ in range(3)]
+        assert standing == ["4", "3", "2"]
+
+
+@pytest.mark.parametrize("processes_number", [1, 2])
+def test_a_limit_is_the_users_over_all_processes(valkey: Valkey, processes_number: int) -> None:
+    with processes(valkey, processes_number, rate_limit="10/minute") as clients:
+        neo = joined(clients[0])
+        found = []
+        for number in range(12):
+            client = clients[number % len(clients)]
+            found.append(client.get("/api/v1/auth/me", headers=neo.headers).status_code)
+        assert found == [200] * 10 + [429] * 2
+
+
+def test_users_behind_one_address_do_not_use_up_each_others_limit(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="5/minute") as (client,):
+        neo, trinity = joined(client), joined(client, "trinity")
+        assert statuses(neo, 6)[-1] == 429
+        assert statuses(trinity, 5) == [200] * 5
+
+
+def test_strangers_are_counted_by_address(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="5/minute", public_catalogue="true") as (client,):
+        assert [client.get("/api/v1/movies").status_code for _ in range(6)] == [200] * 5 + [429]
+
+
+def test_tokens_cannot_be_tried_without_end(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="3/minute") as (client,):
+        headers = {"Authorization": "Bearer not.a.token"}
+        tried = [client.get("/api/v1/auth/me", headers=headers).status_code for _ in range(5)]
+        assert tried == [401] * 3 + [429] * 2
+
+
+def test_health_and_documentation_are_never_limited(valkey: Valkey) -> None:
+    with processes(valkey, rate_limit="1/minute", public_catalogue="true") as (client,):
+        assert [client.get("/api/v1/movies").status_code for _ in range(2)] == [200, 429]
+        for path in (
+            "/health",
+            "/health/live",
+            "/health/ready",
+            "/health/redis",
+            "/docs",
+            "/docs/openapi.json",
+        ):
+            assert client.get(f"/api/v1{path}").status_code == 200
+            assert "ratelimit-limit" not in client.get(f"/api/v1{path}").headers
+
+
+def test_logins_are_limited_for_an_account_wherever_they_come_from(valkey: Valkey) -> None:
+    store = filled([THE_MATRIX])
+    app = application(store, redis=valkey.url, auth_rate_limit="3/minute")
+    body = b'{"email": "neo@example.com", "password": "wrong password"}'
+    headers = {"Content-Type": "application/json"}
+    hosts = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+    found = called_from(hosts, app, "/api/v1/auth/login", method="POST", headers=headers, body=body)
+    assert found == [401, 401, 401, 429]
+    store.close()
+
+
+def test_logins_are_limited_for_an_address_whatever_the_account(valkey: Valkey) -> None:
+    with processes(valkey, auth_rate_limit="3/minute") as (client,):
+        found = [
+            client.post(
+                "/api/v1/auth/login",
+                json={"email": f"user{number}@example.com", "password": "wrong password"},
+            ).status_code
+            for number in range(4)
+        ]
+        assert found == [401, 401, 401, 429]
+
+
+def test_registrations_count_as_attempts(valkey: Valkey) -> None:
+    with processes(valkey, auth_rate_limit="2/minute") as (client,):
+        found = [
+            client.post("/api/v1/auth/register", json=account(name)).status_code
+            for name in ("a1b", "b1c", "c1d")
+        ]
+        assert found == [201, 201, 429]
+        answer = client.post("/api/v1/auth/login", json={"email": "a1b@example.com", "password": PASSWORD})
+        assert answer.status_code == 429
+
+
+def test_while_redis_is_away_each_process_counts_for_itself(valkey: Valkey) -> None:
+    with processes(valkey, 2, rate_limit="5/minute") as (one, other):
+        neo = joined(one)
+        valkey.kill()
+        for client in (one, other):
+            found = [client.get("/api/v1/auth/me", headers=neo.headers).status_code for _ in range(6)]
+            assert found == [200] * 5 + [429]
+
+
+def test_without_any_redis_a_process_counts_in_its_memory() -> None:
+    with processes(None, rate_limit="2/minute", public_catalogue="true") as (client,):
+        assert [client.get("/api/v1/movies").status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("a-unix-socket", "a-unix-socket", True),
+    ],
+)
+def test_an_address_is_that_of_a_household(valkey: Valkey, one: str, other: str, *, same: bool) -> None:
+    store = filled([THE_MATRIX])
+    app = application(store, redis=valkey.url, rate_limit="1/minute")
+    assert called_from((one, other), app, "/api/v1/movies") == ([200, 429] if same else [200, 200])
+    store.close()

@@ -1,0 +1,59 @@
+"""Processes that do not outlive the one that started them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+FORKING = """
+import os, sys, time
+from entrypoints.leash import hold
+hold(int(sys.argv[1]))
+forked = os.fork()
+if not forked:
+    os.setpgrp()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@dataclass
+class Family:
+    """A process on a leash, with what it has forked, which bears its name no more."""
+
+    process: subprocess.Popen[bytes]
+    end: int
+
+    def all_end(self) -> bool:
+        """Wait until nobody is left who could still say something."""
+        assert self.process.stdout
+        return self.process.stdout.read() == b""
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    leash, end = os.pipe()
+    command = [sys.executable, "-c", FORKING, str(leash)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[leash]) as process:
+        os.close(leash)
+        assert process.stdout
+        assert [process.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
+        yield Family(process, end)
+        process.kill()
+
+
+def test_whoever_holds_the_leash_ends_with_it_and_so_do_its_forks(family: Family) -> None:
+    os.close(family.end)
+    assert family.all_end()
+    assert family.process.wait(10) == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the leash ends them")
+def test_a_fork_ends_with_its_parent_while_the_leash_is_held(family: Family) -> None:
+    family.process.kill()
+    assert family.all_end()
+    os.close(family.end)

@@ -1,0 +1,53 @@
+"""One `serve` a data directory."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from domain.errors import StorageUnavailable
+from entrypoints import occupancy
+from entrypoints.occupancy import DataDirectoryTaken, occupying
+
+
+def test_a_second_occupant_is_told_who_the_first_is(tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "data"
+    with occupying(directory):
+        with pytest.raises(DataDirectoryTaken) as told, occupying(directory):
+            pass
+        assert str(directory) in str(told.value)
+        assert told.value.pid == (os.getpid() if sys.platform == "linux" else None)
+    with occupying(directory):
+        assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("locks", [None, "", "1: POSIX  ADVISORY  WRITE 1 00:00:1 0 EOF\n"])
+def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: str | None
+) -> None:
+    table = tmp_path / "locks"
+    if locks is not None:
+        table.write_text(locks)
+    monkeypatch.setattr(occupancy, "LOCKS", table)
+    with (
+        occupying(tmp_path),
+        pytest.raises(DataDirectoryTaken, match="another matinee serve uses"),
+        occupying(tmp_path),
+    ):
+        pass
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageUnavailable, match="cannot be used"), occupying(tmp_path / "file"):
+        pass
+
+
+def test_a_directory_that_cannot_be_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(StorageUnavailable, match="cannot be locked: No locks"), occupying(tmp_path):
+        pass

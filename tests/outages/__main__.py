@@ -1,0 +1,64 @@
+"""Play all outages at length, and print what clients saw of each."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tests.outages.place import Place, on_one_machine, on_several_hosts
+from tests.outages.scenarios import REDIS, STORAGE, TMDB, Outage, Played, play
+
+SETTINGS: dict[str, tuple[Callable[[Path], AbstractContextManager[Place]], Sequence[Outage]]] = {
+    "one machine, SQLite": (on_one_machine, (*REDIS, *TMDB)),
+    "several processes, MongoDB's wire": (on_several_hosts, (*REDIS, *STORAGE, *TMDB)),
+}
+
+
+def main() -> int:
+    """Play; the exit code is 1 if anything was not as promised."""
+    parser = argparse.ArgumentParser(prog="python -m tests.outages", description=__doc__)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=30, help="that each outage lasts")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds between two requests of a client")
+    parser.add_argument("--only", default="", help="outages with this in their name")
+    options = parser.parse_args()
+    faults = 0
+    for name, (open_place, outages) in SETTINGS.items():
+        wanted = [outage for outage in outages if options.only in outage.name]
+        if not wanted:
+            continue
+        print(f"\n{name}")
+        with tempfile.TemporaryDirectory() as folder, open_place(Path(folder)) as place:
+            for outage in wanted:
+                seen = play(
+                    place, outage, clients=options.clients, seconds=options.seconds, pause=options.pause
+                )
+                faults += tell(seen)
+            faults += tracebacks(place)
+    return 1 if faults else 0
+
+
+def tell(played: Played) -> int:
+    """Print what was seen; how many promises it broke."""
+    print(f"  {played.outage.name}: health said {played.said}, healed after {played.healed_after:.1f} s")
+    for name, seen in (("before", played.before), ("during", played.during), ("after", played.after)):
+        print(f"    {name:7} {seen}")
+    for fault in played.faults():
+        print(f"    NOT AS PROMISED: {fault}")
+    sys.stdout.flush()
+    return len(played.faults())
+
+
+def tracebacks(place: Place) -> int:
+    """Print what the processes logged of our own faults."""
+    found = [name for name in place.processes if "Traceback" in place.log(name)]
+    for name in found:
+        print(f"    NOT AS PROMISED: a traceback in the log of {name}")
+        print(place.log(name)[-3000:])
+    return len(found)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

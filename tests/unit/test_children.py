@@ -1,0 +1,110 @@
+"""Processes that are started again when they end."""
+
+import logging
+import signal
+import subprocess
+
+import pytest
+
+from domain.errors import StorageUnavailable
+from entrypoints import children
+from entrypoints.children import Child, Process, ending
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(children, "monotonic", clock)
+    return clock
+
+
+def failing() -> Process:
+    raise StorageUnavailable("no room")
+
+
+def ran(program: str) -> Process:
+    process = subprocess.Popen(["/bin/sh", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process.wait(10)
+    return process
+
+
+def test_the_delay_doubles_up_to_ten_seconds(clock: Clock) -> None:
+    child = Child("worker", failing)
+    waits = []
+    for _ in range(8):
+        child.attend()
+        assert child.wait is not None
+        waits.append(round(child.wait, 3))
+        clock.now += child.wait
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
+
+
+def test_nothing_is_started_before_its_time(clock: Clock) -> None:
+    starts: list[float] = []
+
+    def start() -> Process:
+        starts.append(clock.now)
+        return failing()
+
+    child = Child("worker", start)
+    child.attend()
+    clock.now += 0.1
+    child.attend()
+    clock.now += 0.11
+    child.attend()
+    assert starts == [1000.0, 1000.21]
+
+
+def test_whoever_ran_well_comes_back_without_delay(clock: Clock) -> None:
+    child = Child("worker", lambda: ran("exit 1"))
+    for _ in range(4):
+        child.attend()
+        child.attend()
+        clock.now += child.wait or 0
+    child.attend()
+    clock.now += 31
+    child.attend()
+    assert child.wait == pytest.approx(0.2)
+
+
+def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    child = Child("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
+    child.attend()
+    child.attend()
+    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records][1:]
+    assert told == [
+        ("matinee.valkey", "INFO", "out of disk"),
+        ("matinee.valkey", "DEBUG", "mere talk"),
+        ("matinee.supervisor", "WARNING", "valkey ended with exit code 3; it is started again in 0.2 s"),
+    ]
+
+
+def test_what_cannot_be_started_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    Child("valkey", failing).attend()
+    assert "valkey cannot be started" in caplog.text
+    assert "no room" in caplog.text
+
+
+def test_signals_are_named_where_they_have_names() -> None:
+    assert ending(-signal.SIGSEGV) == "was killed by SIGSEGV"
+    assert ending(-50) == "was killed by signal 50"
+    assert ending(1) == "ended with exit code 1"
+
+
+def test_what_does_not_run_needs_no_signal_and_is_gone() -> None:
+    child = Child("api", failing)
+    child.tell(signal.SIGTERM)
+    assert child.gone(0)
+    assert child.ended() is None
+    assert child.output is None
