@@ -140,8 +140,8 @@ class Doctor:
             mend = "start it, or check the address and the password"
             return Line(Verdict.FAILED, "redis", f"{variable}: {error}", mend)
         self._compare(f"that of {variable}", time, NEAR)
-        if queues and policy != "noeviction":
-            mend = "set its maxmemory-policy to noeviction, or QUEUE_URL to another Redis"
+        if queues and policy.startswith("allkeys"):  # volatile-… spares what has no time to live, as jobs
+            mend = "set its maxmemory-policy to volatile-lru, or QUEUE_URL to another Redis"
             return Line(Verdict.WARNING, "redis", f"{variable} answers, but drops jobs when it is full", mend)
         return Line(Verdict.OK, "redis", f"{variable} answers")
 

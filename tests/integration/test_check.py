@@ -189,8 +189,9 @@ def valkey(*options: str, path: Path) -> Iterator[str]:
         process.wait(timeout=10)
 
 
-def test_a_redis_that_answers_is_ok_and_its_clock_agrees(directory: Path) -> None:
-    with valkey(path=directory) as address:
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+def test_a_redis_that_answers_is_ok_and_its_clock_agrees(directory: Path, policy: str) -> None:
+    with valkey("--maxmemory-policy", policy, path=directory) as address:
         result = checked(REDIS_URL=address)
 
     assert told(result)["redis"] == "ok       redis           REDIS_URL answers"
