@@ -1,6 +1,6 @@
 """Watching over the place: what is asked of things far away, and figures for whoever draws curves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Lock
@@ -14,8 +14,8 @@ from domain.sync import Entity
 Ping = Callable[[], object]
 """Comes back if something answers. Raises Unavailable."""
 
-QueueDepth = Callable[[], Mapping[str, int]]
-"""How many jobs wait in each queue. Raises Unavailable."""
+Waiting = Callable[[], int]
+"""How many jobs wait for a worker. Raises Unavailable."""
 
 GOOD_FOR = 10.0
 BAD_FOR = 3.0
@@ -101,7 +101,7 @@ class TakeReadings:
     runs: SyncRunRepository
     sessions: SessionRepository
     clock: Clock
-    queue_depth: QueueDepth | None = None
+    waiting: Waiting
 
     def __call__(self) -> list[Reading]:
         """What can be read. What is away has no figures, except that it is away; nothing is asked twice."""
@@ -128,15 +128,12 @@ class TakeReadings:
         return Reading("active_users", meaning, self.sessions.active_users(self.clock()))
 
     def _of_queue(self) -> list[Reading]:
-        if self.queue_depth is None:
-            return []
         meaning = "1 if the queue answers, 0 if not."
         try:
-            depths = self.queue_depth()
+            depth = self.waiting()
         except Unavailable:
             return [Reading("queue_up", meaning, 0)]
-        waiting = "Jobs that wait in a queue."
         return [
             Reading("queue_up", meaning, 1),
-            *(Reading("queue_depth", waiting, depth, {"queue": name}) for name, depth in depths.items()),
+            Reading("queue_depth", "Jobs that wait for a worker.", depth),
         ]

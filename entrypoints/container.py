@@ -60,7 +60,7 @@ from application.ratings import (
 from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
-from application.watching import LastWord, Ping, QueueDepth, TakeReadings
+from application.watching import LastWord, Ping, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -171,15 +171,10 @@ def changes_over(link: RedisLink | None) -> Changes:
 
 
 def answers_over(
-    link: RedisLink,
-    settings: Settings,
-    meter: Meter,
-    *,
-    dump: Callable[[T], bytes],
-    load: Callable[[bytes], T],
+    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T]
 ) -> RedisAnswers[T]:
     """The cache of answers, which `dump` and `load` turn into bytes and back."""
-    return RedisAnswers(link, seconds=settings.redis_ttl, meter=meter, dump=dump, load=load)
+    return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
 def open_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
@@ -196,6 +191,11 @@ def open_source(settings: Settings, link: RedisLink | None, meter: Meter) -> Mov
     )
 
 
+def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
+    """How TMDB is doing, where it is asked at all."""
+    return LastWord(source.ping) if settings.has_tmdb_credential else None
+
+
 class Queued(Jobs, Protocol):
     """A job queue that can be let go of."""
 
@@ -205,16 +205,6 @@ class Queued(Jobs, Protocol):
 def open_queue(settings: Settings) -> Queued:
     """The job queue, which is none if there is no address for it."""
     return RqJobs(settings.queue_url or redis_address(settings))
-
-
-def depth_of(settings: Settings, jobs: Jobs) -> QueueDepth | None:
-    """How to see how many jobs wait, if there is a queue."""
-    return (lambda: {"matinee": jobs.waiting()}) if settings.queue_url or redis_address(settings) else None
-
-
-def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
-    """How TMDB is doing, where it is asked at all."""
-    return LastWord(source.ping) if settings.has_tmdb_credential else None
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -304,15 +294,17 @@ class Container(DeclarativeContainer):
     )
     flush_cache: Provider[FlushCache] = providers.Factory(FlushCache, changes=changes)
     take_readings: Provider[TakeReadings] = providers.Factory(
-        TakeReadings,
-        runs=runs,
-        sessions=sessions,
-        clock=clock,
-        queue_depth=providers.Callable(depth_of, settings, jobs),
+        TakeReadings, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
 
     doctor: Provider[Doctor] = providers.Factory(
-        Doctor, settings=settings, store=store, source=source, clock=clock, probe=providers.Object(probe)
+        Doctor,
+        settings=settings,
+        redis=providers.Callable(redis_address, settings),
+        store=store,
+        source=source,
+        clock=clock,
+        probe=providers.Object(probe),
     )
 
     signing_in: Provider[Sessions] = providers.Factory(

@@ -50,9 +50,10 @@ class Line:
 
 @dataclass(slots=True, kw_only=True)
 class Doctor:
-    """Looks at one part after another."""
+    """Looks at one part after another. `redis` is its address, also of a bundled one that runs."""
 
     settings: Settings
+    redis: str | None
     store: Store
     source: MovieSource
     clock: Clock
@@ -121,9 +122,10 @@ class Doctor:
         return Line(Verdict.FAILED, "indexes", f"missing or changed: {', '.join(missing)}", mend)
 
     def _redis(self) -> Iterator[Line]:
-        cache, queue = self.settings.redis_url, self.settings.queue_url
-        if cache:
-            yield self._server("REDIS_URL", cache, queues=queue is None)
+        queue = self.settings.queue_url
+        if self.redis:
+            name = "REDIS_URL" if self.settings.redis_url else "the bundled Valkey"
+            yield self._server(name, self.redis, queues=queue is None)
         else:
             yield _bundled()
         if queue:
@@ -138,8 +140,8 @@ class Doctor:
             mend = "start it, or check the address and the password"
             return Line(Verdict.FAILED, "redis", f"{variable}: {error}", mend)
         self._compare(f"that of {variable}", time, NEAR)
-        if queues and policy != "noeviction":
-            mend = "set its maxmemory-policy to noeviction, or QUEUE_URL to another Redis"
+        if queues and policy.startswith("allkeys"):  # volatile-… spares what has no time to live, as jobs
+            mend = "set its maxmemory-policy to volatile-lru, or QUEUE_URL to another Redis"
             return Line(Verdict.WARNING, "redis", f"{variable} answers, but drops jobs when it is full", mend)
         return Line(Verdict.OK, "redis", f"{variable} answers")
 

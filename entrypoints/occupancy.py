@@ -34,7 +34,7 @@ def occupying(directory: Path) -> Iterator[None]:
     it back however the process ends. Raises DataDirectoryTaken, StorageUnavailable.
     """
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StorageUnavailable(

@@ -59,7 +59,7 @@ def _app(container: Container, settings: Settings) -> Litestar:
         use_cases=use_cases,
         health=container.check_health(),
         metrics=container.meter(),
-        cache=answers_over(link, settings, container.meter(), dump=packed, load=unpacked) if link else None,
+        cache=answers_over(link, settings, dump=packed, load=unpacked) if link else None,
         counter=container.counter(),
         settings=settings,
         version=version("matinee"),

@@ -31,7 +31,6 @@ from redis.exceptions import OutOfMemoryError
 
 from adapters.redis.link import RedisAway, RedisLink
 from domain.ids import MovieId, UserId
-from domain.ports import UNMETERED, Meter
 
 GENERATION = "cache:generation"
 """The word that all valid answers begin with."""
@@ -99,10 +98,8 @@ class RedisAnswers(Generic[T]):
         seconds: int,
         dump: Callable[[T], bytes],
         load: Callable[[bytes], T],
-        meter: Meter = UNMETERED,
     ) -> None:
         self._link = link
-        self._meter = meter
         self._milliseconds = seconds * 1000
         self._dump = dump
         self._load = load
@@ -115,12 +112,6 @@ class RedisAnswers(Generic[T]):
         `build` makes the answer, as of now, if need be; what it raises is raised. Of several that ask at
         once, here or elsewhere, one builds.
         """
-        answer, kept = await self._got(key, variant, build)
-        if kept is not None:
-            self._meter.counted("cache", "hit" if kept else "miss")
-        return answer, kept
-
-    async def _got(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
         try:
             for _ in range(ROUNDS):
                 kept = await self._find(key, variant)

@@ -8,8 +8,9 @@ from threading import Event
 
 from adapters.tmdb import payloads
 from adapters.tmdb.budget import Budget, Pause, pause
-from adapters.tmdb.client import Absent, Params, Patience, TmdbClient
+from adapters.tmdb.client import Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
+from adapters.tmdb.outcomes import Absent
 from domain.movies import GenreFacts
 from domain.ports import UNMETERED, Meter
 from domain.sync import ChangedPage, Detail, Gone, ListedPage, SourceUnavailable, Unread

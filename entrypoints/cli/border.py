@@ -72,7 +72,9 @@ def example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def configured(role: str, required: Collection[str] = (), **overrides: str | int | None) -> Settings:
+def configured(
+    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
+) -> Settings:
     """The settings, of which the overrides (command-line options) win, and a log that keeps to them.
 
     `role` is what the lines of the log say that this process does.
@@ -84,12 +86,12 @@ def configured(role: str, required: Collection[str] = (), **overrides: str | int
 
 @contextmanager
 def started(
-    role: str = "command", required: Collection[str] = (), **overrides: str | int | None
+    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
 ) -> "Iterator[tuple[Container, Settings]]":
     """A running container and the settings, as `configured` makes them."""
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
-    settings = configured(role, required, **overrides)
+    settings = configured(required, role=role, **overrides)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with running(settings) as container:

@@ -30,7 +30,7 @@ def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
     """
     from entrypoints.supervisor import supervise
 
-    sys.exit(supervise(configured("serve", host=host, port=port, data_dir=data_dir)))
+    sys.exit(supervise(configured(role="serve", host=host, port=port, data_dir=data_dir)))
 
 
 @click.command(epilog=example("matinee api\nmatinee api --host 0.0.0.0 --port 8080"))
@@ -44,7 +44,7 @@ def api(host: str | None, port: int | None) -> None:
     from entrypoints import serving
 
     with (
-        started("api", ROLES_NEED, host=host, port=port) as (container, settings),
+        started(ROLES_NEED, role="api", host=host, port=port) as (container, settings),
         listening(settings) as listener,
     ):
         serving.serve(container, settings, listener)
@@ -101,7 +101,7 @@ def _prepare() -> None:
     """Open the store and make what is missing: whatever keeps `serve` from starting shows here."""
     from entrypoints.filling import fill_if_empty
 
-    with started("prepare") as (container, settings):
+    with started(role="prepare") as (container, settings):
         container.tokens()
         fill_if_empty(container, settings)
 
@@ -110,17 +110,17 @@ def _answer(gate: int, listener: socket.socket, *, announce: bool) -> None:
     from entrypoints import serving  # takes longest, so before the gate
 
     os.read(gate, 1)
-    with started("api") as (container, settings):
+    with started(role="api") as (container, settings):
         serving.serve(container, settings, listener, announce=announce)
 
 
 def _work(required: tuple[str, ...] = ()) -> None:
     from entrypoints.worker import work
 
-    work(configured("worker", required))
+    work(configured(required, role="worker"))
 
 
 def _schedule(required: tuple[str, ...] = ()) -> None:
     from entrypoints.scheduler import schedule
 
-    schedule(configured("scheduler", required))
+    schedule(configured(required, role="scheduler"))

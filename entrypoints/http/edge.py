@@ -77,10 +77,10 @@ class Edge:
             await self._pass(inner, receive, finishing, asked)
         finally:
             scope["path_template"] = inner.get("path_template", "")
-            self._tell(scope, finishing, perf_counter() - began)
+            self._tell(scope, finishing.status or GONE, perf_counter() - began)
 
-    def _tell(self, scope: HTTPScope, finishing: "_Finishing", seconds: float) -> None:
-        seen = Exchange(scope, finishing.status or GONE, seconds, scope["state"].get("x_cache"))
+    def _tell(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        seen = Exchange(scope, status, seconds)
         for witness in self.witnesses:
             witness(seen)
 
@@ -133,9 +133,9 @@ class _Finishing:
         if message["type"] == "http.response.start":
             self.begin()
             own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
+            self.status = message["status"]
             given = {name for name, _ in own}
             added = [*self._learnt(), *(header for header in self.headers if header[0] not in given)]
-            self.status = message["status"]
             message["headers"] = [*own, *added]
         elif message["type"] == "http.response.body" and self.bodiless:
             message["body"] = b""

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from application.operations import FlushCache
 from application.ratings import VerifyRatings
 from application.watching import TakeReadings
-from domain.ports import Meter, Reading
+from domain.ports import Reading
 from domain.ratings import Drift
 from entrypoints.http.answers import UNKEPT, Answer, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
@@ -23,7 +23,7 @@ from entrypoints.http.watching import RequestMeter
 METRICS = "/metrics"
 
 
-class Metrics(Meter, RequestMeter, Protocol):
+class Metrics(RequestMeter, Protocol):
     """What takes note of requests and of all else, and can show it."""
 
     @property
@@ -57,7 +57,7 @@ class FlushedOut(Struct, frozen=True, kw_only=True):
     flushed: Literal[True] = True
 
 
-READING = Call(summary="Metrics", tag="Operations", answer=str, media_type="text/plain")
+READING = Call(summary="Metrics", tag="Operations", answer=str, media_type="text/plain", limited=False)
 VERIFYING = Call(
     summary="Recount all ratings",
     tag="Administration",

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from litestar.types import HTTPScope
 
+from domain.ports import Meter
 from domain.users import Caller
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -20,8 +21,8 @@ GONE = 499
 log = logging.getLogger("matinee.requests")
 
 
-class RequestMeter(Protocol):
-    """Takes note of answered requests."""
+class RequestMeter(Meter, Protocol):
+    """Takes note of answered requests as well."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request of that kind was answered so, after so long."""
@@ -30,17 +31,22 @@ class RequestMeter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its answer. `cache` is what its `X-Cache` says, if it has one."""
+    """A request and its answer."""
 
     scope: HTTPScope
     status: int
     seconds: float
-    cache: str | None = None
 
     @property
     def route(self) -> str:
         """The template of the path, such as /api/v1/movies/{id}."""
         return self.scope.get("path_template") or NO_ROUTE
+
+    @property
+    def cache(self) -> str | None:
+        """What its `X-Cache` says: HIT or MISS, None if the cache took no part."""
+        state = self.scope["state"]
+        return state.get("x_cache")
 
 
 Witness = Callable[[Exchange], None]
@@ -52,6 +58,8 @@ def witnesses(meter: RequestMeter) -> Sequence[Witness]:
     def measure(seen: Exchange) -> None:
         method = seen.scope["method"] if seen.scope["method"] in METHODS else "other"
         meter.answered(method, seen.route, seen.status, seen.seconds)
+        if seen.cache:
+            meter.counted("cache", seen.cache.lower())
 
     return (written, measure)
 

@@ -92,7 +92,7 @@ def application(
             tmdb=LastWord(tmdb) if tmdb else None,
         ),
         metrics=container.meter(),
-        cache=answers_over(link, chosen, container.meter(), dump=packed, load=unpacked) if link else None,
+        cache=answers_over(link, chosen, dump=packed, load=unpacked) if link else None,
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",

@@ -151,29 +151,25 @@ def test_readings_tell_of_syncs_users_and_queues(store: SqliteStore) -> None:
     signed_in(store, ann)
     signed_in(store, ann)
 
-    assert _read(store, lambda: {"matinee": 3}) == {
+    assert _read(store, lambda: 3) == {
         ("storage_up", ""): 1,
         ("sync_age_seconds", "movies"): 86400,
         ("active_users", ""): 1,
         ("queue_up", ""): 1,
-        ("queue_depth", "matinee"): 3,
+        ("queue_depth", ""): 3,
     }
 
 
 def test_what_is_away_has_no_figures_but_that_it_is_away(store: SqliteStore) -> None:
-    def gone() -> dict[str, int]:
+    def gone() -> int:
         raise Unavailable
 
     class Away:
         latest = staticmethod(lambda *_, **__: _away())
 
-    take = TakeReadings(runs=Away(), sessions=store.sessions, clock=noon, queue_depth=gone)  # type: ignore[arg-type]
+    take = TakeReadings(runs=Away(), sessions=store.sessions, clock=noon, waiting=gone)  # type: ignore[arg-type]
 
     assert {reading.name: reading.value for reading in take()} == {"storage_up": 0, "queue_up": 0}
-
-
-def test_where_there_is_no_queue_nothing_is_said_of_one(store: SqliteStore) -> None:
-    assert ("queue_up", "") not in _read(store, None)
 
 
 def test_the_meter_of_an_unwatched_place_lets_all_pass() -> None:
@@ -185,6 +181,6 @@ def _away() -> None:
     raise StorageUnavailable("no answer")
 
 
-def _read(store: SqliteStore, depth: Callable[[], dict[str, int]] | None) -> dict[tuple[str, str], float]:
-    take = TakeReadings(runs=store.runs, sessions=store.sessions, clock=lambda: noon(2), queue_depth=depth)
+def _read(store: SqliteStore, waiting: Callable[[], int]) -> dict[tuple[str, str], float]:
+    take = TakeReadings(runs=store.runs, sessions=store.sessions, clock=lambda: noon(2), waiting=waiting)
     return {(reading.name, "".join(reading.of.values())): reading.value for reading in take()}
