@@ -31,7 +31,7 @@ serve: $(READY) ## set up if need be, and run Matinee on this machine
 	@exec $(BIN)/matinee serve
 
 test: $(READY) ## set up if need be, and run all tests
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 	@$(BIN)/python -m coverage report --include='domain/*,application/*' --fail-under=100
 
 check: $(READY) ## formatting, lint, types, import rules

@@ -37,7 +37,7 @@ class Place:
     @property
     def movies(self) -> list[str]:
         """TMDB numbers of movies that are there."""
-        answer = httpx.get(f"{self.bases[0]}/movies?limit=100&fields=tmdb_id", timeout=20)
+        answer = httpx.get(f"{self.bases[0]}/movies?limit=100&fields=tmdb_id", timeout=20).raise_for_status()
         return [str(movie["tmdb_id"]) for movie in answer.json()["data"]]
 
     def start(self, name: str, *arguments: str) -> None:
@@ -100,15 +100,17 @@ def on_one_machine(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def on_several_hosts(folder: Path, apis: int = 2, workers: int = 1, schedulers: int = 1) -> Iterator[Place]:
-    """Roles over MongoDB's wire protocol, as on hosts of their own."""
+def on_several_hosts(
+    folder: Path, apis: int = 2, workers: int = 1, schedulers: int = 1, **more: str
+) -> Iterator[Place]:
+    """Roles over MongoDB's wire protocol, as on hosts of their own; `more` are variables for all of them."""
     with ExitStack() as stack:
         redis = stack.enter_context(running_valkey(folder / "redis"))
         tmdb = stack.enter_context(TmdbSimulator(Catalogue(make_movies(MOVIES, seed=1))))
         address = stack.enter_context(running_secantus(folder))
         wire = stack.enter_context(cable(urlsplit(address).port or 0))
         uri = f"mongodb://127.0.0.1:{wire.port}/outages?directConnection=true"
-        variables = {**_variables(redis, tmdb), "MONGODB_URI": uri}
+        variables = {**_variables(redis, tmdb), "MONGODB_URI": uri, **more}
         place = Place(folder, [], redis, tmdb, variables, wire)
         stack.callback(place.stop)
         for entity in ("genres", "movies"):

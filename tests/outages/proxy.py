@@ -18,7 +18,8 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self.mend()
 
     def cut(self) -> None:
@@ -36,7 +37,10 @@ class Cable:
     def close(self) -> None:
         """Cut it for good."""
         self.cut()
+        self._run(self._settle())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
@@ -58,6 +62,14 @@ class Cable:
             writer.transport.abort()
         self._open.set()
         await asyncio.sleep(0)
+
+    async def _settle(self) -> None:
+        """Wait until nothing is carried any more."""
+        carrying = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
+        await asyncio.sleep(0.05)  # aborted transports close their sockets in the next turns
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

@@ -1,0 +1,47 @@
+"""Outages under load, in short; `make outages` plays them at length."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.outages.place import Place, on_one_machine, on_several_hosts
+from tests.outages.scenarios import REDIS, STORAGE, TMDB, Outage, play
+
+CLIENTS = 4
+SECONDS = 5.0
+PAUSE = 0.2
+
+
+@pytest.fixture(scope="module")
+def one_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with on_one_machine(tmp_path_factory.mktemp("one")) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def several_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with on_several_hosts(tmp_path_factory.mktemp("several")) as place:
+        yield place
+
+
+def names(outage: object) -> str:
+    return outage.name if isinstance(outage, Outage) else ""
+
+
+@pytest.mark.xdist_group("outages of one machine")
+@pytest.mark.parametrize("outage", [*REDIS, *TMDB], ids=names)
+def test_on_one_machine_an_outage_fails_nothing_and_heals_by_itself(
+    one_machine: Place, outage: Outage
+) -> None:
+    assert play(one_machine, outage, clients=CLIENTS, seconds=SECONDS, pause=PAUSE).faults() == []
+    assert "Traceback" not in one_machine.log("serve")
+
+
+@pytest.mark.xdist_group("outages of several hosts")
+@pytest.mark.parametrize("outage", [REDIS[1], REDIS[2], *STORAGE], ids=names)
+def test_on_several_hosts_an_outage_fails_nothing_and_heals_by_itself(
+    several_hosts: Place, outage: Outage
+) -> None:
+    assert play(several_hosts, outage, clients=CLIENTS, seconds=SECONDS, pause=PAUSE).faults() == []
+    for name in several_hosts.processes:
+        assert "Traceback" not in several_hosts.log(name)

@@ -1,0 +1,114 @@
+"""Two API processes over one store and one Redis: what one does, the other shows."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.outages.load import visitors
+from tests.outages.place import Place, on_several_hosts
+
+TIMEOUT = 60.0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with on_several_hosts(tmp_path_factory.mktemp("several"), workers=0, schedulers=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The same, with the limit that is usual."""
+    folder = tmp_path_factory.mktemp("strict")
+    with on_several_hosts(folder, workers=0, schedulers=0, RATE_LIMIT="100/minute") as made:
+        yield made
+
+
+def test_a_write_through_one_is_seen_through_the_other_at_once(place: Place) -> None:
+    (visitor,) = visitors(place.bases, 1, place.movies)
+    headers = {"Authorization": f"Bearer {visitor.token}"}
+    one, other = (httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT) for base in place.bases)
+    with one, other:
+        for number in range(2, 21):
+            for client in (one, other):
+                client.get(f"/movies/{visitor.movie}")
+                assert client.get(f"/movies/{visitor.movie}").headers["x-cache"] == "HIT"
+            assert one.put(f"/movies/{visitor.movie}/rating", json={"rating": number / 2}).is_success
+            assert other.get(f"/movies/{visitor.movie}").json()["average_rating"] == number / 2
+            assert one.put(f"/movies/{visitor.movie}/watchlist", json={"note": str(number)}).is_success
+            assert other.get("/watchlist").json()["data"][0]["note"] == str(number)
+            one, other = other, one
+
+
+def test_who_logs_out_at_one_is_unknown_to_the_other(place: Place) -> None:
+    (visitor,) = visitors(place.bases, 1, place.movies)
+    headers = {"Authorization": f"Bearer {visitor.token}"}
+    one, other = place.bases
+    assert httpx.get(f"{other}/auth/me", headers=headers, timeout=TIMEOUT).status_code == 200
+    assert httpx.post(f"{one}/auth/logout", headers=headers, timeout=TIMEOUT).status_code == 204
+    assert httpx.get(f"{other}/auth/me", headers=headers, timeout=TIMEOUT).status_code == 401
+
+
+def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(place: Place) -> None:
+    """500 to each of two processes; a rebuild is what answers with MISS."""
+    path = f"/movies?limit=7&year_from=1890&min_votes={len(place.folder.name)}"
+
+    async def ask(client: httpx.AsyncClient, number: int) -> tuple[int, str | None]:
+        answer = await client.get(f"{place.bases[number % 2]}{path}")
+        return answer.status_code, answer.headers.get("x-cache")
+
+    async def rush() -> Counter[tuple[int, str | None]]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits) as client:
+            return Counter(await asyncio.gather(*(ask(client, number) for number in range(1000))))
+
+    assert asyncio.run(rush()) == {(200, "MISS"): 1, (200, "HIT"): 999}
+
+
+def test_a_hundred_clients_of_one_user_share_one_limit(strict: Place) -> None:
+    (visitor,) = visitors(strict.bases, 1, strict.movies)
+
+    async def ask(number: int) -> int:
+        headers = {"Authorization": f"Bearer {visitor.token}"}
+        async with httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
+            answers = [await client.get(f"{strict.bases[(number + turn) % 2]}/auth/me") for turn in range(2)]
+            return sum(answer.status_code == 200 for answer in answers)
+
+    async def rush() -> list[int]:
+        return await asyncio.gather(*(ask(number) for number in range(100)))
+
+    assert sum(asyncio.run(rush())) == 100
+
+
+def test_logins_for_one_account_share_one_limit_over_processes(strict: Place) -> None:
+    found = []
+    for number in range(12):
+        body = {"email": "nobody@example.org", "password": "no such password"}
+        answer = httpx.post(f"{strict.bases[number % 2]}/auth/login", json=body, timeout=TIMEOUT)
+        found.append(answer.status_code)
+    assert found == [401] * 10 + [429] * 2
+
+
+def test_a_forwarded_address_is_not_believed_from_just_anybody(strict: Place) -> None:
+    """Or each request could claim to come from somewhere else."""
+    left = []
+    for number in range(3):
+        headers = {"X-Forwarded-For": f"10.0.0.{number}"}
+        answer = httpx.get(f"{strict.bases[0]}/genres", headers=headers, timeout=TIMEOUT)
+        left.append(int(answer.headers["ratelimit-remaining"]))
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) == 3
+
+
+def test_a_forwarded_address_is_believed_from_a_trusted_proxy(tmp_path: Path) -> None:
+    with on_several_hosts(
+        tmp_path, apis=1, workers=0, schedulers=0, TRUSTED_PROXIES="127.0.0.0/8", RATE_LIMIT="100/minute"
+    ) as place:
+        for number in range(3):
+            headers = {"X-Forwarded-For": f"10.0.0.{number}"}
+            answer = httpx.get(f"{place.bases[0]}/genres", headers=headers, timeout=TIMEOUT)
+            assert answer.headers["ratelimit-remaining"] == "99"
