@@ -36,9 +36,6 @@ QUIET = {
     "redis": logging.WARNING,
     "asyncio": logging.INFO,
     "concurrent_log_handler": logging.WARNING,
-    # What jobs there were is told by the jobs themselves; the worker's lines would repeat their arguments.
-    "rq": logging.WARNING,
-    "rq_scheduler": logging.WARNING,
 }
 """The least level that is heard of loggers that are too chatty."""
 

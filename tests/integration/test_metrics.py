@@ -19,6 +19,7 @@ from domain.errors import StorageUnavailable
 from domain.sync import SourceRefused, SourceUnavailable
 from entrypoints.container import open_meter
 from entrypoints.http.watching import METHODS
+from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import Client, joined, place, serving
 from tests.tmdb_simulator import Fault, TmdbSimulator
 
@@ -96,6 +97,20 @@ def test_each_use_of_the_store_is_timed_once() -> None:
     store.close()
 
     assert uses() - before == 2
+
+
+def test_looks_into_the_cache_are_counted_as_hits_and_misses(valkey: Valkey) -> None:
+    def looks(client: Client) -> tuple[float, float]:
+        page = client.get("/metrics").text
+        name = "matinee_cache_lookups_total"
+        return figure(page, name, outcome="hit"), figure(page, name, outcome="miss")
+
+    with place(redis=valkey.url) as (client, _):
+        neo = joined(client)
+        hits, misses = looks(client)
+        for _ in range(3):
+            neo("GET", "/movies")
+        assert looks(client) == (hits + 2, misses + 1)
 
 
 def test_people_are_counted_once_however_often_they_signed_in() -> None:
