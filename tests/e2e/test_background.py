@@ -160,7 +160,7 @@ def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Back
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in timetable(Settings())}
     place.valkey.kill()
-    eventually(lambda: place.log.count("The job queue is away") == 2)
+    eventually(lambda: place.log.count("The job queue is away") >= 2)
     place.valkey.start()
 
     def standing() -> bool:
