@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format bench lock wheel clean
+.PHONY: help setup serve test check format bench outages attack lock wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -51,6 +51,12 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-find-links --no-annotate --custom-compile-command 'make lock' --prerelease if-necessary-or-explicit
 
 # The first lock decides the versions; the other two are parts of it, for the image.
+outages: $(READY) ## take away Redis, the store and TMDB under load, for half an hour, and print what clients saw
+	$(BIN)/python -m tests.outages
+
+attack: $(READY) ## let 64 clients rate 5 movies for 10 s on each store while the server is killed
+	ATTACK_CLIENTS=64 ATTACK_SECONDS=10 $(BIN)/python -m pytest -q tests/e2e/test_raters_killed.py
+
 lock: ## renew the locks from pyproject.toml (wants uv)
 	$(LOCK) --extra server --extra mongo --extra testkit --group dev --output-file requirements.lock pyproject.toml
 	$(LOCK) --extra server --extra mongo --constraints requirements.lock \

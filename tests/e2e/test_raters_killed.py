@@ -2,6 +2,7 @@
 average is exact, and no answer is a 500.
 """
 
+import os
 import random
 import signal
 import time
@@ -17,9 +18,13 @@ import pytest
 from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import Serving, free_port, matinee, serving
 
-CLIENTS = {"sqlite": 12, "mongo": 4}
+CLIENTS = {store: int(os.environ.get("ATTACK_CLIENTS", few)) for store, few in (("sqlite", 12), ("mongo", 4))}
+SECONDS = float(os.environ.get("ATTACK_SECONDS", "4"))
+"""Of the attack; `make attack` makes it longer and larger."""
+
 MOVIES = ("603", "238", "680", "155", "278")
 KILLS = 2
+PLENTY = "1000000/minute"
 SECRET = "a secret of more than thirty-two bytes for tests"
 
 
@@ -87,7 +92,7 @@ def registered(server: Serving, number: int) -> Rater:
 
 @pytest.mark.parametrize("store", ["sqlite", "mongo"])
 def test_raters_lose_nothing_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
-    variables = {"JWT_SECRET": SECRET, "PORT": free_port()}
+    variables = {"JWT_SECRET": SECRET, "PORT": free_port(), "RATE_LIMIT": PLENTY, "AUTH_RATE_LIMIT": PLENTY}
     with ExitStack() as servers:
         if store == "mongo":
             # A server of its own: killed clients leave transactions behind, which end only after a while.
@@ -98,20 +103,20 @@ def test_raters_lose_nothing_when_the_server_is_killed(tmp_path: Path, store: st
 
 def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> None:
     """The whole of it, over the store that the variables name."""
-    over = Event()
+    over, share = Event(), SECONDS / (KILLS + 1)
     with ThreadPoolExecutor(clients) as pool, ExitStack() as at_the_end:
         at_the_end.callback(over.set)
         with serving(tmp_path, **variables) as server:
             raters = [registered(server, number) for number in range(clients)]
             working = [pool.submit(rater.work, over) for rater in raters]
-            time.sleep(1.5)
+            time.sleep(share)
             server.process.send_signal(signal.SIGKILL)
         for _ in range(KILLS - 1):
             with serving(tmp_path, **variables) as server:
-                time.sleep(1.5)
+                time.sleep(share)
                 server.process.send_signal(signal.SIGKILL)
         with serving(tmp_path, **variables) as server:
-            time.sleep(1)
+            time.sleep(share)
             over.set()
             for work in working:
                 work.result(timeout=30)
