@@ -267,7 +267,7 @@ async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes
 async def _claimed(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
     """Try to become the one who fills, and look once more; None if Redis keeps nothing more.
 
-    The commands run in this order: who gets the lock sees all that was kept before it was free. A lock of this
+    The commands run in this order: who gets the lock sees all that was kept before it was free. A lock of our
     process that stands there already is left from a claim whose answer was lost, since only one at a time is
     made here for a key.
     """
