@@ -1,12 +1,15 @@
 """The documents: their code runs, their examples are what the API answers, and no link leads nowhere."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,6 +36,7 @@ ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *ADRS]
 
 EXAMPLE = re.compile(r"^\$ curl '(?P<url>[^']+)'\n(?P<shown>.+)$", re.MULTILINE)
+SIGNED_IN = re.compile(r"^\$ curl (?P<words>.*\$API\S.+)\n(?P<shown>.+)$", re.MULTILINE)
 HEADED_CALL = re.compile(r"^### `([A-Z]+) (/\S+)`$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -62,6 +66,17 @@ def anchor(heading: str) -> str:
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+def assert_shown(shown: str, body: str) -> None:
+    """The body is what a document shows of it; an ellipsis stands for anything."""
+    place = 0
+    pieces = shown.split("…")
+    for piece in pieces:
+        assert piece in body[place:]
+        place = body.index(piece, place) + len(piece)
+    assert body.startswith(pieces[0])
+    assert body.endswith(pieces[-1])
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +140,24 @@ def test_a_call_that_a_document_shows_answers_what_is_shown(client: Client, url:
 
     status = re.match(r'{"statusCode":(\d+)', shown)
     assert answer.status_code == (int(status[1]) if status else 200)
-    place = 0
-    pieces = shown.split("…")
-    for piece in pieces:
-        assert piece in body[place:]
-        place = body.index(piece, place) + len(piece)
-    assert body.startswith(pieces[0])
-    assert body.endswith(pieces[-1])
+    assert_shown(shown, body)
+
+
+def test_what_the_readme_does_with_an_account_is_answered_as_shown(client: Client) -> None:
+    known = {"API": "/api/v1", "JSON": "Content-Type: application/json"}
+    steps = list(SIGNED_IN.finditer(text("README.md")))
+    assert len(steps) == 4
+    for step in steps:
+        words = [Template(word).substitute(known) for word in shlex.split(step["words"])]
+        given = {flag: words[words.index(flag) + 1] for flag in ("-X", "-d") if flag in words}
+        headers = dict(after.split(": ") for flag, after in pairwise(words) if flag == "-H")
+        method = given.get("-X", "POST" if "-d" in given else "GET")
+        (path,) = [word for word in words if word.startswith("/api")]
+        answer = client.request(method, path, headers=headers, content=given.get("-d"))
+        assert answer.is_success
+        assert_shown(step["shown"], answer.text)
+        if "access_token" in answer.text:
+            known["ME"] = f"Authorization: Bearer {answer.json()['access_token']}"
 
 
 def test_every_call_stands_in_the_api_document(paths: Any) -> None:
