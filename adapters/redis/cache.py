@@ -41,8 +41,8 @@ WORD = 16
 STAMP_LASTS = 10_000
 """Milliseconds for making an answer: far more than any request is given."""
 
-LOCK_LASTS = 3_000
-"""Milliseconds after which a filler that has not been heard of is dead."""
+LOCK_LASTS = 1_000
+"""Milliseconds after which a filler is taken to be dead, or too slow to be waited for."""
 
 PATIENCE = 1.0
 """Seconds to wait for another process's answer before making one's own."""
@@ -76,7 +76,7 @@ Build = Callable[[], Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a filler holds, and finds: with `mine` the key is its own to fill."""
+    """What a filler finds: with `mine` the key is its own to fill, and `token` is what its lock holds."""
 
     mine: bool
     token: str
@@ -103,6 +103,7 @@ class RedisAnswers(Generic[T]):
         self._milliseconds = seconds * 1000
         self._dump = dump
         self._load = load
+        self._process = f"{token_hex(WORD // 2)}:"
         self._at_hand: OrderedDict[bytes, T] = OrderedDict()
         self._flights: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
 
@@ -167,7 +168,7 @@ class RedisAnswers(Generic[T]):
         """The answer of whichever process builds it. Raises RedisAway before anything is built."""
         until = monotonic() + PATIENCE
         while True:
-            claim = await self._link.ask(lambda redis: _claimed(redis, key, variant))
+            claim = await self._link.ask(lambda redis: _claimed(redis, key, variant, self._process))
             if claim is None:
                 return await build(), False
             kept = await self._held(key, variant, claim.generation, claim.head)
@@ -263,14 +264,17 @@ async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes
     return body.removeprefix(head) if body and body.startswith(head) else None
 
 
-async def _claimed(redis: AsyncRedis, key: str, variant: str) -> _Claim | None:
+async def _claimed(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
     """Try to become the one who fills, and look once more; None if Redis keeps nothing more.
 
-    The commands run in this order: who gets the lock sees all that was kept before it was free.
+    The commands run in this order: who gets the lock sees all that was kept before it was free. A lock of our
+    process that stands there already is left from a claim whose answer was lost, since only one at a time is
+    made here for a key.
     """
-    token = token_hex(WORD // 2)
+    token = process + token_hex(WORD // 2)
     async with redis.pipeline(transaction=False) as pipe:
         pipe.set(_lock(key, variant), token, nx=True, px=LOCK_LASTS)
+        pipe.get(_lock(key, variant))
         pipe.set(_stamp(key), token, nx=True, px=STAMP_LASTS)
         pipe.pexpire(_stamp(key), STAMP_LASTS)
         pipe.get(_stamp(key))
@@ -283,8 +287,9 @@ async def _claimed(redis: AsyncRedis, key: str, variant: str) -> _Claim | None:
             return None
         if isinstance(error, Exception):
             raise error
-    mine, _, _, stamp, _, generation, head = replies
-    return _Claim(bool(mine), token, generation, stamp, head)
+    _, holder, _, _, stamp, _, generation, head = replies
+    held_by = (holder or b"").decode()
+    return _Claim(held_by.startswith(process), held_by, generation, stamp, head)
 
 
 def _stamp(key: str) -> str:

@@ -11,8 +11,8 @@ from entrypoints.http.errors import ServerFull
 THREADS = 32
 """Requests that may wait for the store at a time; the others wait for a thread."""
 
-PATIENCE = 0.5
-"""Seconds to wait for a thread: with what a store may take, an answer comes within two and a bit."""
+PATIENCE = 1.0
+"""Seconds to wait for a thread: with what a store may take, an answer comes within two and a half."""
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")

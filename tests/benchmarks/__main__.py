@@ -1,6 +1,7 @@
-"""`make bench`: medians in one process, over 100,000 invented movies in SQLite. Nothing fails on a number.
+"""`make bench`: medians in one run, over 100,000 invented movies in SQLite, and of `matinee serve` with the
+demo catalogue. Nothing fails on a number.
 
-python -m tests.benchmarks [--movies N]
+python -m tests.benchmarks [--movies N] [--only-service]
 """
 
 import argparse
@@ -24,6 +25,7 @@ from domain.ids import RunId, genre_id
 from domain.movies import MovieFacts
 from domain.search import Query, search
 from domain.sync import Entity, Harvest, SyncRun
+from tests.benchmarks.service import service
 
 TIMES = 15
 A_PAGE = 1000
@@ -64,8 +66,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--movies", type=int, default=100_000)
-    amount = parser.parse_args().movies
+    parser.add_argument("--only-service", action="store_true", help="leave the store out")
+    options = parser.parse_args()
     console = Console(width=110)
+    if not options.only_service:
+        measure_store(console, options.movies)
+    for table in service():
+        console.print(table)
+
+
+def measure_store(console: Console, amount: int) -> None:
+    """Fill a store with so many movies, and ask it."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(path=Path(folder) / "bench.db", clock=system.now)
         store.prepare()

@@ -81,24 +81,24 @@ def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **optio
         asyncio.run(wrapped(made))
 
 
-def test_an_answer_is_made_once_and_then_kept(valkey: Valkey) -> None:
+def test_an_answer_is_made_once_and_then_kept(redis_url: str) -> None:
     async def work(one: Process) -> None:
         assert await one.ask() == ("made", False)
         assert await one.ask(says="again") == ("made", True)
         assert one.built == 1
 
-    run(work, valkey.url)
+    run(work, redis_url)
 
 
-def test_what_one_process_makes_another_finds(valkey: Valkey) -> None:
+def test_what_one_process_makes_another_finds(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         await one.ask()
         assert await other.ask(says="again") == ("made", True)
 
-    run(work, valkey.url, 2)
+    run(work, redis_url, 2)
 
 
-def test_variants_of_a_key_are_kept_apart_and_forgotten_together(valkey: Valkey) -> None:
+def test_variants_of_a_key_are_kept_apart_and_forgotten_together(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         await one.ask(variant="title", says="short")
         await one.ask(says="long")
@@ -108,7 +108,7 @@ def test_variants_of_a_key_are_kept_apart_and_forgotten_together(valkey: Valkey)
         assert await other.ask(variant="title", says="new") == ("new", False)
         assert await other.ask(says="newer") == ("newer", False)
 
-    run(work, valkey.url, 2)
+    run(work, redis_url, 2)
 
 
 def test_an_answer_lives_as_long_as_it_may(valkey: Valkey) -> None:
@@ -124,7 +124,7 @@ def test_an_answer_lives_as_long_as_it_may(valkey: Valkey) -> None:
     run(work, valkey.url, seconds=2)
 
 
-def test_a_change_of_ratings_is_seen_by_every_process_at_once(valkey: Valkey) -> None:
+def test_a_change_of_ratings_is_seen_by_every_process_at_once(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         for number in range(50):
             await one.ask(says=str(number))
@@ -133,10 +133,10 @@ def test_a_change_of_ratings_is_seen_by_every_process_at_once(valkey: Valkey) ->
             assert await one.ask(says=f"after {number}") == (f"after {number}", False)
             one.rate(603)
 
-    run(work, valkey.url, 2)
+    run(work, redis_url, 2)
 
 
-def test_a_change_voids_what_it_is_about_and_nothing_else(valkey: Valkey) -> None:
+def test_a_change_voids_what_it_is_about_and_nothing_else(redis_url: str) -> None:
     ada, bob = UserId("a" * 24), UserId("b" * 24)
     keys = [DETAIL, f"movies:rating:{movie_id(603)}", f"movies:detail:{movie_id(604)}"]
     keys += [f"watchlist:user:{ada}", f"watchlist:user:{bob}", "genres:all"]
@@ -157,11 +157,11 @@ def test_a_change_voids_what_it_is_about_and_nothing_else(valkey: Valkey) -> Non
         one.rate(*range(FORGOTTEN_SINGLY + 1))
         assert await voided() == set(keys)
 
-    run(work, valkey.url)
+    run(work, redis_url)
 
 
 @pytest.mark.parametrize("sweeping", [False, True])
-def test_a_slow_filler_never_buries_a_change(valkey: Valkey, *, sweeping: bool) -> None:
+def test_a_slow_filler_never_buries_a_change(redis_url: str, *, sweeping: bool) -> None:
     async def work(one: Process, other: Process) -> None:
         async def slow() -> str:
             other.sync() if sweeping else other.rate(603)  # after the old state was read
@@ -171,10 +171,10 @@ def test_a_slow_filler_never_buries_a_change(valkey: Valkey, *, sweeping: bool) 
         assert await one.ask(says="new") == ("new", False)
         assert await other.ask() == ("new", True)
 
-    run(work, valkey.url, 2)
+    run(work, redis_url, 2)
 
 
-def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(valkey: Valkey) -> None:
+def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(redis_url: str) -> None:
     async def work(one: Process) -> None:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -192,10 +192,10 @@ def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(valkey: V
         assert await first == ("old", False)
         assert await second == ("new", False)
 
-    run(work, valkey.url)
+    run(work, redis_url)
 
 
-def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(valkey: Valkey) -> None:
+def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(redis_url: str) -> None:
     async def work(*made: Process) -> None:
         async def ask(process: Process) -> tuple[str, bool | None]:
             async def build() -> str:
@@ -210,10 +210,10 @@ def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(valkey:
         assert sum(process.built for process in made) == 1
         assert [kept for _, kept in answers].count(False) == 1
 
-    run(work, valkey.url, 3)
+    run(work, redis_url, 3)
 
 
-def test_an_error_is_told_to_all_who_wait_and_is_not_kept(valkey: Valkey) -> None:
+def test_an_error_is_told_to_all_who_wait_and_is_not_kept(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         async def fail() -> str:
             one.built += 1
@@ -228,10 +228,10 @@ def test_an_error_is_told_to_all_who_wait_and_is_not_kept(valkey: Valkey) -> Non
         assert await other.ask() == ("made", False)
         assert time.monotonic() - began < 1, "the lock was given back"
 
-    run(work, valkey.url, 2)
+    run(work, redis_url, 2)
 
 
-def test_who_is_cancelled_leaves_the_others_to_build(valkey: Valkey) -> None:
+def test_who_is_cancelled_leaves_the_others_to_build(redis_url: str) -> None:
     async def work(one: Process) -> None:
         async def never() -> str:
             await asyncio.sleep(60)
@@ -244,6 +244,19 @@ def test_who_is_cancelled_leaves_the_others_to_build(valkey: Valkey) -> None:
         first.cancel()
         assert await second == ("made", False)
 
+    run(work, redis_url)
+
+
+def test_a_claim_whose_answer_was_lost_holds_its_own_process_up_not_at_all(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        left = f"{one.answers._process}lost"
+        valkey.command("SET", f"{{{DETAIL}}}:lock:", left, "PX", "60000")
+        began = time.monotonic()
+        assert await one.ask() == ("made", False)
+        assert time.monotonic() - began < 1
+        assert valkey.command("EXISTS", f"{{{DETAIL}}}:lock:") == ":0"
+        assert await one.ask() == ("made", True)
+
     run(work, valkey.url)
 
 
@@ -255,7 +268,7 @@ def test_a_dead_filler_holds_nobody_up_for_long(valkey: Valkey) -> None:
     run(work, valkey.url)
 
 
-def test_a_key_that_changes_all_the_time_is_answered_all_the_same(valkey: Valkey) -> None:
+def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str) -> None:
     async def work(one: Process) -> None:
         async def voided_meanwhile() -> str:
             one.sync()
@@ -265,7 +278,7 @@ def test_a_key_that_changes_all_the_time_is_answered_all_the_same(valkey: Valkey
         asked = (one.answers(DETAIL, "", voided_meanwhile) for _ in range(20))
         assert {answer for answer, _ in await asyncio.gather(*asked)} == {"made"}
 
-    run(work, valkey.url)
+    run(work, redis_url)
 
 
 def test_without_redis_every_answer_is_made_anew(valkey: Valkey) -> None:
@@ -362,14 +375,14 @@ def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
         run(work, valkey.url)
 
 
-def test_a_process_keeps_only_so_many_answers_at_hand(valkey: Valkey) -> None:
+def test_a_process_keeps_only_so_many_answers_at_hand(redis_url: str) -> None:
     async def work(one: Process) -> None:
         for number in range(AT_HAND + 10):
             await one.ask(f"movies:detail:{number}", says=str(number))
         assert len(one.answers._at_hand) == AT_HAND
         assert await one.ask("movies:detail:0") == ("0", True)
 
-    run(work, valkey.url)
+    run(work, redis_url)
 
 
 steps = st.lists(
@@ -406,11 +419,11 @@ def test_whatever_happens_answers_tell_the_present(
     run(work, valkey.url, 2)
 
 
-def test_a_change_that_failed_is_taken_for_one_that_may_have_been_stored(valkey: Valkey) -> None:
+def test_a_change_that_failed_is_taken_for_one_that_may_have_been_stored(redis_url: str) -> None:
     async def work(one: Process) -> None:
         await one.ask(says="old")
         with pytest.raises(StorageUnavailable), one._changes.ratings([movie_id(603)]):
             raise StorageUnavailable("the answer was lost")
         assert await one.ask(says="new") == ("new", False)
 
-    run(work, valkey.url)
+    run(work, redis_url)

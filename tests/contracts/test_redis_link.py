@@ -49,21 +49,21 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_redis_answers_comes_back(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
+def test_what_redis_answers_comes_back(redis_url: str) -> None:
+    with linked(redis_url) as it:
         it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
         assert it.get() == b"yes"
         it.link.ping()
 
 
-def test_an_event_loop_asks_on_connections_of_its_own(valkey: Valkey) -> None:
+def test_an_event_loop_asks_on_connections_of_its_own(redis_url: str) -> None:
     async def ask(link: RedisLink) -> object:
         try:
             return await link.ask(lambda redis: redis.incr("asked"))
         finally:
             await link.leave()
 
-    with linked(valkey.url) as it:
+    with linked(redis_url) as it:
         assert [asyncio.run(ask(it.link)) for _ in range(2)] == [1, 2]
 
 
@@ -146,8 +146,8 @@ def test_what_redis_could_not_be_told_is_forgotten_before_it_is_used_again(valke
         assert it.forgotten == 1
 
 
-def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
+def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(redis_url: str) -> None:
+    with linked(redis_url) as it:
         it.link.ask_from_thread(lambda redis: redis.set("word", "old"))
         it.link._absence = "as if it were"
         it.link.tell(lambda redis: redis.delete("word"))
@@ -183,14 +183,14 @@ def test_a_full_redis_is_not_away(tmp_path: Path) -> None:
         assert it.get() is None
 
 
-def test_a_rush_of_requests_opens_no_rush_of_connections(valkey: Valkey) -> None:
+def test_a_rush_of_requests_opens_no_rush_of_connections(redis_url: str) -> None:
     async def rush(link: RedisLink) -> None:
         await asyncio.gather(*(link.ask(lambda redis: redis.ping()) for _ in range(500)))
         clients = await link.ask(lambda redis: redis.info("clients"))
         assert int(clients["connected_clients"]) <= 40
         await link.leave()
 
-    with linked(valkey.url) as it:
+    with linked(redis_url) as it:
         asyncio.run(rush(it.link))
 
 
@@ -219,7 +219,7 @@ def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) ->
         assert it.forgotten == 1
 
 
-def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(valkey: Valkey) -> None:
+def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(redis_url: str) -> None:
     async def busy(link: RedisLink) -> None:
         async def hog() -> None:
             while True:
@@ -234,7 +234,7 @@ def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(valkey: Valkey) -> No
             hogging.cancel()
             await link.leave()
 
-    link = RedisLink(valkey.url, forget=lambda _: None)
+    link = RedisLink(redis_url, forget=lambda _: None)
     asyncio.run(busy(link))
     assert not link.away
     link.close()

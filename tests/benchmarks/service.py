@@ -1,0 +1,103 @@
+"""What `matinee serve` costs: how soon it is ready, the memory of its processes, and a request's time."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from statistics import median
+
+from rich.table import Table
+
+from tests.e2e.commands import Serving, serving
+
+STARTS = 5
+REQUESTS = 300
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def service() -> list[Table]:
+    """Start it on an empty store, then on a filled one, and ask it."""
+    variables = {"PUBLIC_CATALOGUE": "true", "RATE_LIMIT": "100000000/minute"}
+    starts, held = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 300 MB together)")
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(STARTS + 1):
+            began = time.perf_counter()
+            with serving(Path(folder), **variables) as server:
+                starts.append(time.perf_counter() - began)
+                if number == STARTS:
+                    time.sleep(3)
+                    memory(held, server.process.pid)
+                    asked = requests(server)
+                server.stop()
+    ready = Table("start", "seconds", title="ready to serve (wanted: under 3 s on a filled store)")
+    ready.add_row("empty store", f"{starts[0]:.1f}")
+    ready.add_row(f"filled store, median of {STARTS}", f"{median(starts[1:]):.1f}")
+    return [ready, held, asked]
+
+
+def memory(table: Table, supervisor: int) -> None:
+    """A row for each process, and one for all."""
+    processes = [supervisor, *children(supervisor)]
+    sizes = {
+        process: int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE for process in processes
+    }
+    for process, size in sizes.items():
+        words = Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ").split()
+        name = next(
+            (word for word in ("api", "worker", "scheduler") if word in words), words[0].split("/")[-1]
+        )
+        table.add_row("supervisor" if process == supervisor else name, f"{size / 1e6:.0f}")
+    table.add_row("together", f"{sum(sizes.values()) / 1e6:.0f}")
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in found]
+
+
+def requests(server: Serving) -> Table:
+    """Median milliseconds of a request over one connection, and how that compares with a kept answer."""
+    host, port = server.client.base_url.host, server.client.base_url.port
+    connection = HTTPConnection(host, port or 80)
+    turn = iter(range(10**9))
+    kept = timed(lambda: ask(connection, "/movies?limit=20"))
+    etag = ask(connection, "/movies?limit=20")
+    rows = {
+        "kept list": kept,
+        "the same, not modified": timed(lambda: ask(connection, "/movies?limit=20", {"If-None-Match": etag})),
+        "kept movie": timed(lambda: ask(connection, "/movies/603")),
+        "built list": timed(lambda: ask(connection, f"/movies?limit=20&min_votes={next(turn)}")),
+        "built search": timed(
+            lambda: ask(connection, f"/movies/search?q=the&page=1&limit={next(turn) % 100 + 1}")
+        ),
+        "health/live": timed(lambda: ask(connection, "/health/live")),
+    }
+    connection.close()
+    table = Table("request", "ms", "to a kept list", title="requests, one after the other")
+    for name, spent in rows.items():
+        table.add_row(name, f"{spent:.2f}", f"{spent / kept:.2f}")
+    return table
+
+
+def ask(connection: HTTPConnection, path: str, headers: dict[str, str] | None = None) -> str:
+    """Send one request and read its answer; the answer's ETag."""
+    connection.request("GET", f"/api/v1{path}", headers={"Accept-Encoding": "gzip", **(headers or {})})
+    answer = connection.getresponse()
+    answer.read()
+    if answer.status not in {200, 304}:
+        raise RuntimeError(f"{path}: {answer.status}")
+    return answer.headers.get("etag", "")
+
+
+def timed(call: Callable[[], object]) -> float:
+    """The median of many calls, in milliseconds, after one to warm up."""
+    call()
+    spent = []
+    for _ in range(REQUESTS):
+        began = time.perf_counter()
+        call()
+        spent.append((time.perf_counter() - began) * 1000)
+    return median(spent)
