@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from adapters.mongo.orphans import Orphans, SessionId
 from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
@@ -155,6 +156,7 @@ class Database:
         self._lock = Lock()
         self._places = BoundedSemaphore(CONNECTIONS)
         self._turns = Turns()
+        self._orphans = Orphans(self._end_sessions)
 
     @contextmanager
     def using(self, patience: float = PATIENCE) -> Iterator[Documents]:
@@ -184,9 +186,14 @@ class Database:
             # A write concern goes with the commit and is refused before. The driver knows that if each call
             # names its session, but (4.20) not if the session is bound.
             within = database.with_options(write_concern=WriteConcern())
-            return session.with_transaction(
-                lambda _: work(within), ReadConcern("snapshot"), database.write_concern
-            )
+            try:
+                return session.with_transaction(
+                    lambda _: work(within), ReadConcern("snapshot"), database.write_concern
+                )
+            except PyMongoError:
+                # The driver does not tell whether the server heard of the end; out of time, it is not told.
+                self._orphans.add(session.session_id)
+                raise
 
     def migrate(self) -> None:
         """Bring the schema to the newest version and create missing indexes. Raises StorageUnavailable if the
@@ -240,6 +247,10 @@ class Database:
             yield
         except PyMongoError as error:
             raise StorageUnavailable(masked(f"{type(error).__name__}: {error}", self._uri)) from error
+
+    def _end_sessions(self, sessions: list[SessionId]) -> None:
+        with pymongo.timeout(PATIENCE):
+            self._client().admin.command({"killSessions": sessions})
 
     def _client(self) -> MongoClient[Document]:
         if os.getpid() not in self._clients:

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from adapters import system
 from adapters.mongo import database as mongo_database
-from adapters.mongo.database import ALONE, MIGRATIONS, masked
+from adapters.mongo.database import ALONE, MIGRATIONS, Documents, masked
 from adapters.mongo.documents import movie_document
 from adapters.mongo.store import MongoStore
 from adapters.testkit.samples import facts, fill, invented, new_run, noon, put
@@ -27,6 +27,7 @@ from domain.movies import MovieNotFound
 from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest, RunNotFound
 from tests.contracts.mongo_server import running_secantus
+from tests.outages.proxy import cable
 
 
 @pytest.fixture
@@ -287,3 +288,33 @@ def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path) -> None:
             store.ping()
         store.close()
     assert "wrong" not in str(refused.value)
+
+
+def test_a_transaction_cut_off_in_the_middle_keeps_nobody_out_once_the_server_is_back(tmp_path: Path) -> None:
+    """By itself the server would hold what it touched for a minute."""
+    with running_secantus(tmp_path) as address, cable(urlsplit(address).port or 0) as wire:
+        store = MongoStore(f"mongodb://127.0.0.1:{wire.port}/cut?directConnection=true", system.now)
+        store.prepare()
+        put(store, facts(603))
+
+        def cut_off(database: Documents) -> None:
+            database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 1}})
+            wire.block()
+            database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 1}})
+
+        def touch(database: Documents) -> None:
+            database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 10}})
+
+        with pytest.raises(StorageUnavailable):
+            store.database.transaction(cut_off)
+        wire.mend()
+        until = time.monotonic() + 20
+        while True:
+            try:
+                store.database.transaction(touch)
+                break
+            except StorageUnavailable:
+                assert time.monotonic() < until
+        with store.database.using() as database:
+            assert (database.movies.find_one({"tmdbId": 603}) or {})["touched"] == 10
+        store.close()
