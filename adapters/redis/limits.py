@@ -16,6 +16,20 @@ from adapters.redis.link import PATIENCE, RedisAway, RedisLink
 PREFIX = "limits"
 
 
+class _Storage(RedisStorage):
+    """The library would import every client that it could use, which takes longer than anybody waits."""
+
+    STORAGE_SCHEME: list[str] = []  # noqa: RUF012  none of its own, as the library has it
+    DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012
+
+
+class _ClusterStorage(RedisClusterStorage):
+    """The same for a Cluster."""
+
+    STORAGE_SCHEME: list[str] = []  # noqa: RUF012
+    DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012
+
+
 class RedisLimits:
     """Lets so many requests pass in a time that slides along: the count of the last full period fades out
     while that of the present one grows.
@@ -52,9 +66,9 @@ class RedisLimits:
         if self._url and addresses.clustered(self._url):
             url = f"async+{self._url}"
             patience: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-            return RedisClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **patience)
+            return _ClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **patience)
         # The link's own connections; the address is not looked at then.
-        return RedisStorage(
+        return _Storage(
             "async+redis://",
             implementation="redispy",
             key_prefix=PREFIX,
