@@ -18,7 +18,7 @@ Waiting = Callable[[], int]
 """How many jobs wait for a worker. Raises Unavailable."""
 
 GOOD_FOR = 10.0
-BAD_FOR = 3.0
+BAD_FOR = 2.0
 """Seconds that a word holds, so that what has recovered is soon known to."""
 
 FIRST_PATIENCE = 1.0
