@@ -43,6 +43,11 @@ SILENCE = 5.0
 TURNS = 20
 """Turns of an event loop in which whatever has arrived is read and understood, a handshake included."""
 
+LATE = 0.005
+"""Seconds by which a process that has the processor to itself is never late."""
+
+ROUNDS = 6
+
 PLACES = 32
 """Calls of one event loop that are under way at once, so that a rush of requests opens no rush of sockets."""
 
@@ -88,20 +93,23 @@ async def _patience(seconds: float) -> AsyncIterator[None]:
     """Wait so long, and then until the event loop has come round to what has arrived. Raises TimeoutError.
 
     When a thousand requests come at once, a turn of the loop takes longer than Redis ever should: an answer
-    that lies there unread is no silence.
+    that lies there unread is no silence. And where we are late ourselves, Redis may be kept waiting for a
+    processor just as we are: it is given more time, up to `ROUNDS` times as much.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:
         waiting: asyncio.Handle
 
-        def look(turns: int) -> None:
+        def look(turns: int, rounds: int, due: float) -> None:
             nonlocal waiting
             if turns:
-                waiting = loop.call_soon(look, turns - 1)
+                waiting = loop.call_soon(look, turns - 1, rounds, due)
+            elif rounds and loop.time() - due > LATE:
+                waiting = loop.call_later(seconds, look, TURNS, rounds - 1, loop.time() + seconds)
             else:
                 limit.reschedule(loop.time())
 
-        waiting = loop.call_later(seconds, look, TURNS)
+        waiting = loop.call_later(seconds, look, TURNS, ROUNDS - 1, loop.time() + seconds)
         try:
             yield
         finally:
@@ -156,9 +164,12 @@ class RedisLink:
         if it cannot be told, all is forgotten before it is used again. `call` may be called twice.
         """
         own = self._own()
+        began = perf_counter()
         if not self.away and self._told(call, own.patient):
             return
-        if not self._told(call, own.quick):
+        # Where we are late ourselves, Redis may be kept waiting for a processor just as we are.
+        busy = perf_counter() - began > self._patience + LATE
+        if not self._told(call, own.prober if busy else own.quick):
             self._missed = True
             self._lose(BrokenOff("it missed a change"))  # it may have come back in this very moment
 
@@ -220,7 +231,9 @@ class RedisLink:
         Thread(target=self._watch, name="redis-probe", daemon=True).start()
 
     def _watch(self) -> None:
-        while not self._closed.wait(PROBED_EVERY):
+        rest = PROBED_EVERY / 10  # it may have been no more than a hiccup
+        while not self._closed.wait(rest):
+            rest = PROBED_EVERY
             try:
                 returned = self._returned()
             except (RedisError, OSError):
