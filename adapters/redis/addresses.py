@@ -38,7 +38,8 @@ def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
             return primary
         case "redis+cluster":
             # Its interface is that of Redis as far as we use it.
-            return RedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+            once = Retry(NoBackoff(), 0)
+            return RedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
         case _:
             return Redis.from_url(url, redis_connect_func=greet, **options)
 
@@ -53,7 +54,8 @@ def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> 
             primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":
-            return AsyncRedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+            once = AsyncRetry(NoBackoff(), 0)
+            return AsyncRedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
         case _:
             return AsyncRedis.from_url(url, redis_connect_func=greet, **options)
 
