@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Event, Lock, Thread
@@ -34,6 +34,9 @@ PROBING = 0.5
 
 PROBED_EVERY = 0.1
 """Seconds between two looks whether Redis is back."""
+
+PROBE = "link:probe"
+"""What is written to see whether Redis takes writes: one that takes none cannot be told of changes."""
 
 OUTAGE = 1.0
 """Seconds after which an absence was more than a hiccup: others may have missed what we did not."""
@@ -257,6 +260,8 @@ class RedisLink:
         """Whether Redis is back and can be used: it has forgotten what it must."""
         client = self._own().prober
         server = addresses.server(client.info("server"))
+        with suppress(OutOfMemoryError):  # what it has is true, and it still forgets
+            client.set(PROBE, b"", px=1)  # a replica, or one whose disk is full, would refuse
         outage = monotonic() - self._since > OUTAGE
         if self._missed or outage or server != self._server:
             self._missed = False

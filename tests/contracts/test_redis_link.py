@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.link import PATIENCE, QUICK, RedisAway, RedisLink
+from adapters.redis.link import PATIENCE, PROBED_EVERY, QUICK, RedisAway, RedisLink
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 SOON = 10.0
@@ -250,3 +250,15 @@ def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None
 
     with linked(valkey.url) as it:
         asyncio.run(ask(it.link))
+
+
+def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path) -> None:
+    with running_valkey(tmp_path, "--min-replicas-to-write", "1") as valkey, linked(valkey.url) as it:
+        it.link.ping()
+        with pytest.raises(RedisAway):
+            it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+        time.sleep(5 * PROBED_EVERY)
+        assert it.link.away
+
+        assert valkey.command("CONFIG", "SET", "min-replicas-to-write", "0") == "+OK"
+        eventually(lambda: not it.link.away)
