@@ -33,7 +33,7 @@ def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
-            sentinel: Any = Sentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            sentinel: Any = Sentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
             primary: Redis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":
@@ -50,7 +50,7 @@ def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> 
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
-            sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
             primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":

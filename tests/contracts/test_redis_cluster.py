@@ -37,13 +37,14 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    port, bus = _free_port(), _free_port()
+    port, bus = free_port(), free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes")
     with running_valkey(tmp_path, *options, "--cluster-port", str(bus)) as node:
         yield Cluster(node, port)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
