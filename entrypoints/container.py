@@ -171,7 +171,7 @@ def changes_over(link: RedisLink | None) -> Changes:
 
 
 def answers_over(
-    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T]
+    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T | None]
 ) -> RedisAnswers[T]:
     """The cache of answers, which `dump` and `load` turn into bytes and back."""
     return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)

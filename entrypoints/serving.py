@@ -1,7 +1,7 @@
 """What the API's process does: answer requests until told to stop."""
 
 import socket
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from importlib.metadata import version
 
@@ -63,7 +63,7 @@ def _app(container: Container, settings: Settings) -> Litestar:
         counter=container.counter(),
         settings=settings,
         version=version("matinee"),
-        at_end=[link.leave] if link else [],
+        presence=link.present if link else nullcontext,
     )
 
 

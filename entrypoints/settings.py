@@ -9,6 +9,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from crontab import CronTab
@@ -42,6 +43,12 @@ def _networks(text: str) -> None:
         ip_network(part, strict=False)
 
 
+def _ports(address: str) -> None:
+    """Raises ValueError if what stands for a port in an address, of one server or of several, is none."""
+    for place in urlsplit(address).netloc.rpartition("@")[2].split(","):
+        _ = urlsplit(f"//{place}").port
+
+
 def split(text: str) -> list[str]:
     """The parts of a text with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -60,12 +67,18 @@ MongoUri = Annotated[
 RedisUrl = Annotated[
     str,
     rule(
-        "must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://",
+        "must be redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, ports as numbers",
         pattern=r"^(rediss?|unix|redis\+(sentinel|cluster))://\S+$",
+        fits=_ports,
     ),
 ]
 QueueUrl = Annotated[
-    str, rule("must begin with redis://, rediss:// or unix://", pattern=r"^(rediss?|unix)://\S+$")
+    str,
+    rule(
+        "must be redis://, rediss:// or unix://, its port a number",
+        pattern=r"^(rediss?|unix)://\S+$",
+        fits=_ports,
+    ),
 ]
 Seconds = Annotated[int, rule("must be a whole number of seconds from 1 to 86400", ge=1, le=86400)]
 Cron = Annotated[
@@ -173,8 +186,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def proxies(self) -> list[str]:
-        """The addresses and networks whose `X-Forwarded-For` is believed."""
-        return split(self.trusted_proxies)
+        """The addresses and networks whose `X-Forwarded-For` is believed, as the server wants them spelt: it
+        takes 10.0.0.5/8 for a name.
+        """
+        return [str(ip_network(part, strict=False)) for part in split(self.trusted_proxies)]
 
     @property
     def logs_for_people(self) -> bool:

@@ -33,12 +33,13 @@ def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
-            sentinel: Any = Sentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            sentinel: Any = Sentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
             primary: Redis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":
             # Its interface is that of Redis as far as we use it.
-            return RedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+            once = Retry(NoBackoff(), 0)
+            return RedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
         case _:
             return Redis.from_url(url, redis_connect_func=greet, **options)
 
@@ -49,11 +50,12 @@ def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> 
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
-            sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=_options(patience))  # type: ignore[no-untyped-call]
+            sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
             primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":
-            return AsyncRedisCluster.from_url(_plain(url), **_of_cluster(patience))  # type: ignore[return-value]
+            once = AsyncRetry(NoBackoff(), 0)
+            return AsyncRedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
         case _:
             return AsyncRedis.from_url(url, redis_connect_func=greet, **options)
 

@@ -86,7 +86,8 @@ class _Claim:
 
 
 class RedisAnswers(Generic[T]):
-    """Answers that are made once and kept for a while. `dump` and `load` turn one into bytes and back.
+    """Answers that are made once and kept for a while. `dump` and `load` turn one into bytes and back;
+    `load` gives None for bytes that it cannot read.
 
     Without Redis, or with a Redis that keeps nothing more, every answer is made anew.
     """
@@ -97,7 +98,7 @@ class RedisAnswers(Generic[T]):
         *,
         seconds: int,
         dump: Callable[[T], bytes],
-        load: Callable[[bytes], T],
+        load: Callable[[bytes], T | None],
     ) -> None:
         self._link = link
         self._milliseconds = seconds * 1000
@@ -139,7 +140,8 @@ class RedisAnswers(Generic[T]):
             self._at_hand.move_to_end(head)
             return self._at_hand[head]
         body = await self._link.ask(lambda redis: _body(redis, key, variant, head))
-        return None if body is None else self._noted(head, self._load(body))
+        answer = None if body is None else self._load(body)
+        return None if answer is None else self._noted(head, answer)
 
     def _noted(self, head: bytes, answer: T) -> T:
         self._at_hand[head] = answer

@@ -1,6 +1,7 @@
 """Counting requests: in Redis, for all processes together; in this process alone while Redis is away."""
 
 import asyncio
+from math import floor
 from time import time
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -44,7 +45,8 @@ class RedisLimits:
         )
 
     async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
-        """Count a request: whether it may pass, how many more may, and in how many seconds all may again.
+        """Count a request: whether it may pass, how many more may, and in how many seconds more of them
+        may.
 
         `rate` is a number of requests and a time: `100/minute`.
         """
@@ -81,4 +83,5 @@ async def _hit(
 ) -> tuple[bool, int, int]:
     passed = await limiter.hit(item, who)
     standing = await limiter.get_window_stats(item, who)
-    return passed, standing.remaining, max(1, round(standing.reset_time - time()))
+    # In whole seconds and never too few: a client that comes back when it was told to must not be refused.
+    return passed, standing.remaining, floor(max(0.0, standing.reset_time - time())) + 1

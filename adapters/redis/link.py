@@ -6,17 +6,18 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from threading import Event, Lock, Thread
 from time import monotonic, perf_counter
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakKeyDictionary
 
-from redis import Redis
+from redis import Redis, RedisCluster
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as BrokenOff
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
 from adapters.redis import addresses
 from domain.errors import Unavailable
@@ -34,6 +35,9 @@ PROBING = 0.5
 PROBED_EVERY = 0.1
 """Seconds between two looks whether Redis is back."""
 
+PROBE = "link:probe"
+"""What is written to see whether Redis takes writes: one that takes none cannot be told of changes."""
+
 OUTAGE = 1.0
 """Seconds after which an absence was more than a hiccup: others may have missed what we did not."""
 
@@ -48,8 +52,11 @@ LATE = 0.005
 
 ROUNDS = 6
 
-PLACES = 32
+PLACES = 16
 """Calls of one event loop that are under way at once, so that a rush of requests opens no rush of sockets."""
+
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""What a client may raise; that of a Cluster has a kind of error of its own."""
 
 T = TypeVar("T")
 Client = Redis
@@ -77,15 +84,41 @@ class _OfLoop:
     places: asyncio.Semaphore
 
 
-@dataclass(slots=True)
 class _OfProcess:
-    """What belongs to one process: a fork never speaks on its parent's sockets."""
+    """What belongs to one process: a fork never speaks on its parent's sockets.
 
-    pid: int
-    patient: Client
-    quick: Client
-    prober: Client
-    loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop]" = field(default_factory=WeakKeyDictionary)
+    A client is made when it is first used. That of a Cluster asks it already then, and may fail.
+    """
+
+    def __init__(self, url: str, patience: float, greet: addresses.Greet) -> None:
+        self.pid = os.getpid()
+        self.loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _OfLoop] = WeakKeyDictionary()
+        self._url = url
+        self._patience = patience
+        self._greet = greet
+
+    @cached_property
+    def patient(self) -> Client:
+        return addresses.client(self._url, self._patience, greet=self._greet)
+
+    @cached_property
+    def quick(self) -> Client:
+        return addresses.client(self._url, QUICK)
+
+    @cached_property
+    def steady(self) -> Client:
+        """As patient as the first, but not refused a new connection while Redis is thought away."""
+        return addresses.client(self._url, self._patience)
+
+    @cached_property
+    def prober(self) -> Client:
+        return addresses.client(self._url, PROBING)
+
+    def close(self) -> None:
+        """Close what was made, but for the clients of event loops."""
+        for client in list(vars(self).values()):
+            if isinstance(client, Redis | RedisCluster):
+                client.close()
 
 
 @asynccontextmanager
@@ -165,19 +198,19 @@ class RedisLink:
         """
         own = self._own()
         began = perf_counter()
-        if not self.away and self._told(call, own.patient):
+        if not self.away and self._told(lambda: call(own.patient)):
             return
         # Where we are late ourselves, Redis may be kept waiting for a processor just as we are.
         busy = perf_counter() - began > self._patience + LATE
-        if not self._told(call, own.prober if busy else own.quick):
+        if not self._told(lambda: call(own.steady if busy else own.quick)):
             self._missed = True
             self._lose(BrokenOff("it missed a change"))  # it may have come back in this very moment
 
-    def _told(self, call: Callable[[Client], object], client: Client) -> bool:
+    def _told(self, call: Callable[[], object]) -> bool:
         began = perf_counter()
         try:
-            call(client)
-        except (RedisError, OSError) as error:
+            call()
+        except FAILURES as error:
             self._lose(error)
             return False
         finally:
@@ -197,11 +230,23 @@ class RedisLink:
             yield
         except OutOfMemoryError as error:  # it answers, and will keep nothing more at present
             raise RedisAway(str(error)) from error
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             self._lose(error)
             raise RedisAway(self._masked(error)) from error
         finally:
             self._meter.timed("redis", perf_counter() - began)
+
+    @asynccontextmanager
+    async def present(self) -> AsyncIterator[None]:
+        """Be at work in the running event loop: its connections are opened before anybody waits for them, if
+        Redis is there, and closed at the end.
+        """
+        with suppress(RedisAway):
+            await asyncio.gather(*(self.ask(lambda redis: redis.ping()) for _ in range(PLACES)))
+        try:
+            yield
+        finally:
+            await self.leave()
 
     async def leave(self) -> None:
         """Close the connections of the running event loop."""
@@ -214,8 +259,7 @@ class RedisLink:
         self._closed.set()
         own, self._process = self._process, None
         if own and own.pid == os.getpid():
-            for client in (own.patient, own.quick, own.prober):
-                client.close()
+            own.close()
 
     def _refuse_if_away(self) -> None:
         if self._absence is not None:
@@ -236,7 +280,7 @@ class RedisLink:
             rest = PROBED_EVERY
             try:
                 returned = self._returned()
-            except (RedisError, OSError):
+            except FAILURES:
                 continue
             if returned:
                 log.info("Redis is back after %.1f s", monotonic() - self._since)
@@ -246,6 +290,8 @@ class RedisLink:
         """Whether Redis is back and can be used: it has forgotten what it must."""
         client = self._own().prober
         server = addresses.server(client.info("server"))
+        with suppress(OutOfMemoryError):  # what it has is true, and it still forgets
+            client.set(PROBE, b"", px=1)  # a replica, or one whose disk is full, would refuse
         outage = monotonic() - self._since > OUTAGE
         if self._missed or outage or server != self._server:
             self._missed = False
@@ -271,16 +317,8 @@ class RedisLink:
             with self._lock:
                 own = self._process
                 if own is None or own.pid != os.getpid():
-                    own = self._process = self._opened()
+                    own = self._process = _OfProcess(self._url, self._patience, self._greet)
         return own
-
-    def _opened(self) -> _OfProcess:
-        return _OfProcess(
-            pid=os.getpid(),
-            patient=addresses.client(self._url, self._patience, greet=self._greet),
-            quick=addresses.client(self._url, QUICK),
-            prober=addresses.client(self._url, PROBING),
-        )
 
     def _here(self) -> _OfLoop:
         """The client of the running event loop."""

@@ -108,9 +108,12 @@ def packed(answer: Answer) -> bytes:
     return msgspec.msgpack.encode((answer.body, answer.headers))
 
 
-def unpacked(packed: bytes) -> Answer:
-    """The answer that was packed."""
-    body, headers = msgspec.msgpack.decode(packed, type=tuple[bytes, tuple[Header, ...]])
+def unpacked(packed: bytes) -> Answer | None:
+    """The answer that was packed; None for what was packed otherwise, as by another version beside us."""
+    try:
+        body, headers = msgspec.msgpack.decode(packed, type=tuple[bytes, tuple[Header, ...]])
+    except msgspec.DecodeError:
+        return None
     return Answer(body, headers=headers)
 
 

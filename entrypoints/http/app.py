@@ -1,7 +1,8 @@
 """The HTTP application: the routes, the border around them, and what surrounds every request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
@@ -140,6 +141,9 @@ OPERATIONS = (
 DOCUMENTATION = (get_docs, get_openapi, get_asset)
 
 
+Presence = Callable[[], AbstractAsyncContextManager[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
     """What the routes call upon, each by its name."""
@@ -199,9 +203,9 @@ def create_app(
     counter: Counter,
     settings: Settings,
     version: str,
-    at_end: Sequence[Callable[[], Awaitable[None]]] = (),
+    presence: Presence = nullcontext,
 ) -> Litestar:
-    """The application, ready for an ASGI server; what is to be done `at_end` is done in its event loop."""
+    """The application, ready for an ASGI server; `presence` is what its event loop is at work within."""
     public = settings.catalogue_is_public
     limiting = Limiting(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
     more = {"caching": Caching(cache), "limiting": limiting, "hashing": Hashing(), "version": version}
@@ -216,7 +220,7 @@ def create_app(
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
-        on_shutdown=list(at_end),
+        lifespan=[lambda _: presence()],
         request_max_body_size=settings.max_body_bytes,
         state=State(),
         openapi_config=None,  # ours is drawn below

@@ -93,5 +93,5 @@ def _movie(ref: str) -> MovieId | None:
 
 
 def _short(text: str) -> str:
-    """A part of a key: as it is, or its hash where it is long."""
-    return text if len(text) <= LONGEST_NAME else blake2b(text.encode(), digest_size=16).hexdigest()
+    """A part of a key: as it is, or its hash where it is long, after a sign that no quoted text has."""
+    return text if len(text) <= LONGEST_NAME else f"#{blake2b(text.encode(), digest_size=16).hexdigest()}"

@@ -20,7 +20,7 @@ class Counter(Protocol):
     """Counts requests for all processes."""
 
     async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
-        """Count one: whether it may pass, how many more may, and in how many seconds all may again."""
+        """Count one: whether it may pass, how many more may, and in how many seconds more of them may."""
         ...
 
 

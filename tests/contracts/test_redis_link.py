@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.link import PATIENCE, QUICK, RedisAway, RedisLink
+from adapters.redis.link import PATIENCE, PLACES, PROBED_EVERY, QUICK, RedisAway, RedisLink
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 SOON = 10.0
@@ -185,10 +185,10 @@ def test_a_full_redis_is_not_away(tmp_path: Path) -> None:
 
 def test_a_rush_of_requests_opens_no_rush_of_connections(redis_url: str) -> None:
     async def rush(link: RedisLink) -> None:
-        await asyncio.gather(*(link.ask(lambda redis: redis.ping()) for _ in range(500)))
-        clients = await link.ask(lambda redis: redis.info("clients"))
-        assert int(clients["connected_clients"]) <= 40
-        await link.leave()
+        async with link.present():
+            await asyncio.gather(*(link.ask(lambda redis: redis.ping()) for _ in range(500)))
+            clients = await link.ask(lambda redis: redis.info("clients"))
+            assert int(clients["connected_clients"]) <= PLACES + 10
 
     with linked(redis_url) as it:
         asyncio.run(rush(it.link))
@@ -250,3 +250,26 @@ def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None
 
     with linked(valkey.url) as it:
         asyncio.run(ask(it.link))
+
+
+def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path) -> None:
+    with running_valkey(tmp_path, "--min-replicas-to-write", "1") as valkey, linked(valkey.url) as it:
+        it.link.ping()
+        with pytest.raises(RedisAway):
+            it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+        time.sleep(5 * PROBED_EVERY)
+        assert it.link.away
+
+        assert valkey.command("CONFIG", "SET", "min-replicas-to-write", "0") == "+OK"
+        eventually(lambda: not it.link.away)
+
+
+def test_being_at_work_where_redis_is_away_is_no_failure(valkey: Valkey) -> None:
+    async def come_and_go(link: RedisLink) -> None:
+        async with link.present():
+            pass
+
+    with linked(valkey.url) as it:
+        valkey.kill()
+        asyncio.run(come_and_go(it.link))
+        assert it.link.away

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, cast
@@ -96,7 +96,7 @@ def application(
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",
-        at_end=[link.leave] if link else [],
+        presence=link.present if link else nullcontext,
     )
 
 

@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from litestar.testing import TestClient
+from redis import Redis
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
@@ -90,6 +92,27 @@ def test_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
     ):
         assert valkey.command("EXISTS", key) == ":1", key
         assert 0 < int(valkey.command("TTL", key)[1:]) <= 120
+
+
+def test_a_long_search_shares_its_key_with_no_other(client: Client, valkey: Valkey) -> None:
+    neo, words = joined(client), "matrix" * 30
+    neo("GET", f"/movies/search?q={words}")
+    with Redis.from_url(valkey.url) as redis:
+        (key,) = redis.keys("movies:search:*")
+    name = quote(key.decode().removeprefix("movies:search:").removesuffix(":1").removeprefix("#"))
+    assert neo("GET", f"/movies/search?q={name}").headers["x-cache"] == "MISS"
+    assert neo("GET", f"/movies/search?q={words}").headers["x-cache"] == "HIT"
+
+
+def test_what_another_version_kept_is_made_anew(client: Client, valkey: Valkey) -> None:
+    neo = joined(client)
+    made = neo("GET", "/genres")
+    with Redis.from_url(valkey.url) as redis:
+        head = redis.get("cache:generation") + b"f" * 16
+        redis.hset("genres:all", mapping={"h:": head, "b:": head + b"of another make"})
+    found = [neo("GET", "/genres") for _ in range(2)]
+    assert [answer.headers["x-cache"] for answer in found] == ["MISS", "HIT"]
+    assert {answer.content for answer in found} == {made.content}
 
 
 def test_a_movie_named_by_its_imdb_id_is_always_made(client: Client) -> None:

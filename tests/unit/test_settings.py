@@ -57,9 +57,23 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         (
             "REDIS_URL",
             "localhost:6379",
-            "must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://",
+            "must be redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, ports as numbers",
         ),
-        ("QUEUE_URL", "redis+cluster://redis:6379", "must begin with redis://, rediss:// or unix://"),
+        (
+            "REDIS_URL",
+            "rediss://:secret@redis:what/0",
+            "must be redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, ports as numbers",
+        ),
+        (
+            "QUEUE_URL",
+            "redis+cluster://redis:6379",
+            "must be redis://, rediss:// or unix://, its port a number",
+        ),
+        (
+            "QUEUE_URL",
+            "redis://redis:99999",
+            "must be redis://, rediss:// or unix://, its port a number",
+        ),
         ("REDIS_TTL", "0", "must be a whole number of seconds from 1 to 86400"),
         ("SYNC_GENRES_CRON", "hourly", "must be five fields of cron such as 0 2 * * *, in UTC"),
         ("SYNC_MOVIES_CRON", "61 * * * *", "must be five fields of cron such as 0 2 * * *, in UTC"),
@@ -178,7 +192,14 @@ def test_a_redis_of_many_servers_wants_a_plain_one_for_the_queue() -> None:
 
 
 def test_proxies_are_addresses_and_networks() -> None:
-    assert load({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,"}, NOWHERE).proxies == ["127.0.0.1", "10.0.0.0/8"]
+    assert load({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,"}, NOWHERE).proxies == [
+        "127.0.0.1/32",
+        "10.0.0.0/8",
+    ]
+
+
+def test_a_network_may_be_named_by_any_address_in_it() -> None:
+    assert load({"TRUSTED_PROXIES": "10.0.0.5/8, fd00::7/64"}, NOWHERE).proxies == ["10.0.0.0/8", "fd00::/64"]
 
 
 @pytest.mark.parametrize(
@@ -204,3 +225,10 @@ def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
         "JWT_SECRET is required for this command",
         "REDIS_URL is required for this command",
     ]
+
+
+def test_the_ports_of_several_servers_are_looked_at_one_by_one() -> None:
+    sound = "redis+sentinel://:secret@a:26379,[::1]:26380,c/mymaster"
+    assert load({"REDIS_URL": sound, "QUEUE_URL": "redis://[::1]:6379"}, NOWHERE).redis_url == sound
+    with pytest.raises(Faults, match="REDIS_URL must be"):
+        load({"REDIS_URL": "redis+sentinel://a:26379,b:what", "QUEUE_URL": "redis://c"}, NOWHERE)

