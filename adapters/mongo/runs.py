@@ -86,14 +86,16 @@ class MongoLocks:
 
     def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
         now = self.clock()
+        after: Document | None = None
         with self.database.using() as database:
-            # With `upsert` there always is a document afterwards.
-            after: Document = database.locks.find_one_and_update(  # type: ignore[assignment]
-                {"_id": name},
-                _taken_if_free(holder, now, now + ttl),
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
+            # With `upsert` there is a document afterwards; of two that insert it at once, one may see none yet.
+            while after is None:
+                after = database.locks.find_one_and_update(
+                    {"_id": name},
+                    _taken_if_free(holder, now, now + ttl),
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
         ends_at: datetime = after["endsAt"]
         return None if after["holder"] == holder else ends_at
 

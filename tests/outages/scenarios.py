@@ -182,7 +182,7 @@ def play(place: Place, outage: Outage, *, clients: int, seconds: float, pause: f
 
 def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: float, pause: float) -> Played:
     """The same with clients who are there already."""
-    calm = max(2.0, seconds / 6)
+    calm = min(max(2.0, seconds / 6), 5.0)
     with visiting(crowd, pause):
         began = time.monotonic()
         time.sleep(calm)
