@@ -88,7 +88,7 @@ class MongoLocks:
         now = self.clock()
         after: Document | None = None
         with self.database.using() as database:
-            # With `upsert` there is a document afterwards; of two that insert it at once, one may see none yet.
+            # With `upsert` there is a document afterwards; of two that insert at once, one may see none.
             while after is None:
                 after = database.locks.find_one_and_update(
                     {"_id": name},

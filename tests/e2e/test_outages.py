@@ -10,7 +10,7 @@ from tests.outages.scenarios import REDIS, STORAGE, TMDB, Outage, play
 CLIENTS = 4
 PAUSE = 0.2
 
-SECONDS = {outage: 4.0 for outage in (*REDIS, *STORAGE)} | {outage: 13.0 for outage in TMDB}
+SECONDS = dict.fromkeys((*REDIS, *STORAGE), 4.0) | dict.fromkeys(TMDB, 13.0)
 """What was last said of TMDB holds for ten."""
 
 
