@@ -15,11 +15,10 @@ from time import time
 from crontab import CronTab
 from redis import Redis
 from rq.exceptions import DuplicateJobError
-from rq.job import Job
 from rq_scheduler import Scheduler
 
 from adapters.redis.background import Stop, stopped_by_signals, turns
-from adapters.redis.queue import JOBS, QUEUE, connected, put
+from adapters.redis.queue import JOBS, QUEUE, OwnJob, connected, put
 
 LOOKS_EVERY = 5
 """Seconds between two looks at the timetable."""
@@ -66,7 +65,7 @@ class Timetable(Scheduler):  # type: ignore[misc]
     scheduler_lock_key = f"rq:scheduler_lock:{QUEUE}"
 
     def __init__(self, client: Redis, entries: Sequence[Entry]) -> None:
-        super().__init__(QUEUE, connection=client, interval=LOOKS_EVERY)
+        super().__init__(QUEUE, connection=client, interval=LOOKS_EVERY, job_class=OwnJob)
         self.entries = entries
 
     def look(self) -> None:
@@ -90,7 +89,7 @@ class Timetable(Scheduler):  # type: ignore[misc]
                 self.enter(entry)
         for old in standing:
             self.cancel(old)
-            self.connection.delete(Job.key_for(old))
+            self.connection.delete(OwnJob.key_for(old))
 
     def enter(self, entry: Entry) -> None:
         """Have an entry fire from its next time on."""
@@ -99,12 +98,12 @@ class Timetable(Scheduler):  # type: ignore[misc]
         self.schedule(due, function, args=args, id=entry.id, meta={"cron": cron})
         log.info("%s is due at %s", entry.name, due)
 
-    def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[Job]:  # noqa: FBT001, FBT002
+    def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[OwnJob]:  # noqa: FBT001, FBT002
         """The entries that are due. rq-scheduler would ask for the time in a way that Python gives up."""
-        due: Iterator[Job] = self.get_jobs(int(time()), with_times=with_times)
+        due: Iterator[OwnJob] = self.get_jobs(int(time()), with_times=with_times)
         return due
 
-    def enqueue_job(self, job: Job) -> None:
+    def enqueue_job(self, job: OwnJob) -> None:
         """Queue what an entry is the pattern of, then note when it is due again."""
         cron, function, args = pattern_of(job)
         due = self.connection.zscore(self.scheduled_jobs_key, job.id)
@@ -117,7 +116,7 @@ class Timetable(Scheduler):  # type: ignore[misc]
         self.connection.zadd(self.scheduled_jobs_key, {job.id: again.timestamp()}, xx=True)
 
 
-def pattern_of(job: Job) -> Pattern:
+def pattern_of(job: OwnJob) -> Pattern:
     """What an entry in Redis says."""
     return job.meta.get("cron", ""), str(job.func_name), list(job.args)
 
