@@ -105,9 +105,9 @@ class Journal:
             if self.run.pages_failed >= HOPELESS and not self.run.done:
                 raise
 
-    def fail(self, at: datetime, reason: str) -> None:
+    def fail(self, at: datetime, reason: str, *, refused: bool = False) -> None:
         """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
-        self.close(self.run.failed(at, reason, requests=self.new_requests()))
+        self.close(self.run.failed(at, reason, requests=self.new_requests(), refused=refused))
 
     def close(self, run: SyncRun) -> None:
         """Record the end."""
@@ -143,9 +143,7 @@ class SyncFrame:
             except RunClosed:
                 journal.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
-                with suppress(RunClosed):
-                    journal.fail(self.clock(), str(error))
-                journal.run = self.runs.get(run.id)
+                self._given_up(journal, error)
             except BaseException:
                 self._interrupted(journal)
                 raise
@@ -183,6 +181,13 @@ class SyncFrame:
         run = fresh.following(self._predecessor(fresh.entity))
         self.runs.add(run)
         return run
+
+    def _given_up(self, journal: Journal, error: SourceRefused | SourceUnavailable) -> None:
+        """Record why the source cannot be read, unless somebody has closed the run just now."""
+        try:
+            journal.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
+        except RunClosed:
+            journal.run = self.runs.get(journal.run.id)
 
     def _interrupted(self, journal: Journal) -> None:
         """Close the record if the store still listens; if not, the next run will find its lock lapsed and do

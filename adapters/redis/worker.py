@@ -29,6 +29,7 @@ from rq.worker_registration import clean_worker_registry
 
 from adapters.redis.background import Stop, stopped_by_signals, turns
 from adapters.redis.queue import QUEUE, NotOurs, OwnJob, connected
+from domain.sync import SourceRefused
 
 ASKS_FOR = 1
 """Seconds to wait for a job before looking around; so soon is a stop heard."""
@@ -48,7 +49,7 @@ TIDIES_EVERY = 5
 GRACE = 3.0
 """Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
 
-HOPELESS = (NotOurs, DeserializationError)
+HOPELESS = (NotOurs, DeserializationError, SourceRefused)
 """What will fail again however often it is tried."""
 
 

@@ -92,6 +92,21 @@ def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, s
     assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.SUCCESS
 
 
+def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_again(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    def refuse(page: int) -> None:
+        if page == PAGES:
+            raise SourceRefused("check TMDB_ACCESS_TOKEN")
+
+    shelf.before = refuse
+    run = bench.set_down()
+    with pytest.raises(SourceRefused, match="sync of movies failed: check TMDB_ACCESS_TOKEN"):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    failed = bench.store.runs.get(run.id)
+    assert (failed.status, failed.error) == (Status.FAILED, "check TMDB_ACCESS_TOKEN")
+
+
 def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
     run = bench.set_down()
     for _ in range(2):
