@@ -250,6 +250,64 @@ def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
     assert set(scores(client)) == {GENRES.id, HOURLY.id}
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data": pickle.dumps((f"{JOBS}.sweep", None, (), {}))},
+        {"data": b"no job"},
+        {"data": b"[1, 2, 3, 4]", "meta": b"[]"},
+        {"data": b"{}", "timeout": b"soon"},
+        {"status": b"unheard of"},
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_entered_anew_and_stops_no_other(
+    client: Redis, fields: dict[Any, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Timetable(client, [HOURLY, GENRES])
+    table.look()
+    client.hset(OwnJob.key_for(HOURLY.id), mapping=fields)
+    make_due(client, GENRES)
+    table.look()
+    table.look()
+    assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
+    assert due_at(client, HOURLY) > datetime.now(UTC)
+    assert caplog.text.count("What stands of expire-sessions cannot be read") == 1
+
+
+def test_an_entry_whose_place_is_taken_is_entered_anew(client: Redis) -> None:
+    table = Timetable(client, [HOURLY])
+    table.look()
+    client.delete(OwnJob.key_for(HOURLY.id))
+    client.set(OwnJob.key_for(HOURLY.id), "no hash")
+    table.look()
+    assert OwnJob.fetch(HOURLY.id, client).func_name == f"{JOBS}.expire_sessions"
+
+
+def test_what_a_stranger_has_entered_is_struck_and_named_and_stops_no_other(
+    client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Timetable(client, [GENRES])
+    table.look()
+    client.zadd(Timetable.scheduled_jobs_key, {b"no\xffname": -1, b"a stranger's": 0, b"theirs": 1})
+    put_by_a_stranger(client, "os.abort", job_id="theirs")
+    client.delete(queue_in(client).key)
+    make_due(client, GENRES)
+    table.look()
+    assert set(scores(client)) == {GENRES.id}
+    assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
+    for name in (r"no\xffname", "a stranger's", "theirs"):
+        assert f"{name} is struck" in caplog.text
+
+
+def test_what_another_scheduler_has_struck_meanwhile_is_not_entered_by_firing(client: Redis) -> None:
+    table = Timetable(client, [GENRES])
+    table.look()
+    client.zrem(Timetable.scheduled_jobs_key, GENRES.id)
+    table.fire(GENRES, since=1.0)
+    table.fire_due()
+    assert scores(client) == {}
+
+
 def test_what_is_never_due_never_fires(client: Redis) -> None:
     never = Entry("never", "0 0 30 2 *", "sweep")
     Timetable(client, [never]).look()
