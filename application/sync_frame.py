@@ -43,6 +43,10 @@ GLANCE = timedelta(seconds=0.2)
 HOPELESS = 3
 """A run whose first pages failed, so many in a row, is given up: the source is away."""
 
+DIED = "its process died"
+NOT_TAKEN_UP = "no worker took it up"
+"""What has become of a run that is open and has lost its lock."""
+
 Watch = Callable[[SyncRun], None]
 """Told of a run's record whenever it has changed."""
 
@@ -156,11 +160,13 @@ class SyncFrame:
         finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already.
         """
         fresh = self._fresh(entity)
-        if self.locks.acquire(lock_of(entity), in_queue(fresh.id), QUEUED_FOR) is not None:
+        name, holder = lock_of(entity), in_queue(fresh.id)
+        idle = self._left_in_queue(fresh, holder, QUEUED_FOR)
+        if not idle and self.locks.acquire(name, holder, QUEUED_FOR) is not None:
             raise SyncRunning(entity)
         with ExitStack() as undo:
             undo.callback(self.let_go, fresh)
-            run = self._on_record(fresh)
+            run = self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
             try:
                 yield run
             except QueueUnavailable as error:
@@ -177,8 +183,18 @@ class SyncFrame:
     def _fresh(self, entity: Entity) -> SyncRun:
         return SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
 
-    def _on_record(self, fresh: SyncRun) -> SyncRun:
-        run = fresh.following(self._predecessor(fresh.entity))
+    def _left_in_queue(self, fresh: SyncRun, holder: str, ttl: timedelta) -> bool:
+        """Take over the lock of a run that was set down so long ago that its time is over, if no worker has
+        taken it up; whether the lock is ours now.
+        """
+        last = self.runs.latest(fresh.entity)
+        if last is None or not last.running or fresh.started_at - last.started_at < QUEUED_FOR:
+            return False
+        return self.locks.pass_on(lock_of(fresh.entity), in_queue(last.id), holder, ttl)
+
+    def _on_record(self, fresh: SyncRun, end: str) -> SyncRun:
+        """Add a run; `end` is what has become of the one before, if that is still open."""
+        run = fresh.following(self._predecessor(fresh.entity, end))
         self.runs.add(run)
         return run
 
@@ -196,11 +212,11 @@ class SyncFrame:
         with suppress(StorageUnavailable, RunClosed):
             journal.fail(self.clock(), "interrupted")
 
-    def _predecessor(self, entity: Entity) -> SyncRun | None:
-        """The run before; one that is still open has lost its lock, so its process is dead."""
+    def _predecessor(self, entity: Entity, end: str) -> SyncRun | None:
+        """The run before; one that is still open has lost its lock, and ends so."""
         last = self.runs.latest(entity)
         if last and last.running:
-            last = last.failed(self.clock(), "its process died")
+            last = last.failed(self.clock(), end)
             with suppress(RunClosed):  # somebody has cancelled it just now
                 self.runs.save(last)
         return last
@@ -214,9 +230,11 @@ class SyncFrame:
                 yield self.runs.get(queued)
             return
         fresh = self._fresh(entity)
-        self._acquire(entity, name, fresh.id)
+        idle = self._left_in_queue(fresh, fresh.id, LOCK_LASTS)
+        if not idle:
+            self._acquire(entity, name, fresh.id)
         with self._holding(name, fresh.id):
-            yield self._on_record(fresh)
+            yield self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
 
     @contextmanager
     def _holding(self, name: str, holder: RunId) -> Iterator[None]:

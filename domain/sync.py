@@ -2,7 +2,8 @@
 
     in-progress ──> success     every page and every movie was read
                 ──> partial     something could not be read; `problems` names it
-                ──> failed      nothing could be read, the run was refused, or its process died
+                ──> failed      nothing could be read, the run was refused, its process died, or no worker
+                                took it up
                 ──> cancelled   someone stopped it, or it could not be queued
 
 A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts
