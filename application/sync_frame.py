@@ -43,6 +43,10 @@ GLANCE = timedelta(seconds=0.2)
 HOPELESS = 3
 """A run whose first pages failed, so many in a row, is given up: the source is away."""
 
+DIED = "its process died"
+NOT_TAKEN_UP = "no worker took it up"
+"""What has become of a run that is open and has lost its lock."""
+
 Watch = Callable[[SyncRun], None]
 """Told of a run's record whenever it has changed."""
 
@@ -105,9 +109,9 @@ class Journal:
             if self.run.pages_failed >= HOPELESS and not self.run.done:
                 raise
 
-    def fail(self, at: datetime, reason: str) -> None:
+    def fail(self, at: datetime, reason: str, *, refused: bool = False) -> None:
         """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
-        self.close(self.run.failed(at, reason, requests=self.new_requests()))
+        self.close(self.run.failed(at, reason, requests=self.new_requests(), refused=refused))
 
     def close(self, run: SyncRun) -> None:
         """Record the end."""
@@ -143,9 +147,7 @@ class SyncFrame:
             except RunClosed:
                 journal.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
-                with suppress(RunClosed):
-                    journal.fail(self.clock(), str(error))
-                journal.run = self.runs.get(run.id)
+                self._given_up(journal, error)
             except BaseException:
                 self._interrupted(journal)
                 raise
@@ -158,11 +160,13 @@ class SyncFrame:
         finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already.
         """
         fresh = self._fresh(entity)
-        if self.locks.acquire(lock_of(entity), in_queue(fresh.id), QUEUED_FOR) is not None:
+        name, holder = lock_of(entity), in_queue(fresh.id)
+        idle = self._left_in_queue(fresh, holder, QUEUED_FOR)
+        if not idle and self.locks.acquire(name, holder, QUEUED_FOR) is not None:
             raise SyncRunning(entity)
         with ExitStack() as undo:
             undo.callback(self.let_go, fresh)
-            run = self._on_record(fresh)
+            run = self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
             try:
                 yield run
             except QueueUnavailable as error:
@@ -179,10 +183,27 @@ class SyncFrame:
     def _fresh(self, entity: Entity) -> SyncRun:
         return SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
 
-    def _on_record(self, fresh: SyncRun) -> SyncRun:
-        run = fresh.following(self._predecessor(fresh.entity))
+    def _left_in_queue(self, fresh: SyncRun, holder: str, ttl: timedelta) -> bool:
+        """Take over the lock of a run that was set down so long ago that its time is over, if no worker has
+        taken it up; whether the lock is ours now.
+        """
+        last = self.runs.latest(fresh.entity)
+        if last is None or not last.running or fresh.started_at - last.started_at < QUEUED_FOR:
+            return False
+        return self.locks.pass_on(lock_of(fresh.entity), in_queue(last.id), holder, ttl)
+
+    def _on_record(self, fresh: SyncRun, end: str) -> SyncRun:
+        """Add a run; `end` is what has become of the one before, if that is still open."""
+        run = fresh.following(self._predecessor(fresh.entity, end))
         self.runs.add(run)
         return run
+
+    def _given_up(self, journal: Journal, error: SourceRefused | SourceUnavailable) -> None:
+        """Record why the source cannot be read, unless somebody has closed the run just now."""
+        try:
+            journal.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
+        except RunClosed:
+            journal.run = self.runs.get(journal.run.id)
 
     def _interrupted(self, journal: Journal) -> None:
         """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
@@ -191,11 +212,11 @@ class SyncFrame:
         with suppress(StorageUnavailable, RunClosed):
             journal.fail(self.clock(), "interrupted")
 
-    def _predecessor(self, entity: Entity) -> SyncRun | None:
-        """The run before; one that is still open has lost its lock, so its process is dead."""
+    def _predecessor(self, entity: Entity, end: str) -> SyncRun | None:
+        """The run before; one that is still open has lost its lock, and ends so."""
         last = self.runs.latest(entity)
         if last and last.running:
-            last = last.failed(self.clock(), "its process died")
+            last = last.failed(self.clock(), end)
             with suppress(RunClosed):  # somebody has cancelled it just now
                 self.runs.save(last)
         return last
@@ -209,9 +230,11 @@ class SyncFrame:
                 yield self.runs.get(queued)
             return
         fresh = self._fresh(entity)
-        self._acquire(entity, name, fresh.id)
+        idle = self._left_in_queue(fresh, fresh.id, LOCK_LASTS)
+        if not idle:
+            self._acquire(entity, name, fresh.id)
         with self._holding(name, fresh.id):
-            yield self._on_record(fresh)
+            yield self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
 
     @contextmanager
     def _holding(self, name: str, holder: RunId) -> Iterator[None]:

@@ -6,7 +6,7 @@ from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from domain.ids import RunId
 from domain.ports import Clock, Jobs, SyncRunRepository
-from domain.sync import Entity, SourceUnavailable, Status, SyncRun
+from domain.sync import Entity, Status, SyncRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,14 @@ class DoSync:
         """The closed run. A queued one that was cancelled or has ended well is left as it is; one that died
         or failed is followed by another.
 
-        Raises SyncRunning if another is at work, and SourceUnavailable if this one failed, so that the queue
-        tries again later.
+        Raises SyncRunning if another is at work; SourceUnavailable if this one failed, so that the queue
+        tries again later; and SourceRefused if that is no use before the credential is mended.
         """
         if queued and not (run := self.runs.get(queued)).wanted:
             return run
         run = self._done(entity, queued)
         if run.status is Status.FAILED:
-            raise SourceUnavailable(f"The sync of {entity} failed: {run.error}")
+            raise run.failure
         return run
 
     def _done(self, entity: Entity, queued: RunId | None) -> SyncRun:

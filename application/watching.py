@@ -25,6 +25,9 @@ FIRST_PATIENCE = 1.0
 PATIENCE = 0.3
 """Seconds that one may wait for an answer: while there is no word at all, and when there is an old one."""
 
+READINGS_HOLD = 5.0
+"""Seconds for which figures are as good as new: whoever draws curves asks less often."""
+
 
 class NoWordYet(Unavailable):
     """It was asked, and has not answered so far."""
@@ -137,3 +140,30 @@ class TakeReadings:
             Reading("queue_up", meaning, 1),
             Reading("queue_depth", "Jobs that wait for a worker.", depth),
         ]
+
+
+class LastReadings:
+    """Figures as they were a moment ago, so that those who ask for them all the time burden nobody.
+
+    They are taken by one caller at a time; who comes meanwhile has the last ones.
+    """
+
+    def __init__(
+        self, take: Callable[[], list[Reading]], *, stopwatch: Callable[[], float] = monotonic
+    ) -> None:
+        self._take = take
+        self._stopwatch = stopwatch
+        self._lock = Lock()
+        self._readings: list[Reading] = []
+        self._until = float("-inf")
+
+    def __call__(self) -> list[Reading]:
+        """The last figures, no older than a few seconds if they can be had; the first are waited for."""
+        if self._lock.acquire(blocking=not self._readings):
+            try:
+                if self._stopwatch() >= self._until:
+                    self._readings = self._take()
+                    self._until = self._stopwatch() + READINGS_HOLD
+            finally:
+                self._lock.release()
+        return self._readings

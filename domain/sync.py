@@ -2,7 +2,8 @@
 
     in-progress ──> success     every page and every movie was read
                 ──> partial     something could not be read; `problems` names it
-                ──> failed      nothing could be read, the run was refused, or its process died
+                ──> failed      nothing could be read, the run was refused, its process died, or no worker
+                                took it up
                 ──> cancelled   someone stopped it, or it could not be queued
 
 A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts
@@ -10,7 +11,7 @@ only the pages that were left.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
@@ -177,6 +178,7 @@ class SyncRun:
 
     `done` are the pages that it finished; `inherited` those that the failed run which it follows had
     finished, so they were not read again. `last_page` is where the source's list ends, once that is known.
+    That the source `refused` our credential is known to whoever did the run; no store keeps it.
     """
 
     id: RunId
@@ -196,6 +198,7 @@ class SyncRun:
     duplicates: int = 0
     requests: int = 0
     problems: tuple[str, ...] = ()
+    refused: bool = field(default=False, compare=False)
 
     @property
     def running(self) -> bool:
@@ -238,6 +241,12 @@ class SyncRun:
         named = "; ".join(self.problems[:PROBLEMS_NAMED])
         more = len(self.problems) - PROBLEMS_NAMED
         return f"{named}; and {more} more" if more > 0 else named
+
+    @property
+    def failure(self) -> SourceRefused | SourceUnavailable:
+        """What a failed run comes to, for whoever would try again."""
+        reason = f"The sync of {self.entity} failed: {self.error}"
+        return SourceRefused(reason) if self.refused else SourceUnavailable(reason)
 
     def following(self, failed: "SyncRun | None") -> "SyncRun":
         """This run, just begun, taking up the pages that a failed one left, if that is recent enough.
@@ -296,10 +305,11 @@ class SyncRun:
             return self._closed(Status.FAILED, at)
         return self._closed(Status.PARTIAL if self.problems else Status.SUCCESS, at)
 
-    def failed(self, at: datetime, reason: str, requests: int = 0) -> "SyncRun":
+    def failed(self, at: datetime, reason: str, *, requests: int = 0, refused: bool = False) -> "SyncRun":
         """This run, stopped by something that it cannot go on from, after so many requests more."""
         closed = self._closed(Status.FAILED, at)
-        return replace(closed, problems=(reason, *self.problems), requests=self.requests + requests)
+        problems, requests = (reason, *self.problems), self.requests + requests
+        return replace(closed, problems=problems, requests=requests, refused=refused)
 
     def cancelled(self, at: datetime, reason: str | None = None) -> "SyncRun":
         """This run, which nobody wants any more; `reason` tells why, if that is not plain."""

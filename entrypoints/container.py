@@ -60,7 +60,7 @@ from application.ratings import (
 from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
-from application.watching import LastWord, Ping, TakeReadings
+from application.watching import LastReadings, LastWord, Ping, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -296,6 +296,7 @@ class Container(DeclarativeContainer):
     take_readings: Provider[TakeReadings] = providers.Factory(
         TakeReadings, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
+    last_readings: Provider[LastReadings] = providers.Singleton(LastReadings, take_readings)
 
     doctor: Provider[Doctor] = providers.Factory(
         Doctor,

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from domain.ids import RunId
-from domain.sync import Entity, SourceUnavailable, Status, SyncRunning
+from domain.sync import Entity, Status, SyncRunning
 from entrypoints.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ in_force: ContextVar[Settings | None] = ContextVar("in_force", default=None)
 def sync(entity: str, queued: str | None = None) -> None:
     """Do a sync, if none of its kind is at work. `queued` names the run that is on record for it.
 
-    Raises SourceUnavailable if nothing could be read.
+    Raises SourceUnavailable if nothing could be read, and SourceRefused if the credential is no good.
     """
     with _at_work() as container, _in_turn(entity):
         run = container.do_sync()(entity=Entity(entity), queued=RunId(queued) if queued else None)
@@ -36,13 +36,13 @@ def sync(entity: str, queued: str | None = None) -> None:
 def sweep() -> None:
     """Refresh what is old, and clear texts that may not be kept any longer.
 
-    Raises SourceUnavailable if nothing could be read.
+    Raises SourceUnavailable if nothing could be read, and SourceRefused if the credential is no good.
     """
     with _at_work() as container, _in_turn(Entity.CHANGES):
         swept = container.sweep_catalogue()()
         log.info("sweep: %s, %d movies cleared of texts", swept.run.status, swept.cleared)
         if swept.run.status is Status.FAILED:
-            raise SourceUnavailable(f"The sync of changes failed: {swept.run.error}")
+            raise swept.run.failure
 
 
 def verify_ratings() -> None:

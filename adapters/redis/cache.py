@@ -44,8 +44,10 @@ STAMP_LASTS = 10_000
 LOCK_LASTS = 1_000
 """Milliseconds after which a filler is taken to be dead, or too slow to be waited for."""
 
-PATIENCE = 1.0
-"""Seconds to wait for another process's answer before making one's own."""
+PATIENCE = 0.5
+"""Seconds to wait for another process's answer before making one's own: with the time that a silent store is
+given, which the other may be waiting for too, no more than two seconds.
+"""
 
 GLANCE = 0.01
 """Seconds between two looks whether it is there."""

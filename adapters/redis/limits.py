@@ -12,7 +12,8 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis as AsyncRedis
 
 from adapters.redis import addresses
-from adapters.redis.link import PATIENCE, RedisAway, RedisLink
+from adapters.redis.link import RedisAway, RedisLink
+from adapters.redis.patience import PATIENCE
 
 PREFIX = "limits"
 

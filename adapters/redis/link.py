@@ -20,17 +20,9 @@ from redis.exceptions import ConnectionError as BrokenOff
 from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
 from adapters.redis import addresses
+from adapters.redis.patience import LATE, PATIENCE, PROBING, QUICK, SILENCE, patient
 from domain.errors import Unavailable
 from domain.ports import UNMETERED, Meter
-
-PATIENCE = 0.04
-"""Seconds to wait for an answer; a request that finds Redis away waits for one such time, and no more."""
-
-QUICK = 0.008
-"""Seconds for what must be tried although Redis is away: together with `PATIENCE` less than 50 ms."""
-
-PROBING = 0.5
-"""Seconds to wait for an answer where nobody else waits."""
 
 PROBED_EVERY = 0.1
 """Seconds between two looks whether Redis is back."""
@@ -40,17 +32,6 @@ PROBE = "link:probe"
 
 OUTAGE = 1.0
 """Seconds after which an absence was more than a hiccup: others may have missed what we did not."""
-
-SILENCE = 5.0
-"""Seconds after which redis-py gives up by itself in an event loop, where `PATIENCE` is kept by us."""
-
-TURNS = 20
-"""Turns of an event loop in which whatever has arrived is read and understood, a handshake included."""
-
-LATE = 0.005
-"""Seconds by which a process that has the processor to itself is never late."""
-
-ROUNDS = 6
 
 PLACES = 16
 """Calls of one event loop that are under way at once, so that a rush of requests opens no rush of sockets."""
@@ -121,34 +102,6 @@ class _OfProcess:
                 client.close()
 
 
-@asynccontextmanager
-async def _patience(seconds: float) -> AsyncIterator[None]:
-    """Wait so long, and then until the event loop has come round to what has arrived. Raises TimeoutError.
-
-    When a thousand requests come at once, a turn of the loop takes longer than Redis ever should: an answer
-    that lies there unread is no silence. And where we are late ourselves, Redis may be kept waiting for a
-    processor just as we are: it is given more time, up to `ROUNDS` times as much.
-    """
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as limit:
-        waiting: asyncio.Handle
-
-        def look(turns: int, rounds: int, due: float) -> None:
-            nonlocal waiting
-            if turns:
-                waiting = loop.call_soon(look, turns - 1, rounds, due)
-            elif rounds and loop.time() - due > LATE:
-                waiting = loop.call_later(seconds, look, TURNS, rounds - 1, loop.time() + seconds)
-            else:
-                limit.reschedule(loop.time())
-
-        waiting = loop.call_later(seconds, look, TURNS, ROUNDS - 1, loop.time() + seconds)
-        try:
-            yield
-        finally:
-            waiting.cancel()
-
-
 class RedisLink:
     """The way to a Redis that may fail at any time.
 
@@ -184,7 +137,7 @@ class RedisLink:
         self._refuse_if_away()
         async with here.places:
             with self.trying():
-                async with _patience(self._patience):
+                async with patient(self._patience):
                     return await call(here.client)
 
     def ask_from_thread(self, call: Callable[[Client], T]) -> T:

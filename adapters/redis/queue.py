@@ -1,14 +1,19 @@
 """The job queue, kept by RQ: what a job is, how it is put there, and how often it is tried."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from inspect import isfunction
+from typing import Any
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry as Reconnecting
 from rq import Queue, Retry
 from rq.job import Job
+from rq.serializers import JSONSerializer
 
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
@@ -36,6 +41,55 @@ AGAIN_AFTER = (0, 10, 60, 300, 900)
 """Seconds before each new try. The first comes at once: mostly a worker was killed, and another is there."""
 
 
+CALLS_BACK = {b"success_callback_name", b"failure_callback_name", b"stopped_callback_name", b"webhooks"}
+"""Whom RQ would call when a job has ended; ours call nobody."""
+
+
+@dataclass(eq=False)
+class NotOurs(Exception):  # noqa: N818  the sentence it states
+    """A job that is no call of ours, so it is never done."""
+
+    function: object
+
+    def __str__(self) -> str:
+        return f"{self.function!r} is no job of ours, or not with such arguments"
+
+
+class OwnJob(Job):
+    """A job that can be nothing but a call of ours, whoever wrote it into Redis.
+
+    RQ would unpickle what it finds there, and call whatever it names. Here a job is JSON, its function one of
+    `entrypoints.jobs`, and its arguments are texts.
+    """
+
+    def __init__(
+        self,
+        id: str | None = None,
+        connection: Redis | None = None,
+        serializer: object = None,  # noqa: ARG002  whichever RQ would have: it is often not told
+    ) -> None:
+        super().__init__(id, connection, JSONSerializer)
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """Be what Redis says, except for whom to call back."""
+        super().restore({name: value for name, value in raw_data.items() if name not in CALLS_BACK})
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """Raises NotOurs."""
+        module, _, name = str(self.func_name).rpartition(".")
+        found = vars(import_module(JOBS)).get(name) if module == JOBS and not name.startswith("_") else None
+        texts = not self.kwargs and all(isinstance(each, str) for each in self.args)
+        if texts and isfunction(found) and found.__module__ == JOBS:
+            return found
+        raise NotOurs(self.func_name)
+
+
+def queue_in(client: Redis) -> Queue:
+    """The queue of our jobs."""
+    return Queue(QUEUE, connection=client, job_class=OwnJob, serializer=JSONSerializer)
+
+
 def connected(url: str, patience: float = PATIENCE) -> Redis:
     """A client of the queue's Redis. It connects when it is first used, and does not try again by itself."""
     return Redis.from_url(
@@ -48,7 +102,7 @@ def connected(url: str, patience: float = PATIENCE) -> Redis:
 
 def put(client: Redis, function: str, *args: str, id: str | None = None) -> Job:
     """Queue a job. Raises DuplicateJobError if one with that id is, or was of late."""
-    return Queue(QUEUE, connection=client).enqueue_call(
+    return queue_in(client).enqueue_call(
         function,
         args=args,
         timeout=LONGEST,
@@ -72,7 +126,7 @@ class RqJobs:
 
     def waiting(self) -> int:
         with queue_errors():
-            return Queue(QUEUE, connection=self._client).count
+            return queue_in(self._client).count
 
     def close(self) -> None:
         """Let go of connections."""

@@ -7,19 +7,18 @@ whatever becomes of them in between, RQ takes such a job once.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import time
 
 from crontab import CronTab
-from redis import Redis
+from redis import ConnectionError, Redis, TimeoutError  # noqa: A004  the ones that redis-py raises
 from rq.exceptions import DuplicateJobError
-from rq.job import Job
 from rq_scheduler import Scheduler
 
 from adapters.redis.background import Stop, stopped_by_signals, turns
-from adapters.redis.queue import JOBS, QUEUE, connected, put
+from adapters.redis.queue import JOBS, QUEUE, OwnJob, connected, put
 
 LOOKS_EVERY = 5
 """Seconds between two looks at the timetable."""
@@ -66,8 +65,8 @@ class Timetable(Scheduler):  # type: ignore[misc]
     scheduler_lock_key = f"rq:scheduler_lock:{QUEUE}"
 
     def __init__(self, client: Redis, entries: Sequence[Entry]) -> None:
-        super().__init__(QUEUE, connection=client, interval=LOOKS_EVERY)
-        self.entries = entries
+        super().__init__(QUEUE, connection=client, interval=LOOKS_EVERY, job_class=OwnJob)
+        self.entries = {entry.id.encode(): entry for entry in entries}
 
     def look(self) -> None:
         """Fire what is due, unless another scheduler is at it; see that the entries stand as they should."""
@@ -75,51 +74,70 @@ class Timetable(Scheduler):  # type: ignore[misc]
             return
         try:
             self.keep_entries()
-            self.enqueue_jobs()
+            self.fire_due()
         finally:
             self.remove_lock()
 
     def keep_entries(self) -> None:
-        """Enter what is missing or has changed, and strike what is no entry any more.
+        """Enter what is missing or has changed, and strike what is no entry, or none any more.
 
         An entry that stands is left alone: it may be due.
         """
-        standing = {job.id: pattern_of(job) for job in self.get_jobs()}
-        for entry in self.entries:
-            if standing.pop(entry.id, None) != entry.pattern:
+        standing = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
+        for foreign in standing - set(self.entries):
+            self.strike(foreign)
+        for known, entry in self.entries.items():
+            if known not in standing or self._said_of(entry) != entry.pattern:
                 self.enter(entry)
-        for old in standing:
-            self.cancel(old)
-            self.connection.delete(Job.key_for(old))
 
     def enter(self, entry: Entry) -> None:
         """Have an entry fire from its next time on."""
         cron, function, args = entry.pattern
         due = next_time(cron, datetime.now(UTC)) or NEVER
+        self.connection.delete(OwnJob.key_for(entry.id))
         self.schedule(due, function, args=args, id=entry.id, meta={"cron": cron})
         log.info("%s is due at %s", entry.name, due)
 
-    def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[Job]:  # noqa: FBT001, FBT002
-        """The entries that are due. rq-scheduler would ask for the time in a way that Python gives up."""
-        due: Iterator[Job] = self.get_jobs(int(time()), with_times=with_times)
-        return due
+    def strike(self, id: bytes) -> None:
+        """Have something fire no more."""
+        name = id.decode(errors="backslashreplace")
+        log.warning("%s is struck from the timetable: it is no entry of ours", name)
+        self.connection.zrem(self.scheduled_jobs_key, id)
+        self.connection.delete(OwnJob.key_for(name))
 
-    def enqueue_job(self, job: Job) -> None:
-        """Queue what an entry is the pattern of, then note when it is due again."""
-        cron, function, args = pattern_of(job)
-        due = self.connection.zscore(self.scheduled_jobs_key, job.id)
+    def fire_due(self) -> None:
+        """Queue a job for each entry that is due, then note when it is due again.
+
+        What is queued is what we say of the entry; of Redis we only learn that it is due.
+        """
+        due = self.connection.zrange(
+            self.scheduled_jobs_key, "-inf", int(time()), byscore=True, withscores=True
+        )
+        for name, since in due:
+            if entry := self.entries.get(name):
+                self.fire(entry, since)
+
+    def fire(self, entry: Entry, since: float) -> None:
+        """Queue what an entry that has been due since then is the pattern of."""
+        cron, function, args = entry.pattern
         try:
-            put(self.connection, function, *args, id=f"{job.id}-{due:.0f}")
-            log.info("%s queued", job.id)
+            put(self.connection, function, *args, id=f"{entry.id}-{since:.0f}")
+            log.info("%s queued", entry.name)
         except DuplicateJobError:
-            log.info("%s was queued before", job.id)
+            log.info("%s was queued before", entry.name)
         again = next_time(cron, datetime.now(UTC)) or NEVER
-        self.connection.zadd(self.scheduled_jobs_key, {job.id: again.timestamp()}, xx=True)
+        self.connection.zadd(self.scheduled_jobs_key, {entry.id: again.timestamp()}, xx=True)
 
-
-def pattern_of(job: Job) -> Pattern:
-    """What an entry in Redis says."""
-    return job.meta.get("cron", ""), str(job.func_name), list(job.args)
+    def _said_of(self, entry: Entry) -> Pattern | None:
+        """What Redis says of an entry; None if it says nothing, or nothing that makes sense."""
+        try:
+            job = OwnJob.fetch(entry.id, self.connection)
+            return job.meta.get("cron", ""), str(job.func_name), list(job.args)
+        except (ConnectionError, TimeoutError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001  RQ lets pass whatever reading has come to
+            log.warning("What stands of %s cannot be read: %s: %s", entry.name, type(error).__name__, error)
+            return None
 
 
 def keep(url: str, entries: Sequence[Entry]) -> None:

@@ -18,16 +18,18 @@ from typing import Any, NoReturn
 
 from redis import RedisError
 from rq import Worker
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import DequeueTimeout, DeserializationError
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.registry import clean_registries
 from rq.scheduler import RQScheduler
+from rq.serializers import JSONSerializer
 from rq.worker_registration import clean_worker_registry
 
 from adapters.redis.background import Stop, stopped_by_signals, turns
-from adapters.redis.queue import QUEUE, connected
+from adapters.redis.queue import QUEUE, NotOurs, OwnJob, connected
+from domain.sync import SourceRefused
 
 ASKS_FOR = 1
 """Seconds to wait for a job before looking around; so soon is a stop heard."""
@@ -47,6 +49,9 @@ TIDIES_EVERY = 5
 GRACE = 3.0
 """Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
 
+HOPELESS = (NotOurs, DeserializationError, SourceRefused)
+"""What will fail again however often it is tried."""
+
 
 class Interrupted(BaseException):
     """A job's process was told to stop. Not an Exception: no job may take it for a failure of its own."""
@@ -61,12 +66,17 @@ class PatientWorker(Worker):
         client = connected(url, PATIENCE)
         # With `prepare_for_work` RQ would ask Redis at once, which may be away.
         super().__init__(
-            [QUEUE], connection=client, job_monitoring_interval=LOOKS_EVERY, prepare_for_work=False
+            [QUEUE],
+            connection=client,
+            job_class=OwnJob,
+            serializer=JSONSerializer,
+            job_monitoring_interval=LOOKS_EVERY,
+            prepare_for_work=False,
         )
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._stop = Stop()
         self._tidied_at = float("-inf")
-        self._delayed = RQScheduler([QUEUE], connection=client)
+        self._delayed = RQScheduler([QUEUE], connection=client, serializer=JSONSerializer)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; Redis may come and go."""
@@ -94,7 +104,11 @@ class PatientWorker(Worker):
     def _next_job(self) -> tuple[Job, Queue]:
         """Raises DequeueTimeout if none came within `ASKS_FOR`."""
         found = self.queue_class.dequeue_any(
-            self.queues, ASKS_FOR, connection=self.connection, job_class=self.job_class
+            self.queues,
+            ASKS_FOR,
+            connection=self.connection,
+            job_class=self.job_class,
+            serializer=self.serializer,
         )
         assert found  # noqa: S101  None is for those who do not wait
         return found
@@ -174,11 +188,13 @@ class PatientWorker(Worker):
         os._exit(1)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401  as RQ has it
-        """Log why a job ended early."""
+        """Log why a job ended early; what is hopeless is not tried again."""
         if exc_info[0] is Interrupted:
             self.log.info("Job %s interrupted; it goes back to the queue", job.id)
-        else:
-            super().handle_exception(job, *exc_info)
+            return
+        if isinstance(exc_info[1], HOPELESS):
+            job.retries_left = 0
+        super().handle_exception(job, *exc_info)
 
     def handle_job_failure(
         self,

@@ -38,7 +38,7 @@ from application.ratings import (
     WithdrawRating,
 )
 from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
-from application.watching import TakeReadings
+from application.watching import LastReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -190,7 +190,7 @@ class UseCases:
     list_runs: ListRuns
     get_run: GetRun
     cancel_sync: CancelSync
-    take_readings: TakeReadings
+    last_readings: LastReadings
     flush_cache: FlushCache
 
 

@@ -147,7 +147,7 @@ class _Drawn:
         if call.limited:
             headers["RateLimit-Limit"] = _header("How many requests you may send in the time of the limit.")
             headers["RateLimit-Remaining"] = _header("How many of them are left.")
-            headers["RateLimit-Reset"] = _header("In how many seconds all of them are there again.")
+            headers["RateLimit-Reset"] = _header("In how many seconds more of them are free.")
         responses: Json = {str(status): self._success(status, call, headers) for status in call.successes}
         if reading:
             responses["304"] = {"description": "What you hold still stands."}

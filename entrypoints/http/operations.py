@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from application.operations import FlushCache
 from application.ratings import VerifyRatings
-from application.watching import TakeReadings
+from application.watching import LastReadings
 from domain.ports import Reading
 from domain.ratings import Drift
 from entrypoints.http.answers import UNKEPT, Answer, json_answer
@@ -71,21 +71,21 @@ FLUSHING = Call(summary="Flush the cache", tag="Administration", answer=FlushedO
 
 
 @get(METRICS, sync_to_thread=True, opt=described(READING))
-def get_metrics(request: HttpRequest, take_readings: Given[TakeReadings], metrics: Given[Metrics]) -> Answer:
+def get_metrics(request: HttpRequest, last_readings: Given[LastReadings], metrics: Given[Metrics]) -> Answer:
     """Figures for Prometheus, in its text format; the same at /metrics."""
     asked(Query, request)
-    return page(take_readings, metrics)
+    return page(last_readings, metrics)
 
 
 @get(METRICS, sync_to_thread=True)
-def get_metrics_at_root(take_readings: Given[TakeReadings], metrics: Given[Metrics]) -> Answer:
+def get_metrics_at_root(last_readings: Given[LastReadings], metrics: Given[Metrics]) -> Answer:
     """The same, where Prometheus looks unless it is told otherwise."""
-    return page(take_readings, metrics)
+    return page(last_readings, metrics)
 
 
-def page(take_readings: TakeReadings, metrics: Metrics) -> Answer:
+def page(last_readings: LastReadings, metrics: Metrics) -> Answer:
     """All figures as they are now."""
-    return Answer(metrics.page(take_readings()), media_type=metrics.media_type, cache=UNKEPT)
+    return Answer(metrics.page(last_readings()), media_type=metrics.media_type, cache=UNKEPT)
 
 
 @post("/admin/ratings/verify", sync_to_thread=True, status_code=200, opt=described(VERIFYING))

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.redis.cache import AT_HAND, FORGOTTEN_SINGLY, RedisAnswers, RedisChanges, forget_everything
+from adapters.mongo import database as of_mongo
+from adapters.redis.cache import (
+    AT_HAND,
+    FORGOTTEN_SINGLY,
+    PATIENCE,
+    RedisAnswers,
+    RedisChanges,
+    forget_everything,
+)
 from adapters.redis.link import RedisLink
+from adapters.sqlite import database as of_sqlite
 from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id
 from tests.contracts.valkey_server import Valkey, running_valkey
@@ -266,6 +275,10 @@ def test_a_dead_filler_holds_nobody_up_for_long(valkey: Valkey) -> None:
         assert await one.ask() == ("made", False)
 
     run(work, valkey.url)
+
+
+def test_who_waits_for_another_and_then_for_a_silent_store_waits_two_seconds_at_most() -> None:
+    assert PATIENCE + max(of_sqlite.PATIENCE, of_mongo.PATIENCE) <= 2
 
 
 def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str) -> None:

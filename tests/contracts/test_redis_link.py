@@ -11,7 +11,8 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.link import PATIENCE, PLACES, PROBED_EVERY, QUICK, RedisAway, RedisLink
+from adapters.redis.link import PLACES, PROBED_EVERY, RedisAway, RedisLink
+from adapters.redis.patience import PATIENCE, QUICK
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 SOON = 10.0

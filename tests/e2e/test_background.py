@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rq import Queue, Retry
+from rq.job import JobStatus
+from rq.serializers import DefaultSerializer, JSONSerializer
 
+from adapters.redis.queue import JOBS, QUEUE, put, queue_in
 from adapters.redis.timetable import LOOKS_EVERY, Timetable
 from domain.sync import Entity, Status
 from entrypoints.scheduler import timetable
@@ -105,21 +109,60 @@ def test_a_worker_that_is_told_to_stop_interrupts_its_job_and_puts_it_back(
     assert idle.wait(timeout=10) == 0
 
 
-def test_a_sync_that_failed_is_tried_again_by_the_rules_of_the_queue(tmp_path: Path) -> None:
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Background]:
+    """A place whose TMDB knows another token."""
     with (
         TmdbSimulator(Catalogue(make_movies(20, seed=8)), token="another") as refusing,
         running_valkey(tmp_path / "valkey") as valkey,
     ):
         place = Background(tmp_path, valkey, refusing)
-        place.start_sync()
-        worker = place.worker()
         try:
-            eventually(lambda: len(place.runs()) == 3 and not place.runs()[-1].running)  # at once, and later
-            assert worker.poll() is None
+            yield place
         finally:
             place.end()
-        assert {run.status for run in place.runs()} == {Status.FAILED}
-        assert all("check TMDB_ACCESS_TOKEN" in str(run.error) for run in place.runs())
+
+
+def test_a_sync_that_failed_is_tried_again_by_the_rules_of_the_queue(failing: Background) -> None:
+    failing.tmdb.misbehave(Fault("answer", every=1, status=422, body={}))
+    failing.start_sync()
+    worker = failing.worker()
+    eventually(lambda: len(failing.runs()) == 3 and not failing.runs()[-1].running)  # at once, and later
+    assert worker.poll() is None
+    assert {run.status for run in failing.runs()} == {Status.FAILED}
+
+
+def test_a_sync_whose_credential_is_refused_is_not_tried_again(failing: Background) -> None:
+    failing.start_sync()
+    worker = failing.worker()
+    with failing.client() as client:
+        queue = queue_in(client)
+        eventually(lambda: queue.failed_job_registry.count == 1)
+        assert (queue.count, queue.scheduled_job_registry.count) == (0, 0)
+    assert worker.poll() is None
+    (run,) = failing.runs()
+    assert run.status is Status.FAILED
+    assert "check TMDB_ACCESS_TOKEN" in str(run.error)
+
+
+def test_a_job_that_a_stranger_wrote_is_not_done_not_tried_again_and_named(place: Background) -> None:
+    with place.client() as client:
+        strangers = [
+            Queue(QUEUE, connection=client, serializer=serializer).enqueue(
+                "os.mkdir", str(place.folder / serializer.__name__), retry=Retry(3)
+            )
+            for serializer in (DefaultSerializer, JSONSerializer)
+        ]
+        own = put(client, f"{JOBS}.expire_sessions")
+        worker = place.worker()
+        eventually(lambda: own.get_status() is JobStatus.FINISHED)
+
+        assert [job.get_status() for job in strangers] == [JobStatus.FAILED] * 2
+        assert queue_in(client).scheduled_job_registry.count == 0
+    assert worker.poll() is None
+    assert not list(place.folder.glob("*Serializer*"))
+    assert "'os.mkdir' is no job of ours, or not with such arguments" in place.log
+    assert all(job.id in place.log for job in strangers)
 
 
 def test_a_run_cancelled_at_work_ends_and_the_worker_goes_on(place: Background) -> None:

@@ -14,7 +14,7 @@ from adapters.testkit.samples import facts, joined, put, signed_in, verdict
 from application.sync_frame import in_queue, lock_of
 from domain.ids import RunId, movie_id
 from domain.ratings import Tally
-from domain.sync import Entity, SourceUnavailable, Status
+from domain.sync import Entity, SourceRefused, Status
 from entrypoints import jobs
 from entrypoints.settings import Settings
 
@@ -58,14 +58,14 @@ def test_a_sweep_reads_what_is_old(store: SqliteStore) -> None:
     assert run.status is Status.SUCCESS
 
 
-def test_a_sweep_that_could_read_nothing_is_an_error_so_that_the_queue_tries_again(
+def test_a_sweep_whose_credential_is_refused_is_an_error_that_says_so(
     store: SqliteStore, settings: Settings
 ) -> None:
     put(store, facts(1))
     unreadable = Settings(data_dir=settings.data_dir, tmdb_access_token="no\ncredential")
     before = jobs.in_force.set(unreadable)
     try:
-        with pytest.raises(SourceUnavailable, match="sync of changes failed: TMDB_ACCESS_TOKEN"):
+        with pytest.raises(SourceRefused, match="sync of changes failed: TMDB_ACCESS_TOKEN"):
             jobs.sweep()
     finally:
         jobs.in_force.reset(before)

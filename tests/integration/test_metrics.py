@@ -15,6 +15,7 @@ from adapters.testkit.samples import joined as joined_in
 from adapters.testkit.samples import noon
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.source import TmdbMovieSource
+from application import watching
 from domain.errors import StorageUnavailable
 from domain.sync import SourceRefused, SourceUnavailable
 from entrypoints.container import open_meter
@@ -113,7 +114,8 @@ def test_looks_into_the_cache_are_counted_as_hits_and_misses(valkey: Valkey) -> 
         assert looks(client) == (hits + 2, misses + 1)
 
 
-def test_people_are_counted_once_however_often_they_signed_in() -> None:
+def test_people_are_counted_once_however_often_they_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "READINGS_HOLD", 0.0)
     with place() as (client, _):
         assert figure(client.get("/metrics").text, "matinee_active_users") == 0
         for name in ("neo", "trinity"):
@@ -123,6 +125,20 @@ def test_people_are_counted_once_however_often_they_signed_in() -> None:
                 json={"email": f"{name}@example.com", "password": "follow the white rabbit"},
             )
         assert figure(client.get("/metrics").text, "matinee_active_users") == 2
+
+
+def test_store_and_queue_are_not_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with place() as (client, store):
+        client.get("/metrics")
+
+        def asked(*_: object, **__: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(type(store.runs), "latest", asked)
+        answer = client.get("/api/v1/metrics")
+
+    assert figure(answer.text, "matinee_storage_up") == 1
+    assert "matinee_active_users" in answer.text
 
 
 def test_they_are_shown_also_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

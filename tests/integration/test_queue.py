@@ -1,5 +1,7 @@
 """The job queue and the timetable, on a real Valkey."""
 
+import os
+import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +11,13 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from rq import Queue
+from rq import Callback, Queue, Webhook
+from rq.exceptions import DeserializationError
 from rq.job import Job
+from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
-from adapters.redis.queue import AGAIN_AFTER, JOBS, QUEUE, RqJobs, connected
+from adapters.redis.queue import AGAIN_AFTER, JOBS, QUEUE, NotOurs, OwnJob, RqJobs, connected, queue_in
 from adapters.redis.timetable import NEVER, Entry, Timetable, next_time
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
@@ -44,14 +48,14 @@ def jobs(valkey: Valkey) -> Iterator[RqJobs]:
 
 
 def queued(client: Redis) -> list[Job]:
-    return Queue(QUEUE, connection=client).get_jobs()
+    return queue_in(client).get_jobs()
 
 
 def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobs, client: Redis) -> None:
     assert jobs.waiting() == 0
     jobs.sync(Entity.MOVIES, RUN)
     (job,) = queued(client)
-    assert (job.func_name, job.args) == (f"{JOBS}.sync", ("movies", RUN))
+    assert (job.func_name, job.args) == (f"{JOBS}.sync", ["movies", RUN])
     assert (job.retries_left, job.retry_intervals) == (len(AGAIN_AFTER), list(AGAIN_AFTER))
     assert jobs.waiting() == 1
 
@@ -89,6 +93,71 @@ def test_a_full_queue_is_not_to_be_had(tmp_path: Path) -> None:
         with pytest.raises(QueueUnavailable, match="maxmemory"):
             jobs.sync(Entity.MOVIES, RUN)
         jobs.close()
+
+
+class Trap:
+    """Whoever unpickles it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.folder),)
+
+
+def put_by_a_stranger(client: Redis, function: str, *args: object, **options: Any) -> Job:
+    """As a worker finds it."""
+    stranger = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    return OwnJob.fetch(stranger.enqueue(function, *args, **options).id, client)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "os.mkdir",
+        f"{JOBS}.load",  # imported there
+        f"{JOBS}._at_work",
+        f"{JOBS}.log.error",
+        f"{JOBS}.Container",
+        f"{JOBS}.nothing",
+        "sync",
+    ],
+)
+def test_a_job_calls_a_function_of_ours_or_none(client: Redis, function: str) -> None:
+    with pytest.raises(NotOurs, match=f"'{function}'"):
+        _ = put_by_a_stranger(client, function, "movies").func
+
+
+@pytest.mark.parametrize(("args", "options"), [([{"$ne": None}], {}), ([], {"entity": "movies"})])
+def test_a_job_is_given_texts_and_nothing_else(
+    client: Redis, args: list[object], options: dict[str, Any]
+) -> None:
+    assert put_by_a_stranger(client, f"{JOBS}.sync", "movies").func is named.sync
+    with pytest.raises(NotOurs):
+        _ = put_by_a_stranger(client, f"{JOBS}.sync", *args, **options).func
+
+
+def test_a_job_calls_nobody_back(client: Redis) -> None:
+    job = put_by_a_stranger(
+        client,
+        f"{JOBS}.sweep",
+        on_success=Callback("os.abort"),
+        on_failure=Callback("os.abort"),
+        on_stopped=Callback("os.abort"),
+        webhooks=[Webhook("http://127.0.0.1:9/", "finished")],
+    )
+    assert (job.success_callback, job.failure_callback, job.stopped_callback) == (None, None, None)
+    assert job.webhooks == []
+
+
+def test_nothing_in_the_queue_is_unpickled(client: Redis, tmp_path: Path) -> None:
+    trap = pickle.dumps(Trap(tmp_path / "sprung"))
+    job = put_by_a_stranger(client, f"{JOBS}.sweep")
+    client.hset(job.key, mapping={"data": trap, "meta": trap, "result": trap})
+    (found,) = queued(client)
+    with pytest.raises(DeserializationError):
+        _ = found.func
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_every_job_of_the_timetable_can_be_found_by_name() -> None:
@@ -142,7 +211,7 @@ def test_what_is_due_is_queued_once_however_many_look(client: Redis, valkey: Val
         for _ in range(5):
             list(pool.map(Timetable.look, tables))
     (job,) = queued(client)
-    assert (job.func_name, job.args, job.retries_left) == (f"{JOBS}.sync", ("genres",), len(AGAIN_AFTER))
+    assert (job.func_name, job.args, job.retries_left) == (f"{JOBS}.sync", ["genres"], len(AGAIN_AFTER))
     assert due_at(client, GENRES) > datetime.now(UTC)
     for table in tables:
         table.connection.close()
@@ -179,6 +248,64 @@ def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
     client.flushall()
     table.look()
     assert set(scores(client)) == {GENRES.id, HOURLY.id}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"data": pickle.dumps((f"{JOBS}.sweep", None, (), {}))},
+        {"data": b"no job"},
+        {"data": b"[1, 2, 3, 4]", "meta": b"[]"},
+        {"data": b"{}", "timeout": b"soon"},
+        {"status": b"unheard of"},
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_entered_anew_and_stops_no_other(
+    client: Redis, fields: dict[Any, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Timetable(client, [HOURLY, GENRES])
+    table.look()
+    client.hset(OwnJob.key_for(HOURLY.id), mapping=fields)
+    make_due(client, GENRES)
+    table.look()
+    table.look()
+    assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
+    assert due_at(client, HOURLY) > datetime.now(UTC)
+    assert caplog.text.count("What stands of expire-sessions cannot be read") == 1
+
+
+def test_an_entry_whose_place_is_taken_is_entered_anew(client: Redis) -> None:
+    table = Timetable(client, [HOURLY])
+    table.look()
+    client.delete(OwnJob.key_for(HOURLY.id))
+    client.set(OwnJob.key_for(HOURLY.id), "no hash")
+    table.look()
+    assert OwnJob.fetch(HOURLY.id, client).func_name == f"{JOBS}.expire_sessions"
+
+
+def test_what_a_stranger_has_entered_is_struck_and_named_and_stops_no_other(
+    client: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = Timetable(client, [GENRES])
+    table.look()
+    client.zadd(Timetable.scheduled_jobs_key, {b"no\xffname": -1, b"a stranger's": 0, b"theirs": 1})
+    put_by_a_stranger(client, "os.abort", job_id="theirs")
+    client.delete(queue_in(client).key)
+    make_due(client, GENRES)
+    table.look()
+    assert set(scores(client)) == {GENRES.id}
+    assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
+    for name in (r"no\xffname", "a stranger's", "theirs"):
+        assert f"{name} is struck" in caplog.text
+
+
+def test_what_another_scheduler_has_struck_meanwhile_is_not_entered_by_firing(client: Redis) -> None:
+    table = Timetable(client, [GENRES])
+    table.look()
+    client.zrem(Timetable.scheduled_jobs_key, GENRES.id)
+    table.fire(GENRES, since=1.0)
+    table.fire_due()
+    assert scores(client) == {}
 
 
 def test_what_is_never_due_never_fires(client: Redis) -> None:

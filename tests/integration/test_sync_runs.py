@@ -92,6 +92,21 @@ def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, s
     assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.SUCCESS
 
 
+def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_again(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    def refuse(page: int) -> None:
+        if page == PAGES:
+            raise SourceRefused("check TMDB_ACCESS_TOKEN")
+
+    shelf.before = refuse
+    run = bench.set_down()
+    with pytest.raises(SourceRefused, match="sync of movies failed: check TMDB_ACCESS_TOKEN"):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    failed = bench.store.runs.get(run.id)
+    assert (failed.status, failed.error) == (Status.FAILED, "check TMDB_ACCESS_TOKEN")
+
+
 def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
     run = bench.set_down()
     for _ in range(2):
@@ -106,10 +121,32 @@ def test_a_run_whose_job_was_lost_does_not_keep_others_away_for_ever(bench: Benc
     lost = bench.set_down()
     bench.clock.forward(QUEUED_FOR)
     other = bench.set_down()
-    assert bench.store.runs.get(lost.id).status is Status.FAILED
+    closed = bench.store.runs.get(lost.id)
+    assert (closed.status, closed.error) == (Status.FAILED, "no worker took it up")
     with pytest.raises(SyncRunning):
         bench.do(entity=Entity.MOVIES, queued=lost.id)
     assert bench.do(entity=Entity.MOVIES, queued=other.id).id == other.id
+
+
+def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) -> None:
+    lost = bench.set_down()
+    bench.clock.forward(QUEUED_FOR)
+    assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
+    assert bench.store.runs.get(lost.id).error == "no worker took it up"
+    assert bench.free()
+
+
+@pytest.mark.usefixtures("_no_last_words")
+def test_a_queued_run_that_died_long_ago_is_not_said_to_have_found_no_worker(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    run = bench.set_down()
+    dying(shelf, 1)
+    with pytest.raises(Killed):
+        bench.do(entity=Entity.MOVIES, queued=run.id)
+    bench.clock.forward(QUEUED_FOR)
+    bench.set_down()
+    assert bench.store.runs.get(run.id).error == "its process died"
 
 
 def test_a_run_that_had_to_wait_long_for_its_worker_is_still_the_one(bench: Bench) -> None:
@@ -232,10 +269,9 @@ def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(benc
         def __getattr__(self, name: str) -> object:
             return getattr(self.runs, name)
 
-        def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-            found = self.runs.latest(entity, completed=completed)
+        def save(self, run: SyncRun) -> None:
             self.runs.cancel(dead.id, noon())
-            return found
+            self.runs.save(run)
 
     frame = replace(bench.frame, runs=Raced(bench.store.runs))  # type: ignore[arg-type]
     with frame.set_down(Entity.MOVIES) as run:

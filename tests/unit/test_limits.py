@@ -41,3 +41,18 @@ def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second
         assert passed
 
     asyncio.run(work())
+
+
+def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace) -> None:
+    async def work() -> None:
+        count = RedisLimits(None)
+        clock.now = 6_012.0
+        for _ in range(10):
+            _, remaining, seconds = await count(RATE, "neo")
+        assert remaining == 0
+        clock.now += seconds
+        passed, remaining, _ = await count(RATE, "neo")
+        assert passed
+        assert remaining < 5
+
+    asyncio.run(work())

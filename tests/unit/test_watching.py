@@ -2,15 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
+from time import sleep
 
 import pytest
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, new_run, noon, signed_in
 from application.operations import CheckHealth, Condition, Part
-from application.watching import BAD_FOR, FIRST_PATIENCE, GOOD_FOR, PATIENCE, LastWord, TakeReadings
+from application.watching import (
+    BAD_FOR,
+    FIRST_PATIENCE,
+    GOOD_FOR,
+    PATIENCE,
+    READINGS_HOLD,
+    LastReadings,
+    LastWord,
+    TakeReadings,
+)
 from domain.errors import StorageUnavailable, Unavailable
-from domain.ports import UNMETERED
+from domain.ports import UNMETERED, Reading
 from domain.sync import Entity, SourceRefused, SourceUnavailable
 
 
@@ -172,9 +182,67 @@ def test_what_is_away_has_no_figures_but_that_it_is_away(store: SqliteStore) -> 
     assert {reading.name: reading.value for reading in take()} == {"storage_up": 0, "queue_up": 0}
 
 
+def test_readings_are_taken_once_in_a_while_however_often_they_are_asked_for(far: Far) -> None:
+    last = LastReadings(_readings_of(far), stopwatch=far.clock)
+    assert [last()[0].value for _ in range(5)] == [1] * 5
+
+    far.now += READINGS_HOLD
+    assert [last()[0].value for _ in range(5)] == [2] * 5
+
+
+def test_while_one_takes_readings_the_others_have_the_last_ones(far: Far) -> None:
+    last = LastReadings(_readings_of(far), stopwatch=far.clock)
+    last()
+    far.answers.clear()
+    far.now += READINGS_HOLD
+    taking = Thread(target=last)
+    taking.start()
+    while far.asked < 2 and taking.is_alive():
+        sleep(0.001)
+
+    assert last()[0].value == 1
+    far.answers.set()
+    taking.join()
+    assert last()[0].value == 2
+
+
+def test_the_first_readings_are_waited_for_and_taken_once(far: Far) -> None:
+    last = LastReadings(_readings_of(far), stopwatch=far.clock)
+    far.answers.clear()
+    had: list[float] = []
+    callers = [Thread(target=lambda: had.append(last()[0].value)) for _ in range(5)]
+    for caller in callers:
+        caller.start()
+    far.answers.set()
+    for caller in callers:
+        caller.join()
+
+    assert had == [1] * 5
+
+
+def test_a_bug_in_reading_is_raised_and_they_are_taken_anew(far: Far) -> None:
+    last = LastReadings(_readings_of(far), stopwatch=far.clock)
+    far.problem = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        last()
+    far.problem = None
+
+    assert last()[0].value == 2
+
+
 def test_the_meter_of_an_unwatched_place_lets_all_pass() -> None:
     UNMETERED.timed("storage", 0.1)
     UNMETERED.counted("tmdb", "ok")
+
+
+def _readings_of(far: Far) -> Callable[[], list[Reading]]:
+    """How often it was asked."""
+
+    def take() -> list[Reading]:
+        far()
+        return [Reading("asked", "How often it was asked.", far.asked)]
+
+    return take
 
 
 def _away() -> None:
