@@ -38,8 +38,7 @@ def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
             return primary
         case "redis+cluster":
             # Its interface is that of Redis as far as we use it.
-            once = Retry(NoBackoff(), 0)
-            return RedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
+            return RedisCluster.from_url(_plain(url), retry=options["retry"], **_waiting(patience))  # type: ignore[return-value]
         case _:
             return Redis.from_url(url, redis_connect_func=greet, **options)
 
@@ -54,8 +53,7 @@ def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> 
             primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
             return primary
         case "redis+cluster":
-            once = AsyncRetry(NoBackoff(), 0)
-            return AsyncRedisCluster.from_url(_plain(url), retry=once, **_of_cluster(patience))  # type: ignore[return-value]
+            return AsyncRedisCluster.from_url(_plain(url), retry=options["retry"], **_waiting(patience))  # type: ignore[return-value]
         case _:
             return AsyncRedis.from_url(url, redis_connect_func=greet, **options)
 
@@ -83,16 +81,11 @@ def masked(text: str, url: str) -> str:
 
 
 def _options(patience: float) -> dict[str, Any]:
-    return {
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
-        "client_name": "matinee",
-        # A feature of one vendor's service; asking for it costs each connection a round trip.
-        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-    }
+    # A feature of one vendor's service; asking for it costs each connection a round trip.
+    return {**_waiting(patience), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 
 
-def _of_cluster(patience: float) -> dict[str, Any]:
+def _waiting(patience: float) -> dict[str, Any]:
     return {"socket_timeout": patience, "socket_connect_timeout": patience, "client_name": "matinee"}
 
 

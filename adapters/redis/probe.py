@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from redis.exceptions import RedisError
-
 from adapters.redis import addresses
-from adapters.redis.link import RedisAway
+from adapters.redis.link import FAILURES, RedisAway
 
 PATIENCE = 2.0
 """Seconds to wait for a connection, and for an answer."""
@@ -17,6 +15,6 @@ def probe(url: str) -> tuple[datetime, str]:
         with addresses.client(url, PATIENCE) as client:
             seconds, microseconds = client.time()
             policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
-    except (RedisError, OSError) as error:
+    except FAILURES as error:
         raise RedisAway(addresses.masked(str(error), url)) from error
     return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds), policy

@@ -9,12 +9,11 @@ from inspect import isfunction
 from typing import Any
 
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry as Reconnecting
 from rq import Queue, Retry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from adapters.redis import addresses
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
@@ -92,12 +91,7 @@ def queue_in(client: Redis) -> Queue:
 
 def connected(url: str, patience: float = PATIENCE) -> Redis:
     """A client of the queue's Redis. It connects when it is first used, and does not try again by itself."""
-    return Redis.from_url(
-        url,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        retry=Reconnecting(NoBackoff(), retries=0),
-    )
+    return addresses.client(url, patience)
 
 
 def put(client: Redis, function: str, *args: str, id: str | None = None) -> Job:
