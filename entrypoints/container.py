@@ -154,9 +154,8 @@ def redis_address(settings: Settings) -> str | None:
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_link(settings: Settings, meter: Meter) -> RedisLink | None:
+def open_link(address: str | None, meter: Meter) -> RedisLink | None:
     """The way to Redis, if there is one; nothing is connected before it is used."""
-    address = redis_address(settings)
     return RedisLink(address, forget=forget_everything, meter=meter) if address else None
 
 
@@ -202,9 +201,9 @@ class Queued(Jobs, Protocol):
     def close(self) -> None: ...
 
 
-def open_queue(settings: Settings) -> Queued:
+def open_queue(settings: Settings, redis: str | None) -> Queued:
     """The job queue, which is none if there is no address for it."""
-    return RqJobs(settings.queue_url or redis_address(settings))
+    return RqJobs(settings.queue_url or redis)
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -230,13 +229,12 @@ class Container(DeclarativeContainer):
 
     meter: Provider[Metrics] = providers.Singleton(open_meter)
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter)
-    link: Provider[RedisLink | None] = providers.Singleton(open_link, settings, meter)
+    redis: Provider[str | None] = providers.Singleton(redis_address, settings)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)
-    counter: Provider[RedisLimits] = providers.Singleton(
-        RedisLimits, link, providers.Callable(redis_address, settings)
-    )
+    counter: Provider[RedisLimits] = providers.Singleton(RedisLimits, link, redis)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter)
-    jobs: Provider[Queued] = providers.Singleton(open_queue, settings)
+    jobs: Provider[Queued] = providers.Singleton(open_queue, settings, redis)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -301,7 +299,7 @@ class Container(DeclarativeContainer):
     doctor: Provider[Doctor] = providers.Factory(
         Doctor,
         settings=settings,
-        redis=providers.Callable(redis_address, settings),
+        redis=redis,
         store=store,
         source=source,
         clock=clock,
