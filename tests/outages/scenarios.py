@@ -73,6 +73,10 @@ def empty(place: Place) -> None:
     assert place.redis.command("CONFIG", "SET", "maxmemory", "0") == "+OK"
 
 
+def _redis(act: str) -> Act:
+    return lambda place: getattr(place.redis, act)()
+
+
 def _cable(act: str) -> Act:
     def done(place: Place) -> None:
         assert place.database
@@ -82,28 +86,29 @@ def _cable(act: str) -> Act:
 
 
 def _tmdb(*faults: Fault) -> Act:
+    """Misbehave like this; without faults, behave."""
     return lambda place: place.tmdb.misbehave(*faults)
 
 
 REDIS = (
     Outage(
         name="redis stopped",
-        strike=lambda place: place.redis.stop(),
-        heal=lambda place: place.redis.start(),
+        strike=_redis("stop"),
+        heal=_redis("start"),
         allowed=WELL,
         part="redis",
     ),
     Outage(
         name="redis killed",
-        strike=lambda place: place.redis.kill(),
-        heal=lambda place: place.redis.start(),
+        strike=_redis("kill"),
+        heal=_redis("start"),
         allowed=WELL,
         part="redis",
     ),
     Outage(
         name="redis frozen",
-        strike=lambda place: place.redis.freeze(),
-        heal=lambda place: place.redis.thaw(),
+        strike=_redis("freeze"),
+        heal=_redis("thaw"),
         allowed=WELL,
         part="redis",
     ),
@@ -136,7 +141,7 @@ TMDB = (
     Outage(
         name="tmdb down",
         strike=_tmdb(Fault("reset")),
-        heal=lambda place: place.tmdb.misbehave(),
+        heal=_tmdb(),
         allowed=WELL,
         part="tmdb",
         health=frozenset({"degraded"}),
@@ -144,7 +149,7 @@ TMDB = (
     Outage(
         name="tmdb slow",
         strike=_tmdb(Fault("slow_headers", seconds=30)),
-        heal=lambda place: place.tmdb.misbehave(),
+        heal=_tmdb(),
         allowed=WELL,
         part="tmdb",
         health=frozenset({"degraded"}),
@@ -152,7 +157,7 @@ TMDB = (
     Outage(
         name="tmdb 429",
         strike=_tmdb(Fault("too_many", seconds=1)),
-        heal=lambda place: place.tmdb.misbehave(),
+        heal=_tmdb(),
         allowed=WELL,
         part="tmdb",
         health=frozenset({"degraded"}),
@@ -162,7 +167,7 @@ TMDB = (
         strike=_tmdb(
             Fault("answer", status=401, body={"status_code": 7, "status_message": "Invalid API key"})
         ),
-        heal=lambda place: place.tmdb.misbehave(),
+        heal=_tmdb(),
         allowed=WELL,
         part="tmdb",
         health=frozenset({"degraded"}),
