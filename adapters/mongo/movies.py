@@ -149,12 +149,18 @@ def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
 
 
 def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
-    """Which of some movies are rated or on a watchlist."""
-    rated = {movie.id for movie in movies if movie.tally.count}
-    others = [own_id(movie.id) for movie in movies if movie.id not in rated]
-    listed = {"_id": {"$in": others}, "watchlistCount": {"$gt": 0}}
-    found = database.movies.find(listed, {"_id": True}) if others else ()
-    return rated | {MovieId(str(document["_id"])) for document in found}
+    """Those of the movies that somebody has rated or listed.
+
+    The ratings and watchlists themselves are asked: what a movie counts of them may have drifted. Whoever
+    rates or lists one meanwhile writes to the movie too, so one of the two transactions is done again.
+    """
+    return {movie.id for movie in movies if _is_used(database, own_id(movie.id))}
+
+
+def _is_used(database: Documents, movie: object) -> bool:
+    wanted, found = {"movieId": movie}, {"_id": True}
+    rating = database.ratings.find_one(wanted, found, hint="by_movie")
+    return bool(rating or database.watchlists.find_one(wanted, found, hint="by_movie"))
 
 
 def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:

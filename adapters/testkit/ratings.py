@@ -522,6 +522,21 @@ class DriftContract:
         store.ratings.drifts(repair=True)
         assert store.ratings.add(verdict(joined(store, "eva").id, rated[0], 10)) == _tally(8, 3.5, 10)
 
+    def test_a_gone_movie_is_kept_for_its_ratings_whatever_its_tally_says(
+        self, store: Stores, rated: list[MovieId], skew: Skew
+    ) -> None:
+        """Rated with an empty tally and with a false one; and not rated with a tally that says so."""
+        empty, false, invented_votes = rated[0], rated[1], rated[3]
+        skew(empty, Tally())
+        skew(false, _tally(1))
+        skew(invented_votes, _tally(8, 9))
+        numbers = {movie.id: movie.facts.tmdb_id for movie in store.movies.by_ids(rated)}
+        run = put(store, gone=tuple(numbers.values()), day=2)
+        assert run.updated == len(rated)
+        assert {movie.id for movie in store.movies.by_ids(rated)} == set(rated[:3])
+        assert [movie.removed_at for movie in store.movies.by_ids(rated)] == [noon(2)] * 3
+        assert store.ratings.count(store.ratings.of_movie(empty, 1)[0].user) == 3
+
     def test_many_drifts_are_repaired(self, store: Stores, skew: Skew) -> None:
         movies = fill(store, [facts(number) for number in range(1, 131)])
         for movie in movies:

@@ -19,7 +19,7 @@ from adapters.mongo import database as mongo_database
 from adapters.mongo.database import ALONE, MIGRATIONS, Documents, masked
 from adapters.mongo.documents import movie_document
 from adapters.mongo.store import MongoStore
-from adapters.testkit.samples import facts, fill, invented, new_run, noon, put
+from adapters.testkit.samples import facts, fill, invented, joined, new_run, noon, put, verdict, wish
 from domain.browsing import MovieFilter, SortBy, Sorting, Window
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId, RunId, TmdbNumber
@@ -77,8 +77,9 @@ def test_a_sync_leaves_users_ratings_alone(store: MongoStore) -> None:
 
 
 def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratings(store: MongoStore) -> None:
-    fill(store, [facts(1, title="Lost")])
-    rate(store, 1, TWO_TENS)
+    (movie,) = fill(store, [facts(1, title="Lost")])
+    for name in ("ann", "bob"):
+        store.ratings.add(verdict(joined(store, name).id, movie.id, 10))
     assert put(store, gone=(1,), day=2).updated == 1
     gone = store.movies.get(TmdbNumber(1))
     assert (gone.removed_at, gone.tally) == (noon(2), TWO_TENS)
@@ -86,6 +87,20 @@ def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratin
     put(store, facts(1, title="Lost"), day=3)
     assert store.movies.get(TmdbNumber(1)).removed_at is None
     assert store.movies.count(MovieFilter()) == 1
+
+
+@pytest.mark.parametrize("counted", [-1, 0, 1])
+@pytest.mark.parametrize("on_a_list", [True, False])
+def test_a_gone_movie_is_kept_for_the_lists_that_it_is_on_not_for_their_number(
+    store: MongoStore, on_a_list: bool, counted: int
+) -> None:
+    (movie,) = fill(store, [facts(1)])
+    if on_a_list:
+        store.watchlists.add(wish(joined(store).id, movie.id))
+    with store.database.using() as database:
+        database.movies.update_one({"_id": ObjectId(movie.id)}, {"$set": {"watchlistCount": counted}})
+    put(store, gone=(1,), day=2)
+    assert bool(store.movies.held([1])) == on_a_list
 
 
 def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: MongoStore) -> None:
