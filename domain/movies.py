@@ -1,11 +1,13 @@
 """Movies and genres: what a source says of them, what we hold, and how the one becomes the other."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
+from urllib.parse import quote, unquote
 
 from domain.errors import NotFound
 from domain.ids import GenreId, MovieId, genre_id, movie_id
@@ -13,6 +15,9 @@ from domain.ratings import Tally
 
 POSTERS = "https://image.tmdb.org/t/p/w500"
 """Where TMDB serves posters, 500 pixels wide; a poster path is appended."""
+
+UNESCAPED_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+"""A percent sign that does not begin an escape."""
 
 
 @dataclass(eq=False)
@@ -185,7 +190,7 @@ class Movie:
     @property
     def poster_url(self) -> str | None:
         """Where the poster can be fetched."""
-        return POSTERS + self.facts.poster_path if self.facts.poster_path else None
+        return picture_url(POSTERS, self.facts.poster_path)
 
     def _completed(self, said: MovieFacts) -> MovieFacts:
         """A list says nothing of runtime and IMDb id: what a movie's own page said before still holds."""
@@ -193,6 +198,19 @@ class Movie:
             return said
         held = self.facts
         return replace(said, imdb_id=held.imdb_id, runtime=held.runtime, detailed=held.detailed)
+
+
+def picture_url(base: str, path: str | None) -> str | None:
+    """The address of a picture: a source's path below a base address, percent-encoded where it has to be.
+
+    None for an unknown path, and for one that leads out of the base by an empty segment, "." or "..".
+    """
+    if path is None:
+        return None
+    first, *segments = unquote(path).replace("\\", "/").split("/")
+    if first or not segments or not {"", ".", ".."}.isdisjoint(segments):
+        return None
+    return base + UNESCAPED_PERCENT.sub("%25", quote(path, safe="/%", errors="replace"))
 
 
 def outcome(before: Movie | Genre | None, after: Movie | Genre) -> Outcome:

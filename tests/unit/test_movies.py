@@ -2,12 +2,24 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import unquote, urljoin, urlsplit
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import genre_id
-from domain.movies import Genre, GenreFacts, Movie, MovieFacts, Outcome, folded_name, genres_told, outcome
+from domain.movies import (
+    POSTERS,
+    Genre,
+    GenreFacts,
+    Movie,
+    MovieFacts,
+    Outcome,
+    folded_name,
+    genres_told,
+    outcome,
+)
 
 MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
 LISTED = MovieFacts(tmdb_id=1, title="Ran", original_title="乱", popularity=5.0)
@@ -86,6 +98,56 @@ def test_a_poster_has_an_address_if_there_is_one() -> None:
     assert Movie.first_heard(LISTED, MONDAY).poster_url is None
     poster = Movie.first_heard(replace(LISTED, poster_path="/ran.jpg"), MONDAY).poster_url
     assert poster == "https://image.tmdb.org/t/p/w500/ran.jpg"
+
+
+def poster_of(path: str) -> str | None:
+    return Movie.first_heard(replace(LISTED, poster_path=path), MONDAY).poster_url
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/a b.jpg", "/a%20b.jpg"),
+        ("/a%20b.jpg", "/a%20b.jpg"),
+        ("/50%.jpg", "/50%25.jpg"),
+        ("/50%zz.jpg", "/50%25zz.jpg"),
+        ("/é乱.jpg", "/%C3%A9%E4%B9%B1.jpg"),
+        ("/a?b#c.jpg", "/a%3Fb%23c.jpg"),
+        ('/"<a>".jpg', "/%22%3Ca%3E%22.jpg"),
+        ("/a\tb\n.jpg", "/a%09b%0A.jpg"),
+        ("/user@host:1/a.jpg", "/user%40host%3A1/a.jpg"),
+        ("/a..b/...jpg", "/a..b/...jpg"),
+    ],
+)
+def test_the_address_of_a_poster_is_percent_encoded_once(path: str, shown: str) -> None:
+    assert poster_of(path) == POSTERS + shown
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "a.jpg", "//evil.example/a.jpg", "/../a.jpg", "/a/../../b.jpg", "/./a.jpg", "/a/", "/a//b.jpg",
+     "/%2e%2e/a.jpg", "/%2E./a.jpg", "/..%2fa.jpg", "/\\evil.example/a.jpg", "/a\\..\\b.jpg",
+     "https://evil.example/a.jpg", "@evil.example/a.jpg", ".evil.example/a.jpg"],
+)  # fmt: skip
+def test_a_path_that_leads_elsewhere_is_no_poster(path: str) -> None:
+    assert poster_of(path) is None
+
+
+@given(st.text() | st.text(alphabet="/.%\\2eEfF@:?# a").map("/".__add__))
+def test_the_address_of_a_poster_never_leaves_its_place(path: str) -> None:
+    address = poster_of(path)
+    if address is None:
+        return
+    assert address.startswith(f"{POSTERS}/")
+    assert address.isascii()
+    assert address.isprintable()
+    assert not set(' "<>\\^`{|}?#') & set(address)
+    assert urljoin("https://client.example/", address) == address
+    parts = urlsplit(address)
+    assert (parts.scheme, parts.netloc, parts.query, parts.fragment) == ("https", "image.tmdb.org", "", "")
+    assert not {"", ".", ".."} & set(unquote(parts.path).split("/")[1:])
+    encoded_again = poster_of(address.removeprefix(POSTERS))
+    assert encoded_again == address
 
 
 @given(genre_facts, genre_facts)
