@@ -23,7 +23,7 @@ from tenacity import (
 from adapters.tmdb.budget import Budget, Pause, Stopped, pause
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent, Refused, counted
-from adapters.tmdb.payloads import Unusable, decoded, reason
+from adapters.tmdb.payloads import Unusable, decoded, refusal
 from domain.ports import UNMETERED, Meter
 from domain.sync import SourceRefused, SourceUnavailable
 
@@ -34,6 +34,9 @@ Params = Mapping[str, str | int]
 
 LARGEST_BODY = 16 * 2**20
 """Bytes, unpacked. A page of TMDB's has some ten thousand; what has more than this is none."""
+
+LONGEST_TARGET = 200
+"""Characters that are shown of the address that a redirect leads to."""
 
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -129,17 +132,17 @@ class TmdbClient:
         )
 
     def _wait(self, state: RetryCallState) -> float:
-        """What TMDB asks for, else exponential backoff.
+        """The longer of exponential backoff and Retry-After, which may be 0 or in the past: tries must not be
+        used up at once.
 
         A 429 holds back only the thread that got it. The others learn from their own: there are a handful of
         them, and one movie that is always answered so does not hold up the whole run.
         """
         error = state.outcome and state.outcome.exception()
-        if isinstance(error, Refused) and error.rest is not None:
-            return min(error.rest, self._patience.longest_rest)
+        rest = (error.rest if isinstance(error, Refused) else None) or 0.0
         first, longest = self._patience.first_wait, self._patience.longest_wait
         backoff = wait_exponential(multiplier=first, max=longest) + wait_random(0, first / 2)
-        return min(backoff(state), longest)
+        return max(min(backoff(state), longest), min(rest, self._patience.longest_rest))
 
     def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
         with self._success(path, params, stop, self._patience) as answer:
@@ -163,8 +166,14 @@ class TmdbClient:
             ) as answer,
         ):
             if not answer.is_success:
-                said = self._said(answer, patience.whole)
-                raise Refused(answer.status_code, said, rest_asked_for(answer.headers))
+                code, said = self._said(answer, patience.whole)
+                raise Refused(
+                    status=answer.status_code,
+                    code=code,
+                    said=said,
+                    rest=rest_asked_for(answer.headers),
+                    target=self._target(answer),
+                )
             yield answer
 
     def _toll(self, turn: ExitStack, stop: Event) -> dict[str, object]:
@@ -198,12 +207,23 @@ class TmdbClient:
                 raise Unusable(f"no end within {whole:g} s")
         return bytes(body)
 
-    def _said(self, answer: httpx.Response, whole: float) -> str | None:
-        """TMDB's reason; a broken body does not make the status another one."""
+    def _said(self, answer: httpx.Response, whole: float) -> tuple[int | None, str | None]:
+        """TMDB's code and reason; a broken body does not make the status another one."""
         with suppress(httpx.HTTPError, Unusable):
-            said = reason(decoded(self._body(answer, whole)))
-            return self._credential.hidden(said) if said else None
-        return None
+            code, said = refusal(decoded(self._body(answer, whole)))
+            return code, self._credential.hidden(said) if said else None
+        return None, None
+
+    def _target(self, answer: httpx.Response) -> str | None:
+        """Where a redirect leads. It is never followed: our credential goes to no other host."""
+        if not answer.has_redirect_location:
+            return None
+        try:
+            target = answer.request.url.join(answer.headers["location"])
+            shown = str(target.copy_with(userinfo=b"", query=None, fragment=None))
+        except (httpx.InvalidURL, ValueError):
+            return None
+        return self._credential.hidden(shown[:LONGEST_TARGET])
 
 
 @contextmanager
@@ -249,20 +269,17 @@ def rest_asked_for(headers: Mapping[str, str]) -> float | None:
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _meant(error: Refused, asked: str, credential: Credential) -> SourceRefused | SourceUnavailable:
-    match error.status:
-        case httpx.codes.UNAUTHORIZED | httpx.codes.FORBIDDEN:
-            said = f"{error.status}: {error.said}" if error.said else f"{error.status}"
-            return SourceRefused(f"TMDB refuses the credential, check {credential.variable} ({said})")
-        case httpx.codes.NOT_FOUND if error.said:
-            return Absent(f"{error}, asked for {asked}")
-        case _:
-            return SourceUnavailable(f"{error}, asked for {asked}")
+    if error.of_credential:
+        said = f"{error.status}: {error.said}" if error.said else f"{error.status}"
+        return SourceRefused(f"TMDB refuses the credential, check {credential.variable} ({said})")
+    kind = Absent if error.of_movie else SourceUnavailable
+    return kind(f"{error}, asked for {asked}")
 
 
 def _told(error: httpx.HTTPError | httpx.InvalidURL | Unusable, patience: Patience) -> str:

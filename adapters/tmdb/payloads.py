@@ -25,6 +25,9 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 BEST_VOTE = 10.0
 LONGEST_REASON = 200
 
+LARGEST_CODE = 99
+"""TMDB numbers its errors; there were 47 in 2025."""
+
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates: no store keeps them."""
 
@@ -176,15 +179,22 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     )
 
 
-def reason(body: object) -> str | None:
-    """What TMDB says of an error, on one short line; None if it is not TMDB that speaks."""
+def refusal(body: object) -> tuple[int | None, str | None]:
+    """The status code and the reason of TMDB's own error body, the reason on one short line.
+
+    Each is None if it is missing; so are both for a body that TMDB did not write.
+    """
     try:
-        said = msgspec.convert(body, RefusalPayload)
+        payload = msgspec.convert(body, RefusalPayload)
     except msgspec.ValidationError:
-        return None
-    sentences = said.errors if isinstance(said.errors, list) else [said.status_message]
-    told = textwrap.shorten(" ".join(filter(None, map(_text, sentences))), LONGEST_REASON, placeholder=" …")
-    return told or (f"code {code}" if (code := _whole(said.status_code)) else None)
+        return None, None
+    code = _number(payload.status_code)
+    if code is not None and code > LARGEST_CODE:  # an HTTP status, by which proxies number their errors
+        return None, None
+    sentences = payload.errors if isinstance(payload.errors, list) else [payload.status_message]
+    texts = filter(None, map(_text, sentences))
+    reason = textwrap.shorten(" ".join(texts), LONGEST_REASON, placeholder=" …")
+    return code, reason or (f"code {code}" if code else None)
 
 
 def _shaped(body: object, kind: type[T]) -> T:

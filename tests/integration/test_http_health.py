@@ -126,7 +126,8 @@ REFUSED = ("degraded", "degraded", "source_refused")
         (Fault("too_many", seconds=60), UNAVAILABLE),
         (Fault("reset"), UNAVAILABLE),
         (Fault("html"), UNAVAILABLE),
-        (Fault("answer", status=401, body={}), REFUSED),
+        (Fault("answer", status=401, body={"status_code": 7}), REFUSED),
+        (Fault("firewall", status=403), UNAVAILABLE),
     ],
     ids=lambda value: value.label if isinstance(value, Fault) else "",
 )

@@ -170,10 +170,10 @@ def test_requests_to_tmdb_are_counted_by_what_came_of_them() -> None:
         "limited": Fault("too_many"),
         "server_error": Fault("server_error", status=503),
         "not_found": Fault("answer", status=404, body={}),
-        "other_status": Fault("answer", status=422, body={}),
         "connection_error": Fault("reset"),
         "unusable": Fault("html"),
-        "refused": Fault("answer", status=401, body={}),
+        "refused": Fault("answer", status=401, body={"status_code": 7}),
+        "other_status": Fault("firewall", status=401),
     }
     before = counted()
     with TmdbSimulator() as tmdb:

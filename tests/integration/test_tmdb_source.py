@@ -59,6 +59,18 @@ PASSING = [
     Fault("answer", status=200, body=None, name="null"),
 ]
 LASTING = [Fault("answer", status=status, body={"status_code": 1}) for status in (400, 404, 405, 422, 302)]
+FOREIGN = [
+    Fault("firewall"),
+    Fault("answer", body=None),
+    Fault("answer", body="Forbidden"),
+    Fault("answer", body={"message": "Forbidden"}),
+    Fault("answer", body={"errors": ["Blocked by policy 12"]}),
+    Fault("answer", body={"status_code": 403, "status_message": "Blocked by policy 12"}),
+    Fault("answer", body={"success": False}),
+    Fault("gzip_garbage"),
+    Fault("truncated_body"),
+]
+"""Bodies of a 401 or 403 that TMDB did not write, or of which nothing arrived."""
 
 
 def label(fault: Fault) -> str:
@@ -376,6 +388,48 @@ class TestWaits:
     def test_retry_after_is_read_leniently(self, headers: dict[str, str], seconds: float | None) -> None:
         assert client.rest_asked_for(headers) == seconds
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault("too_many", seconds=0),
+            Fault("too_many", seconds=-3600, as_date=True),
+            *(Fault("too_many", header=text) for text in ("0", "-5", "nan", "soon", "", "0.0")),
+            Fault("too_many", header="Thu, 01 Jan 1970 00:00:00 GMT"),
+        ],
+        ids=lambda fault: str(fault.header if fault.header is not None else fault.seconds),
+    )
+    def test_a_retry_after_that_asks_for_nothing_uses_up_no_try(
+        self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
+    ) -> None:
+        waits = Waits()
+        tmdb.misbehave(fault)
+        with pytest.raises(SourceUnavailable, match="answered 429"):
+            connect(pause=waits, patience=Patience()).popular(1)
+
+        for wait, least in zip(waits, [0.5, 1, 2, 4], strict=True):
+            assert least <= wait <= least + 0.25
+
+    @pytest.mark.parametrize("text", ["9" * 400, "86400", "Fri, 31 Dec 9999 23:59:59 GMT"])
+    def test_an_enormous_retry_after_is_bounded(
+        self, tmdb: TmdbSimulator, connect: Connect, text: str
+    ) -> None:
+        waits = Waits()
+        tmdb.misbehave(Fault("too_many", header=text, times=1))
+        connect(pause=waits, patience=Patience()).popular(1)
+
+        assert waits == [60]
+
+    def test_a_retry_after_shorter_than_our_own_wait_does_not_shorten_it(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
+        waits = Waits()
+        tmdb.misbehave(Fault("too_many", header="3"))
+        with pytest.raises(SourceUnavailable):
+            connect(pause=waits, patience=Patience()).popular(1)
+
+        for wait, least in zip(waits, [3, 3, 3, 4], strict=True):
+            assert least <= wait <= least + 0.25
+
     def test_without_it_waits_double_with_jitter_up_to_the_longest(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
@@ -565,18 +619,58 @@ class TestRefusal:
 
             assert [request.credential for request in tmdb.log] == ["bearer", "api_key", "bearer"]
 
-    @pytest.mark.parametrize("kind", ["answer", "gzip_garbage", "truncated_body"])
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refusal_without_words_is_one_too(
-        self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, kind: str
+    def test_tmdbs_own_refusal_needs_no_words(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int
     ) -> None:
-        tmdb.misbehave(
-            Fault("answer", status=status, body="<html>"), *([] if kind == "answer" else [Fault(kind)])
-        )
-        with pytest.raises(SourceRefused, match=rf"check TMDB_ACCESS_TOKEN \({status}\)"):
+        tmdb.misbehave(Fault("answer", status=status, body={"status_code": 10}))
+        with pytest.raises(SourceRefused, match=rf"check TMDB_ACCESS_TOKEN \({status}: code 10\)"):
             source.genres()
 
         assert tmdb.requests == 1
+
+    @pytest.mark.parametrize("fault", FOREIGN, ids=lambda fault: f"{fault.kind}_{fault.body!s:.20}")
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refusal_that_tmdb_did_not_write_is_not_one_of_the_credential(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, fault: Fault
+    ) -> None:
+        number = numbers(tmdb)[0]
+        struck = [Fault("answer", path=f"/movie/{number}[?]", status=status, body={"status_code": 7})]
+        if fault.kind in ("answer", "firewall"):
+            struck = []
+        tmdb.misbehave(*struck, replace(fault, path=f"/movie/{number}[?]", status=status))
+        answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
+
+        reason = f"{status} was answered by something other than TMDB, such as a firewall or a proxy"
+        assert answers.pop(number) == Unread(number, f"{reason}, asked for /movie/{number}")
+        assert {type(answer) for answer in answers.values()} == {MovieFacts}
+        assert tmdb.requests == len(answers) + (1 if status == 401 else 5)
+
+    def test_a_firewalls_403_may_pass(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+        tmdb.misbehave(Fault("firewall", status=403, times=4))
+
+        assert len(source.popular(1).movies) == 20
+        assert tmdb.requests == 5
+
+    @pytest.mark.parametrize(
+        "body",
+        [{"errors": ["not found"]}, {"status_message": "no route"}, {"status_code": 404}, {"status_code": 7}],
+    )
+    def test_only_tmdb_can_say_that_a_movie_is_gone(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, body: object
+    ) -> None:
+        tmdb.misbehave(Fault("answer", status=404, body=body))
+        (answer,) = source.details([603])
+
+        assert isinstance(answer, Unread)
+
+    @pytest.mark.parametrize("code", [6, 34])
+    def test_it_says_so_by_one_of_two_codes(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, code: int
+    ) -> None:
+        tmdb.misbehave(Fault("answer", status=404, body={"status_code": code}))
+
+        assert list(source.details([603])) == [Gone(603)]
 
     def test_a_refusal_ends_the_reading_of_movies_at_once(
         self, tmdb: TmdbSimulator, connect: Connect
@@ -602,6 +696,55 @@ class TestRefusal:
         assert tmdb.requests == 0
 
 
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize(
+        ("location", "shown"),
+        [
+            ("https://portal.example/login", "https://portal.example/login"),
+            ("//portal.example:8443/login", "http://portal.example:8443/login"),
+            (f"https://portal.example/a?api_key={KEY}&next=1#top", "https://portal.example/a"),
+            (f"https://ann:{TOKEN}@portal.example/a", "https://portal.example/a"),
+            (f"https://portal.example/{TOKEN}/a", "https://portal.example/***/a"),
+        ],
+    )
+    def test_a_redirect_names_its_target_without_secrets_and_is_not_followed(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, location: str, shown: str
+    ) -> None:
+        tmdb.misbehave(Fault("redirect", status=status, header=location))
+        with pytest.raises(SourceUnavailable) as caught:
+            source.popular(1)
+
+        assert str(caught.value) == (
+            f"TMDB answered {status}, a redirect to {shown}: check TMDB_BASE_URL, "
+            "asked for /movie/popular?page=1"
+        )
+        assert tmdb.requests == 1
+
+    def test_the_credential_is_sent_to_no_other_host(self, connect: Connect) -> None:
+        with (
+            TmdbSimulator(catalogue=make_catalogue(5)) as other,
+            TmdbSimulator(
+                faults=[Fault("redirect", status=302, header=f"{other.url}/genre/movie/list")]
+            ) as tmdb,
+        ):
+            for token in (TOKEN, None):
+                with pytest.raises(SourceUnavailable, match=f"a redirect to {other.url}/genre/movie/list"):
+                    connect(base_url=tmdb.url, access_token=token).genres()
+
+            assert (tmdb.requests, other.requests) == (2, 0)
+
+    @pytest.mark.parametrize("location", ["", "http://[::1", "x" * 1000])
+    def test_a_target_that_is_none_or_endless_does_no_harm(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource, location: str
+    ) -> None:
+        tmdb.misbehave(Fault("redirect", status=302, header=location))
+        with pytest.raises(SourceUnavailable, match="TMDB") as caught:
+            source.popular(1)
+
+        assert len(str(caught.value)) < 350
+
+
 class TestSecrets:
     @pytest.mark.parametrize(("token", "key"), [(TOKEN, None), (None, KEY)])
     def test_no_log_no_error_and_no_repr_holds_the_credential(
@@ -618,6 +761,7 @@ class TestSecrets:
         source = connect(access_token=token, api_key=key, patience=replace(HASTY, tries=1))
         echo = {"status_message": f"You said api_key={TOKEN} and {KEY}"}
         echoes = [Fault("answer", status=status, body=echo) for status in (400, 401, 500)]
+        echoes += [Fault("answer", status=401, body=echo | {"status_code": 7})]
         errors = []
         for fault in [*PASSING, *LASTING, *echoes]:
             tmdb.misbehave(fault)

@@ -31,16 +31,22 @@ class Fault:
     target is counted for itself: `nth=1, times=1, per_target=True` makes every request fail once.
 
     What, by `kind`:
-      too_many       429; Retry-After of `seconds`, as a date if `as_date`, absent if `seconds` is None
+      too_many       429; Retry-After of `seconds`, as a date if `as_date`, or the text `header`; else absent
       limit          too_many for what comes above `rate` requests in a second
       server_error   `status` 500, 502, 503 or 504 with TMDB's body, or with none if `empty`
       answer         any `status` with `body` as JSON
       slow_headers, slow_body   `seconds` before the head; over the body
       truncated_body, short_body   half the JSON, with the right Content-Length; with that of the whole
       gzip_garbage, html   what is not gzip though it says so; a proxy's page, with 200
+      firewall       a proxy's page with any `status`
+      redirect       `status`, such as 302, to the address `header`
       reset, reset_in_body, hang_up   RST before the head; amid the body; a close without an answer
       gone           404 for the movies in `ids` (numbers or IMDb ids)
       item_…         spoils item number `item` of a page: see ITEM_SPOILS
+      values         `key` is `body` in every movie, or in those of `ids`: rows of lists and own pages
+      page_value     `key` of a page itself is `body`
+      genres         the list of genres is `body`
+      empty_page     a page without results
       results_not_a_list   the page's results are an object
       shift          when a popular page has been read, the list moves `by` places (see Catalogue.shift)
     """
@@ -55,6 +61,8 @@ class Fault:
     per_target: bool = False
     seconds: float | None = None
     as_date: bool = False
+    header: str | None = None
+    key: str = ""
     status: int = 500
     body: Any = None
     empty: bool = False
@@ -151,8 +159,14 @@ class _Rule:
             case kind if kind in ITEM_SPOILS:
                 items, place = _items(answer), self.fault.item
                 return -len(items) <= place < len(items) and isinstance(items[place], dict)
-            case "results_not_a_list":
+            case "results_not_a_list" | "empty_page":
                 return bool(_items(answer))
+            case "values":
+                return any(map(self._meant, _movies(answer)))
+            case "page_value":
+                return "results" in _page(answer)
+            case "genres":
+                return target.startswith("/3/genre/movie/list")
             case _:
                 return True
 
@@ -167,6 +181,9 @@ class _Rule:
             return False
         self._struck[scope] += 1
         return True
+
+    def _meant(self, movie: Record) -> bool:
+        return not self._ids or str(movie.get("id")) in self._ids
 
     def _drawn(self, target: str) -> bool:
         return Random(f"{self.fault.seed} {target} {self._turns[target]}").random() < self.fault.probability
@@ -186,6 +203,8 @@ def _too_many(answer: Answer, fault: Fault) -> Answer:
         # A date has whole seconds: the next one, that it may not be earlier than was meant.
         date = formatdate(math.ceil(time.time() + fault.seconds), usegmt=True)
         headers += (("retry-after", date if fault.as_date else str(math.ceil(fault.seconds))),)
+    elif fault.header is not None:
+        headers += (("retry-after", fault.header),)
     return replace(answer, status=429, body=refusal(25).body, headers=headers)
 
 
@@ -224,6 +243,30 @@ def _spoil_item(answer: Answer, fault: Fault) -> Answer:
     return replace(answer, body=encoded(_page(answer) | {"results": items}))
 
 
+def _movies(answer: Answer) -> list[Record]:
+    """The movies of an answer: rows of a list, or the one whose own page it is."""
+    page = _page(answer) if answer.status == 200 else {}
+    rows = page["results"] if isinstance(page.get("results"), list) else [page]
+    return [row for row in rows if isinstance(row, dict) and "id" in row]
+
+
+def _values(answer: Answer, fault: Fault) -> Answer:
+    page = _page(answer)
+    names = {str(name) for name in fault.ids}
+    for row in page["results"] if isinstance(page.get("results"), list) else [page]:
+        if isinstance(row, dict) and (not names or str(row.get("id")) in names):
+            row[fault.key] = fault.body
+    return replace(answer, body=encoded(page))
+
+
+def _page_value(answer: Answer, fault: Fault) -> Answer:
+    return replace(answer, body=encoded(_page(answer) | {fault.key: fault.body}))
+
+
+def _redirect(answer: Answer, fault: Fault) -> Answer:
+    return replace(answer, status=fault.status, body=b"", headers=(HTML, ("location", fault.header or "")))
+
+
 def _results_not_a_list(answer: Answer, _: Fault) -> Answer:
     numbered = {str(place): item for place, item in enumerate(_items(answer))}
     return replace(answer, body=encoded(_page(answer) | {"results": numbered}))
@@ -250,12 +293,18 @@ STRIKES: Mapping[str, Callable[[Answer, Fault], Answer]] = {
     "truncated_body": lambda answer, _: replace(answer, body=_half(answer)),
     "short_body": lambda answer, _: replace(answer, sent=len(_half(answer)), ending="close"),
     "gzip_garbage": _gzip_garbage,
+    "firewall": lambda answer, fault: replace(answer, status=fault.status, body=PROXY_PAGE, headers=(HTML,)),
+    "redirect": _redirect,
     "html": lambda answer, _: replace(answer, status=200, body=PROXY_PAGE, headers=(HTML,)),
     "reset": lambda answer, _: replace(answer, silent=True, ending="reset"),
     "reset_in_body": lambda answer, _: replace(answer, sent=len(_half(answer)), ending="reset"),
     "hang_up": lambda answer, _: replace(answer, silent=True, ending="close"),
     "gone": lambda answer, _: replace(answer, status=404, body=refusal(34).body, headers=(JSON,)),
     **dict.fromkeys(ITEM_SPOILS, _spoil_item),
+    "values": _values,
+    "page_value": _page_value,
+    "genres": lambda answer, fault: replace(answer, status=200, body=encoded({"genres": fault.body})),
+    "empty_page": lambda answer, _: replace(answer, body=encoded(_page(answer) | {"results": []})),
     "results_not_a_list": _results_not_a_list,
     "shift": lambda answer, _: answer,  # what moves is the catalogue, once the page has left
 }

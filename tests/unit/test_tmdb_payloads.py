@@ -307,34 +307,42 @@ class TestBodies:
         assert [movie.title for movie in page.movies] == ["A", "\ufffd\ufffd\ufffdB\ufffd"]
 
     @pytest.mark.parametrize(
-        ("body", "said"),
+        ("body", "code", "reason"),
         [
-            ({"success": False, "status_code": 34, "status_message": "Not\n found. "}, "Not found."),
-            ({"errors": ["page must be less than 500", None, "x"]}, "page must be less than 500 x"),
-            ({"status_code": 25}, "code 25"),
-            ({"status_code": "?"}, None),
-            ({"errors": []}, None),
-            ({"message": "Not Found"}, None),
-            ("Not Found", None),
-            (None, None),
+            ({"success": False, "status_code": 34, "status_message": "Not\n found. "}, 34, "Not found."),
+            ({"status_code": 7, "status_message": "No."}, 7, "No."),
+            ({"errors": ["page must be less than 500", None, "x"]}, None, "page must be less than 500 x"),
+            ({"status_code": 25}, 25, "code 25"),
+            ({"status_code": 99}, 99, "code 99"),
+            ({"status_code": 100, "status_message": "Continue"}, None, None),
+            ({"status_code": 403, "status_message": "Blocked by policy"}, None, None),
+            ({"status_code": "7", "status_message": "Blocked"}, None, "Blocked"),
+            ({"status_code": True}, None, None),
+            ({"status_code": "?"}, None, None),
+            ({"errors": []}, None, None),
+            ({"message": "Not Found"}, None, None),
+            ("Not Found", None, None),
+            (None, None, None),
         ],
     )
-    def test_the_reason_of_an_error_is_what_tmdb_says(self, body: object, said: str | None) -> None:
-        assert payloads.reason(body) == said
+    def test_the_code_and_the_reason_of_an_error_are_tmdbs(
+        self, body: object, code: int | None, reason: str | None
+    ) -> None:
+        assert payloads.refusal(body) == (code, reason)
 
     def test_a_long_reason_is_cut(self) -> None:
-        told = payloads.reason({"status_message": "word " * 1_000})
+        _, reason = payloads.refusal({"status_message": "word " * 1_000})
 
-        assert told
-        assert len(told) <= 200
-        assert told.endswith("…")
+        assert reason
+        assert len(reason) <= 200
+        assert reason.endswith("…")
 
 
 class TestAnything:
     @given(anything | pages | rows)
     def test_arbitrary_json_is_read_or_refused_by_name(self, value: Any) -> None:
         body = payloads.decoded(json.dumps(value).encode())
-        payloads.reason(body)
+        payloads.refusal(body)
         for reading in (payloads.listed, payloads.changed, payloads.detail):
             with suppress(Unusable):
                 reading(body, 1)
