@@ -1,11 +1,14 @@
-"""What needs no technology: the machine's own time and chance, and copies that nobody keeps."""
+"""What needs no technology: time and chance of the machine, and stand-ins for a cache and a job queue."""
 
 import secrets
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from typing import NoReturn
 
-from domain.ids import MovieId, UserId
+from domain.ids import MovieId, RunId, UserId
+from domain.ports import QueueUnavailable
+from domain.sync import Entity
 
 
 def now() -> datetime:
@@ -30,3 +33,20 @@ class NoCopies:
 
     def everything(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+
+class NoJobs:
+    """Jobs where there is no queue."""
+
+    def sync(self, entity: Entity, run: RunId) -> None:  # noqa: ARG002
+        self._refuse()
+
+    def is_pending(self, run: RunId) -> bool:  # noqa: ARG002
+        self._refuse()
+
+    def waiting(self) -> int:
+        self._refuse()
+
+    @staticmethod
+    def _refuse() -> NoReturn:
+        raise QueueUnavailable("there is none")

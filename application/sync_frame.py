@@ -5,6 +5,7 @@ run may be set down before anybody does it: then its lock is held in the name of
 finds it there takes it over.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from domain.ports import (
     Changes,
     Clock,
     GenreRepository,
+    Jobs,
     Locks,
     MovieRepository,
     MovieSource,
@@ -34,8 +36,10 @@ HEARTBEAT = LOCK_LASTS / 3
 LONGEST_WAIT = LOCK_LASTS * 2
 """Clocks of two hosts may differ, but not by so much that a worker's time seems longer than this."""
 
-QUEUED_FOR = timedelta(minutes=15)
-"""A run that no worker has taken up by then no longer keeps others from beginning: its job may be lost."""
+QUEUE_LEASE = timedelta(seconds=10)
+"""How long a run that was just enqueued keeps others away without question. After that the queue is asked
+whether it still has the job: if not, the job was lost and the run makes way.
+"""
 
 GLANCE = timedelta(seconds=0.2)
 """How often a newcomer looks whether the holder still lives."""
@@ -46,6 +50,8 @@ HOPELESS = 3
 DIED = "its process died"
 NOT_TAKEN_UP = "no worker took it up"
 """What has become of a run that is open and has lost its lock."""
+
+log = logging.getLogger(__name__)
 
 Watch = Callable[[SyncRun], None]
 """Told of a run's record whenever it has changed."""
@@ -127,6 +133,7 @@ class SyncFrame:
     source: MovieSource
     runs: SyncRunRepository
     locks: Locks
+    jobs: Jobs
     changes: Changes
     clock: Clock
     new_id: NewId
@@ -157,12 +164,13 @@ class SyncFrame:
         """Put a run on record that somebody else is to do, and hold its lock for the queue.
 
         It is to be queued within; if that fails it is cancelled, so that a job that was queued all the same
-        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already.
+        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already, and
+        QueueUnavailable if nobody can tell whether one still waits.
         """
         fresh = self._fresh(entity)
         name, holder = lock_of(entity), in_queue(fresh.id)
-        idle = self._left_in_queue(fresh, holder, QUEUED_FOR)
-        if not idle and self.locks.acquire(name, holder, QUEUED_FOR) is not None:
+        idle = self._taken_from_queue(fresh, holder, QUEUE_LEASE, self.jobs.is_pending)
+        if not idle and self.locks.acquire(name, holder, QUEUE_LEASE) is not None:
             raise SyncRunning(entity)
         with ExitStack() as undo:
             undo.callback(self.let_go, fresh)
@@ -183,14 +191,26 @@ class SyncFrame:
     def _fresh(self, entity: Entity) -> SyncRun:
         return SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
 
-    def _left_in_queue(self, fresh: SyncRun, holder: str, ttl: timedelta) -> bool:
-        """Take over the lock of a run that was set down so long ago that its time is over, if no worker has
-        taken it up; whether the lock is ours now.
+    def _taken_from_queue(
+        self, fresh: SyncRun, holder: str, ttl: timedelta, is_pending: Callable[[RunId], bool]
+    ) -> bool:
+        """Take over the lock of an enqueued run whose job was lost; whether the lock is ours now.
+
+        Raises SyncRunning if the job still waits for a worker, or was enqueued only just now.
         """
-        last = self.runs.latest(fresh.entity)
-        if last is None or not last.running or fresh.started_at - last.started_at < QUEUED_FOR:
+        last, name = self.runs.latest(fresh.entity), lock_of(fresh.entity)
+        if last is None or not last.running or not self.locks.renew(name, in_queue(last.id), QUEUE_LEASE):
             return False
-        return self.locks.pass_on(lock_of(fresh.entity), in_queue(last.id), holder, ttl)
+        if fresh.started_at - last.started_at < QUEUE_LEASE or is_pending(last.id):
+            raise SyncRunning(fresh.entity)
+        return self.locks.pass_on(name, in_queue(last.id), holder, ttl)
+
+    def _is_known_to_be_pending(self, run: RunId) -> bool:
+        """Whether the queue has the run's job. While the queue is away, its runs keep nobody waiting."""
+        try:
+            return self.jobs.is_pending(run)
+        except QueueUnavailable:
+            return False
 
     def _on_record(self, fresh: SyncRun, end: str) -> SyncRun:
         """Add a run; `end` is what has become of the one before, if that is still open."""
@@ -230,7 +250,7 @@ class SyncFrame:
                 yield self.runs.get(queued)
             return
         fresh = self._fresh(entity)
-        idle = self._left_in_queue(fresh, fresh.id, LOCK_LASTS)
+        idle = self._taken_from_queue(fresh, fresh.id, LOCK_LASTS, self._is_known_to_be_pending)
         if not idle:
             self._acquire(entity, name, fresh.id)
         with self._holding(name, fresh.id):
@@ -240,8 +260,8 @@ class SyncFrame:
     def _holding(self, name: str, holder: RunId) -> Iterator[None]:
         """Keep a lock that was acquired, and give it back at the end."""
         over = Event()
-        Thread(target=self._beat, args=(name, holder, over), daemon=True).start()
         try:
+            Thread(target=self._beat, args=(name, holder, over), name="sync-lock", daemon=True).start()
             yield
         finally:
             over.set()
@@ -249,9 +269,7 @@ class SyncFrame:
                 self.locks.release(name, holder)
 
     def _acquire(self, entity: Entity, name: str, holder: RunId) -> None:
-        """Wait for a silent holder's time to end; one that renews it lives, and is left alone. So is the
-        queue, whose time is longer than anybody would wait.
-        """
+        """Wait for a silent holder's time to end; one that renews it lives, and is left alone."""
         expected = ends = self.locks.acquire(name, holder, LOCK_LASTS)
         while ends is not None:
             if ends != expected or ends - self.clock() > LONGEST_WAIT:
@@ -263,5 +281,9 @@ class SyncFrame:
         """Say that the holder lives, until it is over or the lock is another's."""
         ours = True
         while ours and not over.wait(HEARTBEAT.total_seconds()):
-            with suppress(StorageUnavailable):  # a beat missed; the next may come in time
+            try:
                 ours = self.locks.renew(name, holder, LOCK_LASTS)
+            except StorageUnavailable:  # a beat missed; the next may come in time
+                continue
+            except Exception:
+                log.exception("Unexpected error while the lock %s is renewed; it is tried again", name)

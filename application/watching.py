@@ -1,5 +1,6 @@
 """Watching over the place: what is asked of things far away, and figures for whoever draws curves."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ READINGS_HOLD = 5.0
 """Seconds for which figures are as good as new: whoever draws curves asks less often."""
 
 
+log = logging.getLogger(__name__)
+
+
 class NoWordYet(Unavailable):
     """It was asked, and has not answered so far."""
 
@@ -36,6 +40,17 @@ class NoWordYet(Unavailable):
 
     def __str__(self) -> str:
         return "The source of movies has not answered yet"
+
+
+@dataclass(eq=False)
+class ProbeFailed(Unavailable):
+    """Asking failed in a way that it never should: a bug, of which the log has more."""
+
+    code: ClassVar[str] = "source_unavailable"
+    error: str
+
+    def __str__(self) -> str:
+        return f"The source of movies could not be asked: unexpected {self.error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,9 @@ class LastWord:
             self._ask()
         except Unavailable as problem:
             return Word(self._stopwatch() - began, problem)
+        except Exception as error:
+            log.exception("Unexpected error while the source is asked how it is")
+            return Word(self._stopwatch() - began, ProbeFailed(type(error).__name__))
         return Word(self._stopwatch() - began)
 
 

@@ -56,6 +56,10 @@ class Child:
         except (OSError, subprocess.SubprocessError, MatineeError) as error:
             self.postpone(f"cannot be started: {error}")
             return
+        except Exception as error:  # a bug must not end the other processes
+            logger.exception("unexpected error while %s is started", self.name)
+            self.postpone(f"cannot be started: unexpected {type(error).__name__}")
+            return
         if self.process.stdout:
             os.set_blocking(self.process.stdout.fileno(), False)
         logger.info("%s runs as process %d", self.name, self.process.pid)

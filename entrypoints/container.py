@@ -1,8 +1,9 @@
 """The composition root: the only place that knows which adapter stands behind which port."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -101,7 +102,37 @@ from entrypoints.settings import Settings
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which processes that are scraped as one know the directory that they share."""
 
+log = logging.getLogger("matinee.container")
+
 T = TypeVar("T")
+
+
+class Closing:
+    """Closes what was opened, the last first, each though another cannot be closed.
+
+    By then the work is done: what goes wrong is logged, and does not fail it.
+    """
+
+    def __init__(self) -> None:
+        self._opened: list[tuple[str, Callable[[], object]]] = []
+
+    def add(self, what: str, close: Callable[[], object]) -> None:
+        """Have something closed at the end."""
+        self._opened.append((what, close))
+
+    def close(self) -> None:
+        """Close everything that was added."""
+        with ExitStack() as stack:
+            for what, close in self._opened:
+                stack.callback(self._close, what, close)
+            self._opened = []
+
+    @staticmethod
+    def _close(what: str, close: Callable[[], object]) -> None:
+        try:
+            close()
+        except Exception:
+            log.warning("%s cannot be closed", what, exc_info=True)
 
 
 class Stores(Store, Protocol):
@@ -138,8 +169,14 @@ def open_meter() -> PrometheusMeter:
     return PrometheusMeter(Path(shared) if shared else None, memory=held_by)
 
 
-def open_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
+def open_store(settings: Settings, clock: Clock, meter: Meter, closing: Closing) -> Stores:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
+    store = _chosen_store(settings, clock, meter)
+    closing.add("the store", store.close)
+    return store
+
+
+def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
     if settings.mongodb_uri:
         if find_spec("pymongo") is None:
             raise MongoMissing
@@ -154,9 +191,13 @@ def redis_address(settings: Settings) -> str | None:
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_link(address: str | None, meter: Meter) -> RedisLink | None:
+def open_link(address: str | None, meter: Meter, closing: Closing) -> RedisLink | None:
     """The way to Redis, if there is one; nothing is connected before it is used."""
-    return RedisLink(address, forget=forget_everything, meter=meter) if address else None
+    if not address:
+        return None
+    link = RedisLink(address, forget=forget_everything, meter=meter)
+    closing.add("the link to Redis", link.close)
+    return link
 
 
 def ping_of(link: RedisLink | None) -> Ping | None:
@@ -176,8 +217,14 @@ def answers_over(
     return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
-def open_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
+def open_source(settings: Settings, link: RedisLink | None, meter: Meter, closing: Closing) -> MovieSource:
     """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
+    source = _chosen_source(settings, link, meter)
+    closing.add("the source of movies", source.close)
+    return source
+
+
+def _chosen_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
     return TmdbMovieSource(
@@ -201,9 +248,11 @@ class Queued(Jobs, Protocol):
     def close(self) -> None: ...
 
 
-def open_queue(settings: Settings, redis: str | None) -> Queued:
+def open_queue(settings: Settings, redis: str | None, closing: Closing) -> Queued:
     """The job queue, which is none if there is no address for it."""
-    return RqJobs(settings.queue_url or redis)
+    queue = RqJobs(settings.queue_url or redis)
+    closing.add("the job queue", queue.close)
+    return queue
 
 
 def signing_secret(settings: Settings) -> bytes:
@@ -227,14 +276,15 @@ class Container(DeclarativeContainer):
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
+    closing: Provider[Closing] = providers.Singleton(Closing)
     meter: Provider[Metrics] = providers.Singleton(open_meter)
-    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter)
+    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter, closing)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
-    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, closing)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)
     counter: Provider[RedisLimits] = providers.Singleton(RedisLimits, link, redis)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter)
-    jobs: Provider[Queued] = providers.Singleton(open_queue, settings, redis)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter, closing)
+    jobs: Provider[Queued] = providers.Singleton(open_queue, settings, redis, closing)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -252,7 +302,14 @@ class Container(DeclarativeContainer):
     )
 
     frame: Provider[SyncFrame] = providers.Factory(
-        SyncFrame, source=source, runs=runs, locks=locks, changes=changes, clock=clock, new_id=new_id
+        SyncFrame,
+        source=source,
+        runs=runs,
+        locks=locks,
+        jobs=jobs,
+        changes=changes,
+        clock=clock,
+        new_id=new_id,
     )
     sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
     sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
@@ -394,15 +451,10 @@ class Container(DeclarativeContainer):
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Container]:
-    """A container whose store is open and up to date; all is closed at the end, the last opened first."""
+    """A container whose store is open and up to date. What was opened is closed at the end, last first."""
     container = Container(settings=providers.Object(settings))
-    store = container.store()
     try:
-        store.prepare()
+        container.store().prepare()
         yield container
     finally:
-        container.jobs().close()
-        container.source().close()
-        if link := container.link():
-            link.close()
-        store.close()
+        container.closing().close()

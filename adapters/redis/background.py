@@ -22,10 +22,13 @@ class Stop:
     """Whether, and since when, this process has been told to stop.
 
     A handler of signals may come at any moment, so it touches no lock: it sets a time and writes to a pipe.
+    The pipe wakes the process that made it. A forked process has a flag of its own and leaves the pipe
+    alone, or its parent would never wait again.
     """
 
     def __init__(self) -> None:
         self._told_at: float | None = None
+        self._owner = os.getpid()
         self._reading, self._writing = os.pipe()
 
     @property
@@ -42,7 +45,8 @@ class Stop:
         """Tell, and wake whoever waits; once is enough."""
         if self._told_at is None:
             self._told_at = monotonic()
-            os.write(self._writing, b".")
+            if os.getpid() == self._owner:
+                os.write(self._writing, b".")
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until told."""
@@ -71,20 +75,25 @@ def stopped_by_signals(stop: Stop, then: Callable[[], None] = lambda: None) -> I
 
 
 def turns(turn: Callable[[], None], stop: Stop, log: logging.Logger) -> bool:
-    """Do turns until told to stop; return whether Redis was there at the last.
+    """Do turns until told to stop; return whether the last one succeeded.
 
-    A turn may raise whatever redis-py raises. The beginning and the end of an outage are told once each.
+    A turn may raise anything: the loop goes on after a pause, which doubles each time. The beginning and the
+    end of an outage of Redis are logged once each, every other error with its traceback.
     """
-    rest = 0.0
+    rest, away = 0.0, False
     while not stop.told:
         try:
             turn()
         except (RedisError, OSError) as error:
-            log.log(logging.DEBUG if rest else logging.WARNING, "The job queue is away: %s", error)
-            rest = min(rest * 2 or FIRST_REST, LONGEST_REST)
-            stop.wait(rest)
+            log.log(logging.DEBUG if away else logging.WARNING, "The job queue is away: %s", error)
+            away = True
+        except Exception:
+            log.exception("Unexpected error in the background; it goes on")
         else:
-            if rest:
+            if away:
                 log.warning("The job queue is back")
-            rest = 0.0
+            rest, away = 0.0, False
+            continue
+        rest = min(rest * 2 or FIRST_REST, LONGEST_REST)
+        stop.wait(rest)
     return not rest

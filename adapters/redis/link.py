@@ -27,6 +27,9 @@ from domain.ports import UNMETERED, Meter
 PROBED_EVERY = 0.1
 """Seconds between two looks whether Redis is back."""
 
+PROBED_AFTER_ERROR = 2.0
+"""Seconds until the next look after an error that no client should raise: each is logged."""
+
 PROBE = "link:probe"
 """What is written to see whether Redis takes writes: one that takes none cannot be told of changes."""
 
@@ -225,7 +228,12 @@ class RedisLink:
                 return
             self._absence, self._since = self._masked(error), monotonic()
         log.warning("Redis is away: %s", self._absence)
-        Thread(target=self._watch, name="redis-probe", daemon=True).start()
+        try:
+            Thread(target=self._watch, name="redis-probe", daemon=True).start()
+        except RuntimeError as failure:  # no more threads: the next call that fails tries again
+            log.warning("Redis cannot be watched: %s", failure)
+            with self._lock:
+                self._missed, self._absence = True, None
 
     def _watch(self) -> None:
         rest = PROBED_EVERY / 10  # it may have been no more than a hiccup
@@ -234,6 +242,10 @@ class RedisLink:
             try:
                 returned = self._returned()
             except FAILURES:
+                continue
+            except Exception:  # nobody else would ever find Redis back
+                log.exception("Unexpected error while Redis is probed; it is probed again")
+                rest = PROBED_AFTER_ERROR
                 continue
             if returned:
                 log.info("Redis is back after %.1f s", monotonic() - self._since)

@@ -1,15 +1,17 @@
 """The job queue, kept by RQ: what a job is, how it is put there, and how often it is tried."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from inspect import isfunction
+from time import time
 from typing import Any
 
 from redis import Redis, RedisError
 from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -84,6 +86,52 @@ class OwnJob(Job):
         raise NotOurs(self.func_name)
 
 
+def job_of(run: RunId) -> str:
+    """The id of the job of a run that is on record."""
+    return f"{QUEUE}-sync-{run}"
+
+
+def is_pending(client: Redis, job: str) -> bool:
+    """Whether a job waits in the queue, is being handed to a worker, or is done by one that lives."""
+    queue = queue_in(client)
+    with client.pipeline() as pipeline:
+        pipeline.lpos(queue.key, job)
+        pipeline.lpos(queue.intermediate_queue_key, job)
+        pipeline.zrangebyscore(queue.started_job_registry.key, time(), "+inf")
+        in_queue, in_hand, living = pipeline.execute()
+    if in_queue is not None or in_hand is not None:
+        return True
+    return any(execution.startswith(f"{job}:".encode()) for execution in living)
+
+
+PUT_BACK = """
+local taken = redis.call('LREM', KEYS[1], 0, ARGV[1]) > 0
+if not taken or redis.call('HGET', KEYS[3], 'status') ~= 'queued' then return 0 end
+if redis.call('LPOS', KEYS[2], ARGV[1]) then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[1])
+return 1
+"""
+"""Return a job that a worker took and never began to the head of the queue, in one step."""
+
+
+def put_back(client: Redis, job: str) -> bool:
+    """Return a job that was taken from the queue and never begun; whether it was one."""
+    queue = queue_in(client)
+    keys = (queue.intermediate_queue_key, queue.key, OwnJob.key_for(job))
+    return bool(client.eval(PUT_BACK, len(keys), *keys, job))
+
+
+def stranded(client: Redis) -> list[str]:
+    """The jobs that were taken from the queue and not begun, though no living worker has them."""
+    queue = queue_in(client)
+    with client.pipeline() as pipeline:
+        pipeline.lrange(queue.intermediate_queue_key, 0, -1)
+        pipeline.zrangebyscore(queue.started_job_registry.key, time(), "+inf")
+        taken, living = pipeline.execute()
+    held = {execution.rpartition(b":")[0] for execution in living}
+    return [job.decode(errors="replace") for job in taken if job not in held]
+
+
 def queue_in(client: Redis) -> Queue:
     """The queue of our jobs."""
     return Queue(QUEUE, connection=client, job_class=OwnJob, serializer=JSONSerializer)
@@ -115,8 +163,12 @@ class RqJobs:
         self._url = url
 
     def sync(self, entity: Entity, run: RunId) -> None:
+        with queue_errors(), suppress(DuplicateJobError):  # then it is queued already
+            put(self._client, f"{JOBS}.sync", str(entity), run, id=job_of(run))
+
+    def is_pending(self, run: RunId) -> bool:
         with queue_errors():
-            put(self._client, f"{JOBS}.sync", str(entity), run)
+            return is_pending(self._client, job_of(run))
 
     def waiting(self) -> int:
         with queue_errors():

@@ -25,10 +25,11 @@ from rq.queue import Queue
 from rq.registry import clean_registries
 from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
+from rq.utils import now
 from rq.worker_registration import clean_worker_registry
 
 from adapters.redis.background import Stop, stopped_by_signals, turns
-from adapters.redis.queue import QUEUE, NotOurs, OwnJob, connected
+from adapters.redis.queue import QUEUE, NotOurs, OwnJob, connected, put_back, stranded
 from domain.sync import SourceRefused
 
 ASKS_FOR = 1
@@ -40,11 +41,14 @@ PATIENCE = 2.0
 LOOKS_EVERY = 2
 """Seconds between two looks at a job in work, each of which shows that its worker lives."""
 
-MISSED_AFTER = 12
+MISSED_AFTER = 9
 """Seconds of silence after which a worker is dead, and its job another's."""
 
-TIDIES_EVERY = 5
+TIDIES_EVERY = 2
 """Seconds between two rounds of housekeeping."""
+
+STRANDED_AFTER = 1
+"""Seconds after which a job that was taken from the queue must have begun, where no living worker has it."""
 
 GRACE = 3.0
 """Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
@@ -76,6 +80,7 @@ class PatientWorker(Worker):
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._stop = Stop()
         self._tidied_at = float("-inf")
+        self._in_hand: str | None = None
         self._delayed = RQScheduler([QUEUE], connection=client, serializer=JSONSerializer)
 
     def run(self) -> None:
@@ -90,6 +95,7 @@ class PatientWorker(Worker):
 
     def _turn(self) -> None:
         """Look around, and do a job if there is one."""
+        self._let_go()
         if monotonic() - self._tidied_at >= TIDIES_EVERY:
             self._enrol()
             self._tidy()
@@ -99,7 +105,18 @@ class PatientWorker(Worker):
         except DequeueTimeout:
             return
         self.log.info("Job %s: %s", job.id, job.description)
+        self._in_hand = job.id
         self.execute_job(job, queue)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Put the job that was in hand back if its process never began it: Redis was away just then, and
+        nobody would look for it before its time as a job in work is over.
+        """
+        if self._in_hand and put_back(self.connection, self._in_hand):
+            self.log.warning("Job %s was not begun; it goes back to the queue", self._in_hand)
+            self._stop.wait(STRANDED_AFTER)  # whatever kept it from beginning may still be there
+        self._in_hand = None
 
     def _next_job(self) -> tuple[Job, Queue]:
         """Raises DequeueTimeout if none came within `ASKS_FOR`."""
@@ -130,9 +147,22 @@ class PatientWorker(Worker):
         (queue,) = self.queues
         clean_registries(queue)
         clean_worker_registry(queue)
-        queue.intermediate_queue.cleanup(self, queue)
+        self._put_back_stranded(queue)
         self._delayed.prepare_registries([QUEUE])
         self._delayed.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
+
+    def _put_back_stranded(self, queue: Queue) -> None:
+        """Return the jobs to the queue whose workers took them and died, or never heard that they have them.
+
+        RQ would wait for a minute before it does so.
+        """
+        taken = queue.intermediate_queue
+        for job in stranded(self.connection):
+            first_seen = None if taken.set_first_seen(job) else taken.get_first_seen(job)
+            if first_seen and (now() - first_seen).total_seconds() >= STRANDED_AFTER:
+                if put_back(self.connection, job):
+                    self.log.warning("Job %s was taken and not begun; it goes back to the queue", job)
+                self.connection.delete(taken.get_first_seen_key(job))
 
     def _interrupt_job(self) -> None:
         """Have the job in work unwind; have its process end if that takes too long."""

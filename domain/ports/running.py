@@ -128,6 +128,13 @@ class Jobs(Protocol):
         """Have a run that is on record done (`application.sync_runs.DoSync`)."""
         ...
 
+    def is_pending(self, run: RunId) -> bool:
+        """Whether the job of a run that was put here waits for a worker, or a living worker has it.
+
+        False means that it was lost, or is over.
+        """
+        ...
+
     def waiting(self) -> int:
         """How many jobs wait for a worker."""
         ...

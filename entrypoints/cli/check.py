@@ -37,8 +37,7 @@ def _examined(settings: Settings) -> int:
     try:
         return _told(container.doctor()(), Mask(secrets_of(settings)))
     finally:
-        container.source().close()
-        container.store().close()
+        container.closing().close()
 
 
 def _told(lines: Iterable[Line], mask: Mask) -> int:

@@ -152,6 +152,11 @@ class Background:
         with self.client() as client:
             return Queue(QUEUE, connection=client).get_job_ids()
 
+    def client_sees_a_worker(self) -> bool:
+        """Whether a worker has made itself known."""
+        with self.client() as client:
+            return bool(client.scard("rq:workers"))
+
     @contextmanager
     def client(self) -> Iterator[Redis]:
         client = connected(self.valkey.url)
@@ -179,6 +184,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def processor_time(pid: int) -> float:
+    """The seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def kill(pid: int) -> None:

@@ -1,5 +1,6 @@
 """Workers and schedulers, killed, stopped, and with Redis taken away from them."""
 
+import os
 import signal
 import sys
 import time
@@ -13,11 +14,20 @@ from rq.serializers import DefaultSerializer, JSONSerializer
 
 from adapters.redis.queue import JOBS, QUEUE, put, queue_in
 from adapters.redis.timetable import LOOKS_EVERY, Timetable
-from domain.sync import Entity, Status
+from domain.ports import QueueUnavailable
+from domain.sync import Entity, Status, SyncRunning
 from entrypoints.scheduler import timetable
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import running_valkey
-from tests.e2e.background import PAGES, Background, alive, children, eventually, kill
+from tests.e2e.background import (
+    PAGES,
+    Background,
+    alive,
+    children,
+    eventually,
+    kill,
+    processor_time,
+)
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
@@ -196,6 +206,47 @@ def test_a_worker_outlasts_its_redis_idle_and_at_work(
 
     assert [run.status for run in runs] == [Status.SUCCESS] * 2
     assert place.catalogue() == undisturbed
+    assert worker.poll() is None
+
+
+def test_a_sync_whose_redis_dies_right_after_it_was_accepted_does_not_block_others(
+    place: Background, undisturbed: list[tuple[object, ...]]
+) -> None:
+    worker = place.worker()
+    eventually(place.client_sees_a_worker)
+    lost = place.start_sync()
+    place.valkey.kill()  # it keeps nothing: the job is lost unless the worker has begun it
+    place.valkey.start()
+
+    def begun() -> bool:
+        if any(run.pages_done for run in place.runs()):
+            return True
+        try:
+            return place.start_sync().id != lost.id
+        except (SyncRunning, QueueUnavailable):
+            return False
+
+    eventually(begun)
+    place.done()
+    assert {run.error for run in place.runs()} <= {None, "no worker took it up", "its process died"}
+    assert place.catalogue() == undisturbed
+    assert worker.poll() is None
+
+
+def test_a_worker_whose_job_was_told_to_stop_does_not_spin_while_redis_is_away(place: Background) -> None:
+    place.start_sync()
+    worker = place.worker()
+    place.amid()
+    (horse,) = children(worker)
+    os.kill(horse, signal.SIGTERM)
+    eventually(lambda: not alive(horse))
+    place.valkey.kill()
+    eventually(lambda: "The job queue is away" in place.log)
+    before = processor_time(worker.pid)
+    time.sleep(2)  # that it does next to nothing can only be seen by letting time pass
+    assert processor_time(worker.pid) - before < 1
+    place.valkey.start()
+    eventually(lambda: "The job queue is back" in place.log)
     assert worker.poll() is None
 
 

@@ -12,8 +12,9 @@ from adapters.testkit.samples import facts, fresh_id
 from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame, lock_of
 from application.sync_runs import CancelSync, DoSync
+from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
-from domain.ports import MovieSource
+from domain.ports import MovieSource, QueueUnavailable
 from domain.sync import ChangedPage, Detail, Entity, ListedPage, SyncRun, Unread
 
 PAGES = 4
@@ -60,15 +61,41 @@ def told(number: int) -> MovieFacts:
     return facts(number, runtime=90, detailed=True, overview=f"What happens in {number}")
 
 
+class JobsInMemory:
+    """A job queue that a test can empty, or take away."""
+
+    def __init__(self) -> None:
+        self.runs: list[RunId] = []
+        self.away = False
+
+    def sync(self, entity: Entity, run: RunId) -> None:
+        self._reach()
+        self.runs.append(run)
+
+    def is_pending(self, run: RunId) -> bool:
+        self._reach()
+        return run in self.runs
+
+    def waiting(self) -> int:
+        self._reach()
+        return len(self.runs)
+
+    def _reach(self) -> None:
+        if self.away:
+            raise QueueUnavailable("it is away")
+
+
 class Bench:
     """The use cases over one store, a source and a clock that can be set forward."""
 
     def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource) -> None:
         self.store, self.clock = store, clock
+        self.jobs = JobsInMemory()
         self.frame = SyncFrame(
             source=source,
             runs=store.runs,
             locks=store.locks,
+            jobs=self.jobs,
             changes=NoCopies(),
             clock=clock,
             new_id=fresh_id,
@@ -88,7 +115,8 @@ class Bench:
 
     def set_down(self, entity: Entity = Entity.MOVIES) -> SyncRun:
         with self.frame.set_down(entity) as run:
-            return run
+            self.jobs.sync(entity, run.id)
+        return run
 
     def held(self) -> list[int]:
         return sorted(self.store.movies.stale(self.clock() + timedelta(days=1), limit=999))

@@ -64,7 +64,7 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),
         (ports.Locks, ["locks"]),
-        (ports.Jobs, [RqJobs]),
+        (ports.Jobs, [RqJobs, system.NoJobs]),
         (ports.Changes, [RedisChanges, system.NoCopies]),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
@@ -84,3 +84,54 @@ def test_every_adapter_takes_exactly_what_its_port_says(port: type, adapters: li
             assert list(inspect.signature(getattr(kind, name)).parameters) == list(
                 inspect.signature(method).parameters
             )
+
+
+class Faulty:
+    """Something that cannot be closed."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def close(self) -> None:
+        self.tries += 1
+        raise ZeroDivisionError("a bug")
+
+
+def test_what_was_not_opened_is_not_made_to_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # httpx reads the proxy's address when a client is made.
+    monkeypatch.setenv("HTTPS_PROXY", "no proxy at all://")
+    with running(Settings(data_dir=str(tmp_path), tmdb_api_key="key")) as built:
+        assert list(built.list_users()(limit=1, skip=0)[0]) == []
+        store = built.store()
+    assert isinstance(store, SqliteStore)
+    assert store.database._opened == []
+
+
+@pytest.mark.parametrize("last", ["store", "source"])
+def test_all_is_closed_although_one_cannot_be_and_what_was_done_stays_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, last: str
+) -> None:
+    faulty = Faulty()
+    with running(Settings(data_dir=str(tmp_path))) as built:
+        store = built.store()
+        if last == "store":
+            built.closing().add("a faulty part", faulty.close)
+            built.source()
+        else:
+            built.source()
+            built.closing().add("a faulty part", faulty.close)
+    assert isinstance(store, SqliteStore)
+    assert store.database._opened == []
+    assert faulty.tries == 1
+    assert "a faulty part cannot be closed" in caplog.text
+
+
+def test_the_store_is_closed_also_when_the_work_fails(tmp_path: Path) -> None:
+    opened = running(Settings(data_dir=str(tmp_path)))
+    store = opened.__enter__().store()
+    with pytest.raises(KeyboardInterrupt):
+        opened.gen.throw(KeyboardInterrupt)
+    assert isinstance(store, SqliteStore)
+    assert store.database._opened == []

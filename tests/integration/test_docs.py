@@ -89,6 +89,7 @@ def client() -> Iterator[Client]:
         source=source,
         runs=store.runs,
         locks=store.locks,
+        jobs=system.NoJobs(),
         changes=system.NoCopies(),
         clock=now,
         new_id=system.fresh_id,

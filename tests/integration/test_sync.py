@@ -77,6 +77,7 @@ def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) ->
         source=source,
         runs=store.runs,
         locks=store.locks,
+        jobs=system.NoJobs(),
         changes=system.NoCopies(),
         clock=clock,
         new_id=system.fresh_id,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from threading import active_count as threads
 from time import monotonic, sleep
 
@@ -10,9 +11,9 @@ import pytest
 from adapters.testkit.samples import new_run, noon
 from application import sync_frame
 from application.sync import SyncMovies
-from application.sync_frame import QUEUED_FOR, SyncFrame, in_queue, lock_of
+from application.sync_frame import QUEUE_LEASE, SyncFrame, in_queue, lock_of
 from domain.errors import StorageUnavailable
-from domain.ports import QueueUnavailable, SyncRunRepository
+from domain.ports import Locks, QueueUnavailable, SyncRunRepository
 from domain.sync import Entity, RunClosed, SourceRefused, SourceUnavailable, Status, SyncRun, SyncRunning
 from tests.integration.sync_bench import PAGES, Bench, Killed, ShelfSource
 
@@ -117,9 +118,15 @@ def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
     assert bench.store.runs.get(run.id).running
 
 
-def test_a_run_whose_job_was_lost_does_not_keep_others_away_for_ever(bench: Bench) -> None:
+def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench: Bench) -> None:
     lost = bench.set_down()
-    bench.clock.forward(QUEUED_FOR)
+    bench.jobs.runs.clear()
+    bench.clock.forward(QUEUE_LEASE - timedelta(seconds=1))
+    with pytest.raises(SyncRunning):
+        bench.set_down()
+    with pytest.raises(SyncRunning):
+        bench.do(entity=Entity.MOVIES)
+    bench.clock.forward(timedelta(seconds=1))
     other = bench.set_down()
     closed = bench.store.runs.get(lost.id)
     assert (closed.status, closed.error) == (Status.FAILED, "no worker took it up")
@@ -128,9 +135,65 @@ def test_a_run_whose_job_was_lost_does_not_keep_others_away_for_ever(bench: Benc
     assert bench.do(entity=Entity.MOVIES, queued=other.id).id == other.id
 
 
+def test_the_queue_loses_no_run_within_the_fifteen_seconds_that_are_promised() -> None:
+    assert timedelta(0) < QUEUE_LEASE <= timedelta(seconds=15)
+
+
+@pytest.mark.parametrize("waits", [QUEUE_LEASE, QUEUE_LEASE * 100])
+def test_a_run_whose_job_still_waits_keeps_others_away_however_long_that_is(
+    bench: Bench, waits: timedelta
+) -> None:
+    run = bench.set_down()
+    bench.clock.forward(waits)
+    with pytest.raises(SyncRunning):
+        bench.set_down()
+    with pytest.raises(SyncRunning):
+        bench.do(entity=Entity.MOVIES)
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
+
+
+def test_while_the_queue_is_away_nobody_knows_so_nothing_is_enqueued(bench: Bench) -> None:
+    run = bench.set_down()
+    bench.clock.forward(QUEUE_LEASE)
+    bench.jobs.away = True
+    with pytest.raises(QueueUnavailable):
+        bench.set_down()
+    assert bench.store.runs.get(run.id).running
+    assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
+
+
+def test_a_sync_in_the_foreground_does_not_wait_for_a_queue_that_is_away(bench: Bench) -> None:
+    lost = bench.set_down()
+    bench.clock.forward(QUEUE_LEASE)
+    bench.jobs.away = True
+    assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
+    assert bench.store.runs.get(lost.id).status is Status.FAILED
+
+
+def test_a_lost_job_that_comes_back_does_not_do_its_sync_beside_another(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = bench.set_down()
+    bench.jobs.runs.clear()
+    bench.clock.forward(QUEUE_LEASE)
+    refused: list[SyncRunning] = []
+
+    def come_back(page: int) -> None:
+        if page == 2:
+            with pytest.raises(SyncRunning) as caught:
+                bench.do(entity=Entity.MOVIES, queued=lost.id)
+            refused.append(caught.value)
+
+    monkeypatch.setattr(sync_frame, "LONGEST_WAIT", timedelta(0))  # the clock stands still meanwhile
+    shelf.before = come_back
+    assert bench.do(entity=Entity.MOVIES).pages_done == PAGES
+    assert refused
+
+
 def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) -> None:
     lost = bench.set_down()
-    bench.clock.forward(QUEUED_FOR)
+    bench.jobs.runs.clear()
+    bench.clock.forward(QUEUE_LEASE)
     assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
     assert bench.store.runs.get(lost.id).error == "no worker took it up"
     assert bench.free()
@@ -144,14 +207,14 @@ def test_a_queued_run_that_died_long_ago_is_not_said_to_have_found_no_worker(
     dying(shelf, 1)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
-    bench.clock.forward(QUEUED_FOR)
+    bench.clock.forward(QUEUE_LEASE)
     bench.set_down()
     assert bench.store.runs.get(run.id).error == "its process died"
 
 
 def test_a_run_that_had_to_wait_long_for_its_worker_is_still_the_one(bench: Bench) -> None:
     run = bench.set_down()
-    bench.clock.forward(QUEUED_FOR * 2)
+    bench.clock.forward(QUEUE_LEASE * 2)
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
@@ -277,6 +340,35 @@ def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(benc
     with frame.set_down(Entity.MOVIES) as run:
         assert run.running
     assert bench.store.runs.get(dead.id).status is Status.CANCELLED
+
+
+def test_an_unexpected_error_does_not_end_the_heartbeat(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(milliseconds=5))
+    beaten = Event()
+
+    class Faulty:
+        def __init__(self, locks: Locks) -> None:
+            self.locks, self.errors = locks, [ZeroDivisionError("a bug"), StorageUnavailable("silent")]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.locks, name)
+
+        def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
+            if self.errors:
+                raise self.errors.pop(0)
+            beaten.set()
+            return self.locks.renew(name, holder, ttl)
+
+    def wait(_: int) -> None:
+        assert beaten.wait(30)
+
+    shelf.before = wait
+    frame = replace(bench.frame, locks=Faulty(bench.store.locks))  # type: ignore[arg-type]
+    run = SyncMovies(frame=frame, movies=bench.store.movies)(pages=PAGES)
+    assert run.status is Status.SUCCESS
+    assert "a bug" in caplog.text
 
 
 def test_a_holder_whose_lock_became_anothers_stops_renewing_it(

@@ -17,6 +17,7 @@ from application.watching import (
     READINGS_HOLD,
     LastReadings,
     LastWord,
+    ProbeFailed,
     TakeReadings,
 )
 from domain.errors import StorageUnavailable, Unavailable
@@ -121,11 +122,16 @@ def test_many_who_ask_at_once_ask_once(far: Far, word: LastWord) -> None:
     assert far.asked == 1
 
 
-def test_a_bug_in_asking_is_raised_and_it_is_asked_anew(far: Far, word: LastWord) -> None:
-    far.problem = ZeroDivisionError()
-    with pytest.raises(ZeroDivisionError):
-        word()
+def test_a_bug_in_asking_is_a_finding_in_the_log_and_it_is_asked_anew(
+    far: Far, word: LastWord, caplog: pytest.LogCaptureFixture
+) -> None:
+    far.problem = ZeroDivisionError("a bug")
+    problem = word().problem
+    assert isinstance(problem, ProbeFailed)
+    assert str(problem) == "The source of movies could not be asked: unexpected ZeroDivisionError"
+    assert "a bug" in caplog.text
     far.problem = None
+    far.now += BAD_FOR
 
     assert word().problem is None
 

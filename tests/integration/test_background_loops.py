@@ -1,0 +1,341 @@
+"""Loops and threads in the background: an error that nobody foresaw neither ends them nor makes them spin."""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event
+from typing import Any, NoReturn
+
+import pytest
+from pymongo.errors import ConnectionFailure, OperationFailure
+from redis import ConnectionError as BrokenOff
+from redis import Redis
+from rq.executions import Execution
+
+from adapters.mongo import orphans
+from adapters.mongo.orphans import Orphans
+from adapters.redis import background, link, worker
+from adapters.redis.background import Stop, turns
+from adapters.redis.link import RedisAway, RedisLink
+from adapters.redis.queue import RqJobs, connected, is_pending, job_of, put_back, queue_in, stranded
+from adapters.redis.worker import PatientWorker
+from adapters.system import NoJobs
+from domain.ids import RunId
+from domain.ports import QueueUnavailable
+from domain.sync import Entity
+from entrypoints.children import Child
+from tests.contracts.valkey_server import Valkey
+
+RUN = RunId("a" * 24)
+JOB = job_of(RUN)
+
+TOLD_IN_A_FORK = """
+import os, select
+from adapters.redis.background import Stop
+stop = Stop()
+child = os.fork()
+if child == 0:
+    stop.tell()
+    os._exit(0 if stop.told else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+readable, _, _ = select.select([stop._reading], [], [], 0)
+print(code, stop.told, bool(readable))
+stop.tell()
+readable, _, _ = select.select([stop._reading], [], [], 0)
+print(stop.told, bool(readable))
+"""
+
+
+def test_a_forked_process_that_is_told_to_stop_does_not_wake_its_parent_for_ever() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_IN_A_FORK], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines() == ["0 False False", "True True"]
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    stop = Stop()
+    yield stop
+    stop.close()
+
+
+def test_turns_go_on_after_an_unexpected_error_and_after_a_pause(
+    stop: Stop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors: list[Exception] = [ZeroDivisionError("a bug"), BrokenOff("away"), KeyError("another")]
+    rests: list[float] = []
+    monkeypatch.setattr(Stop, "wait", lambda _, seconds: rests.append(seconds))
+
+    def turn() -> None:
+        if errors:
+            raise errors.pop(0)
+        stop.tell()
+
+    assert turns(turn, stop, logging.getLogger("test"))
+    assert rests == [background.FIRST_REST, background.FIRST_REST * 2, background.FIRST_REST * 4]
+    assert "a bug" in caplog.text
+    assert "another" in caplog.text
+    assert caplog.text.count("The job queue is away") == caplog.text.count("The job queue is back") == 1
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link, "PROBED_AFTER_ERROR", 0.01)
+    errors: list[Exception] = [ZeroDivisionError("a bug"), ValueError("another")]
+
+    def forget(client: Redis) -> None:
+        client.ping()
+        if errors:
+            raise errors.pop(0)
+
+    away = RedisLink(valkey.url, forget=forget)
+    valkey.kill()
+    with pytest.raises(RedisAway):
+        away.ping()
+    valkey.start()
+    eventually(lambda: not away.away)
+    away.close()
+    assert not errors
+    assert "a bug" in caplog.text
+
+
+def test_redis_is_not_away_for_ever_where_no_thread_can_be_started(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    forgotten = Event()
+    lost = RedisLink(valkey.url, forget=lambda _: forgotten.set())
+    valkey.kill()
+    with monkeypatch.context() as full:
+        full.setattr(link, "Thread", refuse)
+        with pytest.raises(RedisAway):
+            lost.ping()
+        assert not lost.away
+        assert "cannot be watched" in caplog.text
+    valkey.start()
+    with pytest.raises(RedisAway):  # it may have missed a change, so it has to forget first
+        lost.ping()
+    eventually(lambda: not lost.away)
+    assert forgotten.is_set()
+    lost.close()
+
+
+class Server:
+    """Ends sessions, after a few errors."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.ended: list[Mapping[str, Any]] = []
+
+    def __call__(self, sessions: list[Mapping[str, Any]]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.ended += sessions
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orphans, "SOON", 0.01)
+    monkeypatch.setattr(orphans, "AFTER_ERROR", 0.01)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_open_transactions_are_ended_although_an_unexpected_error_came_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = Server(ZeroDivisionError("a bug"), ConnectionFailure("silent"))
+    left = Orphans(server)
+    left.add({"id": 1})
+    eventually(lambda: bool(server.ended))
+    assert server.ended == [{"id": 1}]
+    assert "a bug" in caplog.text
+    left.add({"id": 2})
+    eventually(lambda: len(server.ended) == 2)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_what_the_server_has_given_up_by_itself_is_not_tried_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orphans, "GIVEN_UP_AFTER", 0.05)
+    server = Server(*[ZeroDivisionError("a bug")] * 100_000)
+    left = Orphans(server)
+    left.add({"id": 1})
+    eventually(lambda: not left._ending)
+    server.errors = [OperationFailure("not authorized")]
+    monkeypatch.setattr(orphans, "GIVEN_UP_AFTER", 60)
+    left.add({"id": 2})
+    eventually(lambda: not left._ending)
+    assert server.ended == []
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_open_transactions_are_ended_later_where_no_thread_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    server = Server()
+    left = Orphans(server)
+    with monkeypatch.context() as full:
+        full.setattr(orphans, "Thread", refuse)
+        left.add({"id": 1})
+    assert "cannot be ended" in caplog.text
+    left.add({"id": 2})
+    eventually(lambda: server.ended == [{"id": 1}, {"id": 2}])
+
+
+def test_a_process_that_cannot_be_started_for_an_unforeseen_reason_is_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def start() -> NoReturn:
+        raise ZeroDivisionError("a bug")
+
+    child = Child("api", start)
+    child.attend()
+    assert child.process is None
+    assert child.wait
+    assert "a bug" in caplog.text
+
+
+def test_without_a_queue_nobody_can_tell_what_is_pending() -> None:
+    jobs = NoJobs()
+    for ask in (lambda: jobs.sync(Entity.MOVIES, RUN), lambda: jobs.is_pending(RUN), jobs.waiting):
+        with pytest.raises(QueueUnavailable):
+            ask()
+
+
+@pytest.fixture
+def client(valkey: Valkey) -> Iterator[Redis]:
+    client = connected(valkey.url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def queued(valkey: Valkey) -> Iterator[str]:
+    """A job that waits."""
+    jobs = RqJobs(valkey.url)
+    jobs.sync(Entity.MOVIES, RUN)
+    assert jobs.is_pending(RUN)
+    assert not jobs.is_pending(RunId("b" * 24))
+    yield JOB
+    jobs.close()
+
+
+def take(client: Redis) -> None:
+    """What a worker does first: from then on it has the job, and has not begun it."""
+    queue = queue_in(client)
+    assert client.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "RIGHT") == JOB.encode()
+
+
+def begin(client: Redis, seconds: int) -> None:
+    """What a worker does next: it says that it lives, for some seconds."""
+    with client.pipeline() as pipeline:
+        Execution.create(queue_in(client).fetch_job(JOB), seconds, pipeline)  # type: ignore[arg-type]
+        pipeline.execute()
+
+
+def test_a_job_is_pending_until_it_is_lost_or_over(client: Redis, queued: str) -> None:
+    take(client)
+    assert is_pending(client, queued)
+    begin(client, 60)
+    client.delete(queue_in(client).intermediate_queue_key)
+    assert is_pending(client, queued)
+    client.delete(queue_in(client).started_job_registry.key)
+    assert not is_pending(client, queued)
+    begin(client, -1000)  # its worker has been silent for long
+    client.zadd(queue_in(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
+    assert client.zrange(queue_in(client).started_job_registry.key, 0, -1)
+
+
+@pytest.mark.parametrize("loss", ["flushall", "the list"])
+def test_a_job_that_redis_has_lost_is_not_pending(client: Redis, queued: str, loss: str) -> None:
+    if loss == "flushall":
+        client.flushall()
+    else:
+        client.delete(queue_in(client).key)
+    assert not is_pending(client, queued)
+
+
+def test_a_job_of_a_dead_worker_is_not_pending_once_that_has_been_missed(client: Redis, queued: str) -> None:
+    take(client)
+    client.delete(queue_in(client).intermediate_queue_key)
+    client.zadd(queue_in(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
+    assert not is_pending(client, queued)
+
+
+def test_a_job_that_was_taken_and_not_begun_goes_back_once(client: Redis, queued: str) -> None:
+    take(client)
+    assert stranded(client) == [queued]
+    assert put_back(client, queued)
+    assert queue_in(client).get_job_ids() == [queued]
+    assert stranded(client) == []
+    assert not put_back(client, queued)
+
+
+def test_a_job_that_a_living_worker_has_is_left_to_it(client: Redis, queued: str) -> None:
+    take(client)
+    begin(client, 60)
+    assert stranded(client) == []
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "scheduled", None])
+def test_a_job_that_is_over_or_gone_is_not_put_back(client: Redis, queued: str, status: str | None) -> None:
+    take(client)
+    if status:
+        client.hset(f"rq:job:{queued}", "status", status)
+    else:
+        client.delete(f"rq:job:{queued}")
+    assert not put_back(client, queued)
+    assert queue_in(client).get_job_ids() == stranded(client) == []
+
+
+def test_a_worker_puts_back_what_another_took_and_never_began(
+    client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "STRANDED_AFTER", 0)
+    take(client)
+    tidying = PatientWorker(valkey.url)
+    for _ in range(2):  # the first time it may be that its worker is about to begin
+        assert queue_in(client).get_job_ids() == []
+        client.delete(f"rq:tidying:{queue_in(client).name}")
+        tidying._tidy()
+    assert queue_in(client).get_job_ids() == [queued]
+    tidying.connection.close()
+    tidying._stop.close()
+
+
+def test_a_worker_puts_its_own_job_back_if_redis_was_away_when_it_was_to_begin(
+    client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "STRANDED_AFTER", 0)
+    begun = PatientWorker(valkey.url)
+
+    def break_off(*_: object) -> NoReturn:
+        raise BrokenOff("away")
+
+    monkeypatch.setattr(begun, "execute_job", break_off)
+    with pytest.raises(BrokenOff):
+        begun._turn()
+    assert queue_in(client).get_job_ids() == []
+    monkeypatch.setattr(begun, "execute_job", lambda job, _: done.append(job.id))
+    done: list[str] = []
+    begun._turn()
+    assert done == [queued]
+    begun.connection.close()
+    begun._stop.close()
