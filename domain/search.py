@@ -18,19 +18,22 @@ from domain.ids import MovieId
 HEAD = 5
 """Beginnings of words are terms up to this many letters."""
 
-STUMP = 7
-"""A slip is looked for in this many letters from the start of a word or title; the rest is compared when
-ranking.
+DELETED_FROM = 7
+"""Deletions are taken from this many letters at the start of a word or title: they find it with one slip
+there.
 """
 
-TAIL = 5
-"""The last letters of a long title are a term: they find it when both slips are in its beginning."""
+REST_FROM = 8
+"""Two slips that leave no common deletion are both before this place: the rest is right, and finds it."""
+
+REST = 16
+"""Letters of the rest that the index holds; ranking compares all."""
 
 SPELLABLE = 4
-"""A word this long may hold a slip; a shorter one would be near to too many others."""
+"""A word this long may hold a slip, or be meant by one that does; shorter ones are near to too many."""
 
 WORDS_OF_A_TITLE = 32
-"""Only so many words of a title are indexed."""
+"""Only so many words of a title count."""
 
 Probe = tuple[frozenset[str], ...]
 """Clauses, the rarest first if one can tell: a movie must carry a term of each."""
@@ -85,17 +88,17 @@ def compact(title_key: str) -> str:
 
 def words(title_key: str) -> tuple[str, ...]:
     """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced
-    scripts.
+    scripts. The first 32 of them.
     """
     if title_key.isascii() and "-" not in title_key:
-        return tuple(dict.fromkeys(title_key.split()))
+        return tuple(dict.fromkeys(title_key.split()))[:WORDS_OF_A_TITLE]
     found: dict[str, None] = {}
     for chunk in title_key.split():
         parts = chunk.split("-")
         for part in (*parts, "".join(parts)):
             found[part] = None
             found.update(dict.fromkeys(_pairs(part)))
-    return tuple(found)
+    return tuple(found)[:WORDS_OF_A_TITLE]
 
 
 def terms(titles: Iterable[str]) -> frozenset[str]:
@@ -104,15 +107,19 @@ def terms(titles: Iterable[str]) -> frozenset[str]:
 
 
 def _terms(title_key: str) -> Iterator[str]:
-    whole = compact(title_key)
+    whole, held = compact(title_key), words(title_key)
     yield _exactly(whole)
-    yield _ending(whole)
-    yield from (_near_title(stump) for stump in _stumps(whole))
-    for word in words(title_key)[:WORDS_OF_A_TITLE]:
+    # What is no longer than the first word is found as the beginning of that word.
+    yield from (_beginning(whole[:length]) for length in range(len(held[0]) + 1 if held else 1, HEAD + 1))
+    yield from (_near_title(deletion) for deletion in _deletions(whole))
+    yield from (_rest_of_title(rest) for rest in _rest(whole))
+    for word in held:
         yield _word(word)
         yield from (_word(word[:length]) for length in range(1, min(HEAD, len(word)) + 1))
-        if len(word) >= SPELLABLE:
-            yield from (_near_word(stump) for stump in _stumps(word))
+        # A word that is one letter too short can have been typed with one letter too many.
+        near = _deletions(word) if len(word) >= SPELLABLE else {word} if len(word) == SPELLABLE - 1 else ()
+        yield from (_near_word(deletion) for deletion in near)
+        yield from (_rest_of_word(rest) for rest in _rest(word))
 
 
 @dataclass(frozen=True)
@@ -157,18 +164,24 @@ class Query:
         """What may match with slips: titles near the whole query, and titles with a word near each of its
         words. Those that are common in titles are taken as meant; if all are, the strict probes have asked.
         """
-        near_title = frozenset(_near_title(stump) for stump in _stumps(self.compact))
-        probes: list[Probe] = [(near_title,)]
-        if forgiven(len(self.compact) + 2) > 1:  # the title may be longer by what was dropped
-            probes.append((frozenset({_ending(self.compact)}),))
+        whole = self.compact
+        near_title = {_near_title(deletion) for deletion in _deletions(whole)}
+        if len(whole) <= HEAD:  # the beginning of a title, parted in another way
+            near_title |= {_beginning(whole), _word(whole)}
+        probes: list[Probe] = [(frozenset(near_title),)]
+        rests = frozenset(_rest_of_title(rest) for rest in _rests(whole))
+        if rests:
+            probes.append((rests,))
         if not set(self.runs) <= set(common):
             probes.append(_rarest_first([self._near(word, common) for word in self.runs]))
         return tuple(probes)
 
     def _near(self, word: str, common: Collection[str]) -> frozenset[str]:
-        exact = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
-        spellable = len(word) >= SPELLABLE - 1 and word not in common
-        return frozenset(exact.union(_near_word(stump) for stump in _stumps(word) if spellable))
+        near = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
+        if len(word) >= SPELLABLE - 1 and word not in common:
+            near |= {_near_word(part) for part in _deletions(word) if len(part) >= SPELLABLE - 1}
+            near |= {_rest_of_word(rest) for rest in _rests(word)}
+        return frozenset(near)
 
 
 class Tier(IntEnum):
@@ -248,30 +261,48 @@ def forgiven(length: int) -> int:
     return 0 if length < 3 else 1 if length < 12 else 2
 
 
-def slips(typed: str, meant: str) -> int:
-    """How many letters were dropped, added, exchanged or swapped with their neighbour (optimal string
-    alignment).
+def slips(typed: str, meant: str, forgiving: int) -> int | None:
+    """How many letters were dropped, added, exchanged or swapped with their neighbour; None if more than
+    `forgiving`, which is 2 at most.
 
-    Bit-parallel after H. Hyyrö, "A bit-vector algorithm for computing Levenshtein and Damerau edit
-    distances", 2003: one integer operation does the work of a whole column of the usual table.
+    This is the unrestricted Damerau-Levenshtein distance: swapped letters may have been edited again, so
+    `tmrix` is two slips from `matrix`.
     """
-    if not typed or not meant:
-        return len(typed) or len(meant)
-    places: dict[str, int] = {}
-    for place, char in enumerate(typed):
-        places[char] = places.get(char, 0) | 1 << place
-    full, last = (1 << len(typed)) - 1, 1 << (len(typed) - 1)
-    rises, falls, diagonal, equal_before, distance = full, 0, 0, 0, len(typed)
-    for char in meant:
-        equal = places.get(char, 0)
-        swapped = ((~diagonal & equal) << 1) & equal_before
-        diagonal = (((equal & rises) + rises) ^ rises) | equal | falls | swapped
-        up, down = falls | ~(diagonal | rises), diagonal & rises
-        distance += bool(up & last) - bool(down & last)
-        up, down = up << 1 | 1, down << 1
-        rises, falls = (down | ~(diagonal | up)) & full, up & diagonal & full
-        equal_before = equal
-    return distance
+    one, other = _differing(typed, meant)
+    if one == other:
+        return 0
+    if forgiving and _one_slip(one, other):
+        return 1
+    return 2 if forgiving > 1 and _two_slips(one, other) else None
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """Whether two texts are at most one slip apart; neither their first nor their last letters are equal."""
+    return (len(one) <= 1 and len(other) <= 1) or (len(one) == 2 and one == other[::-1])
+
+
+def _two_slips(one: str, other: str) -> bool:
+    """Whether two texts are at most two slips apart; neither their first nor their last letters are equal."""
+    if abs(len(one) - len(other)) > 2:
+        return False
+    if one[:1] == other[-1:] and one[-1:] == other[:1] and {len(one), len(other)} == {2, 3}:
+        return True  # swapped, with one letter put between or taken away
+    slipped = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
+    if one[:2] == other[1::-1]:
+        slipped.append((one[2:], other[2:]))
+    return any(_one_slip(*_differing(*rests)) for rests in slipped)
+
+
+def _differing(one: str, other: str) -> tuple[str, str]:
+    """Both without the letters that they share at the beginning and at the end, which edits never need."""
+    shorter = min(len(one), len(other))
+    start = 0
+    while start < shorter and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < shorter - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    return one[start : len(one) - end], other[start : len(other) - end]
 
 
 def _ranked(query: Query, probes: Iterable[Probe], find: Find) -> dict[MovieId, Match]:
@@ -326,10 +357,7 @@ def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
 def _few_slips(typed: str, meant: str) -> int | None:
     """The slips between two words or titles; None if they are more than is forgiven."""
     allowed = forgiven(max(len(typed), len(meant)))
-    if abs(len(typed) - len(meant)) > allowed:
-        return None
-    distance = slips(typed, meant)
-    return distance if distance <= allowed else None
+    return slips(typed, meant, allowed) if abs(len(typed) - len(meant)) <= allowed else None
 
 
 def _plain(text: str) -> str:
@@ -364,12 +392,26 @@ def _pairs(word: str) -> tuple[str, ...]:
     return tuple(word[place : place + 2] for place in range(len(word) - 1))
 
 
-def _stumps(word: str) -> set[str]:
-    """The beginning of a word, as it is and with each one letter left out: two words one slip apart share a
-    stump.
+def _deletions(word: str) -> set[str]:
+    """The beginning of a word, as it is and with each one letter left out: two words share one of these if
+    no more than one slip is in their beginnings.
     """
-    stump = word[:STUMP]
-    return {stump} | {stump[:place] + stump[place + 1 :] for place in range(len(stump))} - {""}
+    start = word[:DELETED_FROM]
+    return {start} | {start[:place] + start[place + 1 :] for place in range(len(start))} - {""}
+
+
+def _rest(word: str) -> tuple[str, ...]:
+    """What finds a word or title that was typed with two slips in its beginning; nothing if it is too short
+    for two slips to be forgiven, however it was typed.
+    """
+    return (word[REST_FROM : REST_FROM + REST],) if forgiven(len(word) + 2) > 1 else ()
+
+
+def _rests(typed: str) -> set[str]:
+    """The rest that each text has for which this may have been typed with two slips in its beginning."""
+    lengths = range(len(typed) - 2, len(typed) + 3)
+    starts = (REST_FROM + len(typed) - meant for meant in lengths if forgiven(max(meant, len(typed))) > 1)
+    return {typed[start : start + REST] for start in starts}
 
 
 def _rarest_first(clauses: Sequence[frozenset[str]]) -> Probe:
@@ -381,17 +423,25 @@ def _exactly(whole: str) -> str:
     return f"={whole}"
 
 
-def _ending(whole: str) -> str:
-    return f"${whole[-TAIL:]}"
+def _beginning(whole: str) -> str:
+    return f"<{whole}"
 
 
-def _near_title(stump: str) -> str:
-    return f"^{stump}"
+def _near_title(deletion: str) -> str:
+    return f"^{deletion}"
+
+
+def _rest_of_title(rest: str) -> str:
+    return f"${rest}"
 
 
 def _word(word: str) -> str:
     return word
 
 
-def _near_word(stump: str) -> str:
-    return f"~{stump}"
+def _near_word(deletion: str) -> str:
+    return f"~{deletion}"
+
+
+def _rest_of_word(rest: str) -> str:
+    return f"%{rest}"

@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
+from itertools import islice
 from threading import BoundedSemaphore, Lock
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 import pymongo
-from pymongo import IndexModel, MongoClient
+from pymongo import IndexModel, MongoClient, UpdateOne
 from pymongo.database import Database as MongoDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -25,6 +26,7 @@ from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 from domain.ports import UNMETERED, Meter
 from domain.ratings import RatingOrder
+from domain.search import terms
 
 Document = dict[str, Any]
 Documents = MongoDatabase[Document]
@@ -35,8 +37,11 @@ PATIENCE = 1.4
 while it waits for a server or to try again, so an answer comes within two.
 """
 
+MOVIES_AT_ONCE = 1000
+"""Movies that a migration writes with one command."""
+
 PATIENCE_WITH_INDEXES = 300
-"""Seconds to wait for indexes that are being built over movies which are there already."""
+"""Seconds to wait for migrations, and for indexes that are being built over movies that are there already."""
 
 CONNECTIONS = 100
 """So many calls of one process may be under way at once."""
@@ -137,7 +142,29 @@ def _counters_from_nothing(database: Documents) -> None:
         database.counters.update_one({"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True)
 
 
-MIGRATIONS: tuple[Callable[[Documents], None], ...] = (_counters_from_nothing,)
+def _rewrite_terms(database: Documents) -> None:
+    """File all listed movies under the terms of this version. One that is renamed meanwhile has been filed by
+    whoever renamed it.
+    """
+    titles = {"title": True, "originalTitle": True}
+    movies = database.movies.find({"listed": True}, titles, batch_size=MOVIES_AT_ONCE)
+    while page := list(islice(movies, MOVIES_AT_ONCE)):
+        database.movies.bulk_write(
+            [
+                UpdateOne(
+                    {**movie, "listed": True},
+                    {"$set": {"terms": sorted(terms((movie["title"], movie["originalTitle"])))}},
+                )
+                for movie in page
+            ],
+            ordered=False,
+        )
+
+
+MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
+    _counters_from_nothing,
+    _rewrite_terms,  # two slips: the rest of a title and of a word instead of the end of a title
+)
 """Each brings the schema one version forward, and does no harm where another process does so just then. What
 has been released is never edited, only followed.
 """

@@ -3,12 +3,13 @@ end.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, RLock, local
 from time import perf_counter
 
+from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 from domain.ports import UNMETERED, Meter
@@ -28,7 +29,10 @@ _SORT_INDEXES = "".join(
     for sort, column in SORT_COLUMNS.items()
 )
 
-MIGRATIONS = (
+Migration = str | Callable[[sqlite3.Connection], None]
+"""A script, or what a script cannot do."""
+
+MIGRATIONS: tuple[Migration, ...] = (
     f"""
     CREATE TABLE movies (
         tmdb_id INTEGER PRIMARY KEY,
@@ -166,6 +170,7 @@ MIGRATIONS = (
     CREATE INDEX watchlists_by_movie ON watchlists (movie);
     INSERT INTO counters VALUES ('users', 0);
     """,
+    rewrite_terms,  # two slips: the rest of a title and of a word instead of the end of a title
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 
@@ -216,9 +221,7 @@ class Database:
                     f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
                 )
                 raise StorageUnavailable(reason)
-            for script in MIGRATIONS[version:]:
-                for statement in script.split(";"):
-                    connection.execute(statement)
+            apply_migrations(connection, MIGRATIONS[version:])
             connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     def close(self) -> None:
@@ -278,6 +281,16 @@ class Database:
         with self._lock:
             self._opened.append(connection)
         return connection
+
+
+def apply_migrations(connection: sqlite3.Connection, migrations: Iterable[Migration]) -> None:
+    """Bring a schema forward, within the transaction that is open, if one is."""
+    for migration in migrations:
+        if isinstance(migration, str):
+            for statement in migration.split(";"):
+                connection.execute(statement)
+        else:
+            migration(connection)
 
 
 @contextmanager

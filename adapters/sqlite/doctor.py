@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from adapters.sqlite.database import MIGRATIONS, PATIENCE, Database, storage_errors
+from adapters.sqlite.database import MIGRATIONS, PATIENCE, Database, apply_migrations, storage_errors
 from domain.ports import StoreLook
 
 NEWEST = len(MIGRATIONS)
@@ -35,8 +35,7 @@ def _seen(connection: sqlite3.Connection) -> StoreLook:
 def _parts_of(version: int) -> set[str]:
     """The tables and indexes of a schema, from one made for the purpose."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        for script in MIGRATIONS[:version]:
-            connection.executescript(script)
+        apply_migrations(connection, MIGRATIONS[:version])
         return _parts(connection)
 
 

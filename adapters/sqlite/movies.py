@@ -9,10 +9,11 @@ from adapters.sqlite.database import AT_ONCE, Database, marks
 from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
 from adapters.sqlite.runs import advance
+from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting, Window
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
-from domain.search import Candidate, Probe, terms
+from domain.search import Candidate, Probe
 from domain.sync import Harvest, SyncRun
 
 KEPT_COLUMNS = frozenset(
@@ -23,9 +24,6 @@ KEPT_COLUMNS = frozenset(
 INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "unpopularity", "movie")}
 
 TEXTS_LEFT = "(overview IS NOT NULL OR poster_path IS NOT NULL OR backdrop_path IS NOT NULL)"
-
-LEAST_POPULAR = 1e308
-"""Stands for unknown popularity in the search index, whose order begins with the most popular."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +220,7 @@ def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
     if not (movie and movie.listed):
         return set()
     facts = movie.facts
-    unpopularity = -facts.popularity if facts.popularity is not None else LEAST_POPULAR
-    return {(term, unpopularity, facts.tmdb_id) for term in terms((facts.title, facts.original_title))}
+    return set(term_entries(facts.tmdb_id, (facts.title, facts.original_title), facts.popularity))
 
 
 def _lookup(ref: MovieRef) -> tuple[str, Cell]:

@@ -298,6 +298,24 @@ class MovieSearchContract:
             found = search(query, store.movies.find)
             assert found[: len(strict)] == strict, text
 
+    @pytest.mark.parametrize(
+        ("typed", "title"),
+        [
+            ("the tmrix reloaded", "The Matrix Reloaded"),
+            ("te martix reloaded", "The Matrix Reloaded"),
+            ("hte matrix reloadde", "The Matrix Reloaded"),
+            ("the matrix relaoedd", "The Matrix Reloaded"),
+            ("qthe mqatrix reloaded", "The Matrix Reloaded"),
+            ("itnersellar", "Interstellar"),
+            ("war of itnersellar worlds", "Worlds of Interstellar War"),
+            ("dogg day", "Dog Day Afternoon"),
+            ("dogd", "Dog Day Afternoon"),
+        ],
+    )
+    def test_typing_errors_are_forgiven(self, store: Stores, typed: str, title: str) -> None:
+        (movie, *_) = fill(store, [facts(1, title=title), facts(2, title="Something Else")])
+        assert [match.id for match in search(Query(typed), store.movies.find)] == [movie.id]
+
     def test_a_probe_wants_a_term_of_each_clause(self, store: Stores) -> None:
         fill(store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")])
         assert _numbers(store, frozenset({"red"}), frozenset({"river"})) == [1]

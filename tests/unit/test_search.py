@@ -2,9 +2,11 @@
 
 import string
 import unicodedata
+from collections.abc import Iterator
+from itertools import product
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from domain.ids import movie_id
@@ -68,15 +70,30 @@ CANDIDATES = [
     Candidate(movie_id(number), (title, title), (key(title), key(title)), float(number))
     for number, title in enumerate(TITLES, 1)
 ]
+TERMS = {candidate.id: terms(candidate.titles) for candidate in CANDIDATES}
 
 
 def find(probe: Probe, limit: int) -> list[Candidate]:
     """What a store answers."""
-    return [
-        candidate
-        for candidate in CANDIDATES
-        if all(not clause.isdisjoint(terms(candidate.titles)) for clause in probe)
-    ]
+    return [candidate for candidate in CANDIDATES if brings(probe, TERMS[candidate.id])]
+
+
+def brings(probe: Probe, filed: frozenset[str]) -> bool:
+    """Whether a probe brings a movie that is filed under these terms."""
+    return all(not clause.isdisjoint(filed) for clause in probe)
+
+
+def accepts(typed: str, title: str) -> bool:
+    """Whether a title matches by the rules of ranking alone."""
+    query, candidate = Query(typed), Candidate(movie_id(1), (title,), (key(title),), None)
+    return not query.empty and rank(query, candidate) is not None
+
+
+def reaches(typed: str, title: str) -> bool:
+    """Whether the index brings a title for what was typed."""
+    query = Query(typed)
+    probes = (*query.strict_probes(), *query.lenient_probes(()))
+    return any(brings(probe, terms([title])) for probe in probes)
 
 
 def found(text: str) -> list[str]:
@@ -117,6 +134,14 @@ def found(text: str) -> list[str]:
         ("lrod of the rings", "The Lord of the Rings: The Fellowship of the Ring"),
         ("itnerstelalr", "Interstellar"),
         ("the godfther part ii", "The Godfather Part II"),
+        ("the tmrix reloaded", "The Matrix Reloaded"),
+        ("hte mtarix reloaded", "The Matrix Reloaded"),
+        ("the matrix relaoedd", "The Matrix Reloaded"),
+        ("intrestlelar", "Interstellar"),
+        ("ladlocevita", "La Dolce Vita"),
+        ("star w", "Star Wars"),
+        ("starw", "Star Wars"),
+        ("thema", "The Matrix"),
     ],
 )
 def test_a_film_is_found_as_people_type_it(typed: str, title: str) -> None:
@@ -213,22 +238,126 @@ def test_slips_are_not_looked_for_where_enough_matches_without() -> None:
     assert len(asked) == len(Query("love").strict_probes())
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Interstellar",  # 12 letters: the least that forgive two
+        "Stalker Rising",  # 13
+        "The Godfathers",  # 13, in two words
+        "Reconnaissance",  # 14, letters repeated
+        "La Vita e Bella",  # in words too short to be spelt wrong
+        "Matrix Reloaded",  # 14, in two words
+        "The Matrix Reloaded",
+        "Independence Day",  # a word that forgives two beside one that forgives one
+    ],
+)
+def test_every_pair_of_typing_errors_in_a_long_title_is_forgiven(title: str) -> None:
+    whole, filed = compact(key(title)), terms([title])
+    for typed in {twice for once in all_mistyped(title) for twice in all_mistyped(once)}:
+        query = Query(typed)
+        if forgiven(max(len(query.compact), len(whole))) == 2:
+            # Words that are all common are not looked up: only the whole title can bring it then.
+            probes = (*query.strict_probes(), *query.lenient_probes(query.runs))
+            assert accepts(typed, title), typed
+            assert any(brings(probe, filed) for probe in probes), typed
+
+
+@pytest.mark.parametrize("length", range(10, 18))
+def test_every_pair_of_typing_errors_in_a_long_word_is_forgiven(length: int) -> None:
+    word = string.ascii_lowercase[:length]
+    filed = terms([f"{word} and others"])
+    for typed in {twice for once in all_mistyped(word) for twice in all_mistyped(once)}:
+        if forgiven(max(len(typed), length)) == 2:
+            # The words are looked up last, all of them near.
+            *_, near_words = Query(f"others {typed}").lenient_probes(())
+            assert brings(near_words, filed), typed
+
+
+@pytest.mark.parametrize("title", [title for title in TITLES if len(compact(key(title))) > 2])
+def test_every_single_typing_error_is_forgiven(title: str) -> None:
+    for typed in all_mistyped(key(title)):
+        assert accepts(typed, title), typed
+        assert reaches(typed, title), typed
+
+
+def all_mistyped(text: str) -> Iterator[str]:
+    """A text with one typing error, at every place, of all four kinds; added letters are strange to the text,
+    or equal to its first.
+    """
+    for place in range(len(text) + 1):
+        before, after = text[:place], text[place:]
+        for other in {"z", text[:1].lower()}:
+            yield before + other + after
+            if after[:1].isalnum():
+                yield before + other + after[1:]
+        if after[:1].isalnum():
+            yield before + after[1:]
+        if len(after) > 1 and after[:2].isalnum():
+            yield before + after[1] + after[0] + after[2:]
+
+
+titles = st.lists(st.text("abcd", min_size=1, max_size=14), min_size=1, max_size=4).map(" ".join)
+
+
+@given(titles, titles)
+@example("ab", "a b")
+@example("a b", "abcde")
+@example("abcd ab", "abc")
+def test_whatever_ranking_would_accept_is_brought_by_the_index(typed: str, title: str) -> None:
+    assert not accepts(typed, title) or reaches(typed, title)
+
+
+@given(titles, st.data())
+def test_a_title_typed_in_part_and_with_errors_is_brought_if_ranking_would_accept_it(
+    title: str, data: st.DataObject
+) -> None:
+    part = data.draw(st.lists(st.sampled_from(title.split()), min_size=1).map(" ".join))
+    typed = data.draw(mistyped(part))
+    if any(char.isalnum() for char in typed):
+        typed = data.draw(mistyped(typed))
+    assert not accepts(typed, title) or reaches(typed, title)
+
+
+def test_slips_of_all_short_texts_are_counted_as_the_textbook_does() -> None:
+    texts = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
+    for one, other in product(texts, texts):
+        _counted_as_the_textbook_does(one, other)
+
+
 @given(few_letters, few_letters)
+@example("tmrix", "matrix")
+@example("ca", "abc")
+@example("abc", "ca")
 def test_slips_are_counted_as_the_textbook_does(one: str, other: str) -> None:
-    assert slips(one, other) == _table(one, other)
-    assert slips(one, other) == slips(other, one)
+    _counted_as_the_textbook_does(one, other)
 
 
-def _table(one: str, other: str) -> int:
-    """Optimal string alignment by its recurrence."""
-    rows = [[max(i, j) if 0 in (i, j) else 0 for j in range(len(other) + 1)] for i in range(len(one) + 1)]
-    for i in range(1, len(one) + 1):
-        for j in range(1, len(other) + 1):
-            differs = one[i - 1] != other[j - 1]
-            rows[i][j] = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + differs)
-            if i > 1 and j > 1 and one[i - 1] == other[j - 2] and one[i - 2] == other[j - 1]:
-                rows[i][j] = min(rows[i][j], rows[i - 2][j - 2] + 1)
-    return rows[-1][-1]
+def _counted_as_the_textbook_does(one: str, other: str) -> None:
+    distance = _distance(one, other)
+    for forgiving in (0, 1, 2):
+        assert slips(one, other, forgiving) == (distance if distance <= forgiving else None), (one, other)
+
+
+def _distance(one: str, other: str) -> int:
+    """The unrestricted distance of Damerau and Levenshtein: the table of R. Lowrance and R. A. Wagner, "An
+    extension of the string-to-string correction problem", 1975.
+    """
+    far = len(one) + len(other)
+    table = {(-1, j): far for j in range(-1, len(other) + 1)}
+    table |= {(i, -1): far for i in range(-1, len(one) + 1)}
+    table |= {(0, j): j for j in range(len(other) + 1)} | {(i, 0): i for i in range(len(one) + 1)}
+    seen: dict[str, int] = {}
+    for i, char in enumerate(one, 1):
+        equal = 0
+        for j, opposite in enumerate(other, 1):
+            k, m = seen.get(opposite, 0), equal
+            swapped = table[k - 1, m - 1] + (i - k - 1) + 1 + (j - m - 1) if k and m else far
+            table[i, j] = min(
+                table[i - 1, j - 1] + (char != opposite), table[i, j - 1] + 1, table[i - 1, j] + 1, swapped
+            )
+            equal = j if char == opposite else equal
+        seen[char] = i
+    return table[len(one), len(other)]
 
 
 @given(st.text())
