@@ -189,6 +189,10 @@ class SyncChanges:
         numbers = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
         chunks = [numbers[at : at + REFRESHED_AT_ONCE] for at in range(0, len(numbers), REFRESHED_AT_ONCE)]
         journal.bound(pages + len(chunks))
+        if (
+            not pages and not chunks
+        ):  # with nothing to read, a source that is away or refuses us goes unnoticed
+            self.frame.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
             self._refresh(page, chunk, len(chunk), journal)
 
