@@ -2,9 +2,12 @@
 accounts and of recounts what operators ask for.
 """
 
+import errno
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -32,10 +35,24 @@ EVERY = 5.0
 Watch = Callable[[SyncRun], None]
 
 
+class Output(Console):
+    """A console on which a reader that has gone is an error to be dealt with where commands end."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+class Progressing(Console):
+    """A console for what is only for looking at: if nobody reads it any more, the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 @contextmanager
 def progress(entity: Entity, console: Console | None = None) -> Iterator[Watch]:
     """Show a run while it goes on, on standard error."""
-    console = console or Console(stderr=True)
+    console = console or Progressing(stderr=True)
     if not console.is_terminal:
         yield _lines(entity, console)
         return
@@ -64,7 +81,7 @@ def progress(entity: Entity, console: Console | None = None) -> Iterator[Watch]:
 
 def summary(run: SyncRun, console: Console | None = None) -> None:
     """The closed record as a table, on standard output."""
-    console = console or Console()
+    console = console or Output()
     table = Table(title=f"sync {run.entity}: {run.status}", title_justify="left", show_header=False)
     seconds = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
     for name in ("pages_total", "pages_done", "pages_failed", "fetched", "inserted", "updated", "unchanged"):
@@ -80,7 +97,7 @@ def summary(run: SyncRun, console: Console | None = None) -> None:
 
 def accounts(users: Sequence[User]) -> None:
     """Accounts as a table, or as lines with tabs where standard output is no terminal."""
-    console = Console()
+    console = Output()
     table = Table("id", "username", "e-mail", "role", "state", "created")
     for user in users:
         row = (user.id, user.username, user.email, user.role, _state(user), moment(user.created_at))

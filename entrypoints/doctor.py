@@ -12,6 +12,7 @@ from pathlib import Path
 from domain.errors import StorageUnavailable, Unavailable
 from domain.ports import Clock, MovieSource, Store
 from domain.sync import SourceRefused
+from entrypoints.logs import log_file_problem
 from entrypoints.settings import MANY_REDISES, Settings, shown
 
 Probe = Callable[[str], tuple[datetime, str]]
@@ -185,6 +186,23 @@ def configured(settings: Settings) -> Line:
 def unfit(sentence: str) -> Line:
     """A fault of the configuration."""
     return Line(Verdict.FAILED, "configuration", sentence, "docs/operating.md lists all variables")
+
+
+def doubtful(sentence: str) -> Line:
+    """What is probably a slip in the configuration."""
+    return Line(Verdict.WARNING, "configuration", sentence)
+
+
+def log_file(settings: Settings) -> Iterator[Line]:
+    """Whether LOG_FILE, if it is set, can be written."""
+    if settings.log_file is None:
+        return
+    path = Path(settings.log_file).expanduser()
+    if problem := log_file_problem(path):
+        mend = "name another file, or let the user that runs matinee write it"
+        yield Line(Verdict.FAILED, "log file", f"{path} cannot be written: {problem}", mend)
+    else:
+        yield Line(Verdict.OK, "log file", f"{path} can be written")
 
 
 def _rights(part: str, path: Path) -> Iterator[Line]:

@@ -40,4 +40,4 @@ def main() -> None:
         sys.exit(2)
     from entrypoints.cli import matinee  # noqa: PLC0415  only now is it known to import
 
-    matinee()
+    matinee(prog_name="matinee")

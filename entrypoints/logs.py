@@ -4,11 +4,14 @@ All code logs by the standard library's `logging`, ours and others'; here it is 
 """
 
 import logging
+import os
+import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -42,6 +45,9 @@ QUIET = {
 NEEDLESS = frozenset({"timestamp", "level", "role", "process", "logger", "color_message"})
 """Fields that are not taken from others: we fill them; uvicorn says in the last what it says anyway."""
 
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+"""What RQ puts around names when standard output is a terminal, which the log is not."""
+
 SELDOM = 60
 """Seconds between two complaints about a file that cannot be written."""
 
@@ -61,6 +67,16 @@ class LogFileUnwritable(Invalid):
         return f"LOG_FILE cannot be written: {self.path}: {self.reason}"
 
 
+def log_file_problem(path: Path) -> str | None:
+    """Why a file of that path could not be written, as far as can be seen without making it."""
+    if path.is_dir():
+        return f"it is a directory; name a file in it, such as {path / 'matinee.log'}"
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if there != path and not there.is_dir():
+        return f"{there} is not a directory"
+    return None if os.access(there, os.W_OK) else f"{there} may not be written by this user"
+
+
 def configure(settings: Settings, role: str) -> None:
     """Let all that is logged in this process go to standard error, and to LOG_FILE if one is set.
 
@@ -72,7 +88,7 @@ def configure(settings: Settings, role: str) -> None:
     to_people.setFormatter(Lines(mask, role, for_people=settings.logs_for_people))
     handlers: list[logging.Handler] = [to_people]
     if settings.log_file:
-        to_file = LogFile(settings.log_file)
+        to_file = LogFile(Path(settings.log_file).expanduser())
         to_file.setFormatter(Lines(mask, role, for_people=False))
         handlers.append(to_file)
     _replace(handlers, settings.log_level.upper())
@@ -128,22 +144,29 @@ class Lines(ProcessorFormatter):
             "process": record.process,
             "logger": record.name,
         }
+        if record.name.partition(".")[0] == "rq":
+            event["event"] = COLOUR.sub("", str(event["event"]))
         rest = {name: self._mask.field(name, value) for name, value in event.items() if name not in NEEDLESS}
         return {**told, **rest}
 
 
 class LogFile(ConcurrentRotatingFileHandler):
-    """LOG_FILE, which several processes may write; whoever finds it full puts it aside."""
+    """LOG_FILE, which several processes may write; whoever finds it full puts it aside.
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, maxBytes=LARGEST_FILE, backupCount=FILES_KEPT, encoding="utf-8")
+    Its folder is made if there is none, for nobody but us.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._complained = -float(SELDOM)
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            super().__init__(str(path), maxBytes=LARGEST_FILE, backupCount=FILES_KEPT, encoding="utf-8")
             for name in (self.baseFilename, self.lockFilename):
                 with open(name, "a", encoding="utf-8"):  # noqa: PTH123  as the handler itself does
                     pass
         except OSError as error:
-            raise LogFileUnwritable(path, error.strerror or str(error)) from error
+            reason = log_file_problem(path) or error.strerror or str(error)
+            raise LogFileUnwritable(str(path), reason) from error
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  logging's name
         """Say on standard error that lines are lost, but not once for each."""

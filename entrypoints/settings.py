@@ -3,8 +3,9 @@ shown.
 """
 
 import os
+import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,10 +14,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 from crontab import CronTab
-from dotenv import dotenv_values
 
 from domain.errors import TextUnfit
 from entrypoints.checking import Faults, checked, rule
+from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
@@ -28,6 +29,23 @@ MANY_REDISES = ("redis+sentinel://", "redis+cluster://")
 
 SHORTEST_SECRET = 32
 """Bytes of JWT_SECRET."""
+
+TMDB_CREDENTIALS = ("TMDB_ACCESS_TOKEN", "TMDB_API_KEY")
+
+INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
+
+AROUND = re.compile(
+    r"""
+      ^[\s"'`\u2018-\u201f\u00ab\u00bb]+
+    | [\s"'`\u2018-\u201f\u00ab\u00bb,;]+$
+    | ^(?:authorization\s*:|bearer(?:[\s:]|$)|api_key\s*=)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What surrounds a credential that was copied from a page, a header or a shell."""
+
+SHAPED = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""A v3 key, and a v4 token."""
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -200,19 +218,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
 def load(
     environ: Mapping[str, str] = os.environ,
-    env_file: Path = Path(".env"),
+    env_file: Path | None = Path(".env"),
     overrides: Mapping[str, object] | None = None,
     required: Collection[str] = (),
+    *,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> Settings:
     """Read the settings. An empty variable counts as not set; overrides (from the command line) win.
 
-    Raises Faults with every fault, by variable: also those that are required and not set.
+    `warn` gets a sentence for each name in the file that was probably meant to be one of ours. Raises Faults
+    with every fault, by variable: also those that are required and not set. A file that cannot be read is the
+    only fault then, since nobody knows what it sets.
     """
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
-    merged = {**dotenv_values(env_file), **environ}
-    raw: dict[str, object] = {name: merged[name] for name in known if merged.get(name)}
+    try:
+        filed = read_env_file(env_file) if env_file else {}
+    except EnvFileUnreadable as error:
+        raise Faults([str(error)]) from None
+    for sentence in misnamed(filed, known):
+        warn(f"{env_file}: {sentence}")
+    merged = {**filed, **environ}
+    raw: dict[str, object] = {name: value for name in known if (value := _tidied(name, merged.get(name)))}
     raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
-    joint = list(_joint_faults(raw, required))
+    joint = [*_joint_faults(raw, required), *_empty_credentials(merged, raw)]
     try:
         settings = checked(Settings, raw, strict=False, noun="variable")
     except Faults as faults:
@@ -234,6 +262,20 @@ def as_environment(settings: Settings) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
+def _tidied(name: str, value: str | None) -> str | None:
+    """A credential without what comes along when it is copied; any other variable as it is."""
+    return bare_credential(value) if value and name in TMDB_CREDENTIALS else value
+
+
+def bare_credential(text: str) -> str:
+    """A TMDB credential without quotes, `Bearer` and line breaks; empty if nothing else is there."""
+    text = INVISIBLE.sub("", text)
+    while (shorter := AROUND.sub("", text)) != text:
+        text = shorter
+    joined = "".join(text.split())
+    return joined if SHAPED.fullmatch(joined) else text
+
+
 def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Iterator[str]:
     """What no variable's type can say."""
     yield from (f"{name} is required for this command" for name in required if name not in raw)
@@ -241,6 +283,13 @@ def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Itera
         yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
     if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
         yield "QUEUE_URL is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
+
+
+def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, object]) -> Iterator[str]:
+    """Credentials of which nothing is left without what surrounds them; empty quotes count as not set."""
+    for name in TMDB_CREDENTIALS:
+        if name not in raw and any(map(str.isalnum, merged.get(name) or "")):
+            yield f"{name} holds only the word before a credential, such as Bearer, and no credential"
 
 
 def _duration(text: str) -> timedelta:

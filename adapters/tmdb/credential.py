@@ -19,19 +19,34 @@ for name in ("httpx", "httpcore.http11"):
     logging.getLogger(name).addFilter(without_key)
 
 
+V3_KEY = re.compile(r"[0-9a-fA-F]{32}")
+V4_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+TOKEN_VARIABLE = "TMDB_ACCESS_TOKEN"  # noqa: S105  its name
+KEY_VARIABLE = "TMDB_API_KEY"
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What TMDB knows us by; empty is not set. Of the two the v4 token is sent: a header is in no log."""
+    """What TMDB knows us by; empty is not set. Of the two the v4 token is sent: a header is in no log.
+
+    `variable` is the one to mend if TMDB refuses us.
+    """
 
     token: str = field(repr=False)
     key: str = field(repr=False)
+    variable: str = f"{TOKEN_VARIABLE} or {KEY_VARIABLE}"
 
-    @property
-    def variable(self) -> str:
-        """The variable to mend if TMDB refuses us."""
-        if self.token:
-            return "TMDB_ACCESS_TOKEN"
-        return "TMDB_API_KEY" if self.key else "TMDB_ACCESS_TOKEN or TMDB_API_KEY"
+    @classmethod
+    def recognised(cls, access_token: str, api_key: str) -> "Credential":
+        """The credential in the two variables; one that looks like the other kind is taken for that."""
+        if V4_TOKEN.fullmatch(api_key) and not V4_TOKEN.fullmatch(access_token):
+            return cls(api_key, "", KEY_VARIABLE)
+        if V3_KEY.fullmatch(access_token):
+            return cls("", access_token, TOKEN_VARIABLE)
+        if access_token:
+            return cls(access_token, api_key, TOKEN_VARIABLE)
+        return cls("", api_key, KEY_VARIABLE) if api_key else cls("", "")
 
     @property
     def sendable(self) -> bool:

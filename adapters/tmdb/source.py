@@ -35,7 +35,7 @@ class TmdbMovieSource:
         meter: Meter = UNMETERED,
     ) -> None:
         """Ask in `language`, which is that of titles, overviews and genres; `workers` movies at a time."""
-        credential = Credential((access_token or "").strip(), (api_key or "").strip())
+        credential = Credential.recognised((access_token or "").strip(), (api_key or "").strip())
         self._client = TmdbClient(
             credential=credential,
             base_url=base_url,

@@ -1,13 +1,17 @@
 """Around every command: how it begins, and how whatever goes wrong becomes one line and an exit code."""
 
+import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -19,10 +23,45 @@ from entrypoints.settings import Settings, load
 if TYPE_CHECKING:
     from entrypoints.container import Container
 
+CUT_OFF = 141
+"""The exit code of who writes to a pipe that nobody reads any more: 128 and the number of SIGPIPE."""
+
+UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What becomes of output on a disk that is full or broken; errors of our own files are told elsewhere."""
+
+ENV_FILE = Path(".env")
+
 logger = logging.getLogger("matinee")
 
 
-class Border(click.Group):
+class Group(click.Group):
+    """Commands, of which the nearest is named where somebody mistypes one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            meant = self._nearest(ctx, args[0])
+            hint = f" Did you mean {meant!r}?" if meant else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def _nearest(self, ctx: click.Context, name: str) -> str | None:
+        """The command, or the command of a group of ours, that was probably meant."""
+        ways: dict[str, str] = {}
+        for each in self.list_commands(ctx):
+            command = self.get_command(ctx, each)
+            if command is None or command.hidden:
+                continue
+            if isinstance(command, click.Group):
+                for inner in command.list_commands(ctx):
+                    ways[f"{each} {inner}"] = ways[inner] = f"{each} {inner}"
+            ways[each] = each
+        close = get_close_matches(name.lower(), ways, n=1)
+        return ways[close[0]] if close else None
+
+
+class Border(Group):
     """The commands' outward border: whatever is raised becomes one clear line and an exit code, never a
     traceback.
 
@@ -44,20 +83,102 @@ class Border(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401  as click has it
+        code: str | int | None = None
         try:
+            with output_errors():
+                super().main(*args, **kwargs)
+        except SystemExit as ended:
+            code = ended.code
+        with output_errors():
+            problem = _flushed()
+        if problem and not code:
+            leave(1, f"the output cannot be written: {problem}")
+        sys.exit(code)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401  as click has it
+        with outward():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
+        with outward():
             return super().invoke(ctx)
+
+
+@contextmanager
+def outward() -> Iterator[None]:
+    """Turn whatever is raised within into one line for each fault and an exit code."""
+    with output_errors():
+        try:
+            yield
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "matinee"
+            message = " ".join(error.format_message().split())
+            leave(2, f"{message} (see {path} --help)")
         except Faults as faults:
             leave(2, *faults.sentences)
         except Invalid as error:
+            _log_traceback(error)
             leave(2, str(error))
         except MatineeError as error:
+            _log_traceback(error)
             leave(1, str(error))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except Exception as error:
-            logger.debug("unexpected error", exc_info=True)
-            leave(1, f"unexpected {type(error).__name__}: {error} (LOG_LEVEL=debug tells more)")
+        except Exception as error:  # noqa: BLE001  no traceback reaches a user
+            if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+                leave(1, f"the output cannot be written: {error.strerror}")
+            more = "" if _log_traceback(error) else " (LOG_LEVEL=debug shows where)"
+            leave(1, f"unexpected {type(error).__name__}: {error}{more}")
+
+
+@contextmanager
+def output_errors() -> Iterator[None]:
+    """End in silence if nobody reads the output any more, as after `| head -1`."""
+    try:
+        yield
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                _discard(stream)
+        sys.exit(CUT_OFF)
+
+
+def _flushed() -> str | None:
+    """Write out what the two streams still hold; what is wrong, if they cannot be written.
+
+    Raises BrokenPipeError.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream and not stream.closed:
+                stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard(stream)
+            return error.strerror
+    return None
+
+
+def _discard(stream: TextIO) -> None:
+    """Lead a stream to nowhere, so that what it still holds is not complained about when the process ends."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)
+
+
+def _log_traceback(error: Exception) -> bool:
+    """Log an error with its traceback, at level debug; whether that level is logged."""
+    if not logging.root.handlers:  # it came before the settings were read, or the command needs none
+        with suppress(Invalid):
+            configure(load(), "command")
+    logger.debug("the command failed", exc_info=error)
+    return logger.isEnabledFor(logging.DEBUG)
 
 
 def leave(code: int, *sentences: str) -> NoReturn:
@@ -73,25 +194,39 @@ def example(text: str) -> str:
 
 
 def configured(
-    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
+    required: Collection[str] = (),
+    *,
+    role: str = "command",
+    env_file: Path | None = ENV_FILE,
+    **overrides: str | int | None,
 ) -> Settings:
     """The settings, of which the overrides (command-line options) win, and a log that keeps to them.
 
     `role` is what the lines of the log say that this process does.
     """
-    settings = load(overrides=overrides, required=required)
+    warnings: list[str] = []
+    settings = load(env_file=env_file, overrides=overrides, required=required, warn=warnings.append)
     configure(settings, role)
+    for sentence in warnings:
+        if role == "command":
+            click.echo(f"matinee: warning: {sentence}", err=True)
+        else:
+            logger.warning("%s", sentence)
     return settings
 
 
 @contextmanager
 def started(
-    required: Collection[str] = (), *, role: str = "command", **overrides: str | int | None
+    required: Collection[str] = (),
+    *,
+    role: str = "command",
+    env_file: Path | None = ENV_FILE,
+    **overrides: str | int | None,
 ) -> "Iterator[tuple[Container, Settings]]":
     """A running container and the settings, as `configured` makes them."""
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
-    settings = configured(required, role=role, **overrides)
+    settings = configured(required, role=role, env_file=env_file, **overrides)
     signal.signal(signal.SIGTERM, _terminated)
     try:
         with running(settings) as container:

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Iterable
+from itertools import chain
 
 import click
+import msgspec
 from dependency_injector import providers
 
 from entrypoints.checking import Faults
 from entrypoints.cli.border import example
 from entrypoints.container import Container
-from entrypoints.doctor import Line, Verdict, unfit
+from entrypoints.doctor import Line, Verdict, doubtful, log_file, unfit
 from entrypoints.logs import configure
 from entrypoints.masking import Mask, secrets_of
 from entrypoints.settings import Settings, load
@@ -23,19 +25,21 @@ def check() -> None:
 
     Nothing is made or changed. Exit code 1: something failed.
     """
+    warnings: list[str] = []
     try:
-        settings = load()
+        settings = load(warn=warnings.append)
     except Faults as faults:
         lines, mask = [unfit(sentence) for sentence in faults.sentences], Mask([])
         sys.exit(_told(lines, mask))
-    configure(settings, "check")
-    sys.exit(_examined(settings))
+    configure(msgspec.structs.replace(settings, log_file=None), "check")
+    sys.exit(_examined(settings, warnings))
 
 
-def _examined(settings: Settings) -> int:
+def _examined(settings: Settings, warnings: Iterable[str]) -> int:
     container = Container(settings=providers.Object(settings))
+    lines = chain(map(doubtful, warnings), log_file(settings), container.doctor()())
     try:
-        return _told(container.doctor()(), Mask(secrets_of(settings)))
+        return _told(lines, Mask(secrets_of(settings)))
     finally:
         container.closing().close()
 

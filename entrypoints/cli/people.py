@@ -11,7 +11,7 @@ from application.accounts import ListUsers
 from domain.errors import TextUnfit
 from domain.users import Role, User, UserNotFound
 from entrypoints import display
-from entrypoints.cli.border import example, started
+from entrypoints.cli.border import Group, example, started
 from entrypoints.http.people import export_out
 
 DRIFT_FOUND = 4
@@ -25,7 +25,7 @@ LONGEST_LINE = 4096
 email_option = click.option("--email", required=True, metavar="EMAIL", help="E-mail address to sign in with.")
 
 
-@click.group()
+@click.group(cls=Group)
 def users() -> None:
     """Make, promote and list accounts."""
 
@@ -70,7 +70,7 @@ def list_() -> None:
         display.accounts(list(_everybody(container.list_users())))
 
 
-@click.group()
+@click.group(cls=Group)
 def ratings() -> None:
     """See to the movies' tallies of ratings."""
 

@@ -4,13 +4,13 @@
 import os
 import socket
 import sys
+from pathlib import Path
 
 import click
 
-from entrypoints.cli.border import configured, example, started
+from entrypoints.cli.border import ENV_FILE, configured, example, started
 from entrypoints.leash import hold
 from entrypoints.listening import listening
-from entrypoints.settings import load
 
 ROLES_NEED = ("MONGODB_URI", "REDIS_URL", "JWT_SECRET")
 """What must be the same on every host, so no host may make it up."""
@@ -73,7 +73,7 @@ def openapi() -> None:
     """Print the OpenAPI document."""
     from entrypoints import serving
 
-    click.echo(serving.openapi(load()))
+    click.echo(serving.openapi(configured()))
 
 
 @click.command(hidden=True)
@@ -83,14 +83,16 @@ def openapi() -> None:
 @click.option("--listener", type=int, help="The bound socket.")
 @click.option("--announce", is_flag=True, help="Tell the addresses.")
 def child(role: str, *, leash: int, gate: int | None, listener: int | None, announce: bool) -> None:
-    """One role, as `matinee serve` starts it: what it shares with the others comes in descriptors."""
+    """One role, as `matinee serve` starts it: what it shares with the others comes in descriptors, and all
+    settings, those of a `.env` file included, in the environment.
+    """
     hold(leash)
     if role == "prepare":
         _prepare()
     elif role == "worker":
-        _work()
+        _work(env_file=None)
     elif role == "scheduler":
-        _schedule()
+        _schedule(env_file=None)
     elif gate is None or listener is None:
         raise click.UsageError("the api needs --gate and --listener")
     else:
@@ -101,7 +103,7 @@ def _prepare() -> None:
     """Open the store and make what is missing: whatever keeps `serve` from starting shows here."""
     from entrypoints.filling import fill_if_empty
 
-    with started(role="prepare") as (container, settings):
+    with started(role="prepare", env_file=None) as (container, settings):
         container.tokens()
         fill_if_empty(container, settings)
 
@@ -110,17 +112,17 @@ def _answer(gate: int, listener: socket.socket, *, announce: bool) -> None:
     from entrypoints import serving  # takes longest, so before the gate
 
     os.read(gate, 1)
-    with started(role="api") as (container, settings):
+    with started(role="api", env_file=None) as (container, settings):
         serving.serve(container, settings, listener, announce=announce)
 
 
-def _work(required: tuple[str, ...] = ()) -> None:
+def _work(required: tuple[str, ...] = (), env_file: Path | None = ENV_FILE) -> None:
     from entrypoints.worker import work
 
-    work(configured(required, role="worker"))
+    work(configured(required, role="worker", env_file=env_file))
 
 
-def _schedule(required: tuple[str, ...] = ()) -> None:
+def _schedule(required: tuple[str, ...] = (), env_file: Path | None = ENV_FILE) -> None:
     from entrypoints.scheduler import schedule
 
-    schedule(configured(required, role="scheduler"))
+    schedule(configured(required, role="scheduler", env_file=env_file))

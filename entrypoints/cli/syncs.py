@@ -7,13 +7,13 @@ from typing import NoReturn
 import click
 
 from domain.sync import Entity, Status, SyncRun
-from entrypoints.cli.border import example, started
+from entrypoints.cli.border import Group, example, started
 from entrypoints.display import progress, summary
 
 EXIT_CODES = {Status.SUCCESS: 0, Status.PARTIAL: 3, Status.FAILED: 1, Status.CANCELLED: 1}
 
 
-@click.group()
+@click.group(cls=Group)
 def sync() -> None:
     """Bring the catalogue up to date, in the foreground.
 

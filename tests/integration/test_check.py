@@ -289,9 +289,20 @@ def test_a_disk_that_fills_up_is_told_in_time(
     assert [line.verdict for line in examined() if line.part == "disk"] == [verdict]
 
 
-def test_a_log_file_that_cannot_be_written_is_bad_usage(directory: Path) -> None:
-    result = checked(LOG_FILE="missing/matinee.log")
+def test_a_log_file_is_looked_at_and_not_made(directory: Path) -> None:
+    assert "matinee.log can be written" in told(checked(LOG_FILE="logs/matinee.log"))["log file"]
+    assert not (directory / "logs").exists()
 
-    assert result.exit_code == 2
-    assert result.stderr.startswith("matinee: LOG_FILE cannot be written: missing/matinee.log")
-    assert len(result.stderr.splitlines()) == 1
+    failed = checked(LOG_FILE=str(directory))
+    assert failed.exit_code == 1
+    assert told(failed)["log file"].startswith("failed")
+    assert "it is a directory; name a file in it" in told(failed)["log file"]
+    assert "storage" in told(failed)
+
+
+def test_a_slip_in_the_env_file_is_a_warning(directory: Path) -> None:
+    (directory / ".env").write_text("PROT=8080\n")
+    assert "did you mean PORT?" in told(checked())["configuration"]
+    (directory / ".env").unlink()
+    (directory / ".env").mkdir()
+    assert "it is a directory" in told(checked())["configuration"]

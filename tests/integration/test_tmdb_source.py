@@ -36,6 +36,7 @@ from tests.tmdb_simulator import (
 )
 
 TOKEN, KEY = "the-v4-token", "the-v3-key"
+JWT, HEX = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxMjM0NSJ9.c2lnbmF0dXJl-_x", "0123456789abcdef" * 2
 QUICK = Patience(first_wait=0.01, longest_wait=0.02)
 HASTY = replace(QUICK, read=0.15, whole=0.25)
 POPULAR = "^/3/movie/popular"
@@ -610,6 +611,28 @@ class TestRefusal:
                     "(401: Invalid API key: You must be granted a valid key.)"
                 )
             assert tmdb.requests == 3
+
+    @pytest.mark.parametrize(
+        ("token", "key", "variable", "sent"),
+        [
+            (None, JWT, "TMDB_API_KEY", "bearer"),
+            ("other", JWT, "TMDB_API_KEY", "bearer"),
+            (HEX, None, "TMDB_ACCESS_TOKEN", "api_key"),
+            (HEX, JWT, "TMDB_API_KEY", "bearer"),
+            (JWT, HEX, "TMDB_ACCESS_TOKEN", "bearer"),
+        ],
+    )
+    def test_a_credential_in_the_other_ones_variable_is_sent_as_what_it_is(
+        self, connect: Connect, token: str | None, key: str | None, variable: str, sent: str
+    ) -> None:
+        with TmdbSimulator(catalogue=make_catalogue(5), token=JWT, api_key=HEX) as tmdb:
+            connect(base_url=tmdb.url, access_token=token, api_key=key).genres()
+            assert [request.credential for request in tmdb.log] == [sent]
+        with (
+            TmdbSimulator(catalogue=make_catalogue(5), token="new", api_key="new") as tmdb,
+            pytest.raises(SourceRefused, match=f"check {variable} "),
+        ):
+            connect(base_url=tmdb.url, access_token=token, api_key=key).genres()
 
     def test_the_header_is_preferred_and_the_key_does_where_there_is_no_token(self, connect: Connect) -> None:
         with TmdbSimulator(catalogue=make_catalogue(5), token=TOKEN, api_key=KEY) as tmdb:
