@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 READY := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check format bench outages attack lock wheel clean
+.PHONY: help setup serve test check fuzz format bench outages attack lock wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -39,6 +39,14 @@ check: $(READY) ## formatting, lint, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Another seed each time; `make fuzz SEED=7` tries that one again, FUZZ=tests/unit narrows it.
+SEED = $(shell $(BIN)/python -c 'import secrets; print(secrets.randbelow(2**32))')
+FUZZ ?= tests
+
+fuzz: $(READY) ## try all property tests with a fresh seed, ten times as long as `make test` does
+	@seed=$(SEED); echo "make fuzz SEED=$$seed"; $(BIN)/python -m pytest -q -n auto --dist loadgroup -m hypothesis \
+		--hypothesis-profile=fuzz --hypothesis-seed=$$seed $(FUZZ)
 
 format: $(READY) ## format the code and mend what can be mended
 	$(BIN)/ruff format .

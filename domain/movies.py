@@ -203,12 +203,13 @@ class Movie:
 def picture_url(base: str, path: str | None) -> str | None:
     """The address of a picture: a source's path below a base address, percent-encoded where it has to be.
 
-    None for an unknown path, and for one that leads out of the base by an empty segment, "." or "..".
+    None for an unknown path, for one that does not begin with a slash, and for one that leads out of the base
+    by an empty segment, "." or "..".
     """
-    if path is None:
+    if path is None or not path.startswith("/"):
         return None
-    first, *segments = unquote(path).replace("\\", "/").split("/")
-    if first or not segments or not {"", ".", ".."}.isdisjoint(segments):
+    segments = unquote(path[1:]).replace("\\", "/").split("/")
+    if not {"", ".", ".."}.isdisjoint(segments):
         return None
     return base + UNESCAPED_PERCENT.sub("%25", quote(path, safe="/%", errors="replace"))
 

@@ -101,9 +101,14 @@ def decoded(body: bytes) -> object:
     The standard library's decoder, since msgspec's refuses a whole page for one lone surrogate in one title.
     """
     try:
-        return json.loads(body.decode("utf-8-sig", "replace"))
+        return json.loads(body.decode("utf-8-sig", "replace"), object_hook=_encodable)
     except (ValueError, RecursionError) as error:
         raise Unusable("something other than JSON") from error
+
+
+def _encodable(read: dict[str, object]) -> dict[str, object]:
+    """An object whose names msgspec can read: it raises UnicodeEncodeError for a lone surrogate in one."""
+    return {name.encode(errors="replace").decode(): value for name, value in read.items()}
 
 
 def listed(body: object, page: int) -> ListedPage:

@@ -262,9 +262,9 @@ def mongo(request: pytest.FixtureRequest) -> Iterator[Stores]:
         store.close()
 
 
-@pytest.mark.parametrize(("kind", "examples", "steps"), [(sqlite, 60, 40), (mongo, 5, 20)])
+@pytest.mark.parametrize(("kind", "share", "steps"), [(sqlite, 0.6, 40), (mongo, 0.05, 20)])
 def test_people_see_what_a_plain_dict_would_show(
-    kind: Callable[[pytest.FixtureRequest], Any], examples: int, steps: int, request: pytest.FixtureRequest
+    kind: Callable[[pytest.FixtureRequest], Any], share: float, steps: int, request: pytest.FixtureRequest
 ) -> None:
     with kind(request) as store:
         put(cast("Stores", store), *(facts(number) for number in MOVIES))
@@ -272,9 +272,8 @@ def test_people_see_what_a_plain_dict_would_show(
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=examples,
+                max_examples=int(share * settings().max_examples),
                 stateful_step_count=steps,
-                deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -408,7 +408,10 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 2,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
+)
 @given(steps)
 def test_whatever_happens_answers_tell_the_present(
     valkey: Valkey, history: list[tuple[str, int, int]]

@@ -198,7 +198,10 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples * 3 // 2,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
+)
 @given(
     call=st.sampled_from(CALLS),
     body=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=8), JSON, max_size=4).map(json.dumps)

@@ -401,7 +401,10 @@ PATHS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples * 3,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
+)
 @given(path=PATHS, query=QUERIES | st.binary(max_size=60))
 def test_no_query_string_breaks_the_service(app: Litestar, path: str, query: bytes) -> None:
     reply = called(app, f"/api/v1/{path}", query)
@@ -410,7 +413,10 @@ def test_no_query_string_breaks_the_service(app: Litestar, path: str, query: byt
     assert reply.json()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples * 2,
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
+)
 @given(root=st.sampled_from(["movies", "genres", "docs", "nothing"]), rest=st.text(max_size=30))
 def test_no_path_breaks_the_service(app: Litestar, root: str, rest: str) -> None:
     reply = called(app, f"/api/v1/{root}/{rest}")
