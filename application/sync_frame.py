@@ -137,6 +137,9 @@ class SyncFrame:
     changes: Changes
     clock: Clock
     new_id: NewId
+    lock_ttl: timedelta = LOCK_LASTS
+    heartbeat_interval: timedelta = HEARTBEAT
+    poll_interval: timedelta = GLANCE
 
     @contextmanager
     def run(self, entity: Entity, watch: Watch, queued: RunId | None = None) -> Iterator[Journal]:
@@ -245,12 +248,12 @@ class SyncFrame:
     def _begun(self, entity: Entity, queued: RunId | None) -> Iterator[SyncRun]:
         """A run that is on record, for as long as its lock is ours."""
         name = lock_of(entity)
-        if queued and self.locks.pass_on(name, in_queue(queued), queued, LOCK_LASTS):
+        if queued and self.locks.pass_on(name, in_queue(queued), queued, self.lock_ttl):
             with self._holding(name, queued):
                 yield self.runs.get(queued)
             return
         fresh = self._fresh(entity)
-        idle = self._taken_from_queue(fresh, fresh.id, LOCK_LASTS, self._is_known_to_be_pending)
+        idle = self._taken_from_queue(fresh, fresh.id, self.lock_ttl, self._is_known_to_be_pending)
         if not idle:
             self._acquire(entity, name, fresh.id)
         with self._holding(name, fresh.id):
@@ -270,19 +273,19 @@ class SyncFrame:
 
     def _acquire(self, entity: Entity, name: str, holder: RunId) -> None:
         """Wait for a silent holder's time to end; one that renews it lives, and is left alone."""
-        expected = ends = self.locks.acquire(name, holder, LOCK_LASTS)
+        expected = ends = self.locks.acquire(name, holder, self.lock_ttl)
         while ends is not None:
             if ends != expected or ends - self.clock() > LONGEST_WAIT:
                 raise SyncRunning(entity)
-            Event().wait(GLANCE.total_seconds())
-            ends = self.locks.acquire(name, holder, LOCK_LASTS)
+            Event().wait(self.poll_interval.total_seconds())
+            ends = self.locks.acquire(name, holder, self.lock_ttl)
 
     def _beat(self, name: str, holder: RunId, over: Event) -> None:
         """Say that the holder lives, until it is over or the lock is another's."""
         ours = True
-        while ours and not over.wait(HEARTBEAT.total_seconds()):
+        while ours and not over.wait(self.heartbeat_interval.total_seconds()):
             try:
-                ours = self.locks.renew(name, holder, LOCK_LASTS)
+                ours = self.locks.renew(name, holder, self.lock_ttl)
             except StorageUnavailable:  # a beat missed; the next may come in time
                 continue
             except Exception:

@@ -88,7 +88,7 @@ class JobsInMemory:
 class Bench:
     """The use cases over one store, a source and a clock that can be set forward."""
 
-    def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource) -> None:
+    def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource, **timing: timedelta) -> None:
         self.store, self.clock = store, clock
         self.jobs = JobsInMemory()
         self.frame = SyncFrame(
@@ -99,6 +99,7 @@ class Bench:
             changes=NoCopies(),
             clock=clock,
             new_id=fresh_id,
+            **timing,
         )
         self.changes = SyncChanges(frame=self.frame, movies=store.movies)
         self.do = DoSync(

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import pytest
 
@@ -17,7 +18,6 @@ from adapters.testkit.samples import facts, new_run, put
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
-from application import sync_frame
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame, Watch, unwatched
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
@@ -72,7 +72,20 @@ def listing(tmdb: TmdbSimulator) -> Catalogue:
     return tmdb.catalogue
 
 
-def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncFrame:
+class Timing(TypedDict, total=False):
+    """Fields of SyncFrame that a test may want shorter."""
+
+    lock_ttl: timedelta
+    heartbeat_interval: timedelta
+
+
+NO_HEARTBEAT: Timing = {"lock_ttl": timedelta(seconds=0.05), "heartbeat_interval": timedelta(days=1)}
+"""A process whose lock lapses soon after it was killed. Here all are threads of one process."""
+
+
+def frame(
+    store: SqliteStore, source: MovieSource, clock: Clock = system.now, **timing: Unpack[Timing]
+) -> SyncFrame:
     return SyncFrame(
         source=source,
         runs=store.runs,
@@ -81,13 +94,19 @@ def frame(store: SqliteStore, source: MovieSource, clock: Clock = system.now) ->
         changes=system.NoCopies(),
         clock=clock,
         new_id=system.fresh_id,
+        **timing,
     )
 
 
 def sync_movies(
-    store: SqliteStore, source: MovieSource, pages: int = PAGES, watch: Watch = unwatched
+    store: SqliteStore,
+    source: MovieSource,
+    pages: int = PAGES,
+    watch: Watch = unwatched,
+    **timing: Unpack[Timing],
 ) -> SyncRun:
-    return SyncMovies(frame=frame(store, source), movies=store.movies)(pages=pages, watch=watch)
+    frame_ = frame(store, source, **timing)
+    return SyncMovies(frame=frame_, movies=store.movies)(pages=pages, watch=watch)
 
 
 def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncRun:
@@ -112,11 +131,8 @@ def dying_after(pages: int) -> Callable[[SyncRun], None]:
 
 @pytest.fixture
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process closes no record and gives back no lock, and its heart stops."""
+    """A killed process closes no record."""
     monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
-    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.05))
-    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(days=1))
-    monkeypatch.setattr(sync_frame, "GLANCE", timedelta(seconds=0.01))
 
 
 def test_a_sync_brings_every_movie_with_its_details(
@@ -294,7 +310,7 @@ def test_killed_after_any_page_the_next_run_reads_what_was_left(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, stored: int
 ) -> None:
     with pytest.raises(Killed):
-        sync_movies(store, source, watch=dying_after(stored))
+        sync_movies(store, source, watch=dying_after(stored), **NO_HEARTBEAT)
     killed = store.runs.latest(Entity.MOVIES)
     assert killed
     assert killed.running
@@ -319,7 +335,7 @@ def test_killed_after_any_page_the_next_run_reads_what_was_left(
 def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, source: TmdbMovieSource) -> None:
     for _ in range(PAGES // 2):
         with suppress(Killed):
-            sync_movies(store, source, watch=dying_after(2))
+            sync_movies(store, source, watch=dying_after(2), **NO_HEARTBEAT)
     run = sync_movies(store, source)
     assert run.status is Status.SUCCESS
     assert sum(each.inserted for each in store.runs.recent(99)) == len(catalogue(store)) == MOVIES
@@ -344,11 +360,9 @@ def test_a_cancelled_run_stops_at_its_next_page(store: SqliteStore, source: Tmdb
 
 
 def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
-    store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, source: TmdbMovieSource
 ) -> None:
-    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.6))
-    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(seconds=0.1))
-    monkeypatch.setattr(sync_frame, "GLANCE", timedelta(seconds=0.02))
+    often = timedelta(seconds=0.01)
     refused: list[SyncRunning] = []
 
     def intrude(run: SyncRun) -> None:
@@ -357,7 +371,7 @@ def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
                 sync_movies(store, source)
             refused.append(caught.value)
 
-    assert sync_movies(store, source, watch=intrude).status is Status.SUCCESS
+    assert sync_movies(store, source, watch=intrude, heartbeat_interval=often).status is Status.SUCCESS
     assert refused
     assert len(store.runs.recent(9)) == 1
 
@@ -374,10 +388,8 @@ def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: T
 
 
 def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
-    store: SqliteStore, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, source: TmdbMovieSource
 ) -> None:
-    monkeypatch.setattr(sync_frame, "LOCK_LASTS", timedelta(seconds=0.2))
-    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(seconds=0.05))
 
     class Failing:
         """The store, away from some moment on."""
@@ -397,7 +409,7 @@ def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
             Failing.away = True
 
     broken = replace(
-        frame(store, source),
+        frame(store, source, lock_ttl=timedelta(seconds=0.05)),
         runs=Failing(store.runs),  # type: ignore[arg-type]
         locks=Failing(store.locks),  # type: ignore[arg-type]
     )
@@ -513,7 +525,7 @@ def test_refreshing_everything_goes_on_where_it_was_killed(
 ) -> None:
     fill_by_hand(store, listing(tmdb).popular_numbers())
     with pytest.raises(Killed):
-        SyncChanges(frame=frame(store, source), movies=store.movies)(watch=dying_after(1))
+        SyncChanges(frame=frame(store, source, **NO_HEARTBEAT), movies=store.movies)(watch=dying_after(1))
     run = sync_changes(store, source)
     assert (run.status, run.fetched) == (Status.SUCCESS, MOVIES - 100)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
-from threading import active_count as threads
+from threading import enumerate as threads
 from time import monotonic, sleep
 
 import pytest
@@ -16,6 +16,13 @@ from domain.errors import StorageUnavailable
 from domain.ports import Locks, QueueUnavailable, SyncRunRepository
 from domain.sync import Entity, RunClosed, SourceRefused, SourceUnavailable, Status, SyncRun, SyncRunning
 from tests.integration.sync_bench import PAGES, Bench, Killed, ShelfSource
+
+OFTEN = timedelta(milliseconds=5)
+
+
+def heartbeats() -> int:
+    """How many threads renew a lock."""
+    return sum(thread.name == "sync-lock" for thread in threads())
 
 
 @pytest.fixture
@@ -343,9 +350,8 @@ def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(benc
 
 
 def test_an_unexpected_error_does_not_end_the_heartbeat(
-    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bench: Bench, shelf: ShelfSource, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(milliseconds=5))
     beaten = Event()
 
     class Faulty:
@@ -365,16 +371,14 @@ def test_an_unexpected_error_does_not_end_the_heartbeat(
         assert beaten.wait(30)
 
     shelf.before = wait
-    frame = replace(bench.frame, locks=Faulty(bench.store.locks))  # type: ignore[arg-type]
+    frame = replace(bench.frame, locks=Faulty(bench.store.locks), heartbeat_interval=OFTEN)  # type: ignore[arg-type]
     run = SyncMovies(frame=frame, movies=bench.store.movies)(pages=PAGES)
     assert run.status is Status.SUCCESS
     assert "a bug" in caplog.text
 
 
-def test_a_holder_whose_lock_became_anothers_stops_renewing_it(
-    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sync_frame, "HEARTBEAT", timedelta(milliseconds=5))
+def test_a_holder_whose_lock_became_anothers_stops_renewing_it(bench: Bench, shelf: ShelfSource) -> None:
+    bench = Bench(bench.store, bench.clock, shelf, heartbeat_interval=OFTEN)
     run = bench.set_down()
     beating: list[int] = []
 
@@ -382,12 +386,12 @@ def test_a_holder_whose_lock_became_anothers_stops_renewing_it(
         if page == 2:
             bench.cancel(run=run.id)
             bench.store.locks.acquire(lock_of(Entity.MOVIES), "another", timedelta(1))
-            before, until = threads(), monotonic() + 20
-            while threads() == before and monotonic() < until:
+            until = monotonic() + 30
+            while (beats := heartbeats()) and monotonic() < until:
                 sleep(0.005)
-            beating.append(threads() - before)
+            beating.append(beats)
 
     shelf.before = cancel
     bench.do(entity=Entity.MOVIES, queued=run.id)
-    assert beating == [-1]
+    assert beating == [0]
     assert bench.store.locks.renew(lock_of(Entity.MOVIES), "another", timedelta(1))
