@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from domain import users
 from domain.ids import NewId, SessionId, UserId, is_id
+from domain.pagination import Page, Window, page_of
 from domain.ports import AccessTokens, Changes, Clock, PasswordHasher, SessionRepository, UserRepository
 from domain.users import (
     AdminsOnly,
@@ -238,9 +239,10 @@ class ListUsers:
 
     users: UserRepository
 
-    def __call__(self, *, limit: int, skip: int) -> tuple[list[User], int]:
-        """A part of them, and how many there are."""
-        return self.users.page(limit, skip), self.users.count()
+    def __call__(self, *, window: Window) -> Page[User]:
+        """A part of them."""
+        found = self.users.page(window.limit + 1, window.skip, after=window.cursor)
+        return page_of(found, window, self.users.count())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,17 @@
 """Reading the catalogue: lists, search, one movie, genres."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from domain.browsing import MovieFilter, Sorting, Window, genre_choice
+from domain.browsing import MovieFilter, Sorting, genre_choice
 from domain.ids import GenreId, movie_ref
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
+from domain.pagination import Page, Window, page_of
 from domain.ports import Clock, GenreRepository, MovieRepository
-from domain.search import Query, search
+from domain.search import Match, Query, search
 
 TOTALS_KEPT = 1000
 TOTALS_LAST = timedelta(seconds=60)
@@ -23,6 +25,13 @@ class Shown:
     total: int
     more: bool
     genres: Mapping[GenreId, Genre]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Shown):
+    """Movies that were searched for; `last` is the match that comes last of those shown."""
+
+    last: Match | None
 
 
 @dataclass(slots=True)
@@ -83,16 +92,19 @@ class SearchMovies:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, text: str, window: Window) -> Shown:
-        """A window of all matches; each probe of a search brings in up to `domain.search.DEPTH` movies."""
+    def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> Found:
+        """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
+        `skip`. Each probe of a search brings in up to `domain.search.DEPTH` movies.
+        """
         matches = search(Query(text), self.movies.find)
-        until = window.skip + window.limit
-        ids = [match.id for match in matches[window.skip : until]]
-        return Shown(
-            movies=tuple(self.movies.by_ids(ids)),
+        begin = skip if after is None else bisect_right(matches, after)
+        shown = matches[begin : begin + limit]
+        return Found(
+            movies=tuple(self.movies.by_ids([match.id for match in shown])),
             total=len(matches),
-            more=len(matches) > until,
+            more=len(matches) > begin + limit,
             genres={each.id: each for each in self.genres.all()},
+            last=shown[-1] if shown else None,
         )
 
 
@@ -123,6 +135,22 @@ class ListGenres:
     def __call__(self) -> list[Genre]:
         """Every genre that we hold."""
         return self.genres.all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageGenres:
+    """Show a part of all genres, by name."""
+
+    genres: GenreRepository
+
+    def __call__(self, *, window: Window) -> Page[Genre]:
+        """There are so few that all are read."""
+        genres = self.genres.all()
+        after = window.cursor
+        begin = window.skip
+        if after:
+            begin = bisect_right(genres, (str(after.value), after.id), key=lambda each: (each.name, each.id))
+        return page_of(genres[begin : begin + window.limit + 1], window, len(genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from domain.ids import MovieId, MovieRef, NewId, RatingId, UserId
 from domain.movies import Movie
+from domain.pagination import Page, Window, page_of
 from domain.ports import Changes, Clock, MovieRepository, RatingRepository, UserRepository
 from domain.ratings import Drift, NotYourRating, Rating, RatingOrder, Score, Tally
 from domain.texts import KEPT, Kept, written
@@ -27,12 +28,11 @@ class Rated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedPage:
-    """A part of a list of ratings with their movies and authors, and how many there are in all."""
+    """A part of a list of ratings, with their movies and authors."""
 
-    ratings: list[Rating]
+    page: Page[Rating]
     movies: Mapping[MovieId, Movie]
     users: Mapping[UserId, User]
-    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,16 +146,19 @@ class ListMyRatings:
     ratings: RatingRepository
     movies: MovieRepository
 
-    def __call__(self, *, user: User, by: RatingOrder, descending: bool, limit: int, skip: int) -> RatedPage:
+    def __call__(self, *, user: User, by: RatingOrder, descending: bool, window: Window) -> RatedPage:
         """A part of them, in order."""
-        found = self.ratings.of_user(user.id, by, descending=descending, limit=limit, skip=skip)
-        movies = self.movies.by_ids([rating.movie for rating in found])
-        return RatedPage(
-            ratings=found,
-            movies={movie.id: movie for movie in movies},
-            users={user.id: user},
-            total=self.ratings.count(user.id),
+        found = self.ratings.of_user(
+            user.id,
+            by,
+            descending=descending,
+            limit=window.limit + 1,
+            skip=window.skip,
+            after=window.cursor,
         )
+        shown = page_of(found, window, self.ratings.count(user.id))
+        movies = self.movies.by_ids([rating.movie for rating in shown.rows])
+        return RatedPage(page=shown, movies={movie.id: movie for movie in movies}, users={user.id: user})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +169,15 @@ class ListMovieRatings:
     movies: MovieRepository
     users: UserRepository
 
-    def __call__(self, *, movie: MovieRef, limit: int, skip: int) -> RatedPage:
+    def __call__(self, *, movie: MovieRef, window: Window) -> RatedPage:
         """A part of them; the movie's own tally is the summary. Raises MovieNotFound."""
         rated = self.movies.get(movie)
-        found = self.ratings.of_movie(rated.id, limit, skip)
+        found = self.ratings.of_movie(rated.id, window.limit + 1, window.skip, after=window.cursor)
+        shown = page_of(found, window, rated.tally.count)
         return RatedPage(
-            ratings=found,
+            page=shown,
             movies={rated.id: rated},
-            users=self.users.by_ids({rating.user for rating in found}),
-            total=rated.tally.count,
+            users=self.users.by_ids({rating.user for rating in shown.rows}),
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from domain.ids import RunId
+from domain.pagination import Page, Window, page_of
 from domain.ports import Clock, Jobs, SyncRunRepository
 from domain.sync import Entity, Status, SyncRun
 
@@ -83,9 +84,10 @@ class ListRuns:
 
     runs: SyncRunRepository
 
-    def __call__(self, *, limit: int, skip: int) -> tuple[list[SyncRun], int]:
-        """A part of them, and how many there are."""
-        return self.runs.recent(limit, skip), self.runs.count()
+    def __call__(self, *, window: Window) -> Page[SyncRun]:
+        """A part of them."""
+        found = self.runs.recent(window.limit + 1, window.skip, after=window.cursor)
+        return page_of(found, window, self.runs.count())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

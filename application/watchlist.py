@@ -1,12 +1,11 @@
 """Watchlists, and everything that one user has to do with a movie or with the place."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
 
 from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
+from domain.pagination import Cursor, Page, Window, page_of
 from domain.ports import (
     Changes,
     Clock,
@@ -20,10 +19,8 @@ from domain.texts import KEPT, Kept, written
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
 
-T = TypeVar("T")
-
-EXPORTED_AT_ONCE = 500
-"""Ratings or items that are read at a time."""
+EXPORT_PART_ROWS = 100
+"""Ratings or items that are read at a time: few enough that others hardly wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +34,10 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPage:
-    """A part of a watchlist with its movies, and how many items there are in all."""
+    """A part of a watchlist, with its movies."""
 
-    items: list[WatchlistItem]
+    page: Page[WatchlistItem]
     movies: Mapping[MovieId, Movie]
-    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,15 +167,18 @@ class ListWatchlist:
     watchlist: WatchlistRepository
     movies: MovieRepository
 
-    def __call__(self, *, user: User, favorite: bool | None, limit: int, skip: int) -> ListedPage:
+    def __call__(self, *, user: User, favorite: bool | None, window: Window) -> ListedPage:
         """A part of it; with `favorite` only items with or without the mark."""
-        items = self.watchlist.of_user(user.id, favorite=favorite, limit=limit, skip=skip)
-        movies = self.movies.by_ids([item.movie for item in items])
-        return ListedPage(
-            items=items,
-            movies={movie.id: movie for movie in movies},
-            total=self.watchlist.count(user.id, favorite=favorite),
+        found = self.watchlist.of_user(
+            user.id,
+            favorite=favorite,
+            limit=window.limit + 1,
+            skip=window.skip,
+            after=window.cursor,
         )
+        shown = page_of(found, window, self.watchlist.count(user.id, favorite=favorite))
+        movies = self.movies.by_ids([item.movie for item in shown.rows])
+        return ListedPage(page=shown, movies={movie.id: movie for movie in movies})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,53 +209,53 @@ class GetRelation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """All of one user's data."""
+class ExportedRatings:
+    """Some of a user's ratings, with their movies."""
 
-    user: User
-    ratings: list[Rating]
-    items: list[WatchlistItem]
+    ratings: Sequence[Rating]
+    movies: Mapping[MovieId, Movie]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedItems:
+    """Some items of a user's watchlist, with their movies and all genres."""
+
+    items: Sequence[WatchlistItem]
     movies: Mapping[MovieId, Movie]
     genres: Mapping[GenreId, Genre]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportUser:
-    """Gather all of one user's data, the oldest ratings and items last."""
+    """Read all of one user's data part by part: the ratings, then the watchlist, each the newest first.
+
+    Nothing of the store is held between two parts. A rating or an item that exists when the export begins
+    and is not deleted before its part is read appears exactly once, as it is then: its place in this order
+    never changes. One that is added meanwhile is newer than the parts to come, and does not appear.
+    """
 
     ratings: RatingRepository
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, user: User) -> Export:
-        """Everything that is kept of the user but the hash of the password."""
-        ratings = list(_all(partial(self._ratings, user)))
-        items = list(_all(partial(self._items, user)))
-        ids = dict.fromkeys([*(rating.movie for rating in ratings), *(item.movie for item in items)])
-        movies = self.movies.by_ids(list(ids))
-        return Export(
-            user=user,
-            ratings=ratings,
-            items=items,
-            movies={movie.id: movie for movie in movies},
-            genres={genre.id: genre for genre in self.genres.all()},
-        )
+    def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
+        """Everything that is kept of the user but the account; each part is read when it is asked for."""
+        after: Cursor | None = None
+        by, limit = RatingOrder.CREATED_AT, EXPORT_PART_ROWS
+        while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):
+            movies = self._movies(rating.movie for rating in ratings)
+            yield ExportedRatings(ratings=ratings, movies=movies)
+            after = ratings[-1].place(by)
+        after = None
+        while items := self.watchlist.of_user(user.id, favorite=None, limit=limit, after=after):
+            genres = {each.id: each for each in self.genres.all()}
+            movies = self._movies(item.movie for item in items)
+            yield ExportedItems(items=items, movies=movies, genres=genres)
+            after = items[-1].place
 
-    def _ratings(self, user: User, skip: int) -> list[Rating]:
-        by, limit = RatingOrder.CREATED_AT, EXPORTED_AT_ONCE
-        return self.ratings.of_user(user.id, by, descending=True, limit=limit, skip=skip)
-
-    def _items(self, user: User, skip: int) -> list[WatchlistItem]:
-        return self.watchlist.of_user(user.id, favorite=None, limit=EXPORTED_AT_ONCE, skip=skip)
-
-
-def _all(part: Callable[[int], Sequence[T]]) -> Iterator[T]:
-    """The whole of a list that is read in parts, each after the first so many."""
-    skip = 0
-    while found := part(skip):
-        yield from found
-        skip += len(found)
+    def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
+        return {movie.id: movie for movie in self.movies.by_ids(list(ids))}
 
 
 def _fresh(

@@ -1,7 +1,6 @@
 """Walking a catalogue: what to show, in which order, and where to go on.
 
-Every order is total: the sort value, known values first in either direction, then the id, ascending. A
-position in it is a value and an id, so a page costs the same at any depth and pages neither overlap nor skip.
+Every order is total: the sort value, known values first in either direction, then the id, ascending.
 """
 
 from collections.abc import Sequence
@@ -10,8 +9,9 @@ from datetime import date
 from enum import StrEnum
 
 from domain.errors import Invalid
-from domain.ids import GenreId, MovieId
+from domain.ids import GenreId
 from domain.movies import Genre, Movie
+from domain.pagination import Cursor, Value
 from domain.search import sortable
 
 
@@ -30,10 +30,6 @@ class GenreChoiceMixed(Invalid):
 
     def __str__(self) -> str:
         return "genre must be separated by commas (all of them) or by bars (any of them), not both"
-
-
-Value = float | int | str
-"""A sort value that every store compares alike: numbers by size, texts by code point, dates as YYYY-MM-DD."""
 
 
 class SortBy(StrEnum):
@@ -70,6 +66,10 @@ class Sorting:
     def value(self, movie: Movie) -> Value | None:
         """What this order compares of a movie; None if that is not known."""
         return sort_values(movie)[self.by]
+
+    def place(self, movie: Movie) -> Cursor:
+        """Where a movie stands in this order."""
+        return Cursor(self.value(movie), movie.id)
 
 
 def sort_values(movie: Movie) -> dict[SortBy, Value | None]:
@@ -151,14 +151,6 @@ def _at_least(value: float | None, bound: float | None) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in an ordered list: behind the movie that has this sort value and this id."""
-
-    value: Value | None
-    id: MovieId
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """One unbroken stretch of an ordered list, which is one range of an index.
 
@@ -170,7 +162,7 @@ class Span:
     known: bool
     at: Value | None = None
     beyond: Value | None = None
-    after: MovieId | None = None
+    after: str | None = None
 
 
 def spans(cursor: Cursor | None) -> tuple[Span, ...]:
@@ -184,15 +176,6 @@ def spans(cursor: Cursor | None) -> tuple[Span, ...]:
         Span(known=True, beyond=cursor.value),
         Span(known=False),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Which part of a list to show: up to `limit` movies behind `cursor`, or after the first `skip`."""
-
-    limit: int = 20
-    skip: int = 0
-    cursor: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)

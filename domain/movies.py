@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from domain.errors import NotFound
 from domain.ids import GenreId, MovieId, genre_id, movie_id
+from domain.pagination import Cursor
 from domain.ratings import Tally
 
 POSTERS = "https://image.tmdb.org/t/p/w500"
@@ -74,6 +75,11 @@ class Genre:
     def answers_to(self, ref: str) -> bool:
         """Whether a client may mean this genre: by our id, by TMDB's number, or by name in any case."""
         return ref in (self.id, str(self.tmdb_id)) or folded_name(ref) == folded_name(self.name)
+
+    @property
+    def place(self) -> Cursor:
+        """Where this genre stands among all, by name."""
+        return Cursor(self.name, self.id)
 
     @property
     def substance(self) -> str:

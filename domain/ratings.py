@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.ids import MovieId, RatingId, UserId
+from domain.pagination import Cursor, Value, time_value
 from domain.texts import KEPT, Kept
 
 LOWEST, HIGHEST = 2, 20
@@ -195,6 +196,15 @@ class Rating:
             review=self.review if isinstance(review, Kept) else review,
             updated_at=at,
         )
+
+    def place(self, by: RatingOrder) -> Cursor:
+        """Where this rating stands in an order of ratings; its score counts in points."""
+        values: dict[RatingOrder, Value] = {
+            RatingOrder.CREATED_AT: time_value(self.created_at),
+            RatingOrder.UPDATED_AT: time_value(self.updated_at),
+            RatingOrder.RATING: self.score.points,
+        }
+        return Cursor(values[by], self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import ClassVar
 from domain.errors import Conflict, NotFound, Unavailable
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts, Outcome
+from domain.pagination import Cursor, time_value
 
 PAGES_OF_A_LIST = 500
 """TMDB answers no page beyond this one, whatever its `total_pages` says."""
@@ -204,6 +205,11 @@ class SyncRun:
     def running(self) -> bool:
         """Whether it may still change."""
         return self.status is Status.IN_PROGRESS
+
+    @property
+    def place(self) -> Cursor:
+        """Where this run stands among all, by the time at which they began."""
+        return Cursor(time_value(self.started_at), self.id)
 
     @property
     def wanted(self) -> bool:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from domain.errors import Conflict, Forbidden, NotFound, TextUnfit, Unauthenticated
 from domain.ids import SessionId, UserId
+from domain.pagination import Cursor, time_value
 from domain.texts import fit
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
@@ -131,6 +132,11 @@ class User:
     def runs_the_place(self) -> bool:
         """Whether this is an admin who can sign in."""
         return self.role is Role.ADMIN and not self.disabled
+
+    @property
+    def place(self) -> Cursor:
+        """Where this account stands among all, by age."""
+        return Cursor(time_value(self.created_at), self.id)
 
     def told(
         self,

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.ids import ItemId, MovieId, UserId
+from domain.pagination import Cursor, time_value
 from domain.texts import KEPT, Kept
 
 MOST_ITEMS = 5000
@@ -78,3 +79,8 @@ class WatchlistItem:
     def toggled(self, at: datetime) -> "WatchlistItem":
         """This item with the opposite of its favourite mark."""
         return self.changed(at, is_favorite=not self.is_favorite)
+
+    @property
+    def place(self) -> Cursor:
+        """Where this item stands among those of its user, by the time at which they were added."""
+        return Cursor(time_value(self.added_at), self.id)

@@ -45,7 +45,15 @@ from application.accounts import (
     Register,
     Sessions,
 )
-from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies, Totals
+from application.catalogue import (
+    BrowseMovies,
+    GetGenre,
+    GetMovie,
+    ListGenres,
+    PageGenres,
+    SearchMovies,
+    Totals,
+)
 from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
@@ -337,6 +345,7 @@ class Container(DeclarativeContainer):
     search_movies: Provider[SearchMovies] = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie: Provider[GetMovie] = providers.Factory(GetMovie, movies=movies, genres=genres)
     list_genres: Provider[ListGenres] = providers.Factory(ListGenres, genres=genres)
+    page_genres: Provider[PageGenres] = providers.Factory(PageGenres, genres=genres)
     get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
     check_health: Provider[CheckHealth] = providers.Factory(

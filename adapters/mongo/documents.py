@@ -7,9 +7,10 @@ from typing import Any
 from bson import ObjectId
 
 from adapters.mongo.database import SORT_FIELDS, Document
-from domain.browsing import SortBy, Value, sort_values
+from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId, is_id
 from domain.movies import Genre, Movie, MovieFacts
+from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key, terms
 from domain.sync import Entity, Status, SyncRun

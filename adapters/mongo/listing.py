@@ -10,7 +10,8 @@ from math import inf, prod
 
 from adapters.mongo.database import SORT_FIELDS, Document, Documents, counter
 from adapters.mongo.documents import WHOLE_MOVIE, midnight, own_id, sort_value
-from domain.browsing import MovieFilter, SortBy, Sorting, Span, Window, spans
+from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
+from domain.pagination import Window
 
 SORTABLE = 5000
 """So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""

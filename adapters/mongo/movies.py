@@ -17,9 +17,10 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.listing import Frequencies, Statement, count, page_statements
 from adapters.mongo.runs import advance
-from domain.browsing import MovieFilter, MoviePage, Sorting, Window
+from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.pagination import Window
 from domain.search import Candidate, Probe
 from domain.sync import Harvest, SyncRun
 

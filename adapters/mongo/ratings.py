@@ -9,9 +9,11 @@ from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.database import RATING_FIELDS, Database, Document, Documents
 from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
+from adapters.mongo.keyset import Keyset
 from adapters.mongo.users import rely_on
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
+from domain.pagination import Cursor
 from domain.ratings import (
     LOWEST,
     STEPS,
@@ -33,6 +35,8 @@ PATIENCE_TO_RECOUNT = 60
 """Seconds that such a step may take, or the recount of one movie."""
 
 BEFORE_ALL = ObjectId("0" * 24)
+
+OF_MOVIE = Keyset(field="createdAt", index="by_movie", descending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,33 @@ class MongoRatingRepository:
             return _of(database, user, movie)
 
     def of_user(
-        self, user: UserId, by: RatingOrder, *, descending: bool, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        by: RatingOrder,
+        *,
+        descending: bool,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[Rating]:
-        order = [(RATING_FIELDS[by], -1 if descending else 1), ("_id", 1)]
-        hint = f"by_{by}_{'desc' if descending else 'asc'}"
-        return self._ratings({"userId": own_id(user)}, order, hint, limit, skip)
+        listed = Keyset(
+            field=RATING_FIELDS[by],
+            index=f"by_{by}_{'desc' if descending else 'asc'}",
+            descending=descending,
+            timed=by is not RatingOrder.RATING,
+        )
+        wanted = {"userId": own_id(user)}
+        with self.database.using() as database:
+            found = listed.documents(database.ratings, wanted, limit=limit, skip=skip, after=after)
+        return [rating_of(document) for document in found]
 
-    def of_movie(self, movie: MovieId, limit: int, skip: int = 0) -> list[Rating]:
-        order = [("createdAt", -1), ("_id", 1)]
-        return self._ratings({"movieId": own_id(movie)}, order, "by_movie", limit, skip)
+    def of_movie(
+        self, movie: MovieId, limit: int, skip: int = 0, *, after: Cursor | None = None
+    ) -> list[Rating]:
+        wanted = {"movieId": own_id(movie)}
+        with self.database.using() as database:
+            found = OF_MOVIE.documents(database.ratings, wanted, limit=limit, skip=skip, after=after)
+        return [rating_of(document) for document in found]
 
     def count(self, user: UserId) -> int:
         with self.database.using() as database:
@@ -94,13 +116,6 @@ class MongoRatingRepository:
     def drifts(self, *, repair: bool = False) -> list[Drift]:
         found = (self._drift(movie, repair=repair) for movie in self._suspects())
         return [drift for drift in found if drift]
-
-    def _ratings(
-        self, wanted: Document, order: list[tuple[str, int]], hint: str, limit: int, skip: int
-    ) -> list[Rating]:
-        with self.database.using() as database:
-            found = database.ratings.find(wanted, sort=order, hint=hint).skip(skip).limit(limit)
-            return [rating_of(document) for document in found]
 
     def _suspects(self) -> Iterator[MovieId]:
         """Movies whose tally seems wrong, by id: it is read a moment before the ratings are."""

@@ -1,6 +1,5 @@
 """The records of sync runs and the locks of the distributed store."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,11 +8,15 @@ from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.database import Database, Document, Documents
 from adapters.mongo.documents import own_id, run_document, run_of
+from adapters.mongo.keyset import Keyset
 from domain.ids import RunId
+from domain.pagination import Cursor
 from domain.ports import Clock
 from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning
 
 LATEST_FIRST = [("createdAt", -1), ("_id", -1)]
+
+BY_START = Keyset(field="createdAt", index="by_start", descending=True, ids_descending=True)
 
 
 def advance(database: Documents, run: SyncRun) -> None:
@@ -61,20 +64,18 @@ class MongoSyncRunRepository:
 
     def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
         wanted: Document = {"entityType": entity} | ({"complete": True} if completed else {})
-        found = self._runs(wanted, 1, hint="by_entity")
-        return found[0] if found else None
+        with self.database.using() as database:
+            found = database.synclogs.find_one(wanted, sort=LATEST_FIRST, hint="by_entity")
+        return run_of(found) if found else None
 
-    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
-        return self._runs({}, limit, skip, hint="by_start")
+    def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
+        with self.database.using() as database:
+            found = BY_START.documents(database.synclogs, {}, limit=limit, skip=skip, after=after)
+        return [run_of(document) for document in found]
 
     def count(self) -> int:
         with self.database.using() as database:
             return database.synclogs.estimated_document_count()
-
-    def _runs(self, wanted: Mapping[str, object], limit: int, skip: int = 0, *, hint: str) -> list[SyncRun]:
-        with self.database.using() as database:
-            found = database.synclogs.find(wanted, sort=LATEST_FIRST, hint=hint).skip(skip).limit(limit)
-            return [run_of(document) for document in found]
 
 
 @dataclass(frozen=True, slots=True)

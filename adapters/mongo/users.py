@@ -18,8 +18,10 @@ from adapters.mongo.documents import (
     user_document,
     user_of,
 )
+from adapters.mongo.keyset import Keyset
 from domain.errors import Conflict
 from domain.ids import SessionId, UserId
+from domain.pagination import Cursor
 from domain.ratings import Score, between
 from domain.users import (
     Caller,
@@ -43,6 +45,9 @@ RELIED_ON = {"$inc": {"reliedOn": 1}}
 """Written to an account that a transaction needs as it is: of two such transactions, or one that changes the
 account meanwhile, only one can be committed.
 """
+
+
+BY_AGE = Keyset(field="createdAt", index="by_creation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,10 @@ class MongoUserRepository:
         about = _about(self.get(user)) | self._movies_of(user)
         self.database.transaction(lambda database: _remove(database, user), about, PATIENCE_TO_LEAVE)
 
-    def page(self, limit: int, skip: int = 0) -> list[User]:
-        order = [("createdAt", 1), ("_id", 1)]
+    def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
         with self.database.using() as database:
-            found = database.users.find(sort=order, hint="by_creation").skip(skip).limit(limit)
-            return [user_of(document) for document in found]
+            found = BY_AGE.documents(database.users, {}, limit=limit, skip=skip, after=after)
+        return [user_of(document) for document in found]
 
     def count(self) -> int:
         with self.database.using() as database:

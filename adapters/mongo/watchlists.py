@@ -7,13 +7,13 @@ from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.database import Database, Document, Documents
 from adapters.mongo.documents import item_document, item_of, own_id
+from adapters.mongo.keyset import Keyset
 from adapters.mongo.users import rely_on
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
+from domain.pagination import Cursor
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
-
-LATEST_FIRST = [("addedAt", -1), ("_id", 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,19 @@ class MongoWatchlistRepository:
             return _of(database, user, movie)
 
     def of_user(
-        self, user: UserId, *, favorite: bool | None, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        *,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[WatchlistItem]:
         wanted, index = _marked(user, favorite)
+        listed = Keyset(field="addedAt", index=index, descending=True)
         with self.database.using() as database:
-            found = database.watchlists.find(wanted, sort=LATEST_FIRST, hint=index).skip(skip).limit(limit)
-            return [item_of(document) for document in found]
+            found = listed.documents(database.watchlists, wanted, limit=limit, skip=skip, after=after)
+        return [item_of(document) for document in found]
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
         wanted, index = _marked(user, favorite)

@@ -171,6 +171,16 @@ MIGRATIONS: tuple[Migration, ...] = (
     INSERT INTO counters VALUES ('users', 0);
     """,
     rewrite_terms,  # two slips: the rest of a title and of a word instead of the end of a title
+    """
+    DROP INDEX IF EXISTS ratings_by_created_at;
+    DROP INDEX IF EXISTS ratings_by_updated_at;
+    CREATE INDEX IF NOT EXISTS ratings_by_created_at_desc ON ratings (user, created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_created_at_asc ON ratings (user, created_at, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_updated_at_desc ON ratings (user, updated_at DESC, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_updated_at_asc ON ratings (user, updated_at, id);
+    DROP INDEX IF EXISTS synclogs_by_start;
+    CREATE INDEX IF NOT EXISTS synclogs_in_order ON synclogs (started_at, id);
+    """,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

@@ -10,7 +10,8 @@ from math import prod
 
 from adapters.sqlite.database import SORT_COLUMNS, marks
 from adapters.sqlite.rows import Cell
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, Span, Value, Window, spans
+from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
+from domain.pagination import Cursor, Value, Window
 
 SORTABLE = 5000
 """So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""

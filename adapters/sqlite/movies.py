@@ -10,9 +10,10 @@ from adapters.sqlite.listing import Frequencies, Statement, count, page_statemen
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
 from adapters.sqlite.runs import advance
 from adapters.sqlite.terms import term_entries
-from domain.browsing import MovieFilter, MoviePage, Sorting, Window
+from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.pagination import Window
 from domain.search import Candidate, Probe
 from domain.sync import Harvest, SyncRun
 

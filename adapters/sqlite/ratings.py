@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapters.sqlite.database import Database, marks
+from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import Cell, insert, rating_of, rating_row, tally_of, tally_row, update
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
+from domain.pagination import Cursor
 from domain.ratings import (
     HIGHEST,
     LOWEST,
@@ -28,15 +30,16 @@ from domain.users import UserNotFound
 REPAIRED_AT_ONCE = 50
 """So many movies are recounted in one transaction; other writers wait meanwhile."""
 
-ORDERS = {
-    RatingOrder.CREATED_AT: ("created_at", "ratings_by_created_at", "ratings_by_created_at"),
-    RatingOrder.UPDATED_AT: ("updated_at", "ratings_by_updated_at", "ratings_by_updated_at"),
-    RatingOrder.RATING: ("half_points", "ratings_by_rating_asc", "ratings_by_rating_desc"),
+COLUMNS = {
+    RatingOrder.CREATED_AT: "created_at",
+    RatingOrder.UPDATED_AT: "updated_at",
+    RatingOrder.RATING: "half_points",
 }
-"""The column of each order, and the index that serves it up and down.
+"""The column that each order compares."""
 
-Times hardly ever tie, so one index serves both ways and ties are sorted by id; scores tie all the time.
-"""
+OF_MOVIE = Keyset(
+    table="ratings", index="ratings_by_movie", column="created_at", test="movie = ?", descending=True
+)
 
 _COUNTS = ", ".join(f"sum(half_points = {half}) AS score_{half}" for half in range(LOWEST, HIGHEST + 1))
 
@@ -88,21 +91,33 @@ class SqliteRatingRepository:
             return _of(connection, user, movie)
 
     def of_user(
-        self, user: UserId, by: RatingOrder, *, descending: bool, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        by: RatingOrder,
+        *,
+        descending: bool,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[Rating]:
-        column, up, down = ORDERS[by]
-        return self._ratings(
-            f"INDEXED BY {down if descending else up} WHERE user = ?"
-            f" ORDER BY {column}{' DESC' if descending else ''}, id LIMIT ? OFFSET ?",
-            user,
-            limit,
-            skip,
+        listed = Keyset(
+            table="ratings",
+            index=f"ratings_by_{by}_{'desc' if descending else 'asc'}",
+            column=COLUMNS[by],
+            test="user = ?",
+            descending=descending,
         )
+        with self.database.reading() as connection:
+            rows = listed.rows(connection, (user,), limit=limit, skip=skip, after=_place(by, after))
+        return [rating_of(row) for row in rows]
 
-    def of_movie(self, movie: MovieId, limit: int, skip: int = 0) -> list[Rating]:
-        return self._ratings(
-            "WHERE movie = ? ORDER BY created_at DESC, id LIMIT ? OFFSET ?", movie, limit, skip
-        )
+    def of_movie(
+        self, movie: MovieId, limit: int, skip: int = 0, *, after: Cursor | None = None
+    ) -> list[Rating]:
+        place = _place(RatingOrder.CREATED_AT, after)
+        with self.database.reading() as connection:
+            rows = OF_MOVIE.rows(connection, (movie,), limit=limit, skip=skip, after=place)
+        return [rating_of(row) for row in rows]
 
     def count(self, user: UserId) -> int:
         with self.database.reading() as connection:
@@ -125,10 +140,6 @@ class SqliteRatingRepository:
             for drift in drifts:
                 set_tally(connection, drift.movie, drift.counted)
         return drifts
-
-    def _ratings(self, clauses: str, *values: Cell) -> list[Rating]:
-        with self.database.reading() as connection:
-            return [rating_of(row) for row in connection.execute(f"SELECT * FROM ratings {clauses}", values)]
 
 
 def set_tally(connection: sqlite3.Connection, movie: MovieId, tally: Tally) -> None:
@@ -157,6 +168,15 @@ def rely_on(connection: sqlite3.Connection, user: UserId) -> None:
     """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
     if connection.execute("SELECT 1 FROM users WHERE id = ?", (user,)).fetchone() is None:
         raise UserNotFound
+
+
+def _place(by: RatingOrder, after: Cursor | None) -> tuple[Cell, str] | None:
+    """A place as rows have it: they keep half points."""
+    if after is None:
+        return None
+    if by is RatingOrder.RATING and isinstance(after.value, int | float):
+        return 2 * after.value, after.id
+    return after.value, after.id
 
 
 def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:

@@ -5,10 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.sqlite.database import Database
+from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import insert, moment, run_of, run_row
 from domain.ids import RunId
+from domain.pagination import Cursor
 from domain.ports import Clock
 from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning
+
+LATEST_FIRST = Keyset(
+    table="synclogs",
+    index="synclogs_in_order",
+    column="started_at",
+    test="started_at > ''",
+    descending=True,
+    ids_descending=True,
+)
 
 
 def advance(connection: sqlite3.Connection, run: SyncRun) -> None:
@@ -61,10 +72,11 @@ class SqliteSyncRunRepository:
         found = self._runs(f"WHERE entity = ?{also} ORDER BY started_at DESC, rowid DESC LIMIT 1", entity)
         return found[0] if found else None
 
-    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
-        return self._runs(
-            "WHERE started_at > '' ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", limit, skip
-        )
+    def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
+        place = (after.value, after.id) if after else None
+        with self.database.reading() as connection:
+            rows = LATEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=place)
+        return [run_of(row) for row in rows]
 
     def count(self) -> int:
         with self.database.reading() as connection:

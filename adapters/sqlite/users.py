@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.sqlite.database import AT_ONCE, Database, marks
+from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import withdraw_all
 from adapters.sqlite.rows import insert, moment, session_row, update, user_of, user_row
 from domain.ids import SessionId, UserId
+from domain.pagination import Cursor
 from domain.users import (
     Caller,
     EmailTaken,
@@ -19,6 +21,8 @@ from domain.users import (
     UserNotFound,
     folded,
 )
+
+BY_AGE = Keyset(table="users", index="users_by_age", column="created_at", test="created_at > ''")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,11 @@ class SqliteUserRepository:
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")
 
-    def page(self, limit: int, skip: int = 0) -> list[User]:
-        statement = "SELECT * FROM users WHERE created_at > '' ORDER BY created_at, id LIMIT ? OFFSET ?"
+    def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
+        place = (after.value, after.id) if after else None
         with self.database.reading() as connection:
-            return [user_of(row) for row in connection.execute(statement, (limit, skip))]
+            rows = BY_AGE.rows(connection, (), limit=limit, skip=skip, after=place)
+        return [user_of(row) for row in rows]
 
     def count(self) -> int:
         with self.database.reading() as connection:

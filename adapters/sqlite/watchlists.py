@@ -5,12 +5,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.sqlite.database import Database
+from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import rely_on
 from adapters.sqlite.rows import insert, item_of, item_row, update
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
+from domain.pagination import Cursor
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
+
+LISTED = Keyset(
+    table="watchlists", index="watchlists_by_age", column="added_at", test="user = ?", descending=True
+)
+MARKED = Keyset(
+    table="watchlists",
+    index="watchlists_by_favorite",
+    column="added_at",
+    test="user = ? AND is_favorite = ?",
+    descending=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +74,19 @@ class SqliteWatchlistRepository:
             return _of(connection, user, movie)
 
     def of_user(
-        self, user: UserId, *, favorite: bool | None, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        *,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[WatchlistItem]:
-        where, values = _chosen(user, favorite)
-        statement = f"SELECT * FROM watchlists {where} ORDER BY added_at DESC, id LIMIT ? OFFSET ?"
+        listed, values = (LISTED, (user,)) if favorite is None else (MARKED, (user, favorite))
+        place = (after.value, after.id) if after else None
         with self.database.reading() as connection:
-            return [item_of(row) for row in connection.execute(statement, (*values, limit, skip))]
+            rows = listed.rows(connection, values, limit=limit, skip=skip, after=place)
+        return [item_of(row) for row in rows]
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
         with self.database.reading() as connection:
@@ -110,13 +130,5 @@ def _of(connection: sqlite3.Connection, user: UserId, movie: MovieId) -> Watchli
 
 
 def _count(connection: sqlite3.Connection, user: UserId, favorite: bool | None = None) -> int:  # noqa: FBT001
-    where, values = _chosen(user, favorite)
-    (count,) = connection.execute(f"SELECT count(*) FROM watchlists {where}", values).fetchone()
-    return int(count)
-
-
-def _chosen(user: UserId, favorite: bool | None) -> tuple[str, tuple[str | bool, ...]]:  # noqa: FBT001
-    """A user's items by the index that holds them in order."""
-    if favorite is None:
-        return "INDEXED BY watchlists_by_age WHERE user = ?", (user,)
-    return "INDEXED BY watchlists_by_favorite WHERE user = ? AND is_favorite = ?", (user, favorite)
+    listed, values = (LISTED, (user,)) if favorite is None else (MARKED, (user, favorite))
+    return listed.count(connection, values)

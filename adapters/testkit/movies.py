@@ -18,9 +18,10 @@ from adapters.testkit.samples import (
     put,
     verdict,
 )
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
 from domain.movies import Movie, MovieNotFound
+from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, Harvest, RunClosed
 

@@ -24,10 +24,12 @@ from adapters.testkit.samples import (
     noon,
     put,
     verdict,
+    walked,
 )
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import MovieId, RatingId, TmdbNumber, UserId
 from domain.movies import Movie, MovieNotFound
+from domain.pagination import Window
 from domain.ratings import (
     AlreadyRated,
     Drift,
@@ -240,6 +242,22 @@ class RatingRepositoryContract:
             mine[skip : skip + 3] for skip in range(0, 21, 3)
         ]
         assert show(limit=3, skip=50) == []
+        for limit in (1, 3, 20):
+            assert walked(show, lambda rating: rating.place(by), limit) == mine
+
+    @pytest.mark.parametrize("by", RatingOrder)
+    @pytest.mark.parametrize("descending", [True, False])
+    def test_a_walk_goes_on_behind_a_rating_that_is_gone(
+        self, store: Stores, ann: User, by: RatingOrder, *, descending: bool
+    ) -> None:
+        movies = fill(store, [facts(number) for number in range(1, 9)])
+        for number, movie in enumerate(movies):
+            store.ratings.add(verdict(ann.id, movie.id, 1 + number // 3, 1 + number // 2))
+        show = partial(store.ratings.of_user, ann.id, by, descending=descending)
+        whole = show(limit=20)
+        for number, rating in enumerate(whole):
+            store.ratings.remove(rating.id, ann.id)
+            assert show(limit=20, after=rating.place(by)) == whole[number + 1 :]
 
     def test_a_movies_ratings_come_newest_first_and_those_of_one_age_by_id(
         self, store: Stores, movie: Movie
@@ -258,6 +276,9 @@ class RatingRepositoryContract:
         assert store.ratings.of_movie(movie.id, 50) == ratings
         assert store.ratings.of_movie(movie.id, 3, 2) == ratings[2:5]
         assert store.ratings.of_movie(NO_MOVIE, 3) == []
+        show = partial(store.ratings.of_movie, movie.id)
+        for limit in (1, 2, 50):
+            assert walked(show, lambda rating: rating.place(RatingOrder.CREATED_AT), limit) == ratings
 
     def test_the_count_is_of_ones_own_ratings(self, store: Stores, ann: User, bob: User) -> None:
         for movie in fill(store, [facts(1), facts(2)]):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.testkit.samples import Stores, facts, new_run, noon
+from adapters.testkit.samples import Stores, facts, new_run, noon, walked
 from domain.ids import GenreId, RunId, genre_id
 from domain.movies import Genre, GenreFacts, GenreNotFound
 from domain.sync import Entity, Harvest, RunClosed, RunNotFound, SyncRun, SyncRunning
@@ -85,6 +85,17 @@ class SyncRunRepositoryContract:
         assert [run.id for run in store.runs.recent(10)] == ids[::-1]
         assert [run.id for run in store.runs.recent(2, skip=1)] == ids[::-1][1:3]
         assert store.runs.count() == len(ids)
+
+    def test_runs_that_began_at_once_come_by_id_the_largest_first(self, store: Stores) -> None:
+        ids = [f"{number:024x}" for number in (5, 9, 2, 7, 3)]
+        for number, identifier in enumerate(ids):
+            run = SyncRun(id=RunId(identifier), entity=Entity.MOVIES, started_at=noon(1 + number // 3))
+            store.runs.add(run)
+            store.runs.save(run.finished(noon(9)))
+        expected = [ids[at] for at in (3, 4, 1, 0, 2)]
+        for limit in (1, 2, 10):
+            runs = walked(store.runs.recent, lambda run: run.place, limit)
+            assert [run.id for run in runs] == expected
 
 
 class GenreRepositoryContract:

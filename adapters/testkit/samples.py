@@ -7,11 +7,12 @@ from functools import partial
 from itertools import count
 from random import Random
 from threading import Barrier
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from domain.errors import MatineeError
 from domain.ids import ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
 from domain.movies import Movie, MovieFacts
+from domain.pagination import Cursor
 from domain.ports import (
     GenreRepository,
     Locks,
@@ -33,6 +34,8 @@ WORDS = (
 )  # fmt: skip
 LANGUAGES = ("en", "fr", "ja", "cn", None)
 GENRES = tuple(genre_id(number) for number in (18, 28, 35, 53, 878))
+
+RowT = TypeVar("RowT")
 
 _numbers = count(1)
 
@@ -232,3 +235,14 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 def kinds(answers: Sequence[object]) -> list[str]:
     """The names of the errors among answers."""
     return [type(answer).__name__ for answer in answers if isinstance(answer, MatineeError)]
+
+
+def walked(show: Callable[..., list[RowT]], place: Callable[[RowT], Cursor], limit: int = 3) -> list[RowT]:
+    """All of a list, read from cursor to cursor."""
+    found: list[RowT] = []
+    after: Cursor | None = None
+    while part := show(limit=limit, after=after):
+        assert len(part) <= limit
+        found += part
+        after = place(part[-1])
+    return found

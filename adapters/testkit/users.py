@@ -18,6 +18,7 @@ from adapters.testkit.samples import (
     put,
     signed_in,
     verdict,
+    walked,
     wish,
 )
 from domain.ids import MovieId, SessionId, UserId
@@ -281,6 +282,8 @@ class UserRepositoryContract:
         assert store.users.page(2, 1) == expected[1:3]
         assert store.users.page(2, 4) == expected[4:]
         assert store.users.page(2, 9) == []
+        for limit in (1, 2, 10):
+            assert walked(store.users.page, lambda user: user.place, limit) == expected
 
     def test_the_count_is_of_the_accounts_there_are(self, store: Stores) -> None:
         assert store.users.count() == 0

@@ -18,6 +18,7 @@ from adapters.testkit.samples import (
     noon,
     put,
     verdict,
+    walked,
     wish,
 )
 from domain import watchlist
@@ -183,6 +184,8 @@ class WatchlistRepositoryContract:
         assert show(limit=50) == wanted
         assert [*show(limit=3), *show(limit=3, skip=3)] == wanted[:6]
         assert show(limit=3, skip=50) == []
+        for limit in (1, 3, 20):
+            assert walked(show, lambda item: item.place, limit) == wanted
         assert store.watchlists.count(ann.id, favorite=favorite) == len(wanted)
 
     def test_a_count_follows_the_marks(self, store: Stores, ann: User, movie: Movie) -> None:

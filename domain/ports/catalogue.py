@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from domain.browsing import MovieFilter, MoviePage, Sorting, Window
+from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, MovieId, MovieRef
 from domain.movies import Genre, GenreFacts, Movie
+from domain.pagination import Window
 from domain.search import Candidate, Probe
 from domain.sync import ChangedPage, Detail, Harvest, ListedPage, SyncRun
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from domain.ids import ItemId, MovieId, RatingId, SessionId, UserId
+from domain.pagination import Cursor
 from domain.ratings import Drift, Rating, RatingOrder, Tally
 from domain.users import Caller, Session, User
 from domain.watchlist import WatchlistItem
@@ -46,8 +47,10 @@ class UserRepository(Protocol):
         """
         ...
 
-    def page(self, limit: int, skip: int = 0) -> list[User]:
-        """Accounts, the oldest first; ties by id."""
+    def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
+        """Accounts, the oldest first; ties by id. They follow `after` (`User.place`) if that is given, else
+        the first `skip`. The cost does not grow with the depth of a cursor.
+        """
         ...
 
     def count(self) -> int:
@@ -140,13 +143,30 @@ class RatingRepository(Protocol):
         ...
 
     def of_user(
-        self, user: UserId, by: RatingOrder, *, descending: bool, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        by: RatingOrder,
+        *,
+        descending: bool,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[Rating]:
-        """A user's ratings in order; ties by id, ascending."""
+        """A user's ratings in order; ties by id, ascending.
+
+        They follow `after` (`Rating.place` in that order) if it is given, else the first `skip`. The cost
+        does not grow with the depth of a cursor.
+        """
         ...
 
-    def of_movie(self, movie: MovieId, limit: int, skip: int = 0) -> list[Rating]:
-        """Everybody's ratings of a movie, the newest (`created_at`) first; ties by id."""
+    def of_movie(
+        self, movie: MovieId, limit: int, skip: int = 0, *, after: Cursor | None = None
+    ) -> list[Rating]:
+        """Everybody's ratings of a movie, the newest (`created_at`) first; ties by id.
+
+        They follow `after` (`Rating.place` by `created_at`) if it is given, else the first `skip`. The cost
+        does not grow with the depth of a cursor.
+        """
         ...
 
     def count(self, user: UserId) -> int:
@@ -204,10 +224,19 @@ class WatchlistRepository(Protocol):
         ...
 
     def of_user(
-        self, user: UserId, *, favorite: bool | None, limit: int, skip: int = 0
+        self,
+        user: UserId,
+        *,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
     ) -> list[WatchlistItem]:
         """A user's items, the newest (`added_at`) first, ties by id; only those with that favourite mark if
         given.
+
+        They follow `after` (`WatchlistItem.place`) if it is given, else the first `skip`. The cost does not
+        grow with the depth of a cursor.
         """
         ...
 

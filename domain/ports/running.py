@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol
 
 from domain.errors import Unavailable
 from domain.ids import MovieId, RunId, UserId
+from domain.pagination import Cursor
 from domain.sync import Entity, SyncRun
 
 Clock = Callable[[], datetime]
@@ -45,8 +46,12 @@ class SyncRunRepository(Protocol):
         """
         ...
 
-    def recent(self, limit: int, skip: int = 0) -> list[SyncRun]:
-        """Runs of all kinds, the one that began last first."""
+    def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
+        """Runs of all kinds, the one that began last first; ties by id, the largest first.
+
+        They follow `after` (`SyncRun.place`) if it is given, else the first `skip`. The cost does not grow
+        with the depth of a cursor.
+        """
         ...
 
     def count(self) -> int:

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from itertools import count
 
 import click
 import msgspec
 
 from application.accounts import ListUsers
 from domain.errors import TextUnfit
+from domain.pagination import Window
 from domain.users import Role, User, UserNotFound
 from entrypoints import display
 from entrypoints.cli.border import Group, example, started
@@ -97,15 +97,17 @@ def export(email: str) -> None:
         user = container.users().by_email(email.strip())
         if user is None:
             raise UserNotFound
-        click.echo(msgspec.json.encode(export_out(container.export_user()(user=user))))
+        click.echo(msgspec.json.encode(export_out(user, container.export_user()(user=user))))
 
 
 def _everybody(list_users: ListUsers) -> Iterator[User]:
-    for skip in count(0, LISTED_AT_ONCE):
-        part, _ = list_users(limit=LISTED_AT_ONCE, skip=skip)
-        yield from part
-        if len(part) < LISTED_AT_ONCE:
+    window = Window(limit=LISTED_AT_ONCE)
+    while True:
+        page = list_users(window=window)
+        yield from page.rows
+        if not page.more:
             return
+        window = Window(limit=LISTED_AT_ONCE, cursor=page.rows[-1].place)
 
 
 def _password() -> str:

@@ -159,4 +159,4 @@ async def delete_me(
 def get_export(request: HttpRequest, caller: Given[Caller], export_user: Given[ExportUser]) -> Answer:
     """Everything that is kept of you, but the hash of your password."""
     asked(Query, request)
-    return json_answer(export_out(export_user(user=caller.user)))
+    return json_answer(export_out(caller.user, export_user(user=caller.user)))

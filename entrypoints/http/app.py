@@ -24,7 +24,7 @@ from application.accounts import (
     Refresh,
     Register,
 )
-from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, SearchMovies
+from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, PageGenres, SearchMovies
 from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
@@ -152,6 +152,7 @@ class UseCases:
     search_movies: SearchMovies
     get_movie: GetMovie
     list_genres: ListGenres
+    page_genres: PageGenres
     get_genre: GetGenre
 
     register: Register

@@ -7,7 +7,10 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
+from msgspec import UNSET
 
+from domain.ids import UserId
+from domain.users import Caller
 from entrypoints.checking import Faults, checked
 
 HttpRequest: TypeAlias = Request[Any, Any, State]
@@ -24,12 +27,37 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Optional parameters are UNSET, not None: in a query string "null" is a text like any other.
     """
 
-    def conflicts(self, path: str) -> list[str]:  # noqa: ARG002  most calls are the same at every path
-        """A sentence for each rule between parameters that these break, at this path."""
+    def conflicts(self, listing: str) -> list[str]:  # noqa: ARG002  most calls are the same everywhere
+        """A sentence for each rule between parameters that these break, in this list (`listing_of`)."""
         return []
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Every parameter that is not as it is by default, by name."""
+        values = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
+        return {
+            field.encode_name: value
+            for field, value in values
+            if value is not UNSET and value != field.default
+        }
 
 
 QueryT = TypeVar("QueryT", bound=Query)
+
+
+def owner_of(request: HttpRequest) -> UserId | None:
+    """Who calls, if the call shows what is the caller's own (`Call.own`)."""
+    call = request.scope["route_handler"].opt.get("call")
+    caller: Caller | None = request.scope["state"].get("caller")
+    return caller.user.id if call and call.own and caller else None
+
+
+def listing_of(request: HttpRequest) -> str:
+    """What tells the list that a request is for from others, besides its parameters: its path, and whose it
+    is if it is somebody's own.
+    """
+    path, owner = request.scope["path"], owner_of(request)
+    return f"{path} {owner}" if owner else path
 
 
 def asked(kind: type[QueryT], request: HttpRequest) -> QueryT:
@@ -39,7 +67,7 @@ def asked(kind: type[QueryT], request: HttpRequest) -> QueryT:
         query = _sound(kind, raw)
     except Faults as faults:
         raise Faults([*sentences, *faults.sentences]) from None
-    sentences += query.conflicts(request.scope["path"])
+    sentences += query.conflicts(listing_of(request))
     if sentences:
         raise Faults(sentences)
     return query

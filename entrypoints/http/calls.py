@@ -1,6 +1,6 @@
 """What a handler tells the documentation about the call that it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from domain.ids import UserId
 from entrypoints.http.answers import PRIVATE
 from entrypoints.http.asking import Query
 from entrypoints.http.reading import Body
@@ -19,6 +20,11 @@ Given: TypeAlias = NamedDependency[SkipValidation[GivenT]]
 
 Litestar must not look into it: it would take a use case, which is a dataclass, apart like something from the
 wire.
+"""
+
+CacheName: TypeAlias = Callable[[Any, Mapping[str, str], UserId | None], str | None]
+"""Names the cache key of an answer by the parsed query, the path's parameters and, if the answer is the
+caller's own, the caller; None if it cannot be cached.
 """
 
 API = "/api/v1"
@@ -51,8 +57,9 @@ class Call:
     `answer` is the type of the body that comes with each of `successes`, as `media_type`; None is no body.
     `query` are its parameters, `body` the fields that it takes, `path` the meaning of each part of the path.
     `refusals` are the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that
-    a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `cached` that the
-    cache takes part, `limited` that it counts against the caller's limit.
+    a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `limited` that it
+    counts against the caller's limit. `own` says that what it shows is the caller's own, so that it is
+    another list, and another answer, for each. `cached` names the key under which its answers are cached.
     """
 
     summary: str
@@ -67,7 +74,8 @@ class Call:
     unwell: Any = None
     media_type: str = "application/json"
     linked: bool = False
-    cached: bool = False
+    own: bool = False
+    cached: CacheName | None = None
     limited: bool = True
 
     @property

@@ -2,17 +2,25 @@
 
 from litestar import get
 
-from application.catalogue import BrowseMovies, GetGenre, ListGenres
+from application.catalogue import BrowseMovies, GetGenre, PageGenres
 from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
-from entrypoints.http.caching import GENRES, Caching, list_key
+from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
+from entrypoints.http.caching import Caching, genres_key, list_key
 from entrypoints.http.calls import Access, Call, Given, described
-from entrypoints.http.paging import movie_page
-from entrypoints.http.queries import GenreMoviesQuery
-from entrypoints.http.schemas import GenreOut, GenresOut, MovieOut, PageOut, genre_out
+from entrypoints.http.paging import meta_of, movie_page, next_movies, paged
+from entrypoints.http.queries import GenreMoviesQuery, GenresQuery
+from entrypoints.http.schemas import GenreOut, MovieOut, PageOut, genre_out
 
 PATH = {"id": "Our id, TMDB's number (`878`) or the name in any case."}
-LISTING = Call(summary="List genres", tag="Genres", answer=GenresOut, access=Access.READERS, cached=True)
+LISTING = Call(
+    summary="List genres",
+    tag="Genres",
+    answer=PageOut[GenreOut],
+    query=GenresQuery,
+    access=Access.READERS,
+    linked=True,
+    cached=genres_key,
+)
 SHOWING = Call(
     summary="Show a genre", tag="Genres", answer=GenreOut, path=PATH, access=Access.READERS, refusals=(404,)
 )
@@ -25,19 +33,21 @@ BROWSING = Call(
     access=Access.READERS,
     refusals=(404,),
     linked=True,
-    cached=True,
+    cached=list_key,
 )
 
 
 @get("/genres", opt=described(LISTING))
-async def get_genres(request: HttpRequest, list_genres: Given[ListGenres], caching: Given[Caching]) -> Answer:
-    """All genres, by name."""
-    asked(Query, request)
+async def get_genres(request: HttpRequest, page_genres: Given[PageGenres], caching: Given[Caching]) -> Answer:
+    """Genres, by name."""
+    query, listing = asked(GenresQuery, request), listing_of(request)
 
     def build() -> Answer:
-        return json_answer(GenresOut(data=[genre_out(genre) for genre in list_genres()]))
+        page = page_genres(window=query.window(listing))
+        meta = meta_of(query, listing, page, lambda genre: genre.place)
+        return paged(PageOut(data=[genre_out(genre) for genre in page.rows], meta=meta), query, request)
 
-    return await caching(GENRES, build, request)
+    return await caching(query, build, request)
 
 
 @get("/genres/{id:str}", sync_to_thread=True, opt=described(SHOWING))
@@ -55,11 +65,11 @@ async def get_genre_movies(
     caching: Given[Caching],
 ) -> Answer:
     """The movies of one genre, with the filters and orders of the whole list."""
-    query, path = asked(GenreMoviesQuery, request), request.scope["path"]
+    query, listing = asked(GenreMoviesQuery, request), listing_of(request)
 
     def build() -> Answer:
-        wanted, window = query.wanted(get_genre(ref=request.path_params["id"]).id), query.window(path)
+        wanted, window = query.wanted(get_genre(ref=request.path_params["id"]).id), query.window(listing)
         shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=window)
-        return movie_page(shown, query, request)
+        return movie_page(shown, query, next_movies(shown, query, listing), request)
 
-    return await caching(list_key(query, request), build, request)
+    return await caching(query, build, request)

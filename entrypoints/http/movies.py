@@ -4,11 +4,11 @@ from litestar import get
 
 from application.catalogue import BrowseMovies, GetMovie, SearchMovies
 from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, asked
+from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, detail_key, list_key, search_key
 from entrypoints.http.calls import Access, Call, Given, described
-from entrypoints.http.paging import movie_page, narrowed
-from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery, known
+from entrypoints.http.paging import movie_page, narrowed, next_movies
+from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
 from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
 
 LISTING = Call(
@@ -18,7 +18,7 @@ LISTING = Call(
     query=BrowseQuery,
     access=Access.READERS,
     linked=True,
-    cached=True,
+    cached=list_key,
 )
 SEARCHING = Call(
     summary="Search movies",
@@ -27,7 +27,7 @@ SEARCHING = Call(
     query=SearchQuery,
     access=Access.READERS,
     linked=True,
-    cached=True,
+    cached=search_key,
 )
 SHOWING = Call(
     summary="Show a movie",
@@ -37,7 +37,7 @@ SHOWING = Call(
     path={"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."},
     access=Access.READERS,
     refusals=(404,),
-    cached=True,
+    cached=detail_key,
 )
 
 
@@ -50,28 +50,33 @@ async def get_movies(
     All filters must hold, and what is unknown of a movie meets none. Ties are broken by id, so pages neither
     overlap nor skip. Go on by `page` for the first 10,000 rows, or by `cursor` without end.
     """
-    query, path = asked(BrowseQuery, request), request.scope["path"]
+    query, listing = asked(BrowseQuery, request), listing_of(request)
 
     def build() -> Answer:
-        wanted, window = query.wanted(), query.window(path)
+        wanted, window = query.wanted(), query.window(listing)
         shown = browse_movies(wanted=wanted, genre=query.chosen, sorting=query.sorting, window=window)
-        return movie_page(shown, query, request)
+        return movie_page(shown, query, next_movies(shown, query, listing), request)
 
-    return await caching(list_key(query, request), build, request)
+    return await caching(query, build, request)
 
 
 @get("/movies/search", opt=described(SEARCHING))
 async def get_movies_search(
     request: HttpRequest, search_movies: Given[SearchMovies], caching: Given[Caching]
 ) -> Answer:
-    """Movies by title or original title, best match first: exact, beginnings, all words, near misses."""
-    query = asked(SearchQuery, request)
+    """Movies by title or original title, best match first: exact, beginnings, all words, near misses.
+
+    A search finds the most popular few hundred movies of each kind of match; `page` and `cursor` reach all
+    that it finds.
+    """
+    query, listing = asked(SearchQuery, request), listing_of(request)
 
     def build() -> Answer:
-        shown = search_movies(text=query.q, window=query.window(request.scope["path"]))
-        return movie_page(shown, query, request)
+        found = search_movies(text=query.q, limit=query.limit, skip=query.skip, after=query.after(listing))
+        token = query.token(found.last, listing) if found.more and found.last else None
+        return movie_page(found, query, token, request)
 
-    return await caching(search_key(query.q, query, request), build, request)
+    return await caching(query, build, request)
 
 
 @get("/movies/{id:str}", opt=described(SHOWING))
@@ -85,4 +90,4 @@ async def get_movie_by_id(
         shown = get_movie(ref=ref)
         return json_answer(narrowed(movie_detail_out(shown.movies[0], shown.genres), query.fields))
 
-    return await caching(detail_key(ref, known(query.fields) or ""), build, request)
+    return await caching(query, build, request)

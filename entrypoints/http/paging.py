@@ -1,44 +1,60 @@
 """Pages of lists: the part shown, where it stands in the whole, and the links around it."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+import msgspec
 from msgspec import UnsetType
 
 from application.catalogue import Shown
+from domain.pagination import Page
 from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, parameters
-from entrypoints.http.queries import REACH, MoviesQuery, PageQuery
+from entrypoints.http.asking import HttpRequest
+from entrypoints.http.cursors import Place
+from entrypoints.http.queries import REACH, GenreMoviesQuery, MoviesQuery, PageQuery
 from entrypoints.http.schemas import MetaOut, MovieOut, PageOut, movie_out
 
+RowT = TypeVar("RowT")
 
-def movie_page(shown: Shown, query: MoviesQuery, request: HttpRequest) -> Answer:
-    """The answer that shows a page of movies."""
-    path = request.scope["path"]
+
+def movie_page(shown: Shown, query: MoviesQuery, token: str | None, request: HttpRequest) -> Answer:
+    """The answer that shows a page of movies; `token` goes on from there."""
     data = [narrowed(movie_out(movie, shown.genres), query.fields) for movie in shown.movies]
-    token = query.token(shown.movies[-1], path) if shown.more and shown.movies else None
     meta = meta_out(query, total=shown.total, more=shown.more, token=token)
-    return paged(PageOut(data=data, meta=meta), request)
+    return paged(PageOut(data=data, meta=meta), query, request)
 
 
-def paged(page: PageOut[Any], request: HttpRequest) -> Answer:
+def next_movies(shown: Shown, query: GenreMoviesQuery, listing: str) -> str | None:
+    """The cursor that goes on behind these movies, if anything follows."""
+    return (
+        query.token(query.sorting.place(shown.movies[-1]), listing) if shown.more and shown.movies else None
+    )
+
+
+def paged(page: PageOut[Any], query: PageQuery, request: HttpRequest) -> Answer:
     """The answer that shows a page, with links to those around it."""
-    links = ", ".join(f'<{url}>; rel="{name}"' for name, url in _links(page.meta, request))
-    return json_answer(page, headers=((b"link", links.encode()),))
+    kept = {name: value for name, value in query.given.items() if name not in {"page", "cursor"}}
+    found = links(page.meta, request.scope["path"], kept)
+    header = ", ".join(f'<{url}>; rel="{name}"' for name, url in found)
+    return json_answer(page, headers=((b"link", header.encode()),))
 
 
-def meta_out(query: PageQuery, *, total: int, more: bool | None = None, token: str | None = None) -> MetaOut:
-    """Where the page asked for stands in a list of so many; `more` tells whether it goes on, if not the
-    total does.
-    """
+def meta_of(query: PageQuery, listing: str, page: Page[RowT], place: Callable[[RowT], Place]) -> MetaOut:
+    """Where a page stands in its list (`listing_of`); `place` is where a row stands."""
+    token = query.token(place(page.rows[-1]), listing) if page.more and page.rows else None
+    return meta_out(query, total=page.total, more=page.more, token=token)
+
+
+def meta_out(query: PageQuery, *, total: int, more: bool, token: str | None) -> MetaOut:
+    """Where a page stands in a list of so many rows; `more` tells whether it goes on."""
     return MetaOut(
         total=total,
         page=None if query.resumed else query.number,
         limit=query.limit,
         total_pages=-(-total // query.limit),
-        has_next_page=query.skip + query.limit < total if more is None else more,
-        has_prev_page=query.resumed or query.number > 1,
+        has_next_page=more,
+        has_prev_page=query.resumed or (query.number > 1 and total > 0),
         next_cursor=token,
     )
 
@@ -51,21 +67,23 @@ def narrowed(movie: MovieOut, fields: str | UnsetType) -> MovieOut | dict[str, o
     return {name: getattr(movie, name) for name in movie.__struct_fields__ if name in names}
 
 
-def _links(meta: MetaOut, request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """The pages around this one that can be reached; as paths, since clients know best how they got here."""
-    raw, _ = parameters(request.scope["query_string"])
-    kept = {name: value for name, value in raw.items() if name not in {"page", "cursor"}}
-    path = quote(request.scope["path"])
+def links(meta: MetaOut, path: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The pages around one that exist and can be reached, as paths: clients know best how they got here.
+
+    `parameters` are those that hold for all pages of the list.
+    """
+    kept = msgspec.to_builtins(parameters)
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in kept.items()}
 
     def to(**place: str | int) -> str:
-        return f"{path}?{urlencode({**kept, **place})}"
+        return f"{quote(path)}?{urlencode({**texts, **place})}"
 
     def reachable(page: int) -> bool:
         return (page - 1) * meta.limit < REACH
 
     yield "first", to(page=1)
-    if meta.page and meta.page > 1:
-        yield "prev", to(page=meta.page - 1)
+    if meta.page and meta.page > 1 and meta.total_pages:
+        yield "prev", to(page=min(meta.page - 1, meta.total_pages))
     if meta.has_next_page and meta.page and reachable(meta.page + 1):
         yield "next", to(page=meta.page + 1)
     elif meta.next_cursor:

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from application.accounts import SignedIn
 from application.ratings import Rated, RatedPage
-from application.watchlist import Export, Listed, ListedPage, Relation
+from application.watchlist import ExportedItems, ExportedRatings, Listed, ListedPage, Relation
 from domain.ids import GenreId
 from domain.movies import Genre, Movie
 from domain.ratings import Rating, Tally
@@ -191,7 +191,7 @@ def ratings_out(page: RatedPage) -> list[RatingOut]:
     """Ratings in a list; one whose movie or author went away meanwhile is left out."""
     return [
         rating_out(rating, page.movies[rating.movie], page.users[rating.user])
-        for rating in page.ratings
+        for rating in page.page.rows
         if rating.movie in page.movies and rating.user in page.users
     ]
 
@@ -228,7 +228,7 @@ def items_out(page: ListedPage, genres: Iterable[Genre]) -> list[ItemOut]:
     """Watchlist items in a list; one whose movie went away meanwhile is left out."""
     by_id = named(genres)
     return [
-        item_out(each, page.movies[each.movie], by_id) for each in page.items if each.movie in page.movies
+        item_out(each, page.movies[each.movie], by_id) for each in page.page.rows if each.movie in page.movies
     ]
 
 
@@ -241,20 +241,28 @@ def relation_out(relation: Relation, user: User, genres: Iterable[Genre]) -> Rel
     )
 
 
-def export_out(export: Export) -> ExportOut:
+def export_out(user: User, parts: Iterable[ExportedRatings | ExportedItems]) -> ExportOut:
     """All data of a user."""
-    movies, genres = export.movies, export.genres
-    return ExportOut(
-        user=user_out(export.user),
-        ratings=[
-            rating_out(each, movies[each.movie], export.user)
-            for each in export.ratings
-            if each.movie in movies
-        ],
-        watchlist=[
-            item_out(each, movies[each.movie], genres) for each in export.items if each.movie in movies
-        ],
-    )
+    ratings: list[RatingOut] = []
+    items: list[ItemOut] = []
+    for part in parts:
+        if isinstance(part, ExportedRatings):
+            ratings += exported_ratings(user, part)
+        else:
+            items += exported_items(part)
+    return ExportOut(user=user_out(user), ratings=ratings, watchlist=items)
+
+
+def exported_ratings(user: User, part: ExportedRatings) -> list[RatingOut]:
+    """Ratings in an export; one whose movie went away meanwhile is left out."""
+    movies = part.movies
+    return [rating_out(each, movies[each.movie], user) for each in part.ratings if each.movie in movies]
+
+
+def exported_items(part: ExportedItems) -> list[ItemOut]:
+    """Watchlist items in an export; one whose movie went away meanwhile is left out."""
+    movies = part.movies
+    return [item_out(each, movies[each.movie], part.genres) for each in part.items if each.movie in movies]
 
 
 def named(genres: Iterable[Genre]) -> Genres:

@@ -9,10 +9,11 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import GenreId
-from domain.movies import Movie
+from domain.pagination import Cursor, Window
 from domain.ratings import RatingOrder
+from domain.search import Match
 from domain.search import Query as SearchText
 from entrypoints.checking import rule
 from entrypoints.http import cursors
@@ -21,6 +22,9 @@ from entrypoints.http.schemas import MovieDetailOut, MovieOut
 
 REACH = 10_000
 """Pages show the first so many rows; cursors go on from there."""
+
+WINDOW = frozenset({"page", "limit", "cursor", "fields"})
+"""Parameters that choose a part of a list, or what is shown of its rows, not the list."""
 
 FieldT = TypeVar("FieldT")
 
@@ -114,7 +118,8 @@ CursorToken = Annotated[
         "must be the next_cursor of another page",
         min_length=1,
         max_length=8192,
-        description="The `next_cursor` of the page before, instead of `page`. Costs the same at any depth.",
+        description="The `next_cursor` of the page before, instead of `page`: reaches all rows, at a cost "
+        "that does not grow with depth.",
     ),
 ]
 SearchWords = Annotated[
@@ -139,14 +144,24 @@ class MovieQuery(Query, frozen=True, kw_only=True):
 
 
 class PageQuery(Query, frozen=True, kw_only=True):
-    """Which page of a list is asked for."""
+    """Which page of a list is asked for: by number, or by the cursor that the page before gave."""
 
     page: PageNumber | UnsetType = UNSET
     limit: Limit = 20
+    cursor: CursorToken | UnsetType = UNSET
 
-    def conflicts(self, path: str) -> list[str]:  # noqa: ARG002
-        """Pages end somewhere."""
-        return [] if self.skip < REACH else [f"page must stay within the first {REACH:,} rows"]
+    def conflicts(self, listing: str) -> list[str]:
+        """Page numbers end somewhere; a cursor is of this list, and stands alone."""
+        sentences = []
+        if self.skip >= REACH:
+            sentences.append(
+                f"page must stay within the first {REACH:,} rows; use cursor to go on from there"
+            )
+        if self.resumed and self.page is not UNSET:
+            sentences.append("cursor must stand without page")
+        if self.resumed and not self.place(listing):
+            sentences.append("cursor must be the next_cursor of another page of the same list")
+        return sentences
 
     @property
     def number(self) -> int:
@@ -155,13 +170,48 @@ class PageQuery(Query, frozen=True, kw_only=True):
 
     @property
     def skip(self) -> int:
-        """How many rows come before the page."""
+        """How many rows come before the page, if it is asked for by number."""
         return (self.number - 1) * self.limit
 
     @property
     def resumed(self) -> bool:
         """Whether the page is asked for by cursor."""
-        return False
+        return self.cursor is not UNSET
+
+    @property
+    def sorted_by(self) -> cursors.Sorted:
+        """What the list is sorted by."""
+        return cursors.Sorted.TIME
+
+    def window(self, listing: str) -> Window:
+        """The part of the list to show."""
+        place = self.place(listing)
+        if isinstance(place, Cursor):
+            return Window(limit=self.limit, cursor=place)
+        return Window(limit=self.limit, skip=self.skip)
+
+    def place(self, listing: str) -> cursors.Place | None:
+        """The place in the list that the cursor names; None without one, or if it is of another list."""
+        cursor = known(self.cursor)
+        return cursors.read(cursor, self._bound(listing), self.sorted_by) if cursor else None
+
+    def token(self, place: cursors.Place, listing: str) -> str:
+        """The cursor that goes on behind a place in the list."""
+        return cursors.token(place, self._bound(listing))
+
+    def _bound(self, listing: str) -> bytes:
+        """All that tells this list from others: every parameter but those that only choose a part of it."""
+        named = {name: value for name, value in self.given.items() if name not in WINDOW}
+        return msgspec.json.encode((listing, named))
+
+
+class GenresQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of the genres is asked for."""
+
+    @property
+    def sorted_by(self) -> cursors.Sorted:
+        """Genres are sorted by name."""
+        return cursors.Sorted.TEXT
 
 
 class RatingsQuery(PageQuery, frozen=True, kw_only=True):
@@ -169,6 +219,11 @@ class RatingsQuery(PageQuery, frozen=True, kw_only=True):
 
     sort_by: RatingSortField = RatingOrder.CREATED_AT
     sort_order: Direction = SortOrder.DESC
+
+    @property
+    def sorted_by(self) -> cursors.Sorted:
+        """Ratings are sorted by times or by scores."""
+        return cursors.Sorted.NUMBER if self.sort_by is RatingOrder.RATING else cursors.Sorted.TIME
 
 
 class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
@@ -182,24 +237,26 @@ class MoviesQuery(PageQuery, frozen=True, kw_only=True):
 
     fields: MovieFields | UnsetType = UNSET
 
-    def window(self, path: str) -> Window:  # noqa: ARG002
-        """The part of the list to show."""
-        return Window(limit=self.limit, skip=self.skip)
-
-    def token(self, after: Movie, path: str) -> str | None:  # noqa: ARG002
-        """The cursor that goes on behind this movie, in lists that have cursors."""
-        return None
-
 
 class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
     """What is searched for."""
 
     q: SearchWords
 
-    def conflicts(self, path: str) -> list[str]:
+    def conflicts(self, listing: str) -> list[str]:
         """There must be something to search for."""
         nothing = ["q must hold a letter or a digit"] if SearchText(self.q).empty else []
-        return nothing + super().conflicts(path)
+        return nothing + super().conflicts(listing)
+
+    @property
+    def sorted_by(self) -> cursors.Sorted:
+        """Matches are sorted by how well they match."""
+        return cursors.Sorted.RANK
+
+    def after(self, listing: str) -> Match | None:
+        """The match behind which to go on."""
+        place = self.place(listing)
+        return place if isinstance(place, Match) else None
 
 
 class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
@@ -213,12 +270,17 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
     language: Language | UnsetType = UNSET
     sort_by: SortField = SortBy.POPULARITY
     sort_order: Direction = SortOrder.DESC
-    cursor: CursorToken | UnsetType = UNSET
 
     @property
     def sorting(self) -> Sorting:
         """The order asked for."""
         return Sorting(self.sort_by, self.sort_order)
+
+    @property
+    def sorted_by(self) -> cursors.Sorted:
+        """Movies are sorted by days, titles or numbers."""
+        kinds = {SortBy.RELEASE_DATE: cursors.Sorted.DAY, SortBy.TITLE: cursors.Sorted.TEXT}
+        return kinds.get(self.sort_by, cursors.Sorted.NUMBER)
 
     @property
     def chosen(self) -> str | None:
@@ -238,37 +300,13 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
             language=language.lower() if language else None,
         )
 
-    def conflicts(self, path: str) -> list[str]:
-        """A page is asked for by number or by cursor; spans of years do not run backwards."""
-        sentences = [f"{each}; use cursor to go on from there" for each in super().conflicts(path)]
-        cursor, first, last = known(self.cursor), known(self.year_from), known(self.year_to)
-        if cursor and self.page is not UNSET:
-            sentences.append("cursor must stand without page")
-        if cursor and not cursors.read(cursor, self._listing(path), self.sort_by):
-            sentences.append("cursor must be the next_cursor of another page of the same list")
+    def conflicts(self, listing: str) -> list[str]:
+        """Spans of years do not run backwards."""
+        sentences = super().conflicts(listing)
+        first, last = known(self.year_from), known(self.year_to)
         if first and last and first > last:
             sentences.append("year_from must not be after year_to")
         return sentences
-
-    def window(self, path: str) -> Window:
-        """The part of the list to show."""
-        cursor = known(self.cursor)
-        place = cursors.read(cursor, self._listing(path), self.sort_by) if cursor else None
-        return Window(limit=self.limit, skip=0 if place else self.skip, cursor=place)
-
-    @property
-    def resumed(self) -> bool:
-        """Whether the page is asked for by cursor."""
-        return self.cursor is not UNSET
-
-    def token(self, after: Movie, path: str) -> str | None:
-        """The cursor that goes on behind this movie."""
-        return cursors.token(Cursor(self.sorting.value(after), after.id), self._listing(path))
-
-    def _listing(self, path: str) -> bytes:
-        wanted = self.wanted()
-        filters = (wanted.year_from, wanted.year_to, wanted.min_rating, wanted.min_votes, wanted.language)
-        return msgspec.json.encode((path, self.sort_by, self.sort_order, self.chosen, filters))
 
 
 class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):

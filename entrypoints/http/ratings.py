@@ -15,14 +15,14 @@ from application.ratings import (
 )
 from domain.browsing import SortOrder
 from domain.ids import RatingId, is_id
-from domain.ratings import RatingNotFound
+from domain.ratings import RatingNotFound, RatingOrder
 from domain.users import Caller
 from entrypoints.http.answers import Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
 from entrypoints.http.caching import Caching, rating_key
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
-from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import (
     MovieRatingsOut,
     RatingOut,
@@ -75,6 +75,7 @@ LISTING = Call(
     access=Access.USERS,
     query=RatingsQuery,
     linked=True,
+    own=True,
 )
 LISTING_OF_MOVIE = Call(
     summary="List everybody's ratings of a movie",
@@ -85,7 +86,7 @@ LISTING_OF_MOVIE = Call(
     path={"movie_id": MOVIE},
     refusals=(404,),
     linked=True,
-    cached=True,
+    cached=rating_key,
 )
 SHOWING = Call(
     summary="Show one of your ratings",
@@ -148,12 +149,12 @@ def delete_movie_rating(
 @get("/ratings", sync_to_thread=True, opt=described(LISTING))
 def get_ratings(request: HttpRequest, caller: Given[Caller], list_my_ratings: Given[ListMyRatings]) -> Answer:
     """Your ratings, the newest first unless asked for otherwise."""
-    query = asked(RatingsQuery, request)
-    descending = query.sort_order is SortOrder.DESC
-    page = list_my_ratings(
-        user=caller.user, by=query.sort_by, descending=descending, limit=query.limit, skip=query.skip
-    )
-    return paged(PageOut(data=ratings_out(page), meta=meta_out(query, total=page.total)), request)
+    user = caller.user
+    query, listing = asked(RatingsQuery, request), listing_of(request)
+    by, descending = query.sort_by, query.sort_order is SortOrder.DESC
+    mine = list_my_ratings(user=user, by=by, descending=descending, window=query.window(listing))
+    meta = meta_of(query, listing, mine.page, lambda rating: rating.place(by))
+    return paged(PageOut(data=ratings_out(mine), meta=meta), query, request)
 
 
 @get("/ratings/movie/{movie_id:str}", opt=described(LISTING_OF_MOVIE))
@@ -161,16 +162,17 @@ async def get_ratings_of_movie(
     request: HttpRequest, list_movie_ratings: Given[ListMovieRatings], caching: Given[Caching]
 ) -> Answer:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
-    query, ref = asked(PageQuery, request), request.path_params["movie_id"]
-    movie = movie_named(ref)
+    query, listing = asked(PageQuery, request), listing_of(request)
+    movie = movie_named(request.path_params["movie_id"])
 
     def build() -> Answer:
-        page = list_movie_ratings(movie=movie, limit=query.limit, skip=query.skip)
-        (rated,) = page.movies.values()
-        meta, summary = meta_out(query, total=page.total), summary_out(rated.tally)
-        return paged(MovieRatingsOut(data=ratings_out(page), meta=meta, summary=summary), request)
+        everybodys = list_movie_ratings(movie=movie, window=query.window(listing))
+        (rated,) = everybodys.movies.values()
+        meta = meta_of(query, listing, everybodys.page, lambda rating: rating.place(RatingOrder.CREATED_AT))
+        out = MovieRatingsOut(data=ratings_out(everybodys), meta=meta, summary=summary_out(rated.tally))
+        return paged(out, query, request)
 
-    return await caching(rating_key(ref, query), build, request)
+    return await caching(query, build, request)
 
 
 @get("/ratings/{id:str}", sync_to_thread=True, opt=described(SHOWING))

@@ -28,7 +28,7 @@ class GenreOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MovieOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie. Unknown is null; `popularity` and `vote_*` are TMDB's, `average_rating` is our users' own."""
+    """A movie. Unknown is null; `popularity` and `vote_*` are TMDB's, ratings are our users' own."""
 
     id: Id
     tmdb_id: Annotated[int, Meta(description="TMDB's number.", examples=[603])]
@@ -49,6 +49,9 @@ class MovieOut(msgspec.Struct, frozen=True, kw_only=True):
     genres: list[GenreOut]
     average_rating: Annotated[float, Meta(ge=1, le=10, description="Null until someone rates.")] | None
     ratings_count: Annotated[int, Meta(ge=0)]
+    weighted_rating: (
+        Annotated[float, Meta(description="Few ratings count for less. Null until someone rates.")] | None
+    )
     created_at: Moment
     updated_at: Annotated[Moment, Meta(description="When a fact last changed.")]
     synced_at: Annotated[Moment, Meta(description="When TMDB last spoke of it.")]
@@ -61,9 +64,6 @@ class MovieDetailOut(MovieOut, frozen=True, kw_only=True):
         dict[str, int],
         Meta(description="How many users gave each score from 1 to 10.", examples=[{"1": 0, "8.5": 2}]),
     ]
-    weighted_rating: (
-        Annotated[float, Meta(description="Few ratings count for less. Null until someone rates.")] | None
-    )
 
 
 class MetaOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,12 +112,6 @@ class RunOut(msgspec.Struct, frozen=True, kw_only=True):
     error: Annotated[str, Meta(description="What went wrong.")] | None
 
 
-class GenresOut(msgspec.Struct, frozen=True, kw_only=True):
-    """All genres."""
-
-    data: list[GenreOut]
-
-
 def genre_out(genre: Genre) -> GenreOut:
     """A genre as clients see it."""
     return GenreOut(id=genre.id, tmdb_id=genre.tmdb_id, name=genre.name)
@@ -146,6 +140,7 @@ def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
         genres=[genre_out(genres[each]) for each in facts.genres if each in genres],
         average_rating=tally.average,
         ratings_count=tally.count,
+        weighted_rating=tally.weighted,
         created_at=moment(movie.created_at),
         updated_at=moment(movie.updated_at),
         synced_at=moment(movie.synced_at),
@@ -157,7 +152,6 @@ def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDeta
     return MovieDetailOut(
         **msgspec.structs.asdict(movie_out(movie, genres)),
         ratings_distribution=movie.tally.distribution,
-        weighted_rating=movie.tally.weighted,
     )
 
 

@@ -6,9 +6,9 @@ from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
 from domain.ids import RunId, is_id
 from domain.sync import Entity, RunNotFound
 from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.calls import Access, Call, Given, described
-from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.queries import PageQuery
 from entrypoints.http.schemas import PageOut, RunOut, StartedOut, run_out
 
@@ -69,9 +69,10 @@ def post_sync_changes(request: HttpRequest, start_sync: Given[StartSync]) -> Ans
 @get("/admin/sync/runs", sync_to_thread=True, opt=described(LISTING))
 def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
     """Runs of all kinds, however they were started, the one that began last first."""
-    query = asked(PageQuery, request)
-    runs, total = list_runs(limit=query.limit, skip=query.skip)
-    return paged(PageOut(data=[run_out(run) for run in runs], meta=meta_out(query, total=total)), request)
+    query, listing = asked(PageQuery, request), listing_of(request)
+    page = list_runs(window=query.window(listing))
+    meta = meta_of(query, listing, page, lambda run: run.place)
+    return paged(PageOut(data=[run_out(run) for run in page.rows], meta=meta), query, request)
 
 
 @get("/admin/sync/runs/{id:str}", sync_to_thread=True, opt=described(SHOWING))

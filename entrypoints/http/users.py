@@ -7,10 +7,10 @@ from application.accounts import ChangeUser, ListUsers
 from domain.ids import UserId, is_id
 from domain.users import UserNotFound
 from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, asked
+from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.bodies import UserIn
 from entrypoints.http.calls import Access, Call, Given, described
-from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import AdminUserOut, admin_user_out
 from entrypoints.http.queries import PageQuery, known
 from entrypoints.http.reading import sent
@@ -38,10 +38,10 @@ CHANGING = Call(
 @get("/admin/users", sync_to_thread=True, opt=described(LISTING))
 def get_users(request: HttpRequest, list_users: Given[ListUsers]) -> Answer:
     """All accounts, the oldest first."""
-    query = asked(PageQuery, request)
-    users, total = list_users(limit=query.limit, skip=query.skip)
-    meta = meta_out(query, total=total)
-    return paged(PageOut(data=[admin_user_out(user) for user in users], meta=meta), request)
+    query, listing = asked(PageQuery, request), listing_of(request)
+    page = list_users(window=query.window(listing))
+    meta = meta_of(query, listing, page, lambda user: user.place)
+    return paged(PageOut(data=[admin_user_out(user) for user in page.rows], meta=meta), query, request)
 
 
 @patch("/admin/users/{id:str}", sync_to_thread=True, opt=described(CHANGING))

@@ -19,11 +19,11 @@ from domain.ids import ItemId, is_id
 from domain.users import Caller
 from domain.watchlist import ItemNotFound
 from entrypoints.http.answers import Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
 from entrypoints.http.caching import Caching, watchlist_key
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
-from entrypoints.http.paging import meta_out, paged
+from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
 from entrypoints.http.queries import WatchlistQuery, known
 from entrypoints.http.reading import sent
@@ -68,7 +68,8 @@ LISTING = Call(
     access=Access.USERS,
     query=WatchlistQuery,
     linked=True,
-    cached=True,
+    cached=watchlist_key,
+    own=True,
 )
 SHOWING = Call(
     summary="Show an item of your watchlist",
@@ -161,15 +162,16 @@ async def get_watchlist(
     caching: Given[Caching],
 ) -> Answer:
     """Your watchlist, what was added last first."""
-    query, user = asked(WatchlistQuery, request), caller.user
+    user = caller.user
+    query, listing = asked(WatchlistQuery, request), listing_of(request)
     favorite = known(query.favorite)
 
     def build() -> Answer:
-        page = list_watchlist(user=user, favorite=favorite, limit=query.limit, skip=query.skip)
-        meta = meta_out(query, total=page.total)
-        return paged(PageOut(data=items_out(page, list_genres()), meta=meta), request)
+        listed = list_watchlist(user=user, favorite=favorite, window=query.window(listing))
+        meta = meta_of(query, listing, listed.page, lambda item: item.place)
+        return paged(PageOut(data=items_out(listed, list_genres()), meta=meta), query, request)
 
-    return await caching(watchlist_key(user.id, query, favorite=favorite), build, request)
+    return await caching(query, build, request)
 
 
 @get("/watchlist/{id:str}", sync_to_thread=True, opt=described(SHOWING))

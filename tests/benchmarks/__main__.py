@@ -20,9 +20,10 @@ from rich.table import Table
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import RunId, genre_id
 from domain.movies import MovieFacts
+from domain.pagination import Cursor, Window
 from domain.search import Query, search
 from domain.sync import Entity, Harvest, SyncRun
 from tests.benchmarks.service import service

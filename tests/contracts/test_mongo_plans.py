@@ -18,9 +18,11 @@ from adapters.mongo.listing import ALWAYS_KNOWN
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS
 from adapters.testkit.samples import GENRES, facts, invented, new_run, put
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, SortOrder, Value, Window
-from domain.ids import ImdbId, TmdbNumber, movie_id
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.ids import ImdbId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
+from domain.pagination import Cursor, Value, Window
+from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity, Harvest
 from tests.contracts.mongo_server import SERVERS, address, fresh_database
@@ -259,6 +261,47 @@ def test_no_lookup_reads_a_whole_collection(store: MongoStore, call: Calls) -> N
 )
 def test_no_lookup_sorts(store: MongoStore, call: Calls) -> None:
     assert sorts(store, call) == []
+
+
+USER = UserId("a" * 24)
+TIMED = Cursor("2026-01-05T12:00:00.345+00:00", "c" * 24)
+WINDOWS = ({"skip": 2}, {"after": TIMED})
+"""A page by number, and one by cursor."""
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
+@pytest.mark.parametrize("by", RatingOrder)
+@pytest.mark.parametrize("descending", [True, False])
+def test_ratings_of_a_user_are_walked_in_order_by_an_index(
+    store: MongoStore, by: RatingOrder, window: Any, *, descending: bool
+) -> None:
+    if by is RatingOrder.RATING and "after" in window:
+        window = {"after": Cursor(8.0, "c" * 24)}
+
+    def call(store: MongoStore) -> object:
+        return store.ratings.of_user(USER, by, descending=descending, limit=5, **window)
+
+    assert scans(store, call) == []
+    assert sorts(store, call) == []
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store, window: store.users.page(5, **window),
+        lambda store, window: store.ratings.of_movie(movie_id(1), 5, **window),
+        lambda store, window: store.watchlists.of_user(USER, favorite=None, limit=5, **window),
+        lambda store, window: store.watchlists.of_user(USER, favorite=True, limit=5, **window),
+        lambda store, window: store.runs.recent(5, **window),
+    ],
+    ids=["users", "ratings of a movie", "watchlist", "favourites", "runs"],
+)
+def test_lists_of_what_users_have_are_never_sorted(
+    store: MongoStore, call: Callable[[MongoStore, Any], object], window: Any
+) -> None:
+    assert scans(store, lambda store: call(store, window)) == []
+    assert sorts(store, lambda store: call(store, window)) == []
 
 
 def test_a_page_of_a_sync_writes_its_movies_at_once(store: MongoStore) -> None:

@@ -20,10 +20,11 @@ from adapters.mongo.database import ALONE, MIGRATIONS, Documents, masked
 from adapters.mongo.documents import movie_document
 from adapters.mongo.store import MongoStore
 from adapters.testkit.samples import facts, fill, invented, joined, new_run, noon, put, verdict, wish
-from domain.browsing import MovieFilter, SortBy, Sorting, Window
+from domain.browsing import MovieFilter, SortBy, Sorting
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId, RunId, TmdbNumber
 from domain.movies import MovieNotFound
+from domain.pagination import Window
 from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest, RunNotFound
 from tests.contracts.mongo_server import running_secantus

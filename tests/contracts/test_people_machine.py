@@ -33,6 +33,7 @@ from application.watchlist import (
 )
 from domain.errors import Forbidden
 from domain.ids import ItemId, RatingId, TmdbNumber, UserId, movie_id
+from domain.pagination import Window
 from domain.ratings import HIGHEST, LOWEST, AlreadyRated, RatingNotFound, Score, Tally
 from domain.users import User
 from domain.watchlist import AlreadyListed, ItemNotFound
@@ -235,11 +236,11 @@ class People(RuleBasedStateMachine):
             ratings=self.store.ratings, movies=self.store.movies, users=self.store.users
         )
         for movie in MOVIES:
-            page = listing(movie=TmdbNumber(movie), limit=100, skip=0)
-            assert len(page.ratings) == page.total == self.tally(movie).count
+            page = listing(movie=TmdbNumber(movie), window=Window(limit=100)).page
+            assert len(page.rows) == page.total == self.tally(movie).count
         watchlist = ListWatchlist(watchlist=self.store.watchlists, movies=self.store.movies)
         for who, user in enumerate(self.users):
-            favorites = watchlist(user=user, favorite=True, limit=100, skip=0)
+            favorites = watchlist(user=user, favorite=True, window=Window(limit=100)).page
             assert favorites.total == sum(mine and who == key[0] for key, (mine, _) in self.items.items())
         for user in self.users:
             self.store.users.remove(user.id)

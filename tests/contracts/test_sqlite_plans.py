@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,9 @@ from adapters.testkit.samples import (
     verdict,
     wish,
 )
-from domain.browsing import Cursor, MovieFilter, SortBy, Sorting, Value, Window
+from domain.browsing import MovieFilter, SortBy, Sorting
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, movie_id
+from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity
@@ -202,32 +204,52 @@ def test_nothing_that_users_do_reads_a_whole_table(used: SqliteStore, call: Call
     assert scans(used, call) == []
 
 
+WINDOWS = ({"skip": 2}, {"after": Cursor(None, "c" * 24)})
+"""A page by number, and one by cursor; the value of its place does not matter to a plan."""
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
 @pytest.mark.parametrize("by", RatingOrder)
 @pytest.mark.parametrize("descending", [True, False])
-def test_ratings_of_a_user_are_sorted_by_an_index(
-    used: SqliteStore, by: RatingOrder, *, descending: bool
+def test_ratings_of_a_user_are_walked_in_order_by_an_index(
+    used: SqliteStore, by: RatingOrder, window: Any, *, descending: bool
 ) -> None:
     steps = list(
-        plans(used, lambda store: store.ratings.of_user(USER, by, descending=descending, limit=5, skip=2))
+        plans(used, lambda store: store.ratings.of_user(USER, by, descending=descending, limit=5, **window))
     )
-    assert not [step for step in steps if step.startswith("SCAN") or step.endswith("FOR ORDER BY")]
-    if by is RatingOrder.RATING:
-        assert not [step for step in steps if "TEMP B-TREE" in step]
+    assert steps
+    assert not [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
 
 
+@pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
 @pytest.mark.parametrize(
     "call",
     [
-        lambda store: store.users.page(5, 2),
-        lambda store: store.ratings.of_movie(movie_id(1), 5, 2),
-        lambda store: store.watchlists.of_user(USER, favorite=None, limit=5),
-        lambda store: store.watchlists.of_user(USER, favorite=True, limit=5),
-        lambda store: store.watchlists.of_user(USER, favorite=False, limit=5, skip=2),
+        lambda store, window: store.users.page(5, **window),
+        lambda store, window: store.ratings.of_movie(movie_id(1), 5, **window),
+        lambda store, window: store.watchlists.of_user(USER, favorite=None, limit=5, **window),
+        lambda store, window: store.watchlists.of_user(USER, favorite=True, limit=5, **window),
+        lambda store, window: store.watchlists.of_user(USER, favorite=False, limit=5, **window),
+        lambda store, window: store.runs.recent(5, **window),
     ],
-    ids=["users", "ratings of a movie", "watchlist", "favourites", "not favourites"],
+    ids=["users", "ratings of a movie", "watchlist", "favourites", "not favourites", "runs"],
 )
-def test_lists_of_what_users_have_are_never_sorted(used: SqliteStore, call: Calls) -> None:
-    assert not [step for step in plans(used, call) if "TEMP B-TREE" in step or step.startswith("SCAN")]
+def test_lists_of_what_users_have_are_never_sorted(
+    used: SqliteStore, call: Callable[[SqliteStore, Any], object], window: Any
+) -> None:
+    steps = list(plans(used, lambda store: call(store, window)))
+    assert steps
+    assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
+
+
+def test_what_follows_a_cursor_is_two_ranges_of_an_index(used: SqliteStore) -> None:
+    after = Cursor(8.0, "c" * 24)
+    by = RatingOrder.RATING
+    steps = plans(used, lambda store: store.ratings.of_user(USER, by, descending=True, limit=50, after=after))
+    assert list(steps) == [
+        "SEARCH ratings USING INDEX ratings_by_rating_desc (user=? AND half_points=? AND id>?)",
+        "SEARCH ratings USING INDEX ratings_by_rating_desc (user=? AND half_points<?)",
+    ]
 
 
 def test_a_caller_is_told_by_two_lookups(used: SqliteStore) -> None:

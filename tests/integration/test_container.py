@@ -15,6 +15,7 @@ from adapters.redis.queue import RqJobs
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.source import TmdbMovieSource
 from domain import ports
+from domain.pagination import Window
 from entrypoints.container import Container, running
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
@@ -103,7 +104,7 @@ def test_what_was_not_opened_is_not_made_to_be_closed(
     # httpx reads the proxy's address when a client is made.
     monkeypatch.setenv("HTTPS_PROXY", "no proxy at all://")
     with running(Settings(data_dir=str(tmp_path), tmdb_api_key="key")) as built:
-        assert list(built.list_users()(limit=1, skip=0)[0]) == []
+        assert list(built.list_users()(window=Window(limit=1)).rows) == []
         store = built.store()
     assert isinstance(store, SqliteStore)
     assert store.database._opened == []

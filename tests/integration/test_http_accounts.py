@@ -359,9 +359,10 @@ def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> 
 
     assert [user["id"] for user in body["data"]] == ids[:3]
     assert set(body["data"][0]) == {"id", "username", "email", "role", "created_at", "disabled"}
+    assert body["meta"].pop("next_cursor")
     assert body["meta"] == {
         "total": 4, "page": 1, "limit": 3, "total_pages": 2,
-        "has_next_page": True, "has_prev_page": False, "next_cursor": None,
+        "has_next_page": True, "has_prev_page": False,
     }  # fmt: skip
     assert '</api/v1/admin/users?limit=3&page=2>; rel="next"' in page.headers["link"]
     rest = smith("GET", "/admin/users?limit=3&page=2").json()

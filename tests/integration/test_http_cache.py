@@ -1,6 +1,7 @@
 """What clients see of the cache: `X-Cache`, and never anything stale."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ from redis import Redis
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
+from domain.ids import genre_id
 from domain.sync import Entity, Harvest
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
@@ -28,6 +30,7 @@ from tests.integration.http_service import (
     joined,
     signed_in,
 )
+from tests.integration.test_http_lists import other_value, whole
 
 CACHED = (
     "/movies",
@@ -46,7 +49,7 @@ CACHED = (
 @contextmanager
 def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tuple[list[Client], SqliteStore]]:
     """So many applications over one store and one Redis."""
-    store = filled([THE_MATRIX, facts(604), facts(605)])
+    store = filled([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
     with ExitStack() as stack:
         settings = {"public_catalogue": "false", **settings}
         made = [application(store, redis=valkey.url, **settings) for _ in range(number)]
@@ -74,6 +77,44 @@ def test_a_second_answer_comes_from_the_cache_and_is_the_same(client: Client, pa
     for name in ("etag", "cache-control", "link", "content-type"):
         assert kept.headers.get(name) == made.headers.get(name)
     assert neo("GET", path, headers={"If-None-Match": made.headers["etag"]}).status_code == 304
+
+
+def asked_otherwise(somebody: Somebody) -> Iterator[tuple[str, str]]:
+    """Each call that the cache takes part in, and the same with one parameter that is not as by default."""
+    document = somebody.client.get("/api/v1/docs/openapi.json").json()
+    for path, calls in document["paths"].items():
+        if "X-Cache" not in calls.get("get", {}).get("responses", {}).get("200", {}).get("headers", {}):
+            continue
+        place = re.sub(r"{\w+}", "28" if "genres" in path else "603", path.removeprefix("/api/v1"))
+        parameters = [each for each in calls["get"]["parameters"] if each["in"] == "query"]
+        start = f"{place}?{'q=movie' if any(each['name'] == 'q' for each in parameters) else ''}"
+        for parameter in parameters:
+            name, schema = parameter["name"], whole(parameter["schema"], document)
+            if name == "q":
+                yield start, f"{place}?q=matrix"
+            elif name == "cursor":
+                first = f"{start}&limit=1"
+                yield first, f"{first}&cursor={somebody('GET', first).json()['meta']['next_cursor']}"
+            else:
+                yield start, f"{start}&{name}={other_value({'schema': schema})}"
+
+
+def test_no_parameter_of_a_cached_call_is_answered_with_what_was_kept_without_it(valkey: Valkey) -> None:
+    with processes(valkey) as ((client,), store), TestClient(application(store)) as uncached:
+        neo = joined(client)
+        for name in ("trinity", "smith"):
+            joined(client, name)("PUT", "/movies/603/rating", {"rating": 8})
+        for movie in ("603", "604", "605"):
+            neo("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
+        pairs = list(asked_otherwise(neo))
+        assert len(pairs) > 30
+        for path in dict.fromkeys(path for pair in pairs for path in pair):
+            answers = [neo("GET", path), neo("GET", path), through(neo, uncached)("GET", path)]
+            assert {answer.status_code for answer in answers} == {200}, path
+            assert answers[1].headers["x-cache"] == "HIT", path
+            for answer in answers:
+                assert answer.content == answers[2].content, path
+                assert answer.headers.get("link") == answers[2].headers.get("link"), path
 
 
 def test_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:

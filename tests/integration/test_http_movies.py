@@ -102,6 +102,7 @@ def test_a_movie_has_exactly_the_fields_of_the_contract(client: Client) -> None:
         ],
         "average_rating": None,
         "ratings_count": 0,
+        "weighted_rating": None,
         "created_at": stamp,
         "updated_at": stamp,
         "synced_at": stamp,
@@ -256,15 +257,16 @@ def test_fields_are_shown_alone_and_in_the_movies_order(client: Client) -> None:
     ]
 
 
-def test_a_search_finds_and_pages_without_cursors(crowd: Client) -> None:
+def test_a_search_finds_and_pages_by_number_and_by_cursor(crowd: Client) -> None:
     first = crowd.get("/api/v1/movies/search?q=amelie&limit=3")
 
     meta = first.json()["meta"]
     assert meta["total"] > 3
     assert meta["has_next_page"]
-    assert meta["next_cursor"] is None
-    assert first.links["next"]["url"] == "/api/v1/movies/search?q=amelie&limit=3&page=2"
-    assert len(_walked(crowd, "/movies/search?q=amelie&limit=3")) == meta["total"]
+    assert first.links["next"]["url"] == "/api/v1/movies/search?limit=3&q=amelie&page=2"
+    pages = _walked(crowd, "/movies/search?q=amelie&limit=3")
+    assert len(pages) == meta["total"]
+    assert _walked(crowd, "/movies/search?q=amelie&limit=3", by_cursor=True) == pages
 
 
 def test_genres_are_listed_shown_and_opened(client: Client) -> None:
@@ -296,6 +298,7 @@ def test_every_fault_is_named_at_once(client: Client) -> None:
         "colour is not a known parameter",
         "page must be a whole number from 1",
         "limit must be a whole number from 1 to 100",
+        "cursor must be the next_cursor of another page",
         f"fields must be names of fields, separated by commas, out of {fields}",
         "year must be a year from 1870 to 2100",
         "year_from must be a year from 1870 to 2100",
@@ -305,7 +308,6 @@ def test_every_fault_is_named_at_once(client: Client) -> None:
         "language must be a language code of two or three letters",
         f"sort_by must be one of {', '.join(SortBy)}",
         "sort_order must be desc or asc",
-        "cursor must be the next_cursor of another page",
         "genre must name one or more genres in at most 500 characters",
     ]
 
@@ -345,9 +347,12 @@ def test_what_parameters_are_together_is_checked_too(client: Client) -> None:
         ("/movies/search?q=", "q must be 1 to 200 characters"),
         ("/movies/search?q=" + "a" * 201, "q must be 1 to 200 characters"),
         ("/movies/search?q=%20%09", "q must hold a letter or a digit"),
-        ("/movies/search?q=a&cursor=a", "cursor is not a known parameter"),
+        (
+            "/movies/search?q=a&cursor=a",
+            "cursor must be the next_cursor of another page of the same list",
+        ),
         ("/movies/search?q=a&page=501", None),
-        ("/genres?page=1", "page is not a known parameter"),
+        ("/genres?page=0", "page must be a whole number from 1"),
         ("/genres/18?fields=id", "fields is not a known parameter"),
         ("/genres/18/movies?genre=28", "genre is not a known parameter"),
         ("/about?x=1", "x is not a known parameter"),

@@ -168,7 +168,7 @@ def test_a_watchlist_is_ones_own_and_can_be_narrowed_to_favourites(client: Clien
         "total": 2, "page": 2, "limit": 1, "total_pages": 2,
         "has_next_page": False, "has_prev_page": True, "next_cursor": None,
     }  # fmt: skip
-    assert '</api/v1/watchlist?favorite=false&limit=1&page=1>; rel="prev"' in page.headers["link"]
+    assert '</api/v1/watchlist?limit=1&favorite=false&page=1>; rel="prev"' in page.headers["link"]
 
 
 def test_a_favourite_is_not_rated(neo: Somebody) -> None:

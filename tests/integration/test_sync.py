@@ -20,10 +20,11 @@ from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame, Watch, unwatched
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder, Window
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import StorageUnavailable
 from domain.ids import RatingId, RunId, TmdbNumber, UserId
 from domain.movies import Movie, MovieFacts
+from domain.pagination import Window
 from domain.ports import Clock, MovieSource
 from domain.ratings import Rating, Score
 from domain.sync import Entity, Harvest, Status, SyncRun, SyncRunning

@@ -15,7 +15,7 @@ from application import watchlist
 from application.accounts import LogIn, SignedIn
 from application.catalogue import TOTALS_LAST, Totals
 from application.ratings import SetRating
-from application.watchlist import ExportUser, SetOnWatchlist
+from application.watchlist import ExportedItems, ExportedRatings, ExportUser, SetOnWatchlist
 from domain.browsing import MovieFilter
 from domain.ids import TmdbNumber, UserId
 from domain.ratings import Score
@@ -67,7 +67,7 @@ def test_a_login_renews_a_hash_of_weaker_parameters(store: SqliteStore) -> None:
 def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchlist, "EXPORTED_AT_ONCE", 2)
+    monkeypatch.setattr(watchlist, "EXPORT_PART_ROWS", 2)
     put(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
     common: dict[str, Any] = {
@@ -83,12 +83,16 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
         SetOnWatchlist(watchlist=store.watchlists, **common)(
             user=user, movie=TmdbNumber(number), is_favorite=False, note=None
         )
-    export = ExportUser(
+    export_user = ExportUser(
         ratings=store.ratings, watchlist=store.watchlists, movies=store.movies, genres=store.genres
-    )(user=user)
-    assert sorted(rating.score.points for rating in export.ratings) == [1, 2, 3, 4, 5]
-    assert {item.movie for item in export.items} == set(export.movies)
-    assert len(export.items) == 5
+    )
+    parts = list(export_user(user=user))
+    ratings = [each for part in parts if isinstance(part, ExportedRatings) for each in part.ratings]
+    items = [each for part in parts if isinstance(part, ExportedItems) for each in part.items]
+    assert len(parts) == 6
+    assert sorted(rating.score.points for rating in ratings) == [1, 2, 3, 4, 5]
+    assert len({item.movie for item in items}) == len(items) == 5
+    assert all({each.movie for each in part.ratings} == set(part.movies) for part in parts[:3])  # type: ignore[union-attr]
 
 
 def test_totals_are_remembered_until_the_catalogue_changes_or_a_minute_passes(store: SqliteStore) -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.browsing import (
-    Cursor,
     GenreChoiceMixed,
     MovieFilter,
     SortBy,
@@ -21,6 +20,7 @@ from domain.browsing import (
 )
 from domain.ids import MovieId, genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie, MovieFacts
+from domain.pagination import Cursor
 from domain.ratings import Score, Tally
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)

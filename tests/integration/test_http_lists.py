@@ -1,0 +1,291 @@
+"""What holds for every list of the API: pages, cursors, links, and what lists are sorted by."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, get_args, get_origin
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+from litestar.testing import TestClient
+
+from adapters.sqlite.rows import insert, rating_row
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, invented, new_run, noon, verdict
+from domain.ids import UserId, movie_id
+from domain.sync import Entity
+from domain.users import Role
+from entrypoints.http.calls import Call, call_of
+from entrypoints.http.people import MovieRatingsOut
+from entrypoints.http.queries import REACH, PageQuery
+from entrypoints.http.schemas import PageOut
+from entrypoints.settings import Settings
+from tests.integration.http_service import (
+    Somebody,
+    application,
+    container_over,
+    filled,
+    joined,
+)
+
+LISTS = {
+    "/movies": ("", "genre=18", "year_from=1903&language=en"),
+    "/movies/search": ("q=star", "q=love"),
+    "/genres": ("",),
+    "/genres/{id}/movies": ("", "min_votes=1"),
+    "/ratings": ("",),
+    "/ratings/movie/{movie_id}": ("",),
+    "/watchlist": ("", "favorite=true", "favorite=false"),
+    "/admin/users": ("",),
+    "/admin/sync/runs": ("",),
+}
+"""Every list, and queries that show different parts of it."""
+
+PLACES = {"/genres/{id}/movies": "/genres/18/movies", "/ratings/movie/{movie_id}": "/ratings/movie/1"}
+"""Where a list with a parameter in its path is to be found."""
+
+
+def reads(app: Litestar) -> dict[str, Call]:
+    """Every GET of the API by its path."""
+    calls = {
+        route.path_format.removeprefix("/api/v1"): call_of(route.route_handler_map["GET"][0].opt)
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and "GET" in route.route_handler_map
+    }
+    return {path: call for path, call in calls.items() if call}
+
+
+READS = reads(application(SqliteStore(path=None, clock=noon)))
+CALLS = {path: call for path, call in READS.items() if issubclass(call.query, PageQuery)}
+
+
+def walks() -> Iterator[str]:
+    """Each list with each of its queries, in each of its orders."""
+    for path, queries in LISTS.items():
+        fields = {field.name: field for field in msgspec.structs.fields(CALLS[path].query)}
+        sorts = [
+            [f"{name}={value.value}" for value in get_args(fields[name].type)[0]]
+            for name in ("sort_by", "sort_order")
+            if name in fields
+        ]
+        for query, *order in product(queries, *sorts):
+            yield f"{PLACES.get(path, path)}?{'&'.join(filter(None, (query, *order)))}"
+
+
+def test_every_list_is_tried_here() -> None:
+    assert set(CALLS) == set(LISTS)
+    assert {path for path, call in CALLS.items() if call.linked} == set(LISTS)
+
+
+def test_every_page_that_is_answered_belongs_to_a_list() -> None:
+    paged = {
+        path
+        for path, call in READS.items()
+        if get_origin(call.answer) is PageOut or call.answer is MovieRatingsOut
+    }
+    assert paged == set(LISTS)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[SqliteStore]:
+    """A store in which every list has many rows, many of which tie."""
+    store = filled(invented(150))
+    for day in range(1, 20):
+        for entity in Entity:
+            run = new_run(store, entity, 1 + day // 4)
+            store.runs.save(run.finished(noon(1 + day // 4)))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def somebody(store: SqliteStore) -> Iterator[Somebody]:
+    """An admin who has rated and listed much."""
+    container = container_over(store, Settings())
+    with TestClient(application(store, container=container, public_catalogue="false")) as client:
+        smith = joined(client, "smith")
+        store.users.change(UserId(smith.user["id"]), lambda user: user.told(user.updated_at, role=Role.ADMIN))
+        others = [joined(client, f"user{number}") for number in range(12)]
+        for number in range(1, 31):
+            smith("PUT", f"/movies/{number}/rating", {"rating": 1 + number % 4})
+            smith("PUT", f"/movies/{number}/watchlist", {"is_favorite": number % 3 == 0})
+        for number, user in enumerate(others):
+            user("PUT", "/movies/1/rating", {"rating": 1 + number % 3})
+        yield smith
+
+
+def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
+    """All rows of a list, from page to page: by the `Link` named next, or by `next_cursor`."""
+    found: list[Any] = []
+    url = f"{path}&limit=7"
+    while url:
+        answer = somebody("GET", url)
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        found += [row["id"] for row in body["data"]]
+        meta, following = body["meta"], answer.links.get("next", {}).get("url", "")
+        assert bool(following) == meta["has_next_page"] == bool(meta["next_cursor"])
+        assert len(body["data"]) == 7 or not following
+        url = following.removeprefix("/api/v1")
+        if step == "cursor" and meta["next_cursor"]:
+            url = f"{path}&limit=7&cursor={meta['next_cursor']}"
+    return found
+
+
+@pytest.mark.parametrize("path", list(walks()))
+def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: Somebody, path: str) -> None:
+    whole = somebody("GET", f"{path}&limit=100").json()
+    total = whole["meta"]["total"]
+    by_page, by_cursor = walked(somebody, path, "link"), walked(somebody, path, "cursor")
+
+    assert by_page == by_cursor
+    assert len(set(by_page)) == len(by_page) == total > 0
+    assert by_page[:100] == [row["id"] for row in whole["data"]]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_that_is_gone_past_leads_back_to_its_last_page(somebody: Somebody, path: str) -> None:
+    start = f"{PLACES.get(path, path)}?{LISTS[path][0]}"
+    last = somebody("GET", f"{start}&limit=2").json()["meta"]["total_pages"]
+    answer = somebody("GET", f"{start}&limit=2&page=999")
+
+    assert answer.json()["data"] == []
+    assert answer.json()["meta"]["has_prev_page"]
+    assert not answer.json()["meta"]["has_next_page"]
+    assert answer.links["prev"]["url"].endswith(f"page={last}")
+    assert somebody("GET", answer.links["prev"]["url"].removeprefix("/api/v1")).json()["data"]
+    assert "next" not in answer.links
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/movies?year=1870", "/movies/search?q=zzzzzzzz", "/watchlist?", "/ratings?", "/ratings/movie/99?"],
+)
+def test_an_empty_list_has_no_page_before_any(somebody: Somebody, path: str) -> None:
+    newcomer = joined(somebody.client, f"new{abs(hash(path)) % 10**9}")
+    for page in (1, 3):
+        answer = newcomer("GET", f"{path}&page={page}")
+        assert answer.json()["data"] == []
+        assert not answer.json()["meta"]["has_prev_page"]
+        assert set(answer.links) == {"first"}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_cursor_that_is_none_of_the_list_is_refused_by_name(somebody: Somebody, path: str) -> None:
+    start = f"{PLACES.get(path, path)}?limit=2&{LISTS[path][0]}"
+    token = somebody("GET", start).json()["meta"]["next_cursor"]
+    middle = len(token) // 2
+    changed = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
+    others = [
+        somebody("GET", f"{PLACES.get(other, other)}?limit=2&{LISTS[other][0]}").json()["meta"]["next_cursor"]
+        for other in LISTS
+        if other != path
+    ]
+    for spoilt in (changed, token[:-4], token[4:], f"{token}AAAA", "!", "é", "null", "=" * 9, *others):
+        answer = somebody("GET", f"{start}&cursor={quote(spoilt)}")
+        assert answer.status_code == 400, spoilt
+        assert [error.split()[0] for error in answer.json()["errors"]] == ["cursor"]
+    both = somebody("GET", f"{start}&cursor={token}&page=2")
+    assert (both.status_code, both.json()["errors"]) == (400, ["cursor must stand without page"])
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_cursor_is_bound_to_every_filter_and_order(somebody: Somebody, path: str) -> None:
+    """But not to `limit` and `fields`, which may change on the way."""
+    place, query = PLACES.get(path, path), LISTS[path][0]
+    token = somebody("GET", f"{place}?limit=2&{query}").json()["meta"]["next_cursor"]
+    parameters = {each["name"]: each for each in _parameters(somebody, path)}
+    for name, parameter in parameters.items():
+        if name in {"page", "cursor", "q"}:
+            continue
+        answer = somebody("GET", f"{place}?{query}&{name}={other_value(parameter)}&cursor={token}")
+        assert (answer.status_code == 200) == (name in {"limit", "fields"}), (name, answer.text)
+
+
+def _parameters(somebody: Somebody, path: str) -> list[Any]:
+    document = somebody.client.get("/api/v1/docs/openapi.json").json()
+    declared = document["paths"][f"/api/v1{path}"]["get"]["parameters"]
+    return [
+        {"name": each["name"], "schema": whole(each["schema"], document)}
+        for each in declared
+        if each["in"] == "query"
+    ]
+
+
+def whole(schema: Any, document: Any) -> Any:
+    """A schema with what it refers to."""
+    for part in (schema, *schema.get("allOf", ())):
+        if "$ref" in part:
+            return document["components"]["schemas"][part["$ref"].rpartition("/")[2]] | schema
+    return schema
+
+
+def other_value(parameter: Any) -> str:
+    """A value of a parameter that is not its default, by what the document says of it."""
+    schema = parameter["schema"]
+    default = schema.get("default")
+    if "enum" in schema:
+        return str(next(value for value in schema["enum"] if value != default))
+    if schema.get("type") == "boolean":
+        return "true"
+    if schema.get("type") in {"integer", "number"}:
+        return str(schema["minimum"] + 2)
+    return quote(str(schema["examples"][0]))
+
+
+@pytest.mark.parametrize("path", ["/ratings", "/watchlist"])
+def test_a_cursor_is_good_for_its_owner_only(somebody: Somebody, path: str) -> None:
+    token = somebody("GET", f"{path}?limit=5").json()["meta"]["next_cursor"]
+    trinity = joined(somebody.client, f"trinity{path[1:4]}")
+
+    assert somebody("GET", f"{path}?limit=5&cursor={token}").status_code == 200
+    answer = trinity("GET", f"{path}?limit=5&cursor={token}")
+    assert (answer.status_code, answer.json()["errors"][0].split()[0]) == (400, "cursor")
+
+
+def test_every_order_sorts_by_a_field_that_is_shown() -> None:
+    for path, call in CALLS.items():
+        fields = {field.name: field for field in msgspec.structs.fields(call.query)}
+        if "sort_by" not in fields:
+            continue
+        shown = msgspec.structs.fields(get_args(call.answer)[0])
+        names = {field.encode_name for field in shown}
+        assert {order.value for order in get_args(fields["sort_by"].type)[0]} <= names, path
+
+
+@pytest.mark.parametrize("by", ["average_rating", "weighted_rating", "ratings_count"])
+def test_lists_show_the_ratings_by_which_they_are_sorted(somebody: Somebody, by: str) -> None:
+    for path in ("/movies", "/genres/18/movies"):
+        values = [row[by] for row in somebody("GET", f"{path}?sort_by={by}&limit=100").json()["data"]]
+        known = [value for value in values if value is not None]
+        assert known
+        assert values == sorted(known, reverse=True) + [None] * (len(values) - len(known))
+    for path in ("/movies/search?q=star&limit=100", "/watchlist?limit=100"):
+        data = somebody("GET", path).json()["data"]
+        assert all(by in row.get("movie", row) for row in data)
+
+
+@pytest.mark.parametrize("sort", ["created_at", "updated_at", "rating"])
+def test_beyond_the_rows_that_pages_reach_ratings_are_had_by_cursor(sort: str) -> None:
+    store = filled([facts(603)])
+    with TestClient(application(store)) as client:
+        neo = joined(client)
+        many = REACH + 150
+        rows = [
+            rating_row(verdict(UserId(neo.user["id"]), movie_id(number), 1 + number % 19 / 2))
+            for number in range(1, many + 1)
+        ]
+        with store.database.writing() as connection:
+            connection.executemany(insert("ratings", rows[0]), rows)
+        edge = neo("GET", f"/ratings?limit=100&page=100&sort_by={sort}")
+        assert edge.json()["meta"]["total"] == many
+        assert edge.json()["meta"]["has_next_page"]
+        assert "page=" not in edge.links["next"]["url"]
+        beyond = neo("GET", edge.links["next"]["url"].removeprefix("/api/v1"))
+        assert beyond.status_code == 200
+        end = neo("GET", beyond.links["next"]["url"].removeprefix("/api/v1"))
+        assert end.json()["meta"]["next_cursor"] is None
+        assert not end.json()["meta"]["has_next_page"]
+    store.close()
