@@ -23,8 +23,10 @@ from adapters.redis.link import RedisLink
 from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobs
 from adapters.security.passwords import Argon2PasswordHasher, is_common
+from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.security.secrets import kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens
+from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.budget import Pace, at_once
 from adapters.tmdb.source import TmdbMovieSource
@@ -82,7 +84,7 @@ from application.watchlist import (
     TakeOffWatchlist,
     ToggleFavorite,
 )
-from domain.errors import Unavailable
+from domain.errors import Invalid, Unavailable
 from domain.ids import NewId
 from domain.ports import (
     AccessTokens,
@@ -111,6 +113,9 @@ SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which processes that are scraped as one know the directory that they share."""
 
 log = logging.getLogger("matinee.container")
+
+DATABASE = "matinee.db"
+"""The embedded store's file in the data directory."""
 
 T = TypeVar("T")
 
@@ -191,7 +196,29 @@ def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
         from adapters.mongo.store import MongoStore  # noqa: PLC0415  pymongo is an extra of its own
 
         return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
-    return SqliteStore(path=settings.data_path / "matinee.db", clock=clock, meter=meter)
+    return SqliteStore(path=settings.data_path / DATABASE, clock=clock, meter=meter)
+
+
+class BackedUpElsewhere(Invalid):
+    """MONGODB_URI is set, so the data is not ours to copy."""
+
+    def __str__(self) -> str:
+        return (
+            "MONGODB_URI is set, so the data is in MongoDB: back it up with mongodump and restore it with "
+            "mongorestore; docs/deployment.md has the commands"
+        )
+
+
+def backups_of(settings: Settings, version: str) -> SqliteBackups:
+    """What makes and restores backups of the embedded store. Raises BackedUpElsewhere."""
+    if settings.mongodb_uri:
+        raise BackedUpElsewhere
+    return SqliteBackups(
+        path=settings.data_path / DATABASE,
+        secret=settings.data_path / SECRET_FILE,
+        clock=system.now,
+        version=version,
+    )
 
 
 def redis_address(settings: Settings) -> str | None:

@@ -28,17 +28,18 @@ def _to_read(path: Path) -> sqlite3.Connection:
 
 def _seen(connection: sqlite3.Connection) -> StoreLook:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    missing = _parts_of(version) - _parts(connection)
+    missing = parts_of(version) - parts(connection)
     return StoreLook(version=version, newest=NEWEST, missing=tuple(sorted(missing)))
 
 
-def _parts_of(version: int) -> set[str]:
+def parts_of(version: int) -> set[str]:
     """The tables and indexes of a schema, from one made for the purpose."""
     with closing(sqlite3.connect(":memory:")) as connection:
         apply_migrations(connection, MIGRATIONS[:version])
-        return _parts(connection)
+        return parts(connection)
 
 
-def _parts(connection: sqlite3.Connection) -> set[str]:
+def parts(connection: sqlite3.Connection) -> set[str]:
+    """The tables and indexes of a database; an index as table.index."""
     rows = connection.execute("SELECT tbl_name, name FROM sqlite_master WHERE sql IS NOT NULL")
     return {table if table == name else f"{table}.{name}" for table, name in rows}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.doctor import look
 from adapters.sqlite.genres import SqliteGenreRepository
@@ -54,6 +55,7 @@ class SqliteStore:
             except OSError as error:
                 reason = f"the data directory {self.path.parent} cannot be made: {error.strerror}"
                 raise StorageUnavailable(reason) from error
+            refuse_unfinished(self.path)
         self.database.migrate()
 
     def ping(self) -> None:

@@ -8,11 +8,13 @@ from entrypoints.cli.border import Border, example
 
 PLACES = {
     "api": "entrypoints.cli.service:api",
+    "backup": "entrypoints.cli.backups:backup",
     "check": "entrypoints.cli.check:check",
     "child": "entrypoints.cli.service:child",
     "export": "entrypoints.cli.people:export",
     "openapi": "entrypoints.cli.service:openapi",
     "ratings": "entrypoints.cli.people:ratings",
+    "restore": "entrypoints.cli.backups:restore",
     "scheduler": "entrypoints.cli.service:scheduler",
     "serve": "entrypoints.cli.service:serve",
     "sync": "entrypoints.cli.syncs:sync",

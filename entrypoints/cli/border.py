@@ -227,10 +227,16 @@ def started(
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
     settings = configured(required, role=role, env_file=env_file, **overrides)
+    with interruptible(), running(settings) as container:
+        yield container, settings
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM unwind the stack, so that nothing is left open or half-done."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        with running(settings) as container:
-            yield container, settings
+        yield
     except KeyboardInterrupt:
         leave(130, "interrupted")
 

@@ -1,15 +1,18 @@
 """Backup and restore, by the very commands of docs/deployment.md."""
 
+import os
 import re
-import shutil
+import resource
+import signal
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import Serving, matinee, serving
+from tests.e2e.commands import MATINEE, Serving, environment, free_port, matinee, serving
 from tests.integration.deployment_files import text
 
 PASSWORD = "correct horse battery"
@@ -21,13 +24,54 @@ def told(heading: str) -> list[str]:
     return re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
 
 
-BACK_UP, CHECK, RESTORE, _ = told("SQLite and the bundled Valkey")
+BACK_UP, RESTORE, _ = told("SQLite and the bundled Valkey")
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from entrypoints.launch import main
+
+def dying(*_, **__):
+    global calls
+    calls -= 1
+    if not calls:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return act(*_, **__)
+
+calls = int(sys.argv.pop(1))
+owner, name = {"link": (os, "link"), "replace": (Path, "replace")}[sys.argv.pop(1)]
+act = getattr(owner, name)
+setattr(owner, name, dying)
+main()
+"""
+"""Runs a command that is killed as it calls something for the n-th time."""
 
 
 def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run what the document says, with the `matinee` of this environment."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        ["sh", "-e", "-c", commands], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        ["sh", "-e", "-c", commands],
+        cwd=folder,
+        env=environment(PATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
+
+
+def die(folder: Path, *arguments: str) -> None:
+    """Run a command that is killed; see KILLED for the first two arguments."""
+    ran = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(Path.cwd())),
+        check=False,
+        capture_output=True,
+        timeout=60,
+    )
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
 
 
 def join(server: Serving, name: str) -> dict[str, str]:
@@ -62,10 +106,10 @@ def test_what_was_backed_up_under_load_is_there_after_all_else_is_lost(tmp_path:
         join(server, "bob")
         server.stop()
     assert backed_up.returncode == 0, backed_up.stderr
-    assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
-    assert run(CHECK, tmp_path).returncode == 0
+    assert (tmp_path / "backup.db").stat().st_mode & 0o077 == 0
+    for each in (tmp_path / "matinee-data").glob("matinee.db*"):
+        each.write_bytes(b"broken")
 
-    shutil.rmtree(tmp_path / "matinee-data")
     restored = run(RESTORE, tmp_path)
     assert restored.returncode == 0, restored.stderr
 
@@ -78,25 +122,101 @@ def test_what_was_backed_up_under_load_is_there_after_all_else_is_lost(tmp_path:
         assert server.client.post("/auth/login", json=bob).status_code == 401
 
 
-@pytest.mark.parametrize("file", ["matinee.db", "matinee.db-wal", "jwt-secret"])
-def test_a_restore_does_not_care_what_it_finds(tmp_path: Path, file: str) -> None:
+def test_a_directory_in_use_is_refused_and_another_is_served_with_the_same_tokens(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         ada = join(server, "ada")
-        assert run(BACK_UP, tmp_path).returncode == 0
-        join(server, "bob")
-        server.process.kill()
-        server.process.wait()
-    (tmp_path / "matinee-data" / file).write_bytes(b"spoilt" * 1000)
-
-    assert run(RESTORE, tmp_path).returncode == 0
-    listed = matinee("users", "list", cwd=tmp_path)
-    assert "ada@example.org" in listed.stdout
-    assert "bob@example.org" not in listed.stdout
-    with serving(tmp_path) as server:
+        assert matinee("backup", "backup.db", cwd=tmp_path).returncode == 0
+        in_use = matinee("restore", "backup.db", cwd=tmp_path)
+        assert (in_use.returncode, in_use.stdout, len(in_use.stderr.splitlines())) == (1, "", 1)
+        assert "another matinee serve" in in_use.stderr
+        there = tmp_path / "host" / "of" / "another"
+        restored = matinee("restore", "../backup.db", "--data-dir", str(there), cwd=tmp_path / "matinee-data")
+        assert (restored.returncode, restored.stderr) == (0, "")
+        assert f"matinee serve --data-dir {there}" in restored.stdout
         assert server.client.get("/auth/me", headers=ada).status_code == 200
+    with serving(tmp_path, DATA_DIR=str(there)) as server:
+        assert server.client.get("/auth/me", headers=ada).json()["username"] == "ada"
+    full = matinee("restore", "backup.db", "--data-dir", str(there), cwd=tmp_path)
+    assert (full.returncode, full.stderr) == (
+        1,
+        f"matinee: {there} is not empty; move it away, or choose another directory by --data-dir\n",
+    )
 
 
-def test_a_copy_that_is_not_whole_is_found_out(tmp_path: Path) -> None:
-    (tmp_path / "backup").mkdir()
-    (tmp_path / "backup/matinee.db").write_bytes(b"SQLite format 3\0" + b"\0" * 5000)
-    assert run(CHECK, tmp_path).returncode != 0
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A folder with a store that an account is in."""
+    account = ["--email", "ada@example.org", "--username", "ada"]
+    made = matinee("users", "create", *account, cwd=tmp_path, stdin=f"{PASSWORD}\n")
+    assert made.returncode == 0, made.stderr
+    return tmp_path
+
+
+def test_a_backup_that_is_killed_leaves_no_file_of_its_name(filled: Path) -> None:
+    die(filled, "1", "link", "backup", "backup.db")
+    assert not (filled / "backup.db").exists()
+    assert list(filled.glob(".matinee-backup-*"))
+    assert matinee("backup", "backup.db", cwd=filled).returncode == 0
+    assert {each.name for each in filled.iterdir()} == {"matinee-data", "backup.db"}
+
+    before = (filled / "backup.db").read_bytes()
+    die(filled, "1", "replace", "backup", "--overwrite", "backup.db")
+    assert (filled / "backup.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("step", ["1", "2"])
+def test_a_restore_that_is_killed_leaves_no_store_and_is_made_good_by_the_next(
+    filled: Path, step: str
+) -> None:
+    (filled / "matinee-data" / "jwt-secret").write_text("s" * 48)
+    assert matinee("backup", "backup.db", cwd=filled).returncode == 0
+    die(filled, step, "replace", "restore", "backup.db", "--data-dir", "there")
+    for command in (["users", "list"], ["serve"]):
+        refused = matinee(*command, cwd=filled, DATA_DIR="there", PORT=free_port())
+        assert refused.returncode == 1
+        assert "was not finished; run it again, or delete" in refused.stderr
+    assert not (filled / "there" / "matinee.db").exists()
+    assert matinee("restore", "backup.db", "--data-dir", "there", cwd=filled).returncode == 0
+    assert "ada@example.org" in matinee("users", "list", cwd=filled, DATA_DIR="there").stdout
+    assert (filled / "there" / "jwt-secret").read_text() == "s" * 48
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_disk_that_fills_up_leaves_nothing_half_written(filled: Path, command: str, size: int) -> None:
+    assert matinee("sync", "movies", cwd=filled).returncode == 0
+    assert matinee("backup", "good.db", cwd=filled).returncode == 0
+    arguments = ["backup", "new.db"] if command == "backup" else ["restore", "good.db", "--data-dir", "new"]
+    limited = subprocess.run(
+        [*MATINEE, *arguments],
+        cwd=filled,
+        env=environment(PYTHONPATH=str(Path.cwd()), LOG_LEVEL="info"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert limited.returncode == 1
+    assert limited.stderr.startswith("matinee: the backup cannot be ")
+    assert len(limited.stderr.splitlines()) == 1
+    assert {each.name for each in filled.iterdir()} <= {"matinee-data", "good.db", "new"}
+    if command == "restore":
+        assert list((filled / "new").iterdir()) == []
+
+
+def test_a_store_in_mongodb_is_left_to_its_own_tools(tmp_path: Path) -> None:
+    for command in ("backup", "restore"):
+        ran = matinee(
+            command, "x.db", cwd=tmp_path, MONGODB_URI="mongodb://127.0.0.1:1/x", JWT_SECRET="s" * 32
+        )
+        assert ran.returncode == 2
+        assert "mongodump" in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+
+
+def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
+    for arguments in (["backup", "x.db"], ["restore", "x.db"], ["backup", "x.db", "--data-dir", "none"]):
+        ran = matinee(*arguments, cwd=tmp_path)
+        assert (ran.returncode > 0, ran.stdout, len(ran.stderr.splitlines())) == (True, "", 1)
+    assert list(tmp_path.iterdir()) == []
