@@ -196,7 +196,8 @@ def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
         from adapters.mongo.store import MongoStore  # noqa: PLC0415  pymongo is an extra of its own
 
         return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
-    return SqliteStore(path=settings.data_path / DATABASE, clock=clock, meter=meter)
+    path = settings.data_path / DATABASE
+    return SqliteStore(path=path, clock=clock, meter=meter, traces=(SECRET_FILE,))
 
 
 class BackedUpElsewhere(Invalid):

@@ -106,7 +106,10 @@ class Doctor:
             yield Line(Verdict.WARNING, "storage", f"{kind}: there is no store yet", "matinee serve makes it")
             return
         found = f"{kind} answers, its schema has version {look.version}"
-        if look.version > look.newest:
+        if look.damage:
+            damage = f"{kind}: the database is damaged: {'; '.join(look.damage)}"
+            yield Line(Verdict.FAILED, "storage", damage, "restore a backup: docs/deployment.md")
+        elif look.version > look.newest:
             yield Line(Verdict.FAILED, "storage", f"{found}, newer than we know", "install a newer Matinee")
         elif look.version < look.newest:
             mend = f"the next start brings it to {look.newest}; make a backup first"

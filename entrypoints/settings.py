@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -281,6 +282,8 @@ def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Itera
     yield from (f"{name} is required for this command" for name in required if name not in raw)
     if "MONGODB_URI" in raw and "JWT_SECRET" not in raw and "JWT_SECRET" not in required:
         yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
+    if "MONGODB_URI" in raw and find_spec("pymongo") is None:
+        yield "MONGODB_URI needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
     if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
         yield "QUEUE_URL is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
 

@@ -24,7 +24,7 @@ from adapters.mongo.orphans import Orphans, SessionId
 from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Meter
+from domain.ports import UNMETERED, Meter, queue_time
 from domain.ratings import RatingOrder
 from domain.search import terms
 
@@ -36,6 +36,9 @@ PATIENCE = 1.4
 """Seconds that all operations of one call may take together. The driver looks at the time every half second
 while it waits for a server or to try again, so an answer comes within two.
 """
+
+LEAST_PATIENCE = 0.4
+"""Seconds that they may take at least, however long their caller has waited for a thread before."""
 
 MOVIES_AT_ONCE = 1000
 """Movies that a migration writes with one command."""
@@ -186,27 +189,27 @@ class Database:
         self._orphans = Orphans(self._end_sessions)
 
     @contextmanager
-    def using(self, patience: float = PATIENCE) -> Iterator[Documents]:
+    def using(self, patience: float | None = None) -> Iterator[Documents]:
         """The database, for operations that take no longer than `patience` seconds together, or than the
-        `timeoutMS` of the URI if that is more.
+        `timeoutMS` of the URI if that is more. Without `patience` it is what a caller may be made to wait.
         """
-        until = monotonic() + patience
+        until = monotonic() + (_patience() if patience is None else patience)
         with self._timed(), self._errors(), self._place():
             client = self._client()
             with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, LEAST)):
                 yield client.get_default_database("matinee")
 
     def transaction(
-        self, work: Callable[[Documents], T], about: Iterable[str] = (), patience: float = PATIENCE
+        self, work: Callable[[Documents], T], about: Iterable[str] = (), patience: float | None = None
     ) -> T:
         """Do work in one transaction and return what it returns; nothing is written if anything is raised.
 
         The work is done again if another transaction was in its way: it must have no effect but on the store.
         Calls of this process `about` the same movies or users take turns, so that they are not.
         """
-        until = monotonic() + patience
+        until = monotonic() + (_patience() if patience is None else patience)
         with (
-            self._turns.taken(about),
+            self._turns.taken(about, until),
             self.using(until - monotonic()) as database,
             database.client.start_session().bind() as session,
         ):
@@ -307,6 +310,11 @@ class Database:
         except (PyMongoError, ValueError) as error:
             reason = f"MONGODB_URI cannot be used: {masked(str(error), self._uri)}"
             raise StorageUnavailable(reason) from None
+
+
+def _patience() -> float:
+    """Seconds that one call may take: less if its caller has waited before it came to us."""
+    return max(PATIENCE - queue_time.seconds, LEAST_PATIENCE)
 
 
 def refuse_standalone(hello: Document) -> None:

@@ -48,6 +48,10 @@ class MongoStore:
     def prepare(self) -> None:
         self.database.migrate()
 
+    def exists(self) -> bool:
+        with self.database.using() as database:
+            return database.counters.find_one("schema") is not None
+
     def ping(self) -> None:
         with self.database.using() as database:
             database.command("ping")

@@ -23,9 +23,11 @@ class Turns:
         self._locks = tuple(Lock() for _ in range(STRIPES))
 
     @contextmanager
-    def taken(self, names: Iterable[str]) -> Iterator[None]:
-        """Alone, in this process, with all that bears these names. Raises StorageUnavailable."""
-        until = monotonic() + PATIENCE_IN_TURN
+    def taken(self, names: Iterable[str], until: float) -> Iterator[None]:
+        """Alone, in this process, with all that bears these names; waits until a time of the monotonic clock
+        at most. Raises StorageUnavailable.
+        """
+        until = min(until, monotonic() + PATIENCE_IN_TURN)
         with ExitStack() as held:
             # Always in the same order, so that no two calls wait for each other.
             for stripe in sorted({hash(name) % STRIPES for name in names}):

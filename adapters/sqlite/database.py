@@ -3,19 +3,36 @@ end.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock, RLock, local
-from time import perf_counter
+from time import monotonic, perf_counter
 
+from adapters.sqlite.files import BACKUP, create, exists, refuse_foreign, to_read
 from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Meter
+from domain.ports import UNMETERED, Meter, queue_time
 
 PATIENCE = 1.5
-"""Seconds to wait for another writer; with the rest of a request, an answer comes within two."""
+"""Seconds that one call may wait for other writers, those of this process and of others together."""
+
+LEAST_PATIENCE = 0.4
+"""Seconds that it may wait at least, however long its caller has waited for a thread before."""
+
+SLACK = 0.05
+"""Seconds that a wait may be longer before SQLite is told to wait less."""
+
+REMEDIES = {
+    sqlite3.SQLITE_FULL: "the disk is full: make room on the disk of DATA_DIR",
+    sqlite3.SQLITE_CORRUPT: f"the database is damaged: restore a backup ({BACKUP})",
+    sqlite3.SQLITE_NOTADB: f"the database is damaged: restore a backup ({BACKUP})",
+    sqlite3.SQLITE_CANTOPEN: "DATA_DIR must be a directory that can be written, on a disk with room",
+    sqlite3.SQLITE_READONLY: "DATA_DIR must be a directory that can be written",
+    sqlite3.SQLITE_IOERR: "DATA_DIR must be on a local disk that works, with room",
+}
+"""What to do about an error, by its primary code."""
 
 AT_ONCE = 500
 """Values in one statement; SQLite takes at least 999."""
@@ -192,8 +209,10 @@ class Database:
     each other here, because SQLite lets waiting writers poll, in no order.
     """
 
-    def __init__(self, path: Path | None, meter: Meter = UNMETERED) -> None:
+    def __init__(self, path: Path | None, meter: Meter = UNMETERED, traces: Collection[str] = ()) -> None:
+        """`traces` are names of files that stand beside a database, once one was made, and only then."""
         self._path = path
+        self._traces = traces
         self._meter = meter
         self._own = local()
         self._opened: list[sqlite3.Connection] = []
@@ -213,8 +232,9 @@ class Database:
         """A connection in a write transaction, which is committed at the end, or rolled back if anything is
         raised.
         """
-        with self._timed(), self._alone(), self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        until = monotonic() + max(PATIENCE - queue_time.seconds, LEAST_PATIENCE)
+        with self._timed(), self._alone(until), self._connected() as connection:
+            _begin(connection, until - monotonic())
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -222,17 +242,32 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def exists(self) -> bool:
+        """Whether there is a database of ours. Raises StorageUnavailable for a file that is none."""
+        if self._path is not None:
+            with storage_errors():
+                if not exists(self._path, self._traces):
+                    return False
+                with closing(to_read(self._path)) as connection:
+                    refuse_foreign(self._path, connection)
+                return True
+        with self.reading() as connection:
+            return _version(connection) > 0
+
     def migrate(self) -> None:
-        """Bring the schema to the newest version, one process at a time."""
+        """Make the database if there is none, and bring its schema to the newest version, one process at a
+        time.
+
+        Raises StorageUnavailable, also for a file that is no database of ours, and for one that is newer.
+        """
+        if self._path is not None and not self.exists():
+            with storage_errors():
+                create(self._path, _build)
+        with self.reading() as connection:
+            if _version(connection) == len(MIGRATIONS):
+                return  # without a write: it may be locked, or the disk full
         with self.writing() as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
-                reason = (
-                    f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
-                )
-                raise StorageUnavailable(reason)
-            apply_migrations(connection, MIGRATIONS[version:])
-            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            _upgrade(connection)
 
     def close(self) -> None:
         """Close every connection. The database can be used again; then it opens new ones."""
@@ -260,8 +295,8 @@ class Database:
                 yield self._connection()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self._writers.acquire(timeout=PATIENCE):
+    def _alone(self, until: float) -> Iterator[None]:
+        if not self._writers.acquire(timeout=max(0.0, until - monotonic())):
             reason = f"other writers kept the store busy for {PATIENCE} s"
             raise StorageUnavailable(reason)
         try:
@@ -275,19 +310,26 @@ class Database:
             return self._shared
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = self._open(str(self._path))
+            # Opened to be read and written, not made: a file that is gone must not come back empty.
+            connection = self._own.connection = self._open(f"{self._path.absolute().as_uri()}?mode=rw")
         return connection
 
     def _open(self, target: str) -> sqlite3.Connection:
         # Threads do not share a connection; check_same_thread is off so that close() may close them all.
-        connection = sqlite3.connect(target, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        # What was acknowledged survives a power cut too.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -8000")
-        connection.execute("PRAGMA mmap_size = 268435456")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        connection = sqlite3.connect(
+            target, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=True
+        )
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            # What was acknowledged survives a power cut too.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -8000")
+            connection.execute("PRAGMA mmap_size = 268435456")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        except sqlite3.Error:
+            connection.close()
+            raise
         with self._lock:
             self._opened.append(connection)
         return connection
@@ -303,13 +345,54 @@ def apply_migrations(connection: sqlite3.Connection, migrations: Iterable[Migrat
             migration(connection)
 
 
+def _begin(connection: sqlite3.Connection, patience: float) -> None:
+    """Begin a write transaction; writers of other processes are waited for `patience` seconds at most."""
+    if patience > PATIENCE - SLACK:
+        connection.execute("BEGIN IMMEDIATE")
+        return
+    connection.execute(f"PRAGMA busy_timeout = {max(0, round(patience * 1000))}")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE * 1000)}")
+
+
+def _build(connection: sqlite3.Connection) -> None:
+    """Give an empty database the newest schema."""
+    connection.execute("BEGIN")
+    _upgrade(connection)
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the schema; 0 for a database that has none yet."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the schema to the newest version. Raises StorageUnavailable if it is newer."""
+    version = _version(connection)
+    if version > len(MIGRATIONS):
+        reason = f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
+        raise StorageUnavailable(reason)
+    apply_migrations(connection, MIGRATIONS[version:])
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn what sqlite3 can raise into what the ports promise."""
+    """Turn what sqlite3 can raise, and the file system, into what the ports promise."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageUnavailable(f"{type(error).__name__}: {error}") from error
+        # An extended code holds the primary one in its lowest byte (sqlite.org/rescode.html).
+        remedy = REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        reason = f"{type(error).__name__}: {error}"
+        raise StorageUnavailable(f"{reason} ({remedy})" if remedy else reason) from error
+    except OSError as error:
+        reason = f"{error.filename or 'the database'}: {error.strerror or error} (check DATA_DIR)"
+        raise StorageUnavailable(reason) from error
 
 
 def marks(values: Sized) -> str:

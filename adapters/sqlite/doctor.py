@@ -1,35 +1,46 @@
 """A look at an embedded store from outside: what its schema lacks. It changes nothing."""
 
 import sqlite3
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from adapters.sqlite.database import MIGRATIONS, PATIENCE, Database, apply_migrations, storage_errors
+from adapters.sqlite.database import MIGRATIONS, Database, apply_migrations, storage_errors
+from adapters.sqlite.files import exists, refuse_foreign, to_read
 from domain.ports import StoreLook
 
 NEWEST = len(MIGRATIONS)
 
+FINDINGS = 5
+"""Faults to look for: one is enough to know that a backup is needed."""
 
-def look(path: Path | None, database: Database) -> StoreLook:
+
+def look(path: Path | None, database: Database, traces: Collection[str] = ()) -> StoreLook:
     """What there is at a path, or in memory. Raises StorageUnavailable for what is no database of ours."""
     if path is None:
         with database.reading() as connection:
             return _seen(connection)
-    if not path.exists():
-        return StoreLook(version=0, newest=NEWEST)
-    with storage_errors(), closing(_to_read(path)) as connection:
-        return _seen(connection)
-
-
-def _to_read(path: Path) -> sqlite3.Connection:
-    """A connection of its own, by which nothing can be written."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+    with storage_errors():
+        if not exists(path, traces):
+            return StoreLook(version=0, newest=NEWEST)
+        with closing(to_read(path)) as connection:
+            refuse_foreign(path, connection)
+            return _seen(connection)
 
 
 def _seen(connection: sqlite3.Connection) -> StoreLook:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     missing = parts_of(version) - parts(connection)
-    return StoreLook(version=version, newest=NEWEST, missing=tuple(sorted(missing)))
+    return StoreLook(
+        version=version, newest=NEWEST, missing=tuple(sorted(missing)), damage=tuple(_damage(connection))
+    )
+
+
+def _damage(connection: sqlite3.Connection) -> Iterator[str]:
+    """The first faults that SQLite finds in the whole of a database."""
+    for (finding,) in connection.execute(f"PRAGMA integrity_check({FINDINGS})"):
+        # SQLite begins its list with a heading, and puts several into one row.
+        yield from (line for line in finding.splitlines() if line != "ok" and not line.startswith("***"))
 
 
 def parts_of(version: int) -> set[str]:

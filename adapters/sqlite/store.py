@@ -18,11 +18,16 @@ from domain.ports import UNMETERED, Clock, Meter, StoreLook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteStore:
-    """All repositories over one SQLite file, or in memory without a path."""
+    """All repositories over one SQLite file, or in memory without a path.
+
+    `traces` are names of files that stand beside the database, once one was made, and only then: where one
+    does and the database is missing, it was lost, and no new one is made.
+    """
 
     path: Path | None
     clock: Clock
     meter: Meter = UNMETERED
+    traces: tuple[str, ...] = ()
     database: Database = field(init=False)
     movies: SqliteMovieRepository = field(init=False)
     genres: SqliteGenreRepository = field(init=False)
@@ -34,7 +39,7 @@ class SqliteStore:
     watchlists: SqliteWatchlistRepository = field(init=False)
 
     def __post_init__(self) -> None:
-        database = Database(self.path, self.meter)
+        database = Database(self.path, self.meter, self.traces)
         for name, part in (
             ("database", database),
             ("movies", SqliteMovieRepository(database)),
@@ -58,12 +63,15 @@ class SqliteStore:
             refuse_unfinished(self.path)
         self.database.migrate()
 
+    def exists(self) -> bool:
+        return self.database.exists()
+
     def ping(self) -> None:
         with self.database.reading() as connection:
             connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
 
     def look(self) -> StoreLook:
-        return look(self.path, self.database)
+        return look(self.path, self.database, self.traces)
 
     def close(self) -> None:
         with storage_errors():

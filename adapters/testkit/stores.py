@@ -9,6 +9,12 @@ class StoreContract:
     def test_a_prepared_store_answers(self, store: Store) -> None:
         store.ping()
 
+    def test_a_prepared_store_is_there(self, store: Store) -> None:
+        assert store.exists()
+
+    def test_nothing_is_damaged_in_a_store_that_was_just_prepared(self, store: Store) -> None:
+        assert store.look().damage == ()
+
     def test_a_prepared_store_has_the_newest_schema_and_lacks_nothing(self, store: Store) -> None:
         look = store.look()
         assert look.version == look.newest > 0

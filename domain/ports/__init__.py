@@ -22,6 +22,7 @@ from domain.ports.running import (
     Jobs,
     Locks,
     Meter,
+    QueueTime,
     QueueUnavailable,
     Reading,
     Store,
@@ -29,6 +30,7 @@ from domain.ports.running import (
     SyncRunRepository,
     Timed,
     Unmetered,
+    queue_time,
 )
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "MovieRepository",
     "MovieSource",
     "PasswordHasher",
+    "QueueTime",
     "QueueUnavailable",
     "RatingRepository",
     "Reading",
@@ -55,4 +58,5 @@ __all__ = [
     "Unmetered",
     "UserRepository",
     "WatchlistRepository",
+    "queue_time",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import local
 from typing import ClassVar, Literal, Protocol
 
 from domain.errors import Unavailable
@@ -151,20 +152,31 @@ class StoreLook:
 
     `version` is that of its schema, 0 for a store that was never prepared; `newest` the one that this program
     brings. `missing` names what the schema of that version has and the store has not, as "collection.index".
-    `clock` is the time where the store runs; None if that is here.
+    `clock` is the time where the store runs; None if that is here. `damage` names what is broken in what it
+    holds, as far as the store can tell.
     """
 
     version: int
     newest: int
     missing: tuple[str, ...] = ()
     clock: datetime | None = None
+    damage: tuple[str, ...] = ()
 
 
 class Store(Protocol):
     """What an operator asks of a store as a whole."""
 
     def prepare(self) -> None:
-        """Create what is missing, bring older schemas forward; safe when several processes do so at once."""
+        """Create what is missing, bring older schemas forward; safe when several processes do so at once.
+
+        Raises StorageUnavailable, also for what belongs to others, was lost, or is newer than this program.
+        """
+        ...
+
+    def exists(self) -> bool:
+        """Whether the store was ever prepared; nothing is made or changed. Raises StorageUnavailable as
+        `prepare` does.
+        """
         ...
 
     def ping(self) -> None:
@@ -178,6 +190,19 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of connections and files."""
         ...
+
+
+class QueueTime(local):
+    """How many seconds the caller had waited before the present thread began to work for it.
+
+    A store lets its calls wait that much less, so that waiting for a thread and waiting for the store
+    together stay within what a client is promised.
+    """
+
+    seconds: float = 0.0
+
+
+queue_time = QueueTime()
 
 
 Timed = Literal["storage", "redis"]

@@ -6,13 +6,14 @@ from functools import partial
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
+from domain.ports import queue_time
 from entrypoints.http.errors import ServerFull
 
 THREADS = 32
 """Requests that may wait for the store at a time; the others wait for a thread."""
 
 PATIENCE = 1.0
-"""Seconds to wait for a thread: with what a store may take, an answer comes within two and a half."""
+"""Seconds to wait for a thread. A store takes them off what its own calls may take."""
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -31,9 +32,14 @@ class PatientThreads(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> "Future[ResultT]":
         """Run work in a thread; the future holds ServerFull if none was free in time."""
-        return super().submit(self._in_time, monotonic() + self._patience, partial(fn, *args, **kwargs))
+        return super().submit(self._in_time, monotonic(), partial(fn, *args, **kwargs))
 
-    def _in_time(self, until: float, work: Callable[[], ResultT]) -> ResultT:
-        if monotonic() > until:
+    def _in_time(self, submitted: float, work: Callable[[], ResultT]) -> ResultT:
+        waited = monotonic() - submitted
+        if waited > self._patience:
             raise ServerFull
-        return work()
+        queue_time.seconds = waited
+        try:
+            return work()
+        finally:
+            queue_time.seconds = 0.0

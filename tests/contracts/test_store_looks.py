@@ -11,8 +11,9 @@ import pymongo
 import pytest
 
 from adapters.mongo.store import MongoStore
+from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import noon
+from adapters.testkit.samples import facts, noon, put
 from domain.errors import StorageUnavailable
 
 
@@ -42,6 +43,7 @@ def documents(mongo_uri: str) -> Iterator[Any]:
 
 
 def test_a_file_that_is_not_there_is_not_made(sqlite: SqliteStore, file: Path) -> None:
+    assert not sqlite.exists()
     assert sqlite.look().version == 0
     assert not file.parent.exists()
 
@@ -63,12 +65,13 @@ def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, fil
 
 def test_an_older_file_lacks_nothing_of_its_own_schema(sqlite: SqliteStore, file: Path) -> None:
     file.parent.mkdir()
-    sqlite3.connect(file).close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
 
     look = sqlite.look()
 
-    assert (look.version, look.missing) == (0, ())
-    assert look.newest > 0
+    assert (look.version, look.missing) == (1, ())
+    assert look.newest > 1
 
 
 def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> None:
@@ -79,9 +82,49 @@ def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> 
         sqlite.look()
 
 
+def test_damage_anywhere_in_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
+    sqlite.prepare()
+    put(sqlite, *(facts(number, title=f"Movie {number}") for number in range(1, 400)))
+    assert sqlite.look().damage == ()
+    sqlite.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        pages = [
+            page
+            for (page,) in connection.execute(
+                "SELECT rootpage FROM sqlite_master WHERE name IN ('movies', 'movies_by_title_asc')"
+            )
+        ]
+    for page in pages:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: (page - 1) * page_size] + bytes(page_size) + whole[page * page_size :])
+        try:
+            damage = sqlite.look().damage
+        except StorageUnavailable as error:
+            damage = (error.reason,)
+        assert damage
+        file.write_bytes(whole)
+
+
+def test_an_index_that_does_not_agree_with_its_table_is_damage(sqlite: SqliteStore, file: Path) -> None:
+    sqlite.prepare()
+    put(sqlite, facts(1), facts(2))
+    sqlite.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = 'CREATE INDEX movies_by_synced_at ON movies (title)'"
+            " WHERE name = 'movies_by_synced_at'"
+        )
+        connection.commit()
+    assert sqlite.look().damage
+
+
 def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, documents: Any) -> None:
     look = mongo.look()
 
+    assert not mongo.exists()
     assert (look.version, look.missing) == (0, ())
     assert documents.list_collection_names() == []
 

@@ -5,7 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -130,6 +130,39 @@ def test_a_lost_index_has_failed_and_is_named(directory: Path) -> None:
 
     assert result.exit_code == 1
     assert "ratings.ratings_by_movie" in told(result)["indexes"]
+
+
+def damage_a_table(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'users'").fetchone()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: (page - 1) * page_size] + bytes(page_size) + whole[page * page_size :])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (damage_a_table, "damaged"),
+        (lambda path: os.truncate(path, path.stat().st_size // 2), "damaged"),
+        (lambda path: os.truncate(path, 0), "is empty"),
+        (lambda path: path.write_bytes(os.urandom(9999)), "not a database"),
+        (lambda path: (path.with_name("jwt-secret").write_text("x" * 48), path.unlink()), "is missing"),
+    ],
+)
+def test_a_damaged_or_lost_database_has_failed_and_the_mend_is_a_backup(
+    directory: Path, spoil: Callable[[Path], object], found: str
+) -> None:
+    prepared(directory)
+    spoil(directory / "matinee-data" / "matinee.db")
+
+    result = checked()
+
+    assert result.exit_code == 1
+    line = told(result)["storage"]
+    assert line.startswith("failed")
+    assert found in line
+    assert "restore a backup" in line
 
 
 @pytest.mark.parametrize(("version", "verdict", "code"), [(1, "warning", 0), (99, "failed", 1)])

@@ -16,7 +16,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.source import TmdbMovieSource
 from domain import ports
 from domain.pagination import Window
-from entrypoints.container import Container, running
+from entrypoints.container import Container, MongoMissing, running
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 
@@ -46,6 +46,18 @@ def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
     tmdb = container(Settings(tmdb_api_key="key")).source()
     assert isinstance(tmdb, TmdbMovieSource)
     tmdb.close()
+
+
+def test_without_the_driver_mongodb_is_refused_and_nothing_else_is_taken_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.container.find_spec", lambda _: None)
+    settings = Settings(data_dir=str(tmp_path / "data"), mongodb_uri="mongodb://127.0.0.1:1/x")
+    with pytest.raises(MongoMissing, match=r"not installed: pip install 'matinee\[mongo\]'"):
+        container(settings).store()
+    with pytest.raises(MongoMissing), running(settings):
+        pytest.fail("there is no store")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:

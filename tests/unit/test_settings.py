@@ -232,3 +232,11 @@ def test_the_ports_of_several_servers_are_looked_at_one_by_one() -> None:
     assert load({"REDIS_URL": sound, "QUEUE_URL": "redis://[::1]:6379"}, NOWHERE).redis_url == sound
     with pytest.raises(Faults, match="REDIS_URL must be"):
         load({"REDIS_URL": "redis+sentinel://a:26379,b:what", "QUEUE_URL": "redis://c"}, NOWHERE)
+
+
+def test_mongodb_without_its_driver_is_a_fault_of_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrypoints.settings.find_spec", lambda _: None)
+    variables = {"MONGODB_URI": "mongodb://h/x", "JWT_SECRET": "s" * 32}
+    with pytest.raises(Faults, match=r"pip install 'matinee\[mongo\]'"):
+        load(variables, Path("/nowhere/.env"))
+    assert load({}, Path("/nowhere/.env")).embedded

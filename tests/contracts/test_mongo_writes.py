@@ -1,0 +1,76 @@
+"""What the distributed store acknowledges survives a power cut and the loss of the primary."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from adapters import system
+from adapters.mongo.store import MongoStore
+from adapters.testkit.samples import facts, joined, new_run, put, signed_in, verdict, wish
+from domain.ids import movie_id
+from domain.ratings import Score
+
+MAJORITY = {"w": "majority", "j": True}
+
+WRITES = frozenset({"insert", "update", "delete", "findAndModify", "bulkWrite", "commitTransaction"})
+
+
+class Wire(monitoring.CommandListener):
+    """The write commands that are sent, but not those of a transaction: its commit bears their concern."""
+
+    def __init__(self) -> None:
+        self.concerns: list[tuple[str, Any]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        command = event.command
+        within = command.get("autocommit") is False and event.command_name != "commitTransaction"
+        if event.command_name in WRITES and not within:
+            self.concerns.append((event.command_name, dict(command.get("writeConcern", {}))))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """All that the clients made from now on send."""
+    wire = Wire()
+    monitoring.register(wire)
+    yield wire
+    monitoring._LISTENERS.command_listeners.remove(wire)
+
+
+@pytest.fixture(params=["", "w=1&journal=false", "w=0", "w=2"])
+def store(request: pytest.FixtureRequest, mongo_uri: str, wire: Wire) -> Iterator[MongoStore]:
+    """A store, whatever its address would have."""
+    weaker = f"{'&' if '?' in mongo_uri else '?'}{request.param}" if request.param else ""
+    store = MongoStore(mongo_uri + weaker, system.now)
+    store.prepare()
+    yield store
+    store.close()
+
+
+def test_every_write_waits_for_a_majority_and_its_journals(store: MongoStore, wire: Wire) -> None:
+    user = joined(store)
+    session = signed_in(store, user)
+    put(store, facts(1), facts(2))
+    rated = verdict(user.id, movie_id(1))
+    store.ratings.add(rated)
+    store.ratings.change(rated.id, user.id, lambda rating: rating.changed(system.now(), score=Score(3)))
+    listed = wish(user.id, movie_id(2))
+    store.watchlists.add(listed)
+    store.watchlists.remove(listed.id, user.id)
+    store.sessions.remove(session.id)
+    store.runs.cancel(new_run(store).id, system.now())
+    store.locks.acquire("a lock", "a holder", system.now() - system.now())
+    store.locks.release("a lock", "a holder")
+    store.users.remove(user.id)
+
+    assert {name for name, _ in wire.concerns} >= {"insert", "update", "delete", "commitTransaction"}
+    weak = [(name, concern) for name, concern in wire.concerns if concern != MAJORITY]
+    assert weak == []

@@ -1,0 +1,316 @@
+"""The database file: made whole or not at all, told from what is none, and written so that it lasts."""
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
+from typing import NoReturn
+
+import pytest
+
+from adapters.sqlite import database as databases
+from adapters.sqlite import files
+from adapters.sqlite.database import MIGRATIONS, PATIENCE, SLACK, Database
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import joined, noon
+from domain.errors import StorageUnavailable
+from domain.ports import queue_time
+
+TRACE = "jwt-secret"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "matinee.db"
+
+
+@pytest.fixture
+def store(file: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path=file, clock=noon, traces=(TRACE,))
+    yield store
+    store.close()
+
+
+def of_another(path: Path, version: int = 1) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(f"CREATE TABLE notes (text); PRAGMA user_version = {version}")
+
+
+def without_tables(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def cut_short(path: Path) -> None:
+    whole = SqliteStore(path=path, clock=noon)
+    whole.prepare()
+    whole.close()
+    os.truncate(path, path.stat().st_size // 2)
+
+
+LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda path: path.touch(), "is empty, so what it held is lost: restore a backup"),
+    "no tables": (without_tables, "has no tables, so what it held is lost: restore a backup"),
+    "another's": (of_another, "database of another application: set DATA_DIR"),
+    "another's, of no version": (
+        lambda path: of_another(path, version=0),
+        "database of another application",
+    ),
+    "zeros": (lambda path: path.write_bytes(bytes(8192)), "its beginning is damaged: restore a backup"),
+    "a text": (lambda path: path.write_text("a shopping list" * 99), "is not a database"),
+    "a byte": (lambda path: path.write_bytes(b"S"), "is not a database"),
+    "a header and nothing else": (lambda path: path.write_bytes(files.HEADER), "restore a backup"),
+    "cut short": (cut_short, "the database is damaged: restore a backup"),
+    "a directory": (lambda path: path.mkdir(), "is a directory: set DATA_DIR"),
+    "a dead link": (lambda path: path.symlink_to("nowhere"), "a link that leads nowhere"),
+    "gone but for its log": (
+        lambda path: path.with_name("matinee.db-wal").write_bytes(b"pages"),
+        "is missing, though matinee.db-wal beside it shows that there was a store",
+    ),
+    "gone but for its traces": (
+        lambda path: path.with_name(TRACE).write_text("secret"),
+        "is missing, though jwt-secret beside it .* remove jwt-secret too to begin",
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_lost_or_foreign_database_is_refused_and_left_as_it_is(
+    store: SqliteStore, file: Path, loss: str
+) -> None:
+    make, told = LOSSES[loss]
+    make(file)
+    before = file.read_bytes() if file.is_file() else None
+    for touch in (store.prepare, store.look):
+        with pytest.raises(StorageUnavailable, match=told) as refused:
+            touch()
+        assert "deployment.md, Backup and restore" in str(refused.value) or "DATA_DIR" in str(refused.value)
+    assert (file.read_bytes() if file.is_file() else None) == before
+
+
+def test_a_database_that_is_not_there_is_made(store: SqliteStore, file: Path) -> None:
+    assert not store.exists()
+    store.prepare()
+    assert store.exists()
+    assert file.stat().st_mode & 0o077 == 0
+    assert sorted(each.name for each in file.parent.iterdir() if each.name.startswith(".")) == []
+
+
+def test_a_newer_schema_is_refused_and_says_so(store: SqliteStore, file: Path) -> None:
+    store.prepare()
+    store.close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(StorageUnavailable, match=r"schema has version \d+, this Matinee knows up to"):
+        store.prepare()
+
+
+def test_a_database_that_is_up_to_date_is_opened_while_another_writes(
+    store: SqliteStore, others: sqlite3.Connection
+) -> None:
+    store.prepare()
+    store.ping()
+
+
+def test_an_older_schema_is_brought_forward_with_what_it_holds(store: SqliteStore, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
+        connection.execute("UPDATE counters SET value = 42 WHERE name = 'listed'")
+        connection.commit()
+    store.prepare()
+    with store.database.reading() as connection:
+        (listed,) = connection.execute("SELECT value FROM counters WHERE name = 'listed'").fetchone()
+    assert listed == 42
+    assert store.look().missing == ()
+
+
+def test_many_who_make_it_at_once_make_one(file: Path) -> None:
+    stores = [SqliteStore(path=file, clock=noon) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(SqliteStore.prepare, stores))
+    user = joined(stores[0])
+    assert all(store.users.get(user.id) == user for store in stores)
+    for store in stores:
+        store.close()
+
+
+KILLED_AT = """
+import os, sys
+from pathlib import Path
+from adapters.sqlite import database, files
+from adapters.sqlite.store import SqliteStore
+
+if sys.argv[2] == "built":
+    files._publish = lambda *_: os._exit(9)
+else:
+    database.MIGRATIONS = (*database.MIGRATIONS, "SELECT os_exit()")
+    connect = files.sqlite3.connect
+    def connected(*args, **options):
+        connection = connect(*args, **options)
+        connection.create_function("os_exit", 0, lambda: os._exit(9))
+        return connection
+    files.sqlite3.connect = connected
+SqliteStore(path=Path(sys.argv[1]), clock=None).prepare()
+"""
+
+
+@pytest.mark.parametrize("moment", ["building", "built"])
+def test_a_first_start_that_is_killed_leaves_nothing_that_looks_like_a_loss(
+    store: SqliteStore, file: Path, moment: str
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED_AT, str(file), moment], check=False, timeout=60)
+    assert killed.returncode == 9
+    assert not file.exists()
+    store.prepare()
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_where_there_are_no_hard_links_it_is_made_all_the_same(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch, other: bool
+) -> None:
+    if other:
+        faster = SqliteStore(path=file.with_name("faster.db"), clock=noon)
+        faster.prepare()
+        user = joined(faster)
+        faster.close()
+
+    def refuse(made: Path, path: Path) -> NoReturn:
+        if other:
+            file.with_name("faster.db").rename(path)
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(os, "link", refuse)
+        files.create(file, databases._build)
+    store.prepare()
+    assert [each.id for each in store.users.page(9)] == ([user.id] if other else [])
+
+
+def test_a_full_disk_is_told_when_the_database_is_made(
+    store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageUnavailable, match=r"No space left on device \(check DATA_DIR\)"):
+        store.prepare()
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_database_that_is_removed_while_it_is_used_does_not_come_back_empty(
+    store: SqliteStore, file: Path
+) -> None:
+    store.prepare()
+    store.close()
+    file.unlink()
+    with pytest.raises(StorageUnavailable, match="DATA_DIR"):
+        store.ping()
+    assert not file.exists()
+
+
+# How it lasts.
+
+
+def test_what_was_acknowledged_is_on_the_disk(store: SqliteStore) -> None:
+    store.prepare()
+    seen: list[tuple[str, int]] = []
+
+    def look() -> None:
+        for use in (store.database.reading, store.database.writing):
+            with use() as connection:
+                mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+                seen.append((mode, connection.execute("PRAGMA synchronous").fetchone()[0]))
+
+    look()
+    thread = Thread(target=look)  # every thread has a connection of its own
+    thread.start()
+    thread.join()
+    assert seen == [("wal", 2)] * 4
+
+
+# How long writers wait.
+
+
+@pytest.fixture
+def others(store: SqliteStore, file: Path) -> Iterator[sqlite3.Connection]:
+    """Another process that holds the write lock."""
+    store.prepare()
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+
+
+def statements_of(database: Database, write: Callable[[], object]) -> list[str]:
+    """What is executed on this thread's connection meanwhile."""
+    seen: list[str] = []
+    with database.reading() as connection:
+        connection.set_trace_callback(seen.append)
+    try:
+        write()
+    finally:
+        with database.reading() as connection:
+            connection.set_trace_callback(None)
+    return seen
+
+
+def timeouts(statements: list[str]) -> list[float]:
+    return [int(each.rpartition("=")[2]) / 1000 for each in statements if "busy_timeout" in each]
+
+
+def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
+    store: SqliteStore, others: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(databases, "PATIENCE", 1.0)
+    queued, released = Event(), Event()
+
+    def hold() -> None:
+        store.database._writers.acquire()
+        queued.set()
+        Event().wait(0.6)
+        store.database._writers.release()
+        released.set()
+
+    Thread(target=hold).start()
+    assert queued.wait(10)
+
+    def write() -> None:
+        with pytest.raises(StorageUnavailable, match=r"locked|busy"), store.database.writing():
+            pytest.fail("the other one still writes")
+
+    waited, reset = timeouts(statements_of(store.database, write))
+    assert released.is_set()
+    assert waited <= 0.4
+    assert reset == 1.0
+
+
+@pytest.mark.parametrize(("queued", "left"), [(1.0, 0.5), (5.0, 0.4)])
+def test_a_writer_whose_caller_has_waited_for_a_thread_waits_less(
+    store: SqliteStore, others: sqlite3.Connection, queued: float, left: float
+) -> None:
+    def write() -> None:
+        queue_time.seconds = queued
+        try:
+            with pytest.raises(StorageUnavailable, match="locked"), store.database.writing():
+                pytest.fail("the other one still writes")
+        finally:
+            queue_time.seconds = 0.0
+
+    waited, reset = timeouts(statements_of(store.database, write))
+    assert left - SLACK <= waited <= left
+    assert reset == PATIENCE
+
+
+def test_a_writer_that_waited_for_nobody_changes_no_setting(store: SqliteStore) -> None:
+    store.prepare()
+    assert timeouts(statements_of(store.database, lambda: joined(store))) == []
+
+
+def test_what_a_store_may_take_and_the_wait_for_a_thread_come_to_less_than_two_seconds() -> None:
+    assert PATIENCE + SLACK < 2
