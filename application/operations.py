@@ -25,7 +25,7 @@ class Part(StrEnum):
 
 
 class Condition(StrEnum):
-    """How a part, or the whole, is doing. What is not configured is not missed."""
+    """The health of a part or of the whole. A part that is not configured counts as healthy."""
 
     OK = "ok"
     DEGRADED = "degraded"

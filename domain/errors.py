@@ -71,7 +71,10 @@ class TextUnfit(Invalid):
 
 @dataclass(eq=False)
 class StorageUnavailable(Unavailable):
-    """The store is away, silent or refuses to work; `reason` is for the log, never for a client."""
+    """The storage does not answer, or refuses to work.
+
+    `reason` is for the log, never for a client.
+    """
 
     code: ClassVar[str] = "storage_unavailable"
     reason: str

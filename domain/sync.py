@@ -71,7 +71,7 @@ class RunNotFound(NotFound):
 
 @dataclass(eq=False)
 class SyncRunning(Conflict):
-    """A run of that kind is at work already."""
+    """A sync of that kind is in progress already."""
 
     code: ClassVar[str] = "sync_running"
     entity: Entity
@@ -82,7 +82,10 @@ class SyncRunning(Conflict):
 
 @dataclass(eq=False)
 class RunClosed(Conflict):
-    """The run was closed, cancelled or taken over; what was to be written under its name is refused."""
+    """The sync run has ended already.
+
+    It was closed, cancelled or taken over; what was to be written under its name is refused.
+    """
 
     code: ClassVar[str] = "run_closed"
     id: RunId
@@ -93,7 +96,10 @@ class RunClosed(Conflict):
 
 @dataclass(eq=False)
 class SourceUnavailable(Unavailable):
-    """The source could not be reached or gave no usable answer, after all retries."""
+    """TMDB could not be reached, or gave no usable answer.
+
+    Or whatever else the movie source is. It is raised after all retries.
+    """
 
     code: ClassVar[str] = "source_unavailable"
     reason: str
@@ -104,7 +110,10 @@ class SourceUnavailable(Unavailable):
 
 @dataclass(eq=False)
 class SourceRefused(Unavailable):
-    """The source refuses our credential; trying again is no use. `reason` names the setting to mend."""
+    """TMDB refuses the credential of the service.
+
+    Trying again is no use. `reason` names the setting to correct.
+    """
 
     code: ClassVar[str] = "source_refused"
     reason: str

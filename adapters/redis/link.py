@@ -51,7 +51,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class RedisAway(Unavailable):
-    """Redis is away, silent or refuses to work; `reason` is for the log, never for a client."""
+    """Redis does not answer, or refuses to work.
+
+    `reason` is for the log, never for a client.
+    """
 
     code: ClassVar[str] = "redis_unavailable"
     reason: str

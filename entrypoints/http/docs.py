@@ -1,6 +1,7 @@
 """The documentation: Swagger UI, all of it served from here, under a policy that lets nothing else in."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from litestar.exceptions import NotFoundException
 from entrypoints.http.answers import PUBLIC, Answer, Header, redirect
 from entrypoints.http.asking import HttpRequest
 from entrypoints.http.calls import API
+from entrypoints.http.errors import codes
 
 POLICY: Header = (
     b"content-security-policy",
@@ -23,7 +25,6 @@ POLICY: Header = (
 A_DAY = b"public, max-age=86400"
 
 OURS = {
-    "docs.html": b"text/html; charset=utf-8",
     "docs.css": b"text/css; charset=utf-8",
     "docs.js": b"text/javascript; charset=utf-8",
 }
@@ -38,7 +39,7 @@ SWAGGER_UI = {
 @get("/docs", sync_to_thread=False)
 def get_docs() -> Answer:
     """The page."""
-    return asset("docs.html")
+    return page()
 
 
 @get("/docs/openapi.json", sync_to_thread=False)
@@ -58,6 +59,18 @@ def get_asset(request: HttpRequest) -> Answer:
 def get_root() -> Answer:
     """Whoever comes without knowing where to go is shown the documentation."""
     return redirect(f"{API}/docs".encode())
+
+
+@cache
+def page() -> Answer:
+    """The page, with the codes of errors at its end."""
+    html = files("entrypoints.http").joinpath("static", "docs.html").read_text(encoding="utf-8")
+    rows = "\n".join(
+        f"<tr><td><code>{escape(code)}</code></td><td>{status}</td><td>{escape(meaning)}</td></tr>"
+        for code, (status, meaning) in sorted(codes().items(), key=lambda each: (each[1][0], each[0]))
+    )
+    body = html.replace("<!-- codes -->", rows).encode()
+    return Answer(body, media_type=b"text/html; charset=utf-8", headers=(POLICY,), cache=PUBLIC)
 
 
 @cache
