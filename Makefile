@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 READY := $(VENV)/ready
+NPM_READY := tests/clients/node_modules/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test check fuzz format bench outages attack lock wheel clean
+.PHONY: help setup serve test clients check fuzz format bench outages attack lock wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -30,9 +31,19 @@ $(READY): requirements.lock pyproject.toml
 serve: $(READY) ## set up if need be, and run Matinee on this machine
 	@exec $(BIN)/matinee serve
 
-test: $(READY) ## set up if need be, and run all tests
+test: $(READY) clients ## set up if need be, and run all tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 	@$(BIN)/python -m coverage report --include='domain/*,application/*' --fail-under=100
+
+clients: ## install what the tests of TypeScript clients want, if npm is there
+	@if ! command -v npm >/dev/null; then \
+		echo "There is no npm here: the tests of TypeScript clients will be skipped."; \
+	elif ! $(MAKE) --no-print-directory $(NPM_READY); then \
+		echo "npm could not install tests/clients: the tests of TypeScript clients will be skipped." >&2; fi
+
+$(NPM_READY): tests/clients/package-lock.json tests/clients/.npmrc
+	cd tests/clients && npm ci --ignore-scripts --loglevel=error
+	@touch $@
 
 check: $(READY) ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
@@ -75,4 +86,4 @@ wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## remove what setting up and testing have made
-	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/clients/node_modules dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

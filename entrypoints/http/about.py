@@ -14,18 +14,27 @@ LICENCE = "MIT"
 
 
 class AboutOut(Struct, frozen=True, kw_only=True):
-    """What this is."""
+    """The name, version and licence of the service."""
 
-    name: str
-    version: str
-    attribution: Annotated[str, Meta(description="TMDB's terms ask for it.")]
-    licence: str
-    links: dict[str, str]
+    name: Annotated[str, Meta(description="Always Matinee.", examples=["Matinee"])]
+    version: Annotated[str, Meta(description="The version of Matinee.", examples=["0.1.0"])]
+    attribution: Annotated[str, Meta(description="TMDB asks that users see it.", examples=[ATTRIBUTION])]
+    licence: Annotated[str, Meta(description="The licence of the software.", examples=[LICENCE])]
+    links: Annotated[
+        dict[str, str],
+        Meta(description="Addresses by name.", examples=[{"documentation": f"{API}/docs"}]),
+    ]
 
 
-@get("/about", sync_to_thread=False, opt=described(Call(summary="About", tag="Operations", answer=AboutOut)))
+@get(
+    "/about",
+    sync_to_thread=False,
+    opt=described(
+        Call(operation_id="getAbout", summary="Get name and version", tag="Service", answer=AboutOut)
+    ),
+)
 def get_about(request: HttpRequest, version: Given[str]) -> Answer:
-    """Name, version, licence, and the attribution that TMDB asks for."""
+    """Get the name, version and licence of the service, and the attribution that TMDB asks for."""
     asked(Query, request)
     return json_answer(about(version))
 

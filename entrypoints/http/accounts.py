@@ -24,17 +24,37 @@ from entrypoints.http.people import ExportOut, SignedInOut, UserOut, export_out,
 from entrypoints.http.queries import known
 from entrypoints.http.reading import sent
 
-TAG = "Accounts"
+TAG = "Account"
 
 REGISTERING = Call(
-    summary="Register", tag=TAG, answer=SignedInOut, body=RegisterIn, successes=(201,), refusals=(409,)
+    operation_id="register",
+    summary="Create an account",
+    tag=TAG,
+    answer=SignedInOut,
+    body=RegisterIn,
+    successes=(201,),
+    refusals=(409,),
 )
-LOGGING_IN = Call(summary="Log in", tag=TAG, answer=SignedInOut, body=LoginIn, refusals=(401,))
-REFRESHING = Call(summary="Refresh a session", tag=TAG, answer=SignedInOut, body=RefreshIn, refusals=(401,))
-LOGGING_OUT = Call(summary="Log out", tag=TAG, answer=None, access=Access.USERS, successes=(204,))
-SHOWING = Call(summary="Show your account", tag=TAG, answer=UserOut, access=Access.USERS)
+LOGGING_IN = Call(
+    operation_id="login", summary="Log in", tag=TAG, answer=SignedInOut, body=LoginIn, refusals=(401,)
+)
+REFRESHING = Call(
+    operation_id="refreshSession",
+    summary="Get new tokens",
+    tag=TAG,
+    answer=SignedInOut,
+    body=RefreshIn,
+    refusals=(401,),
+)
+LOGGING_OUT = Call(
+    operation_id="logout", summary="Log out", tag=TAG, answer=None, access=Access.USERS, successes=(204,)
+)
+SHOWING = Call(
+    operation_id="getAccount", summary="Get your account", tag=TAG, answer=UserOut, access=Access.USERS
+)
 CHANGING = Call(
-    summary="Change your account",
+    operation_id="updateAccount",
+    summary="Update your account",
     tag=TAG,
     answer=UserOut,
     access=Access.USERS,
@@ -42,6 +62,7 @@ CHANGING = Call(
     refusals=(409,),
 )
 RELOCKING = Call(
+    operation_id="changePassword",
     summary="Change your password",
     tag=TAG,
     answer=None,
@@ -51,6 +72,7 @@ RELOCKING = Call(
     refusals=(403,),
 )
 LEAVING = Call(
+    operation_id="deleteAccount",
     summary="Delete your account",
     tag=TAG,
     answer=None,
@@ -59,7 +81,9 @@ LEAVING = Call(
     successes=(204,),
     refusals=(403, 409),
 )
-EXPORTING = Call(summary="Export your data", tag=TAG, answer=ExportOut, access=Access.USERS)
+EXPORTING = Call(
+    operation_id="exportMyData", summary="Export your data", tag=TAG, answer=ExportOut, access=Access.USERS
+)
 
 
 @post("/auth/register", opt=described(REGISTERING))
@@ -70,7 +94,7 @@ async def post_register(
     hashing: Given[Hashing],
     limiting: Given[Limiting],
 ) -> Answer:
-    """Make an account and sign it in."""
+    """Create an account and log in to it."""
     given = sent(RegisterIn, request, body)
     await limiting.attempt(request, given.email)
     who = await hashing(register, username=given.username, email=given.email, password=given.password)
@@ -85,7 +109,7 @@ async def post_login(
     hashing: Given[Hashing],
     limiting: Given[Limiting],
 ) -> Answer:
-    """Begin a session. Whether or not there is such an account, a wrong answer is the same."""
+    """Begin a session. The error is the same for a wrong password and for an account that does not exist."""
     given = sent(LoginIn, request, body)
     await limiting.attempt(request, given.email)
     who = await hashing(log_in, email=given.email, password=given.password)
@@ -94,9 +118,9 @@ async def post_login(
 
 @post("/auth/refresh", sync_to_thread=True, opt=described(REFRESHING))
 def post_refresh(request: HttpRequest, body: RawBody, refresh: Given[Refresh]) -> Answer:
-    """Go on with a session: a new access token, and the next refresh token.
+    """Continue a session: exchange the refresh token for a new access token and a new refresh token.
 
-    Each refresh token works once. A second use means that it was stolen, and ends the session.
+    Each refresh token works once. If one is used again later, it may have been stolen, and the session ends.
     """
     given = sent(RefreshIn, request, body)
     return json_answer(signed_in_out(refresh(refresh_token=given.refresh_token)), cache=UNKEPT)
@@ -104,7 +128,7 @@ def post_refresh(request: HttpRequest, body: RawBody, refresh: Given[Refresh]) -
 
 @post("/auth/logout", sync_to_thread=True, opt=described(LOGGING_OUT))
 def post_logout(request: HttpRequest, caller: Given[Caller], log_out: Given[LogOut]) -> Answer:
-    """End the session: its tokens stop working at once."""
+    """End this session. Its access token and its refresh token stop working at once."""
     asked(Query, request)
     log_out(caller=caller)
     return done()
@@ -112,7 +136,7 @@ def post_logout(request: HttpRequest, caller: Given[Caller], log_out: Given[LogO
 
 @get("/auth/me", sync_to_thread=False, opt=described(SHOWING))
 def get_me(request: HttpRequest, caller: Given[Caller]) -> Answer:
-    """Who you are."""
+    """Get the account that the token belongs to."""
     asked(Query, request)
     return json_answer(user_out(caller.user))
 
@@ -121,7 +145,7 @@ def get_me(request: HttpRequest, caller: Given[Caller]) -> Answer:
 def patch_me(
     request: HttpRequest, body: RawBody, caller: Given[Caller], change_profile: Given[ChangeProfile]
 ) -> Answer:
-    """Take another name or e-mail address; what is not given stays."""
+    """Change your username or e-mail address. Fields that are left out stay as they are."""
     given = sent(ProfileIn, request, body)
     user = change_profile(caller=caller, username=known(given.username), email=known(given.email))
     return json_answer(user_out(user))
@@ -135,7 +159,7 @@ async def post_password(
     change_password: Given[ChangePassword],
     hashing: Given[Hashing],
 ) -> Answer:
-    """Choose another password. Every other session ends."""
+    """Change your password. All your other sessions end."""
     given = sent(PasswordIn, request, body)
     await hashing(change_password, caller=caller, current=given.current_password, new=given.new_password)
     return done()
@@ -149,7 +173,7 @@ async def delete_me(
     delete_account: Given[DeleteAccount],
     hashing: Given[Hashing],
 ) -> Answer:
-    """Delete your account with its ratings, its watchlist and its sessions. There is no way back."""
+    """Delete your account with its ratings, its watchlist and its sessions. This cannot be undone."""
     given = sent(GoodbyeIn, request, body)
     await hashing(delete_account, caller=caller, password=given.password)
     return done()
@@ -157,6 +181,6 @@ async def delete_me(
 
 @get("/me/export", sync_to_thread=True, opt=described(EXPORTING))
 def get_export(request: HttpRequest, caller: Given[Caller], export_user: Given[ExportUser]) -> Answer:
-    """Everything that is kept of you, but the hash of your password."""
+    """Get all data of your account: the account itself, its ratings and its watchlist, newest first."""
     asked(Query, request)
     return json_answer(export_out(caller.user, export_user(user=caller.user)))

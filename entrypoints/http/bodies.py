@@ -33,7 +33,7 @@ Username = Annotated[
     rule(
         "must be text",
         fits=users.username,
-        description="3 to 30 letters, digits, `_`, `.` or `-`; nobody else's in any case.",
+        description="3 to 30 letters, digits, `_`, `.` or `-`. No other account has it, in any case.",
         examples=["trinity"],
         extra_json_schema={"pattern": "^[A-Za-z0-9_.-]{3,30}$"},
     ),
@@ -43,7 +43,7 @@ Email = Annotated[
     rule(
         "must be text",
         fits=users.email,
-        description="Nobody else's in any case.",
+        description="An address that no other account has, in any case.",
         examples=["trinity@example.com"],
         extra_json_schema={"format": "email", "maxLength": LONGEST_EMAIL},
     ),
@@ -53,7 +53,7 @@ Password = Annotated[
     rule(
         "must be text",
         fits=_password("password"),
-        description="Any characters; none of the most common passwords.",
+        description="8 to 128 characters; not one of the most common passwords.",
         examples=["follow the white rabbit"],
         extra_json_schema=LENGTHS,
     ),
@@ -63,20 +63,22 @@ NewPassword = Annotated[
     rule(
         "must be text",
         fits=_password("new_password"),
-        description="Any characters; none of the most common passwords.",
+        description="8 to 128 characters; not one of the most common passwords.",
         examples=["there is no spoon"],
         extra_json_schema=LENGTHS,
     ),
 ]
 KnownEmail = Annotated[
-    str, rule("must be text", description="In any case.", examples=["trinity@example.com"])
+    str, rule("must be text", description="The address of the account.", examples=["trinity@example.com"])
 ]
-KnownPassword = Annotated[str, rule("must be text", examples=["follow the white rabbit"])]
+KnownPassword = Annotated[
+    str, rule("must be text", description="The current password.", examples=["follow the white rabbit"])
+]
 RefreshToken = Annotated[
     str,
     rule(
         "must be text",
-        description="From the last login or refresh. It works once; a second use ends the session.",
+        description="From the last login or refresh. It works once.",
         examples=["8e7b1c04d9b44b6f9a2d3c51.Zk3v0cXb5J1nQe8y"],
     ),
 ]
@@ -84,7 +86,7 @@ MovieName = Annotated[
     str | int,
     rule(
         "must be text: our id, TMDB's number or the IMDb id of a movie",
-        description='Our id, TMDB\'s number (`"603"` or `603`) or the IMDb id (`"tt0133093"`).',
+        description='Our id, the TMDB number (`"603"` or `603`) or the IMDb id (`"tt0133093"`).',
         examples=["603"],
     ),
 ]
@@ -104,7 +106,7 @@ Review = Annotated[
     rule(
         "must be text or null",
         fits=partial(written, "review"),
-        description="Plain text; null for none.",
+        description="Plain text, at most 2,000 characters. Null for none.",
         examples=["Whoa."],
         extra_json_schema={"maxLength": LONGEST_TEXT},
     ),
@@ -114,24 +116,33 @@ Note = Annotated[
     rule(
         "must be text or null",
         fits=partial(written, "note"),
-        description="Plain text; null for none.",
+        description="Plain text, at most 2,000 characters. Null for none.",
         examples=["With the children"],
         extra_json_schema={"maxLength": LONGEST_TEXT},
     ),
 ]
-Favorite = Annotated[bool, rule("must be true or false", description="A favourite or not.", examples=[True])]
+Favorite = Annotated[
+    bool, rule("must be true or false", description="Whether to mark it as a favourite.", examples=[True])
+]
 Disabled = Annotated[
     bool,
-    rule("must be true or false", description="Kept from signing in; all its sessions end.", examples=[True]),
+    rule("must be true or false", description="Whether the account cannot log in.", examples=[True]),
 ]
 Repair = Annotated[
-    bool, rule("must be true or false", description="Set right what differs.", examples=[False])
+    bool,
+    rule(
+        "must be true or false",
+        description="Whether to correct wrong counts. False if left out.",
+        examples=[False],
+    ),
 ]
-RoleName = Annotated[Role, rule(f"must be {' or '.join(Role)}", examples=["admin"])]
+RoleName = Annotated[
+    Role, rule(f"must be {' or '.join(Role)}", description="What the account may do.", examples=["admin"])
+]
 
 
 class RegisterIn(Body, frozen=True, kw_only=True):
-    """An account to make."""
+    """A new account."""
 
     username: Username
     email: Email
@@ -139,53 +150,53 @@ class RegisterIn(Body, frozen=True, kw_only=True):
 
 
 class LoginIn(Body, frozen=True, kw_only=True):
-    """Who says to be whom."""
+    """The e-mail address and the password of an account."""
 
     email: KnownEmail
     password: KnownPassword
 
 
 class RefreshIn(Body, frozen=True, kw_only=True):
-    """A session to go on with."""
+    """The refresh token of a session."""
 
     refresh_token: RefreshToken
 
 
 class ProfileIn(Change, frozen=True, kw_only=True):
-    """What to change of one's account."""
+    """The fields of your account to change; at least one."""
 
     username: Username | UnsetType = UNSET
     email: Email | UnsetType = UNSET
 
 
 class PasswordIn(Body, frozen=True, kw_only=True):
-    """Another password, and the proof that it may be chosen."""
+    """Your current password and the new one."""
 
     current_password: KnownPassword
     new_password: NewPassword
 
 
 class GoodbyeIn(Body, frozen=True, kw_only=True):
-    """The proof that an account may be deleted."""
+    """Your password, to confirm."""
 
     password: KnownPassword
 
 
 class UserIn(Change, frozen=True, kw_only=True):
-    """What an admin changes of an account."""
+    """The fields of an account to change; at least one."""
 
     role: RoleName | UnsetType = UNSET
     disabled: Disabled | UnsetType = UNSET
 
 
 class VerifyIn(Body, frozen=True, kw_only=True):
-    """What to do about tallies that differ from a recount."""
+    """What to do about wrong counts."""
 
     repair: Repair = False
 
 
 class ScoreIn(Body, frozen=True, kw_only=True):
-    """A rating of the movie in the path; it replaces one that is there, review and all."""
+    """Your rating of the movie. It replaces an earlier one, with its review."""
 
     rating: Points
     review: Review | None = None
@@ -197,7 +208,7 @@ class ScoreIn(Body, frozen=True, kw_only=True):
 
 
 class RatingIn(ScoreIn, frozen=True, kw_only=True):
-    """A first rating of a movie."""
+    """A movie and your rating of it."""
 
     movie_id: MovieName
 
@@ -208,7 +219,7 @@ class RatingIn(ScoreIn, frozen=True, kw_only=True):
 
 
 class RatingChangeIn(Change, frozen=True, kw_only=True):
-    """What to change of a rating; a review of null is removed."""
+    """The fields of a rating to change; at least one. A review of null is removed."""
 
     rating: Points | UnsetType = UNSET
     review: Review | UnsetType | None = UNSET
@@ -225,14 +236,14 @@ class RatingChangeIn(Change, frozen=True, kw_only=True):
 
 
 class PlaceIn(Body, frozen=True, kw_only=True):
-    """How the movie in the path is to be listed; it replaces an item that is there, note and all."""
+    """The item of the movie. It replaces an earlier one, with its note."""
 
     is_favorite: Favorite = False
     note: Note | None = None
 
 
 class ItemIn(PlaceIn, frozen=True, kw_only=True):
-    """A movie for the watchlist."""
+    """A movie to add to your watchlist."""
 
     movie_id: MovieName
 
@@ -243,7 +254,7 @@ class ItemIn(PlaceIn, frozen=True, kw_only=True):
 
 
 class ItemChangeIn(Change, frozen=True, kw_only=True):
-    """What to change of a watchlist item; a note of null is removed."""
+    """The fields of a watchlist item to change; at least one. A note of null is removed."""
 
     is_favorite: Favorite | UnsetType = UNSET
     note: Note | UnsetType | None = UNSET

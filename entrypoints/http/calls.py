@@ -30,8 +30,10 @@ caller's own, the caller; None if it cannot be cached.
 API = "/api/v1"
 """Where every call lives."""
 
-ALWAYS = (400, 413, 500, 503)
-"""What any call may be refused with: its parameters, a long body, our fault, a full service, no store."""
+ALWAYS = (400, 405, 413, 500, 503)
+"""What any call may be refused with: its parameters, a long body, our fault, a full service, no store; and
+405, which is the answer to another method at the same path.
+"""
 
 
 class Access(StrEnum):
@@ -51,24 +53,50 @@ REMOVING = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call; its description is the handler's docstring, its name the handler's.
+class PathParameter:
+    """A part of a path: what it means, an example, and a pattern where all values have one."""
 
+    description: str
+    example: str
+    pattern: str | None = None
+
+
+def id_of(thing: str) -> PathParameter:
+    """The path parameter that is the id of such a thing, and nothing else."""
+    return PathParameter(
+        description=f"The id of the {thing}.", example="8e7b1c04d9b44b6f9a2d3c51", pattern="^[0-9a-f]{24}$"
+    )
+
+
+MOVIE_REF = PathParameter(
+    description="Our id, the TMDB number (`603`) or the IMDb id (`tt0133093`) of the movie.", example="603"
+)
+GENRE_REF = PathParameter(
+    description="Our id, the TMDB number (`878`) or the name, in any case, of the genre.", example="878"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call; its description is the handler's docstring.
+
+    `operation_id` is the name that generated clients give to it, `tag` one of `openapi.TAGS`.
     `answer` is the type of the body that comes with each of `successes`, as `media_type`; None is no body.
-    `query` are its parameters, `body` the fields that it takes, `path` the meaning of each part of the path.
+    `query` are its parameters, `body` the fields that it takes, `path` the parameters in its path.
     `refusals` are the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that
     a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `limited` that it
     counts against the caller's limit. `own` says that what it shows is the caller's own, so that it is
     another list, and another answer, for each. `cached` names the key under which its answers are cached.
     """
 
+    operation_id: str
     summary: str
     tag: str
     answer: Any
     access: Access = Access.EVERYONE
     query: type[Query] = Query
     body: type[Body] | None = None
-    path: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, PathParameter] = field(default_factory=dict)
     successes: tuple[int, ...] = (200,)
     refusals: tuple[int, ...] = ()
     unwell: Any = None

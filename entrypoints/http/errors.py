@@ -42,18 +42,32 @@ FRAMEWORK = {
 
 
 class ErrorOut(Struct, frozen=True, kw_only=True):
-    """What went wrong."""
+    """An error."""
 
-    status_code: Annotated[int, Meta(description="The HTTP status.")] = field(name="statusCode")
-    code: Annotated[str, Meta(description="A stable word for programs.")]
-    message: Annotated[str, Meta(description="A sentence for people.")]
-    errors: Annotated[
-        list[str], Meta(description="Every fault of an invalid input, a sentence each; else empty.")
+    status_code: Annotated[int, Meta(description="The HTTP status.", examples=[400])] = field(
+        name="statusCode"
+    )
+    code: Annotated[
+        str, Meta(description="A word for programs, which never changes.", examples=["validation_failed"])
     ]
-    timestamp: Moment
-    path: str
-    request_id: Annotated[str, Meta(description="The same as in the X-Request-ID header.")]
-    stack: Annotated[list[str], Meta(description="In development only.")] | UnsetType = UNSET
+    message: Annotated[str, Meta(description="A sentence for people.", examples=["Validation failed"])]
+    errors: Annotated[
+        list[str],
+        Meta(
+            description="A sentence for each fault of the request; empty if the request is not at fault.",
+            examples=[["limit must be a whole number from 1 to 100"]],
+        ),
+    ]
+    timestamp: Annotated[Moment, Meta(description="When it happened.")]
+    path: Annotated[str, Meta(description="The path of the request.", examples=["/api/v1/movies"])]
+    request_id: Annotated[
+        str,
+        Meta(
+            description="The same as in the `X-Request-ID` header.",
+            examples=["5f0e6a3c9d8b4a7e8f1c2b3a4d5e6f70"],
+        ),
+    ]
+    stack: Annotated[list[str], Meta(description="The stack trace, in development only.")] | UnsetType = UNSET
 
 
 class ServerFull(Unavailable):

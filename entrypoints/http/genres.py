@@ -6,13 +6,14 @@ from application.catalogue import BrowseMovies, GetGenre, PageGenres
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.caching import Caching, genres_key, list_key
-from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.calls import GENRE_REF, Access, Call, Given, described
 from entrypoints.http.paging import meta_of, movie_page, next_movies, paged
 from entrypoints.http.queries import GenreMoviesQuery, GenresQuery
 from entrypoints.http.schemas import GenreOut, MovieOut, PageOut, genre_out
 
-PATH = {"id": "Our id, TMDB's number (`878`) or the name in any case."}
+PATH = {"id": GENRE_REF}
 LISTING = Call(
+    operation_id="listGenres",
     summary="List genres",
     tag="Genres",
     answer=PageOut[GenreOut],
@@ -22,9 +23,16 @@ LISTING = Call(
     cached=genres_key,
 )
 SHOWING = Call(
-    summary="Show a genre", tag="Genres", answer=GenreOut, path=PATH, access=Access.READERS, refusals=(404,)
+    operation_id="getGenre",
+    summary="Get a genre",
+    tag="Genres",
+    answer=GenreOut,
+    path=PATH,
+    access=Access.READERS,
+    refusals=(404,),
 )
 BROWSING = Call(
+    operation_id="listGenreMovies",
     summary="List the movies of a genre",
     tag="Genres",
     answer=PageOut[MovieOut],
@@ -39,7 +47,7 @@ BROWSING = Call(
 
 @get("/genres", opt=described(LISTING))
 async def get_genres(request: HttpRequest, page_genres: Given[PageGenres], caching: Given[Caching]) -> Answer:
-    """Genres, by name."""
+    """List all genres by name."""
     query, listing = asked(GenresQuery, request), listing_of(request)
 
     def build() -> Answer:
@@ -52,7 +60,7 @@ async def get_genres(request: HttpRequest, page_genres: Given[PageGenres], cachi
 
 @get("/genres/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_genre_by_id(request: HttpRequest, get_genre: Given[GetGenre]) -> Answer:
-    """One genre."""
+    """Get one genre."""
     asked(Query, request)
     return json_answer(genre_out(get_genre(ref=request.path_params["id"])))
 
@@ -64,7 +72,7 @@ async def get_genre_movies(
     browse_movies: Given[BrowseMovies],
     caching: Given[Caching],
 ) -> Answer:
-    """The movies of one genre, with the filters and orders of the whole list."""
+    """List the movies of one genre, with the filters and sort orders of the list of all movies."""
     query, listing = asked(GenreMoviesQuery, request), listing_of(request)
 
     def build() -> Answer:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Collection
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import get
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -24,61 +24,104 @@ log = logging.getLogger(__name__)
 
 
 class CheckOut(Struct, frozen=True, kw_only=True):
-    """How one part is doing."""
+    """The health of one dependency."""
 
-    status: Condition
-    latency_ms: Annotated[float, Meta(ge=0, description="How long looking took.")]
-    error: Annotated[str, Meta(description="The code of what is wrong.")] | UnsetType = UNSET
+    status: Annotated[Condition, Meta(description="How it is.")]
+    latency_ms: Annotated[float, Meta(ge=0, description="How long the check took.", examples=[0.84])]
+    error: (
+        Annotated[str, Meta(description="The code of the problem.", examples=["source_unavailable"])]
+        | UnsetType
+    ) = UNSET
     last_completed_at: (
         Annotated[Moment, Meta(description="When the last complete sync ended.")] | UnsetType
     ) = UNSET
-    age_seconds: Annotated[int, Meta(description="How long ago that is.")] | UnsetType = UNSET
+    age_seconds: (
+        Annotated[int, Meta(ge=0, description="How many seconds ago that was.", examples=[3600])] | UnsetType
+    ) = UNSET
+
+
+class ChecksOut(Struct, frozen=True, kw_only=True):
+    """The dependencies that were checked."""
+
+    database: CheckOut | UnsetType = UNSET
+    redis: CheckOut | UnsetType = UNSET
+    tmdb: CheckOut | UnsetType = UNSET
+    sync: CheckOut | UnsetType = UNSET
 
 
 class HealthOut(Struct, frozen=True, kw_only=True):
-    """How the service is doing."""
+    """The health of the service."""
 
-    status: Condition
-    version: str
-    uptime_seconds: Annotated[float, Meta(ge=0)]
-    memory_rss_bytes: Annotated[int, Meta(ge=0, description="Memory in use by this process.")]
-    checks: dict[Part, CheckOut]
+    status: Annotated[Condition, Meta(description="How it is as a whole.")]
+    version: Annotated[str, Meta(description="The version of Matinee.", examples=["0.1.0"])]
+    uptime_seconds: Annotated[float, Meta(ge=0, description="Since the process started.", examples=[86400.0])]
+    memory_rss_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Memory in use by the process that answers.",
+            examples=[61440000],
+            extra_json_schema={"format": "int64"},
+        ),
+    ]
+    checks: ChecksOut
 
 
 class LiveOut(Struct, frozen=True, kw_only=True):
     """The process answers."""
 
-    status: Condition = Condition.OK
+    status: Annotated[Literal["ok"], Meta(description="Always `ok`.")] = "ok"
 
 
-def _call(summary: str, answer: type[Struct]) -> Call:
-    return Call(summary=summary, tag="Operations", answer=answer, unwell=answer, limited=False)
+def _call(operation_id: str, summary: str, answer: type[Struct]) -> Call:
+    return Call(
+        operation_id=operation_id, summary=summary, tag="Service", answer=answer, unwell=answer, limited=False
+    )
 
 
-@get("/health", sync_to_thread=True, opt=described(_call("Health", HealthOut)))
+@get(
+    "/health",
+    sync_to_thread=True,
+    opt=described(_call("getHealth", "Get the health of the service", HealthOut)),
+)
 def get_health(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
-    """Everything that the service stands on. 503 only without its database; degraded goes on serving."""
+    """Get the health of the service and of everything it depends on.
+
+    The status is 503 only if the database is down; a degraded service still answers.
+    """
     asked(Query, request)
     return _answer(check_health(), version)
 
 
-@get("/health/ready", sync_to_thread=True, opt=described(_call("Readiness", HealthOut)))
+@get(
+    "/health/ready",
+    sync_to_thread=True,
+    opt=described(_call("getReadiness", "Get whether the service is ready", HealthOut)),
+)
 def get_health_ready(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
-    """Whether requests can be answered: the database is there."""
+    """Get whether the service can answer requests. The status is 503 if the database is down."""
     asked(Query, request)
     return _answer(check_health([Part.DATABASE]), version)
 
 
-@get("/health/database", sync_to_thread=True, opt=described(_call("Health of the database", CheckOut)))
+@get(
+    "/health/database",
+    sync_to_thread=True,
+    opt=described(_call("getDatabaseHealth", "Get the health of the database", CheckOut)),
+)
 def get_health_database(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
-    """Whether the database answers."""
+    """Get the health of the database. The status is 503 if it does not answer."""
     asked(Query, request)
     return _part_answer(check_health([Part.DATABASE]), Part.DATABASE)
 
 
-@get("/health/redis", sync_to_thread=True, opt=described(_call("Health of Redis", CheckOut)))
+@get(
+    "/health/redis",
+    sync_to_thread=True,
+    opt=described(_call("getRedisHealth", "Get the health of the cache server", CheckOut)),
+)
 def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
-    """Whether Redis answers; the service goes on without it."""
+    """Get the health of Redis, which keeps the cache. The service goes on without it."""
     asked(Query, request)
     return _part_answer(check_health([Part.REDIS]), Part.REDIS)
 
@@ -86,10 +129,18 @@ def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> 
 @get(
     "/health/live",
     sync_to_thread=False,
-    opt=described(Call(summary="Liveness", tag="Operations", answer=LiveOut, limited=False)),
+    opt=described(
+        Call(
+            operation_id="getLiveness",
+            summary="Get whether the process is alive",
+            tag="Service",
+            answer=LiveOut,
+            limited=False,
+        )
+    ),
 )
 def get_health_live(request: HttpRequest) -> Answer:
-    """Whether the process answers at all, however busy it is."""
+    """Get whether the process answers at all, however busy it is."""
     asked(Query, request)
     return json_answer(LiveOut(), cache=UNKEPT)
 
@@ -101,7 +152,7 @@ def health_out(health: Health, version: str) -> HealthOut:
         version=version,
         uptime_seconds=round(monotonic() - STARTED, 3),
         memory_rss_bytes=memory_in_use(),
-        checks={part: check_out(finding) for part, finding in health.findings.items()},
+        checks=ChecksOut(**{part: check_out(finding) for part, finding in health.findings.items()}),
     )
 
 

@@ -6,12 +6,13 @@ from application.catalogue import BrowseMovies, GetMovie, SearchMovies
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, detail_key, list_key, search_key
-from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.calls import MOVIE_REF, Access, Call, Given, described
 from entrypoints.http.paging import movie_page, narrowed, next_movies
 from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
 from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
 
 LISTING = Call(
+    operation_id="listMovies",
     summary="List movies",
     tag="Movies",
     answer=PageOut[MovieOut],
@@ -21,6 +22,7 @@ LISTING = Call(
     cached=list_key,
 )
 SEARCHING = Call(
+    operation_id="searchMovies",
     summary="Search movies",
     tag="Movies",
     answer=PageOut[MovieOut],
@@ -30,11 +32,12 @@ SEARCHING = Call(
     cached=search_key,
 )
 SHOWING = Call(
-    summary="Show a movie",
+    operation_id="getMovie",
+    summary="Get a movie",
     tag="Movies",
     answer=MovieDetailOut,
     query=MovieQuery,
-    path={"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."},
+    path={"id": MOVIE_REF},
     access=Access.READERS,
     refusals=(404,),
     cached=detail_key,
@@ -45,10 +48,11 @@ SHOWING = Call(
 async def get_movies(
     request: HttpRequest, browse_movies: Given[BrowseMovies], caching: Given[Caching]
 ) -> Answer:
-    """The catalogue, filtered and sorted, page by page.
+    """List the movies of the catalogue, one page at a time, filtered and sorted.
 
-    All filters must hold, and what is unknown of a movie meets none. Ties are broken by id, so pages neither
-    overlap nor skip. Go on by `page` for the first 10,000 rows, or by `cursor` without end.
+    All filters must match. A movie that lacks the filtered value never matches: one without a release date is
+    in no year. Movies with equal sort values are ordered by id, so pages neither overlap nor skip. `page`
+    reaches the first 10,000 movies; `cursor` reaches all of them.
     """
     query, listing = asked(BrowseQuery, request), listing_of(request)
 
@@ -64,10 +68,11 @@ async def get_movies(
 async def get_movies_search(
     request: HttpRequest, search_movies: Given[SearchMovies], caching: Given[Caching]
 ) -> Answer:
-    """Movies by title or original title, best match first: exact, beginnings, all words, near misses.
+    """Search for movies by title or original title, best match first.
 
-    A search finds the most popular few hundred movies of each kind of match; `page` and `cursor` reach all
-    that it finds.
+    Exact titles come first, then titles that begin with the text, then titles that contain all its words,
+    then titles that differ by a typing error or two. Equal matches are ordered by popularity.
+    A search finds the few hundred most popular movies of each kind of match.
     """
     query, listing = asked(SearchQuery, request), listing_of(request)
 
@@ -83,7 +88,7 @@ async def get_movies_search(
 async def get_movie_by_id(
     request: HttpRequest, get_movie: Given[GetMovie], caching: Given[Caching]
 ) -> Answer:
-    """One movie, with how our users rate it."""
+    """Get one movie, with the distribution of its ratings."""
     query, ref = asked(MovieQuery, request), request.path_params["id"]
 
     def build() -> Answer:

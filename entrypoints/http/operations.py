@@ -1,6 +1,6 @@
 """The calls by which programs and admins watch over the place."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 
 from litestar import get, post
 from litestar.params import RawBody
@@ -37,29 +37,37 @@ class Metrics(RequestMeter, Protocol):
 
 
 class DriftOut(Struct, frozen=True, kw_only=True):
-    """A movie whose tally differed from a recount of its ratings."""
+    """A movie whose rating counts differed from its ratings."""
 
-    movie_id: Id
-    stored: SummaryOut
-    counted: SummaryOut
+    movie_id: Annotated[Id, Meta(description="The id of the movie.")]
+    stored: Annotated[SummaryOut, Meta(description="The figures that were stored.")]
+    counted: Annotated[SummaryOut, Meta(description="The figures that its ratings give.")]
 
 
 class VerifiedOut(Struct, frozen=True, kw_only=True):
-    """What a recount found."""
+    """The result of a recount."""
 
-    drifts: list[DriftOut]
-    repaired: Annotated[bool, Meta(description="Whether these tallies have been set right.")]
+    drifts: Annotated[list[DriftOut], Meta(description="The movies whose figures differed.")]
+    repaired: Annotated[bool, Meta(description="Whether they have been corrected.", examples=[False])]
 
 
 class FlushedOut(Struct, frozen=True, kw_only=True):
-    """No answer is kept any more."""
+    """The cache is empty."""
 
-    flushed: Literal[True] = True
+    flushed: Annotated[bool, Meta(description="Always true.", examples=[True])] = True
 
 
-READING = Call(summary="Metrics", tag="Operations", answer=str, media_type="text/plain", limited=False)
+READING = Call(
+    operation_id="getMetrics",
+    summary="Get metrics",
+    tag="Service",
+    answer=str,
+    media_type="text/plain",
+    limited=False,
+)
 VERIFYING = Call(
-    summary="Recount all ratings",
+    operation_id="verifyRatings",
+    summary="Verify the rating counts",
     tag="Administration",
     answer=VerifiedOut,
     access=Access.ADMINS,
@@ -67,12 +75,18 @@ VERIFYING = Call(
 )
 
 
-FLUSHING = Call(summary="Flush the cache", tag="Administration", answer=FlushedOut, access=Access.ADMINS)
+FLUSHING = Call(
+    operation_id="flushCache",
+    summary="Flush the cache",
+    tag="Administration",
+    answer=FlushedOut,
+    access=Access.ADMINS,
+)
 
 
 @get(METRICS, sync_to_thread=True, opt=described(READING))
 def get_metrics(request: HttpRequest, last_readings: Given[LastReadings], metrics: Given[Metrics]) -> Answer:
-    """Figures for Prometheus, in its text format; the same at /metrics."""
+    """Get the metrics of the service in the text format of Prometheus. The same are at `/metrics`."""
     asked(Query, request)
     return page(last_readings, metrics)
 
@@ -90,7 +104,10 @@ def page(last_readings: LastReadings, metrics: Metrics) -> Answer:
 
 @post("/admin/ratings/verify", sync_to_thread=True, status_code=200, opt=described(VERIFYING))
 def post_verify_ratings(request: HttpRequest, body: RawBody, verify_ratings: Given[VerifyRatings]) -> Answer:
-    """Compare every movie's tally with its ratings, and set right what differs if you say so."""
+    """Recount the ratings of every movie and list the movies whose counts are wrong.
+
+    With `repair` the wrong counts are corrected as well.
+    """
     given = sent(VerifyIn, request, body)
     drifts = verify_ratings(repair=given.repair)
     repaired = given.repair and bool(drifts)
@@ -99,7 +116,7 @@ def post_verify_ratings(request: HttpRequest, body: RawBody, verify_ratings: Giv
 
 @post("/admin/cache/flush", sync_to_thread=True, status_code=200, opt=described(FLUSHING))
 def post_flush_cache(request: HttpRequest, flush_cache: Given[FlushCache]) -> Answer:
-    """Forget all kept answers, in every process. A cache that is away forgets before it is used again."""
+    """Remove all cached answers. Not needed in normal use."""
     asked(Query, request)
     flush_cache()
     return json_answer(FlushedOut())

@@ -1,7 +1,6 @@
 """What goes out over the wire of users and what is theirs, and the one conversion of each thing."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -15,12 +14,26 @@ from domain.movies import Genre, Movie
 from domain.ratings import Rating, Tally
 from domain.users import Role, User
 from domain.watchlist import WatchlistItem
-from entrypoints.http.schemas import Id, Moment, MovieOut, PageOut, moment, movie_out
+from entrypoints.http.schemas import (
+    Average,
+    Distribution,
+    Id,
+    Moment,
+    MovieOut,
+    PageOut,
+    PosterPath,
+    RatingsCount,
+    ReleaseDate,
+    TmdbId,
+    Weighted,
+    moment,
+    movie_out,
+)
 
-Points = Annotated[float, Meta(ge=1, le=10, multiple_of=0.5, examples=[8.5])]
-Average = Annotated[float, Meta(ge=1, le=10, description="One decimal. Null until someone rates.")] | None
-Weighted = Annotated[float, Meta(description="Few ratings count for less. Null until someone rates.")] | None
-Username = Annotated[str, Meta(examples=["trinity"])]
+Points = Annotated[
+    float, Meta(ge=1, le=10, multiple_of=0.5, description="1 to 10 in steps of 0.5.", examples=[8.5])
+]
+Username = Annotated[str, Meta(description="Unique in any case.", examples=["trinity"])]
 Genres = Mapping[GenreId, Genre]
 
 SCHEME: Literal["Bearer"] = "Bearer"
@@ -31,29 +44,47 @@ class UserOut(Struct, frozen=True, kw_only=True):
 
     id: Id
     username: Username
-    email: Annotated[str, Meta(examples=["trinity@example.com"])]
-    role: Role
-    created_at: Moment
+    email: Annotated[
+        str,
+        Meta(
+            description="Shown to you and to admins only.",
+            examples=["trinity@example.com"],
+            extra_json_schema={"format": "email"},
+        ),
+    ]
+    role: Annotated[Role, Meta(description="What the account may do.")]
+    created_at: Annotated[Moment, Meta(description="When it was created.")]
 
 
 class AdminUserOut(UserOut, frozen=True, kw_only=True):
     """An account, as admins see it."""
 
-    disabled: Annotated[bool, Meta(description="Whether it is kept from signing in.")]
+    disabled: Annotated[bool, Meta(description="Whether it cannot log in.", examples=[False])]
 
 
 class SignedInOut(Struct, frozen=True, kw_only=True):
-    """What a client needs that has proved who it is."""
+    """The tokens of a session, and whose session it is."""
 
-    access_token: Annotated[str, Meta(description="For the header `Authorization: Bearer`.")]
-    token_type: Literal["Bearer"]
-    expires_in: Annotated[int, Meta(description="Seconds that the access token lasts.", examples=[604800])]
-    refresh_token: Annotated[str, Meta(description="Good for one `POST /auth/refresh`.")]
+    access_token: Annotated[
+        str,
+        Meta(description="For the header `Authorization: Bearer`.", examples=["eyJhbGciOiJIUzI1NiJ9.eyJ…"]),
+    ]
+    token_type: Annotated[Literal["Bearer"], Meta(description="Always `Bearer`.")]
+    expires_in: Annotated[
+        int, Meta(description="Seconds until the access token expires.", ge=0, examples=[604800])
+    ]
+    refresh_token: Annotated[
+        str,
+        Meta(
+            description="For `POST /auth/refresh`; it works once.",
+            examples=["8e7b1c04d9b44b6f9a2d3c51.Zk3v0cXb5J1nQe8y"],
+        ),
+    ]
     user: UserOut
 
 
 class AuthorOut(Struct, frozen=True, kw_only=True):
-    """Who wrote a rating."""
+    """The author of a rating."""
 
     id: Id
     username: Username
@@ -63,50 +94,47 @@ class RatedMovieOut(Struct, frozen=True, kw_only=True):
     """A movie in brief."""
 
     id: Id
-    tmdb_id: Annotated[int, Meta(description="TMDB's number.", examples=[603])]
-    title: Annotated[str, Meta(examples=["The Matrix"])]
-    poster_path: str | None
-    release_date: date | None
+    tmdb_id: TmdbId
+    title: Annotated[str, Meta(description="In the language of the catalogue.", examples=["The Matrix"])]
+    poster_path: PosterPath | None
+    release_date: ReleaseDate | None
 
 
 class RatingOut(Struct, frozen=True, kw_only=True):
     """One user's rating of one movie."""
 
     id: Id
-    movie_id: Id
+    movie_id: Annotated[Id, Meta(description="The id of the movie.")]
     movie: RatedMovieOut
     user: AuthorOut
     rating: Points
-    review: str | None
-    created_at: Moment
-    updated_at: Moment
+    review: Annotated[str, Meta(description="Plain text. Null without one.", examples=["Whoa."])] | None
+    created_at: Annotated[Moment, Meta(description="When the movie was first rated.")]
+    updated_at: Annotated[Moment, Meta(description="When score or review last changed.")]
 
 
 class MovieRatingOut(Struct, frozen=True, kw_only=True):
-    """What all users together make of a movie."""
+    """The ratings of a movie in figures."""
 
-    average_rating: Average
-    ratings_count: Annotated[int, Meta(ge=0)]
+    average_rating: Average | None
+    ratings_count: RatingsCount
 
 
 class RatingWrittenOut(RatingOut, frozen=True, kw_only=True):
-    """A rating that was just written, and where that leaves its movie."""
+    """A rating that was just written, with the new figures of its movie."""
 
     movie_rating: MovieRatingOut
 
 
 class SummaryOut(MovieRatingOut, frozen=True, kw_only=True):
-    """What all users together make of a movie, at length."""
+    """The ratings of a movie in figures, with their distribution."""
 
-    weighted_rating: Weighted
-    distribution: Annotated[
-        dict[str, int],
-        Meta(description="How many users gave each score from 1 to 10.", examples=[{"1": 0, "8.5": 2}]),
-    ]
+    weighted_rating: Weighted | None
+    distribution: Distribution
 
 
 class MovieRatingsOut(PageOut[RatingOut], frozen=True, kw_only=True):
-    """A page of everybody's ratings of one movie."""
+    """A page of all ratings of one movie."""
 
     summary: SummaryOut
 
@@ -116,22 +144,25 @@ class ItemOut(Struct, frozen=True, kw_only=True):
 
     id: Id
     movie: MovieOut
-    is_favorite: bool
-    note: str | None
-    added_at: Moment
+    is_favorite: Annotated[bool, Meta(description="Whether it is marked as a favourite.", examples=[True])]
+    note: (
+        Annotated[str, Meta(description="Plain text. Null without one.", examples=["With the children"])]
+        | None
+    )
+    added_at: Annotated[Moment, Meta(description="When it was added.")]
     created_at: Annotated[Moment, Meta(description="The same as `added_at`.")]
-    updated_at: Moment
+    updated_at: Annotated[Moment, Meta(description="When mark or note last changed.")]
 
 
 class RelationOut(Struct, frozen=True, kw_only=True):
-    """All that the caller has to do with one movie."""
+    """Your rating of a movie and its item on your watchlist."""
 
-    rating: Annotated[RatingOut | None, Meta(description="Null until the caller rates it.")]
-    watchlist: Annotated[ItemOut | None, Meta(description="Null while it is not on the caller's watchlist.")]
+    rating: Annotated[RatingOut | None, Meta(description="Null if you have not rated it.")]
+    watchlist: Annotated[ItemOut | None, Meta(description="Null if it is not on your watchlist.")]
 
 
 class ExportOut(Struct, frozen=True, kw_only=True):
-    """All data of one user, the newest first."""
+    """All data of one user, newest first."""
 
     user: UserOut
     ratings: list[RatingOut]

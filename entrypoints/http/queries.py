@@ -39,7 +39,7 @@ def _names(kind: type[MovieOut], title: str) -> Meta:
     names = msgspec.structs.fields(kind)
     listed = ", ".join(field.encode_name for field in names)
     name = f" *({'|'.join(field.encode_name for field in names)}) *"
-    description = f"Only these fields of {title}, separated by commas; all without it."
+    description = f"Only these fields of {title}, separated by commas; all fields if left out."
     return rule(
         f"must be names of fields, separated by commas, out of {listed}",
         pattern=f"^{name}(,{name})*$",
@@ -54,32 +54,34 @@ PageNumber = Annotated[
     rule(
         "must be a whole number from 1",
         ge=1,
-        description=f"Which page; reaches the first {REACH:,} rows.",
+        description=f"The number of the page; it reaches the first {REACH:,} items.",
         extra_json_schema={"default": 1},
     ),
 ]
 Limit = Annotated[
     int,
-    rule("must be a whole number from 1 to 100", ge=1, le=100, description="How many a page shows."),
+    rule("must be a whole number from 1 to 100", ge=1, le=100, description="How many items a page has."),
 ]
 Year = Annotated[
     int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Year of release.")
 ]
 FirstYear = Annotated[
-    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released since.")
+    int,
+    rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released in this year or later."),
 ]
 LastYear = Annotated[
-    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released until.")
+    int,
+    rule(
+        "must be a year from 1870 to 2100", ge=1870, le=2100, description="Released in this year or earlier."
+    ),
 ]
 MinRating = Annotated[
     float,
-    rule(
-        "must be a number from 1 to 10", ge=1, le=10, description="Least `average_rating` (our users' own)."
-    ),
+    rule("must be a number from 1 to 10", ge=1, le=10, description="Least `average_rating` (our own users)."),
 ]
 MinVotes = Annotated[
     int,
-    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB's)."),
+    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB)."),
 ]
 Language = Annotated[
     str,
@@ -87,7 +89,7 @@ Language = Annotated[
         "must be a language code of two or three letters",
         pattern="^[A-Za-z]{2,3}$",
         max_length=3,
-        description="Original language, ISO 639, in any case.",
+        description="Original language: an ISO 639 code, in any case.",
         examples=["en"],
     ),
 ]
@@ -97,29 +99,33 @@ GenreChoice = Annotated[
         "must name one or more genres in at most 500 characters",
         min_length=1,
         max_length=500,
-        description="Our id, TMDB's number or the name in any case; `a,b` are all of them, `a|b` is any.",
+        description="Our id, the TMDB number or the name in any case. `a,b` matches all of them, `a|b` any.",
         examples=["878", "Drama|War"],
     ),
 ]
 SortField = Annotated[
     SortBy,
-    rule(f"must be one of {', '.join(SortBy)}", description="What to sort by; unknown values come last."),
+    rule(
+        f"must be one of {', '.join(SortBy)}",
+        description="What to sort by. Movies without the value come last.",
+    ),
 ]
 RatingSortField = Annotated[
     RatingOrder, rule(f"must be one of {', '.join(RatingOrder)}", description="What to sort by.")
 ]
 Favorite = Annotated[
-    bool, rule("must be true or false", description="Only items with the mark of a favourite, or without it.")
+    bool, rule("must be true or false", description="Only favourites (`true`), or only the others (`false`).")
 ]
-Direction = Annotated[SortOrder, rule("must be desc or asc", description="Largest first, or smallest.")]
+Direction = Annotated[
+    SortOrder, rule("must be desc or asc", description="Largest first (`desc`) or smallest first (`asc`).")
+]
 CursorToken = Annotated[
     str,
     rule(
         "must be the next_cursor of another page",
         min_length=1,
         max_length=8192,
-        description="The `next_cursor` of the page before, instead of `page`: reaches all rows, at a cost "
-        "that does not grow with depth.",
+        description="The `next_cursor` of the previous page. Use it instead of `page` to go further.",
     ),
 ]
 SearchWords = Annotated[
@@ -128,8 +134,8 @@ SearchWords = Annotated[
         "must be 1 to 200 characters",
         min_length=1,
         max_length=200,
-        description="Title or original title. Case, accents and punctuation do not matter, the last word may "
-        "be cut short, and one or two slips are forgiven.",
+        description="A title or the beginning of one. Case, accents and punctuation do not matter, and one "
+        "or two typing errors are tolerated.",
         examples=["amelie"],
     ),
 ]

@@ -21,7 +21,7 @@ from entrypoints.http.answers import Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
 from entrypoints.http.caching import Caching, rating_key
-from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
 from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import (
     MovieRatingsOut,
@@ -37,10 +37,10 @@ from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
 TAG = "Ratings"
-RATING = {"id": "The rating's id."}
-MOVIE = "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."
+RATING = {"id": id_of("rating")}
 
 RATING_FIRST = Call(
+    operation_id="rateMovie",
     summary="Rate a movie",
     tag=TAG,
     answer=RatingWrittenOut,
@@ -50,25 +50,28 @@ RATING_FIRST = Call(
     refusals=(404, 409),
 )
 SETTING = Call(
+    operation_id="setMovieRating",
     summary="Set your rating of a movie",
     tag=TAG,
     answer=RatingWrittenOut,
     access=Access.USERS,
     body=ScoreIn,
-    path={"id": MOVIE},
+    path={"id": MOVIE_REF},
     successes=(200, 201),
     refusals=(404,),
 )
 UNRATING = Call(
-    summary="Withdraw your rating of a movie",
+    operation_id="removeMovieRating",
+    summary="Remove your rating of a movie",
     tag=TAG,
     answer=None,
     access=Access.USERS,
-    path={"id": MOVIE},
+    path={"id": MOVIE_REF},
     successes=(204,),
     refusals=(404,),
 )
 LISTING = Call(
+    operation_id="listMyRatings",
     summary="List your ratings",
     tag=TAG,
     answer=PageOut[RatingOut],
@@ -78,18 +81,20 @@ LISTING = Call(
     own=True,
 )
 LISTING_OF_MOVIE = Call(
-    summary="List everybody's ratings of a movie",
+    operation_id="listMovieRatings",
+    summary="List all ratings of a movie",
     tag=TAG,
     answer=MovieRatingsOut,
     access=Access.USERS,
     query=PageQuery,
-    path={"movie_id": MOVIE},
+    path={"movie_id": MOVIE_REF},
     refusals=(404,),
     linked=True,
     cached=rating_key,
 )
 SHOWING = Call(
-    summary="Show one of your ratings",
+    operation_id="getRating",
+    summary="Get a rating",
     tag=TAG,
     answer=RatingOut,
     access=Access.USERS,
@@ -97,7 +102,8 @@ SHOWING = Call(
     refusals=(403, 404),
 )
 CHANGING = Call(
-    summary="Change one of your ratings",
+    operation_id="updateRating",
+    summary="Update a rating",
     tag=TAG,
     answer=RatingWrittenOut,
     access=Access.USERS,
@@ -106,7 +112,8 @@ CHANGING = Call(
     refusals=(403, 404),
 )
 WITHDRAWING = Call(
-    summary="Withdraw one of your ratings",
+    operation_id="deleteRating",
+    summary="Delete a rating",
     tag=TAG,
     answer=None,
     access=Access.USERS,
@@ -120,7 +127,7 @@ WITHDRAWING = Call(
 def post_rating(
     request: HttpRequest, body: RawBody, caller: Given[Caller], rate_movie: Given[RateMovie]
 ) -> Answer:
-    """Rate a movie that you have not rated yet."""
+    """Rate a movie that you have not rated yet. To rate whether or not you have, set your rating instead."""
     given = sent(RatingIn, request, body)
     rated = rate_movie(user=caller.user, movie=given.movie, score=given.score, review=given.review)
     return json_answer(rating_written_out(rated), status=201)
@@ -130,7 +137,10 @@ def post_rating(
 def put_movie_rating(
     request: HttpRequest, body: RawBody, caller: Given[Caller], set_rating: Given[SetRating]
 ) -> Answer:
-    """See to it that this is your rating of the movie, rated before (200) or not (201)."""
+    """Rate a movie, or replace your rating of it. A review that is left out is removed.
+
+    The status is 201 for a first rating and 200 for a replaced one, so the request is safe to repeat.
+    """
     given, movie = sent(ScoreIn, request, body), movie_named(request.path_params["id"])
     rated = set_rating(user=caller.user, movie=movie, score=given.score, review=given.review)
     return json_answer(rating_written_out(rated), status=201 if rated.created else 200)
@@ -140,7 +150,7 @@ def put_movie_rating(
 def delete_movie_rating(
     request: HttpRequest, caller: Given[Caller], unrate_movie: Given[UnrateMovie]
 ) -> Answer:
-    """See to it that you have no rating of the movie."""
+    """Remove your rating of a movie. The answer is the same if there is none: safe to repeat."""
     asked(Query, request)
     unrate_movie(user=caller.user, movie=movie_named(request.path_params["id"]))
     return done()
@@ -148,7 +158,7 @@ def delete_movie_rating(
 
 @get("/ratings", sync_to_thread=True, opt=described(LISTING))
 def get_ratings(request: HttpRequest, caller: Given[Caller], list_my_ratings: Given[ListMyRatings]) -> Answer:
-    """Your ratings, the newest first unless asked for otherwise."""
+    """List your own ratings, newest first by default."""
     user = caller.user
     query, listing = asked(RatingsQuery, request), listing_of(request)
     by, descending = query.sort_by, query.sort_order is SortOrder.DESC
@@ -177,7 +187,7 @@ async def get_ratings_of_movie(
 
 @get("/ratings/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_rating_by_id(request: HttpRequest, caller: Given[Caller], get_rating: Given[GetRating]) -> Answer:
-    """One of your ratings."""
+    """Get one of your own ratings."""
     asked(Query, request)
     rated = get_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
     return json_answer(rating_out(rated.rating, rated.movie, rated.user))
@@ -187,7 +197,7 @@ def get_rating_by_id(request: HttpRequest, caller: Given[Caller], get_rating: Gi
 def patch_rating(
     request: HttpRequest, body: RawBody, caller: Given[Caller], change_rating: Given[ChangeRating]
 ) -> Answer:
-    """Change the score, the review or both; what is not given stays."""
+    """Change the score or the review of your rating. Fields that are left out stay as they are."""
     given, rating = sent(RatingChangeIn, request, body), rating_named(request.path_params["id"])
     rated = change_rating(user=caller.user, rating=rating, score=given.score, review=given.new_review)
     return json_answer(rating_written_out(rated))
@@ -197,7 +207,7 @@ def patch_rating(
 def delete_rating(
     request: HttpRequest, caller: Given[Caller], withdraw_rating: Given[WithdrawRating]
 ) -> Answer:
-    """Take back one of your ratings."""
+    """Delete one of your own ratings."""
     asked(Query, request)
     withdraw_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
     return done()

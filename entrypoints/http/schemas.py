@@ -13,9 +13,50 @@ from domain.sync import Entity, Status, SyncRun
 
 DataT = TypeVar("DataT")
 
-Id = Annotated[str, Meta(pattern="^[0-9a-f]{24}$", examples=["8e7b1c04d9b44b6f9a2d3c51"])]
+Id = Annotated[
+    str,
+    Meta(
+        description="24 hexadecimal digits.", pattern="^[0-9a-f]{24}$", examples=["8e7b1c04d9b44b6f9a2d3c51"]
+    ),
+]
 Moment = Annotated[
-    str, Meta(examples=["2026-01-05T10:00:00.000Z"], extra_json_schema={"format": "date-time"})
+    str,
+    Meta(
+        description="UTC, with milliseconds.",
+        examples=["2026-01-05T10:00:00.000Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+TmdbId = Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[603])]
+PosterPath = Annotated[
+    str,
+    Meta(
+        description="Path of the poster at TMDB's image host.", examples=["/f89U3ADr1oiB1s9GkdPOEpXUk5H.jpg"]
+    ),
+]
+ReleaseDate = Annotated[date, Meta(description="Day of the first release.", examples=["1999-03-30"])]
+Average = Annotated[
+    float,
+    Meta(
+        ge=1, le=10, description="Mean score of our users, one decimal. Null if nobody rated.", examples=[8.4]
+    ),
+]
+Weighted = Annotated[
+    float,
+    Meta(
+        ge=1,
+        le=10,
+        description="Bayesian mean score: near 6.5 while there are few ratings. Null if nobody rated.",
+        examples=[7.31],
+    ),
+]
+RatingsCount = Annotated[int, Meta(ge=0, description="How many of our users rated it.", examples=[12])]
+Distribution = Annotated[
+    dict[str, int],
+    Meta(
+        description="How many users gave each score; one entry for each of the 19 scores from 1 to 10.",
+        examples=[{"1": 0, "8.5": 2}],
+    ),
 ]
 
 
@@ -23,59 +64,84 @@ class GenreOut(msgspec.Struct, frozen=True, kw_only=True):
     """A genre."""
 
     id: Id
-    tmdb_id: Annotated[int, Meta(description="TMDB's number.", examples=[878])]
-    name: Annotated[str, Meta(examples=["Science Fiction"])]
+    tmdb_id: Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[878])]
+    name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
 
 
 class MovieOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie. Unknown is null; `popularity` and `vote_*` are TMDB's, ratings are our users' own."""
+    """A movie. What is not known is null. `popularity` and `vote_*` are from TMDB, ratings from our users."""
 
     id: Id
-    tmdb_id: Annotated[int, Meta(description="TMDB's number.", examples=[603])]
-    imdb_id: Annotated[str, Meta(examples=["tt0133093"])] | None
-    title: Annotated[str, Meta(examples=["The Matrix"])]
-    original_title: Annotated[str, Meta(examples=["The Matrix"])]
-    original_language: Annotated[str, Meta(description="ISO 639-1.", examples=["en"])] | None
-    overview: str | None
-    poster_path: Annotated[str, Meta(examples=["/f89U3ADr1oiB1s9GkdPOEpXUk5H.jpg"])] | None
-    backdrop_path: str | None
-    poster_url: Annotated[str, Meta(description="The poster, 500 pixels wide.")] | None
-    release_date: date | None
-    runtime: Annotated[int, Meta(description="Minutes.", examples=[136])] | None
-    popularity: float | None
-    vote_average: float | None
-    vote_count: int | None
-    adult: bool
-    genres: list[GenreOut]
-    average_rating: Annotated[float, Meta(ge=1, le=10, description="Null until someone rates.")] | None
-    ratings_count: Annotated[int, Meta(ge=0)]
-    weighted_rating: (
-        Annotated[float, Meta(description="Few ratings count for less. Null until someone rates.")] | None
+    tmdb_id: TmdbId
+    imdb_id: Annotated[str, Meta(description="The id at IMDb.", examples=["tt0133093"])] | None
+    title: Annotated[str, Meta(description="In the language of the catalogue.", examples=["The Matrix"])]
+    original_title: Annotated[str, Meta(description="In the original language.", examples=["The Matrix"])]
+    original_language: Annotated[str, Meta(description="ISO 639-1 code.", examples=["en"])] | None
+    overview: (
+        Annotated[str, Meta(description="A summary of the plot.", examples=["A hacker learns the truth."])]
+        | None
     )
-    created_at: Moment
-    updated_at: Annotated[Moment, Meta(description="When a fact last changed.")]
-    synced_at: Annotated[Moment, Meta(description="When TMDB last spoke of it.")]
+    poster_path: PosterPath | None
+    backdrop_path: (
+        Annotated[
+            str,
+            Meta(
+                description="Path of the backdrop at TMDB's image host.",
+                examples=["/fNG7i7RqMErkcqhohV2a6cV1Ehy.jpg"],
+            ),
+        ]
+        | None
+    )
+    poster_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Address of the poster, 500 pixels wide.",
+                examples=["https://image.tmdb.org/t/p/w500/f89U3ADr1oiB1s9GkdPOEpXUk5H.jpg"],
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | None
+    )
+    release_date: ReleaseDate | None
+    runtime: Annotated[int, Meta(description="Minutes.", ge=1, examples=[136])] | None
+    popularity: Annotated[float, Meta(description="TMDB's popularity.", ge=0, examples=[98.4])] | None
+    vote_average: Annotated[float, Meta(description="Mean vote at TMDB.", ge=0, le=10, examples=[8.2])] | None
+    vote_count: Annotated[int, Meta(description="Number of votes at TMDB.", ge=0, examples=[25000])] | None
+    adult: Annotated[bool, Meta(description="Whether TMDB marks it as adult.", examples=[False])]
+    genres: Annotated[list[GenreOut], Meta(description="In TMDB's order.")]
+    average_rating: Average | None
+    ratings_count: RatingsCount
+    weighted_rating: Weighted | None
+    created_at: Annotated[Moment, Meta(description="When it was first stored.")]
+    updated_at: Annotated[Moment, Meta(description="When its data last changed.")]
+    synced_at: Annotated[Moment, Meta(description="When it was last read from TMDB.")]
 
 
 class MovieDetailOut(MovieOut, frozen=True, kw_only=True):
-    """A movie with what our users make of it."""
+    """A movie with the distribution of its ratings."""
 
-    ratings_distribution: Annotated[
-        dict[str, int],
-        Meta(description="How many users gave each score from 1 to 10.", examples=[{"1": 0, "8.5": 2}]),
-    ]
+    ratings_distribution: Distribution
 
 
 class MetaOut(msgspec.Struct, frozen=True, kw_only=True):
     """Where in a list a page stands."""
 
-    total: Annotated[int, Meta(description="How many there are in all.", ge=0)]
-    page: Annotated[int, Meta(description="Null when the page was asked for by cursor.", ge=1)] | None
-    limit: Annotated[int, Meta(ge=1, le=100)]
-    total_pages: Annotated[int, Meta(ge=0)]
-    has_next_page: bool
-    has_prev_page: bool
-    next_cursor: Annotated[str, Meta(description="Pass it as `cursor` for what follows.")] | None
+    total: Annotated[int, Meta(description="Number of items on all pages.", ge=0, examples=[260])]
+    page: (
+        Annotated[int, Meta(description="Number of this page. Null with a cursor.", ge=1, examples=[1])]
+        | None
+    )
+    limit: Annotated[int, Meta(description="Most items on a page.", ge=1, le=100, examples=[20])]
+    total_pages: Annotated[int, Meta(description="Number of pages.", ge=0, examples=[13])]
+    has_next_page: Annotated[bool, Meta(description="Whether a page follows.", examples=[True])]
+    has_prev_page: Annotated[bool, Meta(description="Whether a page comes before.", examples=[False])]
+    next_cursor: (
+        Annotated[
+            str, Meta(description="The `cursor` of the next page. Null on the last.", examples=["WzEsMl0"])
+        ]
+        | None
+    )
 
 
 class PageOut(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True):
@@ -86,30 +152,38 @@ class PageOut(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True):
 
 
 class StartedOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A sync that waits for a worker."""
+    """A sync that was started."""
 
-    run_id: Annotated[Id, Meta(description="What `GET /admin/sync/runs/{id}` knows it by.")]
+    run_id: Annotated[Id, Meta(description="The id of the run, for `GET /admin/sync/runs/{id}`.")]
 
 
 class RunOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A sync run. While it is in progress its counts grow; afterwards it never changes."""
+    """A sync run. Its counts grow while it is in progress; a finished run never changes."""
 
     id: Id
-    entity: Entity
-    status: Status
+    entity: Annotated[Entity, Meta(description="What it syncs.")]
+    status: Annotated[Status, Meta(description="`partial` means that something could not be read.")]
     started_at: Annotated[Moment, Meta(description="When it began, or was queued.")]
-    finished_at: Moment | None
-    pages_total: Annotated[int, Meta(description="Pages it has to read; 0 until that is known.", ge=0)]
-    pages_done: Annotated[int, Meta(description="Pages it has stored.", ge=0)]
-    pages_failed: Annotated[int, Meta(description="Pages it could not read.", ge=0)]
-    fetched: Annotated[int, Meta(description="Rows read: the sum of what became of them.", ge=0)]
-    inserted: Annotated[int, Meta(ge=0)]
-    updated: Annotated[int, Meta(ge=0)]
-    unchanged: Annotated[int, Meta(ge=0)]
-    skipped: Annotated[int, Meta(description="Rows that could not be read; `error` names them.", ge=0)]
-    duplicates: Annotated[int, Meta(description="Rows that a page before had shown.", ge=0)]
-    requests: Annotated[int, Meta(description="Requests sent to TMDB, tries included.", ge=0)]
-    error: Annotated[str, Meta(description="What went wrong.")] | None
+    finished_at: Annotated[Moment, Meta(description="When it ended. Null while it is in progress.")] | None
+    pages_total: Annotated[
+        int, Meta(description="Pages to read; 0 until that is known.", ge=0, examples=[50])
+    ]
+    pages_done: Annotated[int, Meta(description="Pages that are stored.", ge=0, examples=[48])]
+    pages_failed: Annotated[int, Meta(description="Pages that could not be read.", ge=0, examples=[2])]
+    fetched: Annotated[int, Meta(description="Rows read: the sum of the next five.", ge=0, examples=[960])]
+    inserted: Annotated[int, Meta(description="Rows that were new.", ge=0, examples=[12])]
+    updated: Annotated[int, Meta(description="Rows that had changed.", ge=0, examples=[230])]
+    unchanged: Annotated[int, Meta(description="Rows that had not changed.", ge=0, examples=[710])]
+    skipped: Annotated[
+        int, Meta(description="Rows that could not be read; `error` names them.", ge=0, examples=[1])
+    ]
+    duplicates: Annotated[
+        int, Meta(description="Rows that an earlier page had listed already.", ge=0, examples=[7])
+    ]
+    requests: Annotated[
+        int, Meta(description="Requests sent to TMDB, retries included.", ge=0, examples=[300])
+    ]
+    error: Annotated[str, Meta(description="What went wrong.", examples=["page 7: HTTP 503"])] | None
 
 
 def genre_out(genre: Genre) -> GenreOut:

@@ -7,17 +7,18 @@ from domain.ids import RunId, is_id
 from domain.sync import Entity, RunNotFound
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
-from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.calls import Access, Call, Given, described, id_of
 from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.queries import PageQuery
 from entrypoints.http.schemas import PageOut, RunOut, StartedOut, run_out
 
 TAG = "Administration"
-THE_RUN = {"id": "The run's id."}
+THE_RUN = {"id": id_of("sync run")}
 
 
 def _starting(entity: Entity) -> Call:
     return Call(
+        operation_id=f"start{entity.capitalize()}Sync",
         summary=f"Start a sync of {entity}",
         tag=TAG,
         answer=StartedOut,
@@ -28,6 +29,7 @@ def _starting(entity: Entity) -> Call:
 
 
 LISTING = Call(
+    operation_id="listSyncRuns",
     summary="List sync runs",
     tag=TAG,
     answer=PageOut[RunOut],
@@ -36,9 +38,16 @@ LISTING = Call(
     linked=True,
 )
 SHOWING = Call(
-    summary="Show a sync run", tag=TAG, answer=RunOut, access=Access.ADMINS, path=THE_RUN, refusals=(404,)
+    operation_id="getSyncRun",
+    summary="Get a sync run",
+    tag=TAG,
+    answer=RunOut,
+    access=Access.ADMINS,
+    path=THE_RUN,
+    refusals=(404,),
 )
 CANCELLING = Call(
+    operation_id="cancelSyncRun",
     summary="Cancel a sync run",
     tag=TAG,
     answer=RunOut,
@@ -50,25 +59,25 @@ CANCELLING = Call(
 
 @post("/admin/sync/genres", sync_to_thread=True, opt=described(_starting(Entity.GENRES)))
 def post_sync_genres(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
-    """Have a worker bring the genres up to date."""
+    """Start a sync of all genres with TMDB. It runs in the background; the run shows its progress."""
     return _started(request, start_sync, Entity.GENRES)
 
 
 @post("/admin/sync/movies", sync_to_thread=True, opt=described(_starting(Entity.MOVIES)))
 def post_sync_movies(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
-    """Have a worker bring the popular movies up to date, `TMDB_SYNC_PAGES` pages of them."""
+    """Start a sync of the movies that are popular at TMDB. It runs in the background."""
     return _started(request, start_sync, Entity.MOVIES)
 
 
 @post("/admin/sync/changes", sync_to_thread=True, opt=described(_starting(Entity.CHANGES)))
 def post_sync_changes(request: HttpRequest, start_sync: Given[StartSync]) -> Answer:
-    """Have a worker read anew what changed at TMDB, and what it has not spoken of for months."""
+    """Start a sync of the movies that changed at TMDB since the last sync. It runs in the background."""
     return _started(request, start_sync, Entity.CHANGES)
 
 
 @get("/admin/sync/runs", sync_to_thread=True, opt=described(LISTING))
 def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
-    """Runs of all kinds, however they were started, the one that began last first."""
+    """List sync runs of all kinds, however they were started, newest first."""
     query, listing = asked(PageQuery, request), listing_of(request)
     page = list_runs(window=query.window(listing))
     meta = meta_of(query, listing, page, lambda run: run.place)
@@ -77,14 +86,14 @@ def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
 
 @get("/admin/sync/runs/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_sync_run(request: HttpRequest, get_run: Given[GetRun]) -> Answer:
-    """One run, as far as it has come: its counts grow with every page that is stored."""
+    """Get one sync run. While it is in progress, its counts grow with every page."""
     asked(Query, request)
     return json_answer(run_out(get_run(run=run_named(request.path_params["id"]))))
 
 
 @post("/admin/sync/runs/{id:str}/cancel", sync_to_thread=True, opt=described(CANCELLING))
 def post_sync_run_cancel(request: HttpRequest, cancel_sync: Given[CancelSync]) -> Answer:
-    """Close a run that is at work or waits. What it has stored stays; another may be started at once."""
+    """Cancel a sync run that is in progress or waiting. What it has stored stays."""
     asked(Query, request)
     return json_answer(run_out(cancel_sync(run=run_named(request.path_params["id"]))))
 

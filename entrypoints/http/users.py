@@ -9,7 +9,7 @@ from domain.users import UserNotFound
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.bodies import UserIn
-from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.calls import Access, Call, Given, described, id_of
 from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import AdminUserOut, admin_user_out
 from entrypoints.http.queries import PageQuery, known
@@ -17,6 +17,7 @@ from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
 LISTING = Call(
+    operation_id="listUsers",
     summary="List users",
     tag="Administration",
     answer=PageOut[AdminUserOut],
@@ -25,19 +26,20 @@ LISTING = Call(
     linked=True,
 )
 CHANGING = Call(
-    summary="Change a user",
+    operation_id="updateUser",
+    summary="Update a user",
     tag="Administration",
     answer=AdminUserOut,
     access=Access.ADMINS,
     body=UserIn,
-    path={"id": "The user's id."},
+    path={"id": id_of("user")},
     refusals=(404, 409),
 )
 
 
 @get("/admin/users", sync_to_thread=True, opt=described(LISTING))
 def get_users(request: HttpRequest, list_users: Given[ListUsers]) -> Answer:
-    """All accounts, the oldest first."""
+    """List all accounts, oldest first."""
     query, listing = asked(PageQuery, request), listing_of(request)
     page = list_users(window=query.window(listing))
     meta = meta_of(query, listing, page, lambda user: user.place)
@@ -46,7 +48,10 @@ def get_users(request: HttpRequest, list_users: Given[ListUsers]) -> Answer:
 
 @patch("/admin/users/{id:str}", sync_to_thread=True, opt=described(CHANGING))
 def patch_user(request: HttpRequest, body: RawBody, change_user: Given[ChangeUser]) -> Answer:
-    """Give an account another role, or keep it from signing in. Somebody must be left who runs the place."""
+    """Change the role of an account, or disable or enable it. The last admin must stay one.
+
+    Disabling an account ends all its sessions.
+    """
     given, user = sent(UserIn, request, body), user_named(request.path_params["id"])
     changed = change_user(user=user, role=known(given.role), disabled=known(given.disabled))
     return json_answer(admin_user_out(changed))

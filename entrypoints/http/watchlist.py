@@ -22,7 +22,7 @@ from entrypoints.http.answers import Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
 from entrypoints.http.caching import Caching, watchlist_key
-from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
 from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
 from entrypoints.http.queries import WatchlistQuery, known
@@ -30,11 +30,12 @@ from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
 TAG = "Watchlist"
-ITEM = {"id": "The item's id."}
-MOVIE = {"id": "Our id, TMDB's number (`603`) or the IMDb id (`tt0133093`)."}
+ITEM = {"id": id_of("watchlist item")}
+MOVIE = {"id": MOVIE_REF}
 
 ADDING = Call(
-    summary="Put a movie on your watchlist",
+    operation_id="addToWatchlist",
+    summary="Add a movie to your watchlist",
     tag=TAG,
     answer=ItemOut,
     access=Access.USERS,
@@ -43,7 +44,8 @@ ADDING = Call(
     refusals=(404, 409),
 )
 SETTING = Call(
-    summary="Set a movie's place on your watchlist",
+    operation_id="setMovieOnWatchlist",
+    summary="Set a movie on your watchlist",
     tag=TAG,
     answer=ItemOut,
     access=Access.USERS,
@@ -53,7 +55,8 @@ SETTING = Call(
     refusals=(404, 409),
 )
 TAKING_OFF = Call(
-    summary="Take a movie off your watchlist",
+    operation_id="removeMovieFromWatchlist",
+    summary="Remove a movie from your watchlist",
     tag=TAG,
     answer=None,
     access=Access.USERS,
@@ -62,6 +65,7 @@ TAKING_OFF = Call(
     refusals=(404,),
 )
 LISTING = Call(
+    operation_id="listWatchlist",
     summary="List your watchlist",
     tag=TAG,
     answer=PageOut[ItemOut],
@@ -72,7 +76,8 @@ LISTING = Call(
     own=True,
 )
 SHOWING = Call(
-    summary="Show an item of your watchlist",
+    operation_id="getWatchlistItem",
+    summary="Get a watchlist item",
     tag=TAG,
     answer=ItemOut,
     access=Access.USERS,
@@ -80,7 +85,8 @@ SHOWING = Call(
     refusals=(403, 404),
 )
 CHANGING = Call(
-    summary="Change an item of your watchlist",
+    operation_id="updateWatchlistItem",
+    summary="Update a watchlist item",
     tag=TAG,
     answer=ItemOut,
     access=Access.USERS,
@@ -89,7 +95,8 @@ CHANGING = Call(
     refusals=(403, 404),
 )
 TOGGLING = Call(
-    summary="Make an item a favourite, or none",
+    operation_id="toggleFavorite",
+    summary="Toggle the favourite mark",
     tag=TAG,
     answer=ItemOut,
     access=Access.USERS,
@@ -97,7 +104,8 @@ TOGGLING = Call(
     refusals=(403, 404),
 )
 DELETING = Call(
-    summary="Delete an item of your watchlist",
+    operation_id="deleteWatchlistItem",
+    summary="Delete a watchlist item",
     tag=TAG,
     answer=None,
     access=Access.USERS,
@@ -106,7 +114,8 @@ DELETING = Call(
     refusals=(403, 404),
 )
 RELATING = Call(
-    summary="Show what you have to do with a movie",
+    operation_id="getMyMovie",
+    summary="Get your rating and watchlist item of a movie",
     tag=TAG,
     answer=RelationOut,
     access=Access.USERS,
@@ -123,7 +132,7 @@ def post_item(
     add_to_watchlist: Given[AddToWatchlist],
     list_genres: Given[ListGenres],
 ) -> Answer:
-    """Put a movie on your watchlist that is not there yet."""
+    """Add a movie that is not on your watchlist yet."""
     given, user = sent(ItemIn, request, body), caller.user
     added = add_to_watchlist(user=user, movie=given.movie, is_favorite=given.is_favorite, note=given.note)
     return json_answer(listed_out(added, list_genres()), status=201)
@@ -137,7 +146,10 @@ def put_movie_on_watchlist(
     set_on_watchlist: Given[SetOnWatchlist],
     list_genres: Given[ListGenres],
 ) -> Answer:
-    """See to it that the movie is on your watchlist like this, listed before (200) or not (201)."""
+    """Add a movie to your watchlist, or replace its item there. Fields that are left out are reset.
+
+    The status is 201 for a new item and 200 for a replaced one, so the request is safe to repeat.
+    """
     given, movie = sent(PlaceIn, request, body), movie_named(request.path_params["id"])
     listed = set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
     return json_answer(listed_out(listed, list_genres()), status=201 if listed.created else 200)
@@ -147,7 +159,7 @@ def put_movie_on_watchlist(
 def delete_movie_from_watchlist(
     request: HttpRequest, caller: Given[Caller], take_off_watchlist: Given[TakeOffWatchlist]
 ) -> Answer:
-    """See to it that the movie is not on your watchlist."""
+    """Remove a movie from your watchlist. The answer is the same if it is not there: safe to repeat."""
     asked(Query, request)
     take_off_watchlist(user=caller.user, movie=movie_named(request.path_params["id"]))
     return done()
@@ -161,7 +173,7 @@ async def get_watchlist(
     list_genres: Given[ListGenres],
     caching: Given[Caching],
 ) -> Answer:
-    """Your watchlist, what was added last first."""
+    """List the items of your watchlist, newest first."""
     user = caller.user
     query, listing = asked(WatchlistQuery, request), listing_of(request)
     favorite = known(query.favorite)
@@ -178,7 +190,7 @@ async def get_watchlist(
 def get_item_by_id(
     request: HttpRequest, caller: Given[Caller], get_item: Given[GetItem], list_genres: Given[ListGenres]
 ) -> Answer:
-    """One item of your watchlist."""
+    """Get one item of your own watchlist."""
     asked(Query, request)
     listed = get_item(user=caller.user, item=item_named(request.path_params["id"]))
     return json_answer(listed_out(listed, list_genres()))
@@ -192,7 +204,7 @@ def patch_item(
     change_item: Given[ChangeItem],
     list_genres: Given[ListGenres],
 ) -> Answer:
-    """Change the mark, the note or both; what is not given stays."""
+    """Change the favourite mark or the note. Fields that are left out stay as they are."""
     given, item = sent(ItemChangeIn, request, body), item_named(request.path_params["id"])
     listed = change_item(user=caller.user, item=item, is_favorite=given.mark, note=given.new_note)
     return json_answer(listed_out(listed, list_genres()))
@@ -205,7 +217,7 @@ def patch_item_favorite(
     toggle_favorite: Given[ToggleFavorite],
     list_genres: Given[ListGenres],
 ) -> Answer:
-    """Make a favourite of what is none, and the other way round."""
+    """Mark an item as a favourite, or remove the mark if it is one."""
     asked(Query, request)
     listed = toggle_favorite(user=caller.user, item=item_named(request.path_params["id"]))
     return json_answer(listed_out(listed, list_genres()))
@@ -213,7 +225,7 @@ def patch_item_favorite(
 
 @delete("/watchlist/{id:str}", status_code=REMOVING, sync_to_thread=True, opt=described(DELETING))
 def delete_item(request: HttpRequest, caller: Given[Caller], remove_item: Given[RemoveItem]) -> Answer:
-    """Delete one item of your watchlist."""
+    """Delete one item of your own watchlist."""
     asked(Query, request)
     remove_item(user=caller.user, item=item_named(request.path_params["id"]))
     return done()
@@ -226,7 +238,7 @@ def get_my_movie(
     get_relation: Given[GetRelation],
     list_genres: Given[ListGenres],
 ) -> Answer:
-    """Your rating of a movie and its place on your watchlist; null is none."""
+    """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
     asked(Query, request)
     relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
     return json_answer(relation_out(relation, caller.user, list_genres()))

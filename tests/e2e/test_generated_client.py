@@ -1,75 +1,137 @@
-"""A client made from the OpenAPI document by a maintained generator takes the whole journey."""
+"""Clients made from the OpenAPI document by three maintained generators compile strictly and do their work.
 
-import importlib
+The generators for TypeScript, and the linters of the document, are npm packages: `make clients` installs the
+versions that tests/clients/package-lock.json names. Without Node or these packages their tests are skipped.
+"""
+
+import json
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-from tests.e2e.commands import matinee, serving
+from tests.e2e.commands import Serving, matinee, serving
 
-GENERATOR = str(Path(sys.executable).parent / "openapi-python-client")
+CLIENTS = Path(__file__).parents[1] / "clients"
+PYTHON_TOOLS = Path(sys.executable).parent
 SECRET = "a secret of more than thirty-two bytes for tests"
+OFFLINE = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "CI": "true"}
+DOCUMENT = "openapi.json"
+
+
+def node_is_ready() -> bool:
+    """Whether there is a Node that the packages run on, and they are installed."""
+    if not shutil.which("node") or not (CLIENTS / "node_modules/ready").exists():
+        return False
+    version = subprocess.run(
+        ["node", "--version"], capture_output=True, text=True, check=True, timeout=30
+    ).stdout
+    return int(version.lstrip("v").split(".")[0]) >= 20
+
+
+needs_node = pytest.mark.skipif(
+    not node_is_ready(), reason="needs Node 20 or later and the packages of `make clients`"
+)
+
+pytestmark = pytest.mark.xdist_group("generated clients")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    place = tmp_path_factory.mktemp("server")
+    with serving(place, JWT_SECRET=SECRET, AUTH_RATE_LIMIT="1000/minute") as server:
+        yield server
+        assert server.stop() == 0
 
 
 @pytest.fixture
-def client_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of the generated package, importable."""
-    document = tmp_path / "openapi.json"
-    document.write_text(matinee("openapi", cwd=tmp_path).stdout, encoding="utf-8")
-    target = tmp_path / "matinee_client"
-    command = [GENERATOR, "generate", "--path", str(document), "--output-path", str(target), "--meta", "none"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert made.returncode == 0, made.stdout + made.stderr
-    assert "ERROR" not in made.stdout
-    assert "unable to parse" not in made.stdout.lower(), made.stdout
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return "matinee_client"
+def place(tmp_path: Path, server: Serving) -> Path:
+    """A folder with the document as the service shows it, and the installed packages."""
+    (tmp_path / DOCUMENT).write_bytes(server.client.get("/docs/openapi.json").content)
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
+    return tmp_path
 
 
-def test_a_generated_client_registers_searches_rates_lists_and_exports(
-    tmp_path: Path, client_package: str
+def run(place: Path, *command: str | Path) -> str:
+    """What a command printed that went well."""
+    done = subprocess.run(
+        command, cwd=place, env=os.environ | OFFLINE, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def node(place: Path, tool: str, *arguments: str) -> str:
+    """What one of the installed tools printed."""
+    return run(place, place / "node_modules/.bin" / tool, *arguments)
+
+
+def compile_strictly(place: Path, journey: str, **options: object) -> None:
+    """Compile a journey and the generated client under the strictest rules, but for these options."""
+    shutil.copy(CLIENTS / f"{journey}.ts", place)
+    rules = json.loads((CLIENTS / "tsconfig.json").read_text(encoding="utf-8"))
+    rules["compilerOptions"] |= {"outDir": "made", **options}
+    (place / "tsconfig.json").write_text(json.dumps({**rules, "files": [f"{journey}.ts"]}), encoding="utf-8")
+    node(place, "tsc", "--project", ".")
+
+
+def base_url(server: Serving) -> str:
+    return str(server.client.base_url.copy_with(path="")).rstrip("/")
+
+
+def test_the_command_prints_the_document_that_the_service_shows(place: Path) -> None:
+    printed = matinee("openapi", cwd=place).stdout
+
+    assert json.loads(printed) == json.loads((place / DOCUMENT).read_bytes())
+
+
+def test_the_client_of_openapi_python_client_is_strictly_typed_and_works(
+    place: Path, server: Serving
 ) -> None:
-    def api(path: str) -> Any:
-        return importlib.import_module(f"{client_package}.api.{path}")
+    generator = PYTHON_TOOLS / "openapi-python-client"
+    told = run(place, generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", "client")
+    assert "ERROR" not in told
+    assert "WARNING" not in told
+    shutil.copy(CLIENTS / "openapi_python_client.py", place)
+    run(place, sys.executable, "-m", "mypy", "--strict", "client", "openapi_python_client.py")
 
-    models: ModuleType = importlib.import_module(f"{client_package}.models")
-    package: ModuleType = importlib.import_module(client_package)
-    with serving(tmp_path, JWT_SECRET=SECRET) as server:
-        base = str(server.client.base_url).removesuffix("/api/v1/").removesuffix("/api/v1")
-        account = models.RegisterIn(username="ada", email="ada@example.org", password="correct horse battery")
-        with package.Client(base_url=base) as stranger:
-            signed_in = api("accounts.post_register").sync(client=stranger, body=account)
-        assert isinstance(signed_in, models.SignedInOut), signed_in
+    assert run(place, sys.executable, "openapi_python_client.py", base_url(server)) == "done\n"
 
-        with package.AuthenticatedClient(base_url=base, token=signed_in.access_token) as ada:
-            found = api("movies.get_movies_search").sync(client=ada, q="godfahter")
-            film = found.data[0]
-            assert film.title == "The Godfather"
 
-            rated = api("ratings.post_rating").sync(
-                client=ada, body=models.RatingIn(movie_id=film.id, rating=8.5)
-            )
-            assert (rated.rating, rated.movie_rating.average_rating, rated.movie_rating.ratings_count) == (
-                8.5,
-                8.5,
-                1,
-            )
-            again = api("ratings.post_rating").sync(
-                client=ada, body=models.RatingIn(movie_id=film.id, rating=9)
-            )
-            assert (again.status_code, again.code) == (409, "already_rated")
+@needs_node
+def test_the_client_of_openapi_typescript_is_strictly_typed_and_works(place: Path, server: Serving) -> None:
+    node(place, "openapi-typescript", DOCUMENT, "--output", "client.ts")
+    compile_strictly(place, "openapi_fetch")
 
-            listed = api("watchlist.post_item").sync(
-                client=ada, body=models.ItemIn(movie_id=film.id, is_favorite=True)
-            )
-            assert (listed.movie.title, listed.is_favorite) == ("The Godfather", True)
+    assert run(place, "node", "made/openapi_fetch.js", base_url(server)) == "done\n"
 
-            export = api("accounts.get_export").sync(client=ada)
-            assert [rating.rating for rating in export.ratings] == [8.5]
-            assert [item.movie.title for item in export.watchlist] == ["The Godfather"]
-            assert export.user.email == "ada@example.org"
-        assert server.stop() == 0
+
+@needs_node
+def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: Serving) -> None:
+    shutil.copy(CLIENTS / "openapi-ts.config.mjs", place)
+    node(place, "openapi-ts", "--file", "openapi-ts.config.mjs")
+    # What it writes of its own, beside what our document makes, breaks this one rule.
+    compile_strictly(place, "hey_api", exactOptionalPropertyTypes=False)
+
+    assert run(place, "node", "made/hey_api.js", base_url(server)) == "done\n"
+
+
+@needs_node
+def test_spectral_finds_nothing_to_complain_of(place: Path) -> None:
+    (place / ".spectral.yaml").write_text('extends: ["spectral:oas"]\n', encoding="utf-8")
+
+    told = node(place, "spectral", "lint", "--fail-severity", "hint", DOCUMENT)
+
+    assert "No results" in told
+
+
+@needs_node
+def test_redocly_finds_nothing_to_complain_of(place: Path) -> None:
+    told = node(place, "redocly", "lint", "--extends", "recommended", "--format", "json", DOCUMENT)
+
+    assert json.loads(told[told.index("{") : told.rindex("}") + 1])["problems"] == []
