@@ -1,0 +1,180 @@
+"""Whatever a sync writes makes kept answers untrue: they are forgotten in every process."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+from litestar.testing import TestClient
+
+from adapters import system
+from adapters.testkit.samples import facts, noon, put
+from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from domain.ids import genre_id
+from domain.movies import GenreFacts, MovieFacts
+from domain.sync import TEXTS_KEPT_FOR, ChangedPage, Entity, GenreList, ListedPage, SourceUnavailable
+from entrypoints.container import Container
+from entrypoints.settings import Settings
+from tests.contracts.valkey_server import Valkey
+from tests.integration.http_service import application, container_over, filled, joined
+from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
+
+
+class Invalidations(system.NoCopies):
+    """Notes whether everything is about to be forgotten, and how often it was."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.times = 0
+
+    @contextmanager
+    def everything(self) -> Iterator[None]:
+        self.open = True
+        try:
+            yield
+        finally:
+            self.open = False
+            self.times += 1
+
+
+class Watched:
+    """A repository whose writes are noted, with whether kept answers will be forgotten after them."""
+
+    WRITES = ("store", "clear_texts")
+
+    def __init__(self, part: Any, invalidations: Invalidations) -> None:
+        self.part, self.invalidations = part, invalidations
+        self.writes: list[bool] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.WRITES:
+            self.writes.append(self.invalidations.open)
+        return getattr(self.part, name)
+
+
+class Setting:
+    """The use cases over a store whose writes and invalidations are watched."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.invalidations = bench, Invalidations()
+        self.movies: Any = Watched(bench.store.movies, self.invalidations)
+        self.genres: Any = Watched(bench.store.genres, self.invalidations)
+        self.frame = replace(bench.frame, changes=self.invalidations)
+        self.sync_changes = SyncChanges(frame=self.frame, movies=self.movies)
+
+    def sync(self, entity: Entity) -> None:
+        match entity:
+            case Entity.GENRES:
+                SyncGenres(frame=self.frame, genres=self.genres)()
+            case Entity.MOVIES:
+                SyncMovies(frame=self.frame, movies=self.movies)(pages=PAGES)
+            case _:
+                self.sync_changes()
+
+    @property
+    def writes(self) -> list[bool]:
+        return [*self.movies.writes, *self.genres.writes]
+
+
+@pytest.fixture
+def setting(bench: Bench) -> Setting:
+    run = put(bench.store, *map(told, range(1, 251)))
+    bench.store.runs.save(run.cancelled(noon()))
+    bench.clock.now = noon(2)
+    return Setting(bench)
+
+
+@pytest.mark.parametrize(
+    ("entity", "pages"), [(Entity.GENRES, 1), (Entity.MOVIES, PAGES), (Entity.CHANGES, 3)]
+)
+def test_every_page_of_a_sync_invalidates_what_is_kept(setting: Setting, entity: Entity, pages: int) -> None:
+    setting.sync(entity)
+    assert setting.writes == [True] * pages
+    assert setting.invalidations.times == pages
+
+
+@pytest.mark.parametrize("entity", Entity)
+def test_a_page_whose_write_fails_invalidates_too(setting: Setting, entity: Entity) -> None:
+    def fail(*_: object) -> None:
+        raise SourceUnavailable("the store may or may not have heard")
+
+    for part in (setting.movies, setting.genres):
+        part.store = fail
+    setting.sync(entity)
+    assert setting.invalidations.times >= 1
+
+
+def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfSource) -> None:
+    shelf.unread = set(range(1, 251))
+    setting.bench.clock.now = noon(1) + TEXTS_KEPT_FOR + timedelta(days=1)
+    sweep = SweepCatalogue(
+        sync_changes=setting.sync_changes,
+        movies=setting.movies,
+        changes=setting.invalidations,
+        clock=setting.bench.clock,
+    )
+    assert sweep().cleared == 250
+    assert len(setting.writes) > 3
+    assert all(setting.writes)
+
+
+class NewsSource(ShelfSource):
+    """A source that has one movie, with another popularity each time, and another name for a genre."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.round = 0
+
+    def movie(self) -> MovieFacts:
+        return facts(603, title=f"Round {self.round}", genres=(genre_id(18),), runtime=90, detailed=True)
+
+    def genres(self) -> GenreList:
+        return GenreList(genres=(GenreFacts(tmdb_id=18, name=f"Drama {self.round}"),))
+
+    def popular(self, page: int) -> ListedPage:
+        return ListedPage(total_pages=1, movies=(self.movie(),))
+
+    def changes(self, first: object, last: object, page: int) -> ChangedPage:
+        return ChangedPage(total_pages=1, tmdb_ids=(603,))
+
+    def details(self, tmdb_ids: Any) -> Any:
+        return iter([self.movie() for _ in tmdb_ids])
+
+
+SYNCS: dict[str, tuple[Callable[[Container], object], tuple[str, ...]]] = {
+    "movies": (
+        lambda container: container.sync_movies()(pages=1),
+        ("/movies", "/movies/603", "/movies/search?q=round", "/genres/18/movies", "/watchlist"),
+    ),
+    "genres": (lambda container: container.sync_genres()(), ("/genres", "/movies", "/movies/603")),
+    "changes": (lambda container: container.sync_changes()(), ("/movies", "/movies/603")),
+}
+
+
+@pytest.mark.parametrize("kind", SYNCS)
+def test_what_a_sync_brings_is_seen_at_once_through_every_process(valkey: Valkey, kind: str) -> None:
+    sync, paths = SYNCS[kind]
+    source = NewsSource()
+    store = filled([source.movie()])
+    with TestClient(application(store, redis=valkey.url, public_catalogue="false")) as client:
+        neo = joined(client)
+        neo("POST", "/watchlist", {"movie_id": "603"})
+        container = container_over(store, Settings(redis_url=valkey.url))
+        container.source.override(providers.Object(source))
+        container.clock.override(providers.Object(lambda: noon(10 + source.round)))
+        before = {path: neo("GET", path).text for path in paths}
+        for source.round in (1, 2):
+            assert {neo("GET", path).headers["x-cache"] for path in paths} == {"HIT"}
+            sync(container)
+            after = {path: neo("GET", path) for path in paths}
+            for path in paths:
+                assert after[path].headers["x-cache"] == "MISS", path
+                assert after[path].text != before[path], path
+            before = {path: answer.text for path, answer in after.items()}
+        link = container.link()
+        assert link is not None
+        link.close()
+    store.close()
