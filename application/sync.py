@@ -45,11 +45,16 @@ class Basket:
     gone: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.problems += [warning for facts in self.movies.values() for warning in facts.warnings]
+
     def take(self, detail: Detail) -> None:
-        """Add what came of asking for one movie; what a list said of it stands if no more could be had."""
+        """Add what came of asking for one movie; what a list said of it stands where no more could be had."""
         match detail:
             case MovieFacts():
-                self.movies[detail.tmdb_id] = detail
+                listed = self.movies.get(detail.tmdb_id)
+                self.movies[detail.tmdb_id] = detail.completed_by(listed) if listed else detail
+                self.problems += detail.warnings
             case Gone(number):
                 self.movies.pop(number, None)
                 if number in self.held:
@@ -76,7 +81,7 @@ class Basket:
             duplicates=self.duplicates,
             skipped=self.skipped,
             requests=requests,
-            problems=tuple(self.problems),
+            problems=tuple(dict.fromkeys(self.problems)),
         )
 
 
@@ -92,9 +97,16 @@ class SyncGenres:
         with self.frame.run(Entity.GENRES, watch, queued) as journal:
             journal.bound(1)
             with journal.reading(1):
-                facts = self.frame.source.genres()
+                listed = self.frame.source.genres()
+                last_named = {facts.tmdb_id: facts for facts in listed.genres}
                 harvest = Harvest(
-                    page=1, at=self.frame.clock(), genres=facts, requests=journal.new_requests()
+                    page=1,
+                    at=self.frame.clock(),
+                    genres=tuple(last_named.values()),
+                    duplicates=len(listed.genres) - len(last_named),
+                    skipped=len(listed.unreadable),
+                    requests=journal.new_requests(),
+                    problems=listed.unreadable,
                 )
                 journal.store(self.genres, harvest)
         return journal.run
@@ -127,6 +139,7 @@ class SyncMovies:
         seen.update(fresh)
         held = self.movies.held(fresh)
         basket = Basket(fresh, held, duplicates=len(listed.movies) - len(fresh))
+        basket.problems += listed.warnings
         for row in listed.unreadable:
             basket.skip(f"page {page}: {row}")
         for detail in self.frame.source.details(
@@ -180,7 +193,11 @@ class SyncChanges:
                 journal.bound(len(asked))
                 held = self.movies.held(changed.tmdb_ids)
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
-                self._refresh(number, [n for n in dict.fromkeys(ours) if n not in seen], len(ours), journal)
+                fresh = [movie for movie in dict.fromkeys(ours) if movie not in seen]
+                basket = Basket({}, fresh, duplicates=len(ours) - len(fresh))
+                for row in changed.unreadable:
+                    basket.skip(f"page {number}: {row}")
+                self._refresh(number, fresh, basket, journal)
                 seen.update(ours)
         return len(asked)
 
@@ -194,10 +211,9 @@ class SyncChanges:
         ):  # with nothing to read, a source that is away or refuses us goes unnoticed
             self.frame.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
-            self._refresh(page, chunk, len(chunk), journal)
+            self._refresh(page, chunk, Basket({}, chunk), journal)
 
-    def _refresh(self, page: int, numbers: Sequence[int], rows: int, journal: Journal) -> None:
-        basket = Basket({}, numbers, duplicates=rows - len(numbers))
+    def _refresh(self, page: int, numbers: Sequence[int], basket: Basket, journal: Journal) -> None:
         for detail in self.frame.source.details(numbers):
             basket.take(detail)
         harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())

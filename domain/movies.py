@@ -92,12 +92,20 @@ def folded_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
+OWN_PAGE_ONLY = frozenset({"imdb_id", "runtime"})
+"""Facts that a source tells on a movie's own page, and in no list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieFacts:
     """What a source says of one movie. None is unknown: a source's "" dates and 0 runtimes are not values.
 
-    A list tells less than a movie's own page: `detailed` says whether `imdb_id` and `runtime` were told at
-    all. `genres` stand in the source's order, each once; one of them may be a genre that we do not hold yet.
+    A list tells less than a movie's own page: `detailed` says whether this comes from the latter. `genres`
+    stand in the source's order, each once; one of them may be a genre that we do not hold yet.
+
+    `omitted` names facts that the source did not send, or not readably: what was known before still holds.
+    `warnings` are the sentences, for the record of a run, that name values which could not be read. Facts
+    that we hold have neither.
     """
 
     tmdb_id: int
@@ -116,6 +124,29 @@ class MovieFacts:
     imdb_id: str | None = None
     runtime: int | None = None
     detailed: bool = False
+    omitted: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """The names of all facts that are not given here."""
+        return self.omitted if self.detailed else self.omitted | OWN_PAGE_ONLY
+
+    def completed_by(self, earlier: "MovieFacts") -> "MovieFacts":
+        """These facts, with those that are missing taken from earlier ones."""
+        known = {fact: getattr(earlier, fact) for fact in self.missing}
+        return replace(
+            self,
+            **known,
+            detailed=self.detailed or earlier.detailed,
+            omitted=self.missing & earlier.missing,
+            warnings=tuple(dict.fromkeys(earlier.warnings + self.warnings)),
+        )
+
+    @property
+    def as_stored(self) -> "MovieFacts":
+        """These facts as we hold them: what is still missing is unknown."""
+        return replace(self, omitted=frozenset(), warnings=())
 
 
 class Outcome(StrEnum):
@@ -146,7 +177,7 @@ class Movie:
         """A movie that we have not held before."""
         return cls(
             id=movie_id(facts.tmdb_id),
-            facts=facts,
+            facts=facts.as_stored,
             tally=Tally(),
             created_at=at,
             updated_at=at,
@@ -199,11 +230,8 @@ class Movie:
         return picture_url(POSTERS, self.facts.poster_path)
 
     def _completed(self, said: MovieFacts) -> MovieFacts:
-        """A list says nothing of runtime and IMDb id: what a movie's own page said before still holds."""
-        if said.detailed:
-            return said
-        held = self.facts
-        return replace(said, imdb_id=held.imdb_id, runtime=held.runtime, detailed=held.detailed)
+        """What we know once a source has said this: for what it leaves out, what it said before holds."""
+        return said.completed_by(self.facts).as_stored
 
 
 def picture_url(base: str, path: str | None) -> str | None:

@@ -142,28 +142,41 @@ Detail = MovieFacts | Gone | Unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPage:
-    """A page of a source's list of movies; `unreadable` tells, a sentence each, which rows made no sense."""
+class GenreList:
+    """A source's genres; `unreadable` tells, a sentence each, which rows made no sense."""
 
-    total_pages: int
-    movies: tuple[MovieFacts, ...]
+    genres: tuple[GenreFacts, ...]
     unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPage:
+    """A page of a source's list of movies; `unreadable` tells, a sentence each, which rows made no sense, and
+    `warnings` what else could not be read of the page itself.
+    """
+
+    total_pages: int
+    movies: tuple[MovieFacts, ...]
+    unreadable: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedPage:
-    """A page of the numbers of movies that changed at a source."""
+    """A page of the numbers of movies that changed at a source; `unreadable` as in a list."""
 
     total_pages: int
     tmdb_ids: tuple[int, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harvest:
     """What one page of a run brought in, to be stored in one step with the run's counts.
 
-    Each of `movies` and `genres` will be inserted, updated or unchanged; `gone` are movies that we hold and
-    the source no longer knows; `duplicates` and `skipped` are rows that were read and left aside.
+    Each of `movies` and `genres`, no two of one number, will be inserted, updated or unchanged; `gone` are
+    movies that we hold and the source no longer knows; `duplicates` and `skipped` are rows that were read and
+    left aside.
     """
 
     page: int
@@ -175,11 +188,6 @@ class Harvest:
     skipped: int = 0
     requests: int = 0
     problems: tuple[str, ...] = ()
-
-    @property
-    def fetched(self) -> int:
-        """Rows read: all of the above together."""
-        return len(self.movies) + len(self.genres) + len(self.gone) + self.duplicates + self.skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +208,6 @@ class SyncRun:
     done: frozenset[int] = frozenset()
     inherited: frozenset[int] = frozenset()
     pages_failed: int = 0
-    fetched: int = 0
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
@@ -231,6 +238,11 @@ class SyncRun:
     def complete(self) -> bool:
         """Whether it read every page: what it did not name as a problem is up to date as of its start."""
         return self.status in (Status.SUCCESS, Status.PARTIAL) and not self.pages_failed
+
+    @property
+    def fetched(self) -> int:
+        """Rows read: the sum of all that became of them."""
+        return self.inserted + self.updated + self.unchanged + self.skipped + self.duplicates
 
     @property
     def pages_total(self) -> int:
@@ -295,7 +307,6 @@ class SyncRun:
         return replace(
             self,
             done=self.done | {harvest.page},
-            fetched=self.fetched + harvest.fetched,
             inserted=self.inserted + happened.count(Outcome.INSERTED),
             updated=self.updated + happened.count(Outcome.UPDATED),
             unchanged=self.unchanged + happened.count(Outcome.UNCHANGED),

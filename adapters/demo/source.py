@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import ChangedPage, Detail, ListedPage, Unread
+from domain.sync import ChangedPage, Detail, GenreList, ListedPage, Unread
 
 A_PAGE = 20
 
@@ -30,8 +30,10 @@ GENRES = {
 class DemoMovieSource:
     """MovieSource over the bundled file; it never fails and sends no requests."""
 
-    def genres(self) -> tuple[GenreFacts, ...]:
-        return tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
+    def genres(self) -> GenreList:
+        return GenreList(
+            genres=tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
+        )
 
     def popular(self, page: int) -> ListedPage:
         start = (page - 1) * A_PAGE

@@ -37,7 +37,6 @@ PLAIN_FACTS = {
 
 RUN_COUNTS = {
     "pagesFailed": "pages_failed",
-    "fetched": "fetched",
     "inserted": "inserted",
     "updated": "updated",
     "unchanged": "unchanged",
@@ -154,6 +153,7 @@ def run_document(run: SyncRun) -> Document:
         "errorMessage": run.error,
         "pagesTotal": run.pages_total,
         "pagesDone": run.pages_done,
+        "fetched": run.fetched,
         "complete": run.complete,
         "lastPage": run.last_page,
         "done": sorted(run.done),

@@ -25,7 +25,6 @@ PLAIN_FACTS = (
 
 RUN_COUNTS = (
     "pages_failed",
-    "fetched",
     "inserted",
     "updated",
     "unchanged",
@@ -133,6 +132,7 @@ def run_row(run: SyncRun) -> dict[str, Cell]:
         "finished_at": moment(run.finished_at) if run.finished_at else None,
         "pages_total": run.pages_total,
         "pages_done": run.pages_done,
+        "fetched": run.fetched,
         "error": run.error,
         "complete": run.complete,
         "last_page": run.last_page,

@@ -1,7 +1,8 @@
 """What MovieRepository promises."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import Movie, MovieNotFound
+from domain.movies import Movie, MovieFacts, MovieNotFound
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, Harvest, RunClosed
@@ -46,6 +47,10 @@ FILTERS = {
         any_genres=frozenset(GENRES), year_from=1901, year_to=1908, min_votes=1, language="en"
     ),
 }
+
+
+NOT_FACTS = frozenset({"detailed", "omitted", "warnings"})
+"""Fields of MovieFacts that say where facts come from, and how complete they are."""
 
 
 class MovieRepositoryContract:
@@ -93,6 +98,31 @@ class MovieRepositoryContract:
         second = store.movies.get(first.id)
         assert second == first.told(facts(1, title="Renamed", genres=GENRES[:2]), noon(2))
         assert (second.created_at, second.facts.runtime) == (noon(1), 100)
+
+    @pytest.mark.parametrize(
+        "fact", [each.name for each in fields(MovieFacts) if each.name not in {"tmdb_id", *NOT_FACTS}]
+    )
+    def test_a_fact_that_was_omitted_stays_as_it_was(self, store: Stores, fact: str) -> None:
+        before, after = two_unlike(1)
+        put(store, before)
+        run = put(store, replace(after, omitted=frozenset({fact}), warnings=("odd",)), day=2)
+        held = store.movies.get(TmdbNumber(1)).facts
+        assert getattr(held, fact) == getattr(before, fact)
+        changes: dict[str, Any] = {fact: getattr(before, fact)}
+        assert held == replace(after, **changes)
+        assert run.updated == 1
+
+    def test_a_fact_that_was_omitted_of_a_new_movie_is_what_was_given_instead(self, store: Stores) -> None:
+        _, new = two_unlike(1)
+        put(store, replace(new, omitted=frozenset({"title", "genres"}), warnings=("odd",)))
+        assert store.movies.get(TmdbNumber(1)).facts == new
+
+    def test_a_movie_of_which_everything_was_omitted_is_unchanged(self, store: Stores) -> None:
+        before, after = two_unlike(1)
+        put(store, before)
+        names = frozenset(each.name for each in fields(MovieFacts)) - NOT_FACTS
+        run = put(store, replace(after, omitted=names), day=2)
+        assert (store.movies.get(TmdbNumber(1)).facts, run.unchanged) == (before, 1)
 
     def test_counts_tell_what_happened(self, store: Stores) -> None:
         run = put(store, facts(1), facts(2), facts(3))
@@ -344,6 +374,52 @@ class MovieSearchContract:
         put(store, facts(1, title="New", original_title="New", popularity=3.0), day=2)
         assert _numbers(store, frozenset({"old"})) == []
         assert _numbers(store, frozenset({"new"})) == [1]
+
+
+def two_unlike(number: int) -> tuple[MovieFacts, MovieFacts]:
+    """Two movies of one number that agree in no other fact."""
+    one = MovieFacts(
+        tmdb_id=number,
+        title="One",
+        original_title="Un",
+        original_language="fr",
+        overview="First",
+        poster_path="/1.jpg",
+        backdrop_path="/b1.jpg",
+        release_date=date(1901, 1, 1),
+        popularity=1.0,
+        vote_average=1.5,
+        vote_count=1,
+        adult=True,
+        genres=GENRES[:1],
+        imdb_id="tt0000001",
+        runtime=101,
+        detailed=True,
+    )
+    other = MovieFacts(
+        tmdb_id=number,
+        title="Two",
+        original_title="Zwei",
+        original_language="de",
+        overview="Second",
+        poster_path="/2.jpg",
+        backdrop_path="/b2.jpg",
+        release_date=date(1902, 2, 2),
+        popularity=2.0,
+        vote_average=2.5,
+        vote_count=2,
+        adult=False,
+        genres=GENRES[1:3],
+        imdb_id="tt0000002",
+        runtime=102,
+        detailed=True,
+    )
+    assert all(
+        getattr(one, each.name) != getattr(other, each.name)
+        for each in fields(MovieFacts)
+        if each.name not in {"tmdb_id", *NOT_FACTS}
+    )
+    return one, other
 
 
 def candidate(movie: Movie) -> Candidate:

@@ -1,55 +1,61 @@
 """What TMDB sends, and what it says in the domain's terms.
 
-TMDB's own document is wrong about nulls and numbers, and new keys come unannounced. So the structs name the
-keys that we read and leave their values open; each value is read by itself, and one that makes no sense is
-unknown, which spoils neither its movie nor its page.
+New keys come unannounced, and any value may be odd. So the structs name the keys that we read and leave their
+values open; each value is read by itself (`values`). One that is missing or makes no sense is left out, which
+spoils neither its movie nor its page, and keeps what we hold.
 """
 
 import json
-import math
-import re
 import textwrap
-from collections.abc import Iterable
-from datetime import date
-from typing import TypeVar
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
-from domain.ids import IMDB_ID, LARGEST_TMDB_NUMBER, GenreId, genre_id
-from domain.movies import GenreFacts, MovieFacts
-from domain.sync import PAGES_OF_A_LIST, ChangedPage, ListedPage, Unread
+from adapters.tmdb import values
+from adapters.tmdb.values import Reader, Unreadable, shown
+from domain.movies import OWN_PAGE_ONLY, GenreFacts, MovieFacts
+from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
 
 T = TypeVar("T")
 
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-BEST_VOTE = 10.0
 LONGEST_REASON = 200
 
 LARGEST_CODE = 99
 """TMDB numbers its errors; there were 47 in 2025."""
 
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and lone surrogates: no store keeps them."""
+TITLES = ("title", "original_title")
 
-WHITE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
-"""White space, with NBSP, and what is white space without width."""
-
-INVISIBLE = WHITE + "\u00ad\u200c\u200d\u200e\u200f"
-"""With marks that shape or turn the letters beside them: the end of a Malayalam word may need one."""
+READERS: Mapping[str, Reader[Any]] = {
+    "title": values.title,
+    "original_title": values.title,
+    "original_language": values.language,
+    "overview": values.overview,
+    "poster_path": values.path,
+    "backdrop_path": values.path,
+    "release_date": values.day,
+    "popularity": values.popularity,
+    "vote_average": values.vote,
+    "vote_count": values.votes,
+    "adult": values.adult,
+    "genres": values.genres,
+    "imdb_id": values.imdb_id,
+    "runtime": values.runtime,
+}
+"""How each fact of a movie is read. TMDB's key is the fact's own name, but for `genre_ids` in lists."""
 
 
 class Unusable(Exception):  # noqa: N818  the two read as what they say of a body or a row
     """A body of which nothing can be made; the same request may bring a better one."""
 
 
-class Unreadable(Exception):  # noqa: N818
-    """A row that makes no sense; asking again would bring the same."""
-
-
 class PagePayload(msgspec.Struct):
     """A page of /movie/popular or /movie/changes."""
 
     results: list[object]
+    page: object = None
     total_pages: object = None
 
 
@@ -57,25 +63,30 @@ class MoviePayload(msgspec.Struct):
     """A movie: a row of a list has `genre_ids`, its own page `genres` instead, `imdb_id` and `runtime`."""
 
     id: object = None
-    title: object = None
-    original_title: object = None
-    original_language: object = None
-    overview: object = None
-    poster_path: object = None
-    backdrop_path: object = None
-    release_date: object = None
-    popularity: object = None
-    vote_average: object = None
-    vote_count: object = None
-    adult: object = None
-    genre_ids: object = None
-    genres: object = None
-    imdb_id: object = None
-    runtime: object = None
+    title: object = UNSET
+    original_title: object = UNSET
+    original_language: object = UNSET
+    overview: object = UNSET
+    poster_path: object = UNSET
+    backdrop_path: object = UNSET
+    release_date: object = UNSET
+    popularity: object = UNSET
+    vote_average: object = UNSET
+    vote_count: object = UNSET
+    adult: object = UNSET
+    genre_ids: object = UNSET
+    genres: object = UNSET
+    imdb_id: object = UNSET
+    runtime: object = UNSET
+
+    def value(self, fact: str) -> object:
+        """What was sent of a fact; UNSET if nothing was."""
+        sent = getattr(self, fact)
+        return self.genre_ids if fact == "genres" and sent is UNSET else sent
 
 
-class NamedPayload(msgspec.Struct):
-    """A genre, in the list of genres and on a movie's own page; a row of /movie/changes has an `id` too."""
+class GenrePayload(msgspec.Struct):
+    """A row of the list of genres."""
 
     id: object = None
     name: object = None
@@ -112,8 +123,12 @@ def _encodable(read: dict[str, object]) -> dict[str, object]:
 
 
 def listed(body: object, page: int) -> ListedPage:
-    """A page of a list of movies. Raises Unusable if there are no rows to go through."""
-    payload = _shaped(body, PagePayload)
+    """A page of a list of movies. Raises Unusable if it is another page, has no row that can be read, or is
+    the first one and empty.
+    """
+    payload = _page(body, page)
+    if page == 1 and not payload.results:
+        raise Unusable("a first page without movies")
     movies: list[MovieFacts] = []
     unreadable: list[str] = []
     for place, row in enumerate(payload.results, 1):
@@ -121,27 +136,49 @@ def listed(body: object, page: int) -> ListedPage:
             movies.append(movie(row))
         except Unreadable as error:
             unreadable.append(f"row {place}: {error}")
-    # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
-    pages = min(_pages(payload, page), PAGES_OF_A_LIST)
-    return ListedPage(total_pages=pages, movies=tuple(movies), unreadable=tuple(unreadable))
+    _demand_any(movies, unreadable)
+    pages, warnings = _length_of_list(payload.total_pages, page)
+    return ListedPage(
+        total_pages=pages, movies=tuple(movies), unreadable=tuple(unreadable), warnings=warnings
+    )
 
 
 def changed(body: object, page: int) -> ChangedPage:
-    """A page of the numbers of changed movies. Raises Unusable if there are no rows to go through."""
-    payload = _shaped(body, PagePayload)
-    return ChangedPage(total_pages=_pages(payload, page), tmdb_ids=tuple(_numbers(payload.results)))
+    """A page of the numbers of changed movies. Raises Unusable if it is another page, has no row that can be
+    read, or does not tell how many pages there are.
+    """
+    payload = _page(body, page)
+    found = values.identities(payload.results)
+    numbers = [number for number in found if number]
+    unreadable = [f"row {place}: no id" for place, number in enumerate(found, 1) if not number]
+    _demand_any(numbers, unreadable)
+    try:
+        pages = values.count()(payload.total_pages)
+    except Unreadable:
+        raise Unusable(f"{shown(payload.total_pages)} for a number of pages") from None
+    return ChangedPage(
+        total_pages=page if pages is None else pages, tmdb_ids=tuple(numbers), unreadable=tuple(unreadable)
+    )
 
 
-def genres(body: object) -> tuple[GenreFacts, ...]:
-    """The list of genres; rows without number or name are left out. Raises Unusable if there is no list."""
-    rows = (_lenient(row) for row in _shaped(body, GenresPayload).genres)
-    told = ((_number(row.id), _text(row.name)) for row in rows)
-    return tuple(GenreFacts(tmdb_id=number, name=name) for number, name in told if number and name)
+def genres(body: object) -> GenreList:
+    """The list of genres. Raises Unusable if there is none that can be read."""
+    read: list[GenreFacts] = []
+    unreadable: list[str] = []
+    for place, row in enumerate(_shaped(body, GenresPayload).genres, 1):
+        try:
+            read.append(_genre(row))
+        except Unreadable as error:
+            unreadable.append(f"row {place}: {error}")
+    _demand_any(read, unreadable)
+    if not read:
+        raise Unusable("a list without genres")
+    return GenreList(genres=tuple(read), unreadable=tuple(unreadable))
 
 
 def detail(body: object, asked: int) -> MovieFacts | Unread:
     """A movie's own page. Raises Unusable if it is not the page of any movie."""
-    number = _number(_shaped(body, MoviePayload).id)
+    number = values.identity(_shaped(body, MoviePayload).id)
     if number is None:
         raise Unusable("something other than a movie")
     if number != asked:
@@ -154,34 +191,51 @@ def detail(body: object, asked: int) -> MovieFacts | Unread:
 
 def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     """What a row of a list, or a movie's own page, says of a movie. Raises Unreadable."""
-    try:
-        said = msgspec.convert(row, MoviePayload)
-    except msgspec.ValidationError as error:
-        raise Unreadable("no object") from error
-    number, title, original_title = _number(said.id), _text(said.title), _text(said.original_title)
+    payload = _object(row, MoviePayload)
+    number = values.identity(payload.id)
     if number is None:
         raise Unreadable("no id")
-    if not (any_title := title or original_title):
+    read = {
+        fact: _read(payload.value(fact), reader)
+        for fact, reader in READERS.items()
+        if detailed or fact not in OWN_PAGE_ONLY
+    }
+    facts = {fact: result.value for fact, result in read.items() if result.value is not None}
+    titles = [facts[name] for name in TITLES if name in facts]
+    if not titles:
         raise Unreadable(f"movie {number} has no title")
+    # Either title stands in for the other, but does not replace the one that we hold.
     return MovieFacts(
         tmdb_id=number,
-        title=any_title,
-        original_title=original_title or any_title,
-        original_language=_language(said.original_language),
-        overview=_text(said.overview),
-        poster_path=_path(said.poster_path),
-        backdrop_path=_path(said.backdrop_path),
-        release_date=_day(said.release_date),
-        popularity=_float(said.popularity),
-        vote_average=_vote(said.vote_average),
-        vote_count=_whole(said.vote_count),
-        adult=said.adult is True,
-        genres=_genres(said),
-        imdb_id=_imdb_id(said.imdb_id) if detailed else None,
-        # TMDB's 0 is a runtime that nobody has entered.
-        runtime=(_whole(said.runtime) or None) if detailed else None,
+        **dict.fromkeys(TITLES, titles[0]) | facts,
         detailed=detailed,
+        omitted=frozenset(
+            fact for fact, result in read.items() if result.omitted or (fact in TITLES and fact not in facts)
+        ),
+        warnings=tuple(
+            f"movie {number}: {fact} cannot be read: {result.warning}"
+            for fact, result in read.items()
+            if result.warning
+        ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What came of reading a value: `omitted` if nothing is said by it, and how it is odd, if it is."""
+
+    value: Any = None
+    omitted: bool = False
+    warning: str | None = None
+
+
+def _read(sent: object, reader: Reader[Any]) -> _Read:
+    if sent is UNSET:
+        return _Read(omitted=True)
+    try:
+        return _Read(reader(sent))
+    except Unreadable as error:
+        return _Read(error.instead, omitted=not error.certain, warning=shown(sent))
 
 
 def refusal(body: object) -> tuple[int | None, str | None]:
@@ -193,11 +247,11 @@ def refusal(body: object) -> tuple[int | None, str | None]:
         payload = msgspec.convert(body, RefusalPayload)
     except msgspec.ValidationError:
         return None, None
-    code = _number(payload.status_code)
+    code = values.identity(payload.status_code)
     if code is not None and code > LARGEST_CODE:  # an HTTP status, by which proxies number their errors
         return None, None
     sentences = payload.errors if isinstance(payload.errors, list) else [payload.status_message]
-    texts = filter(None, map(_text, sentences))
+    texts = filter(None, (values.clean(each) for each in sentences if isinstance(each, str)))
     reason = textwrap.shorten(" ".join(texts), LONGEST_REASON, placeholder=" …")
     return code, reason or (f"code {code}" if code else None)
 
@@ -209,90 +263,53 @@ def _shaped(body: object, kind: type[T]) -> T:
         raise Unusable("JSON of another shape than it should have") from error
 
 
-def _lenient(row: object) -> NamedPayload:
-    """A row with a number; an empty one if it is no object."""
-    return msgspec.convert(row, NamedPayload) if isinstance(row, dict) else NamedPayload()
-
-
-def _pages(payload: PagePayload, page: int) -> int:
-    total = _whole(payload.total_pages)
-    return page if total is None else total
-
-
-def _genres(said: MoviePayload) -> tuple[GenreId, ...]:
-    """Genres in TMDB's order, each once."""
-    numbers = _numbers(said.genres) if isinstance(said.genres, list) else _bare_numbers(said.genre_ids)
-    return tuple(map(genre_id, dict.fromkeys(numbers)))
-
-
-def _numbers(rows: Iterable[object]) -> list[int]:
-    """The numbers of rows that have one."""
-    return [number for row in rows if (number := _number(_lenient(row).id))]
-
-
-def _bare_numbers(value: object) -> list[int]:
-    return [number for item in value if (number := _whole(item))] if isinstance(value, list) else []
-
-
-def _number(value: object) -> int | None:
-    """One of TMDB's numbers, which are positive. A text is none: who knows what else is wrong there."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 < value <= LARGEST_TMDB_NUMBER else None
-
-
-def _whole(value: object) -> int | None:
-    """A count, from 0 to what fits 31 bits, read from an int, a whole float or a text of digits."""
-    number = _float(value)
-    if number is None or not number.is_integer():
-        return None
-    return int(number) if 0 <= number <= LARGEST_TMDB_NUMBER else None
-
-
-def _float(value: object) -> float | None:
-    """A finite number, read from an int, a float or a text."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
+def _object(row: object, kind: type[T]) -> T:
     try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+        return msgspec.convert(row, kind)
+    except msgspec.ValidationError as error:
+        raise Unreadable("no object") from error
 
 
-def _vote(value: object) -> float | None:
-    number = _float(value)
-    return number if number is not None and 0 <= number <= BEST_VOTE else None
-
-
-def _text(value: object) -> str | None:
-    """A text without outer white space, otherwise as it is; None if nothing of it can be seen."""
-    if not isinstance(value, str):
-        return None
-    text = UNSTORABLE.sub("", value).strip(WHITE)
-    return text if text.strip(INVISIBLE) else None
-
-
-def _language(value: object) -> str | None:
-    text = _text(value)
-    return text.lower() if text else None
-
-
-def _path(value: object) -> str | None:
-    text = _text(value)
-    return text if text and text.startswith("/") else None
-
-
-def _imdb_id(value: object) -> str | None:
-    text = _text(value)
-    return text if text and IMDB_ID.fullmatch(text) else None
-
-
-def _day(value: object) -> date | None:
-    text = _text(value)
-    if not text or not DAY.fullmatch(text):
-        return None
+def _page(body: object, wanted: int) -> PagePayload:
+    """A page with that number, or with none. Caches between TMDB and us may send another one."""
+    payload = _shaped(body, PagePayload)
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+        number = values.count()(payload.page)
+    except Unreadable:
+        number = 0
+    if number not in (None, wanted):
+        raise Unusable(f"page {shown(payload.page)} instead")
+    return payload
+
+
+def _demand_any(read: Sized, unreadable: Sequence[str]) -> None:
+    """Raises Unusable if there are rows and none of them can be read."""
+    if unreadable and not read:
+        raise Unusable(f"no row that can be read ({unreadable[0]})")
+
+
+def _length_of_list(total_pages: object, page: int) -> tuple[int, tuple[str, ...]]:
+    """How many pages can be had, and what is odd about the number that was sent.
+
+    A list that does not tell where it ends ends here; one that tells it unreadably may be as long as can be.
+    """
+    try:
+        total = values.count()(total_pages)
+    except Unreadable:
+        return PAGES_OF_A_LIST, (f"page {page}: total_pages cannot be read: {shown(total_pages)}",)
+    # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
+    return min(page if total is None else total, PAGES_OF_A_LIST), ()
+
+
+def _genre(row: object) -> GenreFacts:
+    payload = _object(row, GenrePayload)
+    number = values.identity(payload.id)
+    if number is None:
+        raise Unreadable("no id")
+    try:
+        name = values.name(payload.name)
+    except Unreadable:
+        raise Unreadable(f"genre {number}: name cannot be read: {shown(payload.name)}") from None
+    if name is None:
+        raise Unreadable(f"genre {number} has no name")
+    return GenreFacts(tmdb_id=number, name=name)

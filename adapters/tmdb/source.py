@@ -11,9 +11,8 @@ from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
-from domain.movies import GenreFacts
 from domain.ports import UNMETERED, Meter
-from domain.sync import ChangedPage, Detail, Gone, ListedPage, SourceUnavailable, Unread
+from domain.sync import ChangedPage, Detail, GenreList, Gone, ListedPage, SourceUnavailable, Unread
 
 PATIENCE = Patience()
 
@@ -48,7 +47,7 @@ class TmdbMovieSource:
         self._workers = workers
         self._closed = Event()
 
-    def genres(self) -> tuple[GenreFacts, ...]:
+    def genres(self) -> GenreList:
         """See MovieSource."""
         return self._client.ask("/genre/movie/list", self._language, payloads.genres, self._closed)
 

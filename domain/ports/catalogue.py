@@ -6,10 +6,10 @@ from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, MovieId, MovieRef
-from domain.movies import Genre, GenreFacts, Movie
+from domain.movies import Genre, Movie
 from domain.pagination import Window
 from domain.search import Candidate, Probe
-from domain.sync import ChangedPage, Detail, Harvest, ListedPage, SyncRun
+from domain.sync import ChangedPage, Detail, GenreList, Harvest, ListedPage, SyncRun
 
 
 class MovieRepository(Protocol):
@@ -102,12 +102,12 @@ class MovieSource(Protocol):
     raise SourceUnavailable if no usable answer came after all retries.
     """
 
-    def genres(self) -> tuple[GenreFacts, ...]:
-        """All genres of movies. Rows that make no sense are left out."""
+    def genres(self) -> GenreList:
+        """All genres of movies, one at least."""
         ...
 
     def popular(self, page: int) -> ListedPage:
-        """A page of the popular movies, pages counted from 1."""
+        """A page of the popular movies, pages counted from 1. The first one is never empty."""
         ...
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:

@@ -15,7 +15,7 @@ from application.sync_runs import CancelSync, DoSync
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
-from domain.sync import ChangedPage, Detail, Entity, ListedPage, SyncRun, Unread
+from domain.sync import ChangedPage, Detail, Entity, GenreList, ListedPage, SyncRun, Unread
 
 PAGES = 4
 
@@ -29,9 +29,9 @@ class ShelfSource:
         self.asked: list[int] = []
         self.unread: set[int] = set()
 
-    def genres(self) -> tuple[GenreFacts, ...]:
+    def genres(self) -> GenreList:
         self.before(1)
-        return (GenreFacts(tmdb_id=18, name="Drama"),)
+        return GenreList(genres=(GenreFacts(tmdb_id=18, name="Drama"),))
 
     def popular(self, page: int) -> ListedPage:
         self.before(page)

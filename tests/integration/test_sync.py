@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -185,11 +185,10 @@ def test_the_demo_catalogue_syncs_like_any_source(store: SqliteStore) -> None:
 def test_a_genre_that_arrives_late_is_resolved(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    sync_genres = SyncGenres(frame=frame(store, source), genres=store.genres)
-    sync_genres()
+    sync_genres(store, source)
     sync_movies(store, source)
     listing(tmdb).add_genre(LATE_GENRE, "Late")
-    run = sync_genres()
+    run = sync_genres(store, source)
     (late,) = (genre for genre in store.genres.all() if genre.name == "Late")
     assert run.inserted == 1
     assert store.movies.count(MovieFilter(all_genres=frozenset({late.id}))) > 0
@@ -262,6 +261,200 @@ def test_odd_rows_are_skipped_counted_and_named(
     run = sync_movies(store, source)
     assert (run.status, run.skipped, run.fetched, run.inserted) == (Status.PARTIAL, 2, MOVIES, MOVIES - 2)
     assert [problem.split(":")[0] for problem in run.problems] == ["page 2", "page 5"]
+
+
+BAD_VALUES = {
+    "release_date": "4th of July 2001",
+    "popularity": "high",
+    "vote_average": {"out_of": 10},
+    "vote_count": "1,234",
+    "runtime": "1h 40m",
+    "overview": ["in", "pieces"],
+    "title": 300,
+    "original_title": False,
+    "poster_path": "https://image.tmdb.org/t/p/w500/a.jpg",
+    "backdrop_path": "//evil.example/a.jpg",
+    "imdb_id": 133093,
+    "original_language": {},
+}
+
+
+@pytest.mark.parametrize("key", [*BAD_VALUES, "genres"])
+def test_values_that_cannot_be_read_keep_what_we_hold_and_are_named(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, key: str
+) -> None:
+    sync_movies(store, source)
+    before = catalogue(store)
+    keys = ("genres", "genre_ids") if key == "genres" else (key,)
+    tmdb.misbehave(*(Fault("values", key=each, body=BAD_VALUES.get(key)) for each in keys))
+    run = sync_movies(store, source)
+    read_again = refresh_all(store, source)
+    assert catalogue(store) == before
+    assert (run.unchanged, read_again.unchanged) == (MOVIES, MOVIES)
+    assert read_again.status is Status.PARTIAL
+    named = [problem for problem in read_again.problems if f": {key} cannot be read" in problem]
+    assert len(named) == MOVIES
+    assert f"{key} cannot be read" in str(read_again.error)
+
+
+def refresh_all(store: SqliteStore, source: MovieSource) -> SyncRun:
+    return sync_changes(store, source, lambda: system.now() + timedelta(days=20))
+
+
+def test_a_timestamp_is_read_as_its_day(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("values", key="release_date", body="2001-07-04T00:00:00.000Z"))
+    assert sync_movies(store, source).status is Status.SUCCESS
+    assert {movie.release_date for movie in catalogue(store).values()} == {date(2001, 7, 4)}
+
+
+def test_what_an_own_page_gives_unreadably_is_taken_from_the_list(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    number = listing(tmdb).popular_numbers()[0]
+    listing(tmdb).change(number, release_date="1999-03-31", runtime=90)
+    tmdb.misbehave(Fault("values", f"/movie/{number}[?]", key="release_date", body="soon"))
+    run = sync_movies(store, source)
+    assert (catalogue(store)[number].release_date, catalogue(store)[number].runtime) == (
+        date(1999, 3, 31),
+        90,
+    )
+    assert run.problems == (f"movie {number}: release_date cannot be read: 'soon'",)
+
+
+def test_a_value_that_neither_gives_readably_is_named_once(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    number = listing(tmdb).popular_numbers()[0]
+    tmdb.misbehave(Fault("values", ids=[number], key="release_date", body="soon"))
+    run = sync_movies(store, source)
+    assert catalogue(store)[number].release_date is None
+    assert run.problems == (f"movie {number}: release_date cannot be read: 'soon'",)
+
+
+@pytest.mark.parametrize("value", ["true", 1, "false", None])
+def test_movies_that_are_not_plainly_for_all_are_not_listed(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, value: object
+) -> None:
+    sync_movies(store, source)
+    tmdb.misbehave(Fault("values", key="adult", body=value))
+    run = sync_movies(store, source)
+    assert store.movies.count(MovieFilter()) == 0
+    assert run.status is Status.PARTIAL
+    tmdb.misbehave(Fault("values", key="adult", body=False))
+    sync_movies(store, source)
+    assert store.movies.count(MovieFilter()) == MOVIES
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_a_page_that_repeats_another_is_a_failed_page(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, number: int
+) -> None:
+    tmdb.misbehave(Fault("page_value", "popular.*page=4", key="page", body=number))
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
+    assert run.error == f"page 4: TMDB answered with page {number} instead, asked for /movie/popular?page=4"
+    tmdb.misbehave()
+    assert sync_movies(store, source).inserted == 20
+
+
+def test_an_empty_first_page_is_a_failed_page(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("empty_page", "popular.*page=1"))
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
+    assert str(run.error).startswith("page 1: TMDB answered with a first page without movies")
+    assert store.runs.latest(Entity.MOVIES, completed=True) is None
+
+
+def test_a_list_without_movies_fails_and_is_asked_for_again(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(
+        Fault("empty_page"),
+        Fault("page_value", key="total_pages", body=0),
+        Fault("page_value", key="total_results", body=0),
+    )
+    run = sync_movies(store, source, pages=1)
+    assert (run.status, run.fetched) == (Status.FAILED, 0)
+    assert store.runs.latest(Entity.MOVIES, completed=True) is None
+
+
+def test_a_first_page_of_which_no_row_can_be_read_is_a_failed_page(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("values", "popular", key="id", body=None))
+    run = sync_movies(store, source)
+    assert (run.status, run.fetched) == (Status.FAILED, 0)
+    assert "no row that can be read (row 1: no id)" in str(run.error)
+
+
+def test_an_end_that_cannot_be_read_does_not_end_the_list(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    tmdb.misbehave(Fault("page_value", "popular.*page=[12]", key="total_pages", body="58,322"))
+    run = sync_movies(store, source)
+    assert (run.status, run.inserted) == (Status.PARTIAL, MOVIES)
+    assert run.problems == tuple(f"page {page}: total_pages cannot be read: '58,322'" for page in (1, 2))
+
+
+def sync_genres(store: SqliteStore, source: MovieSource) -> SyncRun:
+    return SyncGenres(frame=frame(store, source), genres=store.genres)()
+
+
+def test_every_row_of_the_list_of_genres_is_counted(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_genres(store, source)
+    rows = [
+        {"id": 28, "name": "Action"}, {"id": 28, "name": "Action!"}, {"id": 4711, "name": "New"},
+        {"id": 18, "name": "Drama"}, {"id": 12, "name": ""}, {"id": 13}, {"name": "Nobody's"}, None,
+        {"id": 16, "name": 7}, {"id": 18, "name": "Drama"},
+    ]  # fmt: skip
+    names = {genre.tmdb_id: genre.name for genre in store.genres.all()}
+    tmdb.misbehave(Fault("genres", body=rows))
+    run = sync_genres(store, source)
+    assert (run.inserted, run.updated, run.unchanged, run.duplicates, run.skipped) == (1, 1, 1, 2, 5)
+    assert run.fetched == len(rows)
+    assert run.status is Status.PARTIAL
+    assert run.problems == (
+        "row 5: genre 12 has no name",
+        "row 6: genre 13 has no name",
+        "row 7: no id",
+        "row 8: no object",
+        "row 9: genre 16: name cannot be read: 7",
+    )
+    held = {genre.tmdb_id: genre.name for genre in store.genres.all()}
+    assert held == names | {28: "Action!", 4711: "New"}
+
+
+@pytest.mark.parametrize("rows", [[], [None, {}], {}, None])
+def test_a_list_of_genres_that_holds_none_is_a_failure(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, rows: object
+) -> None:
+    tmdb.misbehave(Fault("genres", body=rows))
+    assert sync_genres(store, source).status is Status.FAILED
+    assert store.runs.latest(Entity.GENRES, completed=True) is None
+
+
+def test_a_firewall_that_refuses_one_movie_stops_no_other_and_blames_no_credential(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    number = listing(tmdb).popular_numbers()[0]
+    tmdb.misbehave(Fault("firewall", f"/movie/{number}[?]", status=403))
+    run = sync_movies(store, source)
+    assert (run.status, run.inserted, len(run.problems)) == (Status.PARTIAL, MOVIES, 1)
+    assert run.problems[0].startswith(f"movie {number}: 403 was answered by something other than TMDB")
+
+
+@pytest.mark.parametrize("header", ["0", "Thu, 01 Jan 1970 00:00:00 GMT", "-1"])
+def test_a_source_that_is_busy_for_a_while_costs_no_movie(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, header: str
+) -> None:
+    tmdb.misbehave(Fault("too_many", per_target=True, times=IMPATIENT.tries - 1, header=header))
+    assert sync_movies(store, source).inserted == MOVIES
 
 
 def test_a_listed_movie_that_is_gone_is_skipped(

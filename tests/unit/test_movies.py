@@ -1,6 +1,6 @@
 """The rules by which a source's word becomes our record."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -37,6 +37,8 @@ movie_facts = st.builds(
     adult=st.booleans(),
     genres=st.lists(st.integers(1, 3).map(genre_id), unique=True).map(tuple),
     detailed=st.booleans(),
+    omitted=st.frozensets(st.sampled_from(["title", "popularity", "runtime", "adult", "genres"])),
+    warnings=st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True).map(tuple),
 )
 genre_facts = st.lists(
     st.builds(GenreFacts, tmdb_id=st.integers(1, 4), name=st.sampled_from(["A", "a", "B", "C "]))
@@ -46,6 +48,35 @@ genre_facts = st.lists(
 def test_a_list_does_not_erase_what_the_own_page_told() -> None:
     movie = Movie.first_heard(DETAILED, MONDAY).told(replace(LISTED, popularity=9.0), TUESDAY)
     assert movie.facts == replace(DETAILED, popularity=9.0)
+
+
+@given(movie_facts, movie_facts)
+def test_what_is_held_has_no_gaps_and_changes_only_in_what_was_given(
+    one: MovieFacts, two: MovieFacts
+) -> None:
+    held = Movie.first_heard(one, MONDAY)
+    after = held.told(two, TUESDAY).facts
+    for facts in (held.facts, after):
+        assert (facts.omitted, facts.warnings) == (frozenset(), ())
+    for each in fields(MovieFacts):
+        if each.name not in {"omitted", "warnings", "detailed"}:
+            kept = held.facts if each.name in two.missing else two
+            assert getattr(after, each.name) == getattr(kept, each.name)
+    assert after.detailed == (one.detailed or two.detailed)
+
+
+@given(movie_facts, movie_facts, movie_facts)
+def test_a_list_and_an_own_page_together_say_what_they_say_one_after_the_other(
+    held: MovieFacts, listed: MovieFacts, own: MovieFacts
+) -> None:
+    movie = Movie.first_heard(held, MONDAY)
+    together = movie.told(own.completed_by(listed), TUESDAY).facts
+    assert together == movie.told(listed, TUESDAY).told(own, TUESDAY).facts
+
+
+def test_warnings_of_both_are_kept_each_once() -> None:
+    listed, own = replace(LISTED, warnings=("a", "b")), replace(DETAILED, warnings=("b", "c"))
+    assert own.completed_by(listed).warnings == ("a", "b", "c")
 
 
 def test_the_own_page_may_take_back_what_it_told() -> None:

@@ -2,7 +2,8 @@
 
 import json
 from contextlib import suppress
-from datetime import date
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.tmdb import payloads
-from adapters.tmdb.payloads import Unreadable, Unusable
+from adapters.tmdb.payloads import READERS, TITLES, Unusable
+from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import LARGEST_TMDB_NUMBER, genre_id
-from domain.movies import GenreFacts, MovieFacts
-from domain.sync import Unread
+from domain.movies import OWN_PAGE_ONLY, GenreFacts, Movie, MovieFacts, picture_url
+from domain.sync import PAGES_OF_A_LIST, GenreList, Unread
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**31 - 1, 2**31, 10**400])
 texts = st.text(st.characters() | st.characters(categories=["Cs"])) | st.sampled_from(
@@ -89,8 +91,12 @@ class TestMovie:
         assert (facts.runtime, facts.imdb_id, facts.detailed) == (None, None, False)
         assert facts.genres == (genre_id(878), genre_id(28))
 
-    def test_what_is_not_told_is_unknown(self) -> None:
-        assert payloads.movie({"id": 1, "title": "A"}) == MovieFacts(tmdb_id=1, title="A", original_title="A")
+    def test_what_is_not_sent_is_omitted(self) -> None:
+        facts = payloads.movie({"id": 1, "title": "A"})
+
+        assert facts.as_stored == MovieFacts(tmdb_id=1, title="A", original_title="A")
+        assert facts.omitted == set(READERS) - OWN_PAGE_ONLY - {"title"}
+        assert facts.warnings == ()
 
     @pytest.mark.parametrize("number", [None, 0, -1, True, "603", 603.0, 2**31, [], {}])
     def test_a_row_without_a_number_makes_no_sense(self, number: object) -> None:
@@ -128,12 +134,6 @@ class TestMovie:
     @pytest.mark.parametrize("nothing", [None, "", "  ", "\u200b", 7, {"a": 1}, False])
     def test_an_empty_text_is_unknown(self, field: str, nothing: object) -> None:
         assert getattr(read(**{field: nothing}), field) is None
-
-    @pytest.mark.parametrize(
-        "told", ["", None, "0000-00-00", "1999", "1999-02-30", "20000101", "2000-W01-1", 2000, "x"]
-    )
-    def test_what_is_no_date_is_unknown(self, told: object) -> None:
-        assert read(release_date=told).release_date is None
 
     @pytest.mark.parametrize("told", ["1999-01-01", "2041-12-18", "1874-12-09"])
     def test_a_date_in_the_future_or_on_new_years_day_stays(self, told: str) -> None:
@@ -183,39 +183,245 @@ class TestMovie:
         assert vote == kept
         assert vote is None or type(vote) is float
 
-    @pytest.mark.parametrize("told", [float("nan"), float("inf"), "-inf", "1e999", 10**400, None, [1]])
-    def test_a_popularity_that_is_no_finite_number_is_unknown(self, told: object) -> None:
-        assert read(popularity=told).popularity is None
-
-    @pytest.mark.parametrize(
-        "told", ["tt12", "nm0000206", "tt0133093x", "TT0133093", "tt\u0661234567", 133093]
-    )
-    def test_a_malformed_imdb_id_is_unknown(self, told: object) -> None:
-        assert read(imdb_id=told).imdb_id is None
-
-    def test_a_path_begins_with_a_slash(self) -> None:
-        assert read(poster_path="https://example.org/a.jpg").poster_path is None
-
     @pytest.mark.parametrize(("told", "kept"), [("cn", "cn"), ("sh", "sh"), ("XX", "xx")])
     def test_a_language_is_kept_as_given_in_lower_case(self, told: str, kept: str) -> None:
         assert read(original_language=told).original_language == kept
 
-    @pytest.mark.parametrize("told", ["true", 1, None, "yes", [True]])
-    def test_only_true_is_adult(self, told: object) -> None:
-        assert read(adult=True).adult
-        assert not read(adult=told).adult
-
-    def test_genres_keep_their_order_each_once_and_odd_ones_drop_out(self) -> None:
+    def test_genres_keep_their_order_each_once(self) -> None:
         expected = (genre_id(10770), genre_id(28), genre_id(4711))
-        bare: list[Any] = [10770, 28, None, 10770, "x", 0, -3, 4711, {}]
+        bare: list[Any] = [10770, 28, "28", 10770, 4711]
 
         assert payloads.movie(row(genre_ids=bare)).genres == expected
-        assert read(genres=[{"id": item, "name": "?"} for item in bare] + [7, None]).genres == expected
+        assert read(genres=[{"id": int(item), "name": "?"} for item in bare]).genres == expected
 
-    @pytest.mark.parametrize("told", [None, {}, "28", 28, [None], [[28]]])
-    def test_genres_that_make_no_sense_are_none(self, told: object) -> None:
-        assert payloads.movie(row(genre_ids=told)).genres == ()
-        assert read(genres=told).genres == ()
+
+HELD = MovieFacts(
+    tmdb_id=603,
+    title="The Matrix",
+    original_title="Matrix",
+    original_language="en",
+    overview="A hacker wakes up.",
+    poster_path="/poster.jpg",
+    backdrop_path="/backdrop.jpg",
+    release_date=date(1999, 3, 31),
+    popularity=81.5,
+    vote_average=8.2,
+    vote_count=26000,
+    adult=False,
+    genres=(genre_id(28), genre_id(878)),
+    imdb_id="tt0133093",
+    runtime=136,
+    detailed=True,
+)
+SENT = {
+    "id": 603,
+    "title": "The Matrix",
+    "original_title": "Matrix",
+    "original_language": "en",
+    "overview": "A hacker wakes up.",
+    "poster_path": "/poster.jpg",
+    "backdrop_path": "/backdrop.jpg",
+    "release_date": "1999-03-31",
+    "popularity": 81.5,
+    "vote_average": 8.2,
+    "vote_count": 26000,
+    "adult": False,
+    "genres": [{"id": 28, "name": "Action"}, {"id": 878, "name": "Science Fiction"}],
+    "imdb_id": "tt0133093",
+    "runtime": 136,
+}
+FACTS = [
+    each.name
+    for each in fields(MovieFacts)
+    if each.name not in {"tmdb_id", "detailed", "omitted", "warnings"}
+]
+
+COUNTED = ("popularity", "vote_average", "vote_count")
+
+TEXTS: list[Any] = [7, -1.5, True, False, {}, {"en": "A"}, [], ["A"], "x" * 20_001]
+NUMBERS: list[Any] = [
+    "high", "1,234", "1.234,5", "1 234", "1_000", "1e3", "٣", "½", "0x10", "NaN", "inf", "-inf", "10%",
+    "8/10", "~7", float("nan"), float("inf"), float("-inf"), 10**400, 2**63, -1, -0.5, "-1", True, False,
+    {}, [], [7], {"value": 7},
+]  # fmt: skip
+PATHS: list[Any] = [
+    *TEXTS, "poster.jpg", "https://image.tmdb.org/t/p/w500/a.jpg", "//evil.example/a.jpg", "/../a.jpg",
+    "/%2e%2e/a.jpg", "/", "/" + "x" * 255,
+]  # fmt: skip
+UNREADABLE: dict[str, list[Any]] = {
+    "title": [*TEXTS, "x" * 1_001],
+    "original_title": [*TEXTS, "x" * 1_001],
+    "original_language": [*TEXTS, "English", "e", "en_US.UTF-8", "en us", "x" * 9],
+    "overview": TEXTS,
+    "poster_path": PATHS,
+    "backdrop_path": PATHS,
+    "release_date": [
+        *TEXTS, "4 July 2001", "July 4, 2001", "04.07.2001", "07/04/2001", "2001/07/04", "20010704",
+        "2001-7-4", "2001", "2001-07", "2001-W27-3", "1999-02-30", "0000-00-00", "0001-01-01", "9999-12-31",
+        "1799-12-31", "2201-01-01", 994_204_800, 2001, "٢٠٠١-٠٧-٠٤", "12001-07-04", "-2001-07-04",
+        "2001-07-04x", "x 2001-07-04", "2001-07-04 noon", "2001-07-04T",
+    ],
+    "popularity": [*NUMBERS, 1.1e9],
+    "vote_average": [*NUMBERS, 10.1, "10.5", 82],
+    "vote_count": [*NUMBERS, 2**31, 12.5, "12.5"],
+    "adult": [],
+    "genres": [
+        None, "", 0, "28", 28, {}, True, [None], ["x"], [28, "x"], [28, 0], [28, -3], [[28]], [28.0], [True],
+        [{"name": "Action"}], [{"id": "28"}], [{"id": 28}, {}], [2**31],
+    ],
+    "imdb_id": [*TEXTS, "tt12", "nm0000206", "tt0133093x", "TT0133093", "tt\u0661234567", 133093, "0133093"],
+    "runtime": [*NUMBERS, "1h 40m", "136 min", "2:16", "PT136M", 95.5, "95.5", 100_001],
+}  # fmt: skip
+"""By fact, what is there and cannot be read."""
+
+UNKNOWN: dict[str, list[Any]] = {
+    fact: [None, "", " "] if fact in COUNTED else [None, "", " ", "\u00a0\u200b", 0, 0.0]
+    for fact in FACTS
+    if fact not in (*TITLES, "adult", "genres")
+}
+"""By fact, what says that TMDB does not know."""
+
+
+def held_with(fact: str, value: Any) -> MovieFacts:
+    changes: dict[str, Any] = {fact: value}
+    return replace(HELD, **changes)
+
+
+class TestUpdates:
+    """What becomes of a movie that we hold."""
+
+    def updated(self, held: MovieFacts = HELD, **values: Any) -> tuple[MovieFacts, tuple[str, ...]]:
+        facts = payloads.movie(SENT | values, detailed=True)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return Movie.first_heard(held, at).told(facts, at).facts, facts.warnings
+
+    def test_the_table_is_complete(self) -> None:
+        assert set(READERS) == set(UNREADABLE) == set(FACTS)
+        assert set(UNKNOWN) | {*TITLES, "adult", "genres"} == set(FACTS)
+        assert self.updated() == (HELD, ())
+
+    @pytest.mark.parametrize(
+        ("fact", "value"), [(fact, value) for fact in FACTS for value in UNREADABLE[fact]]
+    )
+    def test_a_value_that_cannot_be_read_keeps_what_we_hold_and_is_named(self, fact: str, value: Any) -> None:
+        held, warnings = self.updated(**{fact: value})
+
+        assert held == HELD
+        assert len(warnings) == 1
+        assert warnings[0].startswith(f"movie 603: {fact} cannot be read: ")
+        assert len(warnings[0]) < 120
+        assert warnings[0].isprintable()
+
+    @pytest.mark.parametrize(
+        ("fact", "value"),
+        [(fact, value) for fact in FACTS if fact not in TITLES for value in UNREADABLE[fact]],
+    )
+    def test_of_a_new_movie_it_is_unknown(self, fact: str, value: Any) -> None:
+        facts = payloads.movie(SENT | {fact: value}, detailed=True)
+        new = Movie.first_heard(facts, datetime(2026, 1, 1, tzinfo=UTC)).facts
+
+        if fact == "genres":  # those that can be read are better than none
+            assert set(new.genres) <= {genre_id(28)}
+        else:
+            assert getattr(new, fact) is None
+        assert (new.omitted, new.warnings) == (frozenset(), ())
+
+    @pytest.mark.parametrize("fact", FACTS)
+    def test_a_value_that_is_not_sent_keeps_what_we_hold(self, fact: str) -> None:
+        facts = payloads.movie({key: value for key, value in SENT.items() if key != fact}, detailed=True)
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+
+        assert Movie.first_heard(HELD, at).told(facts, at).facts == HELD
+        assert facts.warnings == ()
+
+    @pytest.mark.parametrize(
+        ("fact", "value"), [(fact, value) for fact in UNKNOWN for value in UNKNOWN[fact]]
+    )
+    def test_what_tmdb_does_not_know_is_unknown(self, fact: str, value: Any) -> None:
+        assert self.updated(**{fact: value}) == (held_with(fact, None), ())
+
+    @pytest.mark.parametrize("title", TITLES)
+    @pytest.mark.parametrize("value", [None, "", " ", 0])
+    def test_a_title_is_never_given_up(self, title: str, value: Any) -> None:
+        assert self.updated(**{title: value}) == (HELD, ())
+
+    @pytest.mark.parametrize("fact", COUNTED)
+    @pytest.mark.parametrize("value", [0, 0.0, "0"])
+    def test_zero_is_a_value_of_what_is_counted(self, fact: str, value: Any) -> None:
+        assert self.updated(**{fact: value}) == (held_with(fact, 0), ())
+
+    def test_no_genres_are_genres(self) -> None:
+        assert self.updated(genres=[]) == (replace(HELD, genres=()), ())
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "2001-07-04",
+            "2001-07-04T00:00:00.000Z",
+            "2001-07-04T23:59:59+02:00",
+            "2001-07-04t00:00:00z",
+            "2001-07-04 00:00:00",
+            "2001-07-04 12:00:00 UTC",
+            "2001-07-04T0000",
+            "2001-07-04Z",
+            "2001-07-04+02:00",
+            " 2001-07-04 ",
+        ],
+    )
+    def test_the_day_at_the_head_of_a_timestamp_is_a_date(self, value: str) -> None:
+        assert self.updated(release_date=value) == (replace(HELD, release_date=date(2001, 7, 4)), ())
+
+    @pytest.mark.parametrize("value", [True, "true", "True", "false", "", 1, 0, None, "yes", [], {}, 0.0])
+    def test_whatever_is_not_plainly_false_is_adult(self, value: Any) -> None:
+        held, warnings = self.updated(adult=value)
+
+        assert held == replace(HELD, adult=True)
+        assert len(warnings) == (value is not True)
+        assert self.updated(held, adult=False) == (HELD, ())
+
+    @pytest.mark.parametrize("held", [True, False])
+    def test_whether_it_is_adult_holds_if_nothing_is_sent(self, held: bool) -> None:
+        sent = {key: value for key, value in SENT.items() if key != "adult"}
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        movie = Movie.first_heard(replace(HELD, adult=held), at)
+
+        assert movie.told(payloads.movie(sent, detailed=True), at).facts.adult is held
+        assert not payloads.movie(sent).adult
+
+    def test_a_row_of_a_list_keeps_runtime_and_imdb_id_without_a_warning(self) -> None:
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        facts = payloads.movie(SENT | {"runtime": "long", "imdb_id": "none", "overview": "New."})
+
+        assert Movie.first_heard(HELD, at).told(facts, at).facts == replace(HELD, overview="New.")
+        assert facts.warnings == ()
+
+    def test_every_odd_value_of_a_movie_is_named(self) -> None:
+        held, warnings = self.updated(
+            popularity="high", runtime="1h 40m", vote_count={"n": 1}, overview="New."
+        )
+
+        assert held == replace(HELD, overview="New.")
+        assert warnings == (
+            "movie 603: popularity cannot be read: 'high'",
+            "movie 603: vote_count cannot be read: {'n': 1}",
+            "movie 603: runtime cannot be read: '1h 40m'",
+        )
+
+    @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FACTS, anything)))
+    @settings(max_examples=60)
+    def test_nothing_but_what_tmdb_does_not_know_takes_a_value_away(self, values: dict[str, Any]) -> None:
+        try:
+            held, warnings = self.updated(**values)
+        except Unreadable:
+            return
+        for fact in FACTS:
+            if getattr(held, fact) in (None, ()) and fact != "adult":
+                value = values[fact]
+                assert value in (None, [], 0) or (isinstance(value, str) and not value.strip(INVISIBLE))
+        named = {warning.split()[2] for warning in warnings}
+        assert all(fact in values for fact in named)
+        assert held.title
+        assert held.original_title
 
 
 class TestPages:
@@ -240,11 +446,46 @@ class TestPages:
             payloads.genres(body)
 
     @pytest.mark.parametrize(
-        ("told", "read"),
-        [(9, 9), (58_322, 500), (0, 0), (None, 3), ("x", 3), (-1, 3), (2.5, 3), ("12", 12), (True, 3)],
+        ("told", "read"), [(9, 9), (58_322, 500), (0, 0), (None, 3), ("", 3), ("12", 12), (501, 500)]
     )
     def test_a_list_has_as_many_pages_as_can_be_had(self, told: object, read: int) -> None:
-        assert payloads.listed({"results": [], "total_pages": told}, 3).total_pages == read
+        page = payloads.listed({"results": [], "total_pages": told}, 3)
+
+        assert (page.total_pages, page.warnings) == (read, ())
+
+    @pytest.mark.parametrize("told", ["x", "58,322", -1, 2.5, True, [], {"n": 3}])
+    def test_an_end_that_cannot_be_read_ends_no_list(self, told: object) -> None:
+        page = payloads.listed({"results": [], "total_pages": told}, 3)
+
+        assert page.total_pages == PAGES_OF_A_LIST
+        assert page.warnings == (f"page 3: total_pages cannot be read: {told!r}",)
+        with pytest.raises(Unusable, match="for a number of pages"):
+            payloads.changed({"results": [], "total_pages": told}, 3)
+
+    @pytest.mark.parametrize("told", [1, 2, 4, 0, -3, "4", "x", True, [3]])
+    def test_a_page_that_says_that_it_is_another_is_unusable(self, told: object) -> None:
+        for reading in (payloads.listed, payloads.changed):
+            with pytest.raises(Unusable, match=r"page .* instead"):
+                reading({"page": told, "results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3)
+
+    @pytest.mark.parametrize("told", [{"page": 3}, {"page": "3"}, {"page": None}, {}])
+    def test_a_page_may_say_nothing_of_its_number(self, told: dict[str, Any]) -> None:
+        assert payloads.listed(told | {"results": [{"id": 1, "title": "A"}]}, 3).movies
+        assert payloads.changed(told | {"results": [{"id": 1}]}, 3).tmdb_ids == (1,)
+
+    def test_a_first_page_of_movies_is_not_empty_and_a_later_one_or_one_of_changes_may_be(self) -> None:
+        with pytest.raises(Unusable, match="a first page without movies"):
+            payloads.listed({"page": 1, "results": [], "total_pages": 1}, 1)
+        assert payloads.listed({"page": 2, "results": [], "total_pages": 1}, 2).movies == ()
+        assert payloads.changed({"page": 1, "results": [], "total_pages": 1}, 1).tmdb_ids == ()
+
+    def test_a_page_of_which_no_row_can_be_read_is_unusable(self) -> None:
+        rows = [{"id": None}, None]
+        for reading in (payloads.listed, payloads.changed):
+            with pytest.raises(Unusable, match=r"no row that can be read \(row 1: no id\)"):
+                reading({"results": rows, "total_pages": 9}, 3)
+        with pytest.raises(Unusable, match=r"no row that can be read \(row 1: no id\)"):
+            payloads.genres({"genres": rows})
 
     def test_a_list_that_does_not_say_where_it_ends_ends_here(self) -> None:
         assert payloads.listed({"results": []}, 3).total_pages == 3
@@ -264,8 +505,9 @@ class TestPages:
         page = payloads.changed({"results": results, "total_pages": 700}, 1)
 
         assert (page.tmdb_ids, page.total_pages) == ((5, 6, 9), 700)
+        assert page.unreadable == tuple(f"row {place}: no id" for place in (3, 4, 5, 6, 7))
 
-    def test_genres_are_stripped_and_rows_without_number_or_name_left_out(self) -> None:
+    def test_genres_are_stripped_and_rows_without_number_or_name_named(self) -> None:
         body = {
             "genres": [
                 {"id": 36, "name": "Historie "},
@@ -273,10 +515,25 @@ class TestPages:
                 {"name": "x"},
                 None,
                 {"id": 2, "name": " "},
+                {"id": 3, "name": 7},
+                {"id": 36, "name": "History"},
             ]
         }
 
-        assert payloads.genres(body) == (GenreFacts(tmdb_id=36, name="Historie"),)
+        assert payloads.genres(body) == GenreList(
+            genres=(GenreFacts(tmdb_id=36, name="Historie"), GenreFacts(tmdb_id=36, name="History")),
+            unreadable=(
+                "row 2: genre 1 has no name",
+                "row 3: no id",
+                "row 4: no object",
+                "row 5: genre 2 has no name",
+                "row 6: genre 3: name cannot be read: 7",
+            ),
+        )
+
+    def test_a_list_without_genres_is_unusable(self) -> None:
+        with pytest.raises(Unusable, match="a list without genres"):
+            payloads.genres({"genres": []})
 
 
 class TestDetail:
@@ -354,9 +611,9 @@ class TestAnything:
     @given(pages)
     @settings(max_examples=settings().max_examples * 2 // 5)
     def test_every_row_is_a_movie_or_is_named(self, body: dict[str, Any]) -> None:
-        page = payloads.listed(body, 1)
-
-        assert len(page.movies) + len(page.unreadable) == len(body["results"])
+        with suppress(Unusable):
+            page = payloads.listed(body, 2)
+            assert len(page.movies) + len(page.unreadable) == len(body["results"])
 
     @given(rows)
     def test_what_is_read_can_be_stored(self, said: dict[str, Any]) -> None:
@@ -371,6 +628,10 @@ class TestAnything:
         for number in (facts.tmdb_id, facts.runtime, facts.vote_count):
             assert number is None or 0 <= number <= LARGEST_TMDB_NUMBER
         assert len(facts.genres) == len(set(facts.genres))
+        assert facts.popularity is None or 0 <= facts.popularity < float("inf")
+        assert facts.vote_average is None or 0 <= facts.vote_average <= 10
+        for path in filter(None, (facts.poster_path, facts.backdrop_path)):
+            assert picture_url("", path)
 
     @given(st.binary())
     def test_arbitrary_bytes_are_json_or_refused_by_name(self, body: bytes) -> None:

@@ -1,0 +1,109 @@
+"""Every row that a source gives is counted once, as what became of it, in every kind of sync."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.locks import SetClock
+from adapters.testkit.samples import facts
+from application.sync import SyncChanges, SyncGenres, SyncMovies
+from domain.movies import GenreFacts
+from domain.sync import ChangedPage, Detail, GenreList, Gone, ListedPage, SyncRun, Unread
+from tests.integration.sync_bench import Bench, ShelfSource
+
+Row = int | None
+"""A number, or a row that makes no sense."""
+
+rows = st.lists(st.none() | st.integers(1, 8), max_size=8)
+FATES = ("read", "read", "gone", "unread")
+
+
+@dataclass
+class ScriptedSource(ShelfSource):
+    """A source that gives what a test has written down."""
+
+    genre_rows: list[Row] = field(default_factory=list)
+    pages: list[list[Row]] = field(default_factory=list)
+    changed: list[list[Row]] = field(default_factory=list)
+    fates: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def genres(self) -> GenreList:
+        named = tuple(
+            GenreFacts(tmdb_id=number, name=f"Genre {number}") for number in _numbers(self.genre_rows)
+        )
+        return GenreList(genres=named, unreadable=_odd(self.genre_rows))
+
+    def popular(self, page: int) -> ListedPage:
+        listed = self.pages[page - 1]
+        return ListedPage(
+            total_pages=len(self.pages), movies=tuple(map(facts, _numbers(listed))), unreadable=_odd(listed)
+        )
+
+    def changes(self, first: object, last: object, page: int) -> ChangedPage:
+        changed = self.changed[page - 1]
+        return ChangedPage(
+            total_pages=len(self.changed), tmdb_ids=tuple(_numbers(changed)), unreadable=_odd(changed)
+        )
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        for number in tmdb_ids:
+            match self.fates.get(number, "read"):
+                case "gone":
+                    yield Gone(number)
+                case "unread":
+                    yield Unread(number, "no answer")
+                case _:
+                    yield facts(number, runtime=number, detailed=True, warnings=("odd",))
+
+
+def _numbers(listed: list[Row]) -> list[int]:
+    return [number for number in listed if number]
+
+
+def _odd(listed: list[Row]) -> tuple[str, ...]:
+    return tuple(f"row {place}: odd" for place, number in enumerate(listed) if not number)
+
+
+def became(run: SyncRun) -> int:
+    return run.inserted + run.updated + run.unchanged + run.skipped + run.duplicates
+
+
+@given(
+    genre_rows=rows,
+    pages=st.lists(rows, min_size=1, max_size=3),
+    changed=st.lists(rows, min_size=1, max_size=3),
+    fates=st.dictionaries(st.integers(1, 8), st.sampled_from(FATES)),
+)
+@settings(derandomize=True, deadline=None, max_examples=60)
+def test_the_rows_of_a_run_are_the_sum_of_what_became_of_them(
+    genre_rows: list[Row], pages: list[list[Row]], changed: list[list[Row]], fates: dict[int, str]
+) -> None:
+    source = ScriptedSource(genre_rows, pages, changed)
+    store = SqliteStore(path=None, clock=SetClock())
+    store.prepare()
+    bench = Bench(store, SetClock(), source)
+    movies = SyncMovies(frame=bench.frame, movies=store.movies)
+
+    for _ in range(2):  # into an empty store, and into a filled one with other fates
+        genres = SyncGenres(frame=bench.frame, genres=store.genres)()
+        assert genres.fetched == became(genres) == len(genre_rows)
+        assert genres.skipped == genre_rows.count(None)
+
+        run = movies(pages=len(pages))
+        assert run.fetched == became(run) == sum(map(len, pages))
+        assert run.skipped >= sum(page.count(None) for page in pages)
+
+        held = set(bench.held())
+        ours = [row for page in changed for row in page if row is None or row in held]
+        refreshed = SyncChanges(frame=bench.frame, movies=store.movies)()
+        assert refreshed.fetched == became(refreshed) == len(ours)
+        source.fates = fates
+    for run in store.runs.recent(99):
+        assert run.fetched == became(run)
+    store.close()
