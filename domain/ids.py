@@ -24,6 +24,15 @@ OWN_ID = re.compile(r"[0-9a-f]{24}")
 IMDB_ID = re.compile(r"tt[0-9]{7,10}")
 LARGEST_TMDB_NUMBER = 2**31 - 1
 
+_ADDRESS = re.compile(
+    r"""
+    (?: (?: https?:// )? (?: [a-z0-9-]+\. )? (?: imdb\.com (?: / [a-z]{2} (?: -[a-z]{2} )? )? /title/ ) )?
+        (?P<imdb> tt[0-9]{7,10} ) (?: [/?#] .* )?
+  | (?: https?:// )? (?: www\. )? themoviedb\.org /movie/ (?P<tmdb> [0-9]{1,10} ) (?: [-/?#] .* )?
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
+
 NewId = Callable[[], str]
 """Makes a fresh id: 24 lower-case hex digits, never the same twice on any host."""
 
@@ -82,6 +91,19 @@ def movie_ref(text: str) -> MovieRef | None:
     if IMDB_ID.fullmatch(text):
         return ImdbId(text)
     number = tmdb_number(text)
+    return TmdbNumber(number) if number else None
+
+
+def movie_address(text: str) -> TmdbNumber | ImdbId | None:
+    """Read an IMDb id or a film's address at IMDb or TMDB, as people copy it from a browser; None for any
+    other text, a bare number included.
+    """
+    match = _ADDRESS.fullmatch(text.strip())
+    if match is None:
+        return None
+    if match["imdb"]:
+        return ImdbId(match["imdb"].lower())
+    number = tmdb_number(match["tmdb"])
     return TmdbNumber(number) if number else None
 
 

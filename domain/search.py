@@ -5,15 +5,20 @@ the title joined them (`WALL·E` is `wall-e`). From the key come the *terms* und
 movie. A query is folded alike and becomes *probes*: lists of clauses, each a set of terms of which a movie
 must carry at least one. A store answers probes from one index; which of the found movies match, and in which
 order, is decided here.
+
+Numbers are read in whatever way they are written (`numerals`), a last word may be the year, and an id or an
+address of a film stands for that film.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 
-from domain.ids import MovieId
+from domain.ids import ImdbId, MovieId, TmdbNumber, movie_address
+from domain.numerals import is_number, read_numbers
 
 HEAD = 5
 """Beginnings of words are terms up to this many letters."""
@@ -32,8 +37,11 @@ REST = 16
 SPELLABLE = 4
 """A word this long may hold a slip, or be meant by one that does; shorter ones are near to too many."""
 
-WORDS_OF_A_TITLE = 32
-"""Only so many words of a title count."""
+WORDS_OF_A_TITLE = 500
+"""Only so many words of a title count, so that no title can flood the index."""
+
+FIRST_YEAR, LAST_YEAR = 1870, 2100
+"""What may be the year of a film."""
 
 Probe = tuple[frozenset[str], ...]
 """Clauses, the rarest first if one can tell: a movie must carry a term of each."""
@@ -56,6 +64,16 @@ _UNSPACED = (
 )
 """Scripts that do not part words by spaces, as ranges of code points."""
 
+_LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSPACED)
+_SCRIPT_RUNS = re.compile(f"[{_LETTERS}]+|[^{_LETTERS}]+")
+_UNSPACED_LETTER = re.compile(f"[{_LETTERS}]")
+
+_KANA = {katakana: katakana - 0x60 for katakana in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
+"""Katakana to Hiragana."""
+
+_DATED = re.compile(r"(.*\w)\W+(\d{4})\W*", re.DOTALL)
+"""A text that ends in four digits, bare or in brackets."""
+
 
 def literal(text: str) -> str:
     """A title as it would be typed with care: only case and spacing folded."""
@@ -73,7 +91,8 @@ def key(title: str) -> str:
     Letters and digits remain; what stood between them becomes a space, or a hyphen if no space was there.
     """
     folded = "".join(
-        char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-" for char in _plain(title)
+        char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-"
+        for char in _plain(title).translate(_KANA)
     )
     words = (part.strip("-") for part in folded.split())
     return " ".join("-".join(filter(None, word.split("-"))) for word in words if word) or "".join(
@@ -87,8 +106,8 @@ def compact(title_key: str) -> str:
 
 
 def words(title_key: str) -> tuple[str, ...]:
-    """The words by which a key can be found: its parts, joined parts, and pairs of letters of unspaced
-    scripts. The first 32 of them.
+    """The words by which a key can be found: its parts, joined parts, and single letters and pairs of letters
+    of unspaced scripts.
     """
     if title_key.isascii() and "-" not in title_key:
         return tuple(dict.fromkeys(title_key.split()))[:WORDS_OF_A_TITLE]
@@ -97,13 +116,28 @@ def words(title_key: str) -> tuple[str, ...]:
         parts = chunk.split("-")
         for part in (*parts, "".join(parts)):
             found[part] = None
-            found.update(dict.fromkeys(_pairs(part)))
+            if _UNSPACED_LETTER.search(part):
+                for run in _SCRIPT_RUNS.findall(part):
+                    found.update(dict.fromkeys((*_pairs(run), *_single_letters(run))))
     return tuple(found)[:WORDS_OF_A_TITLE]
 
 
-def terms(titles: Iterable[str]) -> frozenset[str]:
-    """All terms under which a movie with these titles is filed."""
-    return frozenset(term for title_key in {key(title) for title in titles} for term in _terms(title_key))
+def terms(
+    titles: Iterable[str],
+    *,
+    year: int | None = None,
+    tmdb_id: int | None = None,
+    imdb_id: str | None = None,
+) -> frozenset[str]:
+    """All terms under which a movie is filed: by its titles, its year of release and its ids."""
+    found = {term for title_key in {key(title) for title in titles} for term in _terms(title_key)}
+    if year is not None:
+        found.add(_year(year))
+    if tmdb_id is not None:
+        found.add(_identified(TmdbNumber(tmdb_id)))
+    if imdb_id is not None:
+        found.add(_identified(ImdbId(imdb_id)))
+    return frozenset(found)
 
 
 def _terms(title_key: str) -> Iterator[str]:
@@ -120,6 +154,10 @@ def _terms(title_key: str) -> Iterator[str]:
         near = _deletions(word) if len(word) >= SPELLABLE else {word} if len(word) == SPELLABLE - 1 else ()
         yield from (_near_word(deletion) for deletion in near)
         yield from (_rest_of_word(rest) for rest in _rest(word))
+    reading = read_numbers(title_key)
+    if reading:
+        yield _exactly(_joined(reading))
+        yield from reading
 
 
 @dataclass(frozen=True)
@@ -139,13 +177,30 @@ class Query:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The words that a matching title holds, in order; pairs of letters for unspaced scripts."""
-        parts = [part for chunk in self.key.split() for part in chunk.split("-")]
-        return tuple(word for part in parts for word in (_pairs(part) or (part,)))
+        return _in_pairs(self.runs)
 
     @cached_property
     def runs(self) -> tuple[str, ...]:
         """The words as typed, for comparing with slips."""
         return tuple(part for chunk in self.key.split() for part in chunk.split("-"))
+
+    @cached_property
+    def reading(self) -> tuple[str, ...]:
+        """The words with numbers read as numbers; empty if there is no number."""
+        return read_numbers(self.key)
+
+    @cached_property
+    def address(self) -> TmdbNumber | ImdbId | None:
+        """The film that the query names by an id or by its address at IMDb or TMDB."""
+        return movie_address(self.text)
+
+    @cached_property
+    def dated(self) -> "tuple[Query, int] | None":
+        """The query without its last word, and the year that this word may be."""
+        match = _DATED.fullmatch(self.text)
+        if match is None or not FIRST_YEAR <= int(match[2]) <= LAST_YEAR:
+            return None
+        return Query(match[1]), int(match[2])
 
     @property
     def empty(self) -> bool:
@@ -154,11 +209,11 @@ class Query:
 
     def strict_probes(self) -> tuple[Probe, ...]:
         """What may match without a slip: the exact title, and titles that hold all words."""
-        *complete, last = self.words
-        clauses = [frozenset({_word(word)}) for word in complete] + [
-            frozenset({_word(last[:HEAD]), _word(last)})
-        ]
-        return (frozenset({_exactly(self.compact)}),), _rarest_first(clauses)
+        exact = {_exactly(self.compact)}
+        if not self.reading:
+            return (frozenset(exact),), _all_of(self.words)
+        exact.add(_exactly(_joined(self.reading)))
+        return (frozenset(exact),), _all_of(self.words), _all_of(_in_pairs(self.reading))
 
     def lenient_probes(self, common: Collection[str]) -> tuple[Probe, ...]:
         """What may match with slips: titles near the whole query, and titles with a word near each of its
@@ -172,11 +227,16 @@ class Query:
         rests = frozenset(_rest_of_title(rest) for rest in _rests(whole))
         if rests:
             probes.append((rests,))
-        if not set(self.runs) <= set(common):
-            probes.append(_rarest_first([self._near(word, common) for word in self.runs]))
+        probes += [
+            _rarest_first([self._near(word, common) for word in runs])
+            for runs in (self.runs, self.reading)
+            if not {run for run in runs if not is_number(run)} <= set(common)
+        ]
         return tuple(probes)
 
     def _near(self, word: str, common: Collection[str]) -> frozenset[str]:
+        if is_number(word):
+            return frozenset({word})
         near = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
         if len(word) >= SPELLABLE - 1 and word not in common:
             near |= {_near_word(part) for part in _deletions(word) if len(part) >= SPELLABLE - 1}
@@ -231,14 +291,42 @@ COMMON = 100
 
 
 def search(query: Query, find: Find) -> list[Match]:
-    """All matches that the probes find, best first: exact, prefix, all words, near; then by popularity."""
+    """All matches that the probes find, best first: exact, prefix, all words, near; then by popularity.
+
+    An id or an address finds its film and nothing else. A last word that may be a year is one if no title
+    holds what was typed, and films of that year match the rest.
+    """
     if query.empty:
         return []
+    if query.address:
+        found = find((frozenset({_identified(query.address)}),), DEPTH)
+        return sorted(_match(Tier.EXACT, 0, candidate) for candidate in found)
     matches = _ranked(query, query.strict_probes(), find)
-    if len(matches) < ENOUGH:
-        common = {word for word in query.runs if len(find((frozenset({_word(word)}),), COMMON)) == COMMON}
-        matches = {**_ranked(query, query.lenient_probes(common), find), **matches}
-    return sorted(matches.values())
+    if query.dated and not matches:
+        undated, year = query.dated
+        clause = frozenset({_year(year)})
+
+        def released(probe: Probe, limit: int) -> Sequence[Candidate]:
+            return find((*probe, clause), limit)
+
+        strict = _ranked(undated, undated.strict_probes(), released)
+        that_year = _with_slips(undated, strict, released, everywhere=find)
+        if that_year:
+            return sorted(that_year.values())
+    return sorted(_with_slips(query, matches, find, everywhere=find).values())
+
+
+def _with_slips(
+    query: Query, strict: dict[MovieId, Match], find: Find, *, everywhere: Find
+) -> dict[MovieId, Match]:
+    """The strict matches and, if they are few, those with slips. Which words are common is asked of the whole
+    catalogue.
+    """
+    if len(strict) >= ENOUGH:
+        return strict
+    typed = {word for word in (*query.runs, *query.reading) if not is_number(word)}
+    common = {word for word in typed if len(everywhere((frozenset({_word(word)}),), COMMON)) == COMMON}
+    return {**_ranked(query, query.lenient_probes(common), find), **strict}
 
 
 def rank(query: Query, candidate: Candidate) -> Match | None:
@@ -252,8 +340,12 @@ def rank(query: Query, candidate: Candidate) -> Match | None:
     if not ranked:
         return None
     tier, slips, place = min(ranked)
+    return _match(tier, 2 * slips + place if tier is Tier.EXACT else slips, candidate)
+
+
+def _match(tier: Tier, slips: int, candidate: Candidate) -> Match:
     unpopularity = -candidate.popularity if candidate.popularity is not None else float("inf")
-    return Match(tier, 2 * slips + place if tier is Tier.EXACT else slips, unpopularity, candidate.id)
+    return Match(tier, slips, unpopularity, candidate.id)
 
 
 def forgiven(length: int) -> int:
@@ -315,16 +407,26 @@ def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None,
     whole = compact(title_key)
     if whole == query.compact:
         return Tier.EXACT, _folding(query, title, title_key)
-    if whole.startswith(query.compact):
+    reading = read_numbers(title_key) if query.reading else ()
+    if reading and _joined(reading) == _joined(query.reading):
+        return Tier.EXACT, READ_ALIKE
+    if whole.startswith(query.compact) or (reading and _joined(reading).startswith(_joined(query.reading))):
         return Tier.PREFIX, 0
     held = words(title_key)
-    if all(word in whole for word in query.words) and _holds_all(query.words, held):
+    read = (*held, *reading)
+    if (all(word in whole for word in query.words) and _holds_all(query.words, held)) or (
+        reading and _holds_all(_in_pairs(query.reading), read)
+    ):
         return Tier.WORDS, 0
     distance = _few_slips(query.compact, whole)
     if distance is not None:
         return Tier.NEAR_TITLE, distance
-    total = _slips_of_words(query.runs, held)
-    return (Tier.NEAR_WORDS, total) if total is not None else (None, 0)
+    totals = [_slips_of_words(query.runs, held), _slips_of_words(query.reading, read) if reading else None]
+    return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=(None, 0))
+
+
+READ_ALIKE = 3
+"""How much folding an exact title took of which a number is written in another way."""
 
 
 def _folding(query: Query, title: str, title_key: str) -> int:
@@ -335,7 +437,9 @@ def _folding(query: Query, title: str, title_key: str) -> int:
 
 def _holds_all(wanted: Sequence[str], held: Sequence[str]) -> bool:
     *complete, last = wanted
-    return all(word in held for word in complete) and any(word.startswith(last) for word in held)
+    if not all(word in held for word in complete):
+        return False
+    return last in held if is_number(last) else any(word.startswith(last) for word in held)
 
 
 def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
@@ -344,9 +448,15 @@ def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
     """
     total = 0
     for place, word in enumerate(wanted):
-        if word in held or (place == len(wanted) - 1 and any(other.startswith(word) for other in held)):
+        if word in held or (place == len(wanted) - 1 and _holds_all([word], held)):
             continue
-        spelt = (_few_slips(word, other) for other in held if max(len(word), len(other)) >= SPELLABLE)
+        if is_number(word):
+            return None
+        spelt = (
+            _few_slips(word, other)
+            for other in held
+            if max(len(word), len(other)) >= SPELLABLE and not is_number(other)
+        )
         distances = [distance for distance in spelt if distance is not None]
         if not distances:
             return None
@@ -381,15 +491,29 @@ def _is_mark(char: str) -> bool:
     return unicodedata.category(char).startswith("M")
 
 
-def _is_unspaced(char: str) -> bool:
-    return any(first <= ord(char) <= last for first, last in _UNSPACED)
+def _pairs(run: str) -> tuple[str, ...]:
+    """The neighbouring letters of a run in an unspaced script, two by two; the run itself if it is in another
+    script, or has no more than two.
+    """
+    if len(run) < 3 or not _UNSPACED_LETTER.match(run):
+        return (run,)
+    return tuple(run[place : place + 2] for place in range(len(run) - 1))
 
 
-def _pairs(word: str) -> tuple[str, ...]:
-    """The neighbouring letters of a word in an unspaced script, two by two; nothing for other words."""
-    if len(word) < 3 or not all(map(_is_unspaced, word)):
-        return ()
-    return tuple(word[place : place + 2] for place in range(len(word) - 1))
+def _single_letters(run: str) -> Iterator[str]:
+    """The letters of a run in an unspaced script."""
+    if _UNSPACED_LETTER.match(run):
+        yield from (char for char in run if not _is_mark(char))
+
+
+def _in_pairs(parts: Iterable[str]) -> tuple[str, ...]:
+    """Words, with what is in unspaced scripts as pairs of letters."""
+    return tuple(word for part in parts for run in _SCRIPT_RUNS.findall(part) for word in _pairs(run))
+
+
+def _joined(reading: Iterable[str]) -> str:
+    """A reading without gaps; where a number ends is marked, so that 1 does not begin 12."""
+    return "".join(f"{part}#" if is_number(part) else part for part in reading)
 
 
 def _deletions(word: str) -> set[str]:
@@ -412,6 +536,13 @@ def _rests(typed: str) -> set[str]:
     lengths = range(len(typed) - 2, len(typed) + 3)
     starts = (REST_FROM + len(typed) - meant for meant in lengths if forgiven(max(meant, len(typed))) > 1)
     return {typed[start : start + REST] for start in starts}
+
+
+def _all_of(wanted: Sequence[str]) -> Probe:
+    """Titles that hold all of these words, of which the last may be cut short unless it is a number."""
+    *complete, last = wanted
+    cut_short = frozenset({last} if is_number(last) else {_word(last[:HEAD]), _word(last)})
+    return _rarest_first([*(frozenset({_word(word)}) for word in complete), cut_short])
 
 
 def _rarest_first(clauses: Sequence[frozenset[str]]) -> Probe:
@@ -445,3 +576,11 @@ def _near_word(deletion: str) -> str:
 
 def _rest_of_word(rest: str) -> str:
     return f"%{rest}"
+
+
+def _year(year: int) -> str:
+    return f"@{year}"
+
+
+def _identified(number: TmdbNumber | ImdbId) -> str:
+    return f"!{number.value}"

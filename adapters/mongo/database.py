@@ -21,12 +21,12 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from adapters.mongo.orphans import Orphans, SessionId
+from adapters.mongo.terms import SEARCHED, search_fields
 from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 from domain.ports import UNMETERED, Meter, queue_time
 from domain.ratings import RatingOrder
-from domain.search import terms
 
 Document = dict[str, Any]
 Documents = MongoDatabase[Document]
@@ -146,27 +146,20 @@ def _counters_from_nothing(database: Documents) -> None:
 
 
 def _rewrite_terms(database: Documents) -> None:
-    """File all listed movies under the terms of this version. One that is renamed meanwhile has been filed by
-    whoever renamed it.
+    """Store the keys of all movies, and the terms of those that are listed, as this version makes them. A
+    movie that changes meanwhile is left to the process that changes it, which knows them too.
     """
-    titles = {"title": True, "originalTitle": True}
-    movies = database.movies.find({"listed": True}, titles, batch_size=MOVIES_AT_ONCE)
+    movies = database.movies.find({}, dict.fromkeys(SEARCHED, True), batch_size=MOVIES_AT_ONCE)
     while page := list(islice(movies, MOVIES_AT_ONCE)):
         database.movies.bulk_write(
-            [
-                UpdateOne(
-                    {**movie, "listed": True},
-                    {"$set": {"terms": sorted(terms((movie["title"], movie["originalTitle"])))}},
-                )
-                for movie in page
-            ],
+            [UpdateOne(movie, {"$set": search_fields(movie)}) for movie in page],
             ordered=False,
         )
 
 
 MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     _counters_from_nothing,
-    _rewrite_terms,  # two slips: the rest of a title and of a word instead of the end of a title
+    _rewrite_terms,  # two slips, numbers, years, ids, and single letters of unspaced scripts
 )
 """Each brings the schema one version forward, and does no harm where another process does so just then. What
 has been released is never edited, only followed.

@@ -7,12 +7,13 @@ from typing import Any
 from bson import ObjectId
 
 from adapters.mongo.database import SORT_FIELDS, Document
+from adapters.mongo.terms import search_fields
 from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId, is_id
 from domain.movies import Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
-from domain.search import Candidate, key, terms
+from domain.search import Candidate
 from domain.sync import Entity, Status, SyncRun
 from domain.users import Role, Session, User
 from domain.watchlist import WatchlistItem
@@ -54,7 +55,7 @@ CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", 
 def movie_document(movie: Movie) -> Document:
     """All fields of a movie, its tally's among them. One that is not listed has no `terms`."""
     facts = movie.facts
-    return {
+    document = {
         **{field: getattr(facts, name) for field, name in PLAIN_FACTS.items()},
         "_id": own_id(movie.id),
         "genres": [own_id(genre) for genre in facts.genres],
@@ -63,12 +64,10 @@ def movie_document(movie: Movie) -> Document:
         "syncedAt": movie.synced_at,
         "removedAt": movie.removed_at,
         "listed": movie.listed,
-        "titleKey": key(facts.title),
-        "originalKey": key(facts.original_title),
-        **({"terms": sorted(terms((facts.title, facts.original_title)))} if movie.listed else {}),
         **({"ratingsCounts": list(movie.tally.counts)} if movie.tally.count else {}),
         **{SORT_FIELDS[sort]: sort_value(sort, value) for sort, value in sort_values(movie).items()},
     }
+    return document | search_fields(document)
 
 
 def movie_of(document: Mapping[str, Any]) -> Movie:

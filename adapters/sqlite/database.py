@@ -187,7 +187,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX watchlists_by_movie ON watchlists (movie);
     INSERT INTO counters VALUES ('users', 0);
     """,
-    rewrite_terms,  # two slips: the rest of a title and of a word instead of the end of a title
+    rewrite_terms,  # two slips, numbers, years, ids, and single letters of unspaced scripts
     """
     DROP INDEX IF EXISTS ratings_by_created_at;
     DROP INDEX IF EXISTS ratings_by_updated_at;

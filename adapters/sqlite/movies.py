@@ -221,7 +221,15 @@ def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
     if not (movie and movie.listed):
         return set()
     facts = movie.facts
-    return set(term_entries(facts.tmdb_id, (facts.title, facts.original_title), facts.popularity))
+    return set(
+        term_entries(
+            facts.tmdb_id,
+            (facts.title, facts.original_title),
+            released=facts.release_date,
+            imdb_id=facts.imdb_id,
+            popularity=facts.popularity,
+        )
+    )
 
 
 def _lookup(ref: MovieRef) -> tuple[str, Cell]:

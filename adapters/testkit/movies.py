@@ -347,6 +347,49 @@ class MovieSearchContract:
         (movie, *_) = fill(store, [facts(1, title=title), facts(2, title="Something Else")])
         assert [match.id for match in search(Query(typed), store.movies.find)] == [movie.id]
 
+    @pytest.mark.parametrize(
+        ("typed", "numbers"),
+        [
+            ("dune 2021", [2]),
+            ("Dune (1984)", [1]),
+            ("dnue 2021", [2]),
+            ("dune part 3", [3]),
+            ("dune part three", [3]),
+            ("dune part iii", [3]),
+            ("ドリーム", [4]),
+            ("夢", [4]),
+            ("tt0000002", [2]),
+            ("https://www.imdb.com/title/tt0000003/", [3]),
+            ("https://www.themoviedb.org/movie/1-dune", [1]),
+            ("tt7654321", []),
+        ],
+    )
+    def test_years_numbers_kana_and_ids_find_their_films(
+        self, store: Stores, typed: str, numbers: list[int]
+    ) -> None:
+        fill(
+            store,
+            [
+                facts(1, title="Dune", imdb_id="tt0000001", release_date=date(1984, 12, 14)),
+                facts(2, title="Dune", imdb_id="tt0000002", release_date=date(2021, 9, 15)),
+                facts(3, title="Dune: Part Three", imdb_id="tt0000003", release_date=None),
+                facts(4, title="どりーむ・夢", imdb_id=None, release_date=date(2021, 1, 1)),
+            ],
+        )
+        found = [match.id for match in search(Query(typed), store.movies.find)]
+        assert found == [movie_id(number) for number in numbers]
+
+    def test_a_movie_is_found_by_the_year_and_id_that_it_has_now(self, store: Stores) -> None:
+        put(store, facts(1, title="Dune", imdb_id=None, release_date=date(2020, 12, 18)))
+        put(
+            store,
+            facts(1, title="Dune", imdb_id="tt0000001", release_date=date(2021, 9, 15), detailed=True),
+            day=2,
+        )
+        assert search(Query("dune 2020"), store.movies.find) == []
+        for typed in ("dune 2021", "tt0000001"):
+            assert [match.id for match in search(Query(typed), store.movies.find)] == [movie_id(1)]
+
     def test_a_probe_wants_a_term_of_each_clause(self, store: Stores) -> None:
         fill(store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")])
         assert _numbers(store, frozenset({"red"}), frozenset({"river"})) == [1]

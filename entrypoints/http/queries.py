@@ -135,7 +135,8 @@ SearchWords = Annotated[
         min_length=1,
         max_length=200,
         description="A title or the beginning of one. Case, accents and punctuation do not matter, and one "
-        "or two typing errors are tolerated.",
+        "or two typing errors are tolerated. A year may follow (`dune 2021`). An IMDb id or the "
+        "address of a film at IMDb or TMDB finds that film.",
         examples=["amelie"],
     ),
 ]

@@ -60,6 +60,9 @@ SEARCHES = (
     "kategdor",
     "star war queen",
     "nothing at all",
+    "night river 1950",
+    "house 2",
+    "winter two",
 )
 
 

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ids import IdMalformed, ImdbId, TmdbNumber, genre_id, is_id, movie_id, movie_ref, tmdb_number
+from domain.ids import (
+    IdMalformed,
+    ImdbId,
+    TmdbNumber,
+    genre_id,
+    is_id,
+    movie_address,
+    movie_id,
+    movie_ref,
+    tmdb_number,
+)
 
 numbers = st.integers(1, 2**31 - 1)
 
@@ -45,6 +55,45 @@ def test_any_other_text_names_no_movie(text: str) -> None:
 def test_what_only_looks_like_a_number_is_none(text: str) -> None:
     assert tmdb_number(text) is None
     assert movie_ref(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("tt0133093", ImdbId("tt0133093")),
+        (" TT0133093\n", ImdbId("tt0133093")),
+        ("http://imdb.com/title/tt0133093", ImdbId("tt0133093")),
+        ("https://www.imdb.com/title/tt0133093/reviews/?ref_=tt_ov", ImdbId("tt0133093")),
+        ("HTTPS://M.IMDB.COM/es-mx/title/TT0133093#cast", ImdbId("tt0133093")),
+        ("https://www.themoviedb.org/movie/603", TmdbNumber(603)),
+        ("https://www.themoviedb.org/movie/603-the-matrix/cast?language=de-DE", TmdbNumber(603)),
+        ("themoviedb.org/movie/603/", TmdbNumber(603)),
+    ],
+)
+def test_a_film_is_named_by_what_people_copy_from_a_browser(text: str, number: object) -> None:
+    assert movie_address(text) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "603",
+        "tt1",
+        "tt01330931234",
+        "tt0133093x",
+        "https://example.org/title/tt0133093",
+        "https://www.imdb.com/name/nm0000206/",
+        "https://www.themoviedb.org/tv/1399",
+        "https://www.themoviedb.org/movie/0",
+        "https://www.themoviedb.org/movie/99999999999",
+        "https://notthemoviedb.org/movie/603",
+        "the matrix tt0133093",
+        "imdb.com/title/",
+    ],
+)
+def test_nothing_else_is_taken_for_a_films_address(text: str) -> None:
+    assert movie_address(text) is None
 
 
 def test_a_malformed_id_names_its_field() -> None:

@@ -70,7 +70,16 @@ CANDIDATES = [
     Candidate(movie_id(number), (title, title), (key(title), key(title)), float(number))
     for number, title in enumerate(TITLES, 1)
 ]
-TERMS = {candidate.id: terms(candidate.titles) for candidate in CANDIDATES}
+YEARS = {"The Matrix": 1999, "The Matrix Reloaded": 2003, "Her": 2013, "2001": 1968, "Alien": 1979}
+TERMS = {
+    candidate.id: terms(
+        candidate.titles,
+        year=YEARS.get(candidate.titles[0]),
+        tmdb_id=number,
+        imdb_id=f"tt{number:07}",
+    )
+    for number, candidate in enumerate(CANDIDATES, 1)
+}
 
 
 def find(probe: Probe, limit: int) -> list[Candidate]:
@@ -142,6 +151,22 @@ def found(text: str) -> list[str]:
         ("star w", "Star Wars"),
         ("starw", "Star Wars"),
         ("thema", "The Matrix"),
+        ("godfather 2", "The Godfather Part II"),
+        ("the godfather part two", "The Godfather Part II"),
+        ("godfahter 2", "The Godfather Part II"),
+        ("oceans 11", "Ocean's Eleven"),
+        ("oceans11", "Ocean's Eleven"),
+        ("five hundred days", "(500) Days of Summer"),
+        ("two thousand one", "2001"),
+        ("ト千尋ノ", "千と千尋の神隠し"),
+        ("ト", "千と千尋の神隠し"),
+        ("し", "千と千尋の神隠し"),
+        ("神", "千と千尋の神隠し"),
+        ("尋 神", "千と千尋の神隠し"),
+        ("the matrix 1999", "The Matrix"),
+        ("The Matrix (1999)", "The Matrix"),
+        ("matrxi reloaded 2003", "The Matrix Reloaded"),
+        ("matrix【２００３】", "The Matrix Reloaded"),
     ],
 )
 def test_a_film_is_found_as_people_type_it(typed: str, title: str) -> None:
@@ -183,6 +208,92 @@ def mistyped(draw: st.DrawFn, text: str) -> str:
     if kind == "swap" and place + 1 < len(text) and text[place + 1].isalnum():
         return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
     return text[:place] + other + text[place + 1 :]
+
+
+def test_a_last_year_leaves_films_of_that_year() -> None:
+    assert found("the matrix 2003") == ["The Matrix Reloaded"]
+    assert found("her 2013") == ["Her"]
+    assert found("2001 1968") == ["2001"]
+
+
+def test_a_year_that_a_title_holds_is_part_of_the_title() -> None:
+    dated = Candidate(movie_id(1), ("Blade Runner 2049",), ("blade runner 2049",), 1.0)
+    other = Candidate(movie_id(2), ("Blade Runner",), ("blade runner",), 9.0)
+    filed = {dated.id: terms(dated.titles, year=2017), other.id: terms(other.titles, year=2049)}
+
+    def both(probe: Probe, limit: int) -> list[Candidate]:
+        return [candidate for candidate in (dated, other) if brings(probe, filed[candidate.id])]
+
+    assert [match.id for match in search(Query("blade runner 2049"), both)] == [dated.id]
+
+
+def test_a_year_in_which_nothing_matches_is_taken_as_typed() -> None:
+    assert found("the matrix 1950") == found("the matrix 1951") == []
+    assert found("aliens 1979") == ["Alien"]
+
+
+@pytest.mark.parametrize("typed", ["1999", "(1999)", "matrix 1869", "matrix 2101", "matrix 199", "the1999"])
+def test_no_other_word_is_a_year(typed: str) -> None:
+    assert Query(typed).dated is None
+
+
+@pytest.mark.parametrize("year", [1870, 2100])
+def test_the_first_and_the_last_year_are_years(year: int) -> None:
+    assert Query(f"matrix {year}").dated == (Query("matrix"), year)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "tt0000002",
+        " TT0000002 ",
+        "https://www.imdb.com/title/tt0000002/?ref_=nv_sr_1",
+        "https://www.imdb.com/de/title/tt0000002/",
+        "m.imdb.com/title/tt0000002",
+        "https://www.themoviedb.org/movie/2-the-matrix-reloaded?language=de",
+        "themoviedb.org/movie/2",
+    ],
+)
+def test_an_id_or_an_address_finds_its_film_alone(typed: str) -> None:
+    assert found(typed) == ["The Matrix Reloaded"]
+
+
+def test_an_address_of_a_film_that_is_not_held_finds_nothing() -> None:
+    assert found("https://www.imdb.com/title/tt9999999/") == found("themoviedb.org/movie/999") == []
+
+
+def test_an_exact_number_comes_before_one_written_in_another_way() -> None:
+    candidates = [
+        Candidate(movie_id(n), (name,), (key(name),), float(n))
+        for n, name in enumerate(("Rocky 2", "ROCKY 2!", "Rocky II", "Rocky 2 Returns", "Rocky 20"), 1)
+    ]
+    ranked = [rank(Query("Rocky 2"), candidate) for candidate in candidates]
+    assert [match.tier for match in ranked if match] == [*[Tier.EXACT] * 3, *[Tier.PREFIX] * 2]
+    assert ranked[:4] == sorted(match for match in ranked[:4] if match)
+
+
+def test_a_number_is_no_slip_of_another() -> None:
+    film = Candidate(movie_id(1), ("The Godfather Part III",), ("the godfather part iii",), 1.0)
+    assert rank(Query("godfather 2"), film) is None
+    assert rank(Query("godfather two"), film) is None
+
+
+def test_a_title_is_found_by_its_hundredth_word() -> None:
+    title = " ".join(f"word{letter}{other}" for letter in "abcdefghij" for other in "klmnopqrst")
+    assert reaches("wordjt", title)
+    assert accepts("wordjt", title)
+
+
+def test_hiragana_and_katakana_are_one() -> None:
+    assert key("ガンダム") == key("がんだむ") == key("ｶﾞﾝﾀﾞﾑ")
+    assert key("ヴ") == key("ゔ")
+
+
+@pytest.mark.parametrize("title", ["20世紀少年", "機動戦士ガンダムIII", "3月のライオン", "AKIRAアキラ"])
+def test_every_letter_of_an_unspaced_script_finds_its_title(title: str) -> None:
+    for typed in (*(char for char in title if ord(char) > 0x3000), title, title[-2:]):
+        assert reaches(typed, title), typed
+        assert accepts(typed, title), typed
 
 
 def test_better_matches_come_first() -> None:
@@ -402,6 +513,7 @@ def test_a_query_of_a_titles_words_reaches_it_through_every_probe_it_should(one:
 def test_unspaced_scripts_are_found_by_pairs_of_letters() -> None:
     assert "千尋" in words(key("千と千尋の神隠し"))
     assert words("wall-e star") == ("wall", "e", "walle", "star")
+    assert words("20世紀少") == ("20世紀少", "20", "世紀", "紀少", "世", "紀", "少")
 
 
 def test_forgiveness_grows_with_length() -> None:
