@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.link import PLACES, PROBED_EVERY, RedisAway, RedisLink
+from adapters.redis.link import PLACES, RedisAway, RedisLink
 from adapters.redis.patience import PATIENCE, QUICK
 from tests.contracts.valkey_server import Valkey, running_valkey
 
@@ -41,6 +41,12 @@ def linked(url: str) -> Iterator[Linked]:
         yield made
     finally:
         made.link.close()
+
+
+def commands(valkey: Valkey) -> int:
+    """How many commands the server has processed."""
+    with Redis.from_url(valkey.url) as redis:
+        return int(redis.info("stats")["total_commands_processed"])
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -258,7 +264,8 @@ def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path)
         it.link.ping()
         with pytest.raises(RedisAway):
             it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
-        time.sleep(5 * PROBED_EVERY)
+        probes = commands(valkey)
+        eventually(lambda: commands(valkey) >= probes + 5)
         assert it.link.away
 
         assert valkey.command("CONFIG", "SET", "min-replicas-to-write", "0") == "+OK"

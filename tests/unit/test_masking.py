@@ -1,7 +1,7 @@
 """What keeps secrets out of the log, against those who would get them in."""
 
 import json
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import msgspec
@@ -144,9 +144,9 @@ def test_no_text_gets_a_secret_through(around: str, secret: str) -> None:
 )
 def test_no_input_makes_it_slow(piece: str) -> None:
     def took(text: str) -> float:
-        began = perf_counter()
+        began = thread_time()
         strangers(text)
-        return perf_counter() - began
+        return thread_time() - began
 
     short, long = piece * 2_000, piece * 20_000
     ratio = min(took(long) for _ in range(3)) / max(min(took(short) for _ in range(5)), 1e-4)
