@@ -91,15 +91,13 @@ def test_whoever_is_stopped_leaves_at_once_and_spends_nothing() -> None:
 
 
 def test_a_real_pause_is_cut_short_by_a_stop() -> None:
-    pace, stop = Pace(0.5), Event()
+    pace, stop = Pace(0.001), Event()  # a turn in a thousand seconds
     with pace.turn(stop):
         pass
-    start = monotonic()
     Timer(0.05, stop.set).start()
 
     with pytest.raises(Stopped), pace.turn(stop):
         raise AssertionError
-    assert monotonic() - start < 1
 
 
 def test_a_request_that_fails_frees_the_turn() -> None:
