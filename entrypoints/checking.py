@@ -24,6 +24,10 @@ class Faults(Invalid):
         return "; ".join(self.sentences)
 
 
+class Unfit(ValueError):  # noqa: N818  as the domain's errors are named
+    """A value breaks a rule that needs words of its own; they go after the name of its field."""
+
+
 def rule(
     sentence: str,
     *,
@@ -32,8 +36,8 @@ def rule(
 ) -> msgspec.Meta:
     """The bounds of a field together with the words that state them.
 
-    `fits` is a rule that no bounds can state: called with a value within them, it raises Invalid, in words of
-    its own, for one that breaks it, or ValueError, for which the sentence stands.
+    `fits` is a rule that no bounds can state: called with a value within them, it raises Invalid or Unfit, in
+    words of its own, for one that breaks it, or any other ValueError, for which the sentence stands.
     """
     return msgspec.Meta(extra={"rule": sentence, "fits": fits}, **bounds)
 
@@ -53,6 +57,8 @@ def checked(
         if name in raw:
             try:
                 values[field.name] = field.read(raw[name], strict=strict)
+            except Unfit as error:
+                sentences.append(f"{name} {error}")
             except (msgspec.ValidationError, ValueError) as error:
                 sentences.append(f"{name} {field.rule or _plain(error)}")
             except Invalid as error:

@@ -4,6 +4,7 @@ import socket
 from contextlib import nullcontext, suppress
 from dataclasses import fields
 from importlib.metadata import version
+from secrets import token_bytes
 
 import click
 import uvicorn
@@ -15,7 +16,7 @@ from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.calls import API
-from entrypoints.settings import SHORTEST_SECRET, Settings
+from entrypoints.settings import Settings
 
 GRACE = 8
 """Seconds that running requests get to finish; all is over within ten."""
@@ -44,10 +45,8 @@ def serve(
 
 
 def openapi(settings: Settings) -> str:
-    """The OpenAPI document; nothing is opened, and no secret made, for it."""
-    container = Container(
-        settings=providers.Object(settings), secret=providers.Object(bytes(SHORTEST_SECRET))
-    )
+    """The OpenAPI document; nothing is opened, and no secret kept, for it."""
+    container = Container(settings=providers.Object(settings), secret=providers.Object(token_bytes()))
     return documented(_app(container, settings)).decode()
 
 

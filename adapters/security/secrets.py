@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from domain.errors import Invalid, StorageUnavailable
+from domain.signing import weakness
 
 FILE = "jwt-secret"
-
-SHORTEST_SECRET = 32
-"""Bytes: as many as the hash of HS256 has (RFC 7518, 3.2)."""
 
 logger = logging.getLogger("matinee.security")
 
@@ -38,7 +36,7 @@ def new_secret() -> str:
 def kept_secret(directory: Path) -> bytes:
     """The secret that is kept in a data directory, made at the first call; all processes get the same.
 
-    Raises StorageUnavailable if it can be neither read nor made, SecretUnfit if it is too short.
+    Raises StorageUnavailable if it can be neither read nor made, SecretUnfit if it could be found by trying.
     """
     path = directory / FILE
     try:
@@ -56,8 +54,8 @@ def kept_secret(directory: Path) -> bytes:
 
 def fit_to_sign(secret: bytes, name: str) -> None:
     """Raises SecretUnfit for a secret that could be found by trying."""
-    if len(secret) < SHORTEST_SECRET:
-        raise SecretUnfit(name, f"must be at least {SHORTEST_SECRET} bytes long")
+    if rule := weakness(secret):
+        raise SecretUnfit(name, rule)
 
 
 def _make(path: Path) -> None:

@@ -36,7 +36,7 @@ def test_at_debug_neither_tokens_nor_passwords_nor_credentials_are_told(tmp_path
             tmp_path,
             LOG_FILE=str(file),
             LOG_LEVEL="debug",
-            JWT_SECRET="SECRET-" * 8,
+            JWT_SECRET="SECRET-that-signs-tokens-of-this-test",
             TMDB_ACCESS_TOKEN="SECRET-of-tmdb",
             TMDB_BASE_URL=tmdb.url,
             TMDB_REQUESTS_PER_SECOND="500",

@@ -17,6 +17,8 @@ from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import matinee, serving, starting
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
+SECRET = "a secret of more than thirty-two bytes for tests"
+
 SERVICES = ("valkey", "api", "worker", "scheduler")
 
 
@@ -204,7 +206,7 @@ def test_without_the_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
     ("variables", "secret", "code", "told"),
     [
         (
-            {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "s" * 32},
+            {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": SECRET},
             None,
             1,
             "storage is not available",
@@ -260,7 +262,7 @@ def test_each_role_runs_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> No
         variables = {
             "MONGODB_URI": f"{mongo}/roles?timeoutMS=30000",
             "REDIS_URL": str(address(tmp_path / "matinee-data")),
-            "JWT_SECRET": "s" * 32,
+            "JWT_SECRET": SECRET,
             "DATA_DIR": str(tmp_path / "unused"),
         }
         with starting(tmp_path, variables, command="api") as server:

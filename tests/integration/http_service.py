@@ -33,6 +33,8 @@ GENRES = {18: "Drama", 28: "Action", 35: "Comedy", 53: "Thriller", 878: "Science
 
 Client = TestClient[Litestar]
 
+SECRET = b"a secret of more than thirty-two bytes for tests"
+
 
 def now() -> datetime:
     """The clock of these tests."""
@@ -55,7 +57,7 @@ def filled(movies: list[MovieFacts]) -> SqliteStore:
 
 def container_over(store: SqliteStore, settings: Settings) -> Container:
     """The container as it is in service, over this store and clock, with hashes that are quick to make."""
-    container = Container(settings=providers.Object(settings), secret=providers.Object(b"s" * 32))
+    container = Container(settings=providers.Object(settings), secret=providers.Object(SECRET))
     container.store.override(providers.Object(store))
     container.clock.override(providers.Object(now))
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

@@ -85,7 +85,7 @@ def test_secrets_are_masked(directory: Path) -> None:
     result = checked(
         TMDB_ACCESS_TOKEN="SECRET-token",
         TMDB_BASE_URL="http://127.0.0.1:1/SECRET-token",
-        JWT_SECRET="SECRET-" * 8,
+        JWT_SECRET="SECRET-that-signs-tokens-of-this-test",
         REDIS_URL="redis://:SECRET-redis@127.0.0.1:1/0",
         MONGODB_URI="mongodb://me:SECRET-mongo@127.0.0.1:1/x",
     )
@@ -277,7 +277,11 @@ class Shown(SqliteStore):
 def examined(**given: Any) -> list[Line]:
     Shown.seen = given.pop("look", StoreLook(version=2, newest=2))
     settings = Settings(
-        **{"mongodb_uri": "mongodb://h/x", "jwt_secret": "x" * 32, **given.pop("settings", {})}
+        **{
+            "mongodb_uri": "mongodb://h/x",
+            "jwt_secret": "a secret of more than thirty-two bytes for tests",
+            **given.pop("settings", {}),
+        }
     )
     return list(
         Doctor(

@@ -199,6 +199,32 @@ def test_only_pages_of_named_origins_may_read_answers() -> None:
         assert answer.headers["vary"] == "Accept-Encoding, Origin"
 
 
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("https://films.example", True),
+        ("http://films.example", False),
+        ("https://films.example:8443", False),
+        ("https://a.other.example", True),
+        ("https://a.b.other.example", True),
+        ("https://other.example", False),
+        ("https://evilother.example", False),
+        ("https://a.other.example.evil.example", False),
+        ("https://filmsxexample", False),
+        ("null", False),
+    ],
+)
+def test_origins_match_however_they_were_written_and_no_others(origin: str, *, allowed: bool) -> None:
+    with serving(cors_origins="HTTPS://Films.example:443/, https://*.other.example") as client:
+        answer = client.get("/api/v1/movies", headers={"Origin": origin})
+        preflight = client.options(
+            "/api/v1/movies", headers={"Origin": origin, "Access-Control-Request-Method": "GET"}
+        )
+
+    for each in (answer, preflight):
+        assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
+
+
 def test_a_preflight_is_answered() -> None:
     with serving(cors_origins="https://films.example") as client:
         asked = {

@@ -1,0 +1,80 @@
+"""Origins, as browsers name them (RFC 6454, 6.2; the Fetch standard): scheme, host, and a port that is not
+the scheme's own.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import SplitResult, urlsplit
+
+from entrypoints.checking import Unfit
+
+ANY = "*"
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+APP_SCHEMES = frozenset(
+    {"capacitor", "chrome-extension", "ionic", "moz-extension", "safari-web-extension", "tauri"}
+)
+"""Schemes whose pages are parts of an app or of a browser, and have a host."""
+
+HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+
+EXAMPLE = "such as https://films.example"
+
+
+def origins(text: str) -> list[str]:
+    """The origins that a list with commas names, spelt as browsers spell them, each once.
+
+    `*` is any origin, and `https://*.films.example` any host below that name. Raises Unfit for what no
+    browser would ever send.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    found = [_origin(part) for part in parts if part]
+    if text and not found:
+        raise Unfit(f"must name origins {EXAMPLE}, with commas between them")
+    return list(dict.fromkeys(found))
+
+
+def _origin(text: str) -> str:
+    if "@" in text:  # whatever else is wrong with it, it is not repeated: a password may stand before the @
+        raise Unfit("must hold origins without user and password")
+    if text == ANY:
+        return ANY
+    if text.lower() == "null":
+        raise Unfit("must not hold null, which is the origin of any page that hides its own")
+    parts, port = _split(text)
+    if parts.scheme not in {*DEFAULT_PORTS, *APP_SCHEMES} or not parts.netloc:
+        raise Unfit(f"must hold origins with a scheme {EXAMPLE}, not {text!r}")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or text[-1] in "?#":
+        raise Unfit(f"must hold origins without a path, a query or a fragment {EXAMPLE}, not {text!r}")
+    host = _host(parts.hostname or "", text)
+    shown_port = "" if port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{port}"
+    return f"{parts.scheme}://{host}{shown_port}"
+
+
+def _split(text: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise Unfit(f"must hold origins {EXAMPLE}, not {text!r}") from None
+    if port == 0 or parts.netloc.endswith(":"):
+        raise Unfit(f"must hold origins whose port is from 1 to 65535, not {text!r}")
+    return parts, port
+
+
+def _host(host: str, text: str) -> str:
+    """A host in the letters that browsers send: lower case, and ASCII. Raises Unfit."""
+    try:
+        if ":" in host:
+            return f"[{IPv6Address(host).compressed}]"
+        plain = host.removeprefix("*.")
+        named = ".".join(label.encode("idna").decode() for label in plain.lower().split("."))
+    except (AddressValueError, UnicodeError):
+        raise Unfit(f"must hold origins with a host {EXAMPLE}, not {text!r}") from None
+    if not HOST.fullmatch(named) or (plain != host and "." not in named):
+        raise Unfit(
+            f"must hold origins with a host {EXAMPLE}; * may stand alone, or for the first part of a host"
+            f" of three or more; not {text!r}"
+        )
+    return f"*.{named}" if plain != host else named

@@ -1,0 +1,105 @@
+"""Which origins may be named, and how they are spelt."""
+
+from pathlib import Path
+
+import pytest
+
+from entrypoints.checking import Faults, Unfit
+from entrypoints.origins import origins
+from entrypoints.settings import Settings, load
+
+NOWHERE = Path("/nonexistent/.env")
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [
+        ("", []),
+        ("https://a.example", ["https://a.example"]),
+        ("https://a.example/", ["https://a.example"]),
+        ("HTTPS://A.Example", ["https://a.example"]),
+        ("https://a.example:443", ["https://a.example"]),
+        ("http://a.example:80/", ["http://a.example"]),
+        ("http://a.example:443", ["http://a.example:443"]),
+        ("https://a.example:08443", ["https://a.example:8443"]),
+        ("http://localhost:3000", ["http://localhost:3000"]),
+        ("http://127.0.0.1:8080", ["http://127.0.0.1:8080"]),
+        ("http://[::1]:3000", ["http://[::1]:3000"]),
+        ("http://[2001:DB8:0::1]", ["http://[2001:db8::1]"]),
+        ("https://bücher.example", ["https://xn--bcher-kva.example"]),
+        ("https://my_host.example", ["https://my_host.example"]),
+        ("https://*.a.example", ["https://*.a.example"]),
+        ("https://*.A.example:8443", ["https://*.a.example:8443"]),
+        ("*", ["*"]),
+        ("capacitor://localhost", ["capacitor://localhost"]),
+        ("chrome-extension://abcdefghijklmnopabcdefghijklmnop", ["chrome-extension://abcdefghijklmnopabcdefghijklmnop"]),
+        (" https://a.example ,, https://b.example,", ["https://a.example", "https://b.example"]),
+        ("https://a.example,https://A.example/", ["https://a.example"]),
+    ],
+)  # fmt: skip
+def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> None:
+    assert origins(text) == spelt
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (",", "must name origins such as https://films.example"),
+        (" , ,", "must name origins"),
+        ("a.example", "with a scheme"),
+        ("localhost:3000", "with a scheme"),
+        ("//a.example", "with a scheme"),
+        ("https:a.example", "with a scheme"),
+        ("https:///a", "with a scheme"),
+        ("ftp://a.example", "with a scheme"),
+        ("file:///tmp", "with a scheme"),
+        ("wss://a.example", "with a scheme"),
+        ("https://", "with a scheme"),
+        ("https://a.example/app", "without a path, a query or a fragment"),
+        ("https://a.example//", "without a path, a query or a fragment"),
+        ("https://a.example?x=1", "without a path, a query or a fragment"),
+        ("https://a.example?", "without a path, a query or a fragment"),
+        ("https://a.example#top", "without a path, a query or a fragment"),
+        ("https://a.example#", "without a path, a query or a fragment"),
+        ("https://ada:secret@a.example", "without user and password"),
+        ("ada:secret@a.example/x?y", "without user and password"),
+        ("https://ada@a.example", "without user and password"),
+        ("null", "must not hold null"),
+        ("NULL", "must not hold null"),
+        ("https://a.example:0", "from 1 to 65535"),
+        ("https://a.example:65536", "not 'https://a.example:65536'"),
+        ("https://a.example:", "from 1 to 65535"),
+        ("https://a.example:http", "not 'https://a.example:http'"),
+        ("https://a.example:*", "not 'https://a.example:*'"),
+        ("https://a b.example", "with a host"),
+        ("https://a.example https://b.example", "must hold origins"),
+        ("https://a.example;https://b.example", "must hold origins"),
+        ("https://a..example", "with a host"),
+        ("https://-a.example", "with a host"),
+        ("https://" + "a" * 64 + ".example", "with a host"),
+        ("https://*", "with a host"),
+        ("https://*.example", "* may stand alone, or for the first part of a host"),
+        ("https://a.*.example", "with a host"),
+        ("https://a*.b.example", "with a host"),
+        ("*.a.example", "with a scheme"),
+        ("https://[::1", "not 'https://[::1'"),
+        ("https://[g::1]", "not 'https://[g::1]'"),
+        ("https://a.example, b.example", "with a scheme"),
+        ("'https://a.example'", "with a scheme"),
+    ],
+)
+def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        origins(text)
+    assert rule in str(caught.value)
+    with pytest.raises(Faults) as faults:
+        load({"CORS_ORIGINS": text}, NOWHERE)
+    assert faults.value.sentences == [f"CORS_ORIGINS {caught.value}"]
+    assert "secret" not in str(caught.value)
+
+
+def test_the_settings_hold_origins_as_they_were_written_and_give_them_as_they_are_sent() -> None:
+    settings = load({"CORS_ORIGINS": "https://A.example/, *"}, NOWHERE)
+    assert settings.cors_origins == "https://A.example/, *"
+    assert settings.allowed_origins == ["https://a.example", "*"]
+    assert Settings().allowed_origins == []
