@@ -1,19 +1,20 @@
-"""Counting requests: in Redis, for all processes together; in this process alone while Redis is away."""
+"""Counting requests: in Redis for all processes together, and in the memory of each."""
 
 import asyncio
 from math import floor
-from time import time
+from time import monotonic, time
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage, RedisClusterStorage, RedisStorage
+from limits.aio.storage import RedisClusterStorage, RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis as AsyncRedis
 
 from adapters.redis import addresses
 from adapters.redis.link import RedisAway, RedisLink
 from adapters.redis.patience import PATIENCE
+from adapters.redis.windows import SlidingWindows
 
 PREFIX = "limits"
 
@@ -35,12 +36,16 @@ class _ClusterStorage(RedisClusterStorage):
 class RedisLimits:
     """Lets so many requests pass in a time that slides along: the count of the last full period fades out
     while that of the present one grows.
+
+    What passed is counted in Redis for all processes, and always in the memory of this one too; the stricter
+    of both decides. So no outage of Redis, no late call and no count that Redis has dropped to make room lets
+    a client of this process begin anew.
     """
 
     def __init__(self, link: RedisLink | None, url: str | None = None) -> None:
         self._link = link
         self._url = url
-        self._alone = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._seen = SlidingWindows()
         self._together: WeakKeyDictionary[asyncio.AbstractEventLoop, SlidingWindowCounterRateLimiter] = (
             WeakKeyDictionary()
         )
@@ -51,13 +56,24 @@ class RedisLimits:
 
         `rate` is a number of requests and a time: `100/minute`.
         """
-        item, link = parse(rate), self._link
-        if link is not None:
+        item = parse(rate)
+        client = who, item.amount, item.get_expiry()
+        seen = self._seen.standing(*client, monotonic())
+        if seen.remaining and self._link is not None:
             try:
-                return await link.ask(lambda redis: _hit(self._of_loop(redis), item, who))
+                passed, remaining, reset = await self._link.ask(
+                    lambda redis: _hit(self._of_loop(redis), item, who)
+                )
             except RedisAway:
-                pass  # then this process counts for itself
-        return await _hit(self._alone, item, who)
+                pass  # this process goes on by what it has seen
+            else:
+                if passed:
+                    seen = self._seen.add(*client, monotonic())
+                if seen.remaining < remaining:
+                    remaining, reset = seen.remaining, max(reset, seen.reset)
+                return passed, remaining, _whole(reset)
+        passed, seen = self._seen.hit(*client, monotonic())
+        return passed, seen.remaining, _whole(seen.reset)
 
     def _of_loop(self, redis: AsyncRedis) -> SlidingWindowCounterRateLimiter:
         loop = asyncio.get_running_loop()
@@ -81,8 +97,12 @@ class RedisLimits:
 
 async def _hit(
     limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, who: str
-) -> tuple[bool, int, int]:
+) -> tuple[bool, int, float]:
     passed = await limiter.hit(item, who)
     standing = await limiter.get_window_stats(item, who)
-    # In whole seconds and never too few: a client that comes back when it was told to must not be refused.
-    return passed, standing.remaining, floor(max(0.0, standing.reset_time - time())) + 1
+    return passed, standing.remaining, standing.reset_time - time()
+
+
+def _whole(seconds: float) -> int:
+    """In whole seconds and never too few: who comes back when told to must not be refused."""
+    return floor(max(0.0, seconds)) + 1

@@ -2,13 +2,16 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from limits.aio import strategies
-from limits.aio.storage import memory
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.redis import limits
 from adapters.redis.limits import RedisLimits
+from adapters.redis.link import RedisAway
+from adapters.redis.windows import SlidingWindows
 
 RATE = "10/minute"
 
@@ -17,15 +20,36 @@ RATE = "10/minute"
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time, of which `now` can be set."""
     clock = SimpleNamespace(now=0.0)
-    clock.time = lambda: clock.now
-    for module in (memory, strategies):
-        monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(limits, "time", clock.time)
+    monkeypatch.setattr(limits, "monotonic", lambda: clock.now)
     return clock
 
 
+class Link:
+    """A Redis that says what a test wants, or is away for None; it notes how often it was asked."""
+
+    def __init__(self, *answers: tuple[bool, int, float] | None) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def ask(self, _: object) -> tuple[bool, int, float]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            reason = "late"
+            raise RedisAway(reason)
+        return answer
+
+
+def counted(link: Link | None, times: int, rate: str = RATE) -> list[tuple[bool, int, int]]:
+    async def work() -> list[tuple[bool, int, int]]:
+        count = RedisLimits(cast("Any", link))
+        return [await count(rate, "neo") for _ in range(times)]
+
+    return asyncio.run(work())
+
+
 @pytest.mark.parametrize("second", [0.5, 12.0, 30.3, 30.6, 42.1, 59.7])
-@pytest.mark.parametrize("before", [0, 7, 10])
+@pytest.mark.parametrize("before", [0, 1, 7, 10])
 def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second: float, before: int) -> None:
     async def work() -> None:
         count = RedisLimits(None)
@@ -56,3 +80,76 @@ def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace
         assert remaining < 5
 
     asyncio.run(work())
+
+
+def test_an_outage_of_redis_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
+    link = Link(*[(True, left, 1.0) for left in range(9, 2, -1)], None)
+    passed = [passed for passed, _, _ in counted(link, 12)]
+    assert passed == [True] * 10 + [False] * 2
+
+
+def test_what_passed_without_redis_counts_when_it_is_back(clock: SimpleNamespace) -> None:
+    link = Link(*[None] * 9, (True, 9, 1.0))
+    answers = counted(link, 12)
+    assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
+    assert answers[9][1] == 0
+    assert link.asked == 10  # who has used up what this process lets pass is refused at once
+
+
+def test_a_redis_that_lost_its_counts_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
+    answers = counted(Link((True, 9, 1.0)), 12)
+    assert [remaining for _, remaining, _ in answers] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
+    assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
+    assert answers[-1][2] > 50
+
+
+def test_what_redis_refuses_is_refused_and_not_counted_here(clock: SimpleNamespace) -> None:
+    answers = counted(Link((False, 0, 30.0), (False, 0, 30.0), None), 12)
+    assert answers[:2] == [(False, 0, 31)] * 2
+    assert [passed for passed, _, _ in answers[2:]] == [True] * 10
+
+
+def test_limits_are_counted_apart_for_each_client_and_rate(clock: SimpleNamespace) -> None:
+    async def work() -> list[bool]:
+        count = RedisLimits(None)
+        asked = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
+        return [(await count(*each))[0] for each in (*asked, *asked)]
+
+    assert asyncio.run(work()) == [True] * 4 + [False, False, True, False]
+
+
+def test_old_counts_make_room_for_new_ones() -> None:
+    windows = SlidingWindows(most=2)
+    for who in ("a", "b", "a", "c"):
+        windows.hit(who, 1, 60, 100.0)
+    assert [windows.standing(who, 1, 60, 100.0).remaining for who in "abc"] == [0, 1, 0]
+
+
+def test_who_has_not_come_for_two_windows_begins_anew() -> None:
+    windows = SlidingWindows()
+    windows.add("neo", 10, 60, 100.0)
+    windows.add("neo", 10, 60, 165.0)
+    assert windows.standing("neo", 10, 60, 165.0).remaining == 9
+    assert windows.standing("neo", 10, 60, 285.0).remaining == 10
+    assert windows.standing("nobody", 10, 60, 285.0) == windows.standing("neo", 10, 60, 290.0)
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(st.floats(0, 90, allow_nan=False), min_size=1, max_size=30),
+)
+def test_in_no_window_passes_more_than_twice_the_limit_and_who_waits_may_pass(
+    amount: int, waits: list[float]
+) -> None:
+    windows, now, passed = SlidingWindows(), 1000.0, []
+    for wait in waits:
+        now += wait
+        allowed, standing = windows.hit("neo", amount, 60, now)
+        passed += [now] * allowed
+        assert 0 <= standing.remaining < amount
+        assert 0 <= standing.reset <= 121
+        if not allowed:
+            later = now + limits._whole(standing.reset)
+            assert windows.standing("neo", amount, 60, later).remaining > 0
+    for at in passed:
+        assert sum(at <= each < at + 60 for each in passed) <= 2 * amount

@@ -1,0 +1,101 @@
+"""Counts of requests in the memory of one process."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+
+MAX_COUNTS = 65_536
+"""Counts that are kept; a further one takes the place of the one that was used least lately."""
+
+MARGIN = 0.001
+"""Seconds that rounding may cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a client stands: how many more requests may pass, and in how many seconds more of them may."""
+
+    remaining: int
+    reset: float
+
+
+@dataclass(slots=True)
+class _Count:
+    """Requests in the present window, since it began at `start`, and in the one before it."""
+
+    start: float
+    present: int = 0
+    before: int = 0
+
+
+class SlidingWindows:
+    """How many requests passed of late, by client and limit; may be used from any thread.
+
+    The sliding window counter: of what passed in the last full window, so much counts as that still overlaps
+    with a window that ends now. As the script in Redis has it, the first request begins a window, the next
+    one follows on it, and two windows without a request end the row. `now` is in seconds, of a clock that is
+    never set back.
+    """
+
+    def __init__(self, most: int = MAX_COUNTS) -> None:
+        self._most = most
+        self._counts: OrderedDict[tuple[str, int, int], _Count] = OrderedDict()
+        self._lock = Lock()
+
+    def add(self, who: str, amount: int, seconds: int, now: float) -> Standing:
+        """Count a request of a client, whatever its limit of `amount` in `seconds` says; where that leaves
+        it.
+        """
+        with self._lock:
+            count = self._count((who, amount, seconds), now)
+            count.present += 1
+            return _standing(count, amount, seconds, now)
+
+    def hit(self, who: str, amount: int, seconds: int, now: float) -> tuple[bool, Standing]:
+        """Count a request if the limit allows it: whether it does, and where that leaves the client."""
+        with self._lock:
+            count = self._count((who, amount, seconds), now)
+            passed = _used(count, seconds, now) < amount
+            count.present += passed
+            return passed, _standing(count, amount, seconds, now)
+
+    def standing(self, who: str, amount: int, seconds: int, now: float) -> Standing:
+        """Where a client stands, without counting anything."""
+        key = who, amount, seconds
+        with self._lock:
+            count = self._count(key, now) if key in self._counts else _Count(now)
+            return _standing(count, amount, seconds, now)
+
+    def _count(self, key: tuple[str, int, int], now: float) -> _Count:
+        """The count of a key, in the window that it is now."""
+        seconds = key[2]
+        count = self._counts.get(key)
+        if count is None or now - count.start >= 2 * seconds:
+            count = self._counts[key] = _Count(now)
+            if len(self._counts) > self._most:
+                self._counts.popitem(last=False)
+        elif now - count.start >= seconds:
+            count.start, count.before, count.present = count.start + seconds, count.present, 0
+        self._counts.move_to_end(key)
+        return count
+
+
+def _used(count: _Count, seconds: int, now: float) -> int:
+    return int(count.before * (1 - (now - count.start) / seconds)) + count.present
+
+
+def _standing(count: _Count, amount: int, seconds: int, now: float) -> Standing:
+    used = _used(count, seconds, now)
+    if not used:
+        return Standing(amount, 0.0)
+    return Standing(max(0, amount - used), _freed(count, min(used, amount), seconds, now))
+
+
+def _freed(count: _Count, used: int, seconds: int, now: float) -> float:
+    """Seconds after which less than `used` is used: the overlap has shrunk enough by then, in this
+    window, or in the next one, when the present count is the one before.
+    """
+    end = count.start + seconds - now
+    if used > count.present:
+        return max(0.0, end - seconds * (used - count.present) / count.before + MARGIN)
+    return end + seconds * (1 - used / count.present) + MARGIN
