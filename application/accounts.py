@@ -2,24 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
-from domain import users
-from domain.ids import NewId, SessionId, UserId, is_id
+from domain import emails, users
+from domain.errors import TextUnfit
+from domain.ids import NewId, SessionId, UserId
 from domain.pagination import Page, Window, page_of
-from domain.ports import AccessTokens, Changes, Clock, PasswordHasher, SessionRepository, UserRepository
+from domain.ports import (
+    AccessTokens,
+    Changes,
+    Clock,
+    PasswordHasher,
+    RefreshTokens,
+    SessionRepository,
+    UserRepository,
+)
+from domain.sessions import RefreshToken, Session, Use
 from domain.users import (
     AdminsOnly,
     Caller,
     InvalidCredentials,
     Role,
-    Session,
+    TokenExpired,
     TokenRejected,
+    TokenRevoked,
     User,
     UserNotFound,
     WrongPassword,
 )
+
+T = TypeVar("T")
 
 NewSecret = Callable[[], str]
 """Makes a text that nobody can guess, at least 256 bits of it, without a dot."""
@@ -38,44 +52,68 @@ class SignedIn:
     lasts: timedelta
 
 
+REFUSALS: dict[Use, type[TokenRejected]] = {
+    Use.EXPIRED: TokenExpired,
+    Use.REUSED: TokenRevoked,
+    Use.UNKNOWN: TokenRejected,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sessions:
-    """Begins sessions and hands on their refresh tokens, `session.secret`; only a hash of one is stored."""
+    """Begins sessions and exchanges their refresh tokens, of which only hashes are stored."""
 
     sessions: SessionRepository
     tokens: AccessTokens
+    refresh_tokens: RefreshTokens
     clock: Clock
     new_id: NewId
-    new_secret: NewSecret
     refresh_lasts: timedelta
+    refresh_grace: timedelta
 
-    def begin(self, user: User) -> SignedIn:
-        """A session of its own for each login."""
+    def begin(self, user: User, *, renewed: str | None = None) -> SignedIn | None:
+        """A session of its own for each login, and `renewed` in place of the user's password hash.
+
+        None, beginning nothing, if the account is not as `user` shows it any more: it is gone, disabled, or
+        has another password hash.
+        """
         session, now = SessionId(self.new_id()), self.clock()
-        refresh_token = f"{session}.{self.new_secret()}"
-        self.sessions.add(
-            Session(
-                id=session,
-                user=user.id,
-                refresh_hash=_hashed(refresh_token),
-                created_at=now,
-                expires_at=now + self.refresh_lasts,
-            )
+        text, token = self._issue(session, now)
+        begun = self.sessions.add(
+            Session(id=session, user=user.id, tokens=(token,), created_at=now, expires_at=token.expires_at),
+            verified=user.password_hash,
+            renewed=renewed,
         )
-        return self._signed_in(user, session, refresh_token)
+        return self._signed_in(user, session, text) if begun else None
 
     def refresh(self, refresh_token: str) -> SignedIn:
-        """Exchange a refresh token for the next; one used before ends its session. Raises TokenRejected."""
-        session, now = SessionId(refresh_token.partition(".")[0]), self.clock()
-        caller = self.sessions.caller(session, now) if is_id(session) else None
+        """Exchange a refresh token for the next. One that was used before ends its session, unless that was
+        within the grace period. Raises TokenExpired, TokenRevoked, TokenRejected.
+        """
+        now, claims = self.clock(), self.refresh_tokens.read(refresh_token)
+        if claims.expires_at is not None and claims.expires_at <= now:
+            raise TokenExpired
+        text, successor = self._issue(claims.session, now)
+        use = self.sessions.change(
+            claims.session,
+            lambda session: session.exchange(
+                _hashed(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
+            ),
+        )
+        if use is None:
+            raise TokenRevoked if claims.proven else TokenRejected
+        if use in REFUSALS:
+            raise REFUSALS[use]
+        caller = self.sessions.caller(claims.session, now)
         if caller is None:
-            raise TokenRejected
-        successor = f"{session}.{self.new_secret()}"
-        old, new = _hashed(refresh_token), _hashed(successor)
-        if not self.sessions.rotate(session, old, new, now, now + self.refresh_lasts):
-            self.sessions.remove(session)
-            raise TokenRejected
-        return self._signed_in(caller.user, session, successor)
+            raise TokenRevoked
+        return self._signed_in(caller.user, claims.session, text)
+
+    def _issue(self, session: SessionId, now: datetime) -> tuple[str, RefreshToken]:
+        """A refresh token, and what is kept of it."""
+        expires_at = now + self.refresh_lasts
+        text = self.refresh_tokens.issue(session, expires_at)
+        return text, RefreshToken(hash=_hashed(text), expires_at=expires_at)
 
     def _signed_in(self, user: User, session: SessionId, refresh_token: str) -> SignedIn:
         return SignedIn(
@@ -102,7 +140,7 @@ class CreateUser:
         user = User(
             id=UserId(self.new_id()),
             username=users.username(username),
-            email=users.email(email),
+            email=emails.email(email),
             password_hash=self.hasher.hash(users.password(password, common=self.is_common(password))),
             role=role,
             created_at=now,
@@ -120,8 +158,13 @@ class Register:
     sessions: Sessions
 
     def __call__(self, *, username: str, email: str, password: str) -> SignedIn:
-        """Raises TextUnfit, EmailTaken, UsernameTaken."""
-        return self.sessions.begin(self.create_user(username=username, email=email, password=password))
+        """Raises TextUnfit, EmailTaken, UsernameTaken; InvalidCredentials if an admin disables or deletes the
+        account in the very moment.
+        """
+        signed_in = self.sessions.begin(self.create_user(username=username, email=email, password=password))
+        if signed_in is None:
+            raise InvalidCredentials
+        return signed_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,19 +174,20 @@ class LogIn:
     users: UserRepository
     hasher: PasswordHasher
     sessions: Sessions
-    clock: Clock
     decoy_hash: str
 
     def __call__(self, *, email: str, password: str) -> SignedIn:
         """Raises InvalidCredentials, after the same work whether or not there is such an account."""
-        user = self.users.by_email(email.strip())
-        right = self.hasher.verify(user.password_hash if user else self.decoy_hash, password)
-        if user is None or not right or user.disabled:
-            raise InvalidCredentials
-        if self.hasher.outdated(user.password_hash):
-            now, renewed = self.clock(), self.hasher.hash(password)
-            user = self.users.change(user.id, lambda user: user.told(now, password_hash=renewed))
-        return self.sessions.begin(user)
+        while True:
+            user = self.users.by_email(emails.composed(email))
+            right = self.hasher.verify(user.password_hash if user else self.decoy_hash, password)
+            if user is None or not right or user.disabled:
+                raise InvalidCredentials
+            outdated = self.hasher.outdated(user.password_hash)
+            signed_in = self.sessions.begin(user, renewed=self.hasher.hash(password) if outdated else None)
+            if signed_in:
+                return signed_in
+            # The account changed while the password was verified: what holds now decides.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +197,9 @@ class Refresh:
     sessions: Sessions
 
     def __call__(self, *, refresh_token: str) -> SignedIn:
-        """Raises TokenRejected; a token that was used before ends its session."""
+        """Raises TokenExpired, TokenRevoked, TokenRejected; a token that was used before ends its session,
+        unless that was within the grace period.
+        """
         return self.sessions.refresh(refresh_token)
 
 
@@ -166,10 +212,12 @@ class Authenticate:
     clock: Clock
 
     def __call__(self, *, access_token: str) -> Caller:
-        """Raises TokenRejected for whatever is not the token of a living session of an enabled user."""
+        """Raises TokenExpired, TokenRejected; TokenRevoked for a token of ours whose session has ended, which
+        is not looked up once the token itself has expired.
+        """
         caller = self.sessions.caller(self.tokens.read(access_token), self.clock())
         if caller is None:
-            raise TokenRejected
+            raise TokenRevoked
         return caller
 
 
@@ -185,18 +233,69 @@ class LogOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Let go on only who knows the account's password."""
+
+    users: UserRepository
+    hasher: PasswordHasher
+
+    def __call__(self, user: User, password: str, act: Callable[[str], T | None]) -> T:
+        """What `act` makes of the password hash that was verified; it returns None, having done nothing, if
+        that hash is not the stored one any more. Raises WrongPassword.
+        """
+        while True:
+            if not self.hasher.verify(user.password_hash, password):
+                raise WrongPassword
+            done = act(user.password_hash)
+            if done is not None:
+                return done
+            user = self.users.get(user.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeProfile:
     """Change one's own name or e-mail address."""
 
     users: UserRepository
+    confirm: Confirm
     clock: Clock
 
-    def __call__(self, *, caller: Caller, username: str | None = None, email: str | None = None) -> User:
-        """None leaves a field as it is. Raises TextUnfit, EmailTaken, UsernameTaken."""
+    def __call__(
+        self,
+        *,
+        caller: Caller,
+        username: str | None = None,
+        email: str | None = None,
+        password: str | None = None,
+    ) -> User:
+        """None leaves a field as it is; another e-mail address needs the password, which is verified
+        whenever it is given.
+
+        Raises TextUnfit, WrongPassword, EmailTaken, UsernameTaken.
+        """
         name = users.username(username) if username is not None else None
-        address = users.email(email) if email is not None else None
+        address = emails.email(email) if email is not None else None
+        if address == caller.user.email:
+            address = None
+        if password is None:
+            if address is not None:
+                raise TextUnfit("current_password", "is required to change the e-mail address")
+            now = self.clock()
+            return self.users.change(caller.user.id, lambda stored: stored.told(now, username=name))
+        return self.confirm(
+            caller.user, password, lambda verified: self._change(caller.user, name, address, verified)
+        )
+
+    def _change(self, user: User, name: str | None, address: str | None, verified: str) -> User | None:
         now = self.clock()
-        return self.users.change(caller.user.id, lambda user: user.told(now, username=name, email=address))
+
+        def changed(stored: User) -> User:
+            if stored.password_hash != verified:
+                return stored
+            return stored.told(now, username=name, email=address)
+
+        after = self.users.change(user.id, changed)
+        return after if after.password_hash == verified else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +303,7 @@ class ChangePassword:
     """Choose another password; every other session ends."""
 
     users: UserRepository
-    sessions: SessionRepository
+    confirm: Confirm
     hasher: PasswordHasher
     is_common: IsCommon
     clock: Clock
@@ -212,10 +311,18 @@ class ChangePassword:
     def __call__(self, *, caller: Caller, current: str, new: str) -> None:
         """Raises TextUnfit, WrongPassword."""
         chosen = users.password(new, common=self.is_common(new), field="new_password")
-        confirm(self.hasher, caller, current)
+        self.confirm(caller.user, current, lambda verified: self._change(caller, chosen, verified))
+
+    def _change(self, caller: Caller, chosen: str, verified: str) -> User | None:
         now, password_hash = self.clock(), self.hasher.hash(chosen)
-        self.users.change(caller.user.id, lambda user: user.told(now, password_hash=password_hash))
-        self.sessions.remove_others(caller.user.id, but=caller.session)
+
+        def changed(stored: User) -> User:
+            if stored.password_hash != verified:
+                return stored
+            return stored.told(now, password_hash=password_hash)
+
+        after = self.users.change(caller.user.id, changed, keeping=caller.session)
+        return after if after.password_hash == password_hash else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +330,16 @@ class DeleteAccount:
     """Leave: the account, its ratings, its watchlist and its sessions are gone, and tallies follow."""
 
     users: UserRepository
-    hasher: PasswordHasher
+    confirm: Confirm
     changes: Changes
 
     def __call__(self, *, caller: Caller, password: str) -> None:
         """Raises WrongPassword, LastAdmin."""
-        confirm(self.hasher, caller, password)
+        self.confirm(caller.user, password, lambda verified: self._remove(caller.user.id, verified))
+
+    def _remove(self, user: UserId, verified: str) -> bool | None:
         with self.changes.everything():  # all the movies that the account had rated, and the lists of raters
-            self.users.remove(caller.user.id)
+            return self.users.remove(user, verified=verified) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,12 +387,6 @@ def admin(caller: Caller) -> Caller:
     if caller.user.role is not Role.ADMIN:
         raise AdminsOnly
     return caller
-
-
-def confirm(hasher: PasswordHasher, caller: Caller, password: str) -> None:
-    """Let go on only who knows the account's password. Raises WrongPassword."""
-    if not hasher.verify(caller.user.password_hash, password):
-        raise WrongPassword
 
 
 def _hashed(token: str) -> str:

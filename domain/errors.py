@@ -49,7 +49,7 @@ class Forbidden(MatineeError):  # noqa: N818
 class Unauthenticated(MatineeError):  # noqa: N818
     """The caller is not known."""
 
-    code: ClassVar[str] = "unauthenticated"
+    code: ClassVar[str] = "token_rejected"
 
 
 class Unavailable(MatineeError):  # noqa: N818

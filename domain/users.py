@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from domain.emails import folded
 from domain.errors import Conflict, Forbidden, NotFound, TextUnfit, Unauthenticated
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor, time_value
@@ -14,8 +15,6 @@ from domain.texts import fit
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
 
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
-EMAIL = re.compile(r"[^@\s]{1,64}@(?=.{1,253}\Z)[^@\s.]+(\.[^@\s.]+)+")
-LONGEST_EMAIL = 254
 
 
 class Role(StrEnum):
@@ -87,12 +86,32 @@ class WrongPassword(Forbidden):
 
 @dataclass(eq=False)
 class TokenRejected(Unauthenticated):
-    """A token is missing, malformed, forged, expired, revoked, or of a disabled or deleted user."""
+    """A token is missing, malformed, forged or foreign."""
 
     code: ClassVar[str] = "token_rejected"
 
     def __str__(self) -> str:
         return "The token is not accepted"
+
+
+@dataclass(eq=False)
+class TokenExpired(TokenRejected):
+    """The token was ours, and its time is over."""
+
+    code: ClassVar[str] = "token_expired"
+
+    def __str__(self) -> str:
+        return "The token has expired"
+
+
+@dataclass(eq=False)
+class TokenRevoked(TokenRejected):
+    """The token's session was ended: logged out, disabled, deleted, password changed, or a token reused."""
+
+    code: ClassVar[str] = "token_revoked"
+
+    def __str__(self) -> str:
+        return "The session of this token has ended; log in again"
 
 
 @dataclass(eq=False)
@@ -161,20 +180,6 @@ class User:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """One signed-in client: the family of all refresh tokens that descend from one login.
-
-    `refresh_hash` is the hash of the one refresh token that works now; each use replaces it.
-    """
-
-    id: SessionId
-    user: UserId
-    refresh_hash: str
-    created_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who is calling, and by which session."""
 
@@ -182,24 +187,11 @@ class Caller:
     session: SessionId
 
 
-def folded(text: str) -> str:
-    """How names and addresses are compared: case does not count."""
-    return text.casefold()
-
-
 def username(text: str) -> str:
     """A name that an account may bear. Raises TextUnfit."""
     if not USERNAME.fullmatch(text):
         raise TextUnfit("username", "must be 3 to 30 letters, digits, _ . or -")
     return text
-
-
-def email(text: str) -> str:
-    """An e-mail address, without outer space. Raises TextUnfit."""
-    address = fit("email", text, LONGEST_EMAIL + 2).strip()
-    if len(address) > LONGEST_EMAIL or not EMAIL.fullmatch(address):
-        raise TextUnfit("email", "must be an e-mail address")
-    return address
 
 
 def password(text: str, *, common: bool, field: str = "password") -> str:

@@ -22,10 +22,10 @@ from adapters.redis.limits import RedisLimits
 from adapters.redis.link import RedisLink
 from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobs
-from adapters.security.passwords import Argon2PasswordHasher, is_common
+from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.security.secrets import kept_secret, new_secret
-from adapters.security.tokens import JwtAccessTokens
+from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.tmdb.budget import Pace, at_once
@@ -35,6 +35,7 @@ from application.accounts import (
     ChangePassword,
     ChangeProfile,
     ChangeUser,
+    Confirm,
     CreateUser,
     DeleteAccount,
     IsCommon,
@@ -98,6 +99,7 @@ from domain.ports import (
     MovieSource,
     PasswordHasher,
     RatingRepository,
+    RefreshTokens,
     SessionRepository,
     Store,
     SyncRunRepository,
@@ -330,12 +332,13 @@ class Container(DeclarativeContainer):
     ratings: Provider[RatingRepository] = store.provided.ratings
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
 
-    hasher: Provider[PasswordHasher] = providers.Singleton(Argon2PasswordHasher)
+    hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
     decoy_hash: Provider[str] = providers.Singleton(decoy, hasher, new_secret)
     secret: Provider[bytes] = providers.Singleton(signing_secret, settings)
     tokens: Provider[AccessTokens] = providers.Singleton(
         JwtAccessTokens, secret=secret, lasts=settings.provided.access_lasts, clock=clock
     )
+    refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
 
     frame: Provider[SyncFrame] = providers.Factory(
         SyncFrame,
@@ -404,29 +407,33 @@ class Container(DeclarativeContainer):
         Sessions,
         sessions=sessions,
         tokens=tokens,
+        refresh_tokens=refresh_tokens,
         clock=clock,
         new_id=new_id,
-        new_secret=new_secret,
         refresh_lasts=settings.provided.refresh_lasts,
+        refresh_grace=settings.provided.reuse_grace,
     )
     create_user: Provider[CreateUser] = providers.Factory(
         CreateUser, users=users, hasher=hasher, is_common=is_common, clock=clock, new_id=new_id
     )
     register: Provider[Register] = providers.Factory(Register, create_user=create_user, sessions=signing_in)
     log_in: Provider[LogIn] = providers.Factory(
-        LogIn, users=users, hasher=hasher, sessions=signing_in, clock=clock, decoy_hash=decoy_hash
+        LogIn, users=users, hasher=hasher, sessions=signing_in, decoy_hash=decoy_hash
     )
     refresh: Provider[Refresh] = providers.Factory(Refresh, sessions=signing_in)
     authenticate: Provider[Authenticate] = providers.Factory(
         Authenticate, tokens=tokens, sessions=sessions, clock=clock
     )
     log_out: Provider[LogOut] = providers.Factory(LogOut, sessions=sessions)
-    change_profile: Provider[ChangeProfile] = providers.Factory(ChangeProfile, users=users, clock=clock)
+    confirm: Provider[Confirm] = providers.Factory(Confirm, users=users, hasher=hasher)
+    change_profile: Provider[ChangeProfile] = providers.Factory(
+        ChangeProfile, users=users, confirm=confirm, clock=clock
+    )
     change_password: Provider[ChangePassword] = providers.Factory(
-        ChangePassword, users=users, sessions=sessions, hasher=hasher, is_common=is_common, clock=clock
+        ChangePassword, users=users, confirm=confirm, hasher=hasher, is_common=is_common, clock=clock
     )
     delete_account: Provider[DeleteAccount] = providers.Factory(
-        DeleteAccount, users=users, hasher=hasher, changes=changes
+        DeleteAccount, users=users, confirm=confirm, changes=changes
     )
     list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
     change_user: Provider[ChangeUser] = providers.Factory(ChangeUser, users=users, clock=clock)

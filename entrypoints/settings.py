@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 from crontab import CronTab
 
-from domain.errors import TextUnfit
-from entrypoints.checking import Faults, checked, rule
+from domain.signing import weakness
+from entrypoints.checking import Faults, Unfit, checked, rule
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
+from entrypoints.origins import origins
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
@@ -27,9 +28,6 @@ SECRETS = frozenset(
 
 MANY_REDISES = ("redis+sentinel://", "redis+cluster://")
 """How an address begins that names several servers; they cannot hold the job queue."""
-
-SHORTEST_SECRET = 32
-"""Bytes of JWT_SECRET."""
 
 TMDB_CREDENTIALS = ("TMDB_ACCESS_TOKEN", "TMDB_API_KEY")
 
@@ -51,15 +49,36 @@ SHAPED = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _long_enough(secret: str) -> None:
-    if len(os.fsencode(secret)) < SHORTEST_SECRET:
-        raise TextUnfit("JWT_SECRET", f"must be at least {SHORTEST_SECRET} bytes long")
+LONGEST_GRACE = timedelta(hours=1)
+
+
+def _fit_to_sign(secret: str) -> None:
+    if rule_broken := weakness(os.fsencode(secret)):
+        raise Unfit(rule_broken)
+
+
+def _due_some_day(text: str) -> None:
+    """Raises ValueError for what is no cron entry; for 31 February there is a better word."""
+    if CronTab(text).next(default_utc=True) is None:  # read by the very library that will go by it
+        raise Unfit("must be due on some day; there is no such day in any month it names")
+
+
+def _short_grace(text: str) -> None:
+    if _duration(text) > LONGEST_GRACE:
+        raise ValueError(text)
 
 
 def _networks(text: str) -> None:
     """Raises ValueError for what is neither an address nor a network."""
-    for part in split(text):
+    for part in split(text) or [text]:
         ip_network(part, strict=False)
+
+
+def _base_address(text: str) -> None:
+    """Raises ValueError for an address to which no path can be added."""
+    parts = urlsplit(text)
+    if not parts.hostname or parts.port == 0 or "?" in text or "#" in text:
+        raise ValueError(text)
 
 
 def _ports(address: str) -> None:
@@ -75,11 +94,14 @@ def split(text: str) -> list[str]:
 
 Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
 Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
-Rate = Annotated[float, rule("must be a number above 0, at most 1000", gt=0, le=1000)]
+Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
-Secret = Annotated[str, rule("must be a text", fits=_long_enough)]
-Url = Annotated[str, rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*$")]
+Secret = Annotated[str, rule("must be a text", fits=_fit_to_sign)]
+Url = Annotated[
+    str,
+    rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*\Z", fits=_base_address),
+]
 MongoUri = Annotated[
     str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
 ]
@@ -105,7 +127,7 @@ Cron = Annotated[
     rule(
         "must be five fields of cron such as 0 2 * * *, in UTC",
         pattern=r"^\S+( \S+){4}\Z",
-        fits=CronTab,  # read by the very library that will go by it
+        fits=_due_some_day,
     ),
 ]
 Limit = Annotated[
@@ -120,6 +142,17 @@ Networks = Annotated[
 ]
 Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
+Grace = Annotated[
+    str,
+    rule(
+        "must be a duration from 0s to 1h such as 10s",
+        pattern=r"^(0|[1-9]\d{0,4})[smhd]\Z",
+        fits=_short_grace,
+    ),
+]
+Origins = Annotated[
+    str, rule("must be origins such as https://films.example, with commas between them", fits=origins)
+]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
 Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
 LogLevel = Annotated[
@@ -142,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     jwt_secret: Secret | None = None
     jwt_expires_in: Duration = "7d"
     refresh_expires_in: Duration = "30d"
+    refresh_grace: Grace = "10s"
     tmdb_access_token: Text | None = None
     tmdb_api_key: Text | None = None
     tmdb_base_url: Url = "https://api.themoviedb.org/3"
@@ -153,7 +187,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     rate_limit: Limit = "100/minute"
     auth_rate_limit: Limit = "10/minute"
     public_catalogue: Truth = "false"
-    cors_origins: str = ""
+    cors_origins: Origins = ""
     trusted_proxies: Networks = ""
     max_body_bytes: Bytes = 65536
     log_level: LogLevel = "info"
@@ -180,13 +214,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def access_lasts(self) -> timedelta:
-        """How long an access token holds."""
-        return _duration(self.jwt_expires_in)
+        """How long an access token holds: never longer than the session that it names."""
+        return min(_duration(self.jwt_expires_in), self.refresh_lasts)
 
     @property
     def refresh_lasts(self) -> timedelta:
         """How long a refresh token holds."""
         return _duration(self.refresh_expires_in)
+
+    @property
+    def reuse_grace(self) -> timedelta:
+        """How long a used refresh token may be presented again."""
+        return _duration(self.refresh_grace)
 
     @property
     def catalogue_is_public(self) -> bool:
@@ -200,8 +239,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def allowed_origins(self) -> list[str]:
-        """The origins whose pages may call the API from a browser."""
-        return split(self.cors_origins)
+        """The origins whose pages may call the API from a browser, as browsers spell them."""
+        return origins(self.cors_origins)
 
     @property
     def proxies(self) -> list[str]:

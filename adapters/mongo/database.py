@@ -157,9 +157,20 @@ def _rewrite_terms(database: Documents) -> None:
         )
 
 
+def _lists_of_refresh_tokens(database: Documents) -> None:
+    """Make the one hash of each session its list of refresh tokens, as `session_document` writes it."""
+    for session in database.sessions.find({"refreshHash": {"$exists": True}}):
+        tokens = [{"hash": session["refreshHash"], "expiresAt": session["expiresAt"], "usedAt": None}]
+        database.sessions.update_one(
+            {"_id": session["_id"], "refreshHash": session["refreshHash"]},
+            {"$set": {"refreshTokens": tokens}, "$unset": {"refreshHash": ""}},
+        )
+
+
 MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     _counters_from_nothing,
     _rewrite_terms,  # two slips, numbers, years, ids, and single letters of unspaced scripts
+    _lists_of_refresh_tokens,
 )
 """Each brings the schema one version forward, and does no harm where another process does so just then. What
 has been released is never edited, only followed.

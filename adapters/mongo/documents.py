@@ -9,13 +9,14 @@ from bson import ObjectId
 from adapters.mongo.database import SORT_FIELDS, Document
 from adapters.mongo.terms import search_fields
 from domain.browsing import SortBy, sort_values
-from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId, is_id
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, is_id
 from domain.movies import Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate
+from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, Status, SyncRun
-from domain.users import Role, Session, User
+from domain.users import Role, User
 from domain.watchlist import WatchlistItem
 
 PLAIN_FACTS = {
@@ -212,10 +213,27 @@ def session_document(session: Session) -> Document:
     return {
         "_id": own_id(session.id),
         "userId": own_id(session.user),
-        "refreshHash": session.refresh_hash,
+        "refreshTokens": [
+            {"hash": each.hash, "expiresAt": each.expires_at, "usedAt": each.used_at}
+            for each in session.tokens
+        ],
         "createdAt": session.created_at,
         "expiresAt": session.expires_at,
     }
+
+
+def session_of(document: Mapping[str, Any]) -> Session:
+    """The session that a document holds."""
+    return Session(
+        id=SessionId(str(document["_id"])),
+        user=UserId(str(document["userId"])),
+        tokens=tuple(
+            RefreshToken(hash=each["hash"], expires_at=each["expiresAt"], used_at=each["usedAt"])
+            for each in document["refreshTokens"]
+        ),
+        created_at=document["createdAt"],
+        expires_at=document["expiresAt"],
+    )
 
 
 def rating_document(rating: Rating) -> Document:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
@@ -13,26 +14,27 @@ from adapters.mongo.documents import (
     own_id,
     rating_of,
     session_document,
+    session_of,
     tally_document,
     tally_of,
     user_document,
     user_of,
 )
 from adapters.mongo.keyset import Keyset
+from domain.emails import folded
 from domain.errors import Conflict
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor
 from domain.ratings import Score, between
+from domain.sessions import Session
 from domain.users import (
     Caller,
     EmailTaken,
     LastAdmin,
     Role,
-    Session,
     User,
     UsernameTaken,
     UserNotFound,
-    folded,
 )
 
 PATIENCE_TO_LEAVE = 20
@@ -46,6 +48,7 @@ RELIED_ON = {"$inc": {"reliedOn": 1}}
 account meanwhile, only one can be committed.
 """
 
+T = TypeVar("T")
 
 BY_AGE = Keyset(field="createdAt", index="by_creation")
 
@@ -77,13 +80,17 @@ class MongoUserRepository:
         with self.database.using() as database:
             return {user.id: user for user in map(user_of, database.users.find(wanted))}
 
-    def change(self, user: UserId, change: Callable[[User], User]) -> User:
+    def change(
+        self, user: UserId, change: Callable[[User], User], *, keeping: SessionId | None = None
+    ) -> User:
         about = _about(self.get(user))
-        return self.database.transaction(lambda database: _change(database, user, change), about)
+        return self.database.transaction(lambda database: _change(database, user, change, keeping), about)
 
-    def remove(self, user: UserId) -> None:
+    def remove(self, user: UserId, *, verified: str | None = None) -> bool:
         about = _about(self.get(user)) | self._movies_of(user)
-        self.database.transaction(lambda database: _remove(database, user), about, PATIENCE_TO_LEAVE)
+        return self.database.transaction(
+            lambda database: _remove(database, user, verified), about, PATIENCE_TO_LEAVE
+        )
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
         with self.database.using() as database:
@@ -110,9 +117,10 @@ class MongoSessionRepository:
 
     database: Database
 
-    def add(self, session: Session) -> None:
-        with self.database.using() as database:
-            database.sessions.insert_one(session_document(session))
+    def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
+        return self.database.transaction(
+            lambda database: _begin(database, session, verified, renewed), {session.user}
+        )
 
     def caller(self, session: SessionId, at: datetime) -> Caller | None:
         with self.database.using() as database:
@@ -121,22 +129,17 @@ class MongoSessionRepository:
             found = database.users.find_one(enabled) if enabled else None
         return Caller(user=user_of(found), session=session) if found else None
 
-    def rotate(
-        self, session: SessionId, old_hash: str, new_hash: str, at: datetime, expires_at: datetime
-    ) -> bool:
-        wanted = _alive(session, at) | {"refreshHash": old_hash}
-        rotated = {"$set": {"refreshHash": new_hash, "expiresAt": expires_at}}
+    def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
         with self.database.using() as database:
-            return database.sessions.update_one(wanted, rotated).matched_count > 0
+            if database.sessions.find_one({"_id": own_id(session)}, {"_id": True}) is None:
+                return None  # without a transaction
+        return self.database.transaction(
+            lambda database: _change_session(database, session, change), {session}
+        )
 
     def remove(self, session: SessionId) -> None:
         with self.database.using() as database:
             database.sessions.delete_one({"_id": own_id(session)})
-
-    def remove_others(self, user: UserId, but: SessionId | None = None) -> None:
-        others = _of(user) | ({"_id": {"$ne": own_id(but)}} if but else {})
-        with self.database.using() as database:
-            database.sessions.delete_many(others)
 
     def active_users(self, at: datetime) -> int:
         with self.database.using() as database:
@@ -155,7 +158,35 @@ def rely_on(database: Documents, user: UserId) -> None:
         raise UserNotFound
 
 
-def _change(database: Documents, user: UserId, change: Callable[[User], User]) -> User:
+def _begin(database: Documents, session: Session, verified: str, renewed: str | None) -> bool:
+    """Store a session, if its user is as it was verified: who changes that meanwhile is in our way."""
+    as_verified = {"_id": own_id(session.user), "password": verified, "disabled": False}
+    relied_on = RELIED_ON | {"$set": {"password": renewed or verified}}
+    if not database.users.update_one(as_verified, relied_on).matched_count:
+        return False
+    database.sessions.insert_one(session_document(session))
+    return True
+
+
+def _change_session(
+    database: Documents, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]
+) -> T | None:
+    stored = {"_id": own_id(session)}
+    found = database.sessions.find_one(stored)
+    if found is None:
+        return None
+    before = session_of(found)
+    after, answer = change(before)
+    if after is None:
+        database.sessions.delete_one(stored)
+    elif after != before:
+        database.sessions.replace_one(stored, session_document(after))
+    return answer
+
+
+def _change(
+    database: Documents, user: UserId, change: Callable[[User], User], keeping: SessionId | None
+) -> User:
     before = _stored(database, user)
     after = change(before)
     if before.runs_the_place and not after.runs_the_place:
@@ -164,13 +195,18 @@ def _change(database: Documents, user: UserId, change: Callable[[User], User]) -
         database.users.update_one({"_id": own_id(user)}, {"$set": user_document(after)})
     except DuplicateKeyError as error:
         raise _taken(error) from error
-    if after.disabled and not before.disabled:
+    if after.disabled:
         database.sessions.delete_many(_of(user))
+    elif after.password_hash != before.password_hash:
+        database.sessions.delete_many(_of(user) | ({"_id": {"$ne": own_id(keeping)}} if keeping else {}))
     return after
 
 
-def _remove(database: Documents, user: UserId) -> None:
-    if _stored(database, user).runs_the_place:
+def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
+    stored = _stored(database, user)
+    if verified not in {None, stored.password_hash}:
+        return False
+    if stored.runs_the_place:
         _rely_on_another_admin(database, user)
     scores = {own_id(each.movie): each.score for each in map(rating_of, database.ratings.find(_of(user)))}
     listed = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
@@ -180,6 +216,7 @@ def _remove(database: Documents, user: UserId) -> None:
     steps = [*_tallies_without(database, scores), *_lists_without(listed)]
     if steps:
         database.movies.bulk_write(steps)
+    return True
 
 
 def _tallies_without(database: Documents, scores: Mapping[ObjectId | str, Score]) -> Iterable[UpdateOne]:

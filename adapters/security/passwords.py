@@ -1,18 +1,23 @@
 """Passwords: slow hashes of them, and which of them everybody tries first."""
 
+import os
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher as Argon2
+from argon2 import Type
 from argon2.exceptions import Argon2Error, InvalidHashError
+
+from domain.ports import PasswordHasher
 
 MEMORY_KIB, PASSES, LANES = 19 * 1024, 2, 1
 """OWASP's minimum for argon2id (Password Storage Cheat Sheet): 19 MiB, t=2, p=1; about 20 ms of one core."""
 
 
-def _argon2() -> PasswordHasher:
-    return PasswordHasher(
+def _argon2() -> Argon2:
+    return Argon2(
         time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES, hash_len=32, salt_len=16, type=Type.ID
     )
 
@@ -21,7 +26,7 @@ def _argon2() -> PasswordHasher:
 class Argon2PasswordHasher:
     """argon2id hashes as PHC strings. Nothing that is verified raises, however broken it is."""
 
-    argon2: PasswordHasher = field(default_factory=_argon2, repr=False)
+    argon2: Argon2 = field(default_factory=_argon2, repr=False)
 
     def hash(self, password: str) -> str:
         return self.argon2.hash(_typed(password))
@@ -37,6 +42,30 @@ class Argon2PasswordHasher:
             return self.argon2.check_needs_rehash(password_hash)
         except InvalidHashError:
             return True
+
+
+THREADS = max(2, os.cpu_count() or 1)
+"""More would only share the same cores, and each holds `MEMORY_KIB` while it hashes."""
+
+
+class ThreadedPasswordHasher:
+    """Hashes in a few threads that do nothing else, so that whoever hashes waits for hashes only.
+
+    The calling thread waits for its result; it may go on to the store without keeping others from hashing.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None, threads: int = THREADS) -> None:
+        self._hasher: PasswordHasher = hasher or Argon2PasswordHasher()
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
+
+    def hash(self, password: str) -> str:
+        return self._threads.submit(self._hasher.hash, password).result()
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        return self._threads.submit(self._hasher.verify, password_hash, password).result()
+
+    def outdated(self, password_hash: str) -> bool:
+        return self._hasher.outdated(password_hash)
 
 
 def is_common(password: str) -> bool:

@@ -1,18 +1,23 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) that this service signs for itself, kept to by RFC 8725."""
+"""Tokens that this service signs for itself: access tokens, which are JSON Web Tokens (RFC 7519) kept to by
+RFC 8725, and refresh tokens.
+"""
 
 import re
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest, digest
 from typing import Annotated
 
 import jwt
 import msgspec
 
-from adapters.security.secrets import SecretUnfit, fit_to_sign
-from domain.ids import OWN_ID, SessionId, UserId
+from adapters.security.secrets import SecretUnfit, fit_to_sign, new_secret
+from domain.ids import OWN_ID, SessionId, UserId, is_id
 from domain.ports import Clock
-from domain.users import TokenRejected
+from domain.sessions import RefreshClaims
+from domain.users import TokenExpired, TokenRejected
 
 ALGORITHM = "HS256"
 """The only one, whatever a token's header says."""
@@ -73,8 +78,11 @@ class JwtAccessTokens:
 
     def read(self, token: str) -> SessionId:
         claims = self._claims(token)
-        if not max(claims.iat, claims.nbf) <= self.clock().timestamp() < claims.exp:
+        now = self.clock().timestamp()
+        if now < max(claims.iat, claims.nbf):
             raise TokenRejected
+        if now >= claims.exp:
+            raise TokenExpired
         return SessionId(claims.sid)
 
     def _claims(self, token: str) -> Claims:
@@ -100,3 +108,38 @@ class JwtAccessTokens:
             return msgspec.convert(said, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise TokenRejected from error
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRefreshTokens:
+    """Refresh tokens `session.end.nonce.signature`: the end in milliseconds since 1970, a nonce of 256 bits,
+    and the HMAC-SHA-256 of what stands before it.
+
+    Before refresh tokens were signed they were `session.nonce`; such a token is read, and proves nothing.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def issue(self, session: SessionId, expires_at: datetime) -> str:
+        unsigned = f"{session}.{(expires_at - EPOCH) // MILLISECOND}.{new_secret()}"
+        return f"{unsigned}.{self._signature(unsigned)}"
+
+    def read(self, token: str) -> RefreshClaims:
+        session, *rest = token.split(".") if len(token) <= LONGEST_TOKEN and token.isascii() else ("",)
+        if not is_id(session) or len(rest) not in {1, 3}:
+            raise TokenRejected
+        unsigned, _, signature = token.rpartition(".")
+        expected = self._signature(unsigned)
+        if len(rest) == 3 and compare_digest(signature, expected):
+            return RefreshClaims(session=SessionId(session), expires_at=EPOCH + int(rest[0]) * MILLISECOND)
+        return RefreshClaims(session=SessionId(session))
+
+    def _signature(self, unsigned: str) -> str:
+        # The prefix keeps what is signed here apart from what is signed as an access token.
+        mac = digest(self.secret, b"refresh token\0" + unsigned.encode(), "sha256")
+        return urlsafe_b64encode(mac).rstrip(b"=").decode()

@@ -198,6 +198,23 @@ MIGRATIONS: tuple[Migration, ...] = (
     DROP INDEX IF EXISTS synclogs_by_start;
     CREATE INDEX IF NOT EXISTS synclogs_in_order ON synclogs (started_at, id);
     """,
+    # The one hash of each session becomes its list of refresh tokens, as session_row writes it.
+    """
+    CREATE TABLE families (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        tokens TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO families
+        SELECT id, user, '[["' || refresh_hash || '", "' || expires_at || '", null]]', created_at, expires_at
+        FROM sessions;
+    DROP TABLE sessions;
+    ALTER TABLE families RENAME TO sessions;
+    CREATE INDEX sessions_by_user ON sessions (user);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
+    """,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

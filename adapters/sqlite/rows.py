@@ -7,12 +7,13 @@ from datetime import date, datetime
 
 from adapters.sqlite.database import SORT_COLUMNS
 from domain.browsing import sort_values
-from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, UserId
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId
 from domain.movies import Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
+from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, Status, SyncRun
-from domain.users import Role, Session, User
+from domain.users import Role, User
 from domain.watchlist import WatchlistItem
 
 Cell = str | int | float | None
@@ -191,13 +192,36 @@ def user_of(row: sqlite3.Row) -> User:
 
 def session_row(session: Session) -> dict[str, Cell]:
     """All columns of a session."""
+    tokens = [
+        (each.hash, moment(each.expires_at), moment(each.used_at) if each.used_at else None)
+        for each in session.tokens
+    ]
     return {
         "id": session.id,
         "user": session.user,
-        "refresh_hash": session.refresh_hash,
+        "tokens": json.dumps(tokens),
         "created_at": moment(session.created_at),
         "expires_at": moment(session.expires_at),
     }
+
+
+def session_of(row: sqlite3.Row) -> Session:
+    """The session that a row holds."""
+    tokens = tuple(
+        RefreshToken(
+            hash=token,
+            expires_at=datetime.fromisoformat(expires_at),
+            used_at=datetime.fromisoformat(used_at) if used_at else None,
+        )
+        for token, expires_at, used_at in json.loads(row["tokens"])
+    )
+    return Session(
+        id=SessionId(row["id"]),
+        user=UserId(row["user"]),
+        tokens=tokens,
+        created_at=datetime.fromisoformat(row["created_at"]),
+        expires_at=datetime.fromisoformat(row["expires_at"]),
+    )
 
 
 def rating_row(rating: Rating) -> dict[str, Cell]:

@@ -4,25 +4,28 @@ import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from adapters.sqlite.database import AT_ONCE, Database, marks
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import withdraw_all
-from adapters.sqlite.rows import insert, moment, session_row, update, user_of, user_row
+from adapters.sqlite.rows import insert, moment, session_of, session_row, update, user_of, user_row
+from domain.emails import folded
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor
+from domain.sessions import Session
 from domain.users import (
     Caller,
     EmailTaken,
     LastAdmin,
-    Session,
     User,
     UsernameTaken,
     UserNotFound,
-    folded,
 )
 
 BY_AGE = Keyset(table="users", index="users_by_age", column="created_at", test="created_at > ''")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class SqliteUserRepository:
                 found |= {user.id: user for user in map(user_of, rows)}
         return found
 
-    def change(self, user: UserId, change: Callable[[User], User]) -> User:
+    def change(
+        self, user: UserId, change: Callable[[User], User], *, keeping: SessionId | None = None
+    ) -> User:
         with self.database.writing() as connection:
             before = _get(connection, user)
             after = change(before)
@@ -67,17 +72,23 @@ class SqliteUserRepository:
             row = user_row(after)
             connection.execute(update("users", row), row)
             if after.disabled:
-                connection.execute("DELETE FROM sessions WHERE user = ?", (user,))
+                _end_sessions(connection, user)
+            elif after.password_hash != before.password_hash:
+                _end_sessions(connection, user, keeping)
         return after
 
-    def remove(self, user: UserId) -> None:
+    def remove(self, user: UserId, *, verified: str | None = None) -> bool:
         with self.database.writing() as connection:
-            _spare_the_last_admin(connection, _get(connection, user), None)
+            stored = _get(connection, user)
+            if verified not in {None, stored.password_hash}:
+                return False
+            _spare_the_last_admin(connection, stored, None)
             withdraw_all(connection, user)
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
-            connection.execute("DELETE FROM sessions WHERE user = ?", (user,))
+            _end_sessions(connection, user)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")
+        return True
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
         place = (after.value, after.id) if after else None
@@ -97,10 +108,16 @@ class SqliteSessionRepository:
 
     database: Database
 
-    def add(self, session: Session) -> None:
+    def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
         row = session_row(session)
         with self.database.writing() as connection:
-            connection.execute(insert("sessions", row), row)
+            admitted = connection.execute(
+                "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ? AND NOT disabled",
+                (renewed or verified, session.user, verified),
+            )
+            if admitted.rowcount:
+                connection.execute(insert("sessions", row), row)
+        return admitted.rowcount > 0
 
     def caller(self, session: SessionId, at: datetime) -> Caller | None:
         with self.database.reading() as connection:
@@ -111,24 +128,25 @@ class SqliteSessionRepository:
             ).fetchone()
         return Caller(user=user_of(row), session=session) if row else None
 
-    def rotate(
-        self, session: SessionId, old_hash: str, new_hash: str, at: datetime, expires_at: datetime
-    ) -> bool:
+    def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
+        with self.database.reading() as connection:
+            if _session(connection, session) is None:
+                return None  # without a turn among the writers
         with self.database.writing() as connection:
-            done = connection.execute(
-                "UPDATE sessions SET refresh_hash = ?, expires_at = ?"
-                " WHERE id = ? AND refresh_hash = ? AND expires_at > ?",
-                (new_hash, moment(expires_at), session, old_hash, moment(at)),
-            )
-        return done.rowcount > 0
+            before = _session(connection, session)
+            if before is None:
+                return None
+            after, answer = change(before)
+            if after is None:
+                connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
+            elif after != before:
+                row = session_row(after)
+                connection.execute(update("sessions", row), row)
+        return answer
 
     def remove(self, session: SessionId) -> None:
         with self.database.writing() as connection:
             connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
-
-    def remove_others(self, user: UserId, but: SessionId | None = None) -> None:
-        with self.database.writing() as connection:
-            connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, but))
 
     def active_users(self, at: datetime) -> int:
         with self.database.reading() as connection:
@@ -148,6 +166,15 @@ def _get(connection: sqlite3.Connection, user: UserId) -> User:
     if row is None:
         raise UserNotFound
     return user_of(row)
+
+
+def _session(connection: sqlite3.Connection, session: SessionId) -> Session | None:
+    row = connection.execute("SELECT * FROM sessions WHERE id = ?", (session,)).fetchone()
+    return session_of(row) if row else None
+
+
+def _end_sessions(connection: sqlite3.Connection, user: UserId, but: SessionId | None = None) -> None:
+    connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, but))
 
 
 def _claim(connection: sqlite3.Connection, user: User) -> None:

@@ -21,13 +21,15 @@ from adapters.testkit.ratings import (
 )
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
 from adapters.testkit.samples import Stores, facts, invented, new_run, noon
+from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
 from adapters.testkit.stores import StoreContract
-from adapters.testkit.users import SessionRepositoryContract, UserRepositoryContract
+from adapters.testkit.users import UserRepositoryContract
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
 __all__ = [
     "ConcurrentRatingsContract",
     "DriftContract",
+    "EndingSessionsContract",
     "GenreRepositoryContract",
     "ListedMoviesContract",
     "LocksContract",

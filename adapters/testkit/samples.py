@@ -24,8 +24,9 @@ from domain.ports import (
     WatchlistRepository,
 )
 from domain.ratings import Rating, Score
+from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, Harvest, SyncRun
-from domain.users import Session, User
+from domain.users import User
 from domain.watchlist import WatchlistItem
 
 WORDS = (
@@ -178,14 +179,19 @@ def signed_in(store: Stores, user: User, **known: Any) -> Session:
         **{
             "id": SessionId(fresh_id()),
             "user": user.id,
-            "refresh_hash": "first",
+            "tokens": (RefreshToken(hash="first", expires_at=known.get("expires_at", noon(4))),),
             "created_at": noon(1),
             "expires_at": noon(4),
             **known,
         }
     )
-    store.sessions.add(session)
+    assert store.sessions.add(session, verified=user.password_hash)
     return session
+
+
+def alive(store: Stores, *sessions: SessionId, day: int = 2) -> list[SessionId]:
+    """Those of the sessions by which somebody calls."""
+    return [session for session in sessions if store.sessions.caller(session, noon(day))]
 
 
 def verdict(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **known: Any) -> Rating:

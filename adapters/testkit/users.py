@@ -1,4 +1,4 @@
-"""What UserRepository and SessionRepository promise."""
+"""What UserRepository promises."""
 
 from functools import partial
 
@@ -7,13 +7,13 @@ import pytest
 from adapters.testkit.samples import (
     Stores,
     account,
+    alive,
     at_once,
     crowd,
     facts,
     fill,
     joined,
     kinds,
-    later,
     noon,
     put,
     signed_in,
@@ -21,13 +21,13 @@ from adapters.testkit.samples import (
     walked,
     wish,
 )
-from domain.ids import MovieId, SessionId, UserId
+from domain.ids import MovieId, UserId
 from domain.ratings import RatingNotFound, RatingOrder, Score, Tally
 from domain.users import Caller, EmailTaken, LastAdmin, Role, User, UsernameTaken, UserNotFound
 from domain.watchlist import ItemNotFound
 
 NOBODY = UserId("0" * 24)
-NO_SESSION = SessionId("0" * 24)
+NEW = "$argon2id$new"
 
 
 class UserRepositoryContract:
@@ -47,8 +47,9 @@ class UserRepositoryContract:
             store.users.get(NOBODY)
         with pytest.raises(UserNotFound):
             store.users.change(NOBODY, _renamed("bob"))
-        with pytest.raises(UserNotFound):
-            store.users.remove(NOBODY)
+        for verified in (None, "$hash"):
+            with pytest.raises(UserNotFound):
+                store.users.remove(NOBODY, verified=verified)
 
     def test_an_address_is_taken_in_any_case(self, store: Stores) -> None:
         joined(store, email="Ann@Example.com")
@@ -89,7 +90,7 @@ class UserRepositoryContract:
 
     def test_a_changed_account_is_stored_and_returned(self, store: Stores) -> None:
         ann = joined(store)
-        changed = ann.told(noon(2), username="Anna", email="anna@example.com", password_hash="$new")  # noqa: S106
+        changed = ann.told(noon(2), username="Anna", email="anna@example.com", password_hash=NEW)
         assert store.users.change(ann.id, lambda _: changed) == changed
         assert store.users.get(ann.id) == changed
 
@@ -148,8 +149,38 @@ class UserRepositoryContract:
         store.users.change(ann.id, lambda user: user.told(noon(2), disabled=True))
         store.users.change(ann.id, lambda user: user.told(noon(2), disabled=False))
         assert store.sessions.caller(mine.id, noon(2)) is None
-        assert not store.sessions.rotate(more.id, "first", "second", noon(2), noon(5))
+        assert store.sessions.caller(more.id, noon(2)) is None
         assert store.sessions.caller(other.id, noon(2)) == Caller(user=bob, session=other.id)
+
+    def test_a_new_password_ends_all_sessions_but_one_that_is_kept(self, store: Stores) -> None:
+        ann, bob = joined(store), joined(store, "bob")
+        mine, more, others = signed_in(store, ann), signed_in(store, ann), signed_in(store, bob)
+        changed = store.users.change(ann.id, _with_password(NEW), keeping=mine.id)
+        assert store.users.get(ann.id) == changed
+        assert alive(store, mine.id, more.id, others.id) == [mine.id, others.id]
+        store.users.change(ann.id, _with_password("$newer"))
+        assert alive(store, mine.id, more.id, others.id) == [others.id]
+
+    def test_one_cannot_keep_the_session_of_another_by_naming_it(self, store: Stores) -> None:
+        ann, bob = joined(store), joined(store, "bob")
+        mine, others = signed_in(store, ann), signed_in(store, bob)
+        store.users.change(ann.id, _with_password(NEW), keeping=others.id)
+        assert alive(store, mine.id, others.id) == [others.id]
+
+    def test_who_is_disabled_keeps_no_session_by_naming_it(self, store: Stores) -> None:
+        ann = joined(store)
+        mine = signed_in(store, ann)
+        store.users.change(
+            ann.id, lambda user: user.told(noon(2), password_hash=NEW, disabled=True), keeping=mine.id
+        )
+        store.users.change(ann.id, lambda user: user.told(noon(2), disabled=False))
+        assert alive(store, mine.id) == []
+
+    def test_the_same_password_hash_again_ends_no_session(self, store: Stores) -> None:
+        ann = joined(store)
+        mine, more = signed_in(store, ann), signed_in(store, ann)
+        store.users.change(ann.id, _with_password(ann.password_hash))
+        assert alive(store, mine.id, more.id) == [mine.id, more.id]
 
     def test_another_change_ends_no_session(self, store: Stores) -> None:
         ann = joined(store)
@@ -213,7 +244,7 @@ class UserRepositoryContract:
         store.users.remove(ann.id)
         assert store.users.by_email(ann.email) is None
         assert store.sessions.caller(session.id, noon(2)) is None
-        assert not store.sessions.rotate(session.id, "first", "second", noon(2), noon(5))
+        assert store.sessions.change(session.id, lambda session: (session, "found")) is None
         with pytest.raises(RatingNotFound):
             store.ratings.get(ratings[0].id)
         with pytest.raises(ItemNotFound):
@@ -223,6 +254,20 @@ class UserRepositoryContract:
         assert all(movie.tally == Tally() for movie in store.movies.by_ids(movies))
         assert store.ratings.drifts() == []
         assert store.users.page(10) == [bob]
+
+    def test_an_account_goes_only_by_the_password_that_was_verified(self, store: Stores) -> None:
+        ann = joined(store)
+        session = signed_in(store, ann)
+        assert store.users.remove(ann.id, verified="$older") is False
+        assert store.users.get(ann.id) == ann
+        assert alive(store, session.id) == [session.id]
+        assert store.users.remove(ann.id, verified=ann.password_hash) is True
+        assert store.users.by_email(ann.email) is None
+
+    def test_an_account_goes_without_any_password_where_none_is_asked_for(self, store: Stores) -> None:
+        ann = joined(store)
+        assert store.users.remove(ann.id) is True
+        assert store.users.count() == 0
 
     def test_the_scores_and_the_lists_of_others_stay(self, store: Stores) -> None:
         ann, bob = joined(store), joined(store, "bob")
@@ -294,120 +339,8 @@ class UserRepositoryContract:
         assert store.users.count() == 1
 
 
-class SessionRepositoryContract:
-    """Signed-in clients."""
-
-    def test_a_session_tells_who_calls(self, store: Stores) -> None:
-        ann, bob = joined(store, role=Role.ADMIN), joined(store, "bob")
-        for user in (ann, bob):
-            session = signed_in(store, user)
-            assert store.sessions.caller(session.id, noon(2)) == Caller(user=user, session=session.id)
-
-    def test_nobody_calls_by_a_session_that_there_is_not(self, store: Stores) -> None:
-        signed_in(store, joined(store))
-        assert store.sessions.caller(NO_SESSION, noon(2)) is None
-
-    def test_a_session_lasts_to_its_end(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        assert store.sessions.caller(session.id, noon(4) - later(0.001))
-        assert store.sessions.caller(session.id, noon(4)) is None
-
-    def test_a_session_begun_by_a_disabled_user_admits_nobody(self, store: Stores) -> None:
-        session = signed_in(store, joined(store, disabled=True))
-        assert store.sessions.caller(session.id, noon(2)) is None
-
-    def test_a_session_without_its_user_admits_nobody(self, store: Stores) -> None:
-        ann = joined(store)
-        store.users.remove(ann.id)
-        session = signed_in(store, ann)
-        assert store.sessions.caller(session.id, noon(2)) is None
-
-    def test_the_caller_is_the_account_as_it_is_now(self, store: Stores) -> None:
-        ann = joined(store)
-        session = signed_in(store, ann)
-        changed = store.users.change(ann.id, lambda user: user.told(noon(2), role=Role.ADMIN))
-        assert store.sessions.caller(session.id, noon(2)) == Caller(user=changed, session=session.id)
-
-    def test_a_refresh_hash_works_once(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        assert store.sessions.rotate(session.id, "first", "second", noon(2), noon(6))
-        assert not store.sessions.rotate(session.id, "first", "third", noon(2), noon(9))
-        assert store.sessions.rotate(session.id, "second", "third", noon(5), noon(7))
-
-    def test_a_rotation_moves_the_end(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        store.sessions.rotate(session.id, "first", "second", noon(2), noon(6))
-        assert store.sessions.caller(session.id, noon(6) - later(0.001))
-        assert store.sessions.caller(session.id, noon(6)) is None
-
-    def test_a_wrong_hash_changes_nothing(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        assert not store.sessions.rotate(session.id, "wrong", "second", noon(2), noon(9))
-        assert store.sessions.caller(session.id, noon(4)) is None
-        assert not store.sessions.rotate(session.id, "second", "third", noon(2), noon(9))
-        assert store.sessions.rotate(session.id, "first", "second", noon(2), noon(9))
-
-    def test_an_expired_or_unknown_session_is_not_rotated(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        assert not store.sessions.rotate(session.id, "first", "second", noon(4), noon(9))
-        assert not store.sessions.rotate(NO_SESSION, "first", "second", noon(2), noon(9))
-        assert store.sessions.caller(NO_SESSION, noon(2)) is None
-        assert store.sessions.rotate(session.id, "first", "second", noon(2), noon(9))
-
-    def test_other_sessions_are_not_rotated(self, store: Stores) -> None:
-        ann = joined(store)
-        one, other = signed_in(store, ann), signed_in(store, ann)
-        assert store.sessions.rotate(one.id, "first", "second", noon(2), noon(9))
-        assert store.sessions.rotate(other.id, "first", "second", noon(2), noon(9))
-
-    def test_of_several_rotations_at_once_one_succeeds(self, store: Stores) -> None:
-        session = signed_in(store, joined(store))
-        answers = at_once([
-            partial(store.sessions.rotate, session.id, "first", f"hash{number}", noon(2), noon(5))
-            for number in range(8)
-        ])  # fmt: skip
-        assert sorted(answers) == [False] * 7 + [True]
-        won = answers.index(True)
-        assert store.sessions.rotate(session.id, f"hash{won}", "last", noon(2), noon(5))
-
-    def test_a_session_ends_once_for_all(self, store: Stores) -> None:
-        ann = joined(store)
-        session, other = signed_in(store, ann), signed_in(store, ann)
-        store.sessions.remove(session.id)
-        store.sessions.remove(session.id)
-        assert store.sessions.caller(session.id, noon(2)) is None
-        assert not store.sessions.rotate(session.id, "first", "second", noon(2), noon(5))
-        assert store.sessions.caller(other.id, noon(2))
-
-    def test_the_other_sessions_of_a_user_end(self, store: Stores) -> None:
-        ann, bob = joined(store), joined(store, "bob")
-        mine, more, others = signed_in(store, ann), signed_in(store, ann), signed_in(store, bob)
-        store.sessions.remove_others(ann.id, but=mine.id)
-        assert _alive(store, mine.id, more.id, others.id) == [mine.id, others.id]
-        store.sessions.remove_others(ann.id)
-        assert _alive(store, mine.id, more.id, others.id) == [others.id]
-
-    def test_one_cannot_keep_the_session_of_another_by_naming_it(self, store: Stores) -> None:
-        ann, bob = joined(store), joined(store, "bob")
-        mine, others = signed_in(store, ann), signed_in(store, bob)
-        store.sessions.remove_others(ann.id, but=others.id)
-        assert _alive(store, mine.id, others.id) == [others.id]
-
-    def test_expired_sessions_are_cleared_away(self, store: Stores) -> None:
-        ann = joined(store)
-        ends = (2, 3, 3, 4)
-        sessions = [signed_in(store, ann, expires_at=noon(day)) for day in ends]
-        assert store.sessions.remove_expired(noon(1)) == 0
-        assert store.sessions.remove_expired(noon(3)) == 3
-        assert store.sessions.remove_expired(noon(3)) == 0
-        assert _alive(store, *(session.id for session in sessions), day=1) == [sessions[3].id]
-
-    def test_a_user_is_active_once_as_long_as_any_session_lives(self, store: Stores) -> None:
-        ann, bob = joined(store), joined(store, "bob")
-        assert store.sessions.active_users(noon(1)) == 0
-        for user, day in ((ann, 2), (ann, 4), (bob, 3)):
-            signed_in(store, user, expires_at=noon(day))
-        assert [store.sessions.active_users(noon(day)) for day in (1, 2, 3, 4)] == [2, 2, 1, 0]
+def _with_password(password_hash: str) -> "partial[User]":
+    return partial(User.told, at=noon(2), password_hash=password_hash)
 
 
 def _renamed(username: str) -> "partial[User]":
@@ -421,7 +354,3 @@ def _demoted(user: User) -> User:
 def _rate_all(store: Stores, user: UserId, movies: list[MovieId]) -> None:
     for movie in movies:
         store.ratings.add(verdict(user, movie, 9))
-
-
-def _alive(store: Stores, *sessions: SessionId, day: int = 2) -> list[SessionId]:
-    return [session for session in sessions if store.sessions.caller(session, noon(day))]

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from domain.ids import ItemId, MovieId, RatingId, SessionId, UserId
 from domain.pagination import Cursor
 from domain.ratings import Drift, Rating, RatingOrder, Tally
-from domain.users import Caller, Session, User
+from domain.sessions import RefreshClaims, Session
+from domain.users import Caller, User
 from domain.watchlist import WatchlistItem
+
+T = TypeVar("T")
 
 
 class UserRepository(Protocol):
@@ -30,20 +33,23 @@ class UserRepository(Protocol):
         """Those of the accounts with these ids that exist."""
         ...
 
-    def change(self, user: UserId, change: Callable[[User], User]) -> User:
+    def change(
+        self, user: UserId, change: Callable[[User], User], *, keeping: SessionId | None = None
+    ) -> User:
         """Apply a change to an account as it is stored, and store the result; return it.
 
         What the function sees is what is replaced: no change of another is lost. It may be called more than
-        once. A user who is disabled by it loses all sessions in the same step. Raises UserNotFound,
-        EmailTaken, UsernameTaken; LastAdmin if nobody would be left who runs the place
-        (`User.runs_the_place`) though somebody did before.
+        once. In the same step, if the result is disabled, all sessions of the user end; if its password hash
+        is another than before, all but `keeping`. Raises UserNotFound, EmailTaken, UsernameTaken; LastAdmin
+        if nobody would be left who runs the place (`User.runs_the_place`) though somebody did before.
         """
         ...
 
-    def remove(self, user: UserId) -> None:
+    def remove(self, user: UserId, *, verified: str | None = None) -> bool:
         """Delete an account with its ratings, watchlist and sessions, all or nothing.
 
-        The tallies of the rated movies lose its scores in the same step. Raises UserNotFound, LastAdmin.
+        The tallies of the rated movies lose its scores in the same step. False, deleting nothing, if
+        `verified` is given and is not the password hash that is stored. Raises UserNotFound, LastAdmin.
         """
         ...
 
@@ -61,8 +67,13 @@ class UserRepository(Protocol):
 class SessionRepository(Protocol):
     """Signed-in clients."""
 
-    def add(self, session: Session) -> None:
-        """Store a new session."""
+    def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
+        """Store a new session of a user whose password was verified against the hash `verified`.
+
+        In the same step, `renewed` takes the place of that hash if it is given. False, storing nothing, if
+        the hash that is stored is another by now, or the user is disabled or does not exist: a login never
+        outlives what ended all sessions while it was verified.
+        """
         ...
 
     def caller(self, session: SessionId, at: datetime) -> Caller | None:
@@ -71,22 +82,17 @@ class SessionRepository(Protocol):
         """
         ...
 
-    def rotate(
-        self, session: SessionId, old_hash: str, new_hash: str, at: datetime, expires_at: datetime
-    ) -> bool:
-        """Replace the hash of the refresh token and the end of the session, if `old_hash` is the present one.
+    def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
+        """Store what a function makes of a session as it is stored, or end it for None; return what the
+        function says besides. None if there is no such session.
 
-        False, changing nothing, if it is not, or the session does not exist, or has expired at that time. Of
-        several at once with one hash, one succeeds.
+        What the function sees is what is replaced: of several at once, each sees what the one before it
+        stored. It may be called more than once. An unchanged session is not written.
         """
         ...
 
     def remove(self, session: SessionId) -> None:
         """End a session; nothing happens if it has ended."""
-        ...
-
-    def remove_others(self, user: UserId, but: SessionId | None = None) -> None:
-        """End all sessions of a user, but one if that is given."""
         ...
 
     def active_users(self, at: datetime) -> int:
@@ -269,10 +275,26 @@ class AccessTokens(Protocol):
         ...
 
     def read(self, token: str) -> SessionId:
-        """The session of a token that is ours, sound and not expired. Raises TokenRejected."""
+        """The session of a token that is ours and sound. Raises TokenExpired from the very moment that its
+        time is over, TokenRejected for whatever is no token of ours.
+        """
         ...
 
     @property
     def lasts(self) -> timedelta:
         """How long a token holds."""
+        ...
+
+
+class RefreshTokens(Protocol):
+    """Texts that nobody can guess, each of which names a session and proves that we issued it."""
+
+    def issue(self, session: SessionId, expires_at: datetime) -> str:
+        """A fresh token."""
+        ...
+
+    def read(self, token: str) -> RefreshClaims:
+        """What a token says; nothing is proven if it was issued by an earlier version or under another
+        secret, or is made up. Raises TokenRejected for what has no form of a token.
+        """
         ...

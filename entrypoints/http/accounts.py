@@ -1,6 +1,9 @@
 """The calls by which somebody gets an account, proves to have one, changes it and leaves."""
 
+from functools import partial
+
 from litestar import delete, get, patch, post
+from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 
 from application.accounts import (
@@ -18,7 +21,7 @@ from entrypoints.http.answers import UNKEPT, Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import GoodbyeIn, LoginIn, PasswordIn, ProfileIn, RefreshIn, RegisterIn
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
-from entrypoints.http.hashing import Hashing
+from entrypoints.http.hashing import BoundedThreads
 from entrypoints.http.limiting import Limiting
 from entrypoints.http.people import ExportOut, SignedInOut, UserOut, export_out, signed_in_out, user_out
 from entrypoints.http.queries import known
@@ -59,7 +62,7 @@ CHANGING = Call(
     answer=UserOut,
     access=Access.USERS,
     body=ProfileIn,
-    refusals=(409,),
+    refusals=(403, 409),
 )
 RELOCKING = Call(
     operation_id="changePassword",
@@ -91,7 +94,7 @@ async def post_register(
     request: HttpRequest,
     body: RawBody,
     register: Given[Register],
-    hashing: Given[Hashing],
+    hashing: Given[BoundedThreads],
     limiting: Given[Limiting],
 ) -> Answer:
     """Create an account and log in to it."""
@@ -106,7 +109,7 @@ async def post_login(
     request: HttpRequest,
     body: RawBody,
     log_in: Given[LogIn],
-    hashing: Given[Hashing],
+    hashing: Given[BoundedThreads],
     limiting: Given[Limiting],
 ) -> Answer:
     """Begin a session. The error is the same for a wrong password and for an account that does not exist."""
@@ -120,7 +123,9 @@ async def post_login(
 def post_refresh(request: HttpRequest, body: RawBody, refresh: Given[Refresh]) -> Answer:
     """Continue a session: exchange the refresh token for a new access token and a new refresh token.
 
-    Each refresh token works once. If one is used again later, it may have been stolen, and the session ends.
+    Each refresh token works once. Presented again within the grace period, as by a second tab or after a lost
+    answer, it gives another pair of the same session. After that it must have been stolen, and the session
+    ends.
     """
     given = sent(RefreshIn, request, body)
     return json_answer(signed_in_out(refresh(refresh_token=given.refresh_token)), cache=UNKEPT)
@@ -141,14 +146,25 @@ def get_me(request: HttpRequest, caller: Given[Caller]) -> Answer:
     return json_answer(user_out(caller.user))
 
 
-@patch("/auth/me", sync_to_thread=True, opt=described(CHANGING))
-def patch_me(
-    request: HttpRequest, body: RawBody, caller: Given[Caller], change_profile: Given[ChangeProfile]
+@patch("/auth/me", opt=described(CHANGING))
+async def patch_me(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Given[Caller],
+    change_profile: Given[ChangeProfile],
+    hashing: Given[BoundedThreads],
+    limiting: Given[Limiting],
 ) -> Answer:
-    """Change your username or e-mail address. Fields that are left out stay as they are."""
+    """Change your username or e-mail address. Fields that are left out stay as they are. A new e-mail address
+    needs the current password.
+    """
     given = sent(ProfileIn, request, body)
-    user = change_profile(caller=caller, username=known(given.username), email=known(given.email))
-    return json_answer(user_out(user))
+    change = partial(change_profile, caller=caller, username=known(given.username), email=known(given.email))
+    password = known(given.current_password)
+    if password is None:
+        return json_answer(user_out(await sync_to_thread(change)))
+    await limiting.attempt(request, caller.user.email)
+    return json_answer(user_out(await hashing(change, password=password)))
 
 
 @post("/auth/password", opt=described(RELOCKING))
@@ -157,10 +173,12 @@ async def post_password(
     body: RawBody,
     caller: Given[Caller],
     change_password: Given[ChangePassword],
-    hashing: Given[Hashing],
+    hashing: Given[BoundedThreads],
+    limiting: Given[Limiting],
 ) -> Answer:
     """Change your password. All your other sessions end."""
     given = sent(PasswordIn, request, body)
+    await limiting.attempt(request, caller.user.email)
     await hashing(change_password, caller=caller, current=given.current_password, new=given.new_password)
     return done()
 
@@ -171,11 +189,13 @@ async def delete_me(
     body: RawBody,
     caller: Given[Caller],
     delete_account: Given[DeleteAccount],
-    hashing: Given[Hashing],
+    deleting: Given[BoundedThreads],
+    limiting: Given[Limiting],
 ) -> Answer:
     """Delete your account with its ratings, its watchlist and its sessions. This cannot be undone."""
     given = sent(GoodbyeIn, request, body)
-    await hashing(delete_account, caller=caller, password=given.password)
+    await limiting.attempt(request, caller.user.email)
+    await deleting(delete_account, caller=caller, password=given.password)
     return done()
 
 

@@ -61,7 +61,7 @@ from entrypoints.http.docs import get_asset, get_docs, get_openapi, get_root
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import error_answer
 from entrypoints.http.genres import get_genre_by_id, get_genre_movies, get_genres
-from entrypoints.http.hashing import Hashing
+from entrypoints.http.hashing import account_threads, deletion_threads
 from entrypoints.http.health import (
     LIVE,
     get_health,
@@ -209,7 +209,13 @@ def create_app(
     """The application, ready for an ASGI server; `presence` is what its event loop is at work within."""
     public = settings.catalogue_is_public
     limiting = Limiting(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
-    more = {"caching": Caching(cache), "limiting": limiting, "hashing": Hashing(), "version": version}
+    more = {
+        "caching": Caching(cache),
+        "limiting": limiting,
+        "hashing": account_threads(),
+        "deleting": deletion_threads(),
+        "version": version,
+    }
     catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})
     others = Router(
         API, route_handlers=[*ACCOUNTS, *RATINGS, *WATCHLIST, *SYNCS, *OPERATIONS, *DOCUMENTATION]

@@ -6,16 +6,17 @@ both read them here. Rules that JSON Schema cannot state are the domain's own (`
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from domain import users
+from domain import emails, users
+from domain.emails import LONGEST_EMAIL
 from domain.ids import MovieRef, movie_ref
 from domain.movies import MovieNotFound
 from domain.ratings import Score, ScoreOutOfRange
 from domain.texts import KEPT, LONGEST_TEXT, Kept, written
-from domain.users import LONGEST_EMAIL, LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
+from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
 from entrypoints.checking import rule
 from entrypoints.http.queries import known
 from entrypoints.http.reading import Body, Change
@@ -42,7 +43,7 @@ Email = Annotated[
     str,
     rule(
         "must be text",
-        fits=users.email,
+        fits=emails.email,
         description="An address that no other account has, in any case.",
         examples=["trinity@example.com"],
         extra_json_schema={"format": "email", "maxLength": LONGEST_EMAIL},
@@ -79,7 +80,7 @@ RefreshToken = Annotated[
     rule(
         "must be text",
         description="From the last login or refresh. It works once.",
-        examples=["8e7b1c04d9b44b6f9a2d3c51.Zk3v0cXb5J1nQe8y"],
+        examples=["8e7b1c04d9b44b6f9a2d3c51.1798761600000.Zk3v0cXb5J1nQe8y.q1hVw0z3"],
     ),
 ]
 MovieName = Annotated[
@@ -163,10 +164,13 @@ class RefreshIn(Body, frozen=True, kw_only=True):
 
 
 class ProfileIn(Change, frozen=True, kw_only=True):
-    """The fields of your account to change; at least one."""
+    """The fields of your account to change; at least one. A new e-mail address needs the current password."""
 
     username: Username | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    current_password: KnownPassword | UnsetType = UNSET
+
+    unchanging: ClassVar[frozenset[str]] = frozenset({"current_password"})
 
 
 class PasswordIn(Body, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ CHALLENGE_ANEW = ((b"www-authenticate", b'Bearer realm="matinee", error="invalid
 
 FRAMEWORK = {
     400: ("malformed_request", "The request cannot be understood"),
-    401: ("unauthenticated", "A valid token is needed"),
+    401: ("token_rejected", "A valid token is needed"),
     403: ("forbidden", "This is not yours to do"),
     404: ("not_found", "There is nothing here; the API is documented at /api/v1/docs"),
     405: ("method_not_allowed", "This cannot be done here; the Allow header tells what can"),

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
 
-from domain.users import User, folded
+from domain.emails import composed, folded
+from domain.users import User
 from entrypoints.http.answers import Header
 from entrypoints.http.errors import TooManyRequests
 
@@ -25,7 +26,7 @@ class Counter(Protocol):
 
 
 class Limiting:
-    """Counts each request once; the tighter rate counts logins and registrations besides."""
+    """Counts each request once; the tighter rate counts registrations and whatever checks a password, too."""
 
     def __init__(self, counter: Counter, *, rate: str, auth_rate: str) -> None:
         self._counter = counter
@@ -37,11 +38,12 @@ class Limiting:
         await self._count(connection, self._rate, f"user:{user.id}" if user else address(connection))
 
     async def attempt(self, connection: Connection, email: str) -> None:
-        """Count an attempt to sign in or up: of its address, and for its account, wherever it comes from.
+        """Count a call that checks a password or makes an account: for its address, and for the account of
+        that e-mail address, wherever it comes from.
 
         Raises TooManyRequests.
         """
-        account = blake2b(folded(email.strip()).encode(), digest_size=12).hexdigest()
+        account = blake2b(folded(composed(email)).encode(), digest_size=12).hexdigest()
         await self._count(connection, self._auth_rate, f"auth:{address(connection)}")
         await self._count(connection, self._auth_rate, f"auth:account:{account}")
 

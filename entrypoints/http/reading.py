@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -30,11 +30,15 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Change(Body, frozen=True, kw_only=True):
-    """What is to be changed of a thing: at least one of its fields. What is UNSET stays as it is."""
+    """What is to be changed of a thing: at least one of its fields, but for those that are `unchanging`,
+    which only go along. What is UNSET stays as it is.
+    """
+
+    unchanging: ClassVar[frozenset[str]] = frozenset()
 
     def conflicts(self) -> list[str]:
         """A change of nothing is a slip."""
-        names = self.__struct_fields__
+        names = [name for name in self.__struct_fields__ if name not in self.unchanging]
         changing = any(getattr(self, name) is not UNSET for name in names)
         return [] if changing else [f"the body must change something: {' or '.join(names)}"]
 

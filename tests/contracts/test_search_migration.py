@@ -40,18 +40,19 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sqlite(file: Path) -> Iterator[SqliteStore]:
+def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
     """A store as the version before left it."""
     store = SqliteStore(path=file, clock=noon)
-    store.prepare()
+    earlier = sqlite_database.MIGRATIONS[: sqlite_database.MIGRATIONS.index(rewrite_terms)]
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_database, "MIGRATIONS", earlier)
+        store.prepare()
     fill(store, list(MOVIES))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM movie_terms")
         connection.executemany(
             "INSERT INTO movie_terms VALUES (?, -7.0, 1)", [(term,) for term in EARLIER_TERMS]
         )
-        version = sqlite_database.MIGRATIONS.index(rewrite_terms)
-        connection.execute(f"PRAGMA user_version = {version}")
     yield store
     store.close()
 

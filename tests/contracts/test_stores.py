@@ -1,18 +1,23 @@
 """The contract suites on both stores, and on any real MongoDB that MATINEE_TEST_MONGODB_URI names."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.collection import Collection
 
-from adapters.mongo.documents import tally_document
+from adapters.mongo.documents import session_document, tally_document
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.ratings import set_tally
+from adapters.sqlite.rows import insert, session_row
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
     ConcurrentRatingsContract,
     DriftContract,
+    EndingSessionsContract,
     GenreRepositoryContract,
     ListedMoviesContract,
     LocksContract,
@@ -29,8 +34,11 @@ from adapters.testkit import (
 )
 from adapters.testkit.locks import SetClock
 from adapters.testkit.ratings import Skew
+from adapters.testkit.sessions import Jam, Plant
+from domain.errors import StorageUnavailable
 from domain.ids import MovieId
 from domain.ratings import Tally
+from domain.sessions import Session
 
 
 class Contracts(
@@ -42,6 +50,7 @@ class Contracts(
     LocksContract,
     UserRepositoryContract,
     SessionRepositoryContract,
+    EndingSessionsContract,
     RatingRepositoryContract,
     RatedMoviesContract,
     ConcurrentRatingsContract,
@@ -72,6 +81,33 @@ def skewed_in(store: SqliteStore) -> Skew:
     return skew
 
 
+def planted_in(store: SqliteStore) -> Plant:
+    """Stores sessions past the repository."""
+
+    def plant(session: Session) -> None:
+        row = session_row(session)
+        with store.database.writing() as connection:
+            connection.execute(insert("sessions", row), row)
+
+    return plant
+
+
+def jammed(store: SqliteStore) -> Jam:
+    """Has a trigger refuse to delete sessions."""
+
+    @contextmanager
+    def jam() -> Iterator[None]:
+        with store.database.writing() as connection:
+            connection.execute(
+                "CREATE TRIGGER jam BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'jammed'); END"
+            )
+        yield
+        with store.database.writing() as connection:
+            connection.execute("DROP TRIGGER jam")
+
+    return jam
+
+
 class TestSqliteFile(Contracts):
     @pytest.fixture
     def store(self, tmp_path: Path, clock: SetClock) -> Iterator[SqliteStore]:
@@ -83,6 +119,14 @@ class TestSqliteFile(Contracts):
     @pytest.fixture
     def skew(self, store: SqliteStore) -> Skew:
         return skewed_in(store)
+
+    @pytest.fixture
+    def plant(self, store: SqliteStore) -> Plant:
+        return planted_in(store)
+
+    @pytest.fixture
+    def jam(self, store: SqliteStore) -> Jam:
+        return jammed(store)
 
 
 class TestSqliteInMemory(Contracts):
@@ -96,6 +140,14 @@ class TestSqliteInMemory(Contracts):
     @pytest.fixture
     def skew(self, store: SqliteStore) -> Skew:
         return skewed_in(store)
+
+    @pytest.fixture
+    def plant(self, store: SqliteStore) -> Plant:
+        return planted_in(store)
+
+    @pytest.fixture
+    def jam(self, store: SqliteStore) -> Jam:
+        return jammed(store)
 
 
 class TestMongo(Contracts):
@@ -113,3 +165,29 @@ class TestMongo(Contracts):
                 database.movies.update_one({"_id": ObjectId(movie)}, {"$set": tally_document(tally)})
 
         return skew
+
+    @pytest.fixture
+    def plant(self, store: MongoStore) -> Plant:
+        def plant(session: Session) -> None:
+            with store.database.using() as database:
+                database.sessions.insert_one(session_document(session))
+
+        return plant
+
+    @pytest.fixture
+    def jam(self, monkeypatch: pytest.MonkeyPatch) -> Jam:
+        @contextmanager
+        def jam() -> Iterator[None]:
+            delete_many = Collection.delete_many
+
+            def refuse(collection: Collection[Any], *args: Any, **more: Any) -> Any:
+                if collection.name == "sessions":
+                    reason = "jammed"
+                    raise StorageUnavailable(reason)
+                return delete_many(collection, *args, **more)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Collection, "delete_many", refuse)
+                yield
+
+        return jam

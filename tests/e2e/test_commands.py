@@ -14,6 +14,7 @@ from tests.e2e.commands import matinee, serving
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 ROOT = Path(__file__).parents[2]
+SECRET = "a secret of more than thirty-two bytes for tests"
 
 
 def test_a_first_start_shows_the_demo_catalogue_and_a_second_the_same_data(tmp_path: Path) -> None:
@@ -35,7 +36,7 @@ def test_without_a_public_catalogue_the_start_tells_how_to_read(tmp_path: Path) 
     with serving(tmp_path) as server:
         assert "PUBLIC_CATALOGUE=true" in server.told
         refused = server.client.get("/movies")
-        assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+        assert (refused.status_code, refused.json()["code"]) == (401, "token_rejected")
         assert server.stop(signal.SIGTERM) == 0
 
 
@@ -86,7 +87,7 @@ def test_syncs_end_with_a_table_and_an_exit_code(tmp_path: Path) -> None:
         ),
         (
             ["sync", "genres"],
-            {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "s" * 32},
+            {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": SECRET},
             1,
             "storage is not available",
         ),

@@ -3,22 +3,25 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import Event
+from datetime import timedelta
+from threading import Event, Semaphore
 from typing import Any
 
 import msgspec
 import pytest
 from dependency_injector import providers
 
+from adapters.security.passwords import ThreadedPasswordHasher
 from adapters.sqlite.store import SqliteStore
 from domain.ids import SessionId, UserId
 from domain.users import Role
 from entrypoints.http import app as http_app
 from entrypoints.http.app import openapi
-from entrypoints.http.hashing import Hashing
+from entrypoints.http.hashing import DELETIONS, BoundedThreads
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
+    THE_MATRIX,
     Client,
     Reply,
     Somebody,
@@ -135,21 +138,69 @@ def test_a_failed_login_does_not_tell_whether_there_is_such_an_account(client: C
     }
 
 
-def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(client: Client) -> None:
+def refresh(client: Client, refresh_token: str) -> Any:
+    return client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
+
+
+def test_a_refresh_token_works_again_for_a_while_and_gives_another_pair_of_the_same_family(
+    client: Client,
+) -> None:
     neo = joined(client)
-    first = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token})
-    newer = signed_in(client, first.json())
+    first, second = (refresh(client, neo.refresh_token) for _ in "ab")
+    tabs = [signed_in(client, answer.json()) for answer in (first, second)]
 
-    assert first.status_code == 200
-    assert newer.refresh_token != neo.refresh_token
-    assert newer("GET", "/auth/me").json() == neo.user
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.headers["cache-control"] == "no-store"
+    assert len({neo.refresh_token, *(tab.refresh_token for tab in tabs)}) == 3
+    for tab in tabs:
+        assert tab("GET", "/auth/me").json() == neo.user
+        assert refresh(client, tab.refresh_token).status_code == 200
 
-    stolen = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token})
-    last = client.post("/api/v1/auth/refresh", json={"refresh_token": newer.refresh_token})
+    assert tabs[0]("POST", "/auth/logout").status_code == 204
+    for tab in (neo, *tabs):
+        assert tab("GET", "/auth/me").json()["code"] == "token_revoked"
+        assert refresh(client, tab.refresh_token).json()["code"] == "token_revoked"
 
-    assert (stolen.status_code, stolen.json()["code"]) == (401, "token_rejected")
-    assert last.status_code == 401
-    assert newer("GET", "/auth/me").status_code == 401
+
+def test_without_a_grace_period_a_second_use_ends_the_whole_family() -> None:
+    with place(refresh_grace="0s") as (client, _):
+        neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
+        newer = signed_in(client, refresh(client, neo.refresh_token).json())
+        stolen = refresh(client, neo.refresh_token)
+
+        assert (stolen.status_code, stolen.json()["code"]) == (401, "token_revoked")
+        assert 'error="invalid_token"' in stolen.headers["www-authenticate"]
+        assert refresh(client, newer.refresh_token).json()["code"] == "token_revoked"
+        assert newer("GET", "/auth/me").json()["code"] == "token_revoked"
+        assert elsewhere("GET", "/auth/me").status_code == 200
+
+
+def test_the_code_of_a_refusal_tells_what_became_of_a_token(here: tuple[Client, SqliteStore]) -> None:
+    client, store = here
+    neo = joined(client)
+    session = neo.refresh_token.partition(".")[0]
+    past = container_over(store, Settings())
+    past.clock.override(providers.Object(lambda: now() - timedelta(days=40)))
+    expired = past.tokens().issue(UserId(neo.user["id"]), SessionId(session))
+    stale = past.refresh_tokens().issue(SessionId(session), now())
+    ended = past.refresh_tokens().issue(SessionId("0" * 24), now() + timedelta(days=1))
+    access = {expired: "token_expired", neo.access_token[:-1]: "token_rejected", "x": "token_rejected"}
+    refreshing = {
+        stale: "token_expired",
+        ended: "token_revoked",
+        f"{session}.garbage": "token_rejected",
+        neo.refresh_token[:-1]: "token_rejected",
+    }
+    for token, code in access.items():
+        answer = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+        assert answer.headers["www-authenticate"] == 'Bearer realm="matinee", error="invalid_token"'
+    for token, code in refreshing.items():
+        answer = refresh(client, token)
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+        assert answer.headers["www-authenticate"] == 'Bearer realm="matinee", error="invalid_token"'
+    assert neo("GET", "/auth/me").status_code == 200
+    assert refresh(client, neo.refresh_token).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["", "x", ".", "a" * 24 + ".x", "ä.ö", "x" * 9000])
@@ -164,11 +215,8 @@ def test_after_a_logout_no_token_of_the_session_works(client: Client) -> None:
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert "content-length" not in answer.headers
-    assert elsewhere("GET", "/auth/me").json()["code"] == "token_rejected"
-    assert (
-        client.post("/api/v1/auth/refresh", json={"refresh_token": elsewhere.refresh_token}).status_code
-        == 401
-    )
+    assert elsewhere("GET", "/auth/me").json()["code"] == "token_revoked"
+    assert refresh(client, elsewhere.refresh_token).json()["code"] == "token_revoked"
     assert neo("GET", "/auth/me").status_code == 200
 
 
@@ -181,8 +229,13 @@ def test_a_profile_changes_in_what_is_given(client: Client) -> None:
     assert changed.status_code == 200
     assert changed.json() == neo.user | {"username": "TheOne"}
     assert neo("GET", "/auth/me").json() == changed.json()
-    assert neo("PATCH", "/auth/me", {"email": "one@example.com"}).json()["email"] == "one@example.com"
-    assert neo("PATCH", "/auth/me", {"email": "trinity@example.com"}).json()["code"] == "email_taken"
+    confirmed = {"current_password": PASSWORD}
+    assert neo("PATCH", "/auth/me", {"email": "one@example.com", **confirmed}).json()["email"] == (
+        "one@example.com"
+    )
+    assert neo("PATCH", "/auth/me", {"email": "trinity@example.com", **confirmed}).json()["code"] == (
+        "email_taken"
+    )
     assert neo("PATCH", "/auth/me", {"username": "Trinity"}).json()["code"] == "username_taken"
     assert neo("PATCH", "/auth/me", {"username": "THEONE"}).status_code == 200
 
@@ -193,6 +246,26 @@ def test_a_profile_does_not_change_in_anything_else(client: Client, body: dict[s
 
     assert neo("PATCH", "/auth/me", body).status_code == 400
     assert neo("GET", "/auth/me").json() == neo.user
+
+
+def test_another_address_needs_the_password(client: Client) -> None:
+    neo = joined(client)
+
+    missing = neo("PATCH", "/auth/me", {"email": "one@example.com", "username": "TheOne"})
+    wrong = neo("PATCH", "/auth/me", {"email": "one@example.com", "current_password": "wrong"})
+    alone = neo("PATCH", "/auth/me", {"current_password": PASSWORD})
+
+    assert (missing.status_code, missing.json()["errors"]) == (
+        400,
+        ["current_password is required to change the e-mail address"],
+    )
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    assert (alone.status_code, alone.json()["errors"]) == (
+        400,
+        ["the body must change something: username or email"],
+    )
+    assert neo("GET", "/auth/me").json() == neo.user
+    assert neo("PATCH", "/auth/me", {"email": neo.user["email"], "username": "TheOne"}).status_code == 200
 
 
 def test_a_change_of_nothing_says_what_could_change(client: Client) -> None:
@@ -274,44 +347,46 @@ def test_every_call_wants_a_token_but_those_that_say_so(here: tuple[Client, Sqli
             assert bool(operation["security"]) is wanted, path
             assert (answer.status_code == 401) is wanted, path
             if wanted:
-                assert answer.json()["code"] == "unauthenticated"
+                assert answer.json()["code"] == "token_rejected"
                 assert answer.headers["www-authenticate"] == 'Bearer realm="matinee"'
 
 
 @pytest.mark.parametrize("public", ["true", "false"])
 @pytest.mark.parametrize(
-    ("header", "code"),
+    ("header", "sent_as_bearer"),
     [
-        ("", "unauthenticated"),
-        ("Bearer", "unauthenticated"),
-        ("Bearer ", "unauthenticated"),
-        ("{token}", "unauthenticated"),
-        ("Basic bmVvOm5lbw==", "unauthenticated"),
-        ("Token {token}", "unauthenticated"),
-        ("Bearer {token} {token}", "unauthenticated"),
-        ("Bearer {token},", "unauthenticated"),
-        ("Bearer x", "token_rejected"),
-        ("Bearer a.b.c", "token_rejected"),
-        ("Bearer {token}x", "token_rejected"),
-        ("Bearer {body}.", "token_rejected"),
-        ("Bearer " + "a" * 9000, "token_rejected"),
+        ("", False),
+        ("Bearer", False),
+        ("Bearer ", False),
+        ("{token}", False),
+        ("Basic bmVvOm5lbw==", False),
+        ("Token {token}", False),
+        ("Bearer {token} {token}", False),
+        ("Bearer {token},", False),
+        ("Bearer x", True),
+        ("Bearer a.b.c", True),
+        ("Bearer {token}x", True),
+        ("Bearer {body}.", True),
+        ("Bearer " + "a" * 9000, True),
     ],
 )
-def test_a_bad_token_is_refused_even_where_none_is_needed(public: str, header: str, code: str) -> None:
+def test_a_bad_token_is_refused_even_where_none_is_needed(
+    public: str, header: str, *, sent_as_bearer: bool
+) -> None:
     with place(public_catalogue=public) as (client, _):
         token = joined(client).access_token
         sent = header.format(token=token, body=token.rpartition(".")[0])
         answer = client.get("/api/v1/movies", headers={"Authorization": sent})
 
-    assert (answer.status_code, answer.json()["code"]) == (401, code)
-    assert ('error="invalid_token"' in answer.headers["www-authenticate"]) is (code == "token_rejected")
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_rejected")
+    assert ('error="invalid_token"' in answer.headers["www-authenticate"]) is sent_as_bearer
 
 
 def test_two_tokens_at_once_are_none(client: Client) -> None:
     neo = joined(client)
     answer = client.get("/api/v1/auth/me", headers=[("Authorization", f"Bearer {neo.access_token}")] * 2)
 
-    assert answer.json()["code"] == "unauthenticated"
+    assert answer.json()["code"] == "token_rejected"
 
 
 def test_the_scheme_of_a_token_is_read_in_any_case(client: Client) -> None:
@@ -341,7 +416,8 @@ def test_a_disabled_user_is_nobody(here: tuple[Client, SqliteStore]) -> None:
     changed = smith("PATCH", f"/admin/users/{neo.user['id']}", {"disabled": True})
 
     assert changed.json() == neo.user | {"disabled": True}
-    assert neo("GET", "/auth/me").json()["code"] == "token_rejected"
+    assert neo("GET", "/auth/me").json()["code"] == "token_revoked"
+    assert refresh(client, neo.refresh_token).json()["code"] == "token_revoked"
     assert log_in(client).json()["code"] == "invalid_credentials"
     assert smith("PATCH", f"/admin/users/{neo.user['id']}", {"disabled": False}).json()["disabled"] is False
     assert log_in(client).status_code == 200
@@ -424,7 +500,7 @@ class SlowHasher:
 
 
 def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_app, "Hashing", lambda: Hashing(threads=2, most_waiting=18))
+    monkeypatch.setattr(http_app, "account_threads", lambda: BoundedThreads("accounts", 20))
     store, hasher = filled([]), SlowHasher()
     container = container_over(store, Settings())
     container.hasher.override(providers.Object(hasher))
@@ -435,6 +511,70 @@ def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch:
     assert (full.status, full.json()["code"], full.headers["retry-after"]) == (503, "server_full", "1")
     assert movies.status == 200
     assert after.status == 401
+
+
+@dataclass
+class StuckUsers:
+    """The accounts of a store, whose deletions take as long as a test wants."""
+
+    store: SqliteStore
+    begun: Semaphore = field(default_factory=lambda: Semaphore(0))
+    go_on: Event = field(default_factory=Event)
+
+    def remove(self, user: UserId, *, verified: str | None = None) -> bool:
+        self.begun.release()
+        assert self.go_on.wait(timeout=20)
+        return self.store.users.remove(user, verified=verified)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store.users, name)
+
+
+def test_deletions_that_are_stuck_keep_nobody_from_signing_in() -> None:
+    store = filled([THE_MATRIX])
+    container = container_over(store, Settings())
+    quick = container.hasher()
+    container.hasher.override(providers.Object(ThreadedPasswordHasher(quick, threads=1)))
+    users = StuckUsers(store)
+    container.users.override(providers.Object(users))
+    app = application(store, container=container)
+
+    async def post(path: str, body: Any, token: str = "", method: str = "POST") -> Reply:
+        headers = {
+            "content-type": "application/json",
+            **({"authorization": f"Bearer {token}"} if token else {}),
+        }
+        return await call(
+            app, f"/api/v1{path}", method=method, headers=headers, body=msgspec.json.encode(body)
+        )
+
+    async def work() -> tuple[list[Reply], list[Reply]]:
+        leaving = [(await post("/auth/register", account(f"user{number}"))).json() for number in range(9)]
+        deletions = [
+            asyncio.create_task(post("/auth/me", {"password": PASSWORD}, each["access_token"], "DELETE"))
+            for each in leaving
+        ]
+        try:
+            for _ in range(DELETIONS):
+                assert await asyncio.to_thread(users.begun.acquire, timeout=20)
+            (full,), _ = await asyncio.wait(deletions, return_when=asyncio.FIRST_COMPLETED)
+            answers = [
+                await post("/auth/register", account("neo")),
+                await post("/auth/login", {"email": "neo@example.com", "password": PASSWORD}),
+                await full,
+            ]
+            token = answers[0].json()["access_token"]
+            answers.append(
+                await post("/auth/password", {"current_password": PASSWORD, "new_password": ANOTHER}, token)
+            )
+        finally:
+            users.go_on.set()
+        return answers, [await each for each in deletions if each is not full]
+
+    answers, deleted = asyncio.run(work())
+    assert [reply.status for reply in answers] == [201, 200, 503, 204]
+    assert [reply.status for reply in deleted] == [204] * DELETIONS
+    store.close()
 
 
 async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Reply, Reply]:

@@ -56,7 +56,7 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
     [
         (Invalid("name must not be empty"), 400, "validation_failed"),
         (Faults(["a must be b", "c must be d"]), 400, "validation_failed"),
-        (Unauthenticated("sign in"), 401, "unauthenticated"),
+        (Unauthenticated("sign in"), 401, "token_rejected"),
         (Forbidden("not yours"), 403, "forbidden"),
         (NotFound("nothing"), 404, "not_found"),
         (MovieNotFound(5), 404, "movie_not_found"),
@@ -66,7 +66,7 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
         (SourceUnavailable("secret host"), 503, "source_unavailable"),
         (StorageUnavailable("/secret/path"), 503, "storage_unavailable"),
         (ServerFull(), 503, "server_full"),
-        (NotAuthorizedException("secret"), 401, "unauthenticated"),
+        (NotAuthorizedException("secret"), 401, "token_rejected"),
         (HTTPException(status_code=413, detail="secret"), 413, "payload_too_large"),
         (HTTPException(status_code=415), 415, "unsupported_media_type"),
         (HTTPException(status_code=418), 418, "http_418"),
@@ -184,7 +184,7 @@ def test_a_catalogue_that_is_not_public_wants_a_token(path: str) -> None:
     with serving(public_catalogue="false") as client:
         answer = client.get(f"/api/v1/{path}")
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_rejected")
     assert answer.headers["www-authenticate"].startswith("Bearer")
     assert "/auth/login" in answer.json()["message"]
 

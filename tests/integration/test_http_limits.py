@@ -158,6 +158,62 @@ def test_while_redis_is_away_each_process_counts_for_itself(valkey: Valkey) -> N
             assert found == [200] * 5 + [429]
 
 
+@pytest.mark.parametrize("outage", ["killed", "frozen"])
+def test_no_outage_of_redis_gives_more_attempts_to_log_in(valkey: Valkey, outage: str) -> None:
+    with processes(valkey, auth_rate_limit="5/hour") as (client,):
+        wrong = {"email": "neo@example.com", "password": "wrong password"}
+
+        def attempts(number: int) -> list[int]:
+            return [client.post("/api/v1/auth/login", json=wrong).status_code for _ in range(number)]
+
+        assert attempts(3) == [401] * 3
+        if outage == "killed":
+            valkey.kill()
+            assert attempts(4) == [401, 401, 429, 429]
+        else:
+            valkey.freeze()
+            assert attempts(4) == [401, 401, 429, 429]
+            valkey.thaw()
+            assert attempts(2) == [429, 429]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/auth/me", {"password": "wrong"}),
+        ("POST", "/auth/password", {"current_password": "wrong", "new_password": "there is no spoon"}),
+        ("PATCH", "/auth/me", {"email": "one@example.com", "current_password": "wrong"}),
+        ("PATCH", "/auth/me", {"username": "TheOne", "current_password": "wrong"}),
+    ],
+)
+def test_every_call_that_checks_a_password_counts_as_an_attempt(
+    valkey: Valkey, method: str, path: str, body: dict[str, str]
+) -> None:
+    with processes(valkey, auth_rate_limit="3/hour") as (client,):
+        neo = joined(client)  # one attempt
+        found = [neo(method, path, body) for _ in range(4)]
+        assert [each.status_code for each in found] == [403, 403, 429, 429]
+        assert int(found[-1].headers["retry-after"]) > 60
+        assert neo("GET", "/auth/me").status_code == 200
+        assert neo("PATCH", "/auth/me", {"username": "TheOne"}).status_code == 200
+
+
+def test_a_stolen_token_gives_no_attempts_besides_those_of_logins(valkey: Valkey) -> None:
+    store = filled([THE_MATRIX])
+    app = application(store, redis=valkey.url, auth_rate_limit="4/hour")
+    with TestClient(app) as client:
+        neo = joined(client)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {neo.access_token}"}
+    hosts = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
+    body = b'{"password": "wrong password"}'
+    found = called_from(hosts, app, "/api/v1/auth/me", method="DELETE", headers=headers, body=body)
+    assert found == [403, 403, 403, 429]
+    login = b'{"email": " NEO@example.com", "password": "wrong password"}'
+    found = called_from(("10.0.0.5",), app, "/api/v1/auth/login", method="POST", headers=headers, body=login)
+    assert found == [429]
+    store.close()
+
+
 def test_without_any_redis_a_process_counts_in_its_memory() -> None:
     with processes(None, rate_limit="2/minute", public_catalogue="true") as (client,):
         assert [client.get("/api/v1/movies").status_code for _ in range(3)] == [200, 200, 429]

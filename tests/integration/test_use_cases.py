@@ -5,14 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from argon2 import PasswordHasher
 
 from adapters import system
-from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, put
 from application import watchlist
-from application.accounts import LogIn, SignedIn
 from application.catalogue import TOTALS_LAST, Totals
 from application.ratings import SetRating
 from application.watchlist import ExportedItems, ExportedRatings, ExportUser, SetOnWatchlist
@@ -42,26 +39,6 @@ def ada(store: SqliteStore, password_hash: str = "-") -> User:
     )
     store.users.add(user)
     return user
-
-
-def test_a_login_renews_a_hash_of_weaker_parameters(store: SqliteStore) -> None:
-    weak = Argon2PasswordHasher(argon2=PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1))
-    user = ada(store, weak.hash("correct horse"))
-    strong = Argon2PasswordHasher()
-
-    class Beginning:
-        def begin(self, user: User) -> User:
-            return user
-
-    log_in = LogIn(
-        users=store.users, hasher=strong, sessions=cast("Any", Beginning()), clock=system.now, decoy_hash="-"
-    )
-    signed_in: SignedIn = log_in(email="ADA@example.org", password="correct horse")
-    stored = store.users.get(user.id)
-    assert signed_in == cast("Any", stored)
-    assert strong.outdated(user.password_hash)
-    assert not strong.outdated(stored.password_hash)
-    assert strong.verify(stored.password_hash, "correct horse")
 
 
 def test_an_export_holds_everything_however_many_parts_it_is_read_in(

@@ -11,6 +11,7 @@ from entrypoints.checking import Faults, checked, rule
 from entrypoints.settings import Settings, as_environment, load, shown
 
 NOWHERE = Path("/nonexistent/.env")
+SECRET = "a passphrase of more than 32 bytes for tests"
 
 
 class Thing(msgspec.Struct):
@@ -41,18 +42,32 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("ENVIRONMENT", "test", "must be production or development"),
         ("TMDB_BASE_URL", "api.example", "must be an http or https address"),
         ("TMDB_SYNC_PAGES", "501", "must be a whole number from 1 to 500"),
-        ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number above 0, at most 1000"),
-        ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number above 0, at most 1000"),
+        ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number from 0.01 to 1000"),
+        ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number from 0.01 to 1000"),
         ("TMDB_LANGUAGE", "english", "must be a language such as en-US"),
         ("PUBLIC_CATALOGUE", "yes", "must be true or false"),
         ("MONGODB_URI", "localhost", "must begin with mongodb:// or mongodb+srv://"),
         ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
-        ("JWT_SECRET", "s" * 31, "must be at least 32 bytes long"),
+        ("JWT_SECRET", SECRET[:31], "must be at least 32 bytes long"),
+        ("JWT_SECRET", "s" * 40, "must have at least 8 different characters: use a random one"),
+        ("JWT_SECRET", "abcdefg" * 9, "must have at least 8 different characters: use a random one"),
+        ("JWT_SECRET", "password1" * 4, "must not repeat a text shorter than 16 bytes: use a random one"),
+        (
+            "JWT_SECRET",
+            "change-me-now!!" * 3 + "ch",
+            "must not repeat a text shorter than 16 bytes: use a random one",
+        ),
         ("JWT_EXPIRES_IN", "0m", "must be a duration such as 15m, 12h or 7d"),
         ("JWT_EXPIRES_IN", "7d\n", "must be a duration such as 15m, 12h or 7d"),
         ("JWT_EXPIRES_IN", "604800", "must be a duration such as 15m, 12h or 7d"),
         ("REFRESH_EXPIRES_IN", "1 month", "must be a duration such as 15m, 12h or 7d"),
         ("REFRESH_EXPIRES_IN", "100000d", "must be a duration such as 15m, 12h or 7d"),
+        ("JWT_EXPIRES_IN", "0s", "must be a duration such as 15m, 12h or 7d"),
+        ("REFRESH_EXPIRES_IN", "0d", "must be a duration such as 15m, 12h or 7d"),
+        ("REFRESH_GRACE", "10", "must be a duration from 0s to 1h such as 10s"),
+        ("REFRESH_GRACE", "-1s", "must be a duration from 0s to 1h such as 10s"),
+        ("REFRESH_GRACE", "3601s", "must be a duration from 0s to 1h such as 10s"),
+        ("REFRESH_GRACE", "1d", "must be a duration from 0s to 1h such as 10s"),
         ("MAX_BODY_BYTES", "-1", "must be a whole number of bytes from 1"),
         (
             "REDIS_URL",
@@ -76,6 +91,16 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ),
         ("REDIS_TTL", "0", "must be a whole number of seconds from 1 to 86400"),
         ("SYNC_GENRES_CRON", "hourly", "must be five fields of cron such as 0 2 * * *, in UTC"),
+        (
+            "SYNC_GENRES_CRON",
+            "0 2 31 2 *",
+            "must be due on some day; there is no such day in any month it names",
+        ),
+        (
+            "SYNC_MOVIES_CRON",
+            "0 2 31 4,6,9,11 *",
+            "must be due on some day; there is no such day in any month it names",
+        ),
         ("SYNC_MOVIES_CRON", "61 * * * *", "must be five fields of cron such as 0 2 * * *, in UTC"),
         (
             "RATE_LIMIT",
@@ -92,12 +117,24 @@ def test_an_empty_variable_counts_as_not_set() -> None:
             "10.0.0.0/8, proxy",
             "must be addresses or networks such as 10.0.0.0/8, with commas between them",
         ),
+        (
+            "TRUSTED_PROXIES",
+            " , ",
+            "must be addresses or networks such as 10.0.0.0/8, with commas between them",
+        ),
+        ("TMDB_BASE_URL", "https://api.example/3?api_key=k", "must be an http or https address"),
+        ("TMDB_BASE_URL", "https://api.example/3#top", "must be an http or https address"),
+        ("TMDB_BASE_URL", "https://api.example:99999/3", "must be an http or https address"),
+        ("TMDB_BASE_URL", "https://api.example:0/3", "must be an http or https address"),
+        ("TMDB_BASE_URL", "https://:80/3", "must be an http or https address"),
+        ("TMDB_BASE_URL", "https://api.example/3\n", "must be an http or https address"),
+        ("TMDB_REQUESTS_PER_SECOND", "1e-300", "must be a number from 0.01 to 1000"),
         ("LOG_FORMAT", "xml", "must be json or console"),
     ],
 )
 def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rule: str) -> None:
     with pytest.raises(Faults) as caught:
-        load({"JWT_SECRET": "s" * 32, variable: value}, NOWHERE)
+        load({"JWT_SECRET": SECRET, variable: value}, NOWHERE)
     assert caught.value.sentences == [f"{variable} {rule}"]
 
 
@@ -135,6 +172,44 @@ def test_tokens_last_a_week_and_sessions_a_month_unless_told_otherwise() -> None
     assert (Settings().access_lasts, Settings().refresh_lasts) == (timedelta(days=7), timedelta(days=30))
 
 
+@pytest.mark.parametrize(
+    ("text", "grace"),
+    [
+        ("0s", timedelta(0)),
+        ("0m", timedelta(0)),
+        ("10s", timedelta(seconds=10)),
+        ("60m", timedelta(hours=1)),
+        ("1h", timedelta(hours=1)),
+    ],
+)
+def test_the_grace_of_refresh_tokens_may_be_nothing(text: str, grace: timedelta) -> None:
+    assert load({"REFRESH_GRACE": text}, NOWHERE).reuse_grace == grace
+    assert Settings().reuse_grace == timedelta(seconds=10)
+
+
+def test_an_access_token_never_outlives_its_session() -> None:
+    settings = load({"JWT_EXPIRES_IN": "7d", "REFRESH_EXPIRES_IN": "1h"}, NOWHERE)
+    assert settings.access_lasts == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29 2 1", "0 0 31 1 *", "0 0 30 4,2 *"])
+def test_an_entry_that_is_due_now_and_then_is_one(cron: str) -> None:
+    assert load({"SYNC_MOVIES_CRON": cron}, NOWHERE).sync_movies_cron == cron
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "0123456789abcdef" * 2,
+        "correct horse battery staple hash",
+        "9f86d081884c7d659a2feaa0c55ad015",
+        "LS0tLS1zZWNyZXQtc2VjcmV0LS0tLS0=",
+    ],
+)
+def test_a_secret_of_some_variety_signs(secret: str) -> None:
+    assert load({"JWT_SECRET": secret}, NOWHERE).jwt_secret == secret
+
+
 def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
     mongo = {"MONGODB_URI": "mongodb://h/x"}
     with pytest.raises(Faults) as caught:
@@ -142,14 +217,14 @@ def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
     assert [sentence.split()[0] for sentence in caught.value.sentences] == ["PORT", "JWT_SECRET"]
     with pytest.raises(Faults, match="JWT_SECRET is required with MONGODB_URI"):
         load(mongo, NOWHERE)
-    assert not load({**mongo, "JWT_SECRET": "s" * 32}, NOWHERE).embedded
+    assert not load({**mongo, "JWT_SECRET": SECRET}, NOWHERE).embedded
     assert load({}, NOWHERE).embedded
 
 
 def test_a_secret_is_measured_in_bytes() -> None:
-    assert load({"JWT_SECRET": "é" * 16}, NOWHERE).jwt_secret == "é" * 16
+    assert load({"JWT_SECRET": "éàèùâêîô" * 2}, NOWHERE).jwt_secret == "éàèùâêîô" * 2
     with pytest.raises(Faults):
-        load({"JWT_SECRET": "é" * 15}, NOWHERE)
+        load({"JWT_SECRET": "éàèùâêîôûéàèùâê"}, NOWHERE)
 
 
 def test_a_faulty_secret_is_not_shown() -> None:
@@ -160,7 +235,11 @@ def test_a_faulty_secret_is_not_shown() -> None:
 
 def test_secrets_are_masked() -> None:
     settings = load(
-        {"TMDB_ACCESS_TOKEN": "secret", "MONGODB_URI": "mongodb://u:secret@h/x", "JWT_SECRET": "secret" * 6},
+        {
+            "TMDB_ACCESS_TOKEN": "secret",
+            "MONGODB_URI": "mongodb://u:secret@h/x",
+            "JWT_SECRET": "secret" + SECRET,
+        },
         NOWHERE,
     )
     assert "secret" not in str(shown(settings))
@@ -212,7 +291,7 @@ def test_logs_are_json_unless_people_read_them(variables: dict[str, str], *, for
 
 def test_the_same_settings_can_be_handed_on_whatever_a_file_says(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    settings = load({"PORT": "1234", "JWT_SECRET": "s" * 32, "TMDB_REQUESTS_PER_SECOND": "0.5"}, file)
+    settings = load({"PORT": "1234", "JWT_SECRET": SECRET, "TMDB_REQUESTS_PER_SECOND": "0.5"}, file)
     file.write_text("TMDB_API_KEY=later\nHOST=later.example\nPUBLIC_CATALOGUE=true\n")
     assert load(as_environment(settings), file) == settings
 

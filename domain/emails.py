@@ -1,0 +1,95 @@
+"""E-mail addresses: which ones an account may have, and how they are compared."""
+
+import re
+import unicodedata
+
+from domain.errors import TextUnfit
+
+LONGEST_EMAIL = 254
+"""Characters of a whole address (RFC 5321, 4.5.3.1.3)."""
+
+LONGEST_LOCAL_PART, LONGEST_DOMAIN, LONGEST_LABEL = 64, 253, 63
+"""Bytes: before the @ (RFC 5321, 4.5.3.1.1), and of a domain and one of its labels as DNS holds them."""
+
+_SPECIAL = re.compile(r'[()\[\]\\,;:"]')
+"""What would have to be quoted before the @ (RFC 5322, 3.2.3), but for angle brackets and spaces."""
+
+_ANGLES = frozenset("<>‹›«»〈〉⟨⟩❬❭❮❯❰❱⟪⟫⦑⦒⧼⧽《》˂˃")
+"""Angle brackets, and letters that look like them; others are found by their compatibility form."""
+
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters, marks and signs that show nothing, though their category does not tell."""
+
+
+def email(text: str) -> str:
+    """An e-mail address, without outer space, composed (NFC). Raises TextUnfit."""
+    address = composed(text)
+    if any(_is_invisible(each) for each in address):
+        raise TextUnfit("email", "must not hold spaces, control characters or other invisible characters")
+    if any(each in _ANGLES for each in unicodedata.normalize("NFKC", address) + address):
+        raise TextUnfit("email", "must not hold angle brackets")
+    if len(address) > LONGEST_EMAIL:
+        raise TextUnfit("email", f"must be at most {LONGEST_EMAIL} characters")
+    local, at, domain = address.partition("@")
+    if not (local and at and domain) or "@" in domain or _SPECIAL.search(local):
+        raise TextUnfit("email", "must be an e-mail address")
+    if len(local.encode()) > LONGEST_LOCAL_PART:
+        raise TextUnfit("email", f"must have at most {LONGEST_LOCAL_PART} bytes before the @")
+    _check_domain(domain)
+    return address
+
+
+def composed(text: str) -> str:
+    """An address as it is stored: without outer space, composed (NFC)."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def folded(text: str) -> str:
+    """By which addresses and names are compared: case does not count."""
+    return text.casefold()
+
+
+def _check_domain(domain: str) -> None:
+    """Raises TextUnfit for what DNS could not hold, or does not hold where mail is sent to."""
+    labels = domain.split(".")
+    if len(labels) < 2 or not all(labels):
+        raise TextUnfit("email", "must be an e-mail address")
+    if not all(_is_label(label) for label in labels) or labels[-1].isdecimal():
+        raise TextUnfit(
+            "email", "must have a domain of letters, digits and hyphens, with hyphens only inside its parts"
+        )
+    encoded = [_as_dns_holds_it(label) for label in labels]
+    if max(map(len, encoded)) > LONGEST_LABEL:
+        raise TextUnfit("email", f"must have a domain whose parts are at most {LONGEST_LABEL} bytes long")
+    if len(".".join(encoded)) > LONGEST_DOMAIN:
+        raise TextUnfit("email", f"must have a domain of at most {LONGEST_DOMAIN} bytes")
+
+
+def _is_label(label: str) -> bool:
+    """Whether a part of a domain is of letters, marks, digits and inner hyphens, written plainly: fullwidth
+    letters and the like only stand for others (RFC 5891, 4.2.3, in short).
+    """
+    categories = [unicodedata.category(each)[0] for each in label]
+    return (
+        unicodedata.is_normalized("NFKC", label)
+        and not (label.startswith("-") or label.endswith("-"))
+        and categories[0] != "M"
+        and all(
+            each == "-" or category in "LM" or each.isdecimal()
+            for each, category in zip(label, categories, strict=True)
+        )
+    )
+
+
+def _as_dns_holds_it(label: str) -> str:
+    """The label in ASCII (RFC 3492); its length is what counts here."""
+    if label.isascii():
+        return label
+    return "xn--" + label.lower().encode("punycode").decode()
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether a character is white space, a control or format character, or shows nothing at all."""
+    category = unicodedata.category(character)
+    selects = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return category[0] in "CZ" or selects or character in _BLANK or "\u180b" <= character <= "\u180f"

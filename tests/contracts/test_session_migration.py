@@ -1,0 +1,149 @@
+"""Sessions of the version before, which kept one hash each, go on."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from bson import ObjectId
+
+from adapters.mongo import database as mongo_database
+from adapters.mongo.store import MongoStore
+from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
+from adapters.sqlite import database as sqlite_database
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import Stores, fresh_id, joined, later, noon
+from application.accounts import Sessions
+from domain.ids import SessionId
+from domain.sessions import RefreshToken, Session
+from domain.users import TokenExpired, TokenRejected, TokenRevoked, User
+
+SECRET = b"a secret of more than thirty-two bytes for tests"
+SESSION = SessionId("5" * 24)
+TOKEN = f"{SESSION}.Zk3v0cXb5J1nQe8yZk3v0cXb5J1nQe8yZk3v0cXb5J1"
+HASH = sha256(TOKEN.encode()).hexdigest()
+GRACE = timedelta(seconds=10)
+MOMENT = later(0.001)
+
+
+class Place:
+    """A store of this version, and sessions by a clock that can be moved."""
+
+    def __init__(self, store: Stores, user: User) -> None:
+        self.store, self.user, self.at = store, user, noon(2)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(
+            sessions=self.store.sessions,
+            tokens=JwtAccessTokens(secret=SECRET, lasts=timedelta(minutes=15), clock=lambda: self.at),
+            refresh_tokens=SignedRefreshTokens(SECRET),
+            clock=lambda: self.at,
+            new_id=fresh_id,
+            refresh_lasts=timedelta(days=30),
+            refresh_grace=GRACE,
+        )
+
+
+def refused(place: Place, refresh_token: str) -> type[Exception] | None:
+    try:
+        place.sessions.refresh(refresh_token)
+    except TokenRejected as error:
+        return type(error)
+    return None
+
+
+class Migrated:
+    """What holds over each store."""
+
+    def test_a_session_of_the_version_before_is_whole(self, place: Place) -> None:
+        assert place.store.sessions.change(SESSION, lambda session: (session, session)) == Session(
+            id=SESSION,
+            user=place.user.id,
+            tokens=(RefreshToken(hash=HASH, expires_at=noon(4)),),
+            created_at=noon(1),
+            expires_at=noon(4),
+        )
+        caller = place.store.sessions.caller(SESSION, place.at)
+        assert caller is not None
+        assert caller.user == place.user
+
+    def test_its_refresh_token_works_once_and_again_within_the_grace_period(self, place: Place) -> None:
+        first = place.sessions.refresh(TOKEN)
+        place.at += GRACE - MOMENT
+        second = place.sessions.refresh(TOKEN)
+        place.at += MOMENT
+        assert place.sessions.refresh(first.refresh_token).user == place.user
+        assert place.sessions.refresh(second.refresh_token).user == place.user
+        assert refused(place, TOKEN) is TokenRevoked
+        assert refused(place, second.refresh_token) is TokenRevoked
+        assert place.store.sessions.caller(SESSION, place.at) is None
+
+    def test_what_only_looks_like_its_refresh_token_ends_nothing(self, place: Place) -> None:
+        for forged in (
+            f"{SESSION}.garbage",
+            TOKEN[:-1],
+            f"{TOKEN}x",
+            f"{'6' * 24}.{TOKEN.partition('.')[2]}",
+        ):
+            assert refused(place, forged) is TokenRejected
+        assert place.sessions.refresh(TOKEN).user == place.user
+
+    def test_it_ends_when_it_would_have(self, place: Place) -> None:
+        place.at = noon(4)
+        assert refused(place, TOKEN) is TokenExpired
+        place.at = noon(4) - MOMENT
+        assert place.sessions.refresh(TOKEN).user == place.user
+
+    def test_preparing_again_leaves_what_was_exchanged_since(self, place: Place) -> None:
+        first = place.sessions.refresh(TOKEN)
+        place.store.prepare()  # type: ignore[attr-defined]
+        assert place.sessions.refresh(first.refresh_token).user == place.user
+
+
+class TestSqlite(Migrated):
+    @pytest.fixture
+    def place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+        path = tmp_path / "matinee.db"
+        store = SqliteStore(path=path, clock=noon)
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_database, "MIGRATIONS", sqlite_database.MIGRATIONS[:2])
+            store.prepare()
+        user = joined(store)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(
+                "INSERT INTO sessions (id, user, refresh_hash, created_at, expires_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (SESSION, user.id, HASH, "2026-01-01T12:00:00.345+00:00", "2026-01-04T12:00:00.345+00:00"),
+            )
+        store.prepare()
+        yield Place(store, user)
+        store.close()
+
+
+class TestMongo(Migrated):
+    @pytest.fixture
+    def place(self, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+        store = MongoStore(uri=mongo_uri, clock=noon)
+        with monkeypatch.context() as patch:
+            patch.setattr(mongo_database, "MIGRATIONS", mongo_database.MIGRATIONS[:1])
+            store.prepare()
+        user = joined(store)
+        with pymongo.MongoClient[Any](mongo_uri) as client:
+            client.get_default_database().sessions.insert_one(
+                {
+                    "_id": ObjectId(SESSION),
+                    "userId": ObjectId(user.id),
+                    "refreshHash": HASH,
+                    "createdAt": noon(1),
+                    "expiresAt": noon(4),
+                }
+            )
+        store.prepare()
+        yield Place(store, user)
+        store.close()

@@ -1,0 +1,482 @@
+"""Signing in, refreshing and confirming by password where something else happens at the same time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+
+from adapters import system
+from adapters.security.passwords import Argon2PasswordHasher, ThreadedPasswordHasher
+from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import alive, at_once, fresh_id, noon
+from application.accounts import (
+    Authenticate,
+    ChangePassword,
+    ChangeProfile,
+    Confirm,
+    CreateUser,
+    DeleteAccount,
+    LogIn,
+    Register,
+    Sessions,
+    SignedIn,
+)
+from domain.errors import TextUnfit
+from domain.ids import SessionId, UserId
+from domain.users import (
+    Caller,
+    InvalidCredentials,
+    TokenExpired,
+    TokenRejected,
+    TokenRevoked,
+    User,
+    UserNotFound,
+    WrongPassword,
+)
+
+SECRET = b"a secret of at least thirty-two bytes"
+OLD, NEW = "correct horse", "battery staple"
+WEAK = Argon2PasswordHasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+STRONG = Argon2PasswordHasher(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
+LASTS, GRACE, ACCESS = timedelta(days=30), timedelta(seconds=10), timedelta(minutes=15)
+MOMENT = timedelta(milliseconds=1)
+
+
+@dataclass
+class Interrupted:
+    """A hasher that has something happen once, right after it verified a password."""
+
+    what: Callable[[], object]
+    hasher: Argon2PasswordHasher = STRONG
+    verified: int = 0
+
+    def hash(self, password: str) -> str:
+        return self.hasher.hash(password)
+
+    def verify(self, password_hash: str, password: str) -> bool:
+        right = self.hasher.verify(password_hash, password)
+        self.verified += 1
+        if self.verified == 1:
+            self.what()
+        return right
+
+    def outdated(self, password_hash: str) -> bool:
+        return self.hasher.outdated(password_hash)
+
+
+@dataclass
+class Place:
+    """A store, a clock that can be moved, and the use cases over both."""
+
+    store: SqliteStore
+    at: datetime = field(default_factory=lambda: noon(2))
+    grace: timedelta = GRACE
+    secret: bytes = SECRET
+
+    def clock(self) -> datetime:
+        return self.at
+
+    @property
+    def tokens(self) -> JwtAccessTokens:
+        return JwtAccessTokens(secret=self.secret, lasts=ACCESS, clock=self.clock)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(
+            sessions=self.store.sessions,
+            tokens=self.tokens,
+            refresh_tokens=SignedRefreshTokens(self.secret),
+            clock=self.clock,
+            new_id=system.fresh_id,
+            refresh_lasts=LASTS,
+            refresh_grace=self.grace,
+        )
+
+    @property
+    def authenticate(self) -> Authenticate:
+        return Authenticate(tokens=self.tokens, sessions=self.store.sessions, clock=self.clock)
+
+    def joined(self, hasher: Argon2PasswordHasher = STRONG) -> User:
+        user = User(
+            id=UserId(fresh_id()),
+            username="ada",
+            email="ada@example.org",
+            password_hash=hasher.hash(OLD),
+            created_at=self.at,
+            updated_at=self.at,
+        )
+        self.store.users.add(user)
+        return user
+
+    def log_in(self, password: str = OLD, hasher: Any = STRONG, email: str = "ada@example.org") -> SignedIn:
+        log_in = LogIn(
+            users=self.store.users, hasher=hasher, sessions=self.sessions, decoy_hash=STRONG.hash("-")
+        )
+        return log_in(email=email, password=password)
+
+    def caller(self, signed_in: SignedIn) -> Caller:
+        return self.authenticate(access_token=signed_in.access_token)
+
+    def change_password(self, caller: Caller, current: str, new: str, hasher: Any = STRONG) -> None:
+        ChangePassword(
+            users=self.store.users,
+            confirm=Confirm(users=self.store.users, hasher=hasher),
+            hasher=hasher,
+            is_common=lambda _: False,
+            clock=self.clock,
+        )(caller=caller, current=current, new=new)
+
+    def change_profile(self, hasher: Any = STRONG) -> ChangeProfile:
+        confirm = Confirm(users=self.store.users, hasher=hasher)
+        return ChangeProfile(users=self.store.users, confirm=confirm, clock=self.clock)
+
+    def delete(self, caller: Caller, password: str, hasher: Any = STRONG) -> None:
+        confirm = Confirm(users=self.store.users, hasher=hasher)
+        DeleteAccount(users=self.store.users, confirm=confirm, changes=system.NoCopies())(
+            caller=caller, password=password
+        )
+
+    def with_password(self, password: str, hasher: Argon2PasswordHasher = STRONG) -> Callable[[], User]:
+        """The step in which the password of the one user becomes another."""
+        (user,) = self.store.users.page(1)
+        return lambda: self.store.users.change(
+            user.id, lambda stored: stored.told(self.at, password_hash=hasher.hash(password))
+        )
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    store = SqliteStore(path=None, clock=system.now)
+    store.prepare()
+    yield Place(store)
+    store.close()
+
+
+def session_of(signed_in: SignedIn) -> SessionId:
+    return SessionId(signed_in.refresh_token.partition(".")[0])
+
+
+def refused(place: Place, refresh_token: str) -> type[Exception] | None:
+    try:
+        place.sessions.refresh(refresh_token)
+    except TokenRejected as error:
+        return type(error)
+    return None
+
+
+def test_a_login_renews_a_hash_of_weaker_parameters_and_ends_no_session(place: Place) -> None:
+    user = place.joined(WEAK)
+    before = place.log_in(hasher=WEAK)
+    place.log_in(hasher=STRONG, email=" ADA@example.org ")
+    stored = place.store.users.get(user.id)
+    assert STRONG.outdated(user.password_hash)
+    assert not STRONG.outdated(stored.password_hash)
+    assert STRONG.verify(stored.password_hash, OLD)
+    place.caller(before)
+
+
+def test_an_old_password_never_comes_back_by_a_login_that_renews_its_hash(place: Place) -> None:
+    user = place.joined(WEAK)
+    with pytest.raises(InvalidCredentials):
+        place.log_in(OLD, Interrupted(place.with_password(NEW)))
+    assert STRONG.verify(place.store.users.get(user.id).password_hash, NEW)
+    place.log_in(NEW)
+    with pytest.raises(InvalidCredentials):
+        place.log_in(OLD)
+
+
+@pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
+def test_a_login_leaves_no_session_of_an_account_that_changed_while_it_was_verified(
+    place: Place, what: str
+) -> None:
+    user = place.joined()
+    steps: dict[str, Callable[[], object]] = {
+        "another password": place.with_password(NEW),
+        "disabled": lambda: place.store.users.change(
+            user.id, lambda stored: stored.told(place.at, disabled=True)
+        ),
+        "gone": lambda: place.store.users.remove(user.id),
+    }
+    with pytest.raises(InvalidCredentials):
+        place.log_in(OLD, Interrupted(steps[what]))
+    assert place.store.sessions.active_users(place.at) == 0
+
+
+def test_a_login_goes_on_where_another_has_renewed_the_hash_of_the_same_password(place: Place) -> None:
+    place.joined(WEAK)
+    place.caller(place.log_in(OLD, Interrupted(place.with_password(OLD))))
+
+
+def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_signed_in(place: Place) -> None:
+    create = CreateUser(
+        users=place.store.users,
+        hasher=STRONG,
+        is_common=lambda _: False,
+        clock=place.clock,
+        new_id=system.fresh_id,
+    )
+
+    class Interfering:
+        def begin(self, user: User) -> SignedIn | None:
+            place.store.users.change(user.id, lambda stored: stored.told(place.at, disabled=True))
+            return place.sessions.begin(user)
+
+    register = Register(create_user=create, sessions=Interfering())  # type: ignore[arg-type]
+    with pytest.raises(InvalidCredentials):
+        register(username="ada", email="ada@example.org", password=OLD)
+    assert place.store.users.count() == 1
+
+
+def test_an_address_may_be_typed_as_another_keyboard_composes_it(place: Place) -> None:
+    user = place.joined()
+    place.store.users.change(user.id, lambda stored: stored.told(place.at, email="caf\u00e9@example.org"))
+    place.log_in(email="cafe\u0301@example.org")
+
+
+def test_a_new_password_ends_the_other_sessions_and_keeps_ones_own(place: Place) -> None:
+    place.joined()
+    mine, other = place.log_in(), place.log_in()
+    place.change_password(place.caller(mine), OLD, NEW)
+    assert alive(place.store, session_of(mine), session_of(other)) == [session_of(mine)]
+    with pytest.raises(TokenRevoked):
+        place.caller(other)
+    assert refused(place, other.refresh_token) is TokenRevoked
+
+
+def test_of_two_who_change_a_password_at_once_the_second_needs_the_new_one(place: Place) -> None:
+    user = place.joined()
+    caller = place.caller(place.log_in())
+    with pytest.raises(WrongPassword):
+        place.change_password(caller, OLD, "another one", Interrupted(place.with_password(NEW)))
+    assert STRONG.verify(place.store.users.get(user.id).password_hash, NEW)
+
+
+def test_a_password_changes_although_a_login_renews_its_hash_meanwhile(place: Place) -> None:
+    user = place.joined()
+    caller = place.caller(place.log_in())
+    place.change_password(caller, OLD, NEW, Interrupted(place.with_password(OLD)))
+    assert STRONG.verify(place.store.users.get(user.id).password_hash, NEW)
+
+
+def test_an_account_is_not_deleted_by_a_password_that_was_changed_meanwhile(place: Place) -> None:
+    user = place.joined()
+    caller = place.caller(place.log_in())
+    with pytest.raises(WrongPassword):
+        place.delete(caller, OLD, Interrupted(place.with_password(NEW)))
+    place.store.users.get(user.id)
+    place.delete(place.caller(place.log_in(NEW)), NEW, Interrupted(place.with_password(NEW)))
+    with pytest.raises(UserNotFound):
+        place.store.users.get(user.id)
+
+
+def test_another_address_needs_the_password_and_the_same_one_does_not(place: Place) -> None:
+    place.joined()
+    caller, change = place.caller(place.log_in()), place.change_profile()
+    with pytest.raises(TextUnfit, match="current_password is required to change the e-mail address"):
+        change(caller=caller, email="eva@example.org", username="eva")
+    with pytest.raises(TextUnfit, match="current_password is required"):
+        change(caller=caller, email="ADA@example.org")
+    with pytest.raises(WrongPassword):
+        change(caller=caller, email="eva@example.org", password=NEW)
+    assert place.store.users.get(caller.user.id) == caller.user
+    assert change(caller=caller, email=" ada@example.org", username="ada2").username == "ada2"
+    changed = change(caller=caller, email="eva@example.org", password=OLD)
+    assert (changed.email, changed.username) == ("eva@example.org", "ada2")
+
+
+def test_a_password_that_is_given_is_verified_whatever_changes(place: Place) -> None:
+    place.joined()
+    caller = place.caller(place.log_in())
+    with pytest.raises(WrongPassword):
+        place.change_profile()(caller=caller, username="ada2", password=NEW)
+
+
+def test_an_address_does_not_change_by_a_password_that_was_changed_meanwhile(place: Place) -> None:
+    user = place.joined()
+    caller = place.caller(place.log_in())
+    with pytest.raises(WrongPassword):
+        place.change_profile(Interrupted(place.with_password(NEW)))(
+            caller=caller, email="thief@example.org", password=OLD
+        )
+    assert place.store.users.get(user.id).email == "ada@example.org"
+    caller, change = (
+        place.caller(place.log_in(NEW)),
+        place.change_profile(Interrupted(place.with_password(NEW))),
+    )
+    assert change(caller=caller, email="eva@example.org", password=NEW).email == "eva@example.org"
+
+
+def test_a_refresh_token_works_once_and_again_within_the_grace_period(place: Place) -> None:
+    place.joined()
+    first = place.log_in()
+    second = place.sessions.refresh(first.refresh_token)
+    place.at += GRACE - MOMENT
+    third = place.sessions.refresh(first.refresh_token)
+    assert len({each.refresh_token for each in (first, second, third)}) == 3
+    place.at += timedelta(days=1)
+    for each in (second, third):
+        assert place.caller(place.sessions.refresh(each.refresh_token)).session == session_of(first)
+
+
+def test_after_the_grace_period_a_used_token_ends_the_whole_family(place: Place) -> None:
+    place.joined()
+    first, elsewhere = place.log_in(), place.log_in()
+    second = place.sessions.refresh(first.refresh_token)
+    third = place.sessions.refresh(first.refresh_token)
+    place.at += GRACE
+    assert refused(place, first.refresh_token) is TokenRevoked
+    for each in (first, second, third):
+        assert refused(place, each.refresh_token) is TokenRevoked
+        with pytest.raises(TokenRevoked):
+            place.caller(each)
+    place.caller(elsewhere)
+
+
+def test_a_token_of_many_exchanges_ago_is_known_to_be_used(place: Place) -> None:
+    place.joined()
+    first = latest = place.log_in()
+    for _ in range(50):
+        place.at += GRACE
+        latest = place.sessions.refresh(latest.refresh_token)
+    assert refused(place, first.refresh_token) is TokenRevoked
+    assert refused(place, latest.refresh_token) is TokenRevoked
+
+
+def test_two_tabs_that_refresh_at_once_both_go_on(place: Place) -> None:
+    place.joined()
+    first = place.log_in()
+    tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 8)
+    assert len({each.refresh_token for each in tabs}) == 8
+    place.at += timedelta(days=2)
+    for each in tabs:
+        place.sessions.refresh(each.refresh_token)
+
+
+def test_without_a_grace_period_one_of_two_that_refresh_at_once_ends_the_family(place: Place) -> None:
+    place.joined()
+    first = place.log_in()
+    place.grace = timedelta(0)
+    tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 4)
+    assert [type(each) for each in tabs if isinstance(each, TokenRevoked)] == [TokenRevoked] * 3
+    (won,) = (each for each in tabs if isinstance(each, SignedIn))
+    assert refused(place, won.refresh_token) is TokenRevoked
+
+
+def forgeries(token: str) -> list[str]:
+    session, end, nonce, signature = token.split(".")
+    return [
+        f"{session}.garbage",
+        f"{session}.",
+        f"{session}..",
+        f"{session}.{end}.{nonce}",
+        f"{session}.{end}.{nonce}.",
+        f"{session}.{end}.{nonce}.{signature}x",
+        f"{session}.{end}.{nonce}.{signature[:-1]}",
+        f"{session}.{end}.{nonce[:-1]}.{signature}",
+        f"{session}.{int(end) + 1}.{nonce}.{signature}",
+        f"{session}.-1.{nonce}.{signature}",
+        f"{session}.x.{nonce}.{signature}",
+        f"{session}.{end}.{nonce}.\xe9\ud800",
+        f"{session}.{end}.\ud800.{signature}",
+        f"{session}.{end}.{nonce}.{signature}.",
+        f" {token}",
+        f"{token}\n",
+        token.upper(),
+        "",
+        ".",
+        "." * 9000,
+        session,
+        f"{session}." + "x" * 9000,
+        "\u0661" * 24 + f".{end}.{nonce}.{signature}",
+    ]
+
+
+def test_a_forged_refresh_token_is_refused_and_ends_no_session(place: Place) -> None:
+    place.joined()
+    signed_in = place.log_in()
+    for forged in forgeries(signed_in.refresh_token):
+        assert refused(place, forged) is TokenRejected, forged
+    place.caller(signed_in)
+    place.sessions.refresh(signed_in.refresh_token)
+
+
+def test_a_token_of_another_session_is_no_token_of_this_one(place: Place) -> None:
+    place.joined()
+    mine, other = place.log_in(), place.log_in()
+    swapped = f"{session_of(mine)}.{other.refresh_token.partition('.')[2]}"
+    assert refused(place, swapped) is TokenRejected
+    place.caller(mine)
+    place.caller(other)
+
+
+def test_an_access_token_is_no_refresh_token_nor_the_other_way_round(place: Place) -> None:
+    place.joined()
+    signed_in = place.log_in()
+    assert refused(place, signed_in.access_token) is TokenRejected
+    with pytest.raises(TokenRejected):
+        place.authenticate(access_token=signed_in.refresh_token)
+
+
+def test_a_refresh_token_expires_when_its_time_is_over_and_ends_nothing(place: Place) -> None:
+    place.joined()
+    first = place.log_in()
+    second = place.sessions.refresh(first.refresh_token)
+    place.at += LASTS - MOMENT
+    third = place.sessions.refresh(second.refresh_token)
+    place.at += MOMENT
+    assert refused(place, first.refresh_token) is TokenExpired
+    assert refused(place, second.refresh_token) is TokenExpired
+    place.sessions.refresh(third.refresh_token)
+
+
+def test_a_token_of_a_session_that_ended_is_revoked_until_it_expires(place: Place) -> None:
+    place.joined()
+    signed_in = place.log_in()
+    place.store.sessions.remove(session_of(signed_in))
+    assert refused(place, signed_in.refresh_token) is TokenRevoked
+    with pytest.raises(TokenRevoked):
+        place.caller(signed_in)
+    place.at += ACCESS
+    with pytest.raises(TokenExpired):
+        place.caller(signed_in)
+    place.at += LASTS - ACCESS
+    assert refused(place, signed_in.refresh_token) is TokenExpired
+
+
+def test_a_refresh_that_meets_a_disabled_or_deleted_user_is_revoked(place: Place) -> None:
+    user = place.joined()
+    signed_in = place.log_in()
+    with place.store.database.writing() as connection:  # past the repository, which would end the session
+        connection.execute("UPDATE users SET disabled = 1 WHERE id = ?", (user.id,))
+    assert refused(place, signed_in.refresh_token) is TokenRevoked
+
+
+def test_another_secret_keeps_sessions_and_only_forgets_what_was_used(place: Place) -> None:
+    place.joined()
+    first = place.log_in()
+    second = place.sessions.refresh(first.refresh_token)
+    place.at += GRACE
+    second = place.sessions.refresh(second.refresh_token)
+    place.secret = b"another secret of thirty-two bytes or more"
+    assert refused(place, first.refresh_token) is TokenRejected
+    third = place.sessions.refresh(second.refresh_token)
+    place.caller(third)
+    place.sessions.refresh(second.refresh_token)
+    place.at += GRACE
+    assert refused(place, second.refresh_token) is TokenRevoked
+    assert refused(place, third.refresh_token) is TokenRevoked
+
+
+def test_a_hasher_with_threads_hashes_as_the_one_behind_it() -> None:
+    hasher = ThreadedPasswordHasher(STRONG, threads=1)
+    made = hasher.hash(OLD)
+    assert hasher.verify(made, OLD)
+    assert not hasher.verify(made, NEW)
+    assert STRONG.verify(made, OLD)
+    assert hasher.outdated(WEAK.hash(OLD))
+    assert not hasher.outdated(made)
+    assert ThreadedPasswordHasher().outdated(made)

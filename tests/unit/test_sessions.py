@@ -1,0 +1,167 @@
+"""What becomes of a family of refresh tokens when one of them is presented."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.ids import SessionId, UserId
+from domain.sessions import MAX_TOKENS, RefreshToken, Session, Use
+
+START = datetime(2026, 1, 5, 12, tzinfo=UTC)
+GRACE = timedelta(seconds=10)
+LASTS = timedelta(days=30)
+MOMENT = timedelta(milliseconds=1)
+
+
+def token(name: str, at: datetime = START) -> RefreshToken:
+    return RefreshToken(hash=name, expires_at=at + LASTS)
+
+
+SESSION = Session(
+    id=SessionId("a" * 24),
+    user=UserId("b" * 24),
+    tokens=(token("first"),),
+    created_at=START,
+    expires_at=START + LASTS,
+)
+
+
+def exchange(
+    session: Session | None,
+    presented: str,
+    successor: str,
+    after: timedelta = timedelta(0),
+    *,
+    grace: timedelta = GRACE,
+    proven: bool = True,
+) -> tuple[Session | None, Use]:
+    assert session is not None
+    at = START + after
+    return session.exchange(presented, token(successor, at), at=at, grace=grace, proven=proven)
+
+
+def renewed(session: Session | None, presented: str, successor: str, after: timedelta) -> Session:
+    after_it, use = exchange(session, presented, successor, after)
+    assert use is Use.RENEWED
+    assert after_it is not None
+    return after_it
+
+
+def hashes(session: Session) -> set[str]:
+    return {each.hash for each in session.tokens}
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_an_unused_token_is_exchanged_for_the_next_and_the_session_lasts_from_then(*, proven: bool) -> None:
+    later = timedelta(days=1)
+    session, use = exchange(SESSION, "first", "second", later, proven=proven)
+    assert use is Use.RENEWED
+    assert session is not None
+    assert session.expires_at == START + later + LASTS
+    assert (session.id, session.user, session.created_at) == (SESSION.id, SESSION.user, SESSION.created_at)
+    assert token("second", START + later) in session.tokens
+
+
+@pytest.mark.parametrize("proven", [True, False])
+@pytest.mark.parametrize(
+    ("after", "use"),
+    [
+        (timedelta(0), Use.RENEWED),
+        (GRACE - MOMENT, Use.RENEWED),
+        (GRACE, Use.REUSED),
+        (GRACE + MOMENT, Use.REUSED),
+        (timedelta(days=29), Use.REUSED),
+        (-MOMENT, Use.RENEWED),  # the clock of another host
+    ],
+)
+def test_a_used_token_works_again_within_the_grace_period_only(
+    after: timedelta, use: Use, *, proven: bool
+) -> None:
+    session, _ = exchange(SESSION, "first", "second", proven=proven)
+    again, found = exchange(session, "first", "third", after, proven=proven)
+    assert found is use
+    assert (again is None) is (use is Use.REUSED)
+
+
+def test_the_grace_period_counts_from_the_first_use() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(0))
+    session = renewed(session, "first", "third", GRACE - MOMENT)
+    assert exchange(session, "first", "fourth", GRACE) == (None, Use.REUSED)
+
+
+def test_all_that_one_token_was_exchanged_for_goes_on() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(0))
+    session = renewed(session, "first", "third", MOMENT)
+    session = renewed(session, "second", "fourth", timedelta(days=1))
+    session = renewed(session, "third", "fifth", timedelta(days=2))
+    assert exchange(session, "fourth", "sixth", timedelta(days=3))[1] is Use.RENEWED
+
+
+def test_without_a_grace_period_a_token_works_once() -> None:
+    session, _ = exchange(SESSION, "first", "second", grace=timedelta(0))
+    assert exchange(session, "first", "third", grace=timedelta(0)) == (None, Use.REUSED)
+
+
+def test_a_token_that_is_proven_and_not_remembered_was_used_and_ends_the_family() -> None:
+    assert exchange(SESSION, "long ago", "second") == (None, Use.REUSED)
+
+
+def test_what_is_neither_known_nor_proven_changes_nothing() -> None:
+    assert exchange(SESSION, "forged", "second", proven=False) == (SESSION, Use.UNKNOWN)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_an_unused_token_ends_with_its_time_and_ends_nothing(*, proven: bool) -> None:
+    assert exchange(SESSION, "first", "second", LASTS - MOMENT, proven=proven)[1] is Use.RENEWED
+    assert exchange(SESSION, "first", "second", LASTS, proven=proven) == (SESSION, Use.EXPIRED)
+
+
+def test_what_was_used_is_forgotten_after_the_grace_period_where_its_signature_tells() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(0))
+    session = renewed(session, "second", "third", GRACE - MOMENT)
+    assert hashes(session) == {"first", "second", "third"}
+    session = renewed(session, "third", "fourth", GRACE)
+    assert hashes(session) == {"second", "third", "fourth"}
+
+
+def test_a_used_token_without_a_signature_is_remembered_as_long_as_it_would_have_lasted() -> None:
+    session, _ = exchange(SESSION, "first", "second", proven=False)
+    for day in range(1, 29):
+        session, _ = exchange(session, ["second", *map(str, range(1, 29))][day - 1], str(day), day * GRACE)
+    assert exchange(session, "first", "last", timedelta(days=29), proven=False) == (None, Use.REUSED)
+
+
+def test_expired_tokens_are_forgotten_and_the_last_unused_one_decides_how_long_the_session_lasts() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(days=1))
+    session = renewed(session, "first", "third", timedelta(days=1) + MOMENT)
+    assert session.expires_at == START + timedelta(days=31) + MOMENT
+    session = renewed(session, "third", "fourth", timedelta(days=31))
+    assert hashes(session) == {"third", "fourth"}
+    assert session.expires_at == START + timedelta(days=61)
+
+
+def test_a_shorter_life_of_new_tokens_does_not_cut_that_of_old_ones() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(0))
+    short = RefreshToken(hash="third", expires_at=START + timedelta(days=1))
+    after, _ = session.exchange("first", short, at=START, grace=GRACE, proven=True)
+    assert after is not None
+    assert after.expires_at == START + LASTS
+
+
+def test_a_family_is_bounded_and_the_oldest_make_room() -> None:
+    session = SESSION
+    for number in range(3 * MAX_TOKENS):
+        session = renewed(session, "first", f"child{number}", timedelta(0))
+    unused = [each.hash for each in session.tokens if each.used_at is None]
+    assert unused == [f"child{number}" for number in range(2 * MAX_TOKENS, 3 * MAX_TOKENS)]
+    for number in range(2 * MAX_TOKENS, 3 * MAX_TOKENS):
+        session = renewed(session, f"child{number}", f"grandchild{number}", MOMENT)
+    used = [each.hash for each in session.tokens if each.used_at is not None]
+    assert used == unused
+    assert len(session.tokens) == 2 * MAX_TOKENS
+
+
+def test_a_longer_grace_period_counts_for_what_was_used_before_too() -> None:
+    session = renewed(SESSION, "first", "second", timedelta(0))
+    later = exchange(session, "first", "third", 2 * GRACE, grace=3 * GRACE)
+    assert later[1] is Use.RENEWED
