@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import perf_counter
+from typing import ClassVar
 
 from application.watching import LastWord, Ping
 from domain.errors import Unavailable
@@ -31,6 +32,16 @@ class Condition(StrEnum):
     DEGRADED = "degraded"
     DOWN = "down"
     NOT_CONFIGURED = "not_configured"
+
+
+@dataclass(eq=False)
+class CatalogueNotFilled(Unavailable):
+    """No sync of movies was ever complete."""
+
+    code: ClassVar[str] = "catalogue_not_filled"
+
+    def __str__(self) -> str:
+        return "No sync of movies was ever complete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +139,7 @@ class CheckHealth:
         runs = [self.runs.latest(entity, completed=True) for entity in (Entity.MOVIES, Entity.CHANGES)]
         ends = [run.finished_at for run in runs if run and run.finished_at]
         if not ends:
-            return Finding(condition=Condition.DEGRADED)
+            return Finding(condition=Condition.DEGRADED, problem=CatalogueNotFilled())
         age = self.clock() - max(ends)
         behind = self.tmdb is not None and age > STALE_AFTER
         return Finding(condition=Condition.DEGRADED if behind else Condition.OK, synced_at=max(ends), age=age)

@@ -4,6 +4,8 @@ There may be several; each entry fires once. Like the worker, it holds little, a
 container.
 """
 
+from collections.abc import Callable
+
 from adapters.redis.timetable import Entry, keep
 from domain.sync import Entity
 from entrypoints.queueing import queue_address
@@ -15,9 +17,12 @@ RATINGS_CRON = "30 4 * * *"
 """Every hour and every night, off the hours at which everybody's jobs begin."""
 
 
-def schedule(settings: Settings) -> None:
-    """Queue jobs by the timetable until SIGTERM or SIGINT. Raises QueueUnavailable if none is configured."""
-    keep(queue_address(settings), timetable(settings))
+def schedule(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Queue jobs by the timetable until SIGTERM or SIGINT. `ready` is called when the timetable stands.
+
+    Raises QueueUnavailable if no queue is configured.
+    """
+    keep(queue_address(settings), timetable(settings), ready)
 
 
 def timetable(settings: Settings) -> list[Entry]:

@@ -1,12 +1,12 @@
 """What the API's process does: answer requests until told to stop."""
 
 import socket
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from secrets import token_bytes
 
-import click
 import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
@@ -15,17 +15,32 @@ from entrypoints.container import Container, answers_over
 from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
-from entrypoints.http.calls import API
 from entrypoints.settings import Settings
 
 GRACE = 8
 """Seconds that running requests get to finish; all is over within ten."""
 
 
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when the port answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
 def serve(
-    container: Container, settings: Settings, listener: socket.socket, *, announce: bool = True
+    container: Container, settings: Settings, listener: socket.socket, ready: Callable[[], None]
 ) -> None:
-    """Answer requests on a bound socket until SIGINT or SIGTERM, then let running ones finish."""
+    """Answer requests on a bound socket until SIGINT or SIGTERM, then let running ones finish.
+
+    `ready` is called as soon as the port answers.
+    """
     container.flush_cache()()  # it may hold what changed while nobody was there to have it forgotten
     config = uvicorn.Config(
         _app(container, settings),
@@ -37,11 +52,9 @@ def serve(
         forwarded_allow_ips=settings.proxies,
         timeout_graceful_shutdown=GRACE,
     )
-    if announce:
-        _announce(settings, listener)
     # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
     with suppress(KeyboardInterrupt, SystemExit):
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, ready).run(sockets=[listener])
 
 
 def openapi(settings: Settings) -> str:
@@ -64,25 +77,3 @@ def _app(container: Container, settings: Settings) -> Litestar:
         version=version("matinee"),
         presence=link.present if link else nullcontext,
     )
-
-
-def _announce(settings: Settings, listener: socket.socket) -> None:
-    host, port = listener.getsockname()[:2]
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    store = "MongoDB at MONGODB_URI" if settings.mongodb_uri else settings.data_path.resolve()
-    click.echo(f"API   {base}{API}/movies\nDocs  {base}{API}/docs\nData  {store}")
-    click.echo(f"Join  {_registering(f'{base}{API}')}")
-    if settings.catalogue_is_public:
-        click.echo(f"Read  curl '{base}{API}/movies?limit=3&fields=title,release_date'")
-    else:
-        click.echo(
-            f"Read  curl -H 'Authorization: Bearer ACCESS_TOKEN' '{base}{API}/movies?limit=3'\n"
-            "      (started with PUBLIC_CATALOGUE=true, movies and genres are read without a token)"
-        )
-    click.echo("Stop  Ctrl-C")
-
-
-def _registering(api: str) -> str:
-    """How to become a user; the answer holds the access token."""
-    account = """{"username": "ada", "email": "ada@example.org", "password": "..."}"""
-    return f"curl {api}/auth/register -H 'Content-Type: application/json' \\\n      -d '{account}'"

@@ -11,14 +11,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from math import inf
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 
 from adapters.redis.embedded import NOISE, EmbeddedRedis
 from domain.errors import StorageUnavailable
+from entrypoints.banner import banner, say
 from entrypoints.children import Child, Process, ending
 from entrypoints.leash import dying_with
 from entrypoints.listening import listening
@@ -36,8 +39,11 @@ SERVICES_STOP = 8.9
 ALL_STOP = 9.3
 """Seconds in which Valkey stops too."""
 
-HEAD_START = 1.0
-"""Seconds that the API gets before worker and scheduler start: people wait for it."""
+HEAD_START = 10.0
+"""Seconds after which worker and scheduler start although the API is not up: people wait for it."""
+
+BANNER_DELAY = 5.0
+"""Seconds for which the banner waits for worker and scheduler, lest their first lines scroll it away."""
 
 BACKLOG = 2048
 """Connections that wait while the API starts, or starts again."""
@@ -61,22 +67,31 @@ def supervise(settings: Settings) -> int:
         }
         if redis:
             environment["REDIS_URL"] = redis.url
-        return Supervisor(environment, listener, redis).run()
+        return Supervisor(environment, listener, redis, partial(banner, settings, listener)).run()
 
 
 class Supervisor:
     """The children of one `serve`, from the first start to the last stop."""
 
     def __init__(
-        self, environment: dict[str, str], listener: socket.socket, redis: EmbeddedRedis | None
+        self,
+        environment: dict[str, str],
+        listener: socket.socket,
+        redis: EmbeddedRedis | None,
+        banner: Callable[[], str],
     ) -> None:
-        """The environment is what the children get beyond our own."""
+        """The environment is what the children get beyond our own; the banner is shown when all are up."""
         self._environment = os.environ | environment
         self._listener = listener
         self._tie = dying_with(os.getpid())
         self._leash, self._leash_end = os.pipe()
         self._gate, self._gate_end = os.pipe()
-        self._opened = False
+        self._reports, self._reports_end = os.pipe()
+        os.set_blocking(self._reports, False)
+        self._up: set[str] = set()
+        self._banner = banner
+        self._banner_due = inf
+        self._prepared = False
         self._stopping = False
         self._redis = [Child("valkey", lambda: redis.start(self._tie), noise=NOISE)] if redis else []
         self._api = Child("api", self._start_api)
@@ -97,26 +112,31 @@ class Supervisor:
         return code
 
     def _until_prepared(self, wakeup: int) -> int:
-        """Open and fill the store, by a child, while the API is loaded; its exit code, or 0 if stopped."""
+        """Open and fill the store, by a child, while the API is loaded; its exit code, or 0 if stopped.
+
+        The child may report that it goes on while the service begins: then this is over, too.
+        """
         watched = [*self._redis, self._prepare, self._api]
         while not self._stopping:
             for child in self._redis:
                 child.attend()
             self._prepare.begin()
             self._api.attend()
-            _rest(wakeup, watched)
+            self._rest(wakeup, watched)
             code = self._prepare.ended()
             if code is not None and code >= 0:
+                self._prepared = code == 0
                 return code
             if code is not None:
                 self._prepare.postpone(ending(code))
+            elif "prepare" in self._up:
+                return 0
         return 0
 
     def _open(self) -> None:
         """Let clients connect, and the API answer them."""
         self._listener.listen(BACKLOG)
         os.close(self._gate_end)
-        self._opened = True
         self._worker.due = self._scheduler.due = monotonic() + HEAD_START
 
     def _until_stopped(self, wakeup: int) -> None:
@@ -124,7 +144,35 @@ class Supervisor:
         while not self._stopping:
             for child in children:
                 child.attend()
-            _rest(wakeup, children)
+            if not self._prepared:
+                self._go_on_preparing()
+            self._show_banner()
+            self._rest(wakeup, children if self._prepared else [*children, self._prepare])
+
+    def _go_on_preparing(self) -> None:
+        """See that what was left to be prepared is done while the service runs."""
+        code = self._prepare.ended()
+        self._prepared = code == 0
+        if code:
+            self._prepare.postpone(ending(code))
+        if not self._prepared:
+            self._prepare.begin()
+
+    def _show_banner(self) -> None:
+        """Show it once, when all is up or has had its time: as the last of what starting has to say."""
+        if monotonic() >= self._banner_due or self._up >= {"api", "worker", "scheduler"}:
+            if self._banner_due < inf:
+                say(self._banner())
+            self._banner_due = inf
+
+    def _hear(self) -> None:
+        """Take up which children have reported that they are up."""
+        with suppress(BlockingIOError):
+            reported = os.read(self._reports, 4096).decode().split()
+            if "api" in reported and "api" not in self._up:
+                self._banner_due = monotonic() + BANNER_DELAY
+                self._worker.due = self._scheduler.due = 0.0
+            self._up.update(reported)
 
     def _stop(self) -> None:
         """Stop everything in order: what makes work, what does it, what asks for it, what remembers it."""
@@ -141,15 +189,14 @@ class Supervisor:
         _see_off(self._redis, began + ALL_STOP)
 
     def _start_api(self) -> Process:
-        descriptors = {"listener": self._listener.fileno(), "gate": self._gate}
-        return self._spawn("api", *([] if self._opened else ["--announce"]), **descriptors)
+        return self._spawn("api", listener=self._listener.fileno(), gate=self._gate)
 
-    def _spawn(self, role: str, *options: str, **descriptors: int) -> Process:
+    def _spawn(self, role: str, **descriptors: int) -> Process:
         """Start ourselves, the way we were started, in a role; the descriptors go along."""
-        descriptors["leash"] = self._leash
+        descriptors |= {"leash": self._leash, "reports": self._reports_end}
         handed = [f"--{name}={descriptor}" for name, descriptor in descriptors.items()]
         return subprocess.Popen(  # noqa: S603  ourselves
-            [*_ourselves(), "child", role, *options, *handed],
+            [*_ourselves(), "child", role, *handed],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             pass_fds=list(descriptors.values()),
@@ -157,6 +204,20 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=self._tie,  # noqa: PLW1509  we have one thread
         )
+
+    def _rest(self, wakeup: int, children: Iterable[Child]) -> None:
+        """Wait until a child ends, speaks or is due, or a signal comes."""
+        voices = {child.output: child for child in children if child.output is not None}
+        waits = [wait for child in children if (wait := child.wait) is not None]
+        if self._banner_due < inf:
+            waits.append(max(0.0, self._banner_due - monotonic()))
+        ready, _, _ = select.select([wakeup, self._reports, *voices], [], [], min(waits, default=None))
+        for descriptor in ready:
+            if descriptor in voices:
+                voices[descriptor].listen()
+        self._hear()
+        with suppress(BlockingIOError):
+            os.read(wakeup, 4096)
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
@@ -185,19 +246,6 @@ class Supervisor:
             for child in (self._scheduler, self._worker, self._prepare, self._api, *self._redis):
                 child.tell(signal.SIGKILL)
         self._stopping = True
-
-
-def _rest(wakeup: int, children: Iterable[Child]) -> None:
-    """Wait until a child ends, speaks or is due, or a signal comes."""
-    voices = {child.output: child for child in children if child.output is not None}
-    waits = [child.wait for child in children]
-    timeout = min((wait for wait in waits if wait is not None), default=None)
-    ready, _, _ = select.select([wakeup, *voices], [], [], timeout)
-    for descriptor in ready:
-        if descriptor in voices:
-            voices[descriptor].listen()
-    with suppress(BlockingIOError):
-        os.read(wakeup, 4096)
 
 
 def _see_off(children: Iterable[Child], until: float) -> None:

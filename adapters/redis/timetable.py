@@ -7,7 +7,7 @@ whatever becomes of them in between, RQ takes such a job once.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import time
@@ -140,13 +140,17 @@ class Timetable(Scheduler):  # type: ignore[misc]
             return None
 
 
-def keep(url: str, entries: Sequence[Entry]) -> None:
-    """Keep the timetable until SIGTERM or SIGINT; Redis may come and go."""
+def keep(url: str, entries: Sequence[Entry], ready: Callable[[], None] = lambda: None) -> None:
+    """Keep the timetable until SIGTERM or SIGINT; Redis may come and go.
+
+    `ready` is called after each look.
+    """
     client, stop = connected(url), Stop()
     timetable = Timetable(client, entries)
 
     def turn() -> None:
         timetable.look()
+        ready()
         stop.wait(LOOKS_EVERY)
 
     with stopped_by_signals(stop):

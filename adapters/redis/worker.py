@@ -10,6 +10,7 @@ goes back to the head of the queue, without losing a try. The child does the sam
 import os
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 from time import monotonic, sleep
@@ -66,7 +67,8 @@ class PatientWorker(Worker):
 
     log_result_lifespan = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ready: Callable[[], None] = lambda: None) -> None:
+        """`ready` is called whenever this is known as a worker, for the first time before the first job."""
         client = connected(url, PATIENCE)
         # With `prepare_for_work` RQ would ask Redis at once, which may be away.
         super().__init__(
@@ -79,6 +81,7 @@ class PatientWorker(Worker):
         )
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._stop = Stop()
+        self._ready = ready
         self._tidied_at = float("-inf")
         self._in_hand: str | None = None
         self._delayed = RQScheduler([QUEUE], connection=client, serializer=JSONSerializer)
@@ -100,6 +103,7 @@ class PatientWorker(Worker):
             self._enrol()
             self._tidy()
             self._tidied_at = monotonic()
+            self._ready()
         try:
             job, queue = self._next_job()
         except DequeueTimeout:

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -11,11 +10,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from domain.errors import Invalid, MatineeError
+from entrypoints.banner import discard
 from entrypoints.checking import Faults
 from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
@@ -144,7 +144,7 @@ def output_errors() -> Iterator[None]:
             try:
                 stream.flush()
             except BrokenPipeError:
-                _discard(stream)
+                discard(stream)
         sys.exit(CUT_OFF)
 
 
@@ -160,16 +160,9 @@ def _flushed() -> str | None:
         except BrokenPipeError:
             raise
         except OSError as error:
-            _discard(stream)
+            discard(stream)
             return error.strerror
     return None
-
-
-def _discard(stream: TextIO) -> None:
-    """Lead a stream to nowhere, so that what it still holds is not complained about when the process ends."""
-    descriptor = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(descriptor, stream.fileno())
-    os.close(descriptor)
 
 
 def _log_traceback(error: Exception) -> bool:

@@ -4,10 +4,14 @@
 import os
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 import click
 
+from entrypoints.banner import banner, say
 from entrypoints.cli.border import ENV_FILE, configured, example, started
 from entrypoints.leash import hold
 from entrypoints.listening import listening
@@ -47,7 +51,7 @@ def api(host: str | None, port: int | None) -> None:
         started(ROLES_NEED, role="api", host=host, port=port) as (container, settings),
         listening(settings) as listener,
     ):
-        serving.serve(container, settings, listener)
+        serving.serve(container, settings, listener, lambda: say(banner(settings, listener)))
 
 
 @click.command(epilog=example("matinee worker"))
@@ -81,48 +85,66 @@ def openapi() -> None:
 @click.option("--leash", type=int, required=True, help="Read end of a pipe that lasts as long as we do.")
 @click.option("--gate", type=int, help="Read end of a pipe that ends when the store is ready.")
 @click.option("--listener", type=int, help="The bound socket.")
-@click.option("--announce", is_flag=True, help="Tell the addresses.")
-def child(role: str, *, leash: int, gate: int | None, listener: int | None, announce: bool) -> None:
+@click.option("--reports", type=int, required=True, help="Write end of a pipe for the role, once it is up.")
+def child(role: str, *, leash: int, reports: int, gate: int | None, listener: int | None) -> None:
     """One role, as `matinee serve` starts it: what it shares with the others comes in descriptors, and all
     settings, those of a `.env` file included, in the environment.
     """
     hold(leash)
+    ready = cache(partial(_report, reports, role))
     if role == "prepare":
-        _prepare()
+        _prepare(ready)
     elif role == "worker":
-        _work(env_file=None)
+        _work(env_file=None, ready=ready)
     elif role == "scheduler":
-        _schedule(env_file=None)
+        _schedule(env_file=None, ready=ready)
     elif gate is None or listener is None:
         raise click.UsageError("the api needs --gate and --listener")
     else:
-        _answer(gate, socket.socket(fileno=listener), announce=announce)
+        _answer(gate, socket.socket(fileno=listener), ready)
 
 
-def _prepare() -> None:
-    """Open the store and make what is missing: whatever keeps `serve` from starting shows here."""
+def _report(reports: int, role: str) -> None:
+    """Tell the supervisor that a role is up; if the supervisor has gone, the leash ends us."""
+    with suppress(BrokenPipeError):
+        os.write(reports, f"{role}\n".encode())
+
+
+def _prepare(ready: Callable[[], None]) -> None:
+    """Open the store and make what is missing: whatever keeps `serve` from starting shows here.
+
+    `ready` is called if the service is to begin before the catalogue is filled.
+    """
     from entrypoints.filling import fill_if_empty
 
     with started(role="prepare", env_file=None) as (container, settings):
         container.tokens()
-        fill_if_empty(container, settings)
+        fill_if_empty(container, settings, ready)
 
 
-def _answer(gate: int, listener: socket.socket, *, announce: bool) -> None:
+def _answer(gate: int, listener: socket.socket, ready: Callable[[], None]) -> None:
     from entrypoints import serving  # takes longest, so before the gate
 
     os.read(gate, 1)
     with started(role="api", env_file=None) as (container, settings):
-        serving.serve(container, settings, listener, announce=announce)
+        serving.serve(container, settings, listener, ready)
 
 
-def _work(required: tuple[str, ...] = (), env_file: Path | None = ENV_FILE) -> None:
+def _work(
+    required: tuple[str, ...] = (),
+    env_file: Path | None = ENV_FILE,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     from entrypoints.worker import work
 
-    work(configured(required, role="worker", env_file=env_file))
+    work(configured(required, role="worker", env_file=env_file), ready)
 
 
-def _schedule(required: tuple[str, ...] = (), env_file: Path | None = ENV_FILE) -> None:
+def _schedule(
+    required: tuple[str, ...] = (),
+    env_file: Path | None = ENV_FILE,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
     from entrypoints.scheduler import schedule
 
-    schedule(configured(required, role="scheduler", env_file=env_file))
+    schedule(configured(required, role="scheduler", env_file=env_file), ready)

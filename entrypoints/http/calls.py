@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.ids import UserId
+from entrypoints.http import BASE
 from entrypoints.http.answers import PRIVATE
 from entrypoints.http.asking import Query
 from entrypoints.http.reading import Body
@@ -27,7 +28,7 @@ CacheName: TypeAlias = Callable[[Any, Mapping[str, str], UserId | None], str | N
 caller's own, the caller; None if it cannot be cached.
 """
 
-API = "/api/v1"
+API = BASE
 """Where every call lives."""
 
 ALWAYS = (400, 405, 413, 500, 503)

@@ -59,7 +59,7 @@ def test_at_debug_neither_tokens_nor_passwords_nor_credentials_are_told(tmp_path
 
 
 def test_a_log_file_that_cannot_be_written_ends_the_start_with_one_line(tmp_path: Path) -> None:
-    result = matinee("serve", cwd=tmp_path, LOG_FILE=str(tmp_path / "missing" / "matinee.log"))
+    result = matinee("serve", cwd=tmp_path, LOG_FILE=str(tmp_path))
 
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("matinee: LOG_FILE cannot be written: ")

@@ -74,7 +74,9 @@ def test_the_demo_catalogue_does_not_age(store: SqliteStore) -> None:
 
 
 def test_a_catalogue_that_was_never_filled_is_degraded(store: SqliteStore) -> None:
-    assert check(store)().findings[Part.SYNC].condition is Condition.DEGRADED
+    finding = check(store)().findings[Part.SYNC]
+    assert finding.condition is Condition.DEGRADED
+    assert str(finding.problem) == "No sync of movies was ever complete"
 
 
 def test_without_its_database_the_service_is_down(store: SqliteStore) -> None:

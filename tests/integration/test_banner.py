@@ -1,0 +1,93 @@
+"""What `serve` tells a person when its port answers: addresses for this machine and for others."""
+
+import os
+import socket
+import sys
+
+import pytest
+
+from entrypoints import banner as banners
+from entrypoints.banner import banner, lan_addresses, say
+from entrypoints.settings import Settings
+
+
+class Listener(socket.socket):
+    """A socket that says that it is bound somewhere; tests bind to nothing but loopback."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self.host = host
+
+    def getsockname(self) -> tuple[str, int]:
+        return self.host, 8080
+
+
+def shown(host: str) -> list[str]:
+    with Listener(host) as listener:
+        return banner(Settings(), listener).splitlines()
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that this machine is made to have."""
+    addresses = ["192.168.1.20", "fd00::20"]
+    monkeypatch.setattr(banners, "lan_addresses", lambda: addresses)
+    return addresses
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("127.0.0.1", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080")]
+)
+def test_on_loopback_there_is_no_address_for_others(host: str, url: str) -> None:
+    lines = shown(host)
+    assert lines[:2] == [f"API   {url}/api/v1/movies", f"Docs  {url}/api/v1/docs"]
+    assert not [line for line in lines if line.startswith("LAN")]
+    assert lines[-1] == "Stop  Ctrl-C"
+
+
+def test_on_all_addresses_this_machine_and_others_have_one_each_that_leads_there() -> None:
+    lines = shown("0.0.0.0")
+    assert "Docs  http://127.0.0.1:8080/api/v1/docs" in lines
+    assert [line for line in lines if line.startswith("LAN")] == [
+        "LAN   http://192.168.1.20:8080/api/v1/docs"
+    ]
+    both = shown("::")
+    assert "Docs  http://[::1]:8080/api/v1/docs" in both
+    assert [line for line in both if line.startswith("LAN")] == [
+        "LAN   http://192.168.1.20:8080/api/v1/docs",
+        "LAN   http://[fd00::20]:8080/api/v1/docs",
+    ]
+    assert "0.0.0.0" not in "\n".join(lines)
+
+
+def test_an_address_of_the_network_is_shown_as_it_is() -> None:
+    lines = shown("192.168.1.20")
+    assert "API   http://192.168.1.20:8080/api/v1/movies" in lines
+    assert "LAN   http://192.168.1.20:8080/api/v1/docs" in lines
+
+
+def test_without_a_network_that_is_said(network: list[str]) -> None:
+    network.clear()
+    assert "LAN   this machine has no address in a network at the moment" in shown("0.0.0.0")
+
+
+def test_addresses_that_lead_only_here_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(banners, "_by_routes", lambda: iter(["10.0.0.5", "127.0.0.1", "fe80::1"]))
+    monkeypatch.setattr(banners, "_by_interfaces", lambda: iter(["169.254.3.4", "10.0.0.5", "10.1.0.5"]))
+    assert lan_addresses() == ["10.0.0.5", "10.1.0.5"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_what_the_kernel_tells_of_routes_and_interfaces_are_addresses() -> None:
+    for found in (list(banners._by_routes()), list(banners._by_interfaces())):
+        for address in found:
+            socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def test_what_nobody_reads_is_said_without_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        say("one")
+        say("two")

@@ -1,0 +1,147 @@
+"""Filling an empty catalogue: for how long the service waits for it, and what becomes of each failure."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import pytest
+from dependency_injector import providers
+
+from adapters.demo import DemoMovieSource
+from domain.sync import Entity, ListedPage, SourceRefused, SourceUnavailable
+from entrypoints import filling
+from entrypoints.container import Container, running
+from entrypoints.filling import fill_if_empty
+from entrypoints.settings import Settings
+
+
+class Source(DemoMovieSource):
+    """The demo catalogue, which does something first; it stands for TMDB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_ping: Callable[[], object] = lambda: None
+        self.before_page: Callable[[int], object] = lambda _: None
+        self.pings = 0
+
+    def ping(self) -> None:
+        self.pings += 1
+        self.before_ping()
+
+    def popular(self, page: int) -> ListedPage:
+        self.before_page(page)
+        return super().popular(page)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def container(tmp_path: Path, source: Source) -> Iterator[Container]:
+    with running(Settings(data_dir=str(tmp_path))) as container:
+        container.source.override(providers.Object(source))
+        yield container
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(filling, "LONGEST_DELAY", 0.02)
+    monkeypatch.setattr(filling, "PARTIAL_DELAY", 0.01)
+
+
+SETTINGS = Settings(tmdb_access_token="t")
+
+
+def is_filled(container: Container) -> bool:
+    return all(container.runs().latest(each, completed=True) for each in (Entity.GENRES, Entity.MOVIES))
+
+
+def failing(times: int, error: Exception) -> Callable[..., None]:
+    left = iter(range(times))
+
+    def fail(*_: object) -> None:
+        if next(left, None) is not None:
+            raise error
+
+    return fail
+
+
+def test_a_source_that_answers_is_waited_for(container: Container, source: Source) -> None:
+    begun = Event()
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert is_filled(container)
+    assert not begun.is_set()
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert source.pings == 1  # later starts ask nobody
+
+
+def test_one_that_is_away_lets_the_service_begin_once_and_is_tried_until_it_is_back(
+    container: Container, source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[bool] = []
+    source.before_ping = failing(4, SourceUnavailable("TMDB could not be reached"))
+    fill_if_empty(container, SETTINGS, lambda: begun.append(is_filled(container)))
+    assert (begun, source.pings) == ([False], 5)
+    assert is_filled(container)
+    assert "TMDB could not be reached. The service starts now" in capsys.readouterr().out
+
+
+def test_one_that_never_answers_lets_the_service_begin(
+    container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "FIRST_ANSWER", 0.05)
+    begun = Event()
+    source.before_ping = lambda: begun.wait(30)  # as a resolver without a network
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert begun.is_set()
+    assert is_filled(container)
+
+
+def test_one_that_stalls_amid_the_movies_lets_the_service_begin(
+    container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "STALLED", 0.05)
+    begun = Event()
+    source.before_page = lambda page: page == 3 and begun.wait(30)
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert begun.is_set()
+    assert is_filled(container)
+
+
+def test_a_refusal_is_not_tried_again(
+    container: Container, source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = Event()
+    source.before_ping = failing(9, SourceRefused("TMDB refuses the credential, check TMDB_API_KEY"))
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert source.pings == 1
+    assert not begun.is_set()  # it begins because preparing is over
+    assert "check TMDB_API_KEY. Set it right, and start again." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+def test_pages_that_were_missed_are_tried_again(container: Container, source: Source, failures: int) -> None:
+    begun = Event()
+    source.before_page = failing(failures, SourceUnavailable("no answer"))
+    fill_if_empty(container, SETTINGS, begun.set)
+    assert is_filled(container)
+    assert begun.is_set()
+
+
+def test_a_sync_that_runs_already_is_waited_for_in_the_background(container: Container) -> None:
+    frame, begun = container.frame(), Event()
+    with frame.run(Entity.MOVIES, lambda _: None) as recorder:
+        lock_holder = recorder.run.id
+        released = Event()
+
+        def begin() -> None:
+            container.locks().release(f"sync:{Entity.MOVIES}", lock_holder)
+            begun.set()
+            released.set()
+
+        fill_if_empty(container, SETTINGS, begin)
+    assert begun.is_set()
+    assert is_filled(container)
