@@ -1,13 +1,14 @@
 """Accounts: becoming somebody, proving it, changing it, leaving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
 from domain import emails, users
-from domain.errors import TextUnfit
+from domain.errors import Fault, FaultCode, Invalid, TextUnfit, check_all
 from domain.ids import NewId, SessionId, UserId
 from domain.pagination import Page, Window, page_of
 from domain.ports import (
@@ -135,19 +136,29 @@ class CreateUser:
     new_id: NewId
 
     def __call__(self, *, username: str, email: str, password: str, role: Role = Role.USER) -> User:
-        """Raises TextUnfit, EmailTaken, UsernameTaken."""
+        """Raises InvalidFields with all faults at once; EmailTaken, UsernameTaken, EmailAndUsernameTaken."""
+        common = self.is_common(password)
+        check_all(
+            partial(users.username, username),
+            partial(emails.email, email),
+            partial(users.password, password, common=common),
+        )
         now = self.clock()
         user = User(
             id=UserId(self.new_id()),
             username=users.username(username),
             email=emails.email(email),
-            password_hash=self.hasher.hash(users.password(password, common=self.is_common(password))),
+            password_hash=self.hasher.hash(password),
             role=role,
             created_at=now,
             updated_at=now,
         )
         self.users.add(user)
         return user
+
+    def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
+        """What only this use case finds wrong with fields that are sound by themselves."""
+        return faults_of_password(given, "password", self.is_common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +176,10 @@ class Register:
         if signed_in is None:
             raise InvalidCredentials
         return signed_in
+
+    def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
+        """What only this use case finds wrong with fields that are sound by themselves."""
+        return self.create_user.faults(given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +294,7 @@ class ChangeProfile:
             address = None
         if password is None:
             if address is not None:
-                raise TextUnfit("current_password", "is required to change the e-mail address")
+                raise _password_required()
             now = self.clock()
             return self.users.change(caller.user.id, lambda stored: stored.told(now, username=name))
         return self.confirm(
@@ -296,6 +311,12 @@ class ChangeProfile:
 
         after = self.users.change(user.id, changed)
         return after if after.password_hash == verified else None
+
+    def faults(self, caller: Caller, given: Mapping[str, object]) -> Sequence[Fault]:
+        """What only this use case finds wrong with fields that are sound by themselves."""
+        email = given.get("email")
+        moves = isinstance(email, str) and emails.email(email) != caller.user.email
+        return _password_required().faults if moves and "current_password" not in given else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +344,10 @@ class ChangePassword:
 
         after = self.users.change(caller.user.id, changed, keeping=caller.session)
         return after if after.password_hash == password_hash else None
+
+    def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
+        """What only this use case finds wrong with fields that are sound by themselves."""
+        return faults_of_password(given, "new_password", self.is_common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,6 +405,23 @@ class PromoteUser:
         if user is None:
             raise UserNotFound
         return self.change_user(user=user.id, role=Role.ADMIN)
+
+
+def faults_of_password(given: Mapping[str, object], field: str, is_common: IsCommon) -> Sequence[Fault]:
+    """What is wrong with a chosen password, if one is given."""
+    chosen = given.get(field)
+    if not isinstance(chosen, str):
+        return ()
+    try:
+        users.password(chosen, common=is_common(chosen), field=field)
+    except Invalid as error:
+        return error.faults
+    return ()
+
+
+def _password_required() -> Invalid:
+    words = "is required to change the e-mail address"
+    return TextUnfit("current_password", words, FaultCode.REQUIRED)
 
 
 def admin(caller: Caller) -> Caller:

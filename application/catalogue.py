@@ -71,7 +71,10 @@ class BrowseMovies:
     totals: Totals
 
     def __call__(self, *, wanted: MovieFilter, genre: str | None, sorting: Sorting, window: Window) -> Shown:
-        """`genre` is a choice: `878`, `Drama,War` (both) or `Drama|War` (either). Raises UnknownGenre."""
+        """`genre` is a choice: `878`, `Drama,War` (both) or `Drama|War` (either).
+
+        Raises GenreChoiceMixed, or InvalidFields for genres that are unknown.
+        """
         genres = self.genres.all()
         if genre is not None:
             every, any_of = genre_choice(genre, genres)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import partial
 
-from domain.errors import Invalid
+from domain.errors import Fault, FaultCode, Invalid, check_all
 from domain.ids import GenreId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor, Value
@@ -21,15 +22,28 @@ class UnknownGenre(Invalid):
 
     ref: str
 
+    def __post_init__(self) -> None:
+        rule = f"must be the id, TMDB number or name of a genre, not {self.ref!r}"
+        self.faults = (Fault("genre", FaultCode.NOT_FOUND, rule),)
+
     def __str__(self) -> str:
-        return f"genre must be the id, TMDB number or name of a genre, not {self.ref!r}"
+        return str(self.faults[0])
 
 
+@dataclass(eq=False)
 class GenreChoiceMixed(Invalid):
     """A choice asks for all and for any at once."""
 
+    faults = (
+        Fault(
+            "genre",
+            FaultCode.CONFLICTING,
+            "must be separated by commas (all of them) or by bars (any of them), not both",
+        ),
+    )
+
     def __str__(self) -> str:
-        return "genre must be separated by commas (all of them) or by bars (any of them), not both"
+        return str(self.faults[0])
 
 
 class SortBy(StrEnum):
@@ -131,11 +145,16 @@ class MovieFilter:
 
 
 def genre_choice(text: str, genres: Sequence[Genre]) -> tuple[frozenset[GenreId], frozenset[GenreId]]:
-    """Read a choice of genres: `a,b` is all of them, `a|b` is any. Return (all, any). Raises UnknownGenre."""
+    """Read a choice of genres: `a,b` is all of them, `a|b` is any. Return (all, any).
+
+    Raises GenreChoiceMixed, or InvalidFields with a fault for each genre that is unknown.
+    """
     if "," in text and "|" in text:
         raise GenreChoiceMixed
     sign = "|" if "|" in text else ","
-    chosen = frozenset(_named(part.strip(), genres) for part in text.split(sign))
+    parts = [part.strip() for part in text.split(sign)]
+    check_all(*(partial(_named, part, genres) for part in parts))
+    chosen = frozenset(_named(part, genres) for part in parts)
     return (frozenset(), chosen) if sign == "|" else (chosen, frozenset())
 
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from domain.errors import TextUnfit
+from domain.errors import FaultCode, TextUnfit
 
 LONGEST_EMAIL = 254
 """Characters of a whole address (RFC 5321, 4.5.3.1.3)."""
@@ -25,16 +25,18 @@ def email(text: str) -> str:
     """An e-mail address, without outer space, composed (NFC). Raises TextUnfit."""
     address = composed(text)
     if any(_is_invisible(each) for each in address):
-        raise TextUnfit("email", "must not hold spaces, control characters or other invisible characters")
+        words = "must not hold spaces, control characters or other invisible characters"
+        raise TextUnfit("email", words, FaultCode.FORBIDDEN_CHARACTERS)
     if any(each in _ANGLES for each in unicodedata.normalize("NFKC", address) + address):
-        raise TextUnfit("email", "must not hold angle brackets")
+        raise TextUnfit("email", "must not hold angle brackets", FaultCode.FORBIDDEN_CHARACTERS)
     if len(address) > LONGEST_EMAIL:
-        raise TextUnfit("email", f"must be at most {LONGEST_EMAIL} characters")
+        raise TextUnfit("email", f"must be at most {LONGEST_EMAIL} characters", FaultCode.TOO_LONG)
     local, at, domain = address.partition("@")
     if not (local and at and domain) or "@" in domain or _SPECIAL.search(local):
         raise TextUnfit("email", "must be an e-mail address")
     if len(local.encode()) > LONGEST_LOCAL_PART:
-        raise TextUnfit("email", f"must have at most {LONGEST_LOCAL_PART} bytes before the @")
+        words = f"must have at most {LONGEST_LOCAL_PART} bytes before the @"
+        raise TextUnfit("email", words, FaultCode.TOO_LONG)
     _check_domain(domain)
     return address
 
@@ -60,9 +62,11 @@ def _check_domain(domain: str) -> None:
         )
     encoded = [_as_dns_holds_it(label) for label in labels]
     if max(map(len, encoded)) > LONGEST_LABEL:
-        raise TextUnfit("email", f"must have a domain whose parts are at most {LONGEST_LABEL} bytes long")
+        words = f"must have a domain whose parts are at most {LONGEST_LABEL} bytes long"
+        raise TextUnfit("email", words, FaultCode.TOO_LONG)
     if len(".".join(encoded)) > LONGEST_DOMAIN:
-        raise TextUnfit("email", f"must have a domain of at most {LONGEST_DOMAIN} bytes")
+        words = f"must have a domain of at most {LONGEST_DOMAIN} bytes"
+        raise TextUnfit("email", words, FaultCode.TOO_LONG)
 
 
 def _is_label(label: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.errors import Conflict, Fault, FaultCode, Forbidden, Invalid, NotFound
 from domain.ids import MovieId, RatingId, UserId
 from domain.pagination import Cursor, Value, time_value
 from domain.texts import KEPT, Kept
@@ -27,6 +27,7 @@ class ScoreOutOfRange(Invalid):
     value: object
     field: ClassVar[str] = "rating"
     rule: ClassVar[str] = "must be between 1 and 10 in steps of 0.5"
+    faults = (Fault(field, FaultCode.OUT_OF_RANGE, rule),)
 
     def __str__(self) -> str:
         return f"{self.field} {self.rule}"
@@ -37,6 +38,7 @@ class AlreadyRated(Conflict):
     """The user has rated the movie already."""
 
     code: ClassVar[str] = "already_rated"
+    faults = (Fault("movie_id", FaultCode.ALREADY_EXISTS, "is a movie that you have rated already"),)
 
     def __str__(self) -> str:
         return "You have rated this movie already"

@@ -5,7 +5,7 @@ import unicodedata
 from enum import Enum
 from typing import Final
 
-from domain.errors import TextUnfit
+from domain.errors import FaultCode, TextUnfit
 
 LONGEST_TEXT = 2000
 """Characters of a review or a note."""
@@ -26,10 +26,10 @@ KEPT: Final = Kept.KEPT
 def fit(field: str, text: str, longest: int) -> str:
     """The text, composed (NFC), if it is fit to keep. Raises TextUnfit."""
     if _UNFIT.search(text):
-        raise TextUnfit(field, "must not hold control characters")
+        raise TextUnfit(field, "must not hold control characters", FaultCode.FORBIDDEN_CHARACTERS)
     composed = unicodedata.normalize("NFC", text)
     if len(composed) > longest:
-        raise TextUnfit(field, f"must be at most {longest:,} characters")
+        raise TextUnfit(field, f"must be at most {longest:,} characters", FaultCode.TOO_LONG)
     return composed
 
 

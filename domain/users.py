@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from domain.emails import folded
-from domain.errors import Conflict, Forbidden, NotFound, TextUnfit, Unauthenticated
+from domain.errors import Conflict, Fault, FaultCode, Forbidden, NotFound, TextUnfit, Unauthenticated
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor, time_value
 from domain.texts import fit
@@ -29,6 +29,7 @@ class EmailTaken(Conflict):
     """Another account has that e-mail address, whatever its case."""
 
     code: ClassVar[str] = "email_taken"
+    faults = (Fault("email", FaultCode.TAKEN, "is taken"),)
 
     def __str__(self) -> str:
         return "email is taken"
@@ -39,9 +40,21 @@ class UsernameTaken(Conflict):
     """Another account has that name, whatever its case."""
 
     code: ClassVar[str] = "username_taken"
+    faults = (Fault("username", FaultCode.TAKEN, "is taken"),)
 
     def __str__(self) -> str:
         return "username is taken"
+
+
+@dataclass(eq=False)
+class EmailAndUsernameTaken(Conflict):
+    """Other accounts have both that e-mail address and that name."""
+
+    code: ClassVar[str] = "email_and_username_taken"
+    faults = (*EmailTaken.faults, *UsernameTaken.faults)
+
+    def __str__(self) -> str:
+        return "email and username are taken"
 
 
 @dataclass(eq=False)
@@ -187,6 +200,15 @@ class Caller:
     session: SessionId
 
 
+def taken(*, email: bool, username: bool) -> Conflict | None:
+    """The error for an address or a name that another account has; None if both are free."""
+    if email and username:
+        return EmailAndUsernameTaken()
+    if email:
+        return EmailTaken()
+    return UsernameTaken() if username else None
+
+
 def username(text: str) -> str:
     """A name that an account may bear. Raises TextUnfit."""
     if not USERNAME.fullmatch(text):
@@ -197,8 +219,9 @@ def username(text: str) -> str:
 def password(text: str, *, common: bool, field: str = "password") -> str:
     """A password that may be chosen; `common` tells whether it is on a list of such. Raises TextUnfit."""
     if not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
-        raise TextUnfit(field, f"must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+        code = FaultCode.TOO_SHORT if len(text) < SHORTEST_PASSWORD else FaultCode.TOO_LONG
+        raise TextUnfit(field, f"must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters", code)
     fit(field, text, 2 * LONGEST_PASSWORD)
     if common:
-        raise TextUnfit(field, "must not be one of the most common passwords")
+        raise TextUnfit(field, "must not be one of the most common passwords", FaultCode.TOO_COMMON)
     return text

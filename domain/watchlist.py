@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
-from domain.errors import Conflict, Forbidden, NotFound
+from domain.errors import Conflict, Fault, FaultCode, Forbidden, NotFound
 from domain.ids import ItemId, MovieId, UserId
 from domain.pagination import Cursor, time_value
 from domain.texts import KEPT, Kept
@@ -18,6 +18,7 @@ class AlreadyListed(Conflict):
     """The movie is on the user's watchlist already."""
 
     code: ClassVar[str] = "already_listed"
+    faults = (Fault("movie_id", FaultCode.ALREADY_EXISTS, "is a movie that is on your watchlist already"),)
 
     def __str__(self) -> str:
         return "The movie is on the watchlist already"

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import msgspec
 from crontab import CronTab
 
+from domain.errors import Fault, FaultCode, InvalidFields
 from domain.signing import weakness
-from entrypoints.checking import Faults, Unfit, checked, rule
+from entrypoints.checking import Unfit, checked, rule
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 from entrypoints.origins import origins
 
@@ -266,15 +267,15 @@ def load(
 ) -> Settings:
     """Read the settings. An empty variable counts as not set; overrides (from the command line) win.
 
-    `warn` gets a sentence for each name in the file that was probably meant to be one of ours. Raises Faults
-    with every fault, by variable: also those that are required and not set. A file that cannot be read is the
-    only fault then, since nobody knows what it sets.
+    `warn` gets a sentence for each name in the file that was probably meant to be one of ours. Raises
+    InvalidFields with every fault, by variable: also those that are required and not set. A file that cannot
+    be read is the only fault then, since nobody knows what it sets.
     """
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
     try:
         filed = read_env_file(env_file) if env_file else {}
     except EnvFileUnreadable as error:
-        raise Faults([str(error)]) from None
+        raise InvalidFields([Fault("", FaultCode.MALFORMED, str(error))]) from None
     for sentence in misnamed(filed, known):
         warn(f"{env_file}: {sentence}")
     merged = {**filed, **environ}
@@ -283,10 +284,10 @@ def load(
     joint = [*_joint_faults(raw, required), *_empty_credentials(merged, raw)]
     try:
         settings = checked(Settings, raw, strict=False, noun="variable")
-    except Faults as faults:
-        raise Faults([*faults.sentences, *joint]) from None
+    except InvalidFields as error:
+        raise InvalidFields([*error.faults, *joint]) from None
     if joint:
-        raise Faults(joint)
+        raise InvalidFields(joint)
     return settings
 
 
@@ -316,22 +317,28 @@ def bare_credential(text: str) -> str:
     return joined if SHAPED.fullmatch(joined) else text
 
 
-def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Iterator[str]:
+def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Iterator[Fault]:
     """What no variable's type can say."""
-    yield from (f"{name} is required for this command" for name in required if name not in raw)
+    for name in required:
+        if name not in raw:
+            yield Fault(name, FaultCode.REQUIRED, "is required for this command")
     if "MONGODB_URI" in raw and "JWT_SECRET" not in raw and "JWT_SECRET" not in required:
-        yield "JWT_SECRET is required with MONGODB_URI: the same on every host, at least 32 bytes"
+        words = "is required with MONGODB_URI: the same on every host, at least 32 bytes"
+        yield Fault("JWT_SECRET", FaultCode.REQUIRED, words)
     if "MONGODB_URI" in raw and find_spec("pymongo") is None:
-        yield "MONGODB_URI needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
+        words = "needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
+        yield Fault("MONGODB_URI", FaultCode.CONFLICTING, words)
     if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
-        yield "QUEUE_URL is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
+        words = "is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
+        yield Fault("QUEUE_URL", FaultCode.REQUIRED, words)
 
 
-def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, object]) -> Iterator[str]:
+def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, object]) -> Iterator[Fault]:
     """Credentials of which nothing is left without what surrounds them; empty quotes count as not set."""
     for name in TMDB_CREDENTIALS:
         if name not in raw and any(map(str.isalnum, merged.get(name) or "")):
-            yield f"{name} holds only the word before a credential, such as Bearer, and no credential"
+            words = "holds only the word before a credential, such as Bearer, and no credential"
+            yield Fault(name, FaultCode.MALFORMED, words)
 
 
 def _duration(text: str) -> timedelta:

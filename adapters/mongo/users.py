@@ -35,6 +35,7 @@ from domain.users import (
     User,
     UsernameTaken,
     UserNotFound,
+    taken,
 )
 
 PATIENCE_TO_LEAVE = 20
@@ -64,7 +65,7 @@ class MongoUserRepository:
             try:
                 database.users.insert_one(user_document(user))
             except DuplicateKeyError as error:
-                raise _taken(error) from error
+                raise _claimed(database, user) or _taken(error) from error
 
     def get(self, user: UserId) -> User:
         with self.database.using() as database:
@@ -189,6 +190,8 @@ def _change(
 ) -> User:
     before = _stored(database, user)
     after = change(before)
+    if conflict := _claimed(database, after):
+        raise conflict
     if before.runs_the_place and not after.runs_the_place:
         _rely_on_another_admin(database, user)
     try:
@@ -257,5 +260,16 @@ def _alive(session: SessionId, at: datetime) -> Document:
     return {"_id": own_id(session), "expiresAt": {"$gt": at}}
 
 
+def _claimed(database: Documents, user: User) -> Conflict | None:
+    """The error if others have the user's address, name, or both, at this moment."""
+    mine = {"emailFolded": user.folded_email, "usernameFolded": user.folded_username}
+    email, username = (
+        database.users.find_one({field: value, "_id": {"$ne": own_id(user.id)}}, {"_id": True}) is not None
+        for field, value in mine.items()
+    )
+    return taken(email=email, username=username)
+
+
 def _taken(error: DuplicateKeyError) -> Conflict:
+    """The error for one who came first a moment ago: the index tells of one field only."""
     return EmailTaken() if "emailFolded" in (error.details or {}).get("keyPattern", {}) else UsernameTaken()

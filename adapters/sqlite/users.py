@@ -16,11 +16,10 @@ from domain.pagination import Cursor
 from domain.sessions import Session
 from domain.users import (
     Caller,
-    EmailTaken,
     LastAdmin,
     User,
-    UsernameTaken,
     UserNotFound,
+    taken,
 )
 
 BY_AGE = Keyset(table="users", index="users_by_age", column="created_at", test="created_at > ''")
@@ -179,10 +178,12 @@ def _end_sessions(connection: sqlite3.Connection, user: UserId, but: SessionId |
 
 def _claim(connection: sqlite3.Connection, user: User) -> None:
     """See to it that nobody else has the user's address or name; in a write transaction that stays so."""
-    if _others(connection, "folded_email", user.folded_email, user.id):
-        raise EmailTaken
-    if _others(connection, "folded_username", user.folded_username, user.id):
-        raise UsernameTaken
+    conflict = taken(
+        email=_others(connection, "folded_email", user.folded_email, user.id),
+        username=_others(connection, "folded_username", user.folded_username, user.id),
+    )
+    if conflict:
+        raise conflict
 
 
 def _others(connection: sqlite3.Connection, column: str, value: str, but: UserId) -> bool:

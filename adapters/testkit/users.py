@@ -23,7 +23,16 @@ from adapters.testkit.samples import (
 )
 from domain.ids import MovieId, UserId
 from domain.ratings import RatingNotFound, RatingOrder, Score, Tally
-from domain.users import Caller, EmailTaken, LastAdmin, Role, User, UsernameTaken, UserNotFound
+from domain.users import (
+    Caller,
+    EmailAndUsernameTaken,
+    EmailTaken,
+    LastAdmin,
+    Role,
+    User,
+    UsernameTaken,
+    UserNotFound,
+)
 from domain.watchlist import ItemNotFound
 
 NOBODY = UserId("0" * 24)
@@ -63,6 +72,19 @@ class UserRepositoryContract:
         with pytest.raises(UsernameTaken):
             store.users.add(account("aNN", email="other@example.com"))
         assert store.users.by_email("other@example.com") is None
+
+    def test_an_address_and_a_name_that_are_both_taken_are_both_named(self, store: Stores) -> None:
+        ann = joined(store, "Ann", email="ann@example.com")
+        bob = joined(store, "Bob", email="bob@example.com")
+        with pytest.raises(EmailAndUsernameTaken) as added:
+            store.users.add(account("aNN", email="BOB@example.com"))
+        assert [fault.field for fault in added.value.faults] == ["email", "username"]
+        eva = joined(store, "eva")
+        with pytest.raises(EmailAndUsernameTaken):
+            store.users.change(
+                eva.id, lambda user: user.told(noon(2), username=ann.username, email=bob.email)
+            )
+        assert store.users.by_ids([eva.id]) == {eva.id: eva}
 
     def test_of_several_at_once_one_gets_the_address(self, store: Stores) -> None:
         wanted = [account(f"user{number}", email="Ann@example.com") for number in range(8)]

@@ -18,7 +18,10 @@ class UserRepository(Protocol):
     """Accounts. E-mail addresses and names are unique by their folded form (`User.folded_email`)."""
 
     def add(self, user: User) -> None:
-        """Store a new account. Raises EmailTaken or UsernameTaken, of several at once for all but one."""
+        """Store a new account.
+
+        Raises EmailTaken, UsernameTaken or EmailAndUsernameTaken, of several at once for all but one.
+        """
         ...
 
     def get(self, user: UserId) -> User:
@@ -40,8 +43,9 @@ class UserRepository(Protocol):
 
         What the function sees is what is replaced: no change of another is lost. It may be called more than
         once. In the same step, if the result is disabled, all sessions of the user end; if its password hash
-        is another than before, all but `keeping`. Raises UserNotFound, EmailTaken, UsernameTaken; LastAdmin
-        if nobody would be left who runs the place (`User.runs_the_place`) though somebody did before.
+        is another than before, all but `keeping`. Raises UserNotFound, EmailTaken, UsernameTaken,
+        EmailAndUsernameTaken; LastAdmin if nobody would be left who runs the place (`User.runs_the_place`)
+        though somebody did before.
         """
         ...
 

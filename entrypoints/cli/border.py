@@ -16,7 +16,6 @@ import click
 
 from domain.errors import Invalid, MatineeError
 from entrypoints.banner import discard
-from entrypoints.checking import Faults
 from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
 
@@ -117,14 +116,12 @@ def outward() -> Iterator[None]:
             path = error.ctx.command_path if error.ctx else "matinee"
             message = " ".join(error.format_message().split())
             leave(2, f"{message} (see {path} --help)")
-        except Faults as faults:
-            leave(2, *faults.sentences)
         except Invalid as error:
             _log_traceback(error)
-            leave(2, str(error))
+            leave(2, *error.sentences)
         except MatineeError as error:
             _log_traceback(error)
-            leave(1, str(error))
+            leave(1, *error.sentences)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:  # noqa: BLE001  no traceback reaches a user

@@ -8,7 +8,7 @@ import click
 import msgspec
 from dependency_injector import providers
 
-from entrypoints.checking import Faults
+from domain.errors import InvalidFields
 from entrypoints.cli.border import example
 from entrypoints.container import Container
 from entrypoints.doctor import Line, Verdict, doubtful, log_file, unfit
@@ -28,8 +28,8 @@ def check() -> None:
     warnings: list[str] = []
     try:
         settings = load(warn=warnings.append)
-    except Faults as faults:
-        lines, mask = [unfit(sentence) for sentence in faults.sentences], Mask([])
+    except InvalidFields as error:
+        lines, mask = [unfit(str(fault)) for fault in error.faults], Mask([])
         sys.exit(_told(lines, mask))
     configure(msgspec.structs.replace(settings, log_file=None), "check")
     sys.exit(_examined(settings, warnings))

@@ -2,14 +2,18 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
+from typing import NoReturn
 
 import click
 import msgspec
 
 from application.accounts import ListUsers
-from domain.errors import TextUnfit
+from domain.emails import email as check_email
+from domain.errors import FaultCode, TextUnfit, check_all
 from domain.pagination import Window
 from domain.users import Role, User, UserNotFound
+from domain.users import username as check_username
 from entrypoints import display
 from entrypoints.cli.border import Group, example, started
 from entrypoints.http.people import export_out
@@ -46,7 +50,10 @@ def create(email: str, username: str, *, admin: bool) -> None:
     """
     with started() as (container, _):
         role = Role.ADMIN if admin else Role.USER
-        user = container.create_user()(username=username, email=email, password=_password(), role=role)
+        password = _password()
+        if not password:
+            check_all(partial(check_username, username), partial(check_email, email), _miss_password)
+        user = container.create_user()(username=username, email=email, password=password, role=role)
         click.echo(f"{user.username} <{user.email}> can sign in ({user.role}).")
 
 
@@ -111,10 +118,11 @@ def _everybody(list_users: ListUsers) -> Iterator[User]:
 
 
 def _password() -> str:
-    """Ask for a password twice, or read a line where nobody can be asked. Raises TextUnfit for none."""
+    """Ask for a password twice, or read a line where nobody can be asked; empty if there is none."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    line = sys.stdin.buffer.readline(LONGEST_LINE).decode(errors="surrogateescape").rstrip("\r\n")
-    if not line:
-        raise TextUnfit("password", "is missing: standard input is empty")
-    return line
+    return sys.stdin.buffer.readline(LONGEST_LINE).decode(errors="surrogateescape").rstrip("\r\n")
+
+
+def _miss_password() -> NoReturn:
+    raise TextUnfit("password", "is missing: standard input is empty", FaultCode.REQUIRED)

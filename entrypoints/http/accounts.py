@@ -98,7 +98,7 @@ async def post_register(
     limiting: Given[Limiting],
 ) -> Answer:
     """Create an account and log in to it."""
-    given = sent(RegisterIn, request, body)
+    given = sent(RegisterIn, request, body, further=register.faults)
     await limiting.attempt(request, given.email)
     who = await hashing(register, username=given.username, email=given.email, password=given.password)
     return json_answer(signed_in_out(who), status=201, cache=UNKEPT)
@@ -158,7 +158,7 @@ async def patch_me(
     """Change your username or e-mail address. Fields that are left out stay as they are. A new e-mail address
     needs the current password.
     """
-    given = sent(ProfileIn, request, body)
+    given = sent(ProfileIn, request, body, further=partial(change_profile.faults, caller))
     change = partial(change_profile, caller=caller, username=known(given.username), email=known(given.email))
     password = known(given.current_password)
     if password is None:
@@ -177,7 +177,7 @@ async def post_password(
     limiting: Given[Limiting],
 ) -> Answer:
     """Change your password. All your other sessions end."""
-    given = sent(PasswordIn, request, body)
+    given = sent(PasswordIn, request, body, further=change_password.faults)
     await limiting.attempt(request, caller.user.email)
     await hashing(change_password, caller=caller, current=given.current_password, new=given.new_password)
     return done()

@@ -9,9 +9,10 @@ from litestar import Request
 from litestar.datastructures import State
 from msgspec import UNSET
 
+from domain.errors import Fault, FaultCode, InvalidFields
 from domain.ids import UserId
 from domain.users import Caller
-from entrypoints.checking import Faults, checked
+from entrypoints.checking import checked
 
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
@@ -27,8 +28,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Optional parameters are UNSET, not None: in a query string "null" is a text like any other.
     """
 
-    def conflicts(self, listing: str) -> list[str]:  # noqa: ARG002  most calls are the same everywhere
-        """A sentence for each rule between parameters that these break, in this list (`listing_of`)."""
+    def conflicts(self, listing: str) -> list[Fault]:  # noqa: ARG002  most calls are the same everywhere
+        """A fault for each rule between parameters that these break, in this list (`listing_of`)."""
         return []
 
     @property
@@ -61,37 +62,39 @@ def listing_of(request: HttpRequest) -> str:
 
 
 def asked(kind: type[QueryT], request: HttpRequest) -> QueryT:
-    """The parameters of a request. Raises Faults: each on its own first, then all together."""
-    raw, sentences = parameters(request.scope["query_string"])
+    """The parameters of a request. Raises InvalidFields: each on its own first, then all together."""
+    raw, faults = parameters(request.scope["query_string"])
     try:
         query = _sound(kind, raw)
-    except Faults as faults:
-        raise Faults([*sentences, *faults.sentences]) from None
-    sentences += query.conflicts(listing_of(request))
-    if sentences:
-        raise Faults(sentences)
+    except InvalidFields as error:
+        raise InvalidFields([*faults, *error.faults]) from None
+    faults += query.conflicts(listing_of(request))
+    if faults:
+        raise InvalidFields(faults)
     return query
 
 
-def parameters(query_string: bytes) -> tuple[dict[str, str], list[str]]:
-    """The parameters by name, and a sentence for each that is given twice or is no text."""
+def parameters(query_string: bytes) -> tuple[dict[str, str], list[Fault]]:
+    """The parameters by name, and a fault for each that is given twice or is no text."""
     text = query_string.decode(errors="surrogateescape")
     try:
         pairs = parse_qsl(
             text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_PARAMETERS
         )
     except ValueError:
-        return {}, [f"the query must have at most {MOST_PARAMETERS} parameters"]
+        words = f"must have at most {MOST_PARAMETERS} parameters"
+        return {}, [Fault("query", FaultCode.TOO_LONG, words, subject="the query")]
     raw: dict[str, str] = {}
-    sentences: dict[str, None] = {}
+    faults: dict[Fault, None] = {}
     for given, value in pairs:
         name = shown(given)
         if name in raw:
-            sentences[f"{name} must be given once"] = None
+            faults[Fault(name, FaultCode.DUPLICATE, "must be given once")] = None
         elif NOT_TEXT.search(value):
-            sentences[f"{name} must be text in UTF-8 without NUL"] = None
+            words = "must be text in UTF-8 without NUL"
+            faults[Fault(name, FaultCode.FORBIDDEN_CHARACTERS, words)] = None
         raw.setdefault(name, NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", value))
-    return raw, list(sentences)
+    return raw, list(faults)
 
 
 def _sound(kind: type[QueryT], raw: dict[str, str]) -> QueryT:

@@ -1,7 +1,7 @@
 """The outward border: what goes wrong inside, as clients are told it. Nothing internal passes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from traceback import format_exception
@@ -11,10 +11,19 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from domain.errors import Conflict, Forbidden, Invalid, MatineeError, NotFound, Unauthenticated, Unavailable
+from domain.errors import (
+    Conflict,
+    Fault,
+    FaultCode,
+    Forbidden,
+    Invalid,
+    MatineeError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from domain.sync import SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
-from entrypoints.checking import Faults
 from entrypoints.http.answers import UNKEPT, Answer, Header, json_answer
 from entrypoints.http.schemas import Moment, moment
 
@@ -41,6 +50,26 @@ FRAMEWORK = {
 """The code and the message for a status that no error of ours stands behind."""
 
 
+class FieldErrorOut(Struct, frozen=True, kw_only=True):
+    """What is wrong with one field of the request."""
+
+    field: Annotated[
+        str,
+        Meta(
+            description="The field of the body, or the parameter; `body` or `query` for the whole of it.",
+            examples=["rating"],
+        ),
+    ]
+    code: Annotated[FaultCode, Meta(description="A word for programs, which never changes.")]
+    message: Annotated[
+        str,
+        Meta(
+            description="The rule that is broken, to be read after the name of the field.",
+            examples=["must be between 1 and 10 in steps of 0.5"],
+        ),
+    ]
+
+
 class ErrorOut(Struct, frozen=True, kw_only=True):
     """An error."""
 
@@ -54,9 +83,12 @@ class ErrorOut(Struct, frozen=True, kw_only=True):
     errors: Annotated[
         list[str],
         Meta(
-            description="A sentence for each fault of the request; empty if the request is not at fault.",
-            examples=[["limit must be a whole number from 1 to 100"]],
+            description="A sentence for each fault of the request; empty if no field is at fault.",
+            examples=[["rating must be between 1 and 10 in steps of 0.5"]],
         ),
+    ]
+    details: Annotated[
+        list[FieldErrorOut], Meta(description="The same faults for programs, in the same order.")
     ]
     timestamp: Annotated[Moment, Meta(description="When it happened.")]
     path: Annotated[str, Meta(description="The path of the request.", examples=["/api/v1/movies"])]
@@ -123,6 +155,7 @@ class Refusal:
     code: str
     message: str
     sentences: tuple[str, ...] = ()
+    faults: Sequence[Fault] = ()
     headers: tuple[Header, ...] = ()
 
 
@@ -130,8 +163,13 @@ def refusal(error: Exception) -> Refusal:
     """What a client is told of this error."""
     match error:
         case Invalid():
-            sentences = tuple(error.sentences) if isinstance(error, Faults) else (str(error),)
-            return Refusal(status=400, code=error.code, message="Validation failed", sentences=sentences)
+            return Refusal(
+                status=400,
+                code=error.code,
+                message="Validation failed",
+                sentences=tuple(error.sentences),
+                faults=error.faults,
+            )
         case MatineeError():
             return _of_kind(error)
         case HTTPException() if error.status_code < 500:
@@ -153,6 +191,9 @@ def error_answer(error: Exception, scope: Scope, *, development: bool = False) -
         code=told.code,
         message=told.message,
         errors=list(told.sentences),
+        details=[
+            FieldErrorOut(field=fault.field, code=fault.code, message=fault.message) for fault in told.faults
+        ],
         timestamp=moment(datetime.now(UTC)),
         path=state["path"],
         request_id=state["request_id"],
@@ -173,7 +214,14 @@ def _of_kind(error: MatineeError) -> Refusal:
     status, headers = _status_of(type(error))
     internal = isinstance(error, Unavailable) and not isinstance(error, ServerFull)
     message = FRAMEWORK[503][1] if internal else str(error)
-    return Refusal(status=status, code=error.code, message=message, headers=headers)
+    return Refusal(
+        status=status,
+        code=error.code,
+        message=message,
+        sentences=tuple(map(str, error.faults)),
+        faults=error.faults,
+        headers=headers,
+    )
 
 
 def _of_framework(error: HTTPException) -> Refusal:

@@ -27,6 +27,7 @@ NAMES = {
     "DriftOut": "RatingDrift",
     "Entity": "SyncEntity",
     "ErrorOut": "ApiError",
+    "FaultCode": "FieldErrorCode",
     "FlushedOut": "CacheFlush",
     "ItemOut": "WatchlistItem",
     "LiveOut": "Liveness",

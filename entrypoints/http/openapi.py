@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Method
 
+from domain.errors import Fault, FaultCode
 from entrypoints.http.about import ATTRIBUTION, LICENCE
 from entrypoints.http.calls import Access, Call, call_of
 from entrypoints.http.errors import FRAMEWORK, ErrorOut, codes
@@ -46,6 +47,8 @@ Send the `access_token` of the answer with every request, as `Authorization: Bea
 - Answers to GET carry an `ETag`. Send it back as `If-None-Match`, and the answer is 304 if nothing changed.
 - HEAD works wherever GET does. Large answers are compressed if the client accepts it.
 - Programs should look at the `code` of an error; the documentation page lists them at its end."""
+
+EXAMPLE = Fault("limit", FaultCode.OUT_OF_RANGE, "must be a whole number from 1 to 100")
 
 STATUSES = {
     200: "OK.",
@@ -289,12 +292,13 @@ def _refused(status: int) -> str:
 def _refusal(status: int, schemas: JsonSchemas) -> Json:
     """The response to a request that is refused with this status."""
     code, message = FRAMEWORK[status]
-    faults = ["limit must be a whole number from 1 to 100"] if status == 400 else []
+    faults = [EXAMPLE] if status == 400 else []
     example = {
         "statusCode": status,
         "code": "validation_failed" if faults else code,
         "message": "Validation failed" if faults else message,
-        "errors": faults,
+        "errors": [str(fault) for fault in faults],
+        "details": [{"field": fault.field, "code": fault.code, "message": fault.message} for fault in faults],
         "timestamp": "2026-01-05T10:00:00.000Z",
         "path": "/api/v1/movies",
         "request_id": "5f0e6a3c9d8b4a7e8f1c2b3a4d5e6f70",

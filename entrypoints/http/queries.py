@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.errors import Fault, FaultCode
 from domain.ids import GenreId
 from domain.pagination import Cursor, Window
 from domain.ratings import RatingOrder
@@ -157,18 +158,18 @@ class PageQuery(Query, frozen=True, kw_only=True):
     limit: Limit = 20
     cursor: CursorToken | UnsetType = UNSET
 
-    def conflicts(self, listing: str) -> list[str]:
+    def conflicts(self, listing: str) -> list[Fault]:
         """Page numbers end somewhere; a cursor is of this list, and stands alone."""
-        sentences = []
+        faults = []
         if self.skip >= REACH:
-            sentences.append(
-                f"page must stay within the first {REACH:,} rows; use cursor to go on from there"
-            )
+            words = f"must stay within the first {REACH:,} rows; use cursor to go on from there"
+            faults.append(Fault("page", FaultCode.OUT_OF_RANGE, words))
         if self.resumed and self.page is not UNSET:
-            sentences.append("cursor must stand without page")
+            faults.append(Fault("cursor", FaultCode.CONFLICTING, "must stand without page"))
         if self.resumed and not self.place(listing):
-            sentences.append("cursor must be the next_cursor of another page of the same list")
-        return sentences
+            words = "must be the next_cursor of another page of the same list"
+            faults.append(Fault("cursor", FaultCode.MALFORMED, words))
+        return faults
 
     @property
     def number(self) -> int:
@@ -250,10 +251,10 @@ class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
 
     q: SearchWords
 
-    def conflicts(self, listing: str) -> list[str]:
+    def conflicts(self, listing: str) -> list[Fault]:
         """There must be something to search for."""
-        nothing = ["q must hold a letter or a digit"] if SearchText(self.q).empty else []
-        return nothing + super().conflicts(listing)
+        nothing = Fault("q", FaultCode.MALFORMED, "must hold a letter or a digit")
+        return ([nothing] if SearchText(self.q).empty else []) + super().conflicts(listing)
 
     @property
     def sorted_by(self) -> cursors.Sorted:
@@ -307,13 +308,13 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
             language=language.lower() if language else None,
         )
 
-    def conflicts(self, listing: str) -> list[str]:
+    def conflicts(self, listing: str) -> list[Fault]:
         """Spans of years do not run backwards."""
-        sentences = super().conflicts(listing)
+        faults = super().conflicts(listing)
         first, last = known(self.year_from), known(self.year_to)
         if first and last and first > last:
-            sentences.append("year_from must not be after year_to")
-        return sentences
+            faults.append(Fault("year_from", FaultCode.CONFLICTING, "must not be after year_to"))
+        return faults
 
 
 class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from entrypoints.checking import Faults, checked
+from domain.errors import Fault, FaultCode, InvalidFields
+from entrypoints.checking import FurtherRules, checked
 from entrypoints.http.asking import NOT_TEXT, HttpRequest, Query, asked, shown
 from entrypoints.http.errors import NotJson
 
@@ -24,8 +25,8 @@ BodyT = TypeVar("BodyT", bound="Body")
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields that a call takes."""
 
-    def conflicts(self) -> list[str]:
-        """A sentence for each rule between fields that these break."""
+    def conflicts(self) -> list[Fault]:
+        """A fault for each rule between fields that these break."""
         return []
 
 
@@ -36,23 +37,30 @@ class Change(Body, frozen=True, kw_only=True):
 
     unchanging: ClassVar[frozenset[str]] = frozenset()
 
-    def conflicts(self) -> list[str]:
+    def conflicts(self) -> list[Fault]:
         """A change of nothing is a slip."""
         names = [name for name in self.__struct_fields__ if name not in self.unchanging]
         changing = any(getattr(self, name) is not UNSET for name in names)
-        return [] if changing else [f"the body must change something: {' or '.join(names)}"]
+        return (
+            [] if changing else [_of_body(FaultCode.REQUIRED, f"must change something: {' or '.join(names)}")]
+        )
 
 
-def sent(kind: type[BodyT], request: HttpRequest, body: bytes) -> BodyT:
-    """The fields of a request that takes no parameters. Raises Faults: all of them; NotJson."""
+def sent(
+    kind: type[BodyT], request: HttpRequest, body: bytes, *, further: FurtherRules = lambda _: ()
+) -> BodyT:
+    """The fields of a request that takes no parameters.
+
+    `further` are rules that only a use case knows. Raises NotJson, or InvalidFields with all faults.
+    """
     _must_be_json(request, body)
-    sentences: list[str] = []
-    with _noting(sentences):
+    faults: list[Fault] = []
+    with _noting(faults):
         asked(Query, request)
-    with _noting(sentences):
-        fields = _sound(kind, body)
-    if sentences:
-        raise Faults(sentences)
+    with _noting(faults):
+        fields = _sound(kind, body, further)
+    if faults:
+        raise InvalidFields(faults)
     return fields
 
 
@@ -65,42 +73,48 @@ def _must_be_json(request: HttpRequest, body: bytes) -> None:
 
 
 @contextmanager
-def _noting(sentences: list[str]) -> Iterator[None]:
+def _noting(faults: list[Fault]) -> Iterator[None]:
     """Gather the faults that are found here."""
     try:
         yield
-    except Faults as faults:
-        sentences += faults.sentences
+    except InvalidFields as error:
+        faults += error.faults
 
 
-def _sound(kind: type[BodyT], body: bytes) -> BodyT:
+def _sound(kind: type[BodyT], body: bytes, further: FurtherRules) -> BodyT:
     raw = _decoded(body)
-    fields = checked(kind, {shown(name): value for name, value in raw.items()})
-    if sentences := fields.conflicts():
-        raise Faults(sentences)
+    fields = checked(kind, {shown(name): value for name, value in raw.items()}, further=further)
+    if faults := fields.conflicts():
+        raise InvalidFields(faults)
     return fields
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
-    """The fields of a JSON object. Raises Faults."""
+    """The fields of a JSON object. Raises InvalidFields."""
     try:
         raw = json.loads(body.decode() or "{}", object_pairs_hook=_plain_object, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise Faults(["the body must be JSON in UTF-8"]) from None
+        raise InvalidFields([_of_body(FaultCode.MALFORMED, "must be JSON in UTF-8")]) from None
     if not isinstance(raw, dict):
-        raise Faults(["the body must be a JSON object"])
+        raise InvalidFields([_of_body(FaultCode.WRONG_TYPE, "must be a JSON object")])
     return raw
 
 
 def _plain_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object without what no client can mean. Raises Faults."""
+    """An object without what no client can mean. Raises InvalidFields."""
     if len(pairs) > MOST_FIELDS:
-        raise Faults([f"the body must have at most {MOST_FIELDS} fields"])
+        raise InvalidFields([_of_body(FaultCode.TOO_LONG, f"must have at most {MOST_FIELDS} fields")])
     times = Counter(name for name, _ in pairs)
-    sentences = [f"{shown(name)} must be given once" for name in times if times[name] > 1]
-    sentences += [f"{shown(name)} must be text without NUL" for name, value in pairs if _broken(value)]
-    if sentences:
-        raise Faults(sentences)
+    faults = [
+        Fault(shown(name), FaultCode.DUPLICATE, "must be given once") for name in times if times[name] > 1
+    ]
+    faults += [
+        Fault(shown(name), FaultCode.FORBIDDEN_CHARACTERS, "must be text without NUL")
+        for name, value in pairs
+        if _broken(value)
+    ]
+    if faults:
+        raise InvalidFields(faults)
     return dict(pairs)
 
 
@@ -111,3 +125,8 @@ def _refuse(constant: str) -> NoReturn:
 
 def _broken(value: object) -> bool:
     return isinstance(value, str) and NOT_TEXT.search(value) is not None
+
+
+def _of_body(code: FaultCode, message: str) -> Fault:
+    """What is wrong with the body as a whole."""
+    return Fault("body", code, message, subject="the body")

@@ -73,6 +73,37 @@ def test_what_cannot_be_done_is_one_clear_line(
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "password", "code", "told"),
+    [
+        (
+            create("nobody", "x"),
+            "Password1",
+            2,
+            [
+                "username must be 3 to 30 letters, digits, _ . or -",
+                "email must be an e-mail address",
+                "password must not be one of the most common passwords",
+            ],
+        ),
+        (
+            create("nobody", "eve"),
+            "",
+            2,
+            ["email must be an e-mail address", "password is missing: standard input is empty"],
+        ),
+        (create("ADA@example.org", "Ada"), PASSWORD, 1, ["email is taken", "username is taken"]),
+    ],
+)
+def test_all_that_is_wrong_with_an_account_is_told_at_once(
+    account: Path, arguments: list[str], password: str, code: int, told: list[str]
+) -> None:
+    ran = created(account, *arguments, password=password)
+
+    assert (ran.returncode, ran.stdout) == (code, "")
+    assert ran.stderr.splitlines() == [f"matinee: {sentence}" for sentence in told]
+
+
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("account")

@@ -24,6 +24,7 @@ from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
+from domain.errors import FaultCode
 from entrypoints.cli import matinee
 from entrypoints.http.about import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut, codes
@@ -182,6 +183,11 @@ def test_every_field_of_a_movie_stands_in_the_api_document() -> None:
 def test_every_code_of_an_error_stands_in_the_api_document() -> None:
     told = text("docs/api.md")
     assert [code for code in codes() if f"`{code}`" not in told] == []
+
+
+def test_every_code_of_a_fault_stands_in_the_api_document() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", text("docs/api.md"), re.MULTILINE)
+    assert [code for code in FaultCode if code not in rows] == []
 
 
 def test_the_error_that_the_api_document_shows_is_a_whole_one() -> None:

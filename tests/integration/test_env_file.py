@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from entrypoints.checking import Faults
+from domain.errors import InvalidFields
 from entrypoints.env_file import OF_COMPOSE, misnamed
 from entrypoints.settings import Settings, load
 from tests.integration import deployment_files
@@ -39,7 +39,7 @@ def test_a_broken_file_is_the_one_fault_and_shows_nothing_of_itself(
 ) -> None:
     file = tmp_path / ".env"
     file.write_bytes(content)
-    with pytest.raises(Faults) as raised:
+    with pytest.raises(InvalidFields) as raised:
         load({"PORT": "eighty"}, file, required=["MONGODB_URI"])
     assert raised.value.sentences == [f"{file} cannot be read: {reason}"]
 
@@ -53,7 +53,7 @@ def test_a_directory_a_dead_link_and_a_file_of_anothers_are_named(tmp_path: Path
     if os.geteuid():  # root reads everything
         places["closed"] = "Permission denied"
     for name, reason in places.items():
-        with pytest.raises(Faults, match=reason):
+        with pytest.raises(InvalidFields, match=reason):
             load({}, tmp_path / name)
 
 
@@ -134,5 +134,5 @@ def test_a_credential_that_was_wrapped_is_joined() -> None:
 
 def test_empty_quotes_are_no_credential_and_the_word_bearer_alone_is_a_fault() -> None:
     assert load({"TMDB_ACCESS_TOKEN": '""'}, None) == Settings()
-    with pytest.raises(Faults, match="TMDB_ACCESS_TOKEN holds only the word before a credential"):
+    with pytest.raises(InvalidFields, match="TMDB_ACCESS_TOKEN holds only the word before a credential"):
         load({"TMDB_ACCESS_TOKEN": "Bearer "}, None)

@@ -17,13 +17,24 @@ from litestar.exceptions import (
 )
 
 from adapters.sqlite.store import SqliteStore
-from domain.errors import Conflict, Forbidden, Invalid, NotFound, StorageUnavailable, Unauthenticated
+from domain.errors import (
+    Conflict,
+    Fault,
+    FaultCode,
+    Forbidden,
+    Invalid,
+    InvalidFields,
+    NotFound,
+    StorageUnavailable,
+    Unauthenticated,
+)
 from domain.movies import MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
-from entrypoints.checking import Faults
 from entrypoints.http import edge
 from entrypoints.http.errors import ServerFull, refusal
 from tests.integration.http_service import Reply, application, call, called, filled, now, serving
+
+TWO_FAULTS = (Fault("a", FaultCode.MALFORMED, "must be b"), Fault("c", FaultCode.REQUIRED, "is required"))
 
 
 def failing(error: Exception) -> Callable[[], None]:
@@ -46,6 +57,9 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
         "code": "validation_failed",
         "message": "Validation failed",
         "errors": ["limit must be a whole number from 1 to 100"],
+        "details": [
+            {"field": "limit", "code": "out_of_range", "message": "must be a whole number from 1 to 100"}
+        ],
         "path": "/api/v1/movies",
         "request_id": "mine",
     }
@@ -55,7 +69,7 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
     ("error", "status", "code"),
     [
         (Invalid("name must not be empty"), 400, "validation_failed"),
-        (Faults(["a must be b", "c must be d"]), 400, "validation_failed"),
+        (InvalidFields(TWO_FAULTS), 400, "validation_failed"),
         (Unauthenticated("sign in"), 401, "token_rejected"),
         (Forbidden("not yours"), 403, "forbidden"),
         (NotFound("nothing"), 404, "not_found"),
@@ -86,7 +100,8 @@ def test_each_kind_of_error_has_its_status_and_tells_nothing_internal(
 
 
 def test_every_fault_is_listed_and_other_errors_list_none() -> None:
-    assert refusal(Faults(["a must be b", "c must be d"])).sentences == ("a must be b", "c must be d")
+    assert refusal(InvalidFields(TWO_FAULTS)).sentences == ("a must be b", "c is required")
+    assert refusal(InvalidFields(TWO_FAULTS)).faults == TWO_FAULTS
     assert refusal(Invalid("a must be b")).sentences == ("a must be b",)
     assert refusal(NotFound("nothing")).sentences == ()
 

@@ -102,7 +102,10 @@ def sent(neo: Somebody, here: Any, call: str, body: bytes, kind: str = "applicat
 def assert_refused(answer: Any, *statuses: int) -> None:
     assert answer.status_code in statuses, answer.text
     error = answer.json()
-    assert set(error) == {"statusCode", "code", "message", "errors", "timestamp", "path", "request_id"}
+    assert set(error) == {
+        "statusCode", "code", "message", "errors", "details", "timestamp", "path", "request_id"
+    }  # fmt: skip
+    assert len(error["details"]) == len(error["errors"])
     assert error["statusCode"] == answer.status_code
     assert bool(error["errors"]) is (answer.status_code == 400)
     assert len(answer.content) < 20_000

@@ -84,7 +84,8 @@ OPERATIONS = {
 PUBLIC = {"register", "login", "refreshSession", *OPERATIONS["Service"]}
 UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
-    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export", "Genre", "GenrePage",
+    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export",
+    "FieldError", "FieldErrorCode", "Genre", "GenrePage",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
     "MovieRatingPage", "MovieSortField", "MovieSummary", "MyMovie", "PageMeta", "PartialMovie",
     "PartialMovieDetail", "Rating", "RatingDrift", "RatingPage", "RatingSortField", "RatingSummary",

@@ -14,10 +14,10 @@ from domain.browsing import (
     Sorting,
     SortOrder,
     Span,
-    UnknownGenre,
     genre_choice,
     spans,
 )
+from domain.errors import InvalidFields
 from domain.ids import MovieId, genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie, MovieFacts
 from domain.pagination import Cursor
@@ -144,7 +144,7 @@ def test_a_choice_of_genres_is_all_or_any() -> None:
 
 @pytest.mark.parametrize("text", ["western", "", "war,", "|", "0"])
 def test_a_choice_of_a_genre_that_is_not_held_is_refused(text: str) -> None:
-    with pytest.raises(UnknownGenre, match="genre must be the id, TMDB number or name of a genre"):
+    with pytest.raises(InvalidFields, match="genre must be the id, TMDB number or name of a genre"):
         genre_choice(text, [WAR, DRAMA])
 
 

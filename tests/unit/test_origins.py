@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoints.checking import Faults, Unfit
+from domain.errors import InvalidFields
+from entrypoints.checking import Unfit
 from entrypoints.origins import origins
 from entrypoints.settings import Settings, load
 
@@ -92,7 +93,7 @@ def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: st
     with pytest.raises(Unfit) as caught:
         origins(text)
     assert rule in str(caught.value)
-    with pytest.raises(Faults) as faults:
+    with pytest.raises(InvalidFields) as faults:
         load({"CORS_ORIGINS": text}, NOWHERE)
     assert faults.value.sentences == [f"CORS_ORIGINS {caught.value}"]
     assert "secret" not in str(caught.value)

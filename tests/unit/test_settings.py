@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from entrypoints.checking import Faults, checked, rule
+from domain.errors import InvalidFields
+from entrypoints.checking import checked, rule
 from entrypoints.settings import Settings, as_environment, load, shown
 
 NOWHERE = Path("/nonexistent/.env")
@@ -133,7 +134,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
     ],
 )
 def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rule: str) -> None:
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(InvalidFields) as caught:
         load({"JWT_SECRET": SECRET, variable: value}, NOWHERE)
     assert caught.value.sentences == [f"{variable} {rule}"]
 
@@ -212,10 +213,10 @@ def test_a_secret_of_some_variety_signs(secret: str) -> None:
 
 def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
     mongo = {"MONGODB_URI": "mongodb://h/x"}
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(InvalidFields) as caught:
         load({**mongo, "PORT": "0"}, NOWHERE)
     assert [sentence.split()[0] for sentence in caught.value.sentences] == ["PORT", "JWT_SECRET"]
-    with pytest.raises(Faults, match="JWT_SECRET is required with MONGODB_URI"):
+    with pytest.raises(InvalidFields, match="JWT_SECRET is required with MONGODB_URI"):
         load(mongo, NOWHERE)
     assert not load({**mongo, "JWT_SECRET": SECRET}, NOWHERE).embedded
     assert load({}, NOWHERE).embedded
@@ -223,12 +224,12 @@ def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
 
 def test_a_secret_is_measured_in_bytes() -> None:
     assert load({"JWT_SECRET": "éàèùâêîô" * 2}, NOWHERE).jwt_secret == "éàèùâêîô" * 2
-    with pytest.raises(Faults):
+    with pytest.raises(InvalidFields):
         load({"JWT_SECRET": "éàèùâêîôûéàèùâê"}, NOWHERE)
 
 
 def test_a_faulty_secret_is_not_shown() -> None:
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(InvalidFields) as caught:
         load({"JWT_SECRET": "hush"}, NOWHERE)
     assert "hush" not in str(caught.value)
 
@@ -248,25 +249,25 @@ def test_secrets_are_masked() -> None:
 
 
 def test_input_is_refused_with_every_fault() -> None:
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(InvalidFields) as caught:
         checked(Thing, {"size": 4, "tag": 1, "colour": "red"})
     assert caught.value.sentences[:2] == [
         "colour is not a known field",
         "size must be a whole number from 1 to 3",
     ]
     assert caught.value.sentences[2].startswith("tag is wrong: Expected")
-    with pytest.raises(Faults, match="size is required"):
+    with pytest.raises(InvalidFields, match="size is required"):
         checked(Thing, {})
 
 
 def test_texts_are_numbers_only_where_that_is_allowed() -> None:
     assert checked(Thing, {"size": "2"}, strict=False).size == 2
-    with pytest.raises(Faults):
+    with pytest.raises(InvalidFields):
         checked(Thing, {"size": "2"})
 
 
 def test_a_redis_of_many_servers_wants_a_plain_one_for_the_queue() -> None:
-    with pytest.raises(Faults, match="QUEUE_URL is required"):
+    with pytest.raises(InvalidFields, match="QUEUE_URL is required"):
         load({"REDIS_URL": "redis+cluster://redis:6379"}, NOWHERE)
 
 
@@ -297,7 +298,7 @@ def test_the_same_settings_can_be_handed_on_whatever_a_file_says(tmp_path: Path)
 
 
 def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
-    with pytest.raises(Faults) as caught:
+    with pytest.raises(InvalidFields) as caught:
         load({"PORT": "0", "MONGODB_URI": "mongodb://m/x"}, NOWHERE, required=("JWT_SECRET", "REDIS_URL"))
     assert caught.value.sentences == [
         "PORT must be a port number from 1 to 65535",
@@ -309,13 +310,13 @@ def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
 def test_the_ports_of_several_servers_are_looked_at_one_by_one() -> None:
     sound = "redis+sentinel://:secret@a:26379,[::1]:26380,c/mymaster"
     assert load({"REDIS_URL": sound, "QUEUE_URL": "redis://[::1]:6379"}, NOWHERE).redis_url == sound
-    with pytest.raises(Faults, match="REDIS_URL must be"):
+    with pytest.raises(InvalidFields, match="REDIS_URL must be"):
         load({"REDIS_URL": "redis+sentinel://a:26379,b:what", "QUEUE_URL": "redis://c"}, NOWHERE)
 
 
 def test_mongodb_without_its_driver_is_a_fault_of_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("entrypoints.settings.find_spec", lambda _: None)
     variables = {"MONGODB_URI": "mongodb://h/x", "JWT_SECRET": "s" * 32}
-    with pytest.raises(Faults, match=r"pip install 'matinee\[mongo\]'"):
+    with pytest.raises(InvalidFields, match=r"pip install 'matinee\[mongo\]'"):
         load(variables, Path("/nowhere/.env"))
     assert load({}, Path("/nowhere/.env")).embedded
