@@ -7,6 +7,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from shlex import quote
 from typing import TextIO
 
 import click
@@ -39,6 +40,7 @@ def banner(settings: Settings, listener: socket.socket) -> str:
     lines += [
         f"Join  curl {base}{BASE}/auth/register -H 'Content-Type: application/json' \\",
         f"      -d '{account}'",
+        f"Admin {_creating_an_admin(settings)}",
     ]
     if settings.catalogue_is_public:
         lines.append(f"Read  curl '{base}{BASE}/movies?limit=3&fields=title,release_date'")
@@ -48,6 +50,12 @@ def banner(settings: Settings, listener: socket.socket) -> str:
             "      (started with PUBLIC_CATALOGUE=true, movies and genres are read without a token)",
         ]
     return "\n".join([*lines, "Stop  Ctrl-C"])
+
+
+def _creating_an_admin(settings: Settings) -> str:
+    """How to make an admin in the very store that is served."""
+    there = f" --data-dir {quote(str(settings.data_path.resolve()))}" if settings.embedded else ""
+    return f"matinee users create{there} --admin --email ada@example.org --username ada"
 
 
 def say(text: str) -> None:

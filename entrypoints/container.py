@@ -24,7 +24,7 @@ from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobs
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
-from adapters.security.secrets import kept_secret, new_secret
+from adapters.security.secrets import KEPT_LENGTH, kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
@@ -199,7 +199,7 @@ def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
 
         return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
     path = settings.data_path / DATABASE
-    return SqliteStore(path=path, clock=clock, meter=meter, traces=(SECRET_FILE,))
+    return SqliteStore(path=path, clock=clock, meter=meter, traces=((SECRET_FILE, KEPT_LENGTH),))
 
 
 class BackedUpElsewhere(Invalid):
@@ -494,10 +494,15 @@ class Container(DeclarativeContainer):
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Container]:
-    """A container whose store is open and up to date. What was opened is closed at the end, last first."""
+def running(settings: Settings, if_missing: Callable[[], object] | None = None) -> Iterator[Container]:
+    """A container whose store is open and up to date. What was opened is closed at the end, last first.
+
+    `if_missing` is called before a store is made where there is none; what it raises prevents that.
+    """
     container = Container(settings=providers.Object(settings))
     try:
+        if if_missing and not container.store().exists():
+            if_missing()
         container.store().prepare()
         yield container
     finally:

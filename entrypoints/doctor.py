@@ -12,6 +12,7 @@ from pathlib import Path
 from domain.errors import StorageUnavailable, Unavailable
 from domain.ports import Clock, MovieSource, Store
 from domain.sync import SourceRefused
+from entrypoints import data_directory
 from entrypoints.logs import log_file_problem
 from entrypoints.settings import MANY_REDISES, Settings, shown
 
@@ -73,7 +74,12 @@ class Doctor:
 
     def _data_directory(self) -> Iterator[Line]:
         part, path = "data directory", self.settings.data_path
-        if path.exists():
+        try:
+            there = data_directory.exists(path)
+        except data_directory.DataDirectoryUnusable as unusable:
+            yield Line(Verdict.FAILED, part, f"{path} {unusable.fault}", unusable.mend)
+            return
+        if there:
             yield from _rights(part, path)
             return
         above = _there(path)
@@ -211,8 +217,8 @@ def log_file(settings: Settings) -> Iterator[Line]:
 def _rights(part: str, path: Path) -> Iterator[Line]:
     """What may be done in a data directory, and by whom."""
     closed = [str(each) for each in (path, *_files(path)) if not os.access(each, os.R_OK | os.W_OK)]
-    if not path.is_dir():
-        yield Line(Verdict.FAILED, part, f"{path} is no directory", "set DATA_DIR to one")
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        yield Line(Verdict.FAILED, part, f"{path} is on a read-only file system", data_directory.ANOTHER)
     elif closed:
         mend = "give them to the user that runs matinee"
         yield Line(Verdict.FAILED, part, f"cannot be read and written: {', '.join(closed)}", mend)
@@ -231,7 +237,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _there(path: Path) -> Path:
     """The nearest directory above that exists."""
-    return next(above for above in (path.absolute(), *path.absolute().parents) if above.is_dir())
+    # `os.path` takes what cannot be looked at, such as too long a name, for what is not there.
+    return next(each for each in (path.absolute(), *path.absolute().parents) if os.path.isdir(each))  # noqa: PTH112
 
 
 def _bundled() -> Line:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import Conflict, StorageUnavailable
+from entrypoints import data_directory
 
 LOCKS = Path("/proc/locks")
 
@@ -31,15 +32,10 @@ def occupying(directory: Path) -> Iterator[None]:
     """Have a data directory, made if need be, to oneself.
 
     The lock is on the directory itself and belongs to this process: it leaves no file, and the kernel takes
-    it back however the process ends. Raises DataDirectoryTaken, StorageUnavailable.
+    it back however the process ends. Raises DataDirectoryTaken, DataDirectoryUnusable, StorageUnavailable.
     """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StorageUnavailable(
-            f"the data directory {directory} cannot be used: {error.strerror}"
-        ) from error
+    data_directory.prepare(directory)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(descriptor, directory)
         yield

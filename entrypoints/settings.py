@@ -69,6 +69,16 @@ def _short_grace(text: str) -> None:
         raise ValueError(text)
 
 
+def _expandable(path: str) -> None:
+    """Raises ValueError for a path that no file system takes, and Unfit for one whose ~user nobody knows."""
+    try:
+        Path(path).expanduser()
+    except RuntimeError:
+        raise Unfit(f"names the home directory of a user that there is not: {path}") from None
+    if "\0" in path:
+        raise ValueError(path)
+
+
 def _networks(text: str) -> None:
     """Raises ValueError for what is neither an address nor a network."""
     for part in split(text) or [text]:
@@ -98,6 +108,7 @@ Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2
 Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
+Directory = Annotated[str, rule("must be the path of a directory", min_length=1, fits=_expandable)]
 Secret = Annotated[str, rule("must be a text", fits=_fit_to_sign)]
 Url = Annotated[
     str,
@@ -168,7 +179,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     environment: Environment = "production"
     host: Text = "127.0.0.1"
     port: Port = 8080
-    data_dir: Text = "./matinee-data"
+    data_dir: Directory = "./matinee-data"
     mongodb_uri: MongoUri | None = None
     redis_url: RedisUrl | None = None
     queue_url: QueueUrl | None = None

@@ -6,7 +6,6 @@ the composition root of processes, as the container is that of objects.
 
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import inf
-from pathlib import Path
 from time import monotonic
 from types import FrameType
 
 from adapters.redis.embedded import NOISE, EmbeddedRedis
-from domain.errors import StorageUnavailable
+from entrypoints import data_directory, metrics_directory
 from entrypoints.banner import banner, say
 from entrypoints.children import Child, Process, ending
 from entrypoints.leash import dying_with
@@ -45,6 +43,9 @@ HEAD_START = 10.0
 BANNER_DELAY = 5.0
 """Seconds for which the banner waits for worker and scheduler, lest their first lines scroll it away."""
 
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that tells processes where they share their metrics."""
+
 BACKLOG = 2048
 """Connections that wait while the API starts, or starts again."""
 
@@ -52,19 +53,22 @@ BACKLOG = 2048
 def supervise(settings: Settings) -> int:
     """Run everything on this machine until SIGINT, SIGTERM or SIGHUP; the exit code.
 
-    Raises DataDirectoryTaken, AddressTaken, EmbeddedRedisMissing or another Unavailable before anything runs.
+    Raises DataDirectoryUnusable, DataDirectoryTaken, AddressTaken, EmbeddedRedisMissing or another
+    Unavailable before anything runs.
     """
-    directory = settings.data_path.resolve()
+    directory = data_directory.prepare(settings.data_path)
     with ExitStack() as stack:
         stack.enter_context(occupying(directory))
         listener = stack.enter_context(listening(settings))
         redis = None if settings.redis_url else EmbeddedRedis(directory)
         if redis:
             stack.callback(redis.clean)
-        environment = as_environment(settings) | {
-            "DATA_DIR": str(directory),
-            "PROMETHEUS_MULTIPROC_DIR": str(_emptied(directory / "metrics")),
-        }
+        metrics = metrics_directory.made(directory)
+        stack.callback(metrics_directory.remove, metrics)
+        environment = as_environment(settings) | {"DATA_DIR": str(directory)}
+        os.environ.pop(SHARED_METRICS, None)  # one of our own, or each process counts for itself
+        if metrics:
+            environment[SHARED_METRICS] = str(metrics)
         if redis:
             environment["REDIS_URL"] = redis.url
         return Supervisor(environment, listener, redis, partial(banner, settings, listener)).run()
@@ -260,14 +264,3 @@ def _see_off(children: Iterable[Child], until: float) -> None:
 def _ourselves() -> list[str]:
     """The command that started this process, without its arguments."""
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
-
-
-def _emptied(directory: Path) -> Path:
-    """A directory with nothing in it: figures of processes that are gone would be counted for ever."""
-    try:
-        if directory.exists():
-            shutil.rmtree(directory)
-        directory.mkdir(mode=0o700)
-    except OSError as error:
-        raise StorageUnavailable(f"{directory} cannot be emptied: {error.strerror}") from error
-    return directory

@@ -1,5 +1,6 @@
 """The Meter that Prometheus reads, and the page that it reads."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +22,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from adapters.metrics.shared import readable, shared_values
 from adapters.metrics.slots import Slots
 from domain.ports import Counted, Reading, Timed
 
 PREFIX = "matinee"
+
+log = logging.getLogger("matinee.metrics")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, at both ends of what a call may take."""
@@ -45,11 +49,16 @@ class PrometheusMeter:
     """Meter over Prometheus' client. With a directory, the figures of all processes that share it are one."""
 
     def __init__(self, directory: Path | None, memory: Callable[[int], int | None]) -> None:
-        """`memory` tells the bytes that the process of a number holds."""
-        self._slots = Slots(directory) if directory else None
+        """`memory` tells the bytes that the process of a number holds.
+
+        Where the directory cannot be used, this process counts for itself.
+        """
+        self._slots = _slots_of(directory) if directory else None
+        if directory:
+            # The client's own way is a map of a file with holes, see `shared`.
+            values.ValueClass = values.MutexValue
         if self._slots:
-            self._slots.mine()
-            values.ValueClass = values.MultiProcessValue(self._slots.mine)  # type: ignore[no-untyped-call]
+            values.ValueClass = shared_values(self._slots.directory, self._slots.mine)
         series = _series()
         self._timed = {"storage": series.storage, "redis": series.redis}
         self._counted = {"cache": series.cache, "tmdb": series.tmdb}
@@ -73,7 +82,7 @@ class PrometheusMeter:
         """All figures, and these, as Prometheus reads them."""
         registry = CollectorRegistry()
         if self._slots:
-            MultiProcessCollector(registry, str(self._slots.directory))  # type: ignore[no-untyped-call]
+            registry.register(_Shared(self._slots.directory))
         else:
             registry.register(REGISTRY)
         registry.register(_Read([*readings, *self._memory()]))
@@ -96,6 +105,26 @@ class PrometheusMeter:
                 yield Reading(
                     "process_memory_bytes", "Memory that a process holds.", held, {"slot": str(slot)}
                 )
+
+
+class _Shared:
+    """The figures of all processes that share a directory, as a collector."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def collect(self) -> Iterable[Metric]:
+        merged: Iterable[Metric] = MultiProcessCollector.merge(list(readable(self._directory)))  # type: ignore[no-untyped-call]
+        return merged
+
+
+def _slots_of(directory: Path) -> Slots | None:
+    """The slots of a directory, if it can be used."""
+    try:
+        return Slots(directory)
+    except OSError as error:
+        log.warning("Metrics are kept in each process alone: %s", error)
+        return None
 
 
 class _Read:

@@ -106,7 +106,7 @@ def address(data_dir: Path) -> str | None:
             connection.sendall(b"PING\r\n")
             # Any answer will do: one that loads its data says so, and will be ready soon.
             answers = connection.recv(1) != b""
-    except OSError:
+    except (OSError, RuntimeError):  # the latter for a loop of links
         return None
     return _url(path) if answers else None
 

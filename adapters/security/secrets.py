@@ -13,6 +13,9 @@ from domain.signing import weakness
 
 FILE = "jwt-secret"
 
+KEPT_LENGTH = 64
+"""Characters of a secret that is made here; other files of that name were put there by hand."""
+
 logger = logging.getLogger("matinee.security")
 
 

@@ -3,13 +3,13 @@ end.
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Lock, RLock, local
 from time import monotonic, perf_counter
 
-from adapters.sqlite.files import BACKUP, create, exists, refuse_foreign, to_read
+from adapters.sqlite.files import BACKUP, Traces, create, exists, refuse_foreign, to_read
 from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
@@ -226,8 +226,7 @@ class Database:
     each other here, because SQLite lets waiting writers poll, in no order.
     """
 
-    def __init__(self, path: Path | None, meter: Meter = UNMETERED, traces: Collection[str] = ()) -> None:
-        """`traces` are names of files that stand beside a database, once one was made, and only then."""
+    def __init__(self, path: Path | None, meter: Meter = UNMETERED, traces: Traces = ()) -> None:
         self._path = path
         self._traces = traces
         self._meter = meter

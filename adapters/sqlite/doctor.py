@@ -1,12 +1,12 @@
 """A look at an embedded store from outside: what its schema lacks. It changes nothing."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from adapters.sqlite.database import MIGRATIONS, Database, apply_migrations, storage_errors
-from adapters.sqlite.files import exists, refuse_foreign, to_read
+from adapters.sqlite.files import Traces, exists, refuse_foreign, to_read
 from domain.ports import StoreLook
 
 NEWEST = len(MIGRATIONS)
@@ -15,7 +15,7 @@ FINDINGS = 5
 """Faults to look for: one is enough to know that a backup is needed."""
 
 
-def look(path: Path | None, database: Database, traces: Collection[str] = ()) -> StoreLook:
+def look(path: Path | None, database: Database, traces: Traces = ()) -> StoreLook:
     """What there is at a path, or in memory. Raises StorageUnavailable for what is no database of ours."""
     if path is None:
         with database.reading() as connection:

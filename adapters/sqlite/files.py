@@ -30,6 +30,12 @@ NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS
 """How file systems say that they have no hard links."""
 
 
+Traces = Collection[tuple[str, int]]
+"""Files that stand beside a database once one was made, by their names, each with the least size that ours
+have: a smaller one was put there by hand.
+"""
+
+
 @dataclass(eq=False)
 class DatabaseUnfit(StorageUnavailable):
     """What stands at the path of the database is none of ours, or what was there is gone."""
@@ -38,11 +44,10 @@ class DatabaseUnfit(StorageUnavailable):
         return self.reason
 
 
-def exists(path: Path, traces: Collection[str] = ()) -> bool:
+def exists(path: Path, traces: Traces = ()) -> bool:
     """Whether a database was made at a path.
 
-    `traces` are names of files that stand beside a database, once one was made, and only then. Raises
-    DatabaseUnfit for what cannot be a database, and where there must have been one; OSError.
+    Raises DatabaseUnfit for what cannot be a database, and where there must have been one; OSError.
     """
     try:
         with path.open("rb") as file:
@@ -65,19 +70,27 @@ def exists(path: Path, traces: Collection[str] = ()) -> bool:
     return True
 
 
-def _refuse_lost(path: Path, traces: Collection[str]) -> None:
+def _refuse_lost(path: Path, traces: Traces) -> None:
     """Raises DatabaseUnfit if there must have been a database."""
     if path.is_symlink():
         raise DatabaseUnfit(f"{path} is a link that leads nowhere: mend it, or restore a backup ({BACKUP})")
     log = path.with_name(f"{path.name}-wal")
-    left = [each.name for each in map(path.with_name, traces) if each.exists()]
-    if log.exists() and log.stat().st_size:
+    left = [name for name, least in traces if _size(path.with_name(name)) >= least]
+    if _size(log) > 0:
         left.append(log.name)
     if left:
         raise DatabaseUnfit(
             f"{path} is missing, though {' and '.join(left)} beside it shows that there was a store: restore"
             f" a backup ({BACKUP}), or remove {' and '.join(left)} too to begin with an empty store"
         )
+
+
+def _size(path: Path) -> int:
+    """The size of a file; -1 for none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def create(path: Path, build: Callable[[sqlite3.Connection], None]) -> None:

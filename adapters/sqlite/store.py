@@ -6,6 +6,7 @@ from pathlib import Path
 from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.doctor import look
+from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
@@ -20,14 +21,14 @@ from domain.ports import UNMETERED, Clock, Meter, StoreLook
 class SqliteStore:
     """All repositories over one SQLite file, or in memory without a path.
 
-    `traces` are names of files that stand beside the database, once one was made, and only then: where one
-    does and the database is missing, it was lost, and no new one is made.
+    `traces` are files that stand beside the database once one was made: where one does and the database is
+    missing, it was lost, and no new one is made.
     """
 
     path: Path | None
     clock: Clock
     meter: Meter = UNMETERED
-    traces: tuple[str, ...] = ()
+    traces: Traces = ()
     database: Database = field(init=False)
     movies: SqliteMovieRepository = field(init=False)
     genres: SqliteGenreRepository = field(init=False)

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import click
 
-from entrypoints.cli.border import configured, example, interruptible
+from entrypoints import data_directory
+from entrypoints.cli.border import configured, data_dir_option, example, interruptible
 from entrypoints.container import backups_of
 from entrypoints.occupancy import occupying
 
-data_dir_option = click.option(
-    "--data-dir", metavar="DIR", help="Where the catalogue is kept.  [default: ./matinee-data]"
-)
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -57,6 +55,7 @@ def restore(file: Path, data_dir: str | None) -> None:
         backups = backups_of(settings, version("matinee"))
         file = file.expanduser()
         backups.examine(file)  # before a directory is made for nothing
+        data_directory.exists(settings.data_path)
         directory = settings.data_path.resolve()
         with occupying(directory):
             restored = backups.restore(file)

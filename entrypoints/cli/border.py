@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from domain.errors import Invalid, MatineeError
+from entrypoints import data_directory
 from entrypoints.banner import discard
 from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
@@ -178,6 +180,11 @@ def leave(code: int, *sentences: str) -> NoReturn:
     sys.exit(code)
 
 
+data_dir_option = click.option(
+    "--data-dir", metavar="DIR", help="Where the data is kept.  [default: DATA_DIR, else ./matinee-data]"
+)
+
+
 def example(text: str) -> str:
     """The epilog of a help text: commands as one types them."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.splitlines())
@@ -213,12 +220,53 @@ def started(
     env_file: Path | None = ENV_FILE,
     **overrides: str | int | None,
 ) -> "Iterator[tuple[Container, Settings]]":
-    """A running container and the settings, as `configured` makes them."""
+    """A running container for a role, and the settings; a store is made if there is none."""
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
     settings = configured(required, role=role, env_file=env_file, **overrides)
     with interruptible(), running(settings) as container:
         yield container, settings
+
+
+@contextmanager
+def opened(data_dir: str | None, *, make: bool = False) -> "Iterator[tuple[Container, Settings]]":
+    """A running container over the store that a command is to work on, and the settings.
+
+    Where there is no store, one is made if `make` says so, and the user is told where. Raises StoreMissing
+    otherwise.
+    """
+    from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
+
+    settings = configured(data_dir=data_dir)
+    if data_dir and not settings.embedded:
+        click.echo("matinee: warning: --data-dir is not used: MONGODB_URI names the store", err=True)
+    if settings.embedded and make:
+        data_directory.prepare(settings.data_path)
+    elif settings.embedded:
+        data_directory.exists(settings.data_path)
+    where = str(settings.data_path.resolve()) if settings.embedded else "the database that MONGODB_URI names"
+
+    def announce() -> None:
+        click.echo(f"There is no store in {where} yet: a new one is made.", err=True)
+
+    def refuse() -> NoReturn:
+        raise StoreMissing(where)
+
+    with interruptible(), running(settings, if_missing=announce if make else refuse) as container:
+        yield container, settings
+
+
+@dataclass(eq=False)
+class StoreMissing(Invalid):
+    """There is no store where a command was to work on one."""
+
+    where: str
+
+    def __str__(self) -> str:
+        return (
+            f"there is no store in {self.where}: name its directory with --data-dir or DATA_DIR, as for"
+            " matinee serve, which makes one if need be"
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import msgspec
 from dependency_injector import providers
 
 from domain.errors import InvalidFields
-from entrypoints.cli.border import example
+from entrypoints.cli.border import data_dir_option, example
 from entrypoints.container import Container
 from entrypoints.doctor import Line, Verdict, doubtful, log_file, unfit
 from entrypoints.logs import configure
@@ -19,15 +19,18 @@ from entrypoints.settings import Settings, load
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
 
 
-@click.command(epilog=example("matinee check\nmatinee check && matinee serve"))
-def check() -> None:
+@click.command(
+    epilog=example("matinee check\nmatinee check --data-dir ~/films\nmatinee check && matinee serve")
+)
+@data_dir_option
+def check(data_dir: str | None) -> None:
     """Look at all that the service stands on; each line is ok, a warning or failed, with the mend.
 
     Nothing is made or changed. Exit code 1: something failed.
     """
     warnings: list[str] = []
     try:
-        settings = load(warn=warnings.append)
+        settings = load(overrides={"data_dir": data_dir}, warn=warnings.append)
     except InvalidFields as error:
         lines, mask = [unfit(str(fault)) for fault in error.faults], Mask([])
         sys.exit(_told(lines, mask))

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from entrypoints.banner import banner, say
-from entrypoints.cli.border import ENV_FILE, configured, example, started
+from entrypoints.cli.border import ENV_FILE, configured, data_dir_option, example, started
 from entrypoints.leash import hold
 from entrypoints.listening import listening
 
@@ -26,7 +26,7 @@ port_option = click.option("--port", type=int, help="Port to listen on.  [defaul
 @click.command(epilog=example("matinee serve\nPUBLIC_CATALOGUE=true matinee serve --port 9000"))
 @host_option
 @port_option
-@click.option("--data-dir", help="Where the catalogue is kept.  [default: ./matinee-data]")
+@data_dir_option
 def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
     """Run everything on this machine; the first start fills the catalogue.
 
@@ -40,7 +40,8 @@ def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
 @click.command(epilog=example("matinee api\nmatinee api --host 0.0.0.0 --port 8080"))
 @host_option
 @port_option
-def api(host: str | None, port: int | None) -> None:
+@data_dir_option
+def api(host: str | None, port: int | None, data_dir: str | None) -> None:
     """Answer requests: one role of several hosts.
 
     Needs MONGODB_URI, REDIS_URL and JWT_SECRET.
@@ -48,28 +49,30 @@ def api(host: str | None, port: int | None) -> None:
     from entrypoints import serving
 
     with (
-        started(ROLES_NEED, role="api", host=host, port=port) as (container, settings),
+        started(ROLES_NEED, role="api", host=host, port=port, data_dir=data_dir) as (container, settings),
         listening(settings) as listener,
     ):
         serving.serve(container, settings, listener, lambda: say(banner(settings, listener)))
 
 
 @click.command(epilog=example("matinee worker"))
-def worker() -> None:
+@data_dir_option
+def worker(data_dir: str | None) -> None:
     """Do the jobs of the queue, one after the other: one role of several hosts.
 
     Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Any number may run.
     """
-    _work(ROLES_NEED)
+    _work(ROLES_NEED, data_dir=data_dir)
 
 
 @click.command(epilog=example("matinee scheduler"))
-def scheduler() -> None:
+@data_dir_option
+def scheduler(data_dir: str | None) -> None:
     """Put jobs into the queue when they are due: one role of several hosts.
 
     Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Of several, one is at work and the others stand by.
     """
-    _schedule(ROLES_NEED)
+    _schedule(ROLES_NEED, data_dir=data_dir)
 
 
 @click.command(epilog=example("matinee openapi > openapi.json"))
@@ -134,17 +137,19 @@ def _work(
     required: tuple[str, ...] = (),
     env_file: Path | None = ENV_FILE,
     ready: Callable[[], None] = lambda: None,
+    data_dir: str | None = None,
 ) -> None:
     from entrypoints.worker import work
 
-    work(configured(required, role="worker", env_file=env_file), ready)
+    work(configured(required, role="worker", env_file=env_file, data_dir=data_dir), ready)
 
 
 def _schedule(
     required: tuple[str, ...] = (),
     env_file: Path | None = ENV_FILE,
     ready: Callable[[], None] = lambda: None,
+    data_dir: str | None = None,
 ) -> None:
     from entrypoints.scheduler import schedule
 
-    schedule(configured(required, role="scheduler", env_file=env_file), ready)
+    schedule(configured(required, role="scheduler", env_file=env_file, data_dir=data_dir), ready)

@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(file: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(path=file, clock=noon, traces=(TRACE,))
+    store = SqliteStore(path=file, clock=noon, traces=((TRACE, 6),))
     yield store
     store.close()
 

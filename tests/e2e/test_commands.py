@@ -78,7 +78,13 @@ def test_syncs_end_with_a_table_and_an_exit_code(tmp_path: Path) -> None:
         (["sync", "movies", "--pages", "0"], {}, 2, "--pages"),
         (["dance"], {}, 2, "dance"),
         (["serve"], {"PORT": "70000"}, 2, "matinee: PORT must be a port number from 1 to 65535\n"),
-        (["sync", "genres"], {"DATA_DIR": "/dev/null/x"}, 1, "data directory"),
+        (["sync", "genres"], {"DATA_DIR": "/dev/null/x"}, 2, "DATA_DIR /dev/null/x is not a directory"),
+        (
+            ["sync", "genres"],
+            {"DATA_DIR": "~nobody-at-all/x"},
+            2,
+            "matinee: DATA_DIR names the home directory",
+        ),
         (
             ["sync", "genres"],
             {"MONGODB_URI": "mongodb://127.0.0.1:1/x"},

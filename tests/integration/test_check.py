@@ -148,7 +148,7 @@ def damage_a_table(path: Path) -> None:
         (lambda path: os.truncate(path, path.stat().st_size // 2), "damaged"),
         (lambda path: os.truncate(path, 0), "is empty"),
         (lambda path: path.write_bytes(os.urandom(9999)), "not a database"),
-        (lambda path: (path.with_name("jwt-secret").write_text("x" * 48), path.unlink()), "is missing"),
+        (lambda path: (path.with_name("jwt-secret").write_text("x" * 64), path.unlink()), "is missing"),
     ],
 )
 def test_a_damaged_or_lost_database_has_failed_and_the_mend_is_a_backup(

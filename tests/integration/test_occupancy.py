@@ -8,6 +8,7 @@ import pytest
 
 from domain.errors import StorageUnavailable
 from entrypoints import occupancy
+from entrypoints.data_directory import DataDirectoryUnusable
 from entrypoints.occupancy import DataDirectoryTaken, occupying
 
 
@@ -40,7 +41,7 @@ def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageUnavailable, match="cannot be used"), occupying(tmp_path / "file"):
+    with pytest.raises(DataDirectoryUnusable, match="is not a directory"), occupying(tmp_path / "file"):
         pass
 
 
