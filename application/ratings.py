@@ -190,11 +190,14 @@ class VerifyRatings:
 
     def __call__(self, *, repair: bool = False) -> list[Drift]:
         """The movies whose tally was wrong; with `repair` they are right now."""
-        wrong: list[MovieId] = []
+        drifts = self.ratings.drifts()
+        if not (repair and drifts):
+            return drifts
+        wrong = [drift.movie for drift in drifts]  # a repair that fails may have been made in part
         with self.changes.ratings(wrong):
-            drifts = self.ratings.drifts(repair=repair)
-            wrong += [drift.movie for drift in drifts]
-        return drifts
+            repaired = self.ratings.drifts(repair=True)
+            wrong += [drift.movie for drift in repaired]
+        return repaired
 
 
 def _fresh(new_id: NewId, clock: Clock, user: User, movie: Movie, score: Score, review: str | None) -> Rating:

@@ -9,6 +9,7 @@ import termios
 import time
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,11 +206,27 @@ def test_a_recount_finds_and_repairs_drift(tmp_path: Path) -> None:
     assert matinee("ratings", "verify", cwd=tmp_path).returncode == 0
 
 
-def _drift(path: Path) -> None:
-    """Leave a tally without its rating."""
+def test_what_a_command_repairs_is_seen_by_clients_of_the_service_at_once(tmp_path: Path) -> None:
+    account = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+    with serving(tmp_path) as server:
+        token = server.client.post("/auth/register", json=account).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+
+        def movie() -> Any:
+            return server.client.get(f"/movies/{drifted}", headers=bearer)
+
+        drifted = _drift(tmp_path / "matinee-data" / "matinee.db")
+        assert movie().json()["ratings_count"] == 1
+        assert movie().headers["x-cache"] == "HIT"
+        assert matinee("ratings", "verify", "--repair", cwd=tmp_path).returncode == 0
+        assert movie().json()["ratings_count"] == 0
+
+
+def _drift(path: Path) -> str:
+    """Leave a tally without its rating; of which movie."""
     counts = [0] * 19
     counts[16] = 1  # a nine
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(
-            "UPDATE movies SET tally = ? WHERE id = (SELECT min(id) FROM movies)", (json.dumps(counts),)
-        )
+        (movie,) = database.execute("SELECT min(id) FROM movies").fetchone()
+        database.execute("UPDATE movies SET tally = ? WHERE id = ?", (json.dumps(counts), movie))
+    return str(movie)

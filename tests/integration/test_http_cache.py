@@ -12,9 +12,11 @@ import pytest
 from litestar.testing import TestClient
 from redis import Redis
 
+from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
-from domain.ids import genre_id
+from domain.ids import MovieId, genre_id
+from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
@@ -193,6 +195,28 @@ def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: 
             assert neo(*step).is_success
             assert again("GET", "/movies/603").json()["average_rating"] == average
             assert again("GET", "/ratings/movie/603").json()["summary"]["average_rating"] == average
+
+
+def test_a_tally_that_is_repaired_is_seen_through_every_process_at_once(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), store):
+        admin = joined(one, "morpheus")
+        container_over(store, Settings()).promote_user()(email="morpheus@example.com")
+        again = through(admin, other)
+        movie = admin("PUT", "/movies/603/rating", {"rating": 8}).json()["movie"]["id"]
+        with store.database.writing() as connection:
+            set_tally(connection, MovieId(movie), Tally.of([Score.of(10)] * 2))
+        for path in ("/movies/603", "/ratings/movie/603", "/movies/604"):
+            again("GET", path)
+            assert again("GET", path).headers["x-cache"] == "HIT"
+        assert again("GET", "/movies/603").json()["average_rating"] == 10.0
+
+        assert len(admin("POST", "/admin/ratings/verify").json()["drifts"]) == 1
+        assert again("GET", "/movies/603").headers["x-cache"] == "HIT"
+        assert admin("POST", "/admin/ratings/verify", {"repair": True}).json()["repaired"] is True
+
+        assert again("GET", "/movies/603").json()["average_rating"] == 8.0
+        assert again("GET", "/ratings/movie/603").json()["summary"]["ratings_count"] == 1
+        assert again("GET", "/movies/604").headers["x-cache"] == "HIT"
 
 
 def test_a_watchlist_is_forgotten_when_it_changes_and_only_that_one(valkey: Valkey) -> None:

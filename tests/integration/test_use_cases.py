@@ -1,6 +1,8 @@
 """Use cases at their edges, over the embedded store in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -11,11 +13,12 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, put
 from application import watchlist
 from application.catalogue import TOTALS_LAST, Totals
-from application.ratings import SetRating
+from application.ratings import SetRating, VerifyRatings
 from application.watchlist import ExportedItems, ExportedRatings, ExportUser, SetOnWatchlist
 from domain.browsing import MovieFilter
-from domain.ids import TmdbNumber, UserId
-from domain.ratings import Score
+from domain.errors import StorageUnavailable
+from domain.ids import MovieId, TmdbNumber, UserId, movie_id
+from domain.ratings import Drift, Score, Tally
 from domain.users import User
 
 
@@ -114,3 +117,61 @@ def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> 
     totals = Totals(movies=cast("Any", Overtaken()), clock=system.now)
     assert totals(MovieFilter()) == 1
     assert totals(MovieFilter()) == 2
+
+
+@dataclass
+class Recounted:
+    """Ratings of which one movie's tally is found wrong, and when it is repaired, another's too."""
+
+    repairs: Callable[[], None] = lambda: None
+
+    def drifts(self, *, repair: bool = False) -> list[Drift]:
+        if repair:
+            self.repairs()
+        return [_drift(1), _drift(2)] if repair else [_drift(1)]
+
+
+class Invalidated:
+    """Notes of which movies copies are invalidated."""
+
+    def __init__(self) -> None:
+        self.movies: list[MovieId] = []
+
+    @contextmanager
+    def ratings(self, movies: list[MovieId]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.movies += movies
+
+
+def _drift(number: int) -> Drift:
+    return Drift(movie_id(number), stored=Tally(), counted=Tally.of([Score.of(8)]))
+
+
+def test_a_repair_invalidates_whatever_it_repairs_and_a_look_nothing() -> None:
+    changes = Invalidated()
+    verify = VerifyRatings(ratings=cast("Any", Recounted()), changes=cast("Any", changes))
+    assert verify() == [_drift(1)]
+    assert changes.movies == []
+    assert verify(repair=True) == [_drift(1), _drift(2)]
+    assert set(changes.movies) == {movie_id(1), movie_id(2)}
+
+
+def test_a_repair_that_fails_invalidates_what_it_may_have_repaired() -> None:
+    def away() -> None:
+        reason = "away"
+        raise StorageUnavailable(reason)
+
+    changes = Invalidated()
+    verify = VerifyRatings(ratings=cast("Any", Recounted(away)), changes=cast("Any", changes))
+    with pytest.raises(StorageUnavailable):
+        verify(repair=True)
+    assert changes.movies == [movie_id(1)]
+
+
+def test_where_nothing_is_wrong_a_repair_writes_nothing(store: SqliteStore) -> None:
+    put(store, facts(1))
+    changes = Invalidated()
+    assert VerifyRatings(ratings=store.ratings, changes=cast("Any", changes))(repair=True) == []
+    assert changes.movies == []
