@@ -22,7 +22,7 @@ from adapters.security.tokens import LONGEST_TOKEN, JwtAccessTokens
 from adapters.testkit.samples import noon
 from domain.errors import StorageUnavailable
 from domain.ids import SessionId, UserId
-from domain.users import TokenRejected
+from domain.users import TokenExpired, TokenRejected
 
 SECRET = b"a secret of more than thirty-two bytes for tests"
 NOW = noon()
@@ -58,12 +58,17 @@ def made(**claims: object) -> str:
     return signed({"alg": "HS256", "typ": "JWT"}, said)
 
 
-def rejected(token: str, *, by: JwtAccessTokens | None = None) -> bool:
+def refusal(token: str, by: JwtAccessTokens) -> type[TokenRejected] | None:
+    """How a token is refused; None if it is not."""
     try:
-        (by or tokens()).read(token)
-    except TokenRejected:
-        return True
-    return False
+        by.read(token)
+    except TokenRejected as error:
+        return type(error)
+    return None
+
+
+def rejected(token: str, *, by: JwtAccessTokens | None = None) -> bool:
+    return refusal(token, by or tokens()) is not None
 
 
 def test_a_token_names_its_session_until_it_ends() -> None:
@@ -73,6 +78,34 @@ def test_a_token_names_its_session_until_it_ends() -> None:
     assert rejected(token, by=tokens(later=timedelta(minutes=15)))
     assert rejected(token, by=tokens(later=timedelta(days=400)))
     assert rejected(token, by=tokens(later=timedelta(seconds=-1)))
+
+
+@pytest.mark.parametrize(
+    ("claims", "after", "verdict"),
+    [
+        ({}, timedelta(seconds=900), TokenExpired),
+        ({}, timedelta(seconds=900, milliseconds=-1), None),
+        ({}, timedelta(seconds=900, milliseconds=1), TokenExpired),
+        ({}, timedelta(days=4000), TokenExpired),
+        ({}, timedelta(0), None),
+        ({}, timedelta(milliseconds=-1), TokenRejected),
+        ({"nbf": SOUND["iat"] + 5}, timedelta(seconds=5), None),
+        ({"nbf": SOUND["iat"] + 5}, timedelta(seconds=5, milliseconds=-1), TokenRejected),
+        ({"exp": SOUND["iat"]}, timedelta(0), TokenExpired),
+    ],
+)
+def test_a_token_holds_from_its_first_second_and_not_in_its_last(
+    claims: dict[str, int], after: timedelta, verdict: type[Exception] | None
+) -> None:
+    on_the_second = tokens(later=after - timedelta(microseconds=NOW.microsecond))
+    assert refusal(made(**claims), on_the_second) is verdict
+
+
+def test_a_forged_token_is_not_said_to_have_expired() -> None:
+    expired = made(exp=SOUND["iat"] - 1)
+    assert refusal(expired, tokens()) is TokenExpired
+    for forged in (f"{expired}x", signed({"alg": "HS256"}, SOUND | {"exp": 1}, secret=SECRET[::-1])):
+        assert refusal(forged, tokens()) is TokenRejected
 
 
 def test_a_token_says_no_more_than_it_must_and_never_the_same_twice() -> None:
