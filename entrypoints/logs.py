@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,7 +173,8 @@ class LogFile(ConcurrentRotatingFileHandler):
         """Say on standard error that lines are lost, but not once for each."""
         if monotonic() - self._complained >= SELDOM:
             self._complained = monotonic()
-            print(f"matinee: LOG_FILE cannot be written: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
+            with suppress(OSError):  # it may lead to the same disk
+                print(f"matinee: LOG_FILE cannot be written: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
 
 
 def _replace(handlers: list[logging.Handler], level: str) -> None:

@@ -90,7 +90,7 @@ def test_serve_tells_how_to_make_an_account_in_its_own_directory(tmp_path: Path)
 
 
 def test_with_mongodb_the_option_is_said_to_be_of_no_use(tmp_path: Path) -> None:
-    away = {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "s" * 31 + "x"}
+    away = {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "a signing secret of thirty-odd bytes"}
     ran = matinee("users", "list", "--data-dir", "films", cwd=tmp_path, **away)
     assert ran.returncode == 1
     assert "--data-dir is not used: MONGODB_URI names the store" in ran.stderr

@@ -1,14 +1,17 @@
 """The log as it is written: lines of JSON, one for each request, rotated, and without any secret."""
 
+import errno
+import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import structlog
@@ -269,6 +272,26 @@ def test_a_file_that_cannot_be_written_any_more_is_complained_of_once(
     told = capsys.readouterr().err
     assert told.count("matinee: LOG_FILE cannot be written") == 1
     assert "SECRET" not in told
+
+
+class FullDisk(io.StringIO):
+    """Standard error that leads to a file on a full disk."""
+
+    def write(self, text: str) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_neither_a_file_nor_standard_error_on_a_full_disk_keeps_anybody_from_working(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "logs"
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    configure(settings(log_file=str(directory / "matinee.log")), "api")
+    for each in directory.iterdir():
+        each.unlink()
+    directory.rmdir()
+    for _ in range(3):
+        logging.getLogger("somebody").warning("a line that is lost")
 
 
 WRITER = """
