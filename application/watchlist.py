@@ -19,7 +19,7 @@ from domain.texts import KEPT, Kept, written
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
 
-EXPORT_PART_ROWS = 100
+EXPORT_PART_ROWS = 50
 """Ratings or items that are read at a time: few enough that others hardly wait meanwhile."""
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import NoReturn
 
 import click
-import msgspec
 
 from application.accounts import ListUsers
 from domain.emails import email as check_email
@@ -16,7 +15,8 @@ from domain.users import Role, User, UserNotFound
 from domain.users import username as check_username
 from entrypoints import display
 from entrypoints.cli.border import Group, data_dir_option, example, opened
-from entrypoints.http.people import export_out
+from entrypoints.http.exports import json_chunks
+from entrypoints.http.queries import ExportFormat
 
 DRIFT_FOUND = 4
 """The exit code of `ratings verify` where tallies are wrong and stay so."""
@@ -124,14 +124,27 @@ def verify(data_dir: str | None, *, repair: bool) -> None:
     )
 )
 @click.option("--user", "email", required=True, metavar="EMAIL", help="Whose data.")
+@click.option(
+    "--format",
+    "_format",
+    type=click.Choice([each.value for each in ExportFormat]),
+    default=ExportFormat.JSON.value,
+    show_default=True,
+    help="How it is written.",
+)
 @data_dir_option
-def export(email: str, data_dir: str | None) -> None:
-    """Print all data of one user as JSON, as GET /me/export answers it."""
+def export(email: str, _format: str, data_dir: str | None) -> None:
+    """Print all data of one user as JSON, as GET /me/export answers it.
+
+    It is written as it is read. Exit code 1: it is not whole.
+    """
     with opened(data_dir) as (container, _):
         user = container.users().by_email(email.strip())
         if user is None:
             raise UserNotFound
-        click.echo(msgspec.json.encode(export_out(user, container.export_user()(user=user))))
+        for chunk in json_chunks(user, container.export_user()(user=user)):
+            click.echo(chunk, nl=False)
+        click.echo()
 
 
 def _everybody(list_users: ListUsers) -> Iterator[User]:

@@ -21,10 +21,11 @@ from entrypoints.http.answers import UNKEPT, Answer, done, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import GoodbyeIn, LoginIn, PasswordIn, ProfileIn, RefreshIn, RegisterIn
 from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.exports import ExportAnswer, Exports, json_chunks
 from entrypoints.http.hashing import BoundedThreads
 from entrypoints.http.limiting import Limiting
-from entrypoints.http.people import ExportOut, SignedInOut, UserOut, export_out, signed_in_out, user_out
-from entrypoints.http.queries import known
+from entrypoints.http.people import ExportOut, SignedInOut, UserOut, signed_in_out, user_out
+from entrypoints.http.queries import ExportQuery, known
 from entrypoints.http.reading import sent
 
 TAG = "Account"
@@ -85,7 +86,12 @@ LEAVING = Call(
     refusals=(403, 409),
 )
 EXPORTING = Call(
-    operation_id="exportMyData", summary="Export your data", tag=TAG, answer=ExportOut, access=Access.USERS
+    operation_id="exportMyData",
+    summary="Export your data",
+    tag=TAG,
+    answer=ExportOut,
+    access=Access.USERS,
+    query=ExportQuery,
 )
 
 
@@ -199,8 +205,16 @@ async def delete_me(
     return done()
 
 
-@get("/me/export", sync_to_thread=True, opt=described(EXPORTING))
-def get_export(request: HttpRequest, caller: Given[Caller], export_user: Given[ExportUser]) -> Answer:
-    """Get all data of your account: the account itself, its ratings and its watchlist, newest first."""
-    asked(Query, request)
-    return json_answer(export_out(caller.user, export_user(user=caller.user)))
+@get("/me/export", sync_to_thread=False, opt=described(EXPORTING))
+def get_export(
+    request: HttpRequest, caller: Given[Caller], export_user: Given[ExportUser], exports: Given[Exports]
+) -> ExportAnswer:
+    """Everything that is stored about you except the hash of your password.
+
+    A long one is sent as it is read, without an `ETag`. If it cannot be completed, the connection closes
+    before the end of the JSON. What you change meanwhile may or may not be in it; all else is in it exactly
+    once.
+    """
+    asked(ExportQuery, request)
+    user = caller.user
+    return ExportAnswer(exports, user.id, json_chunks(user, export_user(user=user)))

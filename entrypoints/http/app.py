@@ -60,6 +60,7 @@ from entrypoints.http.calls import API
 from entrypoints.http.docs import get_asset, get_docs, get_openapi, get_root
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import error_answer
+from entrypoints.http.exports import Exports
 from entrypoints.http.genres import get_genre_by_id, get_genre_movies, get_genres
 from entrypoints.http.hashing import account_threads, deletion_threads
 from entrypoints.http.health import (
@@ -214,6 +215,7 @@ def create_app(
         "limiting": limiting,
         "hashing": account_threads(),
         "deleting": deletion_threads(),
+        "exports": Exports(),
         "version": version,
     }
     catalogue = Router(API, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE})

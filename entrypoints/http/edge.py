@@ -69,7 +69,7 @@ class Edge:
         request_id = _request_id(asked.get(b"x-request-id", b""))
         scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
         bind_contextvars(request_id=request_id)  # for every line that is logged on the way
-        bodiless = scope["method"] == "HEAD"
+        bodiless = scope["state"]["bodiless"] = scope["method"] == "HEAD"
         finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
         # The server must go on seeing HEAD.
         inner = HTTPScope(**{**scope, "method": "GET"}) if bodiless else scope

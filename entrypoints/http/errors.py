@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SOON = ((b"retry-after", b"2"),)
 AT_ONCE = ((b"retry-after", b"1"),)
+LATER = ((b"retry-after", b"10"),)
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="matinee"'),)
 CHALLENGE_ANEW = ((b"www-authenticate", b'Bearer realm="matinee", error="invalid_token"'),)
 
@@ -111,6 +112,24 @@ class ServerFull(Unavailable):
         return "The service is busy; try again in a second"
 
 
+class ExportsFull(ServerFull):
+    """As many exports run as the service runs at a time."""
+
+    code: ClassVar[str] = "exports_full"
+
+    def __str__(self) -> str:
+        return "Too many exports are running; try again in ten seconds"
+
+
+class ExportRunning(Conflict):
+    """As many exports of the user run as one user may run at a time."""
+
+    code: ClassVar[str] = "export_running"
+
+    def __str__(self) -> str:
+        return "Your exports are still running; let one end, or try again in ten seconds"
+
+
 class BodyTooLarge(HTTPException):
     """The request says that its body is longer than we read."""
 
@@ -142,6 +161,8 @@ KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     SourceRefused: (502, ()),
     SourceUnavailable: (503, SOON),
     ServerFull: (503, AT_ONCE),
+    ExportsFull: (503, LATER),
+    ExportRunning: (429, LATER),
     Unavailable: (503, SOON),
 }
 """The status and the headers for each kind of error; for a concrete one, those of its nearest kind count."""

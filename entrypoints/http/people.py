@@ -272,18 +272,6 @@ def relation_out(relation: Relation, user: User, genres: Iterable[Genre]) -> Rel
     )
 
 
-def export_out(user: User, parts: Iterable[ExportedRatings | ExportedItems]) -> ExportOut:
-    """All data of a user."""
-    ratings: list[RatingOut] = []
-    items: list[ItemOut] = []
-    for part in parts:
-        if isinstance(part, ExportedRatings):
-            ratings += exported_ratings(user, part)
-        else:
-            items += exported_items(part)
-    return ExportOut(user=user_out(user), ratings=ratings, watchlist=items)
-
-
 def exported_ratings(user: User, part: ExportedRatings) -> list[RatingOut]:
     """Ratings in an export; one whose movie went away meanwhile is left out."""
     movies = part.movies

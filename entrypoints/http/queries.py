@@ -4,6 +4,7 @@ A parameter's bounds, the words that state them and its description stand togeth
 documentation both read them here.
 """
 
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -143,6 +144,21 @@ SearchWords = Annotated[
 ]
 MovieFields = Annotated[str, _names(MovieOut, "each movie")]
 DetailFields = Annotated[str, _names(MovieDetailOut, "the movie")]
+
+
+class ExportFormat(StrEnum):
+    """How an export is written."""
+
+    JSON = "json"
+
+
+class ExportQuery(Query, frozen=True, kw_only=True):
+    """How an export is asked for."""
+
+    format: Annotated[
+        ExportFormat,
+        rule(f"must be {' or '.join(ExportFormat)}", description="How the export is written."),
+    ] = ExportFormat.JSON
 
 
 class MovieQuery(Query, frozen=True, kw_only=True):
