@@ -24,8 +24,9 @@ from entrypoints.http.calls import REMOVING, Access, Call, Given, described
 from entrypoints.http.exports import ExportAnswer, Exports, json_chunks
 from entrypoints.http.hashing import BoundedThreads
 from entrypoints.http.limiting import Limiting
+from entrypoints.http.paging import item_answer
 from entrypoints.http.people import ExportOut, SignedInOut, UserOut, signed_in_out, user_out
-from entrypoints.http.queries import ExportQuery, known
+from entrypoints.http.queries import AccountQuery, ExportQuery, known
 from entrypoints.http.reading import sent
 
 TAG = "Account"
@@ -54,7 +55,12 @@ LOGGING_OUT = Call(
     operation_id="logout", summary="Log out", tag=TAG, answer=None, access=Access.USERS, successes=(204,)
 )
 SHOWING = Call(
-    operation_id="getAccount", summary="Get your account", tag=TAG, answer=UserOut, access=Access.USERS
+    operation_id="getAccount",
+    summary="Get your account",
+    tag=TAG,
+    answer=UserOut,
+    query=AccountQuery,
+    access=Access.USERS,
 )
 CHANGING = Call(
     operation_id="updateAccount",
@@ -148,8 +154,8 @@ def post_logout(request: HttpRequest, caller: Given[Caller], log_out: Given[LogO
 @get("/auth/me", sync_to_thread=False, opt=described(SHOWING))
 def get_me(request: HttpRequest, caller: Given[Caller]) -> Answer:
     """Get the account that the token belongs to."""
-    asked(Query, request)
-    return json_answer(user_out(caller.user))
+    query = asked(AccountQuery, request)
+    return item_answer(user_out(caller.user), query)
 
 
 @patch("/auth/me", opt=described(CHANGING))

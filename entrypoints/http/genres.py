@@ -3,12 +3,12 @@
 from litestar import get
 
 from application.catalogue import BrowseMovies, GetGenre, PageGenres
-from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
+from entrypoints.http.answers import Answer
+from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, genres_key, list_key
 from entrypoints.http.calls import GENRE_REF, Access, Call, Given, described
-from entrypoints.http.paging import meta_of, movie_page, next_movies, paged
-from entrypoints.http.queries import GenreMoviesQuery, GenresQuery
+from entrypoints.http.paging import item_answer, meta_of, movie_page, next_movies, paged
+from entrypoints.http.queries import GenreMoviesQuery, GenreQuery, GenresQuery
 from entrypoints.http.schemas import GenreOut, MovieOut, PageOut, genre_out
 
 PATH = {"id": GENRE_REF}
@@ -27,6 +27,7 @@ SHOWING = Call(
     summary="Get a genre",
     tag="Genres",
     answer=GenreOut,
+    query=GenreQuery,
     path=PATH,
     access=Access.READERS,
     refusals=(404,),
@@ -61,8 +62,8 @@ async def get_genres(request: HttpRequest, page_genres: Given[PageGenres], cachi
 @get("/genres/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_genre_by_id(request: HttpRequest, get_genre: Given[GetGenre]) -> Answer:
     """Get one genre."""
-    asked(Query, request)
-    return json_answer(genre_out(get_genre(ref=request.path_params["id"])))
+    query = asked(GenreQuery, request)
+    return item_answer(genre_out(get_genre(ref=request.path_params["id"])), query)
 
 
 @get("/genres/{id:str}/movies", opt=described(BROWSING))

@@ -75,13 +75,15 @@ class JsonSchemas:
         component: Json = self.components[self._shapes[kind]["$ref"].removeprefix(PREFIX)]
         return component
 
-    def narrow(self, kind: object) -> None:
-        """Require nothing of what a call with `fields` answers: of the items in a page, else of the whole."""
+    def narrowed(self, kind: object) -> Json:
+        """The schema of what a call with `fields` answers: it requires nothing of the items in a page, else
+        nothing of the whole. Pages are answered by such calls only.
+        """
         properties = self.component(kind)["properties"]
-        if "data" in properties:
-            properties["data"]["items"] = self._partial(properties["data"]["items"])
-        else:
-            self._shapes[kind] = self._partial(self._shapes[kind])
+        if "data" not in properties:
+            return self._partial(self._shapes[kind])
+        properties["data"]["items"] = self._partial(properties["data"]["items"])
+        return self._shapes[kind]
 
     def _partial(self, reference: Json) -> Json:
         name = reference["$ref"].removeprefix(PREFIX)

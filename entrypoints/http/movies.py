@@ -3,11 +3,11 @@
 from litestar import get
 
 from application.catalogue import BrowseMovies, GetMovie, SearchMovies
-from entrypoints.http.answers import Answer, json_answer
+from entrypoints.http.answers import Answer
 from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, detail_key, list_key, search_key
 from entrypoints.http.calls import MOVIE_REF, Access, Call, Given, described
-from entrypoints.http.paging import movie_page, narrowed, next_movies
+from entrypoints.http.paging import item_answer, movie_page, next_movies
 from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
 from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
 
@@ -93,6 +93,6 @@ async def get_movie_by_id(
 
     def build() -> Answer:
         shown = get_movie(ref=ref)
-        return json_answer(narrowed(movie_detail_out(shown.movies[0], shown.genres), query.fields))
+        return item_answer(movie_detail_out(shown.movies[0], shown.genres), query)
 
     return await caching(query, build, request)

@@ -189,9 +189,6 @@ def _schemas(described: Iterable[_Described]) -> JsonSchemas:
         if each.call.body
     }
     schemas = JsonSchemas(types, bodies)
-    for each in described:
-        if each.narrowed:
-            schemas.narrow(each.call.answer)
     for body in bodies:
         if issubclass(body, Change):
             schemas.component(body)["minProperties"] = 1
@@ -215,7 +212,7 @@ class _Drawing:
             "tags": [call.tag],
             "security": self._security(call.access),
             "parameters": [*_path_parameters(call), *self._query_parameters(call)],
-            "responses": self._responses(call, reading=each.method == "get"),
+            "responses": self._responses(each),
         }
         if call.body:
             operation["requestBody"] = self._request_body(call.body)
@@ -245,13 +242,14 @@ class _Drawing:
             "content": {"application/json": {"schema": self.schemas[kind], "example": examples}},
         }
 
-    def _responses(self, call: Call, *, reading: bool) -> Json:
+    def _responses(self, each: _Described) -> Json:
+        call, reading = each.call, each.method == "get"
         names = [*ON_ALL]
         names += ["ETag"] if reading else []
         names += ["Link"] if call.linked else []
         names += ["X-Cache"] if call.cached else []
         names += ON_LIMITED if call.limited else ()
-        responses: Json = {str(status): self._success(status, call, names) for status in call.successes}
+        responses: Json = {str(status): self._success(status, each, names) for status in call.successes}
         if reading:
             unchanged = [name for name in names if name != "Link"]
             responses["304"] = {"description": "Not changed. The answer has no body.", **_headers(unchanged)}
@@ -266,10 +264,11 @@ class _Drawing:
             }
         return responses
 
-    def _success(self, status: int, call: Call, headers: Iterable[str]) -> Json:
-        success: Json = {"description": STATUSES[status], **_headers(headers)}
+    def _success(self, status: int, each: _Described, headers: Iterable[str]) -> Json:
+        call, success = each.call, {"description": STATUSES[status], **_headers(headers)}
         if call.answer:
-            success["content"] = {call.media_type: {"schema": self.schemas[call.answer]}}
+            schema = self.schemas.narrowed(call.answer) if each.narrowed else self.schemas[call.answer]
+            success["content"] = {call.media_type: {"schema": schema}}
         return success
 
 

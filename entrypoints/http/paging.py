@@ -5,22 +5,22 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from application.catalogue import Shown
 from domain.pagination import Page
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest
 from entrypoints.http.cursors import Place
-from entrypoints.http.queries import REACH, GenreMoviesQuery, MoviesQuery, PageQuery
-from entrypoints.http.schemas import MetaOut, MovieOut, PageOut, movie_out
+from entrypoints.http.queries import REACH, GenreMoviesQuery, ItemQuery, MoviesQuery, PageQuery
+from entrypoints.http.schemas import MetaOut, PageOut, movie_out
 
 RowT = TypeVar("RowT")
 
 
 def movie_page(shown: Shown, query: MoviesQuery, token: str | None, request: HttpRequest) -> Answer:
     """The answer that shows a page of movies; `token` goes on from there."""
-    data = [narrowed(movie_out(movie, shown.genres), query.fields) for movie in shown.movies]
+    data = [movie_out(movie, shown.genres) for movie in shown.movies]
     meta = meta_out(query, total=shown.total, more=shown.more, token=token)
     return paged(PageOut(data=data, meta=meta), query, request)
 
@@ -33,10 +33,12 @@ def next_movies(shown: Shown, query: GenreMoviesQuery, listing: str) -> str | No
 
 
 def paged(page: PageOut[Any], query: PageQuery, request: HttpRequest) -> Answer:
-    """The answer that shows a page, with links to those around it."""
+    """The answer that shows a page, with the fields asked for of its items, and links to those around it."""
     kept = {name: value for name, value in query.given.items() if name not in {"page", "cursor"}}
     found = links(page.meta, request.scope["path"], kept)
     header = ", ".join(f'<{url}>; rel="{name}"' for name, url in found)
+    if query.fields is not UNSET:
+        page = msgspec.structs.replace(page, data=[narrowed(each, query.fields) for each in page.data])
     return json_answer(page, headers=((b"link", header.encode()),))
 
 
@@ -59,12 +61,17 @@ def meta_out(query: PageQuery, *, total: int, more: bool, token: str | None) -> 
     )
 
 
-def narrowed(movie: MovieOut, fields: str | UnsetType) -> MovieOut | dict[str, object]:
-    """Only these fields of a movie, in its own order; all of it if none are named."""
+def item_answer(out: msgspec.Struct, query: ItemQuery) -> Answer:
+    """The answer that shows one thing, narrowed to the fields asked for."""
+    return json_answer(narrowed(out, query.fields))
+
+
+def narrowed(out: msgspec.Struct, fields: str | UnsetType) -> msgspec.Struct | dict[str, object]:
+    """Only these fields of a thing, in its own order; all of it if none are named."""
     if isinstance(fields, UnsetType):
-        return movie
+        return out
     names = {name.strip() for name in fields.split(",")}
-    return {name: getattr(movie, name) for name in movie.__struct_fields__ if name in names}
+    return {name: getattr(out, name) for name in out.__struct_fields__ if name in names}
 
 
 def links(meta: MetaOut, path: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,8 @@ from domain.search import Query as SearchText
 from entrypoints.checking import rule
 from entrypoints.http import cursors
 from entrypoints.http.asking import Query
-from entrypoints.http.schemas import MovieDetailOut, MovieOut
+from entrypoints.http.people import AdminUserOut, ItemOut, RatingOut, RelationOut, UserOut
+from entrypoints.http.schemas import GenreOut, MovieDetailOut, MovieOut, RunOut
 
 REACH = 10_000
 """Pages show the first so many rows; cursors go on from there."""
@@ -36,7 +37,7 @@ def known(value: FieldT | UnsetType) -> FieldT | None:
     return None if isinstance(value, UnsetType) else value
 
 
-def _names(kind: type[MovieOut], title: str) -> Meta:
+def _names(kind: type[msgspec.Struct], title: str) -> Meta:
     """The rule of a `fields` parameter: names of this Struct's fields, separated by commas."""
     names = msgspec.structs.fields(kind)
     listed = ", ".join(field.encode_name for field in names)
@@ -47,7 +48,7 @@ def _names(kind: type[MovieOut], title: str) -> Meta:
         pattern=f"^{name}(,{name})*$",
         max_length=1000,
         description=description,
-        examples=["id,title,release_date"],
+        examples=[",".join(field.encode_name for field in names[:2])],
     )
 
 
@@ -144,6 +145,13 @@ SearchWords = Annotated[
 ]
 MovieFields = Annotated[str, _names(MovieOut, "each movie")]
 DetailFields = Annotated[str, _names(MovieDetailOut, "the movie")]
+GenreFields = Annotated[str, _names(GenreOut, "each genre")]
+RatingFields = Annotated[str, _names(RatingOut, "each rating")]
+ItemFields = Annotated[str, _names(ItemOut, "each item")]
+RelationFields = Annotated[str, _names(RelationOut, "the answer")]
+UserFields = Annotated[str, _names(UserOut, "the account")]
+AdminUserFields = Annotated[str, _names(AdminUserOut, "each account")]
+RunFields = Annotated[str, _names(RunOut, "each run")]
 
 
 class ExportFormat(StrEnum):
@@ -161,18 +169,63 @@ class ExportQuery(Query, frozen=True, kw_only=True):
     ] = ExportFormat.JSON
 
 
-class MovieQuery(Query, frozen=True, kw_only=True):
-    """What one movie is asked for."""
+class ItemQuery(Query, frozen=True, kw_only=True):
+    """Which fields of one thing are asked for; each kind of thing has fields of its own."""
+
+    fields: str | UnsetType = UNSET
+
+
+class MovieQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of a movie are asked for."""
 
     fields: DetailFields | UnsetType = UNSET
 
 
+class GenreQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of a genre are asked for."""
+
+    fields: GenreFields | UnsetType = UNSET
+
+
+class RatingQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of a rating are asked for."""
+
+    fields: RatingFields | UnsetType = UNSET
+
+
+class WatchlistItemQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of a watchlist item are asked for."""
+
+    fields: ItemFields | UnsetType = UNSET
+
+
+class RelationQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which parts of a user's relation to a movie are asked for."""
+
+    fields: RelationFields | UnsetType = UNSET
+
+
+class AccountQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of the caller's account are asked for."""
+
+    fields: UserFields | UnsetType = UNSET
+
+
+class RunQuery(ItemQuery, frozen=True, kw_only=True):
+    """Which fields of a sync run are asked for."""
+
+    fields: RunFields | UnsetType = UNSET
+
+
 class PageQuery(Query, frozen=True, kw_only=True):
-    """Which page of a list is asked for: by number, or by the cursor that the page before gave."""
+    """Which page of a list is asked for: by number, or by the cursor that the page before gave; and which
+    fields of its items. Each kind of item has fields of its own.
+    """
 
     page: PageNumber | UnsetType = UNSET
     limit: Limit = 20
     cursor: CursorToken | UnsetType = UNSET
+    fields: str | UnsetType = UNSET
 
     def conflicts(self, listing: str) -> list[Fault]:
         """Page numbers end somewhere; a cursor is of this list, and stands alone."""
@@ -232,13 +285,33 @@ class PageQuery(Query, frozen=True, kw_only=True):
 class GenresQuery(PageQuery, frozen=True, kw_only=True):
     """Which page of the genres is asked for."""
 
+    fields: GenreFields | UnsetType = UNSET
+
     @property
     def sorted_by(self) -> cursors.Sorted:
         """Genres are sorted by name."""
         return cursors.Sorted.TEXT
 
 
-class RatingsQuery(PageQuery, frozen=True, kw_only=True):
+class UsersQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of the accounts is asked for."""
+
+    fields: AdminUserFields | UnsetType = UNSET
+
+
+class RunsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of the sync runs is asked for."""
+
+    fields: RunFields | UnsetType = UNSET
+
+
+class MovieRatingsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of a movie's ratings is asked for."""
+
+    fields: RatingFields | UnsetType = UNSET
+
+
+class RatingsQuery(MovieRatingsQuery, frozen=True, kw_only=True):
     """In which order ratings are asked for."""
 
     sort_by: RatingSortField = RatingOrder.CREATED_AT
@@ -254,6 +327,7 @@ class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
     """Which items are asked for."""
 
     favorite: Favorite | UnsetType = UNSET
+    fields: ItemFields | UnsetType = UNSET
 
 
 class MoviesQuery(PageQuery, frozen=True, kw_only=True):

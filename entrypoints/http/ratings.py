@@ -22,7 +22,7 @@ from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
 from entrypoints.http.caching import Caching, rating_key
 from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
-from entrypoints.http.paging import meta_of, paged
+from entrypoints.http.paging import item_answer, meta_of, paged
 from entrypoints.http.people import (
     MovieRatingsOut,
     RatingOut,
@@ -32,7 +32,7 @@ from entrypoints.http.people import (
     ratings_out,
     summary_out,
 )
-from entrypoints.http.queries import PageQuery, RatingsQuery
+from entrypoints.http.queries import MovieRatingsQuery, RatingQuery, RatingsQuery
 from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
@@ -86,7 +86,7 @@ LISTING_OF_MOVIE = Call(
     tag=TAG,
     answer=MovieRatingsOut,
     access=Access.USERS,
-    query=PageQuery,
+    query=MovieRatingsQuery,
     path={"movie_id": MOVIE_REF},
     refusals=(404,),
     linked=True,
@@ -97,6 +97,7 @@ SHOWING = Call(
     summary="Get a rating",
     tag=TAG,
     answer=RatingOut,
+    query=RatingQuery,
     access=Access.USERS,
     path=RATING,
     refusals=(403, 404),
@@ -172,7 +173,7 @@ async def get_ratings_of_movie(
     request: HttpRequest, list_movie_ratings: Given[ListMovieRatings], caching: Given[Caching]
 ) -> Answer:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
-    query, listing = asked(PageQuery, request), listing_of(request)
+    query, listing = asked(MovieRatingsQuery, request), listing_of(request)
     movie = movie_named(request.path_params["movie_id"])
 
     def build() -> Answer:
@@ -188,9 +189,9 @@ async def get_ratings_of_movie(
 @get("/ratings/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_rating_by_id(request: HttpRequest, caller: Given[Caller], get_rating: Given[GetRating]) -> Answer:
     """Get one of your own ratings."""
-    asked(Query, request)
+    query = asked(RatingQuery, request)
     rated = get_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
-    return json_answer(rating_out(rated.rating, rated.movie, rated.user))
+    return item_answer(rating_out(rated.rating, rated.movie, rated.user), query)
 
 
 @patch("/ratings/{id:str}", sync_to_thread=True, opt=described(CHANGING))

@@ -8,8 +8,8 @@ from domain.sync import Entity, RunNotFound
 from entrypoints.http.answers import Answer, json_answer
 from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.calls import Access, Call, Given, described, id_of
-from entrypoints.http.paging import meta_of, paged
-from entrypoints.http.queries import PageQuery
+from entrypoints.http.paging import item_answer, meta_of, paged
+from entrypoints.http.queries import RunQuery, RunsQuery
 from entrypoints.http.schemas import PageOut, RunOut, StartedOut, run_out
 
 TAG = "Administration"
@@ -34,7 +34,7 @@ LISTING = Call(
     tag=TAG,
     answer=PageOut[RunOut],
     access=Access.ADMINS,
-    query=PageQuery,
+    query=RunsQuery,
     linked=True,
 )
 SHOWING = Call(
@@ -42,6 +42,7 @@ SHOWING = Call(
     summary="Get a sync run",
     tag=TAG,
     answer=RunOut,
+    query=RunQuery,
     access=Access.ADMINS,
     path=THE_RUN,
     refusals=(404,),
@@ -78,7 +79,7 @@ def post_sync_changes(request: HttpRequest, start_sync: Given[StartSync]) -> Ans
 @get("/admin/sync/runs", sync_to_thread=True, opt=described(LISTING))
 def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
     """List sync runs of all kinds, however they were started, newest first."""
-    query, listing = asked(PageQuery, request), listing_of(request)
+    query, listing = asked(RunsQuery, request), listing_of(request)
     page = list_runs(window=query.window(listing))
     meta = meta_of(query, listing, page, lambda run: run.place)
     return paged(PageOut(data=[run_out(run) for run in page.rows], meta=meta), query, request)
@@ -87,8 +88,8 @@ def get_sync_runs(request: HttpRequest, list_runs: Given[ListRuns]) -> Answer:
 @get("/admin/sync/runs/{id:str}", sync_to_thread=True, opt=described(SHOWING))
 def get_sync_run(request: HttpRequest, get_run: Given[GetRun]) -> Answer:
     """Get one sync run. While it is in progress, its counts grow with every page."""
-    asked(Query, request)
-    return json_answer(run_out(get_run(run=run_named(request.path_params["id"]))))
+    query = asked(RunQuery, request)
+    return item_answer(run_out(get_run(run=run_named(request.path_params["id"]))), query)
 
 
 @post("/admin/sync/runs/{id:str}/cancel", sync_to_thread=True, opt=described(CANCELLING))

@@ -12,7 +12,7 @@ from entrypoints.http.bodies import UserIn
 from entrypoints.http.calls import Access, Call, Given, described, id_of
 from entrypoints.http.paging import meta_of, paged
 from entrypoints.http.people import AdminUserOut, admin_user_out
-from entrypoints.http.queries import PageQuery, known
+from entrypoints.http.queries import UsersQuery, known
 from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
@@ -22,7 +22,7 @@ LISTING = Call(
     tag="Administration",
     answer=PageOut[AdminUserOut],
     access=Access.ADMINS,
-    query=PageQuery,
+    query=UsersQuery,
     linked=True,
 )
 CHANGING = Call(
@@ -40,7 +40,7 @@ CHANGING = Call(
 @get("/admin/users", sync_to_thread=True, opt=described(LISTING))
 def get_users(request: HttpRequest, list_users: Given[ListUsers]) -> Answer:
     """List all accounts, oldest first."""
-    query, listing = asked(PageQuery, request), listing_of(request)
+    query, listing = asked(UsersQuery, request), listing_of(request)
     page = list_users(window=query.window(listing))
     meta = meta_of(query, listing, page, lambda user: user.place)
     return paged(PageOut(data=[admin_user_out(user) for user in page.rows], meta=meta), query, request)

@@ -23,9 +23,9 @@ from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
 from entrypoints.http.caching import Caching, watchlist_key
 from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
-from entrypoints.http.paging import meta_of, paged
+from entrypoints.http.paging import item_answer, meta_of, paged
 from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
-from entrypoints.http.queries import WatchlistQuery, known
+from entrypoints.http.queries import RelationQuery, WatchlistItemQuery, WatchlistQuery, known
 from entrypoints.http.reading import sent
 from entrypoints.http.schemas import PageOut
 
@@ -80,6 +80,7 @@ SHOWING = Call(
     summary="Get a watchlist item",
     tag=TAG,
     answer=ItemOut,
+    query=WatchlistItemQuery,
     access=Access.USERS,
     path=ITEM,
     refusals=(403, 404),
@@ -118,6 +119,7 @@ RELATING = Call(
     summary="Get your rating and watchlist item of a movie",
     tag=TAG,
     answer=RelationOut,
+    query=RelationQuery,
     access=Access.USERS,
     path=MOVIE,
     refusals=(404,),
@@ -191,9 +193,9 @@ def get_item_by_id(
     request: HttpRequest, caller: Given[Caller], get_item: Given[GetItem], list_genres: Given[ListGenres]
 ) -> Answer:
     """Get one item of your own watchlist."""
-    asked(Query, request)
+    query = asked(WatchlistItemQuery, request)
     listed = get_item(user=caller.user, item=item_named(request.path_params["id"]))
-    return json_answer(listed_out(listed, list_genres()))
+    return item_answer(listed_out(listed, list_genres()), query)
 
 
 @patch("/watchlist/{id:str}", sync_to_thread=True, opt=described(CHANGING))
@@ -239,9 +241,9 @@ def get_my_movie(
     list_genres: Given[ListGenres],
 ) -> Answer:
     """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
-    asked(Query, request)
+    query = asked(RelationQuery, request)
     relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
-    return json_answer(relation_out(relation, caller.user, list_genres()))
+    return item_answer(relation_out(relation, caller.user, list_genres()), query)
 
 
 def item_named(text: str) -> ItemId:

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 
 import { client } from "./client/client.gen.js";
 import * as api from "./client/index.js";
-import type { AddToWatchlistInput, Session } from "./client/index.js";
+import type { AddToWatchlistInput, FieldErrorCode, Session } from "./client/index.js";
 
 const baseUrl = process.argv[2];
 assert.ok(baseUrl);
@@ -72,6 +72,8 @@ token = refreshed.access_token;
 const bad = await api.rateMovie({ body: { movie_id: film.id, rating: 11 } });
 assert.equal(bad.response?.status, 400);
 assert.deepEqual(bad.error?.errors, ["rating must be between 1 and 10 in steps of 0.5"]);
+const fault: FieldErrorCode | undefined = bad.error?.details[0]?.code;
+assert.deepEqual([bad.error?.details[0]?.field, fault], ["rating", "out_of_range"]);
 const missing = await api.getMovie({ path: { id: "999999999" } });
 assert.deepEqual([missing.response?.status, missing.error?.code], [404, "movie_not_found"]);
 

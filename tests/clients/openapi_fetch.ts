@@ -94,6 +94,8 @@ token = refreshed.access_token;
 const bad = await api.POST("/api/v1/ratings", { body: { movie_id: film.id, rating: 11 } });
 assert.equal(bad.response.status, 400);
 assert.deepEqual(bad.error?.errors, ["rating must be between 1 and 10 in steps of 0.5"]);
+const fault: components["schemas"]["FieldErrorCode"] | undefined = bad.error?.details[0]?.code;
+assert.deepEqual([bad.error?.details[0]?.field, fault], ["rating", "out_of_range"]);
 const missing = await api.GET("/api/v1/movies/{id}", { params: { path: { id: "999999999" } } });
 assert.deepEqual([missing.response.status, missing.error?.code], [404, "movie_not_found"]);
 

@@ -20,19 +20,21 @@ from client.models import (
     ApiError,
     DeleteAccountInput,
     Export,
+    FieldErrorCode,
     LoginInput,
     MoviePage,
     MovieSortField,
-    MyMovie,
     PartialMovieDetail,
+    PartialMyMovie,
+    PartialUser,
     RateMovieInput,
+    Rating,
     RefreshSessionInput,
     RegisterInput,
     Session,
     SetMovieRatingInput,
     SortOrder,
     UpdateRatingInput,
-    User,
     WatchlistItem,
     WrittenRating,
 )
@@ -64,7 +66,7 @@ wrong = login.sync(client=stranger, body=LoginInput(email=email, password="wrong
 assert refused(wrong) == (401, "invalid_credentials")
 session = must(Session, login.sync(client=stranger, body=LoginInput(email=email, password=password)))
 me = AuthenticatedClient(base_url=base, token=session.access_token)
-assert must(User, get_account.sync(client=me)).email == email
+assert must(PartialUser, get_account.sync(client=me)).email == email
 
 narrow = list_movies.sync(
     client=me, fields="id,title", limit=3, sort_by=MovieSortField.TITLE, sort_order=SortOrder.ASC
@@ -94,11 +96,9 @@ assert must(WrittenRating, changed).review is None
 
 item = must(WatchlistItem, add_to_watchlist.sync(client=me, body=AddToWatchlistInput(movie_id=film.id)))
 assert (item.is_favorite, item.movie.title) == (False, "The Godfather")
-mine = must(MyMovie, get_my_movie.sync(film.id, client=me))
-assert mine.rating is not None
-assert mine.rating.rating == 9
-assert mine.watchlist is not None
-assert mine.watchlist.id == item.id
+mine = must(PartialMyMovie, get_my_movie.sync(film.id, client=me))
+assert must(Rating, mine.rating).rating == 9
+assert must(WatchlistItem, mine.watchlist).id == item.id
 
 export = must(Export, export_my_data.sync(client=me))
 assert [each.rating for each in export.ratings] == [9]
@@ -111,6 +111,7 @@ me = AuthenticatedClient(
 
 bad = must(ApiError, rate_movie.sync(client=me, body=RateMovieInput(movie_id=film.id, rating=11)))
 assert bad.errors == ["rating must be between 1 and 10 in steps of 0.5"]
+assert [(each.field, each.code) for each in bad.details] == [("rating", FieldErrorCode.OUT_OF_RANGE)]
 assert refused(get_movie.sync("999999999", client=me)) == (404, "movie_not_found")
 
 assert remove_movie_rating.sync_detailed(film.id, client=me).status_code == 204

@@ -84,13 +84,15 @@ OPERATIONS = {
 PUBLIC = {"register", "login", "refreshSession", *OPERATIONS["Service"]}
 UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
-    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export",
+    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export", "ExportFormat",
     "FieldError", "FieldErrorCode", "Genre", "GenrePage",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
-    "MovieRatingPage", "MovieSortField", "MovieSummary", "MyMovie", "PageMeta", "PartialMovie",
+    "MovieRatingPage", "MovieSortField", "MovieSummary", "PageMeta", "PartialMovie",
     "PartialMovieDetail", "Rating", "RatingDrift", "RatingPage", "RatingSortField", "RatingSummary",
     "RatingVerification", "Role", "Session", "SortOrder", "StartedSync", "SyncEntity", "SyncRun",
     "SyncRunPage", "SyncStatus", "User", "WatchlistItem", "WatchlistItemPage", "WrittenRating",
+    "PartialAdminUser", "PartialGenre", "PartialMyMovie", "PartialRating", "PartialSyncRun", "PartialUser",
+    "PartialWatchlistItem",
     "RegisterInput", "LoginInput", "RefreshSessionInput", "UpdateAccountInput", "ChangePasswordInput",
     "DeleteAccountInput", "RateMovieInput", "SetMovieRatingInput", "UpdateRatingInput", "AddToWatchlistInput",
     "SetMovieOnWatchlistInput", "UpdateWatchlistItemInput", "UpdateUserInput", "VerifyRatingsInput",
@@ -375,6 +377,6 @@ def test_answers_about_a_user_hold_what_the_document_requires(schemas: dict[str,
         assert set(rating) == set(schemas["WrittenRating"]["required"])
         assert set(item) == set(schemas["WatchlistItem"]["required"])
         assert set(item["movie"]) == set(schemas["Movie"]["required"])
-        assert set(neo("GET", "/me/movies/603").json()) == set(schemas["MyMovie"]["required"])
+        assert set(neo("GET", "/me/movies/603").json()) == set(schemas["PartialMyMovie"]["properties"])
         assert set(neo("GET", "/auth/me").json()) == set(schemas["User"]["required"])
         assert set(neo("GET", "/me/export").json()) == set(schemas["Export"]["required"])

@@ -1,0 +1,95 @@
+"""The parameter `fields`: every list and every single thing can be narrowed to the fields that are wanted."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.testkit.samples import new_run
+from domain.sync import Entity
+from domain.users import Role
+from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, place
+
+LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
+         "/ratings/movie/{movie}", "/watchlist", "/admin/users", "/admin/sync/runs"]  # fmt: skip
+ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}", "/me/movies/{movie}",
+         "/auth/me", "/admin/sync/runs/{run}"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
+    """An admin who has rated and listed a movie, and the names of what there is."""
+    with place(THE_MATRIX) as (client, store):
+        neo = joined(client)
+        store.users.change(neo.user["id"], lambda user: user.told(now(), role=Role.ADMIN))
+        rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
+        item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
+        run = new_run(store, Entity.CHANGES).id
+        yield neo, {"movie": "603", "genre": "878", "rating": rating, "item": item, "run": run}
+
+
+def narrowed(path: str, fields: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}fields={fields}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_of_each_item_of_a_list_only_the_fields_asked_for_are_shown(
+    admin: tuple[Somebody, dict[str, str]], path: str
+) -> None:
+    neo, ids = admin
+    path = path.format(**ids)
+    whole: list[dict[str, Any]] = neo("GET", path).json()["data"]
+    assert whole
+    names = list(whole[0])
+    for chosen in ([names[0]], [names[-1], names[1]], names):
+        part = neo("GET", narrowed(path, ",".join(chosen))).json()["data"]
+        assert part == [{name: row[name] for name in chosen} for row in whole]
+        assert {tuple(row) for row in part} == {tuple(name for name in names if name in chosen)}
+
+
+@pytest.mark.parametrize("path", ITEMS)
+def test_of_one_thing_only_the_fields_asked_for_are_shown(
+    admin: tuple[Somebody, dict[str, str]], path: str
+) -> None:
+    neo, ids = admin
+    path = path.format(**ids)
+    whole: dict[str, Any] = neo("GET", path).json()
+    for chosen in ([next(iter(whole))], list(whole)[::-1]):
+        part = neo("GET", narrowed(path, ",".join(chosen))).json()
+        assert part == {name: whole[name] for name in chosen}
+        assert list(part) == [name for name in whole if name in chosen]
+
+
+@pytest.mark.parametrize("path", [*LISTS, *ITEMS])
+@pytest.mark.parametrize("fields", ["colour", "id,,rating", "", "data"])
+def test_what_is_no_field_is_refused_and_the_fields_are_named(
+    admin: tuple[Somebody, dict[str, str]], path: str, fields: str
+) -> None:
+    neo, ids = admin
+    answer = neo("GET", narrowed(path.format(**ids), fields))
+
+    assert answer.status_code == 400
+    assert answer.json()["details"][0]["field"] == "fields"
+    assert "must be names of fields, separated by commas, out of" in answer.json()["errors"][0]
+
+
+def test_fields_are_kept_in_the_links_of_a_list(admin: tuple[Somebody, dict[str, str]]) -> None:
+    neo, _ = admin
+
+    assert "fields=rating" in neo("GET", "/ratings?fields=rating").headers["link"]
+
+
+def test_the_document_has_the_parameter_wherever_it_works(admin: tuple[Somebody, dict[str, str]]) -> None:
+    neo, _ = admin
+    having = [
+        path.removeprefix("/api/v1")
+        for path, calls in neo("GET", "/docs/openapi.json").json()["paths"].items()
+        if "fields" in {each["name"] for each in calls.get("get", {}).get("parameters", [])}
+    ]
+
+    named = {"genre": "{id}", "rating": "{id}", "item": "{id}", "run": "{id}"}
+    told = {
+        path.partition("?")[0].format(movie="{movie_id}" if "/ratings/movie" in path else "{id}", **named)
+        for path in (*LISTS, *ITEMS)
+    }
+    assert set(having) == told
