@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import ClassVar
 
 from application.watching import LastWord, Ping
-from domain.errors import Unavailable
+from domain.errors import MatineeError, Unavailable
 from domain.ports import Changes, Clock, SyncRunRepository
 from domain.sync import Entity
 
@@ -54,7 +54,7 @@ class Finding:
 
     condition: Condition
     seconds: float = 0.0
-    problem: Unavailable | None = None
+    problem: MatineeError | None = None
     synced_at: datetime | None = None
     age: timedelta | None = None
 
@@ -79,8 +79,9 @@ class Health:
 class CheckHealth:
     """Look at what the service stands on.
 
-    `redis` and `tmdb` are None where they are not configured. TMDB is not asked each time: a probe every few
-    seconds must neither eat the budget of requests nor wait for a server far away.
+    `redis` and `tmdb` are None where they are not configured. `check_source` returns why no sync can run, if
+    none can. TMDB is not asked each time: a probe every few seconds must neither eat the budget of requests
+    nor wait for a server far away.
     """
 
     database: Ping
@@ -88,6 +89,7 @@ class CheckHealth:
     clock: Clock
     tmdb: LastWord | None = None
     redis: Ping | None = None
+    check_source: Callable[[], MatineeError | None] = lambda: None
     stopwatch: Callable[[], float] = perf_counter
 
     def __call__(self, parts: Collection[Part] = tuple(Part)) -> Health:
@@ -135,14 +137,16 @@ class CheckHealth:
         return Finding(condition=condition, seconds=word.seconds, problem=word.problem)
 
     def _sync(self) -> Finding:
-        """The bundled catalogue does not age; TMDB's does."""
+        """The bundled catalogue does not age; TMDB's does. One that cannot be synced is as good as behind."""
+        problem = self.check_source()
         runs = [self.runs.latest(entity, completed=True) for entity in (Entity.MOVIES, Entity.CHANGES)]
         ends = [run.finished_at for run in runs if run and run.finished_at]
         if not ends:
-            return Finding(condition=Condition.DEGRADED, problem=CatalogueNotFilled())
+            return Finding(condition=Condition.DEGRADED, problem=problem or CatalogueNotFilled())
         age = self.clock() - max(ends)
         behind = self.tmdb is not None and age > STALE_AFTER
-        return Finding(condition=Condition.DEGRADED if behind else Condition.OK, synced_at=max(ends), age=age)
+        condition = Condition.DEGRADED if behind or problem else Condition.OK
+        return Finding(condition=condition, problem=problem, synced_at=max(ends), age=age)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

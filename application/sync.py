@@ -11,17 +11,21 @@ from datetime import date, datetime, timedelta
 from application.sync_frame import Journal, SyncFrame, Watch, unwatched
 from domain.ids import LARGEST_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
-from domain.ports import Changes, Clock, GenreRepository, MovieRepository
+from domain.ports import Changes, Clock, GenreRepository, MovieRepository, MovieSource
 from domain.sync import (
     PAGES_OF_A_LIST,
     REFRESHED_WITHIN,
     TEXTS_KEPT_FOR,
     Detail,
     Entity,
+    FilledFromAnotherSource,
     Gone,
     Harvest,
+    SourceName,
     SyncRun,
+    admit,
     days_to_ask,
+    mismatch,
 )
 
 REFRESHED_AT_ONCE = 100
@@ -83,6 +87,18 @@ class Basket:
             requests=requests,
             problems=tuple(dict.fromkeys(self.problems)),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSource:
+    """See whether syncs read from the source that filled the catalogue."""
+
+    movies: MovieRepository
+    source: MovieSource
+
+    def __call__(self) -> FilledFromAnotherSource | None:
+        """What every sync would be refused with, if it would be."""
+        return mismatch(self.movies.source(), self.source.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,30 +238,65 @@ class SyncChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep came to: the run that refreshed what it could, and how many movies lost their texts."""
+    """What a sweep came to: the run that refreshed what it could, None if there was no source for it; and how
+    many movies lost their texts.
+    """
 
-    run: SyncRun
+    run: SyncRun | None
     cleared: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCatalogue:
-    """Keep no text of TMDB's longer than its terms allow: refresh what is old, clear what could not be."""
+    """Keep no text of TMDB's longer than its terms allow: refresh what is old, clear what could not be.
+
+    Texts of the demo catalogue are our own, and are kept.
+    """
 
     sync_changes: SyncChanges
+    check_source: CheckSource
     movies: MovieRepository
     changes: Changes
     clock: Clock
 
     def __call__(self) -> Swept:
         """Raises SyncRunning, and then nothing is cleared: what is being refreshed may be in time."""
-        run = self.sync_changes()
-        now = self.clock()
+        run = None if self.check_source() else self.sync_changes()
+        cleared = 0 if self.movies.source() is SourceName.DEMO else self._clear(self.clock())
+        return Swept(run=run, cleared=cleared)
+
+    def _clear(self, now: datetime) -> int:
         cleared = 0
         with self.changes.everything():
             while step := self.movies.clear_texts(now - TEXTS_KEPT_FOR, now, CLEARED_AT_ONCE):
                 cleared += step
-        return Swept(run=run, cleared=cleared)
+        return cleared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeCatalogue:
+    """Hand a catalogue that the demo filled over to another source.
+
+    Movies keep their facts until the new source is read, and users everything.
+    """
+
+    movies: MovieRepository
+    source: MovieSource
+    changes: Changes
+    clock: Clock
+
+    def __call__(self) -> None:
+        """Raises SourceRefused or SourceUnavailable, changing nothing, if the new source does not answer, and
+        FilledFromAnotherSource if it is the demo.
+        """
+        filled_from = self.movies.source()
+        if filled_from in (None, self.source.name):
+            return
+        if filled_from is not SourceName.DEMO:
+            admit(filled_from, self.source.name)
+        self.source.ping()
+        with self.changes.everything():
+            self.movies.hand_over(self.source.name, self.clock() - REFRESHED_WITHIN - timedelta(days=1))
 
 
 def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:

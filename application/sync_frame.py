@@ -8,7 +8,7 @@ finds it there takes it over.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Event, Thread
 
@@ -25,7 +25,16 @@ from domain.ports import (
     QueueUnavailable,
     SyncRunRepository,
 )
-from domain.sync import Entity, Harvest, RunClosed, SourceRefused, SourceUnavailable, SyncRun, SyncRunning
+from domain.sync import (
+    Entity,
+    FilledFromAnotherSource,
+    Harvest,
+    RunClosed,
+    SourceRefused,
+    SourceUnavailable,
+    SyncRun,
+    SyncRunning,
+)
 
 LOCK_LASTS = timedelta(seconds=9)
 """A holder that has not been heard of for so long is dead."""
@@ -146,11 +155,13 @@ class SyncFrame:
         """Begin a run and see it through to a closed record.
 
         `queued` names a run that was set down: if it still lies there it is the one, else a new one goes on
-        where it has stopped. Raises SyncRunning if another holder lives. The source's refusal or absence
-        closes the run as failed; anything else that breaks in does too, and goes on upward.
+        where it has stopped. Raises SyncRunning if another holder lives, and FilledFromAnotherSource. The
+        source's refusal or absence closes the run as failed; anything else that breaks in does too, and goes
+        on upward.
         """
         with self._begun(entity, queued) as run:
             journal = Journal(run, self.runs, self.changes, self.source, watch)
+            self._admit(journal)
             try:
                 yield journal
                 journal.close(journal.run.finished(self.clock()))
@@ -158,6 +169,9 @@ class SyncFrame:
                 journal.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
                 self._given_up(journal, error)
+            except FilledFromAnotherSource as error:
+                self._given_up(journal, error)
+                raise
             except BaseException:
                 self._interrupted(journal)
                 raise
@@ -167,8 +181,8 @@ class SyncFrame:
         """Put a run on record that somebody else is to do, and hold its lock for the queue.
 
         It is to be queued within; if that fails it is cancelled, so that a job that was queued all the same
-        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already, and
-        QueueUnavailable if nobody can tell whether one still waits.
+        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already,
+        FilledFromAnotherSource, and QueueUnavailable if nobody can tell whether one still waits.
         """
         fresh = self._fresh(entity)
         name, holder = lock_of(entity), in_queue(fresh.id)
@@ -192,7 +206,21 @@ class SyncFrame:
                 self.locks.release(lock_of(run.entity), holder)
 
     def _fresh(self, entity: Entity) -> SyncRun:
-        return SyncRun(id=RunId(self.new_id()), entity=entity, started_at=self.clock())
+        run_id = RunId(self.new_id())
+        return SyncRun(id=run_id, entity=entity, started_at=self.clock(), source=self.source.name)
+
+    def _admit(self, journal: Journal) -> None:
+        """Have the store look at a run before anything is read for it. Whoever enqueued it may read from
+        another source than whoever does it.
+
+        Raises FilledFromAnotherSource.
+        """
+        with suppress(RunClosed):  # its first page will find that out
+            try:
+                self.runs.save(journal.run)
+            except FilledFromAnotherSource as error:
+                self._given_up(journal, error)
+                raise
 
     def _taken_from_queue(
         self, fresh: SyncRun, holder: str, ttl: timedelta, is_pending: Callable[[RunId], bool]
@@ -221,8 +249,10 @@ class SyncFrame:
         self.runs.add(run)
         return run
 
-    def _given_up(self, journal: Journal, error: SourceRefused | SourceUnavailable) -> None:
-        """Record why the source cannot be read, unless somebody has closed the run just now."""
+    def _given_up(
+        self, journal: Journal, error: SourceRefused | SourceUnavailable | FilledFromAnotherSource
+    ) -> None:
+        """Record why the source is not read, unless somebody has closed the run just now."""
         try:
             journal.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
         except RunClosed:
@@ -250,7 +280,7 @@ class SyncFrame:
         name = lock_of(entity)
         if queued and self.locks.pass_on(name, in_queue(queued), queued, self.lock_ttl):
             with self._holding(name, queued):
-                yield self.runs.get(queued)
+                yield replace(self.runs.get(queued), source=self.source.name)
             return
         fresh = self._fresh(entity)
         idle = self._taken_from_queue(fresh, fresh.id, self.lock_ttl, self._is_known_to_be_pending)

@@ -20,7 +20,8 @@ class StartSync:
     def __call__(self, *, entity: Entity) -> SyncRun:
         """The run, which is on record and waits for a worker.
 
-        Raises SyncRunning while one of its kind runs or waits, and QueueUnavailable; then it is cancelled.
+        Raises SyncRunning while one of its kind runs or waits, FilledFromAnotherSource, and QueueUnavailable;
+        then it is cancelled.
         """
         with self.frame.set_down(entity) as run:
             self.jobs.sync(entity, run.id)
@@ -42,7 +43,7 @@ class DoSync:
         or failed is followed by another.
 
         Raises SyncRunning if another is at work; SourceUnavailable if this one failed, so that the queue
-        tries again later; and SourceRefused if that is no use before the credential is mended.
+        tries again later; and SourceRefused or FilledFromAnotherSource if that is no use.
         """
         if queued and not (run := self.runs.get(queued)).wanted:
             return run

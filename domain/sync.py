@@ -39,6 +39,9 @@ TEXTS_KEPT_FOR = timedelta(days=180)
 PROBLEMS_NAMED = 20
 """So many problems are spelt out in a run's `error`; of the others it gives the number."""
 
+PROBLEMS_KEPT = 1000
+"""So many are kept in a run's record, which is written with every page; the others are only counted."""
+
 
 class Entity(StrEnum):
     """What a run brings up to date."""
@@ -46,6 +49,13 @@ class Entity(StrEnum):
     GENRES = "genres"
     MOVIES = "movies"
     CHANGES = "changes"
+
+
+class SourceName(StrEnum):
+    """Where a catalogue comes from. A store is filled from one source and remembers which."""
+
+    TMDB = "tmdb"
+    DEMO = "demo"
 
 
 class Status(StrEnum):
@@ -92,6 +102,25 @@ class RunClosed(Conflict):
 
     def __str__(self) -> str:
         return "The sync run is closed"
+
+
+@dataclass(eq=False)
+class FilledFromAnotherSource(Conflict):
+    """A sync from a source other than the one that filled the catalogue is refused."""
+
+    code: ClassVar[str] = "source_mismatch"
+    refused: SourceName
+
+    def __str__(self) -> str:
+        if self.refused is SourceName.DEMO:
+            return (
+                "The catalogue was filled from TMDB, so the demo catalogue is refused: set TMDB_ACCESS_TOKEN"
+                " or TMDB_API_KEY, or use the demo with another, empty DATA_DIR"
+            )
+        return (
+            "The catalogue was filled from the demo, so TMDB is refused: run `matinee sync upgrade` to hand"
+            " it over to TMDB, which keeps accounts, ratings and watchlists"
+        )
 
 
 @dataclass(eq=False)
@@ -196,6 +225,7 @@ class SyncRun:
 
     `done` are the pages that it finished; `inherited` those that the failed run which it follows had
     finished, so they were not read again. `last_page` is where the source's list ends, once that is known.
+    `source` is where it reads from. `problems_dropped` is how many problems were named beyond those kept.
     That the source `refused` our credential is known to whoever did the run; no store keeps it.
     """
 
@@ -215,6 +245,8 @@ class SyncRun:
     duplicates: int = 0
     requests: int = 0
     problems: tuple[str, ...] = ()
+    problems_dropped: int = 0
+    source: SourceName = SourceName.TMDB
     refused: bool = field(default=False, compare=False)
 
     @property
@@ -266,7 +298,7 @@ class SyncRun:
         if not self.problems:
             return None
         named = "; ".join(self.problems[:PROBLEMS_NAMED])
-        more = len(self.problems) - PROBLEMS_NAMED
+        more = len(self.problems) - PROBLEMS_NAMED + self.problems_dropped
         return f"{named}; and {more} more" if more > 0 else named
 
     @property
@@ -282,7 +314,7 @@ class SyncRun:
         """
         if failed is None or failed.status is not Status.FAILED or not failed.done | failed.inherited:
             return self
-        if self.entity is Entity.CHANGES:
+        if self.entity is Entity.CHANGES or self.source is not failed.source:
             return self
         if failed.entity is not self.entity or self.started_at - failed.started_at > RESUMABLE_FOR:
             return self
@@ -293,7 +325,9 @@ class SyncRun:
         """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run
         before it.
         """
-        if before is None or before.complete or self.started_at - before.started_at > RESUMABLE_FOR:
+        if before is None or before.complete or self.source is not before.source:
+            return self.started_at
+        if self.started_at - before.started_at > RESUMABLE_FOR:
             return self.started_at
         return before.started_at
 
@@ -313,8 +347,7 @@ class SyncRun:
             skipped=self.skipped + harvest.skipped,
             duplicates=self.duplicates + harvest.duplicates,
             requests=self.requests + harvest.requests,
-            problems=self.problems + harvest.problems,
-        )
+        ).with_problems(*self.problems, *harvest.problems)
 
     def missed(self, page: int, reason: str, requests: int) -> "SyncRun":
         """This run after a page could not be read."""
@@ -322,8 +355,7 @@ class SyncRun:
             self,
             pages_failed=self.pages_failed + 1,
             requests=self.requests + requests,
-            problems=(*self.problems, f"page {page}: {reason}"),
-        )
+        ).with_problems(*self.problems, f"page {page}: {reason}")
 
     def finished(self, at: datetime) -> "SyncRun":
         """This run at its end: success, partial where something was not read, failed where nothing was."""
@@ -333,19 +365,34 @@ class SyncRun:
 
     def failed(self, at: datetime, reason: str, *, requests: int = 0, refused: bool = False) -> "SyncRun":
         """This run, stopped by something that it cannot go on from, after so many requests more."""
-        closed = self._closed(Status.FAILED, at)
-        problems, requests = (reason, *self.problems), self.requests + requests
-        return replace(closed, problems=problems, requests=requests, refused=refused)
+        closed = replace(self._closed(Status.FAILED, at), requests=self.requests + requests, refused=refused)
+        return closed.with_problems(reason, *self.problems)
 
     def cancelled(self, at: datetime, reason: str | None = None) -> "SyncRun":
         """This run, which nobody wants any more; `reason` tells why, if that is not plain."""
         closed = self._closed(Status.CANCELLED, at)
-        return replace(closed, problems=(reason, *self.problems)) if reason else closed
+        return closed.with_problems(reason, *self.problems) if reason else closed
+
+    def with_problems(self, *problems: str) -> "SyncRun":
+        """This run with these problems: the first are kept, the others counted."""
+        dropped = self.problems_dropped + max(0, len(problems) - PROBLEMS_KEPT)
+        return replace(self, problems=problems[:PROBLEMS_KEPT], problems_dropped=dropped)
 
     def _closed(self, status: Status, at: datetime) -> "SyncRun":
         if not self.running:
             raise RunClosed(self.id)
         return replace(self, status=status, finished_at=at)
+
+
+def mismatch(filled_from: SourceName | None, source: SourceName) -> FilledFromAnotherSource | None:
+    """Why a source must not write to a catalogue; None if it has filled it, or if nobody has."""
+    return FilledFromAnotherSource(refused=source) if filled_from not in (None, source) else None
+
+
+def admit(filled_from: SourceName | None, source: SourceName) -> None:
+    """Raises FilledFromAnotherSource if a source must not write to a catalogue."""
+    if error := mismatch(filled_from, source):
+        raise error
 
 
 def days_to_ask(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:

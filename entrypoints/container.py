@@ -69,7 +69,14 @@ from application.ratings import (
     VerifyRatings,
     WithdrawRating,
 )
-from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync import (
+    CheckSource,
+    SweepCatalogue,
+    SyncChanges,
+    SyncGenres,
+    SyncMovies,
+    UpgradeCatalogue,
+)
 from application.sync_frame import SyncFrame
 from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
 from application.watching import LastReadings, LastWord, Ping, TakeReadings
@@ -353,8 +360,17 @@ class Container(DeclarativeContainer):
     sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
     sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
     sync_changes: Provider[SyncChanges] = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    check_source: Provider[CheckSource] = providers.Factory(CheckSource, movies=movies, source=source)
     sweep_catalogue: Provider[SweepCatalogue] = providers.Factory(
-        SweepCatalogue, sync_changes=sync_changes, movies=movies, changes=changes, clock=clock
+        SweepCatalogue,
+        sync_changes=sync_changes,
+        check_source=check_source,
+        movies=movies,
+        changes=changes,
+        clock=clock,
+    )
+    upgrade_catalogue: Provider[UpgradeCatalogue] = providers.Factory(
+        UpgradeCatalogue, movies=movies, source=source, changes=changes, clock=clock
     )
     start_sync: Provider[StartSync] = providers.Factory(StartSync, frame=frame, jobs=jobs)
     do_sync: Provider[DoSync] = providers.Factory(
@@ -386,6 +402,7 @@ class Container(DeclarativeContainer):
         runs=runs,
         clock=clock,
         tmdb=tmdb,
+        check_source=check_source,
     )
     flush_cache: Provider[FlushCache] = providers.Factory(FlushCache, changes=changes)
     take_readings: Provider[TakeReadings] = providers.Factory(

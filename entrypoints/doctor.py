@@ -11,7 +11,7 @@ from pathlib import Path
 
 from domain.errors import StorageUnavailable, Unavailable
 from domain.ports import Clock, MovieSource, Store
-from domain.sync import SourceRefused
+from domain.sync import SourceName, SourceRefused, mismatch
 from entrypoints import data_directory
 from entrypoints.logs import log_file_problem
 from entrypoints.settings import MANY_REDISES, Settings, shown
@@ -61,6 +61,7 @@ class Doctor:
     clock: Clock
     probe: Probe
     clocks: list[tuple[str, timedelta, timedelta]] = field(default_factory=list)
+    filled_from: SourceName | None = None
 
     def __call__(self) -> Iterator[Line]:
         """A line or more for each part, as soon as it is known."""
@@ -106,6 +107,7 @@ class Doctor:
             variable = "DATA_DIR" if self.settings.embedded else "MONGODB_URI"
             yield Line(Verdict.FAILED, "storage", f"{kind}: {error}", f"check {variable} and what it names")
             return
+        self.filled_from = look.source
         if look.clock:
             self._compare("the store's", look.clock, NEAR)
         if look.version == 0:
@@ -156,6 +158,9 @@ class Doctor:
         return Line(Verdict.OK, "redis", f"{variable} answers")
 
     def _tmdb(self) -> Line:
+        if refused := mismatch(self.filled_from, self.source.name):
+            found, _, mend = str(refused).partition(": ")
+            return Line(Verdict.FAILED, "tmdb", found, mend)
         if not self.settings.has_tmdb_credential:
             found = "no credential is set: the demo catalogue is used"
             return Line(Verdict.WARNING, "tmdb", found, f"set TMDB_ACCESS_TOKEN, from {KEYS}")

@@ -12,7 +12,15 @@ from time import monotonic
 from typing import Self
 
 from domain.errors import MatineeError
-from domain.sync import Entity, SourceRefused, SourceUnavailable, Status, SyncRun, SyncRunning
+from domain.sync import (
+    Entity,
+    FilledFromAnotherSource,
+    SourceRefused,
+    SourceUnavailable,
+    Status,
+    SyncRun,
+    SyncRunning,
+)
 from entrypoints.banner import say
 from entrypoints.container import Container
 from entrypoints.display import Progressing, Watch, progress
@@ -31,6 +39,9 @@ LONGEST_DELAY = 300.0
 PARTIAL_DELAY = 900.0
 """Seconds until the pages that a partial sync has missed are tried again: most movies are there."""
 
+HOPELESS = (SourceRefused, FilledFromAnotherSource)
+"""What will fail again however often it is tried."""
+
 log = logging.getLogger(__name__)
 
 
@@ -42,8 +53,13 @@ def fill_if_empty(container: Container, settings: Settings, begin: Callable[[], 
     """Sync genres and movies unless that was done.
 
     `begin` is called, once, to have the service begin meanwhile if the source does not answer or is slow;
-    then this goes on until it has read every page. A refused credential ends it: only another would help.
+    then this goes on until it has read every page. A refused credential ends it: only another would help. A
+    catalogue that another source filled is left as it is.
     """
+    if refused := container.check_source()():
+        say(f"No syncs will run: {refused}.")
+        log.warning("no syncs will run: %s", refused)
+        return
     if _filled(container):
         return
     if settings.has_tmdb_credential:
@@ -52,7 +68,7 @@ def fill_if_empty(container: Container, settings: Settings, begin: Callable[[], 
         say("First start: no TMDB_ACCESS_TOKEN is set, so the demo catalogue is loaded.")
     with Filling(begin) as filling:
         delay = FIRST_DELAY
-        while (problem := _try(container, settings, filling)) and not isinstance(problem, SourceRefused):
+        while (problem := _try(container, settings, filling)) and not isinstance(problem, HOPELESS):
             filling.begin_without(f"{problem}.")
             rest = PARTIAL_DELAY if isinstance(problem, PagesMissing) else delay
             log.warning("the catalogue is not complete: %s; next try in %.0f s", problem, rest)
@@ -129,7 +145,7 @@ def _try(container: Container, settings: Settings, filling: Filling) -> MatineeE
             genres = container.sync_genres()(watch=watch)
         with filling.progress(Entity.MOVIES) as watch:
             movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=watch)
-    except (SourceRefused, SourceUnavailable, SyncRunning) as problem:
+    except (SourceRefused, SourceUnavailable, SyncRunning, FilledFromAnotherSource) as problem:
         return problem
     for run in (genres, movies):
         if run.status is Status.FAILED:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from domain.ids import RunId
-from domain.sync import Entity, Status, SyncRunning
+from domain.sync import Entity, FilledFromAnotherSource, Status, SyncRunning
 from entrypoints.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def sweep() -> None:
     """
     with _at_work() as container, _in_turn(Entity.CHANGES):
         swept = container.sweep_catalogue()()
-        log.info("sweep: %s, %d movies cleared of texts", swept.run.status, swept.cleared)
-        if swept.run.status is Status.FAILED:
+        refreshed = swept.run.status if swept.run else "nothing refreshed"
+        log.info("sweep: %s, %d movies cleared of texts", refreshed, swept.cleared)
+        if swept.run and swept.run.status is Status.FAILED:
             raise swept.run.failure
 
 
@@ -69,8 +70,12 @@ def _at_work() -> Iterator["Container"]:
 
 @contextmanager
 def _in_turn(entity: str) -> Iterator[None]:
-    """That another run does the work already is no failure."""
+    """That another run does the work already is no failure, nor is trying again any use with a source that is
+    not the catalogue's.
+    """
     try:
         yield
     except SyncRunning:
         log.info("sync of %s: left to the one that is at work", entity)
+    except FilledFromAnotherSource as error:
+        log.warning("sync of %s: %s", entity, error)

@@ -249,6 +249,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         """Whether TMDB can be asked."""
         return bool(self.tmdb_access_token or self.tmdb_api_key)
 
+    def without_tmdb(self) -> "Settings":
+        """The same, but that movies come from the demo catalogue."""
+        return msgspec.structs.replace(self, tmdb_access_token=None, tmdb_api_key=None)
+
     @property
     def allowed_origins(self) -> list[str]:
         """The origins whose pages may call the API from a browser, as browsers spell them."""

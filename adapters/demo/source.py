@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import ChangedPage, Detail, GenreList, ListedPage, Unread
+from domain.sync import ChangedPage, Detail, GenreList, ListedPage, SourceName, Unread
 
 A_PAGE = 20
 
@@ -29,6 +29,8 @@ GENRES = {
 
 class DemoMovieSource:
     """MovieSource over the bundled file; it never fails and sends no requests."""
+
+    name = SourceName.DEMO
 
     def genres(self) -> GenreList:
         return GenreList(

@@ -21,6 +21,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from adapters.mongo.orphans import Orphans, SessionId
+from adapters.mongo.source import remember_source
 from adapters.mongo.terms import SEARCHED, search_fields
 from adapters.mongo.turns import Turns
 from domain.browsing import SortBy
@@ -171,6 +172,7 @@ MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     _counters_from_nothing,
     _rewrite_terms,  # two slips, numbers, years, ids, and single letters of unspaced scripts
     _lists_of_refresh_tokens,
+    remember_source,
 )
 """Each brings the schema one version forward, and does no harm where another process does so just then. What
 has been released is never edited, only followed.

@@ -1,6 +1,8 @@
 """A look at a distributed store from outside: what its schema lacks. It changes nothing."""
 
 from adapters.mongo.database import INDEXES, MIGRATIONS, Database, Documents, refuse_standalone
+from adapters.mongo.source import NAME as SOURCE
+from adapters.mongo.source import source_of
 from domain.ports import StoreLook
 
 
@@ -12,7 +14,14 @@ def look(database: Database) -> StoreLook:
         schema = documents.counters.find_one("schema")
         version = int(schema["value"]) if schema else 0
         missing = tuple(_missing(documents)) if version else ()
-    return StoreLook(version=version, newest=len(MIGRATIONS), missing=missing, clock=hello["localTime"])
+        remembered = documents.counters.find_one(SOURCE)
+    return StoreLook(
+        version=version,
+        newest=len(MIGRATIONS),
+        missing=missing,
+        clock=hello["localTime"],
+        source=source_of(documents) if remembered else None,
+    )
 
 
 def _missing(documents: Documents) -> list[str]:

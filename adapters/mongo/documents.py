@@ -15,7 +15,7 @@ from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate
 from domain.sessions import RefreshToken, Session
-from domain.sync import Entity, Status, SyncRun
+from domain.sync import Entity, SourceName, Status, SyncRun
 from domain.users import Role, User
 from domain.watchlist import WatchlistItem
 
@@ -45,6 +45,7 @@ RUN_COUNTS = {
     "skipped": "skipped",
     "duplicates": "duplicates",
     "requests": "requests",
+    "problemsDropped": "problems_dropped",
 }
 
 WHOLE_MOVIE = {"terms": False}
@@ -147,6 +148,7 @@ def run_document(run: SyncRun) -> Document:
         "_id": own_id(run.id),
         "entityType": run.entity,
         "status": run.status,
+        "source": run.source,
         "createdAt": run.started_at,
         "lastSyncDate": run.finished_at,
         "totalSynced": run.inserted + run.updated + run.unchanged,
@@ -164,11 +166,14 @@ def run_document(run: SyncRun) -> Document:
 
 def run_of(document: Mapping[str, Any]) -> SyncRun:
     """The run that a document holds."""
+    # A process of an earlier version may still write runs that tell no source.
+    document = {"source": SourceName.TMDB, "problemsDropped": 0, **document}
     return SyncRun(
         **{name: document[field] for field, name in RUN_COUNTS.items()},
         id=RunId(str(document["_id"])),
         entity=Entity(document["entityType"]),
         status=Status(document["status"]),
+        source=SourceName(document["source"]),
         started_at=document["createdAt"],
         finished_at=document["lastSyncDate"],
         last_page=document["lastPage"],

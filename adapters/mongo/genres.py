@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from adapters.mongo.database import Database, Documents
 from adapters.mongo.documents import genre_document, genre_of, own_id
 from adapters.mongo.runs import advance
+from adapters.mongo.source import claim, hold_source
 from domain.ids import GenreId
 from domain.movies import Genre, GenreNotFound, Outcome, genres_told, outcome
 from domain.sync import Harvest, SyncRun
@@ -32,6 +33,7 @@ class MongoGenreRepository:
 
 
 def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
+    claim(database, run, harvest)
     before = {genre.id: genre for genre in _all(database)}
     after = genres_told(before.values(), harvest.genres, harvest.at)
     said = {facts.tmdb_id for facts in harvest.genres}
@@ -41,6 +43,7 @@ def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
     advance(database, advanced)
     changed = [each for each in after if outcome(before.get(each.id), each) is not Outcome.UNCHANGED]
     if changed:
+        hold_source(database)
         # Names are unique and may change hands: all leave before any comes back.
         database.genres.delete_many({"_id": {"$in": [own_id(each.id) for each in changed]}})
         database.genres.insert_many(map(genre_document, changed))

@@ -17,12 +17,13 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.listing import Frequencies, Statement, count, page_statements
 from adapters.mongo.runs import advance
+from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
 from domain.pagination import Window
 from domain.search import Candidate, Probe
-from domain.sync import Harvest, SyncRun
+from domain.sync import Harvest, SourceName, SyncRun
 
 KEPT_FIELDS = frozenset(
     {"tmdbId", "_id", "createdAt", "ratingsCounts", "ratingsCount", "averageRating", "weightedRating"}
@@ -33,6 +34,9 @@ TEXTS = ("overview", "posterPath", "backdropPath")
 
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB counts what is unknown as least, so it comes last."""
+
+PATIENCE_TO_HAND_OVER = 60
+"""Seconds that handing all movies over may take."""
 
 Pair = tuple[Movie | None, Movie | None]
 """A movie before and after a sync spoke of it; None where we did not hold it, or no longer do."""
@@ -95,6 +99,15 @@ class MongoMovieRepository:
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
         return self.database.transaction(lambda database: _clear_texts(database, before, at, limit))
 
+    def source(self) -> SourceName | None:
+        with self.database.using() as database:
+            return source_of(database)
+
+    def hand_over(self, to: SourceName, at: datetime) -> None:
+        self.database.transaction(
+            lambda database: _hand_over(database, to, at), patience=PATIENCE_TO_HAND_OVER
+        )
+
     def generation(self) -> int:
         with self.database.using() as database:
             return counter(database, "generation")
@@ -113,6 +126,7 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
 
 
 def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
+    claim(database, run, harvest)
     held = _held(database, [*(facts.tmdb_id for facts in harvest.movies), *harvest.gone])
     told = [
         (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
@@ -133,6 +147,12 @@ def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
         database.movies.bulk_write(writes)
     _count(database, pairs, changed=any(happened is not Outcome.UNCHANGED for happened in outcomes))
     return advanced
+
+
+def _hand_over(database: Documents, to: SourceName, at: datetime) -> None:
+    set_source(database, to)
+    database.movies.update_many({"syncedAt": {"$gt": at}}, {"$set": {"syncedAt": at}})
+    _count(database, (), changed=True)
 
 
 def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int) -> int:

@@ -9,10 +9,11 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.database import Database, Document, Documents
 from adapters.mongo.documents import own_id, run_document, run_of
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.source import source_of
 from domain.ids import RunId
 from domain.pagination import Cursor
 from domain.ports import Clock
-from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning
+from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning, admit
 
 LATEST_FIRST = [("createdAt", -1), ("_id", -1)]
 
@@ -35,6 +36,7 @@ class MongoSyncRunRepository:
 
     def add(self, run: SyncRun) -> None:
         with self.database.using() as database:
+            admit(source_of(database), run.source)
             try:
                 database.synclogs.insert_one(run_document(run))
             except DuplicateKeyError as error:
@@ -42,6 +44,8 @@ class MongoSyncRunRepository:
 
     def save(self, run: SyncRun) -> None:
         with self.database.using() as database:
+            if run.running:
+                admit(source_of(database), run.source)
             advance(database, run)
 
     def cancel(self, run: RunId, at: datetime) -> SyncRun:

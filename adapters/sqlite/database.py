@@ -10,6 +10,7 @@ from threading import Lock, RLock, local
 from time import monotonic, perf_counter
 
 from adapters.sqlite.files import BACKUP, Traces, create, exists, refuse_foreign, to_read
+from adapters.sqlite.source import remember_source
 from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
@@ -215,6 +216,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX sessions_by_user ON sessions (user);
     CREATE INDEX sessions_by_end ON sessions (expires_at);
     """,
+    remember_source,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapters.sqlite.database import MIGRATIONS, Database, apply_migrations, storage_errors
 from adapters.sqlite.files import Traces, exists, refuse_foreign, to_read
+from adapters.sqlite.source import source_of
 from domain.ports import StoreLook
 
 NEWEST = len(MIGRATIONS)
@@ -30,9 +31,13 @@ def look(path: Path | None, database: Database, traces: Traces = ()) -> StoreLoo
 
 def _seen(connection: sqlite3.Connection) -> StoreLook:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    missing = parts_of(version) - parts(connection)
+    there = parts(connection)
     return StoreLook(
-        version=version, newest=NEWEST, missing=tuple(sorted(missing)), damage=tuple(_damage(connection))
+        version=version,
+        newest=NEWEST,
+        missing=tuple(sorted(parts_of(version) - there)),
+        damage=tuple(_damage(connection)),
+        source=source_of(connection) if "catalogue" in there else None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from adapters.sqlite.database import Database
 from adapters.sqlite.rows import genre_of, genre_row, insert
 from adapters.sqlite.runs import advance
+from adapters.sqlite.source import claim
 from domain.ids import GenreId
 from domain.movies import Genre, GenreNotFound, genres_told, outcome
 from domain.sync import Harvest, SyncRun
@@ -30,6 +31,7 @@ class SqliteGenreRepository:
 
     def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
+            claim(connection, run, harvest)
             before = {genre.id: genre for genre in _all(connection)}
             after = genres_told(before.values(), harvest.genres, harvest.at)
             said = {facts.tmdb_id for facts in harvest.genres}

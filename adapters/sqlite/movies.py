@@ -9,13 +9,14 @@ from adapters.sqlite.database import AT_ONCE, Database, marks
 from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
 from adapters.sqlite.runs import advance
+from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
 from domain.pagination import Window
 from domain.search import Candidate, Probe
-from domain.sync import Harvest, SyncRun
+from domain.sync import Harvest, SourceName, SyncRun
 
 KEPT_COLUMNS = frozenset(
     {"tmdb_id", "id", "created_at", "tally", "ratings_count", "average_rating", "weighted_rating"}
@@ -71,6 +72,7 @@ class SqliteMovieRepository:
 
     def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
+            claim(connection, run, harvest)
             held = _held(connection, [facts.tmdb_id for facts in harvest.movies])
             pairs = [
                 (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
@@ -101,6 +103,16 @@ class SqliteMovieRepository:
             if silent:
                 _count_on(connection)
         return len(silent)
+
+    def source(self) -> SourceName | None:
+        with self.database.reading() as connection:
+            return source_of(connection)
+
+    def hand_over(self, to: SourceName, at: datetime) -> None:
+        with self.database.writing() as connection:
+            set_source(connection, to)
+            connection.execute("UPDATE movies SET synced_at = ?1 WHERE synced_at > ?1", (moment(at),))
+            _count_on(connection)
 
     def generation(self) -> int:
         with self.database.reading() as connection:

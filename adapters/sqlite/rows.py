@@ -12,7 +12,7 @@ from domain.movies import Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
-from domain.sync import Entity, Status, SyncRun
+from domain.sync import Entity, SourceName, Status, SyncRun
 from domain.users import Role, User
 from domain.watchlist import WatchlistItem
 
@@ -32,6 +32,7 @@ RUN_COUNTS = (
     "skipped",
     "duplicates",
     "requests",
+    "problems_dropped",
 )
 
 CANDIDATE = "id, title, original_title, title_key, original_key, popularity"
@@ -129,6 +130,7 @@ def run_row(run: SyncRun) -> dict[str, Cell]:
         "id": run.id,
         "entity": run.entity,
         "status": run.status,
+        "source": run.source,
         "started_at": moment(run.started_at),
         "finished_at": moment(run.finished_at) if run.finished_at else None,
         "pages_total": run.pages_total,
@@ -150,6 +152,7 @@ def run_of(row: sqlite3.Row) -> SyncRun:
         id=RunId(row["id"]),
         entity=Entity(row["entity"]),
         status=Status(row["status"]),
+        source=SourceName(row["source"]),
         started_at=datetime.fromisoformat(row["started_at"]),
         finished_at=datetime.fromisoformat(row["finished_at"]) if row["finished_at"] else None,
         last_page=row["last_page"],

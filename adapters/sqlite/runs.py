@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import insert, moment, run_of, run_row
+from adapters.sqlite.source import source_of
 from domain.ids import RunId
 from domain.pagination import Cursor
 from domain.ports import Clock
-from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning
+from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning, admit
 
 LATEST_FIRST = Keyset(
     table="synclogs",
@@ -43,6 +44,7 @@ class SqliteSyncRunRepository:
     def add(self, run: SyncRun) -> None:
         row = run_row(run)
         with self.database.writing() as connection:
+            admit(source_of(connection), run.source)
             try:
                 connection.execute(insert("synclogs", row), row)
             except sqlite3.IntegrityError as error:
@@ -50,6 +52,8 @@ class SqliteSyncRunRepository:
 
     def save(self, run: SyncRun) -> None:
         with self.database.writing() as connection:
+            if run.running:
+                admit(source_of(connection), run.source)
             advance(connection, run)
 
     def cancel(self, run: RunId, at: datetime) -> SyncRun:

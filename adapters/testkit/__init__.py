@@ -22,11 +22,13 @@ from adapters.testkit.ratings import (
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
 from adapters.testkit.samples import Stores, facts, invented, new_run, noon
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
+from adapters.testkit.sources import CatalogueSourceContract
 from adapters.testkit.stores import StoreContract
 from adapters.testkit.users import UserRepositoryContract
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
 __all__ = [
+    "CatalogueSourceContract",
     "ConcurrentRatingsContract",
     "DriftContract",
     "EndingSessionsContract",

@@ -25,7 +25,7 @@ from domain.ports import (
 )
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
-from domain.sync import Entity, Harvest, SyncRun
+from domain.sync import Entity, Harvest, SourceName, SyncRun
 from domain.users import User
 from domain.watchlist import WatchlistItem
 
@@ -113,12 +113,14 @@ def _invented(number: int, random: Random) -> MovieFacts:
     )
 
 
-def new_run(store: Stores, entity: Entity = Entity.MOVIES, day: int = 1) -> SyncRun:
+def new_run(
+    store: Stores, entity: Entity = Entity.MOVIES, day: int = 1, source: SourceName = SourceName.TMDB
+) -> SyncRun:
     """A run of that kind, in progress in the store; one that was is closed."""
     before = store.runs.latest(entity)
     if before and before.running:
         store.runs.save(before.finished(noon(day)))
-    run = SyncRun(id=RunId(fresh_id()), entity=entity, started_at=noon(day))
+    run = SyncRun(id=RunId(fresh_id()), entity=entity, started_at=noon(day), source=source)
     store.runs.add(run)
     return run
 

@@ -12,13 +12,24 @@ from adapters.tmdb.client import Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
 from domain.ports import UNMETERED, Meter
-from domain.sync import ChangedPage, Detail, GenreList, Gone, ListedPage, SourceUnavailable, Unread
+from domain.sync import (
+    ChangedPage,
+    Detail,
+    GenreList,
+    Gone,
+    ListedPage,
+    SourceName,
+    SourceUnavailable,
+    Unread,
+)
 
 PATIENCE = Patience()
 
 
 class TmdbMovieSource:
     """The MovieSource that is TMDB. All threads share its connections and its budget."""
+
+    name = SourceName.TMDB
 
     def __init__(  # noqa: PLR0913  each by its name
         self,

@@ -9,7 +9,7 @@ from domain.ids import GenreId, MovieId, MovieRef
 from domain.movies import Genre, Movie
 from domain.pagination import Window
 from domain.search import Candidate, Probe
-from domain.sync import ChangedPage, Detail, GenreList, Harvest, ListedPage, SyncRun
+from domain.sync import ChangedPage, Detail, GenreList, Harvest, ListedPage, SourceName, SyncRun
 
 
 class MovieRepository(Protocol):
@@ -55,8 +55,22 @@ class MovieRepository(Protocol):
 
         Each movie is inserted, or told (`Movie.told`) if we hold it; users' tallies are never touched. A gone
         movie is marked removed (`Movie.removed`) while a user has rated or listed it, and deleted otherwise;
-        it counts as updated. A gone movie that we do not hold counts for nothing. Raises RunClosed, storing
-        nothing, if the run is no longer in progress in the store.
+        it counts as updated. A gone movie that we do not hold counts for nothing. The first page that brings
+        anything makes the run's source that of the catalogue.
+
+        Raises, storing nothing, RunClosed if the run is no longer in progress in the store, and
+        FilledFromAnotherSource if its source is not that of the catalogue.
+        """
+        ...
+
+    def source(self) -> SourceName | None:
+        """The source that has filled the catalogue; None if it is empty."""
+        ...
+
+    def hand_over(self, to: SourceName, at: datetime) -> None:
+        """Make another source that of the catalogue, all or nothing. No movie counts as synced since `at`, so
+        that all are read anew; facts and users' data stay. Pages of the earlier source are refused from then
+        on.
         """
         ...
 
@@ -90,7 +104,7 @@ class GenreRepository(Protocol):
         """Store a source's genres and the run's new counts, all or nothing; return the run as stored.
 
         What changes is what `domain.movies.genres_told` says; none is ever deleted, two may exchange names.
-        Raises RunClosed, storing nothing, if the run is no longer in progress in the store.
+        The source of the catalogue is decided, and errors are raised, as by `MovieRepository.store`.
         """
         ...
 
@@ -101,6 +115,11 @@ class MovieSource(Protocol):
     Every method raises SourceRefused if the credential is not accepted. `genres`, `popular` and `changes`
     raise SourceUnavailable if no usable answer came after all retries.
     """
+
+    @property
+    def name(self) -> SourceName:
+        """What a store remembers it by."""
+        ...
 
     def genres(self) -> GenreList:
         """All genres of movies, one at least."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Protocol
 from domain.errors import Unavailable
 from domain.ids import MovieId, RunId, UserId
 from domain.pagination import Cursor
-from domain.sync import Entity, SyncRun
+from domain.sync import Entity, SourceName, SyncRun
 
 Clock = Callable[[], datetime]
 """Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
@@ -20,13 +20,16 @@ class SyncRunRepository(Protocol):
     """The records of sync runs."""
 
     def add(self, run: SyncRun) -> None:
-        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store."""
+        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store, and
+        FilledFromAnotherSource if its source is not that of the catalogue.
+        """
         ...
 
     def save(self, run: SyncRun) -> None:
         """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
 
-        Raises RunClosed if the stored run is closed already or unknown.
+        Raises RunClosed if the stored run is closed already or unknown, and FilledFromAnotherSource if it is
+        to go on and its source is not that of the catalogue.
         """
         ...
 
@@ -153,7 +156,7 @@ class StoreLook:
     `version` is that of its schema, 0 for a store that was never prepared; `newest` the one that this program
     brings. `missing` names what the schema of that version has and the store has not, as "collection.index".
     `clock` is the time where the store runs; None if that is here. `damage` names what is broken in what it
-    holds, as far as the store can tell.
+    holds, as far as the store can tell. `source` has filled its catalogue, if the store remembers any.
     """
 
     version: int
@@ -161,6 +164,7 @@ class StoreLook:
     missing: tuple[str, ...] = ()
     clock: datetime | None = None
     damage: tuple[str, ...] = ()
+    source: SourceName | None = None
 
 
 class Store(Protocol):

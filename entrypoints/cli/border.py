@@ -229,15 +229,18 @@ def started(
 
 
 @contextmanager
-def opened(data_dir: str | None, *, make: bool = False) -> "Iterator[tuple[Container, Settings]]":
+def opened(
+    data_dir: str | None, *, make: bool = False, demo: bool = False
+) -> "Iterator[tuple[Container, Settings]]":
     """A running container over the store that a command is to work on, and the settings.
 
     Where there is no store, one is made if `make` says so, and the user is told where. Raises StoreMissing
-    otherwise.
+    otherwise. With `demo` movies come from the demo catalogue, whatever credential is set.
     """
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without
 
     settings = configured(data_dir=data_dir)
+    settings = settings.without_tmdb() if demo else settings
     if data_dir and not settings.embedded:
         click.echo("matinee: warning: --data-dir is not used: MONGODB_URI names the store", err=True)
     if settings.embedded and make:

@@ -12,6 +12,7 @@ import pytest
 from adapters.mongo import database as mongo_database
 from adapters.mongo.store import MongoStore
 from adapters.sqlite import database as sqlite_database
+from adapters.sqlite.source import remember_source
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import rewrite_terms
 from adapters.testkit.samples import facts, fill, noon
@@ -47,6 +48,8 @@ def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]
     with monkeypatch.context() as patch:
         patch.setattr(sqlite_database, "MIGRATIONS", earlier)
         store.prepare()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        remember_source(connection)  # `fill` writes as this version does
     fill(store, list(MOVIES))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM movie_terms")

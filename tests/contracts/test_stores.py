@@ -15,6 +15,7 @@ from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.rows import insert, session_row
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
+    CatalogueSourceContract,
     ConcurrentRatingsContract,
     DriftContract,
     EndingSessionsContract,
@@ -47,6 +48,7 @@ class Contracts(
     MovieSearchContract,
     GenreRepositoryContract,
     SyncRunRepositoryContract,
+    CatalogueSourceContract,
     LocksContract,
     UserRepositoryContract,
     SessionRepositoryContract,

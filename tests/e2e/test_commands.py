@@ -3,10 +3,14 @@
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import time
 import venv
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +74,83 @@ def test_syncs_end_with_a_table_and_an_exit_code(tmp_path: Path) -> None:
         refused = matinee("sync", "genres", cwd=tmp_path, **settings | {"TMDB_ACCESS_TOKEN": "wrong-secret"})
         assert (refused.returncode, "TMDB_ACCESS_TOKEN" in refused.stdout) == (1, True)
         assert "wrong-secret" not in refused.stdout + refused.stderr
+
+
+def rows(directory: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(directory / "matinee-data" / "matinee.db")) as store:
+        return store.execute(query).fetchall()
+
+
+def test_a_store_of_tmdb_takes_nothing_from_the_demo_catalogue(tmp_path: Path) -> None:
+    with TmdbSimulator(Catalogue(make_movies(60))) as tmdb:
+        credential = {
+            "TMDB_BASE_URL": tmdb.url,
+            "TMDB_REQUESTS_PER_SECOND": "1000",
+            "TMDB_ACCESS_TOKEN": "right",
+        }
+        for kind in ("genres", "movies"):
+            assert matinee("sync", kind, cwd=tmp_path, **credential).returncode == 0
+        before = rows(tmp_path, "SELECT * FROM movies ORDER BY tmdb_id")
+
+        for arguments, variables in (
+            (["movies"], {}),
+            (["genres"], {}),
+            (["changes"], {}),
+            (["movies", "--demo"], {}),
+            (["movies", "--demo"], credential),
+        ):
+            refused = matinee("sync", *arguments, cwd=tmp_path, **variables)
+            assert refused.returncode == 1
+            assert refused.stdout == ""
+            (line,) = refused.stderr.splitlines()
+            assert line.startswith("matinee: The catalogue was filled from TMDB")
+            assert "set TMDB_ACCESS_TOKEN or TMDB_API_KEY" in line
+        unset = matinee("sync", "upgrade", cwd=tmp_path)
+        assert (unset.returncode, "TMDB_ACCESS_TOKEN" in unset.stderr) == (2, True)
+
+        with serving(tmp_path, PUBLIC_CATALOGUE="true") as server:
+            health = server.client.get("/health").json()
+            assert health["status"] == "degraded"
+            assert health["checks"]["sync"]["status"] == "degraded"
+            assert health["checks"]["sync"]["error"] == "source_mismatch"
+            assert server.client.get("/movies").json()["meta"]["total"] > 0
+            log = tmp_path / "serve.log"
+            end = time.monotonic() + 30
+            while "no syncs are scheduled" not in log.read_text() and time.monotonic() < end:
+                time.sleep(0.1)
+            assert server.stop() == 0
+        assert "No syncs will run: The catalogue was filled from TMDB" in server.told
+        assert "no syncs are scheduled: The catalogue was filled from TMDB" in log.read_text()
+        assert "demo catalogue is loaded" not in server.told
+        assert rows(tmp_path, "SELECT * FROM movies ORDER BY tmdb_id") == before
+        again = matinee("sync", "movies", cwd=tmp_path, **credential)
+        assert again.returncode == 0, again.stderr
+
+
+def test_a_store_of_the_demo_is_handed_over_to_tmdb_by_a_command(tmp_path: Path) -> None:
+    for kind in ("genres", "movies"):
+        filled = matinee("sync", kind, *(["--demo"] if kind == "movies" else []), cwd=tmp_path)
+        assert filled.returncode == 0, filled.stderr
+        assert ("No TMDB_ACCESS_TOKEN is set" in filled.stderr) == (kind == "genres")
+    with TmdbSimulator(Catalogue(make_movies(60)), token="right") as tmdb:
+        credential = {
+            "TMDB_BASE_URL": tmdb.url,
+            "TMDB_REQUESTS_PER_SECOND": "1000",
+            "TMDB_ACCESS_TOKEN": "right",
+        }
+        refused = matinee("sync", "movies", cwd=tmp_path, **credential)
+        assert (refused.returncode, tmdb.requests) == (1, 0)
+        assert "run `matinee sync upgrade`" in refused.stderr
+        wrong = matinee("sync", "upgrade", cwd=tmp_path, **credential | {"TMDB_ACCESS_TOKEN": "wrong"})
+        assert (wrong.returncode, rows(tmp_path, "SELECT source FROM catalogue")) == (1, [("demo",)])
+        assert "check TMDB_ACCESS_TOKEN" in wrong.stderr
+
+        upgraded = matinee("sync", "upgrade", cwd=tmp_path, **credential)
+        assert upgraded.returncode in (0, 3), upgraded.stderr
+        assert rows(tmp_path, "SELECT source FROM catalogue") == [("tmdb",)]
+        assert rows(tmp_path, "SELECT DISTINCT source FROM synclogs") == [("demo",), ("tmdb",)]
+        assert matinee("sync", "movies", cwd=tmp_path, **credential).returncode == 0
+    assert matinee("sync", "movies", cwd=tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from application.operations import CheckHealth
 from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import Entity, Harvest
+from domain.sync import Entity, Harvest, SourceName
 from entrypoints.container import Container, answers_over, ping_of
 from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
@@ -41,14 +41,14 @@ def now() -> datetime:
     return noon(day=2)
 
 
-def filled(movies: list[MovieFacts]) -> SqliteStore:
+def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> SqliteStore:
     """A store in memory that holds these movies and the usual genres, as two complete syncs leave it."""
     store = SqliteStore(path=None, clock=now)
     store.prepare()
     genres = tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
-    run = new_run(store, Entity.GENRES).bounded(1)
+    run = new_run(store, Entity.GENRES, source=source).bounded(1)
     store.runs.save(store.genres.store(Harvest(page=1, at=noon(), genres=genres), run).finished(noon()))
-    run = new_run(store, Entity.MOVIES).bounded(1)
+    run = new_run(store, Entity.MOVIES, source=source).bounded(1)
     store.runs.save(
         store.movies.store(Harvest(page=1, at=noon(), movies=tuple(movies)), run).finished(noon())
     )

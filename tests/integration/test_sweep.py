@@ -9,7 +9,7 @@ from adapters.demo import DemoMovieSource
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncMovies
 from domain.ids import TmdbNumber
-from domain.sync import REFRESHED_WITHIN, TEXTS_KEPT_FOR, Entity, Harvest, Status, SyncRunning
+from domain.sync import REFRESHED_WITHIN, TEXTS_KEPT_FOR, Entity, Status, SyncRunning
 from tests.integration.sync_bench import Bench, Killed, ShelfSource, told
 
 
@@ -63,6 +63,7 @@ def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
 
     swept = bench.sweep()
 
+    assert swept.run
     assert (swept.run.status, swept.cleared) == (Status.PARTIAL, 2)
     for number in range(1, 7):
         movie = bench.store.movies.get(TmdbNumber(number))
@@ -98,20 +99,37 @@ def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
     assert bench.store.movies.get(TmdbNumber(1)).facts.overview
 
 
-def test_films_of_the_demo_are_never_cleared_and_others_never_taken_for_gone(bench: Bench) -> None:
-    store = bench.store
-    demo = Bench(store, bench.clock, DemoMovieSource())
-    SyncMovies(frame=demo.frame, movies=store.movies)(pages=500)
-    from_tmdb = told(987654)
-    run = new_run(store, Entity.GENRES)
-    store.movies.store(Harvest(page=1, at=bench.clock(), movies=(from_tmdb,)), run)
+def test_films_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None:
+    demo = Bench(bench.store, bench.clock, DemoMovieSource())
+    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=500)
     bench.clock.forward(TEXTS_KEPT_FOR * 2)
 
     swept = demo.sweep()
 
-    assert (swept.run.status, swept.cleared) == (Status.PARTIAL, 1)
-    assert "set TMDB_ACCESS_TOKEN" in str(swept.run.error)
-    kept = store.movies.get(TmdbNumber(987654))
-    assert (kept.facts.overview, kept.removed_at, kept.facts.title) == (None, None, from_tmdb.title)
-    matrix = store.movies.get(TmdbNumber(603))
+    assert swept.run
+    assert (swept.run.status, swept.cleared) == (Status.SUCCESS, 0)
+    matrix = bench.store.movies.get(TmdbNumber(603))
     assert (bool(matrix.facts.overview), matrix.synced_at) == (True, bench.clock())
+
+
+def test_films_of_the_demo_keep_their_words_while_tmdb_may_not_read_them(bench: Bench) -> None:
+    demo = Bench(bench.store, bench.clock, DemoMovieSource())
+    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=500)
+    bench.clock.forward(TEXTS_KEPT_FOR * 2)
+
+    swept = bench.sweep()
+
+    assert (swept.run, swept.cleared) == (None, 0)
+    assert bench.store.movies.get(TmdbNumber(603)).facts.overview
+
+
+def test_texts_of_tmdb_are_cleared_in_time_though_nothing_can_be_read(bench: Bench) -> None:
+    put(bench.store, told(987654), day=1)
+    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
+    demo = Bench(bench.store, bench.clock, DemoMovieSource())
+
+    swept = demo.sweep()
+
+    assert (swept.run, swept.cleared) == (None, 1)
+    kept = bench.store.movies.get(TmdbNumber(987654))
+    assert (kept.facts.overview, kept.removed_at, kept.facts.title) == (None, None, "Movie 987654")

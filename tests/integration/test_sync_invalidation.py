@@ -12,7 +12,7 @@ from litestar.testing import TestClient
 
 from adapters import system
 from adapters.testkit.samples import facts, noon, put
-from application.sync import SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
+from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import TEXTS_KEPT_FOR, ChangedPage, Entity, GenreList, ListedPage, SourceUnavailable
@@ -43,7 +43,7 @@ class Invalidations(system.NoCopies):
 class Watched:
     """A repository whose writes are noted, with whether kept answers will be forgotten after them."""
 
-    WRITES = ("store", "clear_texts")
+    WRITES = ("store", "clear_texts", "hand_over")
 
     def __init__(self, part: Any, invalidations: Invalidations) -> None:
         self.part, self.invalidations = part, invalidations
@@ -112,6 +112,7 @@ def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfS
     setting.bench.clock.now = noon(1) + TEXTS_KEPT_FOR + timedelta(days=1)
     sweep = SweepCatalogue(
         sync_changes=setting.sync_changes,
+        check_source=CheckSource(movies=setting.movies, source=setting.frame.source),
         movies=setting.movies,
         changes=setting.invalidations,
         clock=setting.bench.clock,

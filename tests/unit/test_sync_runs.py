@@ -1,5 +1,6 @@
 """The rules of sync runs."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +10,21 @@ from hypothesis import strategies as st
 from application.sync import _rest
 from domain.ids import RunId
 from domain.movies import MovieFacts, Outcome
-from domain.sync import RESUMABLE_FOR, Entity, Harvest, RunClosed, RunNotFound, Status, SyncRun, days_to_ask
+from domain.sync import (
+    PROBLEMS_KEPT,
+    RESUMABLE_FOR,
+    Entity,
+    FilledFromAnotherSource,
+    Harvest,
+    RunClosed,
+    RunNotFound,
+    SourceName,
+    Status,
+    SyncRun,
+    admit,
+    days_to_ask,
+    mismatch,
+)
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
@@ -137,6 +152,46 @@ def test_more_changes_than_a_list_shows_are_asked_for_in_halves() -> None:
     assert _rest(first, last, 3) == [(first, last, 2), (first, last, 3)]
     assert _rest(first, last, 501) == [(first, date(2026, 1, 6), 1), (date(2026, 1, 6), last, 1)]
     assert len(_rest(first, date(2026, 1, 2), 900)) == 499
+
+
+def test_an_own_or_empty_catalogue_admits_a_source_and_another_does_not() -> None:
+    for source in SourceName:
+        admit(None, source)
+        admit(source, source)
+        assert mismatch(None, source) is mismatch(source, source) is None
+    for filled_from, source, remedy in (
+        (SourceName.TMDB, SourceName.DEMO, "set TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
+        (SourceName.DEMO, SourceName.TMDB, "run `matinee sync upgrade`"),
+    ):
+        with pytest.raises(FilledFromAnotherSource, match=remedy) as caught:
+            admit(filled_from, source)
+        assert (caught.value.refused, caught.value.code) == (source, "source_mismatch")
+        error = mismatch(filled_from, source)
+        assert error
+        assert str(error) == str(caught.value)
+
+
+def test_pages_and_times_of_another_source_are_not_taken_up() -> None:
+    failed = replace(RUN.stored(Harvest(page=1, at=NOON), []), source=SourceName.DEMO).failed(NOON, "killed")
+    late = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=1))
+    assert late.following(failed) is late
+    assert late.resuming_from(failed) == late.started_at
+    assert replace(late, source=SourceName.DEMO).following(failed).inherited == {1}
+    assert replace(late, source=SourceName.DEMO).resuming_from(failed) == NOON
+
+
+def test_a_thousand_problems_are_kept_and_the_rest_is_counted() -> None:
+    many = tuple(f"movie {n}: odd" for n in range(PROBLEMS_KEPT))
+    run = RUN.stored(Harvest(page=1, at=NOON, problems=many), [])
+    assert (run.problems, run.problems_dropped) == (many, 0)
+    run = run.stored(Harvest(page=2, at=NOON, problems=("x", "y")), []).missed(3, "no answer", 1)
+    assert (run.problems, run.problems_dropped) == (many, 3)
+    assert str(run.error).endswith("movie 19: odd; and 983 more")
+    assert run.finished(NOON).status is Status.PARTIAL
+    failed = run.failed(NOON, "killed")
+    assert (failed.problems[0], len(failed.problems), failed.problems_dropped) == ("killed", PROBLEMS_KEPT, 4)
+    cancelled = run.cancelled(NOON, "unwanted")
+    assert (cancelled.problems[0], cancelled.problems_dropped) == ("unwanted", 4)
 
 
 def test_a_run_that_is_not_there_is_told_so() -> None:

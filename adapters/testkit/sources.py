@@ -1,0 +1,135 @@
+"""What MovieRepository, GenreRepository and SyncRunRepository promise of the source of a catalogue."""
+
+from functools import partial
+
+import pytest
+
+from adapters.testkit.samples import Stores, at_once, facts, joined, kinds, new_run, noon, put, verdict, wish
+from domain.ids import RunId, movie_id
+from domain.movies import GenreFacts
+from domain.sync import Entity, FilledFromAnotherSource, Harvest, SourceName, SyncRun
+
+DEMO, TMDB = SourceName.DEMO, SourceName.TMDB
+
+GENRES = Harvest(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),))
+MOVIES = Harvest(page=1, at=noon(), movies=(facts(1),))
+
+
+class CatalogueSourceContract:
+    """A catalogue is filled from one source, and remembers which."""
+
+    def test_an_empty_catalogue_has_no_source(self, store: Stores) -> None:
+        assert store.movies.source() is None
+
+    @pytest.mark.parametrize("source", SourceName)
+    def test_the_first_page_that_brings_anything_decides(self, store: Stores, source: SourceName) -> None:
+        run = new_run(store, source=source)
+        run = store.movies.store(Harvest(page=1, at=noon(), gone=(7,), skipped=1), run)
+        assert store.movies.source() is None
+        store.movies.store(MOVIES, run)
+        assert store.movies.source() is source
+
+    @pytest.mark.parametrize("source", SourceName)
+    def test_genres_decide_too(self, store: Stores, source: SourceName) -> None:
+        run = store.genres.store(Harvest(page=1, at=noon()), new_run(store, Entity.GENRES, source=source))
+        assert store.movies.source() is None
+        store.genres.store(GENRES, run)
+        assert store.movies.source() is source
+
+    def test_a_run_comes_back_with_its_source_and_the_problems_that_it_dropped(self, store: Stores) -> None:
+        run = new_run(store, source=DEMO).with_problems(*map(str, range(1002)))
+        store.runs.save(run)
+        assert store.runs.get(run.id) == run
+        assert (run.source, run.problems_dropped) == (DEMO, 2)
+
+    @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
+    def test_no_page_of_another_source_is_stored(
+        self, store: Stores, first: SourceName, second: SourceName
+    ) -> None:
+        movies, genres = new_run(store, source=second), new_run(store, Entity.GENRES, source=second)
+        store.movies.store(MOVIES, new_run(store, Entity.CHANGES, source=first))
+        for write, harvest, run in (
+            (store.movies.store, Harvest(page=1, at=noon(2), movies=(facts(1, title="X"), facts(2))), movies),
+            (store.movies.store, Harvest(page=1, at=noon(2), gone=(1,)), movies),
+            (store.movies.store, Harvest(page=1, at=noon(2)), movies),
+            (store.genres.store, GENRES, genres),
+        ):
+            with pytest.raises(FilledFromAnotherSource) as caught:
+                write(harvest, run)
+            assert caught.value.refused is second
+        assert store.movies.held([1, 2]) == {1: store.movies.get(movie_id(1))}
+        assert store.movies.get(movie_id(1)).facts == facts(1)
+        assert store.genres.all() == []
+        assert store.movies.source() is first
+        assert (store.runs.get(movies.id), store.runs.get(genres.id)) == (movies, genres)
+
+    @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
+    def test_no_run_of_another_source_begins_or_goes_on(
+        self, store: Stores, first: SourceName, second: SourceName
+    ) -> None:
+        begun = new_run(store, source=second)
+        store.genres.store(GENRES, new_run(store, Entity.GENRES, source=first))
+        late = SyncRun(id=RunId("f" * 24), entity=Entity.CHANGES, started_at=noon(), source=second)
+        with pytest.raises(FilledFromAnotherSource):
+            store.runs.add(late)
+        with pytest.raises(FilledFromAnotherSource):
+            store.runs.save(begun.missed(1, "no answer", 1))
+        assert store.runs.count() == 2
+        store.runs.save(begun.failed(noon(), "refused"))
+        assert store.runs.get(begun.id) == begun.failed(noon(), "refused")
+        store.runs.add(SyncRun(id=RunId("e" * 24), entity=Entity.CHANGES, started_at=noon(), source=first))
+
+    def test_of_two_sources_at_once_one_fills_the_catalogue(self, store: Stores) -> None:
+        movies, genres = new_run(store, source=TMDB), new_run(store, Entity.GENRES, source=DEMO)
+        answers = at_once([
+            partial(store.movies.store, MOVIES, movies), partial(store.genres.store, GENRES, genres)
+        ])  # fmt: skip
+        assert kinds(answers) == ["FilledFromAnotherSource"]
+        filled = {TMDB: bool(store.movies.held([1])), DEMO: bool(store.genres.all())}
+        assert [source for source in filled if filled[source]] == [store.movies.source()]
+
+    def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Stores) -> None:
+        run = new_run(store, source=DEMO, day=3)
+        store.movies.store(Harvest(page=1, at=noon(3), movies=(facts(1), facts(2))), run)
+        ann, before = joined(store), store.movies.generation()
+        store.ratings.add(verdict(ann.id, movie_id(1), 8))
+        store.watchlists.add(wish(ann.id, movie_id(2)))
+
+        store.movies.hand_over(TMDB, noon(2))
+
+        assert store.movies.source() is TMDB
+        assert store.movies.generation() > before
+        assert store.movies.stale(noon(2), 9) == []
+        assert sorted(store.movies.stale(noon(3), 9)) == [1, 2]
+        rated = store.movies.get(movie_id(1))
+        assert (rated.facts, rated.tally.count, rated.synced_at) == (facts(1), 1, noon(2))
+        assert store.watchlists.count(ann.id) == 1
+
+    def test_what_has_been_silent_for_longer_stays_so(self, store: Stores) -> None:
+        put(store, facts(1), day=1)
+        store.movies.hand_over(DEMO, noon(2))
+        assert store.movies.get(movie_id(1)).synced_at == noon(1)
+
+    def test_pages_of_the_earlier_source_are_refused_and_of_the_new_one_stored(self, store: Stores) -> None:
+        demo = new_run(store, source=DEMO)
+        demo = store.movies.store(MOVIES, demo)
+        store.movies.hand_over(TMDB, noon())
+        with pytest.raises(FilledFromAnotherSource):
+            store.movies.store(Harvest(page=2, at=noon(), movies=(facts(2),)), demo)
+        store.runs.save(demo.failed(noon(), "refused"))
+        put(store, facts(1, title="Renamed"), day=2)
+        assert store.movies.get(movie_id(1)).facts.title == "Renamed"
+
+    def test_pages_that_come_while_it_is_handed_over_are_before_it_or_refused(self, store: Stores) -> None:
+        demo, genres = new_run(store, source=DEMO), new_run(store, Entity.GENRES, source=DEMO)
+        demo = store.movies.store(MOVIES, demo)
+        page = Harvest(page=2, at=noon(5), movies=tuple(map(facts, range(2, 30))))
+        answers = at_once([
+            partial(store.movies.store, page, demo),
+            partial(store.genres.store, GENRES, genres),
+            partial(store.movies.hand_over, TMDB, noon(2)),
+        ])  # fmt: skip
+        assert set(kinds(answers)) <= {"FilledFromAnotherSource"}
+        assert store.movies.source() is TMDB
+        # Whatever was stored has been handed over too: none of it counts as synced.
+        assert {movie.synced_at for movie in store.movies.held(range(1, 30)).values()} <= {noon(1), noon(2)}

@@ -1,0 +1,359 @@
+"""A catalogue takes syncs from the source that filled it, and from no other, whoever asks for them."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+from litestar.testing import TestClient
+
+from adapters import system
+from adapters.demo import DemoMovieSource
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, new_run, put
+from application.operations import CheckHealth, Condition, Part
+from application.sync import CheckSource, SyncChanges, SyncGenres, SyncMovies, UpgradeCatalogue
+from domain.ids import TmdbNumber
+from domain.sync import (
+    Entity,
+    FilledFromAnotherSource,
+    Harvest,
+    ListedPage,
+    SourceName,
+    SourceUnavailable,
+    Status,
+    SyncRun,
+)
+from entrypoints import jobs, scheduler
+from entrypoints.filling import fill_if_empty
+from entrypoints.scheduler import timetable
+from entrypoints.settings import Settings
+from tests.integration.http_service import application, container_over, filled
+from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
+from tests.integration.test_http_syncs import promoted
+from tests.integration.test_sync_invalidation import Invalidations, Watched
+
+NO_CREDENTIAL = "set TMDB_ACCESS_TOKEN or TMDB_API_KEY"
+
+
+@pytest.fixture
+def demo(bench: Bench) -> Bench:
+    """The same store, with the demo catalogue for a source."""
+    return Bench(bench.store, bench.clock, DemoMovieSource())
+
+
+def syncs(bench: Bench) -> list[Callable[[], SyncRun]]:
+    return [
+        SyncGenres(frame=bench.frame, genres=bench.store.genres),
+        lambda: SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES),
+        SyncChanges(frame=bench.frame, movies=bench.store.movies),
+    ]
+
+
+def everything(store: SqliteStore) -> Any:
+    held = store.movies.held(range(1, 10**6))
+    return held, store.genres.all(), store.runs.recent(99), store.movies.generation()
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_without_a_credential_nothing_is_written_into_a_catalogue_of_tmdb(
+    bench: Bench, demo: Bench, kind: int
+) -> None:
+    put(bench.store, facts(603, poster_path="/a.jpg", vote_count=9))
+    before = everything(bench.store)
+    with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
+        syncs(demo)[kind]()
+    held, genres, _, generation = everything(bench.store)
+    assert (held, genres, generation) == (before[0], before[1], before[3])
+    assert bench.free(list(Entity)[kind])
+    assert syncs(bench)[kind]().status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_a_catalogue_of_the_demo_takes_no_sync_from_tmdb_before_it_is_handed_over(
+    bench: Bench, demo: Bench, kind: int
+) -> None:
+    syncs(demo)[1]()
+    before = everything(bench.store)
+    with pytest.raises(FilledFromAnotherSource, match="matinee sync upgrade"):
+        syncs(bench)[kind]()
+    assert everything(bench.store) == before
+    assert syncs(demo)[kind]().status is Status.SUCCESS
+
+
+def test_a_run_that_another_source_overtakes_stores_nothing_more_and_is_closed(
+    bench: Bench, demo: Bench, shelf: ShelfSource
+) -> None:
+    def overtake(page: int) -> None:
+        if page == 1:  # read, and not stored yet
+            syncs(demo)[0]()
+
+    shelf.before = overtake
+    with pytest.raises(FilledFromAnotherSource):
+        syncs(bench)[1]()
+    run = bench.store.runs.latest(Entity.MOVIES)
+    assert run
+    assert (run.status, run.pages_done) == (Status.FAILED, 0)
+    assert "matinee sync upgrade" in str(run.error)
+    assert bench.held() == []
+    assert bench.free()
+
+
+def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
+    put(bench.store, told(1))
+    run = bench.set_down(Entity.CHANGES)
+    with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
+        demo.do(entity=Entity.CHANGES, queued=run.id)
+    closed = bench.store.runs.get(run.id)
+    assert (closed.status, closed.requests) == (Status.FAILED, 0)
+    assert NO_CREDENTIAL in str(closed.error)
+    assert bench.free(Entity.CHANGES)
+
+
+def test_a_queued_run_that_was_cancelled_just_now_stays_so(bench: Bench, demo: Bench) -> None:
+    run = bench.set_down()
+    bench.store.runs.save(run.cancelled(bench.clock()))
+    with demo.frame.run(Entity.MOVIES, lambda _: None, run.id) as journal:
+        pass
+    assert journal.run.status is Status.CANCELLED
+
+
+def test_an_empty_catalogue_is_filled_by_whoever_does_the_queued_run(bench: Bench, demo: Bench) -> None:
+    run = bench.set_down()
+    done = demo.do(entity=Entity.MOVIES, queued=run.id)
+    assert (done.id, done.source) == (run.id, SourceName.DEMO)
+    assert bench.store.movies.source() is SourceName.DEMO
+
+
+def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo: Bench) -> None:
+    def die(run: SyncRun) -> None:
+        if run.running and run.pages_done == 2:
+            raise SourceUnavailable("half way")
+
+    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=PAGES, watch=die)
+    upgrade(bench)()
+    run = syncs(bench)[1]()
+    assert (run.status, run.pages_done, run.inserted + run.updated + run.unchanged) == (
+        Status.SUCCESS,
+        PAGES,
+        20,
+    )
+
+
+def upgrade(bench: Bench) -> UpgradeCatalogue:
+    return UpgradeCatalogue(
+        movies=bench.store.movies, source=bench.frame.source, changes=system.NoCopies(), clock=bench.clock
+    )
+
+
+def test_an_upgrade_hands_the_demo_over_and_everything_is_read_anew(
+    bench: Bench, demo: Bench, shelf: ShelfSource
+) -> None:
+    syncs(demo)[1]()
+    ours = set(bench.held())
+    upgrade(bench)()
+    assert bench.store.movies.source() is SourceName.TMDB
+    assert bench.store.movies.get(TmdbNumber(603)).facts.title == "The Matrix"
+    for sync in syncs(bench):
+        assert sync().status is Status.SUCCESS
+    assert ours - set(range(1, 21)) <= set(shelf.asked)
+    assert bench.store.movies.get(TmdbNumber(603)).facts == told(603)
+    assert bench.sweep().cleared == 0
+    with pytest.raises(FilledFromAnotherSource):
+        syncs(demo)[1]()
+
+
+def test_an_upgrade_changes_nothing_if_the_new_source_does_not_answer(
+    bench: Bench, demo: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise SourceUnavailable("no answer")
+
+    syncs(demo)[1]()
+    before = everything(bench.store)
+    monkeypatch.setattr(shelf, "ping", away)
+    with pytest.raises(SourceUnavailable):
+        upgrade(bench)()
+    assert everything(bench.store) == before
+    assert bench.store.movies.source() is SourceName.DEMO
+
+
+def test_an_upgrade_leaves_a_catalogue_alone_that_is_empty_or_the_sources_own(
+    bench: Bench, demo: Bench
+) -> None:
+    upgrade(bench)()
+    assert bench.store.movies.source() is None
+    syncs(bench)[1]()
+    before = everything(bench.store)
+    upgrade(bench)()
+    assert everything(bench.store) == before
+    with pytest.raises(FilledFromAnotherSource):
+        upgrade(demo)()
+
+
+def test_an_upgrade_invalidates_what_is_kept(bench: Bench, demo: Bench) -> None:
+    syncs(demo)[1]()
+    invalidations = Invalidations()
+    movies: Any = Watched(bench.store.movies, invalidations)
+    replace(upgrade(bench), movies=movies, changes=invalidations)()
+    assert movies.writes == [True]
+    assert invalidations.times == 1
+
+
+class TestHealth:
+    def health(self, bench: Bench) -> CheckHealth:
+        check = CheckSource(movies=bench.store.movies, source=bench.frame.source)
+        return CheckHealth(
+            database=bench.store.ping, runs=bench.store.runs, clock=bench.clock, check_source=check
+        )
+
+    def test_a_catalogue_that_no_sync_may_refresh_is_degraded(self, bench: Bench, demo: Bench) -> None:
+        syncs(bench)[1]()
+        assert self.health(bench)().condition is Condition.OK
+        health = self.health(demo)()
+        found = health.findings[Part.SYNC]
+        assert (health.condition, found.condition, found.age) == (
+            Condition.DEGRADED,
+            Condition.DEGRADED,
+            timedelta(0),
+        )
+        assert isinstance(found.problem, FilledFromAnotherSource)
+
+    def test_so_is_one_that_was_never_complete(self, bench: Bench, demo: Bench) -> None:
+        put(bench.store, told(1))
+        found = self.health(demo)().findings[Part.SYNC]
+        assert isinstance(found.problem, FilledFromAnotherSource)
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[Any, SqliteStore]]:
+    """The API without a credential, over a catalogue of TMDB, as an admin calls it."""
+    store = filled([facts(603)])
+    container = container_over(store, Settings())
+    container.jobs.override(providers.Object(NoJobs()))
+    with TestClient(application(store, container=container)) as client:
+        yield promoted(client, store), store
+    store.close()
+
+
+class NoJobs:
+    """A queue in which nothing may be put."""
+
+    def sync(self, *_: object) -> None:
+        pytest.fail("nothing may be queued")
+
+    def is_pending(self, _: object) -> bool:
+        return False
+
+    def waiting(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("kind", Entity)
+def test_over_http_such_a_sync_is_a_conflict_with_a_code(service: Any, kind: Entity) -> None:
+    admin, store = service
+    answer = admin("POST", f"/admin/sync/{kind}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "source_mismatch")
+    assert NO_CREDENTIAL in answer.json()["message"]
+    assert store.runs.count() == 2  # those that filled it
+    assert admin("POST", f"/admin/sync/{kind}").json()["code"] == "source_mismatch"
+
+
+@pytest.fixture
+def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """A file that TMDB has filled; jobs run without a credential."""
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
+    store.prepare()
+    page = Harvest(page=1, at=system.now(), movies=(facts(603, poster_path="/a.jpg"),))
+    store.movies.store(page, new_run(store))
+    before = jobs.in_force.set(Settings(data_dir=str(tmp_path)))
+    yield store
+    jobs.in_force.reset(before)
+    store.close()
+
+
+@pytest.mark.parametrize("job", [*(lambda each=each: jobs.sync(each) for each in Entity), jobs.sweep])
+def test_a_job_with_another_source_writes_nothing_and_is_not_tried_again(
+    tmdb_store: SqliteStore, job: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = tmdb_store.movies.held([603])
+    with caplog.at_level(logging.INFO):
+        job()  # raises nothing
+    assert tmdb_store.movies.held([603]) == before
+    assert tmdb_store.genres.all() == []
+    assert NO_CREDENTIAL in caplog.text or "nothing refreshed" in caplog.text
+
+
+def test_the_first_start_leaves_such_a_catalogue_alone_and_says_so(
+    tmdb_store: SqliteStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings()
+    fill_if_empty(container_over(tmdb_store, settings), settings, lambda: pytest.fail("it begins at once"))
+    told = capsys.readouterr().out
+    assert told.startswith("No syncs will run: The catalogue was filled from TMDB")
+    assert NO_CREDENTIAL in told
+    assert tmdb_store.genres.all() == []
+
+
+def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
+    store.prepare()
+    settings = Settings(tmdb_access_token="t")
+    container = container_over(store, settings)
+
+    class Overtaken(ShelfSource):
+        def popular(self, page: int) -> ListedPage:
+            store.movies.hand_over(SourceName.DEMO, system.now())  # as if the demo had been quicker
+            return super().popular(page)
+
+    container.source.override(providers.Object(Overtaken()))
+    fill_if_empty(container, settings, lambda: None)
+    assert "The catalogue stays as it is: The catalogue was filled from the demo" in capsys.readouterr().out
+    store.close()
+
+
+def test_without_syncs_the_timetable_has_none() -> None:
+    names = [entry.name for entry in timetable(Settings(), syncs=False)]
+    assert names == ["expire-sessions", "sweep", "verify-ratings"]
+    assert {entry.name for entry in timetable(Settings())} == {*names, "sync-genres", "sync-movies"}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the scheduler has no threads yet
+@pytest.mark.parametrize("credential", [None, "t"])
+def test_the_scheduler_finds_out_by_a_process_of_its_own(
+    tmdb_store: SqliteStore, credential: str | None
+) -> None:
+    settings = replace_settings(jobs.in_force.get(), credential)
+    assert scheduler._syncs_are_admitted(settings) == bool(credential)
+
+
+def replace_settings(settings: Settings | None, credential: str | None) -> Settings:
+    assert settings
+    return Settings(data_dir=settings.data_dir, tmdb_access_token=credential)
+
+
+def test_a_look_at_the_store_ends_with_a_code(
+    tmdb_store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        scheduler._look(replace_settings(jobs.in_force.get(), None))
+    assert ended.value.code == scheduler.REFUSED
+    assert "no syncs are scheduled: The catalogue was filled from TMDB" in caplog.text
+    scheduler._look(replace_settings(jobs.in_force.get(), "t"))
+
+
+def test_while_the_store_is_away_syncs_are_scheduled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "matinee.db").write_text("no database" * 500)
+    scheduler._look(Settings(data_dir=str(tmp_path)))
+    assert "whether syncs may run is not known" in caplog.text
