@@ -15,23 +15,12 @@ from entrypoints.container import Container, answers_over
 from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
+from entrypoints.http.connections import Limits
+from entrypoints.http.server import Server, connections_within_descriptors
 from entrypoints.settings import Settings
 
 GRACE = 8
 """Seconds that running requests get to finish; all is over within ten."""
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server, which says when the port answers."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._ready()
 
 
 def serve(
@@ -42,8 +31,11 @@ def serve(
     `ready` is called as soon as the port answers.
     """
     container.flush_cache()()  # it may hold what changed while nobody was there to have it forgotten
+    meter = container.meter()
     config = uvicorn.Config(
         _app(container, settings),
+        http="httptools",
+        ws="none",
         log_level=settings.log_level,
         log_config=None,
         access_log=False,
@@ -52,9 +44,12 @@ def serve(
         forwarded_allow_ips=settings.proxies,
         timeout_graceful_shutdown=GRACE,
     )
+    most = min(Limits().open, connections_within_descriptors())
+    limits = Limits(body_bytes=settings.max_body_bytes, open=most)
+    server = Server(config, limits, proxies=settings.proxies, closed=meter.connection_closed, ready=ready)
     # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
     with suppress(KeyboardInterrupt, SystemExit):
-        Server(config, ready).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 def openapi(settings: Settings) -> str:

@@ -42,6 +42,7 @@ class Series:
     redis: Histogram
     cache: Counter
     tmdb: Counter
+    closed: Counter
     requests: PrometheusMiddleware
 
 
@@ -62,6 +63,7 @@ class PrometheusMeter:
         series = _series()
         self._timed = {"storage": series.storage, "redis": series.redis}
         self._counted = {"cache": series.cache, "tmdb": series.tmdb}
+        self._closed = series.closed
         self._requests = series.requests
         self._held_by = memory
         self._of_request = cache(self._request_time)
@@ -77,6 +79,10 @@ class PrometheusMeter:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note the answer to a request. `route` is a template such as /movies/{id}, never what was sent."""
         self._of_request(method, route, status).observe(seconds)
+
+    def connection_closed(self, reason: str) -> None:
+        """Note that a connection was closed because of a limit or an error."""
+        self._closed.labels(reason).inc()
 
     def page(self, readings: Sequence[Reading]) -> bytes:
         """All figures, and these, as Prometheus reads them."""
@@ -154,6 +160,9 @@ def _series() -> Series:
         redis=Histogram(f"{PREFIX}_redis_seconds", "How long a round trip to Redis took.", buckets=BUCKETS),
         cache=Counter(f"{PREFIX}_cache_lookups", "Looks into the cache, hits and misses.", ["outcome"]),
         tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by what came of them.", ["outcome"]),
+        closed=Counter(
+            f"{PREFIX}_connections_closed", "Connections closed by a limit or an error.", ["reason"]
+        ),
         requests=PrometheusMiddleware(_nowhere, _config()),
     )
 

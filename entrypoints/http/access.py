@@ -30,7 +30,7 @@ class TokenMissing(Unauthenticated):
 
 
 def guarding(authenticate: Authenticate, limiting: Limiting, *, public: bool) -> Guard:
-    """The guard of all calls. `public` says that the catalogue wants no token; a wrong one is refused anyway.
+    """The guard of all calls. `public` says that the catalogue needs no token; a bad one is refused anyway.
 
     A request counts against the limit of its user, or of its address if it proves to be nobody's. Raises
     TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar would send all of
@@ -41,7 +41,7 @@ def guarding(authenticate: Authenticate, limiting: Limiting, *, public: bool) ->
         call = call_of(handler.opt)
         if call is None:
             return
-        sent = connection.headers.getall("authorization", [])
+        sent = credentials(connection)
         if call.access is Access.EVERYONE or (call.access is Access.READERS and public and not sent):
             if call.limited:
                 await limiting.request(connection, None)
@@ -57,6 +57,16 @@ def guarding(authenticate: Authenticate, limiting: Limiting, *, public: bool) ->
         connection.scope["state"]["caller"] = caller
 
     return may_call
+
+
+def credentials(connection: Connection) -> list[str]:
+    """The `Authorization` headers that are meant for us.
+
+    Others, such as the Basic credentials that a browser goes on sending after a proxy has asked for them, are
+    ignored.
+    """
+    sent = connection.headers.getall("authorization", [])
+    return [each for each in sent if each.split(" ", 1)[0].lower() == "bearer"]
 
 
 def bearer(sent: list[str]) -> str:

@@ -64,7 +64,8 @@ from entrypoints.http.exports import Exports
 from entrypoints.http.genres import get_genre_by_id, get_genre_movies, get_genres
 from entrypoints.http.hashing import account_threads, deletion_threads
 from entrypoints.http.health import (
-    LIVE,
+    HEALTH,
+    HealthChecks,
     get_health,
     get_health_database,
     get_health_live,
@@ -81,6 +82,7 @@ from entrypoints.http.operations import (
     post_flush_cache,
     post_verify_ratings,
 )
+from entrypoints.http.options import answering_options
 from entrypoints.http.threads import PatientThreads
 from entrypoints.http.watching import witnesses
 from entrypoints.settings import Settings
@@ -225,7 +227,7 @@ def create_app(
     app = Litestar(
         [catalogue, others, get_root, get_metrics_at_root],
         guards=[guarding(use_cases.authenticate, limiting, public=public)],
-        dependencies=_provided(use_cases, check_health=health, metrics=metrics, **more),
+        dependencies=_provided(use_cases, health_checks=HealthChecks(health), metrics=metrics, **more),
         exception_handlers=_border(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_bound_threads],
@@ -239,8 +241,8 @@ def create_app(
     )
     app.state.openapi = json_answer(document(app.routes, version=version, public=public), cache=PUBLIC)
     app.asgi_handler = Edge(
-        app.asgi_handler,
-        unlimited=LIVE,
+        answering_options(app, app.asgi_handler),
+        unlimited=HEALTH,
         most_body_bytes=settings.max_body_bytes,
         cors=bool(settings.allowed_origins),
         witnesses=witnesses(metrics),

@@ -31,9 +31,9 @@ caller's own, the caller; None if it cannot be cached.
 API = BASE
 """Where every call lives."""
 
-ALWAYS = (400, 405, 413, 500, 503)
-"""What any call may be refused with: its parameters, a long body, our fault, a full service, no store; and
-405, which is the answer to another method at the same path.
+ALWAYS = (400, 405, 408, 413, 431, 500, 503)
+"""What any call may be refused with: its parameters, a slow request, a long body or head, our fault, a full
+service, no store; and 405, which is the answer to another method at the same path.
 """
 
 

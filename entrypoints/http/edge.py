@@ -11,16 +11,21 @@ from typing import Any
 from uuid import uuid4
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from entrypoints.http.answers import Header
-from entrypoints.http.errors import BodyTooLarge, ServerFull, error_answer
-from entrypoints.http.watching import GONE, Exchange, Witness
+from entrypoints.http.errors import BodyTooLarge, ClientLeft, ServerFull, error_answer
+from entrypoints.http.watching import GONE, PRESENCE, Exchange, Presence, Witness
 
 MOST_IN_WORK = 1024
 """Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept
 answer, or for a thread, and that for no longer than `threads.PATIENCE`.
+"""
+
+REFUSED = "refused"
+"""The key of the scope's state under which the server puts the error that is to be answered instead of the
+request.
 """
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -38,7 +43,7 @@ BEHIND_TLS: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Edge:
-    """Wraps an application; `unlimited` is the path that is answered even when the service is full."""
+    """Wraps an application; paths that begin with `unlimited` are answered even when the service is full."""
 
     def __init__(
         self,
@@ -67,7 +72,12 @@ class Edge:
         began = perf_counter()
         asked = dict(scope["headers"])
         request_id = _request_id(asked.get(b"x-request-id", b""))
-        scope["state"] |= {"request_id": request_id, "path": _printable(scope["path"])}
+        state = scope["state"]
+        state |= {"request_id": request_id, "path": _printable(scope["path"])}
+        presence: Presence | None = state.get(PRESENCE)
+        if presence is None:  # it is not our own server that calls
+            presence = state[PRESENCE] = Presence()
+            receive = _noticing(receive, presence)
         bind_contextvars(request_id=request_id)  # for every line that is logged on the way
         bodiless = scope["state"]["bodiless"] = scope["method"] == "HEAD"
         finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
@@ -77,7 +87,8 @@ class Edge:
             await self._pass(inner, receive, finishing, asked)
         finally:
             scope["path_template"] = inner.get("path_template", "")
-            self._tell(scope, finishing.status or GONE, perf_counter() - began)
+            status = GONE if presence.left else finishing.status
+            self._tell(scope, status or GONE, perf_counter() - began)
 
     def _tell(self, scope: HTTPScope, status: int, seconds: float) -> None:
         seen = Exchange(scope, status, seconds)
@@ -87,9 +98,13 @@ class Edge:
     async def _pass(
         self, scope: HTTPScope, receive: Receive, finishing: "_Finishing", asked: dict[bytes, bytes]
     ) -> None:
-        if _length(asked) > self.most_body_bytes:
+        refused: Exception | None = scope["state"].get(REFUSED)
+        if refused is not None:
+            if not isinstance(refused, ClientLeft):
+                await error_answer(refused, scope)(scope, receive, finishing)
+        elif _length(asked) > self.most_body_bytes:
             await error_answer(BodyTooLarge(), scope)(scope, receive, finishing)
-        elif scope["path"] == self.unlimited:
+        elif scope["path"].startswith(self.unlimited):
             await self.app(scope, receive, finishing)
         else:
             await self._limited(scope, receive, finishing)
@@ -151,6 +166,18 @@ class _Finishing:
         begun, self.begun = self.begun, None
         if begun:
             begun()
+
+
+def _noticing(receive: Receive, presence: Presence) -> Receive:
+    """The same `receive`, which notes that the client has left when it says so."""
+
+    async def noticing() -> ReceiveMessage:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            presence.left = True
+        return message
+
+    return noticing
 
 
 def _request_id(given: bytes) -> str:

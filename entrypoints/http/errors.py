@@ -1,7 +1,7 @@
 """The outward border: what goes wrong inside, as clients are told it. Nothing internal passes."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from traceback import format_exception
@@ -26,6 +26,7 @@ from domain.sync import SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
 from entrypoints.http.answers import UNKEPT, Answer, Header, json_answer
 from entrypoints.http.schemas import Moment, moment
+from entrypoints.http.watching import PRESENCE
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +42,20 @@ FRAMEWORK = {
     403: ("forbidden", "This is not yours to do"),
     404: ("not_found", "There is nothing here; the API is documented at /api/v1/docs"),
     405: ("method_not_allowed", "This cannot be done here; the Allow header tells what can"),
+    408: ("request_timeout", "The request did not arrive whole in time; send it at once"),
     409: ("conflict", "The present state of things does not allow it; the code tells why"),
     413: ("payload_too_large", "The request body is too large"),
     415: ("unsupported_media_type", "The request body must be JSON, with Content-Type: application/json"),
     429: ("rate_limited", "Too many requests"),
+    431: ("head_too_large", "The request line and the headers are too large"),
     500: ("internal_error", "Something went wrong on our side; quote the request_id when you report it"),
     503: ("unavailable", "The service cannot answer at the moment; try again shortly"),
 }
 """The code and the message for a status that no error of ours stands behind."""
+
+
+PASSED_ON = ("retry-after", "accept-encoding")
+"""Headers of an exception that its answer carries as they are."""
 
 
 class FieldErrorOut(Struct, frozen=True, kw_only=True):
@@ -130,16 +137,72 @@ class ExportRunning(Conflict):
         return "Your exports are still running; let one end, or try again in ten seconds"
 
 
+class TooManyConnections(ServerFull):
+    """Too many connections of one address wait for their client; the oldest is closed."""
+
+    code: ClassVar[str] = "too_many_connections"
+
+    def __str__(self) -> str:
+        return "Too many connections of your address send nothing or only parts of requests"
+
+
+class ServerStopping(ServerFull):
+    """The service stops, and the request is not complete."""
+
+    code: ClassVar[str] = "server_stopping"
+
+    def __str__(self) -> str:
+        return "The service stops; try again in a second"
+
+
+class MalformedRequest(HTTPException):
+    """What was sent is not HTTP/1.1, or cannot be told apart from what follows."""
+
+    status_code = 400
+
+
+class RequestTimeout(HTTPException):
+    """The request did not arrive whole in time."""
+
+    status_code = 408
+
+
 class BodyTooLarge(HTTPException):
-    """The request says that its body is longer than we read."""
+    """The request's body is longer than we read."""
 
     status_code = 413
+
+
+class HeadTooLarge(HTTPException):
+    """The request line and the headers, or what is sent in their manner after a body, are too long."""
+
+    status_code = 431
+
+
+class ClientLeft(HTTPException):
+    """The client closed the connection before its request was complete or answered; nobody reads this."""
+
+    status_code = 499
+
+    def __init__(self) -> None:
+        super().__init__(detail="The client left")  # or the framework looks for a phrase, and there is none
 
 
 class NotJson(HTTPException):
     """The request says that its body is not what we read."""
 
     status_code = 415
+
+
+class EncodingUnread(HTTPException):
+    """The request's body is compressed, which we do not read."""
+
+    status_code = 415
+    code = "unsupported_content_encoding"
+    message = "The request body must be sent as it is, without Content-Encoding"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"accept-encoding": "identity"})
 
 
 class TooManyRequests(HTTPException):
@@ -195,6 +258,7 @@ def refusal(error: Exception) -> Refusal:
             return _of_kind(error)
         case HTTPException() if error.status_code < 500:
             return _of_framework(error)
+
         case _:
             return _of_status(500)
 
@@ -204,7 +268,10 @@ def error_answer(error: Exception, scope: Scope, *, development: bool = False) -
 
     `development` shows the traceback to the client too.
     """
-    told, state = refusal(error), scope["state"]
+    state = scope["state"]
+    if isinstance(error, HTTPException) and state[PRESENCE].left:
+        error = ClientLeft()  # the framework calls it an error of ours
+    told = refusal(error)
     if told.status >= 500:
         _record(error, told, scope)
     out = ErrorOut(
@@ -223,9 +290,18 @@ def error_answer(error: Exception, scope: Scope, *, development: bool = False) -
     return json_answer(out, status=told.status, headers=told.headers, cache=UNKEPT)
 
 
+def allow(methods: Iterable[str]) -> Header:
+    """The `Allow` header of a path that has these methods; HEAD goes with GET, OPTIONS with all."""
+    named = {*methods, "OPTIONS"}
+    if "GET" in named:
+        named.add("HEAD")
+    return b"allow", ", ".join(sorted(named)).encode()
+
+
 def codes() -> dict[str, tuple[int, str]]:
     """Every code that an error may carry, with its status and what it means."""
     found = {code: (status, message) for status, (code, message) in FRAMEWORK.items()}
+    found[EncodingUnread.code] = EncodingUnread.status_code, EncodingUnread.message
     for kind in _declared(MatineeError):
         found.setdefault(kind.code, (_status_of(kind)[0], (kind.__doc__ or "").split("\n")[0]))
     return found
@@ -249,10 +325,12 @@ def _of_framework(error: HTTPException) -> Refusal:
     told, given = _of_status(error.status_code), error.headers or {}
     headers = told.headers
     if "allow" in given:
-        methods = {*given["allow"].split(", "), *(("HEAD",) if "GET" in given["allow"] else ())}
-        headers = ((b"allow", ", ".join(sorted(methods)).encode()),)
-    elif "retry-after" in given:
-        headers = ((b"retry-after", given["retry-after"].encode()),)
+        headers = (allow(given["allow"].split(", ")),)
+    else:
+        passed = tuple((name.encode(), given[name].encode()) for name in PASSED_ON if name in given)
+        headers = passed or headers
+    if isinstance(error, EncodingUnread):
+        return Refusal(status=error.status_code, code=error.code, message=error.message, headers=headers)
     return Refusal(status=told.status, code=told.code, message=told.message, headers=headers)
 
 

@@ -1,8 +1,10 @@
 """The calls that tell whether the service is well: for people, for orchestrators, for monitors."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Annotated, Literal
 
@@ -17,7 +19,9 @@ from entrypoints.http.errors import SOON
 from entrypoints.http.schemas import Moment, moment
 from entrypoints.memory import held_by
 
-LIVE = f"{API}/health/live"
+HEALTH = f"{API}/health"
+"""How the paths of these calls begin."""
+
 STARTED = monotonic()
 
 log = logging.getLogger(__name__)
@@ -73,6 +77,30 @@ class LiveOut(Struct, frozen=True, kw_only=True):
     status: Annotated[Literal["ok"], Meta(description="Always `ok`.")] = "ok"
 
 
+class HealthChecks:
+    """Checks health in threads of its own, so that a full service still tells how it is.
+
+    Requests that come while a check of the same parts is running get what that one finds. So there are never
+    more checks than threads.
+    """
+
+    def __init__(self, check: CheckHealth) -> None:
+        self._check = check
+        self._threads = ThreadPoolExecutor(len(Part) + 1, thread_name_prefix="health")
+        self._running: dict[tuple[Part, ...], Future[Health]] = {}
+
+    async def __call__(self, *parts: Part) -> Health:
+        """The health of these parts, or of all."""
+        running = self._running.get(parts)
+        if running is None:
+            running = self._running[parts] = self._threads.submit(self._found, parts)
+            running.add_done_callback(lambda _: self._running.pop(parts))
+        return await asyncio.shield(asyncio.wrap_future(running))
+
+    def _found(self, parts: tuple[Part, ...]) -> Health:
+        return self._check(parts) if parts else self._check()
+
+
 def _call(operation_id: str, summary: str, answer: type[Struct]) -> Call:
     return Call(
         operation_id=operation_id, summary=summary, tag="Service", answer=answer, unwell=answer, limited=False
@@ -81,49 +109,47 @@ def _call(operation_id: str, summary: str, answer: type[Struct]) -> Call:
 
 @get(
     "/health",
-    sync_to_thread=True,
     opt=described(_call("getHealth", "Get the health of the service", HealthOut)),
 )
-def get_health(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
+async def get_health(request: HttpRequest, health_checks: Given[HealthChecks], version: Given[str]) -> Answer:
     """Get the health of the service and of everything it depends on.
 
     The status is 503 only if the database is down; a degraded service still answers.
     """
     asked(Query, request)
-    return _answer(check_health(), version)
+    return _answer(await health_checks(), version)
 
 
 @get(
     "/health/ready",
-    sync_to_thread=True,
     opt=described(_call("getReadiness", "Get whether the service is ready", HealthOut)),
 )
-def get_health_ready(request: HttpRequest, check_health: Given[CheckHealth], version: Given[str]) -> Answer:
+async def get_health_ready(
+    request: HttpRequest, health_checks: Given[HealthChecks], version: Given[str]
+) -> Answer:
     """Get whether the service can answer requests. The status is 503 if the database is down."""
     asked(Query, request)
-    return _answer(check_health([Part.DATABASE]), version)
+    return _answer(await health_checks(Part.DATABASE), version)
 
 
 @get(
     "/health/database",
-    sync_to_thread=True,
     opt=described(_call("getDatabaseHealth", "Get the health of the database", CheckOut)),
 )
-def get_health_database(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
+async def get_health_database(request: HttpRequest, health_checks: Given[HealthChecks]) -> Answer:
     """Get the health of the database. The status is 503 if it does not answer."""
     asked(Query, request)
-    return _part_answer(check_health([Part.DATABASE]), Part.DATABASE)
+    return _part_answer(await health_checks(Part.DATABASE), Part.DATABASE)
 
 
 @get(
     "/health/redis",
-    sync_to_thread=True,
     opt=described(_call("getRedisHealth", "Get the health of the cache server", CheckOut)),
 )
-def get_health_redis(request: HttpRequest, check_health: Given[CheckHealth]) -> Answer:
+async def get_health_redis(request: HttpRequest, health_checks: Given[HealthChecks]) -> Answer:
     """Get the health of Redis, which keeps the cache. The service goes on without it."""
     asked(Query, request)
-    return _part_answer(check_health([Part.REDIS]), Part.REDIS)
+    return _part_answer(await health_checks(Part.REDIS), Part.REDIS)
 
 
 @get(

@@ -1,20 +1,17 @@
 """How many requests a client may send, and what every answer tells of that."""
 
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
 
 from domain.emails import composed, folded
 from domain.users import User
+from entrypoints.http.addresses import address_key
 from entrypoints.http.answers import Header
 from entrypoints.http.errors import TooManyRequests
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-
-HOME = 64
-"""Bits of an IPv6 address that name a household; the rest it gives out as it likes."""
 
 
 class Counter(Protocol):
@@ -65,13 +62,4 @@ def address(connection: Connection) -> str:
 
     The server has put what a trusted proxy forwards in the place of the proxy's own address.
     """
-    host = connection.client.host if connection.client else "unknown"
-    try:
-        parsed = ip_address(host)
-    except ValueError:
-        return f"address:{host}"
-    if not isinstance(parsed, IPv6Address):
-        return f"address:{parsed}"
-    if parsed.ipv4_mapped:
-        return f"address:{parsed.ipv4_mapped}"
-    return f"address:{IPv6Address(int(parsed) >> (128 - HOME) << (128 - HOME))}/{HOME}"
+    return address_key(connection.client.host if connection.client else "unknown")

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from domain.errors import Fault, FaultCode, InvalidFields
 from entrypoints.checking import FurtherRules, checked
 from entrypoints.http.asking import NOT_TEXT, HttpRequest, Query, asked, shown
-from entrypoints.http.errors import NotJson
+from entrypoints.http.errors import EncodingUnread, NotJson
 
 MOST_FIELDS = 100
 
@@ -51,7 +51,8 @@ def sent(
 ) -> BodyT:
     """The fields of a request that takes no parameters.
 
-    `further` are rules that only a use case knows. Raises NotJson, or InvalidFields with all faults.
+    `further` are rules that only a use case knows. Raises NotJson, EncodingUnread, or InvalidFields with all
+    faults.
     """
     _must_be_json(request, body)
     faults: list[Fault] = []
@@ -68,6 +69,8 @@ def _must_be_json(request: HttpRequest, body: bytes) -> None:
     """No body at all is as good as one without fields, whatever it is said to be."""
     said = request.headers.get("content-type", "")
     media_type, _, parameters = said.lower().replace(" ", "").replace('"', "").partition(";")
+    if body and request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise EncodingUnread
     if body and (media_type != "application/json" or parameters not in {"", "charset=utf-8", "charset=utf8"}):
         raise NotJson
 
@@ -90,9 +93,11 @@ def _sound(kind: type[BodyT], body: bytes, further: FurtherRules) -> BodyT:
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
-    """The fields of a JSON object. Raises InvalidFields."""
+    """The fields of a JSON object; a byte order mark before it is skipped. Raises InvalidFields."""
     try:
-        raw = json.loads(body.decode() or "{}", object_pairs_hook=_plain_object, parse_constant=_refuse)
+        raw = json.loads(
+            body.decode("utf-8-sig") or "{}", object_pairs_hook=_plain_object, parse_constant=_refuse
+        )
     except (ValueError, RecursionError):
         raise InvalidFields([_of_body(FaultCode.MALFORMED, "must be JSON in UTF-8")]) from None
     if not isinstance(raw, dict):

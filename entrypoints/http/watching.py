@@ -16,16 +16,32 @@ NO_ROUTE = "none"
 """Stands for the route of a request that no route is for: what was asked for is up to strangers."""
 
 GONE = 499
-"""Stands for the status of an answer that never began, since the client left; nginx calls it so."""
+"""Stands for the status of an answer that was not received, since the client left; nginx calls it so."""
+
+PRESENCE = "presence"
+"""The key of the scope's state under which the client's `Presence` is found."""
 
 log = logging.getLogger("matinee.requests")
 
 
+class Presence:
+    """Whether a client has closed its connection."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = False
+
+
 class RequestMeter(Meter, Protocol):
-    """Takes note of answered requests as well."""
+    """Takes note of answered requests and closed connections as well."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request of that kind was answered so, after so long."""
+        ...
+
+    def connection_closed(self, reason: str) -> None:
+        """Note that a connection was closed because of a limit or an error. Reasons are few."""
         ...
 
 

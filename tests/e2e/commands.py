@@ -89,16 +89,22 @@ def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
 
 @contextmanager
 def starting(
-    cwd: Path, variables: Mapping[str, str], *, command: str = "serve", group: bool = False
+    cwd: Path,
+    variables: Mapping[str, str],
+    *,
+    command: str = "serve",
+    group: bool = False,
+    descriptors: int | None = None,
 ) -> Iterator[Serving]:
     """`matinee serve`, or another command, which need not answer yet; what it logs is in serve.log.
 
-    With `group` it leads a group of processes, as on a terminal.
+    With `group` it leads a group of processes, as on a terminal; each may have so many `descriptors`.
     """
+    limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
     variables = {"PORT": free_port(), "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1", **variables}
     with (cwd / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [*MATINEE, command],
+            [*limited, *MATINEE, command],
             cwd=cwd,
             env=environment(**variables),
             stdout=subprocess.PIPE,

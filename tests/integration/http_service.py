@@ -130,7 +130,7 @@ async def call(
     query: bytes = b"",
     *,
     method: str = "GET",
-    headers: dict[str, str] | None = None,
+    headers: dict[str, str] | list[tuple[str, str]] | None = None,
     scheme: str = "http",
     body: bytes = b"",
     client: tuple[str, int] = ("127.0.0.1", 1),
@@ -148,6 +148,7 @@ async def call(
         else:
             reply.body += message["body"]
 
+    pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
     scope = {
         "type": "http",
         "method": method,
@@ -156,7 +157,7 @@ async def call(
         "query_string": query,
         "scheme": scheme,
         "client": client,
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "headers": [(name.lower().encode(), value.encode()) for name, value in pairs],
     }
     await app(cast("HTTPScope", scope), receive, send)
     return reply

@@ -16,6 +16,7 @@ from litestar.exceptions import (
     WebSocketDisconnect,
 )
 
+from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.sqlite.store import SqliteStore
 from domain.errors import (
     Conflict,
@@ -28,7 +29,7 @@ from domain.errors import (
     StorageUnavailable,
     Unauthenticated,
 )
-from domain.movies import MovieNotFound
+from domain.movies import Genre, MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
 from entrypoints.http import edge
 from entrypoints.http.errors import ServerFull, refusal
@@ -139,6 +140,25 @@ def test_a_method_that_is_not_allowed_is_told_which_are(method: str) -> None:
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
+ROUTES = sorted({route.path_format for route in application(filled([])).routes})
+
+
+@pytest.mark.parametrize("cors", ["", "https://films.example"])
+def test_options_and_a_405_name_the_same_methods(cors: str) -> None:
+    with serving(cors_origins=cors, public_catalogue="true") as client:
+        for route in ROUTES:
+            options, refused = client.options(route), client.request("TRACE", route)
+
+            assert (options.status_code, options.content) == (204, b"")
+            assert refused.status_code == 405
+            assert options.headers["allow"] == refused.headers["allow"]
+            assert options.headers["x-request-id"]
+            for method in options.headers["allow"].split(", "):
+                assert client.request(method, route).status_code != 405
+        assert client.options("/api/v1/auth/me").headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+        assert client.options("/api/v1/nothing").status_code == 404
+
+
 def test_a_body_longer_than_we_read_is_refused_unread() -> None:
     with serving(max_body_bytes=100) as client:
         assert client.post("/api/v1/movies", content=b"a" * 100).status_code == 405
@@ -218,30 +238,34 @@ def test_a_full_service_refuses_at_once_and_stays_alive(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(edge, "MOST_IN_WORK", 2)
-    release = Event()
-    app = application(filled([]), database=lambda: _wait(release))
+    release, store = Event(), filled([])
+    everything = SqliteGenreRepository.all
 
-    held, full, alive, after = asyncio.run(_crowd(app, release))
+    def slowly(genres: SqliteGenreRepository) -> list[Genre]:
+        assert release.wait(timeout=10)
+        return everything(genres)
+
+    monkeypatch.setattr(SqliteGenreRepository, "all", slowly)
+    app = application(store)
+
+    held, full, well, after = asyncio.run(_crowd(app, release))
 
     assert [reply.status for reply in held] == [200, 200]
     assert (full.status, full.json()["code"], full.headers["retry-after"]) == (503, "server_full", "1")
     assert full.headers["x-content-type-options"] == "nosniff"
-    assert alive.status == 200
+    assert [reply.status for reply in well] == [200] * 5
     assert after.status == 200
     assert {record.name for record in caplog.records} == {"matinee.requests"}
 
 
-def _wait(release: Event) -> None:
-    assert release.wait(timeout=10)
-
-
-async def _crowd(app: Litestar, release: Event) -> tuple[list[Reply], Reply, Reply, Reply]:
-    held = [asyncio.create_task(call(app, "/api/v1/health/database")) for _ in range(2)]
+async def _crowd(app: Litestar, release: Event) -> tuple[list[Reply], Reply, list[Reply], Reply]:
+    held = [asyncio.create_task(call(app, "/api/v1/genres")) for _ in range(2)]
     await asyncio.sleep(0)  # both have begun
     try:
         full = await call(app, "/api/v1/about")
-        alive = await call(app, "/api/v1/health/live")
+        health = ("", "/live", "/ready", "/database", "/redis")
+        well = [await call(app, f"/api/v1/health{path}") for path in health]
     finally:
         release.set()
     replies = [await each for each in held]
-    return replies, full, alive, await call(app, "/api/v1/about")
+    return replies, full, well, await call(app, "/api/v1/about")

@@ -1,5 +1,6 @@
 """What nobody should send: always refused in the format of the contract, never a 500, and nothing is kept."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from adapters.sqlite.store import SqliteStore
 from domain.ids import UserId
 from domain.users import Role
-from tests.integration.http_service import Client, Somebody, account, application, filled, joined, now, place
+from tests.integration.http_service import (
+    PASSWORD,
+    Client,
+    Somebody,
+    account,
+    application,
+    filled,
+    joined,
+    now,
+    place,
+)
 
 CALLS = [
     "POST /auth/register",
@@ -63,7 +74,9 @@ BAD = {
     "raw NUL": b'{"movie_id": "6\x0003"}',
     "no UTF-8": b'{"review": "\xff\xfe"}',
     "UTF-16": '{"rating": 8}'.encode("utf-16"),
-    "a byte order mark": b"\xef\xbb\xbf{}",
+    "two byte order marks": b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    "a byte order mark of UTF-16": b"\xff\xfe{\x00}\x00",
+    "a byte order mark inside": b"{\xef\xbb\xbf}",
     "deep arrays": b'{"rating": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     "deep objects": b'{"rating": ' * 5_000 + b"1" + b"}" * 5_000,
     "deep and open": b"[" * 60_000,
@@ -135,6 +148,26 @@ def test_only_json_is_read(here: Any, neo: Somebody, call: str, kind: str) -> No
 )
 def test_json_is_read_however_it_is_called(here: Any, neo: Somebody, kind: str) -> None:
     assert_refused(sent(neo, here, "POST /ratings", b"{}", kind), 400)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "x-gzip", "deflate", "identity, gzip", "no such"])
+def test_a_compressed_body_is_not_read(here: Any, neo: Somebody, encoding: str) -> None:
+    for call in CALLS:
+        method, path = call.format(**here[3]).split()
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        answer = neo(method, path, content=gzip.compress(b"{}"), headers=headers)
+
+        assert_refused(answer, 415)
+        assert answer.json()["code"] == "unsupported_content_encoding"
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_a_body_as_it_is_may_say_so_and_may_begin_with_a_byte_order_mark(here: Any) -> None:
+    client = here[0]
+    body = b"\xef\xbb\xbf" + json.dumps({"email": "neo@example.com", "password": PASSWORD}).encode()
+    headers = {"Content-Type": "application/json", "Content-Encoding": "Identity"}
+
+    assert client.post("/api/v1/auth/login", content=body, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in EMPTY_IS_FINE])

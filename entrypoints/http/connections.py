@@ -1,0 +1,221 @@
+"""What connections may cost: how long each may wait for its client, and how many may wait.
+
+A connection that is not answering a request is in one of five phases, each of which has a time limit. All
+limits are watched by one timer in a process; a phase keeps its connections in the order in which they entered
+it, so only the first of each has to be looked at.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on connections and requests. The times are those of the API's contract; see ADR 23.
+
+    `open` is the number of connections, `waiting` how many of them may wait for their clients, and
+    `waiting_per_address` how many of these may come from one address.
+    """
+
+    silent_seconds: float = 10
+    request_seconds: float = 15
+    idle_seconds: float = 75
+    stall_seconds: float = 30
+    stall_bytes: int = 16 * KIB
+    linger_seconds: float = 2
+    linger_bytes: int = 1024 * KIB
+    head_bytes: int = 64 * KIB
+    body_bytes: int = 64 * KIB
+    headers: int = 256
+    open: int = 10_000
+    waiting: int = 2048
+    waiting_per_address: int = 128
+
+    @property
+    def tick(self) -> float:
+        """Seconds between two looks at the clock: short beside the shortest time limit."""
+        shortest = min(
+            self.silent_seconds,
+            self.request_seconds,
+            self.idle_seconds,
+            self.stall_seconds,
+            self.linger_seconds,
+        )
+        return min(0.5, shortest / 4)
+
+
+class Connection(Protocol):
+    """A connection as the registry sees it. `address` is None where no address is to be counted."""
+
+    phase: "Phase | None"
+    address: str | None
+    counted_address: str | None
+
+    def expired(self, phase: "Phase") -> None:
+        """The time limit of its phase has passed: leave the phase."""
+        ...
+
+    def evicted(self) -> None:
+        """Too many connections wait, and this one has waited longest: leave the phase."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """Close at once, without flushing what is unsent: leave the phase."""
+        ...
+
+
+class Phase:
+    """Connections in the same phase by when their time ends, the first first.
+
+    `waits` says that the client is waited for, so that the connection counts for its address.
+    """
+
+    __slots__ = ("due", "name", "seconds", "waits")
+
+    def __init__(self, name: str, seconds: float, *, waits: bool) -> None:
+        self.name = name
+        self.seconds = seconds
+        self.waits = waits
+        self.due: dict[Connection, float] = {}
+
+    @property
+    def oldest(self) -> Connection:
+        """The connection that has been in the phase longest."""
+        return next(iter(self.due))
+
+    @property
+    def oldest_since(self) -> float:
+        """When that one entered the phase."""
+        return next(iter(self.due.values())) - self.seconds
+
+
+class Connections:
+    """The open connections of a process, by phase. All methods are for the event loop's thread only."""
+
+    def __init__(self, limits: Limits, closed: Callable[[str], None]) -> None:
+        """`closed` is told the reason whenever a connection is closed because of a limit."""
+        self.limits = limits
+        self.closed = closed
+        self.stopping = False
+        self.silent = Phase("silent", limits.silent_seconds, waits=True)
+        """Nothing was received yet."""
+        self.receiving = Phase("receiving", limits.request_seconds, waits=True)
+        """A request has begun to arrive."""
+        self.idle = Phase("idle", limits.idle_seconds, waits=False)
+        """Kept alive, between two requests."""
+        self.stalled = Phase("stalled", limits.stall_seconds, waits=True)
+        """The client does not take its response."""
+        self.lingering = Phase("lingering", limits.linger_seconds, waits=False)
+        """The last response is sent; what still arrives is discarded, so that the client can read it."""
+        self._phases = (self.silent, self.receiving, self.idle, self.stalled, self.lingering)
+        self._waiting = 0
+        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._open = 0
+        self._on_room: list[Callable[[], None]] = []
+        self._making_room = False
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Phases
+
+    def enter(self, connection: Connection, phase: Phase) -> None:
+        """Move a connection into a phase; its time begins now."""
+        if connection.phase is not None:
+            self.leave(connection)
+        phase.due[connection] = self._loop.time() + phase.seconds
+        connection.phase = phase
+        if phase.waits:
+            self._count(connection)
+        if self._on_room:
+            self._make_room()
+
+    def leave(self, connection: Connection) -> None:
+        """Take a connection out of its phase, if it is in one."""
+        phase = connection.phase
+        if phase is None:
+            return
+        connection.phase = None
+        del phase.due[connection]
+        if phase.waits:
+            self._discount(connection)
+
+    def _count(self, connection: Connection) -> None:
+        self._waiting += 1
+        address = connection.counted_address = connection.address
+        if address is not None:
+            theirs = self._by_address.setdefault(address, {})
+            theirs[connection] = None
+            if len(theirs) > self.limits.waiting_per_address:
+                next(iter(theirs)).evicted()
+        if self._waiting > self.limits.waiting:
+            self._longest(phase for phase in self._phases if phase.waits).evicted()
+
+    def _discount(self, connection: Connection) -> None:
+        self._waiting -= 1
+        address = connection.counted_address
+        if address is not None:
+            theirs = self._by_address[address]
+            del theirs[connection]
+            if not theirs:
+                del self._by_address[address]
+
+    # The number of connections
+
+    def opened(self) -> None:
+        """Note that a connection was accepted."""
+        self._open += 1
+
+    def gone(self, connection: Connection | None) -> None:
+        """Note that a connection is closed; None for one that was never set up."""
+        if connection is not None:
+            self.leave(connection)
+        self._open -= 1
+        self._making_room = False
+        waiting, self._on_room = self._on_room, []
+        for resume in waiting:
+            resume()
+
+    def is_full(self) -> bool:
+        """Whether no other connection may be accepted."""
+        return self._open >= self.limits.open
+
+    def make_room(self, resume: Callable[[], None]) -> None:
+        """Close the connection that has waited longest, and call `resume` when one is gone.
+
+        If all are answering, that is the first one that waits again.
+        """
+        self._on_room.append(resume)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Close a connection, unless one is about to be closed already."""
+        if self._making_room or not any(phase.due for phase in self._phases):
+            return
+        self._making_room = True
+        phases = (self.lingering,) if self.lingering.due else self._phases
+        self._longest(phases).abort("descriptors")
+
+    def _longest(self, phases: Iterable[Phase]) -> Connection:
+        return min((phase for phase in phases if phase.due), key=lambda phase: phase.oldest_since).oldest
+
+    # The clock
+
+    def start(self) -> None:
+        """Begin to watch the time limits."""
+        self._timer = self._loop.call_later(self.limits.tick, self._look)
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self.start()
+        now = self._loop.time()
+        for phase in self._phases:
+            while phase.due and phase.due[connection := phase.oldest] <= now:
+                connection.expired(phase)

@@ -1,0 +1,82 @@
+"""Floods of connections against a running `matinee serve`: everybody else is answered as before."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import Serving, starting
+from tests.integration.loopback import is_closed, until_true
+
+HALF = b'POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"em'
+PLENTY = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute", "PUBLIC_CATALOGUE": "true"}
+
+
+@contextmanager
+def running(folder: Path, *, descriptors: int | None = None) -> Iterator[Serving]:
+    with starting(folder, PLENTY, descriptors=descriptors) as server:
+        server.await_answers()
+        yield server
+
+
+def flood(
+    server: Serving, stack: ExitStack, count: int, sent: bytes, addresses: int = 1
+) -> list[socket.socket]:
+    """So many connections that have sent this, from so many addresses of this machine."""
+    clients = []
+    for number in range(count):
+        client = stack.enter_context(socket.socket())
+        client.settimeout(10)
+        client.bind((f"127.0.0.{1 + number % addresses}", 0))
+        client.connect(("127.0.0.1", server.client.base_url.port))
+        client.sendall(sent)
+        clients.append(client)
+    return clients
+
+
+def assert_well(server: Serving, *, name: str) -> None:
+    """Reads, writes and health checks of a client are answered."""
+    client = server.client
+    account = {"username": name, "email": f"{name}@example.org", "password": "follow the white rabbit"}
+    joined = client.post("/auth/register", json=account)
+    assert joined.status_code == 201, joined.text
+    headers = {"Authorization": f"Bearer {joined.json()['access_token']}"}
+    movie = client.get("/movies", params={"limit": "1"}).json()["data"][0]["id"]
+    for path in ("/health", "/health/live", "/health/ready", "/movies", f"/movies/{movie}", "/genres") * 3:
+        assert client.get(path).status_code == 200
+    for score in (7, 8.5):
+        rated = client.put(f"/movies/{movie}/rating", json={"rating": score}, headers=headers)
+        assert rated.status_code in {200, 201}, rated.text
+
+
+@pytest.mark.parametrize("addresses", [1, 100])
+def test_1030_half_sent_requests_keep_nobody_else_out(tmp_path: Path, addresses: int) -> None:
+    with running(tmp_path) as server, ExitStack() as stack:
+        clients = flood(server, stack, 1030, HALF, addresses)
+
+        assert_well(server, name="neo")
+        assert not is_closed(clients[-1])
+        metrics = server.client.get("/metrics").text
+        evicted = re.search(r'connections_closed_total\{reason="too_many_connections"\} (\d+)', metrics)
+        assert bool(evicted) is (addresses == 1)
+        assert server.stop() == 0  # although half-sent requests are still open
+
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()
+
+
+def test_400_idle_connections_lock_nobody_out_where_descriptors_are_few(tmp_path: Path) -> None:
+    with running(tmp_path, descriptors=256) as server, ExitStack() as stack:
+        clients = flood(server, stack, 400, b"")
+
+        assert_well(server, name="neo")
+        assert sum(not is_closed(client) for client in clients) < 256
+        more = flood(server, stack, 100, b"GET /api/v1/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        until_true(lambda: server.client.get("/health/live").status_code == 200)
+        assert_well(server, name="trinity")
+        assert len(more) == 100
+        assert server.stop() == 0
+
+    assert "Too many open files" not in (tmp_path / "serve.log").read_text()

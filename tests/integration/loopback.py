@@ -1,0 +1,168 @@
+"""The application behind its own server on loopback, with time limits that a test can wait for."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+import msgspec
+import pytest
+import uvicorn
+from litestar.types import ASGIApp
+
+from adapters.testkit.samples import invented
+from entrypoints.http.connections import Limits
+from entrypoints.http.server import Server
+from tests.integration.http_service import application, filled
+
+PATIENCE = 8
+"""Seconds to wait for what must come; the machine may be busy."""
+
+
+@dataclass
+class Loopback:
+    """A running server; `closed` are the reasons for which it closed connections."""
+
+    server: Server
+    port: int
+    closed: list[str] = field(default_factory=list)
+    clients: list[socket.socket] = field(default_factory=list)
+
+    def connect(self, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
+        """A connection from an address of this machine; it is closed with the server at the latest."""
+        client = socket.socket()
+        self.clients.append(client)
+        if receive_buffer:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(PATIENCE)
+        client.bind((address, 0))
+        client.connect(("127.0.0.1", self.port))
+        return client
+
+    def exchange(self, *pieces: bytes) -> list["Received"]:
+        """What comes back until the server closes the connection on which these pieces were sent."""
+        with self.connect() as client:
+            for piece in pieces:
+                send_while_possible(client, piece)
+            return received(client)
+
+    def get(self, path: str = "/api/v1/health/live", **options: Any) -> "Received":
+        """One GET on a connection of its own."""
+        with self.connect(**options) as client:
+            client.sendall(request("GET", path, "Connection: close"))
+            return received(client)[0]
+
+
+@dataclass
+class Received:
+    """A response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, read."""
+        return msgspec.json.decode(self.body)
+
+
+@contextmanager
+def serving_on_loopback(
+    app: ASGIApp | None = None, *, proxies: tuple[str, ...] = (), **limits: Any
+) -> Iterator[Loopback]:
+    """Serve an application, the API over some movies unless another is given, within these limits."""
+    store = None if app else filled(invented(40))
+    app = app or application(store)  # type: ignore[arg-type]
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        timeout_graceful_shutdown=3,
+    )
+    closed: list[str] = []
+    server = Server(config, Limits(**limits), proxies=proxies, closed=closed.append)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    until_true(lambda: server.started)
+    loopback = Loopback(server, listener.getsockname()[1], closed)
+    try:
+        yield loopback
+    finally:
+        for client in loopback.clients:
+            client.close()
+        server.should_exit = True
+        thread.join(timeout=PATIENCE)
+        if store:
+            store.close()
+    assert not thread.is_alive()
+
+
+def until_true(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail("it never came true")
+        time.sleep(0.005)
+
+
+def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
+    """A request as bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def send_while_possible(client: socket.socket, data: bytes) -> int:
+    """Send, unless the server has closed the connection; how many bytes it took."""
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += client.send(data[sent : sent + 65_536])
+    except (ConnectionError, TimeoutError):
+        pass
+    return sent
+
+
+def received(client: socket.socket) -> list[Received]:
+    """The responses until the server closes the connection."""
+    data = bytearray()
+    try:
+        while piece := client.recv(65_536):
+            data += piece
+    except ConnectionError:
+        pass
+    return list(responses(bytes(data)))
+
+
+def responses(data: bytes) -> Iterator[Received]:
+    """The responses, each with a Content-Length or without a body, that stand behind each other."""
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        status = int(first.split()[1])
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        size = int(headers.get("content-length", "0"))
+        yield Received(status, headers, data[:size])
+        data = data[size:]
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has closed a connection, on which nothing else is expected."""
+    client.setblocking(False)
+    try:
+        return client.recv(65_536) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        client.settimeout(PATIENCE)
