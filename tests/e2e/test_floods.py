@@ -70,13 +70,13 @@ def test_1030_half_sent_requests_keep_nobody_else_out(tmp_path: Path, addresses:
 def test_400_idle_connections_lock_nobody_out_where_descriptors_are_few(tmp_path: Path) -> None:
     with running(tmp_path, descriptors=256) as server, ExitStack() as stack:
         clients = flood(server, stack, 400, b"")
+        # Our own connection may be among those that make room, and must not be in use just then.
+        until_true(lambda: sum(not is_closed(client) for client in clients) <= 128)
 
         assert_well(server, name="neo")
-        assert sum(not is_closed(client) for client in clients) < 256
-        more = flood(server, stack, 100, b"GET /api/v1/health/live HTTP/1.1\r\nHost: a\r\n\r\n")
-        until_true(lambda: server.client.get("/health/live").status_code == 200)
+        for client in flood(server, stack, 200, b"GET /api/v1/health/live HTTP/1.1\r\nHost: a\r\n\r\n"):
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
         assert_well(server, name="trinity")
-        assert len(more) == 100
         assert server.stop() == 0
 
     assert "Too many open files" not in (tmp_path / "serve.log").read_text()
