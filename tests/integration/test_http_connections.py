@@ -608,7 +608,7 @@ def test_when_there_is_no_room_the_connection_that_waited_longest_goes() -> None
 
         for _ in range(5):
             assert server.get(LIVE).status == 200
-        assert all(is_closed(client) for client in idle)
+        until_true(lambda: all(is_closed(client) for client in idle))
         assert set(server.closed) == {"descriptors"}
         assert not is_closed(silent[-1])
 
