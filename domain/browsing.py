@@ -9,25 +9,11 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 
-from domain.errors import Fault, FaultCode, Invalid, check_all
+from domain.errors import Fault, FaultCode, Invalid, TextUnfit, check_all
 from domain.ids import GenreId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor, Value
 from domain.search import sortable
-
-
-@dataclass(eq=False)
-class UnknownGenre(Invalid):
-    """A choice names a genre that we do not hold."""
-
-    ref: str
-
-    def __post_init__(self) -> None:
-        rule = f"must be the id, TMDB number or name of a genre, not {self.ref!r}"
-        self.faults = (Fault("genre", FaultCode.NOT_FOUND, rule),)
-
-    def __str__(self) -> str:
-        return str(self.faults[0])
 
 
 @dataclass(eq=False)
@@ -162,7 +148,8 @@ def _named(ref: str, genres: Sequence[Genre]) -> GenreId:
     for genre in genres:
         if genre.answers_to(ref):
             return genre.id
-    raise UnknownGenre(ref)
+    rule = f"must be the id, TMDB number or name of a genre, not {ref!r}"
+    raise TextUnfit("genre", rule, FaultCode.NOT_FOUND)
 
 
 def _at_least(value: float | None, bound: float | None) -> bool:

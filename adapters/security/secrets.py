@@ -6,7 +6,6 @@ import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from domain.errors import Invalid, StorageUnavailable
 from domain.signing import weakness
@@ -23,7 +22,6 @@ logger = logging.getLogger("matinee.security")
 class SecretUnfit(Invalid):
     """A secret that cannot sign tokens safely; it is not shown itself."""
 
-    code: ClassVar[str] = "secret_unfit"
     name: str
     rule: str
 
