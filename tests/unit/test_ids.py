@@ -26,6 +26,16 @@ def test_an_id_is_24_lower_case_hex_digits_and_always_the_same(number: int) -> N
     assert str(movie_id(number)) != str(genre_id(number))
 
 
+def test_ids_are_the_same_in_every_version() -> None:
+    assert movie_id(603) == "cc4609538a1537f6d0f2d3c0"
+    assert genre_id(18) == "859fee1fb5abd25d9e18812e"
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("0603", 603), ("2147483647", 2**31 - 1)])
+def test_a_number_of_tmdbs_is_positive_and_fits_31_bits(text: str, number: int) -> None:
+    assert tmdb_number(text) == number
+
+
 @given(numbers, numbers)
 def test_different_movies_have_different_ids(one: int, other: int) -> None:
     assert (movie_id(one) == movie_id(other)) == (one == other)

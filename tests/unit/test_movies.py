@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ids import genre_id
+from domain.ids import genre_id, movie_id
 from domain.movies import (
     POSTERS,
     Genre,
@@ -20,8 +20,9 @@ from domain.movies import (
     genres_told,
     outcome,
 )
+from domain.ratings import Score, Tally
 
-MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+MONDAY, TUESDAY, WEDNESDAY = (datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6, 7))
 LISTED = MovieFacts(tmdb_id=1, title="Ran", original_title="乱", popularity=5.0)
 DETAILED = replace(LISTED, runtime=160, imdb_id="tt0089881", detailed=True)
 
@@ -121,6 +122,41 @@ def test_a_removed_movie_is_not_listed_until_its_source_knows_it_again() -> None
     assert outcome(removed, back) is Outcome.UPDATED
 
 
+def test_a_removal_is_news_the_first_time_only() -> None:
+    held = Movie.first_heard(DETAILED, MONDAY)
+    removed = held.removed(TUESDAY)
+    assert removed == replace(held, removed_at=TUESDAY, updated_at=TUESDAY, synced_at=TUESDAY)
+    assert removed.removed(WEDNESDAY) == replace(removed, synced_at=WEDNESDAY)
+    assert removed.told(DETAILED, WEDNESDAY) == replace(
+        held, removed_at=None, updated_at=WEDNESDAY, synced_at=WEDNESDAY
+    )
+
+
+def test_a_movie_is_cleared_of_texts_and_pictures_only_and_once() -> None:
+    full = replace(DETAILED, overview="War.", poster_path="/p.jpg", backdrop_path="/b.jpg")
+    held = Movie.first_heard(full, MONDAY)
+    assert held.cleared(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
+    for text in ("overview", "poster_path", "backdrop_path"):
+        facts = replace(DETAILED, **{text: "x"})  # type: ignore[arg-type]
+        partly = Movie.first_heard(facts, MONDAY)
+        assert partly.cleared(TUESDAY).facts == DETAILED
+    cleared = held.cleared(TUESDAY)
+    assert cleared.cleared(WEDNESDAY) is cleared
+
+
+def test_a_removal_is_another_record_and_a_rating_is_none() -> None:
+    held = Movie.first_heard(DETAILED, MONDAY)
+    assert outcome(held, held.removed(TUESDAY)) is Outcome.UPDATED
+    assert outcome(held, replace(held, tally=Tally.of([Score.of(9)]))) is Outcome.UNCHANGED
+    assert outcome(held, replace(held, synced_at=TUESDAY, updated_at=TUESDAY)) is Outcome.UNCHANGED
+
+
+def test_a_record_is_born_with_the_id_of_its_number_and_unrated() -> None:
+    movie = Movie.first_heard(DETAILED, MONDAY)
+    assert (movie.id, movie.tally, movie.removed_at) == (movie_id(1), Tally(), None)
+    assert movie.created_at == movie.updated_at == movie.synced_at == MONDAY
+
+
 def test_an_adult_movie_is_not_listed() -> None:
     assert not Movie.first_heard(replace(LISTED, adult=True), MONDAY).listed
 
@@ -197,3 +233,23 @@ def test_a_genre_answers_to_id_number_and_name_in_any_case() -> None:
     for ref in (genre.id, "878", "science fiction", " SCIENCE FICTION", "Ｓcience Fiction"):
         assert genre.answers_to(ref)
     assert not genre.answers_to("Science")
+
+
+def test_a_genre_is_changed_by_another_name_only() -> None:
+    genre = Genre.first_heard(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
+    assert (genre.id, genre.created_at, genre.updated_at) == (genre_id(878), MONDAY, MONDAY)
+    assert genre.told(GenreFacts(tmdb_id=878, name="Science Fiction"), TUESDAY) is genre
+    renamed = genre.told(GenreFacts(tmdb_id=878, name="SciFi"), TUESDAY)
+    assert renamed == replace(genre, name="SciFi", updated_at=TUESDAY)
+    assert outcome(genre, renamed) is Outcome.UPDATED
+    assert outcome(None, genre) is Outcome.INSERTED
+    assert (genre.place.value, genre.place.id) == ("Science Fiction", genre.id)
+
+
+def test_a_name_belongs_to_the_genre_that_the_source_last_gave_it_to() -> None:
+    held = genres_told([], [GenreFacts(tmdb_id=1, name="War"), GenreFacts(tmdb_id=2, name="Noir")], MONDAY)
+    after = genres_told(held, [GenreFacts(tmdb_id=3, name="war ")], TUESDAY)
+    assert {genre.tmdb_id: genre.name for genre in after} == {1: "War (1)", 2: "Noir", 3: "war "}
+    assert {genre.tmdb_id: genre.updated_at for genre in after} == {1: TUESDAY, 2: MONDAY, 3: TUESDAY}
+    twice = genres_told([], [GenreFacts(tmdb_id=4, name="A"), GenreFacts(tmdb_id=4, name="B")], MONDAY)
+    assert [genre.name for genre in twice] == ["B"]

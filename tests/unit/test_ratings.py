@@ -1,5 +1,7 @@
 """The rules of scores and tallies."""
 
+from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from math import inf, nan
 
@@ -7,12 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.ids import RatingId, UserId, movie_id
 from domain.ratings import (
     HIGHEST,
     LOWEST,
     PRIOR_MEAN,
     PRIOR_WEIGHT,
     STEPS,
+    Rating,
+    RatingOrder,
     Score,
     ScoreOutOfRange,
     Tally,
@@ -45,9 +50,24 @@ def test_a_score_beside_the_scale_is_refused(points: float) -> None:
         Score.of(points)
 
 
-def test_half_points_beside_the_scale_are_refused() -> None:
-    with pytest.raises(ScoreOutOfRange):
-        Score(1)
+@pytest.mark.parametrize("half_points", [1, 21])
+def test_half_points_beside_the_scale_are_refused(half_points: int) -> None:
+    with pytest.raises(ScoreOutOfRange) as refused:
+        Score(half_points)
+    assert refused.value.value == half_points / 2
+
+
+def test_the_scale_goes_from_one_to_ten_in_halves() -> None:
+    assert (Score.of(1), Score.of(10)) == (Score(LOWEST), Score(HIGHEST))
+    assert (LOWEST, HIGHEST, STEPS) == (2, 20, 19)
+    assert Score.of(7.5).points == 7.5
+
+
+def test_scores_are_ordered_and_never_change() -> None:
+    low, high = Score.of(1), Score.of(1.5)
+    assert sorted([high, low]) == [low, high]
+    with pytest.raises(FrozenInstanceError):
+        low.half_points = 3  # type: ignore[misc]
 
 
 @given(histories)
@@ -105,3 +125,71 @@ def test_the_distribution_lists_every_score(tally: Tally) -> None:
 def test_a_tally_has_nineteen_counters() -> None:
     with pytest.raises(ValueError, match="19 counters"):
         Tally((0,) * (STEPS - 1))
+
+
+@pytest.mark.parametrize(
+    ("points", "average"),
+    [([7.5, 7], 7.3), ([8, 8, 8.5], 8.2), ([7, 7.5, 7.5, 7], 7.3), ([10], 10.0), ([1], 1.0)],
+)
+def test_averages_as_people_would_reckon_them(points: list[float], average: float) -> None:
+    assert Tally.of(map(Score.of, points)).average == average
+
+
+@given(st.lists(scores, min_size=1))
+def test_the_weighted_rating_is_the_published_formula_rounded_half_up_to_two_decimals(
+    given_scores: list[Score],
+) -> None:
+    votes, mean = len(given_scores), Fraction(sum(score.half_points for score in given_scores), 2)
+    exact = (mean + PRIOR_WEIGHT * Fraction(13, 2)) / (votes + PRIOR_WEIGHT)
+    assert Tally.of(given_scores).weighted == int(exact * 100 + Fraction(1, 2)) / 100
+
+
+@given(st.lists(scores))
+def test_the_distribution_counts_each_score(given_scores: list[Score]) -> None:
+    distribution = Tally.of(given_scores).distribution
+    for score in map(Score, range(LOWEST, HIGHEST + 1)):
+        assert distribution[f"{score.points:g}"] == given_scores.count(score)
+
+
+def test_a_change_of_score_takes_one_from_the_old_and_adds_one_to_the_new() -> None:
+    assert between(Score.of(1), Score.of(10)).counts == (-1, *(0,) * 17, 1)
+    assert between(None, Score.of(1)).counts == (1, *(0,) * 18)
+    assert between(Score.of(10), None).counts == (*(0,) * 18, -1)
+    assert between(Score.of(4), Score.of(4)) == between(None, None) == Tally()
+
+
+MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
+RATING = Rating(
+    id=RatingId("a" * 24),
+    user=UserId("b" * 24),
+    movie=movie_id(603),
+    score=Score.of(7.5),
+    review="Whoa.",
+    created_at=MONDAY,
+    updated_at=MONDAY,
+)
+
+
+def test_a_change_of_a_rating_changes_what_is_given_and_the_time_of_the_change() -> None:
+    assert RATING.changed(TUESDAY) == replace(RATING, updated_at=TUESDAY)
+    assert RATING.changed(TUESDAY, score=Score.of(8)) == replace(
+        RATING, score=Score.of(8), updated_at=TUESDAY
+    )
+    assert RATING.changed(TUESDAY, review="Hm.") == replace(RATING, review="Hm.", updated_at=TUESDAY)
+    assert RATING.changed(TUESDAY, review=None) == replace(RATING, review=None, updated_at=TUESDAY)
+
+
+def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:
+    later = replace(RATING, id=RatingId("c" * 24), updated_at=TUESDAY, score=Score.of(9))
+    for order, before_other in (
+        (RatingOrder.CREATED_AT, RATING.place(RatingOrder.CREATED_AT).value),
+        (RatingOrder.UPDATED_AT, None),
+        (RatingOrder.RATING, 7.5),
+    ):
+        place, other = RATING.place(order), later.place(order)
+        assert (place.id, other.id) == (RATING.id, later.id)
+        if order is RatingOrder.CREATED_AT:
+            assert place.value == other.value == before_other
+        else:
+            assert str(place.value) < str(other.value)
+    assert RATING.place(RatingOrder.RATING).value == 7.5

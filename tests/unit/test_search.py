@@ -329,8 +329,27 @@ def test_a_title_goes_before_an_original_title() -> None:
     assert first < second
 
 
-def test_what_matches_in_nothing_is_no_match() -> None:
-    assert rank(Query("xylophone"), CANDIDATES[0]) is None
+@pytest.mark.parametrize(
+    "text", ["xylophone", "matrix xylophone", "xylophone matrix", "matirx xylophone", "the xylophone matrix"]
+)
+def test_what_matches_in_a_word_or_none_is_no_match(text: str) -> None:
+    assert rank(Query(text), CANDIDATES[0]) is None
+
+
+def test_slips_of_all_words_together_decide_among_near_words() -> None:
+    ranked = [
+        rank(
+            Query(text),
+            Candidate(movie_id(1), ("Alien Resurrection Story",), ("alien resurrection story",), 1),
+        )
+        for text in ("resurrection alien", "resurection alien", "resurection alein", "resurectoin alein")
+    ]
+    assert [(match.tier, match.slips) for match in ranked if match] == [
+        (Tier.WORDS, 0),
+        (Tier.NEAR_WORDS, 1),
+        (Tier.NEAR_WORDS, 2),
+        (Tier.NEAR_WORDS, 3),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t \n", "\u200b"])

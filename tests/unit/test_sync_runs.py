@@ -19,6 +19,8 @@ from domain.sync import (
     RunClosed,
     RunNotFound,
     SourceName,
+    SourceRefused,
+    SourceUnavailable,
     Status,
     SyncRun,
     admit,
@@ -78,9 +80,9 @@ def test_there_is_nothing_to_take_up_from_a_run_that_did_not_fail_half_way(befor
 
 def test_an_old_or_foreign_run_is_not_taken_up() -> None:
     failed = RUN.stored(Harvest(page=1, at=NOON), []).failed(NOON, "killed")
-    late = SyncRun(
-        id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + RESUMABLE_FOR + timedelta(seconds=1)
-    )
+    in_time = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=12))
+    assert in_time.following(failed).inherited == {1}
+    late = replace(in_time, started_at=NOON + timedelta(hours=12, microseconds=1))
     other = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=NOON)
     assert late.following(failed) is late
     assert other.following(failed) is other
@@ -96,6 +98,70 @@ def test_a_run_ends_as_what_it_was() -> None:
     )
     assert RUN.missed(1, "no answer", 5).finished(NOON).status is Status.FAILED
     assert RUN.cancelled(NOON).status is Status.CANCELLED
+
+
+def test_an_end_has_its_time_and_its_reason() -> None:
+    later = NOON + timedelta(hours=1)
+    assert RUN.finished(later) == replace(RUN, status=Status.SUCCESS, finished_at=later)
+    half = RUN.missed(2, "no answer", 5)
+    failed = half.failed(later, "killed", requests=3, refused=True)
+    assert failed == replace(
+        half,
+        status=Status.FAILED,
+        finished_at=later,
+        problems=("killed", "page 2: no answer"),
+        requests=8,
+    )
+    assert failed.refused
+    assert not half.failed(later, "killed").refused
+    assert half.failed(later, "killed").requests == 5
+    assert RUN.cancelled(later) == replace(RUN, status=Status.CANCELLED, finished_at=later)
+    assert half.cancelled(later, "nobody wants it").problems == ("nobody wants it", "page 2: no answer")
+
+
+def test_a_run_that_read_only_what_another_had_left_did_not_fail() -> None:
+    heir = replace(RUN, inherited=frozenset({1}), last_page=2).missed(2, "no answer", 1)
+    assert heir.finished(NOON).status is Status.PARTIAL
+
+
+def test_a_successor_knows_what_is_left_before_it_has_read_a_page() -> None:
+    failed = RUN.bounded(7).stored(Harvest(page=3, at=NOON), []).failed(NOON, "killed")
+    later = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + RESUMABLE_FOR)
+    heir = later.following(failed)
+    assert (heir.last_page, heir.inherited, heir.pages_left) == (7, frozenset({3}), (1, 2, 4, 5, 6, 7))
+    assert (heir.pages_total, heir.pages_done) == (6, 0)
+    assert heir.done == frozenset()
+
+
+def test_a_run_is_wanted_until_it_ends_well_or_is_cancelled() -> None:
+    assert RUN.wanted
+    assert RUN.running
+    assert RUN.failed(NOON, "killed").wanted
+    for ended in (RUN.finished(NOON), RUN.cancelled(NOON), RUN.missed(1, "x", 0).finished(NOON)):
+        assert not ended.running
+        assert ended.wanted == (ended.status is Status.FAILED)
+
+
+def test_what_a_page_brought_is_counted() -> None:
+    outcomes = [Outcome.INSERTED] * 2 + [Outcome.UPDATED] * 3 + [Outcome.UNCHANGED] * 4
+    page = Harvest(page=1, at=NOON, duplicates=5, skipped=6, requests=7, problems=("odd",))
+    run = RUN.stored(page, outcomes).stored(replace(page, page=2), outcomes[:1])
+    assert (run.inserted, run.updated, run.unchanged) == (3, 3, 4)
+    assert (run.duplicates, run.skipped, run.requests) == (10, 12, 14)
+    assert (run.fetched, run.problems) == (32, ("odd", "odd"))
+
+
+def test_a_failure_says_what_failed_and_whether_trying_again_is_of_use() -> None:
+    away = RUN.failed(NOON, "no answer").failure
+    assert (type(away), str(away)) == (SourceUnavailable, "The sync of movies failed: no answer")
+    refused = RUN.failed(NOON, "401", refused=True).failure
+    assert (type(refused), str(refused)) == (SourceRefused, "The sync of movies failed: 401")
+
+
+def test_runs_stand_by_the_time_at_which_they_began_ties_by_id() -> None:
+    later = replace(RUN, started_at=NOON + timedelta(milliseconds=1))
+    assert str(RUN.place.value) < str(later.place.value)
+    assert RUN.place.id == RUN.id
 
 
 def test_a_run_is_complete_if_it_missed_no_page() -> None:
@@ -124,7 +190,11 @@ def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
     assert RUN.error is None
     run = RUN.stored(Harvest(page=1, at=NOON, problems=tuple(f"movie {n}: odd" for n in range(25))), [])
     assert run.error
+    assert run.error.startswith("movie 0: odd; movie 1: odd; ")
     assert run.error.endswith("movie 19: odd; and 5 more")
+    exactly = replace(run, problems=run.problems[:20]).error
+    assert exactly
+    assert exactly.endswith("movie 19: odd")
 
 
 def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None:
@@ -133,7 +203,8 @@ def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None
         (NOON - RESUMABLE_FOR).date(),
         (NOON + timedelta(days=3)).date(),
     )
-    assert days_to_ask(good, NOON + timedelta(days=13)) is not None
+    # Noon is twelve hours after midnight, so the fourteen days begin on the day of the run.
+    assert days_to_ask(good, NOON + timedelta(days=14)) == (date(2026, 1, 20), date(2026, 2, 3))
     assert days_to_ask(good, NOON + timedelta(days=15)) is None
     assert days_to_ask(None, NOON) is None
 
@@ -143,7 +214,9 @@ def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
     assert run.resuming_from(None) == run.started_at
     assert run.resuming_from(RUN.finished(NOON)) == run.started_at
     assert run.resuming_from(RUN.failed(NOON, "killed")) == NOON
-    long_ago = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=NOON - RESUMABLE_FOR)
+    in_time = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=run.started_at - RESUMABLE_FOR)
+    assert run.resuming_from(in_time.failed(NOON, "killed")) == in_time.started_at
+    long_ago = replace(in_time, started_at=in_time.started_at - timedelta(microseconds=1))
     assert run.resuming_from(long_ago.failed(NOON, "killed")) == run.started_at
 
 

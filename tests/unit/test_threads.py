@@ -14,12 +14,18 @@ def test_work_is_done_and_its_result_comes_back() -> None:
 
 
 def test_who_has_waited_too_long_for_a_thread_is_refused_and_not_served() -> None:
-    over = Event()
+    begun, over = Event(), Event()
     done: list[str] = []
-    with PatientThreads(threads=1, patience=0.01) as threads:
-        busy = threads.submit(over.wait, 10)
+
+    def work() -> bool:
+        begun.set()
+        return over.wait(30)
+
+    with PatientThreads(threads=1, patience=30) as threads:
+        busy = threads.submit(work)
+        assert begun.wait(30)
+        threads._patience = 0  # any wait is too long from here on
         late = threads.submit(done.append, "late")
-        Event().wait(0.05)
         over.set()
         with pytest.raises(ServerFull):
             late.result()

@@ -1,6 +1,7 @@
 """The rules of accounts, and of texts that people write."""
 
 import string
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -56,6 +57,14 @@ def test_a_password_may_be_refused(text: str, common: bool, rule: str) -> None:
     assert text not in str(caught.value)
 
 
+def test_a_password_has_8_to_128_characters() -> None:
+    for length in (8, 128):
+        assert users.password("x" * length, common=False) == "x" * length
+    for length in (7, 129):
+        with pytest.raises(TextUnfit, match="password must be 8 to 128 characters"):
+            users.password("x" * length, common=False)
+
+
 def test_a_password_is_kept_letter_for_letter() -> None:
     assert users.password(" e\u0301 with space ", common=False) == " e\u0301 with space "
 
@@ -65,6 +74,21 @@ def test_names_and_addresses_are_compared_without_case() -> None:
 
 
 def test_an_account_changes_only_in_what_is_given() -> None:
+    assert ADA.told(TUESDAY) == replace(ADA, updated_at=TUESDAY)
+    assert ADA.told(
+        TUESDAY, username="Eve", email="eve@example.org", password_hash="$", role=Role.ADMIN, disabled=True
+    ) == User(
+        id=ADA.id,
+        username="Eve",
+        email="eve@example.org",
+        password_hash="$",
+        role=Role.ADMIN,
+        disabled=True,
+        created_at=MONDAY,
+        updated_at=TUESDAY,
+    )
+    disabled = ADA.told(MONDAY, disabled=True, role=Role.ADMIN)
+    assert disabled.told(TUESDAY, disabled=False, role=Role.USER) == replace(ADA, updated_at=TUESDAY)
     changed = ADA.told(TUESDAY, role=Role.ADMIN)
     assert (changed.role, changed.username, changed.updated_at, changed.created_at) == (
         Role.ADMIN,
@@ -144,3 +168,14 @@ def test_an_item_changes_only_in_what_is_given() -> None:
         None,
         "soon",
     )
+
+
+def test_accounts_stand_by_age_ties_by_id() -> None:
+    later = replace(ADA, created_at=TUESDAY)
+    assert str(ADA.place.value) < str(later.place.value)
+    assert ADA.place.id == ADA.id
+
+
+def test_an_account_is_a_user_that_can_sign_in_unless_told_otherwise() -> None:
+    assert (ADA.role, ADA.disabled) == (Role.USER, False)
+    assert [str(role) for role in Role] == ["user", "admin"]

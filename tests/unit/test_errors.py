@@ -1,0 +1,103 @@
+"""What goes wrong has a code that programs may rely on, and a sentence that people can read."""
+
+import pytest
+
+from application.operations import CatalogueNotFilled
+from application.watching import NoWordYet, ProbeFailed
+from domain.browsing import GenreChoiceMixed, UnknownGenre
+from domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    MatineeError,
+    NotFound,
+    StorageUnavailable,
+    TextUnfit,
+    Unauthenticated,
+    Unavailable,
+)
+from domain.ids import IdMalformed, RunId
+from domain.movies import GenreNotFound, MovieNotFound
+from domain.ports import QueueUnavailable
+from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
+from domain.sync import Entity, RunClosed, RunNotFound, SourceRefused, SourceUnavailable, SyncRunning
+from domain.users import (
+    AdminsOnly,
+    EmailTaken,
+    InvalidCredentials,
+    LastAdmin,
+    TokenExpired,
+    TokenRejected,
+    TokenRevoked,
+    UsernameTaken,
+    UserNotFound,
+    WrongPassword,
+)
+from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull
+
+KINDS = {
+    Invalid: "validation_failed",
+    NotFound: "not_found",
+    Conflict: "conflict",
+    Forbidden: "forbidden",
+    Unauthenticated: "token_rejected",
+    Unavailable: "unavailable",
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code", "sentence"),
+    [
+        (AlreadyRated(), Conflict, "already_rated", "You have rated this movie already"),
+        (RatingNotFound(), NotFound, "rating_not_found", "There is no such rating"),
+        (NotYourRating(), Forbidden, "not_your_rating", "The rating is another user's"),
+        (ScoreOutOfRange(11), Invalid, "validation_failed",
+         "rating must be between 1 and 10 in steps of 0.5"),
+        (AlreadyListed(), Conflict, "already_listed", "The movie is on the watchlist already"),
+        (WatchlistFull(), Conflict, "watchlist_full", "A watchlist holds at most 5,000 movies"),
+        (ItemNotFound(), NotFound, "item_not_found", "There is no such watchlist item"),
+        (NotYourItem(), Forbidden, "not_your_item", "The watchlist item is another user's"),
+        (MovieNotFound("603"), NotFound, "movie_not_found", "There is no such movie"),
+        (GenreNotFound("18"), NotFound, "genre_not_found", "There is no such genre"),
+        (UnknownGenre("noir"), Invalid, "validation_failed",
+         "genre must be the id, TMDB number or name of a genre, not 'noir'"),
+        (GenreChoiceMixed(), Invalid, "validation_failed",
+         "genre must be separated by commas (all of them) or by bars (any of them), not both"),
+        (IdMalformed("movie_id"), Invalid, "validation_failed", "movie_id must be 24 lower-case hex digits"),
+        (RunNotFound("x"), NotFound, "run_not_found", "There is no such sync run"),
+        (SyncRunning(Entity.GENRES), Conflict, "sync_running", "A sync of genres is running already"),
+        (RunClosed(RunId("x")), Conflict, "run_closed", "The sync run is closed"),
+        (SourceUnavailable("TMDB is away"), Unavailable, "source_unavailable", "TMDB is away"),
+        (SourceRefused("set the token"), Unavailable, "source_refused", "set the token"),
+        (QueueUnavailable("no answer"), Unavailable, "queue_unavailable",
+         "The job queue cannot be had: no answer"),
+        (StorageUnavailable("disk full"), Unavailable, "storage_unavailable",
+         "The storage is not available: disk full"),
+        (EmailTaken(), Conflict, "email_taken", "email is taken"),
+        (UsernameTaken(), Conflict, "username_taken", "username is taken"),
+        (LastAdmin(), Conflict, "last_admin", "The last admin can be neither demoted, disabled nor deleted"),
+        (UserNotFound(), NotFound, "user_not_found", "There is no such user"),
+        (InvalidCredentials(), Unauthenticated, "invalid_credentials", "E-mail or password is wrong"),
+        (WrongPassword(), Forbidden, "wrong_password", "The password is wrong"),
+        (TokenRejected(), Unauthenticated, "token_rejected", "The token is not accepted"),
+        (TokenExpired(), Unauthenticated, "token_expired", "The token has expired"),
+        (TokenRevoked(), Unauthenticated, "token_revoked",
+         "The session of this token has ended; log in again"),
+        (AdminsOnly(), Forbidden, "admins_only", "This is for admins only"),
+        (TextUnfit("note", "must be short"), Invalid, "validation_failed", "note must be short"),
+        (CatalogueNotFilled(), Unavailable, "catalogue_not_filled", "No sync of movies was ever complete"),
+        (NoWordYet(), Unavailable, "source_unavailable", "The source of movies has not answered yet"),
+        (ProbeFailed("KeyError"), Unavailable, "source_unavailable",
+         "The source of movies could not be asked: unexpected KeyError"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)  # fmt: skip
+def test_an_error_has_a_kind_a_code_and_a_sentence(
+    error: MatineeError, kind: type[MatineeError], code: str, sentence: str
+) -> None:
+    assert (isinstance(error, kind), error.code, str(error)) == (True, code, sentence)
+
+
+def test_a_kind_has_a_code_of_its_own() -> None:
+    assert {kind: kind.code for kind in KINDS} == KINDS
+    assert MatineeError.code == "error"
