@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 NPM_READY := tests/clients/node_modules/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test clients check fuzz format bench outages attack lock wheel clean
+.PHONY: help setup serve test clients check fuzz mutants format bench outages attack lock wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -59,6 +59,9 @@ fuzz: $(READY) ## try all property tests with a fresh seed, ten times as long as
 	@seed=$(SEED); echo "make fuzz SEED=$$seed"; $(BIN)/python -m pytest -q -n auto --dist loadgroup -m hypothesis \
 		--hypothesis-profile=fuzz --hypothesis-seed=$$seed $(FUZZ)
 
+mutants: $(READY) ## plant faults in domain and application, and count which the tests notice
+	@$(BIN)/python -m tests.mutation
+
 format: $(READY) ## format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -86,4 +89,4 @@ wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## remove what setting up and testing have made
-	rm -rf $(VENV) tests/clients/node_modules dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/clients/node_modules dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mutants

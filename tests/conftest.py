@@ -6,7 +6,7 @@ examples of that seed: `pytest -m hypothesis --hypothesis-seed=7`.
 """
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 pytest_plugins = [
     "tests.contracts.mongo_server",
@@ -20,6 +20,9 @@ TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", TIMELESS, derandomize=True, database=None)
 settings.register_profile("seeded", TIMELESS, database=None, print_blob=True)
 settings.register_profile("fuzz", TIMELESS, max_examples=1000, print_blob=True)
+settings.register_profile(
+    "mutants", TIMELESS, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("steady")
 
 

@@ -20,9 +20,19 @@ from domain.ids import IdMalformed, RunId
 from domain.movies import GenreNotFound, MovieNotFound
 from domain.ports import QueueUnavailable
 from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
-from domain.sync import Entity, RunClosed, RunNotFound, SourceRefused, SourceUnavailable, SyncRunning
+from domain.sync import (
+    Entity,
+    FilledFromAnotherSource,
+    RunClosed,
+    RunNotFound,
+    SourceName,
+    SourceRefused,
+    SourceUnavailable,
+    SyncRunning,
+)
 from domain.users import (
     AdminsOnly,
+    EmailAndUsernameTaken,
     EmailTaken,
     InvalidCredentials,
     LastAdmin,
@@ -67,6 +77,12 @@ KINDS = {
         (RunNotFound("x"), NotFound, "run_not_found", "There is no such sync run"),
         (SyncRunning(Entity.GENRES), Conflict, "sync_running", "A sync of genres is running already"),
         (RunClosed(RunId("x")), Conflict, "run_closed", "The sync run is closed"),
+        (FilledFromAnotherSource(SourceName.DEMO), Conflict, "source_mismatch",
+         ("The catalogue was filled from TMDB, so the demo catalogue is refused: set TMDB_ACCESS_TOKEN or"
+          " TMDB_API_KEY, or use the demo with another, empty DATA_DIR")),
+        (FilledFromAnotherSource(SourceName.TMDB), Conflict, "source_mismatch",
+         ("The catalogue was filled from the demo, so TMDB is refused: run `matinee sync upgrade` to hand it"
+          " over to TMDB, which keeps accounts, ratings and watchlists")),
         (SourceUnavailable("TMDB is away"), Unavailable, "source_unavailable", "TMDB is away"),
         (SourceRefused("set the token"), Unavailable, "source_refused", "set the token"),
         (QueueUnavailable("no answer"), Unavailable, "queue_unavailable",
@@ -75,6 +91,7 @@ KINDS = {
          "The storage is not available: disk full"),
         (EmailTaken(), Conflict, "email_taken", "email is taken"),
         (UsernameTaken(), Conflict, "username_taken", "username is taken"),
+        (EmailAndUsernameTaken(), Conflict, "email_and_username_taken", "email and username are taken"),
         (LastAdmin(), Conflict, "last_admin", "The last admin can be neither demoted, disabled nor deleted"),
         (UserNotFound(), NotFound, "user_not_found", "There is no such user"),
         (InvalidCredentials(), Unauthenticated, "invalid_credentials", "E-mail or password is wrong"),

@@ -1,0 +1,108 @@
+"""Which tests execute which lines of the core."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+QUICK = ("tests/unit", "tests/contracts/test_stores.py")
+INTEGRATION = (
+    "use_cases", "sync", "sync_runs", "sync_counts", "sweep", "locks", "jobs", "http_accounts", "http_errors",
+    "http_health", "http_lists", "http_movies", "http_operations", "http_ratings", "http_watchlist",
+)  # fmt: skip
+SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
+"""Tests of the core that start no process of their own: on one store or none, and of use cases."""
+
+SELECTED = "not TestSqliteFile and not TestMongo and not RealServer and not test_children"
+
+MOST_QUICK, MOST_SLOWER = 150, 60
+"""Tests tried for one fault; if more execute its line, so many evenly among them."""
+
+
+@dataclass(frozen=True)
+class CoverageMap:
+    """The tests, and the lines that each executes."""
+
+    tests: frozenset[str]
+    by_line: dict[tuple[str, int], frozenset[str]]
+
+    def of(self, path: str, lines: range | None) -> list[str]:
+        """Tests that execute one of these lines of a file, or any line, in the order to try them."""
+        found = {
+            test
+            for (file, line), tests in self.by_line.items()
+            if file == path and (lines is None or line in lines)
+            for test in tests
+        }
+        quick = sorted(test for test in found if test.startswith(QUICK))
+        return _some(quick, MOST_QUICK) + _some(sorted(found.difference(quick)), MOST_SLOWER)
+
+
+def _some(tests: list[str], most: int) -> list[str]:
+    """All tests, or so many evenly among them."""
+    return tests if len(tests) <= most else [tests[place * len(tests) // most] for place in range(most)]
+
+
+def covered(root: Path, *, quick: bool) -> CoverageMap:
+    """Run the tests under coverage, unless nothing has changed since that was done."""
+    data = root / ".mutants" / f"{'quick' if quick else 'all'}-{_state(root)}.coverage"
+    if not data.exists():
+        data.parent.mkdir(exist_ok=True)
+        _run(root, data, QUICK if quick else QUICK + SLOWER)
+    return _read(root, data)
+
+
+def _state(root: Path) -> str:
+    """A fingerprint of all sources and tests."""
+    digest = sha256()
+    for folder in ("domain", "application", "adapters", "entrypoints", "tests"):
+        for file in sorted(root.glob(f"{folder}/**/*.py")):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _run(root: Path, data: Path, pool: tuple[str, ...]) -> None:
+    settings = data.with_suffix(".ini")
+    settings.write_text("[run]\nsource =\n    domain\n    application\n")
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", SELECTED,
+        "--cov", "--cov-context=test", f"--cov-config={settings}", "--cov-report=", *pool,
+    ]  # fmt: skip
+    half = data.with_suffix(".part")
+    ran = subprocess.run(
+        command,
+        cwd=root,
+        env=os.environ | {"COVERAGE_FILE": str(half)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode:
+        sys.exit(f"{ran.stdout[-3000:]}\nthe tests must pass before faults are planted")
+    half.rename(data)
+
+
+def _read(root: Path, data: Path) -> CoverageMap:
+    by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
+    tests: set[str] = set()
+    connection = sqlite3.connect(data)
+    rows = connection.execute(
+        "SELECT file.path, context.context, line_bits.numbits FROM line_bits"
+        " JOIN file ON file.id = file_id JOIN context ON context.id = context_id"
+    )
+    for path, context, numbits in rows:
+        test, _, phase = context.rpartition("|")
+        if not test or phase == "teardown":
+            continue
+        tests.add(test)
+        name = str(Path(path).relative_to(root))
+        for place, byte in enumerate(numbits):
+            for bit in range(8):
+                if byte & 1 << bit:
+                    by_line[name, place * 8 + bit].add(test)
+    connection.close()
+    return CoverageMap(frozenset(tests), {line: frozenset(found) for line, found in by_line.items()})

@@ -1,0 +1,242 @@
+"""Processes in which faults are in force: one that has collected the tests of a module, and its forks."""
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from enum import Enum
+from functools import partial
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from itertools import pairwise
+from pathlib import Path
+from types import CodeType, ModuleType
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation.coverage_map import CoverageMap
+from tests.mutation.operators import ACTIVE, Mutant, instrumented
+
+PRELOADED = (
+    "hypothesis", "hypothesis.stateful", "litestar", "litestar.testing", "msgspec", "httpx", "pymongo",
+    "redis", "rq", "structlog", "limits", "argon2", "jwt", "prometheus_client", "click", "rich.console",
+    "zxcvbn", "dependency_injector.providers",
+)  # fmt: skip
+"""What tests import of others: loaded once, before any fork."""
+
+LEAST_SECONDS = 20
+"""Of processor time before a fault counts as one that never ends; more if the tests take long without it."""
+
+WALL = 300
+"""Seconds after which a process that only waits is ended."""
+
+
+class Verdict(Enum):
+    """What became of a fault."""
+
+    KILLED = 1
+    SURVIVED = 0
+    OUT_OF_TIME = 2
+
+
+class Loader(SourceFileLoader):
+    """Loads a module with all its faults in it, one of which may be in force from the beginning."""
+
+    def __init__(self, fullname: str, path: str, active: int) -> None:
+        super().__init__(fullname, path)
+        self.active = active
+
+    def get_code(self, fullname: str) -> CodeType:
+        tree, _ = instrumented(self.name, Path(self.path).read_text(encoding="utf-8"))
+        return compile(tree, self.path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__[ACTIVE] = self.active
+        super().exec_module(module)
+
+
+class Finder(MetaPathFinder):
+    """Finds the one module that is to have faults."""
+
+    def __init__(self, module: str, path: Path, active: int) -> None:
+        self.module, self.path, self.active = module, path, active
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: object = None
+    ) -> ModuleSpec | None:
+        if fullname != self.module:
+            return None
+        spec = PathFinder.find_spec(fullname, path)
+        assert spec
+        spec.loader = Loader(fullname, str(self.path), self.active)
+        return spec
+
+
+class Loop:
+    """Takes the place of pytest's loop over the tests."""
+
+    def __init__(self, wanted: set[str], then: Callable[[dict[str, pytest.Item]], None]) -> None:
+        self.wanted, self.then = wanted, then
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self.wanted]
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.then({item.nodeid: item for item in session.items})
+        return True
+
+
+def try_mutants(
+    module: str, path: Path, mutants: list[Mutant], known: CoverageMap, jobs: int, folder: Path
+) -> dict[Mutant, Verdict]:
+    """The verdicts on some faults of a module."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    file = f"{module.replace('.', '/')}.py"
+    tests = {mutant: known.of(file, None if mutant.at_import else mutant.lines) for mutant in mutants}
+    results = folder / "results"
+    results.mkdir()
+    os.waitpid(in_fork(lambda: _host(module, path, tests, jobs, folder)), 0)
+    forks = Forks(jobs, results)
+    for mutant in (mutant for mutant in mutants if mutant.at_import):
+        forks.add(mutant, partial(_host_of_one, path, mutant, tests[mutant], folder))
+    forks.wait()
+    found = {}
+    for mutant in mutants:
+        result = results / str(mutant.number)
+        if not result.exists():
+            sys.exit(f"{mutant} was not tried: {(folder / 'log').read_text()[-3000:]}")
+        found[mutant] = Verdict(int(result.read_text()))
+    return found
+
+
+def in_fork(work: Callable[[], int]) -> int:
+    """Let a fork do something and end with what that returns, or with 1 if it raises; the fork's id."""
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        code = work()
+    except BaseException:  # noqa: BLE001  a fault may raise anything, and must not get out of here
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+class Forks:
+    """At most so many forks at a time, each trying one fault; what became of them is written into files."""
+
+    def __init__(self, jobs: int, results: Path) -> None:
+        self.jobs, self.results = jobs, results
+        self.running: dict[int, tuple[Mutant, float]] = {}
+
+    def add(self, mutant: Mutant, work: Callable[[], bool]) -> None:
+        while len(self.running) >= self.jobs:
+            self._reap()
+        self.running[in_fork(work)] = mutant, time.monotonic()
+
+    def wait(self) -> None:
+        while self.running:
+            self._reap()
+
+    def _reap(self) -> None:
+        for pid, (mutant, since) in list(self.running.items()):
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                del self.running[pid]
+                self._note(mutant, status)
+            elif time.monotonic() - since > WALL:
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.002)
+
+    def _note(self, mutant: Mutant, status: int) -> None:
+        if os.WIFSIGNALED(status):
+            verdict = Verdict.OUT_OF_TIME
+        else:
+            verdict = Verdict.SURVIVED if os.WEXITSTATUS(status) == 0 else Verdict.KILLED
+        (self.results / str(mutant.number)).write_text(str(verdict.value))
+
+
+def _host(module: str, path: Path, tests: dict[Mutant, list[str]], jobs: int, folder: Path) -> int:
+    """Collect the tests of a module with all its faults in it, and try each in a fork; an exit code."""
+    tried = {mutant: names for mutant, names in tests.items() if not mutant.at_import}
+
+    def loop(items: dict[str, pytest.Item]) -> None:
+        seconds = _seconds_without_faults(items, folder)
+        forks = Forks(jobs, folder / "results")
+        for mutant, names in tried.items():
+            limit = LEAST_SECONDS + 5 * sum(seconds[name] for name in names)
+            forks.add(mutant, partial(_fails, mutant, [items[name] for name in names], limit))
+        forks.wait()
+
+    return _pytest(
+        module, path, 0, {name for names in tried.values() for name in names}, loop, folder / "log"
+    )
+
+
+def _host_of_one(path: Path, mutant: Mutant, names: list[str], folder: Path) -> bool:
+    """Whether tests fail, or cannot even be collected, if a fault was there when all was imported."""
+    outcomes: list[bool] = []
+    log = folder / f"log of {mutant.number}"
+
+    def loop(items: dict[str, pytest.Item]) -> None:
+        wanted = [items[name] for name in names if name in items]
+        outcomes.append(len(wanted) < len(names) or _fails(mutant, wanted, WALL))
+
+    code = _pytest(mutant.module, path, mutant.number, set(names), loop, log)
+    return bool(code) or outcomes != [False]
+
+
+def _pytest(
+    module: str,
+    path: Path,
+    active: int,
+    wanted: set[str],
+    loop: Callable[[dict[str, pytest.Item]], None],
+    log: Path,
+) -> int:
+    """Collect tests in this process and do something with them."""
+    with log.open("w") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    sys.meta_path.insert(0, Finder(module, path, active))
+    options = ["-q", "-p", "no:cacheprovider", "--capture=sys", "--hypothesis-profile=mutants"]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={log}.tmp"]
+    files = sorted({name.partition("::")[0] for name in wanted})
+    return int(pytest.main([*options, *files], plugins=[Loop(wanted, loop)]))
+
+
+def _seconds_without_faults(items: dict[str, pytest.Item], folder: Path) -> dict[str, float]:
+    """The processor time of each test; all must pass."""
+    file = folder / "seconds.json"
+    if not (child := os.fork()):
+        seconds = {}
+        for item, following in pairwise([*items.values(), None]):
+            began = time.process_time()
+            if item and _failed(item, following):
+                print("without a fault this fails:", item.nodeid, flush=True)
+                os._exit(1)
+            if item:
+                seconds[item.nodeid] = time.process_time() - began
+        file.write_text(json.dumps(seconds))
+        os._exit(0)
+    os.waitpid(child, 0)
+    return {str(name): float(spent) for name, spent in json.loads(file.read_text()).items()}
+
+
+def _fails(mutant: Mutant, items: list[pytest.Item], seconds: float) -> bool:
+    """Whether a test fails with a fault in force."""
+    vars(sys.modules[mutant.module])[ACTIVE] = mutant.number
+    most = int(seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))
+    return any(item is not None and _failed(item, following) for item, following in pairwise([*items, None]))
+
+
+def _failed(item: pytest.Item, following: pytest.Item | None) -> bool:
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=following))

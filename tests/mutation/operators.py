@@ -1,0 +1,283 @@
+"""The faults: how the syntax tree of a module is changed, one place at a time.
+
+All faults of a module are compiled into it at once. Each is chosen by a number in the module's global
+`ACTIVE`, so that a process that has loaded the module and collected its tests can try one fault after the
+other in forks of itself.
+"""
+
+import ast
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import cast
+
+ACTIVE = "_active_mutant_"
+"""The global that holds the number of the fault in force; 0 is none."""
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+}
+TYPING = frozenset({"TypeVar", "NewType", "Literal", "cast", "Annotated"})
+"""Calls and subscripts that are for the type checker."""
+
+CONDITIONS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.NamedExpr)
+"""What is negated as a condition; comparisons and the like have faults of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A fault: where it is, and what it makes of which code."""
+
+    number: int
+    module: str
+    where: str
+    before: str
+    after: str
+    lines: range
+    at_import: bool
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """What tells it from all others, whatever line it is on."""
+        return self.module, self.where, self.before, self.after
+
+    def __str__(self) -> str:
+        place = f"{self.module}:{self.lines.start} {self.where}".rstrip()
+        return f"{place}: {self.before}  ->  {self.after}"
+
+
+class Instrument(ast.NodeTransformer):
+    """Puts all faults into a tree."""
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.mutants: list[Mutant] = []
+        self._path: list[str] = []
+        self._depth = 0
+        self._lines = range(0)
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.stmt):
+            before, self._lines = self._lines, range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try | ast.Match):
+                self._lines = range(node.lineno, node.lineno + 1)
+            try:
+                return cast("ast.AST", super().visit(node))
+            finally:
+                self._lines = before
+        return cast("ast.AST", super().visit(node))
+
+    # What is no code that runs, or is for the type checker.
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.args.defaults = [self._expr(each) for each in node.args.defaults]
+        node.args.kw_defaults = [each and self._expr(each) for each in node.args.kw_defaults]
+        self._path.append(node.name)
+        self._depth += 1
+        node.body = self._block(node.body)
+        self._depth -= 1
+        self._path.pop()
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self._path.append(node.name)
+        node.body = self._block(node.body)
+        self._path.pop()
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.value = node.value and self._expr(node.value)
+        return node
+
+    def visit_match_case(self, node: ast.match_case) -> ast.AST:
+        node.guard = node.guard and self._expr(node.guard)
+        node.body = self._block(node.body)
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        original = deepcopy(node)
+        for value in node.values:
+            if isinstance(value, ast.FormattedValue):
+                value.value = self._expr(value.value)
+        return self._either(node, original, [ast.Constant("")])
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return node if _is_for_types(node.value) else self.generic_visit(node)
+
+    # Expressions.
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        match node.value:
+            case bool(value):
+                other: str | float = not value
+            case int(value) | float(value):
+                other = value + 1
+            case str(value):
+                other = "" if value else "XX"
+            case _:
+                return node
+        return self._either(node, deepcopy(node), [ast.Constant(other)])
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        original, others = deepcopy(node), []
+        for place, operator in enumerate(node.ops):
+            other = deepcopy(original)
+            other.ops[place] = COMPARISONS[type(operator)]()
+            others.append(other)
+        return self._either(self.generic_visit(node), original, others)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        original, other = deepcopy(node), deepcopy(node)
+        other.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        return self._either(self.generic_visit(node), original, [other])
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        original = deepcopy(node)
+        return self._either(self.generic_visit(node), original, [deepcopy(original.operand)])
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if not self._depth and isinstance(node.op, ast.BitOr):  # a union of types
+            return node
+        original, other = deepcopy(node), deepcopy(node)
+        other.op = ARITHMETIC[type(node.op)]()
+        return self._either(self.generic_visit(node), original, [other])
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        node.test = self._condition(node.test)
+        node.body, node.orelse = self._expr(node.body), self._expr(node.orelse)
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        node.iter = self._expr(node.iter)
+        node.ifs = [self._condition(each) for each in node.ifs]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if _is_for_types(node.func):
+            return node
+        original, others = deepcopy(node), []
+        for place, keyword in enumerate(node.keywords):
+            if keyword.arg and keyword.arg != "strict":  # of zip: an assertion, which holds
+                other = deepcopy(original)
+                del other.keywords[place]
+                others.append(other)
+        kept = [keyword for keyword in node.keywords if keyword.arg == "strict"]
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "strict"]
+        visited = cast("ast.Call", self.generic_visit(node))
+        visited.keywords += kept
+        return self._either(visited, original, others)
+
+    # Statements.
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        node.test = self._condition(node.test)
+        node.body, node.orelse = self._block(node.body), self._block(node.orelse)
+        return node
+
+    def visit_While(self, node: ast.While) -> ast.AST:
+        node.test = self._condition(node.test)
+        node.body, node.orelse = self._block(node.body), self._block(node.orelse)
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        if isinstance(node.value, ast.Constant):
+            return node
+        original = deepcopy(node)
+        visited = self.generic_visit(node)
+        if self._depth and isinstance(original.value, ast.Call):
+            return self._instead(visited, original, ast.Pass())
+        return visited
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        original = deepcopy(node)
+        visited = self.generic_visit(node)
+        if self._depth and isinstance(original.targets[0], ast.Attribute | ast.Subscript):
+            return self._instead(visited, original, ast.Pass())
+        return visited
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        original, other = deepcopy(node), deepcopy(node)
+        other.op = ARITHMETIC[type(node.op)]()
+        return self._instead(self.generic_visit(node), original, other)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        original = deepcopy(node)
+        return self._instead(self.generic_visit(node), original, ast.Pass())
+
+    def visit_Break(self, node: ast.Break) -> ast.AST:
+        return self._instead(node, deepcopy(node), ast.Continue())
+
+    def visit_Continue(self, node: ast.Continue) -> ast.AST:
+        return self._instead(node, deepcopy(node), ast.Break())
+
+    def _block(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
+        return [cast("ast.stmt", self.visit(statement)) for statement in statements]
+
+    def _expr(self, node: ast.expr) -> ast.expr:
+        return cast("ast.expr", self.visit(node))
+
+    def _condition(self, node: ast.expr) -> ast.expr:
+        if not isinstance(node, CONDITIONS):
+            return self._expr(node)
+        original = deepcopy(node)
+        negated = ast.UnaryOp(ast.Not(), deepcopy(node))
+        return cast("ast.expr", self._either(self._expr(node), original, [negated]))
+
+    def _either(self, node: ast.AST, original: ast.AST, others: Sequence[ast.expr]) -> ast.AST:
+        for other in others:
+            node = ast.IfExp(self._is_active(original, other), other, cast("ast.expr", node))
+        return node
+
+    def _instead(self, node: ast.AST, original: ast.AST, other: ast.stmt) -> ast.AST:
+        return ast.If(self._is_active(original, other), [other], [cast("ast.stmt", node)])
+
+    def _is_active(self, original: ast.AST, other: ast.AST) -> ast.expr:
+        """The test whether a new fault is in force."""
+        number = len(self.mutants) + 1
+        where = ".".join(self._path)
+        self.mutants.append(
+            Mutant(
+                number=number,
+                module=self.module,
+                where=where,
+                before=ast.unparse(original),
+                after=ast.unparse(other),
+                lines=self._lines,
+                at_import=not self._depth,
+            )
+        )
+        return ast.Compare(ast.Name(ACTIVE, ast.Load()), [ast.Eq()], [ast.Constant(number)])
+
+
+def instrumented(module: str, source: str) -> tuple[ast.Module, list[Mutant]]:
+    """A module with all faults in it, and the faults."""
+    instrument = Instrument(module)
+    tree = cast("ast.Module", instrument.visit(ast.parse(source)))
+    return ast.fix_missing_locations(tree), instrument.mutants
+
+
+def _is_for_types(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in TYPING
