@@ -4,7 +4,7 @@ import pytest
 
 from application.operations import CatalogueNotFilled
 from application.watching import NoWordYet, ProbeFailed
-from domain.browsing import GenreChoiceMixed, UnknownGenre
+from domain.browsing import GenreChoiceMixed
 from domain.errors import (
     Conflict,
     Forbidden,
@@ -69,8 +69,6 @@ KINDS = {
         (NotYourItem(), Forbidden, "not_your_item", "The watchlist item is another user's"),
         (MovieNotFound("603"), NotFound, "movie_not_found", "There is no such movie"),
         (GenreNotFound("18"), NotFound, "genre_not_found", "There is no such genre"),
-        (UnknownGenre("noir"), Invalid, "validation_failed",
-         "genre must be the id, TMDB number or name of a genre, not 'noir'"),
         (GenreChoiceMixed(), Invalid, "validation_failed",
          "genre must be separated by commas (all of them) or by bars (any of them), not both"),
         (IdMalformed("movie_id"), Invalid, "validation_failed", "movie_id must be 24 lower-case hex digits"),
