@@ -20,6 +20,7 @@ ANOTHER = "choose another with --data-dir or DATA_DIR"
 CAUSES = {
     errno.ENOSPC: ("cannot be written, the disk is full", f"make room, or {ANOTHER}"),
     errno.EDQUOT: ("cannot be written, the disk quota is used up", f"make room, or {ANOTHER}"),
+    errno.EFBIG: ("cannot be written, files are limited in size (ulimit -f)", "raise that limit"),
     errno.EROFS: ("is on a read-only file system", ANOTHER),
     errno.ENOTDIR: ("is not a directory", ANOTHER),
     errno.EEXIST: ("is not a directory", ANOTHER),
@@ -58,15 +59,22 @@ def exists(directory: Path) -> bool:
         return True
 
 
+def make(directory: Path) -> bool:
+    """Make a data directory if there is none; whether it was made. Raises DataDirectoryUnusable."""
+    if exists(directory):
+        return False
+    with _told(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return True
+
+
 def prepare(directory: Path) -> Path:
     """Make a data directory if need be, and see that it can be written; its absolute path.
 
     Raises DataDirectoryUnusable.
     """
-    made = not exists(directory)
+    made = make(directory)
     with _told(directory):
-        if made:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryFile(dir=directory) as file:
                 file.write(TRIED)

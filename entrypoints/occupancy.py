@@ -34,7 +34,7 @@ def occupying(directory: Path) -> Iterator[None]:
     The lock is on the directory itself and belongs to this process: it leaves no file, and the kernel takes
     it back however the process ends. Raises DataDirectoryTaken, DataDirectoryUnusable, StorageUnavailable.
     """
-    data_directory.prepare(directory)
+    data_directory.make(directory)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(descriptor, directory)

@@ -65,6 +65,8 @@ class SqliteStore:
         self.database.migrate()
 
     def exists(self) -> bool:
+        if self.path:
+            refuse_unfinished(self.path)
         return self.database.exists()
 
     def ping(self) -> None:
@@ -72,6 +74,8 @@ class SqliteStore:
             connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
 
     def look(self) -> StoreLook:
+        if self.path:
+            refuse_unfinished(self.path)
         return look(self.path, self.database, self.traces)
 
     def close(self) -> None:
