@@ -10,6 +10,7 @@ from typing import TypeVar
 from domain import emails, users
 from domain.errors import Fault, FaultCode, Invalid, TextUnfit, check_all
 from domain.ids import NewId, SessionId, UserId
+from domain.invitations import Registration, required_code
 from domain.pagination import Page, Window, page_of
 from domain.ports import (
     AccessTokens,
@@ -98,7 +99,7 @@ class Sessions:
         use = self.sessions.change(
             claims.session,
             lambda session: session.exchange(
-                _hashed(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
+                hashed(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
             ),
         )
         if use is None:
@@ -114,7 +115,7 @@ class Sessions:
         """A refresh token, and what is kept of it."""
         expires_at = now + self.refresh_lasts
         text = self.refresh_tokens.issue(session, expires_at)
-        return text, RefreshToken(hash=_hashed(text), expires_at=expires_at)
+        return text, RefreshToken(hash=hashed(text), expires_at=expires_at)
 
     def _signed_in(self, user: User, session: SessionId, refresh_token: str) -> SignedIn:
         return SignedIn(
@@ -135,8 +136,20 @@ class CreateUser:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, *, username: str, email: str, password: str, role: Role = Role.USER) -> User:
-        """Raises InvalidFields with all faults at once; EmailTaken, UsernameTaken, EmailAndUsernameTaken."""
+    def __call__(
+        self,
+        *,
+        username: str,
+        email: str,
+        password: str,
+        role: Role = Role.USER,
+        code: str | None = None,
+    ) -> User:
+        """A `code` of an invitation is used up by one.
+
+        Raises InvalidFields with all faults at once; InvitationRejected, EmailTaken, UsernameTaken,
+        EmailAndUsernameTaken.
+        """
         common = self.is_common(password)
         check_all(
             partial(users.username, username),
@@ -153,7 +166,7 @@ class CreateUser:
             created_at=now,
             updated_at=now,
         )
-        self.users.add(user)
+        self.users.add(user, invitation=hashed(code) if code is not None else None)
         return user
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
@@ -163,16 +176,21 @@ class CreateUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Make an account and sign it in."""
+    """Make an account and sign it in, as far as registration is open."""
 
     create_user: CreateUser
     sessions: Sessions
+    registration: Registration
 
-    def __call__(self, *, username: str, email: str, password: str) -> SignedIn:
-        """Raises TextUnfit, EmailTaken, UsernameTaken; InvalidCredentials if an admin disables or deletes the
-        account in the very moment.
+    def __call__(
+        self, *, username: str, email: str, password: str, invitation: str | None = None
+    ) -> SignedIn:
+        """Raises RegistrationClosed, InvitationRequired, InvitationRejected, TextUnfit, EmailTaken,
+        UsernameTaken; InvalidCredentials if an admin disables or deletes the account in the very moment.
         """
-        signed_in = self.sessions.begin(self.create_user(username=username, email=email, password=password))
+        code = required_code(self.registration, invitation)
+        user = self.create_user(username=username, email=email, password=password, code=code)
+        signed_in = self.sessions.begin(user)
         if signed_in is None:
             raise InvalidCredentials
         return signed_in
@@ -380,31 +398,64 @@ class ListUsers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeUser:
-    """Give an account another role, or disable or enable it."""
+class FindUser:
+    """Find an account by its e-mail address."""
 
     users: UserRepository
-    clock: Clock
-
-    def __call__(self, *, user: UserId, role: Role | None = None, disabled: bool | None = None) -> User:
-        """None leaves a field as it is. Raises UserNotFound, LastAdmin."""
-        now = self.clock()
-        return self.users.change(user, lambda user: user.told(now, role=role, disabled=disabled))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteUser:
-    """Make the account with an e-mail address an admin."""
-
-    users: UserRepository
-    change_user: ChangeUser
 
     def __call__(self, *, email: str) -> User:
         """Raises UserNotFound."""
-        user = self.users.by_email(email)
+        user = self.users.by_email(emails.composed(email))
         if user is None:
             raise UserNotFound
-        return self.change_user(user=user.id, role=Role.ADMIN)
+        return user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeUser:
+    """Give an account another role or password, or disable or enable it."""
+
+    users: UserRepository
+    hasher: PasswordHasher
+    is_common: IsCommon
+    clock: Clock
+
+    def __call__(
+        self,
+        *,
+        user: UserId,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        password: str | None = None,
+    ) -> User:
+        """None leaves a field as it is. All sessions end with another password, or when disabled.
+
+        Raises TextUnfit, UserNotFound, LastAdmin.
+        """
+        password_hash = None
+        if password is not None:
+            password_hash = self.hasher.hash(users.password(password, common=self.is_common(password)))
+        now = self.clock()
+        return self.users.change(
+            user, lambda stored: stored.told(now, role=role, disabled=disabled, password_hash=password_hash)
+        )
+
+    def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
+        """What only this use case finds wrong with fields that are sound by themselves."""
+        return faults_of_password(given, "password", self.is_common)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteUser:
+    """Delete somebody else's account with its ratings, its watchlist and its sessions; tallies follow."""
+
+    users: UserRepository
+    changes: Changes
+
+    def __call__(self, *, user: UserId) -> None:
+        """Raises UserNotFound, LastAdmin."""
+        with self.changes.everything():  # all the movies that the account had rated, and the lists of raters
+            self.users.remove(user)
 
 
 def faults_of_password(given: Mapping[str, object], field: str, is_common: IsCommon) -> Sequence[Fault]:
@@ -431,6 +482,6 @@ def admin(caller: Caller) -> Caller:
     return caller
 
 
-def _hashed(token: str) -> str:
-    """Enough for a secret that cannot be guessed; a slow hash is for passwords, which can."""
+def hashed(token: str) -> str:
+    """The hash that is kept of a secret. A fast one is enough for what cannot be guessed; passwords can."""
     return sha256(token.encode()).hexdigest()

@@ -96,6 +96,23 @@ class ChangeRating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveReview:
+    """Delete the words of anybody's review; the score stays."""
+
+    ratings: RatingRepository
+    changes: Changes
+    clock: Clock
+
+    def __call__(self, *, rating: RatingId) -> None:
+        """Raises RatingNotFound. Nothing happens if there is no review."""
+        now, stored = self.clock(), self.ratings.get(rating)
+        if stored.review is None:
+            return
+        with self.changes.ratings([stored.movie]):
+            self.ratings.change(rating, stored.user, lambda before: before.changed(now, review=None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawRating:
     """Take back one's own rating."""
 

@@ -17,6 +17,7 @@ GenreId = NewType("GenreId", str)
 RunId = NewType("RunId", str)
 UserId = NewType("UserId", str)
 SessionId = NewType("SessionId", str)
+InvitationId = NewType("InvitationId", str)
 RatingId = NewType("RatingId", str)
 ItemId = NewType("ItemId", str)
 

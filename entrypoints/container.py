@@ -38,12 +38,13 @@ from application.accounts import (
     Confirm,
     CreateUser,
     DeleteAccount,
+    DeleteUser,
+    FindUser,
     IsCommon,
     ListUsers,
     LogIn,
     LogOut,
     NewSecret,
-    PromoteUser,
     Refresh,
     Register,
     Sessions,
@@ -57,6 +58,7 @@ from application.catalogue import (
     SearchMovies,
     Totals,
 )
+from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
@@ -64,6 +66,7 @@ from application.ratings import (
     ListMovieRatings,
     ListMyRatings,
     RateMovie,
+    RemoveReview,
     SetRating,
     UnrateMovie,
     VerifyRatings,
@@ -99,6 +102,7 @@ from domain.ports import (
     Changes,
     Clock,
     GenreRepository,
+    InvitationRepository,
     Jobs,
     Locks,
     Meter,
@@ -172,6 +176,8 @@ class Stores(Store, Protocol):
     def users(self) -> UserRepository: ...
     @property
     def sessions(self) -> SessionRepository: ...
+    @property
+    def invitations(self) -> InvitationRepository: ...
     @property
     def ratings(self) -> RatingRepository: ...
     @property
@@ -336,6 +342,7 @@ class Container(DeclarativeContainer):
     locks: Provider[Locks] = store.provided.locks
     users: Provider[UserRepository] = store.provided.users
     sessions: Provider[SessionRepository] = store.provided.sessions
+    invitations: Provider[InvitationRepository] = store.provided.invitations
     ratings: Provider[RatingRepository] = store.provided.ratings
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
 
@@ -433,7 +440,12 @@ class Container(DeclarativeContainer):
     create_user: Provider[CreateUser] = providers.Factory(
         CreateUser, users=users, hasher=hasher, is_common=is_common, clock=clock, new_id=new_id
     )
-    register: Provider[Register] = providers.Factory(Register, create_user=create_user, sessions=signing_in)
+    register: Provider[Register] = providers.Factory(
+        Register,
+        create_user=create_user,
+        sessions=signing_in,
+        registration=settings.provided.who_may_register,
+    )
     log_in: Provider[LogIn] = providers.Factory(
         LogIn, users=users, hasher=hasher, sessions=signing_in, decoy_hash=decoy_hash
     )
@@ -453,8 +465,18 @@ class Container(DeclarativeContainer):
         DeleteAccount, users=users, confirm=confirm, changes=changes
     )
     list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
-    change_user: Provider[ChangeUser] = providers.Factory(ChangeUser, users=users, clock=clock)
-    promote_user: Provider[PromoteUser] = providers.Factory(PromoteUser, users=users, change_user=change_user)
+    find_user: Provider[FindUser] = providers.Factory(FindUser, users=users)
+    change_user: Provider[ChangeUser] = providers.Factory(
+        ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock
+    )
+    delete_user: Provider[DeleteUser] = providers.Factory(DeleteUser, users=users, changes=changes)
+    create_invitation: Provider[CreateInvitation] = providers.Factory(
+        CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret
+    )
+    list_invitations: Provider[ListInvitations] = providers.Factory(ListInvitations, invitations=invitations)
+    revoke_invitation: Provider[RevokeInvitation] = providers.Factory(
+        RevokeInvitation, invitations=invitations
+    )
 
     rate_movie: Provider[RateMovie] = providers.Factory(
         RateMovie, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
@@ -464,6 +486,9 @@ class Container(DeclarativeContainer):
     )
     change_rating: Provider[ChangeRating] = providers.Factory(
         ChangeRating, ratings=ratings, movies=movies, changes=changes, clock=clock
+    )
+    remove_review: Provider[RemoveReview] = providers.Factory(
+        RemoveReview, ratings=ratings, changes=changes, clock=clock
     )
     withdraw_rating: Provider[WithdrawRating] = providers.Factory(
         WithdrawRating, ratings=ratings, changes=changes

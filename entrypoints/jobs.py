@@ -54,10 +54,11 @@ def verify_ratings() -> None:
 
 
 def expire_sessions() -> None:
-    """Delete the sessions that have expired."""
+    """Delete the sessions and the invitations that have expired."""
     with _at_work() as container:
-        removed = container.sessions().remove_expired(container.clock()())
-        log.info("%d expired sessions removed", removed)
+        now = container.clock()()
+        log.info("%d expired sessions removed", container.sessions().remove_expired(now))
+        log.info("%d expired invitations removed", container.invitations().remove_expired(now))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import msgspec
 from crontab import CronTab
 
 from domain.errors import Fault, FaultCode, InvalidFields
+from domain.invitations import Registration
 from domain.signing import weakness
 from entrypoints.checking import Unfit, checked, rule
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
@@ -165,6 +166,7 @@ Grace = Annotated[
 Origins = Annotated[
     str, rule("must be origins such as https://films.example, with commas between them", fits=origins)
 ]
+RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
 Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
 LogLevel = Annotated[
@@ -198,6 +200,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     sync_movies_cron: Cron = "0 2 * * *"
     rate_limit: Limit = "100/minute"
     auth_rate_limit: Limit = "10/minute"
+    registration: RegistrationMode = "open"
     public_catalogue: Truth = "false"
     cors_origins: Origins = ""
     trusted_proxies: Networks = ""
@@ -238,6 +241,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def reuse_grace(self) -> timedelta:
         """How long a used refresh token may be presented again."""
         return _duration(self.refresh_grace)
+
+    @property
+    def who_may_register(self) -> Registration:
+        """Who may make an account over the API."""
+        return Registration(self.registration)
 
     @property
     def catalogue_is_public(self) -> bool:

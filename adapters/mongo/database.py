@@ -125,6 +125,11 @@ INDEXES = {
         _index("by_user", "userId"),
         _index("by_end", "expiresAt"),
     ],
+    "invitations": [
+        _index("one_per_code", "codeHash", unique=True),
+        _index("newest_first", "-createdAt", "_id"),
+        _index("by_end", "expiresAt"),
+    ],
     "ratings": [
         _index("one_per_movie", "userId", "movieId", unique=True),
         *(_index(f"by_{by}_desc", "userId", f"-{field}", "_id") for by, field in RATING_FIELDS.items()),

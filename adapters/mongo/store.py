@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from adapters.mongo.database import Database
 from adapters.mongo.doctor import look
 from adapters.mongo.genres import MongoGenreRepository
+from adapters.mongo.invitations import MongoInvitationRepository
 from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
@@ -27,6 +28,7 @@ class MongoStore:
     locks: MongoLocks = field(init=False)
     users: MongoUserRepository = field(init=False)
     sessions: MongoSessionRepository = field(init=False)
+    invitations: MongoInvitationRepository = field(init=False)
     ratings: MongoRatingRepository = field(init=False)
     watchlists: MongoWatchlistRepository = field(init=False)
 
@@ -40,6 +42,7 @@ class MongoStore:
             ("locks", MongoLocks(database, self.clock)),
             ("users", MongoUserRepository(database)),
             ("sessions", MongoSessionRepository(database)),
+            ("invitations", MongoInvitationRepository(database)),
             ("ratings", MongoRatingRepository(database)),
             ("watchlists", MongoWatchlistRepository(database)),
         ):

@@ -20,6 +20,7 @@ from adapters.mongo.documents import (
     user_document,
     user_of,
 )
+from adapters.mongo.invitations import redeem
 from adapters.mongo.keyset import Keyset
 from domain.emails import folded
 from domain.errors import Conflict
@@ -60,12 +61,12 @@ class MongoUserRepository:
 
     database: Database
 
-    def add(self, user: User) -> None:
-        with self.database.using() as database:
-            try:
-                database.users.insert_one(user_document(user))
-            except DuplicateKeyError as error:
-                raise _claimed(database, user) or _taken(error) from error
+    def add(self, user: User, *, invitation: str | None = None) -> None:
+        if invitation is None:
+            with self.database.using() as database:
+                _add(database, user)
+        else:
+            self.database.transaction(lambda database: _add_invited(database, user, invitation), {invitation})
 
     def get(self, user: UserId) -> User:
         with self.database.using() as database:
@@ -157,6 +158,24 @@ def rely_on(database: Documents, user: UserId) -> None:
     """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
     if not database.users.update_one({"_id": own_id(user)}, RELIED_ON).matched_count:
         raise UserNotFound
+
+
+def _add(database: Documents, user: User) -> None:
+    try:
+        database.users.insert_one(user_document(user))
+    except DuplicateKeyError as error:
+        raise _claimed(database, user) or _taken(error) from error
+
+
+def _add_invited(database: Documents, user: User, invitation: str) -> None:
+    """The same in a transaction, which a duplicate key ends: so names are looked up first."""
+    redeem(database, invitation, user.created_at)
+    if conflict := _claimed(database, user):
+        raise conflict
+    try:
+        database.users.insert_one(user_document(user))
+    except DuplicateKeyError as error:
+        raise _taken(error) from error
 
 
 def _begin(database: Documents, session: Session, verified: str, renewed: str | None) -> bool:

@@ -217,6 +217,18 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX sessions_by_end ON sessions (expires_at);
     """,
     remember_source,
+    """
+    CREATE TABLE invitations (
+        id TEXT PRIMARY KEY,
+        code_hash TEXT NOT NULL UNIQUE,
+        uses INTEGER NOT NULL,
+        remaining INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX invitations_by_age ON invitations (created_at DESC, id);
+    CREATE INDEX invitations_by_end ON invitations (expires_at);
+    """,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

@@ -8,6 +8,7 @@ from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.doctor import look
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
+from adapters.sqlite.invitations import SqliteInvitationRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
@@ -36,6 +37,7 @@ class SqliteStore:
     locks: SqliteLocks = field(init=False)
     users: SqliteUserRepository = field(init=False)
     sessions: SqliteSessionRepository = field(init=False)
+    invitations: SqliteInvitationRepository = field(init=False)
     ratings: SqliteRatingRepository = field(init=False)
     watchlists: SqliteWatchlistRepository = field(init=False)
 
@@ -49,6 +51,7 @@ class SqliteStore:
             ("locks", SqliteLocks(database, self.clock)),
             ("users", SqliteUserRepository(database)),
             ("sessions", SqliteSessionRepository(database)),
+            ("invitations", SqliteInvitationRepository(database)),
             ("ratings", SqliteRatingRepository(database)),
             ("watchlists", SqliteWatchlistRepository(database)),
         ):

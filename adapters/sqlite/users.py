@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from adapters.sqlite.database import AT_ONCE, Database, marks
+from adapters.sqlite.invitations import redeem
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import withdraw_all
 from adapters.sqlite.rows import insert, moment, session_of, session_row, update, user_of, user_row
@@ -33,9 +34,11 @@ class SqliteUserRepository:
 
     database: Database
 
-    def add(self, user: User) -> None:
+    def add(self, user: User, *, invitation: str | None = None) -> None:
         row = user_row(user)
         with self.database.writing() as connection:
+            if invitation is not None:
+                redeem(connection, invitation, user.created_at)
             _claim(connection, user)
             connection.execute(insert("users", row), row)
             connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'users'")

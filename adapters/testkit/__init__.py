@@ -11,6 +11,7 @@ your adapter.
 Wants pytest; `pip install matinee[testkit]` brings it.
 """
 
+from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
 from adapters.testkit.movies import MovieListContract, MovieRepositoryContract, MovieSearchContract
 from adapters.testkit.ratings import (
@@ -33,6 +34,7 @@ __all__ = [
     "DriftContract",
     "EndingSessionsContract",
     "GenreRepositoryContract",
+    "InvitationRepositoryContract",
     "ListedMoviesContract",
     "LocksContract",
     "MovieListContract",

@@ -15,6 +15,7 @@ from domain.movies import Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ports import (
     GenreRepository,
+    InvitationRepository,
     Locks,
     MovieRepository,
     RatingRepository,
@@ -56,6 +57,8 @@ class Stores(Protocol):
     def users(self) -> UserRepository: ...
     @property
     def sessions(self) -> SessionRepository: ...
+    @property
+    def invitations(self) -> InvitationRepository: ...
     @property
     def ratings(self) -> RatingRepository: ...
     @property

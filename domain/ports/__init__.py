@@ -8,6 +8,7 @@ refuses to work raises StorageUnavailable from every method of a repository, and
 from domain.ports.catalogue import GenreRepository, MovieRepository, MovieSource
 from domain.ports.people import (
     AccessTokens,
+    InvitationRepository,
     PasswordHasher,
     RatingRepository,
     RefreshTokens,
@@ -41,6 +42,7 @@ __all__ = [
     "Clock",
     "Counted",
     "GenreRepository",
+    "InvitationRepository",
     "Jobs",
     "Locks",
     "Meter",

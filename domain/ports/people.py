@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from domain.ids import ItemId, MovieId, RatingId, SessionId, UserId
+from domain.ids import InvitationId, ItemId, MovieId, RatingId, SessionId, UserId
+from domain.invitations import Invitation
 from domain.pagination import Cursor
 from domain.ratings import Drift, Rating, RatingOrder, Tally
 from domain.sessions import RefreshClaims, Session
@@ -17,10 +18,14 @@ T = TypeVar("T")
 class UserRepository(Protocol):
     """Accounts. E-mail addresses and names are unique by their folded form (`User.folded_email`)."""
 
-    def add(self, user: User) -> None:
+    def add(self, user: User, *, invitation: str | None = None) -> None:
         """Store a new account.
 
         Raises EmailTaken, UsernameTaken or EmailAndUsernameTaken, of several at once for all but one.
+
+        `invitation` is the hash of an invitation's code: in the same step the account uses up one of its
+        uses. Raises InvitationRejected, before anything is said of names, if at the account's creation no
+        such invitation was valid and had a use left.
         """
         ...
 
@@ -65,6 +70,32 @@ class UserRepository(Protocol):
 
     def count(self) -> int:
         """How many accounts there are."""
+        ...
+
+
+class InvitationRepository(Protocol):
+    """Invitations to make accounts."""
+
+    def add(self, invitation: Invitation) -> None:
+        """Store a new invitation."""
+        ...
+
+    def remove(self, invitation: InvitationId) -> None:
+        """Delete an invitation. Raises InvitationNotFound."""
+        ...
+
+    def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[Invitation]:
+        """Invitations, the newest first; ties by id. They follow `after` (`Invitation.place`) if that is
+        given, else the first `skip`.
+        """
+        ...
+
+    def count(self) -> int:
+        """How many invitations there are."""
+        ...
+
+    def remove_expired(self, at: datetime) -> int:
+        """Delete the invitations that have expired at that time; how many."""
         ...
 
 

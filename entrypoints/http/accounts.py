@@ -38,7 +38,7 @@ REGISTERING = Call(
     answer=SignedInOut,
     body=RegisterIn,
     successes=(201,),
-    refusals=(409,),
+    refusals=(403, 409),
 )
 LOGGING_IN = Call(
     operation_id="login", summary="Log in", tag=TAG, answer=SignedInOut, body=LoginIn, refusals=(401,)
@@ -109,10 +109,18 @@ async def post_register(
     hashing: Given[BoundedThreads],
     limiting: Given[Limiting],
 ) -> Answer:
-    """Create an account and log in to it."""
+    """Create an account and log in to it. The operator decides whether everybody may, only those with an
+    invitation, or nobody.
+    """
     given = sent(RegisterIn, request, body, further=register.faults)
     await limiting.attempt(request, given.email)
-    who = await hashing(register, username=given.username, email=given.email, password=given.password)
+    who = await hashing(
+        register,
+        username=given.username,
+        email=given.email,
+        password=given.password,
+        invitation=given.invitation,
+    )
     return json_answer(signed_in_out(who), status=201, cache=UNKEPT)
 
 

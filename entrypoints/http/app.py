@@ -18,6 +18,7 @@ from application.accounts import (
     ChangeProfile,
     ChangeUser,
     DeleteAccount,
+    DeleteUser,
     ListUsers,
     LogIn,
     LogOut,
@@ -25,6 +26,7 @@ from application.accounts import (
     Register,
 )
 from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, PageGenres, SearchMovies
+from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from application.operations import CheckHealth, FlushCache
 from application.ratings import (
     ChangeRating,
@@ -32,6 +34,7 @@ from application.ratings import (
     ListMovieRatings,
     ListMyRatings,
     RateMovie,
+    RemoveReview,
     SetRating,
     UnrateMovie,
     VerifyRatings,
@@ -51,7 +54,7 @@ from application.watchlist import (
     TakeOffWatchlist,
     ToggleFavorite,
 )
-from entrypoints.http import accounts, ratings, syncs, users, watchlist
+from entrypoints.http import accounts, invitations, ratings, syncs, users, watchlist
 from entrypoints.http.about import get_about
 from entrypoints.http.access import calling, guarding
 from entrypoints.http.answers import PRIVATE, PUBLIC, Answer, json_answer
@@ -100,6 +103,10 @@ ACCOUNTS = (
     accounts.get_export,
     users.get_users,
     users.patch_user,
+    users.delete_user,
+    invitations.post_invitation,
+    invitations.get_invitations,
+    invitations.delete_invitation,
 )
 RATINGS = (
     ratings.post_rating,
@@ -110,6 +117,7 @@ RATINGS = (
     ratings.get_rating_by_id,
     ratings.patch_rating,
     ratings.delete_rating,
+    ratings.delete_review,
 )
 WATCHLIST = (
     watchlist.post_item,
@@ -168,11 +176,16 @@ class UseCases:
     delete_account: DeleteAccount
     list_users: ListUsers
     change_user: ChangeUser
+    delete_user: DeleteUser
+    create_invitation: CreateInvitation
+    list_invitations: ListInvitations
+    revoke_invitation: RevokeInvitation
     export_user: ExportUser
 
     rate_movie: RateMovie
     set_rating: SetRating
     change_rating: ChangeRating
+    remove_review: RemoveReview
     withdraw_rating: WithdrawRating
     unrate_movie: UnrateMovie
     get_rating: GetRating

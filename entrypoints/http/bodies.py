@@ -4,7 +4,9 @@ A field's bounds, the words that state them and its description stand together; 
 both read them here. Rules that JSON Schema cannot state are the domain's own (`fits`).
 """
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -13,6 +15,7 @@ from msgspec import UNSET, UnsetType
 from domain import emails, users
 from domain.emails import LONGEST_EMAIL
 from domain.ids import MovieRef, movie_ref
+from domain.invitations import LONGEST_VALIDITY, MOST_USES, SHORTEST_VALIDITY
 from domain.movies import MovieNotFound
 from domain.ratings import Score, ScoreOutOfRange
 from domain.texts import KEPT, LONGEST_TEXT, Kept, written
@@ -20,6 +23,23 @@ from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
 from entrypoints.checking import rule
 from entrypoints.http.queries import known
 from entrypoints.http.reading import Body, Change
+
+VALID_FOR_RULE = "must be 60 to 31536000 seconds, or a duration up to a year such as 15m, 12h or 7d"
+DURATION = re.compile(r"([1-9][0-9]{0,7})([smhd])")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def valid_for(given: int | str) -> timedelta:
+    """A number of seconds, or a duration such as `7d`. Raises ValueError outside of what is allowed."""
+    match = DURATION.fullmatch(given) if isinstance(given, str) else None
+    if match:
+        given = int(match[1]) * UNITS[match[2]]
+    if (
+        isinstance(given, str)
+        or not SHORTEST_VALIDITY.total_seconds() <= given <= LONGEST_VALIDITY.total_seconds()
+    ):
+        raise ValueError(VALID_FOR_RULE)
+    return timedelta(seconds=given)
 
 
 def _password(field: str) -> Callable[[str], str]:
@@ -137,6 +157,33 @@ Repair = Annotated[
         examples=[False],
     ),
 ]
+InvitationCode = Annotated[
+    str,
+    rule(
+        "must be text",
+        description="The code of an invitation, where registration needs one. Null for none.",
+        examples=["Zk3v0cXb5J1nQe8yq1hVw0z3"],
+    ),
+]
+ValidFor = Annotated[
+    int | str,
+    rule(
+        VALID_FOR_RULE,
+        fits=valid_for,
+        description="How long the code is valid: seconds, or a duration such as `12h` or `7d`.",
+        examples=["7d"],
+    ),
+]
+Uses = Annotated[
+    int,
+    rule(
+        f"must be a whole number from 1 to {MOST_USES}",
+        ge=1,
+        le=MOST_USES,
+        description="How many accounts the code can make.",
+        examples=[1],
+    ),
+]
 RoleName = Annotated[
     Role, rule(f"must be {' or '.join(Role)}", description="What the account may do.", examples=["admin"])
 ]
@@ -148,6 +195,7 @@ class RegisterIn(Body, frozen=True, kw_only=True):
     username: Username
     email: Email
     password: Password
+    invitation: InvitationCode | None = None
 
 
 class LoginIn(Body, frozen=True, kw_only=True):
@@ -191,6 +239,19 @@ class UserIn(Change, frozen=True, kw_only=True):
 
     role: RoleName | UnsetType = UNSET
     disabled: Disabled | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+
+
+class InvitationIn(Body, frozen=True, kw_only=True):
+    """What an invitation is good for."""
+
+    expires_in: ValidFor = "7d"
+    uses: Uses = 1
+
+    @property
+    def valid_for(self) -> timedelta:
+        """How long the code is valid."""
+        return valid_for(self.expires_in)
 
 
 class VerifyIn(Body, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from application.ratings import (
     ListMovieRatings,
     ListMyRatings,
     RateMovie,
+    RemoveReview,
     SetRating,
     UnrateMovie,
     WithdrawRating,
@@ -123,6 +124,17 @@ WITHDRAWING = Call(
     refusals=(403, 404),
 )
 
+REMOVING_REVIEW = Call(
+    operation_id="deleteReview",
+    summary="Delete a review",
+    tag="Administration",
+    answer=None,
+    access=Access.ADMINS,
+    path=RATING,
+    successes=(204,),
+    refusals=(404,),
+)
+
 
 @post("/ratings", sync_to_thread=True, opt=described(RATING_FIRST))
 def post_rating(
@@ -211,6 +223,19 @@ def delete_rating(
     """Delete one of your own ratings."""
     asked(Query, request)
     withdraw_rating(user=caller.user, rating=rating_named(request.path_params["id"]))
+    return done()
+
+
+@delete(
+    "/admin/ratings/{id:str}/review",
+    status_code=REMOVING,
+    sync_to_thread=True,
+    opt=described(REMOVING_REVIEW),
+)
+def delete_review(request: HttpRequest, remove_review: Given[RemoveReview]) -> Answer:
+    """Delete the review of anybody's rating. The score stays."""
+    asked(Query, request)
+    remove_review(rating=rating_named(request.path_params["id"]))
     return done()
 
 

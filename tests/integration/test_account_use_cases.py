@@ -27,6 +27,7 @@ from application.accounts import (
 )
 from domain.errors import TextUnfit
 from domain.ids import SessionId, UserId
+from domain.invitations import Registration
 from domain.users import (
     Caller,
     InvalidCredentials,
@@ -225,7 +226,11 @@ def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_si
             place.store.users.change(user.id, lambda stored: stored.told(place.at, disabled=True))
             return place.sessions.begin(user)
 
-    register = Register(create_user=create, sessions=Interfering())  # type: ignore[arg-type]
+    register = Register(
+        create_user=create,
+        sessions=Interfering(),  # type: ignore[arg-type]
+        registration=Registration.OPEN,
+    )
     with pytest.raises(InvalidCredentials):
         register(username="ada", email="ada@example.org", password=OLD)
     assert place.store.users.count() == 1

@@ -18,6 +18,7 @@ from adapters.testkit.samples import facts, new_run, noon
 from domain.ids import MovieId, genre_id
 from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest
+from domain.users import Role
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import (
@@ -30,6 +31,7 @@ from tests.integration.http_service import (
     container_over,
     filled,
     joined,
+    now,
     signed_in,
 )
 from tests.integration.test_http_lists import other_value, whole
@@ -320,7 +322,9 @@ def test_refreshing_a_session_is_no_matter_for_the_cache(client: Client) -> None
 def test_an_admin_may_flush_the_cache_of_all_processes(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
         neo, admin = joined(one), joined(one, "morpheus")
-        container_over(store, Settings()).promote_user()(email="morpheus@example.com")
+        user = store.users.by_email("morpheus@example.com")
+        assert user
+        store.users.change(user.id, lambda stored: stored.told(now(), role=Role.ADMIN))
         for path in ("/movies/603", "/watchlist"):
             through(neo, other)("GET", path)
         assert neo("POST", "/admin/cache/flush").status_code == 403

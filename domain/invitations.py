@@ -1,0 +1,94 @@
+"""Invitations: codes that make accounts where not everybody may register."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from domain.errors import Forbidden, NotFound
+from domain.ids import InvitationId
+from domain.pagination import Cursor, time_value
+
+MOST_USES = 1000
+"""Accounts that one invitation can make."""
+
+SHORTEST_VALIDITY, LONGEST_VALIDITY = timedelta(minutes=1), timedelta(days=365)
+
+
+class Registration(StrEnum):
+    """Who may make an account: everybody, those with an invitation, or nobody."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
+@dataclass(eq=False)
+class RegistrationClosed(Forbidden):
+    """Nobody may register."""
+
+    code: ClassVar[str] = "registration_closed"
+
+    def __str__(self) -> str:
+        return "Registration is closed; an administrator can create an account"
+
+
+@dataclass(eq=False)
+class InvitationRequired(Forbidden):
+    """Only those with an invitation may register, and none was given."""
+
+    code: ClassVar[str] = "invitation_required"
+
+    def __str__(self) -> str:
+        return "Registration needs an invitation; an administrator can give one"
+
+
+@dataclass(eq=False)
+class InvitationRejected(Forbidden):
+    """There is no such invitation, or it has expired or is used up."""
+
+    code: ClassVar[str] = "invitation_rejected"
+
+    def __str__(self) -> str:
+        return "The invitation is unknown, has expired or is used up"
+
+
+@dataclass(eq=False)
+class InvitationNotFound(NotFound):
+    """No invitation has that id."""
+
+    code: ClassVar[str] = "invitation_not_found"
+
+    def __str__(self) -> str:
+        return "There is no such invitation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A code that can make `uses` accounts until it expires. Only a hash of the code is kept."""
+
+    id: InvitationId
+    code_hash: str
+    uses: int
+    remaining: int
+    created_at: datetime
+    expires_at: datetime
+
+    @property
+    def place(self) -> Cursor:
+        """Where this invitation stands among all, by age."""
+        return Cursor(time_value(self.created_at), self.id)
+
+
+def required_code(registration: Registration, given: str | None) -> str | None:
+    """The code that a registration has to redeem; None if it needs none.
+
+    Raises RegistrationClosed, InvitationRequired.
+    """
+    if registration is Registration.CLOSED:
+        raise RegistrationClosed
+    if registration is Registration.OPEN:
+        return None
+    if not given:
+        raise InvitationRequired
+    return given
