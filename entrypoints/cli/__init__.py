@@ -18,7 +18,7 @@ PLACES = {
     "scheduler": "entrypoints.cli.service:scheduler",
     "serve": "entrypoints.cli.service:serve",
     "sync": "entrypoints.cli.syncs:sync",
-    "users": "entrypoints.cli.people:users",
+    "users": "entrypoints.cli.users:users",
     "worker": "entrypoints.cli.service:worker",
 }
 """Where each command is."""

@@ -10,6 +10,7 @@ from application.accounts import SignedIn
 from application.ratings import Rated, RatedPage
 from application.watchlist import ExportedItems, ExportedRatings, Listed, ListedPage, Relation
 from domain.ids import GenreId
+from domain.invitations import Invitation
 from domain.movies import Genre, Movie
 from domain.ratings import Rating, Tally
 from domain.users import Role, User
@@ -60,6 +61,25 @@ class AdminUserOut(UserOut, frozen=True, kw_only=True):
     """An account, as admins see it."""
 
     disabled: Annotated[bool, Meta(description="Whether it cannot log in.", examples=[False])]
+
+
+class InvitationOut(Struct, frozen=True, kw_only=True):
+    """An invitation; its code was shown when it was created, and cannot be shown again."""
+
+    id: Id
+    uses: Annotated[int, Meta(description="How many accounts it can make in all.", ge=1, examples=[1])]
+    remaining: Annotated[int, Meta(description="How many more it can make.", ge=0, examples=[1])]
+    created_at: Annotated[Moment, Meta(description="When it was created.")]
+    expires_at: Annotated[Moment, Meta(description="Until when it is valid.")]
+
+
+class NewInvitationOut(InvitationOut, frozen=True, kw_only=True):
+    """An invitation that was just created, with its code."""
+
+    code: Annotated[
+        str,
+        Meta(description="For `invitation` of `POST /auth/register`.", examples=["Zk3v0cXb5J1nQe8yq1hVw0z3"]),
+    ]
 
 
 class SignedInOut(Struct, frozen=True, kw_only=True):
@@ -178,6 +198,22 @@ def user_out(user: User) -> UserOut:
         role=user.role,
         created_at=moment(user.created_at),
     )
+
+
+def invitation_out(invitation: Invitation) -> InvitationOut:
+    """An invitation, without its code."""
+    return InvitationOut(
+        id=invitation.id,
+        uses=invitation.uses,
+        remaining=invitation.remaining,
+        created_at=moment(invitation.created_at),
+        expires_at=moment(invitation.expires_at),
+    )
+
+
+def new_invitation_out(invitation: Invitation, code: str) -> NewInvitationOut:
+    """An invitation with its code."""
+    return NewInvitationOut(code=code, **asdict(invitation_out(invitation)))
 
 
 def admin_user_out(user: User) -> AdminUserOut:

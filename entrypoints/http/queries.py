@@ -20,7 +20,7 @@ from domain.search import Query as SearchText
 from entrypoints.checking import rule
 from entrypoints.http import cursors
 from entrypoints.http.asking import Query
-from entrypoints.http.people import AdminUserOut, ItemOut, RatingOut, RelationOut, UserOut
+from entrypoints.http.people import AdminUserOut, InvitationOut, ItemOut, RatingOut, RelationOut, UserOut
 from entrypoints.http.schemas import GenreOut, MovieDetailOut, MovieOut, RunOut
 
 REACH = 10_000
@@ -151,6 +151,7 @@ ItemFields = Annotated[str, _names(ItemOut, "each item")]
 RelationFields = Annotated[str, _names(RelationOut, "the answer")]
 UserFields = Annotated[str, _names(UserOut, "the account")]
 AdminUserFields = Annotated[str, _names(AdminUserOut, "each account")]
+InvitationFields = Annotated[str, _names(InvitationOut, "each invitation")]
 RunFields = Annotated[str, _names(RunOut, "each run")]
 
 
@@ -291,6 +292,12 @@ class GenresQuery(PageQuery, frozen=True, kw_only=True):
     def sorted_by(self) -> cursors.Sorted:
         """Genres are sorted by name."""
         return cursors.Sorted.TEXT
+
+
+class InvitationsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which page of the invitations is asked for."""
+
+    fields: InvitationFields | UnsetType = UNSET
 
 
 class UsersQuery(PageQuery, frozen=True, kw_only=True):

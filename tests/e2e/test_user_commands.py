@@ -46,6 +46,102 @@ def test_accounts_are_made_promoted_and_listed(tmp_path: Path) -> None:
     assert all(len(line) == 6 and len(line[0]) == 24 and line[5].endswith("Z") for line in lines)
 
 
+def test_an_account_is_looked_after_by_commands(tmp_path: Path) -> None:
+    created(tmp_path, *create("ada@example.org", "ada"), "--admin")
+    created(tmp_path, *create("bob@example.org", "bob"))
+
+    def users(*arguments: str, stdin: str = "") -> str:
+        ran = matinee("users", *arguments, cwd=tmp_path, stdin=stdin)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        return ran.stdout
+
+    assert users("promote", "bob@example.org") == "bob <bob@example.org> is an admin.\n"
+    assert users("demote", "BOB@example.org") == "bob <bob@example.org> is an ordinary user.\n"
+    assert users("disable", "bob@example.org") == (
+        "bob <bob@example.org> is disabled and signed out everywhere.\n"
+    )
+    assert "\tuser\tdisabled\t" in users("list")
+    assert users("enable", "bob@example.org") == "bob <bob@example.org> can sign in again.\n"
+    assert "\tuser\tenabled\t" in users("list")
+    assert users("password", "bob@example.org", stdin="there is no spoon\n") == (
+        "bob <bob@example.org> has a new password and is signed out everywhere.\n"
+    )
+    assert users("delete", "--yes", "bob@example.org") == "bob <bob@example.org> is deleted.\n"
+    assert "bob" not in users("list")
+
+
+def test_a_deletion_asks_first(tmp_path: Path) -> None:
+    created(tmp_path, *create("ada@example.org", "ada"))
+    delete = ["users", "delete", "ada@example.org"]
+
+    ran = matinee(*delete, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "matinee: nobody can be asked here: add --yes to delete without asking\n",
+    )
+    code, seen = on_a_terminal(tmp_path, *delete, typed=["n"], hidden=False)
+    assert code == 1
+    assert "Delete ada <ada@example.org> with all ratings and the watchlist? [y/N]: n" in seen
+    assert "nothing was deleted" in seen
+    assert "ada" in matinee("users", "list", cwd=tmp_path).stdout
+    code, seen = on_a_terminal(tmp_path, *delete, typed=["y"], hidden=False)
+    assert (code, "ada <ada@example.org> is deleted." in seen) == (0, True)
+    assert matinee("users", "list", cwd=tmp_path).stdout == ""
+
+
+def test_an_invitation_is_made_by_a_command_and_registers_once(tmp_path: Path) -> None:
+    created(tmp_path, *create("ada@example.org", "ada"), "--admin")
+    ran = matinee("users", "invite", "--expires-in", "12h", cwd=tmp_path)
+    assert ran.returncode == 0
+    assert "This code can make one account until 20" in ran.stderr
+    assert "warning: REGISTRATION is open, so the code is not needed; set REGISTRATION=invite" in ran.stderr
+    code = ran.stdout.strip()
+    with serving(tmp_path, REGISTRATION="invite") as server:
+        account = {"username": "bob", "email": "bob@example.org", "password": PASSWORD}
+        answers = [
+            server.client.post("/auth/register", json=account | more)
+            for more in ({}, {"invitation": code}, {"invitation": code, "username": "eve"})
+        ]
+    assert [answer.status_code for answer in answers] == [403, 201, 403]
+    quiet = matinee("users", "invite", "--uses", "3", cwd=tmp_path, REGISTRATION="invite")
+    assert "This code can make 3 accounts until" in quiet.stderr
+    assert "warning" not in quiet.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["invite", "--uses", "0"], "0 is not in the range 1<=x<=1000"),
+        (["invite", "--expires-in", "soon"], "'soon' must be 60 to 31536000 seconds, or a duration"),
+        (["invite", "--expires-in", "30"], "'30' must be 60 to 31536000 seconds"),
+        (["demote", "ada@example.org"], "The last admin can be neither demoted, disabled nor deleted"),
+        (["disable", "ada@example.org"], "The last admin can be neither demoted, disabled nor deleted"),
+        (["delete", "--yes", "ada@example.org"], "The last admin can be neither demoted, disabled nor"),
+        (["password", "ada@example.org"], "password is missing: standard input is empty"),
+        *(
+            ([command, "nobody@example.org", *more], "There is no such user")
+            for command, *more in (
+                ["demote"], ["disable"], ["enable"], ["password"], ["delete", "--yes"],
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_to_an_account_is_one_clear_line(
+    administered: Path, arguments: list[str], told: str
+) -> None:
+    ran = matinee("users", *arguments, cwd=administered)
+    assert ran.returncode in {1, 2}
+    assert ran.stdout == ""
+    assert told in ran.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def administered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("administered")
+    assert created(directory, *create("ada@example.org", "ada"), "--admin").returncode == 0
+    return directory
+
+
 @pytest.mark.parametrize(
     ("arguments", "password", "code", "told"),
     [
@@ -114,7 +210,26 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["users", "users create", "users promote", "users list", "ratings", "ratings verify", "export"],
+    [
+        "users",
+        *(
+            f"users {command}"
+            for command in (
+                "create",
+                "promote",
+                "demote",
+                "disable",
+                "enable",
+                "password",
+                "delete",
+                "invite",
+                "list",
+            )
+        ),
+        "ratings",
+        "ratings verify",
+        "export",
+    ],
 )
 def test_every_command_has_help(tmp_path: Path, arguments: str) -> None:
     ran = matinee(*arguments.split(), "--help", cwd=tmp_path)
@@ -122,7 +237,7 @@ def test_every_command_has_help(tmp_path: Path, arguments: str) -> None:
     assert "Examples" in ran.stdout or arguments in {"users", "ratings"}
 
 
-def on_a_terminal(cwd: Path, *arguments: str, typed: list[str]) -> tuple[int, str]:
+def on_a_terminal(cwd: Path, *arguments: str, typed: list[str], hidden: bool = True) -> tuple[int, str]:
     """Run a command on a terminal of its own; its exit code, and all that is seen there."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -139,8 +254,8 @@ def on_a_terminal(cwd: Path, *arguments: str, typed: list[str]) -> tuple[int, st
     with suppress(OSError):  # what reading raises when the other side has gone
         while part := os.read(ours, 4096).decode():
             seen += part
-            if part.endswith(": ") and answers:
-                while termios.tcgetattr(ours)[3] & termios.ECHO:
+            if seen.endswith(": ") and answers:
+                while hidden and termios.tcgetattr(ours)[3] & termios.ECHO:
                     time.sleep(0.01)
                 os.write(ours, f"{answers.pop(0)}\n".encode())
     os.close(ours)

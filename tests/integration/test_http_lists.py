@@ -39,6 +39,7 @@ LISTS = {
     "/ratings/movie/{movie_id}": ("",),
     "/watchlist": ("", "favorite=true", "favorite=false"),
     "/admin/users": ("",),
+    "/admin/invitations": ("",),
     "/admin/sync/runs": ("",),
 }
 """Every list, and queries that show different parts of it."""
@@ -113,6 +114,8 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
             smith("PUT", f"/movies/{number}/watchlist", {"is_favorite": number % 3 == 0})
         for number, user in enumerate(others):
             user("PUT", "/movies/1/rating", {"rating": 1 + number % 3})
+        for _ in range(15):
+            smith("POST", "/admin/invitations", {})
         yield smith
 
 

@@ -60,6 +60,11 @@ OPERATIONS = {
     "Administration": {
         "listUsers": "GET /admin/users",
         "updateUser": "PATCH /admin/users/{id}",
+        "deleteUser": "DELETE /admin/users/{id}",
+        "listInvitations": "GET /admin/invitations",
+        "createInvitation": "POST /admin/invitations",
+        "deleteInvitation": "DELETE /admin/invitations/{id}",
+        "deleteReview": "DELETE /admin/ratings/{id}/review",
         "startGenresSync": "POST /admin/sync/genres",
         "startMoviesSync": "POST /admin/sync/movies",
         "startChangesSync": "POST /admin/sync/changes",
@@ -85,7 +90,8 @@ PUBLIC = {"register", "login", "refreshSession", *OPERATIONS["Service"]}
 UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
     "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export", "ExportFormat",
-    "FieldError", "FieldErrorCode", "Genre", "GenrePage",
+    "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "GenrePage",
+    "InvitationPage", "NewInvitation", "PartialInvitation",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
     "MovieRatingPage", "MovieSortField", "MovieSummary", "PageMeta", "PartialMovie",
     "PartialMovieDetail", "Rating", "RatingDrift", "RatingPage", "RatingSortField", "RatingSummary",
