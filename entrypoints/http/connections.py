@@ -18,7 +18,8 @@ class Limits:
     """Bounds on connections and requests. The times are those of the API's contract; see ADR 23.
 
     `open` is the number of connections, `waiting` how many of them may wait for their clients, and
-    `waiting_per_address` how many of these may come from one address.
+    `waiting_per_address` how many of these may come from one address. Of those closed for newer ones,
+    `evictions_answered` a second get an answer: a flood must cost less than the requests of others.
     """
 
     silent_seconds: float = 10
@@ -34,6 +35,7 @@ class Limits:
     open: int = 10_000
     waiting: int = 2048
     waiting_per_address: int = 128
+    evictions_answered: int = 8
 
     @property
     def tick(self) -> float:
@@ -113,6 +115,8 @@ class Connections:
         """The last response is sent; what still arrives is discarded, so that the client can read it."""
         self._phases = (self.silent, self.receiving, self.idle, self.stalled, self.lingering)
         self._waiting = 0
+        self._evictions_answered = 0
+        self._evictions_since = 0.0
         self._by_address: dict[str, dict[Connection, None]] = {}
         self._open = 0
         self._on_room: list[Callable[[], None]] = []
@@ -162,6 +166,14 @@ class Connections:
             del theirs[connection]
             if not theirs:
                 del self._by_address[address]
+
+    def answers_eviction(self) -> bool:
+        """Whether another connection that is closed for a newer one may get an answer."""
+        now = self._loop.time()
+        if now - self._evictions_since >= 1:
+            self._evictions_since, self._evictions_answered = now, 0
+        self._evictions_answered += 1
+        return self._evictions_answered <= self.limits.evictions_answered
 
     # The number of connections
 

@@ -30,6 +30,9 @@ from entrypoints.http.errors import (
 )
 from entrypoints.http.watching import PRESENCE, Presence
 
+MOST_HELD = 64 * 1024
+"""Bytes kept of what follows a request that is being answered; then reading pauses."""
+
 NOTHING, HEAD, BODY = range(3)
 """What part of a request is expected to arrive next; NOTHING between two requests."""
 
@@ -65,7 +68,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._part = NOTHING
         self._head_bytes = 0
         self._body_bytes = 0
-        self._working = False
+        self._working: RequestResponseCycle | None = None
         self._waiting: RequestResponseCycle | None = None
         self._examined: RequestResponseCycle | None = None
         self._held = b""
@@ -87,6 +90,9 @@ class RequestProtocol(HttpToolsProtocol):
         left_early = self._part != NOTHING and not self._ended and not self._connections.stopping
         unfinished = self._unfinished() if left_early else None
         self._ended = True
+        if self._working:  # uvicorn thinks of the latest request only, which may still wait for this one
+            self._working.disconnected = True
+            self._working.message_event.set()
         super().connection_lost(exc)
         if unfinished:  # nobody is there to be answered, but the request is logged and counted
             unfinished.disconnected = True
@@ -96,8 +102,7 @@ class RequestProtocol(HttpToolsProtocol):
         if self._ended:
             self._discard(len(data))
         elif self._working:  # a pipelined request waits for the one before it
-            self._held += data
-            self.flow.pause_reading()
+            self._hold(data)
         else:
             if len(data) <= PIECE and self._part == NOTHING:
                 self._parse(data)
@@ -126,14 +131,22 @@ class RequestProtocol(HttpToolsProtocol):
         """Parse what has arrived, in pieces that cannot exceed the limit of a head unnoticed."""
         while data and not self._ended:
             if self._working:
-                self._held = data
-                self.flow.pause_reading()
+                self._hold(data)
                 return
             size = PIECE
             if self._part == HEAD:
                 size = min(size, self._limits.head_bytes - self._head_bytes)
             piece, data = data[:size], data[size:]
             self._parse(piece)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what follows a request that is being answered.
+
+        Reading goes on for a while, since only who reads notices that the client has left.
+        """
+        self._held += data
+        if len(self._held) > MOST_HELD:
+            self.flow.pause_reading()
 
     def _parse(self, piece: bytes) -> None:
         part, cycle = self._part, self.cycle
@@ -247,6 +260,8 @@ class RequestProtocol(HttpToolsProtocol):
         if not self.parser.should_keep_alive() and self.parser.get_http_version() not in VERSIONS:
             raise MalformedRequest
         super().on_headers_complete()
+        if self.flow.read_paused:  # by uvicorn, since the request waits for another
+            self.flow.resume_reading()
         self._part = BODY
         self._body_bytes = 0
 
@@ -279,11 +294,11 @@ class RequestProtocol(HttpToolsProtocol):
             self._waiting = cycle
             return
         self._waiting = None
-        self._working = True
+        self._working = cycle
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        self._working = False
+        self._working = None
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._await_flush()
@@ -370,7 +385,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def evicted(self) -> None:
         """Make room for another connection that waits."""
-        if self.phase is self._connections.receiving:
+        if self.phase is self._connections.receiving and self._connections.answers_eviction():
             self._refuse(TooManyConnections())
         else:
             self.abort(TooManyConnections.code)

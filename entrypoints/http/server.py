@@ -22,7 +22,7 @@ from entrypoints.http.protocol import RequestProtocol
 BACKLOG = 2048
 """Connections that wait in the kernel to be accepted."""
 
-ACCEPTED_AT_ONCE = 64
+ACCEPTED_AT_ONCE = 16
 """Connections accepted before the event loop does other work."""
 
 MOST_DESCRIPTORS = 65_536

@@ -423,8 +423,9 @@ def leave(client: socket.socket, *, abruptly: bool) -> None:
     client.close()
 
 
+@pytest.mark.parametrize("waiting_requests", [0, 2])
 def test_a_client_that_leaves_while_its_answer_is_made_is_noted_as_499(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waiting_requests: int
 ) -> None:
     caplog.set_level(logging.INFO)
     release, waiting, store = Event(), Event(), filled(invented(3))
@@ -438,7 +439,7 @@ def test_a_client_that_leaves_while_its_answer_is_made_is_noted_as_499(
     monkeypatch.setattr(SqliteGenreRepository, "all", slowly)
     with serving_on_loopback(application(store)) as server:
         with server.connect() as client:
-            client.sendall(request("GET", "/api/v1/genres"))
+            client.sendall(request("GET", "/api/v1/genres") + request("GET", LIVE) * waiting_requests)
             assert waiting.wait(PATIENCE)
         until_true(lambda: not server.server.server_state.connections)
         release.set()
@@ -568,7 +569,7 @@ def test_of_one_address_only_so_many_connections_may_wait_and_the_oldest_goes() 
 
 
 def test_of_all_addresses_only_so_many_connections_may_wait() -> None:
-    with serving_on_loopback(waiting=10) as server:
+    with serving_on_loopback(waiting=10, evictions_answered=3) as server:
         for number in range(2, 22):
             server.connect(address=f"127.0.0.{number}").sendall(HALF_BODY)
         until_true(lambda: server.closed.count("too_many_connections") == 10)
