@@ -23,9 +23,19 @@ $(READY): requirements.lock pyproject.toml
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; fi
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the venv module; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@{ PYTHONUNBUFFERED=1 $(BIN)/pip install --progress-bar off --disable-pip-version-check --require-hashes \
+		--no-deps -r requirements.lock; echo "exit $$?"; } | { \
+		count=0; while read -r line; do case "$$line" in \
+			"exit "*) exit "$${line#exit }" ;; \
+			Collecting*) count=$$((count + 1)); \
+				if [ $$((count % 20)) = 1 ]; then echo "Fetching packages, from number $$count"; fi ;; \
+			"Installing collected"*) echo "Installing these $$count packages; this may take half a minute" ;; \
+		esac; done; }
+	@echo "Installing Matinee itself"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Ready: $(BIN)/matinee"
 	@touch $(READY)
 
 serve: $(READY) ## set up if need be, and run Matinee on this machine

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import msgspec
@@ -49,6 +50,50 @@ COMMANDS: list[list[str]] = [msgspec.json.decode(last("CMD")), *(each["command"]
 
 def test_the_example_has_every_variable_and_no_other() -> None:
     assert set(example()) == SETTINGS.keys() | OWN_VARIABLES
+
+
+def unit() -> dict[str, list[str]]:
+    """The directives of the systemd unit; one may stand several times."""
+    found: dict[str, list[str]] = {}
+    for line in text("deploy/matinee.service").splitlines():
+        if "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_runs_serve_and_lets_it_write_to_its_data_alone() -> None:
+    directives = unit()
+    assert directives["ExecStart"] == ["/opt/matinee/.venv/bin/matinee serve"]
+    assert directives["Environment"] == ["DATA_DIR=%S/matinee/data"]
+    assert directives["StateDirectory"] == ["matinee"]
+    assert directives["ProtectSystem"] == ["strict"]
+    assert "ReadWritePaths" not in directives
+    assert int(directives["TimeoutStopSec"][0]) > 10  # `serve` stops its children within ten seconds
+    assert directives["RestartPreventExitStatus"] == ["2"]
+    for path in ("/opt/matinee", "/etc/matinee/matinee.env", "/var/lib/matinee/data"):
+        assert path in text("docs/deployment.md")
+
+
+@pytest.mark.skipif(which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+def test_systemd_understands_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
+    file = tmp_path / "matinee.service"
+    here = {
+        "/opt/matinee/.venv/bin/matinee": sys.executable,
+        "=matinee\n": "=root\n",
+    }  # as neither is installed
+    content = text("deploy/matinee.service")
+    for ours, instead in here.items():
+        content = content.replace(ours, instead)
+    file.write_text(content)
+    verified = run("systemd-analyze", "verify", "--man=no", str(file))
+    assert (verified.returncode, verified.stderr) == (0, "")
+    rated = run("systemd-analyze", "security", "--offline=yes", "--threshold=25", str(file))
+    assert rated.returncode == 0, rated.stdout
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_the_example_shows_the_defaults() -> None:
