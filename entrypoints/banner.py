@@ -58,12 +58,14 @@ def _creating_an_admin(settings: Settings) -> str:
     return f"matinee users create{there} --admin --email ada@example.org --username ada"
 
 
-def say(text: str) -> None:
-    """Print something for people. That nobody reads it, as after `| head -1`, ends no service."""
+def say(text: str, *, err: bool = False) -> None:
+    """Print something for people, with `err` on standard error. That nobody reads it, as after `| head -1`,
+    ends neither a service nor a sync.
+    """
     try:
-        click.echo(text)
+        click.echo(text, err=err)
     except OSError:
-        discard(sys.stdout)
+        discard(sys.stderr if err else sys.stdout)
 
 
 def discard(stream: TextIO) -> None:

@@ -17,7 +17,7 @@ import click
 
 from domain.errors import Invalid, MatineeError
 from entrypoints import data_directory
-from entrypoints.banner import discard
+from entrypoints.banner import discard, say
 from entrypoints.logs import configure
 from entrypoints.settings import Settings, load
 
@@ -206,7 +206,7 @@ def configured(
     configure(settings, role)
     for sentence in warnings:
         if role == "command":
-            click.echo(f"matinee: warning: {sentence}", err=True)
+            say(f"matinee: warning: {sentence}", err=True)
         else:
             logger.warning("%s", sentence)
     return settings
@@ -242,7 +242,7 @@ def opened(
     settings = configured(data_dir=data_dir)
     settings = settings.without_tmdb() if demo else settings
     if data_dir and not settings.embedded:
-        click.echo("matinee: warning: --data-dir is not used: MONGODB_URI names the store", err=True)
+        say("matinee: warning: --data-dir is not used: MONGODB_URI names the store", err=True)
     if settings.embedded and make:
         data_directory.prepare(settings.data_path)
     elif settings.embedded:
@@ -250,7 +250,7 @@ def opened(
     where = str(settings.data_path.resolve()) if settings.embedded else "the database that MONGODB_URI names"
 
     def announce() -> None:
-        click.echo(f"There is no store in {where} yet: a new one is made.", err=True)
+        say(f"There is no store in {where} yet: a new one is made.", err=True)
 
     def refuse() -> NoReturn:
         raise StoreMissing(where)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.sync import Entity, Status, SyncRun
+from entrypoints.banner import say
 from entrypoints.cli.border import Group, data_dir_option, example, opened
 from entrypoints.display import progress, summary
 from entrypoints.settings import Settings
@@ -88,7 +89,7 @@ def _admitted(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Container,
         if refused := container.check_source()():
             raise refused
         if not (demo or settings.has_tmdb_credential):
-            click.echo("No TMDB_ACCESS_TOKEN is set, so the demo catalogue is read.", err=True)
+            say("No TMDB_ACCESS_TOKEN is set, so the demo catalogue is read.", err=True)
         yield container, settings
 
 
