@@ -254,6 +254,7 @@ def walked(show: Callable[..., list[RowT]], place: Callable[[RowT], Cursor], lim
     after: Cursor | None = None
     while part := show(limit=limit, after=after):
         assert len(part) <= limit
+        assert not any(row in found for row in part), "a cursor leads back"
         found += part
         after = place(part[-1])
     return found

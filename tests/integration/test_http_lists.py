@@ -127,7 +127,9 @@ def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
         answer = somebody("GET", url)
         assert answer.status_code == 200, answer.text
         body = answer.json()
-        found += [row["id"] for row in body["data"]]
+        ids = [row["id"] for row in body["data"]]
+        assert not set(ids) & set(found), "a link leads back"
+        found += ids
         meta, following = body["meta"], answer.links.get("next", {}).get("url", "")
         assert bool(following) == meta["has_next_page"] == bool(meta["next_cursor"])
         assert len(body["data"]) == 7 or not following

@@ -1,0 +1,142 @@
+"""The service keeps to its OpenAPI document, whatever is sent: Schemathesis makes requests of the document,
+valid and invalid ones, and compares each answer with what the document says of it.
+
+Requests are drawn as the examples of all property tests are: every run sends the same few; `make fuzz` sends
+others, ten times as many.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.core.transport import Response
+from schemathesis.generation import GenerationMode
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import invented, noon
+from domain.ids import UserId
+from domain.users import Role
+from entrypoints.http.app import openapi
+from tests.integration.http_service import account, application, called, filled
+
+EXAMPLES = settings().max_examples // 25
+"""Requests for each operation, role and kind."""
+
+STEPS = 10
+"""Calls of one story."""
+
+pytestmark = pytest.mark.hypothesis
+
+ROLES = ("anonymous", "user", "admin")
+
+DOCUMENT = msgspec.json.decode(openapi(application(SqliteStore(path=None, clock=noon))))
+OPERATIONS = [
+    (method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations
+]
+
+BOUNDED = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+
+
+class Service:
+    """The application, and who may call it."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self.app = application(store, public_catalogue="false")
+        self.schema = schemathesis.openapi.from_asgi("/api/v1/docs/openapi.json", self.app)
+        self._people = 0
+
+    def headers(self, role: str) -> dict[str, str]:
+        """The headers of somebody new with that role."""
+        if role == "anonymous":
+            return {}
+        self._people += 1
+        answer = called(
+            self.app,
+            "/api/v1/auth/register",
+            method="POST",
+            headers={"content-type": "application/json"},
+            body=msgspec.json.encode(account(f"{role}{self._people}")),
+        ).json()
+        if role == "admin":
+            self.store.users.change(
+                UserId(answer["user"]["id"]), lambda user: user.told(user.updated_at, role=Role.ADMIN)
+            )
+        return {"Authorization": f"Bearer {answer['access_token']}"}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    store = filled(invented(60))
+    yield Service(store)
+    store.close()
+
+
+def validate(case: Case[Any], response: Response) -> None:
+    """Compare an answer with the document.
+
+    What a document cannot say may be refused: that a cursor is the `next_cursor` of another page, or that two
+    years are in order. There is no queue here, which an admin who starts a sync is told.
+    """
+    excluded: list[CheckFunction] = [positive_data_acceptance]
+    if response.status_code == 503 and response.json()["code"] == "queue_unavailable":
+        excluded.append(not_a_server_error)
+    case.validate_response(response, excluded_checks=excluded)
+
+
+def kinds(operation: APIOperation[Any, Any, Any, Any]) -> tuple[GenerationMode, ...]:
+    """Valid requests, and invalid ones where there is anything to get wrong."""
+    parts = (operation.path_parameters, operation.query, operation.body)
+    return tuple(GenerationMode) if any(len(part) for part in parts) else (GenerationMode.POSITIVE,)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(each) for each in OPERATIONS])
+def test_every_answer_is_as_the_document_says(service: Service, method: str, path: str, role: str) -> None:
+    operation, headers = service.schema[path][method], service.headers(role)
+    for kind in kinds(operation):
+
+        @BOUNDED
+        @given(case=operation.as_strategy(generation_mode=kind))
+        def ask(case: Case[Any]) -> None:
+            validate(case, case.call(headers=headers))
+
+        ask()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_answer_of_a_story_is_as_the_document_says(service: Service, role: str) -> None:
+    """Stories use what earlier answers gave: ids of ratings, items, users and runs, and cursors."""
+    machine = service.schema.as_state_machine()
+
+    class Story(machine):  # type: ignore[valid-type,misc]
+        def setup(self) -> None:
+            self.headers = service.headers(role)
+
+        def get_call_kwargs(self, case: Case[Any]) -> dict[str, Any]:
+            return {"headers": self.headers}
+
+        def validate_response(self, response: Response, case: Case[Any], *_: Any, **__: Any) -> None:
+            validate(case, response)
+
+    Story.run(settings=settings(BOUNDED, max_examples=3 * EXAMPLES))
+
+
+def test_every_operation_of_the_document_is_tried(service: Service) -> None:
+    tried = {f"{method} {path}" for method, path in OPERATIONS}
+    found = list(service.schema.get_all_operations())
+    assert {each.ok().label for each in found if isinstance(each, Ok)} == tried
+    assert len(found) == len(tried)
