@@ -202,7 +202,7 @@ def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: 
 def test_a_tally_that_is_repaired_is_seen_through_every_process_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
         admin = joined(one, "morpheus")
-        container_over(store, Settings()).promote_user()(email="morpheus@example.com")
+        store.users.change(UserId(admin.user["id"]), lambda stored: stored.told(now(), role=Role.ADMIN))
         again = through(admin, other)
         movie = admin("PUT", "/movies/603/rating", {"rating": 8}).json()["movie"]["id"]
         with store.database.writing() as connection:
