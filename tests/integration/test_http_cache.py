@@ -15,7 +15,7 @@ from redis import Redis
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
-from domain.ids import MovieId, genre_id
+from domain.ids import MovieId, UserId, genre_id
 from domain.ratings import Score, Tally
 from domain.sync import Entity, Harvest
 from domain.users import Role
