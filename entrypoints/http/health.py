@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from time import monotonic
 from typing import Annotated, Literal
 
@@ -93,7 +94,11 @@ class HealthChecks:
         """The health of these parts, or of all."""
         running = self._running.get(parts)
         if running is None:
-            running = self._running[parts] = self._threads.submit(self._found, parts)
+            running = self._running[parts] = self._threads.submit(
+                copy_context().run,
+                self._found,
+                parts,  # what it logs bears the request's id
+            )
             running.add_done_callback(lambda _: self._running.pop(parts))
         return await asyncio.shield(asyncio.wrap_future(running))
 

@@ -235,7 +235,7 @@ def test_what_is_logged_on_the_way_carries_the_requests_id_also_from_threads(cap
 
     found = [line for line in lines(capsys.readouterr().err) if line["logger"] == "somebody"]
     assert [line["request_id"] for line in found] == ["mine-1", "mine-2"]
-    assert all(line["event"].startswith("asked in request") for line in found)
+    assert all(line["event"].startswith("asked in health") for line in found)
 
 
 def test_requests_are_not_told_where_only_warnings_are_wanted(capsys: Capture) -> None:
