@@ -33,8 +33,8 @@ class Limits:
     body_bytes: int = 64 * KIB
     headers: int = 256
     open: int = 10_000
-    waiting: int = 2048
-    waiting_per_address: int = 128
+    waiting: int = 4096
+    waiting_per_address: int = 1024
     evictions_answered: int = 8
 
     @property
