@@ -218,7 +218,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     """,
     remember_source,
     """
-    CREATE TABLE invitations (
+    CREATE TABLE IF NOT EXISTS invitations (
         id TEXT PRIMARY KEY,
         code_hash TEXT NOT NULL UNIQUE,
         uses INTEGER NOT NULL,
@@ -226,8 +226,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         created_at TEXT NOT NULL,
         expires_at TEXT NOT NULL
     ) WITHOUT ROWID;
-    CREATE INDEX invitations_by_age ON invitations (created_at DESC, id);
-    CREATE INDEX invitations_by_end ON invitations (expires_at);
+    CREATE INDEX IF NOT EXISTS invitations_by_age ON invitations (created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS invitations_by_end ON invitations (expires_at);
     """,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""

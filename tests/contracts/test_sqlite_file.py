@@ -286,7 +286,7 @@ def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
 
     waited, reset = timeouts(statements_of(store.database, write))
     assert released.is_set()
-    assert waited <= 0.4
+    assert waited < 1.0  # the wait for the writer before came off
     assert reset == 1.0
 
 

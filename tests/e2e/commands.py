@@ -25,6 +25,12 @@ def environment(**variables: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not OURS.match(name)} | variables
 
 
+def unmeasured(**variables: str) -> dict[str, str]:
+    """The same for a process that may not write what coverage has measured, or has no room to."""
+    measured = environment(**variables)
+    return {name: value for name, value in measured.items() if not name.startswith("COVERAGE_")}
+
+
 def matinee(
     *arguments: str, cwd: Path, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, Serving, environment, free_port, matinee, serving
+from tests.e2e.commands import MATINEE, Serving, environment, free_port, matinee, serving, unmeasured
 from tests.integration.deployment_files import text
 
 SECRET = "a signing secret of thirty-odd bytes"
@@ -191,7 +191,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(filled: Path, command:
     limited = subprocess.run(
         [*MATINEE, *arguments],
         cwd=filled,
-        env=environment(PYTHONPATH=str(Path.cwd()), LOG_LEVEL="info"),
+        env=unmeasured(PYTHONPATH=str(Path.cwd()), LOG_LEVEL="info"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
         capture_output=True,
         text=True,

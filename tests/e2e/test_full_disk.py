@@ -15,7 +15,7 @@ import pytest
 
 from tests.contracts.small_disk import fill, small_disk
 from tests.e2e.background import eventually
-from tests.e2e.commands import MATINEE, environment, free_port, matinee, serving
+from tests.e2e.commands import MATINEE, free_port, matinee, serving, unmeasured
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts file systems as Linux does")
 
@@ -181,7 +181,7 @@ def test_a_data_directory_of_another_user_is_one_line(
         ran = subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *MATINEE, *command],
             cwd="/",
-            env=environment(PYTHONPATH=str(Path.cwd()), DATA_DIR=str(inner), PYTHONDONTWRITEBYTECODE="1"),
+            env=unmeasured(PYTHONPATH=str(Path.cwd()), DATA_DIR=str(inner), PYTHONDONTWRITEBYTECODE="1"),
             capture_output=True,
             text=True,
             check=False,
