@@ -15,7 +15,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_attempt,
     wait_exponential,
     wait_random,
 )
@@ -31,6 +30,9 @@ T = TypeVar("T")
 
 Params = Mapping[str, str | int]
 """Query parameters."""
+
+FIREWALL_TRIES = 2
+"""Attempts at what something other than TMDB forbids."""
 
 LARGEST_BODY = 16 * 2**20
 """Bytes, unpacked. A page of TMDB's has some ten thousand; what has more than this is none."""
@@ -125,11 +127,19 @@ class TmdbClient:
     def _persevering(self, stop: Event) -> Retrying:
         return Retrying(
             retry=retry_if_exception(may_pass),
-            stop=stop_after_attempt(self._patience.tries),
+            stop=self._tried_enough,
             wait=self._wait,
             sleep=lambda seconds: self._pause(seconds, stop),
             reraise=True,
         )
+
+    def _tried_enough(self, state: RetryCallState) -> bool:
+        """Whether to give up. What a firewall forbids once it forbids for long, as a rule, and perhaps for
+        every movie: then a run must not spend all tries on each.
+        """
+        error = state.outcome and state.outcome.exception()
+        forbidden = isinstance(error, Refused) and error.by_firewall
+        return state.attempt_number >= (FIREWALL_TRIES if forbidden else self._patience.tries)
 
     def _wait(self, state: RetryCallState) -> float:
         """The longer of exponential backoff and Retry-After, which may be 0 or in the past: tries must not be

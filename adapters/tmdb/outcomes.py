@@ -60,8 +60,12 @@ class Refused(Exception):  # noqa: N818  not always an error: 404 is an answer t
     @property
     def passing(self) -> bool:
         """Whether the same request may succeed later. A firewall's 403 may pass; a 401 never does."""
-        by_firewall = self.status == httpx.codes.FORBIDDEN and not self.of_credential
-        return by_firewall or self.status in RETRIED or self.status >= FAULT_OF_THE_SERVER
+        return self.by_firewall or self.status in RETRIED or self.status >= FAULT_OF_THE_SERVER
+
+    @property
+    def by_firewall(self) -> bool:
+        """Whether something other than TMDB forbids the request."""
+        return self.status == httpx.codes.FORBIDDEN and not self.of_credential
 
 
 class Absent(SourceUnavailable):

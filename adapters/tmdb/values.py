@@ -77,14 +77,19 @@ def shown(value: object) -> str:
 
 
 def text(longest: int) -> Reader[str | None]:
-    """A reader of texts of up to so many characters, without outer white space."""
+    """A reader of texts of up to so many characters, without outer white space. One of which nothing can be
+    seen is not read: only `""` says that TMDB does not know.
+    """
 
     def read(value: object) -> str | None:
         if _is_unknown(value):
             return None
         if not isinstance(value, str) or len(value) > longest:
             raise Unreadable
-        return clean(value)
+        cleaned = clean(value)
+        if cleaned is None:
+            raise Unreadable
+        return cleaned
 
     return read
 
@@ -140,7 +145,7 @@ def number(largest: float) -> Reader[float | None]:
     """A reader of numbers from 0, which is one, to the largest; also of those written as texts."""
 
     def read(value: object) -> float | None:
-        if value is None or _is_blank(value):
+        if value is None or value == "":
             return None
         found = _float(value)
         if not 0 <= found <= largest:
@@ -238,8 +243,4 @@ def _float(value: object) -> float:
 def _is_unknown(value: object) -> bool:
     """Whether a value says that TMDB does not know: `""`, null or 0."""
     zero = not isinstance(value, bool) and isinstance(value, int | float) and value == 0
-    return value is None or zero or _is_blank(value)
-
-
-def _is_blank(value: object) -> bool:
-    return isinstance(value, str) and clean(value) is None
+    return value is None or zero or value == ""

@@ -275,7 +275,7 @@ UNREADABLE: dict[str, list[Any]] = {
 """By fact, what is there and cannot be read."""
 
 UNKNOWN: dict[str, list[Any]] = {
-    fact: [None, "", " "] if fact in COUNTED else [None, "", " ", "\u00a0\u200b", 0, 0.0]
+    fact: [None, ""] if fact in COUNTED else [None, "", 0, 0.0]
     for fact in FACTS
     if fact not in (*TITLES, "adult", "genres")
 }
@@ -341,9 +341,17 @@ class TestUpdates:
         assert self.updated(**{fact: value}) == (held_with(fact, None), ())
 
     @pytest.mark.parametrize("title", TITLES)
-    @pytest.mark.parametrize("value", [None, "", " ", 0])
+    @pytest.mark.parametrize("value", [None, "", 0])
     def test_a_title_is_never_given_up(self, title: str, value: Any) -> None:
         assert self.updated(**{title: value}) == (HELD, ())
+
+    @pytest.mark.parametrize("fact", [*UNKNOWN, *TITLES])
+    @pytest.mark.parametrize("value", [" ", "\n\t", "\u00a0\u200b"])
+    def test_white_space_does_not_say_that_tmdb_does_not_know(self, fact: str, value: Any) -> None:
+        facts, warnings = self.updated(**{fact: value})
+        assert facts == HELD
+        assert len(warnings) == 1
+        assert fact in warnings[0]
 
     @pytest.mark.parametrize("fact", COUNTED)
     @pytest.mark.parametrize("value", [0, 0.0, "0"])
@@ -526,7 +534,7 @@ class TestPages:
                 "row 2: genre 1 has no name",
                 "row 3: no id",
                 "row 4: no object",
-                "row 5: genre 2 has no name",
+                "row 5: genre 2: name cannot be read: ' '",
                 "row 6: genre 3: name cannot be read: 7",
             ),
         )
