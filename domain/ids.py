@@ -8,9 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import ClassVar, NewType
-
-from domain.errors import Invalid
+from typing import NewType
 
 MovieId = NewType("MovieId", str)
 GenreId = NewType("GenreId", str)
@@ -36,17 +34,6 @@ _ADDRESS = re.compile(
 
 NewId = Callable[[], str]
 """Makes a fresh id: 24 lower-case hex digits, never the same twice on any host."""
-
-
-@dataclass(eq=False)
-class IdMalformed(Invalid):
-    """A text that should be an id is none."""
-
-    field: str
-    rule: ClassVar[str] = "must be 24 lower-case hex digits"
-
-    def __str__(self) -> str:
-        return f"{self.field} {self.rule}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from domain.errors import (
     Unauthenticated,
     Unavailable,
 )
-from domain.ids import IdMalformed, RunId
+from domain.ids import RunId
 from domain.movies import GenreNotFound, MovieNotFound
 from domain.ports import QueueUnavailable
 from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
@@ -71,7 +71,6 @@ KINDS = {
         (GenreNotFound("18"), NotFound, "genre_not_found", "There is no such genre"),
         (GenreChoiceMixed(), Invalid, "validation_failed",
          "genre must be separated by commas (all of them) or by bars (any of them), not both"),
-        (IdMalformed("movie_id"), Invalid, "validation_failed", "movie_id must be 24 lower-case hex digits"),
         (RunNotFound("x"), NotFound, "run_not_found", "There is no such sync run"),
         (SyncRunning(Entity.GENRES), Conflict, "sync_running", "A sync of genres is running already"),
         (RunClosed(RunId("x")), Conflict, "run_closed", "The sync run is closed"),

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import (
-    IdMalformed,
     ImdbId,
     TmdbNumber,
     genre_id,
@@ -104,7 +103,3 @@ def test_a_film_is_named_by_what_people_copy_from_a_browser(text: str, number: o
 )
 def test_nothing_else_is_taken_for_a_films_address(text: str) -> None:
     assert movie_address(text) is None
-
-
-def test_a_malformed_id_names_its_field() -> None:
-    assert str(IdMalformed("movie_id")) == "movie_id must be 24 lower-case hex digits"
