@@ -7,13 +7,14 @@
 `python -m tests.tmdb_simulator --help` runs it as a process.
 """
 
-from .answers import Record, Recordings, recordings_folder
+from .answers import INVENTED_RECORDINGS, Record, Recordings, json_lines, recordings_folder
 from .catalogue import Catalogue, Change
 from .faults import ITEM_SPOILS, STRIKES, Fault, FaultPlan
 from .invented import LATE_GENRE, QUIRKS, make_catalogue, make_movies
 from .server import LoggedRequest, TmdbSimulator
 
 __all__ = [
+    "INVENTED_RECORDINGS",
     "ITEM_SPOILS",
     "LATE_GENRE",
     "QUIRKS",
@@ -26,6 +27,7 @@ __all__ = [
     "Record",
     "Recordings",
     "TmdbSimulator",
+    "json_lines",
     "make_catalogue",
     "make_movies",
     "recordings_folder",

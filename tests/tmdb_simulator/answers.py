@@ -24,6 +24,9 @@ HTML = ("content-type", "text/html; charset=utf-8")
 REPLAYED_HEADERS = ("content-type", "etag", "cache-control", "retry-after")
 PROJECT = Path(__file__).resolve().parents[2]
 
+INVENTED_RECORDINGS = Path(__file__).with_name("recordings")
+"""Exchanges in the shape of recorded ones, about films that do not exist."""
+
 # TMDB's status_code: the HTTP status and the sentence that go with it. Clients must read the code: only the
 # sentence of code 7 is TMDB's own.
 REFUSALS: dict[int, tuple[int, str]] = {
