@@ -21,10 +21,13 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.redis import cache
+from adapters.sqlite import database
 from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
-from domain.errors import FaultCode
+from domain.errors import FaultCode, MatineeError
+from entrypoints import filling
 from entrypoints.cli import matinee
 from entrypoints.http.about import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut, codes
@@ -63,6 +66,13 @@ def examples() -> Iterator[Any]:
 def anchor(heading: str) -> str:
     """The name by which a heading can be linked to."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def descendants(kind: type[MatineeError]) -> Iterator[type[MatineeError]]:
+    """All classes below one."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from descendants(each)
 
 
 def name(path: Path) -> str:
@@ -235,6 +245,51 @@ def test_a_decision_is_dated_and_has_its_three_parts(path: Path) -> None:
     assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", told, re.MULTILINE)
     parts = re.findall(r"^## (\w+)\n\n\S", told, re.MULTILINE)
     assert parts == ["Context", "Decision", "Consequences"]
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
+    listed = re.findall(r"^(\d+)\. \[([^\]]+)\]\(adr/([^)]+)\)", text("docs/architecture.md"), re.MULTILINE)
+    assert [(number, " ".join(title.split()), file) for number, title, file in listed] == [
+        (*path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split(". ", 1), path.name)
+        for path in ADRS
+    ]
+
+
+def test_every_target_of_make_is_told_to_contributors() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.MULTILINE)
+    told = text("CONTRIBUTING.md")
+    assert [target for target in targets if target != "help" and f"make {target}" not in told] == []
+
+
+def test_every_error_that_the_guide_of_the_library_names_is_of_the_kind_that_it_says() -> None:
+    kinds = re.findall(r"^\| `(\w+)` \| [^|]+ \| (`.+`) \|$", text("docs/domain.md"), re.MULTILINE)
+    told = {(kind, name) for kind, names in kinds for name in re.findall(r"`(\w+)`", names)}
+    known = {
+        (kind.__name__, error.__name__)
+        for kind in MatineeError.__subclasses__()
+        for error in descendants(kind)
+    }
+    assert len(kinds) == len(MatineeError.__subclasses__())
+    assert told - known == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("docs/architecture.md", f"up to {round(cache.PATIENCE / cache.GLANCE)} times"),
+        ("docs/architecture.md", f"{cache.GLANCE * 1000:.0f} ms apart"),
+        ("docs/architecture.md", f"keeps the {cache.AT_HAND} answers"),
+        ("docs/architecture.md", f"more than {cache.FORGOTTEN_SINGLY} movies"),
+        ("docs/adr/0020-cache-validated-at-redis.md", f"looks {round(cache.PATIENCE / cache.GLANCE)} times"),
+        ("docs/operating.md", f"not answered within {filling.FIRST_ANSWER:.0f} seconds"),
+        ("docs/operating.md", f"no further page for {filling.STALLED:.0f}"),
+        ("docs/operating.md", f"up to {filling.LONGEST_DELAY / 60:.0f} minutes"),
+        ("docs/operating.md", f"after {filling.PARTIAL_DELAY / 60:.0f} minutes"),
+        ("docs/operating.md", f"after {database.PATIENCE} seconds at most"),
+    ],
+)
+def test_a_figure_in_a_document_is_that_of_the_code(path: str, sentence: str) -> None:
+    assert sentence in " ".join(text(path).split())
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
