@@ -195,11 +195,11 @@ def test_a_worker_outlasts_its_redis_idle_and_at_work(
     place.amid()
     place.valkey.kill()
     eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
-    eventually(lambda: "The job queue is away" in place.log)
+    eventually(lambda: "The job queue is away: " in place.log)
     place.valkey.start()
     eventually(lambda: "The job queue is back" in place.log)
     place.valkey.freeze()
-    eventually(lambda: place.log.count("The job queue is away") > 1)
+    eventually(lambda: place.log.count("The job queue is away: ") > 1)
     place.valkey.thaw()
 
     place.start_sync()
@@ -243,7 +243,7 @@ def test_a_worker_whose_job_was_told_to_stop_does_not_spin_while_redis_is_away(p
     os.kill(horse, signal.SIGTERM)
     eventually(lambda: not alive(horse))
     place.valkey.kill()
-    eventually(lambda: "The job queue is away" in place.log)
+    eventually(lambda: "The job queue is away: " in place.log)
     before = processor_time(worker.pid)
     time.sleep(2)  # that it does next to nothing can only be seen by letting time pass
     assert processor_time(worker.pid) - before < 1
@@ -263,7 +263,7 @@ def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Back
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in timetable(Settings())}
     place.valkey.kill()
-    eventually(lambda: place.log.count("The job queue is away") >= 2)
+    eventually(lambda: place.log.count("The job queue is away: ") >= 2)
     place.valkey.start()
 
     def standing() -> bool:
