@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from tests.mutation.operators import Mutant
+
 QUICK = ("tests/unit", "tests/contracts/test_stores.py")
 INTEGRATION = (
     "use_cases", "sync", "sync_runs", "sync_counts", "sweep", "locks", "jobs", "http_accounts", "http_errors",
@@ -27,19 +29,34 @@ MOST_QUICK, MOST_SLOWER = 150, 60
 class CoverageMap:
     """The tests, and the lines that each executes."""
 
+    files: tuple[str, ...]
     tests: frozenset[str]
     by_line: dict[tuple[str, int], frozenset[str]]
 
-    def of(self, path: str, lines: range | None) -> list[str]:
-        """Tests that execute one of these lines of a file, or any line, in the order to try them."""
+    def of(self, mutant: Mutant) -> list[list[str]]:
+        """Tests that may notice a fault, in the order to try them. A file stands for all tests in it.
+
+        They are in two parts if the fault is there when the module is imported: the files named after the
+        module, for which little has to be collected, and the others.
+        """
+        file = Path(f"{mutant.module.replace('.', '/')}.py")
         found = {
             test
-            for (file, line), tests in self.by_line.items()
-            if file == path and (lines is None or line in lines)
+            for (path, line), tests in self.by_line.items()
+            if path == str(file) and (mutant.at_import or line in mutant.lines)
             for test in tests
         }
-        quick = sorted(test for test in found if test.startswith(QUICK))
-        return _some(quick, MOST_QUICK) + _some(sorted(found.difference(quick)), MOST_SLOWER)
+        near = sorted(test for test in found if test.startswith(f"tests/unit/test_{file.stem}"))
+        quick = sorted(test for test in found.difference(near) if test.startswith(QUICK))
+        slower = sorted(found.difference(near, quick))
+        others = _some(quick, MOST_QUICK) + _some(slower, MOST_SLOWER)
+        if not mutant.at_import:
+            return [near + others]
+        names = (file.stem, "errors", "vocabulary")
+        return [
+            [path for name in names for path in self.files if path.startswith(f"tests/unit/test_{name}")],
+            others,
+        ]
 
 
 def _some(tests: list[str], most: int) -> list[str]:
@@ -105,4 +122,5 @@ def _read(root: Path, data: Path) -> CoverageMap:
                 if byte & 1 << bit:
                     by_line[name, place * 8 + bit].add(test)
     connection.close()
-    return CoverageMap(frozenset(tests), {line: frozenset(found) for line, found in by_line.items()})
+    files = tuple(sorted(str(file.relative_to(root)) for file in root.glob("tests/unit/test_*.py")))
+    return CoverageMap(files, frozenset(tests), {line: frozenset(found) for line, found in by_line.items()})

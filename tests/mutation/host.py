@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from importlib.abc import MetaPathFinder
@@ -85,7 +86,11 @@ class Loop:
         self.wanted, self.then = wanted, then
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid in self.wanted]
+        items[:] = [
+            item
+            for item in items
+            if not self.wanted.isdisjoint((item.nodeid, item.nodeid.partition("::")[0]))
+        ]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.then({item.nodeid: item for item in session.items})
@@ -98,13 +103,15 @@ def try_mutants(
     """The verdicts on some faults of a module."""
     for name in PRELOADED:
         importlib.import_module(name)
-    file = f"{module.replace('.', '/')}.py"
-    tests = {mutant: known.of(file, None if mutant.at_import else mutant.lines) for mutant in mutants}
+    tests = {mutant: known.of(mutant) for mutant in mutants}
     results = folder / "results"
     results.mkdir()
     os.waitpid(in_fork(lambda: _host(module, path, tests, jobs, folder)), 0)
     forks = Forks(jobs, results)
-    for mutant in (mutant for mutant in mutants if mutant.at_import):
+    at_import = [mutant for mutant in mutants if mutant.at_import]
+    if at_import and _host_of_one(path, replace(at_import[0], number=0), tests[at_import[0]], folder):
+        sys.exit(f"without a fault tests of {module} fail: see {folder}")
+    for mutant in at_import:
         forks.add(mutant, partial(_host_of_one, path, mutant, tests[mutant], folder))
     forks.wait()
     found = {}
@@ -136,7 +143,7 @@ class Forks:
         self.jobs, self.results = jobs, results
         self.running: dict[int, tuple[Mutant, float]] = {}
 
-    def add(self, mutant: Mutant, work: Callable[[], bool]) -> None:
+    def add(self, mutant: Mutant, work: Callable[[], int]) -> None:
         while len(self.running) >= self.jobs:
             self._reap()
         self.running[in_fork(work)] = mutant, time.monotonic()
@@ -163,9 +170,9 @@ class Forks:
         (self.results / str(mutant.number)).write_text(str(verdict.value))
 
 
-def _host(module: str, path: Path, tests: dict[Mutant, list[str]], jobs: int, folder: Path) -> int:
+def _host(module: str, path: Path, tests: dict[Mutant, list[list[str]]], jobs: int, folder: Path) -> int:
     """Collect the tests of a module with all its faults in it, and try each in a fork; an exit code."""
-    tried = {mutant: names for mutant, names in tests.items() if not mutant.at_import}
+    tried = {mutant: names for mutant, (names, *_) in tests.items() if not mutant.at_import}
 
     def loop(items: dict[str, pytest.Item]) -> None:
         seconds = _seconds_without_faults(items, folder)
@@ -180,17 +187,25 @@ def _host(module: str, path: Path, tests: dict[Mutant, list[str]], jobs: int, fo
     )
 
 
-def _host_of_one(path: Path, mutant: Mutant, names: list[str], folder: Path) -> bool:
+def _host_of_one(path: Path, mutant: Mutant, parts: list[list[str]], folder: Path) -> int:
     """Whether tests fail, or cannot even be collected, if a fault was there when all was imported."""
+    for place, names in enumerate(filter(None, parts)):
+        log = folder / f"log of {mutant.number}.{place}"
+        _, status = os.waitpid(in_fork(partial(_fails_from_import, path, mutant, names, log)), 0)
+        if status:
+            return 1
+    return 0
+
+
+def _fails_from_import(path: Path, mutant: Mutant, names: list[str], log: Path) -> int:
     outcomes: list[bool] = []
-    log = folder / f"log of {mutant.number}"
 
     def loop(items: dict[str, pytest.Item]) -> None:
-        wanted = [items[name] for name in names if name in items]
-        outcomes.append(len(wanted) < len(names) or _fails(mutant, wanted, WALL))
+        lost = any("::" in name and name not in items for name in names)
+        outcomes.append(lost or _fails(mutant, list(items.values()), WALL))
 
     code = _pytest(mutant.module, path, mutant.number, set(names), loop, log)
-    return bool(code) or outcomes != [False]
+    return int(bool(code) or outcomes != [False])
 
 
 def _pytest(

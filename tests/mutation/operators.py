@@ -178,17 +178,20 @@ class Instrument(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if _is_for_types(node.func):
             return node
-        original, others = deepcopy(node), []
-        for place, keyword in enumerate(node.keywords):
-            if keyword.arg and keyword.arg != "strict":  # of zip: an assertion, which holds
+        original = deepcopy(node)
+        kept = [keyword for keyword in node.keywords if keyword.arg == "strict"]  # an assertion, which holds
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "strict"]
+        call = cast("ast.Call", self.generic_visit(node))
+        call.keywords += kept
+        faulty: ast.expr = call
+        function = ast.unparse(original.func)
+        for place, keyword in enumerate(original.keywords):
+            if keyword.arg and keyword.arg != "strict":
                 other = deepcopy(original)
                 del other.keywords[place]
-                others.append(other)
-        kept = [keyword for keyword in node.keywords if keyword.arg == "strict"]
-        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "strict"]
-        visited = cast("ast.Call", self.generic_visit(node))
-        visited.keywords += kept
-        return self._either(visited, original, others)
+                active = self._is_active(f"{function}(…, {ast.unparse(keyword)})", f"{function}(…)")
+                faulty = ast.IfExp(active, other, faulty)
+        return faulty
 
     # Statements.
 
@@ -248,13 +251,17 @@ class Instrument(ast.NodeTransformer):
 
     def _either(self, node: ast.AST, original: ast.AST, others: Sequence[ast.expr]) -> ast.AST:
         for other in others:
-            node = ast.IfExp(self._is_active(original, other), other, cast("ast.expr", node))
+            node = ast.IfExp(
+                self._is_active(ast.unparse(original), ast.unparse(other)), other, cast("ast.expr", node)
+            )
         return node
 
     def _instead(self, node: ast.AST, original: ast.AST, other: ast.stmt) -> ast.AST:
-        return ast.If(self._is_active(original, other), [other], [cast("ast.stmt", node)])
+        return ast.If(
+            self._is_active(ast.unparse(original), ast.unparse(other)), [other], [cast("ast.stmt", node)]
+        )
 
-    def _is_active(self, original: ast.AST, other: ast.AST) -> ast.expr:
+    def _is_active(self, before: str, after: str) -> ast.expr:
         """The test whether a new fault is in force."""
         number = len(self.mutants) + 1
         where = ".".join(self._path)
@@ -263,8 +270,8 @@ class Instrument(ast.NodeTransformer):
                 number=number,
                 module=self.module,
                 where=where,
-                before=ast.unparse(original),
-                after=ast.unparse(other),
+                before=before,
+                after=after,
                 lines=self._lines,
                 at_import=not self._depth,
             )

@@ -68,6 +68,20 @@ def test_a_filter_admits_what_meets_all_its_conditions(wanted: MovieFilter, admi
     assert wanted.admits(RAN) is admitted
 
 
+def test_a_year_goes_from_its_first_day_to_its_last() -> None:
+    wanted = MovieFilter(year_from=1985, year_to=1986)
+    assert wanted.released == (date(1985, 1, 1), date(1986, 12, 31))
+    assert (MovieFilter().released, MovieFilter(year_to=1986).released[0]) == ((None, None), None)
+    for day, admitted in (
+        (date(1984, 12, 31), False),
+        (date(1985, 1, 1), True),
+        (date(1986, 12, 31), True),
+        (date(1987, 1, 1), False),
+    ):
+        movie = replace(RAN, facts=replace(RAN.facts, release_date=day))
+        assert wanted.admits(movie) is admitted
+
+
 def test_what_is_unknown_meets_no_condition() -> None:
     unknown = Movie.first_heard(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
     assert MovieFilter().admits(unknown)

@@ -7,8 +7,11 @@ from application.watching import NoWordYet, ProbeFailed
 from domain.browsing import GenreChoiceMixed
 from domain.errors import (
     Conflict,
+    Fault,
+    FaultCode,
     Forbidden,
     Invalid,
+    InvalidFields,
     MatineeError,
     NotFound,
     StorageUnavailable,
@@ -115,3 +118,39 @@ def test_an_error_has_a_kind_a_code_and_a_sentence(
 def test_a_kind_has_a_code_of_its_own() -> None:
     assert {kind: kind.code for kind in KINDS} == KINDS
     assert MatineeError.code == "error"
+
+
+@pytest.mark.parametrize(
+    ("error", "faults"),
+    [
+        (AlreadyRated(), [("movie_id", FaultCode.ALREADY_EXISTS, "is a movie that you have rated already")]),
+        (AlreadyListed(),
+         [("movie_id", FaultCode.ALREADY_EXISTS, "is a movie that is on your watchlist already")]),
+        (ScoreOutOfRange(0),
+         [("rating", FaultCode.OUT_OF_RANGE, "must be between 1 and 10 in steps of 0.5")]),
+        (EmailTaken(), [("email", FaultCode.TAKEN, "is taken")]),
+        (UsernameTaken(), [("username", FaultCode.TAKEN, "is taken")]),
+        (EmailAndUsernameTaken(),
+         [("email", FaultCode.TAKEN, "is taken"), ("username", FaultCode.TAKEN, "is taken")]),
+        (TextUnfit("note", "must be short", FaultCode.TOO_LONG),
+         [("note", FaultCode.TOO_LONG, "must be short")]),
+        (TextUnfit("note", "must be clear"), [("note", FaultCode.MALFORMED, "must be clear")]),
+        (NotYourRating(), []),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)  # fmt: skip
+def test_an_error_names_the_fields_that_are_to_blame(
+    error: MatineeError, faults: list[tuple[str, FaultCode, str]]
+) -> None:
+    assert [(fault.field, fault.code, fault.message) for fault in error.faults] == faults
+
+
+def test_an_error_of_several_fields_is_a_sentence_for_each() -> None:
+    faults = [
+        Fault("limit", FaultCode.OUT_OF_RANGE, "must be from 1 to 100"),
+        Fault("body", FaultCode.REQUIRED, "is missing", subject="The body"),
+    ]
+    error = InvalidFields(faults)
+    assert str(error) == "limit must be from 1 to 100; The body is missing"
+    assert error.sentences == ["limit must be from 1 to 100", "The body is missing"]
+    assert NotYourRating().sentences == ["The rating is another user's"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.ids import genre_id, movie_id
 from domain.movies import (
+    OWN_PAGE_ONLY,
     POSTERS,
     Genre,
     GenreFacts,
@@ -78,6 +79,16 @@ def test_a_list_and_an_own_page_together_say_what_they_say_one_after_the_other(
 def test_warnings_of_both_are_kept_each_once() -> None:
     listed, own = replace(LISTED, warnings=("a", "b")), replace(DETAILED, warnings=("b", "c"))
     assert own.completed_by(listed).warnings == ("a", "b", "c")
+
+
+def test_only_what_neither_gives_is_missing_from_both_together() -> None:
+    listed = replace(LISTED, omitted=frozenset({"popularity", "overview"}))
+    own = replace(DETAILED, omitted=frozenset({"popularity", "adult"}))
+    assert own.completed_by(listed).omitted == {"popularity"}
+    assert listed.completed_by(own).omitted == {"popularity"}
+    assert listed.completed_by(LISTED).omitted == OWN_PAGE_ONLY
+    assert listed.missing == {"popularity", "overview", "imdb_id", "runtime"}
+    assert own.missing == {"popularity", "adult"}
 
 
 def test_the_own_page_may_take_back_what_it_told() -> None:

@@ -108,7 +108,7 @@ def test_one_ten_does_not_stand_above_a_thousand_nines() -> None:
     one, thousand = Tally.of([Score.of(10)]).weighted, Tally.of([Score.of(9)] * 1000).weighted
     assert one == 6.82  # (10 + 10 * 6.5) / 11
     assert thousand == 8.98
-    assert PRIOR_WEIGHT == 10
+    assert (10, Score.of(6.5)) == (PRIOR_WEIGHT, PRIOR_MEAN)
 
 
 def test_an_unrated_movie_has_no_average_and_no_weight() -> None:
@@ -177,6 +177,10 @@ def test_a_change_of_a_rating_changes_what_is_given_and_the_time_of_the_change()
     )
     assert RATING.changed(TUESDAY, review="Hm.") == replace(RATING, review="Hm.", updated_at=TUESDAY)
     assert RATING.changed(TUESDAY, review=None) == replace(RATING, review=None, updated_at=TUESDAY)
+
+
+def test_orders_are_named_as_in_the_api() -> None:
+    assert [str(order) for order in RatingOrder] == ["created_at", "updated_at", "rating"]
 
 
 def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:

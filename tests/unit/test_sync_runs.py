@@ -151,6 +151,13 @@ def test_what_a_page_brought_is_counted() -> None:
     assert (run.fetched, run.problems) == (32, ("odd", "odd"))
 
 
+def test_a_page_without_anything_counts_as_a_page_only() -> None:
+    assert RUN.stored(Harvest(page=1, at=NOON), []) == replace(RUN, done=frozenset({1}))
+    assert not RUN.refused
+    half = RUN.bounded(5).stored(Harvest(page=2, at=NOON), []).stored(Harvest(page=4, at=NOON), [])
+    assert (half.pages_total, half.pages_done, half.pages_left) == (5, 2, (1, 3, 5))
+
+
 def test_a_failure_says_what_failed_and_whether_trying_again_is_of_use() -> None:
     away = RUN.failed(NOON, "no answer").failure
     assert (type(away), str(away)) == (SourceUnavailable, "The sync of movies failed: no answer")
@@ -195,6 +202,9 @@ def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
     exactly = replace(run, problems=run.problems[:20]).error
     assert exactly
     assert exactly.endswith("movie 19: odd")
+    one_more = replace(run, problems=run.problems[:21]).error
+    assert one_more
+    assert one_more.endswith("movie 19: odd; and 1 more")
 
 
 def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None:
