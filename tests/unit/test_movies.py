@@ -195,6 +195,7 @@ def poster_of(path: str) -> str | None:
         ("/a\tb\n.jpg", "/a%09b%0A.jpg"),
         ("/user@host:1/a.jpg", "/user%40host%3A1/a.jpg"),
         ("/a..b/...jpg", "/a..b/...jpg"),
+        ("/half\ud800.jpg", "/half%3F.jpg"),
     ],
 )
 def test_the_address_of_a_poster_is_percent_encoded_once(path: str, shown: str) -> None:
