@@ -20,6 +20,7 @@ from domain.errors import Fault, FaultCode, InvalidFields
 from domain.invitations import Registration
 from domain.signing import weakness
 from entrypoints.checking import Unfit, checked, rule
+from entrypoints.durations import duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 from entrypoints.origins import origins
 
@@ -48,8 +49,6 @@ AROUND = re.compile(
 SHAPED = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 """A v3 key, and a v4 token."""
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 LONGEST_GRACE = timedelta(hours=1)
 
@@ -66,7 +65,7 @@ def _due_some_day(text: str) -> None:
 
 
 def _short_grace(text: str) -> None:
-    if _duration(text) > LONGEST_GRACE:
+    if duration(text) > LONGEST_GRACE:
         raise ValueError(text)
 
 
@@ -230,17 +229,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     @property
     def access_lasts(self) -> timedelta:
         """How long an access token holds: never longer than the session that it names."""
-        return min(_duration(self.jwt_expires_in), self.refresh_lasts)
+        return min(duration(self.jwt_expires_in), self.refresh_lasts)
 
     @property
     def refresh_lasts(self) -> timedelta:
         """How long a refresh token holds."""
-        return _duration(self.refresh_expires_in)
+        return duration(self.refresh_expires_in)
 
     @property
     def reuse_grace(self) -> timedelta:
         """How long a used refresh token may be presented again."""
-        return _duration(self.refresh_grace)
+        return duration(self.refresh_grace)
 
     @property
     def who_may_register(self) -> Registration:
@@ -362,7 +361,3 @@ def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, objec
         if name not in raw and any(map(str.isalnum, merged.get(name) or "")):
             words = "holds only the word before a credential, such as Bearer, and no credential"
             yield Fault(name, FaultCode.MALFORMED, words)
-
-
-def _duration(text: str) -> timedelta:
-    return timedelta(seconds=int(text[:-1]) * SECONDS[text[-1]])

@@ -4,7 +4,6 @@ A field's bounds, the words that state them and its description stand together; 
 both read them here. Rules that JSON Schema cannot state are the domain's own (`fits`).
 """
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -21,25 +20,22 @@ from domain.ratings import Score, ScoreOutOfRange
 from domain.texts import KEPT, LONGEST_TEXT, Kept, written
 from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
 from entrypoints.checking import rule
+from entrypoints.durations import duration
 from entrypoints.http.queries import known
 from entrypoints.http.reading import Body, Change
 
 VALID_FOR_RULE = "must be 60 to 31536000 seconds, or a duration up to a year such as 15m, 12h or 7d"
-DURATION = re.compile(r"([1-9][0-9]{0,7})([smhd])")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def valid_for(given: int | str) -> timedelta:
     """A number of seconds, or a duration such as `7d`. Raises ValueError outside of what is allowed."""
-    match = DURATION.fullmatch(given) if isinstance(given, str) else None
-    if match:
-        given = int(match[1]) * UNITS[match[2]]
-    if (
-        isinstance(given, str)
-        or not SHORTEST_VALIDITY.total_seconds() <= given <= LONGEST_VALIDITY.total_seconds()
-    ):
+    try:
+        seconds = duration(given).total_seconds() if isinstance(given, str) else given
+    except ValueError:
+        raise ValueError(VALID_FOR_RULE) from None
+    if not SHORTEST_VALIDITY.total_seconds() <= seconds <= LONGEST_VALIDITY.total_seconds():
         raise ValueError(VALID_FOR_RULE)
-    return timedelta(seconds=given)
+    return timedelta(seconds=seconds)
 
 
 def _password(field: str) -> Callable[[str], str]:
