@@ -190,6 +190,16 @@ class Query:
         return read_numbers(self.key)
 
     @cached_property
+    def reading_compact(self) -> str:
+        """The reading without gaps."""
+        return _joined(self.reading)
+
+    @cached_property
+    def reading_words(self) -> tuple[str, ...]:
+        """The words that a title with the same reading holds, in order; pairs of letters as in `words`."""
+        return _in_pairs(self.reading)
+
+    @cached_property
     def address(self) -> TmdbNumber | ImdbId | None:
         """The film that the query names by an id or by its address at IMDb or TMDB."""
         return movie_address(self.text)
@@ -212,8 +222,8 @@ class Query:
         exact = {_exactly(self.compact)}
         if not self.reading:
             return (frozenset(exact),), _all_of(self.words)
-        exact.add(_exactly(_joined(self.reading)))
-        return (frozenset(exact),), _all_of(self.words), _all_of(_in_pairs(self.reading))
+        exact.add(_exactly(self.reading_compact))
+        return (frozenset(exact),), _all_of(self.words), _all_of(self.reading_words)
 
     def lenient_probes(self, common: Collection[str]) -> tuple[Probe, ...]:
         """What may match with slips: titles near the whole query, and titles with a word near each of its
@@ -408,14 +418,15 @@ def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None,
     if whole == query.compact:
         return Tier.EXACT, _folding(query, title, title_key)
     reading = read_numbers(title_key) if query.reading else ()
-    if reading and _joined(reading) == _joined(query.reading):
+    joined = _joined(reading)
+    if reading and joined == query.reading_compact:
         return Tier.EXACT, READ_ALIKE
-    if whole.startswith(query.compact) or (reading and _joined(reading).startswith(_joined(query.reading))):
+    if whole.startswith(query.compact) or (reading and joined.startswith(query.reading_compact)):
         return Tier.PREFIX, 0
     held = words(title_key)
-    read = (*held, *reading)
+    read = (*held, *reading) if reading else ()
     if (all(word in whole for word in query.words) and _holds_all(query.words, held)) or (
-        reading and _holds_all(_in_pairs(query.reading), read)
+        reading and _holds_all(query.reading_words, read)
     ):
         return Tier.WORDS, 0
     distance = _few_slips(query.compact, whole)
