@@ -117,9 +117,9 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
-from entrypoints.doctor import Doctor
 from entrypoints.http.operations import Metrics
-from entrypoints.memory import held_by
+from entrypoints.observability.diagnostics import Doctor
+from entrypoints.observability.memory import held_by
 from entrypoints.settings import Settings
 
 SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"

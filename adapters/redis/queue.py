@@ -23,7 +23,12 @@ from domain.sync import Entity
 QUEUE = "matinee"
 
 JOBS = "entrypoints.jobs"
-"""Where jobs are found by name. Nothing of it is imported here: only a worker does that."""
+"""What the names of jobs in Redis begin with. It never changes: jobs are queued by one version and done by
+another.
+"""
+
+JOBS_MODULE = "entrypoints.processes.jobs"
+"""The module that holds the jobs. Only a worker imports it."""
 
 PATIENCE = 1.0
 """Seconds to wait for each answer."""
@@ -60,7 +65,7 @@ class OwnJob(Job):
     """A job that can be nothing but a call of ours, whoever wrote it into Redis.
 
     RQ would unpickle what it finds there, and call whatever it names. Here a job is JSON, its function one of
-    `entrypoints.jobs`, and its arguments are texts.
+    those in `JOBS_MODULE`, and its arguments are texts.
     """
 
     def __init__(
@@ -79,9 +84,10 @@ class OwnJob(Job):
     def func(self) -> Callable[..., Any]:
         """Raises NotOurs."""
         module, _, name = str(self.func_name).rpartition(".")
-        found = vars(import_module(JOBS)).get(name) if module == JOBS and not name.startswith("_") else None
+        known = module == JOBS and not name.startswith("_")
+        found = vars(import_module(JOBS_MODULE)).get(name) if known else None
         texts = not self.kwargs and all(isinstance(each, str) for each in self.args)
-        if texts and isfunction(found) and found.__module__ == JOBS:
+        if texts and isfunction(found) and found.__module__ == JOBS_MODULE:
             return found
         raise NotOurs(self.func_name)
 

@@ -8,7 +8,7 @@ import click
 from entrypoints import data_directory
 from entrypoints.cli.border import configured, data_dir_option, example, interruptible
 from entrypoints.container import backups_of
-from entrypoints.occupancy import occupying
+from entrypoints.processes.data_directory_lock import occupying
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 

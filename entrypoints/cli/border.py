@@ -17,8 +17,8 @@ import click
 
 from domain.errors import Invalid, MatineeError
 from entrypoints import data_directory
-from entrypoints.banner import discard, say
-from entrypoints.logs import configure
+from entrypoints.observability.logs import configure
+from entrypoints.processes.banner import discard, say
 from entrypoints.settings import Settings, load
 
 if TYPE_CHECKING:

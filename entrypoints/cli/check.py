@@ -11,9 +11,9 @@ from dependency_injector import providers
 from domain.errors import InvalidFields
 from entrypoints.cli.border import data_dir_option, example
 from entrypoints.container import Container
-from entrypoints.doctor import Line, Verdict, doubtful, log_file, unfit
-from entrypoints.logs import configure
-from entrypoints.masking import Mask, secrets_of
+from entrypoints.observability.diagnostics import Line, Verdict, doubtful, log_file, unfit
+from entrypoints.observability.logs import configure
+from entrypoints.observability.redaction import Mask, secrets_of
 from entrypoints.settings import Settings, load
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}

@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from entrypoints import display
 from entrypoints.cli.border import Group, data_dir_option, example, opened
 from entrypoints.http.exports import json_chunks
 from entrypoints.http.queries import ExportFormat
+from entrypoints.observability import console
 
 DRIFT_FOUND = 4
 """The exit code of `ratings verify` where tallies are wrong and stay so."""
@@ -33,7 +33,7 @@ def verify(data_dir: str | None, *, repair: bool) -> None:
     with opened(data_dir) as (container, _):
         drifts = container.verify_ratings()(repair=repair)
         movies = container.movies().by_ids([drift.movie for drift in drifts])
-    display.drifts(drifts, {movie.id: movie for movie in movies}, repaired=repair)
+    console.drifts(drifts, {movie.id: movie for movie in movies}, repaired=repair)
     sys.exit(DRIFT_FOUND if drifts and not repair else 0)
 
 

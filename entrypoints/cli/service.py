@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from entrypoints.banner import banner, say
 from entrypoints.cli.border import ENV_FILE, configured, data_dir_option, example, started
-from entrypoints.leash import hold
-from entrypoints.listening import listening
+from entrypoints.processes.banner import banner, say
+from entrypoints.processes.listening_socket import listening
+from entrypoints.processes.parent_death import hold
 
 ROLES_NEED = ("MONGODB_URI", "REDIS_URL", "JWT_SECRET")
 """What must be the same on every host, so no host may make it up."""
@@ -32,7 +32,7 @@ def serve(host: str | None, port: int | None, data_dir: str | None) -> None:
 
     Starts, watches and stops the API, a worker, a scheduler and, unless REDIS_URL is set, the bundled Valkey.
     """
-    from entrypoints.supervisor import supervise
+    from entrypoints.processes.supervisor import supervise
 
     sys.exit(supervise(configured(role="serve", host=host, port=port, data_dir=data_dir)))
 
@@ -46,7 +46,7 @@ def api(host: str | None, port: int | None, data_dir: str | None) -> None:
 
     Needs MONGODB_URI, REDIS_URL and JWT_SECRET.
     """
-    from entrypoints import serving
+    from entrypoints.processes import api as serving
 
     with (
         started(ROLES_NEED, role="api", host=host, port=port, data_dir=data_dir) as (container, settings),
@@ -78,7 +78,7 @@ def scheduler(data_dir: str | None) -> None:
 @click.command(epilog=example("matinee openapi > openapi.json"))
 def openapi() -> None:
     """Print the OpenAPI document."""
-    from entrypoints import serving
+    from entrypoints.processes import api as serving
 
     click.echo(serving.openapi(configured()))
 
@@ -118,7 +118,7 @@ def _prepare(ready: Callable[[], None]) -> None:
 
     `ready` is called if the service is to begin before the catalogue is filled.
     """
-    from entrypoints.filling import fill_if_empty
+    from entrypoints.processes.first_run import fill_if_empty
 
     with started(role="prepare", env_file=None) as (container, settings):
         container.tokens()
@@ -126,7 +126,7 @@ def _prepare(ready: Callable[[], None]) -> None:
 
 
 def _answer(gate: int, listener: socket.socket, ready: Callable[[], None]) -> None:
-    from entrypoints import serving  # takes longest, so before the gate
+    from entrypoints.processes import api as serving  # takes longest, so before the gate
 
     os.read(gate, 1)
     with started(role="api", env_file=None) as (container, settings):
@@ -139,7 +139,7 @@ def _work(
     ready: Callable[[], None] = lambda: None,
     data_dir: str | None = None,
 ) -> None:
-    from entrypoints.worker import work
+    from entrypoints.processes.worker import work
 
     work(configured(required, role="worker", env_file=env_file, data_dir=data_dir), ready)
 
@@ -150,6 +150,6 @@ def _schedule(
     ready: Callable[[], None] = lambda: None,
     data_dir: str | None = None,
 ) -> None:
-    from entrypoints.scheduler import schedule
+    from entrypoints.processes.scheduler import schedule
 
     schedule(configured(required, role="scheduler", env_file=env_file, data_dir=data_dir), ready)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from domain.sync import Entity, Status, SyncRun
-from entrypoints.banner import say
 from entrypoints.cli.border import Group, data_dir_option, example, opened
-from entrypoints.display import progress, summary
+from entrypoints.observability.console import progress, summary
+from entrypoints.processes.banner import say
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from domain.invitations import MOST_USES
 from domain.pagination import Window
 from domain.users import Role, User
 from domain.users import username as check_username
-from entrypoints import display
 from entrypoints.cli.border import Group, data_dir_option, example, leave, opened
 from entrypoints.http.bodies import valid_for
 from entrypoints.http.schemas import moment
+from entrypoints.observability import console
 
 if TYPE_CHECKING:
     from entrypoints.container import Container
@@ -87,7 +87,7 @@ def list_(data_dir: str | None) -> None:
     of creation, separated by tabs.
     """
     with opened(data_dir) as (container, _):
-        display.accounts(list(_everybody(container.list_users())))
+        console.accounts(list(_everybody(container.list_users())))
 
 
 @users.command(epilog=example("matinee users promote ada@example.org"))

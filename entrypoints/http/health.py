@@ -18,7 +18,7 @@ from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.calls import API, Call, Given, described
 from entrypoints.http.errors import SOON
 from entrypoints.http.schemas import Moment, moment
-from entrypoints.memory import held_by
+from entrypoints.observability.memory import held_by
 
 HEALTH = f"{API}/health"
 """How the paths of these calls begin."""

@@ -15,7 +15,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from adapters.metrics import shared
 from adapters.metrics.shared import SharedFile, readable
 from adapters.metrics.slots import Slots
-from entrypoints import metrics_directory
+from entrypoints.processes import metrics_directory
 from tests.contracts.small_disk import fill, small_disk
 
 KEY = mmap_key("a", "a_total", ["outcome"], ["ok"], "What is counted.")

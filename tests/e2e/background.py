@@ -36,7 +36,7 @@ import logging
 logging.basicConfig(level=logging.INFO)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 from entrypoints.settings import load
-from entrypoints.{module} import {function}
+from entrypoints.processes.{module} import {function}
 {function}(load())
 """
 

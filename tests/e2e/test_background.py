@@ -17,7 +17,7 @@ from adapters.redis.queue import JOBS, QUEUE, put, queue_in
 from adapters.redis.timetable import Timetable
 from domain.ports import QueueUnavailable
 from domain.sync import Entity, Status, SyncRunning
-from entrypoints.scheduler import timetable
+from entrypoints.processes.scheduler import timetable
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import running_valkey
 from tests.e2e.background import (

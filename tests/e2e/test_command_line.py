@@ -18,7 +18,7 @@ CUT_OFF = 141
 PLANTED = """
 import sys
 from entrypoints.cli import people
-people.display.accounts = lambda users: {}["planted"]
+people.console.accounts = lambda users: {}["planted"]
 from entrypoints.launch import main
 main()
 """

@@ -25,7 +25,7 @@ from adapters.system import NoJobs
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
-from entrypoints.children import Child
+from entrypoints.processes.child_process import Child
 from tests.contracts.valkey_server import Valkey
 
 RUN = RunId("a" * 24)

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from entrypoints import banner as banners
-from entrypoints.banner import banner, lan_addresses, say
+from entrypoints.processes import banner as banners
+from entrypoints.processes.banner import banner, lan_addresses, say
 from entrypoints.settings import Settings
 
 

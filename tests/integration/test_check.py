@@ -21,9 +21,9 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
 from domain.ports import StoreLook
 from domain.sync import Harvest, SourceName
-from entrypoints import doctor
 from entrypoints.cli import matinee
-from entrypoints.doctor import Doctor, Line, Verdict
+from entrypoints.observability import diagnostics
+from entrypoints.observability.diagnostics import Doctor, Line, Verdict
 from entrypoints.settings import Settings
 from tests.integration.test_logs import _as_before as as_before
 from tests.tmdb_simulator import Fault, TmdbSimulator
@@ -283,7 +283,7 @@ def test_several_redises_are_left_to_those_who_know_them(directory: Path) -> Non
 def test_without_a_bundled_valkey_an_address_is_asked_for(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "find_spec", lambda _: None)
+    monkeypatch.setattr(diagnostics, "find_spec", lambda _: None)
 
     assert "set REDIS_URL" in told(checked())["redis"]
 

@@ -27,11 +27,11 @@ from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from domain.errors import FaultCode, MatineeError
-from entrypoints import filling
 from entrypoints.cli import matinee
 from entrypoints.http.about import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut, codes
 from entrypoints.http.schemas import MovieDetailOut
+from entrypoints.processes import first_run
 from entrypoints.settings import Settings
 from tests.integration.http_service import Client, application, now
 
@@ -281,10 +281,10 @@ def test_every_error_that_the_guide_of_the_library_names_is_of_the_kind_that_it_
         ("docs/architecture.md", f"keeps the {cache.AT_HAND} answers"),
         ("docs/architecture.md", f"more than {cache.FORGOTTEN_SINGLY} movies"),
         ("docs/adr/0020-cache-validated-at-redis.md", f"looks {round(cache.PATIENCE / cache.GLANCE)} times"),
-        ("docs/operating.md", f"not answered within {filling.FIRST_ANSWER:.0f} seconds"),
-        ("docs/operating.md", f"no further page for {filling.STALLED:.0f}"),
-        ("docs/operating.md", f"up to {filling.LONGEST_DELAY / 60:.0f} minutes"),
-        ("docs/operating.md", f"after {filling.PARTIAL_DELAY / 60:.0f} minutes"),
+        ("docs/operating.md", f"not answered within {first_run.FIRST_ANSWER:.0f} seconds"),
+        ("docs/operating.md", f"no further page for {first_run.STALLED:.0f}"),
+        ("docs/operating.md", f"up to {first_run.LONGEST_DELAY / 60:.0f} minutes"),
+        ("docs/operating.md", f"after {first_run.PARTIAL_DELAY / 60:.0f} minutes"),
         ("docs/operating.md", f"after {database.PATIENCE} seconds at most"),
     ],
 )

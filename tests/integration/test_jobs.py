@@ -15,7 +15,7 @@ from application.sync_frame import in_queue, lock_of
 from domain.ids import RunId, movie_id
 from domain.ratings import Tally
 from domain.sync import Entity, SourceRefused, Status
-from entrypoints import jobs
+from entrypoints.processes import jobs
 from entrypoints.settings import Settings
 
 

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import pytest
 import structlog
 
-from entrypoints import logs
-from entrypoints.logs import LogFileUnwritable, configure
+from entrypoints.observability import logs
+from entrypoints.observability.logs import LogFileUnwritable, configure
 from entrypoints.settings import Settings
 from tests.integration.http_service import joined, place, serving
 
@@ -296,7 +296,7 @@ def test_neither_a_file_nor_standard_error_on_a_full_disk_keeps_anybody_from_wor
 
 WRITER = """
 import logging, sys
-from entrypoints import logs
+from entrypoints.observability import logs
 from entrypoints.settings import Settings
 
 logs.LARGEST_FILE = 20_000

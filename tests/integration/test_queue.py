@@ -22,9 +22,9 @@ from adapters.redis.timetable import NEVER, Entry, Timetable, next_time
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
-from entrypoints import jobs as named
+from entrypoints.processes import jobs as named
+from entrypoints.processes.scheduler import timetable
 from entrypoints.queueing import queue_address
-from entrypoints.scheduler import timetable
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey, running_valkey
 
@@ -137,6 +137,12 @@ def test_a_job_is_given_texts_and_nothing_else(
     assert put_by_a_stranger(client, f"{JOBS}.sync", "movies").func is named.sync
     with pytest.raises(NotOurs):
         _ = put_by_a_stranger(client, f"{JOBS}.sync", *args, **options).func
+
+
+@pytest.mark.parametrize("name", ["sync", "sweep", "verify_ratings", "expire_sessions"])
+def test_a_job_has_the_same_name_in_every_version(client: Redis, name: str) -> None:
+    assert f"{JOBS}.{name}" == f"entrypoints.jobs.{name}"
+    assert put_by_a_stranger(client, f"entrypoints.jobs.{name}").func is getattr(named, name)
 
 
 def test_a_job_calls_nobody_back(client: Redis) -> None:

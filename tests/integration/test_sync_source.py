@@ -28,9 +28,9 @@ from domain.sync import (
     Status,
     SyncRun,
 )
-from entrypoints import jobs, scheduler
-from entrypoints.filling import fill_if_empty
-from entrypoints.scheduler import timetable
+from entrypoints.processes import jobs, scheduler
+from entrypoints.processes.first_run import fill_if_empty
+from entrypoints.processes.scheduler import timetable
 from entrypoints.settings import Settings
 from tests.integration.http_service import application, container_over, filled
 from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told

@@ -19,7 +19,7 @@ INTEGRATION = (
 SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
 """Tests of the core that start no process of their own: on one store or none, and of use cases."""
 
-SELECTED = "not TestSqliteFile and not TestMongo and not RealServer and not test_children"
+SELECTED = "not TestSqliteFile and not TestMongo and not RealServer and not test_child_process"
 
 MOST_QUICK, MOST_SLOWER = 150, 60
 """Tests tried for one fault; if more execute its line, so many evenly among them."""

@@ -23,7 +23,7 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from domain.errors import Invalid
-from entrypoints.masking import Mask, secrets_of
+from entrypoints.observability.redaction import Mask, secrets_of
 from entrypoints.settings import Settings
 
 LARGEST_FILE = 10 * 2**20

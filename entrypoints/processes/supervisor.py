@@ -18,12 +18,13 @@ from time import monotonic
 from types import FrameType
 
 from adapters.redis.embedded import NOISE, EmbeddedRedis
-from entrypoints import data_directory, metrics_directory
-from entrypoints.banner import banner, say
-from entrypoints.children import Child, Process, ending
-from entrypoints.leash import dying_with
-from entrypoints.listening import listening
-from entrypoints.occupancy import occupying
+from entrypoints import data_directory
+from entrypoints.processes import metrics_directory
+from entrypoints.processes.banner import banner, say
+from entrypoints.processes.child_process import Child, Process, ending
+from entrypoints.processes.data_directory_lock import occupying
+from entrypoints.processes.listening_socket import listening
+from entrypoints.processes.parent_death import dying_with
 from entrypoints.settings import Settings, as_environment
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

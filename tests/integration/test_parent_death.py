@@ -11,7 +11,7 @@ import pytest
 
 FORKING = """
 import os, sys, time
-from entrypoints.leash import hold
+from entrypoints.processes.parent_death import hold
 hold(int(sys.argv[1]))
 forked = os.fork()
 if not forked:

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from domain.errors import StorageUnavailable
-from entrypoints import children
-from entrypoints.children import Child, Process, ending
+from entrypoints.processes import child_process
+from entrypoints.processes.child_process import Child, Process, ending
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(children, "monotonic", clock)
+    monkeypatch.setattr(child_process, "monotonic", clock)
     return clock
 
 

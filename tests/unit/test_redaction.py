@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.masking import Mask, secrets_of
+from entrypoints.observability.redaction import Mask, secrets_of
 from entrypoints.settings import Settings
 
 SECRET = 'k"ey\\with é and /slash+plus'

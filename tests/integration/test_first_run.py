@@ -9,9 +9,9 @@ from dependency_injector import providers
 
 from adapters.demo import DemoMovieSource
 from domain.sync import Entity, ListedPage, SourceRefused, SourceUnavailable
-from entrypoints import filling
 from entrypoints.container import Container, running
-from entrypoints.filling import fill_if_empty
+from entrypoints.processes import first_run
+from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.settings import Settings
 
 
@@ -47,9 +47,9 @@ def container(tmp_path: Path, source: Source) -> Iterator[Container]:
 
 @pytest.fixture(autouse=True)
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filling, "FIRST_DELAY", 0.01)
-    monkeypatch.setattr(filling, "LONGEST_DELAY", 0.02)
-    monkeypatch.setattr(filling, "PARTIAL_DELAY", 0.01)
+    monkeypatch.setattr(first_run, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(first_run, "LONGEST_DELAY", 0.02)
+    monkeypatch.setattr(first_run, "PARTIAL_DELAY", 0.01)
 
 
 SETTINGS = Settings(tmdb_access_token="t")
@@ -92,7 +92,7 @@ def test_one_that_is_away_lets_the_service_begin_once_and_is_tried_until_it_is_b
 def test_one_that_never_answers_lets_the_service_begin(
     container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "FIRST_ANSWER", 0.05)
+    monkeypatch.setattr(first_run, "FIRST_ANSWER", 0.05)
     begun = Event()
     source.before_ping = lambda: begun.wait(30)  # as a resolver without a network
     fill_if_empty(container, SETTINGS, begun.set)
@@ -103,7 +103,7 @@ def test_one_that_never_answers_lets_the_service_begin(
 def test_one_that_stalls_amid_the_movies_lets_the_service_begin(
     container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filling, "STALLED", 0.05)
+    monkeypatch.setattr(first_run, "STALLED", 0.05)
     begun = Event()
     source.before_page = lambda page: page == 3 and begun.wait(30)
     fill_if_empty(container, SETTINGS, begun.set)

@@ -13,7 +13,7 @@ from domain.errors import StorageUnavailable, Unavailable
 from domain.ports import Clock, MovieSource, Store
 from domain.sync import SourceName, SourceRefused, mismatch
 from entrypoints import data_directory
-from entrypoints.logs import log_file_problem
+from entrypoints.observability.logs import log_file_problem
 from entrypoints.settings import MANY_REDISES, Settings, shown
 
 Probe = Callable[[str], tuple[datetime, str]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import StorageUnavailable
-from entrypoints import occupancy
 from entrypoints.data_directory import DataDirectoryUnusable
-from entrypoints.occupancy import DataDirectoryTaken, occupying
+from entrypoints.processes import data_directory_lock
+from entrypoints.processes.data_directory_lock import DataDirectoryTaken, occupying
 
 
 def test_a_second_occupant_is_told_who_the_first_is(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
     table = tmp_path / "locks"
     if locks is not None:
         table.write_text(locks)
-    monkeypatch.setattr(occupancy, "LOCKS", table)
+    monkeypatch.setattr(data_directory_lock, "LOCKS", table)
     with (
         occupying(tmp_path),
         pytest.raises(DataDirectoryTaken, match="another matinee serve uses"),

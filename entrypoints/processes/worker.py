@@ -7,7 +7,7 @@ and not by the container.
 from collections.abc import Callable
 
 from adapters.redis.worker import PatientWorker
-from entrypoints import jobs
+from entrypoints.processes import jobs
 from entrypoints.queueing import queue_address
 from entrypoints.settings import Settings
 

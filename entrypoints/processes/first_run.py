@@ -21,9 +21,9 @@ from domain.sync import (
     SyncRun,
     SyncRunning,
 )
-from entrypoints.banner import say
 from entrypoints.container import Container
-from entrypoints.display import Progressing, Watch, progress
+from entrypoints.observability.console import Progressing, Watch, progress
+from entrypoints.processes.banner import say
 from entrypoints.settings import Settings
 
 FIRST_ANSWER = 5.0
