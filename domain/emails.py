@@ -1,6 +1,5 @@
 """E-mail addresses: which ones an account may have, and how they are compared."""
 
-import re
 import unicodedata
 
 from domain.errors import FaultCode, TextUnfit
@@ -11,8 +10,8 @@ LONGEST_EMAIL = 254
 LONGEST_LOCAL_PART, LONGEST_DOMAIN, LONGEST_LABEL = 64, 253, 63
 """Bytes: before the @ (RFC 5321, 4.5.3.1.1), and of a domain and one of its labels as DNS holds them."""
 
-_SPECIAL = re.compile(r'[()\[\]\\,;:"]')
-"""What would have to be quoted before the @ (RFC 5322, 3.2.3), but for angle brackets and spaces."""
+_SIGNS = frozenset("!#$%&'*+-/=?^_`{|}~")
+"""Signs that may stand before the @ without quotes (RFC 5322, 3.2.3); others are left to no address."""
 
 _ANGLES = frozenset("<>‹›«»〈〉⟨⟩❬❭❮❯❰❱⟪⟫⦑⦒⧼⧽《》˂˃")
 """Angle brackets, and letters that look like them; others are found by their compatibility form."""
@@ -32,8 +31,9 @@ def email(text: str) -> str:
     if len(address) > LONGEST_EMAIL:
         raise TextUnfit("email", f"must be at most {LONGEST_EMAIL} characters", FaultCode.TOO_LONG)
     local, at, domain = address.partition("@")
-    if not (local and at and domain) or "@" in domain or _SPECIAL.search(local):
+    if not (local and at and domain) or "@" in domain:
         raise TextUnfit("email", "must be an e-mail address")
+    _check_local_part(local)
     if len(local.encode()) > LONGEST_LOCAL_PART:
         words = f"must have at most {LONGEST_LOCAL_PART} bytes before the @"
         raise TextUnfit("email", words, FaultCode.TOO_LONG)
@@ -49,6 +49,19 @@ def composed(text: str) -> str:
 def folded(text: str) -> str:
     """By which addresses and names are compared: case does not count."""
     return text.casefold()
+
+
+def _check_local_part(local: str) -> None:
+    """Raises TextUnfit for what is no dot-atom (RFC 5322, 3.2.3), in letters and digits of any script."""
+    atoms = local.split(".")
+    if not all(atoms):
+        raise TextUnfit("email", "must not have a dot at either end of what is before the @, or two in a row")
+    if any(unicodedata.category(atom[0])[0] == "M" for atom in atoms) or not all(
+        each in _SIGNS or unicodedata.category(each)[0] in "LMN" for atom in atoms for each in atom
+    ):
+        signs = "".join(sorted(_SIGNS))
+        words = f"must have only letters, digits, dots and {signs} before the @"
+        raise TextUnfit("email", words, FaultCode.FORBIDDEN_CHARACTERS)
 
 
 def _check_domain(domain: str) -> None:
