@@ -3,7 +3,7 @@ the scheme's own.
 """
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from entrypoints.checking import Unfit
@@ -18,6 +18,9 @@ APP_SCHEMES = frozenset(
 """Schemes whose pages are parts of an app or of a browser, and have a host."""
 
 HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""The last part of a host that browsers take for an IPv4 address (the URL standard, 3.5)."""
 
 EXAMPLE = "such as https://films.example"
 
@@ -70,6 +73,8 @@ def _host(host: str, text: str) -> str:
             return f"[{IPv6Address(host).compressed}]"
         plain = host.removeprefix("*.")
         named = ".".join(label.encode("idna").decode() for label in plain.lower().split("."))
+        if NUMBER.fullmatch(named.rpartition(".")[2]):
+            return str(IPv4Address(host))
     except (AddressValueError, UnicodeError):
         raise Unfit(f"must hold origins with a host {EXAMPLE}, not {text!r}") from None
     if not HOST.fullmatch(named) or (plain != host and "." not in named):
