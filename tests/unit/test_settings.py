@@ -12,6 +12,7 @@ from entrypoints.checking import checked, rule
 from entrypoints.settings import Settings, as_environment, load, shown
 
 NOWHERE = Path("/nonexistent/.env")
+KEYBOARD = "must not be rows of a keyboard, an alphabet or a text with repetitions: use a random one"
 SECRET = "a passphrase of more than 32 bytes for tests"
 
 
@@ -58,6 +59,17 @@ def test_an_empty_variable_counts_as_not_set() -> None:
             "change-me-now!!" * 3 + "ch",
             "must not repeat a text shorter than 16 bytes: use a random one",
         ),
+        ("JWT_SECRET", "qwertyuiopasdfghjklzxcvbnm123456", KEYBOARD),
+        ("JWT_SECRET", "QWERTYUIOP1234567890asdfghjkl_zxcvbnm", KEYBOARD),
+        ("JWT_SECRET", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,", KEYBOARD),
+        ("JWT_SECRET", "1q2w3e4r5t6y7u8i9o0pazsxdcfvgbhn", KEYBOARD),
+        ("JWT_SECRET", "mnbvcxzlkjhgfdsapoiuytrewq0987654321", KEYBOARD),
+        ("JWT_SECRET", "0123456789abcdef" * 2, KEYBOARD),
+        ("JWT_SECRET", "abcdefghijklmnopqrstuvwxyz0123456789", KEYBOARD),
+        ("JWT_SECRET", "aaaabbbbccccddddeeeeffffgggghhhhiiii", KEYBOARD),
+        ("JWT_SECRET", "passwordpasswordpasswordpassword1", KEYBOARD),
+        ("JWT_SECRET", "secretsecretsecretsecret12345678", KEYBOARD),
+        ("JWT_SECRET", "x" + "changeme" * 5 + "!", KEYBOARD),
         ("JWT_EXPIRES_IN", "0m", "must be a duration such as 15m, 12h or 7d"),
         ("JWT_EXPIRES_IN", "7d\n", "must be a duration such as 15m, 12h or 7d"),
         ("JWT_EXPIRES_IN", "604800", "must be a duration such as 15m, 12h or 7d"),
@@ -201,7 +213,8 @@ def test_an_entry_that_is_due_now_and_then_is_one(cron: str) -> None:
 @pytest.mark.parametrize(
     "secret",
     [
-        "0123456789abcdef" * 2,
+        "éàèùâêîô" * 2,
+        "31415926535897932384626433832795",
         "correct horse battery staple hash",
         "9f86d081884c7d659a2feaa0c55ad015",
         "LS0tLS1zZWNyZXQtc2VjcmV0LS0tLS0=",
