@@ -20,6 +20,9 @@ POSTERS = "https://image.tmdb.org/t/p/w500"
 UNESCAPED_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 """A percent sign that does not begin an escape."""
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, and what else ends a line."""
+
 
 @dataclass(eq=False)
 class MovieNotFound(NotFound):
@@ -237,12 +240,15 @@ class Movie:
 def picture_url(base: str, path: str | None) -> str | None:
     """The address of a picture: a source's path below a base address, percent-encoded where it has to be.
 
-    None for an unknown path, for one that does not begin with a slash, and for one that leads out of the base
-    by an empty segment, "." or "..".
+    None for an unknown path, for one that does not begin with a slash, for one that leads out of the base by
+    an empty segment, "." or "..", and for one with control characters, be they escaped.
     """
     if path is None or not path.startswith("/"):
         return None
-    segments = unquote(path[1:]).replace("\\", "/").split("/")
+    plain = unquote(path[1:])
+    if CONTROL.search(plain):
+        return None
+    segments = plain.replace("\\", "/").split("/")
     if not {"", ".", ".."}.isdisjoint(segments):
         return None
     return base + UNESCAPED_PERCENT.sub("%25", quote(path, safe="/%", errors="replace"))

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TypeVar
 
 from domain.ids import IMDB_ID, LARGEST_TMDB_NUMBER, GenreId, genre_id
-from domain.movies import picture_url
+from domain.movies import CONTROL, picture_url
 
 T = TypeVar("T")
 
@@ -117,7 +117,11 @@ def matching(pattern: re.Pattern[str], *, lower: bool = False) -> Reader[str | N
 
 
 def path(value: object) -> str | None:
-    """The path of a picture: one that begins with a slash and leads nowhere else."""
+    """The path of a picture: one that begins with a slash, holds no control characters and leads nowhere
+    else.
+    """
+    if isinstance(value, str) and (UNSTORABLE.search(value) or CONTROL.search(value)):
+        raise Unreadable
     found = text(LONGEST_PATH)(value)
     if found and picture_url("", found) is None:
         raise Unreadable
