@@ -7,6 +7,7 @@ under `REFUSED`: so it is answered, logged and counted like everything else. The
 """
 
 import asyncio
+import re
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -50,6 +51,9 @@ requests no more wait than fit into a piece.
 """
 
 VERSIONS = frozenset({"1.0", "1.1"})
+
+HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+"""What a Host header is made of (RFC 9110, 7.2)."""
 
 
 class RequestProtocol(HttpToolsProtocol):
@@ -259,6 +263,12 @@ class RequestProtocol(HttpToolsProtocol):
         # Connections of other versions are not kept alive.
         if not self.parser.should_keep_alive() and self.parser.get_http_version() not in VERSIONS:
             raise MalformedRequest
+        hosts = [value for name, value in self.headers if name == b"host"]
+        # RFC 9112, 3.2. Whoever stands before us may go by another Host than we would.
+        if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            raise MalformedRequest
+        if not all(map(HOST.fullmatch, hosts)):
+            raise MalformedRequest
         super().on_headers_complete()
         if self.flow.read_paused:  # by uvicorn, since the request waits for another
             self.flow.resume_reading()
@@ -295,6 +305,7 @@ class RequestProtocol(HttpToolsProtocol):
             return
         self._waiting = None
         self._working = cycle
+        cycle.default_headers = self.server_state.default_headers  # with the date of now, not of the head
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

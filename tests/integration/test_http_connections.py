@@ -301,6 +301,14 @@ MALFORMED = {
     "chunks twice": HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "almost chunks": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "no transfer encoding": HEAD + b"Transfer-Encoding: identity\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nHost: b\r\n\r\n",
+    "the same Host twice": b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n",
+    "two Hosts in HTTP/1.0": b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+    "a Host with a space": b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "a Host with a path": b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "a Host with a user": b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    "bytes in the Host": b"GET / HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n",
     "a hidden transfer encoding": HEAD + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
 }
 
@@ -344,6 +352,24 @@ def test_a_client_may_send_many_requests_at_once(patient: Loopback) -> None:
     answers = patient.exchange(sent + request("GET", LIVE, "Connection: close"))
 
     assert [answer.status for answer in answers] == [200] * 1000 + [400] * 1000 + [200]
+
+
+@pytest.mark.parametrize("host", ["", "a", "a:80", "[::1]:8080", "127.0.0.1", "a_b.example", "xn--e-4ga"])
+def test_a_host_may_have_any_name_or_none(patient: Loopback, host: str) -> None:
+    [answer] = patient.exchange(f"GET {LIVE} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+
+    assert answer.status == 200
+
+
+def test_a_late_answer_bears_the_date_at_which_it_leaves() -> None:
+    with serving_on_loopback(request_seconds=1.5) as server, server.connect() as client:
+        client.sendall(HALF_BODY)
+        until_true(lambda: server.server.connections.receiving.due)
+        began = dict(server.server.server_state.default_headers)[b"date"]
+        [answer] = received(client)
+
+    assert_refused(answer, 408, "request_timeout")
+    assert answer.headers["date"].encode() != began
 
 
 def test_http_1_0_is_answered_and_closed(patient: Loopback) -> None:
