@@ -59,12 +59,10 @@ def read(text: str, listing: bytes, kind: Sorted) -> Place | None:
     try:
         sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         seal, encoded = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
-        fields = _DECODERS[kind].decode(encoded)
-    except (ValueError, msgspec.MsgspecError):
+        place = _PLACES[kind](*_DECODERS[kind].decode(encoded))
+    except (ValueError, OverflowError, msgspec.MsgspecError):
         return None
-    if seal != _seal(encoded, listing):
-        return None
-    return _PLACES[kind](*fields)
+    return place if seal == _seal(encoded, listing) else None
 
 
 def _fields(place: Place) -> tuple[object, ...]:

@@ -110,6 +110,8 @@ def test_a_token_gives_its_place_back_to_its_own_list_only(kind: Sorted, place: 
 def test_a_token_of_another_kind_is_refused_though_its_seal_is_right() -> None:
     for place in (Cursor("x", ID), Cursor(1, "no id"), Cursor("2026-01-05", ID), Cursor(True, ID)):
         assert cursors.read(cursors.token(place, b"list"), b"list", Sorted.TIME) is None
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):  # outside of what UTC can tell
+        assert cursors.read(cursors.token(Cursor(text, ID), b"list"), b"list", Sorted.TIME) is None
     naive = Cursor("2026-01-05T12:00:00", ID)
     assert cursors.read(cursors.token(naive, b"list"), b"list", Sorted.TIME) is None
 
