@@ -275,7 +275,7 @@ class Database:
     def exists(self) -> bool:
         """Whether there is a database of ours. Raises StorageUnavailable for a file that is none."""
         if self._path is not None:
-            with storage_errors():
+            with storage_errors(self._path):
                 if not exists(self._path, self._traces):
                     return False
                 with closing(to_read(self._path)) as connection:
@@ -291,7 +291,7 @@ class Database:
         Raises StorageUnavailable, also for a file that is no database of ours, and for one that is newer.
         """
         if self._path is not None and not self.exists():
-            with storage_errors():
+            with storage_errors(self._path):
                 create(self._path, _build)
         with self.reading() as connection:
             if _version(connection) == len(MIGRATIONS):
@@ -317,7 +317,7 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        with storage_errors():
+        with storage_errors(self._path):
             if self._path is None:
                 with self._turns:
                     yield self._connection()
@@ -411,14 +411,16 @@ def _upgrade(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn what sqlite3 can raise, and the file system, into what the ports promise."""
+def storage_errors(path: Path | None) -> Iterator[None]:
+    """Turn what sqlite3 can raise, and the file system, into what the ports promise; with the path of the
+    database, if it has one.
+    """
     try:
         yield
     except sqlite3.Error as error:
         # An extended code holds the primary one in its lowest byte (sqlite.org/rescode.html).
         remedy = REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{path or 'memory'}: {type(error).__name__}: {error}"
         raise StorageUnavailable(f"{reason} ({remedy})" if remedy else reason) from error
     except OSError as error:
         reason = f"{error.filename or 'the database'}: {error.strerror or error} (check DATA_DIR)"

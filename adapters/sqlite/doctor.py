@@ -21,7 +21,7 @@ def look(path: Path | None, database: Database, traces: Traces = ()) -> StoreLoo
     if path is None:
         with database.reading() as connection:
             return _seen(connection)
-    with storage_errors():
+    with storage_errors(path):
         if not exists(path, traces):
             return StoreLook(version=0, newest=NEWEST)
         with closing(to_read(path)) as connection:

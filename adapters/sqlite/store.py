@@ -82,5 +82,5 @@ class SqliteStore:
         return look(self.path, self.database, self.traces)
 
     def close(self) -> None:
-        with storage_errors():
+        with storage_errors(self.path):
             self.database.close()

@@ -90,6 +90,7 @@ def test_a_lost_or_foreign_database_is_refused_and_left_as_it_is(
     for touch in (store.prepare, store.look):
         with pytest.raises(StorageUnavailable, match=told) as refused:
             touch()
+        assert str(file) in str(refused.value)
         assert "deployment.md, Backup and restore" in str(refused.value) or "DATA_DIR" in str(refused.value)
     assert (file.read_bytes() if file.is_file() else None) == before
 
