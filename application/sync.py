@@ -22,6 +22,7 @@ from domain.sync import (
     Gone,
     Harvest,
     SourceName,
+    SourceUnavailable,
     SyncRun,
     admit,
     days_to_ask,
@@ -33,6 +34,9 @@ REFRESHED_AT_ONCE = 100
 
 LOOKED_BACK_OVER = 50
 """Runs of all kinds among which one that failed of late is to be found."""
+
+GONE_AT_ONCE = 20
+"""Of so many movies that are asked for together, or more, a source has not dropped more than half."""
 
 CLEARED_AT_ONCE = 200
 """Movies a step when texts are cleared: other writers get in between."""
@@ -46,7 +50,9 @@ class Basket:
     held: Collection[int]
     duplicates: int = 0
     skipped: int = 0
+    asked: int = 0
     gone: list[int] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -54,6 +60,7 @@ class Basket:
 
     def take(self, detail: Detail) -> None:
         """Add what came of asking for one movie; what a list said of it stands where no more could be had."""
+        self.asked += 1
         match detail:
             case MovieFacts():
                 listed = self.movies.get(detail.tmdb_id)
@@ -69,6 +76,7 @@ class Basket:
                 self.problems.append(f"movie {detail.tmdb_id}: {detail.reason}")
             case _:
                 self.skip(f"movie {detail.tmdb_id}: {detail.reason}")
+                self.unread.append(detail.tmdb_id)
 
     def skip(self, problem: str) -> None:
         """Leave a row aside, naming why."""
@@ -76,12 +84,19 @@ class Basket:
         self.problems.append(problem)
 
     def harvest(self, page: int, at: datetime, requests: int) -> Harvest:
-        """All of it, ready for the store."""
+        """All of it, ready for the store. Raises SourceUnavailable if the source cannot be believed."""
+        if self.asked >= GONE_AT_ONCE and len(self.gone) * 2 > self.asked:
+            reason = (
+                f"{len(self.gone)} of {self.asked} movies that we hold are said to be unknown, which is not"
+                " believed: check TMDB_BASE_URL"
+            )
+            raise SourceUnavailable(reason)
         return Harvest(
             page=page,
             at=at,
             movies=tuple(self.movies.values()),
             gone=tuple(self.gone),
+            unread=tuple(self.unread),
             duplicates=self.duplicates,
             skipped=self.skipped,
             requests=requests,
@@ -168,8 +183,8 @@ class SyncMovies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncChanges:
-    """Read anew those of our movies that changed at the source since the last complete run, and those of
-    which it has not spoken for months.
+    """Read anew those of our movies that changed at the source since the last complete run, those of which it
+    has not spoken for months, and those that the last run could not read.
 
     If that run is longer ago than the source can tell, or never was, all that we hold is read anew.
     """
@@ -184,8 +199,8 @@ class SyncChanges:
         with self.frame.run(Entity.CHANGES, watch, queued) as journal:
             days = days_to_ask(last_good, journal.run.started_at)
             if days:
-                pages = self._changed(days, journal)
-                self._silent(journal.run.started_at - REFRESHED_WITHIN, journal, pages)
+                pages, seen = self._changed(days, journal)
+                self._silent(journal.run.started_at - REFRESHED_WITHIN, journal, pages, seen)
             else:
                 # What a failed run of late has refreshed is left out, so that being killed again and again
                 # still gets on.
@@ -197,8 +212,8 @@ class SyncChanges:
         recent = self.frame.runs.recent(LOOKED_BACK_OVER)
         return next((each for each in recent if each.entity is run.entity and each.id != run.id), None)
 
-    def _changed(self, days: tuple[date, date], journal: Journal) -> int:
-        """Read what changed within some days; return how many pages that took."""
+    def _changed(self, days: tuple[date, date], journal: Journal) -> tuple[int, set[int]]:
+        """Read what changed within some days; return how many pages that took, and which of our movies."""
         asked, seen = [(*days, 1)], set[int]()
         for number, (first, last, page) in enumerate(asked, 1):
             journal.bound(len(asked))
@@ -215,19 +230,26 @@ class SyncChanges:
                     basket.skip(f"page {number}: {row}")
                 self._refresh(number, fresh, basket, journal)
                 seen.update(ours)
-        return len(asked)
+        return len(asked), seen
 
-    def _silent(self, since: datetime, journal: Journal, pages: int = 0) -> None:
-        """Read what the source has not spoken of since then, as pages behind those that were read."""
-        numbers = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
+    def _silent(
+        self, since: datetime, journal: Journal, pages: int = 0, seen: Collection[int] = frozenset()
+    ) -> None:
+        """Read what the source has not spoken of since then, and what the run before could not read, as pages
+        behind those that were read; but for movies that were asked for in these.
+        """
+        owed = sorted(self.movies.held(journal.run.unread))
+        stale = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
+        numbers = [number for number in dict.fromkeys([*owed, *stale]) if number not in seen]
         chunks = [numbers[at : at + REFRESHED_AT_ONCE] for at in range(0, len(numbers), REFRESHED_AT_ONCE)]
         journal.bound(pages + len(chunks))
-        if (
-            not pages and not chunks
-        ):  # with nothing to read, a source that is away or refuses us goes unnoticed
+        if not journal.run.done:
+            # Nothing that the source has said shows yet that it is there, takes our credential, and is TMDB:
+            # a wrong address knows none of our movies.
             self.frame.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
-            self._refresh(page, chunk, Basket({}, chunk), journal)
+            with journal.reading(page):
+                self._refresh(page, chunk, Basket({}, chunk), journal)
 
     def _refresh(self, page: int, numbers: Sequence[int], basket: Basket, journal: Journal) -> None:
         for detail in self.frame.source.details(numbers):

@@ -39,6 +39,10 @@ TEXTS_KEPT_FOR = timedelta(days=180)
 PROBLEMS_NAMED = 20
 """So many problems are spelt out in a run's `error`; of the others it gives the number."""
 
+UNREAD_KEPT = 1000
+"""So many movies that could not be read may be left to the next run, whose record is written with every page.
+"""
+
 PROBLEMS_KEPT = 1000
 """So many are kept in a run's record, which is written with every page; the others are only counted."""
 
@@ -204,8 +208,8 @@ class Harvest:
     """What one page of a run brought in, to be stored in one step with the run's counts.
 
     Each of `movies` and `genres`, no two of one number, will be inserted, updated or unchanged; `gone` are
-    movies that we hold and the source no longer knows; `duplicates` and `skipped` are rows that were read and
-    left aside.
+    movies that we hold and the source no longer knows, `unread` movies that we hold and could not read;
+    `duplicates` and `skipped` are rows that were read and left aside.
     """
 
     page: int
@@ -213,6 +217,7 @@ class Harvest:
     movies: tuple[MovieFacts, ...] = ()
     genres: tuple[GenreFacts, ...] = ()
     gone: tuple[int, ...] = ()
+    unread: tuple[int, ...] = ()
     duplicates: int = 0
     skipped: int = 0
     requests: int = 0
@@ -225,6 +230,8 @@ class SyncRun:
 
     `done` are the pages that it finished; `inherited` those that the failed run which it follows had
     finished, so they were not read again. `last_page` is where the source's list ends, once that is known.
+    `unread` are movies that this run or the one before it should have refreshed and could not: the next one
+    does.
     `source` is where it reads from. `problems_dropped` is how many problems were named beyond those kept.
     That the source `refused` our credential is known to whoever did the run; no store keeps it.
     """
@@ -237,6 +244,7 @@ class SyncRun:
     last_page: int | None = None
     done: frozenset[int] = frozenset()
     inherited: frozenset[int] = frozenset()
+    unread: frozenset[int] = frozenset()
     pages_failed: int = 0
     inserted: int = 0
     updated: int = 0
@@ -307,19 +315,22 @@ class SyncRun:
         reason = f"The sync of {self.entity} failed: {self.error}"
         return SourceRefused(reason) if self.refused else SourceUnavailable(reason)
 
-    def following(self, failed: "SyncRun | None") -> "SyncRun":
-        """This run, just begun, taking up the pages that a failed one left, if that is recent enough.
+    def following(self, before: "SyncRun | None") -> "SyncRun":
+        """This run, just begun, taking up what the one before it left.
 
-        Changes have none to take up: their pages are numbered anew by every run.
+        Of a failed one that is recent enough these are its pages. Changes have none to take up, since their
+        pages are numbered anew by every run; they take up movies, however that run ended.
         """
-        if failed is None or failed.status is not Status.FAILED or not failed.done | failed.inherited:
+        if before is None or before.entity is not self.entity or before.source is not self.source:
             return self
-        if self.entity is Entity.CHANGES or self.source is not failed.source:
+        if self.entity is Entity.CHANGES:
+            return replace(self, unread=before.unread)
+        if before.status is not Status.FAILED or not before.done | before.inherited:
             return self
-        if failed.entity is not self.entity or self.started_at - failed.started_at > RESUMABLE_FOR:
+        if self.started_at - before.started_at > RESUMABLE_FOR:
             return self
-        inherited = failed.done | failed.inherited
-        return replace(self, inherited=inherited, last_page=failed.last_page)
+        inherited = before.done | before.inherited
+        return replace(self, inherited=inherited, last_page=before.last_page)
 
     def resuming_from(self, before: "SyncRun | None") -> datetime:
         """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run
@@ -336,11 +347,15 @@ class SyncRun:
         return replace(self, last_page=last_page)
 
     def stored(self, harvest: Harvest, outcomes: Iterable[Outcome]) -> "SyncRun":
-        """This run after a page was stored, with what that did to each movie of it."""
+        """This run after a page was stored, with what that did to each movie of it.
+
+        Raises SourceUnavailable if more movies are unread than are left to the next run.
+        """
         happened = list(outcomes)
         return replace(
             self,
             done=self.done | {harvest.page},
+            unread=self._unread_after(harvest),
             inserted=self.inserted + happened.count(Outcome.INSERTED),
             updated=self.updated + happened.count(Outcome.UPDATED),
             unchanged=self.unchanged + happened.count(Outcome.UNCHANGED),
@@ -377,6 +392,14 @@ class SyncRun:
         """This run with these problems: the first are kept, the others counted."""
         dropped = self.problems_dropped + max(0, len(problems) - PROBLEMS_KEPT)
         return replace(self, problems=problems[:PROBLEMS_KEPT], problems_dropped=dropped)
+
+    def _unread_after(self, harvest: Harvest) -> frozenset[int]:
+        read = {facts.tmdb_id for facts in harvest.movies}.union(harvest.gone)
+        unread = (self.unread - read).union(harvest.unread)
+        if len(unread) > UNREAD_KEPT:
+            reason = f"More than {UNREAD_KEPT:,} movies could not be read"
+            raise SourceUnavailable(reason)
+        return unread
 
     def _closed(self, status: Status, at: datetime) -> "SyncRun":
         if not self.running:

@@ -160,14 +160,15 @@ def run_document(run: SyncRun) -> Document:
         "lastPage": run.last_page,
         "done": sorted(run.done),
         "inherited": sorted(run.inherited),
+        "unread": sorted(run.unread),
         "problems": list(run.problems),
     }
 
 
 def run_of(document: Mapping[str, Any]) -> SyncRun:
     """The run that a document holds."""
-    # A process of an earlier version may still write runs that tell no source.
-    document = {"source": SourceName.TMDB, "problemsDropped": 0, **document}
+    # A process of an earlier version may still write runs that tell neither source nor movies left unread.
+    document = {"source": SourceName.TMDB, "problemsDropped": 0, "unread": [], **document}
     return SyncRun(
         **{name: document[field] for field, name in RUN_COUNTS.items()},
         id=RunId(str(document["_id"])),
@@ -179,6 +180,7 @@ def run_of(document: Mapping[str, Any]) -> SyncRun:
         last_page=document["lastPage"],
         done=frozenset(document["done"]),
         inherited=frozenset(document["inherited"]),
+        unread=frozenset(document["unread"]),
         problems=tuple(document["problems"]),
     )
 

@@ -10,7 +10,7 @@ from threading import Lock, RLock, local
 from time import monotonic, perf_counter
 
 from adapters.sqlite.files import BACKUP, Traces, create, exists, refuse_foreign, to_read
-from adapters.sqlite.source import remember_source
+from adapters.sqlite.source import remember_source, remember_unread
 from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
@@ -229,6 +229,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS invitations_by_age ON invitations (created_at DESC, id);
     CREATE INDEX IF NOT EXISTS invitations_by_end ON invitations (expires_at);
     """,
+    remember_unread,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

@@ -141,6 +141,7 @@ def run_row(run: SyncRun) -> dict[str, Cell]:
         "last_page": run.last_page,
         "done": json.dumps(sorted(run.done)),
         "inherited": json.dumps(sorted(run.inherited)),
+        "unread": json.dumps(sorted(run.unread)),
         "problems": json.dumps(run.problems),
     }
 
@@ -158,6 +159,7 @@ def run_of(row: sqlite3.Row) -> SyncRun:
         last_page=row["last_page"],
         done=frozenset(json.loads(row["done"])),
         inherited=frozenset(json.loads(row["inherited"])),
+        unread=frozenset(json.loads(row["unread"])),
         problems=tuple(json.loads(row["problems"])),
     )
 

@@ -30,6 +30,13 @@ def remember_source(connection: sqlite3.Connection) -> None:
     connection.execute(f"INSERT OR IGNORE INTO catalogue VALUES (1, ({FILLED_FROM}))")
 
 
+def remember_unread(connection: sqlite3.Connection) -> None:
+    """A migration: remember which movies a run could not read."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(synclogs)")}
+    if "unread" not in columns:
+        connection.execute("ALTER TABLE synclogs ADD COLUMN unread TEXT NOT NULL DEFAULT '[]'")
+
+
 def source_of(connection: sqlite3.Connection) -> SourceName | None:
     """The source that has filled the catalogue; None if it is empty."""
     (name,) = connection.execute("SELECT source FROM catalogue WHERE id = 1").fetchone()

@@ -1,5 +1,7 @@
 """What SyncRunRepository and GenreRepository promise."""
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.testkit.samples import Stores, facts, new_run, noon, walked
@@ -15,6 +17,12 @@ class SyncRunRepositoryContract:
         run = new_run(store, Entity.CHANGES).bounded(9).missed(3, "no answer", 5)
         store.runs.save(run)
         assert store.runs.get(run.id) == run
+        unread = store.movies.store(
+            Harvest(page=1, at=noon(), movies=(facts(1),), unread=(5, 3)),
+            replace(run, unread=frozenset({1, 2})),
+        )
+        assert unread.unread == {2, 3, 5}
+        assert store.runs.get(run.id) == unread
         store.runs.save(run.failed(noon(2), "given up"))
         assert store.runs.get(run.id) == run.failed(noon(2), "given up")
 

@@ -124,11 +124,14 @@ def _encodable(read: dict[str, object]) -> dict[str, object]:
 
 def listed(body: object, page: int) -> ListedPage:
     """A page of a list of movies. Raises Unusable if it is another page, has no row that can be read, or is
-    the first one and empty.
+    empty though the list does not end before it.
     """
     payload = _page(body, page)
     if page == 1 and not payload.results:
         raise Unusable("a first page without movies")
+    pages, warnings = _length_of_list(payload, page)
+    if not payload.results and page <= pages:
+        raise Unusable("a page without movies, though the list goes on")
     movies: list[MovieFacts] = []
     unreadable: list[str] = []
     for place, row in enumerate(payload.results, 1):
@@ -137,7 +140,6 @@ def listed(body: object, page: int) -> ListedPage:
         except Unreadable as error:
             unreadable.append(f"row {place}: {error}")
     _demand_any(movies, unreadable)
-    pages, warnings = _length_of_list(payload.total_pages, page)
     return ListedPage(
         total_pages=pages, movies=tuple(movies), unreadable=tuple(unreadable), warnings=warnings
     )
@@ -145,20 +147,22 @@ def listed(body: object, page: int) -> ListedPage:
 
 def changed(body: object, page: int) -> ChangedPage:
     """A page of the numbers of changed movies. Raises Unusable if it is another page, has no row that can be
-    read, or does not tell how many pages there are.
+    read, is empty though there are more, or does not tell how many pages there are.
     """
     payload = _page(body, page)
+    try:
+        pages = values.count()(payload.total_pages)
+    except Unreadable:
+        pages = None
+    if pages is None or (payload.results and not pages):
+        raise Unusable(f"{shown(payload.total_pages)} for a number of pages")
+    if not payload.results and page <= pages and (page, pages) != (1, 1):
+        raise Unusable("a page without changes, though there are more")
     found = values.identities(payload.results)
     numbers = [number for number in found if number]
     unreadable = [f"row {place}: no id" for place, number in enumerate(found, 1) if not number]
     _demand_any(numbers, unreadable)
-    try:
-        pages = values.count()(payload.total_pages)
-    except Unreadable:
-        raise Unusable(f"{shown(payload.total_pages)} for a number of pages") from None
-    return ChangedPage(
-        total_pages=page if pages is None else pages, tmdb_ids=tuple(numbers), unreadable=tuple(unreadable)
-    )
+    return ChangedPage(total_pages=pages, tmdb_ids=tuple(numbers), unreadable=tuple(unreadable))
 
 
 def genres(body: object) -> GenreList:
@@ -288,17 +292,20 @@ def _demand_any(read: Sized, unreadable: Sequence[str]) -> None:
         raise Unusable(f"no row that can be read ({unreadable[0]})")
 
 
-def _length_of_list(total_pages: object, page: int) -> tuple[int, tuple[str, ...]]:
+def _length_of_list(payload: PagePayload, page: int) -> tuple[int, tuple[str, ...]]:
     """How many pages can be had, and what is odd about the number that was sent.
 
-    A list that does not tell where it ends ends here; one that tells it unreadably may be as long as can be.
+    A list that does not tell where it ends, or not readably, may be as long as can be, until an empty page.
     """
     try:
-        total = values.count()(total_pages)
+        total = values.count()(payload.total_pages)
     except Unreadable:
-        return PAGES_OF_A_LIST, (f"page {page}: total_pages cannot be read: {shown(total_pages)}",)
-    # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
-    return min(page if total is None else total, PAGES_OF_A_LIST), ()
+        total = None
+    if total or (total == 0 and not payload.results):
+        # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
+        return min(total, PAGES_OF_A_LIST), ()
+    warning = f"page {page}: total_pages cannot be read: {shown(payload.total_pages)}"
+    return PAGES_OF_A_LIST if payload.results else page - 1, (warning,)
 
 
 def _genre(row: object) -> GenreFacts:

@@ -28,7 +28,11 @@ def earlier(path: Path, version: int) -> sqlite3.Connection:
 
 def run_row_of_version_2(run: SyncRun) -> dict[str, Cell]:
     """A run as versions before the fifth kept it."""
-    return {name: value for name, value in run_row(run).items() if name not in ("source", "problems_dropped")}
+    return {
+        name: value
+        for name, value in run_row(run).items()
+        if name not in ("source", "problems_dropped", "unread")
+    }
 
 
 @pytest.mark.parametrize("by", RatingOrder)

@@ -685,8 +685,166 @@ def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
     listing(tmdb).change(number, runtime=5)
     tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
     run = sync_changes(store, source)
-    assert (run.status, run.skipped) == (Status.PARTIAL, 1)
-    assert run.complete
+    assert (run.status, run.skipped, *run.unread) == (Status.PARTIAL, 1, number)
+    assert store.runs.get(run.id) == run
+
+
+def test_what_a_run_of_changes_could_not_read_is_left_to_the_next_one_until_it_is_read(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    number = listing(tmdb).popular_numbers()[0]
+    listing(tmdb).change(number, runtime=5)
+    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    sync_changes(store, source)
+    soon, later, latest = (moment_after(days) for days in (10, 20, 21))
+    listing(tmdb).change(number, when=99, runtime=5)  # so that the source speaks of it no more
+    again = sync_changes(store, source, soon)
+    assert (again.skipped, *again.unread) == (1, number)
+    tmdb.misbehave()
+    third = sync_changes(store, source, later)
+    assert (third.status, third.updated, third.unread) == (Status.SUCCESS, 1, frozenset())
+    assert catalogue(store)[number].runtime == 5
+    assert sync_changes(store, source, latest).fetched == 0
+
+
+def moment_after(days: int) -> Callable[[], datetime]:
+    return lambda: system.now() + timedelta(days=days)
+
+
+@pytest.mark.usefixtures("_no_last_words")
+def test_what_could_not_be_read_outlives_runs_that_are_killed_or_fail(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    number = listing(tmdb).popular_numbers()[0]
+    listing(tmdb).change(number, runtime=5)
+    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    sync_changes(store, source)
+    with pytest.raises(Killed):
+        SyncChanges(frame=frame(store, source, **NO_HEARTBEAT), movies=store.movies)(watch=dying_after(0))
+    tmdb.misbehave(Fault("server_error", status=502))
+    failed = sync_changes(store, source)
+    assert (failed.status, *failed.unread) == (Status.FAILED, number)
+    tmdb.misbehave()
+    assert sync_changes(store, source).unread == frozenset()
+    assert catalogue(store)[number].runtime == 5
+
+
+def test_a_movie_that_is_held_no_more_is_not_read_again(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    number = listing(tmdb).popular_numbers()[0]
+    run = replace(new_run(store, Entity.CHANGES), started_at=system.now())
+    store.runs.save(replace(run, unread=frozenset({number, 999_999})).finished(system.now()))
+    tmdb.reset_counts()
+    sync_changes(store, source)
+    asked = [request.path for request in tmdb.log if request.path[-1].isdigit()]
+    assert f"/3/movie/{number}" in asked
+    assert "/3/movie/999999" not in asked
+
+
+def test_too_many_that_cannot_be_read_make_the_next_run_read_their_page_again(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domain.sync.UNREAD_KEPT", 50)
+    sync_movies(store, source)
+    tmdb.misbehave(*(Fault("server_error", f"/movie/{n}\\b") for n in listing(tmdb).popular_numbers()[:60]))
+    run = refresh_all(store, source)
+    assert (run.status, run.pages_failed, run.complete) == (Status.PARTIAL, 1, False)
+    assert "More than 50 movies could not be read" in str(run.error)
+    tmdb.misbehave()
+    again = refresh_all(store, source)
+    assert (again.status, again.fetched) == (Status.SUCCESS, 100)  # all of the page that failed
+
+
+NOT_TMDB = {
+    "a path of TMDB's host": Fault("answer", status=404, body={"status_code": 34, "status_message": "No."}),
+    "another site": Fault("firewall", status=404),
+    "an API": Fault("answer", status=404, body={"detail": "Not Found"}),
+}
+
+
+@pytest.mark.parametrize("wrong", NOT_TMDB.values(), ids=NOT_TMDB)
+@pytest.mark.parametrize("days", [1, 20])
+def test_a_wrong_address_removes_no_movie(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, wrong: Fault, days: int
+) -> None:
+    sync_movies(store, source)
+    rate(store, listing(tmdb).popular_numbers()[0])
+    before = catalogue(store)
+    tmdb.misbehave(wrong)
+    run = sync_changes(store, source, moment_after(days))
+    assert (run.status, run.updated, catalogue(store)) == (Status.FAILED, 0, before)
+    assert store.movies.get(TmdbNumber(listing(tmdb).popular_numbers()[0])).removed_at is None
+
+
+def test_a_source_that_suddenly_knows_few_of_our_movies_is_not_believed(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    before = catalogue(store)
+    tmdb.misbehave(Fault("gone", ids=listing(tmdb).popular_numbers()[:100]))
+    run = refresh_all(store, source)
+    assert (run.status, run.pages_failed, run.complete) == (Status.PARTIAL, 1, False)
+    assert "are said to be unknown, which is not believed: check TMDB_BASE_URL" in str(run.error)
+    assert catalogue(store) == before
+
+
+def test_a_source_is_believed_that_has_dropped_some(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    dropped = listing(tmdb).popular_numbers()[:19]
+    tmdb.misbehave(Fault("gone", ids=dropped))
+    run = refresh_all(store, source)
+    assert (run.status, run.updated) == (Status.SUCCESS, 19)
+    assert catalogue(store).keys().isdisjoint(dropped)
+
+
+@pytest.mark.parametrize("number", [2, 4, PAGES])
+def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, number: int
+) -> None:
+    tmdb.misbehave(Fault("empty_page", f"popular.*page={number}\\b"))
+    run = sync_movies(store, source)
+    assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
+    assert f"page {number}: TMDB answered with a page without movies, though the list goes on" in str(
+        run.error
+    )
+
+
+@pytest.mark.parametrize("told", [None, "", 0])
+def test_a_list_that_does_not_tell_its_end_is_read_on_and_is_no_success(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, told: object
+) -> None:
+    tmdb.misbehave(Fault("page_value", "popular", key="total_pages", body=told))
+    run = sync_movies(store, source, pages=PAGES + 3)
+    assert (run.status, run.inserted, run.pages_failed) == (Status.PARTIAL, MOVIES, 0)
+    assert run.problems[0] == f"page 1: total_pages cannot be read: {told!r}"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("page_value", "changes", key="total_pages", body=None),
+        Fault("empty_page", "changes.*page=1"),
+        Fault("empty_page", "changes.*page=2"),
+    ],
+)
+def test_changes_that_do_not_tell_all_make_the_next_run_ask_again(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, fault: Fault
+) -> None:
+    sync_movies(store, source)
+    for number in listing(tmdb).popular_numbers():
+        listing(tmdb).change(number, runtime=7)
+    tmdb.misbehave(fault)
+    missed = sync_changes(store, source)
+    assert (missed.complete, missed.pages_failed) == (False, 1)
+    tmdb.misbehave()
+    sync_changes(store, source)
+    assert {movie.runtime for movie in catalogue(store).values()} == {7}
 
 
 def test_without_a_good_run_everything_is_refreshed(

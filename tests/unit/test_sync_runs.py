@@ -30,6 +30,7 @@ from domain.sync import (
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
+CHANGES = replace(RUN, entity=Entity.CHANGES)
 
 harvests = st.builds(
     Harvest,
@@ -76,6 +77,38 @@ def test_a_successor_reads_the_pages_that_a_failed_run_left(
 )
 def test_there_is_nothing_to_take_up_from_a_run_that_did_not_fail_half_way(before: SyncRun | None) -> None:
     assert RUN.following(before) is RUN
+
+
+def test_changes_take_up_movies_from_whatever_run_was_before_and_no_pages() -> None:
+    left = replace(CHANGES.bounded(3), done=frozenset({1}), unread=frozenset({5, 7}))
+    for before in (left.finished(NOON), left.failed(NOON, "away"), left.cancelled(NOON)):
+        run = CHANGES.following(before)
+        assert run.unread == {5, 7}
+        assert (run.inherited, run.last_page) == (frozenset(), None)
+    assert RUN.following(left).unread == frozenset()
+    foreign = replace(left, source=SourceName.DEMO).finished(NOON)
+    assert CHANGES.following(foreign).unread == frozenset()
+
+
+def test_a_movie_is_unread_until_it_is_read_or_gone() -> None:
+    run = replace(CHANGES, unread=frozenset({1, 2, 3}))
+    harvest = Harvest(
+        page=1,
+        at=NOON,
+        movies=(MovieFacts(tmdb_id=1, title="a", original_title="a"),),
+        gone=(2,),
+        unread=(3, 4),
+    )
+    assert run.stored(harvest, []).unread == {3, 4}
+
+
+def test_a_thousand_movies_are_left_to_the_next_run_and_no_more() -> None:
+    thousand = Harvest(page=1, at=NOON, unread=tuple(range(1, 1001)))
+    run = CHANGES.stored(thousand, [])
+    assert len(run.unread) == 1000
+    assert run.stored(replace(thousand, page=2), []).unread == run.unread
+    with pytest.raises(SourceUnavailable, match="More than 1,000 movies could not be read"):
+        run.stored(Harvest(page=2, at=NOON, unread=(1001,)), [])
 
 
 def test_an_old_or_foreign_run_is_not_taken_up() -> None:

@@ -15,7 +15,7 @@ from adapters.tmdb.payloads import READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import LARGEST_TMDB_NUMBER, genre_id
 from domain.movies import OWN_PAGE_ONLY, GenreFacts, Movie, MovieFacts, picture_url
-from domain.sync import PAGES_OF_A_LIST, GenreList, Unread
+from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**31 - 1, 2**31, 10**400])
 texts = st.text(st.characters() | st.characters(categories=["Cs"])) | st.sampled_from(
@@ -247,6 +247,8 @@ NUMBERS: list[Any] = [
 PATHS: list[Any] = [
     *TEXTS, "poster.jpg", "https://image.tmdb.org/t/p/w500/a.jpg", "//evil.example/a.jpg", "/../a.jpg",
     "/%2e%2e/a.jpg", "/", "/" + "x" * 255,
+    "/a.jpg\r\n", "\n/a.jpg", "/a.jpg\r\nX-Evil: 1", "/a\tb.jpg", "/a\x00.jpg", "/a\x1b[2J.jpg", "/a\x85.jpg",
+    "/a\u2028.jpg", "/a%0d%0a.jpg", "/a%00.jpg",
 ]  # fmt: skip
 UNREADABLE: dict[str, list[Any]] = {
     "title": [*TEXTS, "x" * 1_001],
@@ -454,21 +456,22 @@ class TestPages:
             payloads.genres(body)
 
     @pytest.mark.parametrize(
-        ("told", "read"), [(9, 9), (58_322, 500), (0, 0), (None, 3), ("", 3), ("12", 12), (501, 500)]
+        ("told", "read"), [(9, 9), (58_322, 500), ("12", 12), (501, 500), (3, 3), (2, 2)]
     )
     def test_a_list_has_as_many_pages_as_can_be_had(self, told: object, read: int) -> None:
-        page = payloads.listed({"results": [], "total_pages": told}, 3)
+        page = payloads.listed({"results": [row()], "total_pages": told}, 3)
 
         assert (page.total_pages, page.warnings) == (read, ())
 
-    @pytest.mark.parametrize("told", ["x", "58,322", -1, 2.5, True, [], {"n": 3}])
-    def test_an_end_that_cannot_be_read_ends_no_list(self, told: object) -> None:
-        page = payloads.listed({"results": [], "total_pages": told}, 3)
+    @pytest.mark.parametrize("told", [None, "", 0, "0", "x", "58,322", -1, 2.5, True, [], {"n": 3}])
+    @pytest.mark.parametrize("number", [1, 3])
+    def test_an_end_that_is_missing_or_cannot_be_read_ends_no_list(self, told: object, number: int) -> None:
+        page = payloads.listed({"results": [row()], "total_pages": told}, number)
 
         assert page.total_pages == PAGES_OF_A_LIST
-        assert page.warnings == (f"page 3: total_pages cannot be read: {told!r}",)
+        assert page.warnings == (f"page {number}: total_pages cannot be read: {told!r}",)
         with pytest.raises(Unusable, match="for a number of pages"):
-            payloads.changed({"results": [], "total_pages": told}, 3)
+            payloads.changed({"results": [{"id": 1}], "total_pages": told}, number)
 
     @pytest.mark.parametrize("told", [1, 2, 4, 0, -3, "4", "x", True, [3]])
     def test_a_page_that_says_that_it_is_another_is_unusable(self, told: object) -> None:
@@ -478,14 +481,41 @@ class TestPages:
 
     @pytest.mark.parametrize("told", [{"page": 3}, {"page": "3"}, {"page": None}, {}])
     def test_a_page_may_say_nothing_of_its_number(self, told: dict[str, Any]) -> None:
-        assert payloads.listed(told | {"results": [{"id": 1, "title": "A"}]}, 3).movies
-        assert payloads.changed(told | {"results": [{"id": 1}]}, 3).tmdb_ids == (1,)
+        assert payloads.listed(told | {"results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3).movies
+        assert payloads.changed(told | {"results": [{"id": 1}], "total_pages": 9}, 3).tmdb_ids == (1,)
 
-    def test_a_first_page_of_movies_is_not_empty_and_a_later_one_or_one_of_changes_may_be(self) -> None:
+    @pytest.mark.parametrize("pages", [0, 1])
+    def test_a_first_page_of_movies_is_not_empty_and_one_of_changes_may_be(self, pages: int) -> None:
         with pytest.raises(Unusable, match="a first page without movies"):
-            payloads.listed({"page": 1, "results": [], "total_pages": 1}, 1)
-        assert payloads.listed({"page": 2, "results": [], "total_pages": 1}, 2).movies == ()
-        assert payloads.changed({"page": 1, "results": [], "total_pages": 1}, 1).tmdb_ids == ()
+            payloads.listed({"page": 1, "results": [], "total_pages": pages}, 1)
+        page = payloads.changed({"page": 1, "results": [], "total_pages": pages}, 1)
+        assert (page.tmdb_ids, page.total_pages) == ((), pages)
+
+    @pytest.mark.parametrize("pages", [0, 1, 2])
+    def test_a_page_behind_the_end_of_a_list_is_empty(self, pages: int) -> None:
+        body = {"page": 3, "results": [], "total_pages": pages}
+        assert payloads.listed(body, 3) == ListedPage(total_pages=pages, movies=())
+        assert payloads.changed(body, 3) == ChangedPage(total_pages=pages, tmdb_ids=())
+
+    @pytest.mark.parametrize("pages", [3, 4, 500, 58_322])
+    def test_a_page_before_the_end_of_a_list_is_not_empty(self, pages: int) -> None:
+        body = {"page": 3, "results": [], "total_pages": pages}
+        with pytest.raises(Unusable, match="a page without movies, though the list goes on"):
+            payloads.listed(body, 3)
+        with pytest.raises(Unusable, match="a page without changes, though there are more"):
+            payloads.changed(body, 3)
+        with pytest.raises(Unusable, match="a page without changes, though there are more"):
+            payloads.changed({"page": 1, "results": [], "total_pages": pages}, 1)
+
+    @pytest.mark.parametrize("told", [None, "", "x", -1])
+    def test_a_list_whose_end_is_unknown_ends_before_an_empty_page_and_that_is_named(
+        self, told: object
+    ) -> None:
+        page = payloads.listed({"results": [], "total_pages": told}, 3)
+        assert page.total_pages == 2
+        assert page.warnings == (f"page 3: total_pages cannot be read: {told!r}",)
+        with pytest.raises(Unusable, match="for a number of pages"):
+            payloads.changed({"results": [], "total_pages": told}, 3)
 
     def test_a_page_of_which_no_row_can_be_read_is_unusable(self) -> None:
         rows = [{"id": None}, None]
@@ -495,9 +525,11 @@ class TestPages:
         with pytest.raises(Unusable, match=r"no row that can be read \(row 1: no id\)"):
             payloads.genres({"genres": rows})
 
-    def test_a_list_that_does_not_say_where_it_ends_ends_here(self) -> None:
-        assert payloads.listed({"results": []}, 3).total_pages == 3
-        assert payloads.changed({"results": []}, 3).total_pages == 3
+    def test_a_list_that_does_not_mention_its_end_goes_on(self) -> None:
+        page = payloads.listed({"results": [row()]}, 1)
+        assert (page.total_pages, len(page.warnings)) == (PAGES_OF_A_LIST, 1)
+        with pytest.raises(Unusable, match="None for a number of pages"):
+            payloads.changed({"results": [{"id": 1}]}, 1)
 
     def test_changes_are_numbers_and_odd_ones_drop_out(self) -> None:
         results = [
