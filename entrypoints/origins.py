@@ -6,7 +6,7 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
-from entrypoints.checking import Unfit
+from entrypoints.validation import Unfit
 
 ANY = "*"
 

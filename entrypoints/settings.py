@@ -19,10 +19,10 @@ from crontab import CronTab
 from domain.errors import Fault, FaultCode, InvalidFields
 from domain.invitations import Registration
 from domain.signing import weakness
-from entrypoints.checking import Unfit, checked, rule
 from entrypoints.durations import duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 from entrypoints.origins import origins
+from entrypoints.validation import Unfit, checked, rule
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}

@@ -5,9 +5,9 @@ from typing import Annotated
 from litestar import get
 from msgspec import Meta, Struct
 
-from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
-from entrypoints.http.calls import API, Call, Given, described
+from entrypoints.http.endpoints import API, Call, Given, described
+from entrypoints.http.requests import HttpRequest, Query, asked
+from entrypoints.http.responses import Answer, json_answer
 
 ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
 LICENCE = "MIT"

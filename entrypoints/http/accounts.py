@@ -17,17 +17,17 @@ from application.accounts import (
 )
 from application.watchlist import ExportUser
 from domain.users import Caller
-from entrypoints.http.answers import UNKEPT, Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
 from entrypoints.http.bodies import GoodbyeIn, LoginIn, PasswordIn, ProfileIn, RefreshIn, RegisterIn
-from entrypoints.http.calls import REMOVING, Access, Call, Given, described
+from entrypoints.http.endpoints import REMOVING, Access, Call, Given, described
 from entrypoints.http.exports import ExportAnswer, Exports, json_chunks
 from entrypoints.http.hashing import BoundedThreads
-from entrypoints.http.limiting import Limiting
-from entrypoints.http.paging import item_answer
+from entrypoints.http.pagination import item_answer
 from entrypoints.http.people import ExportOut, SignedInOut, UserOut, signed_in_out, user_out
 from entrypoints.http.queries import AccountQuery, ExportQuery, known
+from entrypoints.http.rate_limits import Limiting
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked
+from entrypoints.http.responses import UNKEPT, Answer, done, json_answer
 
 TAG = "Account"
 

@@ -56,12 +56,11 @@ from application.watchlist import (
 )
 from entrypoints.http import accounts, invitations, ratings, syncs, users, watchlist
 from entrypoints.http.about import get_about
-from entrypoints.http.access import calling, guarding
-from entrypoints.http.answers import PRIVATE, PUBLIC, Answer, json_answer
+from entrypoints.http.access_log import witnesses
+from entrypoints.http.auth import calling, guarding
 from entrypoints.http.caching import AnswerCache, Caching
-from entrypoints.http.calls import API
 from entrypoints.http.docs import get_asset, get_docs, get_openapi, get_root
-from entrypoints.http.edge import Edge
+from entrypoints.http.endpoints import API
 from entrypoints.http.errors import error_answer
 from entrypoints.http.exports import Exports
 from entrypoints.http.genres import get_genre_by_id, get_genre_movies, get_genres
@@ -75,7 +74,7 @@ from entrypoints.http.health import (
     get_health_ready,
     get_health_redis,
 )
-from entrypoints.http.limiting import Counter, Limiting
+from entrypoints.http.middleware import Edge
 from entrypoints.http.movies import get_movie_by_id, get_movies, get_movies_search
 from entrypoints.http.openapi import document
 from entrypoints.http.operations import (
@@ -86,8 +85,9 @@ from entrypoints.http.operations import (
     post_verify_ratings,
 )
 from entrypoints.http.options import answering_options
-from entrypoints.http.threads import PatientThreads
-from entrypoints.http.watching import witnesses
+from entrypoints.http.rate_limits import Counter, Limiting
+from entrypoints.http.responses import PRIVATE, PUBLIC, Answer, json_answer
+from entrypoints.http.thread_pools import PatientThreads
 from entrypoints.settings import Settings
 
 CATALOGUE = (get_movies, get_movies_search, get_movie_by_id, get_genres, get_genre_by_id, get_genre_movies)

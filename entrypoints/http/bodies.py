@@ -19,10 +19,10 @@ from domain.movies import MovieNotFound
 from domain.ratings import Score, ScoreOutOfRange
 from domain.texts import KEPT, LONGEST_TEXT, Kept, written
 from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
-from entrypoints.checking import rule
 from entrypoints.durations import duration
 from entrypoints.http.queries import known
 from entrypoints.http.reading import Body, Change
+from entrypoints.validation import rule
 
 VALID_FOR_RULE = "must be 60 to 31536000 seconds, or a duration up to a year such as 15m, 12h or 7d"
 

@@ -9,10 +9,10 @@ import msgspec
 from litestar.concurrency import sync_to_thread
 
 from domain.ids import ImdbId, MovieId, TmdbNumber, UserId, movie_id, movie_ref
-from entrypoints.http.answers import Answer
-from entrypoints.http.asking import HttpRequest, Query, owner_of
-from entrypoints.http.calls import Call
+from entrypoints.http.endpoints import Call
 from entrypoints.http.queries import PageQuery, SearchQuery
+from entrypoints.http.requests import HttpRequest, Query, owner_of
+from entrypoints.http.responses import Answer
 
 LONGEST_NAME = 160
 """Characters of filters, of a search text or of a variant in a key; what is longer is hashed."""

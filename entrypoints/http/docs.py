@@ -10,10 +10,10 @@ from pathlib import Path
 from litestar import get
 from litestar.exceptions import NotFoundException
 
-from entrypoints.http.answers import PUBLIC, Answer, Header, redirect
-from entrypoints.http.asking import HttpRequest
-from entrypoints.http.calls import API
+from entrypoints.http.endpoints import API
 from entrypoints.http.errors import codes
+from entrypoints.http.requests import HttpRequest
+from entrypoints.http.responses import PUBLIC, Answer, Header, redirect
 
 POLICY: Header = (
     b"content-security-policy",

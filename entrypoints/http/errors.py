@@ -24,9 +24,9 @@ from domain.errors import (
 )
 from domain.sync import SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
-from entrypoints.http.answers import UNKEPT, Answer, Header, json_answer
+from entrypoints.http.access_log import PRESENCE
+from entrypoints.http.responses import UNKEPT, Answer, Header, json_answer
 from entrypoints.http.schemas import Moment, moment
-from entrypoints.http.watching import PRESENCE
 
 log = logging.getLogger(__name__)
 

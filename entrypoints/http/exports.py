@@ -27,9 +27,9 @@ from application.watchlist import ExportedItems, ExportedRatings
 from domain.errors import Unavailable
 from domain.ids import UserId
 from domain.users import User
-from entrypoints.http.answers import JSON, PRIVATE, Answer, preferred
 from entrypoints.http.errors import ExportRunning, ExportsFull
 from entrypoints.http.people import exported_items, exported_ratings, user_out
+from entrypoints.http.responses import JSON, PRIVATE, Answer, preferred
 
 EXPORTS_AT_ONCE = 16
 """Exports of one process."""

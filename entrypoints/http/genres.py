@@ -3,12 +3,12 @@
 from litestar import get
 
 from application.catalogue import BrowseMovies, GetGenre, PageGenres
-from entrypoints.http.answers import Answer
-from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, genres_key, list_key
-from entrypoints.http.calls import GENRE_REF, Access, Call, Given, described
-from entrypoints.http.paging import item_answer, meta_of, movie_page, next_movies, paged
+from entrypoints.http.endpoints import GENRE_REF, Access, Call, Given, described
+from entrypoints.http.pagination import item_answer, meta_of, movie_page, next_movies, paged
 from entrypoints.http.queries import GenreMoviesQuery, GenreQuery, GenresQuery
+from entrypoints.http.requests import HttpRequest, asked, listing_of
+from entrypoints.http.responses import Answer
 from entrypoints.http.schemas import GenreOut, MovieOut, PageOut, genre_out
 
 PATH = {"id": GENRE_REF}

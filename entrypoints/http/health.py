@@ -13,10 +13,10 @@ from litestar import get
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application.operations import CheckHealth, Condition, Finding, Health, Part
-from entrypoints.http.answers import UNKEPT, Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
-from entrypoints.http.calls import API, Call, Given, described
+from entrypoints.http.endpoints import API, Call, Given, described
 from entrypoints.http.errors import SOON
+from entrypoints.http.requests import HttpRequest, Query, asked
+from entrypoints.http.responses import UNKEPT, Answer, json_answer
 from entrypoints.http.schemas import Moment, moment
 from entrypoints.observability.memory import held_by
 

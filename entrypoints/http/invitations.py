@@ -6,14 +6,14 @@ from litestar.params import RawBody
 from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from domain.ids import InvitationId, is_id
 from domain.invitations import InvitationNotFound
-from entrypoints.http.answers import UNKEPT, Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import InvitationIn
-from entrypoints.http.calls import REMOVING, Access, Call, Given, described, id_of
-from entrypoints.http.paging import meta_of, paged
+from entrypoints.http.endpoints import REMOVING, Access, Call, Given, described, id_of
+from entrypoints.http.pagination import meta_of, paged
 from entrypoints.http.people import InvitationOut, NewInvitationOut, invitation_out, new_invitation_out
 from entrypoints.http.queries import InvitationsQuery
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked, listing_of
+from entrypoints.http.responses import UNKEPT, Answer, done, json_answer
 from entrypoints.http.schemas import PageOut
 
 TAG = "Administration"

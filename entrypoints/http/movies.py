@@ -3,12 +3,12 @@
 from litestar import get
 
 from application.catalogue import BrowseMovies, GetMovie, SearchMovies
-from entrypoints.http.answers import Answer
-from entrypoints.http.asking import HttpRequest, asked, listing_of
 from entrypoints.http.caching import Caching, detail_key, list_key, search_key
-from entrypoints.http.calls import MOVIE_REF, Access, Call, Given, described
-from entrypoints.http.paging import item_answer, movie_page, next_movies
+from entrypoints.http.endpoints import MOVIE_REF, Access, Call, Given, described
+from entrypoints.http.pagination import item_answer, movie_page, next_movies
 from entrypoints.http.queries import BrowseQuery, MovieQuery, SearchQuery
+from entrypoints.http.requests import HttpRequest, asked, listing_of
+from entrypoints.http.responses import Answer
 from entrypoints.http.schemas import MovieDetailOut, MovieOut, PageOut, movie_detail_out
 
 LISTING = Call(

@@ -15,7 +15,7 @@ from litestar.types import Method
 
 from domain.errors import Fault, FaultCode
 from entrypoints.http.about import ATTRIBUTION, LICENCE
-from entrypoints.http.calls import Access, Call, call_of
+from entrypoints.http.endpoints import Access, Call, call_of
 from entrypoints.http.errors import FRAMEWORK, ErrorOut, codes
 from entrypoints.http.json_schemas import Json, JsonSchemas, reachable
 from entrypoints.http.reading import Body, Change

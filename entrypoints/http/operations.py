@@ -11,14 +11,14 @@ from application.ratings import VerifyRatings
 from application.watching import LastReadings
 from domain.ports import Reading
 from domain.ratings import Drift
-from entrypoints.http.answers import UNKEPT, Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked
+from entrypoints.http.access_log import RequestMeter
 from entrypoints.http.bodies import VerifyIn
-from entrypoints.http.calls import Access, Call, Given, described
+from entrypoints.http.endpoints import Access, Call, Given, described
 from entrypoints.http.people import SummaryOut, summary_out
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked
+from entrypoints.http.responses import UNKEPT, Answer, json_answer
 from entrypoints.http.schemas import Id
-from entrypoints.http.watching import RequestMeter
 
 METRICS = "/metrics"
 

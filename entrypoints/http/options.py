@@ -6,8 +6,8 @@ from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-from entrypoints.http.answers import PUBLIC, Answer
 from entrypoints.http.errors import allow
+from entrypoints.http.responses import PUBLIC, Answer
 
 
 def answering_options(app: Litestar, handler: ASGIApp) -> ASGIApp:

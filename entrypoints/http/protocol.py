@@ -16,9 +16,9 @@ from litestar.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from domain.errors import MatineeError
+from entrypoints.http.access_log import PRESENCE, Presence
 from entrypoints.http.addresses import TrustedProxies, address_key
 from entrypoints.http.connections import Connections, Phase
-from entrypoints.http.edge import REFUSED
 from entrypoints.http.errors import (
     BodyTooLarge,
     ClientLeft,
@@ -29,7 +29,7 @@ from entrypoints.http.errors import (
     TooManyConnections,
     refusal,
 )
-from entrypoints.http.watching import PRESENCE, Presence
+from entrypoints.http.middleware import REFUSED
 
 MOST_HELD = 64 * 1024
 """Bytes kept of what follows a request that is being answered; then reading pauses."""

@@ -17,11 +17,11 @@ from domain.pagination import Cursor, Window
 from domain.ratings import RatingOrder
 from domain.search import Match
 from domain.search import Query as SearchText
-from entrypoints.checking import rule
 from entrypoints.http import cursors
-from entrypoints.http.asking import Query
 from entrypoints.http.people import AdminUserOut, InvitationOut, ItemOut, RatingOut, RelationOut, UserOut
+from entrypoints.http.requests import Query
 from entrypoints.http.schemas import GenreOut, MovieDetailOut, MovieOut, RunOut
+from entrypoints.validation import rule
 
 REACH = 10_000
 """Pages show the first so many rows; cursors go on from there."""

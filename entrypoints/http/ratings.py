@@ -18,12 +18,10 @@ from domain.browsing import SortOrder
 from domain.ids import RatingId, is_id
 from domain.ratings import RatingNotFound, RatingOrder
 from domain.users import Caller
-from entrypoints.http.answers import Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import RatingChangeIn, RatingIn, ScoreIn, movie_named
 from entrypoints.http.caching import Caching, rating_key
-from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
-from entrypoints.http.paging import item_answer, meta_of, paged
+from entrypoints.http.endpoints import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
+from entrypoints.http.pagination import item_answer, meta_of, paged
 from entrypoints.http.people import (
     MovieRatingsOut,
     RatingOut,
@@ -35,6 +33,8 @@ from entrypoints.http.people import (
 )
 from entrypoints.http.queries import MovieRatingsQuery, RatingQuery, RatingsQuery
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked, listing_of
+from entrypoints.http.responses import Answer, done, json_answer
 from entrypoints.http.schemas import PageOut
 
 TAG = "Ratings"

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import UNSET
 
 from domain.errors import Fault, FaultCode, InvalidFields
-from entrypoints.checking import FurtherRules, checked
-from entrypoints.http.asking import NOT_TEXT, HttpRequest, Query, asked, shown
 from entrypoints.http.errors import EncodingUnread, NotJson
+from entrypoints.http.requests import NOT_TEXT, HttpRequest, Query, asked, shown
+from entrypoints.validation import FurtherRules, checked
 
 MOST_FIELDS = 100
 

@@ -5,11 +5,11 @@ from litestar import get, post
 from application.sync_runs import CancelSync, GetRun, ListRuns, StartSync
 from domain.ids import RunId, is_id
 from domain.sync import Entity, RunNotFound
-from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
-from entrypoints.http.calls import Access, Call, Given, described, id_of
-from entrypoints.http.paging import item_answer, meta_of, paged
+from entrypoints.http.endpoints import Access, Call, Given, described, id_of
+from entrypoints.http.pagination import item_answer, meta_of, paged
 from entrypoints.http.queries import RunQuery, RunsQuery
+from entrypoints.http.requests import HttpRequest, Query, asked, listing_of
+from entrypoints.http.responses import Answer, json_answer
 from entrypoints.http.schemas import PageOut, RunOut, StartedOut, run_out
 
 TAG = "Administration"

@@ -6,15 +6,15 @@ from litestar.params import RawBody
 from application.accounts import ChangeUser, DeleteUser, ListUsers
 from domain.ids import UserId, is_id
 from domain.users import UserNotFound
-from entrypoints.http.answers import Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import UserIn
-from entrypoints.http.calls import REMOVING, Access, Call, Given, described, id_of
+from entrypoints.http.endpoints import REMOVING, Access, Call, Given, described, id_of
 from entrypoints.http.hashing import BoundedThreads
-from entrypoints.http.paging import meta_of, paged
+from entrypoints.http.pagination import meta_of, paged
 from entrypoints.http.people import AdminUserOut, admin_user_out
 from entrypoints.http.queries import UsersQuery, known
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked, listing_of
+from entrypoints.http.responses import Answer, done, json_answer
 from entrypoints.http.schemas import PageOut
 
 LISTING = Call(

@@ -18,15 +18,15 @@ from application.watchlist import (
 from domain.ids import ItemId, is_id
 from domain.users import Caller
 from domain.watchlist import ItemNotFound
-from entrypoints.http.answers import Answer, done, json_answer
-from entrypoints.http.asking import HttpRequest, Query, asked, listing_of
 from entrypoints.http.bodies import ItemChangeIn, ItemIn, PlaceIn, movie_named
 from entrypoints.http.caching import Caching, watchlist_key
-from entrypoints.http.calls import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
-from entrypoints.http.paging import item_answer, meta_of, paged
+from entrypoints.http.endpoints import MOVIE_REF, REMOVING, Access, Call, Given, described, id_of
+from entrypoints.http.pagination import item_answer, meta_of, paged
 from entrypoints.http.people import ItemOut, RelationOut, items_out, listed_out, relation_out
 from entrypoints.http.queries import RelationQuery, WatchlistItemQuery, WatchlistQuery, known
 from entrypoints.http.reading import sent
+from entrypoints.http.requests import HttpRequest, Query, asked, listing_of
+from entrypoints.http.responses import Answer, done, json_answer
 from entrypoints.http.schemas import PageOut
 
 TAG = "Watchlist"

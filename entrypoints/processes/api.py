@@ -12,10 +12,10 @@ from dependency_injector import providers
 from litestar import Litestar
 
 from entrypoints.container import Container, answers_over
-from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.connections import Limits
+from entrypoints.http.responses import packed, unpacked
 from entrypoints.http.server import Server, connections_within_descriptors
 from entrypoints.settings import Settings
 

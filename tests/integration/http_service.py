@@ -25,8 +25,8 @@ from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest, SourceName
 from entrypoints.container import Container, answers_over, ping_of
-from entrypoints.http.answers import packed, unpacked
 from entrypoints.http.app import UseCases, create_app
+from entrypoints.http.responses import packed, unpacked
 from entrypoints.settings import Settings
 
 GENRES = {18: "Drama", 28: "Action", 35: "Comedy", 53: "Thriller", 878: "Science Fiction"}

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from dotenv import dotenv_values
 
-from entrypoints.http.calls import API
+from entrypoints.http.endpoints import API
 from entrypoints.settings import SECRETS, Settings, load
 from tests.contracts import mongo_server
 from tests.integration.deployment_files import (

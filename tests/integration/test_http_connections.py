@@ -15,9 +15,9 @@ from litestar.types import Receive, Scope, Send
 from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.testkit.samples import invented
 from domain.movies import Genre
-from entrypoints.http import edge
-from entrypoints.http.edge import Edge
-from entrypoints.http.watching import Exchange
+from entrypoints.http import middleware
+from entrypoints.http.access_log import Exchange
+from entrypoints.http.middleware import Edge
 from tests.integration.http_service import application, filled
 from tests.integration.loopback import (
     PATIENCE,
@@ -567,7 +567,7 @@ def test_who_closes_with_the_answer_is_not_kept_by_a_client_that_does_not_take_i
 
 
 def test_requests_on_their_way_occupy_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "MOST_IN_WORK", 3)
+    monkeypatch.setattr(middleware, "MOST_IN_WORK", 3)
     with serving_on_loopback() as server:
         halves = [server.connect() for _ in range(20)]
         for number, client in enumerate(halves):

@@ -31,7 +31,7 @@ from domain.errors import (
 )
 from domain.movies import Genre, MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
-from entrypoints.http import edge
+from entrypoints.http import middleware
 from entrypoints.http.errors import ServerFull, refusal
 from tests.integration.http_service import Reply, application, call, called, filled, now, serving
 
@@ -237,7 +237,7 @@ def test_a_full_service_refuses_at_once_and_stays_alive(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(edge, "MOST_IN_WORK", 2)
+    monkeypatch.setattr(middleware, "MOST_IN_WORK", 2)
     release, store = Event(), filled([])
     everything = SqliteGenreRepository.all
 

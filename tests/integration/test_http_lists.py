@@ -17,7 +17,7 @@ from adapters.testkit.samples import facts, invented, new_run, noon, verdict
 from domain.ids import UserId, movie_id
 from domain.sync import Entity
 from domain.users import Role
-from entrypoints.http.calls import Call, call_of
+from entrypoints.http.endpoints import Call, call_of
 from entrypoints.http.people import MovieRatingsOut
 from entrypoints.http.queries import REACH, PageQuery
 from entrypoints.http.schemas import PageOut

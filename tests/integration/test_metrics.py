@@ -19,7 +19,7 @@ from application import watching
 from domain.errors import StorageUnavailable
 from domain.sync import SourceRefused, SourceUnavailable
 from entrypoints.container import open_meter
-from entrypoints.http.watching import METHODS
+from entrypoints.http.access_log import METHODS
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import Client, joined, place, serving
 from tests.tmdb_simulator import Fault, TmdbSimulator

@@ -8,7 +8,7 @@ import pytest
 from domain.ids import UserId, movie_id
 from entrypoints.http import app
 from entrypoints.http.caching import LONGEST_NAME, key_of, list_key
-from entrypoints.http.calls import Access, Call, call_of
+from entrypoints.http.endpoints import Access, Call, call_of
 from entrypoints.http.queries import BrowseQuery, SearchQuery
 
 ANN, BOB = UserId("a" * 24), UserId("b" * 24)

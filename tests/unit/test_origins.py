@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.checking import Unfit
 from entrypoints.origins import origins
 from entrypoints.settings import Settings, load
+from entrypoints.validation import Unfit
 
 NOWHERE = Path("/nonexistent/.env")
 

@@ -12,7 +12,7 @@ from domain.pagination import Cursor, Window, page_of, time_value
 from domain.search import Match, Tier
 from entrypoints.http import cursors
 from entrypoints.http.cursors import Sorted
-from entrypoints.http.paging import links
+from entrypoints.http.pagination import links
 from entrypoints.http.queries import REACH, BrowseQuery, PageQuery
 from entrypoints.http.schemas import MetaOut
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.checking import checked, rule
 from entrypoints.settings import Settings, as_environment, load, shown
+from entrypoints.validation import checked, rule
 
 NOWHERE = Path("/nonexistent/.env")
 KEYBOARD = "must not be rows of a keyboard, an alphabet or a text with repetitions: use a random one"

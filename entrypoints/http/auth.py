@@ -12,9 +12,9 @@ from litestar.types import Guard
 from application.accounts import Authenticate, admin
 from domain.errors import Unauthenticated
 from domain.users import Caller
-from entrypoints.http.asking import HttpRequest
-from entrypoints.http.calls import API, Access, call_of
-from entrypoints.http.limiting import Limiting
+from entrypoints.http.endpoints import API, Access, call_of
+from entrypoints.http.rate_limits import Limiting
+from entrypoints.http.requests import HttpRequest
 
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
 

@@ -10,9 +10,9 @@ from litestar.params import SkipValidation
 
 from domain.ids import UserId
 from entrypoints.http import BASE
-from entrypoints.http.answers import PRIVATE
-from entrypoints.http.asking import Query
 from entrypoints.http.reading import Body
+from entrypoints.http.requests import Query
+from entrypoints.http.responses import PRIVATE
 
 GivenT = TypeVar("GivenT")
 

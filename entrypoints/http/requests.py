@@ -12,7 +12,7 @@ from msgspec import UNSET
 from domain.errors import Fault, FaultCode, InvalidFields
 from domain.ids import UserId
 from domain.users import Caller
-from entrypoints.checking import checked
+from entrypoints.validation import checked
 
 HttpRequest: TypeAlias = Request[Any, Any, State]
 

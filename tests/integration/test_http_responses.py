@@ -10,7 +10,7 @@ import zstandard
 from litestar import Litestar
 
 from adapters.testkit.samples import invented
-from entrypoints.http.answers import preferred
+from entrypoints.http.responses import preferred
 from tests.integration.http_service import Client, application, called, filled, serving
 
 PATHS = [

@@ -5,7 +5,7 @@ from threading import Event
 import pytest
 
 from entrypoints.http.errors import ServerFull
-from entrypoints.http.threads import PatientThreads
+from entrypoints.http.thread_pools import PatientThreads
 
 
 def test_work_is_done_and_its_result_comes_back() -> None:

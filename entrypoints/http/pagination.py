@@ -9,10 +9,10 @@ from msgspec import UNSET, UnsetType
 
 from application.catalogue import Shown
 from domain.pagination import Page
-from entrypoints.http.answers import Answer, json_answer
-from entrypoints.http.asking import HttpRequest
 from entrypoints.http.cursors import Place
 from entrypoints.http.queries import REACH, GenreMoviesQuery, ItemQuery, MoviesQuery, PageQuery
+from entrypoints.http.requests import HttpRequest
+from entrypoints.http.responses import Answer, json_answer
 from entrypoints.http.schemas import MetaOut, PageOut, movie_out
 
 RowT = TypeVar("RowT")

@@ -14,9 +14,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from entrypoints.http.answers import Header
+from entrypoints.http.access_log import GONE, PRESENCE, Exchange, Presence, Witness
 from entrypoints.http.errors import BodyTooLarge, ClientLeft, ServerFull, error_answer
-from entrypoints.http.watching import GONE, PRESENCE, Exchange, Presence, Witness
+from entrypoints.http.responses import Header
 
 MOST_IN_WORK = 1024
 """Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept

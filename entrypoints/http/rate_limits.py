@@ -8,8 +8,8 @@ from litestar.connection import ASGIConnection
 from domain.emails import composed, folded
 from domain.users import User
 from entrypoints.http.addresses import address_key
-from entrypoints.http.answers import Header
 from entrypoints.http.errors import TooManyRequests
+from entrypoints.http.responses import Header
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
