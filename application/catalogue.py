@@ -130,17 +130,6 @@ class GetMovie:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListGenres:
-    """Show all genres, by name."""
-
-    genres: GenreRepository
-
-    def __call__(self) -> list[Genre]:
-        """Every genre that we hold."""
-        return self.genres.all()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PageGenres:
     """Show a part of all genres, by name."""
 

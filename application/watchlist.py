@@ -25,19 +25,21 @@ EXPORT_PART_ROWS = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A watchlist item with its movie; `created` tells of a write whether it is new."""
+    """A watchlist item with its movie and all genres. After a write, `created` is whether the item is new."""
 
     item: WatchlistItem
     movie: Movie
+    genres: Mapping[GenreId, Genre]
     created: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPage:
-    """A part of a watchlist, with its movies."""
+    """A page of a watchlist with its movies and all genres."""
 
     page: Page[WatchlistItem]
     movies: Mapping[MovieId, Movie]
+    genres: Mapping[GenreId, Genre]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class AddToWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
     changes: Changes
     clock: Clock
     new_id: NewId
@@ -56,7 +59,7 @@ class AddToWatchlist:
         item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.changes.watchlist(user.id):
             self.watchlist.add(item)
-        return Listed(item=item, movie=listed, created=True)
+        return Listed(item=item, movie=listed, genres=by_id(self.genres), created=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class SetOnWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
     changes: Changes
     clock: Clock
     new_id: NewId
@@ -75,7 +79,7 @@ class SetOnWatchlist:
         wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.changes.watchlist(user.id):
             item, created = self.watchlist.put(wanted)
-        return Listed(item=item, movie=listed, created=created)
+        return Listed(item=item, movie=listed, genres=by_id(self.genres), created=created)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,7 @@ class ChangeItem:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
     changes: Changes
     clock: Clock
 
@@ -97,7 +102,7 @@ class ChangeItem:
             changed = self.watchlist.change(
                 item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
             )
-        return Listed(item=changed, movie=self.movies.get(changed.movie))
+        return Listed(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,7 @@ class ToggleFavorite:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
     changes: Changes
     clock: Clock
 
@@ -114,7 +120,7 @@ class ToggleFavorite:
         now = self.clock()
         with self.changes.watchlist(user.id):
             changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
-        return Listed(item=changed, movie=self.movies.get(changed.movie))
+        return Listed(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +157,14 @@ class GetItem:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
 
     def __call__(self, *, user: User, item: ItemId) -> Listed:
         """Raises ItemNotFound, NotYourItem."""
         found = self.watchlist.get(item)
         if found.user != user.id:
             raise NotYourItem
-        return Listed(item=found, movie=self.movies.get(found.movie))
+        return Listed(item=found, movie=self.movies.get(found.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +173,7 @@ class ListWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
 
     def __call__(self, *, user: User, favorite: bool | None, window: Window) -> ListedPage:
         """A part of it; with `favorite` only items with or without the mark."""
@@ -178,16 +186,17 @@ class ListWatchlist:
         )
         shown = page_of(found, window, self.watchlist.count(user.id, favorite=favorite))
         movies = self.movies.by_ids([item.movie for item in shown.rows])
-        return ListedPage(page=shown, movies={movie.id: movie for movie in movies})
+        return ListedPage(page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """All that one user has to do with one movie."""
+    """A movie with a user's rating and watchlist item of it, and all genres."""
 
     movie: Movie
     rating: Rating | None
     item: WatchlistItem | None
+    genres: Mapping[GenreId, Genre]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +206,7 @@ class GetRelation:
     ratings: RatingRepository
     watchlist: WatchlistRepository
     movies: MovieRepository
+    genres: GenreRepository
 
     def __call__(self, *, user: User, movie: MovieRef) -> Relation:
         """Raises MovieNotFound."""
@@ -205,6 +215,7 @@ class GetRelation:
             movie=found,
             rating=self.ratings.of(user.id, found.id),
             item=self.watchlist.of(user.id, found.id),
+            genres=by_id(self.genres),
         )
 
 
@@ -249,7 +260,7 @@ class ExportUser:
             after = ratings[-1].place(by)
         after = None
         while items := self.watchlist.of_user(user.id, favorite=None, limit=limit, after=after):
-            genres = {each.id: each for each in self.genres.all()}
+            genres = by_id(self.genres)
             movies = self._movies(item.movie for item in items)
             yield ExportedItems(items=items, movies=movies, genres=genres)
             after = items[-1].place
@@ -271,3 +282,8 @@ def _fresh(
         added_at=now,
         updated_at=now,
     )
+
+
+def by_id(genres: GenreRepository) -> Mapping[GenreId, Genre]:
+    """All genres by id."""
+    return {genre.id: genre for genre in genres.all()}

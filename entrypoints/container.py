@@ -53,7 +53,6 @@ from application.catalogue import (
     BrowseMovies,
     GetGenre,
     GetMovie,
-    ListGenres,
     PageGenres,
     SearchMovies,
     Totals,
@@ -398,7 +397,6 @@ class Container(DeclarativeContainer):
     )
     search_movies: Provider[SearchMovies] = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie: Provider[GetMovie] = providers.Factory(GetMovie, movies=movies, genres=genres)
-    list_genres: Provider[ListGenres] = providers.Factory(ListGenres, genres=genres)
     page_genres: Provider[PageGenres] = providers.Factory(PageGenres, genres=genres)
     get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
@@ -508,27 +506,41 @@ class Container(DeclarativeContainer):
     )
 
     add_to_watchlist: Provider[AddToWatchlist] = providers.Factory(
-        AddToWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
+        AddToWatchlist,
+        watchlist=watchlists,
+        movies=movies,
+        genres=genres,
+        changes=changes,
+        clock=clock,
+        new_id=new_id,
     )
     set_on_watchlist: Provider[SetOnWatchlist] = providers.Factory(
-        SetOnWatchlist, watchlist=watchlists, movies=movies, changes=changes, clock=clock, new_id=new_id
+        SetOnWatchlist,
+        watchlist=watchlists,
+        movies=movies,
+        genres=genres,
+        changes=changes,
+        clock=clock,
+        new_id=new_id,
     )
     change_item: Provider[ChangeItem] = providers.Factory(
-        ChangeItem, watchlist=watchlists, movies=movies, changes=changes, clock=clock
+        ChangeItem, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
     )
     toggle_favorite: Provider[ToggleFavorite] = providers.Factory(
-        ToggleFavorite, watchlist=watchlists, movies=movies, changes=changes, clock=clock
+        ToggleFavorite, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
     )
     remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
     take_off_watchlist: Provider[TakeOffWatchlist] = providers.Factory(
         TakeOffWatchlist, watchlist=watchlists, movies=movies, changes=changes
     )
-    get_item: Provider[GetItem] = providers.Factory(GetItem, watchlist=watchlists, movies=movies)
+    get_item: Provider[GetItem] = providers.Factory(
+        GetItem, watchlist=watchlists, movies=movies, genres=genres
+    )
     list_watchlist: Provider[ListWatchlist] = providers.Factory(
-        ListWatchlist, watchlist=watchlists, movies=movies
+        ListWatchlist, watchlist=watchlists, movies=movies, genres=genres
     )
     get_relation: Provider[GetRelation] = providers.Factory(
-        GetRelation, ratings=ratings, watchlist=watchlists, movies=movies
+        GetRelation, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
     )
     export_user: Provider[ExportUser] = providers.Factory(
         ExportUser, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres

@@ -25,7 +25,7 @@ from application.accounts import (
     Refresh,
     Register,
 )
-from application.catalogue import BrowseMovies, GetGenre, GetMovie, ListGenres, PageGenres, SearchMovies
+from application.catalogue import BrowseMovies, GetGenre, GetMovie, PageGenres, SearchMovies
 from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from application.operations import CheckHealth, FlushCache
 from application.ratings import (
@@ -162,7 +162,6 @@ class UseCases:
     browse_movies: BrowseMovies
     search_movies: SearchMovies
     get_movie: GetMovie
-    list_genres: ListGenres
     page_genres: PageGenres
     get_genre: GetGenre
 

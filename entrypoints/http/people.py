@@ -1,6 +1,6 @@
 """What goes out over the wire of users and what is theirs, and the one conversion of each thing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -286,25 +286,26 @@ def item_out(item: WatchlistItem, movie: Movie, genres: Genres) -> ItemOut:
     )
 
 
-def listed_out(listed: Listed, genres: Iterable[Genre]) -> ItemOut:
+def listed_out(listed: Listed) -> ItemOut:
     """One watchlist item."""
-    return item_out(listed.item, listed.movie, named(genres))
+    return item_out(listed.item, listed.movie, listed.genres)
 
 
-def items_out(page: ListedPage, genres: Iterable[Genre]) -> list[ItemOut]:
+def items_out(page: ListedPage) -> list[ItemOut]:
     """Watchlist items in a list; one whose movie went away meanwhile is left out."""
-    by_id = named(genres)
     return [
-        item_out(each, page.movies[each.movie], by_id) for each in page.page.rows if each.movie in page.movies
+        item_out(each, page.movies[each.movie], page.genres)
+        for each in page.page.rows
+        if each.movie in page.movies
     ]
 
 
-def relation_out(relation: Relation, user: User, genres: Iterable[Genre]) -> RelationOut:
+def relation_out(relation: Relation, user: User) -> RelationOut:
     """What a user has to do with a movie."""
     rating, item, movie = relation.rating, relation.item, relation.movie
     return RelationOut(
         rating=rating_out(rating, movie, user) if rating else None,
-        watchlist=item_out(item, movie, named(genres)) if item else None,
+        watchlist=item_out(item, movie, relation.genres) if item else None,
     )
 
 
@@ -318,11 +319,6 @@ def exported_items(part: ExportedItems) -> list[ItemOut]:
     """Watchlist items in an export; one whose movie went away meanwhile is left out."""
     movies = part.movies
     return [item_out(each, movies[each.movie], part.genres) for each in part.items if each.movie in movies]
-
-
-def named(genres: Iterable[Genre]) -> Genres:
-    """Genres by id."""
-    return {genre.id: genre for genre in genres}
 
 
 def _movie_in_brief(movie: Movie) -> RatedMovieOut:

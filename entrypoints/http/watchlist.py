@@ -3,7 +3,6 @@
 from litestar import delete, get, patch, post, put
 from litestar.params import RawBody
 
-from application.catalogue import ListGenres
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -132,12 +131,11 @@ def post_item(
     body: RawBody,
     caller: Given[Caller],
     add_to_watchlist: Given[AddToWatchlist],
-    list_genres: Given[ListGenres],
 ) -> Answer:
     """Add a movie that is not on your watchlist yet."""
     given, user = sent(ItemIn, request, body), caller.user
     added = add_to_watchlist(user=user, movie=given.movie, is_favorite=given.is_favorite, note=given.note)
-    return json_answer(listed_out(added, list_genres()), status=201)
+    return json_answer(listed_out(added), status=201)
 
 
 @put("/movies/{id:str}/watchlist", sync_to_thread=True, opt=described(SETTING))
@@ -146,7 +144,6 @@ def put_movie_on_watchlist(
     body: RawBody,
     caller: Given[Caller],
     set_on_watchlist: Given[SetOnWatchlist],
-    list_genres: Given[ListGenres],
 ) -> Answer:
     """Add a movie to your watchlist, or replace its item there. Fields that are left out are reset.
 
@@ -154,7 +151,7 @@ def put_movie_on_watchlist(
     """
     given, movie = sent(PlaceIn, request, body), movie_named(request.path_params["id"])
     listed = set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
-    return json_answer(listed_out(listed, list_genres()), status=201 if listed.created else 200)
+    return json_answer(listed_out(listed), status=201 if listed.created else 200)
 
 
 @delete("/movies/{id:str}/watchlist", status_code=REMOVING, sync_to_thread=True, opt=described(TAKING_OFF))
@@ -172,7 +169,6 @@ async def get_watchlist(
     request: HttpRequest,
     caller: Given[Caller],
     list_watchlist: Given[ListWatchlist],
-    list_genres: Given[ListGenres],
     caching: Given[Caching],
 ) -> Answer:
     """List the items of your watchlist, newest first."""
@@ -183,19 +179,17 @@ async def get_watchlist(
     def build() -> Answer:
         listed = list_watchlist(user=user, favorite=favorite, window=query.window(listing))
         meta = meta_of(query, listing, listed.page, lambda item: item.place)
-        return paged(PageOut(data=items_out(listed, list_genres()), meta=meta), query, request)
+        return paged(PageOut(data=items_out(listed), meta=meta), query, request)
 
     return await caching(query, build, request)
 
 
 @get("/watchlist/{id:str}", sync_to_thread=True, opt=described(SHOWING))
-def get_item_by_id(
-    request: HttpRequest, caller: Given[Caller], get_item: Given[GetItem], list_genres: Given[ListGenres]
-) -> Answer:
+def get_item_by_id(request: HttpRequest, caller: Given[Caller], get_item: Given[GetItem]) -> Answer:
     """Get one item of your own watchlist."""
     query = asked(WatchlistItemQuery, request)
     listed = get_item(user=caller.user, item=item_named(request.path_params["id"]))
-    return item_answer(listed_out(listed, list_genres()), query)
+    return item_answer(listed_out(listed), query)
 
 
 @patch("/watchlist/{id:str}", sync_to_thread=True, opt=described(CHANGING))
@@ -204,12 +198,11 @@ def patch_item(
     body: RawBody,
     caller: Given[Caller],
     change_item: Given[ChangeItem],
-    list_genres: Given[ListGenres],
 ) -> Answer:
     """Change the favourite mark or the note. Fields that are left out stay as they are."""
     given, item = sent(ItemChangeIn, request, body), item_named(request.path_params["id"])
     listed = change_item(user=caller.user, item=item, is_favorite=given.mark, note=given.new_note)
-    return json_answer(listed_out(listed, list_genres()))
+    return json_answer(listed_out(listed))
 
 
 @patch("/watchlist/{id:str}/favorite", sync_to_thread=True, opt=described(TOGGLING))
@@ -217,12 +210,11 @@ def patch_item_favorite(
     request: HttpRequest,
     caller: Given[Caller],
     toggle_favorite: Given[ToggleFavorite],
-    list_genres: Given[ListGenres],
 ) -> Answer:
     """Mark an item as a favourite, or remove the mark if it is one."""
     asked(Query, request)
     listed = toggle_favorite(user=caller.user, item=item_named(request.path_params["id"]))
-    return json_answer(listed_out(listed, list_genres()))
+    return json_answer(listed_out(listed))
 
 
 @delete("/watchlist/{id:str}", status_code=REMOVING, sync_to_thread=True, opt=described(DELETING))
@@ -238,12 +230,11 @@ def get_my_movie(
     request: HttpRequest,
     caller: Given[Caller],
     get_relation: Given[GetRelation],
-    list_genres: Given[ListGenres],
 ) -> Answer:
     """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
     query = asked(RelationQuery, request)
     relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
-    return item_answer(relation_out(relation, caller.user, list_genres()), query)
+    return item_answer(relation_out(relation, caller.user), query)
 
 
 def item_named(text: str) -> ItemId:

@@ -73,10 +73,10 @@ class People(RuleBasedStateMachine):
         self.rate_movie = RateMovie(ratings=store.ratings, **written)
         self.set_rating = SetRating(ratings=store.ratings, **written)
         self.change_rating = ChangeRating(ratings=store.ratings, **changed)
-        self.add_item = AddToWatchlist(watchlist=store.watchlists, **written)
-        self.set_item = SetOnWatchlist(watchlist=store.watchlists, **written)
-        self.change_item = ChangeItem(watchlist=store.watchlists, **changed)
-        self.toggle = ToggleFavorite(watchlist=store.watchlists, **changed)
+        self.add_item = AddToWatchlist(watchlist=store.watchlists, genres=store.genres, **written)
+        self.set_item = SetOnWatchlist(watchlist=store.watchlists, genres=store.genres, **written)
+        self.change_item = ChangeItem(watchlist=store.watchlists, genres=store.genres, **changed)
+        self.toggle = ToggleFavorite(watchlist=store.watchlists, genres=store.genres, **changed)
 
     def newcomer(self) -> User:
         number = next(self.names)
@@ -220,7 +220,10 @@ class People(RuleBasedStateMachine):
     @invariant()
     def everyone_sees_their_own(self) -> None:
         relation = GetRelation(
-            ratings=self.store.ratings, watchlist=self.store.watchlists, movies=self.store.movies
+            ratings=self.store.ratings,
+            watchlist=self.store.watchlists,
+            movies=self.store.movies,
+            genres=self.store.genres,
         )
         for who, user in enumerate(getattr(self, "users", [])):
             for movie in MOVIES:
@@ -238,7 +241,9 @@ class People(RuleBasedStateMachine):
         for movie in MOVIES:
             page = listing(movie=TmdbNumber(movie), window=Window(limit=100)).page
             assert len(page.rows) == page.total == self.tally(movie).count
-        watchlist = ListWatchlist(watchlist=self.store.watchlists, movies=self.store.movies)
+        watchlist = ListWatchlist(
+            watchlist=self.store.watchlists, movies=self.store.movies, genres=self.store.genres
+        )
         for who, user in enumerate(self.users):
             favorites = watchlist(user=user, favorite=True, window=Window(limit=100)).page
             assert favorites.total == sum(mine and who == key[0] for key, (mine, _) in self.items.items())

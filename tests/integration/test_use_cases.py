@@ -60,7 +60,7 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
         SetRating(ratings=store.ratings, **common)(
             user=user, movie=TmdbNumber(number), score=Score.of(number), review=None
         )
-        SetOnWatchlist(watchlist=store.watchlists, **common)(
+        SetOnWatchlist(watchlist=store.watchlists, genres=store.genres, **common)(
             user=user, movie=TmdbNumber(number), is_favorite=False, note=None
         )
     export_user = ExportUser(
