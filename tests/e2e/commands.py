@@ -1,5 +1,6 @@
 """The real command in a process of its own."""
 
+import atexit
 import os
 import re
 import signal
@@ -9,9 +10,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
+
+from tests.e2e.fork_server import ForkServer
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
 OURS = re.compile(
@@ -35,17 +39,16 @@ def matinee(
     *arguments: str, cwd: Path, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; what standard input gives it may hold bytes that are no text."""
-    return subprocess.run(
-        [*MATINEE, *arguments],
-        cwd=cwd,
-        env=environment(**{"PYTHONPATH": str(Path.cwd())} | variables),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=60,
-        check=False,
-    )
+    given = environment(**{"PYTHONPATH": str(Path.cwd())} | variables)
+    return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin=stdin)
+
+
+@cache
+def _fork_server() -> ForkServer:
+    """The fork server of this process."""
+    server = ForkServer(environment())
+    atexit.register(server.close)
+    return server
 
 
 class Serving:

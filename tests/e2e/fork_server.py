@@ -1,0 +1,104 @@
+"""A process that has imported the commands already, and forks another for each one that a test runs.
+
+What a test sees is a real process: its own arguments, environment, directory, streams and exit code. It only
+saves the imports, which take longer than most commands do.
+"""
+
+import gc
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import IO
+
+TIMEOUT = 60
+"""Seconds that a command may take."""
+
+ENDED = 4
+"""Bytes that tell an exit code."""
+
+
+class ForkServer:
+    """Runs commands one after the other."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """Start the process, in an environment that holds none of our settings."""
+        self._connection, theirs = socket.socketpair()
+        self._connection.settimeout(TIMEOUT)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                env=environment,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def run(
+        self, arguments: list[str], *, cwd: Path, environment: Mapping[str, str], stdin: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end. Raises TimeoutError."""
+        with (
+            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as output,
+            tempfile.TemporaryFile() as errors,
+            tempfile.TemporaryFile() as request,
+        ):
+            given.write(stdin.encode(errors="surrogateescape"))
+            request.write(json.dumps([arguments, str(cwd), dict(environment)]).encode())
+            streams = (given, output, errors, request)
+            for stream in streams:
+                stream.seek(0)
+            socket.send_fds(self._connection, [b"\0"], [stream.fileno() for stream in streams])
+            code = self._connection.recv(ENDED)
+            assert code, f"the fork server has ended: {self._process.wait()}"
+            return subprocess.CompletedProcess(arguments, int(code), _text(output), _text(errors))
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.wait(TIMEOUT)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="surrogateescape")
+
+
+def _fork_for_each(connection: socket.socket) -> bool:
+    """Return True in each process that is to run a command, set up for it, and False when no more come."""
+    while streams := socket.recv_fds(connection, 1, 4)[1]:
+        child = os.fork()
+        if not child:
+            connection.close()
+            with os.fdopen(streams.pop()) as request:
+                arguments, cwd, environment = json.load(request)
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+                os.close(stream)
+            os.chdir(cwd)
+            os.environ.clear()
+            os.environ.update(environment)
+            sys.argv[1:] = arguments
+            sys.orig_argv[1:] = ["-m", "entrypoints", *arguments]  # by which `serve` starts others
+            return True
+        for stream in streams:
+            os.close(stream)
+        _, status = os.waitpid(child, 0)
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).rjust(ENDED).encode())
+    return False
+
+
+if __name__ == "__main__":
+    from entrypoints import cli
+    from entrypoints.launch import main
+
+    for place in cli.PLACES.values():
+        import_module(place.partition(":")[0])
+    import_module("entrypoints.container")
+    gc.freeze()  # what has been imported is shared, so long as nobody writes to it
+    if _fork_for_each(socket.socket(fileno=int(sys.argv[1]))):
+        main()
