@@ -1,0 +1,72 @@
+"""The rules of imports hold for modules that nobody has written yet."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+PLANTED = {
+    "domain/fresh.py": "import yaml",
+    "domain/ports/fresh.py": "from application import accounts",
+    "application/fresh.py": "def lazily(): import requests",
+    "application/fresher.py": "from adapters import system",
+    "adapters/fresh/store.py": "from adapters.sqlite import rows",
+    "adapters/fresh/cases.py": "from application import accounts",
+    "adapters/fresh/settings.py": "from entrypoints import settings",
+    "entrypoints/fresh.py": "from adapters.sqlite.store import SqliteStore",
+    "entrypoints/http/fresh.py": "from adapters import system",
+    "entrypoints/fresh_role/loop.py": "from adapters.redis import worker",
+}
+"""Modules of every kind, each with an import that it may not have."""
+
+
+def planted_in(folder: Path) -> str:
+    """What the linter says of our packages with these modules beside what is there."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "tests").mkdir()
+    shutil.copy(ROOT / "tests/import_rules.py", folder / "tests")
+    for path, code in PLANTED.items():
+        file = folder / path
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "__init__.py").touch()
+        file.write_text(f"{code}\n", encoding="utf-8")
+    linted = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert linted.returncode == 1, linted.stderr
+    return linted.stdout
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return planted_in(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.mark.parametrize("path", PLANTED)
+def test_a_new_module_may_not_import_what_its_layer_may_not(told: str, path: str) -> None:
+    module = path.removesuffix(".py").replace("/", ".")
+    assert [line for line in told.splitlines() if module in line and "KEPT" not in line]
+
+
+def test_nothing_but_what_was_planted_is_found(told: str) -> None:
+    broken = [line for line in told.splitlines() if "may not import" in line or "->" in line]
+    planted = [path.removesuffix(".py").replace("/", ".") for path in PLANTED]
+    assert [line for line in broken if not any(module in line for module in planted)] == []
+
+
+def test_every_package_that_is_shipped_is_looked_at() -> None:
+    assert PROJECT["tool"]["importlinter"]["root_packages"] == PACKAGES
