@@ -28,6 +28,9 @@ LABEL org.opencontainers.image.title="Matinee" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="MIT"
 
+# The base brings pip and what would install it; nothing is to be installed here any more.
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/pip*
+
 # A number, so that a host can be told who owns the files; nobody can log in as it.
 RUN groupadd --system --gid 10001 matinee \
     && useradd --system --uid 10001 --gid matinee --no-create-home --home-dir /data --shell /usr/sbin/nologin matinee \

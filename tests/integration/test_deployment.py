@@ -267,6 +267,14 @@ def test_the_image_has_every_package_and_nothing_else_is_let_in() -> None:
     assert "*" in text(".dockerignore").splitlines()
 
 
+def test_the_image_holds_nothing_that_installs_packages() -> None:
+    final = text("Dockerfile").rpartition("\nFROM ")[2]
+    (removed,) = re.findall(r"^RUN rm -rf (.+)$", final, re.MULTILINE)
+    for place in ("bin/pip*", "lib/python3.*/ensurepip", "lib/python3.*/site-packages/pip*"):
+        assert f"/usr/local/{place}" in removed.split()
+    assert "--without-pip /opt/matinee" in text("Dockerfile")
+
+
 def test_the_image_bears_the_version_of_the_project() -> None:
     version = project()["project"]["version"]
     assert f'image.version="{version}"' in text("Dockerfile")
