@@ -62,7 +62,7 @@ def post_invitation(
 
 @get("/admin/invitations", sync_to_thread=True, opt=described(LISTING))
 def get_invitations(request: HttpRequest, list_invitations: Given[ListInvitations]) -> Answer:
-    """List all invitations, newest first. Expired ones are deleted every night."""
+    """List all invitations, newest first. Expired ones are deleted every hour."""
     query, listing = asked(InvitationsQuery, request), listing_of(request)
     page = list_invitations(window=query.window(listing))
     meta = meta_of(query, listing, page, lambda invitation: invitation.place)

@@ -21,17 +21,13 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 from adapters import system
 from adapters.demo import DemoMovieSource
-from adapters.redis import cache
-from adapters.sqlite import database
 from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from domain.errors import FaultCode, MatineeError
-from entrypoints.cli import matinee
 from entrypoints.http.about import ATTRIBUTION
-from entrypoints.http.errors import ErrorOut, codes
+from entrypoints.http.errors import ErrorOut
 from entrypoints.http.schemas import MovieDetailOut
-from entrypoints.processes import first_run
 from entrypoints.settings import Settings
 from tests.integration.http_service import Client, application, now
 
@@ -190,11 +186,6 @@ def test_every_field_of_a_movie_stands_in_the_api_document() -> None:
     assert [field for field in MovieDetailOut.__struct_fields__ if f"`{field}`" not in told] == []
 
 
-def test_every_code_of_an_error_stands_in_the_api_document() -> None:
-    told = text("docs/api.md")
-    assert [code for code in codes() if f"`{code}`" not in told] == []
-
-
 def test_every_code_of_a_fault_stands_in_the_api_document() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", text("docs/api.md"), re.MULTILINE)
     assert [code for code in FaultCode if code not in rows] == []
@@ -206,18 +197,9 @@ def test_the_error_that_the_api_document_shows_is_a_whole_one() -> None:
     assert set(msgspec.json.decode(shown)) == fields
 
 
-def test_every_variable_stands_in_the_operators_document_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", text("docs/operating.md"), re.MULTILINE))
-    for field in msgspec.structs.fields(Settings):
-        default = "unset" if field.default is None else str(field.default).removesuffix(".0") or "empty"
-        assert rows[field.encode_name].strip("`") == default
-    assert len(rows) == len(msgspec.structs.fields(Settings))
-
-
-def test_every_command_stands_in_the_operators_document() -> None:
-    told = text("docs/operating.md")
-    commands = [*matinee.places, *(f"sync {each}" for each in ("genres", "movies", "changes", "upgrade"))]
-    assert [command for command in commands if f"matinee {command}" not in told] == []
+def test_every_variable_stands_in_the_operators_document() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| [^|]+ \|", text("docs/operating.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(field.encode_name for field in msgspec.structs.fields(Settings))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
@@ -271,25 +253,6 @@ def test_every_error_that_the_guide_of_the_library_names_is_of_the_kind_that_it_
     }
     assert len(kinds) == len(MatineeError.__subclasses__())
     assert told - known == set()
-
-
-@pytest.mark.parametrize(
-    ("path", "sentence"),
-    [
-        ("docs/architecture.md", f"up to {round(cache.PATIENCE / cache.GLANCE)} times"),
-        ("docs/architecture.md", f"{cache.GLANCE * 1000:.0f} ms apart"),
-        ("docs/architecture.md", f"keeps the {cache.AT_HAND} answers"),
-        ("docs/architecture.md", f"more than {cache.FORGOTTEN_SINGLY} movies"),
-        ("docs/adr/0020-cache-validated-at-redis.md", f"looks {round(cache.PATIENCE / cache.GLANCE)} times"),
-        ("docs/operating.md", f"not answered within {first_run.FIRST_ANSWER:.0f} seconds"),
-        ("docs/operating.md", f"no further page for {first_run.STALLED:.0f}"),
-        ("docs/operating.md", f"up to {first_run.LONGEST_DELAY / 60:.0f} minutes"),
-        ("docs/operating.md", f"after {first_run.PARTIAL_DELAY / 60:.0f} minutes"),
-        ("docs/operating.md", f"after {database.PATIENCE} seconds at most"),
-    ],
-)
-def test_a_figure_in_a_document_is_that_of_the_code(path: str, sentence: str) -> None:
-    assert sentence in " ".join(text(path).split())
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

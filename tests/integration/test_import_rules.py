@@ -22,7 +22,7 @@ PLANTED = {
     "adapters/fresh/settings.py": "from entrypoints import settings",
     "entrypoints/fresh.py": "from adapters.sqlite.store import SqliteStore",
     "entrypoints/http/fresh.py": "from adapters import system",
-    "entrypoints/fresh_role/loop.py": "from adapters.redis import worker",
+    "entrypoints/processes/fresh.py": "from adapters.redis import worker",
 }
 """Modules of every kind, each with an import that it may not have."""
 

@@ -1,0 +1,363 @@
+"""The figures in the documents: each is one of the code's, or is named here as measured or somebody else's.
+
+`TIED` holds words around figures, with the figures as the code has them. So a constant that changes is missed
+in every document that tells of it, and a figure that is new in a document wants its words here.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.mongo import database as mongo
+from adapters.redis import background, cache, embedded, patience, queue, timetable, windows, worker
+from adapters.security import passwords
+from adapters.sqlite import database as sqlite
+from adapters.tmdb.client import BRISK, Patience
+from application import operations, sync_frame, watching
+from application.invitations import DEFAULT_VALIDITY
+from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
+from entrypoints.http import (
+    connections,
+    exports,
+    middleware,
+    protocol,
+    queries,
+    requests,
+    responses,
+    server,
+    thread_pools,
+)
+from entrypoints.observability import diagnostics, logs
+from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
+from entrypoints.settings import LONGEST_GRACE, Settings
+from tests.integration.test_docs import DOCUMENTS, name, text
+
+HOLDS = connections.Limits()
+TMDB = Patience()
+SET = Settings()
+AGAIN = queue.AGAIN_AFTER
+
+UNITS = (
+    "%|(?:ms|µs|s|seconds?|minutes?|hours?|days?|months?|years?|bytes?|KiB|MiB|MB|GB|kB|characters|letters|rows"
+    "|movies|threads|requests|connections|headers|pages|tries)\\b"
+)
+FIGURE = re.compile(rf"(?<![\w.,:/-])\d[\d,.]*[ -]?(?:{UNITS})|(?<![\w.,:/-])\d{{1,3}}(?:,\d{{3}})+\b")
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def kib(size: int) -> str:
+    return f"{size // 2**10} KiB"
+
+
+def mb(size: int) -> str:
+    return f"{size // 2**20} MB"
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes"
+
+
+def spelt(number: float) -> str:
+    return "none one two three four five six seven eight nine ten".split()[round(number)]  # noqa: SIM905
+
+
+def bounds(annotation: Any) -> tuple[int, int]:
+    """The least and the greatest length of a parameter."""
+    meta = annotation.__metadata__[0]
+    return meta.min_length or 0, meta.max_length
+
+
+def seconds(time: timedelta) -> str:
+    return f"{time.total_seconds():.0f}"
+
+
+def made(option: str) -> str:
+    """The number that the Makefile gives an option or a variable."""
+    (number,) = re.findall(rf"(?<!-){re.escape(option)}(\d+)", text("Makefile").replace("--cov-", "--cov_"))
+    return str(number)
+
+
+def wanted() -> str:
+    """The least percentage of planted faults that tests must notice."""
+    (number,) = re.findall(r"^WANTED = ([\d]+)\.0$", text("tests/mutation/__main__.py"), re.MULTILINE)
+    return str(number)
+
+
+def default_of(package: str, option: str) -> str:
+    """The default of a program of the tests."""
+    (number,) = re.findall(rf'"{option}", type=\w+, default=([\d_]+)', text(f"tests/{package}/__main__.py"))
+    return str(number)
+
+
+TIED = [
+    # Requests and connections
+    f"{HOLDS.silent_seconds} seconds, kept-alive ones after {HOLDS.idle_seconds}",
+    f"closed after {HOLDS.silent_seconds} seconds; after {HOLDS.idle_seconds}",
+    f"| it sends nothing | {HOLDS.silent_seconds} s |",
+    f"whole | {HOLDS.request_seconds} s from its first byte",
+    f"must within {HOLDS.request_seconds} seconds (408)",
+    f"whole within {HOLDS.request_seconds} seconds",
+    f"{HOLDS.request_seconds} seconds from its first byte",
+    f"**A deadline for the whole request**, {HOLDS.request_seconds} seconds",
+    f"{kib(HOLDS.body_bytes)} take longer than {HOLDS.request_seconds} seconds",
+    f"| nothing follows the last answer | {HOLDS.idle_seconds} s |",
+    f"{kib(HOLDS.stall_bytes)} in {HOLDS.stall_seconds} s",
+    f"{kib(HOLDS.stall_bytes)} of its answer in {HOLDS.stall_seconds} seconds",
+    f"clients that do not take their answers after {HOLDS.stall_seconds}",
+    f"up to {HOLDS.linger_bytes // 2**20} MiB is read and discarded, for {HOLDS.linger_seconds} seconds",
+    f"{kib(HOLDS.head_bytes)}, {HOLDS.headers} headers",
+    f"at most {kib(HOLDS.head_bytes)} of head",
+    f"larger than {kib(HOLDS.head_bytes)} or number more than {HOLDS.headers}",
+    f"Heads over {kib(HOLDS.head_bytes)}",
+    f"| {HOLDS.waiting_per_address:,} | `too_many_connections` |",
+    f"503 if a request had begun, for {spelt(HOLDS.evictions_answered)} in a second",
+    f"go for newer ones, {spelt(HOLDS.evictions_answered)} a second are answered",
+    f"all clients share {HOLDS.waiting_per_address:,} places",
+    f"of one address {HOLDS.waiting_per_address:,} may wait",
+    f"| {HOLDS.waiting_per_address:,} other connections of the address",
+    f"| {HOLDS.waiting_per_address:,}: the one that waits longest",
+    f"per address ({HOLDS.waiting_per_address:,}), of all that wait ({HOLDS.waiting:,})",
+    f"and of all ({HOLDS.open:,},",
+    (
+        f"{HOLDS.waiting_per_address:,} half-sent requests hold "
+        f"{HOLDS.waiting_per_address * (HOLDS.head_bytes + HOLDS.body_bytes) // 2**20} MiB"
+    ),
+    f"| the same of all addresses | {HOLDS.waiting:,} |",
+    f"faster than {HOLDS.waiting:,} connections",
+    f"| {HOLDS.open:,}, or what descriptors allow |",
+    f"{server.MOST_DESCRIPTORS:,} at most, and keeps {server.RESERVED_DESCRIPTORS} of them",
+    f"or half where there are fewer than {2 * server.RESERVED_DESCRIPTORS}",
+    f"With `ulimit -n 256` it holds {256 - min(server.RESERVED_DESCRIPTORS, 128)} connections",
+    f"The parser gets {protocol.PIECE // 1024} KiB at a time",
+    f"{middleware.MOST_IN_WORK:,} requests",
+    f"beyond {middleware.MOST_IN_WORK:,} requests in work the next is refused",
+    f"{middleware.MOST_IN_WORK:,} others are in work",
+    f"held all {middleware.MOST_IN_WORK:,} places",
+    f"| {middleware.MOST_IN_WORK:,}, health not counted; of these {thread_pools.THREADS} in threads",
+    f"in one of {thread_pools.THREADS} threads",
+    f"runs in a pool of {thread_pools.THREADS} threads",
+    f"`MAX_BODY_BYTES`, {SET.max_body_bytes:,} bytes unless set",
+    f"Answers over {responses.WORTH_COMPRESSING:,} bytes",
+    f"| parameters of a request | {requests.MOST_PARAMETERS} |",
+    # Exports
+    f"An answer over {kib(exports.SHORT_BYTES)}, before compression",
+    f"for {exports.STALL_TIMEOUT:.0f} seconds or is not done after {minutes(exports.EXPORT_TIMEOUT)}",
+    f"one process · one user | {exports.EXPORTS_AT_ONCE} · {exports.EXPORTS_OF_ONE_USER} |",
+    f"A user may run {exports.EXPORTS_OF_ONE_USER} exports at a time",
+    f"a process runs {exports.EXPORTS_AT_ONCE} (503 `exports_full`)",
+    f"A process runs {exports.EXPORTS_AT_ONCE} at a time, {exports.EXPORTS_OF_ONE_USER} of one user",
+    f"up to {exports.EXPORTS_AT_ONCE} exports a process are streamed",
+    # Lists, search and what people write
+    f"first {queries.REACH:,} rows",
+    f"| rows that `page` reaches | {queries.REACH:,} |",
+    f"{users.LONGEST_PASSWORD} characters, not one of the most common",
+    f"Names are 3 to 30 letters, digits, `_`, `.` or `-`; passwords {users.SHORTEST_PASSWORD} to",
+    f"at most {emails.LONGEST_EMAIL} characters, {emails.LONGEST_LOCAL_PART} bytes of them before the `@`",
+    f"at most {emails.LONGEST_LABEL} bytes and all at most {emails.LONGEST_DOMAIN} as DNS writes them",
+    f"up to {texts.LONGEST_TEXT:,} characters",
+    f"A user has up to {watchlist.MOST_ITEMS:,}",
+    f"| {watchlist.MOST_ITEMS:,} items are on it |",
+    f"the {search.DEPTH} most popular movies of each kind",
+    f"takes the {search.DEPTH} most popular movies",
+    f"{search.DEPTH} movies a probe",
+    (
+        f"none up to {min(n for n in range(99) if search.forgiven(n) == 1) - 1} letters,"
+        f" one from {min(n for n in range(99) if search.forgiven(n) == 1)}"
+        f" to {min(n for n in range(99) if search.forgiven(n) == 2) - 1},"
+        f" two from {min(n for n in range(99) if search.forgiven(n) == 2)}"
+    ),
+    f"has at least {search.SPELLABLE} letters",
+    f"hold fewer than {search.ENOUGH} movies",
+    f"bring fewer than {search.ENOUGH} movies",
+    f"a word that {search.COMMON} movies or more carry",
+    f"from {search.FIRST_YEAR} to {search.LAST_YEAR}, bare or in brackets",
+    f"year of release, {search.FIRST_YEAR} to {search.LAST_YEAR}",
+    f"(required, {bounds(queries.SearchWords)[0]} to {bounds(queries.SearchWords)[1]} characters",
+    "| length of `q` · `genre` · `fields` · `cursor` | "
+    + " · ".join(
+        f"{bounds(each)[1]:,}"
+        for each in (queries.SearchWords, queries.GenreChoice, queries.MovieFields, queries.CursorToken)
+    )
+    + " characters",
+    f"a head of {2 * cache.WORD} characters",
+    # Accounts
+    f"`uses` accounts (1 to {invitations.MOST_USES:,};",
+    f"a minute to a year, {DEFAULT_VALIDITY.days} days if left out",
+    f"at least {signing.MIN_SECRET_BYTES} bytes that nobody guesses",
+    f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",
+    f"at most {sessions.MAX_TOKENS} unused refresh tokens",
+    f"at most {sessions.MAX_TOKENS} of each",
+    (
+        f"`{SET.refresh_grace}` | how long a used refresh token may be presented again,"
+        f" `0s` to `{LONGEST_GRACE // timedelta(hours=1)}h`"
+    ),
+    f"`REFRESH_GRACE` ({SET.refresh_grace.removesuffix('s')} s unless set)",
+    f"takes {passwords.MEMORY_KIB // 1024} MB for each core",
+    f"{passwords.MEMORY_KIB // 1024} MB of memory while they hash",
+    f"up to {windows.MAX_COUNTS:,} counts",
+    # The store
+    f"after {sqlite.PATIENCE} seconds at most",
+    f"wait {sqlite.PATIENCE} seconds",
+    f"A call gets {mongo.PATIENCE} seconds; of one process at most {mongo.CONNECTIONS} are under way",
+    f"and the next waits {mongo.PATIENCE_IN_LINE} seconds",
+    f"a call gets {sqlite.PATIENCE} seconds",
+    # Redis
+    f"waits {ms(patience.PATIENCE)}",
+    f"given up after {ms(patience.PATIENCE)}",
+    f"within {ms(patience.PATIENCE)}",
+    f"{ms(patience.PATIENCE)} may pass",
+    f"more than {ceil((patience.PATIENCE + patience.QUICK) * 100) * 10} ms because of it",
+    f"for {ms(patience.QUICK)}",
+    f"{round(cache.PATIENCE / cache.GLANCE)} times, {ms(cache.GLANCE)} apart",
+    f"keeps the {cache.AT_HAND} answers",
+    f"more than {cache.FORGOTTEN_SINGLY} movies",
+    f"`REDIS_TTL` seconds, {SET.redis_ttl} unless set",
+    f"time is over, {SET.redis_ttl} seconds unless set",
+    f"limited to {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB",
+    f"with {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB at most",
+    f"(some {round(embedded.LONGEST, -1)} bytes)",
+    # Jobs
+    f"every {background.LONGEST_REST:.0f} seconds at most",
+    f"killed after {worker.GRACE:.0f} to {worker.GRACE + worker.LOOKS_EVERY:.0f} seconds",
+    f"missed after {worker.MISSED_AFTER} seconds",
+    f"and is missed after {worker.MISSED_AFTER}",
+    f"after {AGAIN[1]} seconds, {AGAIN[2] // 60}, {AGAIN[3] // 60} and {minutes(AGAIN[4])}",
+    f"shows every {worker.LOOKS_EVERY} seconds",
+    f"come back within {timetable.LOOKS_EVERY} seconds",
+    f"keeps others away for {seconds(sync_frame.QUEUE_LEASE)} seconds",
+    f"held for the queue, for {seconds(sync_frame.QUEUE_LEASE)} seconds",
+    f"after the {seconds(sync_frame.QUEUE_LEASE)} seconds he asks the queue",
+    f"held; {seconds(sync_frame.QUEUE_LEASE)} seconds later he asks the queue",
+    f"from the queue after {seconds(sync_frame.QUEUE_LEASE)} seconds",
+    f"another takes over within {timetable.LOOKS_EVERY + 10} seconds",  # rq-scheduler adds ten to the lock
+    f"within some {worker.MISSED_AFTER + worker.TIDIES_EVERY + 4} seconds",
+    # Syncs
+    f"for {seconds(sync_frame.LOCK_LASTS)} seconds and renews it every {seconds(sync_frame.HEARTBEAT)}",
+    f"a lock of {seconds(sync_frame.LOCK_LASTS)} seconds in the store",
+    f"renewed every {seconds(sync_frame.HEARTBEAT)}",
+    f"within {seconds(sync_frame.LOCK_LASTS)} seconds",
+    f"store's lock of {seconds(sync_frame.LOCK_LASTS)} seconds",
+    f"up to {seconds(sync_frame.LOCK_LASTS)} seconds to know",
+    f"died keeps others away for {seconds(sync_frame.LOCK_LASTS)} seconds",
+    f"{sync.RESUMABLE_FOR // timedelta(hours=1)} hours",
+    f"({sync.LONGEST_CHANGES.days} days, less a margin of half a day)",
+    f"({sync.REFRESHED_WITHIN.days} days)",
+    f"{sync.TEXTS_KEPT_FOR.days} days",
+    f"Up to {sync.UNREAD_KEPT:,} such movies are remembered",
+    f"1 to {sync.PAGES_OF_A_LIST} pages",
+    f"the {sync.PAGES_OF_A_LIST} pages that TMDB lists",
+    f"up to {TMDB.tries} tries",
+    f"up to {TMDB.longest_wait:.0f} seconds later",
+    f"up to {TMDB.longest_rest:.0f} seconds, and never shorter",
+    # Health
+    f"every {spelt(watching.GOOD_FOR)} seconds, and every {spelt(watching.BAD_FOR)} while it is unwell",
+    f"asked at most every {spelt(watching.GOOD_FOR)} seconds for each process",
+    f"within about {spelt(watching.BAD_FOR + BRISK.whole)} seconds of somebody asking",
+    f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",
+    f"is kept for {spelt(watching.READINGS_HOLD)} seconds in each process",
+    f"standard error says so once a {'minute' if logs.SELDOM == 60 else logs.SELDOM}",
+    f"less than {diagnostics.LITTLE_SPACE // 2**30} GB free | less than {mb(diagnostics.LEAST_SPACE)}",
+    f"more than {seconds(diagnostics.NEAR)} s off MongoDB's or Redis' clock",
+    f"or {seconds(diagnostics.NEAR_ENOUGH)} s off TMDB's",
+    # What serve runs
+    f"is started again in {child_process.FIRST_DELAY} s",
+    f"up to {child_process.LONGEST_DELAY:.0f} seconds, and begins anew",
+    f"once the process has run for {child_process.WELL:.0f} seconds",
+    f"after {child_process.FIRST_DELAY} to {child_process.LONGEST_DELAY:.0f} seconds",
+    f"(or {supervisor.BANNER_DELAY:.0f} seconds have passed)",
+    f"not answered within {first_run.FIRST_ANSWER:.0f} seconds",
+    f"no further page for {first_run.STALLED:.0f}",
+    f"after {first_run.FIRST_DELAY:.0f} seconds, {2 * first_run.FIRST_DELAY:.0f},",
+    f"and so on up to {minutes(first_run.LONGEST_DELAY)}",
+    f"after {minutes(first_run.PARTIAL_DELAY)}",
+    f"with {metrics_directory.ROOM // 2**20} MB free",
+    f"there are {metrics_directory.ROOM // 2**20} MB free",
+    f"at {mb(logs.LARGEST_FILE)}",
+    # What contributors run
+    f"wanted are {wanted()} %",
+    f"{made('--cov_fail-under=')} % over all",
+    f"Branch coverage: {made('--fail-under=')} % of `domain` and `application`",
+    f"The coverage of `domain` and `application` is {made('--fail-under=')} %",
+    f"lets {made('ATTACK_CLIENTS=')} clients rate 5 movies for {made('ATTACK_SECONDS=')} seconds",
+    f"load of {default_of('outages', '--clients')} clients",
+    f"each for {default_of('outages', '--seconds')} seconds",
+    f"searches over {int(default_of('benchmarks', '--movies')):,} movies",
+]
+"""Words around figures of the code. Each stands in a document."""
+
+MEASURED = [
+    "takes some 240 MB",
+    "take some 240 MB",
+    "stays at some 44 MB",
+    "an idle worker holds some 48 MB",
+    "holds some 40 MB more",
+    "each holds under 2 MiB",
+    "cost some 25 ms of a core",
+    "A line costs some 35 µs",
+    "with `LOG_FILE` some 100 µs more",
+    "with `LOG_FILE` 100 µs more",
+    "a cached answer costs some 25 µs",
+    "at some 2 µs more a figure",
+    "A connection costs some 40 µs more",
+    "about a minute per 100,000 movies",
+    "(0.35 and 0.4 ms)",
+    "throughput at 64 connections",
+    "So 1,030 connections with half a body",
+    "took the API from 60 to 712 MiB",
+    "plants some 1,700 faults",
+]
+"""What somebody has measured, and may measure again."""
+
+OTHERS = [
+    "20 movies each",  # a page of TMDB's
+    "A page of 20 movies",
+    "missed after about 90 seconds",  # RQ
+    '`"1,234"`',  # what TMDB might send
+    "with 0 pages",
+    "is found again within 15 seconds",  # several of the times above
+    "Redis 7, 256 MB",  # docker-compose.yml, which has tests of its own
+    "keeps 50 MB of log",
+    "at most about 72 characters",  # of a commit's message
+    "1. movies of the same value",
+    "2. movies whose value",
+    "3. movies without a value",
+]
+"""What no constant of ours says."""
+
+ACCOUNTED = (*TIED, *MEASURED, *OTHERS)
+
+ELSEWHERE = "0014-dependencies.md"
+"""Sizes of packages, as they were installed."""
+
+
+def plain(path: Path) -> str:
+    """A document in one line."""
+    return " ".join(path.read_text(encoding="utf-8").split())
+
+
+def loose(path: Path) -> Iterator[str]:
+    """The figures of a document's sentences and tables that no words account for, with those around them."""
+    told = " ".join(BLOCK.sub("", path.read_text(encoding="utf-8")).split())
+    accounted = [found.span() for words in ACCOUNTED for found in re.finditer(re.escape(words), told)]
+    for figure in FIGURE.finditer(told):
+        if not any(start <= figure.start() and figure.end() <= end for start, end in accounted):
+            yield told[max(0, figure.start() - 60) : figure.end() + 30]
+
+
+@pytest.mark.parametrize("path", [each for each in DOCUMENTS if each.name != ELSEWHERE], ids=name)
+def test_every_figure_of_a_document_is_accounted_for(path: Path) -> None:
+    assert list(loose(path)) == []
+
+
+def test_no_figure_is_accounted_for_that_no_document_has() -> None:
+    told = "\n".join(map(plain, DOCUMENTS))
+    assert [words for words in ACCOUNTED if words not in told] == []

@@ -1,0 +1,329 @@
+"""The tables and lists of the documents: they have what the code has, all of it and nothing else."""
+
+import json
+import logging
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.mongo.database import INDEXES
+from adapters.redis.embedded import HOLDER, QUEUE, SOCKET
+from adapters.security.secrets import FILE as SECRET_FILE
+from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
+from adapters.tmdb import outcomes
+from entrypoints.cli import border, matinee, people, syncs
+from entrypoints.container import DATABASE
+from entrypoints.http.access_log import Exchange, written
+from entrypoints.http.endpoints import API, Access, call_of
+from entrypoints.http.errors import (
+    BodyTooLarge,
+    HeadTooLarge,
+    MalformedRequest,
+    RequestTimeout,
+    ServerStopping,
+    TooManyConnections,
+    codes,
+    refusal,
+)
+from entrypoints.observability.logs import Lines
+from entrypoints.observability.redaction import Mask
+from entrypoints.processes import scheduler
+from entrypoints.settings import Settings, as_environment
+from tests.integration.deployment_files import locked
+from tests.integration.http_service import Client, application, filled, serving
+from tests.integration.test_docs import ROOT, text
+
+Row = list[str]
+
+CELL = re.compile(r"(?<!\\)\|")
+CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def tables(path: str) -> Iterator[tuple[Row, list[Row]]]:
+    """The tables of a document: their headings and their rows."""
+    for found in re.finditer(r"^(\|.+\|)\n\|[-|]+\|\n((?:\|.+\|\n)*)", text(path), re.MULTILINE):
+        yield cells(found[1]), [cells(line) for line in found[2].splitlines()]
+
+
+def cells(line: str) -> Row:
+    return [cell.strip().replace("\\|", "|") for cell in CELL.split(line)[1:-1]]
+
+
+def table(path: str, *heading: str) -> list[Row]:
+    """The rows of the one table that has this heading."""
+    (rows,) = [rows for headed, rows in tables(path) if headed == list(heading)]
+    return rows
+
+
+def words(cell: str) -> list[str]:
+    """What stands between backticks."""
+    return CODE.findall(cell)
+
+
+def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that people type, by its words."""
+    with click.Context(group) as context:
+        for each in group.list_commands(context):
+            command = group.get_command(context, each)
+            assert command
+            if isinstance(command, click.Group):
+                yield from commands(command, f"{path}{each} ")
+            elif not command.hidden:
+                yield f"{path}{each}", command
+
+
+def usage(words_typed: str) -> tuple[str, set[str], list[str]]:
+    """The command, the options and the arguments of a line such as `users delete EMAIL [--yes]`."""
+    typed = re.sub(r"(--[\w-]+) [^\[\s]+", r"\1", words_typed.removeprefix("matinee "))
+    parts = [part.strip("[]") for part in typed.split()]
+    named = [part for part in parts if not part.startswith("--")]
+    return (
+        " ".join(part for part in named if part.islower()),
+        {part for part in parts if part.startswith("--")},
+        [part for part in named if part.isupper()],
+    )
+
+
+def test_every_command_stands_in_the_operators_document_with_all_that_it_takes() -> None:
+    told = [usage(words(row[0])[0]) for row in table("docs/operating.md", "command", "does") if row[0] != ""]
+    shown = {command: (options, arguments) for command, options, arguments in told}
+    for command, known in commands(matinee):
+        options = {name for each in known.params if isinstance(each, click.Option) for name in each.opts}
+        arguments = [
+            str(each.human_readable_name) for each in known.params if isinstance(each, click.Argument)
+        ]
+        assert shown.pop(command) == (options - {"--help", "--demo"}, arguments), command
+    assert shown == {"": ({"--version"}, []), "sync genres|movies|changes": ({"--demo"}, [])}
+
+
+def test_every_exit_code_stands_in_the_operators_document() -> None:
+    rows = table("docs/operating.md", "exit code", "meaning")
+    told = {int(code) for row in rows for code in row[0].split(", ")}
+    ours = {0, 1, 2, *syncs.EXIT_CODES.values(), people.DRIFT_FOUND, border.CUT_OFF}
+    assert told == ours | {130, 143}  # 128 and the number of SIGINT, of SIGTERM
+
+
+def test_every_code_of_an_error_stands_in_the_api_document_with_its_status() -> None:
+    rows = table("docs/api.md", "code", "status", "meaning")
+    told = {code: int(row[1]) for row in rows for code in words(row[0])}
+    rest = re.search(r"but no call answers them: (.+?)\. An HTTP", " ".join(text("docs/api.md").split()))
+    assert rest
+    for codes_of_status, status in re.findall(r"((?:`\w+`(?:, | and )?)+) \((\d+)", rest[1]):
+        told |= dict.fromkeys(words(codes_of_status), int(status))
+    assert told == {code: status for code, (status, _) in codes().items() if code != "error"}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with serving() as client:
+        yield client
+
+
+def test_every_series_of_metrics_stands_in_the_operators_document_with_its_labels(client: Client) -> None:
+    told = {
+        words(name_cell)[0]: set(words(labels_cell.partition(": ")[0]))
+        for names, labels_cell, _ in table("docs/operating.md", "series", "labels", "meaning")
+        for name_cell in names.split(", ")
+    }
+    families = list(text_string_to_metric_families(client.get("/metrics").text))
+    ours = {family.name: family for family in families if family.name.startswith("matinee_")}
+    for series, labels in told.items():
+        family = ours.pop(series.removesuffix("_total"), None)
+        had = {label for sample in family.samples for label in sample.labels} if family else set()
+        assert had - {"le"} <= labels, series
+    assert [family for family in ours if not family.endswith("_created")] == []
+
+
+def test_every_outcome_of_a_request_to_tmdb_stands_in_the_operators_document() -> None:
+    (row,) = [
+        row
+        for row in table("docs/operating.md", "series", "labels", "meaning")
+        if row[0] == "`matinee_tmdb_requests_total`"
+    ]
+    returned = re.findall(
+        r'"(\w+)"', Path(outcomes.__file__).read_text(encoding="utf-8").partition("def outcome")[2]
+    )
+    assert set(words(row[1])[1:]) == {"ok", *returned, *outcomes.OUTCOMES.values()}
+
+
+def test_every_reason_for_closing_a_connection_stands_in_the_operators_document() -> None:
+    rows = table("docs/operating.md", "what", "limit", "`reason`", "what the client gets")
+    kinds = RequestTimeout, HeadTooLarge, BodyTooLarge, MalformedRequest, TooManyConnections, ServerStopping
+    refusals = [kind() for kind in kinds]
+    closed = {"silent", "idle", "stalled", "descriptors"}
+    assert {reason for row in rows for reason in words(row[2])} == closed | {
+        refusal(each).code for each in refusals
+    }
+    for each in refusals:
+        told = refusal(each)
+        shown = [row[3] for row in rows if words(row[2]) == [told.code]]
+        assert any(cell.startswith(str(told.status)) for cell in shown), told.code
+
+
+def test_a_line_of_the_log_in_the_operators_document_has_the_fields_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (shown,) = re.findall(r"```json\n(.+?)\n```", text("docs/operating.md"), re.DOTALL)
+    caller = SimpleNamespace(user=SimpleNamespace(id="8e7b1c04d9b44b6f9a2d3c51"))
+    state = {"request_id": "1", "path": "/api/v1/movies/603", "caller": caller, "x_cache": "HIT"}
+    scope: Any = {"method": "GET", "path_template": "/api/v1/movies/{id}", "state": state}
+    with caplog.at_level(logging.INFO):
+        written(Exchange(scope, 200, 0.0025))
+    line = json.loads(Lines(Mask([]), "api", for_people=False).format(caplog.records[-1]))
+    line.pop("message", None)  # which pytest adds to the record
+    assert list(json.loads(shown)) == list(line)
+    (row,) = [row for row in table("docs/operating.md", "field", "meaning") if "`role`" in row[0]]
+    assert set(words(row[1])) == set(roles())
+
+
+def roles() -> Iterator[str]:
+    """What processes say in the log that they do."""
+    for file in (ROOT / "entrypoints/cli").glob("*.py"):
+        yield from re.findall(
+            r'(?:role=|role: str = |configure\(.+, )"(\w+)"', file.read_text(encoding="utf-8")
+        )
+
+
+def test_every_job_and_its_time_stand_in_the_operators_document() -> None:
+    rows = table("docs/operating.md", "job", "when")
+    told = " ".join(cell for row in rows for cell in row)
+    for entry in scheduler.timetable(Settings()):
+        minute, hour, *_ = entry.cron.split()
+        at = f"every hour at :{int(minute):02}" if hour == "*" else f"{int(hour):02}:{int(minute):02}"
+        setting = [name for name, value in as_environment(Settings()).items() if value == entry.cron]
+        assert at in told or f"`{setting[0]}`" in told, entry.name
+    assert len(scheduler.timetable(Settings())) == len(rows) + 1  # two syncs share a row
+
+
+def test_the_readme_names_the_times_of_the_nightly_jobs() -> None:
+    times = {entry.name: entry.cron.split()[:2] for entry in scheduler.timetable(Settings())}
+    at = {job: f"{int(hour):02}:{int(minute):02}" for job, (minute, hour) in times.items() if hour != "*"}
+    told = " ".join(text("README.md").split())
+    assert (
+        f"genres at {at['sync-genres']}, popular movies at {at['sync-movies']}, changes at {at['sweep']}"
+        in told
+    )
+
+
+def test_every_collection_stands_in_the_documents_of_operators() -> None:
+    ours = {*INDEXES, "locks", "counters"}
+    (listed,) = re.findall(r"Collections are (.+?)\.", " ".join(text("docs/operating.md").split()))
+    assert set(words(listed)) == ours
+    deployment = text("docs/deployment.md")
+    sharded = set(re.findall(r'shardCollection\("matinee\.(\w+)"', deployment))
+    (whole,) = re.findall(r"Leave (`users`.+?) unsharded", deployment, re.DOTALL)
+    assert sharded | set(words(whole)) == ours
+    assert sharded & set(words(whole)) == set()
+
+
+def test_every_file_of_the_data_directory_stands_in_the_operators_document() -> None:
+    told = {name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])}
+    logs_of_sqlite = {f"{DATABASE}-wal", f"{DATABASE}-shm"}
+    assert told == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, HOLDER, "metrics"}
+
+
+def test_the_doctors_example_shows_the_schema_of_today() -> None:
+    shown = re.findall(r"SQLite answers, its schema has version (\d+)", text("docs/operating.md"))
+    assert shown == [str(len(SQLITE_MIGRATIONS))]
+
+
+def test_every_cached_call_stands_in_the_api_document() -> None:
+    rows = table("docs/api.md", "call", "made anew at once after")
+    told = {call for row in rows for call in words(row[0])}
+    assert told == {f"GET {path}" for path, call in calls() if call.cached}
+
+
+def test_every_call_for_everyone_is_told_in_the_api_document() -> None:
+    (told,) = re.findall(r"Every call but (.+?) wants `Authorization", " ".join(text("docs/api.md").split()))
+    for path, call in calls():
+        if call.access is Access.EVERYONE:
+            word = path if path.startswith("/auth") else path.split("/")[1]
+            assert word in told, path
+    assert set(words(told)) <= {path for path, call in calls() if call.access is Access.EVERYONE}
+
+
+def calls() -> Iterator[tuple[str, Any]]:
+    """The calls of the API by their paths."""
+    store = filled([])
+    for route in application(store).routes:
+        for handler in getattr(route, "route_handlers", ()):
+            call = call_of(handler.opt)
+            if call and route.path.startswith(API):
+                yield route.path_format.removeprefix(API), call
+    store.close()
+
+
+def test_every_field_of_every_answer_stands_in_the_api_document(client: Client) -> None:
+    document = BLOCK.sub("", text("docs/api.md"))
+    told = {word for code in words(re.sub("``.+?``", "", document)) for word in re.findall(r"\w+", code)}
+    told |= set(re.findall(r'"(\w+)"', text("docs/api.md")))
+    schemas = client.get("/api/v1/docs/openapi.json").json()["components"]["schemas"]
+    named = {field for schema in schemas.values() for field in schema.get("properties", ())}
+    assert sorted(named - told) == []
+
+
+def test_every_default_of_a_list_of_movies_stands_in_the_api_document(client: Client) -> None:
+    listing = client.get("/api/v1/docs/openapi.json").json()["paths"]["/api/v1/movies"]["get"]
+    known = {each["name"]: str(each["schema"].get("default", "")) for each in listing["parameters"]}
+    told = {
+        name: row[1].strip("`")
+        for row in table("docs/api.md", "parameter", "default", "meaning")
+        for name in words(row[0])
+    }
+    assert told == known | {"fields": "all"}
+
+
+def defaults() -> Iterator[Any]:
+    for path in ("README.md", "docs/operating.md"):
+        for variable, default, _ in table(path, "variable", "default", "meaning"):
+            for one, value in zip(words(variable), default.split(", "), strict=True):
+                yield pytest.param(one, value.strip("`"), id=f"{path}:{one}")
+
+
+@pytest.mark.parametrize(("variable", "told"), list(defaults()))
+def test_a_setting_has_the_default_that_a_document_tells(variable: str, told: str) -> None:
+    (default,) = [
+        field.default for field in msgspec.structs.fields(Settings) if field.encode_name == variable
+    ]
+    assert told == ("unset" if default is None else str(default).removesuffix(".0") or "empty")
+
+
+def test_every_folder_stands_in_the_readme_and_every_folder_of_tests_for_contributors() -> None:
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [Path(line) for line in listing.splitlines()]
+    folders = {each.parts[0] for each in files if len(each.parts) > 1 and not each.parts[0].startswith(".")}
+    of_tests = {each.parts[1] for each in files if each.parts[0] == "tests" and len(each.parts) > 2}
+    (layout,) = re.findall(r"## Layout\n\n```\n(.+?)```", text("README.md"), re.DOTALL)
+    assert set(re.findall(r"^(\w+)/ ", layout, re.MULTILINE)) == folders
+    assert [each for each in of_tests if f"{each}/" not in layout] == []
+    told = [words(row[0])[0] for row in table("CONTRIBUTING.md", "folder", "holds")]
+    assert sorted(told) == sorted(f"tests/{each}" for each in of_tests)
+
+
+def test_every_release_in_the_list_of_dependencies_is_the_locked_one() -> None:
+    releases = {name.lower(): version for name, (version, _) in locked("requirements.lock").items()}
+    for row in re.findall(
+        r"^\| ([\w-]+) \|.* \| ([^|]+) \|$", text("docs/adr/0014-dependencies.md"), re.MULTILINE
+    ):
+        if row[0] != "package":
+            assert row[1] == releases[row[0].lower()], row[0]
+    (many,) = re.findall(r"in (\d+) packages", text("docs/adr/0014-dependencies.md"))
+    server = re.findall(r"^\S+==\S+(.*)", text("requirements-server.lock"), re.MULTILINE)
+    elsewhere = ("sys_platform == 'win32'", "python_full_version <")  # Windows, and older Pythons
+    assert int(many) == len(
+        [marker for marker in server if not marker.startswith(tuple(f" ; {e}" for e in elsewhere))]
+    )
+
+
+def test_the_document_is_of_the_openapi_that_is_told(client: Client) -> None:
+    (told,) = re.findall(r"the OpenAPI (\d\.\d) document", text("docs/api.md"))
+    assert client.get("/api/v1/docs/openapi.json").json()["openapi"].startswith(f"{told}.")
