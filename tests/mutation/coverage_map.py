@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,16 +13,18 @@ from tests.mutation.operators import Mutant
 
 QUICK = ("tests/unit", "tests/contracts/test_stores.py")
 INTEGRATION = (
-    "use_cases", "sync", "sync_runs", "sync_counts", "sweep", "locks", "jobs", "http_accounts", "http_errors",
-    "http_health", "http_lists", "http_movies", "http_operations", "http_ratings", "http_watchlist",
+    "use_cases", "account_use_cases", "sync", "sync_runs", "sync_changes", "sync_counts", "sync_invalidation",
+    "sync_source", "sweep", "jobs",
+    "http_accounts", "http_administration", "http_errors", "http_health", "http_lists", "http_movies",
+    "http_operations", "http_ratings", "http_watchlist",
 )  # fmt: skip
 SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
 """Tests of the core that start no process of their own: on one store or none, and of use cases."""
 
-SELECTED = "not TestSqliteFile and not TestMongo and not RealServer and not test_child_process"
-
-MOST_QUICK, MOST_SLOWER = 150, 60
-"""Tests tried for one fault; if more execute its line, so many evenly among them."""
+SELECTED = (
+    "not TestSqliteFile and not TestMongo and not RealServer and not test_child_process"
+    " and not through_every_process"
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,12 @@ class CoverageMap:
     files: tuple[str, ...]
     tests: frozenset[str]
     by_line: dict[tuple[str, int], frozenset[str]]
+    lines: Counter[str]
+    """How many lines each test executes."""
 
     def of(self, mutant: Mutant) -> list[list[str]]:
-        """Tests that may notice a fault, in the order to try them. A file stands for all tests in it.
+        """All tests that may notice a fault, in the order to try them: the quick kinds first, and of each
+        kind those that execute the least besides. A file stands for all tests in it.
 
         They are in two parts if the fault is there when the module is imported: the files named after the
         module, for which little has to be collected, and the others.
@@ -47,9 +52,9 @@ class CoverageMap:
             for test in tests
         }
         near = sorted(test for test in found if test.startswith(f"tests/unit/test_{file.stem}"))
-        quick = sorted(test for test in found.difference(near) if test.startswith(QUICK))
-        slower = sorted(found.difference(near, quick))
-        others = _some(quick, MOST_QUICK) + _some(slower, MOST_SLOWER)
+        others = sorted(
+            found.difference(near), key=lambda test: (not test.startswith(QUICK), self.lines[test], test)
+        )
         if not mutant.at_import:
             return [near + others]
         names = (file.stem, "errors", "vocabulary")
@@ -57,11 +62,6 @@ class CoverageMap:
             [path for name in names for path in self.files if path.startswith(f"tests/unit/test_{name}")],
             others,
         ]
-
-
-def _some(tests: list[str], most: int) -> list[str]:
-    """All tests, or so many evenly among them."""
-    return tests if len(tests) <= most else [tests[place * len(tests) // most] for place in range(most)]
 
 
 def covered(root: Path, *, quick: bool) -> CoverageMap:
@@ -123,4 +123,7 @@ def _read(root: Path, data: Path) -> CoverageMap:
                     by_line[name, place * 8 + bit].add(test)
     connection.close()
     files = tuple(sorted(str(file.relative_to(root)) for file in root.glob("tests/unit/test_*.py")))
-    return CoverageMap(files, frozenset(tests), {line: frozenset(found) for line, found in by_line.items()})
+    lines = Counter(test for found in by_line.values() for test in found)
+    return CoverageMap(
+        files, frozenset(tests), {line: frozenset(found) for line, found in by_line.items()}, lines
+    )

@@ -32,10 +32,12 @@ PRELOADED = (
 """What tests import of others: loaded once, before any fork."""
 
 LEAST_SECONDS = 20
-"""Of processor time before a fault counts as one that never ends; more if the tests take long without it."""
+"""Of processor time in one test before a fault counts as one that never ends; more if the test takes long
+without it.
+"""
 
-WALL = 300
-"""Seconds after which a process that only waits is ended."""
+WALL = 120
+"""Seconds after which a test that only waits is ended."""
 
 
 class Verdict(Enum):
@@ -141,33 +143,33 @@ class Forks:
 
     def __init__(self, jobs: int, results: Path) -> None:
         self.jobs, self.results = jobs, results
-        self.running: dict[int, tuple[Mutant, float]] = {}
+        self.running: dict[int, Mutant] = {}
 
     def add(self, mutant: Mutant, work: Callable[[], int]) -> None:
         while len(self.running) >= self.jobs:
             self._reap()
-        self.running[in_fork(work)] = mutant, time.monotonic()
+        self.running[in_fork(work)] = mutant
 
     def wait(self) -> None:
         while self.running:
             self._reap()
 
     def _reap(self) -> None:
-        for pid, (mutant, since) in list(self.running.items()):
+        for pid, mutant in list(self.running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 del self.running[pid]
                 self._note(mutant, status)
-            elif time.monotonic() - since > WALL:
-                os.kill(pid, signal.SIGKILL)
         time.sleep(0.002)
 
     def _note(self, mutant: Mutant, status: int) -> None:
-        if os.WIFSIGNALED(status):
-            verdict = Verdict.OUT_OF_TIME
-        else:
-            verdict = Verdict.SURVIVED if os.WEXITSTATUS(status) == 0 else Verdict.KILLED
+        verdict = _verdict(status)
         (self.results / str(mutant.number)).write_text(str(verdict.value))
+
+
+def _verdict(status: int) -> Verdict:
+    """What the end of a process says; an exit code is a verdict's value."""
+    return Verdict.OUT_OF_TIME if os.WIFSIGNALED(status) else Verdict(os.WEXITSTATUS(status))
 
 
 def _host(module: str, path: Path, tests: dict[Mutant, list[list[str]]], jobs: int, folder: Path) -> int:
@@ -178,8 +180,7 @@ def _host(module: str, path: Path, tests: dict[Mutant, list[list[str]]], jobs: i
         seconds = _seconds_without_faults(items, folder)
         forks = Forks(jobs, folder / "results")
         for mutant, names in tried.items():
-            limit = LEAST_SECONDS + 5 * sum(seconds[name] for name in names)
-            forks.add(mutant, partial(_fails, mutant, [items[name] for name in names], limit))
+            forks.add(mutant, partial(_fails, mutant, [items[name] for name in names], seconds))
         forks.wait()
 
     return _pytest(
@@ -188,21 +189,24 @@ def _host(module: str, path: Path, tests: dict[Mutant, list[list[str]]], jobs: i
 
 
 def _host_of_one(path: Path, mutant: Mutant, parts: list[list[str]], folder: Path) -> int:
-    """Whether tests fail, or cannot even be collected, if a fault was there when all was imported."""
+    """Whether tests fail, or cannot even be collected, if a fault was there when all was imported: the value
+    of a verdict.
+    """
     for place, names in enumerate(filter(None, parts)):
         log = folder / f"log of {mutant.number}.{place}"
         _, status = os.waitpid(in_fork(partial(_fails_from_import, path, mutant, names, log)), 0)
-        if status:
-            return 1
-    return 0
+        if verdict := _verdict(status).value:
+            return verdict
+    return Verdict.SURVIVED.value
 
 
 def _fails_from_import(path: Path, mutant: Mutant, names: list[str], log: Path) -> int:
+    _limit(LEAST_SECONDS)
     outcomes: list[bool] = []
 
     def loop(items: dict[str, pytest.Item]) -> None:
         lost = any("::" in name and name not in items for name in names)
-        outcomes.append(lost or _fails(mutant, list(items.values()), WALL))
+        outcomes.append(lost or _fails(mutant, list(items.values()), {}))
 
     code = _pytest(mutant.module, path, mutant.number, set(names), loop, log)
     return int(bool(code) or outcomes != [False])
@@ -245,12 +249,22 @@ def _seconds_without_faults(items: dict[str, pytest.Item], folder: Path) -> dict
     return {str(name): float(spent) for name, spent in json.loads(file.read_text()).items()}
 
 
-def _fails(mutant: Mutant, items: list[pytest.Item], seconds: float) -> bool:
+def _fails(mutant: Mutant, items: list[pytest.Item], seconds: dict[str, float]) -> bool:
     """Whether a test fails with a fault in force."""
     vars(sys.modules[mutant.module])[ACTIVE] = mutant.number
-    most = int(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))
-    return any(item is not None and _failed(item, following) for item, following in pairwise([*items, None]))
+    for item, following in pairwise([*items, None]):
+        assert item
+        _limit(LEAST_SECONDS + 5 * seconds.get(item.nodeid, 0))
+        if _failed(item, following):
+            return True
+    return False
+
+
+def _limit(seconds: float) -> None:
+    """Have the kernel end this process after so much more processor time, or if it only waits."""
+    most = int(time.process_time() + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+    signal.alarm(WALL)
 
 
 def _failed(item: pytest.Item, following: pytest.Item | None) -> bool:
