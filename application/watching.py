@@ -74,14 +74,14 @@ class LastWord:
         self._lock = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="last-word")
         self._asking: Future[Word] | None = None
-        self._asked_at = self._ends_at = 0.0
+        self._asked_at = self._ends_at = stopwatch()
         self._word: Word | None = None
 
     def stir(self) -> None:
         """Let it be asked, if its last word does not hold any more and nobody is asking."""
         with self._lock:
             self._heard()
-            if self._asking is None and (self._word is None or self._stopwatch() >= self._ends_at):
+            if self._asking is None and self._stopwatch() >= self._ends_at:
                 self._asked_at = self._stopwatch()
                 self._asking = self._thread.submit(self._answer)
 
@@ -91,7 +91,7 @@ class LastWord:
         with self._lock:
             asking, patience = self._asking, PATIENCE if self._word else FIRST_PATIENCE
         if asking:
-            wait([asking], max(0.0, self._asked_at + patience - self._stopwatch()))
+            wait([asking], self._asked_at + patience - self._stopwatch())
         with self._lock:
             self._heard()
             return self._word or Word(self._stopwatch() - self._asked_at, NoWordYet())
@@ -101,7 +101,8 @@ class LastWord:
         if self._asking and self._asking.done():
             answered, self._asking = self._asking, None
             self._word = answered.result()
-            self._ends_at = self._stopwatch() + (BAD_FOR if self._word.problem else GOOD_FOR)
+            holds = BAD_FOR if self._word.problem else GOOD_FOR
+            self._ends_at = self._asked_at + self._word.seconds + holds  # from the answer on, not from now
 
     def _answer(self) -> Word:
         began = self._stopwatch()
