@@ -393,7 +393,7 @@ class ListUsers:
 
     def __call__(self, *, window: Window) -> Page[User]:
         """A part of them."""
-        found = self.users.page(window.limit + 1, window.skip, after=window.cursor)
+        found = self.users.page(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.users.count())
 
 

@@ -34,6 +34,14 @@ class Found(Shown):
     last: Match | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """How many movies a filter admits, and when they were counted."""
+
+    movies: int
+    counted_at: datetime
+
+
 @dataclass(slots=True)
 class Totals:
     """How many movies each filter admits, remembered until the catalogue changes, or for a minute.
@@ -43,8 +51,8 @@ class Totals:
 
     movies: MovieRepository
     clock: Clock
-    _generation: int = -1
-    _known: dict[MovieFilter, tuple[int, datetime]] = field(default_factory=dict)
+    _generation: int | None = None
+    _known: dict[MovieFilter, Total] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, wanted: MovieFilter) -> int:
@@ -53,13 +61,14 @@ class Totals:
         with self._lock:
             if generation != self._generation or len(self._known) >= TOTALS_KEPT:
                 self._generation, self._known = generation, {}
-            total, counted_at = self._known.get(wanted, (0, None))
-        if counted_at is None or now - counted_at > TOTALS_LAST:
-            total = self.movies.count(wanted)
-            with self._lock:
-                if generation == self._generation:  # a count of an older generation is not remembered
-                    self._known[wanted] = total, now
-        return total
+            known = self._known.get(wanted)
+        if known and now - known.counted_at <= TOTALS_LAST:
+            return known.movies
+        total = Total(movies=self.movies.count(wanted), counted_at=now)
+        with self._lock:
+            if generation == self._generation:  # a count of an older generation is not remembered
+                self._known[wanted] = total
+        return total.movies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +151,7 @@ class PageGenres:
         begin = window.skip
         if after:
             begin = bisect_right(genres, (str(after.value), after.id), key=lambda each: (each.name, each.id))
-        return page_of(genres[begin : begin + window.limit + 1], window, len(genres))
+        return page_of(genres[begin : begin + window.fetch_size], window, len(genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,7 @@ class ListInvitations:
 
     def __call__(self, *, window: Window) -> Page[Invitation]:
         """A part of them."""
-        found = self.invitations.page(window.limit + 1, window.skip, after=window.cursor)
+        found = self.invitations.page(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.invitations.count())
 
 

@@ -169,7 +169,7 @@ class ListMyRatings:
             user.id,
             by,
             descending=descending,
-            limit=window.limit + 1,
+            limit=window.fetch_size,
             skip=window.skip,
             after=window.cursor,
         )
@@ -189,7 +189,7 @@ class ListMovieRatings:
     def __call__(self, *, movie: MovieRef, window: Window) -> RatedPage:
         """A part of them; the movie's own tally is the summary. Raises MovieNotFound."""
         rated = self.movies.get(movie)
-        found = self.ratings.of_movie(rated.id, window.limit + 1, window.skip, after=window.cursor)
+        found = self.ratings.of_movie(rated.id, window.fetch_size, window.skip, after=window.cursor)
         shown = page_of(found, window, rated.tally.count)
         return RatedPage(
             page=shown,

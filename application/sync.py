@@ -325,7 +325,7 @@ def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
     """What is left to ask after the first page of some days' changes; too many are asked for in halves."""
     if pages <= PAGES_OF_A_LIST or last - first <= timedelta(days=1):
         return [(first, last, page) for page in range(2, min(pages, PAGES_OF_A_LIST) + 1)]
-    middle = first + (last - first) // 2
+    middle = first + (last - first) / 2
     return [(first, middle, 1), (middle, last, 1)]
 
 

@@ -87,7 +87,7 @@ class ListRuns:
 
     def __call__(self, *, window: Window) -> Page[SyncRun]:
         """A part of them."""
-        found = self.runs.recent(window.limit + 1, window.skip, after=window.cursor)
+        found = self.runs.recent(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.runs.count())
 
 

@@ -180,7 +180,7 @@ class ListWatchlist:
         found = self.watchlist.of_user(
             user.id,
             favorite=favorite,
-            limit=window.limit + 1,
+            limit=window.fetch_size,
             skip=window.skip,
             after=window.cursor,
         )

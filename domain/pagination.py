@@ -31,6 +31,11 @@ class Window:
     skip: int = 0
     cursor: Cursor | None = None
 
+    @property
+    def fetch_size(self) -> int:
+        """How many rows to read: one more than are shown tells whether any follow."""
+        return self.limit + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[RowT]):
@@ -42,9 +47,7 @@ class Page(Generic[RowT]):
 
 
 def page_of(found: Sequence[RowT], window: Window, total: int) -> Page[RowT]:
-    """The page that a window shows of what was found from its place on: one row more than it shows, if there
-    are any.
-    """
+    """The page that a window shows of what was found from its place on: up to `fetch_size` rows."""
     return Page(tuple(found[: window.limit]), more=len(found) > window.limit, total=total)
 
 

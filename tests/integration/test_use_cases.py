@@ -10,15 +10,17 @@ import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, put
+from adapters.testkit.samples import facts, new_run, noon, put
 from application import watchlist
-from application.catalogue import TOTALS_LAST, Totals
+from application.catalogue import GetMovie, SearchMovies, Shown, Totals
 from application.ratings import SetRating, VerifyRatings
 from application.watchlist import ExportedItems, ExportedRatings, ExportUser, SetOnWatchlist
 from domain.browsing import MovieFilter
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
+from domain.movies import GenreFacts
 from domain.ratings import Drift, Score, Tally
+from domain.sync import Entity, Harvest
 from domain.users import User
 
 
@@ -93,8 +95,30 @@ def test_totals_are_remembered_until_the_catalogue_changes_or_a_minute_passes(st
     assert len(counted) == 1
     put(store, facts(2))
     assert totals(MovieFilter()) == 2
-    at[0] += TOTALS_LAST + timedelta(seconds=1)
+    at[0] += timedelta(seconds=60)
+    assert (totals(MovieFilter()), len(counted)) == (2, 2)
+    at[0] += timedelta(milliseconds=1)
     assert (totals(MovieFilter()), len(counted)) == (2, 3)
+
+
+def test_no_more_than_a_thousand_totals_are_remembered() -> None:
+    counted: list[MovieFilter] = []
+
+    class Counting:
+        def generation(self) -> int:
+            return 1
+
+        def count(self, wanted: MovieFilter) -> int:
+            counted.append(wanted)
+            return 1
+
+    totals = Totals(movies=cast("Any", Counting()), clock=system.now)
+    filters = [MovieFilter(min_votes=number) for number in range(1000)]
+    for wanted in (*filters[:999], *filters[:999], filters[999]):
+        totals(wanted)
+    assert counted == filters
+    totals(filters[0])
+    assert counted == [*filters, filters[0]]
 
 
 def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> None:
@@ -117,6 +141,35 @@ def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> 
     totals = Totals(movies=cast("Any", Overtaken()), clock=system.now)
     assert totals(MovieFilter()) == 1
     assert totals(MovieFilter()) == 2
+
+
+def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: SqliteStore) -> None:
+    put(store, facts(1), facts(2))
+    store.genres.store(
+        Harvest(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
+        new_run(store, Entity.GENRES),
+    )
+    shown = GetMovie(movies=store.movies, genres=store.genres)(ref="2")
+    movie, (drama,) = store.movies.get(TmdbNumber(2)), store.genres.all()
+    assert shown == Shown(movies=(movie,), total=1, more=False, genres={drama.id: drama})
+
+
+def test_a_search_shows_its_matches_part_by_part(store: SqliteStore) -> None:
+    put(store, *(facts(number, title=f"Night {number}", popularity=1.0 / number) for number in range(1, 6)))
+    find = SearchMovies(movies=store.movies, genres=store.genres)
+
+    def titles(found: Shown) -> list[str]:
+        return [movie.facts.title for movie in found.movies]
+
+    first = find(text="night", limit=2)
+    assert (titles(first), first.total, first.more) == (["Night 1", "Night 2"], 5, True)
+    second = find(text="night", limit=2, after=first.last)
+    assert (titles(second), second.total, second.more) == (["Night 3", "Night 4"], 5, True)
+    assert find(text="night", limit=2, skip=2) == second
+    rest = find(text="night", limit=1, after=second.last)
+    assert (titles(rest), rest.total, rest.more) == (["Night 5"], 5, False)
+    nothing = find(text="day", limit=2)
+    assert (titles(nothing), nothing.total, nothing.more, nothing.last) == ([], 0, False, None)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import pytest
 
+from application.operations import Condition, Part
 from domain import sync
 from domain.browsing import MoviePage, SortBy, SortOrder
 from domain.errors import FaultCode
@@ -26,6 +27,8 @@ from domain.users import Role
         (Entity, "genres movies changes"),
         (Status, "in-progress success partial failed cancelled"),
         (SourceName, "demo tmdb"),
+        (Part, "database redis tmdb sync"),
+        (Condition, "ok degraded down not_configured"),
         (
             FaultCode,
             (
@@ -49,4 +52,5 @@ def test_terms_of_tmdb_are_kept_to() -> None:
 
 def test_a_part_of_a_list_is_its_first_twenty_unless_another_is_asked_for() -> None:
     assert (Window().limit, Window().skip, Window().cursor) == (20, 0, None)
+    assert Window(limit=5).fetch_size == 6
     assert (MoviePage().movies, MoviePage().more) == ((), False)
