@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
@@ -10,7 +11,7 @@ from adapters.testkit.samples import new_run, noon
 from application.operations import CheckHealth, Condition, Part
 from application.watching import LastWord
 from domain.errors import StorageUnavailable, Unavailable
-from domain.sync import Entity
+from domain.sync import Entity, FilledFromAnotherSource, SourceName
 
 
 @pytest.fixture
@@ -62,6 +63,61 @@ def test_a_catalogue_not_refreshed_for_two_days_is_behind(
     synced(store, Entity.MOVIES, day=1)
 
     assert check(store, day=day)().condition is condition
+
+
+def test_a_sync_that_failed_is_not_one_that_was_complete(store: SqliteStore) -> None:
+    synced(store, Entity.MOVIES, day=1)
+    store.runs.save(new_run(store, Entity.MOVIES, day=2).failed(noon(2), "TMDB is away"))
+    store.runs.save(new_run(store, Entity.CHANGES, day=3).failed(noon(3), "TMDB is away"))
+
+    assert check(store, day=4)().findings[Part.SYNC].synced_at == noon(1)
+
+
+def test_a_catalogue_that_cannot_be_synced_is_degraded_and_tells_why(store: SqliteStore) -> None:
+    problem = FilledFromAnotherSource(SourceName.DEMO)
+    for complete in (False, True):
+        if complete:
+            synced(store, Entity.MOVIES, day=1)
+        health = CheckHealth(database=well, runs=store.runs, clock=noon, check_source=lambda: problem)
+
+        finding = health().findings[Part.SYNC]
+
+        assert (finding.condition, finding.problem) == (Condition.DEGRADED, problem)
+
+
+def test_tmdb_answers_while_the_others_are_looked_at(store: SqliteStore) -> None:
+    asked = Event()
+
+    def waiting() -> None:
+        assert asked.wait(10)
+
+    health = CheckHealth(database=waiting, runs=store.runs, clock=noon, tmdb=LastWord(asked.set))
+
+    assert health().findings[Part.TMDB].condition is Condition.OK
+
+
+def test_tmdb_is_asked_only_when_somebody_wants_to_know(store: SqliteStore) -> None:
+    asked: list[float] = []
+    now = [0.0]
+    word = LastWord(lambda: asked.append(now[0]), stopwatch=lambda: now[0])
+
+    CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)([Part.DATABASE])
+    now[0] = 60.0
+    word()
+
+    assert asked == [60.0]
+
+
+def test_of_tmdb_it_is_said_how_long_its_own_answer_took(store: SqliteStore) -> None:
+    now = [100.0]
+
+    def answer() -> None:
+        now[0] += 0.25
+
+    word = LastWord(answer, stopwatch=lambda: now[0])
+    health = CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)
+
+    assert health([Part.TMDB]).findings[Part.TMDB].seconds == 0.25
 
 
 def test_the_demo_catalogue_does_not_age(store: SqliteStore) -> None:

@@ -1,0 +1,163 @@
+"""Which days and pages of changes a sync asks its source for, and what it reads anew besides."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.locks import SetClock
+from adapters.testkit.samples import new_run, noon, put
+from application.sync import SyncChanges
+from domain.sync import ChangedPage, Entity, SourceUnavailable, Status
+from tests.integration.sync_bench import Bench, ShelfSource, told
+
+Question = tuple[date, date, int]
+
+
+@dataclass
+class BusySource(ShelfSource):
+    """A source that has so many pages of changes for each day, and remembers what it was asked."""
+
+    pages_a_day: int = 1
+    questions: list[Question] = field(default_factory=list)
+    changed: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def changes(self, first: date, last: date, page: int) -> ChangedPage:  # type: ignore[override]
+        self.questions.append((first, last, page))
+        pages = self.pages_a_day * max(1, (last - first).days)
+        return ChangedPage(total_pages=pages, tmdb_ids=self.changed)
+
+
+@pytest.fixture
+def source() -> BusySource:
+    return BusySource()
+
+
+@pytest.fixture
+def bench(source: BusySource) -> Iterator[Bench]:
+    clock = SetClock()
+    store = SqliteStore(path=None, clock=clock)
+    store.prepare()
+    yield Bench(store, clock, source)
+    store.close()
+
+
+def synced(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
+    """A sync that was complete that day."""
+    bench.store.runs.save(new_run(bench.store, entity, day).finished(noon(day)))
+
+
+def failed(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
+    """A sync that failed that day."""
+    bench.store.runs.save(new_run(bench.store, entity, day).failed(noon(day), "TMDB is away"))
+
+
+def january(first: int, last: int, *pages: int) -> list[Question]:
+    return [(date(2026, 1, first), date(2026, 1, last), page) for page in pages]
+
+
+@pytest.mark.parametrize("entity", [Entity.CHANGES, Entity.MOVIES])
+def test_changes_are_asked_for_since_the_last_complete_run_not_since_one_that_failed(
+    bench: Bench, source: BusySource, entity: Entity
+) -> None:
+    synced(bench, 1, entity)
+    failed(bench, 4, entity)
+    bench.clock.now = noon(5)
+    assert bench.do(entity=Entity.CHANGES).status is Status.SUCCESS
+    assert {(first.day, last.day) for first, last, _ in source.questions} == {(1, 5)}
+
+
+def test_a_sync_of_changes_counts_for_more_than_an_earlier_one_of_movies(
+    bench: Bench, source: BusySource
+) -> None:
+    synced(bench, 1, Entity.MOVIES)
+    synced(bench, 3, Entity.CHANGES)
+    bench.clock.now = noon(4)
+    bench.do(entity=Entity.CHANGES)
+    assert source.questions == january(3, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("last", "pages_a_day", "asked"),
+    [
+        (5, 1, january(1, 5, 1, 2, 3, 4)),
+        (2, 5, january(1, 2, 1, 2, 3, 4, 5)),
+        (2, 7, january(1, 2, 1, 2, 3, 4, 5)),
+        (3, 3, [*january(1, 3, 1), *january(1, 2, 1, 2, 3), *january(2, 3, 1, 2, 3)]),
+        (5, 2, [*january(1, 5, 1), *january(1, 3, 1, 2, 3, 4), *january(3, 5, 1, 2, 3, 4)]),
+        (4, 4, [*january(1, 4, 1), *january(1, 2, 1, 2, 3, 4), *january(2, 4, 1),
+                *january(2, 3, 1, 2, 3, 4), *january(3, 4, 1, 2, 3, 4)]),
+    ],
+)  # fmt: skip
+def test_more_pages_than_a_list_may_have_are_asked_for_in_halves_down_to_a_day(
+    bench: Bench,
+    source: BusySource,
+    monkeypatch: pytest.MonkeyPatch,
+    last: int,
+    pages_a_day: int,
+    asked: list[Question],
+) -> None:
+    monkeypatch.setattr("application.sync.PAGES_OF_A_LIST", 5)
+    source.pages_a_day = pages_a_day
+    synced(bench, 1)
+    bench.clock.now = noon(last)
+    run = bench.do(entity=Entity.CHANGES)
+    assert sorted(source.questions) == sorted(asked)
+    assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(asked), len(asked))
+
+
+def test_while_it_is_read_a_run_knows_how_many_pages_it_has(
+    bench: Bench, source: BusySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bench.store, *map(told, range(1, 4)), day=1)
+    synced(bench, 2)
+    bench.clock.now = noon(3)
+    source.pages_a_day, source.changed = 3, (1, 2)
+    totals: list[tuple[int, int]] = []
+    SyncChanges(frame=bench.frame, movies=bench.store.movies)(
+        watch=lambda run: totals.append((run.pages_done, run.pages_total))
+    )
+    assert sorted(set(totals)) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_movie_that_changed_on_several_pages_is_read_once_and_counted_as_a_duplicate(
+    bench: Bench, source: BusySource
+) -> None:
+    put(bench.store, *map(told, range(1, 4)), day=1)
+    synced(bench, 2)
+    bench.clock.now = noon(3)
+    source.pages_a_day, source.changed = 2, (1, 2, 2, 999)
+    run = bench.do(entity=Entity.CHANGES)
+    assert source.asked == [1, 2]
+    assert (run.unchanged, run.duplicates, run.fetched) == (2, 4, 6)
+
+
+def test_without_a_complete_run_all_is_read_anew_however_lately_another_kind_failed(
+    bench: Bench, source: BusySource
+) -> None:
+    run = put(bench.store, *map(told, range(1, 4)), day=1)
+    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    bench.clock.now = noon(1) + timedelta(hours=1)
+    bench.do(entity=Entity.CHANGES)
+    assert sorted(source.asked) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_source_that_has_said_nothing_yet_is_asked_whether_it_is_there(
+    bench: Bench, source: BusySource, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if complete:  # so that a page of changes is read
+        synced(bench, 1)
+    bench.clock.now = noon(2)
+
+    def away() -> None:
+        raise SourceUnavailable("TMDB is away")
+
+    monkeypatch.setattr(source, "ping", away)
+    run = SyncChanges(frame=bench.frame, movies=bench.store.movies)()
+    assert run.status is (Status.SUCCESS if complete else Status.FAILED)
