@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows which adapter stands behind which port."""
+"""The composition root: chooses the adapter for each port, and wires the use cases."""
 
 import logging
 import os
@@ -117,36 +117,33 @@ from domain.ports import (
     WatchlistRepository,
 )
 from entrypoints.http.operations import Metrics
-from entrypoints.observability.diagnostics import Doctor
-from entrypoints.observability.memory import held_by
-from entrypoints.settings import Settings
-
-SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which processes that are scraped as one know the directory that they share."""
+from entrypoints.observability.diagnostics import Diagnostics
+from entrypoints.observability.memory import resident_bytes
+from entrypoints.settings import SHARED_METRICS, Settings
 
 log = logging.getLogger("matinee.container")
 
 DATABASE = "matinee.db"
-"""The embedded store's file in the data directory."""
+"""The file of the embedded store in the data directory."""
 
 T = TypeVar("T")
 
 
-class Closing:
-    """Closes what was opened, the last first, each though another cannot be closed.
+class CleanupStack:
+    """Closes resources in the reverse order of opening.
 
-    By then the work is done: what goes wrong is logged, and does not fail it.
+    An error is logged and does not keep the others from being closed: the work is done by then.
     """
 
     def __init__(self) -> None:
         self._opened: list[tuple[str, Callable[[], object]]] = []
 
     def add(self, what: str, close: Callable[[], object]) -> None:
-        """Have something closed at the end."""
+        """Add a resource; `what` names it in the log."""
         self._opened.append((what, close))
 
     def close(self) -> None:
-        """Close everything that was added."""
+        """Close all resources that were added."""
         with ExitStack() as stack:
             for what, close in self._opened:
                 stack.callback(self._close, what, close)
@@ -191,15 +188,15 @@ class MongoMissing(Unavailable):
 
 
 def open_meter() -> PrometheusMeter:
-    """The meter of this process, or of all that share a directory."""
+    """The metrics of this process, or of all processes that share a directory."""
     shared = os.environ.get(SHARED_METRICS)
-    return PrometheusMeter(Path(shared) if shared else None, memory=held_by)
+    return PrometheusMeter(Path(shared) if shared else None, memory=resident_bytes)
 
 
-def open_store(settings: Settings, clock: Clock, meter: Meter, closing: Closing) -> Stores:
+def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Stores:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
     store = _chosen_store(settings, clock, meter)
-    closing.add("the store", store.close)
+    cleanup.add("the store", store.close)
     return store
 
 
@@ -215,7 +212,7 @@ def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
 
 
 class BackedUpElsewhere(Invalid):
-    """MONGODB_URI is set, so the data is not ours to copy."""
+    """MONGODB_URI is set, so `matinee backup` does not apply."""
 
     def __str__(self) -> str:
         return (
@@ -224,8 +221,8 @@ class BackedUpElsewhere(Invalid):
         )
 
 
-def backups_of(settings: Settings, version: str) -> SqliteBackups:
-    """What makes and restores backups of the embedded store. Raises BackedUpElsewhere."""
+def open_backups(settings: Settings, version: str) -> SqliteBackups:
+    """The backups of the embedded store. Raises BackedUpElsewhere if MONGODB_URI is set."""
     if settings.mongodb_uri:
         raise BackedUpElsewhere
     return SqliteBackups(
@@ -237,16 +234,16 @@ def backups_of(settings: Settings, version: str) -> SqliteBackups:
 
 
 def redis_address(settings: Settings) -> str | None:
-    """Where Redis answers, if anywhere: at REDIS_URL, else where a `serve` beside us runs the bundled one."""
+    """The URL of Redis: REDIS_URL, else that of the Valkey that a running `serve` has started, if any."""
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_link(address: str | None, meter: Meter, closing: Closing) -> RedisLink | None:
+def open_link(address: str | None, meter: Meter, cleanup: CleanupStack) -> RedisLink | None:
     """The way to Redis, if there is one; nothing is connected before it is used."""
     if not address:
         return None
     link = RedisLink(address, forget=forget_everything, meter=meter)
-    closing.add("the link to Redis", link.close)
+    cleanup.add("the link to Redis", link.close)
     return link
 
 
@@ -267,10 +264,12 @@ def answers_over(
     return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
-def open_source(settings: Settings, link: RedisLink | None, meter: Meter, closing: Closing) -> MovieSource:
+def open_source(
+    settings: Settings, link: RedisLink | None, meter: Meter, cleanup: CleanupStack
+) -> MovieSource:
     """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
     source = _chosen_source(settings, link, meter)
-    closing.add("the source of movies", source.close)
+    cleanup.add("the source of movies", source.close)
     return source
 
 
@@ -292,33 +291,33 @@ def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
     return LastWord(source.ping) if settings.has_tmdb_credential else None
 
 
-class Queued(Jobs, Protocol):
-    """A job queue that can be let go of."""
+class ClosableJobs(Jobs, Protocol):
+    """A job queue that can be closed."""
 
     def close(self) -> None: ...
 
 
-def open_queue(settings: Settings, redis: str | None, closing: Closing) -> Queued:
-    """The job queue, which is none if there is no address for it."""
+def open_queue(settings: Settings, redis: str | None, cleanup: CleanupStack) -> ClosableJobs:
+    """The job queue; without a URL, every call raises QueueUnavailable."""
     queue = RqJobs(settings.queue_url or redis)
-    closing.add("the job queue", queue.close)
+    cleanup.add("the job queue", queue.close)
     return queue
 
 
 def signing_secret(settings: Settings) -> bytes:
-    """JWT_SECRET where it is set, else the secret that is kept in the data directory."""
+    """JWT_SECRET if it is set, else the secret in the data directory, which is created if there is none."""
     if settings.jwt_secret:
         return os.fsencode(settings.jwt_secret)
     return kept_secret(settings.data_path)
 
 
 def decoy(hasher: PasswordHasher, new_secret: NewSecret) -> str:
-    """A hash that no password has: checking it costs what checking a real one costs."""
+    """A hash of a random password: verifying it takes as long as for a real account."""
     return hasher.hash(new_secret())
 
 
 class Container(DeclarativeContainer):
-    """Adapters are made once and use cases whenever asked for; nothing opens before it is used."""
+    """Adapters are created once, use cases at each call. Nothing is opened before it is used."""
 
     settings: Provider[Settings] = providers.Dependency(instance_of=Settings)
     clock: Provider[Clock] = providers.Object(system.now)
@@ -326,15 +325,15 @@ class Container(DeclarativeContainer):
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
-    closing: Provider[Closing] = providers.Singleton(Closing)
+    cleanup: Provider[CleanupStack] = providers.Singleton(CleanupStack)
     meter: Provider[Metrics] = providers.Singleton(open_meter)
-    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter, closing)
+    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
-    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, closing)
+    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, cleanup)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)
     counter: Provider[RedisLimits] = providers.Singleton(RedisLimits, link, redis)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter, closing)
-    jobs: Provider[Queued] = providers.Singleton(open_queue, settings, redis, closing)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter, cleanup)
+    jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -349,7 +348,7 @@ class Container(DeclarativeContainer):
     decoy_hash: Provider[str] = providers.Singleton(decoy, hasher, new_secret)
     secret: Provider[bytes] = providers.Singleton(signing_secret, settings)
     tokens: Provider[AccessTokens] = providers.Singleton(
-        JwtAccessTokens, secret=secret, lasts=settings.provided.access_lasts, clock=clock
+        JwtAccessTokens, secret=secret, lasts=settings.provided.access_token_ttl, clock=clock
     )
     refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
 
@@ -415,8 +414,8 @@ class Container(DeclarativeContainer):
     )
     last_readings: Provider[LastReadings] = providers.Singleton(LastReadings, take_readings)
 
-    doctor: Provider[Doctor] = providers.Factory(
-        Doctor,
+    diagnostics: Provider[Diagnostics] = providers.Factory(
+        Diagnostics,
         settings=settings,
         redis=redis,
         store=store,
@@ -432,7 +431,7 @@ class Container(DeclarativeContainer):
         refresh_tokens=refresh_tokens,
         clock=clock,
         new_id=new_id,
-        refresh_lasts=settings.provided.refresh_lasts,
+        refresh_lasts=settings.provided.refresh_token_ttl,
         refresh_grace=settings.provided.reuse_grace,
     )
     create_user: Provider[CreateUser] = providers.Factory(
@@ -549,9 +548,9 @@ class Container(DeclarativeContainer):
 
 @contextmanager
 def running(settings: Settings, if_missing: Callable[[], object] | None = None) -> Iterator[Container]:
-    """A container whose store is open and up to date. What was opened is closed at the end, last first.
+    """A container whose store is open and migrated. All resources are closed at the end.
 
-    `if_missing` is called before a store is made where there is none; what it raises prevents that.
+    Calls `if_missing` before a missing store is created; an error that it raises prevents that.
     """
     container = Container(settings=providers.Object(settings))
     try:
@@ -560,4 +559,4 @@ def running(settings: Settings, if_missing: Callable[[], object] | None = None) 
         container.store().prepare()
         yield container
     finally:
-        container.closing().close()
+        container.cleanup().close()

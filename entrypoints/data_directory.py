@@ -1,4 +1,4 @@
-"""The data directory: whether it can be used, and what to do if not, in one line."""
+"""The data directory: checks that it can be used; the error says in one line what is wrong and what to do."""
 
 import errno
 import os
@@ -12,75 +12,78 @@ from pathlib import Path
 
 from domain.errors import Invalid
 
-TRIED = bytes(64 * 1024)
-"""What is written to see whether there is room: what a store needs to be opened."""
+SAMPLE = bytes(64 * 1024)
+"""Written to see whether there is room: about what it takes to open a store."""
 
-ANOTHER = "choose another with --data-dir or DATA_DIR"
+CHOOSE_ANOTHER = "choose another with --data-dir or DATA_DIR"
 
 CAUSES = {
-    errno.ENOSPC: ("cannot be written, the disk is full", f"make room, or {ANOTHER}"),
-    errno.EDQUOT: ("cannot be written, the disk quota is used up", f"make room, or {ANOTHER}"),
+    errno.ENOSPC: ("cannot be written, the disk is full", f"make room, or {CHOOSE_ANOTHER}"),
+    errno.EDQUOT: ("cannot be written, the disk quota is used up", f"make room, or {CHOOSE_ANOTHER}"),
     errno.EFBIG: ("cannot be written, files are limited in size (ulimit -f)", "raise that limit"),
-    errno.EROFS: ("is on a read-only file system", ANOTHER),
-    errno.ENOTDIR: ("is not a directory", ANOTHER),
-    errno.EEXIST: ("is not a directory", ANOTHER),
-    errno.ENAMETOOLONG: ("has too long a name", ANOTHER),
-    errno.ELOOP: ("is a link that leads to itself", f"mend it, or {ANOTHER}"),
-    errno.EIO: ("cannot be read or written, the disk is broken", ANOTHER),
+    errno.EROFS: ("is on a read-only file system", CHOOSE_ANOTHER),
+    errno.ENOTDIR: ("is not a directory", CHOOSE_ANOTHER),
+    errno.EEXIST: ("is not a directory", CHOOSE_ANOTHER),
+    errno.ENAMETOOLONG: ("has too long a name", CHOOSE_ANOTHER),
+    errno.ELOOP: ("is a link that leads to itself", f"repair it, or {CHOOSE_ANOTHER}"),
+    errno.EIO: ("cannot be read or written, the disk is broken", CHOOSE_ANOTHER),
 }
-"""What is wrong and what mends it, by the error of the system."""
+"""The fault and its remedy by the error number of the system."""
 
 
 @dataclass(eq=False)
 class DataDirectoryUnusable(Invalid):
-    """DATA_DIR names what cannot hold the data."""
+    """DATA_DIR names something that cannot hold the data."""
 
     directory: Path
     fault: str
-    mend: str
+    remedy: str
 
     def __str__(self) -> str:
-        return f"DATA_DIR {self.directory} {self.fault}: {self.mend}"
+        return f"DATA_DIR {self.directory} {self.fault}: {self.remedy}"
 
 
 def exists(directory: Path) -> bool:
-    """Whether there is a data directory; False if it may be made. Raises DataDirectoryUnusable."""
-    with _told(directory):
+    """Whether the data directory exists; False if it can be created. Raises DataDirectoryUnusable."""
+    with _errors(directory):
         try:
-            found = directory.stat()
+            status = directory.stat()
         except FileNotFoundError:
             if directory.is_symlink():
                 raise DataDirectoryUnusable(
-                    directory, "is a link that leads nowhere", f"mend it, or {ANOTHER}"
+                    directory, "is a link that leads nowhere", f"repair it, or {CHOOSE_ANOTHER}"
                 ) from None
             return False
-        if not stat.S_ISDIR(found.st_mode):
+        if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         return True
 
 
-def make(directory: Path) -> bool:
-    """Make a data directory if there is none; whether it was made. Raises DataDirectoryUnusable."""
+def create(directory: Path) -> bool:
+    """Create the data directory if there is none; return whether it was created.
+
+    Raises DataDirectoryUnusable.
+    """
     if exists(directory):
         return False
-    with _told(directory):
+    with _errors(directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return True
 
 
 def prepare(directory: Path) -> Path:
-    """Make a data directory if need be, and see that it can be written; its absolute path.
+    """Create the data directory if there is none, and check that it can be written; return its absolute path.
 
     Raises DataDirectoryUnusable.
     """
-    made = make(directory)
-    with _told(directory):
+    created = create(directory)
+    with _errors(directory):
         try:
             with tempfile.TemporaryFile(dir=directory) as file:
-                file.write(TRIED)
+                file.write(SAMPLE)
                 file.flush()
         except OSError:
-            if made:
+            if created:
                 with suppress(OSError):
                     directory.rmdir()
             raise
@@ -88,22 +91,23 @@ def prepare(directory: Path) -> Path:
 
 
 @contextmanager
-def _told(directory: Path) -> Iterator[None]:
-    """Turn what the file system raises into what is wrong with the directory."""
+def _errors(directory: Path) -> Iterator[None]:
+    """Turn errors of the file system into DataDirectoryUnusable."""
     try:
         yield
     except PermissionError as error:
         fault = f"may not be used by the user that runs matinee ({_user()})"
-        raise DataDirectoryUnusable(directory, fault, f"give it to that user, or {ANOTHER}") from error
+        raise DataDirectoryUnusable(directory, fault, f"give it to that user, or {CHOOSE_ANOTHER}") from error
     except OSError as error:
-        fault, mend = CAUSES.get(
-            error.errno or 0, (f"cannot be used ({error.strerror or error})", f"mend it, or {ANOTHER}")
+        fault, remedy = CAUSES.get(
+            error.errno or 0,
+            (f"cannot be used ({error.strerror or error})", f"repair it, or {CHOOSE_ANOTHER}"),
         )
-        raise DataDirectoryUnusable(directory, fault, mend) from error
+        raise DataDirectoryUnusable(directory, fault, remedy) from error
 
 
 def _user() -> str:
-    """The name of the user, or the number where there is no name."""
+    """The name of the user that runs this process, or its number if it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -7,8 +7,8 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(0|[1-9][0-9]{0,7})([smhd])")
 
 
-def duration(text: str) -> timedelta:
-    """The duration that a text names. Raises ValueError for any other text."""
+def parse_duration(text: str) -> timedelta:
+    """Parse a duration such as `15m`. Raises ValueError."""
     match = DURATION.fullmatch(text)
     if match is None:
         raise ValueError(text)

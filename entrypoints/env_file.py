@@ -1,4 +1,4 @@
-"""The `.env` file: its variables, what keeps it from being read, and names in it that look mistyped."""
+"""The `.env` file: reads its variables, and finds names in it that look mistyped."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from dotenv.parser import parse_stream
 from domain.errors import Invalid
 
 PREFIX = "MATINEE_"
-"""Our variables have no prefix, but people expect one."""
+"""A prefix that our variables do not have, but that people add."""
 
-OUR_WORDS = (PREFIX, "TMDB_")
-"""Nobody else's variables begin so."""
+OUR_PREFIXES = (PREFIX, "TMDB_")
+"""Prefixes that only variables for us have."""
 
-CLOSE = 0.75
-"""How alike two names are, of 1, for one to be taken for a slip of the other: PROT and PORT are."""
+MIN_SIMILARITY = 0.75
+"""The similarity (`difflib` ratio) from which a name counts as mistyped, such as PROT for PORT."""
 
-LONG = 6
-"""Characters from which a name that begins like another is taken for it: DATA_DIRECTORY for DATA_DIR."""
+MIN_STEM_LENGTH = 6
+"""Characters of a variable from which a longer name counts as mistyped: DATA_DIRECTORY for DATA_DIR."""
 
-OF_COMPOSE = frozenset(
+COMPOSE_VARIABLES = frozenset(
     {
         "API_PORTS",
         "API_REPLICAS",
@@ -36,12 +36,12 @@ OF_COMPOSE = frozenset(
         "WORKERS",
     }
 )
-"""Variables in the same file that only docker-compose.yml reads."""
+"""Variables in the same file that only docker-compose.yml uses."""
 
 
 @dataclass(eq=False)
 class EnvFileUnreadable(Invalid):
-    """There is a `.env` file, and what it says cannot be known."""
+    """There is a `.env` file, but it cannot be read or parsed."""
 
     path: Path
     reason: str
@@ -78,14 +78,14 @@ def read_env_file(path: Path) -> dict[str, str | None]:
 
 
 def misnamed(names: Collection[str], ours: Collection[str]) -> Iterator[str]:
-    """A sentence for each name that is none of ours and was probably meant to be one."""
+    """Yield a warning for each name that is not one of `ours` and looks like a mistyped one."""
     for name in names:
-        if name in ours or name in OF_COMPOSE:
+        if name in ours or name in COMPOSE_VARIABLES:
             continue
         meant = _nearest(name, ours)
         if meant:
             yield f"{name} is not a setting of Matinee and is ignored; did you mean {meant}?"
-        elif name.upper().startswith(OUR_WORDS):
+        elif name.upper().startswith(OUR_PREFIXES):
             yield f"{name} is not a setting of Matinee and is ignored; docs/operating.md lists all settings"
 
 
@@ -105,22 +105,24 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def _first_line(statement: str, line: int) -> int:
-    """The line that a statement is on; the parser counts from the blank lines and comments before it."""
+    """The line of a statement. The parser counts from the blank lines and comments before it."""
     return line + statement[: len(statement) - len(statement.lstrip())].count("\n")
 
 
 def _nearest(name: str, ours: Collection[str]) -> str | None:
-    """The one of our names that was probably meant."""
+    """The one of our names that was probably meant, if any."""
     bare = name.upper().replace("-", "_").replace(".", "_").removeprefix(PREFIX)
     if bare in ours:
         return bare
     words = set(bare.split("_"))
-    alike = [each for each in ours if _of_the_same_words(words, set(each.split("_")))]
-    longer = [each for each in ours if len(each) >= LONG and bare.startswith(each)]
-    close = get_close_matches(bare, alike or longer or ours, n=1, cutoff=0 if alike or longer else CLOSE)
+    alike = [each for each in ours if _share_words(words, set(each.split("_")))]
+    longer = [each for each in ours if len(each) >= MIN_STEM_LENGTH and bare.startswith(each)]
+    close = get_close_matches(
+        bare, alike or longer or ours, n=1, cutoff=0 if alike or longer else MIN_SIMILARITY
+    )
     return close[0] if close else None
 
 
-def _of_the_same_words(some: set[str], others: set[str]) -> bool:
-    """Whether one name has all words of the other, two at least: TMDB_TOKEN and TMDB_ACCESS_TOKEN."""
+def _share_words(some: set[str], others: set[str]) -> bool:
+    """Whether one name has all words of the other, at least two: TMDB_TOKEN and TMDB_ACCESS_TOKEN."""
     return min(len(some), len(others)) > 1 and (some <= others or others <= some)

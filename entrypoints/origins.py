@@ -1,5 +1,5 @@
-"""Origins, as browsers name them (RFC 6454, 6.2; the Fetch standard): scheme, host, and a port that is not
-the scheme's own.
+"""Origins as browsers send them (RFC 6454, section 6.2; Fetch standard): scheme, host, and a port other than
+the scheme's default.
 """
 
 import re
@@ -15,7 +15,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 APP_SCHEMES = frozenset(
     {"capacitor", "chrome-extension", "ionic", "moz-extension", "safari-web-extension", "tauri"}
 )
-"""Schemes whose pages are parts of an app or of a browser, and have a host."""
+"""Schemes of pages in apps and browser extensions."""
 
 HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
 
@@ -25,21 +25,21 @@ NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 EXAMPLE = "such as https://films.example"
 
 
-def origins(text: str) -> list[str]:
-    """The origins that a list with commas names, spelt as browsers spell them, each once.
+def parse_origins(text: str) -> list[str]:
+    """Parse a comma-separated list of origins; each is returned once, in the form that browsers send.
 
-    `*` is any origin, and `https://*.films.example` any host below that name. Raises Unfit for what no
-    browser would ever send.
+    `*` is any origin, and `https://*.films.example` any host below that domain. Raises Unfit for text that no
+    browser sends as an origin.
     """
     parts = [part.strip() for part in text.split(",")]
-    found = [_origin(part) for part in parts if part]
+    found = [_parse_origin(part) for part in parts if part]
     if text and not found:
         raise Unfit(f"must name origins {EXAMPLE}, with commas between them")
     return list(dict.fromkeys(found))
 
 
-def _origin(text: str) -> str:
-    if "@" in text:  # whatever else is wrong with it, it is not repeated: a password may stand before the @
+def _parse_origin(text: str) -> str:
+    if "@" in text:  # not repeated in the message: it may contain a password
         raise Unfit("must hold origins without user and password")
     if text == ANY:
         return ANY
@@ -67,19 +67,19 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
 
 
 def _host(host: str, text: str) -> str:
-    """A host in the letters that browsers send: lower case, and ASCII. Raises Unfit."""
+    """The host in lower case and ASCII (IDNA), as browsers send it. Raises Unfit."""
     try:
         if ":" in host:
             return f"[{IPv6Address(host).compressed}]"
         plain = host.removeprefix("*.")
-        named = ".".join(label.encode("idna").decode() for label in plain.lower().split("."))
-        if NUMBER.fullmatch(named.rpartition(".")[2]):
+        ascii_name = ".".join(label.encode("idna").decode() for label in plain.lower().split("."))
+        if NUMBER.fullmatch(ascii_name.rpartition(".")[2]):
             return str(IPv4Address(host))
     except (AddressValueError, UnicodeError):
         raise Unfit(f"must hold origins with a host {EXAMPLE}, not {text!r}") from None
-    if not HOST.fullmatch(named) or (plain != host and "." not in named):
+    if not HOST.fullmatch(ascii_name) or (plain != host and "." not in ascii_name):
         raise Unfit(
             f"must hold origins with a host {EXAMPLE}; * may stand alone, or for the first part of a host"
             f" of three or more; not {text!r}"
         )
-    return f"*.{named}" if plain != host else named
+    return f"*.{ascii_name}" if plain != host else ascii_name

@@ -1,5 +1,6 @@
-"""The settings: environment variables over a `.env` file over defaults, checked all at once, secrets never
-shown.
+"""The settings: environment variables, which override a `.env` file, which overrides defaults.
+
+All are validated at once, and secrets are never shown.
 """
 
 import os
@@ -18,25 +19,29 @@ from crontab import CronTab
 
 from domain.errors import Fault, FaultCode, InvalidFields
 from domain.invitations import Registration
+from domain.ports import QueueUnavailable
 from domain.signing import weakness
-from entrypoints.durations import duration
+from entrypoints.durations import parse_duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
-from entrypoints.origins import origins
+from entrypoints.origins import parse_origins
 from entrypoints.validation import Unfit, checked, rule
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
 )
-"""Variables whose values are never shown: some are secrets, the addresses may hold passwords."""
+"""Variables whose values are never shown: secrets, and URLs that may contain passwords."""
 
-MANY_REDISES = ("redis+sentinel://", "redis+cluster://")
-"""How an address begins that names several servers; they cannot hold the job queue."""
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable, not a setting, that names the directory in which several processes share their metrics."""
+
+MULTI_SERVER_SCHEMES = ("redis+sentinel://", "redis+cluster://")
+"""The schemes of Redis URLs that name several servers, which cannot hold the job queue."""
 
 TMDB_CREDENTIALS = ("TMDB_ACCESS_TOKEN", "TMDB_API_KEY")
 
-INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")
+INVISIBLE_CHARACTERS = re.compile("[\u200b-\u200f\u2060\ufeff]")
 
-AROUND = re.compile(
+AROUND_CREDENTIAL = re.compile(
     r"""
       ^[\s"'`\u2018-\u201f\u00ab\u00bb]+
     | [\s"'`\u2018-\u201f\u00ab\u00bb,;]+$
@@ -44,33 +49,33 @@ AROUND = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What surrounds a credential that was copied from a page, a header or a shell."""
+"""Text around a credential that was copied from a page, a header or a shell."""
 
-SHAPED = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
-"""A v3 key, and a v4 token."""
+CREDENTIAL = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""A v3 key or a v4 token of TMDB."""
+
+MAX_REFRESH_GRACE = timedelta(hours=1)
 
 
-LONGEST_GRACE = timedelta(hours=1)
-
-
-def _fit_to_sign(secret: str) -> None:
+def _check_secret(secret: str) -> None:
+    """Raises Unfit for a secret that is too weak to sign tokens."""
     if rule_broken := weakness(os.fsencode(secret)):
         raise Unfit(rule_broken)
 
 
-def _due_some_day(text: str) -> None:
-    """Raises ValueError for what is no cron entry; for 31 February there is a better word."""
-    if CronTab(text).next(default_utc=True) is None:  # read by the very library that will go by it
+def _check_cron(text: str) -> None:
+    """Raises ValueError for text that is no cron entry, and Unfit for a date that does not exist."""
+    if CronTab(text).next(default_utc=True) is None:  # the library that the scheduler uses
         raise Unfit("must be due on some day; there is no such day in any month it names")
 
 
-def _short_grace(text: str) -> None:
-    if duration(text) > LONGEST_GRACE:
+def _check_grace(text: str) -> None:
+    if parse_duration(text) > MAX_REFRESH_GRACE:
         raise ValueError(text)
 
 
-def _expandable(path: str) -> None:
-    """Raises ValueError for a path that no file system takes, and Unfit for one whose ~user nobody knows."""
+def _check_directory(path: str) -> None:
+    """Raises ValueError for a path that no file system accepts, and Unfit for an unknown ~user."""
     try:
         Path(path).expanduser()
     except RuntimeError:
@@ -79,27 +84,27 @@ def _expandable(path: str) -> None:
         raise ValueError(path)
 
 
-def _networks(text: str) -> None:
-    """Raises ValueError for what is neither an address nor a network."""
-    for part in split(text) or [text]:
+def _check_networks(text: str) -> None:
+    """Raises ValueError for text that is neither an address nor a network."""
+    for part in split_list(text) or [text]:
         ip_network(part, strict=False)
 
 
-def _base_address(text: str) -> None:
-    """Raises ValueError for an address to which no path can be added."""
+def _check_base_url(text: str) -> None:
+    """Raises ValueError for a URL to which no path can be appended."""
     parts = urlsplit(text)
     if not parts.hostname or parts.port == 0 or "?" in text or "#" in text:
         raise ValueError(text)
 
 
-def _ports(address: str) -> None:
-    """Raises ValueError if what stands for a port in an address, of one server or of several, is none."""
-    for place in urlsplit(address).netloc.rpartition("@")[2].split(","):
-        _ = urlsplit(f"//{place}").port
+def _check_ports(url: str) -> None:
+    """Raises ValueError for a URL with an invalid port; it may name several servers."""
+    for server in urlsplit(url).netloc.rpartition("@")[2].split(","):
+        _ = urlsplit(f"//{server}").port
 
 
-def split(text: str) -> list[str]:
-    """The parts of a text with commas."""
+def split_list(text: str) -> list[str]:
+    """The parts of a comma-separated list, without empty ones."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -108,11 +113,11 @@ Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2
 Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
-Directory = Annotated[str, rule("must be the path of a directory", min_length=1, fits=_expandable)]
-Secret = Annotated[str, rule("must be a text", fits=_fit_to_sign)]
+Directory = Annotated[str, rule("must be the path of a directory", min_length=1, fits=_check_directory)]
+Secret = Annotated[str, rule("must be a text", fits=_check_secret)]
 Url = Annotated[
     str,
-    rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*\Z", fits=_base_address),
+    rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*\Z", fits=_check_base_url),
 ]
 MongoUri = Annotated[
     str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
@@ -122,7 +127,7 @@ RedisUrl = Annotated[
     rule(
         "must be redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, ports as numbers",
         pattern=r"^(rediss?|unix|redis\+(sentinel|cluster))://\S+$",
-        fits=_ports,
+        fits=_check_ports,
     ),
 ]
 QueueUrl = Annotated[
@@ -130,7 +135,7 @@ QueueUrl = Annotated[
     rule(
         "must be redis://, rediss:// or unix://, its port a number",
         pattern=r"^(rediss?|unix)://\S+$",
-        fits=_ports,
+        fits=_check_ports,
     ),
 ]
 Seconds = Annotated[int, rule("must be a whole number of seconds from 1 to 86400", ge=1, le=86400)]
@@ -139,7 +144,7 @@ Cron = Annotated[
     rule(
         "must be five fields of cron such as 0 2 * * *, in UTC",
         pattern=r"^\S+( \S+){4}\Z",
-        fits=_due_some_day,
+        fits=_check_cron,
     ),
 ]
 Limit = Annotated[
@@ -150,7 +155,8 @@ Limit = Annotated[
     ),
 ]
 Networks = Annotated[
-    str, rule("must be addresses or networks such as 10.0.0.0/8, with commas between them", fits=_networks)
+    str,
+    rule("must be addresses or networks such as 10.0.0.0/8, with commas between them", fits=_check_networks),
 ]
 Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
@@ -159,11 +165,11 @@ Grace = Annotated[
     rule(
         "must be a duration from 0s to 1h such as 10s",
         pattern=r"^(0|[1-9]\d{0,4})[smhd]\Z",
-        fits=_short_grace,
+        fits=_check_grace,
     ),
 ]
 Origins = Annotated[
-    str, rule("must be origins such as https://films.example, with commas between them", fits=origins)
+    str, rule("must be origins such as https://films.example, with commas between them", fits=parse_origins)
 ]
 RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
@@ -175,7 +181,7 @@ LogFormat = Annotated[Literal["json", "console"], rule("must be json or console"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
-    """What an operator may set; each field is the variable of the same name in capitals."""
+    """The settings of an operator. Each field is set by the variable of the same name in capitals."""
 
     environment: Environment = "production"
     host: Text = "127.0.0.1"
@@ -209,7 +215,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     log_file: Text | None = None
 
     def __repr__(self) -> str:
-        return f"Settings({', '.join(f'{name}={value}' for name, value in shown(self).items())})"
+        return f"Settings({', '.join(f'{name}={value}' for name, value in redacted(self).items())})"
 
     @property
     def data_path(self) -> Path:
@@ -218,65 +224,72 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
 
     @property
     def development(self) -> bool:
-        """Whether 500 answers may show what broke."""
+        """Whether responses of status 500 may show the error."""
         return self.environment == "development"
 
     @property
     def embedded(self) -> bool:
-        """Whether everything is kept in the data directory, on this machine."""
+        """Whether the store is the embedded one, in the data directory."""
         return self.mongodb_uri is None
 
     @property
-    def access_lasts(self) -> timedelta:
-        """How long an access token holds: never longer than the session that it names."""
-        return min(duration(self.jwt_expires_in), self.refresh_lasts)
+    def access_token_ttl(self) -> timedelta:
+        """How long an access token is valid: never longer than its session."""
+        return min(parse_duration(self.jwt_expires_in), self.refresh_token_ttl)
 
     @property
-    def refresh_lasts(self) -> timedelta:
-        """How long a refresh token holds."""
-        return duration(self.refresh_expires_in)
+    def refresh_token_ttl(self) -> timedelta:
+        """How long a refresh token is valid."""
+        return parse_duration(self.refresh_expires_in)
 
     @property
     def reuse_grace(self) -> timedelta:
-        """How long a used refresh token may be presented again."""
-        return duration(self.refresh_grace)
+        """How long a used refresh token is still accepted."""
+        return parse_duration(self.refresh_grace)
 
     @property
     def who_may_register(self) -> Registration:
-        """Who may make an account over the API."""
+        """Who may create an account through the API."""
         return Registration(self.registration)
 
     @property
     def catalogue_is_public(self) -> bool:
-        """Whether movies and genres can be read without a token."""
+        """Whether movies and genres can be read without an access token."""
         return self.public_catalogue == "true"
 
     @property
     def has_tmdb_credential(self) -> bool:
-        """Whether TMDB can be asked."""
+        """Whether there is a credential for TMDB; without one, movies come from the demo catalogue."""
         return bool(self.tmdb_access_token or self.tmdb_api_key)
 
+    def require_queue_url(self) -> str:
+        """The URL of the job queue's Redis. Raises QueueUnavailable if none is configured."""
+        url = self.queue_url or self.redis_url
+        if url is None:
+            raise QueueUnavailable("none is configured; set REDIS_URL")
+        return url
+
     def without_tmdb(self) -> "Settings":
-        """The same, but that movies come from the demo catalogue."""
+        """A copy without a TMDB credential."""
         return msgspec.structs.replace(self, tmdb_access_token=None, tmdb_api_key=None)
 
     @property
     def allowed_origins(self) -> list[str]:
-        """The origins whose pages may call the API from a browser, as browsers spell them."""
-        return origins(self.cors_origins)
+        """The origins whose pages may call the API from a browser, as browsers send them."""
+        return parse_origins(self.cors_origins)
 
     @property
     def proxies(self) -> list[str]:
-        """The addresses and networks whose `X-Forwarded-For` is believed, as the server wants them spelt: it
-        takes 10.0.0.5/8 for a name.
+        """The addresses and networks whose `X-Forwarded-For` is trusted, without host bits: uvicorn takes
+        10.0.0.5/8 for a host name.
         """
-        return [str(ip_network(part, strict=False)) for part in split(self.trusted_proxies)]
+        return [str(ip_network(part, strict=False)) for part in split_list(self.trusted_proxies)]
 
     @property
     def logs_for_people(self) -> bool:
-        """Whether logs are lines to read rather than JSON: in development and on a terminal, unless told."""
-        chosen = self.log_format or ("console" if self.development or sys.stderr.isatty() else "json")
-        return chosen == "console"
+        """Whether the log is text for people instead of JSON; by default in development and on a terminal."""
+        log_format = self.log_format or ("console" if self.development or sys.stderr.isatty() else "json")
+        return log_format == "console"
 
 
 def load(
@@ -287,21 +300,21 @@ def load(
     *,
     warn: Callable[[str], object] = lambda _: None,
 ) -> Settings:
-    """Read the settings. An empty variable counts as not set; overrides (from the command line) win.
+    """Read and validate the settings. An empty variable counts as not set; `overrides` (command line) win.
 
-    `warn` gets a sentence for each name in the file that was probably meant to be one of ours. Raises
-    InvalidFields with every fault, by variable: also those that are required and not set. A file that cannot
-    be read is the only fault then, since nobody knows what it sets.
+    `warn` is called with a sentence for each name in the file that looks like a mistyped variable. Raises
+    InvalidFields with every fault by variable, including required variables that are not set. If the file
+    cannot be read, that is the only fault.
     """
     known = {field.encode_name for field in msgspec.structs.fields(Settings)}
     try:
-        filed = read_env_file(env_file) if env_file else {}
+        file_values = read_env_file(env_file) if env_file else {}
     except EnvFileUnreadable as error:
         raise InvalidFields([Fault("", FaultCode.MALFORMED, str(error))]) from None
-    for sentence in misnamed(filed, known):
+    for sentence in misnamed(file_values, known):
         warn(f"{env_file}: {sentence}")
-    merged = {**filed, **environ}
-    raw: dict[str, object] = {name: value for name in known if (value := _tidied(name, merged.get(name)))}
+    merged = {**file_values, **environ}
+    raw: dict[str, object] = {name: value for name in known if (value := _clean(name, merged.get(name)))}
     raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
     joint = [*_joint_faults(raw, required), *_empty_credentials(merged, raw)]
     try:
@@ -313,34 +326,34 @@ def load(
     return settings
 
 
-def shown(settings: Settings) -> dict[str, str]:
-    """Every variable with its value; secrets are masked."""
+def redacted(settings: Settings) -> dict[str, str]:
+    """Every variable with its value; that of a secret is `***`."""
     values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
     return {name: "***" if name in SECRETS and value else str(value) for name, value in values.items()}
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables from which `load` makes the same settings, whatever a `.env` file says; with secrets."""
+    """The environment from which `load` reads the same settings, whatever a `.env` file says."""
     values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-def _tidied(name: str, value: str | None) -> str | None:
-    """A credential without what comes along when it is copied; any other variable as it is."""
-    return bare_credential(value) if value and name in TMDB_CREDENTIALS else value
+def _clean(name: str, value: str | None) -> str | None:
+    """The value of a variable; a credential without the text that was copied with it."""
+    return _bare_credential(value) if value and name in TMDB_CREDENTIALS else value
 
 
-def bare_credential(text: str) -> str:
-    """A TMDB credential without quotes, `Bearer` and line breaks; empty if nothing else is there."""
-    text = INVISIBLE.sub("", text)
-    while (shorter := AROUND.sub("", text)) != text:
+def _bare_credential(text: str) -> str:
+    """A TMDB credential without quotes, `Bearer` and line breaks; empty if nothing is left."""
+    text = INVISIBLE_CHARACTERS.sub("", text)
+    while (shorter := AROUND_CREDENTIAL.sub("", text)) != text:
         text = shorter
     joined = "".join(text.split())
-    return joined if SHAPED.fullmatch(joined) else text
+    return joined if CREDENTIAL.fullmatch(joined) else text
 
 
 def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Iterator[Fault]:
-    """What no variable's type can say."""
+    """Faults that concern several variables."""
     for name in required:
         if name not in raw:
             yield Fault(name, FaultCode.REQUIRED, "is required for this command")
@@ -350,13 +363,13 @@ def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Itera
     if "MONGODB_URI" in raw and find_spec("pymongo") is None:
         words = "needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
         yield Fault("MONGODB_URI", FaultCode.CONFLICTING, words)
-    if str(raw.get("REDIS_URL")).startswith(MANY_REDISES) and "QUEUE_URL" not in raw:
+    if str(raw.get("REDIS_URL")).startswith(MULTI_SERVER_SCHEMES) and "QUEUE_URL" not in raw:
         words = "is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
         yield Fault("QUEUE_URL", FaultCode.REQUIRED, words)
 
 
 def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, object]) -> Iterator[Fault]:
-    """Credentials of which nothing is left without what surrounds them; empty quotes count as not set."""
+    """Credentials of which only surrounding text was copied; empty quotes count as not set."""
     for name in TMDB_CREDENTIALS:
         if name not in raw and any(map(str.isalnum, merged.get(name) or "")):
             words = "holds only the word before a credential, such as Bearer, and no credential"

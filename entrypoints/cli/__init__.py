@@ -1,34 +1,35 @@
-"""The command line: `matinee serve`, `matinee sync …`. Exit codes and words are in docs/operating.md."""
+"""The command line: `matinee serve`, `matinee sync …`. docs/operating.md lists commands and exit codes."""
 
 from importlib.metadata import version
 
 import click
 
-from entrypoints.cli.border import Border, example
+from entrypoints.cli.context import examples
+from entrypoints.cli.groups import RootGroup
 
-PLACES = {
-    "api": "entrypoints.cli.service:api",
-    "backup": "entrypoints.cli.backups:backup",
+COMMANDS = {
+    "api": "entrypoints.cli.services:api",
+    "backup": "entrypoints.cli.data:backup",
     "check": "entrypoints.cli.check:check",
-    "child": "entrypoints.cli.service:child",
-    "export": "entrypoints.cli.people:export",
-    "openapi": "entrypoints.cli.service:openapi",
-    "ratings": "entrypoints.cli.people:ratings",
-    "restore": "entrypoints.cli.backups:restore",
-    "scheduler": "entrypoints.cli.service:scheduler",
-    "serve": "entrypoints.cli.service:serve",
+    "child": "entrypoints.cli.services:child",
+    "export": "entrypoints.cli.data:export",
+    "openapi": "entrypoints.cli.services:openapi",
+    "ratings": "entrypoints.cli.ratings:ratings",
+    "restore": "entrypoints.cli.data:restore",
+    "scheduler": "entrypoints.cli.services:scheduler",
+    "serve": "entrypoints.cli.services:serve",
     "sync": "entrypoints.cli.syncs:sync",
     "users": "entrypoints.cli.users:users",
-    "worker": "entrypoints.cli.service:worker",
+    "worker": "entrypoints.cli.services:worker",
 }
-"""Where each command is."""
+"""The import path of each command."""
 
 
 @click.group(
-    cls=Border,
-    places=PLACES,
+    cls=RootGroup,
+    import_paths=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=example("matinee serve\nmatinee serve --port 9000 --data-dir ~/films\nmatinee sync movies"),
+    epilog=examples("matinee serve\nmatinee serve --port 9000 --data-dir ~/films\nmatinee sync movies"),
 )
 @click.version_option(version("matinee"), prog_name="matinee")
 def matinee() -> None:

@@ -1,4 +1,4 @@
-"""`matinee check`: what ails the service, and what mends it."""
+"""`matinee check`: examines the installation and prints what it finds."""
 
 import sys
 from collections.abc import Iterable
@@ -9,18 +9,24 @@ import msgspec
 from dependency_injector import providers
 
 from domain.errors import InvalidFields
-from entrypoints.cli.border import data_dir_option, example
+from entrypoints.cli.context import data_dir_option, examples
 from entrypoints.container import Container
-from entrypoints.observability.diagnostics import Line, Verdict, doubtful, log_file, unfit
+from entrypoints.observability.diagnostics import (
+    Finding,
+    Verdict,
+    invalid_setting,
+    log_file,
+    suspicious_setting,
+)
 from entrypoints.observability.logs import configure
-from entrypoints.observability.redaction import Mask, secrets_of
+from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings, load
 
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"}
 
 
 @click.command(
-    epilog=example("matinee check\nmatinee check --data-dir ~/films\nmatinee check && matinee serve")
+    epilog=examples("matinee check\nmatinee check --data-dir ~/films\nmatinee check && matinee serve")
 )
 @data_dir_option
 def check(data_dir: str | None) -> None:
@@ -32,27 +38,27 @@ def check(data_dir: str | None) -> None:
     try:
         settings = load(overrides={"data_dir": data_dir}, warn=warnings.append)
     except InvalidFields as error:
-        lines, mask = [unfit(str(fault)) for fault in error.faults], Mask([])
-        sys.exit(_told(lines, mask))
+        findings = [invalid_setting(str(fault)) for fault in error.faults]
+        sys.exit(_print_findings(findings, Redactor([])))
     configure(msgspec.structs.replace(settings, log_file=None), "check")
-    sys.exit(_examined(settings, warnings))
+    sys.exit(_diagnose(settings, warnings))
 
 
-def _examined(settings: Settings, warnings: Iterable[str]) -> int:
+def _diagnose(settings: Settings, warnings: Iterable[str]) -> int:
     container = Container(settings=providers.Object(settings))
-    lines = chain(map(doubtful, warnings), log_file(settings), container.doctor()())
+    findings = chain(map(suspicious_setting, warnings), log_file(settings), container.diagnostics()())
     try:
-        return _told(lines, Mask(secrets_of(settings)))
+        return _print_findings(findings, Redactor(secrets_of(settings)))
     finally:
-        container.closing().close()
+        container.cleanup().close()
 
 
-def _told(lines: Iterable[Line], mask: Mask) -> int:
-    """Print the lines as they come; the exit code."""
+def _print_findings(findings: Iterable[Finding], redactor: Redactor) -> int:
+    """Print findings as they come; return the exit code."""
     failed = False
-    for line in lines:
-        failed = failed or line.verdict is Verdict.FAILED
-        verdict = click.style(f"{line.verdict:<8}", fg=COLOURS[line.verdict])
-        mend = f" -> {line.mend}" if line.mend else ""
-        click.echo(f"{verdict} {line.part:<15} {mask.text(line.found)}{mask.text(mend)}")
+    for finding in findings:
+        failed = failed or finding.verdict is Verdict.FAILED
+        verdict = click.style(f"{finding.verdict:<8}", fg=COLOURS[finding.verdict])
+        remedy = f" -> {finding.remedy}" if finding.remedy else ""
+        click.echo(f"{verdict} {finding.part:<15} {redactor.text(finding.found)}{redactor.text(remedy)}")
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""Syncs in the foreground."""
+"""`matinee sync`: syncs in the foreground."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from domain.sync import Entity, Status, SyncRun
-from entrypoints.cli.border import Group, data_dir_option, example, opened
-from entrypoints.observability.console import progress, summary
-from entrypoints.processes.banner import say
+from entrypoints.cli.context import data_dir_option, examples, running_command
+from entrypoints.cli.groups import SuggestingGroup
+from entrypoints.console import echo
+from entrypoints.progress import OutputConsole, show_progress
 from entrypoints.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,13 +21,17 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {Status.SUCCESS: 0, Status.PARTIAL: 3, Status.FAILED: 1, Status.CANCELLED: 1}
 
+SUMMARY_FIELDS = (
+    "pages_total", "pages_done", "pages_failed", "fetched", "inserted", "updated", "unchanged",
+    "skipped", "duplicates", "requests",
+)  # fmt: skip
 
 demo_option = click.option(
     "--demo", is_flag=True, help="Read the demo catalogue, into a store that TMDB has not filled."
 )
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def sync() -> None:
     """Bring the catalogue up to date, in the foreground.
 
@@ -33,16 +40,16 @@ def sync() -> None:
     """
 
 
-@sync.command(epilog=example("matinee sync genres\nmatinee sync genres --data-dir ~/films"))
+@sync.command(epilog=examples("matinee sync genres\nmatinee sync genres --data-dir ~/films"))
 @demo_option
 @data_dir_option
 def genres(data_dir: str | None, *, demo: bool) -> None:
     """Read the genres."""
-    with _admitted(data_dir, demo=demo) as (container, _):
-        sys.exit(_done(Entity.GENRES, container.sync_genres()))
+    with _running_sync(data_dir, demo=demo) as (container, _):
+        sys.exit(_run(Entity.GENRES, container.sync_genres()))
 
 
-@sync.command(epilog=example("matinee sync movies\nmatinee sync movies --pages 5 --data-dir ~/films"))
+@sync.command(epilog=examples("matinee sync movies\nmatinee sync movies --pages 5 --data-dir ~/films"))
 @click.option(
     "--pages", type=click.IntRange(1, 500), help="Pages of 20 movies to read.  [default: TMDB_SYNC_PAGES]"
 )
@@ -50,52 +57,66 @@ def genres(data_dir: str | None, *, demo: bool) -> None:
 @data_dir_option
 def movies(pages: int | None, data_dir: str | None, *, demo: bool) -> None:
     """Read the popular movies; goes on where a run of the last 12 hours failed."""
-    with _admitted(data_dir, demo=demo) as (container, settings):
-        sys.exit(_done(Entity.MOVIES, container.sync_movies(), pages=pages or settings.tmdb_sync_pages))
+    with _running_sync(data_dir, demo=demo) as (container, settings):
+        sys.exit(_run(Entity.MOVIES, container.sync_movies(), pages=pages or settings.tmdb_sync_pages))
 
 
-@sync.command(epilog=example("matinee sync changes\nmatinee sync changes --data-dir ~/films"))
+@sync.command(epilog=examples("matinee sync changes\nmatinee sync changes --data-dir ~/films"))
 @demo_option
 @data_dir_option
 def changes(data_dir: str | None, *, demo: bool) -> None:
     """Read anew the movies that changed since the last complete run."""
-    with _admitted(data_dir, demo=demo) as (container, _):
-        sys.exit(_done(Entity.CHANGES, container.sync_changes()))
+    with _running_sync(data_dir, demo=demo) as (container, _):
+        sys.exit(_run(Entity.CHANGES, container.sync_changes()))
 
 
-@sync.command(epilog=example("TMDB_ACCESS_TOKEN=... matinee sync upgrade"))
+@sync.command(epilog=examples("TMDB_ACCESS_TOKEN=... matinee sync upgrade"))
 @data_dir_option
 def upgrade(data_dir: str | None) -> None:
     """Hand a catalogue that the demo filled over to TMDB, and read everything from there.
 
     Accounts, ratings and watchlists stay. Needs a TMDB credential.
     """
-    with opened(data_dir) as (container, settings):
+    with running_command(data_dir) as (container, settings):
         if not settings.has_tmdb_credential:
             raise click.UsageError("no TMDB credential is set: set TMDB_ACCESS_TOKEN or TMDB_API_KEY")
         container.upgrade_catalogue()()
         codes = [
-            _done(Entity.GENRES, container.sync_genres()),
-            _done(Entity.MOVIES, container.sync_movies(), pages=settings.tmdb_sync_pages),
-            _done(Entity.CHANGES, container.sync_changes()),
+            _run(Entity.GENRES, container.sync_genres()),
+            _run(Entity.MOVIES, container.sync_movies(), pages=settings.tmdb_sync_pages),
+            _run(Entity.CHANGES, container.sync_changes()),
         ]
     sys.exit(next(code for code in (1, 3, 0) if code in codes))
 
 
 @contextmanager
-def _admitted(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Container, Settings]]":
-    """A running container whose source may fill the catalogue. Raises FilledFromAnotherSource."""
-    with opened(data_dir, make=True, demo=demo) as (container, settings):
+def _running_sync(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Container, Settings]]":
+    """A running container whose source the catalogue accepts. Raises FilledFromAnotherSource."""
+    with running_command(data_dir, create=True, demo=demo) as (container, settings):
         if refused := container.check_source()():
             raise refused
         if not (demo or settings.has_tmdb_credential):
-            say("No TMDB_ACCESS_TOKEN is set, so the demo catalogue is read.", err=True)
+            echo("No TMDB_ACCESS_TOKEN is set, so the demo catalogue is read.", err=True)
         yield container, settings
 
 
-def _done(entity: Entity, sync: Callable[..., SyncRun], **options: int) -> int:
-    """Do a sync and show what it came to; its exit code."""
-    with progress(entity) as watch:
-        run = sync(watch=watch, **options)
-    summary(run)
+def _run(entity: Entity, sync: Callable[..., SyncRun], **options: int) -> int:
+    """Run a sync, show its progress and print its summary; return the exit code."""
+    with show_progress(entity) as update:
+        run = sync(watch=update, **options)
+    _print_summary(run)
     return EXIT_CODES[run.status]
+
+
+def _print_summary(run: SyncRun, console: Console | None = None) -> None:
+    """Print the record of a closed run as a table, and its problems."""
+    console = console or OutputConsole()
+    table = Table(title=f"sync {run.entity}: {run.status}", title_justify="left", show_header=False)
+    seconds = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
+    for name in SUMMARY_FIELDS:
+        table.add_row(name, str(getattr(run, name)))
+    table.add_row("seconds", f"{seconds:.1f}")
+    table.add_row("run", run.id)
+    console.print(table)
+    for problem in run.problems:
+        console.print(f"  {problem}", markup=False, highlight=False, soft_wrap=True)

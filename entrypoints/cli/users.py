@@ -1,12 +1,14 @@
-"""`matinee users`: make, list and change accounts, and invite people."""
+"""`matinee users`: creates, lists and changes accounts, and invites people."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from rich.markup import escape
+from rich.table import Table
 
 from application.accounts import ListUsers
 from domain.emails import email as check_email
@@ -15,18 +17,21 @@ from domain.invitations import MOST_USES
 from domain.pagination import Window
 from domain.users import Role, User
 from domain.users import username as check_username
-from entrypoints.cli.border import Group, data_dir_option, example, leave, opened
+from entrypoints.cli.context import data_dir_option, examples, running_command
+from entrypoints.cli.errors import exit_with
+from entrypoints.cli.groups import SuggestingGroup
 from entrypoints.http.bodies import valid_for
 from entrypoints.http.schemas import moment
-from entrypoints.observability import console
+from entrypoints.progress import OutputConsole
 
 if TYPE_CHECKING:
     from entrypoints.container import Container
 
-LISTED_AT_ONCE = 500
+PAGE_SIZE = 500
+"""Accounts that are read at a time."""
 
-LONGEST_LINE = 4096
-"""Bytes that are read for a password."""
+MAX_PASSWORD_BYTES = 4096
+"""Bytes of standard input that are read for a password."""
 
 email_option = click.option("--email", required=True, metavar="EMAIL", help="E-mail address to sign in with.")
 email_argument = click.argument("email")
@@ -38,20 +43,20 @@ class Duration(click.ParamType[timedelta]):
     name = "DURATION"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read one, in seconds if there is no unit."""
+        """Parse a duration; a number without a unit is in seconds."""
         try:
             return valid_for(int(value) if value.isdecimal() else value)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
 
 
-@click.group(cls=Group)
+@click.group(cls=SuggestingGroup)
 def users() -> None:
     """Make, list and change accounts, and invite people."""
 
 
 @users.command(
-    epilog=example(
+    epilog=examples(
         "matinee users create --email ada@example.org --username ada --admin\n"
         "matinee users create --data-dir ~/films --email ada@example.org --username ada\n"
         "matinee users create --email bob@example.org --username bob < password.txt"
@@ -67,18 +72,18 @@ def create(email: str, username: str, data_dir: str | None, *, admin: bool) -> N
     The password is asked for twice, without echo; where standard input is no terminal, it is its first line.
     Where there is no store yet, one is made: name the data directory of `matinee serve` if it has another.
     """
-    with opened(data_dir, make=True) as (container, settings):
+    with running_command(data_dir, create=True) as (container, settings):
         role = Role.ADMIN if admin else Role.USER
-        password = _password()
+        password = _read_password()
         if not password:
-            check_all(partial(check_username, username), partial(check_email, email), _miss_password)
+            check_all(partial(check_username, username), partial(check_email, email), _require_password)
         user = container.create_user()(username=username, email=email, password=password, role=role)
-        click.echo(f"{_named(user)} can sign in ({user.role}).")
+        click.echo(f"{_full_name(user)} can sign in ({user.role}).")
         if settings.embedded:
             click.echo(f"The account is in the data directory {settings.data_path.resolve()}.", err=True)
 
 
-@users.command("list", epilog=example("matinee users list\nmatinee users list | cut -f 3"))
+@users.command("list", epilog=examples("matinee users list\nmatinee users list | cut -f 3"))
 @data_dir_option
 def list_(data_dir: str | None) -> None:
     """List all accounts, the oldest first.
@@ -86,52 +91,52 @@ def list_(data_dir: str | None) -> None:
     A table on a terminal; elsewhere lines of id, username, e-mail, role, state (enabled or disabled) and time
     of creation, separated by tabs.
     """
-    with opened(data_dir) as (container, _):
-        console.accounts(list(_everybody(container.list_users())))
+    with running_command(data_dir) as (container, _):
+        _print_accounts(list(_all_accounts(container.list_users())))
 
 
-@users.command(epilog=example("matinee users promote ada@example.org"))
+@users.command(epilog=examples("matinee users promote ada@example.org"))
 @email_argument
 @data_dir_option
 def promote(email: str, data_dir: str | None) -> None:
     """Make an account an administrator's."""
-    with opened(data_dir) as (container, _):
-        user = _changed(container, email, role=Role.ADMIN)
-        click.echo(f"{_named(user)} is an admin.")
+    with running_command(data_dir) as (container, _):
+        user = _change(container, email, role=Role.ADMIN)
+        click.echo(f"{_full_name(user)} is an admin.")
 
 
-@users.command(epilog=example("matinee users demote ada@example.org"))
+@users.command(epilog=examples("matinee users demote ada@example.org"))
 @email_argument
 @data_dir_option
 def demote(email: str, data_dir: str | None) -> None:
     """Make an administrator's account an ordinary one. The last admin stays one."""
-    with opened(data_dir) as (container, _):
-        user = _changed(container, email, role=Role.USER)
-        click.echo(f"{_named(user)} is an ordinary user.")
+    with running_command(data_dir) as (container, _):
+        user = _change(container, email, role=Role.USER)
+        click.echo(f"{_full_name(user)} is an ordinary user.")
 
 
-@users.command(epilog=example("matinee users disable bob@example.org"))
+@users.command(epilog=examples("matinee users disable bob@example.org"))
 @email_argument
 @data_dir_option
 def disable(email: str, data_dir: str | None) -> None:
     """Keep an account from signing in, and end its sessions. Its ratings and its watchlist stay."""
-    with opened(data_dir) as (container, _):
-        user = _changed(container, email, disabled=True)
-        click.echo(f"{_named(user)} is disabled and signed out everywhere.")
+    with running_command(data_dir) as (container, _):
+        user = _change(container, email, disabled=True)
+        click.echo(f"{_full_name(user)} is disabled and signed out everywhere.")
 
 
-@users.command(epilog=example("matinee users enable bob@example.org"))
+@users.command(epilog=examples("matinee users enable bob@example.org"))
 @email_argument
 @data_dir_option
 def enable(email: str, data_dir: str | None) -> None:
     """Let a disabled account sign in again."""
-    with opened(data_dir) as (container, _):
-        user = _changed(container, email, disabled=False)
-        click.echo(f"{_named(user)} can sign in again.")
+    with running_command(data_dir) as (container, _):
+        user = _change(container, email, disabled=False)
+        click.echo(f"{_full_name(user)} can sign in again.")
 
 
 @users.command(
-    epilog=example(
+    epilog=examples(
         "matinee users password ada@example.org\nmatinee users password ada@example.org < password.txt"
     )
 )
@@ -142,15 +147,15 @@ def password(email: str, data_dir: str | None) -> None:
 
     The password is asked for twice, without echo; where standard input is no terminal, it is its first line.
     """
-    with opened(data_dir) as (container, _):
+    with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)
-        chosen = _password() or _miss_password()
+        chosen = _read_password() or _require_password()
         container.change_user()(user=user.id, password=chosen)
-        click.echo(f"{_named(user)} has a new password and is signed out everywhere.")
+        click.echo(f"{_full_name(user)} has a new password and is signed out everywhere.")
 
 
 @users.command(
-    epilog=example("matinee users delete bob@example.org\nmatinee users delete --yes bob@example.org")
+    epilog=examples("matinee users delete bob@example.org\nmatinee users delete --yes bob@example.org")
 )
 @email_argument
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -160,15 +165,15 @@ def delete(email: str, data_dir: str | None, *, yes: bool) -> None:
 
     This cannot be undone, so it asks first; where standard input is no terminal, it wants --yes.
     """
-    with opened(data_dir) as (container, _):
+    with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)
         if not yes:
-            _confirm(f"Delete {_named(user)} with all ratings and the watchlist?")
+            _confirm(f"Delete {_full_name(user)} with all ratings and the watchlist?")
         container.delete_user()(user=user.id)
-        click.echo(f"{_named(user)} is deleted.")
+        click.echo(f"{_full_name(user)} is deleted.")
 
 
-@users.command(epilog=example("matinee users invite\nmatinee users invite --uses 5 --expires-in 30d"))
+@users.command(epilog=examples("matinee users invite\nmatinee users invite --uses 5 --expires-in 30d"))
 @click.option(
     "--uses", type=click.IntRange(1, MOST_USES), default=1, show_default=True, help="Accounts it can make."
 )
@@ -179,7 +184,7 @@ def invite(uses: int, expires_in: timedelta, data_dir: str | None) -> None:
 
     The code goes to standard output; it is shown only this once.
     """
-    with opened(data_dir) as (container, settings):
+    with running_command(data_dir) as (container, settings):
         invitation, code = container.create_invitation()(valid_for=expires_in, uses=uses)
         click.echo(code)
         accounts = "one account" if uses == 1 else f"{uses} accounts"
@@ -196,42 +201,57 @@ def invite(uses: int, expires_in: timedelta, data_dir: str | None) -> None:
             )
 
 
-def _changed(
+def _change(
     container: "Container", email: str, *, role: Role | None = None, disabled: bool | None = None
 ) -> User:
-    """An account after a change. Raises UserNotFound, LastAdmin."""
+    """Change an account and return it. Raises UserNotFound, LastAdmin."""
     user = container.find_user()(email=email)
     return container.change_user()(user=user.id, role=role, disabled=disabled)
 
 
-def _named(user: User) -> str:
+def _full_name(user: User) -> str:
     return f"{user.username} <{user.email}>"
 
 
 def _confirm(question: str) -> None:
-    """Go on only if somebody says yes."""
+    """Exit unless the user confirms."""
     if not sys.stdin.isatty():
-        leave(2, "nobody can be asked here: add --yes to delete without asking")
+        exit_with(2, "nobody can be asked here: add --yes to delete without asking")
     if not click.confirm(question, err=True):
-        leave(1, "nothing was deleted")
+        exit_with(1, "nothing was deleted")
 
 
-def _everybody(list_users: ListUsers) -> Iterator[User]:
-    window = Window(limit=LISTED_AT_ONCE)
+def _all_accounts(list_users: ListUsers) -> Iterator[User]:
+    window = Window(limit=PAGE_SIZE)
     while True:
         page = list_users(window=window)
         yield from page.rows
         if not page.more:
             return
-        window = Window(limit=LISTED_AT_ONCE, cursor=page.rows[-1].place)
+        window = Window(limit=PAGE_SIZE, cursor=page.rows[-1].place)
 
 
-def _password() -> str:
-    """Ask for a password twice, or read a line where nobody can be asked; empty if there is none."""
+def _read_password() -> str:
+    """Prompt for a password twice on a terminal, else read one line; empty if there is none."""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    return sys.stdin.buffer.readline(LONGEST_LINE).decode(errors="surrogateescape").rstrip("\r\n")
+    return sys.stdin.buffer.readline(MAX_PASSWORD_BYTES).decode(errors="surrogateescape").rstrip("\r\n")
 
 
-def _miss_password() -> NoReturn:
+def _require_password() -> NoReturn:
     raise TextUnfit("password", "is missing: standard input is empty", FaultCode.REQUIRED)
+
+
+def _print_accounts(users: Sequence[User]) -> None:
+    """Print a table of accounts, or tab-separated lines if standard output is no terminal."""
+    console = OutputConsole()
+    table = Table("id", "username", "e-mail", "role", "state", "created")
+    for user in users:
+        state = "disabled" if user.disabled else "enabled"
+        row = (user.id, user.username, user.email, user.role, state, moment(user.created_at))
+        if console.is_terminal:
+            table.add_row(*map(escape, row))
+        else:
+            click.echo("\t".join(row))
+    if console.is_terminal:
+        console.print(table)

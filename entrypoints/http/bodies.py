@@ -19,7 +19,7 @@ from domain.movies import MovieNotFound
 from domain.ratings import Score, ScoreOutOfRange
 from domain.texts import KEPT, LONGEST_TEXT, Kept, written
 from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
-from entrypoints.durations import duration
+from entrypoints.durations import parse_duration
 from entrypoints.http.queries import known
 from entrypoints.http.reading import Body, Change
 from entrypoints.validation import rule
@@ -30,7 +30,7 @@ VALID_FOR_RULE = "must be 60 to 31536000 seconds, or a duration up to a year suc
 def valid_for(given: int | str) -> timedelta:
     """A number of seconds, or a duration such as `7d`. Raises ValueError outside of what is allowed."""
     try:
-        seconds = duration(given).total_seconds() if isinstance(given, str) else given
+        seconds = parse_duration(given).total_seconds() if isinstance(given, str) else given
     except ValueError:
         raise ValueError(VALID_FOR_RULE) from None
     if not SHORTEST_VALIDITY.total_seconds() <= seconds <= LONGEST_VALIDITY.total_seconds():

@@ -18,7 +18,7 @@ from entrypoints.http.errors import SOON
 from entrypoints.http.requests import HttpRequest, Query, asked
 from entrypoints.http.responses import UNKEPT, Answer, json_answer
 from entrypoints.http.schemas import Moment, moment
-from entrypoints.observability.memory import held_by
+from entrypoints.observability.memory import resident_bytes
 
 HEALTH = f"{API}/health"
 """How the paths of these calls begin."""
@@ -200,7 +200,7 @@ def check_out(finding: Finding) -> CheckOut:
 
 def memory_in_use() -> int:
     """The bytes of memory that this process holds."""
-    return held_by(os.getpid()) or 0
+    return resident_bytes(os.getpid()) or 0
 
 
 def _answer(health: Health, version: str) -> Answer:

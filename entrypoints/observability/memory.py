@@ -1,4 +1,4 @@
-"""How much memory processes hold."""
+"""The memory that processes use."""
 
 import os
 import resource
@@ -6,18 +6,18 @@ import sys
 from pathlib import Path
 
 
-def held_by(process: int) -> int | None:
-    """The bytes of memory that a process of this machine holds; None if that cannot be told.
+def resident_bytes(process: int) -> int | None:
+    """The resident memory of a process on this machine, in bytes; None if it is not known.
 
-    Of this process itself its peak is told where the system does not tell the present.
+    Where there is no /proc, it is the peak of this process, and None for any other.
     """
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
-        return _peak() if process == os.getpid() else None
+        return _peak_bytes() if process == os.getpid() else None
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _peak() -> int:
+def _peak_bytes() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -1,6 +1,4 @@
-"""What keeps secrets out of the log: texts and fields are blackened before they are written, whoever logs
-them.
-"""
+"""Redaction: replaces secrets in texts and fields by `***` before they are logged or printed."""
 
 import json
 import re
@@ -11,15 +9,15 @@ from urllib.parse import quote_plus, unquote
 
 from entrypoints.settings import Settings
 
-BLACK = "***"
+REDACTED = "***"
 
-SHORT = 8
-"""Letters: a shorter secret is looked for as a word of its own, lest it blacken half of every word."""
+MIN_SUBSTRING_LENGTH = 8
+"""Characters of a secret that is redacted also inside a word; a shorter one only as a whole word."""
 
-DEEPEST = 5
-"""Levels of lists and mappings in a field; what lies deeper is written as Python shows it."""
+MAX_DEPTH = 5
+"""Nested lists and mappings of a field that are kept as such; anything deeper is written as its `repr`."""
 
-LOOKS_SECRET = re.compile(
+SECRET_PATTERN = re.compile(
     r"""
       (?P<scheme>\bbearer\s{1,9})[^\s"',;]+
     | (?P<header>\b(?:proxy-)?authorization["']?\s{0,9}[:=,]\s{0,9}b?["']?)[^"'\r\n]+
@@ -32,8 +30,8 @@ LOOKS_SECRET = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Headers, fields and parameters by their names, user and password of an address, access and refresh tokens,
-hashes of passwords. Whatever repeats before a match is bounded, so that no input makes this slow.
+"""Headers, fields and parameters by their names; user and password of a URL; access and refresh tokens;
+password hashes. Every repetition before a match is bounded, so the time is linear in the length of a text.
 """
 
 HINTS = (
@@ -49,92 +47,92 @@ HINTS = (
     "credential",
     "$argon2",
 )
-"""One of these is in every text that `LOOKS_SECRET` finds something in; most texts have none."""
+"""Every text that `SECRET_PATTERN` matches contains one of these; most texts contain none."""
 
 SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|credential", re.IGNORECASE)
 
-UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Characters that could move the cursor, fake a line, or are none."""
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Characters that could move the cursor or begin a new line, and surrogates."""
 
 
-class Mask:
-    """Blackens what is known to be secret, and what looks like it."""
+class Redactor:
+    """Redacts known secrets, and whatever looks like a secret."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spelt = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-        longest_first = sorted(spelt, key=lambda secret: (-len(secret), secret))
-        self._known = re.compile("|".join(map(_sought, longest_first))) if spelt else None
+        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+        longest_first = sorted(spellings, key=lambda secret: (-len(secret), secret))
+        self._known = re.compile("|".join(map(_pattern, longest_first))) if spellings else None
 
     def text(self, text: str) -> str:
-        """A text that shows no secret."""
+        """The text without secrets."""
         if self._known:
-            text = self._known.sub(BLACK, text)
-        small = text.lower()
-        return LOOKS_SECRET.sub(_blackened, text) if any(hint in small for hint in HINTS) else text
+            text = self._known.sub(REDACTED, text)
+        lowered = text.lower()
+        return SECRET_PATTERN.sub(_redact, text) if any(hint in lowered for hint in HINTS) else text
 
     def value(self, value: object, depth: int = 0) -> object:
-        """A field's value, made of texts, numbers, lists and mappings only, that shows no secret."""
+        """The value of a field without secrets, made of strings, numbers, lists and mappings only."""
         match value:
             case str():
-                return self.text(_readable(value))
+                return self.text(_escape(value))
             case None | bool() | int():
                 return value
             case float() if isfinite(value):
                 return value
-            case Mapping() if depth < DEEPEST:
+            case Mapping() if depth < MAX_DEPTH:
                 return {self.name(key): self.field(str(key), each, depth + 1) for key, each in value.items()}
-            case list() | tuple() | set() | frozenset() if depth < DEEPEST:
+            case list() | tuple() | set() | frozenset() if depth < MAX_DEPTH:
                 return [self.value(each, depth + 1) for each in value]
             case _:
-                return self.text(_readable(str(value) if isinstance(value, BaseException) else repr(value)))
+                return self.text(_escape(str(value) if isinstance(value, BaseException) else repr(value)))
 
     def name(self, key: object) -> str:
-        """The name of a field."""
-        return self.text(_readable(str(key)))
+        """The name of a field without secrets."""
+        return self.text(_escape(str(key)))
 
     def field(self, name: str, value: object, depth: int = 0) -> object:
-        """The value of a field of that name; of some names it shows nothing at all."""
-        return BLACK if value and _is_secret(name) else self.value(value, depth)
+        """The value of the field of that name, without secrets; `***` if the name is that of a secret."""
+        return REDACTED if value and _is_secret(name) else self.value(value, depth)
 
 
 def secrets_of(settings: Settings) -> list[str]:
-    """The values that nobody may see: the settings that are secrets, and the passwords in addresses."""
+    """The secrets among the settings, and the passwords in their URLs."""
     whole = (settings.jwt_secret, settings.tmdb_access_token, settings.tmdb_api_key)
-    addresses = (settings.mongodb_uri, settings.redis_url, settings.queue_url)
+    urls = (settings.mongodb_uri, settings.redis_url, settings.queue_url)
     found = [each.strip() for each in whole if each]
-    return [*found, *(password for address in addresses if address for password in _passwords(address))]
+    return [*found, *(password for url in urls if url for password in _passwords(url))]
 
 
-def _passwords(address: str) -> Iterator[str]:
-    """The password that stands before the last @ of an address, as it is written and as it is meant."""
-    password = address.rpartition("@")[0].partition("//")[2].partition(":")[2]
+def _passwords(url: str) -> Iterator[str]:
+    """The password in a URL, before its last @: as it is written, and decoded."""
+    password = url.rpartition("@")[0].partition("//")[2].partition(":")[2]
     if password:
         yield password
         yield unquote(password)
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """How a secret may come to stand in a text."""
+    """The forms in which a secret may appear in a text."""
     yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote_plus(secret))
 
 
-def _sought(secret: str) -> str:
+def _pattern(secret: str) -> str:
     escaped = re.escape(secret)
-    return rf"(?<!\w){escaped}(?!\w)" if len(secret) < SHORT else escaped
+    return rf"(?<!\w){escaped}(?!\w)" if len(secret) < MIN_SUBSTRING_LENGTH else escaped
 
 
-def _blackened(found: re.Match[str]) -> str:
+def _redact(found: re.Match[str]) -> str:
     group = found.lastgroup
     if group is None:
-        return BLACK
-    return f"{found[group]}{BLACK}@" if group == "user" else f"{found[group]}{BLACK}"
+        return REDACTED
+    return f"{found[group]}{REDACTED}@" if group == "user" else f"{found[group]}{REDACTED}"
 
 
-def _readable(text: str) -> str:
-    """A text of which each line is one, and that says in letters what could not be shown."""
+def _escape(text: str) -> str:
+    """The text with control characters spelt out."""
     if text.isprintable():
         return text
-    return UNREADABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return CONTROL_CHARACTERS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 @lru_cache(maxsize=512)

@@ -1,4 +1,4 @@
-"""What the API's process does: answer requests until told to stop."""
+"""`matinee api`: the server process of the REST API."""
 
 import socket
 from collections.abc import Callable
@@ -19,18 +19,16 @@ from entrypoints.http.responses import packed, unpacked
 from entrypoints.http.server import Server, connections_within_descriptors
 from entrypoints.settings import Settings
 
-GRACE = 8
-"""Seconds that running requests get to finish; all is over within ten."""
+SHUTDOWN_TIMEOUT = 8
+"""Seconds that open requests get to finish: the process must end within ten."""
 
 
-def serve(
-    container: Container, settings: Settings, listener: socket.socket, ready: Callable[[], None]
-) -> None:
-    """Answer requests on a bound socket until SIGINT or SIGTERM, then let running ones finish.
+def run(container: Container, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests on a bound socket until SIGINT or SIGTERM, then let open requests finish.
 
-    `ready` is called as soon as the port answers.
+    Calls `ready` as soon as the port answers.
     """
-    container.flush_cache()()  # it may hold what changed while nobody was there to have it forgotten
+    container.flush_cache()()  # data may have changed while no process was there to invalidate it
     meter = container.meter()
     config = uvicorn.Config(
         _app(container, settings),
@@ -42,18 +40,18 @@ def serve(
         server_header=False,
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=settings.proxies,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
     most = min(Limits().open, connections_within_descriptors())
     limits = Limits(body_bytes=settings.max_body_bytes, open=most)
     server = Server(config, limits, proxies=settings.proxies, closed=meter.connection_closed, ready=ready)
-    # uvicorn raises the signal that stopped it once more at its end; SIGTERM is a SystemExit by then.
+    # At its end uvicorn raises the signal that stopped it once more; of SIGTERM we make a SystemExit.
     with suppress(KeyboardInterrupt, SystemExit):
         server.run(sockets=[listener])
 
 
 def openapi(settings: Settings) -> str:
-    """The OpenAPI document; nothing is opened, and no secret kept, for it."""
+    """The OpenAPI document. Opens nothing and stores no secret."""
     container = Container(settings=providers.Object(settings), secret=providers.Object(token_bytes()))
     return documented(_app(container, settings)).decode()
 

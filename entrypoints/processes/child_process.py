@@ -1,4 +1,4 @@
-"""A process that is to run for as long as its supervisor: started, missed, started again."""
+"""A process that its supervisor starts, logs, and starts again when it ends."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ from time import monotonic
 from domain.errors import MatineeError
 
 FIRST_DELAY = 0.2
-LONGEST_DELAY = 10.0
+MAX_DELAY = 10.0
 
-WELL = 30.0
-"""Seconds after which a process is taken to run well: should it end then, it comes back without delay."""
+STABLE_AFTER = 30.0
+"""Seconds after which a process counts as stable: when it ends then, its delay is the shortest again."""
 
 Process = subprocess.Popen[bytes]
 Start = Callable[[], Process]
@@ -22,11 +22,11 @@ Start = Callable[[], Process]
 logger = logging.getLogger("matinee.supervisor")
 
 
-class Child:
-    """One process at a time, made by `start`; what it says on a pipe goes to the log under its name.
+class ChildProcess:
+    """At most one running process, started by `start`; its output is logged under its name.
 
-    `start` may raise OSError or an error of our own: that counts like a process that ends at once. Lines with
-    `noise` in them are for debugging only.
+    `start` may raise OSError or a MatineeError, which counts like a process that ends at once. Lines that
+    contain `noise` are logged at level debug.
     """
 
     def __init__(self, name: str, start: Start, noise: str = "\n") -> None:
@@ -36,21 +36,21 @@ class Child:
         self._start = start
         self._noise = noise
         self._failures = 0
-        self._began = 0.0
-        self._voice = logging.getLogger(f"matinee.{name}")
+        self._started_at = 0.0
+        self._output_log = logging.getLogger(f"matinee.{name}")
 
-    def attend(self) -> None:
-        """Note an end, and start what is due: to be called whenever something may have happened."""
-        code = self.ended()
+    def supervise(self) -> None:
+        """Notice that the process has ended, and start it when it is due. To be called after every wait."""
+        code = self.poll()
         if code is not None:
-            self.postpone(ending(code))
-        self.begin()
+            self.postpone(describe_exit(code))
+        self.start()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start the process if none runs and its delay is over."""
         if self.process or monotonic() < self.due:
             return
-        self._began = monotonic()
+        self._started_at = monotonic()
         try:
             self.process = self._start()
         except (OSError, subprocess.SubprocessError, MatineeError) as error:
@@ -64,58 +64,61 @@ class Child:
             os.set_blocking(self.process.stdout.fileno(), False)
         logger.info("%s runs as process %d", self.name, self.process.pid)
 
-    def ended(self) -> int | None:
-        """The exit code (of a signal, its negative) of a process that has ended since this was last asked."""
+    def poll(self) -> int | None:
+        """The exit code of a process that has ended since the last call (the negative number of a signal);
+        else None.
+        """
         code = self.process.poll() if self.process else None
         if self.process and code is not None:
-            self.listen()
+            self.log_output()
             if self.process.stdout:
                 self.process.stdout.close()
             self.process = None
         return code
 
     def postpone(self, reason: str) -> None:
-        """Start again after a delay, which doubles each time until the process once ran well."""
-        if monotonic() - self._began > WELL:
+        """Set the time of the next start: the delay doubles with each failure until a process was stable."""
+        if monotonic() - self._started_at > STABLE_AFTER:
             self._failures = 0
-        delay = min(FIRST_DELAY * 2**self._failures, LONGEST_DELAY)
+        delay = min(FIRST_DELAY * 2**self._failures, MAX_DELAY)
         self._failures = min(self._failures + 1, 10)
         self.due = monotonic() + delay
         logger.warning("%s %s; it is started again in %.1f s", self.name, reason, delay)
 
     @property
-    def wait(self) -> float | None:
-        """Seconds until there is something to do by the clock; None if there is nothing."""
+    def delay(self) -> float | None:
+        """Seconds until the process is to be started; None while it runs."""
         return None if self.process else max(0.0, self.due - monotonic())
 
     @property
     def output(self) -> int | None:
-        """The descriptor of what it says, if it says it to us."""
+        """The descriptor of its output; None if it has none of its own or does not run."""
         return self.process.stdout.fileno() if self.process and self.process.stdout else None
 
-    def listen(self) -> None:
-        """Log what it has said."""
+    def log_output(self) -> None:
+        """Log the lines that it has written."""
         if self.output is None:
             return
         with suppress(BlockingIOError):
-            while said := os.read(self.output, 65536):
-                for line in said.decode(errors="replace").splitlines():
-                    self._voice.log(logging.DEBUG if self._noise in line else logging.INFO, "%s", line)
+            while chunk := os.read(self.output, 65536):
+                for line in chunk.decode(errors="replace").splitlines():
+                    level = logging.DEBUG if self._noise in line else logging.INFO
+                    self._output_log.log(level, "%s", line)
 
-    def tell(self, signum: signal.Signals) -> None:
-        """Send a signal, if it runs."""
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Send a signal to the process, if it runs."""
         if self.process:
             self.process.send_signal(signum)
 
-    def gone(self, until: float) -> bool:
-        """Wait for its end until a time of the monotonic clock; whether it has ended."""
+    def wait(self, deadline: float) -> bool:
+        """Wait for the process until a time of the monotonic clock; return whether it has ended."""
         if self.process:
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(max(0.0, until - monotonic()))
+                self.process.wait(max(0.0, deadline - monotonic()))
         return self.process is None or self.process.returncode is not None
 
 
-def ending(code: int) -> str:
+def describe_exit(code: int) -> str:
     """How a process ended, in words."""
     return f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
 

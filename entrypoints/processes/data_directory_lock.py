@@ -1,4 +1,4 @@
-"""One `serve` a data directory: the lock on it."""
+"""The lock on a data directory: one `serve` may use it at a time."""
 
 import fcntl
 import os
@@ -10,12 +10,12 @@ from pathlib import Path
 from domain.errors import Conflict, StorageUnavailable
 from entrypoints import data_directory
 
-LOCKS = Path("/proc/locks")
+LOCK_TABLE = Path("/proc/locks")
 
 
 @dataclass(eq=False)
 class DataDirectoryTaken(Conflict):
-    """Another `serve` keeps its data there."""
+    """Another `serve` uses the data directory."""
 
     directory: Path
     pid: int | None
@@ -28,13 +28,13 @@ class DataDirectoryTaken(Conflict):
 
 
 @contextmanager
-def occupying(directory: Path) -> Iterator[None]:
-    """Have a data directory, made if need be, to oneself.
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock on a data directory, which is created if there is none.
 
-    The lock is on the directory itself and belongs to this process: it leaves no file, and the kernel takes
-    it back however the process ends. Raises DataDirectoryTaken, DataDirectoryUnusable, StorageUnavailable.
+    The lock is a `flock` on the directory itself: it leaves no file, and the kernel releases it however the
+    process ends. Raises DataDirectoryTaken, DataDirectoryUnusable, StorageUnavailable.
     """
-    data_directory.make(directory)
+    data_directory.create(directory)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(descriptor, directory)
@@ -47,20 +47,20 @@ def _lock(descriptor: int, directory: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise DataDirectoryTaken(directory, _holder(os.fstat(descriptor))) from None
+        raise DataDirectoryTaken(directory, _owner(os.fstat(descriptor))) from None
     except OSError as error:
         raise StorageUnavailable(
             f"the data directory {directory} cannot be locked: {error.strerror}"
         ) from error
 
 
-def _holder(held: os.stat_result) -> int | None:
-    """Who holds the lock on a file, where the kernel tells (Linux)."""
-    if not LOCKS.exists():
+def _owner(file: os.stat_result) -> int | None:
+    """The process that holds the lock on a file; None where the system does not tell (not Linux)."""
+    if not LOCK_TABLE.exists():
         return None
-    place = f"{os.major(held.st_dev):02x}:{os.minor(held.st_dev):02x}:{held.st_ino}"
-    for line in LOCKS.read_text().splitlines():
+    key = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    for line in LOCK_TABLE.read_text().splitlines():
         match line.split():
-            case [_, "FLOCK", _, "WRITE", pid, where, *_] if where == place:
+            case [_, "FLOCK", _, "WRITE", pid, found, *_] if found == key:
                 return int(pid)
     return None

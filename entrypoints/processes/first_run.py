@@ -1,12 +1,13 @@
-"""What the first start does before anything is served: it fills an empty catalogue.
+"""Fills an empty catalogue at the first start.
 
-People do not wait for a source that does not answer: the service begins without movies then, and they are
-fetched as soon as the source answers.
+The start waits while the source makes progress. If the source does not answer or stalls, the service starts
+without movies, and the catalogue is filled in the background.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Self
@@ -21,130 +22,139 @@ from domain.sync import (
     SyncRun,
     SyncRunning,
 )
+from entrypoints.console import echo
 from entrypoints.container import Container
-from entrypoints.observability.console import Progressing, Watch, progress
-from entrypoints.processes.banner import say
+from entrypoints.progress import ProgressCallback, ProgressConsole, show_progress
 from entrypoints.settings import Settings
 
-FIRST_ANSWER = 5.0
-"""Seconds that the service waits for the source's first answer. A resolver without a network takes longer."""
+NON_RETRYABLE = (SourceRefused, FilledFromAnotherSource)
+"""Errors that another attempt cannot cure."""
 
-STALLED = 20.0
-"""Seconds without another page after which the service begins while the catalogue is being filled."""
+log = logging.getLogger("matinee.first_run")
 
-FIRST_DELAY = 5.0
-LONGEST_DELAY = 300.0
-"""Seconds between two tries; each is twice as long as the one before."""
 
-PARTIAL_DELAY = 900.0
-"""Seconds until the pages that a partial sync has missed are tried again: most movies are there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long the start waits, and how soon a sync is tried again; all in seconds."""
 
-HOPELESS = (SourceRefused, FilledFromAnotherSource)
-"""What will fail again however often it is tried."""
+    first_answer: float = 5.0
+    """For the source's first answer: a resolver without a network takes longer."""
 
-log = logging.getLogger(__name__)
+    progress: float = 20.0
+    """For each further page."""
+
+    first_retry: float = 5.0
+    last_retry: float = 300.0
+    """The delay before another attempt; it doubles from the first to the last."""
+
+    partial_retry: float = 900.0
+    """The delay after a partial sync, which has stored most movies."""
 
 
 class PagesMissing(SourceUnavailable):
-    """A sync did not read every page: some could not be read, or it was cancelled."""
+    """A sync is over and some pages are missing: they could not be read, or the run was cancelled."""
 
 
-def fill_if_empty(container: Container, settings: Settings, begin: Callable[[], None]) -> None:
-    """Sync genres and movies unless that was done.
+def fill_if_empty(
+    container: Container, settings: Settings, start_service: Callable[[], None], timing: Timing | None = None
+) -> None:
+    """Sync genres and movies unless both were synced before.
 
-    `begin` is called, once, to have the service begin meanwhile if the source does not answer or is slow;
-    then this goes on until it has read every page. A refused credential ends it: only another would help. A
-    catalogue that another source filled is left as it is.
+    Calls `start_service`, at most once, if the source does not answer in time or stalls; then continues until
+    every page is read. A refused credential ends it at once. A catalogue that another source filled is left
+    alone.
     """
+    timing = timing or Timing()
     if refused := container.check_source()():
-        say(f"No syncs will run: {refused}.")
+        echo(f"No syncs will run: {refused}.")
         log.warning("no syncs will run: %s", refused)
         return
-    if _filled(container):
+    if _is_filled(container):
         return
     if settings.has_tmdb_credential:
-        say("First start: filling the catalogue from TMDB.")
+        echo("First start: filling the catalogue from TMDB.")
     else:
-        say("First start: no TMDB_ACCESS_TOKEN is set, so the demo catalogue is loaded.")
-    with Filling(begin) as filling:
-        delay = FIRST_DELAY
-        while (problem := _try(container, settings, filling)) and not isinstance(problem, HOPELESS):
-            filling.begin_without(f"{problem}.")
-            rest = PARTIAL_DELAY if isinstance(problem, PagesMissing) else delay
-            log.warning("the catalogue is not complete: %s; next try in %.0f s", problem, rest)
-            Event().wait(rest)
-            delay = min(delay * 2, LONGEST_DELAY)
+        echo("First start: no TMDB_ACCESS_TOKEN is set, so the demo catalogue is loaded.")
+    with CatalogueFill(start_service, timing) as fill:
+        delay = timing.first_retry
+        while (problem := _sync(container, settings, fill)) and not isinstance(problem, NON_RETRYABLE):
+            fill.start_early(f"{problem}.")
+            pause = timing.partial_retry if isinstance(problem, PagesMissing) else delay
+            log.warning("the catalogue is not complete: %s; next attempt in %.0f s", problem, pause)
+            Event().wait(pause)
+            delay = min(delay * 2, timing.last_retry)
         if problem:
-            say(f"The catalogue stays as it is: {problem}. Set it right, and start again.")
+            echo(f"The catalogue stays as it is: {problem}. Set it right, and start again.")
             log.error("the catalogue is not filled: %s", problem)
-        elif filling.begun:
+        elif fill.service_started:
             log.info("the catalogue is filled")
 
 
-class Filling:
-    """The catalogue being filled: in the foreground while there is progress, else in the background."""
+class CatalogueFill:
+    """A catalogue being filled: in the foreground while there is progress, then in the background."""
 
-    def __init__(self, begin: Callable[[], None]) -> None:
-        self.begun = False
-        self._begin = begin
-        self._console = Progressing(stderr=True)
+    def __init__(self, start_service: Callable[[], None], timing: Timing) -> None:
+        self.service_started = False
+        self._start_service = start_service
+        self._timing = timing
+        self._console = ProgressConsole(stderr=True)
         self._lock = Lock()
         self._over = Event()
-        self._deadline = monotonic() + FIRST_ANSWER
+        self._deadline = monotonic() + timing.first_answer
 
     def __enter__(self) -> Self:
-        Thread(target=self._watch, name="filling", daemon=True).start()
+        Thread(target=self._watch_deadline, name="first-run", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
 
-    def answered(self) -> None:
-        """Note that the source answered, or that a page was read."""
-        self._deadline = monotonic() + STALLED
+    def extend_deadline(self) -> None:
+        """Note that the source has answered or a page was read."""
+        self._deadline = monotonic() + self._timing.progress
 
-    def begin_without(self, reason: str) -> None:
-        """Let the service begin, if it has not, saying why."""
+    def start_early(self, reason: str) -> None:
+        """Start the service before the catalogue is filled, unless that was done; print the reason."""
         with self._lock:
-            if self.begun:
+            if self.service_started:
                 return
-            self.begun = True
-            self._console.quiet = True  # a moving bar would write over what others say from now on
-            say(f"{reason} The service starts now, and movies appear as soon as TMDB sends them.")
-            self._begin()
+            self.service_started = True
+            self._console.quiet = True  # a progress bar would overwrite the output of the service
+            echo(f"{reason} The service starts now, and movies appear as soon as TMDB sends them.")
+            self._start_service()
 
     @contextmanager
-    def progress(self, entity: Entity) -> Iterator[Watch]:
-        """What to tell of a run: shown to people in the foreground, logged in the background."""
-        with progress(entity, self._console) as show:
+    def progress(self, entity: Entity) -> Iterator[ProgressCallback]:
+        """The callback for a sync: progress is printed in the foreground and logged in the background."""
+        with show_progress(entity, self._console) as show:
 
-            def watch(run: SyncRun) -> None:
-                self.answered()
+            def update(run: SyncRun) -> None:
+                self.extend_deadline()
                 show(run)
-                if self.begun:
+                if self.service_started:
                     log.info("sync of %s: %d of %d pages", entity, run.pages_done, run.pages_total)
 
-            yield watch
+            yield update
 
-    def _watch(self) -> None:
-        while not self.begun and not self._over.wait(max(0.05, self._deadline - monotonic())):
+    def _watch_deadline(self) -> None:
+        while not self.service_started and not self._over.wait(max(0.05, self._deadline - monotonic())):
             if monotonic() >= self._deadline:
-                self.begin_without("TMDB has not answered for some seconds.")
+                self.start_early("TMDB has not answered for some seconds.")
 
 
-def _filled(container: Container) -> bool:
+def _is_filled(container: Container) -> bool:
     return all(container.runs().latest(entity, completed=True) for entity in (Entity.GENRES, Entity.MOVIES))
 
 
-def _try(container: Container, settings: Settings, filling: Filling) -> MatineeError | None:
-    """Fill the catalogue; what kept that from being done."""
+def _sync(container: Container, settings: Settings, fill: CatalogueFill) -> MatineeError | None:
+    """Sync genres and movies; return what prevented it, or None if the catalogue is complete."""
     try:
         container.source().ping()
-        filling.answered()
-        with filling.progress(Entity.GENRES) as watch:
-            genres = container.sync_genres()(watch=watch)
-        with filling.progress(Entity.MOVIES) as watch:
-            movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=watch)
+        fill.extend_deadline()
+        with fill.progress(Entity.GENRES) as update:
+            genres = container.sync_genres()(watch=update)
+        with fill.progress(Entity.MOVIES) as update:
+            movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=update)
     except (SourceRefused, SourceUnavailable, SyncRunning, FilledFromAnotherSource) as problem:
         return problem
     for run in (genres, movies):

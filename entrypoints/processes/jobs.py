@@ -1,7 +1,8 @@
-"""What a worker does, each job by its import path. This is the workers' outward border.
+"""The jobs that a worker runs: functions that the queue names, with strings as arguments.
 
-A job runs in a process of its own, forked from the worker, and opens everything anew: nothing that was opened
-before a fork may be used after it. So nothing heavy is imported here before a job begins either.
+A job runs in its own process, forked from the worker, and opens everything anew: nothing that was opened
+before a fork may be used after it. Heavy modules are imported by the job, not here. When a job raises, RQ
+tries it again.
 """
 
 import logging
@@ -17,28 +18,28 @@ from entrypoints.settings import Settings, load
 if TYPE_CHECKING:
     from entrypoints.container import Container
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("matinee.jobs")
 
-in_force: ContextVar[Settings | None] = ContextVar("in_force", default=None)
-"""What jobs go by; a worker sets it, and the processes that it forks have it too."""
+worker_settings: ContextVar[Settings | None] = ContextVar("worker_settings", default=None)
+"""The settings of the worker, which the processes that it forks inherit."""
 
 
 def sync(entity: str, queued: str | None = None) -> None:
-    """Do a sync, if none of its kind is at work. `queued` names the run that is on record for it.
+    """Run a sync, unless one of its kind is running. `queued` is the id of the run that was enqueued.
 
-    Raises SourceUnavailable if nothing could be read, and SourceRefused if the credential is no good.
+    Raises SourceUnavailable if nothing could be read, and SourceRefused if TMDB refuses the credential.
     """
-    with _at_work() as container, _in_turn(entity):
+    with _running_container() as container, _tolerating_other_runs(entity):
         run = container.do_sync()(entity=Entity(entity), queued=RunId(queued) if queued else None)
         log.info("sync of %s: %s, %d of %d pages", entity, run.status, run.pages_done, run.pages_total)
 
 
 def sweep() -> None:
-    """Refresh what is old, and clear texts that may not be kept any longer.
+    """Refresh old movies, and clear the texts that may not be kept any longer.
 
-    Raises SourceUnavailable if nothing could be read, and SourceRefused if the credential is no good.
+    Raises SourceUnavailable if nothing could be read, and SourceRefused if TMDB refuses the credential.
     """
-    with _at_work() as container, _in_turn(Entity.CHANGES):
+    with _running_container() as container, _tolerating_other_runs(Entity.CHANGES):
         swept = container.sweep_catalogue()()
         refreshed = swept.run.status if swept.run else "nothing refreshed"
         log.info("sweep: %s, %d movies cleared of texts", refreshed, swept.cleared)
@@ -47,36 +48,36 @@ def sweep() -> None:
 
 
 def verify_ratings() -> None:
-    """Recount every movie's tally, and correct it where it is wrong, which it never should be."""
-    with _at_work() as container:
+    """Recount the tally of every movie, and repair those that differ."""
+    with _running_container() as container:
         for drift in container.verify_ratings()(repair=True):
             log.warning("tally corrected: %s", drift)
 
 
 def expire_sessions() -> None:
-    """Delete the sessions and the invitations that have expired."""
-    with _at_work() as container:
+    """Delete expired sessions and invitations."""
+    with _running_container() as container:
         now = container.clock()()
         log.info("%d expired sessions removed", container.sessions().remove_expired(now))
         log.info("%d expired invitations removed", container.invitations().remove_expired(now))
 
 
 @contextmanager
-def _at_work() -> Iterator["Container"]:
-    from entrypoints.container import running  # noqa: PLC0415  only a job's process needs all that
+def _running_container() -> Iterator["Container"]:
+    from entrypoints.container import running  # noqa: PLC0415  only the process of a job needs it
 
-    with running(in_force.get() or load()) as container:
+    with running(worker_settings.get() or load()) as container:
         yield container
 
 
 @contextmanager
-def _in_turn(entity: str) -> Iterator[None]:
-    """That another run does the work already is no failure, nor is trying again any use with a source that is
-    not the catalogue's.
+def _tolerating_other_runs(entity: str) -> Iterator[None]:
+    """End the job as done if another run does its work, or if the catalogue has another source: another
+    attempt would not help.
     """
     try:
         yield
     except SyncRunning:
-        log.info("sync of %s: left to the one that is at work", entity)
+        log.info("sync of %s: another run is in progress", entity)
     except FilledFromAnotherSource as error:
         log.warning("sync of %s: %s", entity, error)

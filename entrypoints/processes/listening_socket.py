@@ -1,4 +1,4 @@
-"""The socket that the API answers on."""
+"""The socket on which the API listens."""
 
 import errno
 import socket
@@ -10,13 +10,15 @@ from time import monotonic, sleep
 from domain.errors import Unavailable
 from entrypoints.settings import Settings
 
-PATIENCE = 1.0
-"""Seconds in which a server that was killed a moment ago lets its address go."""
+BIND_TIMEOUT = 1.0
+"""Seconds to wait while the address is in use: a server that was just killed releases it in that time."""
+
+BIND_INTERVAL = 0.05
 
 
 @dataclass(eq=False)
-class AddressTaken(Unavailable):
-    """The address to listen on cannot be had."""
+class CannotListen(Unavailable):
+    """The address to listen on is in use, or not one of this machine."""
 
     host: str
     port: int
@@ -27,24 +29,24 @@ class AddressTaken(Unavailable):
 
 
 @contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
-    """A socket that is bound to HOST and PORT; whoever answers on it listens. Raises AddressTaken."""
+def bound_socket(settings: Settings) -> Iterator[socket.socket]:
+    """A socket that is bound to HOST and PORT, and does not listen yet. Raises CannotListen."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             _bind(listener, (settings.host, settings.port))
         except OSError as error:
-            raise AddressTaken(settings.host, settings.port, error.strerror or str(error)) from error
+            raise CannotListen(settings.host, settings.port, error.strerror or str(error)) from error
         yield listener
 
 
 def _bind(listener: socket.socket, address: tuple[str, int]) -> None:
-    until = monotonic() + PATIENCE
+    deadline = monotonic() + BIND_TIMEOUT
     while True:
         try:
             return listener.bind(address)
         except OSError as error:
-            if error.errno != errno.EADDRINUSE or monotonic() > until:
+            if error.errno != errno.EADDRINUSE or monotonic() > deadline:
                 raise
-        sleep(0.05)
+        sleep(BIND_INTERVAL)

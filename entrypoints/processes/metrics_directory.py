@@ -1,5 +1,6 @@
-"""Where the processes of `serve` keep the figures that they share: in memory, if there is a place for files
-there, since a disk that is full must not harm who counts.
+"""The directory in which the processes of `serve` share their metrics.
+
+It is in memory where there is a file system for that, so that a full disk does not disturb the counting.
 """
 
 import hashlib
@@ -10,55 +11,59 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108  a directory of our own is made in it, and checked to be ours
-"""A file system in memory, on Linux."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  our directory in it is checked to belong to us
+"""A file system in memory (Linux)."""
 
-ROOM = 4 * 2**20
-"""Bytes that must be free there. Each process takes some 200 kB."""
+MIN_FREE_BYTES = 4 * 2**20
+"""Free space that is required there. Each process takes about 200 kB."""
 
 log = logging.getLogger("matinee.supervisor")
 
 
-def made(data_directory: Path) -> Path | None:
-    """An empty directory for metrics, in memory or else in the data directory; None if neither can be had."""
+def create(data_directory: Path) -> Path | None:
+    """An empty directory, in memory or else in the data directory; None if neither can be created."""
     for directory in (*_in_memory(data_directory), data_directory / "metrics"):
         try:
-            return _emptied(directory)
+            return _make_empty(directory)
         except OSError as error:
             log.warning("Metrics cannot be kept in %s: %s", directory, error.strerror)
     return None
 
 
 def remove(directory: Path | None) -> None:
-    """Remove what was made, in memory only: there is less of that."""
-    if directory and directory.parent == MEMORY:
+    """Remove the directory if it is in memory; on disk it may stay."""
+    if directory and directory.parent == SHARED_MEMORY:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def _in_memory(data_directory: Path) -> list[Path]:
-    """The directory in memory that belongs to a data directory, if there is room: it is found again after a
-    kill.
+    """The path in memory for a data directory, or none without enough room.
+
+    It is always the same for one data directory, so a start after a kill reuses it.
     """
     with suppress(OSError):
-        if shutil.disk_usage(MEMORY).free >= ROOM and os.access(MEMORY, os.W_OK | os.X_OK):
+        if shutil.disk_usage(SHARED_MEMORY).free >= MIN_FREE_BYTES and os.access(
+            SHARED_MEMORY, os.W_OK | os.X_OK
+        ):
             name = hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]
-            return [MEMORY / f"matinee-{os.geteuid()}-{name}"]
+            return [SHARED_MEMORY / f"matinee-{os.geteuid()}-{name}"]
     return []
 
 
-def _emptied(directory: Path) -> Path:
-    """A directory that is ours alone, with nothing in it: figures of processes that are gone would be counted
-    for ever. Raises OSError.
+def _make_empty(directory: Path) -> Path:
+    """Create a directory, without the files of ended processes, which would be counted for ever.
+
+    Raises OSError.
     """
     if os.path.lexists(directory):
-        _refuse_strangers(directory)
+        _require_own(directory)
         shutil.rmtree(directory)
     directory.mkdir(mode=0o700)
     return directory
 
 
-def _refuse_strangers(directory: Path) -> None:
-    """Raises PermissionError for what another user made, or a link: anybody may write to /dev/shm."""
+def _require_own(directory: Path) -> None:
+    """Raise PermissionError for a link or another user's directory: /dev/shm is writable for everybody."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(None, "it is not ours")

@@ -1,7 +1,8 @@
-"""No process that `serve` starts outlives it, however it ends.
+"""Processes that `serve` starts end when it ends, however it ends.
 
-Twice over: on Linux the kernel kills a process whose parent is gone; and everywhere our own processes hold
-the reading end of a pipe whose writing end only the supervisor has, so its end is theirs.
+Two mechanisms: on Linux the kernel kills a process whose parent has ended (`PR_SET_PDEATHSIG`). And each of
+our own processes holds the read end of a pipe, its lifeline, whose write end only the supervisor has. When
+the pipe closes, the process ends itself.
 """
 
 import ctypes
@@ -16,37 +17,37 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def dying_with(parent: int) -> Callable[[], None]:
-    """What a new process does before it becomes a program: it ties its life to its parent's.
+def die_with(parent: int) -> Callable[[], None]:
+    """A `preexec_fn` for a child process: the kernel will kill the child when the parent ends.
 
-    Not by SIGTERM: a frozen process would not hear it, and what must be kept is safe at any moment.
+    The signal is SIGKILL: a stopped process does not react to SIGTERM, and all data is safe at any moment.
     """
 
-    def tie() -> None:
+    def bind() -> None:
         if _LIBC is not None:
             _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # gone before it could be tied
+        if os.getppid() != parent:  # the parent ended before the call
             os._exit(1)
 
-    return tie
+    return bind
 
 
-def hold(leash: int) -> None:
-    """End this process, and all that are forked from it, when the other end of the pipe is let go."""
-    _follow(leash)
-    os.register_at_fork(after_in_child=lambda: _fork(leash))
+def hold_lifeline(descriptor: int) -> None:
+    """End this process, and those that are forked from it, when the other end of the pipe is closed."""
+    _watch(descriptor)
+    os.register_at_fork(after_in_child=lambda: _bind_fork(descriptor))
 
 
-def _fork(leash: int) -> None:
-    """Neither the kernel's promise nor a thread goes along into a fork."""
-    dying_with(os.getppid())()
-    _follow(leash)
+def _bind_fork(descriptor: int) -> None:
+    """Set up both mechanisms again: a fork inherits neither."""
+    die_with(os.getppid())()
+    _watch(descriptor)
 
 
-def _follow(leash: int) -> None:
-    Thread(target=_end_with, args=(leash,), name="leash", daemon=True).start()
+def _watch(descriptor: int) -> None:
+    Thread(target=_kill_at_end_of, args=(descriptor,), name="lifeline", daemon=True).start()
 
 
-def _end_with(leash: int) -> None:
-    os.read(leash, 1)  # nobody writes: this returns when the last writer is gone
+def _kill_at_end_of(descriptor: int) -> None:
+    os.read(descriptor, 1)  # nothing is ever written: this returns when the last write end is closed
     os.kill(os.getpid(), signal.SIGKILL)

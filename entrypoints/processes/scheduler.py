@@ -1,7 +1,7 @@
-"""`matinee scheduler`: queue jobs when they are due, until told to stop.
+"""`matinee scheduler`: enqueues jobs when they are due.
 
-There may be several; each entry fires once. Like the worker, it holds little, and is not made by the
-container.
+Several schedulers may run; each entry fires once. The container is not imported here: an idle scheduler stays
+small.
 """
 
 import logging
@@ -12,64 +12,62 @@ from multiprocessing import get_context
 from adapters.redis.timetable import Entry, keep
 from domain.errors import Unavailable
 from domain.sync import Entity
-from entrypoints.queueing import queue_address
 from entrypoints.settings import Settings
 
-SESSIONS_CRON = "17 * * * *"
+EXPIRE_SESSIONS_CRON = "17 * * * *"
 SWEEP_CRON = "30 3 * * *"
-RATINGS_CRON = "30 4 * * *"
-"""Every hour and every night, off the hours at which everybody's jobs begin."""
+VERIFY_RATINGS_CRON = "30 4 * * *"
+"""Hourly and nightly, not on the hour, when other services have their jobs."""
+
+SOURCE_REFUSED = 3
+"""The exit code of `_check_source` if the catalogue was filled from another source."""
+
+log = logging.getLogger("matinee.scheduler")
 
 
-REFUSED = 3
-"""The exit code of a look that found a catalogue of another source."""
+def run(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Enqueue due jobs until SIGTERM or SIGINT.
 
-log = logging.getLogger(__name__)
-
-
-def schedule(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Queue jobs by the timetable until SIGTERM or SIGINT. `ready` is called when the timetable stands.
-
-    Raises QueueUnavailable if no queue is configured.
+    Calls `ready` when the entries are stored. Raises QueueUnavailable if no queue is configured.
     """
-    address = queue_address(settings)
-    keep(address, timetable(settings, syncs=_syncs_are_admitted(settings)), ready)
+    url = settings.require_queue_url()
+    keep(url, cron_entries(settings, syncs=_source_is_accepted(settings)), ready)
 
 
-def timetable(settings: Settings, *, syncs: bool = True) -> list[Entry]:
-    """What is to be done when, in UTC. Without `syncs` nothing is read from a source."""
-    reading = [
+def cron_entries(settings: Settings, *, syncs: bool = True) -> list[Entry]:
+    """Which job is due when, in UTC. Without `syncs`, the jobs that read from the source are left out."""
+    sync_entries = [
         Entry("sync-genres", settings.sync_genres_cron, "sync", (Entity.GENRES.value,)),
         Entry("sync-movies", settings.sync_movies_cron, "sync", (Entity.MOVIES.value,)),
     ]
     return [
-        *(reading if syncs else ()),
-        Entry("expire-sessions", SESSIONS_CRON, "expire_sessions"),
+        *(sync_entries if syncs else ()),
+        Entry("expire-sessions", EXPIRE_SESSIONS_CRON, "expire_sessions"),
         Entry("sweep", SWEEP_CRON, "sweep"),
-        Entry("verify-ratings", RATINGS_CRON, "verify_ratings"),
+        Entry("verify-ratings", VERIFY_RATINGS_CRON, "verify_ratings"),
     ]
 
 
-def _syncs_are_admitted(settings: Settings) -> bool:
-    """Whether syncs may write to the catalogue. A process of its own looks: what that takes would stay in our
-    memory.
+def _source_is_accepted(settings: Settings) -> bool:
+    """Whether the catalogue accepts movies from our source. A forked process finds out, because the imports
+    would stay in our memory.
     """
-    look = get_context("fork").Process(target=_look, args=(settings,))
-    look.start()
-    look.join()
-    return look.exitcode != REFUSED
+    check = get_context("fork").Process(target=_check_source, args=(settings,))
+    check.start()
+    check.join()
+    return check.exitcode != SOURCE_REFUSED
 
 
-def _look(settings: Settings) -> None:
-    """End with `REFUSED` if the catalogue was filled from another source."""
-    from entrypoints.container import running  # noqa: PLC0415  see above
+def _check_source(settings: Settings) -> None:
+    """Exit with `SOURCE_REFUSED` if the catalogue was filled from another source."""
+    from entrypoints.container import running  # noqa: PLC0415  only this process needs it
 
     try:
         with running(settings) as container:
             refused = container.check_source()()
-    except Unavailable as error:  # syncs are scheduled then; the store refuses what it must refuse
+    except Unavailable as error:  # syncs are scheduled all the same: the store refuses what it must
         log.warning("whether syncs may run is not known: %s", error)
         return
     if refused:
         log.warning("no syncs are scheduled: %s", refused)
-        sys.exit(REFUSED)
+        sys.exit(SOURCE_REFUSED)

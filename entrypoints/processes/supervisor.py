@@ -1,7 +1,6 @@
-"""`matinee serve`: the one process that starts, watches and stops all others. docs/architecture.md tells how.
+"""`matinee serve`: the process that starts, supervises and stops all others; see docs/architecture.md.
 
-It stays small: what needs the store, the API's framework or a client of Redis happens in its children. It is
-the composition root of processes, as the container is that of objects.
+It stays small: only its children open the store, import the API's framework or connect to Redis.
 """
 
 import os
@@ -18,56 +17,53 @@ from time import monotonic
 from types import FrameType
 
 from adapters.redis.embedded import NOISE, EmbeddedRedis
-from entrypoints import data_directory
+from entrypoints import console, data_directory
 from entrypoints.processes import metrics_directory
-from entrypoints.processes.banner import banner, say
-from entrypoints.processes.child_process import Child, Process, ending
-from entrypoints.processes.data_directory_lock import occupying
-from entrypoints.processes.listening_socket import listening
-from entrypoints.processes.parent_death import dying_with
-from entrypoints.settings import Settings, as_environment
+from entrypoints.processes.banner import banner
+from entrypoints.processes.child_process import ChildProcess, Process, describe_exit
+from entrypoints.processes.data_directory_lock import locked
+from entrypoints.processes.listening_socket import bound_socket
+from entrypoints.processes.parent_death import die_with
+from entrypoints.settings import SHARED_METRICS, Settings, as_environment
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-ORDERLY = 0.2
-"""Seconds for which the next in the order of stopping waits for the one before it."""
+STOP_INTERVAL = 0.2
+"""Seconds to wait for each of scheduler and worker before the next process is stopped."""
 
-SERVICES_STOP = 8.9
-"""Seconds in which all but Valkey stop: the API gives requests under way eight. What stays is killed."""
+SERVICES_STOP_TIMEOUT = 8.9
+"""Seconds in which everything but Valkey must stop, or it is killed. The API gives open requests eight."""
 
-ALL_STOP = 9.3
-"""Seconds in which Valkey stops too."""
+STOP_TIMEOUT = 9.3
+"""Seconds in which Valkey must stop as well."""
 
-HEAD_START = 10.0
-"""Seconds after which worker and scheduler start although the API is not up: people wait for it."""
+API_HEAD_START = 10.0
+"""Seconds after which worker and scheduler start even if the API is not up."""
 
-BANNER_DELAY = 5.0
-"""Seconds for which the banner waits for worker and scheduler, lest their first lines scroll it away."""
-
-SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that tells processes where they share their metrics."""
+BANNER_TIMEOUT = 5.0
+"""Seconds to wait for worker and scheduler before the banner is shown, which should be the last output."""
 
 BACKLOG = 2048
-"""Connections that wait while the API starts, or starts again."""
+"""Connections that may wait while the API starts."""
 
 
-def supervise(settings: Settings) -> int:
-    """Run everything on this machine until SIGINT, SIGTERM or SIGHUP; the exit code.
+def run(settings: Settings) -> int:
+    """Run all processes on this machine until SIGINT, SIGTERM or SIGHUP; return the exit code.
 
-    Raises DataDirectoryUnusable, DataDirectoryTaken, AddressTaken, EmbeddedRedisMissing or another
-    Unavailable before anything runs.
+    Raises DataDirectoryUnusable, DataDirectoryTaken, CannotListen, EmbeddedRedisMissing or another
+    Unavailable before any process is started.
     """
     directory = data_directory.prepare(settings.data_path)
     with ExitStack() as stack:
-        stack.enter_context(occupying(directory))
-        listener = stack.enter_context(listening(settings))
+        stack.enter_context(locked(directory))
+        listener = stack.enter_context(bound_socket(settings))
         redis = None if settings.redis_url else EmbeddedRedis(directory)
         if redis:
             stack.callback(redis.clean)
-        metrics = metrics_directory.made(directory)
+        metrics = metrics_directory.create(directory)
         stack.callback(metrics_directory.remove, metrics)
         environment = as_environment(settings) | {"DATA_DIR": str(directory)}
-        os.environ.pop(SHARED_METRICS, None)  # one of our own, or each process counts for itself
+        os.environ.pop(SHARED_METRICS, None)  # an inherited one may belong to another service
         if metrics:
             environment[SHARED_METRICS] = str(metrics)
         if redis:
@@ -76,7 +72,7 @@ def supervise(settings: Settings) -> int:
 
 
 class Supervisor:
-    """The children of one `serve`, from the first start to the last stop."""
+    """The child processes of one `serve`, from the first start to the last stop."""
 
     def __init__(
         self,
@@ -85,156 +81,161 @@ class Supervisor:
         redis: EmbeddedRedis | None,
         banner: Callable[[], str],
     ) -> None:
-        """The environment is what the children get beyond our own; the banner is shown when all are up."""
+        """Children get `environment` beside our own; `banner` makes the text to print when all are up."""
         self._environment = os.environ | environment
         self._listener = listener
-        self._tie = dying_with(os.getpid())
-        self._leash, self._leash_end = os.pipe()
+        self._die_with_us = die_with(os.getpid())
+        self._lifeline, self._lifeline_end = os.pipe()
         self._gate, self._gate_end = os.pipe()
         self._reports, self._reports_end = os.pipe()
         os.set_blocking(self._reports, False)
-        self._up: set[str] = set()
+        self._ready: set[str] = set()
         self._banner = banner
         self._banner_due = inf
         self._prepared = False
         self._stopping = False
-        self._redis = [Child("valkey", lambda: redis.start(self._tie), noise=NOISE)] if redis else []
-        self._api = Child("api", self._start_api)
-        self._prepare = Child("prepare", lambda: self._spawn("prepare"))
-        self._worker = Child("worker", lambda: self._spawn("worker"))
-        self._scheduler = Child("scheduler", lambda: self._spawn("scheduler"))
+        self._redis = (
+            [ChildProcess("valkey", lambda: redis.start(self._die_with_us), noise=NOISE)] if redis else []
+        )
+        self._api = ChildProcess("api", self._start_api)
+        self._prepare = ChildProcess("prepare", lambda: self._spawn("prepare"))
+        self._worker = ChildProcess("worker", lambda: self._spawn("worker"))
+        self._scheduler = ChildProcess("scheduler", lambda: self._spawn("scheduler"))
 
     def run(self) -> int:
-        """Prepare, serve, stop. The exit code: that of preparing if it fails, else 0."""
+        """Prepare the store, serve, and stop; return the exit code: that of `prepare` if it fails, else 0."""
         with self._signals() as wakeup:
             try:
                 code = self._until_prepared(wakeup)
                 if code == 0 and not self._stopping:
-                    self._open()
+                    self._start_listening()
                     self._until_stopped(wakeup)
             finally:
                 self._stop()
         return code
 
     def _until_prepared(self, wakeup: int) -> int:
-        """Open and fill the store, by a child, while the API is loaded; its exit code, or 0 if stopped.
+        """Have a child open and fill the store while the API loads; return its exit code, or 0 if stopped.
 
-        The child may report that it goes on while the service begins: then this is over, too.
+        This also ends when the child reports that it continues in the background.
         """
         watched = [*self._redis, self._prepare, self._api]
         while not self._stopping:
             for child in self._redis:
-                child.attend()
-            self._prepare.begin()
-            self._api.attend()
-            self._rest(wakeup, watched)
-            code = self._prepare.ended()
+                child.supervise()
+            self._prepare.start()
+            self._api.supervise()
+            self._wait(wakeup, watched)
+            code = self._prepare.poll()
             if code is not None and code >= 0:
                 self._prepared = code == 0
                 return code
             if code is not None:
-                self._prepare.postpone(ending(code))
-            elif "prepare" in self._up:
+                self._prepare.postpone(describe_exit(code))
+            elif "prepare" in self._ready:
                 return 0
         return 0
 
-    def _open(self) -> None:
-        """Let clients connect, and the API answer them."""
+    def _start_listening(self) -> None:
+        """Let clients connect, and open the API's gate."""
         self._listener.listen(BACKLOG)
         os.close(self._gate_end)
-        self._worker.due = self._scheduler.due = monotonic() + HEAD_START
+        self._worker.due = self._scheduler.due = monotonic() + API_HEAD_START
 
     def _until_stopped(self, wakeup: int) -> None:
         children = [*self._redis, self._api, self._worker, self._scheduler]
         while not self._stopping:
             for child in children:
-                child.attend()
+                child.supervise()
             if not self._prepared:
-                self._go_on_preparing()
+                self._continue_preparing()
             self._show_banner()
-            self._rest(wakeup, children if self._prepared else [*children, self._prepare])
+            self._wait(wakeup, children if self._prepared else [*children, self._prepare])
 
-    def _go_on_preparing(self) -> None:
-        """See that what was left to be prepared is done while the service runs."""
-        code = self._prepare.ended()
+    def _continue_preparing(self) -> None:
+        """Let `prepare` finish in the background; start it again if it fails."""
+        code = self._prepare.poll()
         self._prepared = code == 0
         if code:
-            self._prepare.postpone(ending(code))
+            self._prepare.postpone(describe_exit(code))
         if not self._prepared:
-            self._prepare.begin()
+            self._prepare.start()
 
     def _show_banner(self) -> None:
-        """Show it once, when all is up or has had its time: as the last of what starting has to say."""
-        if monotonic() >= self._banner_due or self._up >= {"api", "worker", "scheduler"}:
+        """Print the banner once, when all processes are up or `BANNER_TIMEOUT` has passed."""
+        if monotonic() >= self._banner_due or self._ready >= {"api", "worker", "scheduler"}:
             if self._banner_due < inf:
-                say(self._banner())
+                console.echo(self._banner())
             self._banner_due = inf
 
-    def _hear(self) -> None:
-        """Take up which children have reported that they are up."""
+    def _read_reports(self) -> None:
+        """Note which children have reported that they are up."""
         with suppress(BlockingIOError):
             reported = os.read(self._reports, 4096).decode().split()
-            if "api" in reported and "api" not in self._up:
-                self._banner_due = monotonic() + BANNER_DELAY
+            if "api" in reported and "api" not in self._ready:
+                self._banner_due = monotonic() + BANNER_TIMEOUT
                 self._worker.due = self._scheduler.due = 0.0
-            self._up.update(reported)
+            self._ready.update(reported)
 
     def _stop(self) -> None:
-        """Stop everything in order: what makes work, what does it, what asks for it, what remembers it."""
+        """Stop all in order: the scheduler, the worker, the API, and Valkey last."""
         began = monotonic()
         self._listener.close()
         for child in (self._scheduler, self._worker):
-            child.tell(signal.SIGTERM)
-            child.gone(monotonic() + ORDERLY)
+            child.send_signal(signal.SIGTERM)
+            child.wait(monotonic() + STOP_INTERVAL)
         for child in (self._prepare, self._api):
-            child.tell(signal.SIGTERM)
-        _see_off((self._scheduler, self._worker, self._prepare, self._api), began + SERVICES_STOP)
+            child.send_signal(signal.SIGTERM)
+        _wait_or_kill(
+            (self._scheduler, self._worker, self._prepare, self._api), began + SERVICES_STOP_TIMEOUT
+        )
         for child in self._redis:
-            child.tell(signal.SIGTERM)
-        _see_off(self._redis, began + ALL_STOP)
+            child.send_signal(signal.SIGTERM)
+        _wait_or_kill(self._redis, began + STOP_TIMEOUT)
 
     def _start_api(self) -> Process:
         return self._spawn("api", listener=self._listener.fileno(), gate=self._gate)
 
     def _spawn(self, role: str, **descriptors: int) -> Process:
-        """Start ourselves, the way we were started, in a role; the descriptors go along."""
-        descriptors |= {"leash": self._leash, "reports": self._reports_end}
-        handed = [f"--{name}={descriptor}" for name, descriptor in descriptors.items()]
-        return subprocess.Popen(  # noqa: S603  ourselves
-            [*_ourselves(), "child", role, *handed],
+        """Start `matinee child ROLE` by the command that started us; the child inherits the descriptors."""
+        descriptors |= {"lifeline": self._lifeline, "reports": self._reports_end}
+        options = [f"--{name}={descriptor}" for name, descriptor in descriptors.items()]
+        return subprocess.Popen(  # noqa: S603  our own command
+            [*_own_command(), "child", role, *options],
             env=self._environment,
             stdin=subprocess.DEVNULL,
             pass_fds=list(descriptors.values()),
-            # Ctrl-C on a terminal goes to the whole group: children are to be stopped by us, in order.
+            # A terminal sends Ctrl-C to the whole process group, but we stop the children in order.
             start_new_session=True,
-            preexec_fn=self._tie,  # noqa: PLW1509  we have one thread
+            preexec_fn=self._die_with_us,  # noqa: PLW1509  this process has one thread
         )
 
-    def _rest(self, wakeup: int, children: Iterable[Child]) -> None:
-        """Wait until a child ends, speaks or is due, or a signal comes."""
-        voices = {child.output: child for child in children if child.output is not None}
-        waits = [wait for child in children if (wait := child.wait) is not None]
+    def _wait(self, wakeup: int, children: Iterable[ChildProcess]) -> None:
+        """Wait until a child ends, writes or is due, or a signal arrives."""
+        outputs = {child.output: child for child in children if child.output is not None}
+        delays = [delay for child in children if (delay := child.delay) is not None]
         if self._banner_due < inf:
-            waits.append(max(0.0, self._banner_due - monotonic()))
-        ready, _, _ = select.select([wakeup, self._reports, *voices], [], [], min(waits, default=None))
+            delays.append(max(0.0, self._banner_due - monotonic()))
+        ready, _, _ = select.select([wakeup, self._reports, *outputs], [], [], min(delays, default=None))
         for descriptor in ready:
-            if descriptor in voices:
-                voices[descriptor].listen()
-        self._hear()
+            if descriptor in outputs:
+                outputs[descriptor].log_output()
+        self._read_reports()
         with suppress(BlockingIOError):
             os.read(wakeup, 4096)
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
-        """Note signals instead of dying by them; yields a descriptor that can be read when one came."""
+        """Handle the stop signals; yield a descriptor that is readable after a signal."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
         before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         handlers = {
-            each: signal.signal(each, self._asked_to_stop)
-            for each in STOPPING
-            if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN  # as nohup has it
+            each: signal.signal(each, self._on_stop_signal)
+            for each in STOP_SIGNALS
+            if each is not signal.SIGHUP
+            or signal.getsignal(each) is not signal.SIG_IGN  # ignored under nohup
         }
         handlers[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
@@ -246,22 +247,22 @@ class Supervisor:
             os.close(reading)
             os.close(writing)
 
-    def _asked_to_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  a handler's signature
-        if self._stopping and signum == signal.SIGINT:  # asked again: no more patience
+    def _on_stop_signal(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  a handler's signature
+        if self._stopping and signum == signal.SIGINT:  # a second Ctrl-C kills
             for child in (self._scheduler, self._worker, self._prepare, self._api, *self._redis):
-                child.tell(signal.SIGKILL)
+                child.send_signal(signal.SIGKILL)
         self._stopping = True
 
 
-def _see_off(children: Iterable[Child], until: float) -> None:
-    """Wait for the ends of children until a time of the monotonic clock, and kill those that stay."""
+def _wait_or_kill(children: Iterable[ChildProcess], deadline: float) -> None:
+    """Wait for children until a time of the monotonic clock; kill those that still run."""
     for child in children:
-        if not child.gone(until):
-            child.tell(signal.SIGKILL)
-            child.gone(until + 1)
-        child.listen()
+        if not child.wait(deadline):
+            child.send_signal(signal.SIGKILL)
+            child.wait(deadline + 1)
+        child.log_output()
 
 
-def _ourselves() -> list[str]:
-    """The command that started this process, without its arguments."""
+def _own_command() -> list[str]:
+    """The command that started this process, without the arguments of `matinee`."""
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]

@@ -1,22 +1,19 @@
-"""`matinee worker`: do the jobs of the queue, until told to stop.
+"""`matinee worker`: runs the jobs of the queue.
 
-Idle, this process holds little: what a job needs is imported by the job's own process. So it is made here,
-and not by the container.
+The container is not imported here: an idle worker stays small, and each job's process imports what it needs.
 """
 
 from collections.abc import Callable
 
 from adapters.redis.worker import PatientWorker
 from entrypoints.processes import jobs
-from entrypoints.queueing import queue_address
 from entrypoints.settings import Settings
 
 
-def work(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Do jobs until SIGTERM or SIGINT; the one in work is interrupted then, and put back. `ready` is called
-    when it is known as a worker.
+def run(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
+    """Run jobs until SIGTERM or SIGINT, which interrupt the present job and return it to the queue.
 
-    Raises QueueUnavailable if no queue is configured.
+    Calls `ready` when the worker is registered. Raises QueueUnavailable if no queue is configured.
     """
-    jobs.in_force.set(settings)
-    PatientWorker(queue_address(settings), ready).run()
+    jobs.worker_settings.set(settings)
+    PatientWorker(settings.require_queue_url(), ready).run()

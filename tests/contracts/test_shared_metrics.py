@@ -35,7 +35,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(shared, "_in_memory", lambda _: False)
         yield tmp_path / "counter_1.db"
         return
-    place = metrics_directory.MEMORY / f"matinee-test-{os.getpid()}.db"
+    place = metrics_directory.SHARED_MEMORY / f"matinee-test-{os.getpid()}.db"
     try:
         place.touch()
     except OSError:
@@ -226,26 +226,26 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stands for /dev/shm."""
     memory = tmp_path / "shm"
     memory.mkdir()
-    monkeypatch.setattr(metrics_directory, "MEMORY", memory)
+    monkeypatch.setattr(metrics_directory, "SHARED_MEMORY", memory)
     return memory
 
 
 def test_metrics_are_in_memory_begin_anew_and_are_removed_in_the_end(tmp_path: Path, memory: Path) -> None:
-    first = metrics_directory.made(tmp_path)
+    first = metrics_directory.create(tmp_path)
     assert first
     assert first.parent == memory
     assert first.stat().st_mode & 0o077 == 0
     (first / "counter_1.db").write_bytes(b"old")
-    again = metrics_directory.made(tmp_path)
+    again = metrics_directory.create(tmp_path)
     assert again == first  # after a kill it is found again
     assert list(first.iterdir()) == []
-    assert metrics_directory.made(tmp_path / "another") != first
+    assert metrics_directory.create(tmp_path / "another") != first
     metrics_directory.remove(first)
     assert not first.exists()
 
 
 def test_two_data_directories_share_no_metrics(tmp_path: Path, memory: Path) -> None:
-    assert metrics_directory.made(tmp_path / "one") != metrics_directory.made(tmp_path / "two")
+    assert metrics_directory.create(tmp_path / "one") != metrics_directory.create(tmp_path / "two")
 
 
 def stranger(place: Path) -> None:
@@ -256,19 +256,19 @@ def stranger(place: Path) -> None:
 def test_what_strangers_put_in_its_place_is_left_alone(
     tmp_path: Path, memory: Path, taken: Callable[[Path], Any]
 ) -> None:
-    place = metrics_directory.made(tmp_path)
+    place = metrics_directory.create(tmp_path)
     assert place
     place.rmdir()
     taken(place)
-    assert metrics_directory.made(tmp_path) == tmp_path / "metrics"
+    assert metrics_directory.create(tmp_path) == tmp_path / "metrics"
     assert os.path.lexists(place)
 
 
 def test_where_memory_has_no_room_the_data_directory_is_used(
     tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics_directory, "ROOM", 2**62)
-    assert metrics_directory.made(tmp_path) == tmp_path / "metrics"
+    monkeypatch.setattr(metrics_directory, "MIN_FREE_BYTES", 2**62)
+    assert metrics_directory.create(tmp_path) == tmp_path / "metrics"
     metrics_directory.remove(tmp_path / "metrics")
     assert (tmp_path / "metrics").exists()
 
@@ -278,6 +278,6 @@ def test_where_there_is_no_place_at_all_each_process_counts_for_itself(
 ) -> None:
     memory.rmdir()
     (tmp_path / "file").touch()
-    assert metrics_directory.made(tmp_path / "file") is None
+    assert metrics_directory.create(tmp_path / "file") is None
     assert "cannot be kept" in caplog.text
     metrics_directory.remove(None)

@@ -36,8 +36,8 @@ import logging
 logging.basicConfig(level=logging.INFO)
 logging.getLogger("httpx").setLevel(logging.WARNING)
 from entrypoints.settings import load
-from entrypoints.processes.{module} import {function}
-{function}(load())
+from entrypoints.processes import {module}
+{module}.run(load())
 """
 
 
@@ -76,15 +76,15 @@ class Background:
         }
 
     def worker(self) -> subprocess.Popen[bytes]:
-        return self._begun("worker", "work")
+        return self._begun("worker")
 
     def scheduler(self) -> subprocess.Popen[bytes]:
-        return self._begun("scheduler", "schedule")
+        return self._begun("scheduler")
 
-    def _begun(self, module: str, function: str) -> subprocess.Popen[bytes]:
+    def _begun(self, module: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", ROLE.format(module=module, function=function)],
+                [sys.executable, "-c", ROLE.format(module=module)],
                 env=environment(**self.variables),
                 stdout=log,
                 stderr=log,

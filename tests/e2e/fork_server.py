@@ -96,8 +96,8 @@ if __name__ == "__main__":
     from entrypoints import cli
     from entrypoints.launch import main
 
-    for place in cli.PLACES.values():
-        import_module(place.partition(":")[0])
+    for path in cli.COMMANDS.values():
+        import_module(path.partition(":")[0])
     import_module("entrypoints.container")
     gc.freeze()  # what has been imported is shared, so long as nobody writes to it
     if _fork_for_each(socket.socket(fileno=int(sys.argv[1]))):

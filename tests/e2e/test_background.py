@@ -17,7 +17,7 @@ from adapters.redis.queue import JOBS, QUEUE, put, queue_in
 from adapters.redis.timetable import Timetable
 from domain.ports import QueueUnavailable
 from domain.sync import Entity, Status, SyncRunning
-from entrypoints.processes.scheduler import timetable
+from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import running_valkey
 from tests.e2e.background import (
@@ -261,7 +261,7 @@ def looks(place: Background) -> int:
 
 def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Background) -> None:
     schedulers = [place.scheduler(), place.scheduler()]
-    entries = {entry.id for entry in timetable(Settings())}
+    entries = {entry.id for entry in cron_entries(Settings())}
     place.valkey.kill()
     eventually(lambda: place.log.count("The job queue is away: ") >= 2)
     place.valkey.start()

@@ -17,8 +17,8 @@ CUT_OFF = 141
 
 PLANTED = """
 import sys
-from entrypoints.cli import people
-people.console.accounts = lambda users: {}["planted"]
+from entrypoints.cli import users
+users._print_accounts = lambda users: {}["planted"]
 from entrypoints.launch import main
 main()
 """

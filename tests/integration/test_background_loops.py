@@ -25,7 +25,7 @@ from adapters.system import NoJobs
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
-from entrypoints.processes.child_process import Child
+from entrypoints.processes.child_process import ChildProcess
 from tests.contracts.valkey_server import Valkey
 
 RUN = RunId("a" * 24)
@@ -205,10 +205,10 @@ def test_a_process_that_cannot_be_started_for_an_unforeseen_reason_is_tried_agai
     def start() -> NoReturn:
         raise ZeroDivisionError("a bug")
 
-    child = Child("api", start)
-    child.attend()
+    child = ChildProcess("api", start)
+    child.supervise()
     assert child.process is None
-    assert child.wait
+    assert child.delay
     assert "a bug" in caplog.text
 
 

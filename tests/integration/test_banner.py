@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
+from entrypoints.console import echo
 from entrypoints.processes import banner as banners
-from entrypoints.processes.banner import banner, lan_addresses, say
+from entrypoints.processes.banner import banner, lan_addresses
 from entrypoints.settings import Settings
 
 
@@ -72,14 +73,16 @@ def test_without_a_network_that_is_said(network: list[str]) -> None:
 
 
 def test_addresses_that_lead_only_here_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(banners, "_by_routes", lambda: iter(["10.0.0.5", "127.0.0.1", "fe80::1"]))
-    monkeypatch.setattr(banners, "_by_interfaces", lambda: iter(["169.254.3.4", "10.0.0.5", "10.1.0.5"]))
+    monkeypatch.setattr(banners, "_addresses_by_route", lambda: iter(["10.0.0.5", "127.0.0.1", "fe80::1"]))
+    monkeypatch.setattr(
+        banners, "_addresses_by_interface", lambda: iter(["169.254.3.4", "10.0.0.5", "10.1.0.5"])
+    )
     assert lan_addresses() == ["10.0.0.5", "10.1.0.5"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
 def test_what_the_kernel_tells_of_routes_and_interfaces_are_addresses() -> None:
-    for found in (list(banners._by_routes()), list(banners._by_interfaces())):
+    for found in (list(banners._addresses_by_route()), list(banners._addresses_by_interface())):
         for address in found:
             socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
@@ -89,5 +92,5 @@ def test_what_nobody_reads_is_said_without_complaint(monkeypatch: pytest.MonkeyP
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
         monkeypatch.setattr("sys.stdout", stream)
-        say("one")
-        say("two")
+        echo("one")
+        echo("two")

@@ -23,7 +23,7 @@ from domain.ports import StoreLook
 from domain.sync import Harvest, SourceName
 from entrypoints.cli import matinee
 from entrypoints.observability import diagnostics
-from entrypoints.observability.diagnostics import Doctor, Line, Verdict
+from entrypoints.observability.diagnostics import Diagnostics, Finding, Verdict
 from entrypoints.settings import Settings
 from tests.integration.test_logs import _as_before as as_before
 from tests.tmdb_simulator import Fault, TmdbSimulator
@@ -297,7 +297,7 @@ class Shown(SqliteStore):
         return Shown.seen
 
 
-def examined(**given: Any) -> list[Line]:
+def examined(**given: Any) -> list[Finding]:
     Shown.seen = given.pop("look", StoreLook(version=2, newest=2))
     settings = Settings(
         **{
@@ -307,7 +307,7 @@ def examined(**given: Any) -> list[Line]:
         }
     )
     return list(
-        Doctor(
+        Diagnostics(
             settings=settings,
             redis=settings.redis_url,
             store=Shown(path=None, clock=noon),
@@ -336,7 +336,7 @@ def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
 def test_missing_indexes_of_a_distributed_store_are_made_by_a_start() -> None:
     lines = examined(look=StoreLook(version=2, newest=2, missing=("ratings.by_movie",)))
 
-    assert [line.mend for line in lines if line.part == "indexes"] == ["start matinee again: it makes them"]
+    assert [line.remedy for line in lines if line.part == "indexes"] == ["start matinee again: it makes them"]
 
 
 @pytest.mark.parametrize(

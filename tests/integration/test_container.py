@@ -130,11 +130,11 @@ def test_all_is_closed_although_one_cannot_be_and_what_was_done_stays_done(
     with running(Settings(data_dir=str(tmp_path))) as built:
         store = built.store()
         if last == "store":
-            built.closing().add("a faulty part", faulty.close)
+            built.cleanup().add("a faulty part", faulty.close)
             built.source()
         else:
             built.source()
-            built.closing().add("a faulty part", faulty.close)
+            built.cleanup().add("a faulty part", faulty.close)
     assert isinstance(store, SqliteStore)
     assert store.database._opened == []
     assert faulty.tries == 1

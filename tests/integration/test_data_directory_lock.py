@@ -9,17 +9,17 @@ import pytest
 from domain.errors import StorageUnavailable
 from entrypoints.data_directory import DataDirectoryUnusable
 from entrypoints.processes import data_directory_lock
-from entrypoints.processes.data_directory_lock import DataDirectoryTaken, occupying
+from entrypoints.processes.data_directory_lock import DataDirectoryTaken, locked
 
 
 def test_a_second_occupant_is_told_who_the_first_is(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "data"
-    with occupying(directory):
-        with pytest.raises(DataDirectoryTaken) as told, occupying(directory):
+    with locked(directory):
+        with pytest.raises(DataDirectoryTaken) as told, locked(directory):
             pass
         assert str(directory) in str(told.value)
         assert told.value.pid == (os.getpid() if sys.platform == "linux" else None)
-    with occupying(directory):
+    with locked(directory):
         assert list(directory.iterdir()) == []
 
 
@@ -30,18 +30,18 @@ def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
     table = tmp_path / "locks"
     if locks is not None:
         table.write_text(locks)
-    monkeypatch.setattr(data_directory_lock, "LOCKS", table)
+    monkeypatch.setattr(data_directory_lock, "LOCK_TABLE", table)
     with (
-        occupying(tmp_path),
+        locked(tmp_path),
         pytest.raises(DataDirectoryTaken, match="another matinee serve uses"),
-        occupying(tmp_path),
+        locked(tmp_path),
     ):
         pass
 
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataDirectoryUnusable, match="is not a directory"), occupying(tmp_path / "file"):
+    with pytest.raises(DataDirectoryUnusable, match="is not a directory"), locked(tmp_path / "file"):
         pass
 
 
@@ -50,5 +50,5 @@ def test_a_directory_that_cannot_be_locked_is_told(tmp_path: Path, monkeypatch: 
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(StorageUnavailable, match="cannot be locked: No locks"), occupying(tmp_path):
+    with pytest.raises(StorageUnavailable, match="cannot be locked: No locks"), locked(tmp_path):
         pass

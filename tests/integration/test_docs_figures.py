@@ -34,12 +34,13 @@ from entrypoints.http import (
 )
 from entrypoints.observability import diagnostics, logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
-from entrypoints.settings import LONGEST_GRACE, Settings
+from entrypoints.settings import MAX_REFRESH_GRACE, Settings
 from tests.integration.test_docs import DOCUMENTS, name, text
 
 HOLDS = connections.Limits()
 TMDB = Patience()
 SET = Settings()
+FIRST_RUN = first_run.Timing()
 AGAIN = queue.AGAIN_AFTER
 
 UNITS = (
@@ -198,7 +199,7 @@ TIED = [
     f"at most {sessions.MAX_TOKENS} of each",
     (
         f"`{SET.refresh_grace}` | how long a used refresh token may be presented again,"
-        f" `0s` to `{LONGEST_GRACE // timedelta(hours=1)}h`"
+        f" `0s` to `{MAX_REFRESH_GRACE // timedelta(hours=1)}h`"
     ),
     f"`REFRESH_GRACE` ({SET.refresh_grace.removesuffix('s')} s unless set)",
     f"takes {passwords.MEMORY_KIB // 1024} MB for each core",
@@ -264,24 +265,24 @@ TIED = [
     f"within about {spelt(watching.BAD_FOR + BRISK.whole)} seconds of somebody asking",
     f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",
     f"is kept for {spelt(watching.READINGS_HOLD)} seconds in each process",
-    f"standard error says so once a {'minute' if logs.SELDOM == 60 else logs.SELDOM}",
-    f"less than {diagnostics.LITTLE_SPACE // 2**30} GB free | less than {mb(diagnostics.LEAST_SPACE)}",
-    f"more than {seconds(diagnostics.NEAR)} s off MongoDB's or Redis' clock",
-    f"or {seconds(diagnostics.NEAR_ENOUGH)} s off TMDB's",
+    f"standard error says so once a {'minute' if logs.ERROR_INTERVAL == 60 else logs.ERROR_INTERVAL}",
+    f"less than {diagnostics.LOW_FREE_BYTES // 2**30} GB free | less than {mb(diagnostics.MIN_FREE_BYTES)}",
+    f"more than {seconds(diagnostics.CLOCK_TOLERANCE)} s off MongoDB's or Redis' clock",
+    f"or {seconds(diagnostics.TMDB_CLOCK_TOLERANCE)} s off TMDB's",
     # What serve runs
     f"is started again in {child_process.FIRST_DELAY} s",
-    f"up to {child_process.LONGEST_DELAY:.0f} seconds, and begins anew",
-    f"once the process has run for {child_process.WELL:.0f} seconds",
-    f"after {child_process.FIRST_DELAY} to {child_process.LONGEST_DELAY:.0f} seconds",
-    f"(or {supervisor.BANNER_DELAY:.0f} seconds have passed)",
-    f"not answered within {first_run.FIRST_ANSWER:.0f} seconds",
-    f"no further page for {first_run.STALLED:.0f}",
-    f"after {first_run.FIRST_DELAY:.0f} seconds, {2 * first_run.FIRST_DELAY:.0f},",
-    f"and so on up to {minutes(first_run.LONGEST_DELAY)}",
-    f"after {minutes(first_run.PARTIAL_DELAY)}",
-    f"with {metrics_directory.ROOM // 2**20} MB free",
-    f"there are {metrics_directory.ROOM // 2**20} MB free",
-    f"at {mb(logs.LARGEST_FILE)}",
+    f"up to {child_process.MAX_DELAY:.0f} seconds, and begins anew",
+    f"once the process has run for {child_process.STABLE_AFTER:.0f} seconds",
+    f"after {child_process.FIRST_DELAY} to {child_process.MAX_DELAY:.0f} seconds",
+    f"(or {supervisor.BANNER_TIMEOUT:.0f} seconds have passed)",
+    f"not answered within {FIRST_RUN.first_answer:.0f} seconds",
+    f"no further page for {FIRST_RUN.progress:.0f}",
+    f"after {FIRST_RUN.first_retry:.0f} seconds, {2 * FIRST_RUN.first_retry:.0f},",
+    f"and so on up to {minutes(FIRST_RUN.last_retry)}",
+    f"after {minutes(FIRST_RUN.partial_retry)}",
+    f"with {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
+    f"there are {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
+    f"at {mb(logs.MAX_FILE_BYTES)}",
     # What contributors run
     f"wanted are {wanted()} %",
     f"{made('--cov_fail-under=')} % over all",

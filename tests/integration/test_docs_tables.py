@@ -19,7 +19,7 @@ from adapters.redis.embedded import HOLDER, QUEUE, SOCKET
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
-from entrypoints.cli import border, matinee, people, syncs
+from entrypoints.cli import errors, matinee, ratings, syncs
 from entrypoints.container import DATABASE
 from entrypoints.http.access_log import Exchange, written
 from entrypoints.http.endpoints import API, Access, call_of
@@ -33,8 +33,8 @@ from entrypoints.http.errors import (
     codes,
     refusal,
 )
-from entrypoints.observability.logs import Lines
-from entrypoints.observability.redaction import Mask
+from entrypoints.observability.logs import LineFormatter
+from entrypoints.observability.redaction import Redactor
 from entrypoints.processes import scheduler
 from entrypoints.settings import Settings, as_environment
 from tests.integration.deployment_files import locked
@@ -108,7 +108,7 @@ def test_every_command_stands_in_the_operators_document_with_all_that_it_takes()
 def test_every_exit_code_stands_in_the_operators_document() -> None:
     rows = table("docs/operating.md", "exit code", "meaning")
     told = {int(code) for row in rows for code in row[0].split(", ")}
-    ours = {0, 1, 2, *syncs.EXIT_CODES.values(), people.DRIFT_FOUND, border.CUT_OFF}
+    ours = {0, 1, 2, *syncs.EXIT_CODES.values(), ratings.DRIFT_CODE, errors.BROKEN_PIPE_CODE}
     assert told == ours | {130, 143}  # 128 and the number of SIGINT, of SIGTERM
 
 
@@ -178,7 +178,7 @@ def test_a_line_of_the_log_in_the_operators_document_has_the_fields_of_ours(
     scope: Any = {"method": "GET", "path_template": "/api/v1/movies/{id}", "state": state}
     with caplog.at_level(logging.INFO):
         written(Exchange(scope, 200, 0.0025))
-    line = json.loads(Lines(Mask([]), "api", for_people=False).format(caplog.records[-1]))
+    line = json.loads(LineFormatter(Redactor([]), "api", for_people=False).format(caplog.records[-1]))
     line.pop("message", None)  # which pytest adds to the record
     assert list(json.loads(shown)) == list(line)
     (row,) = [row for row in table("docs/operating.md", "field", "meaning") if "`role`" in row[0]]
@@ -189,23 +189,23 @@ def roles() -> Iterator[str]:
     """What processes say in the log that they do."""
     for file in (ROOT / "entrypoints/cli").glob("*.py"):
         yield from re.findall(
-            r'(?:role=|role: str = |configure\(.+, )"(\w+)"', file.read_text(encoding="utf-8")
+            r'(?:role=|role: str = |running_role\(|configure\(.+, )"(\w+)"', file.read_text(encoding="utf-8")
         )
 
 
 def test_every_job_and_its_time_stand_in_the_operators_document() -> None:
     rows = table("docs/operating.md", "job", "when")
     told = " ".join(cell for row in rows for cell in row)
-    for entry in scheduler.timetable(Settings()):
+    for entry in scheduler.cron_entries(Settings()):
         minute, hour, *_ = entry.cron.split()
         at = f"every hour at :{int(minute):02}" if hour == "*" else f"{int(hour):02}:{int(minute):02}"
         setting = [name for name, value in as_environment(Settings()).items() if value == entry.cron]
         assert at in told or f"`{setting[0]}`" in told, entry.name
-    assert len(scheduler.timetable(Settings())) == len(rows) + 1  # two syncs share a row
+    assert len(scheduler.cron_entries(Settings())) == len(rows) + 1  # two syncs share a row
 
 
 def test_the_readme_names_the_times_of_the_nightly_jobs() -> None:
-    times = {entry.name: entry.cron.split()[:2] for entry in scheduler.timetable(Settings())}
+    times = {entry.name: entry.cron.split()[:2] for entry in scheduler.cron_entries(Settings())}
     at = {job: f"{int(hour):02}:{int(minute):02}" for job, (minute, hour) in times.items() if hour != "*"}
     told = " ".join(text("README.md").split())
     assert (

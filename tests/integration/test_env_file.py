@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.env_file import OF_COMPOSE, misnamed
+from entrypoints.env_file import COMPOSE_VARIABLES, misnamed
 from entrypoints.settings import Settings, load
 from tests.integration import deployment_files
 
@@ -100,11 +100,11 @@ def test_a_name_with_our_prefix_is_named_even_if_nothing_is_near() -> None:
 
 def test_other_programs_variables_are_left_alone() -> None:
     others = ["PATH", "POSTGRES_PASSWORD", "SMTP_HOST", "DATABASE_URL", "COMPOSE_PROJECT_NAME", "PUID", "TZ"]
-    assert list(misnamed([*OURS, *OF_COMPOSE, *others], OURS)) == []
+    assert list(misnamed([*OURS, *COMPOSE_VARIABLES, *others], OURS)) == []
 
 
 def test_what_only_docker_compose_reads_is_known() -> None:
-    assert (deployment_files.asked() | set(deployment_files.example())) - OURS == OF_COMPOSE
+    assert (deployment_files.asked() | set(deployment_files.example())) - OURS == COMPOSE_VARIABLES
 
 
 def test_load_warns_of_each_name_in_the_file_once(tmp_path: Path) -> None:

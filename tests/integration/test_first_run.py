@@ -1,6 +1,7 @@
 """Filling an empty catalogue: for how long the service waits for it, and what becomes of each failure."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -11,7 +12,7 @@ from adapters.demo import DemoMovieSource
 from domain.sync import Entity, ListedPage, SourceRefused, SourceUnavailable
 from entrypoints.container import Container, running
 from entrypoints.processes import first_run
-from entrypoints.processes.first_run import fill_if_empty
+from entrypoints.processes.first_run import Timing
 from entrypoints.settings import Settings
 
 
@@ -45,14 +46,12 @@ def container(tmp_path: Path, source: Source) -> Iterator[Container]:
         yield container
 
 
-@pytest.fixture(autouse=True)
-def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_run, "FIRST_DELAY", 0.01)
-    monkeypatch.setattr(first_run, "LONGEST_DELAY", 0.02)
-    monkeypatch.setattr(first_run, "PARTIAL_DELAY", 0.01)
-
-
 SETTINGS = Settings(tmdb_access_token="t")
+QUICKLY = Timing(first_retry=0.01, last_retry=0.02, partial_retry=0.01)
+
+
+def fill_if_empty(container: Container, begin: Callable[[], None], timing: Timing = QUICKLY) -> None:
+    first_run.fill_if_empty(container, SETTINGS, begin, timing)
 
 
 def is_filled(container: Container) -> bool:
@@ -71,10 +70,10 @@ def failing(times: int, error: Exception) -> Callable[..., None]:
 
 def test_a_source_that_answers_is_waited_for(container: Container, source: Source) -> None:
     begun = Event()
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set)
     assert is_filled(container)
     assert not begun.is_set()
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set)
     assert source.pings == 1  # later starts ask nobody
 
 
@@ -83,30 +82,24 @@ def test_one_that_is_away_lets_the_service_begin_once_and_is_tried_until_it_is_b
 ) -> None:
     begun: list[bool] = []
     source.before_ping = failing(4, SourceUnavailable("TMDB could not be reached"))
-    fill_if_empty(container, SETTINGS, lambda: begun.append(is_filled(container)))
+    fill_if_empty(container, lambda: begun.append(is_filled(container)))
     assert (begun, source.pings) == ([False], 5)
     assert is_filled(container)
     assert "TMDB could not be reached. The service starts now" in capsys.readouterr().out
 
 
-def test_one_that_never_answers_lets_the_service_begin(
-    container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(first_run, "FIRST_ANSWER", 0.05)
+def test_one_that_never_answers_lets_the_service_begin(container: Container, source: Source) -> None:
     begun = Event()
     source.before_ping = lambda: begun.wait(30)  # as a resolver without a network
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set, replace(QUICKLY, first_answer=0.05))
     assert begun.is_set()
     assert is_filled(container)
 
 
-def test_one_that_stalls_amid_the_movies_lets_the_service_begin(
-    container: Container, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(first_run, "STALLED", 0.05)
+def test_one_that_stalls_amid_the_movies_lets_the_service_begin(container: Container, source: Source) -> None:
     begun = Event()
     source.before_page = lambda page: page == 3 and begun.wait(30)
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set, replace(QUICKLY, progress=0.05))
     assert begun.is_set()
     assert is_filled(container)
 
@@ -116,7 +109,7 @@ def test_a_refusal_is_not_tried_again(
 ) -> None:
     begun = Event()
     source.before_ping = failing(9, SourceRefused("TMDB refuses the credential, check TMDB_API_KEY"))
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set)
     assert source.pings == 1
     assert not begun.is_set()  # it begins because preparing is over
     assert "check TMDB_API_KEY. Set it right, and start again." in capsys.readouterr().out
@@ -126,7 +119,7 @@ def test_a_refusal_is_not_tried_again(
 def test_pages_that_were_missed_are_tried_again(container: Container, source: Source, failures: int) -> None:
     begun = Event()
     source.before_page = failing(failures, SourceUnavailable("no answer"))
-    fill_if_empty(container, SETTINGS, begun.set)
+    fill_if_empty(container, begun.set)
     assert is_filled(container)
     assert begun.is_set()
 
@@ -142,6 +135,6 @@ def test_a_sync_that_runs_already_is_waited_for_in_the_background(container: Con
             begun.set()
             released.set()
 
-        fill_if_empty(container, SETTINGS, begin)
+        fill_if_empty(container, begin)
     assert begun.is_set()
     assert is_filled(container)

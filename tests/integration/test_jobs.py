@@ -22,9 +22,9 @@ from entrypoints.settings import Settings
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     settings = Settings(data_dir=str(tmp_path))
-    before = jobs.in_force.set(settings)
+    before = jobs.worker_settings.set(settings)
     yield settings
-    jobs.in_force.reset(before)
+    jobs.worker_settings.reset(before)
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def test_a_sweep_whose_credential_is_refused_is_an_error_that_says_so(
 ) -> None:
     put(store, facts(1))
     unreadable = Settings(data_dir=settings.data_dir, tmdb_access_token="no\ncredential")
-    before = jobs.in_force.set(unreadable)
+    before = jobs.worker_settings.set(unreadable)
     try:
         with pytest.raises(SourceRefused, match="sync of changes failed: TMDB_ACCESS_TOKEN"):
             jobs.sweep()
     finally:
-        jobs.in_force.reset(before)
+        jobs.worker_settings.reset(before)
 
 
 def test_tallies_that_have_drifted_are_corrected_and_named(

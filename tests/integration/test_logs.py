@@ -37,7 +37,7 @@ def _as_before() -> Iterator[None]:
     """What a process sets once for all is set back here."""
     root, hooks, shown = logging.root, (sys.excepthook, threading.excepthook), warnings.showwarning
     before = (root.handlers[:], root.level, logging.raiseExceptions)
-    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
+    levels = {name: logging.getLogger(name).level for name in logs.MIN_LEVELS}
     yield
     for handler in root.handlers[:]:
         root.removeHandler(handler)
@@ -299,7 +299,7 @@ import logging, sys
 from entrypoints.observability import logs
 from entrypoints.settings import Settings
 
-logs.LARGEST_FILE = 20_000
+logs.MAX_FILE_BYTES = 20_000
 logs.configure(Settings(log_file=sys.argv[1], log_format="json"), sys.argv[2])
 for number in range(100):
     logging.getLogger("writer").info("line %d", number, extra={"number": number})

@@ -11,8 +11,8 @@ import pytest
 
 FORKING = """
 import os, sys, time
-from entrypoints.processes.parent_death import hold
-hold(int(sys.argv[1]))
+from entrypoints.processes.parent_death import hold_lifeline
+hold_lifeline(int(sys.argv[1]))
 forked = os.fork()
 if not forked:
     os.setpgrp()
@@ -23,7 +23,7 @@ time.sleep(60)
 
 @dataclass
 class Family:
-    """A process on a leash, with what it has forked, which bears its name no more."""
+    """A process with a lifeline, with what it has forked, which bears its name no more."""
 
     process: subprocess.Popen[bytes]
     end: int
@@ -36,24 +36,24 @@ class Family:
 
 @pytest.fixture
 def family() -> Iterator[Family]:
-    leash, end = os.pipe()
-    command = [sys.executable, "-c", FORKING, str(leash)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[leash]) as process:
-        os.close(leash)
+    lifeline, end = os.pipe()
+    command = [sys.executable, "-c", FORKING, str(lifeline)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[lifeline]) as process:
+        os.close(lifeline)
         assert process.stdout
         assert [process.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
         yield Family(process, end)
         process.kill()
 
 
-def test_whoever_holds_the_leash_ends_with_it_and_so_do_its_forks(family: Family) -> None:
+def test_whoever_holds_the_lifeline_ends_with_it_and_so_do_its_forks(family: Family) -> None:
     os.close(family.end)
     assert family.all_end()
     assert family.process.wait(10) == -signal.SIGKILL
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the leash ends them")
-def test_a_fork_ends_with_its_parent_while_the_leash_is_held(family: Family) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the lifeline ends them")
+def test_a_fork_ends_with_its_parent_while_the_lifeline_is_held(family: Family) -> None:
     family.process.kill()
     assert family.all_end()
     os.close(family.end)

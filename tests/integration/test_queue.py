@@ -23,8 +23,7 @@ from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 from entrypoints.processes import jobs as named
-from entrypoints.processes.scheduler import timetable
-from entrypoints.queueing import queue_address
+from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey, running_valkey
 
@@ -69,12 +68,14 @@ def test_without_an_address_there_is_no_queue() -> None:
         jobs.waiting()
     jobs.close()
     with pytest.raises(QueueUnavailable, match="set REDIS_URL"):
-        queue_address(Settings())
+        Settings().require_queue_url()
 
 
 def test_the_queue_may_live_apart_from_the_cache() -> None:
-    assert queue_address(Settings(redis_url="redis://cache", queue_url="redis://queue")) == "redis://queue"
-    assert queue_address(Settings(redis_url="redis://both")) == "redis://both"
+    assert (
+        Settings(redis_url="redis://cache", queue_url="redis://queue").require_queue_url() == "redis://queue"
+    )
+    assert Settings(redis_url="redis://both").require_queue_url() == "redis://both"
 
 
 def test_a_queue_that_comes_back_is_used_again(jobs: RqJobs, valkey: Valkey) -> None:
@@ -169,12 +170,12 @@ def test_nothing_in_the_queue_is_unpickled(client: Redis, tmp_path: Path) -> Non
 
 
 def test_every_job_of_the_timetable_can_be_found_by_name() -> None:
-    for entry in timetable(Settings()):
+    for entry in cron_entries(Settings()):
         assert callable(getattr(named, entry.job))
 
 
 def test_the_timetable_goes_by_the_settings() -> None:
-    entries = {entry.name: entry for entry in timetable(Settings(sync_movies_cron="5 4 * * 1"))}
+    entries = {entry.name: entry for entry in cron_entries(Settings(sync_movies_cron="5 4 * * 1"))}
     assert entries["sync-movies"].cron == "5 4 * * 1"
     assert entries["sync-genres"].cron == "0 1 * * *"
     assert len(entries) == 5

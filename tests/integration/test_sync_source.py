@@ -30,7 +30,7 @@ from domain.sync import (
 )
 from entrypoints.processes import jobs, scheduler
 from entrypoints.processes.first_run import fill_if_empty
-from entrypoints.processes.scheduler import timetable
+from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
 from tests.integration.http_service import application, container_over, filled
 from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
@@ -273,9 +273,9 @@ def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
     store.prepare()
     page = Harvest(page=1, at=system.now(), movies=(facts(603, poster_path="/a.jpg"),))
     store.movies.store(page, new_run(store))
-    before = jobs.in_force.set(Settings(data_dir=str(tmp_path)))
+    before = jobs.worker_settings.set(Settings(data_dir=str(tmp_path)))
     yield store
-    jobs.in_force.reset(before)
+    jobs.worker_settings.reset(before)
     store.close()
 
 
@@ -322,9 +322,9 @@ def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
 
 
 def test_without_syncs_the_timetable_has_none() -> None:
-    names = [entry.name for entry in timetable(Settings(), syncs=False)]
+    names = [entry.name for entry in cron_entries(Settings(), syncs=False)]
     assert names == ["expire-sessions", "sweep", "verify-ratings"]
-    assert {entry.name for entry in timetable(Settings())} == {*names, "sync-genres", "sync-movies"}
+    assert {entry.name for entry in cron_entries(Settings())} == {*names, "sync-genres", "sync-movies"}
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the scheduler has no threads yet
@@ -332,8 +332,8 @@ def test_without_syncs_the_timetable_has_none() -> None:
 def test_the_scheduler_finds_out_by_a_process_of_its_own(
     tmdb_store: SqliteStore, credential: str | None
 ) -> None:
-    settings = replace_settings(jobs.in_force.get(), credential)
-    assert scheduler._syncs_are_admitted(settings) == bool(credential)
+    settings = replace_settings(jobs.worker_settings.get(), credential)
+    assert scheduler._source_is_accepted(settings) == bool(credential)
 
 
 def replace_settings(settings: Settings | None, credential: str | None) -> Settings:
@@ -345,15 +345,15 @@ def test_a_look_at_the_store_ends_with_a_code(
     tmdb_store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        scheduler._look(replace_settings(jobs.in_force.get(), None))
-    assert ended.value.code == scheduler.REFUSED
+        scheduler._check_source(replace_settings(jobs.worker_settings.get(), None))
+    assert ended.value.code == scheduler.SOURCE_REFUSED
     assert "no syncs are scheduled: The catalogue was filled from TMDB" in caplog.text
-    scheduler._look(replace_settings(jobs.in_force.get(), "t"))
+    scheduler._check_source(replace_settings(jobs.worker_settings.get(), "t"))
 
 
 def test_while_the_store_is_away_syncs_are_scheduled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "matinee.db").write_text("no database" * 500)
-    scheduler._look(Settings(data_dir=str(tmp_path)))
+    scheduler._check_source(Settings(data_dir=str(tmp_path)))
     assert "whether syncs may run is not known" in caplog.text

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import StorageUnavailable
 from entrypoints.processes import child_process
-from entrypoints.processes.child_process import Child, Process, ending
+from entrypoints.processes.child_process import ChildProcess, Process, describe_exit
 
 
 class Clock:
@@ -39,13 +39,13 @@ def ran(program: str) -> Process:
 
 
 def test_the_delay_doubles_up_to_ten_seconds(clock: Clock) -> None:
-    child = Child("worker", failing)
+    child = ChildProcess("worker", failing)
     waits = []
     for _ in range(8):
-        child.attend()
-        assert child.wait is not None
-        waits.append(round(child.wait, 3))
-        clock.now += child.wait
+        child.supervise()
+        assert child.delay is not None
+        waits.append(round(child.delay, 3))
+        clock.now += child.delay
     assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
 
 
@@ -56,32 +56,32 @@ def test_nothing_is_started_before_its_time(clock: Clock) -> None:
         starts.append(clock.now)
         return failing()
 
-    child = Child("worker", start)
-    child.attend()
+    child = ChildProcess("worker", start)
+    child.supervise()
     clock.now += 0.1
-    child.attend()
+    child.supervise()
     clock.now += 0.11
-    child.attend()
+    child.supervise()
     assert starts == [1000.0, 1000.21]
 
 
 def test_whoever_ran_well_comes_back_without_delay(clock: Clock) -> None:
-    child = Child("worker", lambda: ran("exit 1"))
+    child = ChildProcess("worker", lambda: ran("exit 1"))
     for _ in range(4):
-        child.attend()
-        child.attend()
-        clock.now += child.wait or 0
-    child.attend()
+        child.supervise()
+        child.supervise()
+        clock.now += child.delay or 0
+    child.supervise()
     clock.now += 31
-    child.attend()
-    assert child.wait == pytest.approx(0.2)
+    child.supervise()
+    assert child.delay == pytest.approx(0.2)
 
 
 def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    child = Child("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
-    child.attend()
-    child.attend()
+    child = ChildProcess("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
+    child.supervise()
+    child.supervise()
     told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records][1:]
     assert told == [
         ("matinee.valkey", "INFO", "out of disk"),
@@ -91,20 +91,20 @@ def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixtu
 
 
 def test_what_cannot_be_started_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    Child("valkey", failing).attend()
+    ChildProcess("valkey", failing).supervise()
     assert "valkey cannot be started" in caplog.text
     assert "no room" in caplog.text
 
 
 def test_signals_are_named_where_they_have_names() -> None:
-    assert ending(-signal.SIGSEGV) == "was killed by SIGSEGV"
-    assert ending(-50) == "was killed by signal 50"
-    assert ending(1) == "ended with exit code 1"
+    assert describe_exit(-signal.SIGSEGV) == "was killed by SIGSEGV"
+    assert describe_exit(-50) == "was killed by signal 50"
+    assert describe_exit(1) == "ended with exit code 1"
 
 
 def test_what_does_not_run_needs_no_signal_and_is_gone() -> None:
-    child = Child("api", failing)
-    child.tell(signal.SIGTERM)
-    assert child.gone(0)
-    assert child.ended() is None
+    child = ChildProcess("api", failing)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(0)
+    assert child.poll() is None
     assert child.output is None

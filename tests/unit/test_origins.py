@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.origins import origins
+from entrypoints.origins import parse_origins
 from entrypoints.settings import Settings, load
 from entrypoints.validation import Unfit
 
@@ -41,7 +41,7 @@ NOWHERE = Path("/nonexistent/.env")
     ],
 )  # fmt: skip
 def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> None:
-    assert origins(text) == spelt
+    assert parse_origins(text) == spelt
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> 
 )
 def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(Unfit) as caught:
-        origins(text)
+        parse_origins(text)
     assert rule in str(caught.value)
     with pytest.raises(InvalidFields) as faults:
         load({"CORS_ORIGINS": text}, NOWHERE)

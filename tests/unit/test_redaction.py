@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.observability.redaction import Mask, secrets_of
+from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings
 
 SECRET = 'k"ey\\with é and /slash+plus'
@@ -24,32 +24,32 @@ SETTINGS = Settings(
 
 
 def strangers(text: str) -> str:
-    """A text through a mask that knows no secret."""
-    return Mask([]).text(text)
+    """A text through a redactor that knows no secret."""
+    return Redactor([]).text(text)
 
 
 @pytest.mark.parametrize(
     "secret", ["signs-all-tokens", "v4-token", "0123456789abcdef", "m0ngo!pw", "r3dis/pw"]
 )
 def test_every_secret_of_the_settings_is_blackened_wherever_it_stands(secret: str) -> None:
-    mask = Mask(secrets_of(SETTINGS))
+    redactor = Redactor(secrets_of(SETTINGS))
     whole = next(each for each in secrets_of(SETTINGS) if secret in each)
 
     for text in (f"it is {whole}.", f"x{whole}y", f"{{'a': '{whole}'}}", repr(whole), json.dumps([whole])):
-        assert secret not in mask.text(text)
+        assert secret not in redactor.text(text)
 
 
 def test_a_secret_is_known_however_it_is_spelt() -> None:
-    mask = Mask([SECRET])
+    redactor = Redactor([SECRET])
 
     for text in (SECRET, repr(SECRET), json.dumps(SECRET), "k%22ey%5Cwith+%C3%A9+and+%2Fslash%2Bplus"):
-        assert "slash" not in mask.text(text), text
+        assert "slash" not in redactor.text(text), text
 
 
 def test_a_short_password_does_not_blacken_half_of_every_word() -> None:
-    mask = Mask(secrets_of(SETTINGS))
+    redactor = Redactor(secrets_of(SETTINGS))
 
-    assert mask.text("a kjustice, and kju alone") == "a kjustice, and *** alone"
+    assert redactor.text("a kjustice, and kju alone") == "a kjustice, and *** alone"
 
 
 @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ def test_what_is_no_secret_is_left_alone(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["password", "new_password", "Authorization", "refresh_token", "set-cookie"])
 def test_a_field_with_the_name_of_a_secret_shows_nothing(name: str) -> None:
-    assert Mask([]).field(name, {"deep": ["SECRET"]}) == "***"
-    assert Mask([]).value({"headers": {name: "SECRET"}}) == {"headers": {name: "***"}}
+    assert Redactor([]).field(name, {"deep": ["SECRET"]}) == "***"
+    assert Redactor([]).value({"headers": {name: "SECRET"}}) == {"headers": {name: "***"}}
 
 
 def test_an_empty_secret_blackens_nothing() -> None:
-    assert Mask(["", ""]).text("abc") == "abc"
-    assert Mask([]).field("token", None) is None
+    assert Redactor(["", ""]).text("abc") == "abc"
+    assert Redactor([]).field("token", None) is None
 
 
 class Odd:
@@ -111,11 +111,11 @@ class Odd:
 
 
 def test_whatever_a_field_holds_becomes_plain_and_shows_no_secret() -> None:
-    mask = Mask(["SECRET-value"])
+    redactor = Redactor(["SECRET-value"])
     deep: Any = "SECRET-value"
     for _ in range(8):
         deep = [deep]
-    told = mask.value(
+    told = redactor.value(
         {"odd": Odd(), "bytes": b"SECRET-value", "error": ValueError("SECRET-value"), "deep": deep,
          1: {2.5, "SECRET-value"}, "SECRET-value": 1, "nan": float("nan"), "fine": [1.5, None, True]}
     )  # fmt: skip
@@ -127,16 +127,16 @@ def test_whatever_a_field_holds_becomes_plain_and_shows_no_secret() -> None:
 
 
 def test_characters_that_fake_lines_or_move_the_cursor_are_spelt_out() -> None:
-    told = Mask([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
+    told = Redactor([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
 
     assert told == r"a\r\x1b[2J\x00\u2028\ud800\x85b" + "\n\tc"
 
 
 @given(st.text(), st.text(min_size=1))
 def test_no_text_gets_a_secret_through(around: str, secret: str) -> None:
-    mask = Mask([f"<{secret}-long-enough>"])
+    redactor = Redactor([f"<{secret}-long-enough>"])
 
-    assert f"<{secret}-long-enough>" not in mask.text(f"{around}<{secret}-long-enough>{around}")
+    assert f"<{secret}-long-enough>" not in redactor.text(f"{around}<{secret}-long-enough>{around}")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.settings import Settings, as_environment, load, shown
+from entrypoints.settings import Settings, as_environment, load, redacted
 from entrypoints.validation import checked, rule
 
 NOWHERE = Path("/nonexistent/.env")
@@ -178,11 +178,14 @@ def test_settings_answer_what_is_asked_of_them() -> None:
 )
 def test_durations_are_read(text: str, duration: timedelta) -> None:
     settings = load({"JWT_EXPIRES_IN": text, "REFRESH_EXPIRES_IN": text}, NOWHERE)
-    assert (settings.access_lasts, settings.refresh_lasts) == (duration, duration)
+    assert (settings.access_token_ttl, settings.refresh_token_ttl) == (duration, duration)
 
 
 def test_tokens_last_a_week_and_sessions_a_month_unless_told_otherwise() -> None:
-    assert (Settings().access_lasts, Settings().refresh_lasts) == (timedelta(days=7), timedelta(days=30))
+    assert (Settings().access_token_ttl, Settings().refresh_token_ttl) == (
+        timedelta(days=7),
+        timedelta(days=30),
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_the_grace_of_refresh_tokens_may_be_nothing(text: str, grace: timedelta)
 
 def test_an_access_token_never_outlives_its_session() -> None:
     settings = load({"JWT_EXPIRES_IN": "7d", "REFRESH_EXPIRES_IN": "1h"}, NOWHERE)
-    assert settings.access_lasts == timedelta(hours=1)
+    assert settings.access_token_ttl == timedelta(hours=1)
 
 
 @pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29 2 1", "0 0 31 1 *", "0 0 30 4,2 *"])
@@ -256,9 +259,9 @@ def test_secrets_are_masked() -> None:
         },
         NOWHERE,
     )
-    assert "secret" not in str(shown(settings))
+    assert "secret" not in str(redacted(settings))
     assert "secret" not in repr(settings)
-    assert shown(settings)["TMDB_ACCESS_TOKEN"] == "***"
+    assert redacted(settings)["TMDB_ACCESS_TOKEN"] == "***"
 
 
 def test_input_is_refused_with_every_fault() -> None:

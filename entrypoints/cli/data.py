@@ -1,4 +1,4 @@
-"""Backups of the embedded store, and what restores one."""
+"""`matinee backup`, `restore` and `export`: copies of the data."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -6,15 +6,17 @@ from pathlib import Path
 import click
 
 from entrypoints import data_directory
-from entrypoints.cli.border import configured, data_dir_option, example, interruptible
-from entrypoints.container import backups_of
-from entrypoints.processes.data_directory_lock import occupying
+from entrypoints.cli.context import data_dir_option, examples, interruptible, load_settings, running_command
+from entrypoints.container import open_backups
+from entrypoints.http.exports import json_chunks
+from entrypoints.http.queries import ExportFormat
+from entrypoints.processes.data_directory_lock import locked
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.command(
-    epilog=example(
+    epilog=examples(
         "matinee backup /mnt/backups/matinee.db\n"
         'matinee backup "matinee-$(date +%F).db"\n'
         "matinee backup --overwrite /mnt/backups/latest.db"
@@ -29,16 +31,16 @@ def backup(file: Path, data_dir: str | None, *, overwrite: bool) -> None:
     FILE is one SQLite database that only you may read. It holds everything, also the hashes of passwords and
     the secret that signs tokens: keep it as safe as the service. With MONGODB_URI, use mongodump instead.
     """
-    settings = configured(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir)
     with interruptible():
-        written = backups_of(settings, version("matinee")).write(file.expanduser(), overwrite=overwrite)
+        written = open_backups(settings, version("matinee")).write(file.expanduser(), overwrite=overwrite)
     click.echo(f"Backed up {settings.data_path.resolve()} to {written.path}: {written.content}.")
     if not written.with_secret:
         click.echo("The secret that signs tokens is not in it: keep JWT_SECRET too, if you have set it.")
 
 
 @click.command(
-    epilog=example(
+    epilog=examples(
         "matinee restore /mnt/backups/matinee.db\nmatinee restore matinee.db --data-dir /srv/matinee"
     )
 )
@@ -50,14 +52,14 @@ def restore(file: Path, data_dir: str | None) -> None:
     FILE is checked first. The data directory must be empty, or not there yet, and not be in use: to replace
     one that is broken, stop the service and move it away.
     """
-    settings = configured(data_dir=data_dir)
+    settings = load_settings(data_dir=data_dir)
     with interruptible():
-        backups = backups_of(settings, version("matinee"))
+        backups = open_backups(settings, version("matinee"))
         file = file.expanduser()
-        backups.examine(file)  # before a directory is made for nothing
+        backups.examine(file)  # before the data directory is created
         data_directory.exists(settings.data_path)
         directory = settings.data_path.resolve()
-        with occupying(directory):
+        with locked(directory):
             restored = backups.restore(file)
     made = f", as of {restored.made_at}" if restored.made_at else ""
     click.echo(f"Restored {file} to {directory}: {restored.content}{made}.")
@@ -66,3 +68,31 @@ def restore(file: Path, data_dir: str | None) -> None:
             "It had no secret for tokens in it: unless JWT_SECRET is what it was, all have to log in anew."
         )
     click.echo(f"Start it with: matinee serve --data-dir {directory}")
+
+
+@click.command(
+    epilog=examples(
+        "matinee export --user ada@example.org > ada.json\n"
+        "matinee export --user ada@example.org --data-dir ~/films > ada.json"
+    )
+)
+@click.option("--user", "email", required=True, metavar="EMAIL", help="Whose data.")
+@click.option(
+    "--format",
+    "_format",
+    type=click.Choice([each.value for each in ExportFormat]),
+    default=ExportFormat.JSON.value,
+    show_default=True,
+    help="How it is written.",
+)
+@data_dir_option
+def export(email: str, _format: str, data_dir: str | None) -> None:
+    """Print all data of one user as JSON, as GET /me/export answers it.
+
+    It is written as it is read. Exit code 1: it is not whole.
+    """
+    with running_command(data_dir) as (container, _):
+        user = container.find_user()(email=email)
+        for chunk in json_chunks(user, container.export_user()(user=user)):
+            click.echo(chunk, nl=False)
+        click.echo()
