@@ -116,7 +116,6 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
-from entrypoints.http.operations import Metrics
 from entrypoints.observability.diagnostics import Diagnostics
 from entrypoints.observability.memory import resident_bytes
 from entrypoints.settings import SHARED_METRICS, Settings
@@ -326,7 +325,7 @@ class Container(DeclarativeContainer):
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
     cleanup: Provider[CleanupStack] = providers.Singleton(CleanupStack)
-    meter: Provider[Metrics] = providers.Singleton(open_meter)
+    meter: Provider[PrometheusMeter] = providers.Singleton(open_meter)
     store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
     link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, cleanup)

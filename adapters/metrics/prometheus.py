@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from litestar.plugins.prometheus import PrometheusConfig, PrometheusMiddleware
 from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
@@ -43,7 +41,7 @@ class Series:
     cache: Counter
     tmdb: Counter
     closed: Counter
-    requests: PrometheusMiddleware
+    requests: Histogram
 
 
 class PrometheusMeter:
@@ -94,14 +92,8 @@ class PrometheusMeter:
         registry.register(_Read([*readings, *self._memory()]))
         return generate_latest(registry)
 
-    def _request_time(self, method: str, route: str, status: int) -> Any:  # noqa: ANN401  the client's own child
-        labels: dict[str, str | int | float] = {
-            "method": method,
-            "path": route,
-            "status_code": status,
-            "app_name": PREFIX,
-        }
-        return self._requests.request_time(labels).labels(*labels.values())
+    def _request_time(self, method: str, route: str, status: int) -> Histogram:
+        return self._requests.labels(method, route, status, PREFIX)
 
     def _memory(self) -> Iterator[Reading]:
         processes = self._slots.living() if self._slots else [(1, os.getpid())]
@@ -163,15 +155,10 @@ def _series() -> Series:
         closed=Counter(
             f"{PREFIX}_connections_closed", "Connections closed by a limit or an error.", ["reason"]
         ),
-        requests=PrometheusMiddleware(_nowhere, _config()),
+        requests=Histogram(
+            f"{PREFIX}_request_duration_seconds",
+            "Request duration, in seconds",
+            ["method", "path", "status_code", "app_name"],
+            buckets=BUCKETS,
+        ),
     )
-
-
-def _config() -> PrometheusConfig:
-    return PrometheusConfig(app_name=PREFIX, prefix=PREFIX, buckets=list(BUCKETS), group_path=True)
-
-
-async def _nowhere(scope: object, receive: object, send: object) -> None:
-    """Litestar's middleware wraps an application. We want its series; requests are told to us by the edge,
-    which sees also those that no route is found for, and those that it refuses.
-    """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.metrics.prometheus import BUCKETS
 from adapters.metrics.slots import Slots
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined as joined_in
@@ -256,6 +257,28 @@ def test_the_counts_of_the_dead_stay_and_their_files_are_used_again(tmp_path: Pa
     assert len([name for name, _ in samples(page) if name == "matinee_process_memory_bytes"]) == 1
     assert sorted(each.name for each in tmp_path.glob("*.slot")) == ["1.slot", "2.slot"]
     assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
+@pytest.mark.parametrize("module", ["adapters.metrics.prometheus", "entrypoints.container"])
+def test_commands_and_jobs_count_without_importing_the_web_framework(module: str) -> None:
+    code = f"import sys, {module}; print('litestar' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout == "False\n"
+
+
+def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
+    meter = open_meter()
+    meter.answered("GET", "/api/v1/movies/{id}", 200, 0.003)
+
+    found = {
+        dict(labels)["le"]
+        for name, labels in samples(meter.page([]).decode())
+        if name == "matinee_request_duration_seconds_bucket"
+        and {("method", "GET"), ("path", "/api/v1/movies/{id}"), ("status_code", "200")} <= set(labels)
+        and dict(labels).keys() == {"method", "path", "status_code", "app_name", "le"}
+    }
+    assert sorted(map(float, found)) == [*BUCKETS, float("inf")]
 
 
 def test_a_slot_is_one_processs_and_is_told_while_it_is_held(tmp_path: Path) -> None:
