@@ -28,6 +28,7 @@ from adapters.security.secrets import KEPT_LENGTH, kept_secret, new_secret
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
+from adapters.store import Store
 from adapters.tmdb.budget import Pace, at_once
 from adapters.tmdb.source import TmdbMovieSource
 from application.accounts import (
@@ -111,7 +112,6 @@ from domain.ports import (
     RatingRepository,
     RefreshTokens,
     SessionRepository,
-    Store,
     SyncRunRepository,
     UserRepository,
     WatchlistRepository,
@@ -156,29 +156,6 @@ class CleanupStack:
             log.warning("%s cannot be closed", what, exc_info=True)
 
 
-class Stores(Store, Protocol):
-    """A store with all its repositories."""
-
-    @property
-    def movies(self) -> MovieRepository: ...
-    @property
-    def genres(self) -> GenreRepository: ...
-    @property
-    def runs(self) -> SyncRunRepository: ...
-    @property
-    def locks(self) -> Locks: ...
-    @property
-    def users(self) -> UserRepository: ...
-    @property
-    def sessions(self) -> SessionRepository: ...
-    @property
-    def invitations(self) -> InvitationRepository: ...
-    @property
-    def ratings(self) -> RatingRepository: ...
-    @property
-    def watchlists(self) -> WatchlistRepository: ...
-
-
 class MongoMissing(Unavailable):
     """MONGODB_URI is set, and the driver is not installed."""
 
@@ -192,14 +169,14 @@ def open_meter() -> PrometheusMeter:
     return PrometheusMeter(Path(shared) if shared else None, memory=resident_bytes)
 
 
-def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Stores:
+def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Store:
     """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
     store = _chosen_store(settings, clock, meter)
     cleanup.add("the store", store.close)
     return store
 
 
-def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Stores:
+def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Store:
     if settings.mongodb_uri:
         if find_spec("pymongo") is None:
             raise MongoMissing
@@ -326,7 +303,7 @@ class Container(DeclarativeContainer):
 
     cleanup: Provider[CleanupStack] = providers.Singleton(CleanupStack)
     meter: Provider[PrometheusMeter] = providers.Singleton(open_meter)
-    store: Provider[Stores] = providers.Singleton(open_store, settings, clock, meter, cleanup)
+    store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
     link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, cleanup)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)

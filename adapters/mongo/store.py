@@ -3,15 +3,16 @@
 from dataclasses import dataclass, field
 
 from adapters.mongo.database import Database
-from adapters.mongo.doctor import look
 from adapters.mongo.genres import MongoGenreRepository
+from adapters.mongo.inspection import inspect
 from adapters.mongo.invitations import MongoInvitationRepository
 from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
-from domain.ports import UNMETERED, Clock, Meter, StoreLook
+from adapters.store import StoreInspection
+from domain.ports import UNMETERED, Clock, Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class MongoStore:
         with self.database.using() as database:
             database.command("ping")
 
-    def look(self) -> StoreLook:
-        return look(self.database)
+    def inspect(self) -> StoreInspection:
+        return inspect(self.database)
 
     def close(self) -> None:
         self.database.close()

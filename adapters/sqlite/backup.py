@@ -23,7 +23,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from adapters.sqlite.database import PATIENCE
-from adapters.sqlite.doctor import NEWEST, parts, parts_of
+from adapters.sqlite.inspection import NEWEST, parts, parts_of
 from domain.errors import Conflict, Invalid, StorageUnavailable, Unavailable
 from domain.ports import Clock
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
-from adapters.sqlite.doctor import look
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
+from adapters.sqlite.inspection import inspect
 from adapters.sqlite.invitations import SqliteInvitationRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
 from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
+from adapters.store import StoreInspection
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Clock, Meter, StoreLook
+from domain.ports import UNMETERED, Clock, Meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +77,10 @@ class SqliteStore:
         with self.database.reading() as connection:
             connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
 
-    def look(self) -> StoreLook:
+    def inspect(self) -> StoreInspection:
         if self.path:
             refuse_unfinished(self.path)
-        return look(self.path, self.database, self.traces)
+        return inspect(self.path, self.database, self.traces)
 
     def close(self) -> None:
         with storage_errors(self.path):

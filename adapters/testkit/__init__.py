@@ -6,7 +6,7 @@ your adapter.
     class TestMyMovies(MovieRepositoryContract):
         @pytest.fixture
         def store(self):
-            ...  # anything with the attributes of `Stores`, empty and prepared
+            ...  # anything with the attributes of `Store`, empty and prepared
 
 Wants pytest; `pip install matinee[testkit]` brings it.
 """
@@ -21,7 +21,7 @@ from adapters.testkit.ratings import (
     RatingRepositoryContract,
 )
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
-from adapters.testkit.samples import Stores, facts, invented, new_run, noon
+from adapters.testkit.samples import facts, invented, new_run, noon
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
 from adapters.testkit.sources import CatalogueSourceContract
 from adapters.testkit.stores import StoreContract
@@ -44,7 +44,6 @@ __all__ = [
     "RatingRepositoryContract",
     "SessionRepositoryContract",
     "StoreContract",
-    "Stores",
     "SyncRunRepositoryContract",
     "UserRepositoryContract",
     "WatchlistRepositoryContract",

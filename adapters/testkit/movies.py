@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapters.store import Store
 from adapters.testkit.samples import (
     GENRES,
-    Stores,
     facts,
     fill,
     invented,
@@ -56,43 +56,43 @@ NOT_FACTS = frozenset({"detailed", "omitted", "warnings"})
 class MovieRepositoryContract:
     """Looking up and storing."""
 
-    def test_a_movie_comes_back_as_it_was_stored(self, store: Stores) -> None:
+    def test_a_movie_comes_back_as_it_was_stored(self, store: Store) -> None:
         for movie in fill(store, invented(40)):
             assert store.movies.get(movie.id) == movie
 
-    def test_a_movie_answers_to_all_three_names(self, store: Stores) -> None:
+    def test_a_movie_answers_to_all_three_names(self, store: Store) -> None:
         (movie,) = fill(store, [facts(603, imdb_id="tt0133093")])
         assert store.movies.get(movie_id(603)) == movie
         assert store.movies.get(TmdbNumber(603)) == movie
         assert store.movies.get(ImdbId("tt0133093")) == movie
 
-    def test_the_lowest_number_bears_an_imdb_id_that_several_claim(self, store: Stores) -> None:
+    def test_the_lowest_number_bears_an_imdb_id_that_several_claim(self, store: Store) -> None:
         fill(store, [facts(9, imdb_id="tt0000009"), facts(5, imdb_id="tt0000009")])
         assert store.movies.get(ImdbId("tt0000009")).facts.tmdb_id == 5
 
     @pytest.mark.parametrize("ref", [MovieId("0" * 24), TmdbNumber(2), ImdbId("tt0000002")])
-    def test_a_movie_that_is_not_held_is_not_found(self, store: Stores, ref: Any) -> None:
+    def test_a_movie_that_is_not_held_is_not_found(self, store: Store, ref: Any) -> None:
         fill(store, [facts(1)])
         with pytest.raises(MovieNotFound):
             store.movies.get(ref)
 
-    def test_movies_that_no_list_shows_can_be_looked_up(self, store: Stores) -> None:
+    def test_movies_that_no_list_shows_can_be_looked_up(self, store: Store) -> None:
         fill(store, [facts(1, adult=True)])
         assert store.movies.get(TmdbNumber(1)).facts.adult
 
     def test_movies_come_in_the_order_of_their_ids_without_those_that_are_not_held(
-        self, store: Stores
+        self, store: Store
     ) -> None:
         one, two = fill(store, [facts(1), facts(2)])
         assert store.movies.by_ids([two.id, MovieId("0" * 24), one.id]) == [two, one]
         assert store.movies.by_ids([]) == []
 
-    def test_held_movies_are_told_from_others(self, store: Stores) -> None:
+    def test_held_movies_are_told_from_others(self, store: Store) -> None:
         one, two = fill(store, [facts(1), facts(2)])
         assert store.movies.held([1, 2, 3]) == {1: one, 2: two}
         assert store.movies.held([]) == {}
 
-    def test_a_movie_told_again_keeps_its_identity_and_birth(self, store: Stores) -> None:
+    def test_a_movie_told_again_keeps_its_identity_and_birth(self, store: Store) -> None:
         (first,) = fill(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
         put(store, facts(1, title="Renamed", genres=GENRES[:2]), day=2)
         second = store.movies.get(first.id)
@@ -102,7 +102,7 @@ class MovieRepositoryContract:
     @pytest.mark.parametrize(
         "fact", [each.name for each in fields(MovieFacts) if each.name not in {"tmdb_id", *NOT_FACTS}]
     )
-    def test_a_fact_that_was_omitted_stays_as_it_was(self, store: Stores, fact: str) -> None:
+    def test_a_fact_that_was_omitted_stays_as_it_was(self, store: Store, fact: str) -> None:
         before, after = two_unlike(1)
         put(store, before)
         run = put(store, replace(after, omitted=frozenset({fact}), warnings=("odd",)), day=2)
@@ -112,31 +112,31 @@ class MovieRepositoryContract:
         assert held == replace(after, **changes)
         assert run.updated == 1
 
-    def test_a_fact_that_was_omitted_of_a_new_movie_is_what_was_given_instead(self, store: Stores) -> None:
+    def test_a_fact_that_was_omitted_of_a_new_movie_is_what_was_given_instead(self, store: Store) -> None:
         _, new = two_unlike(1)
         put(store, replace(new, omitted=frozenset({"title", "genres"}), warnings=("odd",)))
         assert store.movies.get(TmdbNumber(1)).facts == new
 
-    def test_a_movie_of_which_everything_was_omitted_is_unchanged(self, store: Stores) -> None:
+    def test_a_movie_of_which_everything_was_omitted_is_unchanged(self, store: Store) -> None:
         before, after = two_unlike(1)
         put(store, before)
         names = frozenset(each.name for each in fields(MovieFacts)) - NOT_FACTS
         run = put(store, replace(after, omitted=names), day=2)
         assert (store.movies.get(TmdbNumber(1)).facts, run.unchanged) == (before, 1)
 
-    def test_counts_tell_what_happened(self, store: Stores) -> None:
+    def test_counts_tell_what_happened(self, store: Store) -> None:
         run = put(store, facts(1), facts(2), facts(3))
         assert (run.inserted, run.updated, run.unchanged, run.fetched) == (3, 0, 0, 3)
         run = put(store, facts(1), facts(2, popularity=9.0), facts(4), gone=(3, 77), day=2)
         assert (run.inserted, run.updated, run.unchanged) == (1, 2, 1)
 
-    def test_an_unchanged_movie_was_heard_of_all_the_same(self, store: Stores) -> None:
+    def test_an_unchanged_movie_was_heard_of_all_the_same(self, store: Store) -> None:
         put(store, facts(1))
         put(store, facts(1), day=2)
         movie = store.movies.get(TmdbNumber(1))
         assert (movie.updated_at, movie.synced_at) == (noon(1), noon(2))
 
-    def test_the_run_is_stored_with_its_page(self, store: Stores) -> None:
+    def test_the_run_is_stored_with_its_page(self, store: Store) -> None:
         run = new_run(store).bounded(3)
         harvest = Harvest(
             page=2,
@@ -156,7 +156,7 @@ class MovieRepositoryContract:
             ("movie 4: odd",),
         )
 
-    def test_nothing_is_stored_under_a_closed_run(self, store: Stores) -> None:
+    def test_nothing_is_stored_under_a_closed_run(self, store: Store) -> None:
         run = new_run(store)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
@@ -165,20 +165,20 @@ class MovieRepositoryContract:
         assert store.movies.count(MovieFilter()) == 0
         assert store.runs.get(run.id).done == frozenset()
 
-    def test_a_gone_movie_that_nobody_rated_is_deleted(self, store: Stores) -> None:
+    def test_a_gone_movie_that_nobody_rated_is_deleted(self, store: Store) -> None:
         fill(store, [facts(1, title="Lost"), facts(2)])
         put(store, gone=(1,), day=2)
         assert set(store.movies.held([1, 2])) == {2}
         assert store.movies.count(MovieFilter()) == 1
         assert store.movies.find((terms(["Lost"]),), 10) == []
 
-    def test_a_movie_that_comes_back_is_held_again(self, store: Stores) -> None:
+    def test_a_movie_that_comes_back_is_held_again(self, store: Store) -> None:
         put(store, facts(1))
         put(store, gone=(1,), day=2)
         put(store, facts(1), day=3)
         assert store.movies.count(MovieFilter()) == 1
 
-    def test_the_generation_grows_with_what_lists_show(self, store: Stores) -> None:
+    def test_the_generation_grows_with_what_lists_show(self, store: Store) -> None:
         generations = [store.movies.generation()]
         for stored in (facts(1), facts(1, popularity=2.0)):
             put(store, stored)
@@ -187,14 +187,14 @@ class MovieRepositoryContract:
         put(store, facts(1, popularity=2.0))
         assert store.movies.generation() == generations[-1]
 
-    def test_stale_movies_come_longest_silent_first(self, store: Stores) -> None:
+    def test_stale_movies_come_longest_silent_first(self, store: Store) -> None:
         for day, number in ((1, 3), (2, 1), (2, 2), (4, 4)):
             put(store, facts(number), day=day)
         assert store.movies.stale(noon(4), limit=10) == [3, 1, 2]
         assert store.movies.stale(noon(4), limit=2) == [3, 1]
         assert store.movies.stale(noon(1), limit=2) == []
 
-    def test_texts_and_pictures_of_silent_movies_are_cleared_and_nothing_else(self, store: Stores) -> None:
+    def test_texts_and_pictures_of_silent_movies_are_cleared_and_nothing_else(self, store: Store) -> None:
         put(store, *invented(30))
         put(store, facts(31, overview="fresh"), day=3)
         before = {movie.id: movie for movie in store.movies.held(range(32)).values()}
@@ -211,7 +211,7 @@ class MovieRepositoryContract:
             assert store.movies.get(movie_id(number)) == expected
             assert expected.facts.overview is expected.poster_url is expected.facts.backdrop_path is None
 
-    def test_cleared_movies_are_listed_and_found_as_before(self, store: Stores) -> None:
+    def test_cleared_movies_are_listed_and_found_as_before(self, store: Store) -> None:
         put(store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg"))
         generation = store.movies.generation()
         store.movies.clear_texts(noon(2), noon(9), limit=10)
@@ -222,7 +222,7 @@ class MovieRepositoryContract:
         assert len(store.movies.find((terms(["Red River"]),), 10)) == 1
         assert store.movies.stale(noon(2), limit=10) == [1]
 
-    def test_no_more_are_cleared_at_a_time_than_asked_for_and_none_twice(self, store: Stores) -> None:
+    def test_no_more_are_cleared_at_a_time_than_asked_for_and_none_twice(self, store: Store) -> None:
         put(store, *(facts(number, backdrop_path="/b.jpg") for number in range(1, 6)))
         answers = [store.movies.clear_texts(noon(2), noon(9), limit=2) for _ in range(4)]
         assert answers == [2, 2, 1, 0]
@@ -230,7 +230,7 @@ class MovieRepositoryContract:
         assert store.movies.clear_texts(noon(2), noon(9), limit=2) == 0
         assert store.movies.generation() == generation
 
-    def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Stores) -> None:
+    def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES)
         assert store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), run).inserted == 1
 
@@ -240,7 +240,7 @@ class MovieListContract:
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
     def test_a_list_walked_by_cursor_shows_each_movie_once_in_order(
-        self, store: Stores, wanted: MovieFilter
+        self, store: Store, wanted: MovieFilter
     ) -> None:
         movies = fill(store, invented(90))
         for sorting in SORTINGS:
@@ -250,7 +250,7 @@ class MovieListContract:
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
     def test_a_list_walked_by_page_shows_each_movie_once_in_order(
-        self, store: Stores, wanted: MovieFilter
+        self, store: Store, wanted: MovieFilter
     ) -> None:
         movies = fill(store, invented(90, seed=1))
         for sorting in SORTINGS:
@@ -259,17 +259,17 @@ class MovieListContract:
             )
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-    def test_a_count_is_the_length_of_the_list(self, store: Stores, wanted: MovieFilter) -> None:
+    def test_a_count_is_the_length_of_the_list(self, store: Store, wanted: MovieFilter) -> None:
         movies = fill(store, invented(90, seed=2))
         assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
 
-    def test_more_tells_whether_anything_follows(self, store: Stores) -> None:
+    def test_more_tells_whether_anything_follows(self, store: Store) -> None:
         fill(store, [facts(number) for number in range(1, 5)])
         for limit, more in ((3, True), (4, False), (5, False)):
             assert store.movies.page(MovieFilter(), Sorting(), Window(limit=limit)).more is more
         assert store.movies.page(MovieFilter(), Sorting(), Window(skip=9)).movies == ()
 
-    def test_a_list_goes_on_behind_a_movie_that_is_no_longer_there(self, store: Stores) -> None:
+    def test_a_list_goes_on_behind_a_movie_that_is_no_longer_there(self, store: Store) -> None:
         fill(store, [facts(number, popularity=float(number)) for number in range(1, 7)])
         first = store.movies.page(MovieFilter(), Sorting(), Window(limit=3)).movies
         put(store, gone=(4,), day=2)
@@ -278,7 +278,7 @@ class MovieListContract:
         assert [movie.facts.tmdb_id for movie in rest] == [3, 2, 1]
 
     def test_a_list_walked_while_movies_arrive_misses_and_repeats_none_that_was_there(
-        self, store: Stores
+        self, store: Store
     ) -> None:
         before = fill(store, [facts(number, popularity=number % 7 / 2) for number in range(1, 60)])
         arriving = iter(range(100, 200))
@@ -295,13 +295,13 @@ class MovieListContract:
         assert len(seen) == len(set(seen))
         assert {movie.id for movie in before} <= set(seen)
 
-    def test_a_movie_moves_when_its_value_does(self, store: Stores) -> None:
+    def test_a_movie_moves_when_its_value_does(self, store: Store) -> None:
         put(store, facts(1, popularity=5.0), facts(2, popularity=4.0), facts(3, popularity=None))
         put(store, facts(2, popularity=None), facts(3, popularity=9.0), day=2)
         shown = store.movies.page(MovieFilter(), Sorting(), Window()).movies
         assert [movie.facts.tmdb_id for movie in shown] == [3, 1, 2]
 
-    def test_a_movie_that_turns_out_adult_leaves_lists_and_search(self, store: Stores) -> None:
+    def test_a_movie_that_turns_out_adult_leaves_lists_and_search(self, store: Store) -> None:
         put(store, facts(1, title="Quiet", genres=GENRES[:1]))
         put(store, facts(1, title="Quiet", genres=GENRES[:1], adult=True), day=2)
         for wanted in (MovieFilter(), FILTERS["one genre"]):
@@ -313,14 +313,14 @@ class MovieListContract:
 class MovieSearchContract:
     """Finding by terms."""
 
-    def test_every_movie_is_found_by_each_of_its_titles(self, store: Stores) -> None:
+    def test_every_movie_is_found_by_each_of_its_titles(self, store: Store) -> None:
         movies = [movie for movie in fill(store, invented(60)) if movie.listed]
         for movie in movies:
             for title in (movie.facts.title, movie.facts.original_title):
                 best = search(Query(title), store.movies.find)
                 assert movie.id in {match.id for match in best}, title
 
-    def test_a_search_answers_what_ranking_every_movie_would(self, store: Stores) -> None:
+    def test_a_search_answers_what_ranking_every_movie_would(self, store: Store) -> None:
         movies = [movie for movie in fill(store, invented(60, seed=3)) if movie.listed]
         for text in ("star", "wall e", "amelie riv", "8 1/2", "千尋", "nihgt", "love of", "stra war"):
             query = Query(text)
@@ -343,7 +343,7 @@ class MovieSearchContract:
             ("dogd", "Dog Day Afternoon"),
         ],
     )
-    def test_typing_errors_are_forgiven(self, store: Stores, typed: str, title: str) -> None:
+    def test_typing_errors_are_forgiven(self, store: Store, typed: str, title: str) -> None:
         (movie, *_) = fill(store, [facts(1, title=title), facts(2, title="Something Else")])
         assert [match.id for match in search(Query(typed), store.movies.find)] == [movie.id]
 
@@ -365,7 +365,7 @@ class MovieSearchContract:
         ],
     )
     def test_years_numbers_kana_and_ids_find_their_films(
-        self, store: Stores, typed: str, numbers: list[int]
+        self, store: Store, typed: str, numbers: list[int]
     ) -> None:
         fill(
             store,
@@ -379,7 +379,7 @@ class MovieSearchContract:
         found = [match.id for match in search(Query(typed), store.movies.find)]
         assert found == [movie_id(number) for number in numbers]
 
-    def test_a_movie_is_found_by_the_year_and_id_that_it_has_now(self, store: Stores) -> None:
+    def test_a_movie_is_found_by_the_year_and_id_that_it_has_now(self, store: Store) -> None:
         put(store, facts(1, title="Dune", imdb_id=None, release_date=date(2020, 12, 18)))
         put(
             store,
@@ -390,14 +390,14 @@ class MovieSearchContract:
         for typed in ("dune 2021", "tt0000001"):
             assert [match.id for match in search(Query(typed), store.movies.find)] == [movie_id(1)]
 
-    def test_a_probe_wants_a_term_of_each_clause(self, store: Stores) -> None:
+    def test_a_probe_wants_a_term_of_each_clause(self, store: Store) -> None:
         fill(store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")])
         assert _numbers(store, frozenset({"red"}), frozenset({"river"})) == [1]
         assert _numbers(store, frozenset({"red", "blue"}), frozenset({"river"})) == [1, 3]
         assert _numbers(store, frozenset({"river", "house"})) == [1, 2, 3]
         assert _numbers(store, frozenset({"green"})) == []
 
-    def test_the_most_popular_come_first_and_unknown_popularity_last(self, store: Stores) -> None:
+    def test_the_most_popular_come_first_and_unknown_popularity_last(self, store: Store) -> None:
         fill(
             store,
             [facts(number, title="same", popularity=popularity)
@@ -406,13 +406,13 @@ class MovieSearchContract:
         assert _numbers(store, frozenset({"same"})) == [3, 1, 4, 5, 2]
         assert _numbers(store, frozenset({"same", "s"}), limit=2) == [3, 1]
 
-    def test_a_candidate_carries_what_ranking_needs(self, store: Stores) -> None:
+    def test_a_candidate_carries_what_ranking_needs(self, store: Store) -> None:
         (movie,) = fill(
             store, [facts(1, title="Amélie", original_title="Le Fabuleux Destin d'Amélie Poulain")]
         )
         assert store.movies.find((frozenset({"amelie"}),), 5) == [candidate(movie)]
 
-    def test_a_renamed_movie_is_found_by_its_new_title_only(self, store: Stores) -> None:
+    def test_a_renamed_movie_is_found_by_its_new_title_only(self, store: Store) -> None:
         put(store, facts(1, title="Old", original_title="Old"))
         put(store, facts(1, title="New", original_title="New", popularity=3.0), day=2)
         assert _numbers(store, frozenset({"old"})) == []
@@ -480,7 +480,7 @@ def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list
 
 
 def walked_by_cursor(
-    store: Stores, wanted: MovieFilter, sorting: Sorting, meanwhile: Callable[[], object] = lambda: None
+    store: Store, wanted: MovieFilter, sorting: Sorting, meanwhile: Callable[[], object] = lambda: None
 ) -> list[Movie]:
     """All pages of seven, from cursor to cursor."""
     found: list[Movie] = []
@@ -494,7 +494,7 @@ def walked_by_cursor(
         meanwhile()
 
 
-def walked_by_page(store: Stores, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+def walked_by_page(store: Store, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
     """All pages of eleven, by number."""
     found: list[Movie] = []
     while True:
@@ -508,6 +508,6 @@ def _ids(movies: list[Movie]) -> list[MovieId]:
     return [movie.id for movie in movies]
 
 
-def _numbers(store: Stores, *probe: frozenset[str], limit: int = 10) -> list[int]:
+def _numbers(store: Store, *probe: frozenset[str], limit: int = 10) -> list[int]:
     ids = [found.id for found in store.movies.find(probe, limit)]
     return [movie.facts.tmdb_id for movie in store.movies.by_ids(ids)]

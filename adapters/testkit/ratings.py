@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from adapters.store import Store
 from adapters.testkit.movies import expected, walked_by_cursor, walked_by_page
 from adapters.testkit.samples import (
-    Stores,
     at_once,
     crowd,
     facts,
@@ -54,34 +54,34 @@ class RatingRepositoryContract:
     """Ratings and the tallies that move with them."""
 
     @pytest.fixture
-    def ann(self, store: Stores) -> User:
+    def ann(self, store: Store) -> User:
         return joined(store)
 
     @pytest.fixture
-    def bob(self, store: Stores) -> User:
+    def bob(self, store: Store) -> User:
         return joined(store, "bob")
 
     @pytest.fixture
-    def movie(self, store: Stores) -> Movie:
+    def movie(self, store: Store) -> Movie:
         (movie,) = fill(store, [facts(1)])
         return movie
 
     @pytest.mark.parametrize("points", [score / 2 for score in range(2, 21)])
     def test_every_score_comes_back_and_is_counted(
-        self, store: Stores, ann: User, movie: Movie, points: float
+        self, store: Store, ann: User, movie: Movie, points: float
     ) -> None:
         rating = verdict(ann.id, movie.id, points)
         assert store.ratings.add(rating) == Tally.of([rating.score])
         assert store.ratings.get(rating.id) == rating
         assert store.movies.get(movie.id).tally.distribution[f"{points:g}"] == 1
 
-    def test_a_rating_comes_back_as_it_was_stored(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_rating_comes_back_as_it_was_stored(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id, 7.5, review="Ünsäglich\n“gut” 👍", updated_at=noon(3))
         store.ratings.add(rating)
         assert store.ratings.get(rating.id) == store.ratings.of(ann.id, movie.id) == rating
 
     def test_the_tally_is_the_movies_after_each_change(
-        self, store: Stores, ann: User, bob: User, movie: Movie
+        self, store: Store, ann: User, bob: User, movie: Movie
     ) -> None:
         first, second = verdict(ann.id, movie.id, 8), verdict(bob.id, movie.id, 3)
         assert store.ratings.add(first) == _tally(8)
@@ -94,7 +94,7 @@ class RatingRepositoryContract:
         assert store.movies.get(movie.id).tally == Tally()
         assert store.movies.get(movie.id).tally.average is None
 
-    def test_nothing_of_the_movie_but_the_tally_moves(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_nothing_of_the_movie_but_the_tally_moves(self, store: Store, ann: User, movie: Movie) -> None:
         generation = store.movies.generation()
         tally = store.ratings.add(verdict(ann.id, movie.id, day=9))
         now = store.movies.get(movie.id)
@@ -102,7 +102,7 @@ class RatingRepositoryContract:
         assert now.tally == tally
         assert store.movies.generation() == generation
 
-    def test_a_movie_is_rated_once_by_each(self, store: Stores, ann: User, bob: User, movie: Movie) -> None:
+    def test_a_movie_is_rated_once_by_each(self, store: Store, ann: User, bob: User, movie: Movie) -> None:
         first = verdict(ann.id, movie.id, 8)
         store.ratings.add(first)
         with pytest.raises(AlreadyRated):
@@ -110,13 +110,13 @@ class RatingRepositoryContract:
         assert store.ratings.of(ann.id, movie.id) == first
         assert store.ratings.add(verdict(bob.id, movie.id, 2)) == _tally(8, 2)
 
-    def test_a_withdrawn_rating_may_be_given_again(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_withdrawn_rating_may_be_given_again(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id)
         store.ratings.add(rating)
         store.ratings.remove(rating.id, ann.id)
         assert store.ratings.add(verdict(ann.id, movie.id, 3)) == _tally(3)
 
-    def test_a_movie_that_is_not_held_cannot_be_rated(self, store: Stores, ann: User) -> None:
+    def test_a_movie_that_is_not_held_cannot_be_rated(self, store: Store, ann: User) -> None:
         with pytest.raises(MovieNotFound):
             store.ratings.add(verdict(ann.id, NO_MOVIE))
         with pytest.raises(MovieNotFound):
@@ -124,7 +124,7 @@ class RatingRepositoryContract:
         assert store.ratings.of(ann.id, NO_MOVIE) is None
         assert store.ratings.count(ann.id) == 0
 
-    def test_somebody_who_has_left_rates_nothing(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_somebody_who_has_left_rates_nothing(self, store: Store, ann: User, movie: Movie) -> None:
         store.users.remove(ann.id)
         for write in (store.ratings.add, store.ratings.put):
             with pytest.raises(UserNotFound):
@@ -132,18 +132,18 @@ class RatingRepositoryContract:
         assert store.movies.get(movie.id).tally == Tally()
         assert store.ratings.of_movie(movie.id, 9) == []
 
-    def test_a_movie_that_no_list_shows_can_be_rated(self, store: Stores, ann: User) -> None:
+    def test_a_movie_that_no_list_shows_can_be_rated(self, store: Store, ann: User) -> None:
         (adult,) = fill(store, [facts(5, adult=True)])
         store.ratings.add(verdict(ann.id, adult.id, 6))
         assert store.movies.get(adult.id).tally == _tally(6)
         assert store.movies.page(MovieFilter(min_rating=1), Sorting(), Window()).movies == ()
 
-    def test_the_first_put_stores_the_rating(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_the_first_put_stores_the_rating(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id, 8, review="Fine")
         assert store.ratings.put(rating) == (rating, _tally(8), True)
         assert store.ratings.get(rating.id) == rating
 
-    def test_a_later_put_keeps_identity_and_birth(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_later_put_keeps_identity_and_birth(self, store: Store, ann: User, movie: Movie) -> None:
         first = verdict(ann.id, movie.id, 8, day=1, review="Fine")
         second = verdict(ann.id, movie.id, 2.5, day=3)
         store.ratings.add(first)
@@ -157,26 +157,26 @@ class RatingRepositoryContract:
         with pytest.raises(RatingNotFound):
             store.ratings.get(second.id)
 
-    def test_a_put_of_the_same_score_leaves_the_tally(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_put_of_the_same_score_leaves_the_tally(self, store: Store, ann: User, movie: Movie) -> None:
         store.ratings.put(verdict(ann.id, movie.id, 8))
         _, tally, created = store.ratings.put(verdict(ann.id, movie.id, 8, review="Again"))
         assert (tally, created) == (_tally(8), False)
 
-    def test_a_changed_rating_is_stored_and_returned(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_changed_rating_is_stored_and_returned(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id, 8, review="Fine")
         store.ratings.add(rating)
         wanted = rating.changed(noon(2), score=Score(3), review=None)
         assert store.ratings.change(rating.id, ann.id, lambda _: wanted) == (wanted, _tally(1.5))
         assert store.ratings.get(rating.id) == wanted
 
-    def test_a_change_sees_the_rating_as_it_is_stored(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_change_sees_the_rating_as_it_is_stored(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id, 8)
         store.ratings.add(rating)
         store.ratings.change(rating.id, ann.id, lambda before: before.changed(noon(2), review="Hm"))
         changed, _ = store.ratings.change(rating.id, ann.id, _scored(4))
         assert (changed.review, changed.score) == ("Hm", Score(8))
 
-    def test_a_change_that_fails_leaves_the_rating(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_change_that_fails_leaves_the_rating(self, store: Store, ann: User, movie: Movie) -> None:
         rating = verdict(ann.id, movie.id, 8)
         store.ratings.add(rating)
         with pytest.raises(ZeroDivisionError):
@@ -185,7 +185,7 @@ class RatingRepositoryContract:
         assert store.ratings.remove(rating.id, ann.id) == Tally()
 
     def test_nobody_touches_the_rating_of_another(
-        self, store: Stores, ann: User, bob: User, movie: Movie
+        self, store: Store, ann: User, bob: User, movie: Movie
     ) -> None:
         rating = verdict(ann.id, movie.id, 8)
         store.ratings.add(rating)
@@ -197,7 +197,7 @@ class RatingRepositoryContract:
         assert store.ratings.get(rating.id) == rating
         assert store.movies.get(movie.id).tally == _tally(8)
 
-    def test_a_rating_that_there_is_not_is_not_found(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_rating_that_there_is_not_is_not_found(self, store: Store, ann: User, movie: Movie) -> None:
         for call in (
             partial(store.ratings.get, NO_RATING),
             partial(store.ratings.remove, NO_RATING, ann.id),
@@ -213,7 +213,7 @@ class RatingRepositoryContract:
     @pytest.mark.parametrize("by", RatingOrder)
     @pytest.mark.parametrize("descending", [True, False])
     def test_a_users_ratings_come_in_order(
-        self, store: Stores, ann: User, bob: User, by: RatingOrder, *, descending: bool
+        self, store: Store, ann: User, bob: User, by: RatingOrder, *, descending: bool
     ) -> None:
         random = Random(1)
         mine = []
@@ -248,7 +248,7 @@ class RatingRepositoryContract:
     @pytest.mark.parametrize("by", RatingOrder)
     @pytest.mark.parametrize("descending", [True, False])
     def test_a_walk_goes_on_behind_a_rating_that_is_gone(
-        self, store: Stores, ann: User, by: RatingOrder, *, descending: bool
+        self, store: Store, ann: User, by: RatingOrder, *, descending: bool
     ) -> None:
         movies = fill(store, [facts(number) for number in range(1, 9)])
         for number, movie in enumerate(movies):
@@ -260,7 +260,7 @@ class RatingRepositoryContract:
             assert show(limit=20, after=rating.place(by)) == whole[number + 1 :]
 
     def test_a_movies_ratings_come_newest_first_and_those_of_one_age_by_id(
-        self, store: Stores, movie: Movie
+        self, store: Store, movie: Movie
     ) -> None:
         days = (1, 3, 2, 3, 1, 2, 3)
         ratings = [
@@ -280,7 +280,7 @@ class RatingRepositoryContract:
         for limit in (1, 2, 50):
             assert walked(show, lambda rating: rating.place(RatingOrder.CREATED_AT), limit) == ratings
 
-    def test_the_count_is_of_ones_own_ratings(self, store: Stores, ann: User, bob: User) -> None:
+    def test_the_count_is_of_ones_own_ratings(self, store: Store, ann: User, bob: User) -> None:
         for movie in fill(store, [facts(1), facts(2)]):
             store.ratings.add(verdict(ann.id, movie.id))
         store.ratings.add(verdict(bob.id, movie.id))
@@ -293,10 +293,10 @@ class RatedMoviesContract:
     """What ratings do to movies, lists and syncs."""
 
     @pytest.fixture
-    def ann(self, store: Stores) -> User:
+    def ann(self, store: Store) -> User:
         return joined(store)
 
-    def test_a_listed_movie_shows_its_average_at_once(self, store: Stores, ann: User) -> None:
+    def test_a_listed_movie_shows_its_average_at_once(self, store: Store, ann: User) -> None:
         (movie,) = fill(store, [facts(1)])
         for points in (8, 3.5):
             store.ratings.put(verdict(ann.id, movie.id, points))
@@ -304,7 +304,7 @@ class RatedMoviesContract:
             assert shown.tally.average == points
             assert shown == store.movies.get(TmdbNumber(1)) == store.movies.by_ids([movie.id])[0]
 
-    def test_the_rating_filter_follows_at_once(self, store: Stores, ann: User) -> None:
+    def test_the_rating_filter_follows_at_once(self, store: Store, ann: User) -> None:
         movie, other = fill(store, [facts(1), facts(2)])
         rating = verdict(ann.id, movie.id, 8)
         assert _admitted(store, 1) == []
@@ -318,9 +318,7 @@ class RatedMoviesContract:
 
     @pytest.mark.parametrize("by", OUR_ORDERS)
     @pytest.mark.parametrize("order", SortOrder)
-    def test_lists_of_rated_movies_follow_the_rules(
-        self, store: Stores, by: SortBy, order: SortOrder
-    ) -> None:
+    def test_lists_of_rated_movies_follow_the_rules(self, store: Store, by: SortBy, order: SortOrder) -> None:
         random, users = Random(4), crowd(store, 4)
         movies = fill(store, invented(40, seed=4))
         for movie in movies:
@@ -334,7 +332,7 @@ class RatedMoviesContract:
             assert walked_by_page(store, wanted, sorting) == ordered
             assert store.movies.count(wanted) == len(ordered)
 
-    def test_a_list_sorted_by_rating_moves_with_each_rating(self, store: Stores, ann: User) -> None:
+    def test_a_list_sorted_by_rating_moves_with_each_rating(self, store: Store, ann: User) -> None:
         one, two = fill(store, [facts(1), facts(2)])
         store.ratings.put(verdict(ann.id, one.id, 6))
         for points, first in ((7, two), (5, one), (6.5, two)):
@@ -342,7 +340,7 @@ class RatedMoviesContract:
             for by in OUR_ORDERS[:2]:
                 assert store.movies.page(MovieFilter(), Sorting(by), Window()).movies[0].id == first.id
 
-    def test_a_sync_leaves_the_tally_alone(self, store: Stores, ann: User) -> None:
+    def test_a_sync_leaves_the_tally_alone(self, store: Store, ann: User) -> None:
         (movie,) = fill(store, [facts(1)])
         store.ratings.add(verdict(ann.id, movie.id, 8))
         for news in (facts(1), facts(1, title="Renamed", vote_average=2.0, vote_count=9)):
@@ -351,7 +349,7 @@ class RatedMoviesContract:
             assert _admitted(store, 8) == [1]
         assert store.ratings.drifts() == []
 
-    def test_a_sync_while_users_rate_loses_nothing(self, store: Stores) -> None:
+    def test_a_sync_while_users_rate_loses_nothing(self, store: Store) -> None:
         (movie,) = fill(store, [facts(1)])
         users = crowd(store, 6)
         rate = [partial(store.ratings.add, verdict(user, movie.id, 7)) for user in users]
@@ -361,7 +359,7 @@ class RatedMoviesContract:
         assert kinds(answers) == []
         assert store.movies.get(movie.id).tally == _tally(*[7] * 6)
 
-    def test_a_gone_movie_that_is_rated_is_kept(self, store: Stores, ann: User) -> None:
+    def test_a_gone_movie_that_is_rated_is_kept(self, store: Store, ann: User) -> None:
         (movie,) = fill(store, [facts(1)])
         rating = verdict(ann.id, movie.id, 8)
         store.ratings.add(rating)
@@ -373,7 +371,7 @@ class RatedMoviesContract:
         assert store.ratings.change(rating.id, ann.id, _scored(9))[1] == _tally(9)
         assert store.ratings.put(verdict(joined(store, "bob").id, movie.id, 2))[1] == _tally(9, 2)
 
-    def test_a_rated_movie_that_comes_back_has_its_tally(self, store: Stores, ann: User) -> None:
+    def test_a_rated_movie_that_comes_back_has_its_tally(self, store: Store, ann: User) -> None:
         (movie,) = fill(store, [facts(1)])
         store.ratings.add(verdict(ann.id, movie.id, 8))
         put(store, gone=(1,), day=2)
@@ -381,7 +379,7 @@ class RatedMoviesContract:
         assert _admitted(store, 8) == [1]
         assert store.movies.get(movie.id).removed_at is None
 
-    def test_a_gone_movie_that_nobody_rates_any_more_is_deleted(self, store: Stores, ann: User) -> None:
+    def test_a_gone_movie_that_nobody_rates_any_more_is_deleted(self, store: Store, ann: User) -> None:
         (movie,) = fill(store, [facts(1)])
         store.ratings.add(verdict(ann.id, movie.id, 8))
         put(store, gone=(1,), day=2)
@@ -389,7 +387,7 @@ class RatedMoviesContract:
         put(store, gone=(1,), day=3)
         assert store.movies.held([1]) == {}
 
-    def test_a_movie_that_goes_while_it_is_rated_is_kept_or_not_found(self, store: Stores) -> None:
+    def test_a_movie_that_goes_while_it_is_rated_is_kept_or_not_found(self, store: Store) -> None:
         users = crowd(store, 3)
         movies = fill(store, [facts(number) for number in range(1, 9)])
         for number, movie in enumerate(movies, 1):
@@ -408,11 +406,11 @@ class ConcurrentRatingsContract:
     """Tallies are exact whoever comes when."""
 
     @pytest.fixture
-    def movie(self, store: Stores) -> Movie:
+    def movie(self, store: Store) -> Movie:
         (movie,) = fill(store, [facts(1)])
         return movie
 
-    def test_many_users_rate_one_movie_at_once(self, store: Stores, movie: Movie) -> None:
+    def test_many_users_rate_one_movie_at_once(self, store: Store, movie: Movie) -> None:
         ratings = [
             verdict(user, movie.id, 1 + number % 19 / 2) for number, user in enumerate(crowd(store, 24))
         ]
@@ -421,7 +419,7 @@ class ConcurrentRatingsContract:
         assert sorted(tally.count for tally in answers) == list(range(1, 25))
         assert store.movies.get(movie.id).tally == Tally.of(rating.score for rating in ratings)
 
-    def test_of_a_users_first_ratings_at_once_one_is_stored(self, store: Stores, movie: Movie) -> None:
+    def test_of_a_users_first_ratings_at_once_one_is_stored(self, store: Store, movie: Movie) -> None:
         user = joined(store).id
         ratings = [verdict(user, movie.id, 1 + number) for number in range(8)]
         answers = at_once([partial(store.ratings.add, rating) for rating in ratings])
@@ -432,7 +430,7 @@ class ConcurrentRatingsContract:
         assert won == store.movies.get(movie.id).tally == _recounted(store, movie)
         assert store.ratings.count(user) == 1
 
-    def test_of_a_users_puts_at_once_one_is_the_first(self, store: Stores, movie: Movie) -> None:
+    def test_of_a_users_puts_at_once_one_is_the_first(self, store: Store, movie: Movie) -> None:
         user = joined(store).id
         answers = at_once([
             partial(store.ratings.put, verdict(user, movie.id, 1 + number)) for number in range(8)
@@ -443,7 +441,7 @@ class ConcurrentRatingsContract:
         assert store.movies.get(movie.id).tally == _recounted(store, movie)
         assert store.ratings.count(user) == 1
 
-    def test_no_change_of_a_rating_is_lost(self, store: Stores, movie: Movie) -> None:
+    def test_no_change_of_a_rating_is_lost(self, store: Store, movie: Movie) -> None:
         user = joined(store).id
         rating = verdict(user, movie.id, 1)
         store.ratings.add(rating)
@@ -455,7 +453,7 @@ class ConcurrentRatingsContract:
         assert store.ratings.get(rating.id).score == Score(14)
         assert store.movies.get(movie.id).tally == _tally(7)
 
-    def test_a_rating_is_withdrawn_once(self, store: Stores, movie: Movie) -> None:
+    def test_a_rating_is_withdrawn_once(self, store: Store, movie: Movie) -> None:
         user = joined(store).id
         rating = verdict(user, movie.id)
         store.ratings.add(rating)
@@ -463,7 +461,7 @@ class ConcurrentRatingsContract:
         assert kinds(answers) == ["RatingNotFound"] * 5
         assert store.movies.get(movie.id).tally == Tally()
 
-    def test_whatever_happens_at_once_the_tallies_equal_a_recount(self, store: Stores) -> None:
+    def test_whatever_happens_at_once_the_tallies_equal_a_recount(self, store: Store) -> None:
         movies = fill(store, [facts(number) for number in range(1, 4)])
         users = crowd(store, 4)
         answers = at_once([
@@ -475,7 +473,7 @@ class ConcurrentRatingsContract:
             assert store.movies.get(movie.id).tally == _recounted(store, movie)
         assert store.ratings.drifts() == []
 
-    def test_a_recount_while_users_rate_finds_no_drift(self, store: Stores) -> None:
+    def test_a_recount_while_users_rate_finds_no_drift(self, store: Store) -> None:
         movies = fill(store, [facts(number) for number in range(1, 4)])
         users = crowd(store, 3)
         rating = [partial(_busy, store, user, movies, Random(seed)) for seed, user in enumerate(users)]
@@ -490,7 +488,7 @@ class DriftContract:
     """Recounting, and setting right what something else than these ports has put wrong."""
 
     @pytest.fixture
-    def rated(self, store: Stores) -> list[MovieId]:
+    def rated(self, store: Store) -> list[MovieId]:
         ann, bob = joined(store), joined(store, "bob")
         movies = sorted(movie.id for movie in fill(store, [facts(number) for number in range(1, 6)]))
         for movie in movies[:3]:
@@ -498,12 +496,12 @@ class DriftContract:
             store.ratings.add(verdict(bob.id, movie, 3.5))
         return movies
 
-    def test_true_tallies_are_no_drift(self, store: Stores, rated: list[MovieId]) -> None:
+    def test_true_tallies_are_no_drift(self, store: Store, rated: list[MovieId]) -> None:
         assert store.ratings.drifts() == store.ratings.drifts(repair=True) == []
         assert store.movies.get(rated[0]).tally == _tally(8, 3.5)
 
     def test_drifts_are_told_by_id_with_what_was_stored_and_counted(
-        self, store: Stores, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], skew: Skew
     ) -> None:
         wrong = {rated[2]: _tally(8), rated[0]: Tally(), rated[4]: _tally(1, 1)}
         for movie, tally in wrong.items():
@@ -517,12 +515,12 @@ class DriftContract:
         assert {movie: store.movies.get(movie).tally for movie in wrong} == wrong
 
     def test_a_score_counted_as_another_is_a_drift(
-        self, store: Stores, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], skew: Skew
     ) -> None:
         skew(rated[1], _tally(8, 4))
         assert store.ratings.drifts() == [Drift(rated[1], _tally(8, 4), _tally(8, 3.5))]
 
-    def test_a_repair_tells_what_it_sets_right(self, store: Stores, rated: list[MovieId], skew: Skew) -> None:
+    def test_a_repair_tells_what_it_sets_right(self, store: Store, rated: list[MovieId], skew: Skew) -> None:
         skew(rated[1], _tally(10, 10, 10))
         skew(rated[3], _tally(9))
         drifts = store.ratings.drifts(repair=True)
@@ -537,14 +535,14 @@ class DriftContract:
         assert [movie.id for movie in shown] == rated[:3]
 
     def test_a_repaired_movie_is_rated_on_from_the_truth(
-        self, store: Stores, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], skew: Skew
     ) -> None:
         skew(rated[0], _tally(1))
         store.ratings.drifts(repair=True)
         assert store.ratings.add(verdict(joined(store, "eva").id, rated[0], 10)) == _tally(8, 3.5, 10)
 
     def test_a_gone_movie_is_kept_for_its_ratings_whatever_its_tally_says(
-        self, store: Stores, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], skew: Skew
     ) -> None:
         """Rated with an empty tally and with a false one; and not rated with a tally that says so."""
         empty, false, invented_votes = rated[0], rated[1], rated[3]
@@ -558,7 +556,7 @@ class DriftContract:
         assert [movie.removed_at for movie in store.movies.by_ids(rated)] == [noon(2)] * 3
         assert store.ratings.count(store.ratings.of_movie(empty, 1)[0].user) == 3
 
-    def test_many_drifts_are_repaired(self, store: Stores, skew: Skew) -> None:
+    def test_many_drifts_are_repaired(self, store: Store, skew: Skew) -> None:
         movies = fill(store, [facts(number) for number in range(1, 131)])
         for movie in movies:
             skew(movie.id, _tally(5))
@@ -571,7 +569,7 @@ def _tally(*points: float) -> Tally:
     return Tally.of(map(Score.of, points))
 
 
-def _recounted(store: Stores, movie: Movie) -> Tally:
+def _recounted(store: Store, movie: Movie) -> Tally:
     return Tally.of(rating.score for rating in store.ratings.of_movie(movie.id, 1000))
 
 
@@ -579,14 +577,14 @@ def _scored(points: float) -> Callable[[Rating], Rating]:
     return lambda before: before.changed(noon(2), score=Score.of(points))
 
 
-def _admitted(store: Stores, min_rating: float) -> list[int]:
+def _admitted(store: Store, min_rating: float) -> list[int]:
     wanted = MovieFilter(min_rating=min_rating)
     shown = store.movies.page(wanted, Sorting(), Window()).movies
     assert store.movies.count(wanted) == len(shown)
     return sorted(movie.facts.tmdb_id for movie in shown)
 
 
-def _busy(store: Stores, user: UserId, movies: Iterable[Movie], random: Random) -> None:
+def _busy(store: Store, user: UserId, movies: Iterable[Movie], random: Random) -> None:
     """A user who cannot decide; may run twice at once for one user."""
     movies = list(movies)
     for _ in range(12):

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.testkit.samples import Stores, facts, new_run, noon, walked
+from adapters.store import Store
+from adapters.testkit.samples import facts, new_run, noon, walked
 from domain.ids import GenreId, RunId, genre_id
 from domain.movies import Genre, GenreFacts, GenreNotFound
 from domain.sync import Entity, Harvest, RunClosed, RunNotFound, SyncRun, SyncRunning
@@ -13,7 +14,7 @@ from domain.sync import Entity, Harvest, RunClosed, RunNotFound, SyncRun, SyncRu
 class SyncRunRepositoryContract:
     """The records of runs."""
 
-    def test_a_run_comes_back_as_it_was_saved(self, store: Stores) -> None:
+    def test_a_run_comes_back_as_it_was_saved(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES).bounded(9).missed(3, "no answer", 5)
         store.runs.save(run)
         assert store.runs.get(run.id) == run
@@ -26,11 +27,11 @@ class SyncRunRepositoryContract:
         store.runs.save(run.failed(noon(2), "given up"))
         assert store.runs.get(run.id) == run.failed(noon(2), "given up")
 
-    def test_a_run_that_nobody_began_is_not_found(self, store: Stores) -> None:
+    def test_a_run_that_nobody_began_is_not_found(self, store: Store) -> None:
         with pytest.raises(RunNotFound):
             store.runs.get(RunId("0" * 24))
 
-    def test_only_one_run_of_a_kind_is_in_progress(self, store: Stores) -> None:
+    def test_only_one_run_of_a_kind_is_in_progress(self, store: Store) -> None:
         first = new_run(store)
         second = SyncRun(id=RunId("f" * 24), entity=Entity.MOVIES, started_at=noon(2))
         with pytest.raises(SyncRunning):
@@ -39,14 +40,14 @@ class SyncRunRepositoryContract:
         store.runs.save(first.cancelled(noon()))
         store.runs.add(second)
 
-    def test_a_closed_run_is_never_changed(self, store: Stores) -> None:
+    def test_a_closed_run_is_never_changed(self, store: Store) -> None:
         run = new_run(store)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
             store.runs.save(run.finished(noon(2)))
         assert store.runs.get(run.id) == run.cancelled(noon())
 
-    def test_a_cancelled_run_keeps_what_it_has_done(self, store: Stores) -> None:
+    def test_a_cancelled_run_keeps_what_it_has_done(self, store: Store) -> None:
         run = store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), new_run(store))
         cancelled = store.runs.cancel(run.id, noon(2))
         assert cancelled == run.cancelled(noon(2)) == store.runs.get(run.id)
@@ -54,15 +55,15 @@ class SyncRunRepositoryContract:
             store.runs.cancel(run.id, noon(3))
         assert store.runs.get(run.id) == cancelled
 
-    def test_a_run_that_nobody_began_cannot_be_cancelled(self, store: Stores) -> None:
+    def test_a_run_that_nobody_began_cannot_be_cancelled(self, store: Store) -> None:
         with pytest.raises(RunNotFound):
             store.runs.cancel(RunId("0" * 24), noon())
 
-    def test_a_run_that_was_never_added_cannot_be_saved(self, store: Stores) -> None:
+    def test_a_run_that_was_never_added_cannot_be_saved(self, store: Store) -> None:
         with pytest.raises(RunClosed):
             store.runs.save(SyncRun(id=RunId("d" * 24), entity=Entity.MOVIES, started_at=noon()))
 
-    def test_the_latest_run_of_a_kind_began_last(self, store: Stores) -> None:
+    def test_the_latest_run_of_a_kind_began_last(self, store: Store) -> None:
         assert store.runs.latest(Entity.MOVIES) is None
         for day, entity in ((1, Entity.MOVIES), (3, Entity.MOVIES), (4, Entity.GENRES)):
             new_run(store, entity, day)
@@ -70,7 +71,7 @@ class SyncRunRepositoryContract:
         assert latest
         assert latest.started_at == noon(3)
 
-    def test_the_latest_completed_run_missed_no_page(self, store: Stores) -> None:
+    def test_the_latest_completed_run_missed_no_page(self, store: Store) -> None:
         good = new_run(store, day=1)
         store.runs.save(good.finished(noon()))
         partial = new_run(store, day=2)
@@ -88,13 +89,13 @@ class SyncRunRepositoryContract:
         assert found
         assert found.id == partial.id
 
-    def test_recent_runs_come_latest_first(self, store: Stores) -> None:
+    def test_recent_runs_come_latest_first(self, store: Store) -> None:
         ids = [new_run(store, entity, day).id for day, entity in enumerate((*Entity, *Entity), 1)]
         assert [run.id for run in store.runs.recent(10)] == ids[::-1]
         assert [run.id for run in store.runs.recent(2, skip=1)] == ids[::-1][1:3]
         assert store.runs.count() == len(ids)
 
-    def test_runs_that_began_at_once_come_by_id_the_largest_first(self, store: Stores) -> None:
+    def test_runs_that_began_at_once_come_by_id_the_largest_first(self, store: Store) -> None:
         ids = [f"{number:024x}" for number in (5, 9, 2, 7, 3)]
         for number, identifier in enumerate(ids):
             run = SyncRun(id=RunId(identifier), entity=Entity.MOVIES, started_at=noon(1 + number // 3))
@@ -109,12 +110,12 @@ class SyncRunRepositoryContract:
 class GenreRepositoryContract:
     """Genres."""
 
-    def test_genres_come_by_name(self, store: Stores) -> None:
+    def test_genres_come_by_name(self, store: Store) -> None:
         run = _tell(store, GenreFacts(tmdb_id=53, name="Thriller"), GenreFacts(tmdb_id=28, name="Action"))
         assert [genre.name for genre in store.genres.all()] == ["Action", "Thriller"]
         assert (run.inserted, run.fetched, store.runs.get(run.id)) == (2, 2, run)
 
-    def test_a_genre_is_found_by_its_id(self, store: Stores) -> None:
+    def test_a_genre_is_found_by_its_id(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=28, name="Action"))
         assert store.genres.get(genre_id(28)) == Genre.first_heard(
             GenreFacts(tmdb_id=28, name="Action"), noon()
@@ -122,7 +123,7 @@ class GenreRepositoryContract:
         with pytest.raises(GenreNotFound):
             store.genres.get(GenreId("0" * 24))
 
-    def test_none_is_deleted_and_only_news_counts(self, store: Stores) -> None:
+    def test_none_is_deleted_and_only_news_counts(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=28, name="Action"), GenreFacts(tmdb_id=18, name="Drama"))
         run = _tell(store, GenreFacts(tmdb_id=28, name="Azione"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {28: "Azione", 18: "Drama"}
@@ -132,18 +133,18 @@ class GenreRepositoryContract:
             noon(2),
         )
 
-    def test_two_genres_may_exchange_their_names(self, store: Stores) -> None:
+    def test_two_genres_may_exchange_their_names(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=1, name="Left"), GenreFacts(tmdb_id=2, name="Right"))
         run = _tell(store, GenreFacts(tmdb_id=1, name="Right"), GenreFacts(tmdb_id=2, name="Left"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {1: "Right", 2: "Left"}
         assert run.updated == 2
 
-    def test_a_name_goes_to_the_genre_that_was_last_given_it(self, store: Stores) -> None:
+    def test_a_name_goes_to_the_genre_that_was_last_given_it(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=1, name="War"))
         _tell(store, GenreFacts(tmdb_id=2, name="War"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {1: "War (1)", 2: "War"}
 
-    def test_no_genre_is_stored_under_a_closed_run(self, store: Stores) -> None:
+    def test_no_genre_is_stored_under_a_closed_run(self, store: Store) -> None:
         run = new_run(store, Entity.GENRES)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
@@ -151,7 +152,7 @@ class GenreRepositoryContract:
         assert store.genres.all() == []
 
 
-def _tell(store: Stores, *genres: GenreFacts, day: int = 1) -> SyncRun:
+def _tell(store: Store, *genres: GenreFacts, day: int = 1) -> SyncRun:
     return store.genres.store(
         Harvest(page=1, at=noon(day), genres=genres), new_run(store, Entity.GENRES, day)
     )

@@ -7,23 +7,13 @@ from functools import partial
 from itertools import count
 from random import Random
 from threading import Barrier
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from adapters.store import Store
 from domain.errors import MatineeError
 from domain.ids import ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
 from domain.movies import Movie, MovieFacts
 from domain.pagination import Cursor
-from domain.ports import (
-    GenreRepository,
-    InvitationRepository,
-    Locks,
-    MovieRepository,
-    RatingRepository,
-    SessionRepository,
-    SyncRunRepository,
-    UserRepository,
-    WatchlistRepository,
-)
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, Harvest, SourceName, SyncRun
@@ -40,29 +30,6 @@ GENRES = tuple(genre_id(number) for number in (18, 28, 35, 53, 878))
 RowT = TypeVar("RowT")
 
 _numbers = count(1)
-
-
-class Stores(Protocol):
-    """The repositories over one store."""
-
-    @property
-    def movies(self) -> MovieRepository: ...
-    @property
-    def genres(self) -> GenreRepository: ...
-    @property
-    def runs(self) -> SyncRunRepository: ...
-    @property
-    def locks(self) -> Locks: ...
-    @property
-    def users(self) -> UserRepository: ...
-    @property
-    def sessions(self) -> SessionRepository: ...
-    @property
-    def invitations(self) -> InvitationRepository: ...
-    @property
-    def ratings(self) -> RatingRepository: ...
-    @property
-    def watchlists(self) -> WatchlistRepository: ...
 
 
 def fresh_id() -> str:
@@ -117,7 +84,7 @@ def _invented(number: int, random: Random) -> MovieFacts:
 
 
 def new_run(
-    store: Stores, entity: Entity = Entity.MOVIES, day: int = 1, source: SourceName = SourceName.TMDB
+    store: Store, entity: Entity = Entity.MOVIES, day: int = 1, source: SourceName = SourceName.TMDB
 ) -> SyncRun:
     """A run of that kind, in progress in the store; one that was is closed."""
     before = store.runs.latest(entity)
@@ -128,19 +95,19 @@ def new_run(
     return run
 
 
-def put(store: Stores, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
+def put(store: Store, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
     """Store movies as a sync of that day does; return the run's record."""
     run = new_run(store, day=day)
     return store.movies.store(Harvest(page=1, at=noon(day), movies=movies, gone=gone), run)
 
 
-def going(store: Stores, number: int) -> Callable[[], SyncRun]:
+def going(store: Store, number: int) -> Callable[[], SyncRun]:
     """The step in which a sync drops a movie: its run has begun."""
     run = new_run(store, day=1 + number)
     return partial(store.movies.store, Harvest(page=1, at=noon(1 + number), gone=(number,)), run)
 
 
-def fill(store: Stores, movies: list[MovieFacts]) -> list[Movie]:
+def fill(store: Store, movies: list[MovieFacts]) -> list[Movie]:
     """Store many movies; return them as they ought to come back."""
     put(store, *movies)
     return [Movie.first_heard(each, noon()) for each in movies]
@@ -166,19 +133,19 @@ def account(username: str = "ann", **known: Any) -> User:
     )
 
 
-def joined(store: Stores, username: str = "ann", **known: Any) -> User:
+def joined(store: Store, username: str = "ann", **known: Any) -> User:
     """Somebody with an account in the store."""
     user = account(username, **known)
     store.users.add(user)
     return user
 
 
-def crowd(store: Stores, size: int) -> list[UserId]:
+def crowd(store: Store, size: int) -> list[UserId]:
     """So many users."""
     return [joined(store, f"user{number}").id for number in range(size)]
 
 
-def signed_in(store: Stores, user: User, **known: Any) -> Session:
+def signed_in(store: Store, user: User, **known: Any) -> Session:
     """A session in the store: for three days, with the hash "first"."""
     session = Session(
         **{
@@ -194,7 +161,7 @@ def signed_in(store: Stores, user: User, **known: Any) -> Session:
     return session
 
 
-def alive(store: Stores, *sessions: SessionId, day: int = 2) -> list[SessionId]:
+def alive(store: Store, *sessions: SessionId, day: int = 2) -> list[SessionId]:
     """Those of the sessions by which somebody calls."""
     return [session for session in sessions if store.sessions.caller(session, noon(day))]
 

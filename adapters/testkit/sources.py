@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 
-from adapters.testkit.samples import Stores, at_once, facts, joined, kinds, new_run, noon, put, verdict, wish
+from adapters.store import Store
+from adapters.testkit.samples import at_once, facts, joined, kinds, new_run, noon, put, verdict, wish
 from domain.ids import RunId, movie_id
 from domain.movies import GenreFacts
 from domain.sync import Entity, FilledFromAnotherSource, Harvest, SourceName, SyncRun
@@ -18,11 +19,11 @@ MOVIES = Harvest(page=1, at=noon(), movies=(facts(1),))
 class CatalogueSourceContract:
     """A catalogue is filled from one source, and remembers which."""
 
-    def test_an_empty_catalogue_has_no_source(self, store: Stores) -> None:
+    def test_an_empty_catalogue_has_no_source(self, store: Store) -> None:
         assert store.movies.source() is None
 
     @pytest.mark.parametrize("source", SourceName)
-    def test_the_first_page_that_brings_anything_decides(self, store: Stores, source: SourceName) -> None:
+    def test_the_first_page_that_brings_anything_decides(self, store: Store, source: SourceName) -> None:
         run = new_run(store, source=source)
         run = store.movies.store(Harvest(page=1, at=noon(), gone=(7,), skipped=1), run)
         assert store.movies.source() is None
@@ -30,13 +31,13 @@ class CatalogueSourceContract:
         assert store.movies.source() is source
 
     @pytest.mark.parametrize("source", SourceName)
-    def test_genres_decide_too(self, store: Stores, source: SourceName) -> None:
+    def test_genres_decide_too(self, store: Store, source: SourceName) -> None:
         run = store.genres.store(Harvest(page=1, at=noon()), new_run(store, Entity.GENRES, source=source))
         assert store.movies.source() is None
         store.genres.store(GENRES, run)
         assert store.movies.source() is source
 
-    def test_a_run_comes_back_with_its_source_and_the_problems_that_it_dropped(self, store: Stores) -> None:
+    def test_a_run_comes_back_with_its_source_and_the_problems_that_it_dropped(self, store: Store) -> None:
         run = new_run(store, source=DEMO).with_problems(*map(str, range(1002)))
         store.runs.save(run)
         assert store.runs.get(run.id) == run
@@ -44,7 +45,7 @@ class CatalogueSourceContract:
 
     @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
     def test_no_page_of_another_source_is_stored(
-        self, store: Stores, first: SourceName, second: SourceName
+        self, store: Store, first: SourceName, second: SourceName
     ) -> None:
         movies, genres = new_run(store, source=second), new_run(store, Entity.GENRES, source=second)
         store.movies.store(MOVIES, new_run(store, Entity.CHANGES, source=first))
@@ -65,7 +66,7 @@ class CatalogueSourceContract:
 
     @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
     def test_no_run_of_another_source_begins_or_goes_on(
-        self, store: Stores, first: SourceName, second: SourceName
+        self, store: Store, first: SourceName, second: SourceName
     ) -> None:
         begun = new_run(store, source=second)
         store.genres.store(GENRES, new_run(store, Entity.GENRES, source=first))
@@ -79,7 +80,7 @@ class CatalogueSourceContract:
         assert store.runs.get(begun.id) == begun.failed(noon(), "refused")
         store.runs.add(SyncRun(id=RunId("e" * 24), entity=Entity.CHANGES, started_at=noon(), source=first))
 
-    def test_of_two_sources_at_once_one_fills_the_catalogue(self, store: Stores) -> None:
+    def test_of_two_sources_at_once_one_fills_the_catalogue(self, store: Store) -> None:
         movies, genres = new_run(store, source=TMDB), new_run(store, Entity.GENRES, source=DEMO)
         answers = at_once([
             partial(store.movies.store, MOVIES, movies), partial(store.genres.store, GENRES, genres)
@@ -88,7 +89,7 @@ class CatalogueSourceContract:
         filled = {TMDB: bool(store.movies.held([1])), DEMO: bool(store.genres.all())}
         assert [source for source in filled if filled[source]] == [store.movies.source()]
 
-    def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Stores) -> None:
+    def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Store) -> None:
         run = new_run(store, source=DEMO, day=3)
         store.movies.store(Harvest(page=1, at=noon(3), movies=(facts(1), facts(2))), run)
         ann, before = joined(store), store.movies.generation()
@@ -105,12 +106,12 @@ class CatalogueSourceContract:
         assert (rated.facts, rated.tally.count, rated.synced_at) == (facts(1), 1, noon(2))
         assert store.watchlists.count(ann.id) == 1
 
-    def test_what_has_been_silent_for_longer_stays_so(self, store: Stores) -> None:
+    def test_what_has_been_silent_for_longer_stays_so(self, store: Store) -> None:
         put(store, facts(1), day=1)
         store.movies.hand_over(DEMO, noon(2))
         assert store.movies.get(movie_id(1)).synced_at == noon(1)
 
-    def test_pages_of_the_earlier_source_are_refused_and_of_the_new_one_stored(self, store: Stores) -> None:
+    def test_pages_of_the_earlier_source_are_refused_and_of_the_new_one_stored(self, store: Store) -> None:
         demo = new_run(store, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
         store.movies.hand_over(TMDB, noon())
@@ -120,7 +121,7 @@ class CatalogueSourceContract:
         put(store, facts(1, title="Renamed"), day=2)
         assert store.movies.get(movie_id(1)).facts.title == "Renamed"
 
-    def test_pages_that_come_while_it_is_handed_over_are_before_it_or_refused(self, store: Stores) -> None:
+    def test_pages_that_come_while_it_is_handed_over_are_before_it_or_refused(self, store: Store) -> None:
         demo, genres = new_run(store, source=DEMO), new_run(store, Entity.GENRES, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
         page = Harvest(page=2, at=noon(5), movies=tuple(map(facts, range(2, 30))))

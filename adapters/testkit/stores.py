@@ -1,6 +1,6 @@
 """What Store promises. The `store` of this contract is a prepared one that others have not written to."""
 
-from domain.ports import Store
+from adapters.store import Store
 
 
 class StoreContract:
@@ -13,19 +13,19 @@ class StoreContract:
         assert store.exists()
 
     def test_nothing_is_damaged_in_a_store_that_was_just_prepared(self, store: Store) -> None:
-        assert store.look().damage == ()
+        assert store.inspect().damage == ()
 
     def test_a_prepared_store_has_the_newest_schema_and_lacks_nothing(self, store: Store) -> None:
-        look = store.look()
+        look = store.inspect()
         assert look.version == look.newest > 0
         assert look.missing == ()
 
     def test_preparing_again_changes_nothing(self, store: Store) -> None:
-        before = store.look()
+        before = store.inspect()
         store.prepare()
-        after = store.look()
+        after = store.inspect()
         assert (after.version, after.missing) == (before.version, before.missing)
 
     def test_a_closed_store_can_be_looked_at_again(self, store: Store) -> None:
         store.close()
-        assert store.look().version >= 0
+        assert store.inspect().version >= 0

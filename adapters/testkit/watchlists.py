@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from adapters.store import Store
 from adapters.testkit.samples import (
-    Stores,
     at_once,
     crowd,
     facts,
@@ -36,15 +36,15 @@ class WatchlistRepositoryContract:
     """Watchlists."""
 
     @pytest.fixture
-    def ann(self, store: Stores) -> User:
+    def ann(self, store: Store) -> User:
         return joined(store)
 
     @pytest.fixture
-    def bob(self, store: Stores) -> User:
+    def bob(self, store: Store) -> User:
         return joined(store, "bob")
 
     @pytest.fixture
-    def movie(self, store: Stores) -> Movie:
+    def movie(self, store: Store) -> Movie:
         (movie,) = fill(store, [facts(1)])
         return movie
 
@@ -52,7 +52,7 @@ class WatchlistRepositoryContract:
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watchlist, "MOST_ITEMS", 3)
 
-    def test_an_item_comes_back_as_it_was_stored(self, store: Stores, ann: User) -> None:
+    def test_an_item_comes_back_as_it_was_stored(self, store: Store, ann: User) -> None:
         one, two = fill(store, [facts(1), facts(2)])
         for item in (
             wish(ann.id, one.id, is_favorite=True, note="With Bob\n“soon” 🍿", updated_at=noon(3)),
@@ -61,13 +61,13 @@ class WatchlistRepositoryContract:
             store.watchlists.add(item)
             assert store.watchlists.get(item.id) == store.watchlists.of(ann.id, item.movie) == item
 
-    def test_the_movie_itself_does_not_change(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_the_movie_itself_does_not_change(self, store: Store, ann: User, movie: Movie) -> None:
         generation = store.movies.generation()
         store.watchlists.add(wish(ann.id, movie.id, is_favorite=True))
         assert store.movies.get(movie.id) == movie
         assert store.movies.generation() == generation
 
-    def test_a_movie_is_listed_once_by_each(self, store: Stores, ann: User, bob: User, movie: Movie) -> None:
+    def test_a_movie_is_listed_once_by_each(self, store: Store, ann: User, bob: User, movie: Movie) -> None:
         first = wish(ann.id, movie.id)
         store.watchlists.add(first)
         with pytest.raises(AlreadyListed):
@@ -76,7 +76,7 @@ class WatchlistRepositoryContract:
         store.watchlists.add(wish(bob.id, movie.id))
 
     def test_a_movie_that_was_taken_off_may_be_listed_again(
-        self, store: Stores, ann: User, movie: Movie
+        self, store: Store, ann: User, movie: Movie
     ) -> None:
         for _ in range(2):
             item = wish(ann.id, movie.id)
@@ -84,19 +84,19 @@ class WatchlistRepositoryContract:
             store.watchlists.remove(item.id, ann.id)
         assert store.watchlists.count(ann.id) == 0
 
-    def test_a_movie_that_is_not_held_cannot_be_listed(self, store: Stores, ann: User) -> None:
+    def test_a_movie_that_is_not_held_cannot_be_listed(self, store: Store, ann: User) -> None:
         with pytest.raises(MovieNotFound):
             store.watchlists.add(wish(ann.id, NO_MOVIE))
         with pytest.raises(MovieNotFound):
             store.watchlists.put(wish(ann.id, NO_MOVIE))
         assert store.watchlists.count(ann.id) == 0
 
-    def test_the_first_put_stores_the_item(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_the_first_put_stores_the_item(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id, note="soon")
         assert store.watchlists.put(item) == (item, True)
         assert store.watchlists.get(item.id) == item
 
-    def test_a_later_put_keeps_identity_and_age(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_later_put_keeps_identity_and_age(self, store: Store, ann: User, movie: Movie) -> None:
         first = wish(ann.id, movie.id, day=1, note="soon")
         second = wish(ann.id, movie.id, day=3, is_favorite=True)
         store.watchlists.add(first)
@@ -106,20 +106,20 @@ class WatchlistRepositoryContract:
         with pytest.raises(ItemNotFound):
             store.watchlists.get(second.id)
 
-    def test_a_changed_item_is_stored_and_returned(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_changed_item_is_stored_and_returned(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id, note="soon")
         store.watchlists.add(item)
         wanted = item.changed(noon(2), is_favorite=True, note=None)
         assert store.watchlists.change(item.id, ann.id, lambda _: wanted) == wanted
         assert store.watchlists.get(item.id) == wanted
 
-    def test_a_change_sees_the_item_as_it_is_stored(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_change_sees_the_item_as_it_is_stored(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
         for mark in (True, False, True):
             assert store.watchlists.change(item.id, ann.id, _toggled).is_favorite is mark
 
-    def test_a_change_that_fails_leaves_the_item(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_change_that_fails_leaves_the_item(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
         with pytest.raises(ZeroDivisionError):
@@ -127,7 +127,7 @@ class WatchlistRepositoryContract:
         assert store.watchlists.get(item.id) == item
 
     def test_nobody_touches_the_item_of_another(
-        self, store: Stores, ann: User, bob: User, movie: Movie
+        self, store: Store, ann: User, bob: User, movie: Movie
     ) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
@@ -138,7 +138,7 @@ class WatchlistRepositoryContract:
         store.watchlists.remove_from(movie.id, bob.id)
         assert store.watchlists.get(item.id) == item
 
-    def test_an_item_that_there_is_not_is_not_found(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_an_item_that_there_is_not_is_not_found(self, store: Store, ann: User, movie: Movie) -> None:
         for call in (
             partial(store.watchlists.get, NO_ITEM),
             partial(store.watchlists.remove, NO_ITEM, ann.id),
@@ -150,7 +150,7 @@ class WatchlistRepositoryContract:
         store.watchlists.remove_from(movie.id, ann.id)
         store.watchlists.remove_from(NO_MOVIE, ann.id)
 
-    def test_a_movie_is_taken_off(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_movie_is_taken_off(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
         store.watchlists.remove_from(movie.id, ann.id)
@@ -160,7 +160,7 @@ class WatchlistRepositoryContract:
 
     @pytest.mark.parametrize("favorite", [None, True, False])
     def test_items_come_newest_first_and_those_of_one_age_by_id(
-        self, store: Stores, ann: User, bob: User, *, favorite: bool | None
+        self, store: Store, ann: User, bob: User, *, favorite: bool | None
     ) -> None:
         movies = fill(store, [facts(number) for number in range(1, 15)])
         items = [
@@ -188,7 +188,7 @@ class WatchlistRepositoryContract:
             assert walked(show, lambda item: item.place, limit) == wanted
         assert store.watchlists.count(ann.id, favorite=favorite) == len(wanted)
 
-    def test_a_count_follows_the_marks(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_a_count_follows_the_marks(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
         store.watchlists.change(item.id, ann.id, _toggled)
@@ -196,7 +196,7 @@ class WatchlistRepositoryContract:
         assert counts == [1, 1, 0]
 
     @pytest.mark.usefixtures("small")
-    def test_a_full_watchlist_takes_no_more(self, store: Stores, ann: User, bob: User) -> None:
+    def test_a_full_watchlist_takes_no_more(self, store: Store, ann: User, bob: User) -> None:
         *some, other = fill(store, [facts(number) for number in range(1, 5)])
         for movie in some:
             store.watchlists.add(wish(ann.id, movie.id))
@@ -213,26 +213,26 @@ class WatchlistRepositoryContract:
         store.watchlists.put(wish(ann.id, other.id))
 
     @pytest.mark.usefixtures("small")
-    def test_no_watchlist_holds_more_whoever_hurries(self, store: Stores, ann: User) -> None:
+    def test_no_watchlist_holds_more_whoever_hurries(self, store: Store, ann: User) -> None:
         movies = fill(store, [facts(number) for number in range(1, 9)])
         answers = at_once([partial(store.watchlists.add, wish(ann.id, movie.id)) for movie in movies])
         assert kinds(answers) == ["WatchlistFull"] * 5
         assert store.watchlists.count(ann.id) == 3
 
-    def test_of_several_additions_at_once_one_is_stored(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_of_several_additions_at_once_one_is_stored(self, store: Store, ann: User, movie: Movie) -> None:
         items = [wish(ann.id, movie.id) for _ in range(8)]
         answers = at_once([partial(store.watchlists.add, item) for item in items])
         assert kinds(answers) == ["AlreadyListed"] * 7
         assert store.watchlists.of(ann.id, movie.id) in items
         assert store.watchlists.count(ann.id) == 1
 
-    def test_of_several_puts_at_once_one_is_new(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_of_several_puts_at_once_one_is_new(self, store: Store, ann: User, movie: Movie) -> None:
         answers = at_once([partial(store.watchlists.put, wish(ann.id, movie.id)) for _ in range(8)])
         assert [created for _, created in answers].count(True) == 1
         assert len({item.id for item, _ in answers}) == 1
         assert store.watchlists.count(ann.id) == 1
 
-    def test_no_change_of_an_item_is_lost(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_no_change_of_an_item_is_lost(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id, note="")
         store.watchlists.add(item)
 
@@ -242,7 +242,7 @@ class WatchlistRepositoryContract:
         at_once([partial(store.watchlists.change, item.id, ann.id, longer)] * 10)
         assert store.watchlists.get(item.id).note == "x" * 10
 
-    def test_an_item_is_removed_once(self, store: Stores, ann: User, movie: Movie) -> None:
+    def test_an_item_is_removed_once(self, store: Store, ann: User, movie: Movie) -> None:
         item = wish(ann.id, movie.id)
         store.watchlists.add(item)
         answers = at_once([partial(store.watchlists.remove, item.id, ann.id)] * 6)
@@ -254,7 +254,7 @@ class WatchlistRepositoryContract:
 class ListedMoviesContract:
     """What watchlists do to movies that their source drops."""
 
-    def test_a_gone_movie_is_kept_while_anybody_lists_it(self, store: Stores) -> None:
+    def test_a_gone_movie_is_kept_while_anybody_lists_it(self, store: Store) -> None:
         ann, bob = crowd(store, 2)
         (movie,) = fill(store, [facts(1)])
         for user in (ann, bob):
@@ -270,7 +270,7 @@ class ListedMoviesContract:
         put(store, gone=(1,), day=4)
         assert store.movies.held([1]) == {}
 
-    def test_a_gone_movie_is_kept_for_a_put_item_too(self, store: Stores) -> None:
+    def test_a_gone_movie_is_kept_for_a_put_item_too(self, store: Store) -> None:
         (user,) = crowd(store, 1)
         (movie,) = fill(store, [facts(1)])
         for _ in range(2):
@@ -282,7 +282,7 @@ class ListedMoviesContract:
         put(store, gone=(1,), day=3)
         assert store.movies.held([1]) == {}
 
-    def test_a_movie_that_is_rated_and_listed_is_kept_for_either(self, store: Stores) -> None:
+    def test_a_movie_that_is_rated_and_listed_is_kept_for_either(self, store: Store) -> None:
         (user,) = crowd(store, 1)
         (movie,) = fill(store, [facts(1)])
         store.watchlists.add(wish(user, movie.id))
@@ -294,7 +294,7 @@ class ListedMoviesContract:
         put(store, gone=(1,), day=3)
         assert store.movies.get(movie.id).removed_at == noon(2)
 
-    def test_a_sync_leaves_it_known_that_a_movie_is_listed(self, store: Stores) -> None:
+    def test_a_sync_leaves_it_known_that_a_movie_is_listed(self, store: Store) -> None:
         (user,) = crowd(store, 1)
         (movie,) = fill(store, [facts(1)])
         store.watchlists.add(wish(user, movie.id))
@@ -302,7 +302,7 @@ class ListedMoviesContract:
         put(store, gone=(1,), day=3)
         assert store.movies.get(movie.id).removed_at == noon(3)
 
-    def test_of_many_gone_movies_those_in_use_are_kept(self, store: Stores) -> None:
+    def test_of_many_gone_movies_those_in_use_are_kept(self, store: Store) -> None:
         (user,) = crowd(store, 1)
         movies = fill(store, [facts(number) for number in range(1, 13)])
         for movie in movies[:4]:
@@ -312,7 +312,7 @@ class ListedMoviesContract:
         put(store, gone=tuple(range(1, 20)), day=2)
         assert sorted(store.movies.held(range(1, 20))) == [1, 2, 3, 4, 5, 6]
 
-    def test_a_movie_that_goes_while_it_is_listed_is_kept_or_not_found(self, store: Stores) -> None:
+    def test_a_movie_that_goes_while_it_is_listed_is_kept_or_not_found(self, store: Store) -> None:
         users = crowd(store, 3)
         movies = fill(store, [facts(number) for number in range(1, 9)])
         for number, movie in enumerate(movies, 1):
@@ -331,7 +331,7 @@ def _toggled(item: WatchlistItem) -> WatchlistItem:
     return item.toggled(noon(2))
 
 
-def _item(store: Stores, user: UserId, movie: Movie) -> WatchlistItem:
+def _item(store: Store, user: UserId, movie: Movie) -> WatchlistItem:
     item = store.watchlists.of(user, movie.id)
     assert item
     return item

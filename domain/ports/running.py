@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Protocol
 from domain.errors import Unavailable
 from domain.ids import MovieId, RunId, UserId
 from domain.pagination import Cursor
-from domain.sync import Entity, SourceName, SyncRun
+from domain.sync import Entity, SyncRun
 
 Clock = Callable[[], datetime]
 """Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
@@ -146,53 +146,6 @@ class Jobs(Protocol):
 
     def waiting(self) -> int:
         """How many jobs wait for a worker."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreLook:
-    """What there is of a store.
-
-    `version` is that of its schema, 0 for a store that was never prepared; `newest` the one that this program
-    brings. `missing` names what the schema of that version has and the store has not, as "collection.index".
-    `clock` is the time where the store runs; None if that is here. `damage` names what is broken in what it
-    holds, as far as the store can tell. `source` has filled its catalogue, if the store remembers any.
-    """
-
-    version: int
-    newest: int
-    missing: tuple[str, ...] = ()
-    clock: datetime | None = None
-    damage: tuple[str, ...] = ()
-    source: SourceName | None = None
-
-
-class Store(Protocol):
-    """What an operator asks of a store as a whole."""
-
-    def prepare(self) -> None:
-        """Create what is missing, bring older schemas forward; safe when several processes do so at once.
-
-        Raises StorageUnavailable, also for what belongs to others, was lost, or is newer than this program.
-        """
-        ...
-
-    def exists(self) -> bool:
-        """Whether the store was ever prepared; nothing is made or changed. Raises StorageUnavailable as
-        `prepare` does.
-        """
-        ...
-
-    def ping(self) -> None:
-        """Come back if the store answers. Raises StorageUnavailable."""
-        ...
-
-    def look(self) -> StoreLook:
-        """See what there is, creating and changing nothing. Raises StorageUnavailable."""
-        ...
-
-    def close(self) -> None:
-        """Let go of connections and files."""
         ...
 
 

@@ -9,8 +9,9 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
+from adapters.store import Store
 from domain.errors import StorageUnavailable, Unavailable
-from domain.ports import Clock, MovieSource, Store
+from domain.ports import Clock, MovieSource
 from domain.sync import SourceName, SourceRefused, mismatch
 from entrypoints import data_directory
 from entrypoints.observability.logs import log_file_problem
@@ -105,35 +106,35 @@ class Diagnostics:
     def _storage(self) -> Iterator[Finding]:
         kind = "SQLite" if self.settings.embedded else "MongoDB"
         try:
-            look = self.store.look()
+            state = self.store.inspect()
         except StorageUnavailable as error:
             variable = "DATA_DIR" if self.settings.embedded else "MONGODB_URI"
             yield Finding(
                 Verdict.FAILED, "storage", f"{kind}: {error}", f"check {variable} and what it names"
             )
             return
-        self.filled_from = look.source
-        if look.clock:
-            self._compare("the store's", look.clock, CLOCK_TOLERANCE)
-        if look.version == 0:
+        self.filled_from = state.source
+        if state.clock:
+            self._compare("the store's", state.clock, CLOCK_TOLERANCE)
+        if state.version == 0:
             yield Finding(
                 Verdict.WARNING, "storage", f"{kind}: there is no store yet", "matinee serve makes it"
             )
             return
-        found = f"{kind} answers, its schema has version {look.version}"
-        if look.damage:
-            damage = f"{kind}: the database is damaged: {'; '.join(look.damage)}"
+        found = f"{kind} answers, its schema has version {state.version}"
+        if state.damage:
+            damage = f"{kind}: the database is damaged: {'; '.join(state.damage)}"
             yield Finding(Verdict.FAILED, "storage", damage, "restore a backup: docs/deployment.md")
-        elif look.version > look.newest:
+        elif state.version > state.newest:
             yield Finding(
                 Verdict.FAILED, "storage", f"{found}, newer than we know", "install a newer Matinee"
             )
-        elif look.version < look.newest:
-            remedy = f"the next start brings it to {look.newest}; make a backup first"
+        elif state.version < state.newest:
+            remedy = f"the next start brings it to {state.newest}; make a backup first"
             yield Finding(Verdict.WARNING, "storage", found, remedy)
         else:
             yield Finding(Verdict.OK, "storage", found)
-        yield self._indexes(look.missing)
+        yield self._indexes(state.missing)
 
     def _indexes(self, missing: tuple[str, ...]) -> Finding:
         if not missing:

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from adapters import system
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import Stores, facts, put
+from adapters.store import Store
+from adapters.testkit.samples import facts, put
 from application.ratings import (
     ChangeRating,
     ListMovieRatings,
@@ -54,7 +55,7 @@ Key = tuple[int, int]
 class People(RuleBasedStateMachine):
     """What each of a few people thinks of a few movies, and means to see."""
 
-    store: Stores
+    store: Store
 
     @initialize()
     def begin(self) -> None:
@@ -252,7 +253,7 @@ class People(RuleBasedStateMachine):
 
 
 @contextmanager
-def sqlite(_: pytest.FixtureRequest) -> Iterator[Stores]:
+def sqlite(_: pytest.FixtureRequest) -> Iterator[Store]:
     store = SqliteStore(path=None, clock=system.now)
     store.prepare()
     yield store
@@ -260,7 +261,7 @@ def sqlite(_: pytest.FixtureRequest) -> Iterator[Stores]:
 
 
 @contextmanager
-def mongo(request: pytest.FixtureRequest) -> Iterator[Stores]:
+def mongo(request: pytest.FixtureRequest) -> Iterator[Store]:
     with fresh_database(request.getfixturevalue("secantus")) as uri:
         store = MongoStore(uri=uri, clock=system.now)
         store.prepare()
@@ -273,7 +274,7 @@ def test_people_see_what_a_plain_dict_would_show(
     kind: Callable[[pytest.FixtureRequest], Any], share: float, steps: int, request: pytest.FixtureRequest
 ) -> None:
     with kind(request) as store:
-        put(cast("Stores", store), *(facts(number) for number in MOVIES))
+        put(cast("Store", store), *(facts(number) for number in MOVIES))
         machine = type("PeopleOverThisStore", (People,), {"store": store})
         run_state_machine_as_test(
             machine,

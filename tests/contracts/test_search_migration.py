@@ -93,7 +93,7 @@ def test_a_file_of_the_version_before_is_filed_anew(sqlite: SqliteStore, file: P
     fill(fresh, list(MOVIES))
     fresh.close()
     assert _entries(file) == _entries(file.with_name("fresh.db"))
-    assert sqlite.look().version == sqlite.look().newest
+    assert sqlite.inspect().version == sqlite.inspect().newest
 
 
 def test_documents_of_the_version_before_are_filed_anew(mongo: MongoStore, documents: Any) -> None:
@@ -109,7 +109,7 @@ def test_documents_of_the_version_before_are_filed_anew(mongo: MongoStore, docum
     documents.movies.delete_many({})
     fill(mongo, list(MOVIES))
     assert after == {each["tmdbId"]: each.get("terms") for each in documents.movies.find()}
-    assert mongo.look().version == mongo.look().newest
+    assert mongo.inspect().version == mongo.inspect().newest
 
 
 def test_more_movies_than_are_written_at_once_are_filed_anew(

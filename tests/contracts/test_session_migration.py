@@ -17,7 +17,8 @@ from adapters.mongo.store import MongoStore
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite import database as sqlite_database
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import Stores, fresh_id, joined, later, noon
+from adapters.store import Store
+from adapters.testkit.samples import fresh_id, joined, later, noon
 from application.accounts import Sessions
 from domain.ids import SessionId
 from domain.sessions import RefreshToken, Session
@@ -34,7 +35,7 @@ MOMENT = later(0.001)
 class Place:
     """A store of this version, and sessions by a clock that can be moved."""
 
-    def __init__(self, store: Stores, user: User) -> None:
+    def __init__(self, store: Store, user: User) -> None:
         self.store, self.user, self.at = store, user, noon(2)
 
     @property
@@ -102,7 +103,7 @@ class Migrated:
 
     def test_preparing_again_leaves_what_was_exchanged_since(self, place: Place) -> None:
         first = place.sessions.refresh(TOKEN)
-        place.store.prepare()  # type: ignore[attr-defined]
+        place.store.prepare()
         assert place.sessions.refresh(first.refresh_token).user == place.user
 
 

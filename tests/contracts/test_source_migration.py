@@ -17,7 +17,8 @@ from adapters.mongo.store import MongoStore
 from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.source import remember_source
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import Stores, facts, new_run, noon
+from adapters.store import Store
+from adapters.testkit.samples import facts, new_run, noon
 from domain.movies import MovieFacts
 from domain.sync import Entity, Harvest, SourceName
 
@@ -29,38 +30,38 @@ TMDB_ROW = facts(1, vote_count=0)
 """A movie of TMDB's that has as little as one can have."""
 
 
-def page(store: Stores, *movies: MovieFacts, requests: int) -> None:
+def page(store: Store, *movies: MovieFacts, requests: int) -> None:
     """A run that stored these movies, as it was recorded when nobody asked for its source."""
     run = store.movies.store(Harvest(page=1, at=noon(), movies=movies, requests=requests), new_run(store))
     store.runs.save(run.finished(noon()))
 
 
-def genres(store: Stores, *, requests: int) -> None:
+def genres(store: Store, *, requests: int) -> None:
     run = new_run(store, Entity.GENRES)
     run = store.genres.store(Harvest(page=1, at=noon(), genres=GENRES, requests=requests), run)
     store.runs.save(run.finished(noon()))
 
 
-def failed(store: Stores) -> None:
+def failed(store: Store) -> None:
     run = new_run(store, Entity.CHANGES)
     store.runs.save(run.missed(1, "no answer", 5).failed(noon(), "no answer"))
 
 
-History = Callable[[Stores], None]
+History = Callable[[Store], None]
 
 
-def demo(store: Stores) -> None:
+def demo(store: Store) -> None:
     page(store, *FILMS, requests=0)
 
 
-def tmdb(store: Stores) -> None:
+def tmdb(store: Store) -> None:
     page(store, TMDB_ROW, requests=3)
 
 
 def after(*histories: History) -> History:
     """One history after the other."""
 
-    def fill(store: Stores) -> None:
+    def fill(store: Store) -> None:
         for history in histories:
             history(store)
 
@@ -127,11 +128,11 @@ def test_a_file_of_the_version_before_is_that_of_whoever_filled_it(
     held, runs = sqlite.movies.stale(noon(2), 999), sqlite.runs.count()
     sqlite.close()
     forget(file)
-    assert sqlite.look().source is None
+    assert sqlite.inspect().source is None
     sqlite.prepare()
-    assert sqlite.movies.source() is sqlite.look().source is source
+    assert sqlite.movies.source() is sqlite.inspect().source is source
     assert (sqlite.movies.stale(noon(2), 999), sqlite.runs.count()) == (held, runs)
-    assert sqlite.look().missing == ()
+    assert sqlite.inspect().missing == ()
     for run in sqlite.runs.recent(99):
         assert run.source is (SourceName.TMDB if run.requests else SourceName.DEMO)
     sqlite.prepare()
@@ -148,9 +149,9 @@ def test_documents_of_the_version_before_are_those_of_whoever_filled_them(
     documents.counters.delete_one({"_id": "source"})
     documents.counters.update_one({"_id": "schema"}, {"$set": {"value": version}})
     documents.synclogs.update_many({}, {"$unset": {"source": "", "problemsDropped": ""}})
-    assert mongo.look().source is None
+    assert mongo.inspect().source is None
     mongo.prepare()
-    assert mongo.movies.source() is mongo.look().source is source
+    assert mongo.movies.source() is mongo.inspect().source is source
     for run in mongo.runs.recent(99):
         assert run.source is (SourceName.TMDB if run.requests else SourceName.DEMO)
     mongo.prepare()

@@ -87,7 +87,7 @@ def test_a_lost_or_foreign_database_is_refused_and_left_as_it_is(
     make, told = LOSSES[loss]
     make(file)
     before = file.read_bytes() if file.is_file() else None
-    for touch in (store.prepare, store.look):
+    for touch in (store.prepare, store.inspect):
         with pytest.raises(StorageUnavailable, match=told) as refused:
             touch()
         assert str(file) in str(refused.value)
@@ -128,7 +128,7 @@ def test_an_older_schema_is_brought_forward_with_what_it_holds(store: SqliteStor
     with store.database.reading() as connection:
         (listed,) = connection.execute("SELECT value FROM counters WHERE name = 'listed'").fetchone()
     assert listed == 42
-    assert store.look().missing == ()
+    assert store.inspect().missing == ()
 
 
 def test_many_who_make_it_at_once_make_one(file: Path) -> None:

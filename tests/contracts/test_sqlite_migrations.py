@@ -55,7 +55,7 @@ def test_ratings_and_runs_of_version_2_can_be_walked_in_every_order(tmp_path: Pa
             connection.execute(insert(table, row), row)
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
     store.prepare()
-    assert store.look().missing == ()
+    assert store.inspect().missing == ()
     for descending in (True, False):
         ordered = sorted(ratings, key=lambda rating: rating.id)
         ordered.sort(key=lambda rating: rating.place(by).value, reverse=descending)  # type: ignore[arg-type,return-value]

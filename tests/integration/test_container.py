@@ -13,6 +13,7 @@ from adapters.mongo.store import MongoStore
 from adapters.redis.cache import RedisChanges
 from adapters.redis.queue import RqJobs
 from adapters.sqlite.store import SqliteStore
+from adapters.store import Store
 from adapters.tmdb.source import TmdbMovieSource
 from domain import ports
 from domain.pagination import Window
@@ -72,7 +73,7 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
     ("port", "adapters"),
     [
         (ports.MovieSource, [TmdbMovieSource, DemoMovieSource]),
-        (ports.Store, [SqliteStore, MongoStore]),
+        (Store, [SqliteStore, MongoStore]),
         (ports.MovieRepository, ["movies"]),
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.sqlite.database import MIGRATIONS, Database, apply_migrations, storage_errors
 from adapters.sqlite.files import Traces, exists, refuse_foreign, to_read
 from adapters.sqlite.source import source_of
-from domain.ports import StoreLook
+from adapters.store import StoreInspection
 
 NEWEST = len(MIGRATIONS)
 
@@ -16,23 +16,23 @@ FINDINGS = 5
 """Faults to look for: one is enough to know that a backup is needed."""
 
 
-def look(path: Path | None, database: Database, traces: Traces = ()) -> StoreLook:
+def inspect(path: Path | None, database: Database, traces: Traces = ()) -> StoreInspection:
     """What there is at a path, or in memory. Raises StorageUnavailable for what is no database of ours."""
     if path is None:
         with database.reading() as connection:
             return _seen(connection)
     with storage_errors(path):
         if not exists(path, traces):
-            return StoreLook(version=0, newest=NEWEST)
+            return StoreInspection(version=0, newest=NEWEST)
         with closing(to_read(path)) as connection:
             refuse_foreign(path, connection)
             return _seen(connection)
 
 
-def _seen(connection: sqlite3.Connection) -> StoreLook:
+def _seen(connection: sqlite3.Connection) -> StoreInspection:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     there = parts(connection)
-    return StoreLook(
+    return StoreInspection(
         version=version,
         newest=NEWEST,
         missing=tuple(sorted(parts_of(version) - there)),

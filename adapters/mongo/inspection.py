@@ -3,10 +3,10 @@
 from adapters.mongo.database import INDEXES, MIGRATIONS, Database, Documents, refuse_standalone
 from adapters.mongo.source import NAME as SOURCE
 from adapters.mongo.source import source_of
-from domain.ports import StoreLook
+from adapters.store import StoreInspection
 
 
-def look(database: Database) -> StoreLook:
+def inspect(database: Database) -> StoreInspection:
     """What there is in the database. Raises StorageUnavailable, also for a standalone server."""
     with database.using() as documents:
         hello = documents.client.admin.command("hello", codec_options=documents.codec_options)
@@ -15,7 +15,7 @@ def look(database: Database) -> StoreLook:
         version = int(schema["value"]) if schema else 0
         missing = tuple(_missing(documents)) if version else ()
         remembered = documents.counters.find_one(SOURCE)
-    return StoreLook(
+    return StoreInspection(
         version=version,
         newest=len(MIGRATIONS),
         missing=missing,

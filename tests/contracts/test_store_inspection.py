@@ -44,7 +44,7 @@ def documents(mongo_uri: str) -> Iterator[Any]:
 
 def test_a_file_that_is_not_there_is_not_made(sqlite: SqliteStore, file: Path) -> None:
     assert not sqlite.exists()
-    assert sqlite.look().version == 0
+    assert sqlite.inspect().version == 0
     assert not file.parent.exists()
 
 
@@ -54,7 +54,7 @@ def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, fil
         connection.execute("DROP INDEX sessions_by_end")
         connection.execute("DROP TABLE watchlists")
 
-    assert sqlite.look().missing == (
+    assert sqlite.inspect().missing == (
         "sessions.sessions_by_end",
         "watchlists",
         "watchlists.watchlists_by_age",
@@ -68,10 +68,10 @@ def test_an_older_file_lacks_nothing_of_its_own_schema(sqlite: SqliteStore, file
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
 
-    look = sqlite.look()
+    found = sqlite.inspect()
 
-    assert (look.version, look.missing) == (1, ())
-    assert look.newest > 1
+    assert (found.version, found.missing) == (1, ())
+    assert found.newest > 1
 
 
 def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> None:
@@ -79,13 +79,13 @@ def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> 
     file.write_text("a shopping list, long enough to be taken for a header of a file by anybody" * 20)
 
     with pytest.raises(StorageUnavailable, match="not a database"):
-        sqlite.look()
+        sqlite.inspect()
 
 
 def test_damage_anywhere_in_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
     sqlite.prepare()
     put(sqlite, *(facts(number, title=f"Movie {number}") for number in range(1, 400)))
-    assert sqlite.look().damage == ()
+    assert sqlite.inspect().damage == ()
     sqlite.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -100,7 +100,7 @@ def test_damage_anywhere_in_a_file_is_named(sqlite: SqliteStore, file: Path) -> 
         whole = file.read_bytes()
         file.write_bytes(whole[: (page - 1) * page_size] + bytes(page_size) + whole[page * page_size :])
         try:
-            damage = sqlite.look().damage
+            damage = sqlite.inspect().damage
         except StorageUnavailable as error:
             damage = (error.reason,)
         assert damage
@@ -118,14 +118,14 @@ def test_an_index_that_does_not_agree_with_its_table_is_damage(sqlite: SqliteSto
             " WHERE name = 'movies_by_synced_at'"
         )
         connection.commit()
-    assert sqlite.look().damage
+    assert sqlite.inspect().damage
 
 
 def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, documents: Any) -> None:
-    look = mongo.look()
+    found = mongo.inspect()
 
     assert not mongo.exists()
-    assert (look.version, look.missing) == (0, ())
+    assert (found.version, found.missing) == (0, ())
     assert documents.list_collection_names() == []
 
 
@@ -135,13 +135,13 @@ def test_an_index_that_was_dropped_or_is_another_is_named(mongo: MongoStore, doc
     documents.ratings.drop_index("by_movie")
     documents.ratings.create_index([("movieId", 1)], name="by_movie")
 
-    assert mongo.look().missing == ("sessions.by_end", "ratings.by_movie")
+    assert mongo.inspect().missing == ("sessions.by_end", "ratings.by_movie")
 
 
 def test_the_server_tells_the_time(mongo: MongoStore) -> None:
     mongo.prepare()
 
-    clock = mongo.look().clock
+    clock = mongo.inspect().clock
 
     assert clock is not None
     assert abs((clock - datetime.now(UTC)).total_seconds()) < 60
