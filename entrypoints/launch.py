@@ -11,6 +11,7 @@ NEEDED = (
     "crontab",
     "dependency_injector",
     "dotenv",
+    "httptools",
     "httpx",
     "jwt",
     "limits",

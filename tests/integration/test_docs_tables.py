@@ -1,5 +1,6 @@
 """The tables and lists of the documents: they have what the code has, all of it and nothing else."""
 
+import ast
 import json
 import logging
 import re
@@ -14,11 +15,13 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.mongo.database import INDEXES
-from adapters.redis.embedded import HOLDER, QUEUE, SOCKET
+from adapters.mongo.database import ALONE, INDEXES
+from adapters.redis.embedded import HOLDER, QUEUE, SOCKET, EmbeddedRedisMissing
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
+from application.sync_frame import NOT_TAKEN_UP
+from domain.sync import Entity, SyncRunning
 from entrypoints.cli import errors, matinee, ratings, syncs
 from entrypoints.container import DATABASE
 from entrypoints.http.access_log import Exchange, written
@@ -36,6 +39,9 @@ from entrypoints.http.errors import (
 from entrypoints.observability.logs import LineFormatter
 from entrypoints.observability.redaction import Redactor
 from entrypoints.processes import scheduler
+from entrypoints.processes.child_process import FIRST_DELAY, describe_exit
+from entrypoints.processes.data_directory_lock import DataDirectoryTaken
+from entrypoints.processes.listening_socket import CannotListen
 from entrypoints.settings import Settings, as_environment
 from tests.integration.deployment_files import locked
 from tests.integration.http_service import Client, application, filled, serving
@@ -327,3 +333,34 @@ def test_every_release_in_the_list_of_dependencies_is_the_locked_one() -> None:
 def test_the_document_is_of_the_openapi_that_is_told(client: Client) -> None:
     (told,) = re.findall(r"the OpenAPI (\d\.\d) document", text("docs/api.md"))
     assert client.get("/api/v1/docs/openapi.json").json()["openapi"].startswith(f"{told}.")
+
+
+MESSAGES = [
+    str(DataDirectoryTaken(Path("…"), 4711)),
+    str(CannotListen("127.0.0.1", 8080, "in use")),
+    str(EmbeddedRedisMissing()),
+    ALONE,
+    str(SyncRunning(Entity.MOVIES)),
+    NOT_TAKEN_UP,
+    f"api {describe_exit(-9)}; it is started again in {FIRST_DELAY} s",
+]
+"""Sentences of ours that the operators' document repeats, or the beginnings of them."""
+
+
+def test_a_message_in_the_operators_document_is_one_of_ours() -> None:
+    """Words between backticks that are neither a command nor a setting are what somebody reads elsewhere."""
+    sections = text("docs/operating.md").partition("## Troubleshooting")[2]
+    read = "\n".join([*MESSAGES, *code_of("adapters/sqlite/files.py"), *code_of("adapters/tmdb/client.py")])
+    started = re.findall(r"`api was killed [^`]+`", text("docs/operating.md"))
+    for shown in words(" ".join([*BLOCK.sub("", sections).split(), *started])):
+        if " " in shown and not re.match(r"matinee |docker |GET |POST |Authorization|X-Cache", shown):
+            assert shown.removeprefix(DATABASE).rstrip(" …") in read, shown
+
+
+def code_of(path: str) -> list[str]:
+    """The texts that a module is made of."""
+    return [
+        node.value
+        for node in ast.walk(ast.parse(text(path)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
