@@ -3,7 +3,6 @@ end.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -11,7 +10,6 @@ from itertools import islice
 from threading import BoundedSemaphore, Lock
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
-from urllib.parse import unquote_plus
 
 import pymongo
 from pymongo import IndexModel, MongoClient, UpdateOne
@@ -24,6 +22,7 @@ from adapters.mongo.orphans import Orphans, SessionId
 from adapters.mongo.source import remember_source
 from adapters.mongo.terms import SEARCHED, search_fields
 from adapters.mongo.turns import Turns
+from adapters.redaction import credentials_in, redact
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 from domain.ports import UNMETERED, Meter, queue_time
@@ -287,7 +286,9 @@ class Database:
         try:
             yield
         except PyMongoError as error:
-            raise StorageUnavailable(masked(f"{type(error).__name__}: {error}", self._uri)) from error
+            raise StorageUnavailable(
+                redact(f"{type(error).__name__}: {error}", credentials_in(self._uri))
+            ) from error
 
     def _end_sessions(self, sessions: list[SessionId]) -> None:
         with pymongo.timeout(PATIENCE):
@@ -319,7 +320,7 @@ class Database:
                 retryWrites=True,
             )
         except (PyMongoError, ValueError) as error:
-            reason = f"MONGODB_URI cannot be used: {masked(str(error), self._uri)}"
+            reason = f"MONGODB_URI cannot be used: {redact(str(error), credentials_in(self._uri))}"
             raise StorageUnavailable(reason) from None
 
 
@@ -332,14 +333,6 @@ def refuse_standalone(hello: Document) -> None:
     """Raises StorageUnavailable if a server's hello tells that it knows no transactions."""
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise StorageUnavailable(ALONE)
-
-
-def masked(text: str, uri: str) -> str:
-    """A text without any piece of what stands before the last @ of a URI: names and passwords."""
-    for piece in re.split(r"[/:@?#,]+", uri.rpartition("@")[0].partition("//")[2]):
-        for secret in {piece, unquote_plus(piece)} - {""}:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
-    return text
 
 
 def counter(database: Documents, name: str) -> int:

@@ -71,15 +71,6 @@ def server(info: Mapping[str, Any] | bytes | str) -> bytes:
     return found[1] if found else b""
 
 
-def masked(text: str, url: str) -> str:
-    """A text without the names and passwords of an address."""
-    login = urlsplit(url).netloc.rpartition("@")[0]
-    for piece in {part for part in login.split(":") if part}:
-        for secret in {piece, unquote(piece)}:
-            text = text.replace(secret, "***")
-    return text
-
-
 def _options(patience: float) -> dict[str, Any]:
     # A feature of one vendor's service; asking for it costs each connection a round trip.
     return {**_waiting(patience), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}

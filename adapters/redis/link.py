@@ -19,6 +19,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as BrokenOff
 from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
+from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
 from adapters.redis.patience import LATE, PATIENCE, PROBING, QUICK, SILENCE, patient
 from domain.errors import Unavailable
@@ -191,7 +192,7 @@ class RedisLink:
             raise RedisAway(str(error)) from error
         except FAILURES as error:
             self._lose(error)
-            raise RedisAway(self._masked(error)) from error
+            raise RedisAway(self._describe(error)) from error
         finally:
             self._meter.timed("redis", perf_counter() - began)
 
@@ -229,7 +230,7 @@ class RedisLink:
         with self._lock:
             if self._absence is not None or self._closed.is_set():
                 return
-            self._absence, self._since = self._masked(error), monotonic()
+            self._absence, self._since = self._describe(error), monotonic()
         log.warning("Redis is away: %s", self._absence)
         try:
             Thread(target=self._watch, name="redis-probe", daemon=True).start()
@@ -308,5 +309,5 @@ class RedisLink:
         await connection.send_command("INFO", "server")
         self._met(addresses.server(await connection.read_response()))
 
-    def _masked(self, error: Exception) -> str:
-        return f"{type(error).__name__}: {addresses.masked(str(error), self._url)}"
+    def _describe(self, error: Exception) -> str:
+        return f"{type(error).__name__}: {redact(str(error), credentials_in(self._url))}"

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
 from adapters.redis.link import FAILURES, RedisAway
 
@@ -16,5 +17,5 @@ def probe(url: str) -> tuple[datetime, str]:
             seconds, microseconds = client.time()
             policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
     except FAILURES as error:
-        raise RedisAway(addresses.masked(str(error), url)) from error
+        raise RedisAway(redact(str(error), credentials_in(url))) from error
     return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds), policy

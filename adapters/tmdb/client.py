@@ -20,7 +20,7 @@ from tenacity import (
 )
 
 from adapters.tmdb.budget import Budget, Pause, Stopped, pause
-from adapters.tmdb.credential import Credential
+from adapters.tmdb.credential import Credential, keep_key_out_of_logs
 from adapters.tmdb.outcomes import Absent, Refused, counted
 from adapters.tmdb.payloads import Unusable, decoded, refusal
 from domain.ports import UNMETERED, Meter
@@ -90,6 +90,7 @@ class TmdbClient:
         self._meter = meter
         self._sent = 0
         self._counting = Lock()
+        keep_key_out_of_logs()
         self._http = httpx.Client(
             headers={"Accept": "application/json", "User-Agent": "Matinee", **credential.headers},
             params=credential.params,
@@ -221,7 +222,7 @@ class TmdbClient:
         """TMDB's code and reason; a broken body does not make the status another one."""
         with suppress(httpx.HTTPError, Unusable):
             code, said = refusal(decoded(self._body(answer, whole)))
-            return code, self._credential.hidden(said) if said else None
+            return code, self._credential.redact(said) if said else None
         return None, None
 
     def _target(self, answer: httpx.Response) -> str | None:
@@ -233,7 +234,7 @@ class TmdbClient:
             shown = str(target.copy_with(userinfo=b"", query=None, fragment=None))
         except (httpx.InvalidURL, ValueError):
             return None
-        return self._credential.hidden(shown[:LONGEST_TARGET])
+        return self._credential.redact(shown[:LONGEST_TARGET])
 
 
 @contextmanager
@@ -248,7 +249,7 @@ def source_errors(asked: str, credential: Credential, patience: Patience) -> Ite
     except Refused as error:
         raise _meant(error, asked, credential) from error
     except (httpx.HTTPError, httpx.InvalidURL, Unusable) as error:
-        told = credential.hidden(_told(error, patience))
+        told = credential.redact(_told(error, patience))
         raise SourceUnavailable(f"{told}, asked for {asked}") from error
 
 

@@ -1,22 +1,26 @@
-"""Our credential at TMDB, and what keeps it out of sight."""
+"""The credential for TMDB, and how it is kept out of logs and errors."""
 
 import logging
 import re
 from dataclasses import dataclass, field
 
-KEY_IN_ADDRESS = re.compile(r"(?<=api_key=)[^&\s\"'\\]+")
+from adapters.redaction import REDACTED, redact
+
+KEY_IN_URL = re.compile(r"(?<=api_key=)[^&\s\"'\\]+")
+
+KEY_LOGGERS = ("httpx", "httpcore.http11")
+"""Loggers of URLs: httpx logs that of each request at INFO, httpcore that of a redirect at DEBUG."""
 
 
-def without_key(record: logging.LogRecord) -> bool:
-    """Blacken the key in a line of the log."""
-    record.msg, record.args = KEY_IN_ADDRESS.sub("***", record.getMessage()), None
+def keep_key_out_of_logs() -> None:
+    """Redact a v3 key, which is part of the URL, in the lines of `KEY_LOGGERS`, whatever their level is."""
+    for name in KEY_LOGGERS:
+        logging.getLogger(name).addFilter(_redact_key)  # no effect if it is there already
+
+
+def _redact_key(record: logging.LogRecord) -> bool:
+    record.msg, record.args = KEY_IN_URL.sub(REDACTED, record.getMessage()), None
     return True
-
-
-# httpx logs the address of each request at INFO, httpcore that of a redirect at DEBUG; a v3 key is part of
-# both. A filter holds at whatever level the loggers are set to.
-for name in ("httpx", "httpcore.http11"):
-    logging.getLogger(name).addFilter(without_key)
 
 
 V3_KEY = re.compile(r"[0-9a-fA-F]{32}")
@@ -28,9 +32,9 @@ KEY_VARIABLE = "TMDB_API_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What TMDB knows us by; empty is not set. Of the two the v4 token is sent: a header is in no log.
+    """A v4 token, a v3 key or both; empty if not set. The token is preferred: headers are not logged.
 
-    `variable` is the one to mend if TMDB refuses us.
+    `variable` is the one to correct if TMDB refuses the credential.
     """
 
     token: str = field(repr=False)
@@ -39,7 +43,7 @@ class Credential:
 
     @classmethod
     def recognised(cls, access_token: str, api_key: str) -> "Credential":
-        """The credential in the two variables; one that looks like the other kind is taken for that."""
+        """The credential in the two variables, also if one contains the other's kind."""
         if V4_TOKEN.fullmatch(api_key) and not V4_TOKEN.fullmatch(access_token):
             return cls(api_key, "", KEY_VARIABLE)
         if V3_KEY.fullmatch(access_token):
@@ -50,22 +54,22 @@ class Credential:
 
     @property
     def sendable(self) -> bool:
-        """Whether it can stand in a header: what cannot would be spelt out in the exception that says so."""
+        """Whether it is valid in a header; httpx's error about an invalid one would show it."""
         return self._secret.isascii() and self._secret.isprintable() and " " not in self._secret
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that carry it."""
+        """The headers with the token, if that is sent."""
         return {"Authorization": f"Bearer {self.token}"} if self.token and self.sendable else {}
 
     @property
     def params(self) -> dict[str, str]:
-        """The query parameters that carry it."""
+        """The query parameters with the key, if that is sent."""
         return {"api_key": self.key} if self.key and not self.token else {}
 
-    def hidden(self, text: str) -> str:
-        """A text without it, whoever wrote it there."""
-        return text.replace(self._secret, "***") if self._secret else text
+    def redact(self, text: str) -> str:
+        """The text without the credential."""
+        return redact(text, [self._secret])
 
     @property
     def _secret(self) -> str:

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 
 from adapters import system
 from adapters.mongo import database as mongo_database
-from adapters.mongo.database import ALONE, MIGRATIONS, Documents, masked
+from adapters.mongo.database import ALONE, MIGRATIONS, Documents
 from adapters.mongo.documents import movie_document
 from adapters.mongo.store import MongoStore
 from adapters.testkit.samples import facts, fill, invented, joined, new_run, noon, put, verdict, wish
@@ -286,13 +286,6 @@ def test_no_error_and_no_repr_shows_what_the_uri_keeps_secret(uri: str) -> None:
     store.close()
     for text in (str(away.value), repr(store)):
         assert not [part for part in ("s3cr", "w0rd", SECRET, "annabel") if part in text], text
-
-
-def test_what_is_masked_is_what_stands_before_the_host() -> None:
-    assert masked("no annabel:p%40ss or p@ss at db1:27017", "mongodb://annabel:p%40ss@db1:27017/x") == (
-        "no ***:*** or *** at db1:27017"
-    )
-    assert masked("no user at db1", "mongodb://db1/x") == "no user at db1"
 
 
 def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path) -> None:

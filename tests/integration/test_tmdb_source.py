@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -826,7 +828,7 @@ class TestSecrets:
         assert str(token or key) not in written
 
     def test_an_address_to_be_redirected_to_is_logged_without_the_key(
-        self, caplog: pytest.LogCaptureFixture
+        self, source: TmdbMovieSource, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG, logger="httpcore.http11")
         logging.getLogger("httpcore.http11").debug(
@@ -834,6 +836,11 @@ class TestSecrets:
         )
 
         assert "api_key=***&page=1" in caplog.text
+
+    def test_an_import_changes_no_logger(self) -> None:
+        code = "import logging, adapters.tmdb.source; print(logging.getLogger('httpx').filters)"
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ran.stdout == "[]\n"
 
 
 @pytest.fixture(scope="module", params=["invented", "recorded"])

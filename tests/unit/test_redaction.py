@@ -1,4 +1,4 @@
-"""What keeps secrets out of the log, against those who would get them in."""
+"""What keeps secrets out of the log and out of errors, against those who would get them in."""
 
 import json
 from time import thread_time
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.redaction import credentials_in, redact
 from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings
 
@@ -90,6 +91,27 @@ def test_what_looks_like_a_secret_is_blackened_though_nobody_knows_it(text: str,
 )
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert strangers(text) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "redacted"),
+    [
+        ("mongodb://annabel:p%40ss@db1:27017/x", "annabel:p%40ss or p@ss at db1", "***:*** or *** at db1"),
+        (
+            "redis://:r3dis%2Fpw@127.0.0.1:1/0",
+            "r3dis/pw and r3dis%2Fpw at 127.0.0.1:1",
+            "*** and *** at 127.0.0.1:1",
+        ),
+        ("redis://:a/b:c@h", "a/b:c, a/b, b:c", "***, ***/***, ***:***"),
+        ("redis://:a+b%20c@h", "a+b c, a b c", "***, ***"),
+        ("redis://:kju@h", "a kjustice, and kju alone", "a kjustice, and *** alone"),
+        ("redis://:a-long-secret@h", "xa-long-secrety", "x***y"),
+        ("redis://worker:work-er@h", "worker and work-er", "*** and ***"),
+        ("mongodb://db1/x", "no user at db1", "no user at db1"),
+    ],
+)
+def test_an_error_shows_neither_name_nor_password_of_a_url(url: str, text: str, redacted: str) -> None:
+    assert redact(text, credentials_in(url)) == redacted
 
 
 @pytest.mark.parametrize("name", ["password", "new_password", "Authorization", "refresh_token", "set-cookie"])
