@@ -251,7 +251,7 @@ def _seconds_without_faults(items: dict[str, pytest.Item], folder: Path) -> dict
 
 def _fails(mutant: Mutant, items: list[pytest.Item], seconds: dict[str, float]) -> bool:
     """Whether a test fails with a fault in force."""
-    vars(sys.modules[mutant.module])[ACTIVE] = mutant.number
+    vars(importlib.import_module(mutant.module))[ACTIVE] = mutant.number  # perhaps no test has imported it
     for item, following in pairwise([*items, None]):
         assert item
         _limit(LEAST_SECONDS + 5 * seconds.get(item.nodeid, 0))
