@@ -1,6 +1,6 @@
 """Which days and pages of changes a sync asks its source for, and what it reads anew besides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -10,7 +10,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncChanges
-from domain.sync import ChangedPage, Entity, SourceUnavailable, Status
+from domain.sync import ChangedPage, Detail, Entity, Gone, SourceUnavailable, Status
 from tests.integration.sync_bench import Bench, ShelfSource, told
 
 Question = tuple[date, date, int]
@@ -23,6 +23,7 @@ class BusySource(ShelfSource):
     pages_a_day: int = 1
     questions: list[Question] = field(default_factory=list)
     changed: tuple[int, ...] = ()
+    gone: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -31,6 +32,11 @@ class BusySource(ShelfSource):
         self.questions.append((first, last, page))
         pages = self.pages_a_day * max(1, (last - first).days)
         return ChangedPage(total_pages=pages, tmdb_ids=self.changed)
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        for number in tmdb_ids:
+            self.asked.append(number)
+            yield Gone(number) if number in self.gone else told(number)
 
 
 @pytest.fixture
@@ -161,3 +167,22 @@ def test_a_source_that_has_said_nothing_yet_is_asked_whether_it_is_there(
     monkeypatch.setattr(source, "ping", away)
     run = SyncChanges(frame=bench.frame, movies=bench.store.movies)()
     assert run.status is (Status.SUCCESS if complete else Status.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("held", "gone", "believed"),
+    [(19, 19, True), (20, 10, True), (20, 11, False), (21, 10, True), (21, 11, False)],
+)
+def test_of_twenty_movies_or_more_a_source_has_not_dropped_more_than_half(
+    bench: Bench, source: BusySource, held: int, gone: int, believed: bool
+) -> None:
+    put(bench.store, *map(told, range(1, held + 1)), day=1)
+    synced(bench, 2)
+    bench.clock.now = noon(3)
+    source.changed, source.gone = tuple(range(1, held + 1)), frozenset(range(1, gone + 1))
+    run = bench.changes()
+    if believed:
+        assert (run.status, bench.held()) == (Status.SUCCESS, list(range(gone + 1, held + 1)))
+    else:
+        assert (run.status, run.pages_failed, len(bench.held())) == (Status.FAILED, 1, held)
+        assert f"{gone} of {held} movies that we hold are said to be unknown" in str(run.error)

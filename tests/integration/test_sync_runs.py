@@ -13,6 +13,7 @@ from application import sync_frame
 from application.sync import SyncMovies
 from application.sync_frame import QUEUE_LEASE, SyncFrame, in_queue, lock_of
 from domain.errors import StorageUnavailable
+from domain.ids import RunId
 from domain.ports import Locks, QueueUnavailable, SyncRunRepository
 from domain.sync import Entity, RunClosed, SourceRefused, SourceUnavailable, Status, SyncRun, SyncRunning
 from tests.integration.sync_bench import PAGES, Bench, Killed, ShelfSource
@@ -48,7 +49,7 @@ def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench,
     run = bench.set_down(entity)
     assert not bench.free(entity)
     done = bench.do(entity=entity, queued=run.id)
-    assert (done.id, done.status) == (run.id, Status.SUCCESS)
+    assert (done.id, done.status, done.pages_left) == (run.id, Status.SUCCESS, ())
     assert bench.free(entity)
 
 
@@ -144,6 +145,80 @@ def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench
 
 def test_the_queue_loses_no_run_within_the_fifteen_seconds_that_are_promised() -> None:
     assert timedelta(0) < QUEUE_LEASE <= timedelta(seconds=15)
+
+
+def test_locks_last_as_long_as_operators_are_told(bench: Bench) -> None:
+    assert timedelta(seconds=10) == QUEUE_LEASE
+    assert timedelta(seconds=9) == bench.frame.lock_ttl == sync_frame.LOCK_LASTS
+    assert timedelta(seconds=3) == bench.frame.heartbeat_interval
+    assert timedelta(seconds=0.2) == bench.frame.poll_interval
+    assert timedelta(seconds=18) == sync_frame.LONGEST_WAIT
+
+
+def test_each_kind_has_a_lock_of_its_own_and_each_run_a_name_in_the_queue() -> None:
+    assert {lock_of(entity) for entity in Entity} == {"sync:genres", "sync:movies", "sync:changes"}
+    assert in_queue(RunId("a" * 24)) == f"queue:{'a' * 24}"
+
+
+def test_nothing_is_enqueued_while_a_sync_of_its_kind_runs_in_the_foreground(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    refused: list[SyncRunning] = []
+
+    def enqueue(page: int) -> None:
+        if page == 2:
+            with pytest.raises(SyncRunning) as caught:
+                bench.set_down()
+            refused.append(caught.value)
+
+    shelf.before = enqueue
+    assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
+    assert refused
+    assert bench.jobs.runs == []
+
+
+def test_a_page_that_failed_is_on_record_before_the_next_is_read(bench: Bench, shelf: ShelfSource) -> None:
+    recorded: list[tuple[int, int]] = []
+
+    def fail(page: int) -> None:
+        run = bench.store.runs.latest(Entity.MOVIES)
+        assert run
+        recorded.append((run.pages_done, run.pages_failed))
+        if page == 2:
+            raise SourceUnavailable("TMDB is away")
+
+    shelf.before = fail
+    bench.do(entity=Entity.MOVIES)
+    assert recorded == [(0, 0), (1, 0), (1, 1), (2, 1)]
+
+
+def test_whoever_watches_a_run_is_told_of_each_page_of_those_that_failed_and_of_the_end(
+    bench: Bench, shelf: ShelfSource
+) -> None:
+    def fail(page: int) -> None:
+        if page == 2:
+            raise SourceUnavailable("TMDB is away")
+
+    shelf.before = fail
+    seen: list[SyncRun] = []
+    run = SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES, watch=seen.append)
+    told = [(each.status, each.pages_done, each.pages_failed) for each in seen]
+    assert list(dict.fromkeys(told)) == [
+        (Status.IN_PROGRESS, 0, 0),
+        (Status.IN_PROGRESS, 1, 0),
+        (Status.IN_PROGRESS, 1, 1),
+        (Status.IN_PROGRESS, 2, 1),
+        (Status.IN_PROGRESS, 3, 1),
+        (Status.PARTIAL, 3, 1),
+    ]
+    assert seen[-1] == run == bench.store.runs.get(run.id)
+
+
+def test_no_process_is_kept_alive_by_a_heartbeat(bench: Bench, shelf: ShelfSource) -> None:
+    daemons: list[list[bool]] = []
+    shelf.before = lambda _: daemons.append([each.daemon for each in threads() if each.name == "sync-lock"])
+    bench.do(entity=Entity.MOVIES)
+    assert daemons == [[True]] * PAGES
 
 
 @pytest.mark.parametrize("waits", [QUEUE_LEASE, QUEUE_LEASE * 100])
@@ -374,6 +449,7 @@ def test_an_unexpected_error_does_not_end_the_heartbeat(
     frame = replace(bench.frame, locks=Faulty(bench.store.locks), heartbeat_interval=OFTEN)  # type: ignore[arg-type]
     run = SyncMovies(frame=frame, movies=bench.store.movies)(pages=PAGES)
     assert run.status is Status.SUCCESS
+    assert "Unexpected error while the lock sync:movies is renewed" in caplog.text
     assert "a bug" in caplog.text
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -13,10 +14,19 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, put
 from application import watchlist
 from application.catalogue import GetMovie, SearchMovies, Shown, Totals
-from application.ratings import SetRating, VerifyRatings
-from application.watchlist import ExportedItems, ExportedRatings, ExportUser, SetOnWatchlist
+from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
+from application.watchlist import (
+    AddToWatchlist,
+    ChangeItem,
+    ExportedItems,
+    ExportedRatings,
+    ExportUser,
+    GetItem,
+    SetOnWatchlist,
+    ToggleFavorite,
+)
 from domain.browsing import MovieFilter
-from domain.errors import StorageUnavailable
+from domain.errors import StorageUnavailable, TextUnfit
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
 from domain.ratings import Drift, Score, Tally
@@ -44,6 +54,90 @@ def ada(store: SqliteStore, password_hash: str = "-") -> User:
     )
     store.users.add(user)
     return user
+
+
+@dataclass
+class Desk:
+    """The use cases by which somebody rates and lists movies."""
+
+    store: SqliteStore
+    user: User
+
+    def over(self, use_case: Callable[..., Any], **more: Any) -> Callable[..., Any]:
+        known: dict[str, Any] = {
+            "ratings": self.store.ratings,
+            "watchlist": self.store.watchlists,
+            "movies": self.store.movies,
+            "genres": self.store.genres,
+            "changes": system.NoCopies(),
+            "clock": system.now,
+            "new_id": system.fresh_id,
+        }
+        wanted = [field.name for field in fields(cast("Any", use_case))]
+        return partial(use_case(**{name: known[name] for name in wanted}), user=self.user, **more)
+
+
+@pytest.fixture
+def desk(store: SqliteStore) -> Desk:
+    put(store, facts(1))
+    return Desk(store, ada(store))
+
+
+def test_a_first_rating_is_new_and_another_of_the_same_movie_is_not(desk: Desk) -> None:
+    rated = {"movie": TmdbNumber(1), "score": Score.of(8), "review": " Fine. "}
+    first = desk.over(RateMovie)(**rated)
+    assert (first.created, first.rating.review, first.user, first.tally.count) == (
+        True,
+        "Fine.",
+        desk.user,
+        1,
+    )
+    again = desk.over(SetRating)(**rated)
+    assert (again.created, again.rating.id, again.tally.count) == (False, first.rating.id, 1)
+    changed = desk.over(ChangeRating)(rating=first.rating.id, score=Score.of(9))
+    assert (changed.created, changed.rating.review, changed.tally) == (
+        False,
+        "Fine.",
+        Tally.of([Score.of(9)]),
+    )
+    shown = desk.over(GetRating)(rating=first.rating.id)
+    assert (shown.created, shown.rating, shown.movie.facts) == (False, changed.rating, facts(1))
+
+
+def test_a_first_listing_is_new_and_another_of_the_same_movie_is_not(desk: Desk) -> None:
+    listed = {"movie": TmdbNumber(1), "is_favorite": True, "note": " Soon. "}
+    first = desk.over(AddToWatchlist)(**listed)
+    assert (first.created, first.item.note, first.item.is_favorite) == (True, "Soon.", True)
+    again = desk.over(SetOnWatchlist)(**listed)
+    assert (again.created, again.item.id) == (False, first.item.id)
+    changed = desk.over(ChangeItem)(item=first.item.id, is_favorite=False)
+    assert (changed.created, changed.item.note, changed.item.is_favorite) == (False, "Soon.", False)
+    turned = desk.over(ToggleFavorite)(item=first.item.id)
+    assert (turned.created, turned.item.is_favorite) == (False, True)
+    assert desk.over(GetItem)(item=first.item.id) == turned
+
+
+def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
+    rating = desk.over(RateMovie)(movie=TmdbNumber(1), score=Score.of(8), review=None).rating.id
+    item = desk.over(AddToWatchlist)(movie=TmdbNumber(1), is_favorite=False, note=None).item.id
+    unfit = "x" * 100_000
+    writers = {
+        "review": [
+            desk.over(RateMovie, movie=TmdbNumber(1), score=Score.of(8), review=unfit),
+            desk.over(SetRating, movie=TmdbNumber(1), score=Score.of(8), review=unfit),
+            desk.over(ChangeRating, rating=rating, review=unfit),
+        ],
+        "note": [
+            desk.over(AddToWatchlist, movie=TmdbNumber(1), is_favorite=False, note=unfit),
+            desk.over(SetOnWatchlist, movie=TmdbNumber(1), is_favorite=False, note=unfit),
+            desk.over(ChangeItem, item=item, note=unfit),
+        ],
+    }
+    for field, calls in writers.items():
+        for call in calls:
+            with pytest.raises(TextUnfit) as caught:
+                call()
+            assert caught.value.field == field
 
 
 def test_an_export_holds_everything_however_many_parts_it_is_read_in(
