@@ -163,6 +163,6 @@ class GetGenre:
     def __call__(self, *, ref: str) -> Genre:
         """`ref` is our id, a TMDB number or a name in any case. Raises GenreNotFound."""
         for genre in self.genres.all():
-            if genre.answers_to(ref):
+            if genre.matches(ref):
                 return genre
         raise GenreNotFound(ref)

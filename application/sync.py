@@ -331,4 +331,4 @@ def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
 
 def _in_want(held: Movie | None, listed: MovieFacts) -> bool:
     """Whether a movie's own page is to be read."""
-    return not listed.detailed and (held is None or held.wants_details(listed))
+    return not listed.detailed and (held is None or held.needs_details(listed))

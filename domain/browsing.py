@@ -114,7 +114,7 @@ class MovieFilter:
         """The rule itself; stores answer the same with indexes."""
         facts = movie.facts
         return (
-            movie.listed
+            movie.visible
             and self.all_genres <= set(facts.genres)
             and (not self.any_genres or not self.any_genres.isdisjoint(facts.genres))
             and self._admits_date(facts.release_date)
@@ -146,7 +146,7 @@ def genre_choice(text: str, genres: Sequence[Genre]) -> tuple[frozenset[GenreId]
 
 def _named(ref: str, genres: Sequence[Genre]) -> GenreId:
     for genre in genres:
-        if genre.answers_to(ref):
+        if genre.matches(ref):
             return genre.id
     rule = f"must be the id, TMDB number or name of a genre, not {ref!r}"
     raise TextUnfit("genre", rule, FaultCode.NOT_FOUND)

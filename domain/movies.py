@@ -1,12 +1,12 @@
-"""Movies and genres: what a source says of them, what we hold, and how the one becomes the other."""
+"""Movies and genres: the facts that a source gives, the stored records, and how facts update records."""
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 from domain.errors import NotFound
@@ -21,7 +21,16 @@ UNESCAPED_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 """A percent sign that does not begin an escape."""
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Control characters, and what else ends a line."""
+"""Control characters, and the other characters that end a line."""
+
+DETAIL = {"detail": True}
+"""Marks a fact that a source gives with a movie's details only, never in a list."""
+
+TEXT = {"text": True}
+"""Marks a text or picture of the source's, which may be stored for a limited time only."""
+
+NO_FACT = {"no_fact": True}
+"""Marks a field that describes how complete the facts are."""
 
 
 @dataclass(eq=False)
@@ -48,7 +57,7 @@ class GenreNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenreFacts:
-    """What a source says of one genre."""
+    """A source's description of one genre."""
 
     tmdb_id: int
     name: str
@@ -56,7 +65,7 @@ class GenreFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Genre:
-    """A genre as we hold it."""
+    """A stored genre."""
 
     id: GenreId
     tmdb_id: int
@@ -65,78 +74,77 @@ class Genre:
     updated_at: datetime
 
     @classmethod
-    def first_heard(cls, facts: GenreFacts, at: datetime) -> "Genre":
-        """A genre that we have not held before."""
+    def from_facts(cls, facts: GenreFacts, at: datetime) -> "Genre":
+        """A genre that is not stored yet."""
         return cls(
             id=genre_id(facts.tmdb_id), tmdb_id=facts.tmdb_id, name=facts.name, created_at=at, updated_at=at
         )
 
-    def told(self, facts: GenreFacts, at: datetime) -> "Genre":
-        """This genre after a source spoke of it again; itself if nothing is new."""
+    def updated_from(self, facts: GenreFacts, at: datetime) -> "Genre":
+        """This genre with the source's present facts; itself if nothing has changed."""
         return self if facts.name == self.name else replace(self, name=facts.name, updated_at=at)
 
-    def answers_to(self, ref: str) -> bool:
-        """Whether a client may mean this genre: by our id, by TMDB's number, or by name in any case."""
+    def matches(self, ref: str) -> bool:
+        """Whether a client's reference names this genre: its id, its TMDB number, or its name in any case."""
         return ref in (self.id, str(self.tmdb_id)) or folded_name(ref) == folded_name(self.name)
 
     @property
     def place(self) -> Cursor:
-        """Where this genre stands among all, by name."""
+        """The genre's position in the list of all, which is sorted by name."""
         return Cursor(self.name, self.id)
 
     @property
-    def substance(self) -> str:
-        """What makes a record another one."""
+    def content(self) -> str:
+        """What is compared to tell whether a record has changed."""
         return self.name
 
 
 def folded_name(name: str) -> str:
-    """A genre's name for comparing: case, width and outer space do not count."""
+    """A genre's name in the form that is compared: without case, width and outer white space."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
-
-
-OWN_PAGE_ONLY = frozenset({"imdb_id", "runtime"})
-"""Facts that a source tells on a movie's own page, and in no list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieFacts:
-    """What a source says of one movie. None is unknown: a source's "" dates and 0 runtimes are not values.
+    """A source's description of one movie. None means unknown.
 
-    A list tells less than a movie's own page: `detailed` says whether this comes from the latter. `genres`
-    stand in the source's order, each once; one of them may be a genre that we do not hold yet.
+    Every fact is declared here once; FACTS, DETAIL_FACTS and TEXT_FACTS are derived from the declaration, and
+    the stores derive their columns and fields from these.
 
-    `omitted` names facts that the source did not send, or not readably: what was known before still holds.
-    `warnings` are the sentences, for the record of a run, that name values which could not be read. Facts
-    that we hold have neither.
+    A list gives fewer facts than a movie's details: `detailed` says whether these are details. `genres` are
+    in the source's order, without duplicates; a genre need not be stored yet.
+
+    `omitted` names facts that the source did not send, or not readably: stored values are kept for them.
+    `warnings` are sentences for the record of a run, one for each value that could not be read. Stored facts
+    have neither.
     """
 
     tmdb_id: int
     title: str
     original_title: str
     original_language: str | None = None
-    overview: str | None = None
-    poster_path: str | None = None
-    backdrop_path: str | None = None
+    overview: str | None = field(default=None, metadata=TEXT)
+    poster_path: str | None = field(default=None, metadata=TEXT)
+    backdrop_path: str | None = field(default=None, metadata=TEXT)
     release_date: date | None = None
     popularity: float | None = None
     vote_average: float | None = None
     vote_count: int | None = None
     adult: bool = False
     genres: tuple[GenreId, ...] = ()
-    imdb_id: str | None = None
-    runtime: int | None = None
-    detailed: bool = False
-    omitted: frozenset[str] = frozenset()
-    warnings: tuple[str, ...] = ()
+    imdb_id: str | None = field(default=None, metadata=DETAIL)
+    runtime: int | None = field(default=None, metadata=DETAIL)
+    detailed: bool = field(default=False, metadata=NO_FACT)
+    omitted: frozenset[str] = field(default=frozenset(), metadata=NO_FACT)
+    warnings: tuple[str, ...] = field(default=(), metadata=NO_FACT)
 
     @property
     def missing(self) -> frozenset[str]:
-        """The names of all facts that are not given here."""
-        return self.omitted if self.detailed else self.omitted | OWN_PAGE_ONLY
+        """The names of the facts that are not given here."""
+        return self.omitted if self.detailed else self.omitted | DETAIL_FACTS
 
     def completed_by(self, earlier: "MovieFacts") -> "MovieFacts":
-        """These facts, with those that are missing taken from earlier ones."""
+        """These facts, with missing ones taken from earlier facts."""
         known = {fact: getattr(earlier, fact) for fact in self.missing}
         return replace(
             self,
@@ -148,12 +156,22 @@ class MovieFacts:
 
     @property
     def as_stored(self) -> "MovieFacts":
-        """These facts as we hold them: what is still missing is unknown."""
+        """These facts as they are stored: what is still missing is unknown."""
         return replace(self, omitted=frozenset(), warnings=())
 
 
+FACTS = tuple(each.name for each in fields(MovieFacts) if not each.metadata.get("no_fact"))
+"""The names of all facts, in the order of their declaration."""
+
+DETAIL_FACTS = frozenset(each.name for each in fields(MovieFacts) if each.metadata.get("detail"))
+"""The names of the facts that no list gives."""
+
+TEXT_FACTS = tuple(each.name for each in fields(MovieFacts) if each.metadata.get("text"))
+"""The names of the texts and pictures; None in each of them when they are removed."""
+
+
 class Outcome(StrEnum):
-    """What a source's word did to our record."""
+    """How a source's facts changed the stored record."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
@@ -162,9 +180,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movie:
-    """A movie as we hold it: the source's facts, our users' tally, and when each was written.
+    """A stored movie: the source's facts, the tally of our users' ratings, and times.
 
-    `removed_at` is set when the source has dropped the movie while users still refer to it.
+    `updated_at` is when a fact last changed, `synced_at` when the source was last read. `removed_at` is set
+    if the source has removed the movie while users still refer to it.
     """
 
     id: MovieId
@@ -176,8 +195,8 @@ class Movie:
     removed_at: datetime | None = None
 
     @classmethod
-    def first_heard(cls, facts: MovieFacts, at: datetime) -> "Movie":
-        """A movie that we have not held before."""
+    def from_facts(cls, facts: MovieFacts, at: datetime) -> "Movie":
+        """A movie that is not stored yet."""
         return cls(
             id=movie_id(facts.tmdb_id),
             facts=facts.as_stored,
@@ -187,8 +206,8 @@ class Movie:
             synced_at=at,
         )
 
-    def told(self, facts: MovieFacts, at: datetime) -> "Movie":
-        """This movie after a source spoke of it again. `updated_at` moves only if a fact did; the tally never
+    def updated_from(self, facts: MovieFacts, at: datetime) -> "Movie":
+        """This movie with the source's present facts. `updated_at` changes only with a fact; the tally never
         does.
         """
         known = self._completed(facts)
@@ -196,52 +215,53 @@ class Movie:
             return replace(self, synced_at=at)
         return replace(self, facts=known, updated_at=at, synced_at=at, removed_at=None)
 
-    def removed(self, at: datetime) -> "Movie":
-        """This movie after its source no longer knew it; the first time counts."""
+    def marked_removed(self, at: datetime) -> "Movie":
+        """This movie, removed at its source; if it was marked before, `removed_at` stays."""
         if self.removed_at:
             return replace(self, synced_at=at)
         return replace(self, removed_at=at, updated_at=at, synced_at=at)
 
-    def cleared(self, at: datetime) -> "Movie":
-        """This movie without its source's texts and pictures. What it is called and counted by stays, so that
-        users still recognize what they rated and listed; `synced_at` too, since no source has spoken.
+    def without_texts(self, at: datetime) -> "Movie":
+        """This movie without its source's texts and pictures. Titles and figures stay, so that users still
+        recognize what they rated and listed; `synced_at` stays, since no source was read.
         """
-        facts = replace(self.facts, overview=None, poster_path=None, backdrop_path=None)
+        nothing: dict[str, Any] = dict.fromkeys(TEXT_FACTS)
+        facts = replace(self.facts, **nothing)
         return self if facts == self.facts else replace(self, facts=facts, updated_at=at)
 
-    def wants_details(self, listed: MovieFacts) -> bool:
-        """Whether a list's word on this movie is a reason to read its own page: news, or a runtime still
-        unknown.
+    def needs_details(self, listed: MovieFacts) -> bool:
+        """Whether the movie's details must be read after this row of a list: a fact has changed, or the
+        runtime is unknown.
         """
         return (
             self.facts.runtime is None or self.removed_at is not None or self._completed(listed) != self.facts
         )
 
     @property
-    def substance(self) -> tuple[MovieFacts, datetime | None]:
-        """What makes a record another one, apart from users' ratings."""
+    def content(self) -> tuple[MovieFacts, datetime | None]:
+        """What is compared to tell whether a record has changed, apart from users' ratings."""
         return self.facts, self.removed_at
 
     @property
-    def listed(self) -> bool:
-        """Whether lists and searches show it: not adult, and still known to its source."""
+    def visible(self) -> bool:
+        """Whether lists and searches show it: it is not adult, and not removed at its source."""
         return not self.facts.adult and self.removed_at is None
 
     @property
     def poster_url(self) -> str | None:
-        """Where the poster can be fetched."""
+        """The address of the poster."""
         return picture_url(POSTERS, self.facts.poster_path)
 
-    def _completed(self, said: MovieFacts) -> MovieFacts:
-        """What we know once a source has said this: for what it leaves out, what it said before holds."""
-        return said.completed_by(self.facts).as_stored
+    def _completed(self, facts: MovieFacts) -> MovieFacts:
+        """The facts to store: the source's present ones, and the stored ones where these are missing."""
+        return facts.completed_by(self.facts).as_stored
 
 
 def picture_url(base: str, path: str | None) -> str | None:
-    """The address of a picture: a source's path below a base address, percent-encoded where it has to be.
+    """The address of a picture: a source's path below a base address, percent-encoded where necessary.
 
-    None for an unknown path, for one that does not begin with a slash, for one that leads out of the base by
-    an empty segment, "." or "..", and for one with control characters, be they escaped.
+    None for an unknown path, for a path that does not begin with a slash, for one that leaves the base by an
+    empty segment, "." or "..", and for one with control characters, escaped or not.
     """
     if path is None or not path.startswith("/"):
         return None
@@ -255,24 +275,39 @@ def picture_url(base: str, path: str | None) -> str | None:
 
 
 def outcome(before: Movie | Genre | None, after: Movie | Genre) -> Outcome:
-    """What happened to a record, for the counts of a sync run."""
+    """What an update did to a record, for the counts of a sync run."""
     if before is None:
         return Outcome.INSERTED
-    return Outcome.UNCHANGED if before.substance == after.substance else Outcome.UPDATED
+    return Outcome.UNCHANGED if before.content == after.content else Outcome.UPDATED
 
 
-def genres_told(held: Iterable[Genre], facts: Iterable[GenreFacts], at: datetime) -> list[Genre]:
-    """What a source's word does to the genres that we hold: all of them afterwards, no two of one name.
+def merged_movies(
+    stored: Mapping[int, Movie], facts: Iterable[MovieFacts], at: datetime
+) -> list[tuple[Movie | None, Movie]]:
+    """The records before and after an update from a source, one pair for each description.
 
-    Of several rows with one number the last counts. A name belongs to the genre that the source last gave it
-    to; any other that bears it gets its number added.
+    `stored` are the movies that exist, by TMDB number.
     """
-    genres = {genre.tmdb_id: genre for genre in held}
-    said = {fact.tmdb_id: fact for fact in facts}
+    pairs = ((stored.get(each.tmdb_id), each) for each in facts)
+    return [
+        (before, before.updated_from(each, at) if before else Movie.from_facts(each, at))
+        for before, each in pairs
+    ]
+
+
+def merged_genres(stored: Iterable[Genre], facts: Iterable[GenreFacts], at: datetime) -> list[Genre]:
+    """All genres after an update from a source, no two of one name.
+
+    Of several descriptions with one number the last counts. A name belongs to the genre that the source last
+    gave it to; the number is appended to the name of any other genre that has it.
+    """
+    genres = {genre.tmdb_id: genre for genre in stored}
+    given = {fact.tmdb_id: fact for fact in facts}
     named: dict[str, int] = {}
-    for number in [*said, *(number for number in genres if number not in said)]:
-        fact = said[number] if number in said else GenreFacts(tmdb_id=number, name=genres[number].name)
+    for number in [*given, *(number for number in genres if number not in given)]:
+        fact = given[number] if number in given else GenreFacts(tmdb_id=number, name=genres[number].name)
         if named.setdefault(folded_name(fact.name), number) != number:
             fact = replace(fact, name=f"{fact.name} ({number})")
-        genres[number] = genres[number].told(fact, at) if number in genres else Genre.first_heard(fact, at)
+        known = genres.get(number)
+        genres[number] = known.updated_from(fact, at) if known else Genre.from_facts(fact, at)
     return list(genres.values())

@@ -1,6 +1,7 @@
 """How movies, genres, runs and what users have become documents of the distributed store, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -10,7 +11,7 @@ from adapters.mongo.database import SORT_FIELDS, Document
 from adapters.mongo.terms import search_fields
 from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, is_id
-from domain.movies import Genre, Movie, MovieFacts
+from domain.movies import FACTS, Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate
@@ -18,24 +19,6 @@ from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, SourceName, Status, SyncRun
 from domain.users import Role, User
 from domain.watchlist import WatchlistItem
-
-PLAIN_FACTS = {
-    "tmdbId": "tmdb_id",
-    "imdbId": "imdb_id",
-    "title": "title",
-    "originalTitle": "original_title",
-    "originalLanguage": "original_language",
-    "overview": "overview",
-    "posterPath": "poster_path",
-    "backdropPath": "backdrop_path",
-    "runtime": "runtime",
-    "popularity": "popularity",
-    "voteAverage": "vote_average",
-    "voteCount": "vote_count",
-    "adult": "adult",
-    "detailed": "detailed",
-}
-"""The field that holds each fact, for those that it holds as they are."""
 
 RUN_COUNTS = {
     "pagesFailed": "pages_failed",
@@ -49,23 +32,59 @@ RUN_COUNTS = {
 }
 
 WHOLE_MOVIE = {"terms": False}
-"""All of a movie but what only the search index wants."""
+"""All fields of a movie but those that only the search index uses."""
 
 CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", "popularity"), True)
 
 
+def own_id(text: str) -> ObjectId | str:
+    """One of our ids as MongoDB stores it; a text that is no id stays a text, which no document has as id."""
+    return ObjectId(text) if is_id(text) else text
+
+
+def midnight(day: date) -> datetime:
+    """The time that represents a day: BSON has no dates without a time."""
+    return datetime.combine(day, time(), UTC)
+
+
+def field_name(fact: str) -> str:
+    """The field that holds a fact: `tmdb_id` is in `tmdbId`."""
+    first, *others = fact.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+Conversion = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+"""From a value to what its field holds, and back."""
+
+CONVERSIONS: Mapping[object, Conversion] = {
+    date | None: (lambda day: midnight(day) if day else None, lambda at: at.date() if at else None),
+    tuple[GenreId, ...]: (
+        lambda genres: list(map(own_id, genres)),
+        lambda ids: tuple(GenreId(str(each)) for each in ids),
+    ),
+}
+"""By the type of a fact. Values of other types are stored as they are."""
+
+FACT_TYPES = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
+
+PLAIN_FIELDS = {field_name(fact): fact for fact, kind in FACT_TYPES.items() if kind not in CONVERSIONS}
+CONVERTED_FIELDS = {
+    field_name(fact): (fact, *CONVERSIONS[kind]) for fact, kind in FACT_TYPES.items() if kind in CONVERSIONS
+}
+
+
 def movie_document(movie: Movie) -> Document:
-    """All fields of a movie, its tally's among them. One that is not listed has no `terms`."""
+    """All fields of a movie, those of its tally included. `terms` is missing unless it is visible."""
     facts = movie.facts
     document = {
-        **{field: getattr(facts, name) for field, name in PLAIN_FACTS.items()},
+        **{name: getattr(facts, fact) for name, fact in PLAIN_FIELDS.items()},
+        **{name: to_field(getattr(facts, fact)) for name, (fact, to_field, _) in CONVERTED_FIELDS.items()},
         "_id": own_id(movie.id),
-        "genres": [own_id(genre) for genre in facts.genres],
         "createdAt": movie.created_at,
         "updatedAt": movie.updated_at,
         "syncedAt": movie.synced_at,
         "removedAt": movie.removed_at,
-        "listed": movie.listed,
+        "listed": movie.visible,
         **({"ratingsCounts": list(movie.tally.counts)} if movie.tally.count else {}),
         **{SORT_FIELDS[sort]: sort_value(sort, value) for sort, value in sort_values(movie).items()},
     }
@@ -73,12 +92,14 @@ def movie_document(movie: Movie) -> Document:
 
 
 def movie_of(document: Mapping[str, Any]) -> Movie:
-    """The movie that a document holds."""
-    released = document["releaseDate"]
+    """The movie that a document holds. Facts that are missing were unknown to the version that wrote it."""
     facts = MovieFacts(
-        **{name: document[field] for field, name in PLAIN_FACTS.items()},
-        release_date=released.date() if released else None,
-        genres=tuple(GenreId(str(genre)) for genre in document["genres"]),
+        **{fact: document[name] for name, fact in PLAIN_FIELDS.items() if name in document},
+        **{
+            fact: from_field(document[name])
+            for name, (fact, _, from_field) in CONVERTED_FIELDS.items()
+            if name in document
+        },
     )
     return Movie(
         id=MovieId(str(document["_id"])),
@@ -92,7 +113,7 @@ def movie_of(document: Mapping[str, Any]) -> Movie:
 
 
 def tally_document(tally: Tally) -> Document:
-    """The fields of a movie that its tally decides."""
+    """The fields of a movie that depend on users' ratings."""
     return {
         "ratingsCounts": list(tally.counts),
         "ratingsCount": tally.count,
@@ -102,7 +123,7 @@ def tally_document(tally: Tally) -> Document:
 
 
 def tally_of(document: Mapping[str, Any]) -> Tally:
-    """The tally of the movie that a document holds; nobody has rated it if there is none."""
+    """The tally of the movie that a document holds; empty if no user has rated the movie."""
     return Tally(tuple(document["ratingsCounts"])) if "ratingsCounts" in document else Tally()
 
 
@@ -294,16 +315,6 @@ def item_of(document: Mapping[str, Any]) -> WatchlistItem:
         added_at=document["addedAt"],
         updated_at=document["updatedAt"],
     )
-
-
-def own_id(text: str) -> ObjectId | str:
-    """One of our ids as MongoDB keeps it; a text that cannot be one stays a text, which is nobody's id."""
-    return ObjectId(text) if is_id(text) else text
-
-
-def midnight(day: date) -> datetime:
-    """The moment that stands for a day: BSON has no dates without a time."""
-    return datetime.combine(day, time(), UTC)
 
 
 def sort_value(sort: SortBy, value: Value | None) -> Value | datetime | None:

@@ -7,7 +7,7 @@ from adapters.mongo.documents import genre_document, genre_of, own_id
 from adapters.mongo.runs import advance
 from adapters.mongo.source import claim, hold_source
 from domain.ids import GenreId
-from domain.movies import Genre, GenreNotFound, Outcome, genres_told, outcome
+from domain.movies import Genre, GenreNotFound, Outcome, merged_genres, outcome
 from domain.sync import Harvest, SyncRun
 
 
@@ -35,7 +35,7 @@ class MongoGenreRepository:
 def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
     claim(database, run, harvest)
     before = {genre.id: genre for genre in _all(database)}
-    after = genres_told(before.values(), harvest.genres, harvest.at)
+    after = merged_genres(before.values(), harvest.genres, harvest.at)
     said = {facts.tmdb_id for facts in harvest.genres}
     advanced = run.stored(
         harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]

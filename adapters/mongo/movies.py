@@ -11,26 +11,27 @@ from adapters.mongo.documents import (
     CANDIDATE,
     WHOLE_MOVIE,
     candidate_of,
+    field_name,
     movie_document,
     movie_of,
     own_id,
+    tally_document,
 )
 from adapters.mongo.listing import Frequencies, Statement, count, page_statements
 from adapters.mongo.runs import advance
 from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
-from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
+from domain.ratings import Tally
 from domain.search import Candidate, Probe
 from domain.sync import Harvest, SourceName, SyncRun
 
-KEPT_FIELDS = frozenset(
-    {"tmdbId", "_id", "createdAt", "ratingsCounts", "ratingsCount", "averageRating", "weightedRating"}
-)
-"""What a sync writes once, if at all: identity, and what users' ratings made of a movie."""
+KEPT_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
+"""Fields that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
 
-TEXTS = ("overview", "posterPath", "backdropPath")
+HAS_TEXTS = {"$or": [{field_name(fact): {"$ne": None}} for fact in TEXT_FACTS]}
 
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB counts what is unknown as least, so it comes last."""
@@ -128,19 +129,16 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
 def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
     claim(database, run, harvest)
     held = _held(database, [*(facts.tmdb_id for facts in harvest.movies), *harvest.gone])
-    told = [
-        (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
-        for facts in harvest.movies
-    ]
+    merged = merged_movies(held, harvest.movies, harvest.at)
     forgotten = [held[number] for number in harvest.gone if number in held]
-    outcomes = [outcome(before, after) for before, after in told] + [Outcome.UPDATED] * len(forgotten)
+    outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(forgotten)
     advanced = run.stored(harvest, outcomes)
     # A closed run is found out before anything else is written, and movies, which raters want too, come late.
     advance(database, advanced)
     in_use = _in_use(database, forgotten)
     pairs: list[Pair] = [
-        *told,
-        *((movie, movie.removed(harvest.at) if movie.id in in_use else None) for movie in forgotten),
+        *merged,
+        *((movie, movie.marked_removed(harvest.at) if movie.id in in_use else None) for movie in forgotten),
     ]
     writes = _writes(pairs, harvest.at)
     if writes:
@@ -156,17 +154,13 @@ def _hand_over(database: Documents, to: SourceName, at: datetime) -> None:
 
 
 def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int) -> int:
-    silent = {"syncedAt": {"$lt": before}, "$or": [{name: {"$ne": None}} for name in TEXTS]}
+    silent = {"syncedAt": {"$lt": before}, **HAS_TEXTS}
     found = database.movies.find(silent, WHOLE_MOVIE, sort=[("syncedAt", 1)]).limit(limit)
-    pairs: list[Pair] = [(movie, movie.cleared(at)) for movie in map(movie_of, found)]
+    pairs: list[Pair] = [(movie, movie.without_texts(at)) for movie in map(movie_of, found)]
     if pairs:
         database.movies.bulk_write(_writes(pairs, at))
         _count(database, pairs, changed=True)
     return len(pairs)
-
-
-def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
-    return before.told(facts, at) if before else Movie.first_heard(facts, at)
 
 
 def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
@@ -208,14 +202,14 @@ def _upsert(movie: Movie) -> UpdateOne:
         "$set": {name: value for name, value in document.items() if name not in KEPT_FIELDS},
         "$setOnInsert": {name: value for name, value in document.items() if name in KEPT_FIELDS},
     }
-    if not movie.listed:
+    if not movie.visible:
         update["$unset"] = {"terms": ""}
     return UpdateOne({"tmdbId": movie.facts.tmdb_id}, update, upsert=True)
 
 
 def _count(database: Documents, pairs: Iterable[Pair], *, changed: bool) -> None:
     """Keep the counters up to date; they come last, since pages of all runs meet there."""
-    more = sum(bool(after and after.listed) - bool(before and before.listed) for before, after in pairs)
+    more = sum(bool(after and after.visible) - bool(before and before.visible) for before, after in pairs)
     steps = {"generation": int(changed), "listed": more}
     writes = [UpdateOne({"_id": name}, {"$inc": {"value": step}}) for name, step in steps.items() if step]
     if writes:

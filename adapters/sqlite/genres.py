@@ -8,7 +8,7 @@ from adapters.sqlite.rows import genre_of, genre_row, insert
 from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim
 from domain.ids import GenreId
-from domain.movies import Genre, GenreNotFound, genres_told, outcome
+from domain.movies import Genre, GenreNotFound, merged_genres, outcome
 from domain.sync import Harvest, SyncRun
 
 
@@ -33,7 +33,7 @@ class SqliteGenreRepository:
         with self.database.writing() as connection:
             claim(connection, run, harvest)
             before = {genre.id: genre for genre in _all(connection)}
-            after = genres_told(before.values(), harvest.genres, harvest.at)
+            after = merged_genres(before.values(), harvest.genres, harvest.at)
             said = {facts.tmdb_id for facts in harvest.genres}
             advanced = run.stored(
                 harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]

@@ -7,25 +7,24 @@ from datetime import datetime
 
 from adapters.sqlite.database import AT_ONCE, Database, marks
 from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
-from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row
+from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row, tally_row
 from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
-from domain.movies import Movie, MovieFacts, MovieNotFound, Outcome, outcome
+from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
+from domain.ratings import Tally
 from domain.search import Candidate, Probe
 from domain.sync import Harvest, SourceName, SyncRun
 
-KEPT_COLUMNS = frozenset(
-    {"tmdb_id", "id", "created_at", "tally", "ratings_count", "average_rating", "weighted_rating"}
-)
-"""What a sync writes once, if at all: identity, and what users' ratings made of a movie."""
+KEPT_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally())})
+"""Columns that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
 
 INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "unpopularity", "movie")}
 
-TEXTS_LEFT = "(overview IS NOT NULL OR poster_path IS NOT NULL OR backdrop_path IS NOT NULL)"
+HAS_TEXTS = f"({' OR '.join(f'{name} IS NOT NULL' for name in TEXT_FACTS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,7 @@ class SqliteMovieRepository:
         with self.database.writing() as connection:
             claim(connection, run, harvest)
             held = _held(connection, [facts.tmdb_id for facts in harvest.movies])
-            pairs = [
-                (held.get(facts.tmdb_id), _told(held.get(facts.tmdb_id), facts, harvest.at))
-                for facts in harvest.movies
-            ]
+            pairs = merged_movies(held, harvest.movies, harvest.at)
             forgotten = list(_held(connection, harvest.gone).values())
             _write(connection, pairs)
             _forget(connection, forgotten, harvest.at)
@@ -96,10 +92,10 @@ class SqliteMovieRepository:
             return [number for (number,) in connection.execute(statement, (moment(before), limit))]
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
-        statement = f"SELECT * FROM movies WHERE synced_at < ? AND {TEXTS_LEFT} ORDER BY synced_at LIMIT ?"
+        statement = f"SELECT * FROM movies WHERE synced_at < ? AND {HAS_TEXTS} ORDER BY synced_at LIMIT ?"
         with self.database.writing() as connection:
             silent = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
-            _write(connection, [(movie, movie.cleared(at)) for movie in silent])
+            _write(connection, [(movie, movie.without_texts(at)) for movie in silent])
             if silent:
                 _count_on(connection)
         return len(silent)
@@ -163,10 +159,6 @@ def _count_on(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'generation'")
 
 
-def _told(before: Movie | None, facts: MovieFacts, at: datetime) -> Movie:
-    return before.told(facts, at) if before else Movie.first_heard(facts, at)
-
-
 def _write(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie]]) -> None:
     """Bring rows, genres and terms from one state to the next, all movies of a page at once."""
     changed = [(before, after) for before, after in pairs if outcome(before, after) is not Outcome.UNCHANGED]
@@ -191,7 +183,7 @@ def _upsert(row: Mapping[str, Cell]) -> str:
 def _forget(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetime) -> None:
     """Mark movies removed that a user has rated or listed, and delete the others."""
     used = _used(connection, [movie.id for movie in movies])
-    _write(connection, [(movie, movie.removed(at)) for movie in movies if movie.id in used])
+    _write(connection, [(movie, movie.marked_removed(at)) for movie in movies if movie.id in used])
     unused = [movie for movie in movies if movie.id not in used]
     _index(connection, [(movie, None) for movie in unused])
     connection.executemany(
@@ -221,16 +213,18 @@ def _index(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, M
         columns = " = ? AND ".join(INDEX_COLUMNS[table])
         connection.executemany(f"DELETE FROM {table} WHERE {columns} = ?", sorted(gone))
         connection.executemany(f"INSERT INTO {table} VALUES {marks(INDEX_COLUMNS[table])}", sorted(new))
-    more = sum(bool(after and after.listed) - bool(before and before.listed) for before, after in pairs)
+    more = sum(bool(after and after.visible) - bool(before and before.visible) for before, after in pairs)
     connection.execute("UPDATE counters SET value = value + ? WHERE name = 'listed'", (more,))
 
 
 def _genre_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
-    return {(genre, movie.facts.tmdb_id) for genre in movie.facts.genres} if movie and movie.listed else set()
+    return (
+        {(genre, movie.facts.tmdb_id) for genre in movie.facts.genres} if movie and movie.visible else set()
+    )
 
 
 def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
-    if not (movie and movie.listed):
+    if not (movie and movie.visible):
         return set()
     facts = movie.facts
     return set(

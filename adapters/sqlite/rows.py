@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import date, datetime
+from typing import Any
 
 from adapters.sqlite.database import SORT_COLUMNS
 from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId
-from domain.movies import Genre, Movie, MovieFacts
+from domain.movies import FACTS, Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
@@ -18,11 +20,24 @@ from domain.watchlist import WatchlistItem
 
 Cell = str | int | float | None
 
-PLAIN_FACTS = (
-    "tmdb_id", "imdb_id", "title", "original_title", "original_language", "overview", "poster_path",
-    "backdrop_path", "runtime", "popularity", "vote_average", "vote_count",
-)  # fmt: skip
-"""Facts that a column holds as they are."""
+Conversion = tuple[Callable[[Any], Cell], Callable[[Any], Any]]
+"""From a value to what its column holds, and back."""
+
+CONVERSIONS: Mapping[object, Conversion] = {
+    bool: (int, bool),
+    date | None: (
+        lambda day: day.isoformat() if day else None,
+        lambda text: date.fromisoformat(text) if text else None,
+    ),
+    tuple[GenreId, ...]: (",".join, lambda text: tuple(map(GenreId, filter(None, text.split(","))))),
+}
+"""By the type of a fact. Values of other types are stored as they are."""
+
+FACT_COLUMNS = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
+"""The type of each fact, by the name of its column, which is its own."""
+
+PLAIN_COLUMNS = tuple(name for name, kind in FACT_COLUMNS.items() if kind not in CONVERSIONS)
+CONVERTED_COLUMNS = {name: CONVERSIONS[kind] for name, kind in FACT_COLUMNS.items() if kind in CONVERSIONS}
 
 RUN_COUNTS = (
     "pages_failed",
@@ -43,16 +58,14 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
     facts = movie.facts
     sorts = sort_values(movie)
     return {
-        **{name: getattr(facts, name) for name in PLAIN_FACTS},
+        **{name: getattr(facts, name) for name in PLAIN_COLUMNS},
+        **{name: to_cell(getattr(facts, name)) for name, (to_cell, _) in CONVERTED_COLUMNS.items()},
         "id": movie.id,
-        "adult": facts.adult,
-        "detailed": facts.detailed,
-        "genres": ",".join(facts.genres),
         "created_at": moment(movie.created_at),
         "updated_at": moment(movie.updated_at),
         "synced_at": moment(movie.synced_at),
         "removed_at": moment(movie.removed_at) if movie.removed_at else None,
-        "listed": movie.listed,
+        "listed": movie.visible,
         "title_key": key(facts.title),
         "original_key": key(facts.original_title),
         **{column: sorts[sort] for sort, column in SORT_COLUMNS.items()},
@@ -61,7 +74,7 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
 
 
 def tally_row(tally: Tally) -> dict[str, Cell]:
-    """The columns of a movie that users' ratings make; a movie without any has no tally."""
+    """The columns of a movie that depend on users' ratings; `tally` is NULL without any."""
     return {
         "tally": json.dumps(tally.counts) if any(tally.counts) else None,
         "ratings_count": tally.count,
@@ -78,11 +91,8 @@ def tally_of(text: str | None) -> Tally:
 def movie_of(row: sqlite3.Row) -> Movie:
     """The movie that a row holds."""
     facts = MovieFacts(
-        **{name: row[name] for name in PLAIN_FACTS},
-        release_date=date.fromisoformat(row["release_date"]) if row["release_date"] else None,
-        adult=bool(row["adult"]),
-        genres=tuple(GenreId(genre) for genre in row["genres"].split(",") if genre),
-        detailed=bool(row["detailed"]),
+        **{name: row[name] for name in PLAIN_COLUMNS},
+        **{name: from_cell(row[name]) for name, (_, from_cell) in CONVERTED_COLUMNS.items()},
     )
     return Movie(
         id=MovieId(row["id"]),

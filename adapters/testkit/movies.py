@@ -1,7 +1,7 @@
 """What MovieRepository promises."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from adapters.store import Store
 from adapters.testkit.samples import (
     GENRES,
+    distinct,
     facts,
     fill,
     invented,
@@ -21,7 +22,7 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import Movie, MovieFacts, MovieNotFound
+from domain.movies import FACTS, Movie, MovieNotFound
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, Harvest, RunClosed
@@ -49,8 +50,7 @@ FILTERS = {
 }
 
 
-NOT_FACTS = frozenset({"detailed", "omitted", "warnings"})
-"""Fields of MovieFacts that say where facts come from, and how complete they are."""
+CHANGING_FACTS = tuple(fact for fact in FACTS if fact != "tmdb_id")
 
 
 class MovieRepositoryContract:
@@ -96,14 +96,20 @@ class MovieRepositoryContract:
         (first,) = fill(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
         put(store, facts(1, title="Renamed", genres=GENRES[:2]), day=2)
         second = store.movies.get(first.id)
-        assert second == first.told(facts(1, title="Renamed", genres=GENRES[:2]), noon(2))
+        assert second == first.updated_from(facts(1, title="Renamed", genres=GENRES[:2]), noon(2))
         assert (second.created_at, second.facts.runtime) == (noon(1), 100)
 
-    @pytest.mark.parametrize(
-        "fact", [each.name for each in fields(MovieFacts) if each.name not in {"tmdb_id", *NOT_FACTS}]
-    )
+    def test_every_fact_is_stored_with_its_type(self, store: Store) -> None:
+        for value in (1, 2):
+            put(store, distinct(1, value), day=value)
+            stored = store.movies.get(TmdbNumber(1)).facts
+            assert {fact: _typed(getattr(stored, fact)) for fact in FACTS} == {
+                fact: _typed(getattr(distinct(1, value), fact)) for fact in FACTS
+            }
+
+    @pytest.mark.parametrize("fact", CHANGING_FACTS)
     def test_a_fact_that_was_omitted_stays_as_it_was(self, store: Store, fact: str) -> None:
-        before, after = two_unlike(1)
+        before, after = distinct(1, 1), distinct(1, 2)
         put(store, before)
         run = put(store, replace(after, omitted=frozenset({fact}), warnings=("odd",)), day=2)
         held = store.movies.get(TmdbNumber(1)).facts
@@ -113,15 +119,14 @@ class MovieRepositoryContract:
         assert run.updated == 1
 
     def test_a_fact_that_was_omitted_of_a_new_movie_is_what_was_given_instead(self, store: Store) -> None:
-        _, new = two_unlike(1)
+        new = distinct(1, 2)
         put(store, replace(new, omitted=frozenset({"title", "genres"}), warnings=("odd",)))
         assert store.movies.get(TmdbNumber(1)).facts == new
 
     def test_a_movie_of_which_everything_was_omitted_is_unchanged(self, store: Store) -> None:
-        before, after = two_unlike(1)
+        before, after = distinct(1, 1), distinct(1, 2)
         put(store, before)
-        names = frozenset(each.name for each in fields(MovieFacts)) - NOT_FACTS
-        run = put(store, replace(after, omitted=names), day=2)
+        run = put(store, replace(after, omitted=frozenset(FACTS)), day=2)
         assert (store.movies.get(TmdbNumber(1)).facts, run.unchanged) == (before, 1)
 
     def test_counts_tell_what_happened(self, store: Store) -> None:
@@ -202,11 +207,11 @@ class MovieRepositoryContract:
 
         cleared = store.movies.clear_texts(noon(2), noon(9), limit=100)
 
-        with_texts = [movie for movie in before.values() if movie != movie.cleared(noon(9))]
+        with_texts = [movie for movie in before.values() if movie != movie.without_texts(noon(9))]
         assert cleared == len(with_texts) - 1
         assert store.movies.get(movie_id(31)) == before[movie_id(31)]
         for number in range(1, 31):
-            expected = before[movie_id(number)].cleared(noon(9))
+            expected = before[movie_id(number)].without_texts(noon(9))
             expected = replace(expected, tally=rated) if number == 7 else expected
             assert store.movies.get(movie_id(number)) == expected
             assert expected.facts.overview is expected.poster_url is expected.facts.backdrop_path is None
@@ -314,14 +319,14 @@ class MovieSearchContract:
     """Finding by terms."""
 
     def test_every_movie_is_found_by_each_of_its_titles(self, store: Store) -> None:
-        movies = [movie for movie in fill(store, invented(60)) if movie.listed]
+        movies = [movie for movie in fill(store, invented(60)) if movie.visible]
         for movie in movies:
             for title in (movie.facts.title, movie.facts.original_title):
                 best = search(Query(title), store.movies.find)
                 assert movie.id in {match.id for match in best}, title
 
     def test_a_search_answers_what_ranking_every_movie_would(self, store: Store) -> None:
-        movies = [movie for movie in fill(store, invented(60, seed=3)) if movie.listed]
+        movies = [movie for movie in fill(store, invented(60, seed=3)) if movie.visible]
         for text in ("star", "wall e", "amelie riv", "8 1/2", "千尋", "nihgt", "love of", "stra war"):
             query = Query(text)
             every = filter(None, (rank(query, candidate(movie)) for movie in movies))
@@ -419,50 +424,9 @@ class MovieSearchContract:
         assert _numbers(store, frozenset({"new"})) == [1]
 
 
-def two_unlike(number: int) -> tuple[MovieFacts, MovieFacts]:
-    """Two movies of one number that agree in no other fact."""
-    one = MovieFacts(
-        tmdb_id=number,
-        title="One",
-        original_title="Un",
-        original_language="fr",
-        overview="First",
-        poster_path="/1.jpg",
-        backdrop_path="/b1.jpg",
-        release_date=date(1901, 1, 1),
-        popularity=1.0,
-        vote_average=1.5,
-        vote_count=1,
-        adult=True,
-        genres=GENRES[:1],
-        imdb_id="tt0000001",
-        runtime=101,
-        detailed=True,
-    )
-    other = MovieFacts(
-        tmdb_id=number,
-        title="Two",
-        original_title="Zwei",
-        original_language="de",
-        overview="Second",
-        poster_path="/2.jpg",
-        backdrop_path="/b2.jpg",
-        release_date=date(1902, 2, 2),
-        popularity=2.0,
-        vote_average=2.5,
-        vote_count=2,
-        adult=False,
-        genres=GENRES[1:3],
-        imdb_id="tt0000002",
-        runtime=102,
-        detailed=True,
-    )
-    assert all(
-        getattr(one, each.name) != getattr(other, each.name)
-        for each in fields(MovieFacts)
-        if each.name not in {"tmdb_id", *NOT_FACTS}
-    )
-    return one, other
+def _typed(value: object) -> tuple[type, object]:
+    """A value that equals only values of its own type: True is no 1."""
+    return type(value), value
 
 
 def candidate(movie: Movie) -> Candidate:

@@ -117,7 +117,7 @@ class GenreRepositoryContract:
 
     def test_a_genre_is_found_by_its_id(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=28, name="Action"))
-        assert store.genres.get(genre_id(28)) == Genre.first_heard(
+        assert store.genres.get(genre_id(28)) == Genre.from_facts(
             GenreFacts(tmdb_id=28, name="Action"), noon()
         )
         with pytest.raises(GenreNotFound):

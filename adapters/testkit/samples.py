@@ -1,7 +1,8 @@
 """What the contracts store: movies and people made up for testing, and runs to store movies under."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -11,8 +12,8 @@ from typing import Any, TypeVar
 
 from adapters.store import Store
 from domain.errors import MatineeError
-from domain.ids import ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
-from domain.movies import Movie, MovieFacts
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
+from domain.movies import FACTS, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
@@ -26,6 +27,24 @@ WORDS = (
 )  # fmt: skip
 LANGUAGES = ("en", "fr", "ja", "cn", None)
 GENRES = tuple(genre_id(number) for number in (18, 28, 35, 53, 878))
+
+FORMS: Mapping[str, Callable[[int], Any]] = {
+    "original_language": lambda number: LANGUAGES[number % 4],
+    "poster_path": "/poster{}.jpg".format,
+    "backdrop_path": "/backdrop{}.jpg".format,
+    "imdb_id": "tt{:07}".format,
+}
+"""Facts that have a form: a value for each number."""
+
+VALUES: Mapping[object, Callable[[int], Any]] = {
+    int: int,
+    int | None: int,
+    float | None: lambda number: number + 0.5,
+    bool: lambda number: number % 2 == 1,
+    date | None: lambda number: date(1900 + number, 1, 1),
+    tuple[GenreId, ...]: lambda number: (GENRES[number % 5], GENRES[(number + 1) % 5]),
+}
+"""Values of all other facts, by type; texts tell the fact's name."""
 
 RowT = TypeVar("RowT")
 
@@ -50,6 +69,16 @@ def facts(number: int, **known: Any) -> MovieFacts:
     )
 
 
+def distinct(number: int, value: int) -> MovieFacts:
+    """A movie's details with a value for every fact. Those of values from 1 to 4 agree in no fact."""
+    known = {each.name: _fact(each.name, each.type, value) for each in fields(MovieFacts)}
+    return MovieFacts(**{fact: known[fact] for fact in FACTS} | {"tmdb_id": number, "detailed": True})
+
+
+def _fact(name: str, kind: object, value: int) -> Any:
+    return FORMS.get(name, VALUES.get(kind, f"{name} {{}}".format))(value)
+
+
 def invented(amount: int, seed: int = 0) -> list[MovieFacts]:
     """So many movies with every kind of gap, tie and oddity, the same for the same seed."""
     random = Random(seed)
@@ -61,26 +90,24 @@ def _invented(number: int, random: Random) -> MovieFacts:
         return value if random.random() < 0.8 else None
 
     title = " ".join(random.choice(WORDS) for _ in range(random.randint(1, 4)))
-    return MovieFacts(
-        tmdb_id=number,
-        title=title,
-        original_title=title if random.random() < 0.7 else random.choice(WORDS),
-        original_language=random.choice(LANGUAGES),
-        overview=perhaps(f"The {number}th story\nof \"many\" – 'quoted'"),
-        poster_path=perhaps(f"/{number}.jpg"),
-        backdrop_path=perhaps(f"/b{number}.jpg"),
-        release_date=perhaps(
+    odd = {
+        "title": title,
+        "original_title": title if random.random() < 0.7 else random.choice(WORDS),
+        "original_language": random.choice(LANGUAGES),
+        "overview": perhaps(f"The {number}th story\nof \"many\" – 'quoted'"),
+        "release_date": perhaps(
             date(random.randint(1900, 1909), random.choice((1, 12)), random.choice((1, 31)))
         ),
-        popularity=perhaps(random.choice((0.0, 0.5, 2.25, 7.0, 100.125))),
-        vote_average=perhaps(random.choice((0.0, 5.0, 7.365, 10.0))),
-        vote_count=perhaps(random.choice((0, 1, 100, 2500))),
-        adult=random.random() < 0.05,
-        genres=tuple(random.sample(GENRES, random.randint(0, 3))),
-        imdb_id=perhaps(f"tt{number:07}"),
-        runtime=perhaps(random.randint(1, 300)),
-        detailed=True,
-    )
+        "popularity": perhaps(random.choice((0.0, 0.5, 2.25, 7.0, 100.125))),
+        "vote_average": perhaps(random.choice((0.0, 5.0, 7.365, 10.0))),
+        "vote_count": perhaps(random.choice((0, 1, 100, 2500))),
+        "adult": random.random() < 0.05,
+        "genres": tuple(random.sample(GENRES, random.randint(0, 3))),
+        "runtime": perhaps(random.randint(1, 300)),
+    }
+    others = [each for each in fields(MovieFacts) if each.name in FACTS and each.name not in odd]
+    usual = {each.name: perhaps(_fact(each.name, each.type, number)) for each in others}
+    return MovieFacts(**{**usual, **odd, "tmdb_id": number, "detailed": True})
 
 
 def new_run(
@@ -110,7 +137,7 @@ def going(store: Store, number: int) -> Callable[[], SyncRun]:
 def fill(store: Store, movies: list[MovieFacts]) -> list[Movie]:
     """Store many movies; return them as they ought to come back."""
     put(store, *movies)
-    return [Movie.first_heard(each, noon()) for each in movies]
+    return [Movie.from_facts(each, noon()) for each in movies]
 
 
 def later(seconds: float) -> timedelta:

@@ -261,7 +261,7 @@ class ListedMoviesContract:
             store.watchlists.add(wish(user, movie.id))
         run = put(store, gone=(1,), day=2)
         assert run.updated == 1
-        assert store.movies.get(movie.id) == movie.removed(noon(2))
+        assert store.movies.get(movie.id) == movie.marked_removed(noon(2))
         assert store.movies.count(MovieFilter()) == 0
         store.watchlists.remove_from(movie.id, ann)
         put(store, gone=(1,), day=3)

@@ -16,7 +16,7 @@ from msgspec import UNSET
 
 from adapters.tmdb import values
 from adapters.tmdb.values import Reader, Unreadable, shown
-from domain.movies import OWN_PAGE_ONLY, GenreFacts, MovieFacts
+from domain.movies import DETAIL_FACTS, GenreFacts, MovieFacts
 from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
 
 T = TypeVar("T")
@@ -202,7 +202,7 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     read = {
         fact: _read(payload.value(fact), reader)
         for fact, reader in READERS.items()
-        if detailed or fact not in OWN_PAGE_ONLY
+        if detailed or fact not in DETAIL_FACTS
     }
     facts = {fact: result.value for fact, result in read.items() if result.value is not None}
     titles = [facts[name] for name in TITLES if name in facts]

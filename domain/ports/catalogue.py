@@ -53,10 +53,10 @@ class MovieRepository(Protocol):
         """Store what a page of a sync brought and the run's new counts, all or nothing; return the run as
         stored.
 
-        Each movie is inserted, or told (`Movie.told`) if we hold it; users' tallies are never touched. A gone
-        movie is marked removed (`Movie.removed`) while a user has rated or listed it, and deleted otherwise;
-        it counts as updated. A gone movie that we do not hold counts for nothing. The first page that brings
-        anything makes the run's source that of the catalogue.
+        A movie that is not stored is inserted, any other is updated (`Movie.updated_from`); users' tallies
+        never change. A movie that the source has removed is marked (`Movie.marked_removed`) while a user has
+        rated or listed it, and deleted otherwise; it counts as updated, or for nothing if it is not stored.
+        The first page with any movie makes the run's source that of the catalogue.
 
         Raises, storing nothing, RunClosed if the run is no longer in progress in the store, and
         FilledFromAnotherSource if its source is not that of the catalogue.
@@ -79,8 +79,8 @@ class MovieRepository(Protocol):
         ...
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
-        """Clear (`Movie.cleared`) movies that no source has spoken of since `before` and that have texts or
-        pictures left: at most `limit`, all or nothing. Return how many they were.
+        """Remove the texts and pictures (`Movie.without_texts`) of up to `limit` movies that were not synced
+        since `before` and have any, all or nothing. Return how many movies that were.
         """
         ...
 
@@ -103,7 +103,7 @@ class GenreRepository(Protocol):
     def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
         """Store a source's genres and the run's new counts, all or nothing; return the run as stored.
 
-        What changes is what `domain.movies.genres_told` says; none is ever deleted, two may exchange names.
+        What changes is what `domain.movies.merged_genres` says; none is ever deleted, two may exchange names.
         The source of the catalogue is decided, and errors are raised, as by `MovieRepository.store`.
         """
         ...

@@ -26,7 +26,7 @@ from domain.movies import Genre, GenreFacts, Movie
 from domain.ratings import Score, Tally
 from domain.sync import Entity, SyncRun
 
-RATED = replace(Movie.first_heard(facts(1), noon()), tally=Tally.of([Score(2), Score(20), Score(20)]))
+RATED = replace(Movie.from_facts(facts(1), noon()), tally=Tally.of([Score(2), Score(20), Score(20)]))
 
 
 def through_bson(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,9 +37,9 @@ def through_bson(document: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "movies",
     [
-        [Movie.first_heard(each, noon()) for each in invented(60)],
+        [Movie.from_facts(each, noon()) for each in invented(60)],
         [RATED],
-        [RATED.removed(noon(2)).told(facts(1, title="Back"), noon(3)).removed(noon(4))],
+        [RATED.marked_removed(noon(2)).updated_from(facts(1, title="Back"), noon(3)).marked_removed(noon(4))],
     ],
     ids=["invented", "rated", "removed"],
 )
@@ -51,7 +51,7 @@ def test_movies_come_back_as_they_were(movies: list[Movie]) -> None:
 
 
 def test_genres_come_back_as_they_were() -> None:
-    genre = Genre.first_heard(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
+    genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
     assert genre_of(through_bson(genre_document(genre))) == genre
 
 
@@ -64,7 +64,7 @@ def test_runs_come_back_as_they_were(closed: bool) -> None:
 
 
 def test_a_movie_has_the_field_names_and_types_of_the_original_system() -> None:
-    movie = Movie.first_heard(facts(603, release_date=date(1999, 3, 31), genres=("a" * 24,)), noon())
+    movie = Movie.from_facts(facts(603, release_date=date(1999, 3, 31), genres=("a" * 24,)), noon())
     document = movie_document(movie)
     assert document["_id"] == ObjectId(movie.id)
     assert document["tmdbId"] == 603
@@ -89,12 +89,12 @@ def test_a_run_has_the_field_names_of_the_original_system() -> None:
 
 
 def test_only_movies_that_lists_show_carry_terms() -> None:
-    assert "=quiet" in movie_document(Movie.first_heard(facts(1, title="Quiet"), noon()))["terms"]
-    assert "terms" not in movie_document(Movie.first_heard(facts(1, title="Quiet", adult=True), noon()))
+    assert "=quiet" in movie_document(Movie.from_facts(facts(1, title="Quiet"), noon()))["terms"]
+    assert "terms" not in movie_document(Movie.from_facts(facts(1, title="Quiet", adult=True), noon()))
 
 
 def test_a_tally_is_stored_once_there_is_one() -> None:
-    assert "ratingsCounts" not in movie_document(Movie.first_heard(facts(1), noon()))
+    assert "ratingsCounts" not in movie_document(Movie.from_facts(facts(1), noon()))
     document = movie_document(RATED)
     assert document["ratingsCounts"] == list(RATED.tally.counts)
     assert (document["ratingsCount"], document["averageRating"]) == (3, 7.0)

@@ -130,9 +130,9 @@ def test_a_movie_answers_to_each_of_its_three_names(client: Client, ref: str) ->
 
 def test_a_rated_movie_shows_its_distribution_and_both_averages() -> None:
     tally = Tally.of([Score.of(8.5), Score.of(10)])
-    action = Genre.first_heard(GenreFacts(tmdb_id=28, name="Action"), noon())
+    action = Genre.from_facts(GenreFacts(tmdb_id=28, name="Action"), noon())
 
-    out = movie_detail_out(replace(Movie.first_heard(MATRIX, noon()), tally=tally), {action.id: action})
+    out = movie_detail_out(replace(Movie.from_facts(MATRIX, noon()), tally=tally), {action.id: action})
 
     assert (out.average_rating, out.ratings_count, out.weighted_rating) == (9.3, 2, 6.96)
     assert out.ratings_distribution["8.5"] == out.ratings_distribution["10"] == 1

@@ -915,7 +915,7 @@ def test_lists_show_each_movie_once_while_a_sync_runs(
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
     store.prepare()
     sync_movies(store, source)
-    every = {movie.id for movie in store.movies.held(catalogue(store)).values() if movie.listed}
+    every = {movie.id for movie in store.movies.held(catalogue(store)).values() if movie.visible}
     with ThreadPoolExecutor(1) as pool:
         syncing = pool.submit(sync_movies, store, source)
         walks = 0

@@ -25,11 +25,11 @@ from domain.ratings import Score, Tally
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 WAR, DRAMA = (
-    Genre.first_heard(GenreFacts(tmdb_id=number, name=name), NOW)
+    Genre.from_facts(GenreFacts(tmdb_id=number, name=name), NOW)
     for number, name in ((10752, "War"), (18, "Drama"))
 )
 RAN = replace(
-    Movie.first_heard(
+    Movie.from_facts(
         MovieFacts(
             tmdb_id=11645,
             title="Ran",
@@ -83,14 +83,14 @@ def test_a_year_goes_from_its_first_day_to_its_last() -> None:
 
 
 def test_what_is_unknown_meets_no_condition() -> None:
-    unknown = Movie.first_heard(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
+    unknown = Movie.from_facts(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
     assert MovieFilter().admits(unknown)
     for wanted in (MovieFilter(year_from=1870), MovieFilter(min_rating=1), MovieFilter(min_votes=0)):
         assert not wanted.admits(unknown)
 
 
 def test_a_movie_that_is_not_listed_meets_no_filter() -> None:
-    assert not MovieFilter().admits(RAN.removed(NOW))
+    assert not MovieFilter().admits(RAN.marked_removed(NOW))
 
 
 @given(

@@ -1,24 +1,27 @@
 """The rules by which a source's word becomes our record."""
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ids import genre_id, movie_id
+from domain.ids import GenreId, genre_id, movie_id
 from domain.movies import (
-    OWN_PAGE_ONLY,
+    DETAIL_FACTS,
+    FACTS,
     POSTERS,
+    TEXT_FACTS,
     Genre,
     GenreFacts,
     Movie,
     MovieFacts,
     Outcome,
     folded_name,
-    genres_told,
+    merged_genres,
     outcome,
 )
 from domain.ratings import Score, Tally
@@ -28,27 +31,33 @@ LISTED = MovieFacts(tmdb_id=1, title="Ran", original_title="乱", popularity=5.0
 DETAILED = replace(LISTED, runtime=160, imdb_id="tt0089881", detailed=True)
 
 texts = st.text(min_size=1, max_size=5)
-movie_facts = st.builds(
-    MovieFacts,
-    tmdb_id=st.just(1),
-    title=texts,
-    original_title=texts,
-    popularity=st.none() | st.floats(0, 9),
-    runtime=st.none() | st.integers(1, 300),
-    imdb_id=st.none() | st.just("tt0000001"),
-    adult=st.booleans(),
-    genres=st.lists(st.integers(1, 3).map(genre_id), unique=True).map(tuple),
-    detailed=st.booleans(),
-    omitted=st.frozensets(st.sampled_from(["title", "popularity", "runtime", "adult", "genres"])),
-    warnings=st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True).map(tuple),
-)
+genres = st.lists(st.integers(1, 3).map(genre_id), unique=True).map(tuple)
+by_type: dict[object, st.SearchStrategy[Any]] = {
+    str: texts,
+    str | None: st.none() | texts,
+    int: st.integers(1, 300),
+    int | None: st.none() | st.integers(1, 300),
+    float | None: st.none() | st.floats(0, 9),
+    bool: st.booleans(),
+    date | None: st.none() | st.dates(),
+    tuple[GenreId, ...]: genres,
+}
+movie_facts = st.fixed_dictionaries(
+    {each.name: by_type[each.type] for each in fields(MovieFacts) if each.name in FACTS}
+    | {
+        "tmdb_id": st.just(1),
+        "detailed": st.booleans(),
+        "omitted": st.frozensets(st.sampled_from([fact for fact in FACTS if fact != "tmdb_id"])),
+        "warnings": st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True).map(tuple),
+    }
+).map(lambda values: MovieFacts(**values))
 genre_facts = st.lists(
     st.builds(GenreFacts, tmdb_id=st.integers(1, 4), name=st.sampled_from(["A", "a", "B", "C "]))
 )
 
 
 def test_a_list_does_not_erase_what_the_own_page_told() -> None:
-    movie = Movie.first_heard(DETAILED, MONDAY).told(replace(LISTED, popularity=9.0), TUESDAY)
+    movie = Movie.from_facts(DETAILED, MONDAY).updated_from(replace(LISTED, popularity=9.0), TUESDAY)
     assert movie.facts == replace(DETAILED, popularity=9.0)
 
 
@@ -56,8 +65,8 @@ def test_a_list_does_not_erase_what_the_own_page_told() -> None:
 def test_what_is_held_has_no_gaps_and_changes_only_in_what_was_given(
     one: MovieFacts, two: MovieFacts
 ) -> None:
-    held = Movie.first_heard(one, MONDAY)
-    after = held.told(two, TUESDAY).facts
+    held = Movie.from_facts(one, MONDAY)
+    after = held.updated_from(two, TUESDAY).facts
     for facts in (held.facts, after):
         assert (facts.omitted, facts.warnings) == (frozenset(), ())
     for each in fields(MovieFacts):
@@ -71,9 +80,9 @@ def test_what_is_held_has_no_gaps_and_changes_only_in_what_was_given(
 def test_a_list_and_an_own_page_together_say_what_they_say_one_after_the_other(
     held: MovieFacts, listed: MovieFacts, own: MovieFacts
 ) -> None:
-    movie = Movie.first_heard(held, MONDAY)
-    together = movie.told(own.completed_by(listed), TUESDAY).facts
-    assert together == movie.told(listed, TUESDAY).told(own, TUESDAY).facts
+    movie = Movie.from_facts(held, MONDAY)
+    together = movie.updated_from(own.completed_by(listed), TUESDAY).facts
+    assert together == movie.updated_from(listed, TUESDAY).updated_from(own, TUESDAY).facts
 
 
 def test_warnings_of_both_are_kept_each_once() -> None:
@@ -86,100 +95,100 @@ def test_only_what_neither_gives_is_missing_from_both_together() -> None:
     own = replace(DETAILED, omitted=frozenset({"popularity", "adult"}))
     assert own.completed_by(listed).omitted == {"popularity"}
     assert listed.completed_by(own).omitted == {"popularity"}
-    assert listed.completed_by(LISTED).omitted == OWN_PAGE_ONLY
+    assert listed.completed_by(LISTED).omitted == DETAIL_FACTS
     assert listed.missing == {"popularity", "overview", "imdb_id", "runtime"}
     assert own.missing == {"popularity", "adult"}
 
 
 def test_the_own_page_may_take_back_what_it_told() -> None:
-    movie = Movie.first_heard(DETAILED, MONDAY).told(replace(DETAILED, runtime=None), TUESDAY)
+    movie = Movie.from_facts(DETAILED, MONDAY).updated_from(replace(DETAILED, runtime=None), TUESDAY)
     assert movie.facts.runtime is None
 
 
 @given(movie_facts, movie_facts)
 def test_telling_twice_is_telling_once(first: MovieFacts, second: MovieFacts) -> None:
-    once = Movie.first_heard(first, MONDAY).told(second, TUESDAY)
-    assert once.told(second, TUESDAY) == once
-    assert outcome(once, once.told(second, TUESDAY)) is Outcome.UNCHANGED
+    once = Movie.from_facts(first, MONDAY).updated_from(second, TUESDAY)
+    assert once.updated_from(second, TUESDAY) == once
+    assert outcome(once, once.updated_from(second, TUESDAY)) is Outcome.UNCHANGED
 
 
 @given(movie_facts, movie_facts)
 def test_a_record_keeps_its_identity_birth_and_tally(first: MovieFacts, second: MovieFacts) -> None:
-    before = Movie.first_heard(first, MONDAY)
-    after = before.told(second, TUESDAY)
+    before = Movie.from_facts(first, MONDAY)
+    after = before.updated_from(second, TUESDAY)
     assert (after.id, after.created_at, after.tally) == (before.id, before.created_at, before.tally)
     assert after.synced_at == TUESDAY
     assert (after.updated_at == TUESDAY) == (outcome(before, after) is Outcome.UPDATED)
 
 
-def test_a_movie_first_heard_of_is_inserted() -> None:
-    assert outcome(None, Movie.first_heard(LISTED, MONDAY)) is Outcome.INSERTED
+def test_a_new_movie_is_inserted() -> None:
+    assert outcome(None, Movie.from_facts(LISTED, MONDAY)) is Outcome.INSERTED
 
 
 def test_the_own_page_is_wanted_for_news_and_for_an_unknown_runtime() -> None:
-    held = Movie.first_heard(DETAILED, MONDAY)
-    assert not held.wants_details(LISTED)
-    assert held.wants_details(replace(LISTED, popularity=6.0))
-    assert held.removed(TUESDAY).wants_details(LISTED)
-    assert Movie.first_heard(LISTED, MONDAY).wants_details(LISTED)
+    held = Movie.from_facts(DETAILED, MONDAY)
+    assert not held.needs_details(LISTED)
+    assert held.needs_details(replace(LISTED, popularity=6.0))
+    assert held.marked_removed(TUESDAY).needs_details(LISTED)
+    assert Movie.from_facts(LISTED, MONDAY).needs_details(LISTED)
 
 
 def test_a_removed_movie_is_not_listed_until_its_source_knows_it_again() -> None:
-    removed = Movie.first_heard(DETAILED, MONDAY).removed(MONDAY)
-    assert not removed.listed
-    assert removed.removed(TUESDAY).removed_at == MONDAY
-    back = removed.told(DETAILED, TUESDAY)
-    assert back.listed
+    removed = Movie.from_facts(DETAILED, MONDAY).marked_removed(MONDAY)
+    assert not removed.visible
+    assert removed.marked_removed(TUESDAY).removed_at == MONDAY
+    back = removed.updated_from(DETAILED, TUESDAY)
+    assert back.visible
     assert outcome(removed, back) is Outcome.UPDATED
 
 
 def test_a_removal_is_news_the_first_time_only() -> None:
-    held = Movie.first_heard(DETAILED, MONDAY)
-    removed = held.removed(TUESDAY)
+    held = Movie.from_facts(DETAILED, MONDAY)
+    removed = held.marked_removed(TUESDAY)
     assert removed == replace(held, removed_at=TUESDAY, updated_at=TUESDAY, synced_at=TUESDAY)
-    assert removed.removed(WEDNESDAY) == replace(removed, synced_at=WEDNESDAY)
-    assert removed.told(DETAILED, WEDNESDAY) == replace(
+    assert removed.marked_removed(WEDNESDAY) == replace(removed, synced_at=WEDNESDAY)
+    assert removed.updated_from(DETAILED, WEDNESDAY) == replace(
         held, removed_at=None, updated_at=WEDNESDAY, synced_at=WEDNESDAY
     )
 
 
 def test_a_movie_is_cleared_of_texts_and_pictures_only_and_once() -> None:
     full = replace(DETAILED, overview="War.", poster_path="/p.jpg", backdrop_path="/b.jpg")
-    held = Movie.first_heard(full, MONDAY)
-    assert held.cleared(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
-    for text in ("overview", "poster_path", "backdrop_path"):
+    held = Movie.from_facts(full, MONDAY)
+    assert held.without_texts(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
+    for text in TEXT_FACTS:
         facts = replace(DETAILED, **{text: "x"})  # type: ignore[arg-type]
-        partly = Movie.first_heard(facts, MONDAY)
-        assert partly.cleared(TUESDAY).facts == DETAILED
-    cleared = held.cleared(TUESDAY)
-    assert cleared.cleared(WEDNESDAY) is cleared
+        partly = Movie.from_facts(facts, MONDAY)
+        assert partly.without_texts(TUESDAY).facts == DETAILED
+    cleared = held.without_texts(TUESDAY)
+    assert cleared.without_texts(WEDNESDAY) is cleared
 
 
 def test_a_removal_is_another_record_and_a_rating_is_none() -> None:
-    held = Movie.first_heard(DETAILED, MONDAY)
-    assert outcome(held, held.removed(TUESDAY)) is Outcome.UPDATED
+    held = Movie.from_facts(DETAILED, MONDAY)
+    assert outcome(held, held.marked_removed(TUESDAY)) is Outcome.UPDATED
     assert outcome(held, replace(held, tally=Tally.of([Score.of(9)]))) is Outcome.UNCHANGED
     assert outcome(held, replace(held, synced_at=TUESDAY, updated_at=TUESDAY)) is Outcome.UNCHANGED
 
 
 def test_a_record_is_born_with_the_id_of_its_number_and_unrated() -> None:
-    movie = Movie.first_heard(DETAILED, MONDAY)
+    movie = Movie.from_facts(DETAILED, MONDAY)
     assert (movie.id, movie.tally, movie.removed_at) == (movie_id(1), Tally(), None)
     assert movie.created_at == movie.updated_at == movie.synced_at == MONDAY
 
 
 def test_an_adult_movie_is_not_listed() -> None:
-    assert not Movie.first_heard(replace(LISTED, adult=True), MONDAY).listed
+    assert not Movie.from_facts(replace(LISTED, adult=True), MONDAY).visible
 
 
 def test_a_poster_has_an_address_if_there_is_one() -> None:
-    assert Movie.first_heard(LISTED, MONDAY).poster_url is None
-    poster = Movie.first_heard(replace(LISTED, poster_path="/ran.jpg"), MONDAY).poster_url
+    assert Movie.from_facts(LISTED, MONDAY).poster_url is None
+    poster = Movie.from_facts(replace(LISTED, poster_path="/ran.jpg"), MONDAY).poster_url
     assert poster == "https://image.tmdb.org/t/p/w500/ran.jpg"
 
 
 def poster_of(path: str) -> str | None:
-    return Movie.first_heard(replace(LISTED, poster_path=path), MONDAY).poster_url
+    return Movie.from_facts(replace(LISTED, poster_path=path), MONDAY).poster_url
 
 
 @pytest.mark.parametrize(
@@ -234,25 +243,25 @@ def test_the_address_of_a_poster_never_leaves_its_place(path: str) -> None:
 def test_no_two_genres_bear_one_name_and_none_is_lost(
     first: list[GenreFacts], second: list[GenreFacts]
 ) -> None:
-    held = genres_told([], first, MONDAY)
-    after = genres_told(held, second, TUESDAY)
+    held = merged_genres([], first, MONDAY)
+    after = merged_genres(held, second, TUESDAY)
     assert len({folded_name(genre.name) for genre in after}) == len(after)
     assert {genre.tmdb_id for genre in after} == {fact.tmdb_id for fact in (*first, *second)}
-    assert genres_told(after, second, TUESDAY) == after
+    assert merged_genres(after, second, TUESDAY) == after
 
 
 def test_a_genre_answers_to_id_number_and_name_in_any_case() -> None:
-    genre = Genre.first_heard(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
+    genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
     for ref in (genre.id, "878", "science fiction", " SCIENCE FICTION", "Ｓcience Fiction"):
-        assert genre.answers_to(ref)
-    assert not genre.answers_to("Science")
+        assert genre.matches(ref)
+    assert not genre.matches("Science")
 
 
 def test_a_genre_is_changed_by_another_name_only() -> None:
-    genre = Genre.first_heard(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
+    genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
     assert (genre.id, genre.created_at, genre.updated_at) == (genre_id(878), MONDAY, MONDAY)
-    assert genre.told(GenreFacts(tmdb_id=878, name="Science Fiction"), TUESDAY) is genre
-    renamed = genre.told(GenreFacts(tmdb_id=878, name="SciFi"), TUESDAY)
+    assert genre.updated_from(GenreFacts(tmdb_id=878, name="Science Fiction"), TUESDAY) is genre
+    renamed = genre.updated_from(GenreFacts(tmdb_id=878, name="SciFi"), TUESDAY)
     assert renamed == replace(genre, name="SciFi", updated_at=TUESDAY)
     assert outcome(genre, renamed) is Outcome.UPDATED
     assert outcome(None, genre) is Outcome.INSERTED
@@ -260,9 +269,9 @@ def test_a_genre_is_changed_by_another_name_only() -> None:
 
 
 def test_a_name_belongs_to_the_genre_that_the_source_last_gave_it_to() -> None:
-    held = genres_told([], [GenreFacts(tmdb_id=1, name="War"), GenreFacts(tmdb_id=2, name="Noir")], MONDAY)
-    after = genres_told(held, [GenreFacts(tmdb_id=3, name="war ")], TUESDAY)
+    held = merged_genres([], [GenreFacts(tmdb_id=1, name="War"), GenreFacts(tmdb_id=2, name="Noir")], MONDAY)
+    after = merged_genres(held, [GenreFacts(tmdb_id=3, name="war ")], TUESDAY)
     assert {genre.tmdb_id: genre.name for genre in after} == {1: "War (1)", 2: "Noir", 3: "war "}
     assert {genre.tmdb_id: genre.updated_at for genre in after} == {1: TUESDAY, 2: MONDAY, 3: TUESDAY}
-    twice = genres_told([], [GenreFacts(tmdb_id=4, name="A"), GenreFacts(tmdb_id=4, name="B")], MONDAY)
+    twice = merged_genres([], [GenreFacts(tmdb_id=4, name="A"), GenreFacts(tmdb_id=4, name="B")], MONDAY)
     assert [genre.name for genre in twice] == ["B"]

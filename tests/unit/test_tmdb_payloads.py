@@ -14,7 +14,7 @@ from adapters.tmdb import payloads
 from adapters.tmdb.payloads import READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import LARGEST_TMDB_NUMBER, genre_id
-from domain.movies import OWN_PAGE_ONLY, GenreFacts, Movie, MovieFacts, picture_url
+from domain.movies import DETAIL_FACTS, GenreFacts, Movie, MovieFacts, picture_url
 from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**31 - 1, 2**31, 10**400])
@@ -95,7 +95,7 @@ class TestMovie:
         facts = payloads.movie({"id": 1, "title": "A"})
 
         assert facts.as_stored == MovieFacts(tmdb_id=1, title="A", original_title="A")
-        assert facts.omitted == set(READERS) - OWN_PAGE_ONLY - {"title"}
+        assert facts.omitted == set(READERS) - DETAIL_FACTS - {"title"}
         assert facts.warnings == ()
 
     @pytest.mark.parametrize("number", [None, 0, -1, True, "603", 603.0, 2**31, [], {}])
@@ -295,7 +295,7 @@ class TestUpdates:
     def updated(self, held: MovieFacts = HELD, **values: Any) -> tuple[MovieFacts, tuple[str, ...]]:
         facts = payloads.movie(SENT | values, detailed=True)
         at = datetime(2026, 1, 1, tzinfo=UTC)
-        return Movie.first_heard(held, at).told(facts, at).facts, facts.warnings
+        return Movie.from_facts(held, at).updated_from(facts, at).facts, facts.warnings
 
     def test_the_table_is_complete(self) -> None:
         assert set(READERS) == set(UNREADABLE) == set(FACTS)
@@ -320,7 +320,7 @@ class TestUpdates:
     )
     def test_of_a_new_movie_it_is_unknown(self, fact: str, value: Any) -> None:
         facts = payloads.movie(SENT | {fact: value}, detailed=True)
-        new = Movie.first_heard(facts, datetime(2026, 1, 1, tzinfo=UTC)).facts
+        new = Movie.from_facts(facts, datetime(2026, 1, 1, tzinfo=UTC)).facts
 
         if fact == "genres":  # those that can be read are better than none
             assert set(new.genres) <= {genre_id(28)}
@@ -333,7 +333,7 @@ class TestUpdates:
         facts = payloads.movie({key: value for key, value in SENT.items() if key != fact}, detailed=True)
         at = datetime(2026, 1, 1, tzinfo=UTC)
 
-        assert Movie.first_heard(HELD, at).told(facts, at).facts == HELD
+        assert Movie.from_facts(HELD, at).updated_from(facts, at).facts == HELD
         assert facts.warnings == ()
 
     @pytest.mark.parametrize(
@@ -393,16 +393,16 @@ class TestUpdates:
     def test_whether_it_is_adult_holds_if_nothing_is_sent(self, held: bool) -> None:
         sent = {key: value for key, value in SENT.items() if key != "adult"}
         at = datetime(2026, 1, 1, tzinfo=UTC)
-        movie = Movie.first_heard(replace(HELD, adult=held), at)
+        movie = Movie.from_facts(replace(HELD, adult=held), at)
 
-        assert movie.told(payloads.movie(sent, detailed=True), at).facts.adult is held
+        assert movie.updated_from(payloads.movie(sent, detailed=True), at).facts.adult is held
         assert not payloads.movie(sent).adult
 
     def test_a_row_of_a_list_keeps_runtime_and_imdb_id_without_a_warning(self) -> None:
         at = datetime(2026, 1, 1, tzinfo=UTC)
         facts = payloads.movie(SENT | {"runtime": "long", "imdb_id": "none", "overview": "New."})
 
-        assert Movie.first_heard(HELD, at).told(facts, at).facts == replace(HELD, overview="New.")
+        assert Movie.from_facts(HELD, at).updated_from(facts, at).facts == replace(HELD, overview="New.")
         assert facts.warnings == ()
 
     def test_every_odd_value_of_a_movie_is_named(self) -> None:

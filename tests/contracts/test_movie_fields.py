@@ -1,0 +1,75 @@
+"""No fact of a movie is lost on its way from TMDB's answer through each store and a later list to the API."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from adapters.mongo.store import MongoStore
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import GENRES, distinct, new_run, noon, put
+from adapters.tmdb import payloads
+from domain.ids import genre_id
+from domain.movies import DETAIL_FACTS, FACTS, GenreFacts, MovieFacts
+from domain.sync import Entity, Harvest
+from tests.integration.http_service import application
+
+GENRE_NUMBERS = {genre_id(number): number for number in (18, 28, 35, 53, 878)}
+
+DETAILS, ROW = distinct(603, 2), distinct(603, 4)
+
+
+def sent(facts: MovieFacts, *, detailed: bool) -> dict[str, Any]:
+    """These facts as TMDB sends them, in details or in a list."""
+    values = {fact: getattr(facts, fact) for fact in FACTS if detailed or fact not in DETAIL_FACTS}
+    numbers = [GENRE_NUMBERS[genre] for genre in values.pop("genres")]
+    genres = {"genres": [{"id": number} for number in numbers]} if detailed else {"genre_ids": numbers}
+    values = {"id": values.pop("tmdb_id"), **values, **genres}
+    return dict(json.loads(json.dumps(values, default=date.isoformat)))
+
+
+def shown(facts: MovieFacts, fact: str) -> object:
+    """A fact as the API shows it."""
+    value = getattr(facts, fact)
+    if fact == "genres":
+        return [{"id": each, "tmdb_id": GENRE_NUMBERS[each], "name": each} for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+class MovieFields:
+    """The test on every store."""
+
+    def test_no_fact_is_lost_on_its_way(self, store: Any) -> None:
+        details = payloads.detail(sent(DETAILS, detailed=True), 603)
+        assert details == DETAILS, "adapters/tmdb/payloads.py does not read it"
+        genres = tuple(GenreFacts(tmdb_id=GENRE_NUMBERS[genre], name=genre) for genre in GENRES)
+        store.genres.store(Harvest(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))
+
+        put(store, DETAILS)
+        put(store, payloads.movie(sent(ROW, detailed=False)), day=2)
+
+        with TestClient(application(store)) as client:
+            movie = client.get("/api/v1/movies/603").json()
+        expected = {fact: shown(DETAILS if fact in DETAIL_FACTS else ROW, fact) for fact in FACTS}
+        assert {fact: movie.get(fact, "not shown by the API") for fact in FACTS} == expected
+
+
+class TestSqlite(MovieFields):
+    @pytest.fixture
+    def store(self) -> Iterator[SqliteStore]:
+        store = SqliteStore(path=None, clock=noon)
+        store.prepare()
+        yield store
+        store.close()
+
+
+class TestMongo(MovieFields):
+    @pytest.fixture
+    def store(self, mongo_uri: str) -> Iterator[MongoStore]:
+        store = MongoStore(uri=mongo_uri, clock=noon)
+        store.prepare()
+        yield store
+        store.close()
