@@ -1,7 +1,7 @@
 """Signing in, refreshing and confirming by password where something else happens at the same time."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from adapters import system
 from adapters.security.passwords import Argon2PasswordHasher, ThreadedPasswordHasher
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import alive, at_once, fresh_id, noon
+from adapters.testkit.samples import alive, at_once, fresh_id, joined, noon
 from application.accounts import (
     Authenticate,
     ChangePassword,
@@ -21,6 +21,8 @@ from application.accounts import (
     Confirm,
     CreateUser,
     DeleteAccount,
+    FindUser,
+    ListUsers,
     LogIn,
     Register,
     Sessions,
@@ -29,6 +31,7 @@ from application.accounts import (
 from domain.errors import FaultCode, InvalidFields, TextUnfit
 from domain.ids import SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
+from domain.pagination import Window
 from domain.users import (
     Caller,
     InvalidCredentials,
@@ -359,6 +362,40 @@ def test_of_a_profile_only_a_missing_password_for_another_address_is_a_fault(pla
     assert not change.faults(caller, {"email": "eva@example.org", "current_password": OLD})
     assert not change.faults(caller, {"email": " ada@example.org"})
     assert not change.faults(caller, {"username": "eva"})
+
+
+def test_an_admin_finds_an_account_by_its_address_however_it_is_typed(place: Place) -> None:
+    find = FindUser(users=place.store.users)
+    with pytest.raises(UserNotFound):
+        find(email="ada@example.org")
+    user = place.joined()
+    assert find(email=" ADA@example.org") == user
+
+
+def test_an_admin_changes_what_is_named_and_leaves_the_rest(place: Place) -> None:
+    user = place.joined()
+    change = ChangeUser(users=place.store.users, hasher=STRONG, is_common=lambda _: False, clock=place.clock)
+    assert change(user=user.id) == user
+    promoted = change(user=user.id, role=Role.ADMIN)
+    assert promoted == replace(user, role=Role.ADMIN)
+    demoted = change(user=joined(place.store).id, disabled=True)
+    assert (demoted.disabled, demoted.role) == (True, Role.USER)
+    renewed = change(user=user.id, password=NEW)
+    assert STRONG.verify(renewed.password_hash, NEW)
+    assert renewed == replace(promoted, password_hash=renewed.password_hash)
+
+
+def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
+    people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
+    show = ListUsers(users=place.store.users)
+    shown: list[User] = []
+    window = Window(limit=1)
+    while (page := show(window=window)).rows:
+        assert (page.total, page.more) == (3, len(shown) < 2)
+        shown += page.rows
+        window = Window(limit=1, cursor=page.rows[-1].place)
+    assert {user.id for user in shown} == {user.id for user in people}
+    assert len(shown) == 3
 
 
 def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Place) -> None:

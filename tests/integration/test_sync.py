@@ -417,7 +417,7 @@ def test_every_row_of_the_list_of_genres_is_counted(
     tmdb.misbehave(Fault("genres", body=rows))
     run = sync_genres(store, source)
     assert (run.inserted, run.updated, run.unchanged, run.duplicates, run.skipped) == (1, 1, 1, 2, 5)
-    assert run.fetched == len(rows)
+    assert (run.fetched, run.requests) == (len(rows), 1)
     assert run.status is Status.PARTIAL
     assert run.problems == (
         "row 5: genre 12 has no name",
