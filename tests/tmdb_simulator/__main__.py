@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from .answers import recordings_folder
 from .catalogue import Catalogue
 from .faults import FaultPlan
 from .invented import make_catalogue
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         simulator = TmdbSimulator(
             catalogue=_catalogue(options),
             faults=FaultPlan.read(_text(options.faults)),
-            recordings=_recordings(options.recordings),
+            recordings=options.recordings,
             token=options.token,
             api_key=options.api_key,
             port=options.port,
@@ -48,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalogue", type=Path, metavar="FILE", help="movies as .jsonl or .jsonl.gz")
     parser.add_argument("--movies", type=int, metavar="COUNT", help="invent so many movies instead")
     parser.add_argument("--seed", type=int, default=0, help="of the invented movies")
-    parser.add_argument(
-        "--recordings", type=Path, nargs="?", const=Path(), metavar="DIR", help="replay these first"
-    )
+    parser.add_argument("--recordings", type=Path, metavar="DIR", help="replay these first")
     parser.add_argument("--token", help="demand this bearer token")
     parser.add_argument("--api-key", help="demand this api_key")
     parser.add_argument(
@@ -63,15 +60,6 @@ def _catalogue(options: argparse.Namespace) -> Catalogue | None:
     if options.catalogue is not None:
         return Catalogue.load(options.catalogue)
     return None if options.movies is None else make_catalogue(options.movies, options.seed)
-
-
-def _recordings(folder: Path | None) -> Path | None:
-    """The folder that was named; named without one, the usual folder."""
-    if folder != Path():
-        return folder
-    if (usual := recordings_folder()) is None:
-        raise FileNotFoundError("no recordings in ../shared/tmdb: name their folder")
-    return usual
 
 
 def _text(faults: str) -> str:

@@ -22,10 +22,12 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 JSON = ("content-type", "application/json;charset=utf-8")
 HTML = ("content-type", "text/html; charset=utf-8")
 REPLAYED_HEADERS = ("content-type", "etag", "cache-control", "retry-after")
-PROJECT = Path(__file__).resolve().parents[2]
 
 INVENTED_RECORDINGS = Path(__file__).with_name("recordings")
 """Exchanges in the shape of recorded ones, about films that do not exist."""
+
+RECORDINGS = [INVENTED_RECORDINGS, *map(Path, filter(None, [os.environ.get("MATINEE_TMDB_RECORDINGS")]))]
+"""The folders that tests replay: that of invented exchanges, and one of real exchanges where it is set."""
 
 # TMDB's status_code: the HTTP status and the sentence that go with it. Clients must read the code: only the
 # sentence of code 7 is TMDB's own.
@@ -38,7 +40,6 @@ REFUSALS: dict[int, tuple[int, str]] = {
     23: (400, "A date is written YYYY-MM-DD."),
     24: (504, "Nothing came from behind the gateway in time."),
     25: (429, "Too many requests in too short a time."),
-    27: (400, "At most 20 calls can be appended."),
     34: (404, "There is no such thing here."),
     43: (502, "Nothing listens behind the gateway."),
     46: (503, "Closed for maintenance."),
@@ -68,15 +69,10 @@ class Answer:
         """The status line and the headers, down to the empty line."""
         lines = [f"HTTP/1.1 {self.status} {phrase(self.status)}", f"date: {formatdate(usegmt=True)}"]
         lines += (f"{name}: {value}" for name, value in self.headers)
-        if self.status != HTTPStatus.NOT_MODIFIED:
-            lines.append(f"content-length: {len(self.body)}")
+        lines.append(f"content-length: {len(self.body)}")
         if self.ending == "close":
             lines.append("connection: close")
         return "\r\n".join((*lines, "", "")).encode("latin-1")
-
-    def header(self, wanted: str) -> str | None:
-        """The first value of a header, or None."""
-        return next((value for name, value in self.headers if name == wanted), None)
 
 
 def phrase(status: int) -> str:
@@ -110,12 +106,6 @@ def json_lines(path: Path) -> Iterator[Record]:
     """The records of a .jsonl or .jsonl.gz file."""
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
         yield from (json.loads(line) for line in lines if line.strip())
-
-
-def recordings_folder() -> Path | None:
-    """Where recorded exchanges lie: MATINEE_TMDB_RECORDINGS, else ../shared/tmdb; None if there are none."""
-    folder = Path(os.environ.get("MATINEE_TMDB_RECORDINGS") or PROJECT.parent / "shared" / "tmdb")
-    return folder if any(folder.glob("rec_*.jsonl*")) else None
 
 
 class Recordings:

@@ -17,7 +17,6 @@ When: TypeAlias = int | str | date  # days ago, YYYY-MM-DD, a day, or (a datetim
 POPULAR_PER_PAGE, CHANGES_PER_PAGE = 20, 100
 LAST_PAGE = 500
 TOO_LONG = timedelta(days=15)  # days that lie 14 apart, both of them whole, are still a little less
-MOST_APPENDED = 20
 
 GENRES = {
     28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary", 18: "Drama",
@@ -79,7 +78,6 @@ class Catalogue:
         self._now = now
         self._lock = threading.RLock()
         self._order: list[int] = []
-        self._numbers_by_imdb_id: dict[str, int] = {}
         self._turned = 0
         self._answers: dict[tuple[object, ...], Answer] = {}
         self._settled = True
@@ -123,25 +121,6 @@ class Catalogue:
             self._turned += by
             self._answers.clear()
 
-    def edit(self, edits: Mapping[str, Any]) -> None:
-        """Do what a JSON object orders. Raises ValueError, LookupError.
-
-        `{"add": [movie], "change": [{"id", …}], "delete": [id], "shift": places, "genres": {"99": "Name"}}`;
-        in a movie, `_changed` says when.
-        """
-        if unknown := set(edits) - {"add", "change", "delete", "shift", "genres"}:
-            raise ValueError(f"unknown edits: {', '.join(sorted(unknown))}")
-        for movie in edits.get("add", ()):
-            self.add(movie)
-        for fields in edits.get("change", ()):
-            values = {name: value for name, value in fields.items() if name not in ("id", "_changed")}
-            self.change(int(fields["id"]), when=fields.get("_changed", 0), **values)
-        for number in edits.get("delete", ()):
-            self.delete(number)
-        for number, name in edits.get("genres", {}).items():
-            self.add_genre(int(number), name)
-        self.shift(int(edits.get("shift", 0)))
-
     def popular_numbers(self) -> list[int]:
         """The popular list as it stands: by popularity, though not exactly."""
         with self._lock:
@@ -171,7 +150,7 @@ class Catalogue:
             case ["movie", "popular"]:
                 return self._popular(params.get("page", "1"), language)
             case ["movie", name] if (movie := self._named(name)) is not None:
-                return self._details(movie, language, params.get("append_to_response", ""))
+                return self._details(movie, language)
             case _:
                 return refusal(34)
 
@@ -182,16 +161,13 @@ class Catalogue:
         ]
         return _page(items, page, len(numbers), POPULAR_PER_PAGE, self.claimed_pages)
 
-    def _details(self, movie: Record, language: str, appended: str) -> Answer:
-        calls = [call for call in appended.split(",") if call]
-        if len(calls) > MOST_APPENDED:
-            return refusal(27)
+    def _details(self, movie: Record, language: str) -> Answer:
         shown = (
             LIST_DEFAULTS | DETAIL_DEFAULTS | {"original_title": movie.get("title")} | _shown(movie, language)
         )
         numbers = shown.pop("genre_ids") or ()
         shown["genres"] = [{"id": number, "name": self._genre_name(number, language)} for number in numbers]
-        return found(shown | {call: {"results": []} for call in calls}, max_age=28800)
+        return found(shown, max_age=28800)
 
     def _changes(self, params: Mapping[str, str]) -> Answer:
         page = params.get("page", "1")
@@ -241,8 +217,6 @@ class Catalogue:
         if self._settled:
             return
         self._order = sorted(self.movies, key=lambda number: (-_standing(self.movies[number]), number))
-        named = ((movie.get("imdb_id"), number) for number, movie in reversed(self.movies.items()))
-        self._numbers_by_imdb_id = {imdb_id: number for imdb_id, number in named if imdb_id}
         self.changes.sort(key=lambda change: change.at)
         self._answers.clear()
         self._settled = True
@@ -253,9 +227,7 @@ class Catalogue:
         return self.movies[number]
 
     def _named(self, name: str) -> Record | None:
-        if re.fullmatch(r"[0-9]{1,18}", name):
-            return self.movies.get(int(name))
-        return self.movies.get(self._numbers_by_imdb_id.get(name, -1))
+        return self.movies.get(int(name)) if re.fullmatch(r"[0-9]{1,18}", name) else None
 
     def _genre_name(self, number: int, language: str) -> str:
         own = GENRE_NAMES.get(language.partition("-")[0], {})

@@ -1,18 +1,17 @@
-"""The simulator: what it answers, what it counts, and its control from outside."""
+"""The simulator: what it answers, and what it counts."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .answers import JSON, Answer, Record, Recordings, encoded, found, refusal
+from .answers import Answer, Record, Recordings, found, refusal
 from .catalogue import Catalogue
 from .faults import Fault, FaultPlan
 from .sockets import HOST, Listener, Request
@@ -101,7 +100,7 @@ class TmdbSimulator:
 
     @property
     def requests(self) -> int:
-        """How many requests came, control apart."""
+        """How many requests came."""
         return len(self._log)
 
     @property
@@ -152,8 +151,6 @@ class TmdbSimulator:
 
     def respond(self, request: Request) -> Answer:
         """Count a request and answer it, faults included."""
-        if request.path.startswith("/_simulator/"):
-            return self._control(request)
         logged = self._note(request)
         answer, struck = self._plan.strike(request.target, self._honest(request, logged.credential))
         for fault in struck:
@@ -190,10 +187,7 @@ class TmdbSimulator:
             return replay
         if request.method != "GET":
             return refusal(34)
-        answer = self._ask(request.path, params)
-        if (etag := answer.header("etag")) and etag in request.headers.get("if-none-match", ""):
-            return replace(answer, status=304, body=b"")
-        return answer
+        return self._ask(request.path, params)
 
     def _ask(self, path: str, params: Mapping[str, str]) -> Answer:
         match path:
@@ -214,25 +208,6 @@ class TmdbSimulator:
             "api_key": request.params.get("api_key", ""),
         }
         return credential != "" and shown[credential] == self._credentials[credential]
-
-    def _control(self, request: Request) -> Answer:
-        try:
-            match request.method, request.path.removeprefix("/_simulator/"):
-                case "GET", "stats":
-                    return found(self.stats())
-                case "GET", "log":
-                    return found([asdict(logged) for logged in self.log])
-                case "POST", "reset":
-                    self.reset_counts()
-                case "POST", "faults":
-                    self.misbehave(*FaultPlan.read(request.body))
-                case "POST", "catalogue" if self.catalogue is not None:
-                    self.catalogue.edit(json.loads(request.body))
-                case _:
-                    return refusal(34)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            return Answer(400, encoded({"error": str(error)}), (JSON,))
-        return found({"done": True})
 
 
 def _status_name(request: LoggedRequest) -> str:
