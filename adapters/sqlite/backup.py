@@ -23,6 +23,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from adapters.sqlite.database import PATIENCE
+from adapters.sqlite.files import BACKUP
 from adapters.sqlite.inspection import NEWEST, parts, parts_of
 from domain.errors import Conflict, Invalid, StorageUnavailable, Unavailable
 from domain.ports import Clock
@@ -52,6 +53,9 @@ IGNORED = frozenset({RESTORING, "lost+found"})
 
 LEFT_BY_SERVE = frozenset({"metrics", "queue", "redis.sock", "valkey.pid"})
 """What `serve` leaves where it has found that a restore was killed."""
+
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""How SQLite says that a database is damaged, by primary codes."""
 
 SQLITE_BEGINS = b"SQLite format 3\0"
 LINKLESS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -139,7 +143,8 @@ class SqliteBackups:
         if not self.path.is_file():
             raise StoreMissing(self.path.parent)
         self._refuse_target(target, overwrite=overwrite)
-        with _failures(f"the backup cannot be written to {target}"), _staging(target.parent) as folder:
+        cannot = f"the backup cannot be written to {target}"
+        with _failures(cannot, reading=self.path), _staging(target.parent) as folder:
             copy = folder / "backup"
             with closing(_open(self.path, "mode=rw")) as source:
                 _need_space(source, folder)
@@ -205,9 +210,7 @@ class SqliteBackups:
         connection.execute("PRAGMA journal_mode = DELETE")
         damage = _damage(connection)
         if damage:
-            raise BackupFailed(
-                f"the store is damaged, so no backup was made: {damage}; restore an earlier one"
-            )
+            raise _store_damaged(self.path, damage)
         facts = {"made_at": _moment(self.clock()), "made_by": self.version, CHECKSUM: BLANK.decode()}
         with suppress(FileNotFoundError):  # JWT_SECRET is set, or no process ever signed a token
             facts[SECRET_NAME] = self.secret.read_text()
@@ -449,14 +452,24 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _failures(what: str) -> Iterator[None]:
-    """Turn what SQLite and the file system can raise into BackupFailed."""
+def _failures(what: str, *, reading: Path | None = None) -> Iterator[None]:
+    """Turn what SQLite and the file system can raise into BackupFailed; damage is that of the store which is
+    read, if one is.
+    """
     try:
         yield
     except sqlite3.Error as error:
+        if reading and getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE:
+            raise _store_damaged(reading, str(error)) from error
         raise BackupFailed(f"{what}: {error}") from error
     except OSError as error:
         raise BackupFailed(f"{what}: {error.strerror or error}") from error
+
+
+def _store_damaged(store: Path, damage: str) -> BackupFailed:
+    return BackupFailed(
+        f"the store {store} is damaged, so no backup was made: {damage}; restore an earlier one ({BACKUP})"
+    )
 
 
 def _moment(at: datetime) -> str:
