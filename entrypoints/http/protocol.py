@@ -305,6 +305,7 @@ class RequestProtocol(HttpToolsProtocol):
             return
         self._waiting = None
         self._working = cycle
+        cycle.waiting_for_100_continue = False  # whatever was to be continued is here
         cycle.default_headers = self.server_state.default_headers  # with the date of now, not of the head
         super()._start_asgi_task(cycle, app)
 

@@ -389,6 +389,14 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(patient: Loopback) -> None
     assert answer.status == 400
 
 
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_client_that_does_not_wait_for_100_is_not_told_to_go_on(patient: Loopback, body: bytes) -> None:
+    head = [f"Content-Length: {len(body)}"] if body else []
+    sent = request("POST", LOGIN, "Expect: 100-continue", JSON, *head, "Connection: close", body=body)
+
+    assert [answer.status for answer in patient.exchange(sent)] == [400]
+
+
 def test_a_client_that_waits_for_100_with_too_much_to_send_is_refused_at_once(patient: Loopback) -> None:
     [answer] = patient.exchange(request("POST", LOGIN, "Expect: 100-continue", "Content-Length: 99999999"))
 
