@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
@@ -301,13 +301,13 @@ class Container(DeclarativeContainer):
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
-    cleanup: Provider[CleanupStack] = providers.Singleton(CleanupStack)
-    meter: Provider[PrometheusMeter] = providers.Singleton(open_meter)
+    cleanup = providers.Singleton(CleanupStack)
+    meter = providers.Singleton(open_meter)
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
     link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, cleanup)
     changes: Provider[Changes] = providers.Singleton(changes_over, link)
-    counter: Provider[RedisLimits] = providers.Singleton(RedisLimits, link, redis)
+    counter = providers.Singleton(RedisLimits, link, redis)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
@@ -328,7 +328,7 @@ class Container(DeclarativeContainer):
     )
     refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
 
-    frame: Provider[SyncFrame] = providers.Factory(
+    frame = providers.Factory(
         SyncFrame,
         source=source,
         runs=runs,
@@ -338,11 +338,11 @@ class Container(DeclarativeContainer):
         clock=clock,
         new_id=new_id,
     )
-    sync_genres: Provider[SyncGenres] = providers.Factory(SyncGenres, frame=frame, genres=genres)
-    sync_movies: Provider[SyncMovies] = providers.Factory(SyncMovies, frame=frame, movies=movies)
-    sync_changes: Provider[SyncChanges] = providers.Factory(SyncChanges, frame=frame, movies=movies)
-    check_source: Provider[CheckSource] = providers.Factory(CheckSource, movies=movies, source=source)
-    sweep_catalogue: Provider[SweepCatalogue] = providers.Factory(
+    sync_genres = providers.Factory(SyncGenres, frame=frame, genres=genres)
+    sync_movies = providers.Factory(SyncMovies, frame=frame, movies=movies)
+    sync_changes = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    check_source = providers.Factory(CheckSource, movies=movies, source=source)
+    sweep_catalogue = providers.Factory(
         SweepCatalogue,
         sync_changes=sync_changes,
         check_source=check_source,
@@ -350,11 +350,11 @@ class Container(DeclarativeContainer):
         changes=changes,
         clock=clock,
     )
-    upgrade_catalogue: Provider[UpgradeCatalogue] = providers.Factory(
+    upgrade_catalogue = providers.Factory(
         UpgradeCatalogue, movies=movies, source=source, changes=changes, clock=clock
     )
-    start_sync: Provider[StartSync] = providers.Factory(StartSync, frame=frame, jobs=jobs)
-    do_sync: Provider[DoSync] = providers.Factory(
+    start_sync = providers.Factory(StartSync, frame=frame, jobs=jobs)
+    do_sync = providers.Factory(
         DoSync,
         runs=runs,
         sync_genres=sync_genres,
@@ -362,20 +362,18 @@ class Container(DeclarativeContainer):
         sync_changes=sync_changes,
         pages=settings.provided.tmdb_sync_pages,
     )
-    cancel_sync: Provider[CancelSync] = providers.Factory(CancelSync, frame=frame, clock=clock)
-    list_runs: Provider[ListRuns] = providers.Factory(ListRuns, runs=runs)
-    get_run: Provider[GetRun] = providers.Factory(GetRun, runs=runs)
+    cancel_sync = providers.Factory(CancelSync, frame=frame, clock=clock)
+    list_runs = providers.Factory(ListRuns, runs=runs)
+    get_run = providers.Factory(GetRun, runs=runs)
 
-    totals: Provider[Totals] = providers.Singleton(Totals, movies=movies, clock=clock)
-    browse_movies: Provider[BrowseMovies] = providers.Factory(
-        BrowseMovies, movies=movies, genres=genres, totals=totals
-    )
-    search_movies: Provider[SearchMovies] = providers.Factory(SearchMovies, movies=movies, genres=genres)
-    get_movie: Provider[GetMovie] = providers.Factory(GetMovie, movies=movies, genres=genres)
-    page_genres: Provider[PageGenres] = providers.Factory(PageGenres, genres=genres)
-    get_genre: Provider[GetGenre] = providers.Factory(GetGenre, genres=genres)
+    totals = providers.Singleton(Totals, movies=movies, clock=clock)
+    browse_movies = providers.Factory(BrowseMovies, movies=movies, genres=genres, totals=totals)
+    search_movies = providers.Factory(SearchMovies, movies=movies, genres=genres)
+    get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
+    page_genres = providers.Factory(PageGenres, genres=genres)
+    get_genre = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
-    check_health: Provider[CheckHealth] = providers.Factory(
+    check_health = providers.Factory(
         CheckHealth,
         database=store.provided.ping,
         redis=providers.Callable(ping_of, link),
@@ -384,13 +382,13 @@ class Container(DeclarativeContainer):
         tmdb=tmdb,
         check_source=check_source,
     )
-    flush_cache: Provider[FlushCache] = providers.Factory(FlushCache, changes=changes)
-    take_readings: Provider[TakeReadings] = providers.Factory(
+    flush_cache = providers.Factory(FlushCache, changes=changes)
+    take_readings = providers.Factory(
         TakeReadings, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
-    last_readings: Provider[LastReadings] = providers.Singleton(LastReadings, take_readings)
+    last_readings = providers.Singleton(LastReadings, take_readings)
 
-    diagnostics: Provider[Diagnostics] = providers.Factory(
+    diagnostics = providers.Factory(
         Diagnostics,
         settings=settings,
         redis=redis,
@@ -400,7 +398,7 @@ class Container(DeclarativeContainer):
         probe=providers.Object(probe),
     )
 
-    signing_in: Provider[Sessions] = providers.Factory(
+    signing_in = providers.Factory(
         Sessions,
         sessions=sessions,
         tokens=tokens,
@@ -410,77 +408,53 @@ class Container(DeclarativeContainer):
         refresh_lasts=settings.provided.refresh_token_ttl,
         refresh_grace=settings.provided.reuse_grace,
     )
-    create_user: Provider[CreateUser] = providers.Factory(
+    create_user = providers.Factory(
         CreateUser, users=users, hasher=hasher, is_common=is_common, clock=clock, new_id=new_id
     )
-    register: Provider[Register] = providers.Factory(
+    register = providers.Factory(
         Register,
         create_user=create_user,
         sessions=signing_in,
         registration=settings.provided.who_may_register,
     )
-    log_in: Provider[LogIn] = providers.Factory(
-        LogIn, users=users, hasher=hasher, sessions=signing_in, decoy_hash=decoy_hash
-    )
-    refresh: Provider[Refresh] = providers.Factory(Refresh, sessions=signing_in)
-    authenticate: Provider[Authenticate] = providers.Factory(
-        Authenticate, tokens=tokens, sessions=sessions, clock=clock
-    )
-    log_out: Provider[LogOut] = providers.Factory(LogOut, sessions=sessions)
-    confirm: Provider[Confirm] = providers.Factory(Confirm, users=users, hasher=hasher)
-    change_profile: Provider[ChangeProfile] = providers.Factory(
-        ChangeProfile, users=users, confirm=confirm, clock=clock
-    )
-    change_password: Provider[ChangePassword] = providers.Factory(
+    log_in = providers.Factory(LogIn, users=users, hasher=hasher, sessions=signing_in, decoy_hash=decoy_hash)
+    refresh = providers.Factory(Refresh, sessions=signing_in)
+    authenticate = providers.Factory(Authenticate, tokens=tokens, sessions=sessions, clock=clock)
+    log_out = providers.Factory(LogOut, sessions=sessions)
+    confirm = providers.Factory(Confirm, users=users, hasher=hasher)
+    change_profile = providers.Factory(ChangeProfile, users=users, confirm=confirm, clock=clock)
+    change_password = providers.Factory(
         ChangePassword, users=users, confirm=confirm, hasher=hasher, is_common=is_common, clock=clock
     )
-    delete_account: Provider[DeleteAccount] = providers.Factory(
-        DeleteAccount, users=users, confirm=confirm, changes=changes
-    )
-    list_users: Provider[ListUsers] = providers.Factory(ListUsers, users=users)
-    find_user: Provider[FindUser] = providers.Factory(FindUser, users=users)
-    change_user: Provider[ChangeUser] = providers.Factory(
-        ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock
-    )
-    delete_user: Provider[DeleteUser] = providers.Factory(DeleteUser, users=users, changes=changes)
-    create_invitation: Provider[CreateInvitation] = providers.Factory(
+    delete_account = providers.Factory(DeleteAccount, users=users, confirm=confirm, changes=changes)
+    list_users = providers.Factory(ListUsers, users=users)
+    find_user = providers.Factory(FindUser, users=users)
+    change_user = providers.Factory(ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock)
+    delete_user = providers.Factory(DeleteUser, users=users, changes=changes)
+    create_invitation = providers.Factory(
         CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret
     )
-    list_invitations: Provider[ListInvitations] = providers.Factory(ListInvitations, invitations=invitations)
-    revoke_invitation: Provider[RevokeInvitation] = providers.Factory(
-        RevokeInvitation, invitations=invitations
-    )
+    list_invitations = providers.Factory(ListInvitations, invitations=invitations)
+    revoke_invitation = providers.Factory(RevokeInvitation, invitations=invitations)
 
-    rate_movie: Provider[RateMovie] = providers.Factory(
+    rate_movie = providers.Factory(
         RateMovie, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
-    set_rating: Provider[SetRating] = providers.Factory(
+    set_rating = providers.Factory(
         SetRating, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
     )
-    change_rating: Provider[ChangeRating] = providers.Factory(
+    change_rating = providers.Factory(
         ChangeRating, ratings=ratings, movies=movies, changes=changes, clock=clock
     )
-    remove_review: Provider[RemoveReview] = providers.Factory(
-        RemoveReview, ratings=ratings, changes=changes, clock=clock
-    )
-    withdraw_rating: Provider[WithdrawRating] = providers.Factory(
-        WithdrawRating, ratings=ratings, changes=changes
-    )
-    unrate_movie: Provider[UnrateMovie] = providers.Factory(
-        UnrateMovie, ratings=ratings, movies=movies, changes=changes
-    )
-    get_rating: Provider[GetRating] = providers.Factory(GetRating, ratings=ratings, movies=movies)
-    list_my_ratings: Provider[ListMyRatings] = providers.Factory(
-        ListMyRatings, ratings=ratings, movies=movies
-    )
-    list_movie_ratings: Provider[ListMovieRatings] = providers.Factory(
-        ListMovieRatings, ratings=ratings, movies=movies, users=users
-    )
-    verify_ratings: Provider[VerifyRatings] = providers.Factory(
-        VerifyRatings, ratings=ratings, changes=changes
-    )
+    remove_review = providers.Factory(RemoveReview, ratings=ratings, changes=changes, clock=clock)
+    withdraw_rating = providers.Factory(WithdrawRating, ratings=ratings, changes=changes)
+    unrate_movie = providers.Factory(UnrateMovie, ratings=ratings, movies=movies, changes=changes)
+    get_rating = providers.Factory(GetRating, ratings=ratings, movies=movies)
+    list_my_ratings = providers.Factory(ListMyRatings, ratings=ratings, movies=movies)
+    list_movie_ratings = providers.Factory(ListMovieRatings, ratings=ratings, movies=movies, users=users)
+    verify_ratings = providers.Factory(VerifyRatings, ratings=ratings, changes=changes)
 
-    add_to_watchlist: Provider[AddToWatchlist] = providers.Factory(
+    add_to_watchlist = providers.Factory(
         AddToWatchlist,
         watchlist=watchlists,
         movies=movies,
@@ -489,7 +463,7 @@ class Container(DeclarativeContainer):
         clock=clock,
         new_id=new_id,
     )
-    set_on_watchlist: Provider[SetOnWatchlist] = providers.Factory(
+    set_on_watchlist = providers.Factory(
         SetOnWatchlist,
         watchlist=watchlists,
         movies=movies,
@@ -498,28 +472,40 @@ class Container(DeclarativeContainer):
         clock=clock,
         new_id=new_id,
     )
-    change_item: Provider[ChangeItem] = providers.Factory(
+    change_item = providers.Factory(
         ChangeItem, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
     )
-    toggle_favorite: Provider[ToggleFavorite] = providers.Factory(
+    toggle_favorite = providers.Factory(
         ToggleFavorite, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
     )
-    remove_item: Provider[RemoveItem] = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
-    take_off_watchlist: Provider[TakeOffWatchlist] = providers.Factory(
+    remove_item = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
+    take_off_watchlist = providers.Factory(
         TakeOffWatchlist, watchlist=watchlists, movies=movies, changes=changes
     )
-    get_item: Provider[GetItem] = providers.Factory(
-        GetItem, watchlist=watchlists, movies=movies, genres=genres
-    )
-    list_watchlist: Provider[ListWatchlist] = providers.Factory(
-        ListWatchlist, watchlist=watchlists, movies=movies, genres=genres
-    )
-    get_relation: Provider[GetRelation] = providers.Factory(
+    get_item = providers.Factory(GetItem, watchlist=watchlists, movies=movies, genres=genres)
+    list_watchlist = providers.Factory(ListWatchlist, watchlist=watchlists, movies=movies, genres=genres)
+    get_relation = providers.Factory(
         GetRelation, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
     )
-    export_user: Provider[ExportUser] = providers.Factory(
+    export_user = providers.Factory(
         ExportUser, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
     )
+
+
+class Resolver:
+    """Finds an instance by its class: what the container's `Factory` or `Singleton` for the class makes."""
+
+    def __init__(self, container: Container) -> None:
+        self._providers: dict[object, Provider[Any]] = {
+            provider.provides: provider
+            for provider in container.providers.values()
+            if isinstance(provider, providers.Factory | providers.Singleton)
+        }
+
+    def __call__(self, kind: type[T]) -> T:
+        """Raises LookupError if the container has no provider for the class."""
+        instance: T = self._providers[kind]()
+        return instance
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from domain.signing import weakness
 from entrypoints.durations import parse_duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 from entrypoints.origins import parse_origins
-from entrypoints.validation import Unfit, checked, rule
+from entrypoints.validation import InvalidValue, rule, validate
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
@@ -58,15 +58,15 @@ MAX_REFRESH_GRACE = timedelta(hours=1)
 
 
 def _check_secret(secret: str) -> None:
-    """Raises Unfit for a secret that is too weak to sign tokens."""
+    """Raises InvalidValue for a secret that is too weak to sign tokens."""
     if rule_broken := weakness(os.fsencode(secret)):
-        raise Unfit(rule_broken)
+        raise InvalidValue(rule_broken)
 
 
 def _check_cron(text: str) -> None:
-    """Raises ValueError for text that is no cron entry, and Unfit for a date that does not exist."""
+    """Raises ValueError for text that is no cron entry, and InvalidValue for a date that does not exist."""
     if CronTab(text).next(default_utc=True) is None:  # the library that the scheduler uses
-        raise Unfit("must be due on some day; there is no such day in any month it names")
+        raise InvalidValue("must be due on some day; there is no such day in any month it names")
 
 
 def _check_grace(text: str) -> None:
@@ -75,11 +75,11 @@ def _check_grace(text: str) -> None:
 
 
 def _check_directory(path: str) -> None:
-    """Raises ValueError for a path that no file system accepts, and Unfit for an unknown ~user."""
+    """Raises ValueError for a path that no file system accepts, and InvalidValue for an unknown ~user."""
     try:
         Path(path).expanduser()
     except RuntimeError:
-        raise Unfit(f"names the home directory of a user that there is not: {path}") from None
+        raise InvalidValue(f"names the home directory of a user that there is not: {path}") from None
     if "\0" in path:
         raise ValueError(path)
 
@@ -113,11 +113,11 @@ Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2
 Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
-Directory = Annotated[str, rule("must be the path of a directory", min_length=1, fits=_check_directory)]
-Secret = Annotated[str, rule("must be a text", fits=_check_secret)]
+Directory = Annotated[str, rule("must be the path of a directory", min_length=1, validator=_check_directory)]
+Secret = Annotated[str, rule("must be a text", validator=_check_secret)]
 Url = Annotated[
     str,
-    rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*\Z", fits=_check_base_url),
+    rule("must be an http or https address", pattern=r"^https?://[^\s/]+\S*\Z", validator=_check_base_url),
 ]
 MongoUri = Annotated[
     str, rule("must begin with mongodb:// or mongodb+srv://", pattern=r"^mongodb(\+srv)?://\S+$")
@@ -127,7 +127,7 @@ RedisUrl = Annotated[
     rule(
         "must be redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, ports as numbers",
         pattern=r"^(rediss?|unix|redis\+(sentinel|cluster))://\S+$",
-        fits=_check_ports,
+        validator=_check_ports,
     ),
 ]
 QueueUrl = Annotated[
@@ -135,7 +135,7 @@ QueueUrl = Annotated[
     rule(
         "must be redis://, rediss:// or unix://, its port a number",
         pattern=r"^(rediss?|unix)://\S+$",
-        fits=_check_ports,
+        validator=_check_ports,
     ),
 ]
 Seconds = Annotated[int, rule("must be a whole number of seconds from 1 to 86400", ge=1, le=86400)]
@@ -144,7 +144,7 @@ Cron = Annotated[
     rule(
         "must be five fields of cron such as 0 2 * * *, in UTC",
         pattern=r"^\S+( \S+){4}\Z",
-        fits=_check_cron,
+        validator=_check_cron,
     ),
 ]
 Limit = Annotated[
@@ -156,7 +156,10 @@ Limit = Annotated[
 ]
 Networks = Annotated[
     str,
-    rule("must be addresses or networks such as 10.0.0.0/8, with commas between them", fits=_check_networks),
+    rule(
+        "must be addresses or networks such as 10.0.0.0/8, with commas between them",
+        validator=_check_networks,
+    ),
 ]
 Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
@@ -165,11 +168,12 @@ Grace = Annotated[
     rule(
         "must be a duration from 0s to 1h such as 10s",
         pattern=r"^(0|[1-9]\d{0,4})[smhd]\Z",
-        fits=_check_grace,
+        validator=_check_grace,
     ),
 ]
 Origins = Annotated[
-    str, rule("must be origins such as https://films.example, with commas between them", fits=parse_origins)
+    str,
+    rule("must be origins such as https://films.example, with commas between them", validator=parse_origins),
 ]
 RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
@@ -318,7 +322,7 @@ def load(
     raw |= {name.upper(): str(value) for name, value in (overrides or {}).items() if value is not None}
     joint = [*_joint_faults(raw, required), *_empty_credentials(merged, raw)]
     try:
-        settings = checked(Settings, raw, strict=False, noun="variable")
+        settings = validate(Settings, raw, strict=False, noun="variable")
     except InvalidFields as error:
         raise InvalidFields([*error.faults, *joint]) from None
     if joint:

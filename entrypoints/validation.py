@@ -1,6 +1,4 @@
-"""Turning untyped input into a Struct, with every fault named at once: the field, then the rule that it
-breaks.
-"""
+"""Validation of untyped input against a Struct. All errors are reported at once, each with its field."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,40 +15,41 @@ from domain.errors import Fault, FaultCode, Invalid, InvalidFields
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
-class Unfit(ValueError):  # noqa: N818  as the domain's errors are named
-    """A value breaks a rule that needs words of its own; they go after the name of its field."""
+class InvalidValue(ValueError):  # noqa: N818  as the domain's errors are named
+    """A validator rejects a value. The text of the error completes a sentence that begins with the field."""
 
 
 def rule(
     sentence: str,
     *,
-    fits: Callable[[Any], object] | None = None,
+    validator: Callable[[Any], object] | None = None,
     **bounds: Any,  # noqa: ANN401  as Meta takes them
 ) -> msgspec.Meta:
-    """The bounds of a field together with the words that state them.
+    """Metadata of a field: its bounds, and the error message that states them.
 
-    `fits` is a rule that no bounds can state: called with a value within them, it raises Invalid or Unfit, in
-    words of its own, for one that breaks it, or any other ValueError, for which the sentence stands.
+    `validator` checks what bounds cannot express. It is called with a value that is within the bounds, and
+    raises Invalid or InvalidValue with a message of its own, or any other ValueError, which is reported with
+    `sentence`.
     """
-    return msgspec.Meta(extra={"rule": sentence, "fits": fits}, **bounds)
+    return msgspec.Meta(extra={"rule": sentence, "validator": validator}, **bounds)
 
 
-FurtherRules = Callable[[Mapping[str, Any]], Iterable[Fault]]
-"""Finds what is wrong with fields that keep the rules of their own; it is given their values by name."""
+ExtraRules = Callable[[Mapping[str, Any]], Iterable[Fault]]
+"""Checks rules that are not part of the Struct. Takes the valid fields by name and returns the errors."""
 
 
-def checked(
+def validate(
     kind: type[StructT],
     raw: Mapping[str, Any],
     *,
     strict: bool = True,
     noun: str = "field",
-    further: FurtherRules = lambda _: (),
+    extra_rules: ExtraRules = lambda _: (),
 ) -> StructT:
-    """The Struct that raw fields, by their outer names, make.
+    """Build a Struct from a mapping of encoded field names to raw values.
 
-    Without `strict`, texts are read as numbers where numbers are wanted. A fault's words come from the `rule`
-    in the field's annotation. Raises InvalidFields: every unknown, missing or wrong field.
+    If `strict` is false, strings are converted to numbers where the field is a number. Messages come from the
+    `rule` of each field. Raises InvalidFields with every unknown, missing or invalid field.
     """
     fields = _fields(kind)
     faults = [Fault(name, FaultCode.UNKNOWN, f"is not a known {noun}") for name in raw if name not in fields]
@@ -58,19 +57,19 @@ def checked(
     for name, field in fields.items():
         if name in raw:
             try:
-                values[field.name] = field.read(raw[name], strict=strict)
+                values[field.name] = field.convert(raw[name], strict=strict)
             except msgspec.ValidationError as error:
-                faults.append(Fault(name, field.broken_by(raw[name], strict=strict), field.words(error)))
-            except Unfit as error:
+                faults.append(Fault(name, field.code_of(raw[name], strict=strict), field.message(error)))
+            except InvalidValue as error:
                 faults.append(Fault(name, FaultCode.MALFORMED, str(error)))
             except ValueError as error:
-                faults.append(Fault(name, FaultCode.MALFORMED, field.words(error)))
+                faults.append(Fault(name, FaultCode.MALFORMED, field.message(error)))
             except Invalid as error:
                 faults += error.faults
         elif field.required:
             faults.append(Fault(name, FaultCode.REQUIRED, "is required"))
-    named = {fault.field for fault in faults}
-    faults += (fault for fault in further(values) if fault.field not in named)
+    invalid = {fault.field for fault in faults}
+    faults += (fault for fault in extra_rules(values) if fault.field not in invalid)
     if faults:
         raise InvalidFields(faults)
     return kind(**values)
@@ -78,32 +77,32 @@ def checked(
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of a Struct, and what must hold of it."""
+    """A field of a Struct with its type and its rule."""
 
     name: str
     required: bool
     annotation: Any
     rule: str | None
-    fits: Callable[[Any], object] | None
+    validator: Callable[[Any], object] | None
 
-    def read(self, raw: object, *, strict: bool) -> object:
-        """The value. Raises ValidationError, ValueError or Invalid."""
+    def convert(self, raw: object, *, strict: bool) -> object:
+        """Return the value. Raises ValidationError, ValueError or Invalid."""
         value: object = msgspec.convert(raw, self.annotation, strict=strict)
-        if self.fits and value is not None:
-            self.fits(value)
+        if self.validator and value is not None:
+            self.validator(value)
         return value
 
-    def words(self, error: Exception) -> str:
-        """The rule in words; without any, what the error says."""
+    def message(self, error: Exception) -> str:
+        """The message for an error without one of its own."""
         return self.rule or f"is wrong: {error}"
 
-    def broken_by(self, raw: object, *, strict: bool) -> FaultCode:
-        """Which kind of rule a value breaks that cannot be read."""
+    def code_of(self, raw: object, *, strict: bool) -> FaultCode:
+        """The error code for a value that cannot be converted."""
         meta = next(_metas(self.annotation), msgspec.Meta())
         try:
-            value = msgspec.convert(raw, _bare(self.annotation), strict=strict)
+            value = msgspec.convert(raw, _without_bounds(self.annotation), strict=strict)
         except msgspec.ValidationError:
-            return FaultCode.NOT_ALLOWED if _is_choice(self.annotation) else FaultCode.WRONG_TYPE
+            return FaultCode.NOT_ALLOWED if _is_enum(self.annotation) else FaultCode.WRONG_TYPE
         if not isinstance(value, str):
             return FaultCode.OUT_OF_RANGE
         if meta.min_length is not None and len(value) < meta.min_length:
@@ -115,39 +114,41 @@ class _Field:
 
 @cache
 def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
-    """The fields of a Struct by their outer names."""
+    """The fields of a Struct by their encoded names."""
     hints = get_type_hints(kind, include_extras=True)
     return {
-        field.encode_name: _Field(field.name, field.required, hints[field.name], **_extras(hints[field.name]))
+        field.encode_name: _Field(field.name, field.required, hints[field.name], **_rule(hints[field.name]))
         for field in msgspec.structs.fields(kind)
     }
 
 
-def _extras(annotation: object) -> dict[str, Any]:
-    stated = (meta.extra for meta in _metas(annotation) if meta.extra and "rule" in meta.extra)
-    return next(stated, {"rule": None, "fits": None})
+def _rule(annotation: object) -> dict[str, Any]:
+    rules = (meta.extra for meta in _metas(annotation) if meta.extra and "rule" in meta.extra)
+    return next(rules, {"rule": None, "validator": None})
 
 
 def _metas(annotation: object) -> Iterator[msgspec.Meta]:
-    """What an annotation, or each part of a union, says of its type."""
+    """The metadata of an annotation and of each member of a union."""
     for part in (annotation, *get_args(annotation)):
         for meta in getattr(part, "__metadata__", ()):
             if isinstance(meta, msgspec.Meta):
                 yield meta
 
 
-def _bare(annotation: object) -> Any:  # noqa: ANN401  a type, as msgspec takes it
-    """The type without any bounds."""
-    parts = [getattr(part, "__origin__", part) for part in _parts(annotation)]
+def _without_bounds(annotation: object) -> Any:  # noqa: ANN401  a type, as msgspec takes it
+    parts = [getattr(part, "__origin__", part) for part in _members(annotation)]
     return reduce(or_, parts)
 
 
-def _is_choice(annotation: object) -> bool:
-    return any(isinstance(part, type) and issubclass(part, Enum) for part in map(_bare, _parts(annotation)))
+def _is_enum(annotation: object) -> bool:
+    return any(
+        isinstance(part, type) and issubclass(part, Enum)
+        for part in map(_without_bounds, _members(annotation))
+    )
 
 
-def _parts(annotation: object) -> tuple[object, ...]:
-    """The types of a union that can be given, or the one type."""
+def _members(annotation: object) -> tuple[object, ...]:
+    """The members of a union except UnsetType; other types are their own only member."""
     if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
         return tuple(part for part in get_args(annotation) if part is not msgspec.UnsetType)
     return (annotation,)

@@ -8,8 +8,7 @@ import click
 from entrypoints import data_directory
 from entrypoints.cli.context import data_dir_option, examples, interruptible, load_settings, running_command
 from entrypoints.container import open_backups
-from entrypoints.http.exports import json_chunks
-from entrypoints.http.queries import ExportFormat
+from entrypoints.http.resources.export import ExportFormat, json_chunks
 from entrypoints.processes.data_directory_lock import locked
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))

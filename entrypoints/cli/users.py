@@ -20,8 +20,8 @@ from domain.users import username as check_username
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.errors import exit_with
 from entrypoints.cli.groups import SuggestingGroup
-from entrypoints.http.bodies import valid_for
-from entrypoints.http.schemas import moment
+from entrypoints.http.resources.invitations import valid_for
+from entrypoints.http.schemas import rfc3339
 from entrypoints.progress import OutputConsole
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def invite(uses: int, expires_in: timedelta, data_dir: str | None) -> None:
         click.echo(code)
         accounts = "one account" if uses == 1 else f"{uses} accounts"
         click.echo(
-            f"This code can make {accounts} until {moment(invitation.expires_at)}: whoever registers sends it"
-            ' as "invitation".',
+            f"This code can make {accounts} until {rfc3339(invitation.expires_at)}: "
+            'whoever registers sends it as "invitation".',
             err=True,
         )
         if settings.registration != "invite":
@@ -248,7 +248,7 @@ def _print_accounts(users: Sequence[User]) -> None:
     table = Table("id", "username", "e-mail", "role", "state", "created")
     for user in users:
         state = "disabled" if user.disabled else "enabled"
-        row = (user.id, user.username, user.email, user.role, state, moment(user.created_at))
+        row = (user.id, user.username, user.email, user.role, state, rfc3339(user.created_at))
         if console.is_terminal:
             table.add_row(*map(escape, row))
         else:

@@ -1,4 +1,9 @@
-"""The REST API."""
+"""The REST API over Litestar; the resources are in `resources`."""
 
 BASE = "/api/v1"
-"""How the path of every call begins."""
+"""The path below which all endpoints are."""
+
+ATTRIBUTION = "This product uses the TMDB API but is not endorsed or certified by TMDB."
+"""The notice that TMDB requires."""
+
+LICENCE = "MIT"

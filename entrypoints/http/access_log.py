@@ -1,30 +1,29 @@
-"""What is noted of every request when its answer has left: a line in the log, and how long it took."""
+"""The access log and the request metrics: what is recorded when a response has been sent."""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from litestar.types import HTTPScope
 
-from domain.ports import Meter
 from domain.users import Caller
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 NO_ROUTE = "none"
-"""Stands for the route of a request that no route is for: what was asked for is up to strangers."""
+"""The route of a request that matches none: clients choose paths freely, so no path becomes a label."""
 
-GONE = 499
-"""Stands for the status of an answer that was not received, since the client left; nginx calls it so."""
+CLIENT_CLOSED_REQUEST = 499
+"""The status of a request whose client left before the response was complete, as in nginx."""
 
-PRESENCE = "presence"
-"""The key of the scope's state under which the client's `Presence` is found."""
+CLIENT_PRESENCE = "presence"
+"""The key of the `ClientPresence` in the state of a scope."""
 
 log = logging.getLogger("matinee.requests")
 
 
-class Presence:
+class ClientPresence:
     """Whether a client has closed its connection."""
 
     __slots__ = ("left",)
@@ -33,21 +32,25 @@ class Presence:
         self.left = False
 
 
-class RequestMeter(Meter, Protocol):
-    """Takes note of answered requests and closed connections as well."""
+class RequestMeter(Protocol):
+    """Counts requests, uses of the cache and closed connections."""
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Note that a request of that kind was answered so, after so long."""
+        """Count a request and its duration."""
+        ...
+
+    def counted(self, what: Literal["cache"], outcome: str) -> None:
+        """Count a hit or a miss of the cache."""
         ...
 
     def connection_closed(self, reason: str) -> None:
-        """Note that a connection was closed because of a limit or an error. Reasons are few."""
+        """Count a connection that was closed because of a limit or an error. There are few reasons."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its answer."""
+class RequestRecord:
+    """A request that is complete, with the status and the seconds of its response."""
 
     scope: HTTPScope
     status: int
@@ -60,40 +63,40 @@ class Exchange:
 
     @property
     def cache(self) -> str | None:
-        """What its `X-Cache` says: HIT or MISS, None if the cache took no part."""
+        """The value of `X-Cache`: HIT, MISS, or None if the cache was not used."""
         state = self.scope["state"]
         return state.get("x_cache")
 
 
-Witness = Callable[[Exchange], None]
+Observer = Callable[[RequestRecord], None]
 
 
-def witnesses(meter: RequestMeter) -> Sequence[Witness]:
-    """Who is told of every request."""
+def observers(meter: RequestMeter) -> Sequence[Observer]:
+    """The observers of every request: the access log and the metrics."""
 
-    def measure(seen: Exchange) -> None:
-        method = seen.scope["method"] if seen.scope["method"] in METHODS else "other"
-        meter.answered(method, seen.route, seen.status, seen.seconds)
-        if seen.cache:
-            meter.counted("cache", seen.cache.lower())
+    def measure(record: RequestRecord) -> None:
+        method = record.scope["method"] if record.scope["method"] in METHODS else "other"
+        meter.answered(method, record.route, record.status, record.seconds)
+        if record.cache:
+            meter.counted("cache", record.cache.lower())
 
-    return (written, measure)
+    return (log_request, measure)
 
 
-def written(seen: Exchange) -> None:
-    """Write the line of a request. Its query is left out: a client may put anything there."""
+def log_request(record: RequestRecord) -> None:
+    """Write a line to the access log. The query string is left out: it may contain anything."""
     if not log.isEnabledFor(logging.INFO):
         return
-    state = seen.scope["state"]
+    state = record.scope["state"]
     caller: Caller | None = state.get("caller")
-    more = {"user_id": caller.user.id if caller else None, "cache": seen.cache}
+    optional = {"user_id": caller.user.id if caller else None, "cache": record.cache}
     fields = {
         "request_id": state["request_id"],
-        "method": seen.scope["method"],
-        "route": seen.route,
+        "method": record.scope["method"],
+        "route": record.route,
         "path": state["path"],
-        "status": seen.status,
-        "duration_ms": round(seen.seconds * 1000, 3),
-        **{name: value for name, value in more.items() if value is not None},
+        "status": record.status,
+        "duration_ms": round(record.seconds * 1000, 3),
+        **{name: value for name, value in optional.items() if value is not None},
     }
     log.info("request", extra=fields)

@@ -1,4 +1,4 @@
-"""Who may call what: the guard before each call that wants a token, and who calls."""
+"""Authentication and authorization: the guard of all routes, and the caller of a request."""
 
 import re
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from litestar.types import Guard
 from application.accounts import Authenticate, admin
 from domain.errors import Unauthenticated
 from domain.users import Caller
-from entrypoints.http.endpoints import API, Access, call_of
-from entrypoints.http.rate_limits import Limiting
+from entrypoints.http import BASE
+from entrypoints.http.endpoints import Access, endpoint_of
+from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.requests import HttpRequest
 
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
@@ -26,58 +27,60 @@ class TokenMissing(Unauthenticated):
     """A token is wanted, and none was sent as it should be."""
 
     def __str__(self) -> str:
-        return f"A token is needed: send Authorization: Bearer <token>; {API}/auth/login gives one"
+        return f"A token is needed: send Authorization: Bearer <token>; {BASE}/auth/login gives one"
 
 
-def guarding(authenticate: Authenticate, limiting: Limiting, *, public: bool) -> Guard:
-    """The guard of all calls. `public` says that the catalogue needs no token; a bad one is refused anyway.
+def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: bool) -> Guard:
+    """Make the guard that authenticates, counts and authorizes each request.
 
-    A request counts against the limit of its user, or of its address if it proves to be nobody's. Raises
-    TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar would send all of
-    it to a thread otherwise, though most of it waits for nothing.
+    If `public`, the catalogue can be read without a token; an invalid token is still refused. A request
+    counts against the rate limit of its user, or of its address if it has no valid token.
+
+    The guard raises TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar
+    would run all of it in a thread otherwise, and only `authenticate` needs one.
     """
 
-    async def may_call(connection: Connection, handler: BaseRouteHandler) -> None:
-        call = call_of(handler.opt)
-        if call is None:
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+        endpoint = endpoint_of(handler.opt)
+        if endpoint is None:
             return
-        sent = credentials(connection)
-        if call.access is Access.EVERYONE or (call.access is Access.READERS and public and not sent):
-            if call.limited:
-                await limiting.request(connection, None)
+        headers = bearer_headers(connection)
+        anonymous = endpoint.access is Access.READERS and public and not headers
+        if endpoint.access is Access.EVERYONE or anonymous:
+            if endpoint.limited:
+                await rate_limits.count_request(connection, None)
             return
         try:
-            caller = await sync_to_thread(authenticate, access_token=bearer(sent))
+            caller = await sync_to_thread(authenticate, access_token=bearer_token(headers))
         except Unauthenticated:
-            await limiting.request(connection, None)  # or tokens could be tried without end
+            await rate_limits.count_request(connection, None)  # or tokens could be guessed without limit
             raise
-        await limiting.request(connection, caller.user)
-        if call.access is Access.ADMINS:
+        await rate_limits.count_request(connection, caller.user)
+        if endpoint.access is Access.ADMINS:
             admin(caller)
         connection.scope["state"]["caller"] = caller
 
-    return may_call
+    return guard
 
 
-def credentials(connection: Connection) -> list[str]:
-    """The `Authorization` headers that are meant for us.
+def bearer_headers(connection: Connection) -> list[str]:
+    """The `Authorization` headers of the Bearer scheme.
 
-    Others, such as the Basic credentials that a browser goes on sending after a proxy has asked for them, are
-    ignored.
+    Others are ignored, such as Basic credentials that a browser sends because a proxy has requested them.
     """
-    sent = connection.headers.getall("authorization", [])
-    return [each for each in sent if each.split(" ", 1)[0].lower() == "bearer"]
+    headers = connection.headers.getall("authorization", [])
+    return [header for header in headers if header.split(" ", 1)[0].lower() == "bearer"]
 
 
-def bearer(sent: list[str]) -> str:
-    """The token in the `Authorization` headers. Raises TokenMissing."""
-    found = BEARER.fullmatch(sent[0]) if len(sent) == 1 else None
-    if found is None:
+def bearer_token(headers: list[str]) -> str:
+    """The token in the `Authorization` headers. Raises TokenMissing unless there is exactly one."""
+    match = BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    if match is None:
         raise TokenMissing
-    return found[1]
+    return match[1]
 
 
-def calling(request: HttpRequest) -> Caller:
-    """Who sent this request, which has passed the guard."""
+def current_caller(request: HttpRequest) -> Caller:
+    """The caller of a request that has passed the guard."""
     caller: Caller = request.scope["state"]["caller"]
     return caller

@@ -1,8 +1,8 @@
-"""Cursors as clients see them: opaque texts, good for the list that they came from and for no other.
+"""Cursors as opaque tokens.
 
-A token holds a place (what the last row shown is sorted by, and its id) and a seal over the place and the
-list: its path, whose it is, its order and filters. The seal is no secret; it is there so that a token which
-was cut, changed or carried over to another list is refused instead of showing a wrong page.
+A token contains a position (the sort value and the id of the last row shown) and a checksum of the position
+and the list: its path, its owner, its order and its filters. The checksum is not a signature. It detects
+tokens that were truncated, changed or used with another list, which would otherwise show a wrong page.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -18,19 +18,19 @@ from domain.ids import OWN_ID, MovieId
 from domain.pagination import Cursor, time_value
 from domain.search import Match, Tier
 
-SEAL_BYTES = 8
+CHECKSUM_BYTES = 8
 
-Place = Cursor | Match
-"""A row of a list, or a match of a search."""
+Position = Cursor | Match
+"""The position of a row in a list, or of a match in the results of a search."""
 
 _Id = Annotated[str, msgspec.Meta(pattern=f"^{OWN_ID.pattern}$", max_length=24)]
 _Number = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | float
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
-_Slips = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+_EditDistance = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 
 
-class Sorted(Enum):
-    """What the rows of a list are sorted by. Unknown values of numbers, texts and days come last."""
+class SortKey(Enum):
+    """The type of the value by which a list is sorted. Unknown numbers, texts and days come last."""
 
     NUMBER = "number"
     TEXT = "text"
@@ -39,53 +39,53 @@ class Sorted(Enum):
     RANK = "rank"
 
 
-_DECODERS: dict[Sorted, msgspec.json.Decoder[Any]] = {
-    Sorted.NUMBER: msgspec.json.Decoder(tuple[_Number | None, _Id]),
-    Sorted.TEXT: msgspec.json.Decoder(tuple[str | None, _Id]),
-    Sorted.DAY: msgspec.json.Decoder(tuple[date | None, _Id]),
-    Sorted.TIME: msgspec.json.Decoder(tuple[_Time, _Id]),
-    Sorted.RANK: msgspec.json.Decoder(tuple[Tier, _Slips, float | None, _Id]),
+_DECODERS: dict[SortKey, msgspec.json.Decoder[Any]] = {
+    SortKey.NUMBER: msgspec.json.Decoder(tuple[_Number | None, _Id]),
+    SortKey.TEXT: msgspec.json.Decoder(tuple[str | None, _Id]),
+    SortKey.DAY: msgspec.json.Decoder(tuple[date | None, _Id]),
+    SortKey.TIME: msgspec.json.Decoder(tuple[_Time, _Id]),
+    SortKey.RANK: msgspec.json.Decoder(tuple[Tier, _EditDistance, float | None, _Id]),
 }
 
 
-def token(place: Place, listing: bytes) -> str:
-    """The token for a place in a list; `listing` is whatever tells that list from others."""
-    encoded = msgspec.json.encode(_fields(place))
-    return urlsafe_b64encode(_seal(encoded, listing) + encoded).rstrip(b"=").decode()
+def encode_cursor(position: Position, identity: bytes) -> str:
+    """The token for a position; `identity` distinguishes the list from all others."""
+    encoded = msgspec.json.encode(_values(position))
+    return urlsafe_b64encode(_checksum(encoded, identity) + encoded).rstrip(b"=").decode()
 
 
-def read(text: str, listing: bytes, kind: Sorted) -> Place | None:
-    """The place that a token of this list names; None if it is no token of it."""
+def decode_cursor(token: str, identity: bytes, sort_key: SortKey) -> Position | None:
+    """The position in a token; None if it is not a token of this list."""
     try:
-        sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        seal, encoded = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
-        place = _PLACES[kind](*_DECODERS[kind].decode(encoded))
+        decoded = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        checksum, encoded = decoded[:CHECKSUM_BYTES], decoded[CHECKSUM_BYTES:]
+        position = _POSITIONS[sort_key](*_DECODERS[sort_key].decode(encoded))
     except (ValueError, OverflowError, msgspec.MsgspecError):
         return None
-    return place if seal == _seal(encoded, listing) else None
+    return position if checksum == _checksum(encoded, identity) else None
 
 
-def _fields(place: Place) -> tuple[object, ...]:
-    """What a token holds of a place. JSON knows no infinity: it becomes null, as unknown values are."""
-    match place:
+def _values(position: Position) -> tuple[object, ...]:
+    """The values in a token. JSON has no infinity: msgspec encodes it as null, like an unknown value."""
+    match position:
         case Match():
-            return place.tier, place.slips, place.unpopularity, place.id
+            return position.tier, position.slips, position.unpopularity, position.id
         case Cursor():
-            return place.value, place.id
+            return position.value, position.id
 
 
 def _match(tier: Tier, slips: int, unpopularity: float | None, movie: str) -> Match:
     return Match(tier, slips, float("inf") if unpopularity is None else unpopularity, MovieId(movie))
 
 
-_PLACES: dict[Sorted, Callable[..., Place]] = {
-    Sorted.NUMBER: Cursor,
-    Sorted.TEXT: Cursor,
-    Sorted.DAY: lambda day, identifier: Cursor(day and day.isoformat(), identifier),
-    Sorted.TIME: lambda at, identifier: Cursor(time_value(at), identifier),
-    Sorted.RANK: _match,
+_POSITIONS: dict[SortKey, Callable[..., Position]] = {
+    SortKey.NUMBER: Cursor,
+    SortKey.TEXT: Cursor,
+    SortKey.DAY: lambda day, identifier: Cursor(day and day.isoformat(), identifier),
+    SortKey.TIME: lambda at, identifier: Cursor(time_value(at), identifier),
+    SortKey.RANK: _match,
 }
 
 
-def _seal(place: bytes, listing: bytes) -> bytes:
-    return blake2b(listing + b"\0" + place, digest_size=SEAL_BYTES).digest()
+def _checksum(position: bytes, identity: bytes) -> bytes:
+    return blake2b(identity + b"\0" + position, digest_size=CHECKSUM_BYTES).digest()

@@ -1,4 +1,4 @@
-"""What a handler tells the documentation about the call that it answers."""
+"""Endpoints, declared for the OpenAPI document, the guard and the cache."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,36 +9,29 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.ids import UserId
-from entrypoints.http import BASE
-from entrypoints.http.reading import Body
-from entrypoints.http.requests import Query
+from entrypoints.http.requests import Body, Query
 from entrypoints.http.responses import PRIVATE
 
-GivenT = TypeVar("GivenT")
+InjectedT = TypeVar("InjectedT")
 
-Given: TypeAlias = NamedDependency[SkipValidation[GivenT]]
-"""A thing that the application gives to a handler, by the parameter's name.
+Injected: TypeAlias = NamedDependency[SkipValidation[InjectedT]]
+"""A parameter of a handler that the application provides by its type (`dependencies.resolve_all`).
 
-Litestar must not look into it: it would take a use case, which is a dataclass, apart like something from the
-wire.
+Validation is skipped, or Litestar would convert a use case, which is a dataclass, like a request body.
 """
 
-CacheName: TypeAlias = Callable[[Any, Mapping[str, str], UserId | None], str | None]
-"""Names the cache key of an answer by the parsed query, the path's parameters and, if the answer is the
-caller's own, the caller; None if it cannot be cached.
+CacheKey: TypeAlias = Callable[[Any, Mapping[str, str], UserId | None], str | None]
+"""Computes a cache key from the query, the path parameters and the owner of the answer, if it has one.
+
+None means that the response is not cached.
 """
 
-API = BASE
-"""Where every call lives."""
-
-ALWAYS = (400, 405, 408, 413, 431, 500, 503)
-"""What any call may be refused with: its parameters, a slow request, a long body or head, our fault, a full
-service, no store; and 405, which is the answer to another method at the same path.
-"""
+COMMON_ERRORS = (400, 405, 408, 413, 431, 500, 503)
+"""The statuses of errors that every endpoint may return; 405 is for other methods of the same path."""
 
 
 class Access(StrEnum):
-    """Whom a call is for; readers are everyone where the catalogue is public, else users."""
+    """Who may call an endpoint. Readers are everyone if the catalogue is public, otherwise users."""
 
     EVERYONE = "everyone"
     READERS = "readers"
@@ -46,48 +39,44 @@ class Access(StrEnum):
     ADMINS = "admins"
 
 
-REFUSED = {Access.EVERYONE: (), Access.READERS: (401,), Access.USERS: (401,), Access.ADMINS: (401, 403)}
-"""What everyone else gets."""
+ACCESS_ERRORS = {Access.EVERYONE: (), Access.READERS: (401,), Access.USERS: (401,), Access.ADMINS: (401, 403)}
+"""The statuses for callers who may not call."""
 
-REMOVING = 200
-"""The status that Litestar must think a DELETE has: with 204 it allows no answer that sends itself."""
+DELETE_STATUS = 200
+"""The status that Litestar is given for a DELETE: with 204 it allows no response object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathParameter:
-    """A part of a path: what it means, an example, and a pattern where all values have one."""
+    """A path parameter; `pattern` is a regular expression that all its values match."""
 
     description: str
     example: str
     pattern: str | None = None
 
 
-def id_of(thing: str) -> PathParameter:
-    """The path parameter that is the id of such a thing, and nothing else."""
+def id_parameter(noun: str) -> PathParameter:
+    """A path parameter that is the id of an object; `noun` names the object in the description."""
     return PathParameter(
-        description=f"The id of the {thing}.", example="8e7b1c04d9b44b6f9a2d3c51", pattern="^[0-9a-f]{24}$"
+        description=f"The id of the {noun}.", example="8e7b1c04d9b44b6f9a2d3c51", pattern="^[0-9a-f]{24}$"
     )
 
 
-MOVIE_REF = PathParameter(
-    description="Our id, the TMDB number (`603`) or the IMDb id (`tt0133093`) of the movie.", example="603"
-)
-GENRE_REF = PathParameter(
-    description="Our id, the TMDB number (`878`) or the name, in any case, of the genre.", example="878"
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call; its description is the handler's docstring.
+class Endpoint:
+    """An operation of the API. Its description is the docstring of the handler.
 
-    `operation_id` is the name that generated clients give to it, `tag` one of `openapi.TAGS`.
-    `answer` is the type of the body that comes with each of `successes`, as `media_type`; None is no body.
-    `query` are its parameters, `body` the fields that it takes, `path` the parameters in its path.
-    `refusals` are the statuses of errors besides `ALWAYS` and those of its access; `unwell` is the body that
-    a 503 may carry instead of an error; `linked` says that a `Link` header comes along, `limited` that it
-    counts against the caller's limit. `own` says that what it shows is the caller's own, so that it is
-    another list, and another answer, for each. `cached` names the key under which its answers are cached.
+    - `operation_id`: the name of the operation in generated clients.
+    - `tag`: one of `openapi.TAGS`.
+    - `answer`: the type of the response body, or None; it comes with each of `successes`, as `media_type`.
+    - `query`, `body`, `path`: the parameters, the fields of the body, the path parameters.
+    - `errors`: the statuses of errors besides `COMMON_ERRORS` and those of `access`.
+    - `unwell`: the type of the body that a 503 may have instead of an error.
+    - `linked`: whether the response has a `Link` header.
+    - `own`: whether the answer depends on the caller, so that it is cached for each user, and cursors of one
+      user are not valid for another.
+    - `cached`: computes the cache key of a response.
+    - `limited`: whether a request counts against the rate limit.
     """
 
     operation_id: str
@@ -99,29 +88,29 @@ class Call:
     body: type[Body] | None = None
     path: Mapping[str, PathParameter] = field(default_factory=dict)
     successes: tuple[int, ...] = (200,)
-    refusals: tuple[int, ...] = ()
+    errors: tuple[int, ...] = ()
     unwell: Any = None
     media_type: str = "application/json"
     linked: bool = False
     own: bool = False
-    cached: CacheName | None = None
+    cached: CacheKey | None = None
     limited: bool = True
 
     @property
-    def statuses(self) -> tuple[int, ...]:
-        """The statuses of the errors that it may answer."""
-        unread = (415,) if self.body else ()
-        counted = (429,) if self.limited else ()
-        return tuple(sorted({*ALWAYS, *unread, *counted, *REFUSED[self.access], *self.refusals}))
+    def all_errors(self) -> tuple[int, ...]:
+        """The statuses of all errors that the endpoint may return."""
+        of_body = (415,) if self.body else ()
+        of_limit = (429,) if self.limited else ()
+        return tuple(sorted({*COMMON_ERRORS, *of_body, *of_limit, *ACCESS_ERRORS[self.access], *self.errors}))
 
 
-def described(call: Call) -> dict[str, Any]:
-    """The options of a route handler: what the guard and the documentation look for, and who may keep it."""
-    private = {"cache_control": PRIVATE} if call.access in {Access.USERS, Access.ADMINS} else {}
-    return {"call": call, **private}
+def endpoint_opt(endpoint: Endpoint) -> dict[str, Any]:
+    """The options of a route handler: the endpoint, and `cache_control` if only the client may cache it."""
+    private = {"cache_control": PRIVATE} if endpoint.access in {Access.USERS, Access.ADMINS} else {}
+    return {"endpoint": endpoint, **private}
 
 
-def call_of(options: Mapping[str, Any]) -> Call | None:
-    """The call that a route with these options answers; None for the documentation and its files."""
-    call: Call | None = options.get("call")
-    return call
+def endpoint_of(options: Mapping[str, Any]) -> Endpoint | None:
+    """The endpoint in the options of a route handler; None for the documentation and its files."""
+    endpoint: Endpoint | None = options.get("endpoint")
+    return endpoint

@@ -1,4 +1,4 @@
-"""The outward border: what goes wrong inside, as clients are told it. Nothing internal passes."""
+"""Translation of errors into responses. Clients see no internal details."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,19 +24,19 @@ from domain.errors import (
 )
 from domain.sync import SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
-from entrypoints.http.access_log import PRESENCE
-from entrypoints.http.responses import UNKEPT, Answer, Header, json_answer
-from entrypoints.http.schemas import Moment, moment
+from entrypoints.http.access_log import CLIENT_PRESENCE
+from entrypoints.http.responses import NO_STORE, Header, Response, json_response
+from entrypoints.http.schemas import Moment, rfc3339
 
 log = logging.getLogger(__name__)
 
-SOON = ((b"retry-after", b"2"),)
-AT_ONCE = ((b"retry-after", b"1"),)
-LATER = ((b"retry-after", b"10"),)
+RETRY_AFTER_2_S = ((b"retry-after", b"2"),)
+RETRY_AFTER_1_S = ((b"retry-after", b"1"),)
+RETRY_AFTER_10_S = ((b"retry-after", b"10"),)
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="matinee"'),)
-CHALLENGE_ANEW = ((b"www-authenticate", b'Bearer realm="matinee", error="invalid_token"'),)
+CHALLENGE_INVALID_TOKEN = ((b"www-authenticate", b'Bearer realm="matinee", error="invalid_token"'),)
 
-FRAMEWORK = {
+STATUS_ERRORS = {
     400: ("malformed_request", "The request cannot be understood"),
     401: ("token_rejected", "A valid token is needed"),
     403: ("forbidden", "This is not yours to do"),
@@ -51,11 +51,10 @@ FRAMEWORK = {
     500: ("internal_error", "Something went wrong on our side; quote the request_id when you report it"),
     503: ("unavailable", "The service cannot answer at the moment; try again shortly"),
 }
-"""The code and the message for a status that no error of ours stands behind."""
+"""The code and the message for each status, for errors that have none of their own."""
 
-
-PASSED_ON = ("retry-after", "accept-encoding")
-"""Headers of an exception that its answer carries as they are."""
+FORWARDED_HEADERS = ("retry-after", "accept-encoding")
+"""The headers of an exception that are copied to the response."""
 
 
 class FieldErrorOut(Struct, frozen=True, kw_only=True):
@@ -156,46 +155,46 @@ class ServerStopping(ServerFull):
 
 
 class MalformedRequest(HTTPException):
-    """What was sent is not HTTP/1.1, or cannot be told apart from what follows."""
+    """The data is not HTTP/1.1, or the end of the message is ambiguous."""
 
     status_code = 400
 
 
 class RequestTimeout(HTTPException):
-    """The request did not arrive whole in time."""
+    """The request was not complete in time."""
 
     status_code = 408
 
 
 class BodyTooLarge(HTTPException):
-    """The request's body is longer than we read."""
+    """The request body exceeds the limit."""
 
     status_code = 413
 
 
 class HeadTooLarge(HTTPException):
-    """The request line and the headers, or what is sent in their manner after a body, are too long."""
+    """The request line and the headers, or the trailers and the chunk framing, exceed the limit."""
 
     status_code = 431
 
 
 class ClientLeft(HTTPException):
-    """The client closed the connection before its request was complete or answered; nobody reads this."""
+    """The client closed the connection before the response was sent. It is logged only."""
 
     status_code = 499
 
     def __init__(self) -> None:
-        super().__init__(detail="The client left")  # or the framework looks for a phrase, and there is none
+        super().__init__(detail="The client left")  # Litestar knows no phrase for 499
 
 
 class NotJson(HTTPException):
-    """The request says that its body is not what we read."""
+    """The media type of the request body is not JSON."""
 
     status_code = 415
 
 
-class EncodingUnread(HTTPException):
-    """The request's body is compressed, which we do not read."""
+class UnsupportedContentEncoding(HTTPException):
+    """The request body is compressed."""
 
     status_code = 415
     code = "unsupported_content_encoding"
@@ -206,7 +205,7 @@ class EncodingUnread(HTTPException):
 
 
 class TooManyRequests(HTTPException):
-    """The client has used up what it may send for now; `retry_after` seconds from now it may send again."""
+    """The client has reached a rate limit. `retry_after` is the number of seconds until the next request."""
 
     status_code = 429
 
@@ -216,24 +215,24 @@ class TooManyRequests(HTTPException):
 
 KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Invalid: (400, ()),
-    TokenRejected: (401, CHALLENGE_ANEW),
+    TokenRejected: (401, CHALLENGE_INVALID_TOKEN),
     Unauthenticated: (401, CHALLENGE),
     Forbidden: (403, ()),
     NotFound: (404, ()),
     Conflict: (409, ()),
     SourceRefused: (502, ()),
-    SourceUnavailable: (503, SOON),
-    ServerFull: (503, AT_ONCE),
-    ExportsFull: (503, LATER),
-    ExportRunning: (429, LATER),
-    Unavailable: (503, SOON),
+    SourceUnavailable: (503, RETRY_AFTER_2_S),
+    ServerFull: (503, RETRY_AFTER_1_S),
+    ExportsFull: (503, RETRY_AFTER_10_S),
+    ExportRunning: (429, RETRY_AFTER_10_S),
+    Unavailable: (503, RETRY_AFTER_2_S),
 }
-"""The status and the headers for each kind of error; for a concrete one, those of its nearest kind count."""
+"""The status and the headers for each kind of error. Other errors take those of their nearest base class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What a client is told of an error."""
+class Problem:
+    """The contents of an error response."""
 
     status: int
     code: str
@@ -243,11 +242,11 @@ class Refusal:
     headers: tuple[Header, ...] = ()
 
 
-def refusal(error: Exception) -> Refusal:
-    """What a client is told of this error."""
+def problem_of(error: Exception) -> Problem:
+    """Translate an error."""
     match error:
         case Invalid():
-            return Refusal(
+            return Problem(
                 status=400,
                 code=error.code,
                 message="Validation failed",
@@ -257,61 +256,64 @@ def refusal(error: Exception) -> Refusal:
         case MatineeError():
             return _of_kind(error)
         case HTTPException() if error.status_code < 500:
-            return _of_framework(error)
-
+            return _of_http_exception(error)
         case _:
             return _of_status(500)
 
 
-def error_answer(error: Exception, scope: Scope, *, development: bool = False) -> Answer:
-    """The answer to a request that ended in this error; what was not expected is logged, with its traceback.
+def error_response(error: Exception, scope: Scope, *, development: bool = False) -> Response:
+    """The response to a request that raised this error. Unexpected errors are logged with their traceback.
 
-    `development` shows the traceback to the client too.
+    `development` adds the traceback to the response.
     """
     state = scope["state"]
-    if isinstance(error, HTTPException) and state[PRESENCE].left:
-        error = ClientLeft()  # the framework calls it an error of ours
-    told = refusal(error)
-    if told.status >= 500:
-        _record(error, told, scope)
+    if isinstance(error, HTTPException) and state[CLIENT_PRESENCE].left:
+        error = ClientLeft()  # Litestar reports it as an internal error
+    problem = problem_of(error)
+    if problem.status >= 500:
+        _log(error, problem, scope)
     out = ErrorOut(
-        status_code=told.status,
-        code=told.code,
-        message=told.message,
-        errors=list(told.sentences),
+        status_code=problem.status,
+        code=problem.code,
+        message=problem.message,
+        errors=list(problem.sentences),
         details=[
-            FieldErrorOut(field=fault.field, code=fault.code, message=fault.message) for fault in told.faults
+            FieldErrorOut(field=fault.field, code=fault.code, message=fault.message)
+            for fault in problem.faults
         ],
-        timestamp=moment(datetime.now(UTC)),
+        timestamp=rfc3339(datetime.now(UTC)),
         path=state["path"],
         request_id=state["request_id"],
-        stack=format_exception(error) if development and told.status == 500 else UNSET,
+        stack=format_exception(error) if development and problem.status == 500 else UNSET,
     )
-    return json_answer(out, status=told.status, headers=told.headers, cache=UNKEPT)
+    return json_response(out, status=problem.status, headers=problem.headers, cache=NO_STORE)
 
 
 def allow(methods: Iterable[str]) -> Header:
-    """The `Allow` header of a path that has these methods; HEAD goes with GET, OPTIONS with all."""
-    named = {*methods, "OPTIONS"}
-    if "GET" in named:
-        named.add("HEAD")
-    return b"allow", ", ".join(sorted(named)).encode()
+    """The `Allow` header for a path with these methods. HEAD is added to GET, and OPTIONS always."""
+    allowed = {*methods, "OPTIONS"}
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    return b"allow", ", ".join(sorted(allowed)).encode()
 
 
 def codes() -> dict[str, tuple[int, str]]:
-    """Every code that an error may carry, with its status and what it means."""
-    found = {code: (status, message) for status, (code, message) in FRAMEWORK.items()}
-    found[EncodingUnread.code] = EncodingUnread.status_code, EncodingUnread.message
-    for kind in _declared(MatineeError):
+    """All error codes with their status and meaning."""
+    found = {code: (status, message) for status, (code, message) in STATUS_ERRORS.items()}
+    found[UnsupportedContentEncoding.code] = (
+        UnsupportedContentEncoding.status_code,
+        UnsupportedContentEncoding.message,
+    )
+    for kind in _subclasses(MatineeError):
         found.setdefault(kind.code, (_status_of(kind)[0], (kind.__doc__ or "").split("\n")[0]))
     return found
 
 
-def _of_kind(error: MatineeError) -> Refusal:
+def _of_kind(error: MatineeError) -> Problem:
     status, headers = _status_of(type(error))
     internal = isinstance(error, Unavailable) and not isinstance(error, ServerFull)
-    message = FRAMEWORK[503][1] if internal else str(error)
-    return Refusal(
+    message = STATUS_ERRORS[503][1] if internal else str(error)
+    return Problem(
         status=status,
         code=error.code,
         message=message,
@@ -321,39 +323,39 @@ def _of_kind(error: MatineeError) -> Refusal:
     )
 
 
-def _of_framework(error: HTTPException) -> Refusal:
-    told, given = _of_status(error.status_code), error.headers or {}
-    headers = told.headers
+def _of_http_exception(error: HTTPException) -> Problem:
+    default, given = _of_status(error.status_code), error.headers or {}
+    headers = default.headers
     if "allow" in given:
         headers = (allow(given["allow"].split(", ")),)
     else:
-        passed = tuple((name.encode(), given[name].encode()) for name in PASSED_ON if name in given)
-        headers = passed or headers
-    if isinstance(error, EncodingUnread):
-        return Refusal(status=error.status_code, code=error.code, message=error.message, headers=headers)
-    return Refusal(status=told.status, code=told.code, message=told.message, headers=headers)
+        copied = tuple((name.encode(), given[name].encode()) for name in FORWARDED_HEADERS if name in given)
+        headers = copied or headers
+    if isinstance(error, UnsupportedContentEncoding):
+        return Problem(status=error.status_code, code=error.code, message=error.message, headers=headers)
+    return Problem(status=default.status, code=default.code, message=default.message, headers=headers)
 
 
-def _of_status(status: int) -> Refusal:
-    code, message = FRAMEWORK.get(status, (f"http_{status}", "The request is refused"))
-    return Refusal(status=status, code=code, message=message, headers=CHALLENGE if status == 401 else ())
+def _of_status(status: int) -> Problem:
+    code, message = STATUS_ERRORS.get(status, (f"http_{status}", "The request is refused"))
+    return Problem(status=status, code=code, message=message, headers=CHALLENGE if status == 401 else ())
 
 
 def _status_of(kind: type[MatineeError]) -> tuple[int, tuple[Header, ...]]:
     return next((KINDS[each] for each in kind.__mro__ if each in KINDS), (500, ()))
 
 
-def _declared(kind: type[MatineeError]) -> Iterator[type[MatineeError]]:
+def _subclasses(kind: type[MatineeError]) -> Iterator[type[MatineeError]]:
     for each in kind.__subclasses__():
         yield each
-        yield from _declared(each)
+        yield from _subclasses(each)
 
 
-def _record(error: Exception, told: Refusal, scope: Scope) -> None:
+def _log(error: Exception, problem: Problem, scope: Scope) -> None:
     state = scope["state"]
-    words = "%s %s: %s (request %s)"
-    what = (scope.get("method"), state["path"], error, state["request_id"])
-    if told.status == 500:
-        log.error(words, *what, exc_info=error, extra={"request_id": state["request_id"]})
+    template = "%s %s: %s (request %s)"
+    values = (scope.get("method"), state["path"], error, state["request_id"])
+    if problem.status == 500:
+        log.error(template, *values, exc_info=error, extra={"request_id": state["request_id"]})
     elif not isinstance(error, ServerFull):
-        log.warning(words, *what, extra={"request_id": state["request_id"]})
+        log.warning(template, *values, extra={"request_id": state["request_id"]})

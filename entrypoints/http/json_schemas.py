@@ -1,12 +1,12 @@
-"""JSON Schemas of what goes in and out, in the form that generators of clients read well.
+"""JSON Schemas of request and response types, in the form that client generators handle best.
 
-msgspec draws the schema of each Struct. Here it gets the name that clients use, and is changed where OpenAPI
-tools would misread it:
+msgspec generates the schema of each Struct. Here schemas get the names that clients see, and are changed
+where OpenAPI tools would misunderstand them:
 
-- What is always in an answer is required, whether or not its field has a default.
-- What may be left out of a request has no `default`: openapi-typescript takes a field with one as required.
-- "A or null" is one array of types where JSON Schema can write it so, and every enum has its type.
-- An answer that `fields` can narrow has a schema of its own, `Partial…`, that requires nothing.
+- All fields of a response are required, whether or not they have a default.
+- Optional fields of a request have no `default`: openapi-typescript requires a field that has one.
+- "A or null" is one array of types where JSON Schema allows it, and every enum has a type.
+- A response that `fields` can narrow has a schema of its own, `Partial…`, that requires nothing.
 """
 
 import re
@@ -21,87 +21,72 @@ Json: TypeAlias = dict[str, Any]
 PREFIX = "#/components/schemas/"
 
 NAMES = {
-    "ChecksOut": "HealthChecks",
-    "CheckOut": "HealthCheck",
     "Condition": "HealthStatus",
-    "DriftOut": "RatingDrift",
     "Entity": "SyncEntity",
     "ErrorOut": "ApiError",
     "FaultCode": "FieldErrorCode",
-    "FlushedOut": "CacheFlush",
-    "ItemOut": "WatchlistItem",
-    "LiveOut": "Liveness",
     "MetaOut": "PageMeta",
-    "MovieRatingsOut": "MovieRatingPage",
-    "RatedMovieOut": "MovieSummary",
     "RatingOrder": "RatingSortField",
-    "RatingWrittenOut": "WrittenRating",
-    "RelationOut": "MyMovie",
-    "RunOut": "SyncRun",
-    "SignedInOut": "Session",
     "SortBy": "MovieSortField",
-    "StartedOut": "StartedSync",
     "Status": "SyncStatus",
-    "SummaryOut": "RatingSummary",
-    "VerifiedOut": "RatingVerification",
 }
-"""What clients call a type where that is not its own name without `Out`."""
+"""The name that clients see, for types whose own name without `Out` does not suit them."""
 
 FORMATS = {"integer": "int32", "number": "double"}
-"""The format of a number that names none."""
+"""The format of numbers that do not specify one."""
 
 _PAGE = re.compile(r"PageOut_(\w+)_")
 
 
 class JsonSchemas:
-    """The schemas of some types, to refer to and to take apart; `components` are those that have a name.
+    """The schemas of a number of types; `components` are those with a name.
 
-    `names` are what clients call some of the types (those of bodies, which are named after their operation).
+    `names` are the names that clients see for some types; bodies are named after their operations.
     """
 
     def __init__(self, types: Iterable[Any], names: Mapping[Any, str]) -> None:
         kinds = list(dict.fromkeys(types))
-        shapes, drawn = msgspec.json.schema_components(kinds, ref_template=PREFIX + "{name}")
+        schemas, components = msgspec.json.schema_components(kinds, ref_template=PREFIX + "{name}")
         self._names = {**NAMES, **{kind.__name__: name for kind, name in names.items()}}
-        self._shapes = {kind: self._fit(shape) for kind, shape in zip(kinds, shapes, strict=True)}
-        self.components = {self._name(name): self._complete(name, schema) for name, schema in drawn.items()}
+        self._schemas = {kind: self._convert(schema) for kind, schema in zip(kinds, schemas, strict=True)}
+        self.components = {
+            self._name(name): self._convert_component(name, schema) for name, schema in components.items()
+        }
 
     def __getitem__(self, kind: object) -> Json:
-        """The schema of a type: a reference to a component, if it is one."""
-        return self._shapes[kind]
+        """The schema of a type; for a component, a reference to it."""
+        return self._schemas[kind]
 
     def component(self, kind: object) -> Json:
-        """The component that a Struct is."""
-        component: Json = self.components[self._shapes[kind]["$ref"].removeprefix(PREFIX)]
+        """The component of a Struct."""
+        component: Json = self.components[self._schemas[kind]["$ref"].removeprefix(PREFIX)]
         return component
 
     def narrowed(self, kind: object) -> Json:
-        """The schema of what a call with `fields` answers: it requires nothing of the items in a page, else
-        nothing of the whole. Pages are answered by such calls only.
-        """
+        """The schema of a response that `fields` can narrow: of a page, its items; otherwise the object."""
         properties = self.component(kind)["properties"]
         if "data" not in properties:
-            return self._partial(self._shapes[kind])
+            return self._partial(self._schemas[kind])
         properties["data"]["items"] = self._partial(properties["data"]["items"])
-        return self._shapes[kind]
+        return self._schemas[kind]
 
     def _partial(self, reference: Json) -> Json:
         name = reference["$ref"].removeprefix(PREFIX)
         if name.startswith("Partial"):
             return reference
         whole = self.components[name]
-        words = f"{whole['description']} With `fields`, the fields that it does not name are absent."
-        self.components[f"Partial{name}"] = {**whole, "description": words, "required": []}
+        description = f"{whole['description']} With `fields`, the fields that it does not name are absent."
+        self.components[f"Partial{name}"] = {**whole, "description": description, "required": []}
         return {"$ref": f"{PREFIX}Partial{name}"}
 
-    def _name(self, drawn: str) -> str:
-        """What clients call a component."""
-        page = _PAGE.fullmatch(drawn)
-        return f"{self._name(page[1])}Page" if page else self._names.get(drawn, drawn.removesuffix("Out"))
+    def _name(self, name: str) -> str:
+        """The name that clients see for a component."""
+        page = _PAGE.fullmatch(name)
+        return f"{self._name(page[1])}Page" if page else self._names.get(name, name.removesuffix("Out"))
 
-    def _complete(self, name: str, schema: Json) -> Json:
-        """A component; parameters of queries, which are none in the end, keep their defaults."""
-        schema = self._fit(schema)
+    def _convert_component(self, name: str, schema: Json) -> Json:
+        """Convert a component. Queries keep their defaults; their fields become parameters."""
+        schema = self._convert(schema)
         if "properties" not in schema or name.endswith("Query"):
             return schema
         fields: Json = schema["properties"]
@@ -112,30 +97,30 @@ class JsonSchemas:
         schema["properties"] = {each: _without(field, "default") for each, field in fields.items()}
         return schema
 
-    def _fit(self, schema: Json) -> Json:
-        """A schema with all that is in it."""
-        fitted = {word: self._fit_within(word, value) for word, value in _without(schema, "title").items()}
-        if "$ref" in fitted:
-            fitted["$ref"] = PREFIX + self._name(fitted["$ref"].removeprefix(PREFIX))
-        if "enum" in fitted:
-            fitted.setdefault("type", "string")
-        if fitted.get("type") in FORMATS:
-            fitted.setdefault("format", FORMATS[fitted["type"]])
-        return _nullable(fitted)
+    def _convert(self, schema: Json) -> Json:
+        """Convert a schema and its subschemas."""
+        converted = {key: self._convert_value(key, value) for key, value in _without(schema, "title").items()}
+        if "$ref" in converted:
+            converted["$ref"] = PREFIX + self._name(converted["$ref"].removeprefix(PREFIX))
+        if "enum" in converted:
+            converted.setdefault("type", "string")
+        if converted.get("type") in FORMATS:
+            converted.setdefault("format", FORMATS[converted["type"]])
+        return _nullable(converted)
 
-    def _fit_within(self, word: str, value: Any) -> Any:  # noqa: ANN401  whatever stands behind that word
-        match word, value:
+    def _convert_value(self, key: str, value: Any) -> Any:  # noqa: ANN401  any JSON
+        match key, value:
             case "properties", dict():
-                return {name: self._fit(field) for name, field in value.items()}
+                return {name: self._convert(field) for name, field in value.items()}
             case (("items" | "additionalProperties"), dict()):
-                return self._fit(value)
+                return self._convert(value)
             case "anyOf", list():
-                return [self._fit(each) for each in value]
+                return [self._convert(each) for each in value]
         return deepcopy(value)
 
 
 def reachable(components: Mapping[str, Json], start: object) -> dict[str, Json]:
-    """The components that JSON refers to, and those that they refer to, by name."""
+    """The components to which a JSON value refers, directly or through other components."""
     found: dict[str, Json] = {}
     waiting = list(_references(start))
     while waiting:
@@ -151,12 +136,12 @@ def _references(value: object) -> Iterator[str]:
 
 
 def _nullable(schema: Json) -> Json:
-    """The schema with "this or null" as one array of types, unless "this" is a component."""
+    """Write "this type or null" as one array of types, unless the type is a component."""
     match schema:
         case {"anyOf": [{"type": str(kind)} as other, {"type": "null"}], **rest}:
             return {**other, **rest, "type": [kind, "null"]}
     return schema
 
 
-def _without(schema: Json, word: str) -> Json:
-    return {name: value for name, value in schema.items() if name != word}
+def _without(schema: Json, key: str) -> Json:
+    return {name: value for name, value in schema.items() if name != key}

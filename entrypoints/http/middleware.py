@@ -1,7 +1,7 @@
-"""The outermost layer: what holds of every answer, whoever made it.
+"""The outermost middleware, through which every request and response passes.
 
-It names the request, refuses what the service cannot take, lets HEAD pass as GET, adds the headers that no
-answer goes without, and tells its witnesses what came of it.
+It assigns the request id, refuses requests beyond the limits, treats HEAD as GET, adds the headers that all
+responses have, and notifies the observers of each request.
 """
 
 import re
@@ -14,182 +14,188 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from entrypoints.http.access_log import GONE, PRESENCE, Exchange, Presence, Witness
-from entrypoints.http.errors import BodyTooLarge, ClientLeft, ServerFull, error_answer
+from entrypoints.http.access_log import (
+    CLIENT_CLOSED_REQUEST,
+    CLIENT_PRESENCE,
+    ClientPresence,
+    Observer,
+    RequestRecord,
+)
+from entrypoints.http.errors import BodyTooLarge, ClientLeft, ServerFull, error_response
 from entrypoints.http.responses import Header
 
-MOST_IN_WORK = 1024
-"""Requests taken on at a time; the next one is refused at once rather than left waiting. Most wait for a kept
-answer, or for a thread, and that for no longer than `threads.PATIENCE`.
+MAX_REQUESTS_IN_PROGRESS = 1024
+"""Requests that have no response yet; further ones are refused at once. Most wait for the cache, or for a
+thread, for which they wait `thread_pools.QUEUE_TIMEOUT` seconds at most.
 """
 
 REFUSED = "refused"
-"""The key of the scope's state under which the server puts the error that is to be answered instead of the
-request.
-"""
+"""The key in the state of a scope under which the server stores an error to respond with."""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
-ALWAYS: tuple[Header, ...] = (
+COMMON_HEADERS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""An answer may bring its own word on any of these."""
+"""The headers of every response that does not set them itself."""
 
-BEHIND_TLS: Header = (b"strict-transport-security", b"max-age=31536000")
+HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
-class Edge:
-    """Wraps an application; paths that begin with `unlimited` are answered even when the service is full."""
+class OuterMiddleware:
+    """Wraps the application. Paths that begin with `unlimited` are served even if too many requests run."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
         unlimited: str,
-        most_body_bytes: int,
+        max_body_bytes: int,
         cors: bool,
-        witnesses: Sequence[Witness] = (),
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.app = app
-        self.witnesses = witnesses
+        self.observers = observers
         self.unlimited = unlimited
-        self.most_body_bytes = most_body_bytes
+        self.max_body_bytes = max_body_bytes
         self.vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
-        self.in_work = 0
+        self.in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         if scope["type"] == ScopeType.HTTP:
-            await self._answer(scope, receive, send)
+            await self._respond(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         began = perf_counter()
-        asked = dict(scope["headers"])
-        request_id = _request_id(asked.get(b"x-request-id", b""))
+        request_headers = dict(scope["headers"])
+        request_id = _request_id(request_headers.get(b"x-request-id", b""))
         state = scope["state"]
         state |= {"request_id": request_id, "path": _printable(scope["path"])}
-        presence: Presence | None = state.get(PRESENCE)
-        if presence is None:  # it is not our own server that calls
-            presence = state[PRESENCE] = Presence()
-            receive = _noticing(receive, presence)
-        bind_contextvars(request_id=request_id)  # for every line that is logged on the way
-        bodiless = scope["state"]["bodiless"] = scope["method"] == "HEAD"
-        finishing = _Finishing(send, scope["state"], self._headers(scope, request_id), bodiless=bodiless)
-        # The server must go on seeing HEAD.
-        inner = HTTPScope(**{**scope, "method": "GET"}) if bodiless else scope
+        presence: ClientPresence | None = state.get(CLIENT_PRESENCE)
+        if presence is None:  # another server than ours, or a test
+            presence = state[CLIENT_PRESENCE] = ClientPresence()
+            receive = _noting_disconnect(receive, presence)
+        bind_contextvars(request_id=request_id)  # for every log line of this request
+        is_head = state["is_head"] = scope["method"] == "HEAD"
+        wrapper = _SendWrapper(send, state, self._headers(scope, request_id), is_head=is_head)
+        # A copy, because the server must not see that HEAD was replaced.
+        inner = HTTPScope(**{**scope, "method": "GET"}) if is_head else scope
         try:
-            await self._pass(inner, receive, finishing, asked)
+            await self._dispatch(inner, receive, wrapper, request_headers)
         finally:
             scope["path_template"] = inner.get("path_template", "")
-            status = GONE if presence.left else finishing.status
-            self._tell(scope, status or GONE, perf_counter() - began)
+            status = CLIENT_CLOSED_REQUEST if presence.left else wrapper.status
+            self._notify(scope, status or CLIENT_CLOSED_REQUEST, perf_counter() - began)
 
-    def _tell(self, scope: HTTPScope, status: int, seconds: float) -> None:
-        seen = Exchange(scope, status, seconds)
-        for witness in self.witnesses:
-            witness(seen)
+    def _notify(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        record = RequestRecord(scope, status, seconds)
+        for observer in self.observers:
+            observer(record)
 
-    async def _pass(
-        self, scope: HTTPScope, receive: Receive, finishing: "_Finishing", asked: dict[bytes, bytes]
+    async def _dispatch(
+        self, scope: HTTPScope, receive: Receive, send: "_SendWrapper", request_headers: dict[bytes, bytes]
     ) -> None:
         refused: Exception | None = scope["state"].get(REFUSED)
         if refused is not None:
             if not isinstance(refused, ClientLeft):
-                await error_answer(refused, scope)(scope, receive, finishing)
-        elif _length(asked) > self.most_body_bytes:
-            await error_answer(BodyTooLarge(), scope)(scope, receive, finishing)
+                await error_response(refused, scope)(scope, receive, send)
+        elif _content_length(request_headers) > self.max_body_bytes:
+            await error_response(BodyTooLarge(), scope)(scope, receive, send)
         elif scope["path"].startswith(self.unlimited):
-            await self.app(scope, receive, finishing)
+            await self.app(scope, receive, send)
         else:
-            await self._limited(scope, receive, finishing)
+            await self._limited(scope, receive, send)
 
-    async def _limited(self, scope: HTTPScope, receive: Receive, finishing: "_Finishing") -> None:
-        """A request counts until its answer begins: a client that reads slowly keeps nobody else out."""
-        if self.in_work >= MOST_IN_WORK:
-            await error_answer(ServerFull(), scope)(scope, receive, finishing)
+    async def _limited(self, scope: HTTPScope, receive: Receive, send: "_SendWrapper") -> None:
+        """Call the application unless too many requests are in progress.
+
+        A request counts until its response begins, so a client that reads slowly does not block others.
+        """
+        if self.in_progress >= MAX_REQUESTS_IN_PROGRESS:
+            await error_response(ServerFull(), scope)(scope, receive, send)
             return
-        self.in_work += 1
-        finishing.begun = self._done
+        self.in_progress += 1
+        send.on_begin = self._decrement
         try:
-            await self.app(scope, receive, finishing)
+            await self.app(scope, receive, send)
         finally:
-            finishing.begin()
+            send.begin()
 
-    def _done(self) -> None:
-        self.in_work -= 1
+    def _decrement(self) -> None:
+        self.in_progress -= 1
 
     def _headers(self, scope: HTTPScope, request_id: str) -> list[Header]:
-        headers = [(b"x-request-id", request_id.encode()), self.vary, *ALWAYS]
-        return [*headers, BEHIND_TLS] if scope["scheme"] == "https" else headers
+        headers = [(b"x-request-id", request_id.encode()), self.vary, *COMMON_HEADERS]
+        return [*headers, HSTS] if scope["scheme"] == "https" else headers
 
 
-class _Finishing:
-    """A `send` that completes an answer on its way out; `begun` is called once, when that starts.
+class _SendWrapper:
+    """A `send` that adds headers to the response and remembers its status.
 
-    It remembers the status.
+    `on_begin` is called once, when the response begins.
     """
 
-    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, bodiless: bool) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, is_head: bool) -> None:
         self.send = send
         self.state = state
         self.headers = headers
-        self.bodiless = bodiless
-        self.begun: Callable[[], None] | None = None
+        self.is_head = is_head
+        self.on_begin: Callable[[], None] | None = None
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
-        """Send a message of the answer."""
+        """Send a message of the response."""
         if message["type"] == "http.response.start":
             self.begin()
-            own = [header for header in message["headers"] if header[0] != b"vary"]  # ours names all there is
+            own = [header for header in message["headers"] if header[0] != b"vary"]  # self.vary is complete
             self.status = message["status"]
-            given = {name for name, _ in own}
-            added = [*self._learnt(), *(header for header in self.headers if header[0] not in given)]
+            names = {name for name, _ in own}
+            added = [*self._state_headers(), *(header for header in self.headers if header[0] not in names)]
             message["headers"] = [*own, *added]
-        elif message["type"] == "http.response.body" and self.bodiless:
+        elif message["type"] == "http.response.body" and self.is_head:
             message["body"] = b""
         await self.send(message)
 
-    def _learnt(self) -> list[Header]:
-        """What was learnt of this request on its way: where its client stands, what the cache did."""
+    def _state_headers(self) -> list[Header]:
+        """The headers that rate limits and cache have left in the state."""
         cached = self.state.get("x_cache")
         return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
 
     def begin(self) -> None:
-        """Note that the answer begins, if that is not noted yet."""
-        begun, self.begun = self.begun, None
-        if begun:
-            begun()
+        """Call `on_begin` unless that was done."""
+        on_begin, self.on_begin = self.on_begin, None
+        if on_begin:
+            on_begin()
 
 
-def _noticing(receive: Receive, presence: Presence) -> Receive:
-    """The same `receive`, which notes that the client has left when it says so."""
+def _noting_disconnect(receive: Receive, presence: ClientPresence) -> Receive:
+    """Wrap `receive` to record when the client disconnects."""
 
-    async def noticing() -> ReceiveMessage:
+    async def noting() -> ReceiveMessage:
         message = await receive()
         if message["type"] == "http.disconnect":
             presence.left = True
         return message
 
-    return noticing
+    return noting
 
 
-def _request_id(given: bytes) -> str:
-    return given.decode() if REQUEST_ID.fullmatch(given) else uuid4().hex
+def _request_id(header: bytes) -> str:
+    return header.decode() if REQUEST_ID.fullmatch(header) else uuid4().hex
 
 
-def _length(asked: dict[bytes, bytes]) -> int:
-    """The length that a request claims for its body."""
-    claimed = asked.get(b"content-length", b"")
-    return int(claimed) if claimed.isdigit() and len(claimed) < 20 else 0
+def _content_length(request_headers: dict[bytes, bytes]) -> int:
+    value = request_headers.get(b"content-length", b"")
+    return int(value) if value.isdigit() and len(value) < 20 else 0
 
 
 def _printable(path: str) -> str:
-    """A path as an answer can repeat it."""
+    """A path that can be encoded in UTF-8."""
     return path.encode(errors="replace").decode()

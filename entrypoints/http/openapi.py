@@ -1,7 +1,7 @@
-"""The OpenAPI document, drawn from the routes: each handler carries the `Call` that it answers.
+"""The OpenAPI document, generated from the `Endpoint` of each route.
 
-Litestar's own generator is not used: it describes what Litestar parses and encodes, while here queries are
-read and answers encoded by Structs, whose JSON Schema msgspec knows.
+Litestar's generator is not used: it knows nothing of the msgspec Structs by which queries and bodies are
+parsed and responses encoded; see ADR 13.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,11 +14,11 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Method
 
 from domain.errors import Fault, FaultCode
-from entrypoints.http.about import ATTRIBUTION, LICENCE
-from entrypoints.http.endpoints import Access, Call, call_of
-from entrypoints.http.errors import FRAMEWORK, ErrorOut, codes
+from entrypoints.http import ATTRIBUTION, LICENCE
+from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
+from entrypoints.http.errors import STATUS_ERRORS, ErrorOut, codes
 from entrypoints.http.json_schemas import Json, JsonSchemas, reachable
-from entrypoints.http.reading import Body, Change
+from entrypoints.http.requests import Body, PatchBody
 
 TAGS = {
     "Movies": "The catalogue: lists, search and single movies.",
@@ -29,7 +29,7 @@ TAGS = {
     "Administration": "Users, syncs and upkeep. For admins only.",
     "Service": "Health, metrics and version. No token is needed.",
 }
-"""What each tag holds, in the order in which readers want them."""
+"""The tags with their descriptions, in the order of the document."""
 
 METHODS: tuple[Method, ...] = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -48,9 +48,9 @@ Send the `access_token` of the answer with every request, as `Authorization: Bea
 - HEAD works wherever GET does. Large answers are compressed if the client accepts it.
 - Programs should look at the `code` of an error; the documentation page lists them at its end."""
 
-EXAMPLE = Fault("limit", FaultCode.OUT_OF_RANGE, "must be a whole number from 1 to 100")
+EXAMPLE_FAULT = Fault("limit", FaultCode.OUT_OF_RANGE, "must be a whole number from 1 to 100")
 
-STATUSES = {
+SUCCESS_DESCRIPTIONS = {
     200: "OK.",
     201: "Created.",
     202: "Accepted. It is done in the background.",
@@ -91,26 +91,28 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string"},
     },
 }
-"""The headers of answers, by name."""
+"""All response headers, by name."""
 
-ON_ALL = ("X-Request-ID", "Cache-Control")
-ON_LIMITED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-ON_REFUSALS = {
-    401: ("WWW-Authenticate", *ON_LIMITED),
+COMMON_HEADERS = ("X-Request-ID", "Cache-Control")
+LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+ERROR_HEADERS = {
+    401: ("WWW-Authenticate", *LIMIT_HEADERS),
     405: ("Allow",),
-    429: ("Retry-After", *ON_LIMITED),
+    429: ("Retry-After", *LIMIT_HEADERS),
     503: ("Retry-After",),
 }
 
 
 def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json:
-    """The OpenAPI 3.1 document of these routes. `public` says that the catalogue wants no token."""
-    described = list(_described(routes))
-    drawing = _Drawing(_schemas(described), public=public)
+    """The OpenAPI 3.1 document of these routes. `public`: the catalogue can be read without a token."""
+    operations = list(_operations(routes))
+    generator = _Generator(_schemas(operations), public=public)
     paths: dict[str, Json] = {}
-    for each in described:
-        paths.setdefault(each.path, {})[each.method] = drawing.operation(each)
-    responses = {_refused(status): _refusal(status, drawing.schemas) for status in FRAMEWORK}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method] = generator.operation(operation)
+    responses = {
+        _response_name(status): _error_response(status, generator.schemas) for status in STATUS_ERRORS
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -124,7 +126,7 @@ def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": reachable(drawing.schemas.components, [paths, responses]),
+            "schemas": reachable(generator.schemas.components, [paths, responses]),
             "responses": responses,
             "headers": HEADERS,
             "securitySchemes": {
@@ -140,140 +142,147 @@ def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
-    """A call, and where it is to be found."""
+class _Operation:
+    """An endpoint with its path and method."""
 
     path: str
     method: str
     handler: HTTPRouteHandler
-    call: Call
+    endpoint: Endpoint
 
     @property
     def types(self) -> Iterator[Any]:
-        """The types of what goes in and out."""
-        call = self.call
-        yield from (kind for kind in (call.query, call.body, call.answer, call.unwell) if kind)
+        """The types of parameters and bodies."""
+        endpoint = self.endpoint
+        yield from filter(None, (endpoint.query, endpoint.body, endpoint.answer, endpoint.unwell))
 
     @property
-    def narrowed(self) -> bool:
-        """Whether the client chooses fields of the answer."""
-        return "fields" in self.call.query.__struct_fields__
+    def has_fields_parameter(self) -> bool:
+        """Whether clients can select fields of the response."""
+        return "fields" in self.endpoint.query.__struct_fields__
 
     @property
     def description(self) -> str:
-        """The docstring of the handler, a line for each paragraph."""
-        words = getdoc(getattr(self.handler.fn, "func", self.handler.fn)) or ""
-        return "\n\n".join(" ".join(paragraph.split()) for paragraph in words.split("\n\n"))
+        """The docstring of the handler, with one line for each paragraph."""
+        text = getdoc(getattr(self.handler.fn, "func", self.handler.fn)) or ""
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _described(routes: Iterable[BaseRoute]) -> list[_Described]:
-    """The calls by tag, then in the order of their routes."""
-    found: list[_Described] = []
+def _operations(routes: Iterable[BaseRoute]) -> list[_Operation]:
+    """The operations, sorted by tag; those of a tag in the order of their routes."""
+    found: list[_Operation] = []
     for route in routes:
         handlers = route.route_handler_map if isinstance(route, HTTPRoute) else {}
         for method in METHODS:
             handler, _ = handlers.get(method, (None, None))
-            call = call_of(handler.opt) if handler else None
-            if handler and call:
-                found.append(_Described(route.path_format, method.lower(), handler, call))
+            endpoint = endpoint_of(handler.opt) if handler else None
+            if handler and endpoint:
+                found.append(_Operation(route.path_format, method.lower(), handler, endpoint))
     tags = list(TAGS)
-    return sorted(found, key=lambda each: tags.index(each.call.tag))
+    return sorted(found, key=lambda operation: tags.index(operation.endpoint.tag))
 
 
-def _schemas(described: Iterable[_Described]) -> JsonSchemas:
-    """The schemas of all that goes in and out. A body is named after its operation: `RateMovieInput`."""
-    types = [*(kind for each in described for kind in each.types), ErrorOut]
+def _schemas(operations: Iterable[_Operation]) -> JsonSchemas:
+    """The schemas of all types. A body is named after its operation: `RateMovieInput`."""
+    types = [*(kind for operation in operations for kind in operation.types), ErrorOut]
+    endpoints = [operation.endpoint for operation in operations]
     bodies = {
-        each.call.body: f"{each.call.operation_id[0].upper()}{each.call.operation_id[1:]}Input"
-        for each in described
-        if each.call.body
+        endpoint.body: f"{endpoint.operation_id[0].upper()}{endpoint.operation_id[1:]}Input"
+        for endpoint in endpoints
+        if endpoint.body
     }
     schemas = JsonSchemas(types, bodies)
     for body in bodies:
-        if issubclass(body, Change):
+        if issubclass(body, PatchBody):
             schemas.component(body)["minProperties"] = 1
     return schemas
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawing:
-    """Draws operations from the schema of each type."""
+class _Generator:
+    """Generates the operation objects."""
 
     schemas: JsonSchemas
     public: bool
 
-    def operation(self, each: _Described) -> Json:
-        """The operation object of a call."""
-        call = each.call
-        operation: Json = {
-            "operationId": call.operation_id,
-            "summary": call.summary,
-            "description": each.description,
-            "tags": [call.tag],
-            "security": self._security(call.access),
-            "parameters": [*_path_parameters(call), *self._query_parameters(call)],
-            "responses": self._responses(each),
+    def operation(self, operation: _Operation) -> Json:
+        """The operation object of an endpoint."""
+        endpoint = operation.endpoint
+        result: Json = {
+            "operationId": endpoint.operation_id,
+            "summary": endpoint.summary,
+            "description": operation.description,
+            "tags": [endpoint.tag],
+            "security": self._security(endpoint.access),
+            "parameters": [*_path_parameters(endpoint), *self._query_parameters(endpoint)],
+            "responses": self._responses(operation),
         }
-        if call.body:
-            operation["requestBody"] = self._request_body(call.body)
-        return operation
+        if endpoint.body:
+            result["requestBody"] = self._request_body(endpoint.body)
+        return result
 
     def _security(self, access: Access) -> list[Json]:
         if access is Access.EVERYONE:
             return []
         return [{"bearer": []}, *([{}] if access is Access.READERS and self.public else [])]
 
-    def _query_parameters(self, call: Call) -> Iterator[Json]:
-        query = self.schemas.component(call.query)
+    def _query_parameters(self, endpoint: Endpoint) -> Iterator[Json]:
+        query = self.schemas.component(endpoint.query)
         for name, schema in query["properties"].items():
             yield {
                 "name": name,
                 "in": "query",
                 "required": name in query["required"],
                 "description": schema["description"],
-                "schema": {word: value for word, value in schema.items() if word != "description"},
+                "schema": {key: value for key, value in schema.items() if key != "description"},
             }
 
     def _request_body(self, kind: type[Body]) -> Json:
         fields = self.schemas.component(kind)
         examples = {name: field["examples"][0] for name, field in fields["properties"].items()}
         return {
-            "required": bool(fields["required"]) or issubclass(kind, Change),
+            "required": bool(fields["required"]) or issubclass(kind, PatchBody),
             "content": {"application/json": {"schema": self.schemas[kind], "example": examples}},
         }
 
-    def _responses(self, each: _Described) -> Json:
-        call, reading = each.call, each.method == "get"
-        names = [*ON_ALL]
-        names += ["ETag"] if reading else []
-        names += ["Link"] if call.linked else []
-        names += ["X-Cache"] if call.cached else []
-        names += ON_LIMITED if call.limited else ()
-        responses: Json = {str(status): self._success(status, each, names) for status in call.successes}
-        if reading:
-            unchanged = [name for name in names if name != "Link"]
-            responses["304"] = {"description": "Not changed. The answer has no body.", **_headers(unchanged)}
-        for status in call.statuses:
-            responses[str(status)] = {"$ref": f"#/components/responses/{_refused(status)}"}
-        if call.unwell:
-            either = {"anyOf": [self.schemas[call.unwell], self.schemas[ErrorOut]]}
+    def _responses(self, operation: _Operation) -> Json:
+        endpoint, is_get = operation.endpoint, operation.method == "get"
+        names = [*COMMON_HEADERS]
+        names += ["ETag"] if is_get else []
+        names += ["Link"] if endpoint.linked else []
+        names += ["X-Cache"] if endpoint.cached else []
+        names += LIMIT_HEADERS if endpoint.limited else ()
+        responses: Json = {
+            str(status): self._success(status, operation, names) for status in endpoint.successes
+        }
+        if is_get:
+            not_modified = [name for name in names if name != "Link"]
+            responses["304"] = {
+                "description": "Not changed. The answer has no body.",
+                **_headers(not_modified),
+            }
+        for status in endpoint.all_errors:
+            responses[str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
+        if endpoint.unwell:
+            either = {"anyOf": [self.schemas[endpoint.unwell], self.schemas[ErrorOut]]}
             responses["503"] = {
                 "description": "It is down, or the service cannot answer at the moment.",
-                **_headers([*ON_ALL, "Retry-After"]),
-                "content": {call.media_type: {"schema": either}},
+                **_headers([*COMMON_HEADERS, "Retry-After"]),
+                "content": {endpoint.media_type: {"schema": either}},
             }
         return responses
 
-    def _success(self, status: int, each: _Described, headers: Iterable[str]) -> Json:
-        call, success = each.call, {"description": STATUSES[status], **_headers(headers)}
-        if call.answer:
-            schema = self.schemas.narrowed(call.answer) if each.narrowed else self.schemas[call.answer]
-            success["content"] = {call.media_type: {"schema": schema}}
-        return success
+    def _success(self, status: int, operation: _Operation, headers: Iterable[str]) -> Json:
+        answer, narrowed = operation.endpoint.answer, operation.has_fields_parameter
+        response = {"description": SUCCESS_DESCRIPTIONS[status], **_headers(headers)}
+        if answer:
+            schema = self.schemas.narrowed(answer) if narrowed else self.schemas[answer]
+            response["content"] = {operation.endpoint.media_type: {"schema": schema}}
+        return response
 
 
-def _path_parameters(call: Call) -> Iterator[Json]:
-    for name, parameter in call.path.items():
+def _path_parameters(endpoint: Endpoint) -> Iterator[Json]:
+    for name, parameter in endpoint.path.items():
         schema: Json = {"type": "string", "examples": [parameter.example]}
         yield {
             "name": name,
@@ -284,14 +293,14 @@ def _path_parameters(call: Call) -> Iterator[Json]:
         }
 
 
-def _refused(status: int) -> str:
-    return FRAMEWORK[status][0].title().replace("_", "")
+def _response_name(status: int) -> str:
+    return STATUS_ERRORS[status][0].title().replace("_", "")
 
 
-def _refusal(status: int, schemas: JsonSchemas) -> Json:
-    """The response to a request that is refused with this status."""
-    code, message = FRAMEWORK[status]
-    faults = [EXAMPLE] if status == 400 else []
+def _error_response(status: int, schemas: JsonSchemas) -> Json:
+    """The response object for errors with this status."""
+    code, message = STATUS_ERRORS[status]
+    faults = [EXAMPLE_FAULT] if status == 400 else []
     example = {
         "statusCode": status,
         "code": "validation_failed" if faults else code,
@@ -302,17 +311,17 @@ def _refusal(status: int, schemas: JsonSchemas) -> Json:
         "path": "/api/v1/movies",
         "request_id": "5f0e6a3c9d8b4a7e8f1c2b3a4d5e6f70",
     }
-    words = sorted(code for code, (its, _) in codes().items() if its == status)
+    possible = sorted(code for code, (its_status, _) in codes().items() if its_status == status)
     return {
-        "description": f"{message}. `code` is {_either(words)}.",
-        **_headers([*ON_ALL, *ON_REFUSALS.get(status, ())]),
+        "description": f"{message}. `code` is {_alternatives(possible)}.",
+        **_headers([*COMMON_HEADERS, *ERROR_HEADERS.get(status, ())]),
         "content": {"application/json": {"schema": schemas[ErrorOut], "example": example}},
     }
 
 
-def _either(words: list[str]) -> str:
-    """A choice in words: "`a`, `b` or `c`"."""
-    quoted = [f"`{word}`" for word in words]
+def _alternatives(names: list[str]) -> str:
+    """An enumeration of names: "`a`, `b` or `c`"."""
+    quoted = [f"`{name}`" for name in names]
     return " or ".join([*([", ".join(quoted[:-1])] if quoted[:-1] else []), quoted[-1]])
 
 

@@ -1,4 +1,4 @@
-"""OPTIONS: which methods a path has, by the same table from which a 405 takes its `Allow` header."""
+"""Responses to OPTIONS, with the methods of a path in `Allow`."""
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -7,36 +7,37 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from litestar.utils import normalize_path
 
 from entrypoints.http.errors import allow
-from entrypoints.http.responses import PUBLIC, Answer
+from entrypoints.http.responses import PUBLIC, Response
 
 
-def answering_options(app: Litestar, handler: ASGIApp) -> ASGIApp:
-    """A handler that answers OPTIONS itself and leaves the rest to another, preflights of CORS included.
+def respond_to_options(app: Litestar, handler: ASGIApp) -> ASGIApp:
+    """Wrap a handler to respond to OPTIONS, but not to CORS preflights, which the handler does.
 
-    Litestar answers as well, but of a path with several handlers it names the methods of the first only.
+    Litestar responds as well, but names only the methods of the first handler if a path has several.
     """
     cors = app.cors_config is not None
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and scope["method"] == "OPTIONS":
-            allowed = None if cors and _has_origin(scope) else _allowed(app, scope)
-            if allowed:
-                await Answer(b"", status=204, headers=(allow(allowed),), cache=PUBLIC)(scope, receive, send)
+            methods = None if cors and _has_origin(scope) else _methods(app, scope)
+            if methods:
+                response = Response(b"", status=204, headers=(allow(methods),), cache=PUBLIC)
+                await response(scope, receive, send)
                 return
         await handler(scope, receive, send)
 
-    return answer
+    return respond
 
 
 def _has_origin(scope: HTTPScope) -> bool:
     return any(name == b"origin" for name, _ in scope["headers"])
 
 
-def _allowed(app: Litestar, scope: HTTPScope) -> list[str]:
-    """The methods of the path; none if there is no such path."""
+def _methods(app: Litestar, scope: HTTPScope) -> list[str]:
+    """The methods of the path, as in the `Allow` header of a 405; empty if the path does not exist."""
     path = normalize_path(scope["path"])
     try:
-        # No path has this method, so the router names those that it has.
+        # No path has this method, so the error lists the methods that it has.
         app.asgi_router.handle_routing(path=path, method="ANY")
     except MethodNotAllowedException as error:
         scope["path_template"] = app.asgi_router.handle_routing(path=path, method="OPTIONS")[-1]

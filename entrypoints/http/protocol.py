@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from domain.errors import MatineeError
-from entrypoints.http.access_log import PRESENCE, Presence
+from entrypoints.http.access_log import CLIENT_PRESENCE, ClientPresence
 from entrypoints.http.addresses import TrustedProxies, address_key
 from entrypoints.http.connections import Connections, Phase
 from entrypoints.http.errors import (
@@ -27,7 +27,7 @@ from entrypoints.http.errors import (
     RequestTimeout,
     ServerStopping,
     TooManyConnections,
-    refusal,
+    problem_of,
 )
 from entrypoints.http.middleware import REFUSED
 
@@ -67,8 +67,8 @@ class RequestProtocol(HttpToolsProtocol):
         self._connections = connections
         self._limits = connections.limits
         self._proxies = proxies
-        self._presence = Presence()
-        self.app_state = {**self.app_state, PRESENCE: self._presence}
+        self._presence = ClientPresence()
+        self.app_state = {**self.app_state, CLIENT_PRESENCE: self._presence}
         self._part = NOTHING
         self._head_bytes = 0
         self._body_bytes = 0
@@ -328,7 +328,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: HTTPException | MatineeError) -> None:
         """Answer the request at hand with an error when those before it are answered, then close."""
-        self._connections.closed(refusal(error).code)
+        self._connections.closed(problem_of(error).code)
         cycle = self._unfinished()
         self._ended = True
         self._held = b""

@@ -1,4 +1,4 @@
-"""How many requests a client may send, and what every answer tells of that."""
+"""Rate limits by user and by address, and the `RateLimit` headers."""
 
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -15,51 +15,50 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Counter(Protocol):
-    """Counts requests for all processes."""
+    """Counts requests of all processes."""
 
     async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
-        """Count one: whether it may pass, how many more may, and in how many seconds more of them may."""
+        """Count a request: whether it is allowed, how many remain, and the seconds until more are."""
         ...
 
 
-class Limiting:
-    """Counts each request once; the tighter rate counts registrations and whatever checks a password, too."""
+class RateLimits:
+    """Counts each request against `rate`. Registrations and password checks count against `auth_rate` too.
+
+    A rate is a number and a unit: `100/minute`.
+    """
 
     def __init__(self, counter: Counter, *, rate: str, auth_rate: str) -> None:
         self._counter = counter
         self._rate = rate
         self._auth_rate = auth_rate
 
-    async def request(self, connection: Connection, user: User | None) -> None:
-        """Count a request of a user, or of an address where nobody is signed in. Raises TooManyRequests."""
-        await self._count(connection, self._rate, f"user:{user.id}" if user else address(connection))
+    async def count_request(self, connection: Connection, user: User | None) -> None:
+        """Count a request of a user, or of an address if there is no user. Raises TooManyRequests."""
+        await self._count(connection, self._rate, f"user:{user.id}" if user else client_key(connection))
 
-    async def attempt(self, connection: Connection, email: str) -> None:
-        """Count a call that checks a password or makes an account: for its address, and for the account of
-        that e-mail address, wherever it comes from.
+    async def count_attempt(self, connection: Connection, email: str) -> None:
+        """Count a registration or a password check, by address and by account. Raises TooManyRequests.
 
-        Raises TooManyRequests.
+        The account is named by its e-mail address, so guesses from many addresses are counted together.
         """
         account = blake2b(folded(composed(email)).encode(), digest_size=12).hexdigest()
-        await self._count(connection, self._auth_rate, f"auth:{address(connection)}")
+        await self._count(connection, self._auth_rate, f"auth:{client_key(connection)}")
         await self._count(connection, self._auth_rate, f"auth:account:{account}")
 
     async def _count(self, connection: Connection, rate: str, who: str) -> None:
-        passed, remaining, reset = await self._counter(rate, who)
+        allowed, remaining, reset = await self._counter(rate, who)
         limit, _, _ = rate.partition("/")
-        standing: list[Header] = [
+        headers: list[Header] = [
             (b"ratelimit-limit", limit.encode()),
             (b"ratelimit-remaining", b"%d" % remaining),
             (b"ratelimit-reset", b"%d" % reset),
         ]
-        connection.scope["state"]["limit_headers"] = standing
-        if not passed:
+        connection.scope["state"]["limit_headers"] = headers
+        if not allowed:
             raise TooManyRequests(retry_after=reset)
 
 
-def address(connection: Connection) -> str:
-    """Where a request comes from: an IPv4 address, or the household of an IPv6 one.
-
-    The server has put what a trusted proxy forwards in the place of the proxy's own address.
-    """
+def client_key(connection: Connection) -> str:
+    """The key of the client's address. The server has replaced a trusted proxy's by the forwarded one."""
     return address_key(connection.client.host if connection.client else "unknown")

@@ -1,40 +1,50 @@
-"""Reading a query string into a Struct, refusing whatever cannot be taken at its word."""
+"""Parsing of query strings and JSON bodies into Structs. Every error of a request is reported at once.
 
+Bodies are decoded by the standard library, not by msgspec, because only it can report duplicate keys.
+"""
+
+import json
 import re
-from typing import Any, TypeAlias, TypeVar
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from domain.errors import Fault, FaultCode, InvalidFields
-from domain.ids import UserId
+from domain.errors import Fault, FaultCode, InvalidFields, NotFound
+from domain.ids import UserId, is_id
 from domain.users import Caller
-from entrypoints.validation import checked
+from entrypoints.http.errors import NotJson, UnsupportedContentEncoding
+from entrypoints.validation import ExtraRules, validate
 
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
-MOST_PARAMETERS = 100
-LONGEST_NAME = 60
-NOT_TEXT = re.compile(r"[\x00\ud800-\udfff]")
-"""NUL, and what bytes that are not UTF-8 decode to."""
+MAX_PARAMETERS = 100
+MAX_FIELDS = 100
+MAX_NAME_LENGTH = 60
+"""Characters of a parameter's or a field's name that are repeated in an error."""
+
+FORBIDDEN_CHARACTERS = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and the surrogates that stand for bytes that are not UTF-8."""
+
+ValueT = TypeVar("ValueT")
+IdT = TypeVar("IdT")
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters that a call takes; this one takes none.
+    """The parameters of an endpoint; the base class has none.
 
-    Optional parameters are UNSET, not None: in a query string "null" is a text like any other.
+    Optional parameters are UNSET, not None: in a query string "null" is text like any other.
     """
-
-    def conflicts(self, listing: str) -> list[Fault]:  # noqa: ARG002  most calls are the same everywhere
-        """A fault for each rule between parameters that these break, in this list (`listing_of`)."""
-        return []
 
     @property
     def given(self) -> dict[str, Any]:
-        """Every parameter that is not as it is by default, by name."""
+        """The parameters that differ from their defaults, by encoded name."""
         values = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
         return {
             field.encode_name: value
@@ -43,68 +53,200 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         }
 
 
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a request body."""
+
+    def conflicts(self) -> list[Fault]:
+        """The errors that involve several fields."""
+        return []
+
+
+class PatchBody(Body, frozen=True, kw_only=True):
+    """The fields to change; those that are UNSET stay as they are. At least one field must be given.
+
+    The fields in `unchanging` change nothing by themselves.
+    """
+
+    unchanging: ClassVar[frozenset[str]] = frozenset()
+
+    def conflicts(self) -> list[Fault]:
+        """An error if there is nothing to change."""
+        names = [name for name in self.__struct_fields__ if name not in self.unchanging]
+        if any(getattr(self, name) is not UNSET for name in names):
+            return []
+        return [_body_fault(FaultCode.REQUIRED, f"must change something: {' or '.join(names)}")]
+
+
 QueryT = TypeVar("QueryT", bound=Query)
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+def unset_to_none(value: ValueT | UnsetType) -> ValueT | None:
+    """The value of an optional parameter or field; None if it was not given."""
+    return None if isinstance(value, UnsetType) else value
 
 
 def owner_of(request: HttpRequest) -> UserId | None:
-    """Who calls, if the call shows what is the caller's own (`Call.own`)."""
-    call = request.scope["route_handler"].opt.get("call")
+    """The caller, if the endpoint answers each user differently (`Endpoint.own`)."""
+    endpoint = request.scope["route_handler"].opt.get("endpoint")
     caller: Caller | None = request.scope["state"].get("caller")
-    return caller.user.id if call and call.own and caller else None
+    return caller.user.id if endpoint and endpoint.own and caller else None
 
 
-def listing_of(request: HttpRequest) -> str:
-    """What tells the list that a request is for from others, besides its parameters: its path, and whose it
-    is if it is somebody's own.
-    """
-    path, owner = request.scope["path"], owner_of(request)
-    return f"{path} {owner}" if owner else path
+def path_id(request: HttpRequest, kind: Callable[[str], IdT], not_found: Callable[[], NotFound]) -> IdT:
+    """The `id` in the path of a request. Raises `not_found` if it does not have the form of an id."""
+    text = request.path_params["id"]
+    if not is_id(text):
+        raise not_found()
+    return kind(text)
 
 
-def asked(kind: type[QueryT], request: HttpRequest) -> QueryT:
-    """The parameters of a request. Raises InvalidFields: each on its own first, then all together."""
-    raw, faults = parameters(request.scope["query_string"])
-    try:
-        query = _sound(kind, raw)
-    except InvalidFields as error:
-        raise InvalidFields([*faults, *error.faults]) from None
-    faults += query.conflicts(listing_of(request))
+# Query strings
+
+
+def parse_query(kind: type[QueryT], request: HttpRequest) -> QueryT:
+    """Parse the query string. Raises InvalidFields with all errors."""
+    query, faults = read_query(kind, request)
     if faults:
         raise InvalidFields(faults)
     return query
 
 
-def parameters(query_string: bytes) -> tuple[dict[str, str], list[Fault]]:
-    """The parameters by name, and a fault for each that is given twice or is no text."""
+def read_query(kind: type[QueryT], request: HttpRequest) -> tuple[QueryT, list[Fault]]:
+    """The parameters, and the errors of the query string that do not prevent parsing it.
+
+    Raises InvalidFields if a parameter is invalid.
+    """
+    raw, faults = split_query(request.scope["query_string"])
+    try:
+        return _convert_query(kind, raw), faults
+    except InvalidFields as error:
+        raise InvalidFields([*faults, *error.faults]) from None
+
+
+def split_query(query_string: bytes) -> tuple[dict[str, str], list[Fault]]:
+    """The parameters by name, and an error for each that is duplicate or not valid text."""
     text = query_string.decode(errors="surrogateescape")
     try:
         pairs = parse_qsl(
-            text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_PARAMETERS
+            text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_PARAMETERS
         )
     except ValueError:
-        words = f"must have at most {MOST_PARAMETERS} parameters"
-        return {}, [Fault("query", FaultCode.TOO_LONG, words, subject="the query")]
+        message = f"must have at most {MAX_PARAMETERS} parameters"
+        return {}, [Fault("query", FaultCode.TOO_LONG, message, subject="the query")]
     raw: dict[str, str] = {}
     faults: dict[Fault, None] = {}
-    for given, value in pairs:
-        name = shown(given)
+    for pair, value in pairs:
+        name = _printable(pair)
         if name in raw:
             faults[Fault(name, FaultCode.DUPLICATE, "must be given once")] = None
-        elif NOT_TEXT.search(value):
-            words = "must be text in UTF-8 without NUL"
-            faults[Fault(name, FaultCode.FORBIDDEN_CHARACTERS, words)] = None
-        raw.setdefault(name, NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", value))
+        elif FORBIDDEN_CHARACTERS.search(value):
+            message = "must be text in UTF-8 without NUL"
+            faults[Fault(name, FaultCode.FORBIDDEN_CHARACTERS, message)] = None
+        raw.setdefault(name, FORBIDDEN_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", value))
     return raw, list(faults)
 
 
-def _sound(kind: type[QueryT], raw: dict[str, str]) -> QueryT:
-    """The Struct, made in one go; only if that fails are the parameters looked at one by one."""
+def _convert_query(kind: type[QueryT], raw: dict[str, str]) -> QueryT:
+    """Convert all parameters at once; only if that fails, one by one to find every error."""
     try:
         return msgspec.convert(raw, kind, strict=False)
     except msgspec.ValidationError:
-        return checked(kind, raw, strict=False, noun="parameter")
+        return validate(kind, raw, strict=False, noun="parameter")
 
 
-def shown(name: str) -> str:
-    """A parameter's name as it can be repeated in a sentence."""
-    return NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", name[:LONGEST_NAME]) or '""'
+def _printable(name: str) -> str:
+    """A name as an error message can repeat it."""
+    return FORBIDDEN_CHARACTERS.sub("\N{REPLACEMENT CHARACTER}", name[:MAX_NAME_LENGTH]) or '""'
+
+
+# Bodies
+
+
+def parse_body(
+    kind: type[BodyT], request: HttpRequest, body: bytes, *, extra_rules: ExtraRules = lambda _: ()
+) -> BodyT:
+    """Parse the JSON body of a request that has no parameters.
+
+    `extra_rules` are rules that only a use case can check. Raises NotJson, UnsupportedContentEncoding, or
+    InvalidFields with all errors.
+    """
+    _check_content_type(request, body)
+    faults: list[Fault] = []
+    with _collecting(faults):
+        parse_query(Query, request)
+    with _collecting(faults):
+        fields = _convert_body(kind, body, extra_rules)
+    if faults:
+        raise InvalidFields(faults)
+    return fields
+
+
+def _check_content_type(request: HttpRequest, body: bytes) -> None:
+    """An empty body is accepted with any type: it is an object without fields."""
+    content_type = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
+    media_type, _, parameters = content_type.partition(";")
+    if body and request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedContentEncoding
+    if body and (media_type != "application/json" or parameters not in {"", "charset=utf-8", "charset=utf8"}):
+        raise NotJson
+
+
+@contextmanager
+def _collecting(faults: list[Fault]) -> Iterator[None]:
+    """Add the errors of an InvalidFields to a list instead of raising it."""
+    try:
+        yield
+    except InvalidFields as error:
+        faults += error.faults
+
+
+def _convert_body(kind: type[BodyT], body: bytes, extra_rules: ExtraRules) -> BodyT:
+    raw = _decode(body)
+    fields = validate(kind, {_printable(name): value for name, value in raw.items()}, extra_rules=extra_rules)
+    if faults := fields.conflicts():
+        raise InvalidFields(faults)
+    return fields
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object; a byte order mark is skipped. Raises InvalidFields."""
+    try:
+        raw = json.loads(
+            body.decode("utf-8-sig") or "{}", object_pairs_hook=_strict_object, parse_constant=_reject
+        )
+    except (ValueError, RecursionError):
+        raise InvalidFields([_body_fault(FaultCode.MALFORMED, "must be JSON in UTF-8")]) from None
+    if not isinstance(raw, dict):
+        raise InvalidFields([_body_fault(FaultCode.WRONG_TYPE, "must be a JSON object")])
+    return raw
+
+
+def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object. Raises InvalidFields for duplicate keys, too many keys and invalid text."""
+    if len(pairs) > MAX_FIELDS:
+        raise InvalidFields([_body_fault(FaultCode.TOO_LONG, f"must have at most {MAX_FIELDS} fields")])
+    times = Counter(name for name, _ in pairs)
+    faults = [
+        Fault(_printable(name), FaultCode.DUPLICATE, "must be given once")
+        for name in times
+        if times[name] > 1
+    ]
+    faults += [
+        Fault(_printable(name), FaultCode.FORBIDDEN_CHARACTERS, "must be text without NUL")
+        for name, value in pairs
+        if isinstance(value, str) and FORBIDDEN_CHARACTERS.search(value)
+    ]
+    if faults:
+        raise InvalidFields(faults)
+    return dict(pairs)
+
+
+def _reject(constant: str) -> NoReturn:
+    """NaN and infinities are not JSON, although Python accepts them."""
+    raise ValueError(constant)
+
+
+def _body_fault(code: FaultCode, message: str) -> Fault:
+    """An error of the body as a whole."""
+    return Fault("body", code, message, subject="the body")

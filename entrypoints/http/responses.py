@@ -1,4 +1,6 @@
-"""Answers as ready bytes: hashed once, compressed once for each encoding, however often they are sent."""
+"""Responses as ready bytes. The body is hashed once and compressed once for each encoding, however often the
+response is sent.
+"""
 
 import gzip
 import re
@@ -16,32 +18,32 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 JSON = b"application/json"
 PUBLIC = b"public, no-cache"
-"""Caches may keep the answer and must ask whether it still holds."""
+"""Any cache may store the response, and must revalidate it before each use."""
 PRIVATE = b"private, no-cache"
-"""The same for the caller's own cache only."""
-UNKEPT = b"no-store"
+"""The same, for the cache of the client only."""
+NO_STORE = b"no-store"
 
-WORTH_COMPRESSING = 1024
-"""Bytes above which an answer is compressed."""
+MIN_COMPRESSED_SIZE = 1024
+"""Bytes; shorter bodies, and bodies of this size, are sent as they are."""
 
 Header = tuple[bytes, bytes]
 
-COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: zstandard.ZstdCompressor(level=3).compress(body),
     "br": lambda body: brotli.compress(body, mode=brotli.MODE_TEXT, quality=4),
     "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
 }
-"""The encodings that we speak, the one that we like best first: zstd costs a quarter of the others' time."""
+"""The supported encodings in order of preference: zstd takes a quarter of the time of the others."""
 
 _ENTITY_TAG = re.compile(rb'(?:W/)?("[^"]*")')
 
 
 @dataclass(slots=True)
-class Answer:
-    """A whole answer, which sends itself; it may be sent many times.
+class Response:
+    """A complete response. It is an ASGI application, and can be sent any number of times.
 
-    A 200 to a GET carries its `ETag`, and turns into a 304 for a client that holds the same bytes. Without
-    `cache`, the route's `cache_control` option tells who may keep it.
+    A 200 to a GET has an `ETag`, and becomes a 304 if the client has the same bytes. If `cache` is None, the
+    `cache_control` option of the route is sent as `Cache-Control`.
     """
 
     body: bytes
@@ -53,29 +55,29 @@ class Answer:
     _encoded: dict[str, bytes] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send this answer."""
+        """Send the response."""
         if scope["type"] == ScopeType.HTTP:
-            status, headers, body = self.fitted(scope)
+            status, headers, body = self.negotiate(scope)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def to_asgi_response(self, *_: object, **__: object) -> Self:
-        """Stand in for a Litestar response where an exception handler must return one."""
+        """Return itself; Litestar calls this on what an exception handler returns."""
         return self
 
-    def fitted(self, scope: HTTPScope) -> tuple[int, list[Header], bytes]:
-        """The status, headers and body that suit a request."""
-        asked = dict(scope["headers"])
-        headers = [*self.headers, (b"cache-control", self.cache or _cache_of_route(scope))]
+    def negotiate(self, scope: HTTPScope) -> tuple[int, list[Header], bytes]:
+        """The status, headers and body for a request, by its `If-None-Match` and `Accept-Encoding`."""
+        request_headers = dict(scope["headers"])
+        headers = [*self.headers, (b"cache-control", self.cache or _cache_control_of_route(scope))]
         if self.status == 200 and scope["method"] == "GET":
             headers.append((b"etag", self.etag))
-            if _held(asked.get(b"if-none-match", b""), self.etag):
+            if _matches(request_headers.get(b"if-none-match", b""), self.etag):
                 return 304, headers, b""
         if self.status == 204:
             return 204, headers, b""
         body, encoding = self.body, None
-        if len(body) > WORTH_COMPRESSING:
-            encoding = preferred(asked.get(b"accept-encoding", b""))
+        if len(body) > MIN_COMPRESSED_SIZE:
+            encoding = preferred_encoding(request_headers.get(b"accept-encoding", b""))
         if encoding:
             body = self.encoded(encoding)
             headers.append((b"content-encoding", encoding.encode()))
@@ -84,60 +86,62 @@ class Answer:
 
     @property
     def etag(self) -> bytes:
-        """The hash of the body; weak, because it is one for all encodings."""
+        """A hash of the body. It is weak because all encodings share it."""
         if not self._etag:
             self._etag = b'W/"%s"' % blake2b(self.body, digest_size=12).hexdigest().encode()
         return self._etag
 
     def encoded(self, encoding: str) -> bytes:
-        """The body, compressed."""
+        """The compressed body."""
         if encoding not in self._encoded:
-            self._encoded[encoding] = COMPRESSED[encoding](self.body)
+            self._encoded[encoding] = COMPRESSORS[encoding](self.body)
         return self._encoded[encoding]
 
 
-def json_answer(
+def json_response(
     value: object, *, status: int = 200, headers: tuple[Header, ...] = (), cache: bytes | None = None
-) -> Answer:
-    """The answer that shows a value as JSON."""
-    return Answer(msgspec.json.encode(value), status=status, headers=headers, cache=cache)
+) -> Response:
+    """A response whose body is the value as JSON."""
+    return Response(msgspec.json.encode(value), status=status, headers=headers, cache=cache)
 
 
-def packed(answer: Answer) -> bytes:
-    """A 200 of this process as bytes that any other can unpack."""
-    return msgspec.msgpack.encode((answer.body, answer.headers))
+def pack(response: Response) -> bytes:
+    """Serialize a 200 for the shared cache."""
+    return msgspec.msgpack.encode((response.body, response.headers))
 
 
-def unpacked(packed: bytes) -> Answer | None:
-    """The answer that was packed; None for what was packed otherwise, as by another version beside us."""
+def unpack(packed: bytes) -> Response | None:
+    """Deserialize a response; None if the format is unknown, such as that of another version."""
     try:
         body, headers = msgspec.msgpack.decode(packed, type=tuple[bytes, tuple[Header, ...]])
     except msgspec.DecodeError:
         return None
-    return Answer(body, headers=headers)
+    return Response(body, headers=headers)
 
 
-def done() -> Answer:
-    """The answer that says that it is done, and no more."""
-    return Answer(b"", status=204)
+def no_content() -> Response:
+    """A 204."""
+    return Response(b"", status=204)
 
 
-def redirect(location: bytes) -> Answer:
-    """The answer that sends a client elsewhere."""
-    return Answer(b"", status=307, headers=((b"location", location),), media_type=b"text/plain", cache=PUBLIC)
+def redirect(location: bytes) -> Response:
+    """A temporary redirect."""
+    return Response(
+        b"", status=307, headers=((b"location", location),), media_type=b"text/plain", cache=PUBLIC
+    )
 
 
 @lru_cache(maxsize=256)
-def preferred(accepted: bytes) -> str | None:
-    """The encoding that suits an `Accept-Encoding` header best; None if none does."""
+def preferred_encoding(accept_encoding: bytes) -> str | None:
+    """The supported encoding with the highest weight in an `Accept-Encoding` header, or None."""
     weights: dict[str, float] = {}
-    for choice in accepted.decode("latin-1").lower().split(","):
+    for choice in accept_encoding.decode("latin-1").lower().split(","):
         name, _, parameters = choice.partition(";")
         weights[name.strip()] = _weight(parameters)
-    anything = weights.get("*", 0.0)
-    weighed = {name: weights.get(name, anything) for name in COMPRESSED}
-    best = max(weighed, key=lambda name: weighed[name])  # of equals, the first
-    return best if weighed[best] > 0 else None
+    default = weights.get("*", 0.0)
+    supported = {name: weights.get(name, default) for name in COMPRESSORS}
+    best = max(supported, key=lambda name: supported[name])  # the first of equals
+    return best if supported[best] > 0 else None
 
 
 def _weight(parameters: str) -> float:
@@ -148,14 +152,14 @@ def _weight(parameters: str) -> float:
         return 0.0
 
 
-def _held(if_none_match: bytes, etag: bytes) -> bool:
-    """Whether a client that sent this `If-None-Match` holds the bytes of this tag already."""
+def _matches(if_none_match: bytes, etag: bytes) -> bool:
+    """Whether an `If-None-Match` header names an entity tag; the comparison is weak, as RFC 9110 requires."""
     if not if_none_match:
         return False
     opaque = etag.removeprefix(b"W/")
     return if_none_match.strip() == b"*" or opaque in _ENTITY_TAG.findall(if_none_match)
 
 
-def _cache_of_route(scope: HTTPScope) -> bytes:
+def _cache_control_of_route(scope: HTTPScope) -> bytes:
     cache: bytes = scope["route_handler"].opt.get("cache_control", PUBLIC)
     return cache

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import fields
 from importlib.metadata import version
 from secrets import token_bytes
 
@@ -11,11 +10,11 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
-from entrypoints.container import Container, answers_over
-from entrypoints.http.app import UseCases, create_app
+from entrypoints.container import Container, Resolver, answers_over
+from entrypoints.http.app import create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.connections import Limits
-from entrypoints.http.responses import packed, unpacked
+from entrypoints.http.responses import pack, unpack
 from entrypoints.http.server import Server, connections_within_descriptors
 from entrypoints.settings import Settings
 
@@ -57,16 +56,14 @@ def openapi(settings: Settings) -> str:
 
 
 def _app(container: Container, settings: Settings) -> Litestar:
-    """The application over the container's use cases, which bear the names that the routes ask for."""
-    use_cases = UseCases(**{field.name: getattr(container, field.name)() for field in fields(UseCases)})
+    """The application with the use cases of the container."""
     link = container.link()
     return create_app(
-        use_cases=use_cases,
-        health=container.check_health(),
+        resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(link, settings, dump=packed, load=unpacked) if link else None,
+        cache=answers_over(link, settings, dump=pack, load=unpack) if link else None,
         counter=container.counter(),
         settings=settings,
         version=version("matinee"),
-        presence=link.present if link else nullcontext,
+        lifespan=link.present if link else nullcontext,
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -24,9 +24,9 @@ from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest, SourceName
-from entrypoints.container import Container, answers_over, ping_of
-from entrypoints.http.app import UseCases, create_app
-from entrypoints.http.responses import packed, unpacked
+from entrypoints.container import Container, Resolver, answers_over, ping_of
+from entrypoints.http.app import create_app
+from entrypoints.http.responses import pack, unpack
 from entrypoints.settings import Settings
 
 GENRES = {18: "Drama", 28: "Action", 35: "Comedy", 53: "Thriller", 878: "Science Fiction"}
@@ -84,21 +84,22 @@ def application(
     if redis:  # with patience, since the machine may be busy
         container.link.override(providers.Object(RedisLink(redis, forget=forget_everything, patience=2.0)))
     link = container.link()
+    health = CheckHealth(
+        database=database or store.ping,
+        redis=ping_of(link),
+        runs=store.runs,
+        clock=now,
+        tmdb=LastWord(tmdb) if tmdb else None,
+    )
+    container.check_health.override(providers.Object(health))
     return create_app(
-        use_cases=UseCases(**{each.name: getattr(container, each.name)() for each in fields(UseCases)}),
-        health=CheckHealth(
-            database=database or store.ping,
-            redis=ping_of(link),
-            runs=store.runs,
-            clock=now,
-            tmdb=LastWord(tmdb) if tmdb else None,
-        ),
+        resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(link, chosen, dump=packed, load=unpacked) if link else None,
+        cache=answers_over(link, chosen, dump=pack, load=unpack) if link else None,
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",
-        presence=link.present if link else nullcontext,
+        lifespan=link.present if link else nullcontext,
     )
 
 

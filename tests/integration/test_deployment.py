@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from dotenv import dotenv_values
 
-from entrypoints.http.endpoints import API
+from entrypoints.http import BASE
 from entrypoints.launch import NEEDED
 from entrypoints.settings import SECRETS, Settings, load
 from tests.contracts import mongo_server
@@ -256,7 +256,7 @@ def test_the_image_listens_to_all_and_writes_to_its_volume() -> None:
 
 
 def test_the_image_asks_itself_whether_it_lives() -> None:
-    assert f"'{API}/health/live'" in health_check()[-1]
+    assert f"'{BASE}/health/live'" in health_check()[-1]
 
 
 def test_the_image_has_every_package_and_nothing_else_is_let_in() -> None:

@@ -25,9 +25,9 @@ from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_frame import SyncFrame
 from domain.errors import FaultCode, MatineeError
-from entrypoints.http.about import ATTRIBUTION
+from entrypoints.http import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut
-from entrypoints.http.schemas import MovieDetailOut
+from entrypoints.http.resources.movies import MovieDetailOut
 from entrypoints.settings import Settings
 from tests.integration.http_service import Client, application, now
 

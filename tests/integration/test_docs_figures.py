@@ -25,13 +25,14 @@ from entrypoints.http import (
     connections,
     exports,
     middleware,
+    pagination,
     protocol,
-    queries,
     requests,
     responses,
     server,
     thread_pools,
 )
+from entrypoints.http.resources import movies
 from entrypoints.observability import diagnostics, logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_REFRESH_GRACE, Settings
@@ -139,27 +140,30 @@ TIED = [
     f"or half where there are fewer than {2 * server.RESERVED_DESCRIPTORS}",
     f"With `ulimit -n 256` it holds {256 - min(server.RESERVED_DESCRIPTORS, 128)} connections",
     f"The parser gets {protocol.PIECE // 1024} KiB at a time",
-    f"{middleware.MOST_IN_WORK:,} requests",
-    f"beyond {middleware.MOST_IN_WORK:,} requests in work the next is refused",
-    f"{middleware.MOST_IN_WORK:,} others are in work",
-    f"held all {middleware.MOST_IN_WORK:,} places",
-    f"| {middleware.MOST_IN_WORK:,}, health not counted; of these {thread_pools.THREADS} in threads",
-    f"in one of {thread_pools.THREADS} threads",
-    f"runs in a pool of {thread_pools.THREADS} threads",
+    f"{middleware.MAX_REQUESTS_IN_PROGRESS:,} requests",
+    f"beyond {middleware.MAX_REQUESTS_IN_PROGRESS:,} requests in work the next is refused",
+    f"{middleware.MAX_REQUESTS_IN_PROGRESS:,} others are in progress",
+    f"held all {middleware.MAX_REQUESTS_IN_PROGRESS:,} places",
+    (
+        f"| {middleware.MAX_REQUESTS_IN_PROGRESS:,}, health not counted; "
+        f"of these {thread_pools.REQUEST_THREADS} in threads"
+    ),
+    f"in one of {thread_pools.REQUEST_THREADS} threads",
+    f"runs in a pool of {thread_pools.REQUEST_THREADS} threads",
     f"`MAX_BODY_BYTES`, {SET.max_body_bytes:,} bytes unless set",
-    f"Answers over {responses.WORTH_COMPRESSING:,} bytes",
-    f"| parameters of a request | {requests.MOST_PARAMETERS} |",
+    f"Answers over {responses.MIN_COMPRESSED_SIZE:,} bytes",
+    f"| parameters of a request | {requests.MAX_PARAMETERS} |",
     # Exports
-    f"An answer over {kib(exports.SHORT_BYTES)}, before compression",
+    f"An answer over {kib(exports.MAX_UNSTREAMED_BYTES)}, before compression",
     f"for {exports.STALL_TIMEOUT:.0f} seconds or is not done after {minutes(exports.EXPORT_TIMEOUT)}",
-    f"one process · one user | {exports.EXPORTS_AT_ONCE} · {exports.EXPORTS_OF_ONE_USER} |",
-    f"A user may run {exports.EXPORTS_OF_ONE_USER} exports at a time",
-    f"a process runs {exports.EXPORTS_AT_ONCE} (503 `exports_full`)",
-    f"A process runs {exports.EXPORTS_AT_ONCE} at a time, {exports.EXPORTS_OF_ONE_USER} of one user",
-    f"up to {exports.EXPORTS_AT_ONCE} exports a process are streamed",
+    f"one process · one user | {exports.MAX_EXPORTS} · {exports.MAX_EXPORTS_PER_USER} |",
+    f"A user may run {exports.MAX_EXPORTS_PER_USER} exports at a time",
+    f"a process runs {exports.MAX_EXPORTS} (503 `exports_full`)",
+    f"A process runs {exports.MAX_EXPORTS} at a time, {exports.MAX_EXPORTS_PER_USER} of one user",
+    f"up to {exports.MAX_EXPORTS} exports a process are streamed",
     # Lists, search and what people write
-    f"first {queries.REACH:,} rows",
-    f"| rows that `page` reaches | {queries.REACH:,} |",
+    f"first {pagination.MAX_NUMBERED_ROWS:,} rows",
+    f"| rows that `page` reaches | {pagination.MAX_NUMBERED_ROWS:,} |",
     f"{users.LONGEST_PASSWORD} characters, not one of the most common",
     f"Names are 3 to 30 letters, digits, `_`, `.` or `-`; passwords {users.SHORTEST_PASSWORD} to",
     f"at most {emails.LONGEST_EMAIL} characters, {emails.LONGEST_LOCAL_PART} bytes of them before the `@`",
@@ -182,11 +186,11 @@ TIED = [
     f"a word that {search.COMMON} movies or more carry",
     f"from {search.FIRST_YEAR} to {search.LAST_YEAR}, bare or in brackets",
     f"year of release, {search.FIRST_YEAR} to {search.LAST_YEAR}",
-    f"(required, {bounds(queries.SearchWords)[0]} to {bounds(queries.SearchWords)[1]} characters",
+    f"(required, {bounds(movies.SearchWords)[0]} to {bounds(movies.SearchWords)[1]} characters",
     "| length of `q` · `genre` · `fields` · `cursor` | "
     + " · ".join(
         f"{bounds(each)[1]:,}"
-        for each in (queries.SearchWords, queries.GenreChoice, queries.MovieFields, queries.CursorToken)
+        for each in (movies.SearchWords, movies.GenreChoice, movies.MovieFields, pagination.CursorToken)
     )
     + " characters",
     f"a head of {2 * cache.WORD} characters",

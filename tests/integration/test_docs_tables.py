@@ -24,8 +24,9 @@ from application.sync_frame import NOT_TAKEN_UP
 from domain.sync import Entity, SyncRunning
 from entrypoints.cli import errors, matinee, ratings, syncs
 from entrypoints.container import DATABASE
-from entrypoints.http.access_log import Exchange, written
-from entrypoints.http.endpoints import API, Access, call_of
+from entrypoints.http import BASE
+from entrypoints.http.access_log import RequestRecord, log_request
+from entrypoints.http.endpoints import Access, endpoint_of
 from entrypoints.http.errors import (
     BodyTooLarge,
     HeadTooLarge,
@@ -34,7 +35,7 @@ from entrypoints.http.errors import (
     ServerStopping,
     TooManyConnections,
     codes,
-    refusal,
+    problem_of,
 )
 from entrypoints.observability.logs import LineFormatter
 from entrypoints.observability.redaction import Redactor
@@ -167,10 +168,10 @@ def test_every_reason_for_closing_a_connection_stands_in_the_operators_document(
     refusals = [kind() for kind in kinds]
     closed = {"silent", "idle", "stalled", "descriptors"}
     assert {reason for row in rows for reason in words(row[2])} == closed | {
-        refusal(each).code for each in refusals
+        problem_of(each).code for each in refusals
     }
     for each in refusals:
-        told = refusal(each)
+        told = problem_of(each)
         shown = [row[3] for row in rows if words(row[2]) == [told.code]]
         assert any(cell.startswith(str(told.status)) for cell in shown), told.code
 
@@ -183,7 +184,7 @@ def test_a_line_of_the_log_in_the_operators_document_has_the_fields_of_ours(
     state = {"request_id": "1", "path": "/api/v1/movies/603", "caller": caller, "x_cache": "HIT"}
     scope: Any = {"method": "GET", "path_template": "/api/v1/movies/{id}", "state": state}
     with caplog.at_level(logging.INFO):
-        written(Exchange(scope, 200, 0.0025))
+        log_request(RequestRecord(scope, 200, 0.0025))
     line = json.loads(LineFormatter(Redactor([]), "api", for_people=False).format(caplog.records[-1]))
     line.pop("message", None)  # which pytest adds to the record
     assert list(json.loads(shown)) == list(line)
@@ -262,9 +263,9 @@ def calls() -> Iterator[tuple[str, Any]]:
     store = filled([])
     for route in application(store).routes:
         for handler in getattr(route, "route_handlers", ()):
-            call = call_of(handler.opt)
-            if call and route.path.startswith(API):
-                yield route.path_format.removeprefix(API), call
+            call = endpoint_of(handler.opt)
+            if call and route.path.startswith(BASE):
+                yield route.path_format.removeprefix(BASE), call
     store.close()
 
 

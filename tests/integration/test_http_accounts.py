@@ -15,9 +15,9 @@ from adapters.security.passwords import ThreadedPasswordHasher
 from adapters.sqlite.store import SqliteStore
 from domain.ids import SessionId, UserId
 from domain.users import Role
-from entrypoints.http import app as http_app
+from entrypoints.http import thread_pools
 from entrypoints.http.app import openapi
-from entrypoints.http.hashing import DELETIONS, BoundedThreads
+from entrypoints.http.thread_pools import DELETION_THREADS
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
@@ -521,7 +521,7 @@ class SlowHasher:
 
 
 def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_app, "account_threads", lambda: BoundedThreads("accounts", 20))
+    monkeypatch.setattr(thread_pools, "PASSWORD_THREADS", 20)
     store, hasher = filled([]), SlowHasher()
     container = container_over(store, Settings())
     container.hasher.override(providers.Object(hasher))
@@ -576,7 +576,7 @@ def test_deletions_that_are_stuck_keep_nobody_from_signing_in() -> None:
             for each in leaving
         ]
         try:
-            for _ in range(DELETIONS):
+            for _ in range(DELETION_THREADS):
                 assert await asyncio.to_thread(users.begun.acquire, timeout=20)
             (full,), _ = await asyncio.wait(deletions, return_when=asyncio.FIRST_COMPLETED)
             answers = [
@@ -594,7 +594,7 @@ def test_deletions_that_are_stuck_keep_nobody_from_signing_in() -> None:
 
     answers, deleted = asyncio.run(work())
     assert [reply.status for reply in answers] == [201, 200, 503, 204]
-    assert [reply.status for reply in deleted] == [204] * DELETIONS
+    assert [reply.status for reply in deleted] == [204] * DELETION_THREADS
     store.close()
 
 

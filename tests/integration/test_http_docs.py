@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from litestar.exceptions import NotFoundException
 
-from entrypoints.http import docs
-from entrypoints.http.about import ATTRIBUTION
+from entrypoints.http import ATTRIBUTION
 from entrypoints.http.errors import codes
+from entrypoints.http.resources import docs
 from tests.integration.http_service import Client, serving
 
 

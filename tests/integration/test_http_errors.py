@@ -32,7 +32,7 @@ from domain.errors import (
 from domain.movies import Genre, MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
 from entrypoints.http import middleware
-from entrypoints.http.errors import ServerFull, refusal
+from entrypoints.http.errors import ServerFull, problem_of
 from tests.integration.http_service import Reply, application, call, called, filled, now, serving
 
 TWO_FAULTS = (Fault("a", FaultCode.MALFORMED, "must be b"), Fault("c", FaultCode.REQUIRED, "is required"))
@@ -93,7 +93,7 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
 def test_each_kind_of_error_has_its_status_and_tells_nothing_internal(
     error: Exception, status: int, code: str
 ) -> None:
-    told = refusal(error)
+    told = problem_of(error)
 
     assert (told.status, told.code) == (status, code)
     assert "secret" not in repr(told)
@@ -101,18 +101,18 @@ def test_each_kind_of_error_has_its_status_and_tells_nothing_internal(
 
 
 def test_every_fault_is_listed_and_other_errors_list_none() -> None:
-    assert refusal(InvalidFields(TWO_FAULTS)).sentences == ("a must be b", "c is required")
-    assert refusal(InvalidFields(TWO_FAULTS)).faults == TWO_FAULTS
-    assert refusal(Invalid("a must be b")).sentences == ("a must be b",)
-    assert refusal(NotFound("nothing")).sentences == ()
+    assert problem_of(InvalidFields(TWO_FAULTS)).sentences == ("a must be b", "c is required")
+    assert problem_of(InvalidFields(TWO_FAULTS)).faults == TWO_FAULTS
+    assert problem_of(Invalid("a must be b")).sentences == ("a must be b",)
+    assert problem_of(NotFound("nothing")).sentences == ()
 
 
 def test_a_refusal_says_what_to_do_next() -> None:
-    assert dict(refusal(Unauthenticated("who?")).headers)[b"www-authenticate"].startswith(b"Bearer")
-    assert dict(refusal(NotAuthorizedException()).headers)[b"www-authenticate"].startswith(b"Bearer")
-    assert dict(refusal(ServerFull()).headers) == {b"retry-after": b"1"}
-    assert dict(refusal(StorageUnavailable("away")).headers) == {b"retry-after": b"2"}
-    assert dict(refusal(SourceUnavailable("away")).headers) == {b"retry-after": b"2"}
+    assert dict(problem_of(Unauthenticated("who?")).headers)[b"www-authenticate"].startswith(b"Bearer")
+    assert dict(problem_of(NotAuthorizedException()).headers)[b"www-authenticate"].startswith(b"Bearer")
+    assert dict(problem_of(ServerFull()).headers) == {b"retry-after": b"1"}
+    assert dict(problem_of(StorageUnavailable("away")).headers) == {b"retry-after": b"2"}
+    assert dict(problem_of(SourceUnavailable("away")).headers) == {b"retry-after": b"2"}
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_full_service_refuses_at_once_and_stays_alive(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(middleware, "MOST_IN_WORK", 2)
+    monkeypatch.setattr(middleware, "MAX_REQUESTS_IN_PROGRESS", 2)
     release, store = Event(), filled([])
     everything = SqliteGenreRepository.all
 

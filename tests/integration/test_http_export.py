@@ -30,7 +30,8 @@ from domain.ids import UserId, movie_id
 from domain.ratings import Rating, RatingOrder
 from domain.users import User
 from entrypoints.http.errors import ExportRunning, ExportsFull
-from entrypoints.http.exports import EXPORTS_AT_ONCE, EXPORTS_OF_ONE_USER, ExportAnswer, Exports, json_chunks
+from entrypoints.http.exports import MAX_EXPORTS, MAX_EXPORTS_PER_USER, ExportResponse, Exports
+from entrypoints.http.resources.export import json_chunks
 from entrypoints.settings import Settings
 from tests.integration.http_service import Somebody, application, container_over, filled
 from tests.integration.http_service import joined as registered
@@ -110,7 +111,7 @@ class Wire:
             if self.taken:
                 await self.taken.wait()
 
-    async def ask(self, answer: ExportAnswer) -> "Wire":
+    async def ask(self, answer: ExportResponse) -> "Wire":
         headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
         scope = cast("HTTPScope", {"type": "http", "method": "GET", "headers": headers, "state": self.state})
         await answer(scope, self.receive, self.send)
@@ -127,9 +128,9 @@ class Wire:
 
 def answer_of(
     exports: Exports, store: SqliteStore, user: User, export_user: ExportUser | None = None
-) -> ExportAnswer:
+) -> ExportResponse:
     chunks = json_chunks(user, (export_user or exporting(store))(user=user))
-    return ExportAnswer(exports, user.id, chunks)
+    return ExportResponse(exports, user.id, chunks)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def ann(store: SqliteStore) -> User:
 
 
 def test_an_export_is_one_json_document_in_as_many_chunks_as_parts(store: SqliteStore, ann: User) -> None:
-    wire = asyncio.run(Wire().ask(answer_of(Exports(rest=0, short_bytes=0), store, ann)))
+    wire = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     export = json.loads(wire.body)
     assert wire.complete
     assert len(wire.messages) > 2 * MOVIES // PART
@@ -167,10 +168,12 @@ def test_an_export_of_little_is_a_whole_document_too(store: SqliteStore, ratings
 
 
 def test_a_short_export_is_answered_with_length_and_tag(store: SqliteStore, ann: User) -> None:
-    streamed = asyncio.run(Wire().ask(answer_of(Exports(rest=0, short_bytes=0), store, ann)))
+    streamed = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     size = len(streamed.body)
     for short_bytes in (size - 1, size):
-        wire = asyncio.run(Wire().ask(answer_of(Exports(rest=0, short_bytes=short_bytes), store, ann)))
+        wire = asyncio.run(
+            Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=short_bytes), store, ann))
+        )
         headers = dict(wire.messages[0]["headers"])
         assert wire.body == streamed.body
         assert (b"etag" in headers) == (b"content-length" in headers) == (short_bytes == size)
@@ -194,9 +197,9 @@ def test_what_has_lost_its_movie_leaves_no_gap_in_the_document(store: SqliteStor
 def test_an_export_is_compressed_part_by_part(
     store: SqliteStore, ann: User, encoding: str, decode: Callable[[bytes], bytes]
 ) -> None:
-    plain = asyncio.run(Wire().ask(answer_of(Exports(rest=0, short_bytes=0), store, ann)))
+    plain = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     wire = Wire({"accept-encoding": encoding})
-    asyncio.run(wire.ask(answer_of(Exports(rest=0, short_bytes=0), store, ann)))
+    asyncio.run(wire.ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     assert dict(wire.messages[0]["headers"])[b"content-encoding"] == encoding.encode()
     assert all(message["body"] for message in wire.messages[1:])
     assert decode(wire.body) == plain.body
@@ -207,7 +210,11 @@ def test_no_more_is_read_than_the_client_takes(store: SqliteStore, ann: User) ->
     ratings = Failing(store.ratings, parts=100)
     seen: list[int] = []
     wire = Wire(on_body=lambda number: seen.append(ratings.read - number))
-    asyncio.run(wire.ask(answer_of(Exports(rest=0, short_bytes=0), store, ann, exporting(store, ratings))))
+    asyncio.run(
+        wire.ask(
+            answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann, exporting(store, ratings))
+        )
+    )
     assert wire.complete
     assert max(seen) <= 1
 
@@ -231,14 +238,14 @@ def test_between_two_parts_the_store_is_free_and_changes_disturb_nothing(
             store.ratings.add(verdict(ann.id, movie_id(99), 3, 9))
 
     wire = Wire(on_body=meddle)
-    asyncio.run(wire.ask(answer_of(Exports(rest=0, short_bytes=0), store, ann)))
+    asyncio.run(wire.ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     found = {row["id"]: row for row in json.loads(wire.body)["ratings"]}
     assert set(found) == {rating.id for rating in mine} - {gone.id}
     assert found[changed.id]["review"] == "Late"
 
 
 def test_a_client_that_stalls_holds_no_thread(store: SqliteStore, ann: User) -> None:
-    exports = Exports(at_once=2, rest=0, short_bytes=0)
+    exports = Exports(max_exports=2, pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> Wire:
         stalled = Wire(taken=asyncio.Event())
@@ -256,7 +263,7 @@ def test_a_client_that_stalls_holds_no_thread(store: SqliteStore, ann: User) -> 
 def test_a_client_that_stalls_is_given_up(
     store: SqliteStore, ann: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    exports = Exports(stall_timeout=0.01, rest=0, short_bytes=0)
+    exports = Exports(stall_timeout=0.01, pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> Wire:
         return await Wire(taken=asyncio.Event()).ask(answer_of(exports, store, ann))
@@ -266,18 +273,18 @@ def test_a_client_that_stalls_is_given_up(
     assert not stalled.complete
     assert len(stalled.messages) == 2
     assert exports.running == 0
-    assert "broken off" in caplog.text
+    assert "aborted" in caplog.text
 
 
 def test_an_export_that_takes_too_long_in_all_is_given_up(store: SqliteStore, ann: User) -> None:
-    exports = Exports(export_timeout=0.0, rest=0, short_bytes=0)
+    exports = Exports(export_timeout=0.0, pause_factor=0, max_unstreamed_bytes=0)
     wire = asyncio.run(Wire().ask(answer_of(exports, store, ann)))
     assert wire.messages[-1]["type"] == "http.response.start" or not wire.complete
     assert exports.running == 0
 
 
 def test_a_client_that_leaves_ends_its_export(store: SqliteStore, ann: User) -> None:
-    exports = Exports(rest=0, short_bytes=0)
+    exports = Exports(pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> Wire:
         left = asyncio.Event()
@@ -291,7 +298,7 @@ def test_a_client_that_leaves_ends_its_export(store: SqliteStore, ann: User) -> 
 
 
 def test_a_task_that_is_cancelled_gives_its_place_back(store: SqliteStore, ann: User) -> None:
-    exports = Exports(rest=0, short_bytes=0)
+    exports = Exports(pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> None:
         wire = Wire(taken=asyncio.Event())
@@ -306,7 +313,7 @@ def test_a_task_that_is_cancelled_gives_its_place_back(store: SqliteStore, ann: 
 
 
 def test_only_so_many_run_at_once_and_only_so_many_of_one_user(store: SqliteStore, ann: User) -> None:
-    exports = Exports(at_once=3, of_one_user=2, rest=0, short_bytes=0)
+    exports = Exports(max_exports=3, max_per_user=2, pause_factor=0, max_unstreamed_bytes=0)
     bob, eve = joined(store, "bob"), joined(store, "eve")
 
     async def run() -> None:
@@ -346,14 +353,14 @@ def test_the_thread_rests_after_each_part_as_long_as_told(store: SqliteStore, an
     def work() -> None:
         at[0] += 0.5
 
-    exports = Exports(rest=2.0, clock=clock, sleep=nap)
+    exports = Exports(pause_factor=2.0, clock=clock, sleep=nap)
 
     async def run() -> None:
-        await exports.work(work)
+        await exports.run(work)
         at[0] += 0.25
-        await exports.work(work)
+        await exports.run(work)
         at[0] += 9
-        await exports.work(work)
+        await exports.run(work)
 
     asyncio.run(run())
     assert naps == [0.0, 0.75, 0.0]
@@ -370,10 +377,10 @@ def test_the_bounds_are_answered_with_codes_and_a_time_to_wait(store: SqliteStor
     with TestClient(app) as client:
         neo = registered(client)
         exports = exports_of(app)
-        exports._running[UserId(neo.user["id"])] = EXPORTS_OF_ONE_USER
+        exports._running[UserId(neo.user["id"])] = MAX_EXPORTS_PER_USER
         running = neo("GET", "/me/export")
         exports._running.clear()
-        exports._running[UserId("f" * 24)] = EXPORTS_AT_ONCE
+        exports._running[UserId("f" * 24)] = MAX_EXPORTS
         full = neo("GET", "/me/export")
         exports._running.clear()
         assert neo("GET", "/me/export").status_code == 200
@@ -401,7 +408,7 @@ def test_the_format_is_json_and_no_other_yet(store: SqliteStore) -> None:
 
 def test_an_export_is_private_and_untagged_and_head_reads_nothing_on(store: SqliteStore) -> None:
     app = application(store)
-    exports_of(app).short_bytes = 0
+    exports_of(app).max_unstreamed_bytes = 0
     with TestClient(app) as client:
         neo = registered(client)
         populate(store, UserId(neo.user["id"]))
@@ -418,7 +425,7 @@ def failing(store: SqliteStore, parts: int) -> Litestar:
     export_user = exporting(store, Failing(store.ratings, parts))
     container.export_user.override(providers.Object(export_user))
     app = application(store, container=container)
-    exports_of(app).short_bytes = 0
+    exports_of(app).max_unstreamed_bytes = 0
     return app
 
 
@@ -446,7 +453,7 @@ def test_a_store_that_fails_on_the_way_breaks_the_transfer(
     else:
         with pytest.raises(EOFError):
             gzip.decompress(broken.value.partial)
-    assert "An export was broken off" in caplog.text
+    assert "An export was aborted" in caplog.text
 
 
 def test_a_whole_export_arrives_over_a_real_connection_which_goes_on(store: SqliteStore) -> None:

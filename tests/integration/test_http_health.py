@@ -12,7 +12,7 @@ import pytest
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.source import TmdbMovieSource
 from domain.errors import StorageUnavailable
-from entrypoints.http import health
+from entrypoints.http.resources import health
 from tests.integration.http_service import Client, serving
 from tests.tmdb_simulator import Fault, TmdbSimulator
 

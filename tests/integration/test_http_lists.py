@@ -17,9 +17,9 @@ from adapters.testkit.samples import facts, invented, new_run, noon, verdict
 from domain.ids import UserId, movie_id
 from domain.sync import Entity
 from domain.users import Role
-from entrypoints.http.endpoints import Call, call_of
-from entrypoints.http.people import MovieRatingsOut
-from entrypoints.http.queries import REACH, PageQuery
+from entrypoints.http.endpoints import Endpoint, endpoint_of
+from entrypoints.http.pagination import MAX_NUMBERED_ROWS, PageQuery
+from entrypoints.http.resources.ratings import MovieRatingPageOut
 from entrypoints.http.schemas import PageOut
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
@@ -48,10 +48,10 @@ PLACES = {"/genres/{id}/movies": "/genres/18/movies", "/ratings/movie/{movie_id}
 """Where a list with a parameter in its path is to be found."""
 
 
-def reads(app: Litestar) -> dict[str, Call]:
+def reads(app: Litestar) -> dict[str, Endpoint]:
     """Every GET of the API by its path."""
     calls = {
-        route.path_format.removeprefix("/api/v1"): call_of(route.route_handler_map["GET"][0].opt)
+        route.path_format.removeprefix("/api/v1"): endpoint_of(route.route_handler_map["GET"][0].opt)
         for route in app.routes
         if isinstance(route, HTTPRoute) and "GET" in route.route_handler_map
     }
@@ -84,7 +84,7 @@ def test_every_page_that_is_answered_belongs_to_a_list() -> None:
     paged = {
         path
         for path, call in READS.items()
-        if get_origin(call.answer) is PageOut or call.answer is MovieRatingsOut
+        if get_origin(call.answer) is PageOut or call.answer is MovieRatingPageOut
     }
     assert paged == set(LISTS)
 
@@ -277,7 +277,7 @@ def test_beyond_the_rows_that_pages_reach_ratings_are_had_by_cursor(sort: str) -
     store = filled([facts(603)])
     with TestClient(application(store)) as client:
         neo = joined(client)
-        many = REACH + 150
+        many = MAX_NUMBERED_ROWS + 150
         rows = [
             rating_row(verdict(UserId(neo.user["id"]), movie_id(number), 1 + number % 19 / 2))
             for number in range(1, many + 1)

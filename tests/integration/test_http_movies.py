@@ -18,8 +18,8 @@ from domain.browsing import SortBy, SortOrder
 from domain.ids import genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie
 from domain.ratings import Score, Tally
-from entrypoints.http.queries import BrowseQuery
-from entrypoints.http.schemas import MovieOut, moment, movie_detail_out
+from entrypoints.http.resources.movies import BrowseQuery, MovieOut, movie_detail_out
+from entrypoints.http.schemas import rfc3339
 from tests.integration.http_service import Client, application, called, filled, serving
 
 MATRIX = facts(
@@ -137,7 +137,7 @@ def test_a_rated_movie_shows_its_distribution_and_both_averages() -> None:
     assert (out.average_rating, out.ratings_count, out.weighted_rating) == (9.3, 2, 6.96)
     assert out.ratings_distribution["8.5"] == out.ratings_distribution["10"] == 1
     assert [genre.name for genre in out.genres] == ["Action"]
-    assert out.created_at == moment(noon())
+    assert out.created_at == rfc3339(noon())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import zstandard
 from litestar import Litestar
 
 from adapters.testkit.samples import invented
-from entrypoints.http.responses import preferred
+from entrypoints.http.responses import preferred_encoding
 from tests.integration.http_service import Client, application, called, filled, serving
 
 PATHS = [
@@ -171,7 +171,7 @@ def test_errors_are_compressed_too(app: Litestar) -> None:
     ],
 )
 def test_the_encoding_is_the_clients_choice_before_ours(accepted: str, chosen: str | None) -> None:
-    assert preferred(accepted.encode()) == chosen
+    assert preferred_encoding(accepted.encode()) == chosen
 
 
 def test_answers_may_be_kept_by_all_where_the_catalogue_is_public(client: Client) -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from entrypoints.http.about import ATTRIBUTION
+from entrypoints.http import ATTRIBUTION
 from entrypoints.http.app import openapi
-from entrypoints.http.errors import FRAMEWORK
+from entrypoints.http.errors import STATUS_ERRORS
 from entrypoints.http.openapi import HEADERS, TAGS
 from tests.integration.http_service import THE_MATRIX, Client, application, filled, joined, place, serving
 
@@ -196,7 +196,7 @@ def test_nothing_leads_nowhere_and_nothing_is_unused(document: Any) -> None:
 
 def test_every_answer_of_every_call_is_declared(operations: dict[str, Any]) -> None:
     for name, call in operations.items():
-        expected = {str(status) for status in FRAMEWORK} - {"403", "404", "409"}
+        expected = {str(status) for status in STATUS_ERRORS} - {"403", "404", "409"}
         expected -= {"401"} if name in PUBLIC - {"login", "refreshSession"} else set()
         expected -= {"429"} if name in UNLIMITED else set()
         expected -= set() if "requestBody" in call else {"415"}

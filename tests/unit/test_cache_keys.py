@@ -7,23 +7,23 @@ import pytest
 
 from domain.ids import UserId, movie_id
 from entrypoints.http import app
-from entrypoints.http.caching import LONGEST_NAME, key_of, list_key
-from entrypoints.http.endpoints import Access, Call, call_of
-from entrypoints.http.queries import BrowseQuery, SearchQuery
+from entrypoints.http.caching import MAX_KEY_PART_LENGTH, variant_key
+from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
+from entrypoints.http.resources.movies import BrowseQuery, SearchQuery, list_key
 
 ANN, BOB = UserId("a" * 24), UserId("b" * 24)
 
-HANDLERS = (*app.CATALOGUE, *app.ACCOUNTS, *app.RATINGS, *app.WATCHLIST, *app.SYNCS, *app.OPERATIONS)
-CACHED: dict[str, Call] = {
-    handler.fn.__name__: call for handler in HANDLERS if (call := call_of(handler.opt)) and call.cached
+HANDLERS = (*app.CATALOGUE, *app.OTHERS)
+CACHED: dict[str, Endpoint] = {
+    handler.fn.__name__: call for handler in HANDLERS if (call := endpoint_of(handler.opt)) and call.cached
 }
 
 
-def path_of(call: Call, ref: str = "603") -> dict[str, str]:
+def path_of(call: Endpoint, ref: str = "603") -> dict[str, str]:
     return dict.fromkeys(call.path, ref)
 
 
-def query_of(call: Call, **given: Any) -> Any:
+def query_of(call: Endpoint, **given: Any) -> Any:
     """A query of a call; structs check nothing when they are made, so any two values will do."""
     required = {field.name: "matrix" for field in msgspec.structs.fields(call.query) if field.required}
     return call.query(**{**required, **given})
@@ -44,7 +44,7 @@ def test_every_parameter_of_a_cached_call_tells_answers_apart(name: str, paramet
     call = CACHED[name]
     owner = ANN if call.own else None
     keys = {
-        key_of(call, query_of(call, **given), path_of(call), owner)
+        variant_key(call, query_of(call, **given), path_of(call), owner)
         for given in ({}, {parameter: "3"}, {parameter: "4"}, {parameter: "400"})
     }
     assert len(keys) == 4
@@ -55,13 +55,13 @@ def test_every_parameter_of_the_path_tells_answers_apart(name: str) -> None:
     call = CACHED[name]
     for parameter in call.path:
         paths = [path_of(call), {**path_of(call), parameter: "604"}, {**path_of(call), parameter: "0603"}]
-        assert len({key_of(call, query_of(call), path, None) for path in paths}) == 3
+        assert len({variant_key(call, query_of(call), path, None) for path in paths}) == 3
 
 
 @pytest.mark.parametrize("name", [name for name, call in CACHED.items() if call.own])
 def test_what_is_ones_own_is_kept_for_each_user(name: str) -> None:
     call = CACHED[name]
-    mine, yours = (key_of(call, query_of(call), path_of(call), owner) for owner in (ANN, BOB))
+    mine, yours = (variant_key(call, query_of(call), path_of(call), owner) for owner in (ANN, BOB))
     assert mine
     assert yours
     assert mine[0] != yours[0]
@@ -77,7 +77,7 @@ def test_a_call_that_is_cached_for_all_shows_nothing_of_its_caller() -> None:
 def test_the_same_question_in_other_words_has_one_key() -> None:
     call = CACHED["get_movies"]
     plain, spelt = (
-        key_of(call, query, {}, None)
+        variant_key(call, query, {}, None)
         for query in (BrowseQuery(), BrowseQuery(limit=20, sort_by="popularity"))  # type: ignore[arg-type]
     )
     assert plain == spelt == ("movies:list:1:20:", "")
@@ -88,32 +88,35 @@ def test_a_movies_answers_share_the_key_by_which_they_are_forgotten(ref: str) ->
     for name, prefix in (("get_movie_by_id", "movies:detail:"), ("get_ratings_of_movie", "movies:rating:")):
         call = CACHED[name]
         for query in (query_of(call), query_of(call, **{msgspec.structs.fields(call.query)[0].name: 7})):
-            key = key_of(call, query, path_of(call, ref), None)
+            key = variant_key(call, query, path_of(call, ref), None)
             assert key
             assert key[0] == f"{prefix}{movie_id(603)}"
 
 
 def test_a_movie_that_is_named_by_its_imdb_id_has_no_key() -> None:
     for name in ("get_movie_by_id", "get_ratings_of_movie"):
-        assert key_of(CACHED[name], query_of(CACHED[name]), path_of(CACHED[name], "tt0133093"), None) is None
+        assert (
+            variant_key(CACHED[name], query_of(CACHED[name]), path_of(CACHED[name], "tt0133093"), None)
+            is None
+        )
 
 
 def test_keys_stay_short_and_differ_however_long_their_parameters_are() -> None:
     call, long = CACHED["get_movies_search"], "x" * 200
     keys = [
-        key_of(call, SearchQuery(q=q, cursor=cursor), {}, None)
+        variant_key(call, SearchQuery(q=q, cursor=cursor), {}, None)
         for q in (f"{long}a", f"{long}b")
         for cursor in (f"{long}a", f"{long}b")
     ]
     assert len(set(keys)) == 4
-    assert all(key and len(part) <= LONGEST_NAME + 20 for key in keys for part in key or ())
+    assert all(key and len(part) <= MAX_KEY_PART_LENGTH + 20 for key in keys for part in key or ())
     assert list_key(BrowseQuery(genre=long, page=2), {}, None).startswith("movies:list:2:20:#")
 
 
 def test_names_of_parameters_and_of_the_path_do_not_run_into_each_other() -> None:
     call = CACHED["get_genre_movies"]
     keys = {
-        key_of(call, query, {"id": ref}, None)
+        variant_key(call, query, {"id": ref}, None)
         for query, ref in (
             (query_of(call, language="en"), "18"),
             (query_of(call), "18&language=en"),

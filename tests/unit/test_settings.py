@@ -9,7 +9,7 @@ import pytest
 
 from domain.errors import InvalidFields
 from entrypoints.settings import Settings, as_environment, load, redacted
-from entrypoints.validation import checked, rule
+from entrypoints.validation import rule, validate
 
 NOWHERE = Path("/nonexistent/.env")
 KEYBOARD = "must not be rows of a keyboard, an alphabet or a text with repetitions: use a random one"
@@ -266,20 +266,20 @@ def test_secrets_are_masked() -> None:
 
 def test_input_is_refused_with_every_fault() -> None:
     with pytest.raises(InvalidFields) as caught:
-        checked(Thing, {"size": 4, "tag": 1, "colour": "red"})
+        validate(Thing, {"size": 4, "tag": 1, "colour": "red"})
     assert caught.value.sentences[:2] == [
         "colour is not a known field",
         "size must be a whole number from 1 to 3",
     ]
     assert caught.value.sentences[2].startswith("tag is wrong: Expected")
     with pytest.raises(InvalidFields, match="size is required"):
-        checked(Thing, {})
+        validate(Thing, {})
 
 
 def test_texts_are_numbers_only_where_that_is_allowed() -> None:
-    assert checked(Thing, {"size": "2"}, strict=False).size == 2
+    assert validate(Thing, {"size": "2"}, strict=False).size == 2
     with pytest.raises(InvalidFields):
-        checked(Thing, {"size": "2"})
+        validate(Thing, {"size": "2"})
 
 
 def test_a_redis_of_many_servers_wants_a_plain_one_for_the_queue() -> None:

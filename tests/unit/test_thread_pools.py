@@ -5,11 +5,11 @@ from threading import Event
 import pytest
 
 from entrypoints.http.errors import ServerFull
-from entrypoints.http.thread_pools import PatientThreads
+from entrypoints.http.thread_pools import RequestThreadPool
 
 
 def test_work_is_done_and_its_result_comes_back() -> None:
-    with PatientThreads(threads=1) as threads:
+    with RequestThreadPool(threads=1) as threads:
         assert threads.submit(divmod, 7, 2).result() == (3, 1)
 
 
@@ -21,10 +21,10 @@ def test_who_has_waited_too_long_for_a_thread_is_refused_and_not_served() -> Non
         begun.set()
         return over.wait(30)
 
-    with PatientThreads(threads=1, patience=30) as threads:
+    with RequestThreadPool(threads=1, timeout=30) as threads:
         busy = threads.submit(work)
         assert begun.wait(30)
-        threads._patience = 0  # any wait is too long from here on
+        threads._timeout = 0  # any wait is too long from here on
         late = threads.submit(done.append, "late")
         over.set()
         with pytest.raises(ServerFull):

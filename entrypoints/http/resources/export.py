@@ -1,0 +1,101 @@
+"""The export of all data of a user."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated
+
+from litestar import get
+from msgspec import Struct
+from msgspec.json import encode
+
+from application import watchlist
+from application.watchlist import ExportedItems, ExportedRatings
+from domain.users import Caller, User
+from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
+from entrypoints.http.exports import ExportResponse, Exports
+from entrypoints.http.requests import HttpRequest, Query, parse_query
+from entrypoints.http.resources.accounts import UserOut, user_out
+from entrypoints.http.resources.ratings import RatingOut, rating_out
+from entrypoints.http.resources.watchlist import WatchlistItemOut, item_out
+from entrypoints.validation import rule
+
+
+class ExportFormat(StrEnum):
+    """How an export is written."""
+
+    JSON = "json"
+
+
+class ExportQuery(Query, frozen=True, kw_only=True):
+    """The parameters of an export."""
+
+    format: Annotated[
+        ExportFormat,
+        rule(f"must be {' or '.join(ExportFormat)}", description="How the export is written."),
+    ] = ExportFormat.JSON
+
+
+class ExportOut(Struct, frozen=True, kw_only=True):
+    """All data of one user, newest first."""
+
+    user: UserOut
+    ratings: list[RatingOut]
+    watchlist: list[WatchlistItemOut]
+
+
+EXPORT_MY_DATA = Endpoint(
+    operation_id="exportMyData",
+    summary="Export your data",
+    tag="Account",
+    answer=ExportOut,
+    access=Access.USERS,
+    query=ExportQuery,
+)
+
+
+@get("/me/export", sync_to_thread=False, opt=endpoint_opt(EXPORT_MY_DATA))
+def get_export(
+    request: HttpRequest,
+    caller: Injected[Caller],
+    export_user: Injected[watchlist.ExportUser],
+    exports: Injected[Exports],
+) -> ExportResponse:
+    """Everything that is stored about you except the hash of your password.
+
+    A long one is sent as it is read, without an `ETag`. If it cannot be completed, the connection closes
+    before the end of the JSON. What you change meanwhile may or may not be in it; all else is in it exactly
+    once.
+    """
+    parse_query(ExportQuery, request)
+    user = caller.user
+    return ExportResponse(exports, user.id, json_chunks(user, export_user(user=user)))
+
+
+def json_chunks(user: User, parts: Iterable[ExportedRatings | ExportedItems]) -> Iterator[bytes]:
+    """Encode an `ExportOut` in chunks, one for each part. Together they are a JSON object."""
+    prefix = b'{"user":' + encode(user_out(user)) + b',"ratings":['
+    in_watchlist = need_comma = False
+    for part in parts:
+        if isinstance(part, ExportedItems) and not in_watchlist:
+            prefix, in_watchlist, need_comma = prefix + b'],"watchlist":[', True, False
+        rows = _items_out(part) if isinstance(part, ExportedItems) else _ratings_out(user, part)
+        encoded = encode(rows)[1:-1]
+        if encoded:
+            yield prefix + (b"," if need_comma else b"") + encoded
+            prefix, need_comma = b"", True
+    yield prefix + (b"]}" if in_watchlist else b'],"watchlist":[]}')
+
+
+def _ratings_out(user: User, part: ExportedRatings) -> list[RatingOut]:
+    """Convert ratings, without those whose movie has been deleted meanwhile."""
+    movies = part.movies
+    return [rating_out(each, movies[each.movie], user) for each in part.ratings if each.movie in movies]
+
+
+def _items_out(part: ExportedItems) -> list[WatchlistItemOut]:
+    """Convert watchlist items, without those whose movie has been deleted meanwhile."""
+    movies = part.movies
+    return [item_out(each, movies[each.movie], part.genres) for each in part.items if each.movie in movies]
+
+
+ROUTES = (get_export,)

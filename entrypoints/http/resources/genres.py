@@ -1,0 +1,108 @@
+"""Genres."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from litestar import get
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from application import catalogue
+from domain.ids import UserId
+from domain.movies import Genre
+from entrypoints.http.caching import Caching
+from entrypoints.http.cursors import SortKey
+from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter, endpoint_opt
+from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.pagination import PageQuery, parse_page
+from entrypoints.http.requests import HttpRequest, parse_query
+from entrypoints.http.responses import Response
+from entrypoints.http.schemas import Id, PageOut
+
+GENRE_REF = PathParameter(
+    description="Our id, the TMDB number (`878`) or the name, in any case, of the genre.", example="878"
+)
+
+
+class GenreOut(Struct, frozen=True, kw_only=True):
+    """A genre."""
+
+    id: Id
+    tmdb_id: Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[878])]
+    name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
+
+
+GenreFields = Annotated[str, fields_rule(GenreOut, "each genre")]
+
+
+class GenreQuery(FieldsQuery, frozen=True, kw_only=True):
+    """The parameters of one genre."""
+
+    fields: GenreFields | UnsetType = UNSET
+
+
+class GenresQuery(PageQuery, frozen=True, kw_only=True):
+    """The parameters of the list of genres."""
+
+    fields: GenreFields | UnsetType = UNSET
+
+    @property
+    def sort_key(self) -> SortKey:
+        """Genres are sorted by name."""
+        return SortKey.TEXT
+
+
+def genres_key(query: GenresQuery, path: Mapping[str, str], owner: UserId | None) -> str:  # noqa: ARG001
+    """`genres:all`."""
+    return "genres:all"
+
+
+LIST_GENRES = Endpoint(
+    operation_id="listGenres",
+    summary="List genres",
+    tag="Genres",
+    answer=PageOut[GenreOut],
+    query=GenresQuery,
+    access=Access.READERS,
+    linked=True,
+    cached=genres_key,
+)
+GET_GENRE = Endpoint(
+    operation_id="getGenre",
+    summary="Get a genre",
+    tag="Genres",
+    answer=GenreOut,
+    query=GenreQuery,
+    path={"id": GENRE_REF},
+    access=Access.READERS,
+    errors=(404,),
+)
+
+
+@get("/genres", opt=endpoint_opt(LIST_GENRES))
+async def get_genres(
+    request: HttpRequest, page_genres: Injected[catalogue.PageGenres], caching: Injected[Caching]
+) -> Response:
+    """List all genres by name."""
+    page = parse_page(GenresQuery, request)
+
+    def build() -> Response:
+        genres = page_genres(window=page.window)
+        meta = page.meta(genres, lambda genre: genre.place)
+        return page.response(PageOut(data=[genre_out(genre) for genre in genres.rows], meta=meta))
+
+    return await caching(page.query, build, request)
+
+
+@get("/genres/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_GENRE))
+def get_genre_by_id(request: HttpRequest, get_genre: Injected[catalogue.GetGenre]) -> Response:
+    """Get one genre."""
+    query = parse_query(GenreQuery, request)
+    return item_response(genre_out(get_genre(ref=request.path_params["id"])), query)
+
+
+def genre_out(genre: Genre) -> GenreOut:
+    """Convert a genre."""
+    return GenreOut(id=genre.id, tmdb_id=genre.tmdb_id, name=genre.name)
+
+
+ROUTES = (get_genres, get_genre_by_id)

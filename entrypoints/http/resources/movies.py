@@ -1,0 +1,468 @@
+"""Movies: the catalogue, search, single movies, and the movies of a genre."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import quote
+
+from litestar import get
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import asdict
+
+from application import catalogue
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.errors import Fault, FaultCode
+from domain.ids import GenreId, ImdbId, MovieId, MovieRef, TmdbNumber, UserId, movie_id, movie_ref
+from domain.movies import Genre, Movie, MovieNotFound
+from domain.search import Match
+from domain.search import Query as SearchText
+from entrypoints.http.caching import Caching, shorten, variant
+from entrypoints.http.cursors import Position, SortKey
+from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter, endpoint_opt
+from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
+from entrypoints.http.requests import HttpRequest, Query, parse_query, unset_to_none
+from entrypoints.http.resources.genres import GENRE_REF, GenreOut, genre_out
+from entrypoints.http.responses import Response
+from entrypoints.http.schemas import (
+    Average,
+    Distribution,
+    Id,
+    Moment,
+    PageOut,
+    PosterPath,
+    RatingsCount,
+    ReleaseDate,
+    TmdbId,
+    Weighted,
+    rfc3339,
+)
+from entrypoints.validation import rule
+
+MOVIE_REF = PathParameter(
+    description="Our id, the TMDB number (`603`) or the IMDb id (`tt0133093`) of the movie.", example="603"
+)
+MovieName = Annotated[
+    str | int,
+    rule(
+        "must be text: our id, TMDB's number or the IMDb id of a movie",
+        description='Our id, the TMDB number (`"603"` or `603`) or the IMDb id (`"tt0133093"`).',
+        examples=["603"],
+    ),
+]
+
+
+class MovieOut(Struct, frozen=True, kw_only=True):
+    """A movie. What is not known is null. `popularity` and `vote_*` are from TMDB, ratings from our users."""
+
+    id: Id
+    tmdb_id: TmdbId
+    imdb_id: Annotated[str, Meta(description="The id at IMDb.", examples=["tt0133093"])] | None
+    title: Annotated[str, Meta(description="In the language of the catalogue.", examples=["The Matrix"])]
+    original_title: Annotated[str, Meta(description="In the original language.", examples=["The Matrix"])]
+    original_language: Annotated[str, Meta(description="ISO 639-1 code.", examples=["en"])] | None
+    overview: (
+        Annotated[str, Meta(description="A summary of the plot.", examples=["A hacker learns the truth."])]
+        | None
+    )
+    poster_path: PosterPath | None
+    backdrop_path: (
+        Annotated[
+            str,
+            Meta(
+                description="Path of the backdrop at TMDB's image host.",
+                examples=["/fNG7i7RqMErkcqhohV2a6cV1Ehy.jpg"],
+            ),
+        ]
+        | None
+    )
+    poster_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Address of the poster, 500 pixels wide.",
+                examples=["https://image.tmdb.org/t/p/w500/f89U3ADr1oiB1s9GkdPOEpXUk5H.jpg"],
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | None
+    )
+    release_date: ReleaseDate | None
+    runtime: Annotated[int, Meta(description="Minutes.", ge=1, examples=[136])] | None
+    popularity: Annotated[float, Meta(description="TMDB's popularity.", ge=0, examples=[98.4])] | None
+    vote_average: Annotated[float, Meta(description="Mean vote at TMDB.", ge=0, le=10, examples=[8.2])] | None
+    vote_count: Annotated[int, Meta(description="Number of votes at TMDB.", ge=0, examples=[25000])] | None
+    adult: Annotated[bool, Meta(description="Whether TMDB marks it as adult.", examples=[False])]
+    genres: Annotated[list[GenreOut], Meta(description="In TMDB's order.")]
+    average_rating: Average | None
+    ratings_count: RatingsCount
+    weighted_rating: Weighted | None
+    created_at: Annotated[Moment, Meta(description="When it was first stored.")]
+    updated_at: Annotated[Moment, Meta(description="When its data last changed.")]
+    synced_at: Annotated[Moment, Meta(description="When it was last read from TMDB.")]
+
+
+class MovieDetailOut(MovieOut, frozen=True, kw_only=True):
+    """A movie with the distribution of its ratings."""
+
+    ratings_distribution: Distribution
+
+
+# Parameters
+
+Year = Annotated[
+    int, rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Year of release.")
+]
+FirstYear = Annotated[
+    int,
+    rule("must be a year from 1870 to 2100", ge=1870, le=2100, description="Released in this year or later."),
+]
+LastYear = Annotated[
+    int,
+    rule(
+        "must be a year from 1870 to 2100", ge=1870, le=2100, description="Released in this year or earlier."
+    ),
+]
+MinRating = Annotated[
+    float,
+    rule("must be a number from 1 to 10", ge=1, le=10, description="Least `average_rating` (our own users)."),
+]
+MinVotes = Annotated[
+    int,
+    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB)."),
+]
+Language = Annotated[
+    str,
+    rule(
+        "must be a language code of two or three letters",
+        pattern="^[A-Za-z]{2,3}$",
+        max_length=3,
+        description="Original language: an ISO 639 code, in any case.",
+        examples=["en"],
+    ),
+]
+GenreChoice = Annotated[
+    str,
+    rule(
+        "must name one or more genres in at most 500 characters",
+        min_length=1,
+        max_length=500,
+        description="Our id, the TMDB number or the name in any case. `a,b` matches all of them, `a|b` any.",
+        examples=["878", "Drama|War"],
+    ),
+]
+SortField = Annotated[
+    SortBy,
+    rule(
+        f"must be one of {', '.join(SortBy)}",
+        description="What to sort by. Movies without the value come last.",
+    ),
+]
+SearchWords = Annotated[
+    str,
+    rule(
+        "must be 1 to 200 characters",
+        min_length=1,
+        max_length=200,
+        description="A title or the beginning of one. Case, accents and punctuation do not matter, and one "
+        "or two typing errors are tolerated. A year may follow (`dune 2021`). An IMDb id or the "
+        "address of a film at IMDb or TMDB finds that film.",
+        examples=["amelie"],
+    ),
+]
+MovieFields = Annotated[str, fields_rule(MovieOut, "each movie")]
+DetailFields = Annotated[str, fields_rule(MovieDetailOut, "the movie")]
+
+
+class MovieQuery(FieldsQuery, frozen=True, kw_only=True):
+    """The parameters of one movie."""
+
+    fields: DetailFields | UnsetType = UNSET
+
+
+class MoviesQuery(PageQuery, frozen=True, kw_only=True):
+    """The parameters that all lists of movies have."""
+
+    fields: MovieFields | UnsetType = UNSET
+
+
+class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
+    """The parameters of a search."""
+
+    q: SearchWords
+
+    def conflicts(self, position: Position | None) -> list[Fault]:
+        """An error if the text contains nothing to search for, and those of every list."""
+        empty = Fault("q", FaultCode.MALFORMED, "must hold a letter or a digit")
+        return ([empty] if SearchText(self.q).empty else []) + super().conflicts(position)
+
+    @property
+    def sort_key(self) -> SortKey:
+        """Matches are sorted by rank."""
+        return SortKey.RANK
+
+
+class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
+    """The parameters of the movies of a genre: filters and order."""
+
+    year: Year | UnsetType = UNSET
+    year_from: FirstYear | UnsetType = UNSET
+    year_to: LastYear | UnsetType = UNSET
+    min_rating: MinRating | UnsetType = UNSET
+    min_votes: MinVotes | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    sort_by: SortField = SortBy.POPULARITY
+    sort_order: Direction = SortOrder.DESC
+
+    @property
+    def sorting(self) -> Sorting:
+        """The order."""
+        return Sorting(self.sort_by, self.sort_order)
+
+    @property
+    def sort_key(self) -> SortKey:
+        """Movies are sorted by days, titles or numbers."""
+        keys = {SortBy.RELEASE_DATE: SortKey.DAY, SortBy.TITLE: SortKey.TEXT}
+        return keys.get(self.sort_by, SortKey.NUMBER)
+
+    def movie_filter(self, genre: GenreId | None = None) -> MovieFilter:
+        """The filter, restricted to a genre if one is given. `year` narrows `year_from` and `year_to`."""
+        year, first, last = map(unset_to_none, (self.year, self.year_from, self.year_to))
+        language = unset_to_none(self.language)
+        return MovieFilter(
+            all_genres=frozenset({genre} if genre else ()),
+            year_from=max(filter(None, (year, first)), default=None),
+            year_to=min(filter(None, (year, last)), default=None),
+            min_rating=unset_to_none(self.min_rating),
+            min_votes=unset_to_none(self.min_votes),
+            language=language.lower() if language else None,
+        )
+
+    def conflicts(self, position: Position | None) -> list[Fault]:
+        """The errors of every list, and one if the years are in the wrong order."""
+        faults = super().conflicts(position)
+        first, last = unset_to_none(self.year_from), unset_to_none(self.year_to)
+        if first and last and first > last:
+            faults.append(Fault("year_from", FaultCode.CONFLICTING, "must not be after year_to"))
+        return faults
+
+
+class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):
+    """The parameters of the list of all movies."""
+
+    genre: GenreChoice | UnsetType = UNSET
+
+
+# Cache keys
+
+
+def list_key(query: PageQuery, path: Mapping[str, str], owner: UserId | None) -> str:
+    """`movies:list:{page}:{limit}:{filters}`; the cursor and the genre in the path count as filters."""
+    filters = variant(query, path, owner, without={"page", "limit"})
+    return f"movies:list:{query.number}:{query.limit}:{shorten(filters)}"
+
+
+def search_key(query: SearchQuery, path: Mapping[str, str], owner: UserId | None) -> str:  # noqa: ARG001
+    """`movies:search:{query}:{page}`."""
+    return f"movies:search:{shorten(quote(query.q, safe=' '))}:{query.number}"
+
+
+def detail_key(query: Query, path: Mapping[str, str], owner: UserId | None) -> str | None:  # noqa: ARG001
+    """`movies:detail:{id}`; None if the id cannot be derived from the reference."""
+    movie = derived_id(path["id"])
+    return f"movies:detail:{movie}" if movie else None
+
+
+def derived_id(ref: str) -> MovieId | None:
+    """Our id for a reference; None for an IMDb id, which only the store can resolve."""
+    parsed = movie_ref(ref)
+    if isinstance(parsed, TmdbNumber):
+        return movie_id(parsed.value)
+    return None if isinstance(parsed, ImdbId) else parsed
+
+
+# Endpoints
+
+LIST_MOVIES = Endpoint(
+    operation_id="listMovies",
+    summary="List movies",
+    tag="Movies",
+    answer=PageOut[MovieOut],
+    query=BrowseQuery,
+    access=Access.READERS,
+    linked=True,
+    cached=list_key,
+)
+SEARCH_MOVIES = Endpoint(
+    operation_id="searchMovies",
+    summary="Search movies",
+    tag="Movies",
+    answer=PageOut[MovieOut],
+    query=SearchQuery,
+    access=Access.READERS,
+    linked=True,
+    cached=search_key,
+)
+GET_MOVIE = Endpoint(
+    operation_id="getMovie",
+    summary="Get a movie",
+    tag="Movies",
+    answer=MovieDetailOut,
+    query=MovieQuery,
+    path={"id": MOVIE_REF},
+    access=Access.READERS,
+    errors=(404,),
+    cached=detail_key,
+)
+LIST_GENRE_MOVIES = Endpoint(
+    operation_id="listGenreMovies",
+    summary="List the movies of a genre",
+    tag="Genres",
+    answer=PageOut[MovieOut],
+    query=GenreMoviesQuery,
+    path={"id": GENRE_REF},
+    access=Access.READERS,
+    errors=(404,),
+    linked=True,
+    cached=list_key,
+)
+
+
+@get("/movies", opt=endpoint_opt(LIST_MOVIES))
+async def get_movies(
+    request: HttpRequest, browse_movies: Injected[catalogue.BrowseMovies], caching: Injected[Caching]
+) -> Response:
+    """List the movies of the catalogue, one page at a time, filtered and sorted.
+
+    All filters must match. A movie that lacks the filtered value never matches: one without a release date is
+    in no year. Movies with equal sort values are ordered by id, so pages neither overlap nor skip. `page`
+    reaches the first 10,000 movies; `cursor` reaches all of them.
+    """
+    page = parse_page(BrowseQuery, request)
+    query = page.query
+
+    def build() -> Response:
+        genre = unset_to_none(query.genre)
+        shown = browse_movies(
+            wanted=query.movie_filter(), genre=genre, sorting=query.sorting, window=page.window
+        )
+        return sorted_page(shown, page)
+
+    return await caching(query, build, request)
+
+
+@get("/movies/search", opt=endpoint_opt(SEARCH_MOVIES))
+async def get_movies_search(
+    request: HttpRequest, search_movies: Injected[catalogue.SearchMovies], caching: Injected[Caching]
+) -> Response:
+    """Search for movies by title or original title, best match first.
+
+    Exact titles come first, then titles that begin with the text, then titles that contain all its words,
+    then titles that differ by a typing error or two. Equal matches are ordered by popularity.
+    A search finds the few hundred most popular movies of each kind of match.
+    """
+    page = parse_page(SearchQuery, request)
+    query = page.query
+
+    def build() -> Response:
+        after = page.position if isinstance(page.position, Match) else None
+        found = search_movies(text=query.q, limit=query.limit, skip=query.skip, after=after)
+        return movie_page(found, page, found.last)
+
+    return await caching(query, build, request)
+
+
+@get("/movies/{id:str}", opt=endpoint_opt(GET_MOVIE))
+async def get_movie_by_id(
+    request: HttpRequest, get_movie: Injected[catalogue.GetMovie], caching: Injected[Caching]
+) -> Response:
+    """Get one movie, with the distribution of its ratings."""
+    query, ref = parse_query(MovieQuery, request), request.path_params["id"]
+
+    def build() -> Response:
+        shown = get_movie(ref=ref)
+        return item_response(movie_detail_out(shown.movies[0], shown.genres), query)
+
+    return await caching(query, build, request)
+
+
+@get("/genres/{id:str}/movies", opt=endpoint_opt(LIST_GENRE_MOVIES))
+async def get_genre_movies(
+    request: HttpRequest,
+    get_genre: Injected[catalogue.GetGenre],
+    browse_movies: Injected[catalogue.BrowseMovies],
+    caching: Injected[Caching],
+) -> Response:
+    """List the movies of one genre, with the filters and sort orders of the list of all movies."""
+    page = parse_page(GenreMoviesQuery, request)
+    query = page.query
+
+    def build() -> Response:
+        wanted = query.movie_filter(get_genre(ref=request.path_params["id"]).id)
+        shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=page.window)
+        return sorted_page(shown, page)
+
+    return await caching(query, build, request)
+
+
+# Conversion
+
+
+def movie_named(name: str | int) -> MovieRef:
+    """Parse a reference to a movie. Raises MovieNotFound if it has none of the forms of one."""
+    ref = movie_ref(str(name))
+    if ref is None:
+        raise MovieNotFound(name)
+    return ref
+
+
+def sorted_page(shown: catalogue.Shown, page: PageRequest[GenreMoviesQuery]) -> Response:
+    """The response for a page of a sorted list."""
+    last = page.query.sorting.place(shown.movies[-1]) if shown.movies else None
+    return movie_page(shown, page, last)
+
+
+def movie_page(shown: catalogue.Shown, page: PageRequest[MoviesQuery], last: Position | None) -> Response:
+    """The response for a page of movies; `last` is the position of the last one."""
+    meta = page.meta_after(last if shown.more else None, total=shown.total, more=shown.more)
+    return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in shown.movies], meta=meta))
+
+
+def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
+    """A movie as lists show it; genres that we do not hold yet are left out."""
+    facts, tally = movie.facts, movie.tally
+    return MovieOut(
+        id=movie.id,
+        tmdb_id=facts.tmdb_id,
+        imdb_id=facts.imdb_id,
+        title=facts.title,
+        original_title=facts.original_title,
+        original_language=facts.original_language,
+        overview=facts.overview,
+        poster_path=facts.poster_path,
+        backdrop_path=facts.backdrop_path,
+        poster_url=movie.poster_url,
+        release_date=facts.release_date,
+        runtime=facts.runtime,
+        popularity=facts.popularity,
+        vote_average=facts.vote_average,
+        vote_count=facts.vote_count,
+        adult=facts.adult,
+        genres=[genre_out(genres[each]) for each in facts.genres if each in genres],
+        average_rating=tally.average,
+        ratings_count=tally.count,
+        weighted_rating=tally.weighted,
+        created_at=rfc3339(movie.created_at),
+        updated_at=rfc3339(movie.updated_at),
+        synced_at=rfc3339(movie.synced_at),
+    )
+
+
+def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDetailOut:
+    """A movie as its own page shows it."""
+    return MovieDetailOut(
+        **asdict(movie_out(movie, genres)),
+        ratings_distribution=movie.tally.distribution,
+    )
+
+
+ROUTES = (get_movies, get_movies_search, get_movie_by_id, get_genre_movies)

@@ -1,0 +1,431 @@
+"""The watchlist, and a user's rating and watchlist item of a movie."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated
+
+from litestar import delete, get, patch, post, put
+from litestar.params import RawBody
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from application import watchlist
+from domain.ids import GenreId, ItemId, MovieRef, UserId
+from domain.movies import Genre, Movie
+from domain.texts import KEPT, LONGEST_TEXT, Kept, written
+from domain.users import Caller, User
+from domain.watchlist import ItemNotFound, WatchlistItem
+from entrypoints.http.caching import Caching
+from entrypoints.http.endpoints import (
+    DELETE_STATUS,
+    Access,
+    Endpoint,
+    Injected,
+    endpoint_opt,
+    id_parameter,
+)
+from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.pagination import PageQuery, parse_page
+from entrypoints.http.requests import (
+    Body,
+    HttpRequest,
+    PatchBody,
+    Query,
+    parse_body,
+    parse_query,
+    path_id,
+    unset_to_none,
+)
+from entrypoints.http.resources.movies import MOVIE_REF, MovieName, MovieOut, movie_named, movie_out
+from entrypoints.http.resources.ratings import RatingOut, rating_out
+from entrypoints.http.responses import Response, json_response, no_content
+from entrypoints.http.schemas import Id, Moment, PageOut, rfc3339
+from entrypoints.validation import rule
+
+TAG = "Watchlist"
+PATH = {"id": id_parameter("watchlist item")}
+MOVIE_PATH = {"id": MOVIE_REF}
+
+# Request bodies
+
+Note = Annotated[
+    str,
+    rule(
+        "must be text or null",
+        validator=partial(written, "note"),
+        description="Plain text, at most 2,000 characters. Null for none.",
+        examples=["With the children"],
+        extra_json_schema={"maxLength": LONGEST_TEXT},
+    ),
+]
+Favorite = Annotated[
+    bool, rule("must be true or false", description="Whether to mark it as a favourite.", examples=[True])
+]
+
+
+class WatchlistEntryIn(Body, frozen=True, kw_only=True):
+    """The item of the movie. It replaces an earlier one, with its note."""
+
+    is_favorite: Favorite = False
+    note: Note | None = None
+
+
+class ItemIn(WatchlistEntryIn, frozen=True, kw_only=True):
+    """A movie to add to your watchlist."""
+
+    movie_id: MovieName
+
+    @property
+    def movie(self) -> MovieRef:
+        """The movie meant. Raises MovieNotFound."""
+        return movie_named(self.movie_id)
+
+
+class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
+    """The fields of a watchlist item to change; at least one. A note of null is removed."""
+
+    is_favorite: Favorite | UnsetType = UNSET
+    note: Note | UnsetType | None = UNSET
+
+    @property
+    def mark(self) -> bool | None:
+        """The favourite mark given, if one is."""
+        return unset_to_none(self.is_favorite)
+
+    @property
+    def new_note(self) -> str | Kept | None:
+        """The note given, if one is."""
+        return KEPT if isinstance(self.note, UnsetType) else self.note
+
+
+# Responses
+
+
+class WatchlistItemOut(Struct, frozen=True, kw_only=True):
+    """A movie on a user's watchlist."""
+
+    id: Id
+    movie: MovieOut
+    is_favorite: Annotated[bool, Meta(description="Whether it is marked as a favourite.", examples=[True])]
+    note: (
+        Annotated[str, Meta(description="Plain text. Null without one.", examples=["With the children"])]
+        | None
+    )
+    added_at: Annotated[Moment, Meta(description="When it was added.")]
+    created_at: Annotated[Moment, Meta(description="The same as `added_at`.")]
+    updated_at: Annotated[Moment, Meta(description="When mark or note last changed.")]
+
+
+class MyMovieOut(Struct, frozen=True, kw_only=True):
+    """Your rating of a movie and its item on your watchlist."""
+
+    rating: Annotated[RatingOut | None, Meta(description="Null if you have not rated it.")]
+    watchlist: Annotated[WatchlistItemOut | None, Meta(description="Null if it is not on your watchlist.")]
+
+
+# Parameters
+
+FavoriteFilter = Annotated[
+    bool, rule("must be true or false", description="Only favourites (`true`), or only the others (`false`).")
+]
+ItemFields = Annotated[str, fields_rule(WatchlistItemOut, "each item")]
+RelationFields = Annotated[str, fields_rule(MyMovieOut, "the answer")]
+
+
+class WatchlistItemQuery(FieldsQuery, frozen=True, kw_only=True):
+    """The parameters of one watchlist item."""
+
+    fields: ItemFields | UnsetType = UNSET
+
+
+class MyMovieQuery(FieldsQuery, frozen=True, kw_only=True):
+    """The parameters of a user's rating and watchlist item of a movie."""
+
+    fields: RelationFields | UnsetType = UNSET
+
+
+class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
+    """The parameters of the watchlist."""
+
+    favorite: FavoriteFilter | UnsetType = UNSET
+    fields: ItemFields | UnsetType = UNSET
+
+
+# Endpoints
+
+
+def watchlist_key(query: Query, path: Mapping[str, str], owner: UserId | None) -> str:  # noqa: ARG001
+    """`watchlist:user:{id}`."""
+    return f"watchlist:user:{owner}"
+
+
+ADD_TO_WATCHLIST = Endpoint(
+    operation_id="addToWatchlist",
+    summary="Add a movie to your watchlist",
+    tag=TAG,
+    answer=WatchlistItemOut,
+    access=Access.USERS,
+    body=ItemIn,
+    successes=(201,),
+    errors=(404, 409),
+)
+SET_MOVIE_ON_WATCHLIST = Endpoint(
+    operation_id="setMovieOnWatchlist",
+    summary="Set a movie on your watchlist",
+    tag=TAG,
+    answer=WatchlistItemOut,
+    access=Access.USERS,
+    body=WatchlistEntryIn,
+    path=MOVIE_PATH,
+    successes=(200, 201),
+    errors=(404, 409),
+)
+REMOVE_MOVIE_FROM_WATCHLIST = Endpoint(
+    operation_id="removeMovieFromWatchlist",
+    summary="Remove a movie from your watchlist",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path=MOVIE_PATH,
+    successes=(204,),
+    errors=(404,),
+)
+LIST_WATCHLIST = Endpoint(
+    operation_id="listWatchlist",
+    summary="List your watchlist",
+    tag=TAG,
+    answer=PageOut[WatchlistItemOut],
+    access=Access.USERS,
+    query=WatchlistQuery,
+    linked=True,
+    cached=watchlist_key,
+    own=True,
+)
+GET_WATCHLIST_ITEM = Endpoint(
+    operation_id="getWatchlistItem",
+    summary="Get a watchlist item",
+    tag=TAG,
+    answer=WatchlistItemOut,
+    query=WatchlistItemQuery,
+    access=Access.USERS,
+    path=PATH,
+    errors=(403, 404),
+)
+UPDATE_WATCHLIST_ITEM = Endpoint(
+    operation_id="updateWatchlistItem",
+    summary="Update a watchlist item",
+    tag=TAG,
+    answer=WatchlistItemOut,
+    access=Access.USERS,
+    body=ItemChangeIn,
+    path=PATH,
+    errors=(403, 404),
+)
+TOGGLE_FAVORITE = Endpoint(
+    operation_id="toggleFavorite",
+    summary="Toggle the favourite mark",
+    tag=TAG,
+    answer=WatchlistItemOut,
+    access=Access.USERS,
+    path=PATH,
+    errors=(403, 404),
+)
+DELETE_WATCHLIST_ITEM = Endpoint(
+    operation_id="deleteWatchlistItem",
+    summary="Delete a watchlist item",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path=PATH,
+    successes=(204,),
+    errors=(403, 404),
+)
+GET_MY_MOVIE = Endpoint(
+    operation_id="getMyMovie",
+    summary="Get your rating and watchlist item of a movie",
+    tag=TAG,
+    answer=MyMovieOut,
+    query=MyMovieQuery,
+    access=Access.USERS,
+    path=MOVIE_PATH,
+    errors=(404,),
+)
+
+
+@post("/watchlist", sync_to_thread=True, opt=endpoint_opt(ADD_TO_WATCHLIST))
+def post_item(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    add_to_watchlist: Injected[watchlist.AddToWatchlist],
+) -> Response:
+    """Add a movie that is not on your watchlist yet."""
+    given = parse_body(ItemIn, request, body)
+    added = add_to_watchlist(
+        user=caller.user, movie=given.movie, is_favorite=given.is_favorite, note=given.note
+    )
+    return json_response(entry_out(added), status=201)
+
+
+@put("/movies/{id:str}/watchlist", sync_to_thread=True, opt=endpoint_opt(SET_MOVIE_ON_WATCHLIST))
+def put_movie_on_watchlist(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    set_on_watchlist: Injected[watchlist.SetOnWatchlist],
+) -> Response:
+    """Add a movie to your watchlist, or replace its item there. Fields that are left out are reset.
+
+    The status is 201 for a new item and 200 for a replaced one, so the request is safe to repeat.
+    """
+    given, movie = parse_body(WatchlistEntryIn, request, body), movie_named(request.path_params["id"])
+    entry = set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
+    return json_response(entry_out(entry), status=201 if entry.created else 200)
+
+
+@delete(
+    "/movies/{id:str}/watchlist",
+    status_code=DELETE_STATUS,
+    sync_to_thread=True,
+    opt=endpoint_opt(REMOVE_MOVIE_FROM_WATCHLIST),
+)
+def delete_movie_from_watchlist(
+    request: HttpRequest,
+    caller: Injected[Caller],
+    take_off_watchlist: Injected[watchlist.TakeOffWatchlist],
+) -> Response:
+    """Remove a movie from your watchlist. The answer is the same if it is not there: safe to repeat."""
+    parse_query(Query, request)
+    take_off_watchlist(user=caller.user, movie=movie_named(request.path_params["id"]))
+    return no_content()
+
+
+@get("/watchlist", opt=endpoint_opt(LIST_WATCHLIST))
+async def get_watchlist(
+    request: HttpRequest,
+    caller: Injected[Caller],
+    list_watchlist: Injected[watchlist.ListWatchlist],
+    caching: Injected[Caching],
+) -> Response:
+    """List the items of your watchlist, newest first."""
+    page = parse_page(WatchlistQuery, request)
+    favorite = unset_to_none(page.query.favorite)
+
+    def build() -> Response:
+        listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
+        meta = page.meta(listed.page, lambda item: item.place)
+        return page.response(PageOut(data=items_out(listed), meta=meta))
+
+    return await caching(page.query, build, request)
+
+
+@get("/watchlist/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_WATCHLIST_ITEM))
+def get_item_by_id(
+    request: HttpRequest, caller: Injected[Caller], get_item: Injected[watchlist.GetItem]
+) -> Response:
+    """Get one item of your own watchlist."""
+    query = parse_query(WatchlistItemQuery, request)
+    return item_response(entry_out(get_item(user=caller.user, item=item_id(request))), query)
+
+
+@patch("/watchlist/{id:str}", sync_to_thread=True, opt=endpoint_opt(UPDATE_WATCHLIST_ITEM))
+def patch_item(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    change_item: Injected[watchlist.ChangeItem],
+) -> Response:
+    """Change the favourite mark or the note. Fields that are left out stay as they are."""
+    given, item = parse_body(ItemChangeIn, request, body), item_id(request)
+    changed = change_item(user=caller.user, item=item, is_favorite=given.mark, note=given.new_note)
+    return json_response(entry_out(changed))
+
+
+@patch("/watchlist/{id:str}/favorite", sync_to_thread=True, opt=endpoint_opt(TOGGLE_FAVORITE))
+def patch_item_favorite(
+    request: HttpRequest, caller: Injected[Caller], toggle_favorite: Injected[watchlist.ToggleFavorite]
+) -> Response:
+    """Mark an item as a favourite, or remove the mark if it is one."""
+    parse_query(Query, request)
+    return json_response(entry_out(toggle_favorite(user=caller.user, item=item_id(request))))
+
+
+@delete(
+    "/watchlist/{id:str}",
+    status_code=DELETE_STATUS,
+    sync_to_thread=True,
+    opt=endpoint_opt(DELETE_WATCHLIST_ITEM),
+)
+def delete_item(
+    request: HttpRequest, caller: Injected[Caller], remove_item: Injected[watchlist.RemoveItem]
+) -> Response:
+    """Delete one item of your own watchlist."""
+    parse_query(Query, request)
+    remove_item(user=caller.user, item=item_id(request))
+    return no_content()
+
+
+@get("/me/movies/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_MY_MOVIE))
+def get_my_movie(
+    request: HttpRequest, caller: Injected[Caller], get_relation: Injected[watchlist.GetRelation]
+) -> Response:
+    """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
+    query = parse_query(MyMovieQuery, request)
+    relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
+    return item_response(my_movie_out(relation, caller.user), query)
+
+
+def item_id(request: HttpRequest) -> ItemId:
+    """The watchlist item in the path. Raises ItemNotFound if it is not an id."""
+    return path_id(request, ItemId, ItemNotFound)
+
+
+# Conversion
+
+
+def item_out(item: WatchlistItem, movie: Movie, genres: Mapping[GenreId, Genre]) -> WatchlistItemOut:
+    """Convert a watchlist item with its movie."""
+    return WatchlistItemOut(
+        id=item.id,
+        movie=movie_out(movie, genres),
+        is_favorite=item.is_favorite,
+        note=item.note,
+        added_at=rfc3339(item.added_at),
+        created_at=rfc3339(item.added_at),
+        updated_at=rfc3339(item.updated_at),
+    )
+
+
+def entry_out(entry: watchlist.Listed) -> WatchlistItemOut:
+    """Convert the result of a use case."""
+    return item_out(entry.item, entry.movie, entry.genres)
+
+
+def items_out(page: watchlist.ListedPage) -> list[WatchlistItemOut]:
+    """Convert a page of items, without those whose movie has been deleted meanwhile."""
+    return [
+        item_out(item, page.movies[item.movie], page.genres)
+        for item in page.page.rows
+        if item.movie in page.movies
+    ]
+
+
+def my_movie_out(relation: watchlist.Relation, user: User) -> MyMovieOut:
+    """Convert a user's rating and watchlist item of a movie."""
+    rating, item, movie = relation.rating, relation.item, relation.movie
+    return MyMovieOut(
+        rating=rating_out(rating, movie, user) if rating else None,
+        watchlist=item_out(item, movie, relation.genres) if item else None,
+    )
+
+
+ROUTES = (
+    post_item,
+    put_movie_on_watchlist,
+    delete_movie_from_watchlist,
+    get_watchlist,
+    get_item_by_id,
+    patch_item,
+    patch_item_favorite,
+    delete_item,
+    get_my_movie,
+)
