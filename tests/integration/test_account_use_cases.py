@@ -27,7 +27,9 @@ from application.accounts import (
     Register,
     Sessions,
     SignedIn,
+    hashed,
 )
+from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from domain.errors import FaultCode, InvalidFields, TextUnfit
 from domain.ids import SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
@@ -396,6 +398,27 @@ def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
         window = Window(limit=1, cursor=page.rows[-1].place)
     assert {user.id for user in shown} == {user.id for user in people}
     assert len(shown) == 3
+
+
+def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place: Place) -> None:
+    kept = place.store.invitations
+    made = CreateInvitation(
+        invitations=kept, clock=place.clock, new_id=system.fresh_id, new_secret=lambda: "code"
+    )
+    show, revoke = ListInvitations(invitations=kept), RevokeInvitation(invitations=kept)
+    usual, code = made()
+    assert (code, usual.code_hash) == ("code", hashed("code"))
+    assert (usual.uses, usual.remaining, usual.created_at) == (1, 1, place.at)
+    assert usual.expires_at - usual.created_at == timedelta(days=7)
+    place.at += MOMENT
+    longer, _ = replace(made, new_secret=lambda: "another")(valid_for=timedelta(days=30), uses=5)
+    assert (longer.uses, longer.remaining) == (5, 5)
+    assert longer.expires_at - longer.created_at == timedelta(days=30)
+    first = show(window=Window(limit=1))
+    assert (first.rows, first.more, first.total) == ((longer,), True, 2)
+    assert show(window=Window(limit=1, cursor=longer.place)).rows == (usual,)
+    revoke(invitation=usual.id)
+    assert show(window=Window()).rows == (longer,)
 
 
 def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Place) -> None:

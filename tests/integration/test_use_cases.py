@@ -28,7 +28,7 @@ from application.watchlist import (
 from domain.browsing import MovieFilter
 from domain.errors import StorageUnavailable, TextUnfit
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
-from domain.movies import GenreFacts
+from domain.movies import GenreFacts, MovieNotFound
 from domain.ratings import Drift, Score, Tally
 from domain.sync import Entity, Harvest
 from domain.users import User
@@ -245,6 +245,9 @@ def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: Sqli
     )
     shown = GetMovie(movies=store.movies, genres=store.genres)(ref="2")
     movie, (drama,) = store.movies.get(TmdbNumber(2)), store.genres.all()
+    with pytest.raises(MovieNotFound) as unknown:
+        GetMovie(movies=store.movies, genres=store.genres)(ref="no movie")
+    assert str(unknown.value.ref) == "no movie"
     assert shown == Shown(movies=(movie,), total=1, more=False, genres={drama.id: drama})
 
 
