@@ -7,6 +7,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 MARK = "#"
 """Begins the reading of a number; no folded word begins with it."""
@@ -19,23 +20,23 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa:
 
 _SMALL = {word: value for value, word in enumerate(_UNITS + _TEENS)}
 _ROUND = {word: value for value, word in zip(range(20, 100, 10), _TENS, strict=True)}
-_SCALES = {"hundred": 100, "thousand": 1000}
 _IRREGULAR = {
     "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
 }  # fmt: skip
 _REGULAR = ("four", "six", "seven", *(word for word in _TEENS if word != "twelve"))
 _SMALL_ORDINALS = _IRREGULAR | {f"{word}th": _SMALL[word] for word in _REGULAR}
 _ROUND_ORDINALS = {f"{word[:-1]}ieth": value for word, value in _ROUND.items()}
+_CARDINALS, _ORDINALS = _SMALL | _ROUND, _SMALL_ORDINALS | _ROUND_ORDINALS
 _CENTURIES = range(18, 21)
 """What begins a year that is read as two numbers: nineteen eighty-four."""
 
 _ROMAN = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})")
-_ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "iv": 4, "ix": 9}
+_ROMAN_ONES = {"i": 1, "v": 5, "iv": 4, "ix": 9}
 _BEFORE_A_NUMBER = frozenset({"part", "episode", "chapter", "volume", "vol", "book", "teil", "partie"})
 _ORDINAL_ENDINGS = frozenset({"st", "nd", "rd", "th"})
 _THOUSANDS = re.compile(r"(?<=\d)-(?=\d{3}(?!\d))")
 _PARTS = re.compile(r"\d+|[^\d\s-]+")
-_SIGN = re.compile(rf"\d|\b(?:[ivx]+|{'|'.join([*_SMALL, *_ROUND, *_SMALL_ORDINALS, *_ROUND_ORDINALS])})\b")
+_SIGN = re.compile(rf"\d|\b(?:[ivx]+|{'|'.join([*_CARDINALS, *_ORDINALS])})\b")
 """What a key holds that may hold a number; most titles are done with here."""
 
 
@@ -71,58 +72,57 @@ def _number_at(parts: Sequence[str], place: int) -> tuple[str, int]:
     part = parts[place]
     if part.isdecimal():
         digits = "".join(str(unicodedata.decimal(digit)) for digit in part)
-        if parts[place + 1 : place + 2] and parts[place + 1] in _ORDINAL_ENDINGS:
+        if _ORDINAL_ENDINGS.intersection(parts[place + 1 : place + 2]):
             return f"{MARK}{digits}th", 2
         return f"{MARK}{digits}", 1
-    value, ordinal, used = _spelled(parts, place)
-    if used:
-        return f"{MARK}{value}{'th' if ordinal else ''}", used
+    spelled = _spelled(parts, place)
+    if spelled:
+        return f"{MARK}{spelled.value}{'th' if spelled.ordinal else ''}", spelled.used
     roman = _roman(part) if _may_be_roman(parts, place) else 0
     return (f"{MARK}{roman}", 1) if roman else (part, 1)
 
 
-_Spelled = tuple[int, bool, int]
-"""A number in words: its value, whether it is an ordinal, and how many words it takes; 0 if there is none."""
+class _Spelled(NamedTuple):
+    """A number in words, and how many words it takes."""
 
-_NONE: _Spelled = (0, False, 0)
+    value: int
+    ordinal: bool
+    used: int
 
 
-def _spelled(parts: Sequence[str], place: int) -> _Spelled:
+def _spelled(parts: Sequence[str], place: int) -> _Spelled | None:
     """The number that the words from a place spell, below a million."""
-    value, ordinal, used = _below_hundred(parts, place)
-    if not used or ordinal:
-        return value, ordinal, used
+    found = _below_hundred(parts, place)
+    if not found or found.ordinal:
+        return found
+    value, ordinal, used = found
     if value in _CENTURIES:
-        rest, ordinal, more = _below_hundred(parts, place + used)
-        if more and rest >= 10:
-            return value * 100 + rest, ordinal, used + more
-    for scale in ("hundred", "thousand"):
+        rest = _below_hundred(parts, place + used)
+        if rest and rest.value >= 10:
+            return _Spelled(value * 100 + rest.value, rest.ordinal, used + rest.used)
+    for scale, worth, lesser in (("hundred", 100, _below_hundred), ("thousand", 1000, _spelled)):
         if parts[place + used : place + used + 1] == [scale]:
-            value, used = value * _SCALES[scale], used + 1
+            value, used = value * worth, used + 1
             joined = parts[place + used : place + used + 1] == ["and"]
-            rest, ordinal, more = _below_scale(parts, place + used + joined, _SCALES[scale])
-            if more:
-                value, used = value + rest, used + joined + more
-    return value, ordinal, used
+            rest = lesser(parts, place + used + joined)
+            if rest and rest.value < worth:
+                value, ordinal, used = value + rest.value, rest.ordinal, used + joined + rest.used
+    return _Spelled(value, ordinal, used)
 
 
-def _below_scale(parts: Sequence[str], place: int, scale: int) -> _Spelled:
-    """The number at a place if it is less than the scale named before it."""
-    found = _spelled(parts, place) if scale > 100 else _below_hundred(parts, place)
-    return found if found[0] < scale else _NONE
-
-
-def _below_hundred(parts: Sequence[str], place: int) -> _Spelled:
-    word, unit = (*parts[place : place + 2], "", "")[:2]
-    if word in _ROUND:
-        for units, ordinal in ((_SMALL, False), (_SMALL_ORDINALS, True)):
-            if 0 < units.get(unit, 0) < 10:
-                return _ROUND[word] + units[unit], ordinal, 2
-        return _ROUND[word], False, 1
-    if word in _SMALL:
-        return _SMALL[word], False, 1
-    ordinal_value = _SMALL_ORDINALS.get(word) or _ROUND_ORDINALS.get(word)
-    return (ordinal_value, True, 1) if ordinal_value else _NONE
+def _below_hundred(parts: Sequence[str], place: int) -> _Spelled | None:
+    """The number that one word from a place spells, or two, such as `twenty one`."""
+    match parts[place : place + 2]:
+        case [tens, unit] if tens in _ROUND and 0 < _SMALL.get(unit, 0) < 10:
+            return _Spelled(_ROUND[tens] + _SMALL[unit], ordinal=False, used=2)
+        case [tens, unit] if tens in _ROUND and 0 < _SMALL_ORDINALS.get(unit, 0) < 10:
+            return _Spelled(_ROUND[tens] + _SMALL_ORDINALS[unit], ordinal=True, used=2)
+        case [word, *_] if word in _CARDINALS:
+            return _Spelled(_CARDINALS[word], ordinal=False, used=1)
+        case [word, *_] if word in _ORDINALS:
+            return _Spelled(_ORDINALS[word], ordinal=True, used=1)
+        case _:
+            return None
 
 
 def _may_be_roman(parts: Sequence[str], place: int) -> bool:
@@ -139,4 +139,4 @@ def _roman(part: str) -> int:
     if match is None:
         return 0
     tens, ones = match.groups()
-    return 10 * len(tens) + (_ROMAN_DIGITS.get(ones) or sum(_ROMAN_DIGITS[digit] for digit in ones))
+    return 10 * len(tens) + (_ROMAN_ONES.get(ones) or sum(_ROMAN_ONES[digit] for digit in ones))
