@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import Enum, auto
 
 from domain.ids import SessionId, UserId
 
@@ -15,13 +15,13 @@ period. A further one takes the place of the oldest.
 class Use(Enum):
     """What comes of presenting a refresh token."""
 
-    RENEWED = "renewed"
+    RENEWED = auto()
     """It is exchanged for another."""
-    EXPIRED = "expired"
+    EXPIRED = auto()
     """It was never used, and its time is over."""
-    REUSED = "reused"
+    REUSED = auto()
     """It was used before, and the grace period is over: the whole family ends."""
-    UNKNOWN = "unknown"
+    UNKNOWN = auto()
     """Nothing shows that it was ever issued."""
 
 

@@ -28,7 +28,8 @@ def weakness(secret: bytes) -> str | None:
         return f"must be at least {MIN_SECRET_BYTES} bytes long"
     if len(set(secret)) < MIN_DISTINCT_BYTES:
         return f"must have at least {MIN_DISTINCT_BYTES} different characters: use a random one"
-    if any(secret[period:] == secret[:-period] for period in range(1, MIN_PATTERN_BYTES)):
+    # A shorter text than these would have fewer different bytes.
+    if any(secret[period:] == secret[:-period] for period in range(MIN_DISTINCT_BYTES, MIN_PATTERN_BYTES)):
         return f"must not repeat a text shorter than {MIN_PATTERN_BYTES} bytes: use a random one"
     steps = {pair for pair in pairwise(secret.lower()) if not _are_neighbours(*pair)}
     if len(steps) < MIN_STEPS:

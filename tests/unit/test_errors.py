@@ -20,6 +20,12 @@ from domain.errors import (
     Unavailable,
 )
 from domain.ids import RunId
+from domain.invitations import (
+    InvitationNotFound,
+    InvitationRejected,
+    InvitationRequired,
+    RegistrationClosed,
+)
 from domain.movies import GenreNotFound, MovieNotFound
 from domain.ports import QueueUnavailable
 from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
@@ -94,6 +100,13 @@ KINDS = {
         (EmailAndUsernameTaken(), Conflict, "email_and_username_taken", "email and username are taken"),
         (LastAdmin(), Conflict, "last_admin", "The last admin can be neither demoted, disabled nor deleted"),
         (UserNotFound(), NotFound, "user_not_found", "There is no such user"),
+        (RegistrationClosed(), Forbidden, "registration_closed",
+         "Registration is closed; an administrator can create an account"),
+        (InvitationRequired(), Forbidden, "invitation_required",
+         "Registration needs an invitation; an administrator can give one"),
+        (InvitationRejected(), Forbidden, "invitation_rejected",
+         "The invitation is unknown, has expired or is used up"),
+        (InvitationNotFound(), NotFound, "invitation_not_found", "There is no such invitation"),
         (InvalidCredentials(), Unauthenticated, "invalid_credentials", "E-mail or password is wrong"),
         (WrongPassword(), Forbidden, "wrong_password", "The password is wrong"),
         (TokenRejected(), Unauthenticated, "token_rejected", "The token is not accepted"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.ids import SessionId, UserId
-from domain.sessions import MAX_TOKENS, RefreshToken, Session, Use
+from domain.sessions import MAX_TOKENS, RefreshClaims, RefreshToken, Session, Use
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=10)
@@ -149,6 +149,7 @@ def test_a_shorter_life_of_new_tokens_does_not_cut_that_of_old_ones() -> None:
 
 
 def test_a_family_is_bounded_and_the_oldest_make_room() -> None:
+    assert MAX_TOKENS == 32
     session = SESSION
     for number in range(3 * MAX_TOKENS):
         session = renewed(session, "first", f"child{number}", timedelta(0))
@@ -165,3 +166,8 @@ def test_a_longer_grace_period_counts_for_what_was_used_before_too() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     later = exchange(session, "first", "third", 2 * GRACE, grace=3 * GRACE)
     assert later[1] is Use.RENEWED
+
+
+def test_a_refresh_token_is_proven_by_a_signature_which_tells_when_it_expires() -> None:
+    assert not RefreshClaims(session=SESSION.id).proven
+    assert RefreshClaims(session=SESSION.id, expires_at=START).proven

@@ -9,6 +9,7 @@ from application.operations import Condition, Part
 from domain import sync
 from domain.browsing import MoviePage, SortBy, SortOrder
 from domain.errors import FaultCode
+from domain.invitations import Registration
 from domain.movies import Outcome
 from domain.pagination import Window
 from domain.ratings import RatingOrder
@@ -20,6 +21,7 @@ from domain.users import Role
     ("words", "promised"),
     [
         (Role, "user admin"),
+        (Registration, "open invite closed"),
         (RatingOrder, "created_at updated_at rating"),
         (SortBy, "popularity release_date title vote_average average_rating weighted_rating ratings_count"),
         (SortOrder, "desc asc"),

@@ -1,0 +1,54 @@
+"""Who may register, and what an invitation may be."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.ids import InvitationId
+from domain.invitations import (
+    LONGEST_VALIDITY,
+    MOST_USES,
+    SHORTEST_VALIDITY,
+    Invitation,
+    InvitationRequired,
+    Registration,
+    RegistrationClosed,
+    required_code,
+)
+from domain.pagination import Cursor, time_value
+
+
+@pytest.mark.parametrize("given", [None, "", "code"])
+def test_closed_registration_lets_nobody_in(given: str | None) -> None:
+    with pytest.raises(RegistrationClosed):
+        required_code(Registration.CLOSED, given)
+
+
+@pytest.mark.parametrize("given", [None, "", "code"])
+def test_open_registration_asks_for_no_code(given: str | None) -> None:
+    assert required_code(Registration.OPEN, given) is None
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_registration_by_invitation_needs_a_code(given: str | None) -> None:
+    assert required_code(Registration.INVITE, "code") == "code"
+    with pytest.raises(InvitationRequired):
+        required_code(Registration.INVITE, given)
+
+
+def test_an_invitation_is_bounded_in_accounts_and_in_time() -> None:
+    assert MOST_USES == 1000
+    assert (timedelta(minutes=1), timedelta(days=365)) == (SHORTEST_VALIDITY, LONGEST_VALIDITY)
+
+
+def test_an_invitation_stands_among_others_by_its_age() -> None:
+    made = datetime(2026, 1, 5, tzinfo=UTC)
+    invitation = Invitation(
+        id=InvitationId("a" * 24),
+        code_hash="hash",
+        uses=1,
+        remaining=1,
+        created_at=made,
+        expires_at=made + timedelta(days=7),
+    )
+    assert invitation.place == Cursor(time_value(made), invitation.id)
