@@ -55,18 +55,17 @@ _UNDECOMPOSED = str.maketrans(
 """Letters that Unicode does not take apart, and signs that stand for a word."""
 
 _UNSPACED = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x3040, 0x30FF),  # Hiragana, Katakana
-    (0x3400, 0x9FFF),  # Han
-    (0x20000, 0x3FFFF),  # Han, rare
+    r"\u0e00-\u0eff"  # Thai, Lao
+    r"\u1000-\u109f"  # Myanmar
+    r"\u1780-\u17ff"  # Khmer
+    r"\u3040-\u30ff"  # Hiragana, Katakana
+    r"\u3400-\u9fff"  # Han
+    r"\U00020000-\U0003ffff"  # Han, rare
 )
-"""Scripts that do not part words by spaces, as ranges of code points."""
+"""Scripts that do not part words by spaces, as ranges of code points in a pattern."""
 
-_LETTERS = "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSPACED)
-_SCRIPT_RUNS = re.compile(f"[{_LETTERS}]+|[^{_LETTERS}]+")
-_UNSPACED_LETTER = re.compile(f"[{_LETTERS}]")
+_SCRIPT_RUNS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 
 _KANA = {katakana: katakana - 0x60 for katakana in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
 """Katakana to Hiragana."""
@@ -94,10 +93,8 @@ def key(title: str) -> str:
         char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-"
         for char in _plain(title).translate(_KANA)
     )
-    words = (part.strip("-") for part in folded.split())
-    return " ".join("-".join(filter(None, word.split("-"))) for word in words if word) or "".join(
-        title.split()
-    )
+    words = ("-".join(filter(None, part.split("-"))) for part in folded.split())
+    return " ".join(filter(None, words)) or "".join(title.split())
 
 
 def compact(title_key: str) -> str:
@@ -142,9 +139,11 @@ def terms(
 
 def _terms(title_key: str) -> Iterator[str]:
     whole, held = compact(title_key), words(title_key)
+    if not whole:
+        return
     yield _exactly(whole)
     # What is no longer than the first word is found as the beginning of that word.
-    yield from (_beginning(whole[:length]) for length in range(len(held[0]) + 1 if held else 1, HEAD + 1))
+    yield from (_beginning(whole[:length]) for length in range(len(held[0]) + 1, HEAD + 1))
     yield from (_near_title(deletion) for deletion in _deletions(whole))
     yield from (_rest_of_title(rest) for rest in _rest(whole))
     for word in held:
@@ -248,7 +247,7 @@ class Query:
         if is_number(word):
             return frozenset({word})
         near = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
-        if len(word) >= SPELLABLE - 1 and word not in common:
+        if word not in common:
             near |= {_near_word(part) for part in _deletions(word) if len(part) >= SPELLABLE - 1}
             near |= {_rest_of_word(rest) for rest in _rests(word)}
         return frozenset(near)
@@ -342,10 +341,9 @@ def _with_slips(
 def rank(query: Query, candidate: Candidate) -> Match | None:
     """How a movie matches, by the better of its titles; None if it does not."""
     ranked = [
-        (tier, slips, place)
+        (*found, place)
         for place, (title, title_key) in enumerate(zip(candidate.titles, candidate.keys, strict=True))
-        for tier, slips in [_title_match(query, title, title_key)]
-        if tier is not None
+        if (found := _title_match(query, title, title_key))
     ]
     if not ranked:
         return None
@@ -385,8 +383,6 @@ def _one_slip(one: str, other: str) -> bool:
 
 def _two_slips(one: str, other: str) -> bool:
     """Whether two texts are at most two slips apart; neither their first nor their last letters are equal."""
-    if abs(len(one) - len(other)) > 2:
-        return False
     if one[:1] == other[-1:] and one[-1:] == other[:1] and {len(one), len(other)} == {2, 3}:
         return True  # swapped, with one letter put between or taken away
     slipped = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
@@ -413,7 +409,7 @@ def _ranked(query: Query, probes: Iterable[Probe], find: Find) -> dict[MovieId, 
     return {match.id: match for match in matches if match}
 
 
-def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None, int]:
+def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
     whole = compact(title_key)
     if whole == query.compact:
         return Tier.EXACT, _folding(query, title, title_key)
@@ -424,7 +420,7 @@ def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None,
     if whole.startswith(query.compact) or (reading and joined.startswith(query.reading_compact)):
         return Tier.PREFIX, 0
     held = words(title_key)
-    read = (*held, *reading) if reading else ()
+    read = (*held, *reading)
     if (all(word in whole for word in query.words) and _holds_all(query.words, held)) or (
         reading and _holds_all(query.reading_words, read)
     ):
@@ -433,7 +429,7 @@ def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier | None,
     if distance is not None:
         return Tier.NEAR_TITLE, distance
     totals = [_slips_of_words(query.runs, held), _slips_of_words(query.reading, read) if reading else None]
-    return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=(None, 0))
+    return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=None)
 
 
 READ_ALIKE = 3
@@ -495,7 +491,7 @@ def _is_accent(char: str) -> bool:
     and stay.
     """
     marked = unicodedata.combining(char)
-    return marked == 1 or 10 <= marked <= 36 or marked >= 200 or unicodedata.category(char) == "Cf"
+    return marked == 1 or 10 <= marked <= 36 or marked >= 202 or unicodedata.category(char) == "Cf"
 
 
 def _is_mark(char: str) -> bool:

@@ -1,0 +1,140 @@
+"""Whether a title matches what was typed, and how well."""
+
+import pytest
+
+from domain.ids import movie_id
+from domain.search import Candidate, Query, Tier, key, rank
+from tests.unit.searching import CANDIDATES, matched
+
+
+@pytest.mark.parametrize(
+    ("typed", "title", "tier", "count"),
+    [
+        ("Wall-E", "Wall-E", Tier.EXACT, 0),
+        (" wall-e", "Wall-E", Tier.EXACT, 0),
+        ("wall-e", "WALL·E", Tier.EXACT, 2),
+        ("wall e", "WALL·E", Tier.EXACT, 4),
+        ("spider man", "Spider Man", Tier.EXACT, 0),
+        ("spider man", "Spiderman", Tier.EXACT, 4),
+        ("rocky 2", "Rocky II", Tier.EXACT, 6),
+        ("spiderman 2", "Spider-Man II", Tier.EXACT, 6),
+        ("wall", "WALL·E", Tier.PREFIX, 0),
+        ("rocky two", "Rocky II Returns", Tier.PREFIX, 0),
+        ("reloaded matrix", "The Matrix Reloaded", Tier.WORDS, 0),
+        ("reloaded mat", "The Matrix Reloaded", Tier.WORDS, 0),
+        ("returns two", "Rocky II Returns", Tier.WORDS, 0),
+        ("matrx reloaded", "Matrix Reloaded", Tier.NEAR_TITLE, 1),
+        ("matrx reloadd", "Matrix Reloaded", Tier.NEAR_TITLE, 2),
+        ("relaoded mat", "The Matrix Reloaded", Tier.NEAR_WORDS, 1),
+        ("matirx reload", "The Matrix Reloaded", Tier.NEAR_WORDS, 1),
+        ("godfahter 2", "The Godfather Part II", Tier.NEAR_WORDS, 1),
+        ("moom rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
+        ("mon rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
+        ("moons rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
+    ],
+)
+def test_a_title_matches_in_a_tier_with_so_many_slips(typed: str, title: str, tier: Tier, count: int) -> None:
+    match = matched(typed, title)
+    assert match
+    assert (match.tier, match.slips) == (tier, count)
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("rix", "The Matrix"),  # words match from their beginning,
+        ("rix reloaded", "The Matrix Reloaded"),
+        ("mat reloaded", "The Matrix Reloaded"),  # and only the last may be cut short,
+        ("matr reloadde", "The Matrix Reloaded"),
+        ("son rises", "The Red Sun Rises"),  # no slips between two words of three letters,
+        ("rocky one", "Rocky 12"),  # and numbers are whole
+        ("rocky one returns", "Rocky 12 Returns"),
+        ("xylophone two", "Rocky II"),
+    ],
+)
+def test_what_is_too_different_is_no_match(typed: str, title: str) -> None:
+    assert matched(typed, title) is None
+
+
+def test_an_exact_original_title_counts_as_half_a_folding() -> None:
+    own, other = matched("Solaris", "Solaris", "Solyaris"), matched("Solaris", "Sun", "Solaris")
+    assert own
+    assert other
+    assert (own.slips, other.slips) == (0, 1)
+
+
+def test_tiers_have_the_numbers_that_cursors_hold() -> None:
+    assert {tier.name: tier.value for tier in Tier} == {
+        "EXACT": 0,
+        "PREFIX": 1,
+        "WORDS": 2,
+        "NEAR_TITLE": 3,
+        "NEAR_WORDS": 4,
+    }
+
+
+def test_an_exact_number_comes_before_one_written_in_another_way() -> None:
+    candidates = [
+        Candidate(movie_id(n), (name,), (key(name),), float(n))
+        for n, name in enumerate(("Rocky 2", "ROCKY 2!", "Rocky II", "Rocky 2 Returns", "Rocky 20"), 1)
+    ]
+    ranked = [rank(Query("Rocky 2"), candidate) for candidate in candidates]
+    assert [match.tier for match in ranked if match] == [*[Tier.EXACT] * 3, *[Tier.PREFIX] * 2]
+    assert ranked[:4] == sorted(match for match in ranked[:4] if match)
+
+
+def test_a_number_is_no_slip_of_another() -> None:
+    film = Candidate(movie_id(1), ("The Godfather Part III",), ("the godfather part iii",), 1.0)
+    assert rank(Query("godfather 2"), film) is None
+    assert rank(Query("godfather two"), film) is None
+
+
+def test_better_matches_come_first() -> None:
+    names = ("alien", "alien nation", "the alien", "alein")
+    candidates = [Candidate(movie_id(n), (name,), (key(name),), n) for n, name in enumerate(names, 1)]
+    ranked = [rank(Query("alien"), candidate) for candidate in candidates]
+    assert [match.tier for match in ranked if match] == [Tier.EXACT, Tier.PREFIX, Tier.WORDS, Tier.NEAR_TITLE]
+    assert ranked == sorted(match for match in ranked if match)
+
+
+def test_popularity_breaks_ties_and_unknown_popularity_loses_them() -> None:
+    popular, less, unknown = (
+        rank(Query("ran"), Candidate(movie_id(n), ("Ran",), ("ran",), popularity))
+        for n, popularity in ((1, 9.0), (2, 1.0), (3, None))
+    )
+    assert popular
+    assert less
+    assert unknown
+    assert popular < less < unknown
+
+
+def test_a_title_goes_before_an_original_title() -> None:
+    own = Candidate(movie_id(1), ("Solaris", "Solyaris"), ("solaris", "solyaris"), 1.0)
+    other = Candidate(movie_id(2), ("Sun", "Solaris"), ("sun", "solaris"), 9.0)
+    first, second = rank(Query("solaris"), own), rank(Query("solaris"), other)
+    assert first
+    assert second
+    assert first < second
+
+
+@pytest.mark.parametrize(
+    "text", ["xylophone", "matrix xylophone", "xylophone matrix", "matirx xylophone", "the xylophone matrix"]
+)
+def test_what_matches_in_a_word_or_none_is_no_match(text: str) -> None:
+    assert rank(Query(text), CANDIDATES[0]) is None
+
+
+def test_slips_of_all_words_together_decide_among_near_words() -> None:
+    ranked = [
+        rank(
+            Query(text),
+            Candidate(movie_id(1), ("Alien Resurrection Story",), ("alien resurrection story",), 1),
+        )
+        for text in ("resurrection alien", "resurection alien", "resurection alein", "resurectoin alein")
+    ]
+    assert [(match.tier, match.slips) for match in ranked if match] == [
+        (Tier.WORDS, 0),
+        (Tier.NEAR_WORDS, 1),
+        (Tier.NEAR_WORDS, 2),
+        (Tier.NEAR_WORDS, 3),
+    ]
