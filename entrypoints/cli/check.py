@@ -1,8 +1,9 @@
 """`matinee check`: examines the installation and prints what it finds."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import Path
 
 import click
 import msgspec
@@ -15,10 +16,9 @@ from entrypoints.observability.diagnostics import (
     Finding,
     Verdict,
     invalid_setting,
-    log_file,
     suspicious_setting,
 )
-from entrypoints.observability.logs import configure
+from entrypoints.observability.logs import configure, log_file_problem
 from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings, load
 
@@ -46,11 +46,23 @@ def check(data_dir: str | None) -> None:
 
 def _diagnose(settings: Settings, warnings: Iterable[str]) -> int:
     container = Container(settings=providers.Object(settings))
-    findings = chain(map(suspicious_setting, warnings), log_file(settings), container.diagnostics()())
+    findings = chain(map(suspicious_setting, warnings), _log_file(settings), container.diagnostics()())
     try:
         return _print_findings(findings, Redactor(secrets_of(settings)))
     finally:
         container.cleanup().close()
+
+
+def _log_file(settings: Settings) -> Iterator[Finding]:
+    """Whether LOG_FILE can be written; nothing if it is not set."""
+    if settings.log_file is None:
+        return
+    path = Path(settings.log_file).expanduser()
+    if problem := log_file_problem(path):
+        remedy = "name another file, or let the user that runs matinee write it"
+        yield Finding(Verdict.FAILED, "log file", f"{path} cannot be written: {problem}", remedy)
+    else:
+        yield Finding(Verdict.OK, "log file", f"{path} can be written")
 
 
 def _print_findings(findings: Iterable[Finding], redactor: Redactor) -> int:

@@ -14,7 +14,6 @@ from domain.errors import StorageUnavailable, Unavailable
 from domain.ports import Clock, MovieSource
 from domain.sync import SourceName, SourceRefused, mismatch
 from entrypoints import data_directory
-from entrypoints.observability.logs import log_file_problem
 from entrypoints.settings import MULTI_SERVER_SCHEMES, Settings, redacted
 
 RedisProbe = Callable[[str], tuple[datetime, str]]
@@ -219,18 +218,6 @@ def invalid_setting(sentence: str) -> Finding:
 def suspicious_setting(sentence: str) -> Finding:
     """A probable mistake in the configuration."""
     return Finding(Verdict.WARNING, "configuration", sentence)
-
-
-def log_file(settings: Settings) -> Iterator[Finding]:
-    """Whether LOG_FILE can be written; nothing if it is not set."""
-    if settings.log_file is None:
-        return
-    path = Path(settings.log_file).expanduser()
-    if problem := log_file_problem(path):
-        remedy = "name another file, or let the user that runs matinee write it"
-        yield Finding(Verdict.FAILED, "log file", f"{path} cannot be written: {problem}", remedy)
-    else:
-        yield Finding(Verdict.OK, "log file", f"{path} can be written")
 
 
 def _permissions(part: str, path: Path) -> Iterator[Finding]:
