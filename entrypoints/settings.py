@@ -23,7 +23,7 @@ from domain.ports import QueueUnavailable
 from domain.signing import weakness
 from entrypoints.durations import parse_duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
-from entrypoints.origins import parse_origins
+from entrypoints.origins import InvalidOrigins, parse_origins
 from entrypoints.validation import InvalidValue, rule, validate
 
 SECRETS = frozenset(
@@ -103,6 +103,14 @@ def _check_ports(url: str) -> None:
         _ = urlsplit(f"//{server}").port
 
 
+def _check_origins(text: str) -> None:
+    """Raises InvalidValue for text that is no list of origins."""
+    try:
+        parse_origins(text)
+    except InvalidOrigins as error:
+        raise InvalidValue(str(error)) from None
+
+
 def split_list(text: str) -> list[str]:
     """The parts of a comma-separated list, without empty ones."""
     return [part.strip() for part in text.split(",") if part.strip()]
@@ -173,7 +181,7 @@ Grace = Annotated[
 ]
 Origins = Annotated[
     str,
-    rule("must be origins such as https://films.example, with commas between them", validator=parse_origins),
+    rule("must be origins such as https://films.example, with commas between them", validator=_check_origins),
 ]
 RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
 Truth = Annotated[Literal["true", "false"], rule("must be true or false")]

@@ -4,13 +4,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+MOST_LEVELS = 8
+"""From `__main__` down to `validation`: a reader holds no more in mind."""
 
 PLANTED = {
     "domain/fresh.py": "import yaml",
@@ -70,3 +75,31 @@ def test_nothing_but_what_was_planted_is_found(told: str) -> None:
 
 def test_every_package_that_is_shipped_is_looked_at() -> None:
     assert PROJECT["tool"]["importlinter"]["root_packages"] == PACKAGES
+
+
+def part_of(module: str) -> str:
+    """What a reader sees in `entrypoints/`: a package, such as `http` with all that is in it, or a module."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, set[str]]:
+    """The parts of `entrypoints`, and what each imports from the others, also within functions."""
+    graph = grimp.build_graph("entrypoints", cache_dir=None, exclude_type_checking_imports=True)
+    found: dict[str, set[str]] = {}
+    for module in graph.modules:
+        imported = {part_of(each) for each in graph.find_modules_directly_imported_by(module)}
+        found.setdefault(part_of(module), set()).update(imported - {part_of(module)})
+    return found
+
+
+def test_the_parts_of_the_entry_points_stand_on_few_levels_and_none_imports_in_a_circle(
+    parts: dict[str, set[str]],
+) -> None:
+    levels = TopologicalSorter(parts)
+    levels.prepare()  # raises CycleError
+    heights = 0
+    while levels.is_active():
+        levels.done(*levels.get_ready())
+        heights += 1
+    assert heights <= MOST_LEVELS

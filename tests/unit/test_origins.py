@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidFields
-from entrypoints.origins import parse_origins
+from entrypoints.origins import InvalidOrigins, parse_origins
 from entrypoints.settings import Settings, load
-from entrypoints.validation import InvalidValue
 
 NOWHERE = Path("/nonexistent/.env")
 
@@ -101,7 +100,7 @@ def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> 
     ],
 )
 def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: str) -> None:
-    with pytest.raises(InvalidValue) as caught:
+    with pytest.raises(InvalidOrigins) as caught:
         parse_origins(text)
     assert rule in str(caught.value)
     with pytest.raises(InvalidFields) as faults:
