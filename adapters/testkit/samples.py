@@ -8,10 +8,11 @@ from functools import partial
 from itertools import count
 from random import Random
 from threading import Barrier
+from time import monotonic
 from typing import Any, TypeVar
 
 from adapters.store import Store
-from domain.errors import MatineeError
+from domain.errors import MatineeError, StorageUnavailable
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
 from domain.movies import FACTS, Movie, MovieFacts
 from domain.pagination import Cursor
@@ -222,16 +223,25 @@ def wish(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistI
     )
 
 
+RETRIED_FOR = 60
+
+
 def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each of the calls, begun at the same moment, returned; or which of our errors it raised."""
+    """What each of the calls, begun at the same moment, returned; or which of our errors it raised.
+
+    A busy store may refuse a call, which is then made again, as a client would, for `RETRIED_FOR` seconds.
+    """
     together = Barrier(len(calls))
 
     def answer(call: Callable[[], Any]) -> Any:
         together.wait()
-        try:
-            return call()
-        except MatineeError as error:
-            return error
+        until = monotonic() + RETRIED_FOR
+        while True:
+            try:
+                return call()
+            except MatineeError as error:
+                if not isinstance(error, StorageUnavailable) or monotonic() > until:
+                    return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(answer, calls))
