@@ -1,9 +1,9 @@
-"""What the `matinee` command runs first: it says which extra is missing where only the library is."""
+"""The console entry point: checks that the server's dependencies are installed, and runs the command line."""
 
 import sys
 from importlib.util import find_spec
 
-NEEDED = (
+REQUIRED_MODULES = (
     "argon2",
     "brotli",
     "click",
@@ -31,14 +31,14 @@ NEEDED = (
 
 
 def main() -> None:
-    """Run the command line, or exit with 2 and one line."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    """Run the command line; exit with code 2 and one line if a dependency is missing."""
+    missing = [name for name in REQUIRED_MODULES if find_spec(name) is None]
     if missing:
-        print(  # noqa: T201  the command's own voice
+        print(  # noqa: T201  click may be missing
             f"matinee: the server is not installed (no {', '.join(missing)}): pip install 'matinee[server]'",
             file=sys.stderr,
         )
         sys.exit(2)
-    from entrypoints.cli import matinee  # noqa: PLC0415  only now is it known to import
+    from entrypoints.cli import matinee  # noqa: PLC0415  it may not be importable before
 
     matinee(prog_name="matinee")

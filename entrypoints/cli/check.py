@@ -30,9 +30,9 @@ COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red"
 )
 @data_dir_option
 def check(data_dir: str | None) -> None:
-    """Look at all that the service stands on; each line is ok, a warning or failed, with the mend.
+    """Examine all that the service depends on; each line is ok, a warning or failed, with a remedy.
 
-    Nothing is made or changed. Exit code 1: something failed.
+    Nothing is created or changed. Exit code 1: something failed.
     """
     warnings: list[str] = []
     try:

@@ -17,7 +17,7 @@ DRIFT_CODE = 4
 
 @click.group(cls=SuggestingGroup)
 def ratings() -> None:
-    """See to the movies' tallies of ratings."""
+    """Check the movies' tallies of ratings."""
 
 
 @ratings.command(

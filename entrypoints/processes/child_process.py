@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
 
@@ -15,6 +15,9 @@ MAX_DELAY = 10.0
 
 STABLE_AFTER = 30.0
 """Seconds after which a process counts as stable: when it ends then, its delay is the shortest again."""
+
+MAX_LINE_BYTES = 64 * 1024
+"""The length at which a line of output is logged although it has not ended."""
 
 Process = subprocess.Popen[bytes]
 Start = Callable[[], Process]
@@ -37,6 +40,7 @@ class ChildProcess:
         self._noise = noise
         self._failures = 0
         self._started_at = 0.0
+        self._unfinished_line = b""
         self._output_log = logging.getLogger(f"matinee.{name}")
 
     def supervise(self) -> None:
@@ -96,14 +100,26 @@ class ChildProcess:
         return self.process.stdout.fileno() if self.process and self.process.stdout else None
 
     def log_output(self) -> None:
-        """Log the lines that it has written."""
+        """Log the lines that it has written. An unfinished one waits for its end, or that of the output."""
         if self.output is None:
             return
         with suppress(BlockingIOError):
-            while chunk := os.read(self.output, 65536):
-                for line in chunk.decode(errors="replace").splitlines():
-                    level = logging.DEBUG if self._noise in line else logging.INFO
-                    self._output_log.log(level, "%s", line)
+            while chunk := os.read(self.output, MAX_LINE_BYTES):
+                *lines, self._unfinished_line = (self._unfinished_line + chunk).split(b"\n")
+                self._log_lines(lines)
+                if len(self._unfinished_line) >= MAX_LINE_BYTES:
+                    self._log_unfinished_line()
+            self._log_unfinished_line()
+
+    def _log_unfinished_line(self) -> None:
+        if self._unfinished_line:
+            self._log_lines([self._unfinished_line])
+            self._unfinished_line = b""
+
+    def _log_lines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            text = line.decode(errors="replace").rstrip("\r")
+            self._output_log.log(logging.DEBUG if self._noise in text else logging.INFO, "%s", text)
 
     def send_signal(self, signum: signal.Signals) -> None:
         """Send a signal to the process, if it runs."""

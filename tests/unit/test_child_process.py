@@ -1,14 +1,16 @@
 """Processes that are started again when they end."""
 
 import logging
+import os
 import signal
 import subprocess
+from typing import Any
 
 import pytest
 
 from domain.errors import StorageUnavailable
 from entrypoints.processes import child_process
-from entrypoints.processes.child_process import ChildProcess, Process, describe_exit
+from entrypoints.processes.child_process import MAX_LINE_BYTES, ChildProcess, Process, describe_exit
 
 
 class Clock:
@@ -88,6 +90,43 @@ def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixtu
         ("matinee.valkey", "DEBUG", "mere talk"),
         ("matinee.supervisor", "WARNING", "valkey ended with exit code 3; it is started again in 0.2 s"),
     ]
+
+
+class Writer:
+    """A process that runs, and whose output a test writes."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        reading, self.writing = os.pipe()
+        self.stdout = os.fdopen(reading, "rb", buffering=0)
+
+    def poll(self) -> None:
+        """It runs."""
+
+
+def test_a_line_is_logged_whole_wherever_a_read_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "matinee.valkey")
+    writer: Any = Writer()
+    child = ChildProcess("valkey", lambda: writer)
+    child.start()
+
+    def logged(written: bytes) -> list[str]:
+        caplog.clear()
+        os.write(writer.writing, written)
+        child.log_output()
+        return [record.getMessage() for record in caplog.records]
+
+    assert logged(b"one line\nhalf of an") == ["one line"]
+    assert logged(b"other") == []
+    assert logged(b" line\r\nthe last") == ["half of another line"]
+    assert [len(line) for line in logged(b"x" * MAX_LINE_BYTES)] == [MAX_LINE_BYTES + len("the last")]
+    assert logged(b"no end") == []
+    caplog.clear()
+    os.close(writer.writing)
+    child.log_output()
+    assert [record.getMessage() for record in caplog.records] == ["no end"]
+    writer.stdout.close()
 
 
 def test_what_cannot_be_started_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
