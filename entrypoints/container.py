@@ -16,10 +16,10 @@ from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
+from adapters.redis.breaker import RedisLink
 from adapters.redis.budget import RedisBookings
 from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
 from adapters.redis.limits import RedisLimits
-from adapters.redis.link import RedisLink
 from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobs
 from adapters.security.passwords import ThreadedPasswordHasher, is_common

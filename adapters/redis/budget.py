@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from adapters.redis.link import RedisAway, RedisLink
+from adapters.redis.breaker import RedisAway, RedisLink
 
 KEY = "tmdb:free_at"
 

@@ -28,7 +28,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import OutOfMemoryError
 
-from adapters.redis.link import RedisAway, RedisLink
+from adapters.redis.breaker import RedisAway, RedisLink
 from domain.ids import MovieId, UserId
 
 GENERATION = "cache:generation"

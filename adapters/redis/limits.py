@@ -12,9 +12,9 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis as AsyncRedis
 
 from adapters.redis import addresses
-from adapters.redis.link import RedisAway, RedisLink
-from adapters.redis.patience import PATIENCE
-from adapters.redis.windows import SlidingWindows
+from adapters.redis.breaker import RedisAway, RedisLink
+from adapters.redis.sliding_windows import SlidingWindows
+from adapters.redis.timeouts import PATIENCE
 
 PREFIX = "limits"
 

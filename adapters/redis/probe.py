@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
-from adapters.redis.link import FAILURES, RedisAway
+from adapters.redis.breaker import FAILURES, RedisAway
 
 PATIENCE = 2.0
 """Seconds to wait for a connection, and for an answer."""

@@ -29,8 +29,8 @@ from rq.serializers import JSONSerializer
 from rq.utils import now
 from rq.worker_registration import clean_worker_registry
 
-from adapters.redis.background import Stop, stopped_by_signals, turns
 from adapters.redis.queue import QUEUE, NotOurs, OwnJob, connected, put_back, stranded
+from adapters.redis.worker_loop import Stop, stopped_by_signals, turns
 from domain.sync import SourceRefused
 
 ASKS_FOR = 1

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 
-from adapters.redis.timetable import Entry, keep
+from adapters.redis.cron import Entry, keep
 from domain.errors import Unavailable
 from domain.sync import Entity
 from entrypoints.settings import Settings

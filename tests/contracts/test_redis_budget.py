@@ -5,8 +5,8 @@ from time import monotonic
 
 import pytest
 
+from adapters.redis.breaker import RedisLink
 from adapters.redis.budget import RedisBookings
-from adapters.redis.link import RedisLink
 from adapters.tmdb.budget import SAFETY, Pace
 from tests.contracts.valkey_server import Valkey
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.mongo import database as of_mongo
+from adapters.redis.breaker import RedisLink
 from adapters.redis.cache import (
     AT_HAND,
     FORGOTTEN_SINGLY,
@@ -18,7 +19,6 @@ from adapters.redis.cache import (
     RedisChanges,
     forget_everything,
 )
-from adapters.redis.link import RedisLink
 from adapters.sqlite import database as of_sqlite
 from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id

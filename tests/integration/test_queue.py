@@ -17,8 +17,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
+from adapters.redis.cron import NEVER, Entry, Timetable, next_time
 from adapters.redis.queue import AGAIN_AFTER, JOBS, QUEUE, NotOurs, OwnJob, RqJobs, connected, queue_in
-from adapters.redis.timetable import NEVER, Entry, Timetable, next_time
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity

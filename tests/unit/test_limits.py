@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.redis import limits
+from adapters.redis.breaker import RedisAway
 from adapters.redis.limits import RedisLimits
-from adapters.redis.link import RedisAway
-from adapters.redis.windows import SlidingWindows
+from adapters.redis.sliding_windows import SlidingWindows
 
 RATE = "10/minute"
 

@@ -2,8 +2,8 @@
 
 from fakeredis import FakeRedis
 
+from adapters.redis.breaker import Client
 from adapters.redis.cache import GENERATION, RedisChanges, forget_everything
-from adapters.redis.link import Client
 from domain.ids import MovieId, UserId
 
 ADA, MATRIX = UserId("a" * 24), MovieId("b" * 24)

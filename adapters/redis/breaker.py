@@ -21,7 +21,7 @@ from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
-from adapters.redis.patience import LATE, PATIENCE, PROBING, QUICK, SILENCE, patient
+from adapters.redis.timeouts import LATE, PATIENCE, PROBING, QUICK, SILENCE, patient
 from domain.errors import Unavailable
 from domain.ports import UNMETERED, Meter
 

@@ -17,8 +17,8 @@ from redis import ConnectionError, Redis, TimeoutError  # noqa: A004  the ones t
 from rq.exceptions import DuplicateJobError
 from rq_scheduler import Scheduler
 
-from adapters.redis.background import Stop, stopped_by_signals, turns
 from adapters.redis.queue import JOBS, QUEUE, OwnJob, connected, put
+from adapters.redis.worker_loop import Stop, stopped_by_signals, turns
 
 LOOKS_EVERY = 5
 """Seconds between two looks at the timetable."""

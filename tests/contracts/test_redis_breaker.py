@@ -11,8 +11,8 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.link import PLACES, RedisAway, RedisLink
-from adapters.redis.patience import PATIENCE, QUICK
+from adapters.redis.breaker import PLACES, RedisAway, RedisLink
+from adapters.redis.timeouts import PATIENCE, QUICK
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 SOON = 10.0
