@@ -22,7 +22,7 @@ def fresh_id() -> str:
     return f"{int(datetime.now(UTC).timestamp()):08x}{secrets.token_hex(8)}"
 
 
-class NoCopies:
+class NoCache:
     """Changes where nobody keeps copies."""
 
     def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
@@ -35,7 +35,7 @@ class NoCopies:
         return nullcontext()
 
 
-class NoJobs:
+class NoJobQueue:
     """Jobs where there is no queue."""
 
     def sync(self, entity: Entity, run: RunId) -> None:  # noqa: ARG002

@@ -16,15 +16,15 @@ from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
-from adapters.redis.breaker import RedisLink
-from adapters.redis.budget import RedisBookings
-from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
-from adapters.redis.limits import RedisLimits
+from adapters.redis.breaker import RedisBreaker
+from adapters.redis.budget import RedisReservations
+from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, invalidate_all
+from adapters.redis.limits import RedisRateLimiter
 from adapters.redis.probe import probe
-from adapters.redis.queue import RqJobs
+from adapters.redis.queue import RqJobQueue
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
-from adapters.security.secrets import KEPT_LENGTH, kept_secret, new_secret
+from adapters.security.secrets import STORED_SECRET_LENGTH, new_secret, stored_secret
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
@@ -184,7 +184,7 @@ def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Store:
 
         return MongoStore(uri=settings.mongodb_uri, clock=clock, meter=meter)
     path = settings.data_path / DATABASE
-    return SqliteStore(path=path, clock=clock, meter=meter, traces=((SECRET_FILE, KEPT_LENGTH),))
+    return SqliteStore(path=path, clock=clock, meter=meter, traces=((SECRET_FILE, STORED_SECRET_LENGTH),))
 
 
 class BackedUpElsewhere(Invalid):
@@ -214,42 +214,46 @@ def redis_address(settings: Settings) -> str | None:
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_link(address: str | None, meter: Meter, cleanup: CleanupStack) -> RedisLink | None:
+def open_breaker(address: str | None, meter: Meter, cleanup: CleanupStack) -> RedisBreaker | None:
     """The way to Redis, if there is one; nothing is connected before it is used."""
     if not address:
         return None
-    link = RedisLink(address, forget=forget_everything, meter=meter)
-    cleanup.add("the link to Redis", link.close)
-    return link
+    breaker = RedisBreaker(address, flush=invalidate_all, meter=meter)
+    cleanup.add("the connections to Redis", breaker.close)
+    return breaker
 
 
-def ping_of(link: RedisLink | None) -> Ping | None:
+def ping_of(breaker: RedisBreaker | None) -> Ping | None:
     """How to see whether Redis answers."""
-    return link.ping if link else None
+    return breaker.ping if breaker else None
 
 
-def changes_over(link: RedisLink | None) -> Changes:
+def changes_over(breaker: RedisBreaker | None) -> Changes:
     """Who has copies forgotten: those in Redis are the only ones."""
-    return RedisChanges(link) if link else system.NoCopies()
+    return RedisCacheInvalidation(breaker) if breaker else system.NoCache()
 
 
 def answers_over(
-    link: RedisLink, settings: Settings, *, dump: Callable[[T], bytes], load: Callable[[bytes], T | None]
-) -> RedisAnswers[T]:
+    breaker: RedisBreaker,
+    settings: Settings,
+    *,
+    dump: Callable[[T], bytes],
+    load: Callable[[bytes], T | None],
+) -> RedisResponseCache[T]:
     """The cache of answers, which `dump` and `load` turn into bytes and back."""
-    return RedisAnswers(link, seconds=settings.redis_ttl, dump=dump, load=load)
+    return RedisResponseCache(breaker, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
 def open_source(
-    settings: Settings, link: RedisLink | None, meter: Meter, cleanup: CleanupStack
+    settings: Settings, breaker: RedisBreaker | None, meter: Meter, cleanup: CleanupStack
 ) -> MovieSource:
     """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
-    source = _chosen_source(settings, link, meter)
+    source = _chosen_source(settings, breaker, meter)
     cleanup.add("the source of movies", source.close)
     return source
 
 
-def _chosen_source(settings: Settings, link: RedisLink | None, meter: Meter) -> MovieSource:
+def _chosen_source(settings: Settings, breaker: RedisBreaker | None, meter: Meter) -> MovieSource:
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
     return TmdbMovieSource(
@@ -257,7 +261,9 @@ def _chosen_source(settings: Settings, link: RedisLink | None, meter: Meter) -> 
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
-        budget=Pace(settings.tmdb_requests_per_second, book=RedisBookings(link) if link else at_once),
+        budget=Pace(
+            settings.tmdb_requests_per_second, book=RedisReservations(breaker) if breaker else at_once
+        ),
         meter=meter,
     )
 
@@ -275,7 +281,7 @@ class ClosableJobs(Jobs, Protocol):
 
 def open_queue(settings: Settings, redis: str | None, cleanup: CleanupStack) -> ClosableJobs:
     """The job queue; without a URL, every call raises QueueUnavailable."""
-    queue = RqJobs(settings.queue_url or redis)
+    queue = RqJobQueue(settings.queue_url or redis)
     cleanup.add("the job queue", queue.close)
     return queue
 
@@ -284,7 +290,7 @@ def signing_secret(settings: Settings) -> bytes:
     """JWT_SECRET if it is set, else the secret in the data directory, which is created if there is none."""
     if settings.jwt_secret:
         return os.fsencode(settings.jwt_secret)
-    return kept_secret(settings.data_path)
+    return stored_secret(settings.data_path)
 
 
 def decoy(hasher: PasswordHasher, new_secret: NewSecret) -> str:
@@ -305,10 +311,10 @@ class Container(DeclarativeContainer):
     meter = providers.Singleton(open_meter)
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis: Provider[str | None] = providers.Singleton(redis_address, settings)
-    link: Provider[RedisLink | None] = providers.Singleton(open_link, redis, meter, cleanup)
-    changes: Provider[Changes] = providers.Singleton(changes_over, link)
-    counter = providers.Singleton(RedisLimits, link, redis)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, link, meter, cleanup)
+    breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis, meter, cleanup)
+    changes: Provider[Changes] = providers.Singleton(changes_over, breaker)
+    counter = providers.Singleton(RedisRateLimiter, breaker, redis)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
@@ -376,7 +382,7 @@ class Container(DeclarativeContainer):
     check_health = providers.Factory(
         CheckHealth,
         database=store.provided.ping,
-        redis=providers.Callable(ping_of, link),
+        redis=providers.Callable(ping_of, breaker),
         runs=runs,
         clock=clock,
         tmdb=tmdb,

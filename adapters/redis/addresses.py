@@ -18,44 +18,44 @@ from redis.sentinel import Sentinel
 SENTINEL = "redis+sentinel"
 CLUSTER = "redis+cluster"
 
-Greet = Callable[[Any], None]
-GreetAsync = Callable[[Any], Awaitable[None]]
+OnConnect = Callable[[Any], None]
+OnConnectAsync = Callable[[Any], Awaitable[None]]
 
 RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 
 
-def client(url: str, patience: float, greet: Greet | None = None) -> Redis:
+def client(url: str, timeout: float, on_connect: OnConnect | None = None) -> Redis:
     """A synchronous client that tries each command once and waits so many seconds for its answer.
 
-    `greet` begins each new connection instead of redis-py, except to a Cluster.
+    `on_connect` begins each new connection instead of redis-py, except to a Cluster.
     """
-    options: dict[str, Any] = {**_options(patience), "retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {**_options(timeout), "retry": Retry(NoBackoff(), 0)}
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
             sentinel: Any = Sentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-            primary: Redis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
+            primary: Redis = sentinel.master_for(name, redis_connect_func=on_connect, **login, **options)
             return primary
         case "redis+cluster":
             # Its interface is that of Redis as far as we use it.
-            return RedisCluster.from_url(_plain(url), retry=options["retry"], **_waiting(patience))  # type: ignore[return-value]
+            return RedisCluster.from_url(_plain(url), retry=options["retry"], **_timeouts(timeout))  # type: ignore[return-value]
         case _:
-            return Redis.from_url(url, redis_connect_func=greet, **options)
+            return Redis.from_url(url, redis_connect_func=on_connect, **options)
 
 
-def async_client(url: str, patience: float, greet: GreetAsync | None = None) -> AsyncRedis:
+def async_client(url: str, timeout: float, on_connect: OnConnectAsync | None = None) -> AsyncRedis:
     """The same for an event loop; nothing is opened yet."""
-    options: dict[str, Any] = {**_options(patience), "retry": AsyncRetry(NoBackoff(), 0)}
+    options: dict[str, Any] = {**_options(timeout), "retry": AsyncRetry(NoBackoff(), 0)}
     match urlsplit(url).scheme:
         case "redis+sentinel":
             hosts, name, login = _sentinels(url)
             sentinel: Any = AsyncSentinel(hosts, sentinel_kwargs=options)  # type: ignore[no-untyped-call]
-            primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=greet, **login, **options)
+            primary: AsyncRedis = sentinel.master_for(name, redis_connect_func=on_connect, **login, **options)
             return primary
         case "redis+cluster":
-            return AsyncRedisCluster.from_url(_plain(url), retry=options["retry"], **_waiting(patience))  # type: ignore[return-value]
+            return AsyncRedisCluster.from_url(_plain(url), retry=options["retry"], **_timeouts(timeout))  # type: ignore[return-value]
         case _:
-            return AsyncRedis.from_url(url, redis_connect_func=greet, **options)
+            return AsyncRedis.from_url(url, redis_connect_func=on_connect, **options)
 
 
 def clustered(url: str) -> bool:
@@ -63,7 +63,7 @@ def clustered(url: str) -> bool:
     return urlsplit(url).scheme == CLUSTER
 
 
-def server(info: Mapping[str, Any] | bytes | str) -> bytes:
+def run_id(info: Mapping[str, Any] | bytes | str) -> bytes:
     """Which run of which server an `INFO server` tells of; empty for a Cluster, which is many."""
     if isinstance(info, Mapping):
         return str(info.get("run_id", "")).encode()
@@ -71,13 +71,13 @@ def server(info: Mapping[str, Any] | bytes | str) -> bytes:
     return found[1] if found else b""
 
 
-def _options(patience: float) -> dict[str, Any]:
+def _options(timeout: float) -> dict[str, Any]:
     # A feature of one vendor's service; asking for it costs each connection a round trip.
-    return {**_waiting(patience), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
+    return {**_timeouts(timeout), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 
 
-def _waiting(patience: float) -> dict[str, Any]:
-    return {"socket_timeout": patience, "socket_connect_timeout": patience, "client_name": "matinee"}
+def _timeouts(timeout: float) -> dict[str, Any]:
+    return {"socket_timeout": timeout, "socket_connect_timeout": timeout, "client_name": "matinee"}
 
 
 def _plain(url: str) -> str:
@@ -89,12 +89,12 @@ def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
     primary, and how to log in there.
     """
     parts = urlsplit(url)
-    login, _, places = parts.netloc.rpartition("@")
+    login, _, servers = parts.netloc.rpartition("@")
     user, _, password = login.rpartition(":") if ":" in login else ("", "", login)
     hosts = []
-    for place in places.split(","):
-        host, _, port = place.rpartition(":")
-        hosts.append((host or place, int(port) if host else 26379))
+    for server in servers.split(","):
+        host, _, port = server.rpartition(":")
+        hosts.append((host or server, int(port) if host else 26379))
     found = {"username": unquote(user) or None, "password": unquote(password) or None}
     database = parse_qs(parts.query).get("db", ["0"])[0]
     return hosts, parts.path.strip("/") or "mymaster", {**found, "db": int(database)}

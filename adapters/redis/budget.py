@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from adapters.redis.breaker import RedisAway, RedisLink
+from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 
 KEY = "tmdb:free_at"
 
@@ -18,11 +18,11 @@ return string.format('%.0f', at - now)
 """Give out the next free moment, by Redis' own clock, in microseconds from now."""
 
 
-class RedisBookings:
+class RedisReservations:
     """Books moments to send requests at, evenly spaced over all processes."""
 
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
+    def __init__(self, breaker: RedisBreaker) -> None:
+        self._breaker = breaker
 
     def __call__(self, gap: float) -> float:
         """In how many seconds to send, so that `gap` seconds lie between that and any other request.
@@ -30,9 +30,9 @@ class RedisBookings:
         Zero while Redis is away: then each process only keeps its own distance.
         """
         try:
-            reply: Any = self._link.ask_from_thread(
+            reply: Any = self._breaker.call_from_thread(
                 lambda redis: redis.eval(BOOK, 1, KEY, str(ceil(gap * 1_000_000)))
             )
-        except RedisAway:
+        except RedisUnavailable:
             return 0.0
         return int(reply) / 1_000_000

@@ -28,36 +28,36 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import OutOfMemoryError
 
-from adapters.redis.breaker import RedisAway, RedisLink
+from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from domain.ids import MovieId, UserId
 
 GENERATION = "cache:generation"
 """The word that all valid answers begin with."""
 
-WORD = 16
+TOKEN_LENGTH = 16
 """Characters of a random word."""
 
-STAMP_LASTS = 10_000
+STAMP_TTL = 10_000
 """Milliseconds for making an answer: far more than any request is given."""
 
-LOCK_LASTS = 2_000
+LOCK_TTL = 2_000
 """Milliseconds after which a filler is taken to be dead, or too slow to be waited for."""
 
-PATIENCE = 0.5
+WAIT_TIMEOUT = 0.5
 """Seconds to wait for another process's answer before making one's own: with the time that a silent store is
 given, which the other may be waiting for too, no more than two seconds.
 """
 
-GLANCE = 0.01
+POLL_INTERVAL = 0.01
 """Seconds between two looks whether it is there."""
 
-ROUNDS = 4
+MAX_ATTEMPTS = 4
 """So often an answer may be voided while one waits for it, before one makes one's own."""
 
-AT_HAND = 256
+MAX_LOCAL_ENTRIES = 256
 """Answers that a process keeps ready."""
 
-KEEP = """
+STORE = """
 if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
@@ -66,9 +66,9 @@ return 1
 """
 """Keep an answer if its stamp still stands, and let the next one fill."""
 
-UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+RELEASE_LOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
-FORGOTTEN_SINGLY = 250
+MAX_MOVIES_SINGLY = 250
 """Movies whose answers are forgotten one by one; where more change at once, everything is."""
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class _Claim:
     head: bytes | None
 
 
-class RedisAnswers(Generic[T]):
+class RedisResponseCache(Generic[T]):
     """Answers that are made once and kept for a while. `dump` and `load` turn one into bytes and back;
     `load` gives None for bytes that it cannot read.
 
@@ -95,19 +95,19 @@ class RedisAnswers(Generic[T]):
 
     def __init__(
         self,
-        link: RedisLink,
+        breaker: RedisBreaker,
         *,
         seconds: int,
         dump: Callable[[T], bytes],
         load: Callable[[bytes], T | None],
     ) -> None:
-        self._link = link
+        self._breaker = breaker
         self._milliseconds = seconds * 1000
         self._dump = dump
         self._load = load
-        self._process = f"{token_hex(WORD // 2)}:"
-        self._at_hand: OrderedDict[bytes, T] = OrderedDict()
-        self._flights: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
+        self._process = f"{token_hex(TOKEN_LENGTH // 2)}:"
+        self._local: OrderedDict[bytes, T] = OrderedDict()
+        self._builds: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
 
     async def __call__(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
         """The answer, and whether it was kept; None if the cache had no part in it.
@@ -116,136 +116,144 @@ class RedisAnswers(Generic[T]):
         once, here or elsewhere, one builds.
         """
         try:
-            for _ in range(ROUNDS):
+            for _ in range(MAX_ATTEMPTS):
                 kept = await self._find(key, variant)
                 if kept is not None:
                     return kept, True
-                flight = self._flights.get((key, variant))
-                if flight is None:
+                pending = self._builds.get((key, variant))
+                if pending is None:
                     return await self._lead(key, variant, build)
-                if error := await asyncio.shield(flight):
+                if error := await asyncio.shield(pending):
                     raise error
-        except RedisAway:
+        except RedisUnavailable:
             return await build(), None
         return await build(), False
 
     async def _find(self, key: str, variant: str) -> T | None:
-        """The answer that is kept, if it still holds. Raises RedisAway."""
-        generation, head = await self._link.ask(lambda redis: _head(redis, key, variant))
-        return await self._held(key, variant, generation, head)
+        """The answer that is kept, if it still holds. Raises RedisUnavailable."""
+        generation, head = await self._breaker.call(lambda redis: _head(redis, key, variant))
+        return await self._current(key, variant, generation, head)
 
-    async def _held(self, key: str, variant: str, generation: bytes | None, head: bytes | None) -> T | None:
+    async def _current(
+        self, key: str, variant: str, generation: bytes | None, head: bytes | None
+    ) -> T | None:
         if not head or not generation or not head.startswith(generation):
             return None
-        if head in self._at_hand:
-            self._at_hand.move_to_end(head)
-            return self._at_hand[head]
-        body = await self._link.ask(lambda redis: _body(redis, key, variant, head))
+        if head in self._local:
+            self._local.move_to_end(head)
+            return self._local[head]
+        body = await self._breaker.call(lambda redis: _body(redis, key, variant, head))
         answer = None if body is None else self._load(body)
-        return None if answer is None else self._noted(head, answer)
+        return None if answer is None else self._remember(head, answer)
 
-    def _noted(self, head: bytes, answer: T) -> T:
-        self._at_hand[head] = answer
-        if len(self._at_hand) > AT_HAND:
-            self._at_hand.popitem(last=False)
+    def _remember(self, head: bytes, answer: T) -> T:
+        self._local[head] = answer
+        if len(self._local) > MAX_LOCAL_ENTRIES:
+            self._local.popitem(last=False)
         return answer
 
     async def _lead(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
         """Get the answer for all who wait for it here; they look again when it is there, and share an error
         of the building, since it would only be theirs a moment later.
         """
-        flight = self._flights[key, variant] = asyncio.get_running_loop().create_future()
+        pending = self._builds[key, variant] = asyncio.get_running_loop().create_future()
         failed: Exception | None = None
         try:
             return await self._fill(key, variant, build)
-        except RedisAway:
+        except RedisUnavailable:
             raise
         except Exception as error:
             failed = error
             raise
         finally:
-            del self._flights[key, variant]
-            flight.set_result(failed)
+            del self._builds[key, variant]
+            pending.set_result(failed)
 
     async def _fill(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """The answer of whichever process builds it. Raises RedisAway before anything is built."""
+        """The answer of whichever process builds it. Raises RedisUnavailable before anything is built."""
         # Counted in looks and not by the clock: where our event loop is late, whoever builds may be late too.
-        for _ in range(round(PATIENCE / GLANCE)):
-            claim = await self._link.ask(lambda redis: _claimed(redis, key, variant, self._process))
+        for _ in range(round(WAIT_TIMEOUT / POLL_INTERVAL)):
+            claim = await self._breaker.call(lambda redis: _try_claim(redis, key, variant, self._process))
             if claim is None:
                 return await build(), False
-            kept = await self._held(key, variant, claim.generation, claim.head)
+            kept = await self._current(key, variant, claim.generation, claim.head)
             if kept is not None:
                 if claim.mine:
-                    await self._give_back(key, variant, claim)
+                    await self._release(key, variant, claim)
                 return kept, True
             if claim.mine:
                 return await self._build(key, variant, claim, build), False
-            await asyncio.sleep(GLANCE)
+            await asyncio.sleep(POLL_INTERVAL)
         return await build(), False
 
     async def _build(self, key: str, variant: str, claim: _Claim, build: Build[T]) -> T:
         try:
             answer = await build()
         except BaseException:
-            await self._give_back(key, variant, claim)
+            await self._release(key, variant, claim)
             raise
-        head = claim.generation + token_hex(WORD // 2).encode()
-        with suppress(RedisAway):  # then it was made for this one request
-            if await self._link.ask(lambda redis: self._keep(redis, key, variant, claim, head, answer)):
-                self._noted(head, answer)
+        head = claim.generation + token_hex(TOKEN_LENGTH // 2).encode()
+        with suppress(RedisUnavailable):  # then it was made for this one request
+            if await self._breaker.call(lambda redis: self._store(redis, key, variant, claim, head, answer)):
+                self._remember(head, answer)
         return answer
 
-    async def _keep(
+    async def _store(
         self, redis: AsyncRedis, key: str, variant: str, claim: _Claim, head: bytes, answer: T
     ) -> bool:
         keys = (key, _stamp(key), _lock(key, variant))
         fields = (f"h:{variant}", head, f"b:{variant}", head + self._dump(answer))
-        reply: Any = redis.eval(KEEP, len(keys), *keys, claim.stamp, claim.token, *fields, self._milliseconds)
+        reply: Any = redis.eval(
+            STORE, len(keys), *keys, claim.stamp, claim.token, *fields, self._milliseconds
+        )
         return bool(await reply)
 
-    async def _give_back(self, key: str, variant: str, claim: _Claim) -> None:
+    async def _release(self, key: str, variant: str, claim: _Claim) -> None:
         """Let others fill at once; if Redis cannot be told, the lock lapses."""
-        with suppress(RedisAway):
-            await self._link.ask(lambda redis: redis.eval(UNLOCK, 1, _lock(key, variant), claim.token))
+        with suppress(RedisUnavailable):
+            await self._breaker.call(
+                lambda redis: redis.eval(RELEASE_LOCK, 1, _lock(key, variant), claim.token)
+            )
 
 
-class RedisChanges:
+class RedisCacheInvalidation:
     """Changes: has Redis forget, for all processes, what a change makes untrue."""
 
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
+    def __init__(self, breaker: RedisBreaker) -> None:
+        self._breaker = breaker
 
     @contextmanager
     def ratings(self, movies: Collection[MovieId]) -> Iterator[None]:
         try:
             yield
         finally:
-            if len(movies) > FORGOTTEN_SINGLY:
-                self._link.tell(forget_everything)
+            if len(movies) > MAX_MOVIES_SINGLY:
+                self._breaker.invalidate(invalidate_all)
             elif movies:
-                self._forget([f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")])
+                self._invalidate(
+                    [f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")]
+                )
 
     @contextmanager
     def watchlist(self, user: UserId) -> Iterator[None]:
         try:
             yield
         finally:
-            self._forget([f"watchlist:user:{user}"])
+            self._invalidate([f"watchlist:user:{user}"])
 
     @contextmanager
     def everything(self) -> Iterator[None]:
         try:
             yield
         finally:
-            self._link.tell(forget_everything)
+            self._breaker.invalidate(invalidate_all)
 
-    def _forget(self, keys: Collection[str]) -> None:
+    def _invalidate(self, keys: Collection[str]) -> None:
         names = [name for key in keys for name in (key, _stamp(key))]
-        self._link.tell(lambda redis: redis.delete(*names))
+        self._breaker.invalidate(lambda redis: redis.delete(*names))
 
 
-def forget_everything(redis: Redis) -> None:
+def invalidate_all(redis: Redis) -> None:
     """Void every answer, kept or in the making."""
     redis.delete(GENERATION)
 
@@ -266,19 +274,19 @@ async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes
     return body.removeprefix(head) if body and body.startswith(head) else None
 
 
-async def _claimed(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
+async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
     """Try to become the one who fills, and look once more; None if Redis keeps nothing more.
 
     The commands run in this order: who gets the lock sees all that was kept before it was free. A lock of our
     process that stands there already is left from a claim whose answer was lost, since only one at a time is
     made here for a key.
     """
-    token = process + token_hex(WORD // 2)
+    token = process + token_hex(TOKEN_LENGTH // 2)
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.set(_lock(key, variant), token, nx=True, px=LOCK_LASTS)
+        pipe.set(_lock(key, variant), token, nx=True, px=LOCK_TTL)
         pipe.get(_lock(key, variant))
-        pipe.set(_stamp(key), token, nx=True, px=STAMP_LASTS)
-        pipe.pexpire(_stamp(key), STAMP_LASTS)
+        pipe.set(_stamp(key), token, nx=True, px=STAMP_TTL)
+        pipe.pexpire(_stamp(key), STAMP_TTL)
         pipe.get(_stamp(key))
         pipe.set(GENERATION, token, nx=True)
         pipe.get(GENERATION)

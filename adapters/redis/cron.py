@@ -17,11 +17,11 @@ from redis import ConnectionError, Redis, TimeoutError  # noqa: A004  the ones t
 from rq.exceptions import DuplicateJobError
 from rq_scheduler import Scheduler
 
-from adapters.redis.queue import JOBS, QUEUE, OwnJob, connected, put
-from adapters.redis.worker_loop import Stop, stopped_by_signals, turns
+from adapters.redis.queue import JOBS, QUEUE, RestrictedJob, connect, enqueue_job
+from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped, set_by_signals
 
-LOOKS_EVERY = 5
-"""Seconds between two looks at the timetable."""
+POLL_INTERVAL = 5
+"""Seconds between two looks at the table."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CronEntry:
     """A job, and when it is due: five fields of cron, in UTC."""
 
     name: str
@@ -58,54 +58,54 @@ def next_time(cron: str, after: datetime) -> datetime | None:
 
 
 # rq-scheduler has no types.
-class Timetable(Scheduler):  # type: ignore[misc]
+class CronTable(Scheduler):  # type: ignore[misc]
     """Cron entries in Redis, under keys of their own: others may use rq-scheduler there too."""
 
     scheduled_jobs_key = f"rq:scheduler:{QUEUE}"
     scheduler_lock_key = f"rq:scheduler_lock:{QUEUE}"
 
-    def __init__(self, client: Redis, entries: Sequence[Entry]) -> None:
-        super().__init__(QUEUE, connection=client, interval=LOOKS_EVERY, job_class=OwnJob)
+    def __init__(self, client: Redis, entries: Sequence[CronEntry]) -> None:
+        super().__init__(QUEUE, connection=client, interval=POLL_INTERVAL, job_class=RestrictedJob)
         self.entries = {entry.id.encode(): entry for entry in entries}
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Fire what is due, unless another scheduler is at it; see that the entries stand as they should."""
         if not self.acquire_lock():
             return
         try:
-            self.keep_entries()
-            self.fire_due()
+            self.synchronize()
+            self.enqueue_due()
         finally:
             self.remove_lock()
 
-    def keep_entries(self) -> None:
-        """Enter what is missing or has changed, and strike what is no entry, or none any more.
+    def synchronize(self) -> None:
+        """Enter what is missing or has changed, and remove what is no entry, or none any more.
 
         An entry that stands is left alone: it may be due.
         """
         standing = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
         for foreign in standing - set(self.entries):
-            self.strike(foreign)
+            self.remove(foreign)
         for known, entry in self.entries.items():
-            if known not in standing or self._said_of(entry) != entry.pattern:
-                self.enter(entry)
+            if known not in standing or self._stored_pattern(entry) != entry.pattern:
+                self.add(entry)
 
-    def enter(self, entry: Entry) -> None:
+    def add(self, entry: CronEntry) -> None:
         """Have an entry fire from its next time on."""
         cron, function, args = entry.pattern
         due = next_time(cron, datetime.now(UTC)) or NEVER
-        self.connection.delete(OwnJob.key_for(entry.id))
+        self.connection.delete(RestrictedJob.key_for(entry.id))
         self.schedule(due, function, args=args, id=entry.id, meta={"cron": cron})
         log.info("%s is due at %s", entry.name, due)
 
-    def strike(self, id: bytes) -> None:
+    def remove(self, id: bytes) -> None:
         """Have something fire no more."""
         name = id.decode(errors="backslashreplace")
-        log.warning("%s is struck from the timetable: it is no entry of ours", name)
+        log.warning("%s is struck from the table: it is no entry of ours", name)
         self.connection.zrem(self.scheduled_jobs_key, id)
-        self.connection.delete(OwnJob.key_for(name))
+        self.connection.delete(RestrictedJob.key_for(name))
 
-    def fire_due(self) -> None:
+    def enqueue_due(self) -> None:
         """Queue a job for each entry that is due, then note when it is due again.
 
         What is queued is what we say of the entry; of Redis we only learn that it is due.
@@ -115,23 +115,23 @@ class Timetable(Scheduler):  # type: ignore[misc]
         )
         for name, since in due:
             if entry := self.entries.get(name):
-                self.fire(entry, since)
+                self.enqueue(entry, since)
 
-    def fire(self, entry: Entry, since: float) -> None:
+    def enqueue(self, entry: CronEntry, since: float) -> None:
         """Queue what an entry that has been due since then is the pattern of."""
         cron, function, args = entry.pattern
         try:
-            put(self.connection, function, *args, id=f"{entry.id}-{since:.0f}")
+            enqueue_job(self.connection, function, *args, id=f"{entry.id}-{since:.0f}")
             log.info("%s queued", entry.name)
         except DuplicateJobError:
             log.info("%s was queued before", entry.name)
         again = next_time(cron, datetime.now(UTC)) or NEVER
         self.connection.zadd(self.scheduled_jobs_key, {entry.id: again.timestamp()}, xx=True)
 
-    def _said_of(self, entry: Entry) -> Pattern | None:
+    def _stored_pattern(self, entry: CronEntry) -> Pattern | None:
         """What Redis says of an entry; None if it says nothing, or nothing that makes sense."""
         try:
-            job = OwnJob.fetch(entry.id, self.connection)
+            job = RestrictedJob.fetch(entry.id, self.connection)
             return job.meta.get("cron", ""), str(job.func_name), list(job.args)
         except (ConnectionError, TimeoutError, OSError):
             raise
@@ -140,20 +140,20 @@ class Timetable(Scheduler):  # type: ignore[misc]
             return None
 
 
-def keep(url: str, entries: Sequence[Entry], ready: Callable[[], None] = lambda: None) -> None:
-    """Keep the timetable until SIGTERM or SIGINT; Redis may come and go.
+def run_scheduler(url: str, entries: Sequence[CronEntry], ready: Callable[[], None] = lambda: None) -> None:
+    """Keep the table until SIGTERM or SIGINT; Redis may come and go.
 
     `ready` is called after each look.
     """
-    client, stop = connected(url), Stop()
-    timetable = Timetable(client, entries)
+    client, shutdown = connect(url), ShutdownFlag()
+    table = CronTable(client, entries)
 
-    def turn() -> None:
-        timetable.look()
+    def run_once() -> None:
+        table.poll()
         ready()
-        stop.wait(LOOKS_EVERY)
+        shutdown.wait(POLL_INTERVAL)
 
-    with stopped_by_signals(stop):
-        turns(turn, stop, log)
+    with set_by_signals(shutdown):
+        run_until_stopped(run_once, shutdown, log)
     client.close()
-    stop.close()
+    shutdown.close()

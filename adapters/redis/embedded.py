@@ -22,18 +22,18 @@ from urllib.parse import quote
 from domain.errors import Unavailable
 
 SOCKET = "redis.sock"
-HOLDER = "valkey.pid"
+PID_FILE = "valkey.pid"
 QUEUE = "queue"
 
-LONGEST = 103
+MAX_SOCKET_PATH_BYTES = 103
 """Bytes of a path in the address of a unix socket: 108 on Linux, 104 on macOS, less the NUL at its end."""
 
-PATIENCE = 1.0
+KILL_TIMEOUT = 1.0
 """Seconds that a server which was left behind gets to be gone once it is killed."""
 
-ANSWER_WITHIN = 0.5
+ANSWER_TIMEOUT = 0.5
 
-NOISE = "Memory overcommit must be enabled"
+IGNORED_WARNING = "Memory overcommit must be enabled"
 """What Valkey says at every start on most machines. It is about gigabytes: ours has 64 MB."""
 
 OPTIONS = {
@@ -67,7 +67,7 @@ class EmbeddedRedisMissing(Unavailable):
 
 
 @dataclass(eq=False)
-class EmbeddedRedisHeld(Unavailable):
+class EmbeddedRedisStillRunning(Unavailable):
     """A former server of the data directory is still there and cannot be ended."""
 
     directory: Path
@@ -78,7 +78,7 @@ class EmbeddedRedisHeld(Unavailable):
 
 
 @dataclass(eq=False)
-class SocketOutOfReach(Unavailable):
+class SocketPathTooLong(Unavailable):
     """The data directory's path is too long for a socket, and no short name for it can be made."""
 
     directory: Path
@@ -93,15 +93,15 @@ class SocketOutOfReach(Unavailable):
 def address(data_dir: Path) -> str | None:
     """The URL at which the bundled server of a data directory answers, or None if none does.
 
-    Raises SocketOutOfReach.
+    Raises SocketPathTooLong.
     """
     try:
         directory = data_dir.resolve()
         if not (directory / SOCKET).exists():
             return None
-        path = _within_reach(directory) / SOCKET
+        path = _short_enough(directory) / SOCKET
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_WITHIN)
+            connection.settimeout(ANSWER_TIMEOUT)
             connection.connect(str(path))
             connection.sendall(b"PING\r\n")
             # Any answer will do: one that loads its data says so, and will be ready soon.
@@ -129,18 +129,18 @@ class EmbeddedRedis:
     """The bundled server of one data directory, to be started as often as it takes."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Raises EmbeddedRedisMissing, SocketOutOfReach."""
+        """Raises EmbeddedRedisMissing, SocketPathTooLong."""
         self._program = binary()
         self._directory = data_dir.resolve()
-        self.url = _url(_within_reach(self._directory) / SOCKET)
+        self.url = _url(_short_enough(self._directory) / SOCKET)
 
     def start(self, before_exec: Callable[[], None] = lambda: None) -> subprocess.Popen[bytes]:
         """Start the server; its log is on the process's standard output.
 
         Whatever a former one left behind is ended first. `before_exec` is called in the new process before it
-        becomes the server. SIGTERM stops it in order. Raises EmbeddedRedisHeld, OSError.
+        becomes the server. SIGTERM stops it in order. Raises EmbeddedRedisStillRunning, OSError.
         """
-        holder = _lease(self._directory)
+        holder = _lock_pid_file(self._directory)
 
         def enter() -> None:
             before_exec()
@@ -167,20 +167,20 @@ class EmbeddedRedis:
 
     def clean(self) -> None:
         """Remove what a server that has ended leaves behind, but for its data."""
-        for name in (SOCKET, HOLDER):
+        for name in (SOCKET, PID_FILE):
             (self._directory / name).unlink(missing_ok=True)
         if _too_long(self._directory):
-            _short(self._directory).unlink(missing_ok=True)
+            _short_link(self._directory).unlink(missing_ok=True)
 
 
-def _lease(directory: Path) -> int:
+def _lock_pid_file(directory: Path) -> int:
     """A locked descriptor of the file that names the server's process.
 
     The server inherits it, and the lock with it: as long as one lives, frozen or not, the kernel says so.
-    Whichever holds it is ended. Raises EmbeddedRedisHeld.
+    Whichever holds it is ended. Raises EmbeddedRedisStillRunning.
     """
-    holder = os.open(directory / HOLDER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = monotonic() + PATIENCE
+    holder = os.open(directory / PID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = monotonic() + KILL_TIMEOUT
     if _locked(holder):
         return holder
     named = os.pread(holder, 20, 0)
@@ -191,7 +191,7 @@ def _lease(directory: Path) -> int:
     while not _locked(holder):
         if monotonic() > until:
             os.close(holder)
-            raise EmbeddedRedisHeld(directory, pid)
+            raise EmbeddedRedisStillRunning(directory, pid)
         sleep(0.02)
     return holder
 
@@ -209,28 +209,28 @@ def _url(path: Path) -> str:
 
 
 def _too_long(directory: Path) -> bool:
-    return len(os.fsencode(directory / SOCKET)) > LONGEST
+    return len(os.fsencode(directory / SOCKET)) > MAX_SOCKET_PATH_BYTES
 
 
-def _short(directory: Path) -> Path:
+def _short_link(directory: Path) -> Path:
     """A short name that everyone finds who knows the directory."""
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     # Not TMPDIR: a command beside the server may see another one.
     return Path(f"/tmp/matinee-{os.geteuid()}-{name}")  # noqa: S108  a link, and checked to be our own
 
 
-def _within_reach(directory: Path) -> Path:
-    """The directory, under a name that fits into a socket's address. Raises SocketOutOfReach."""
+def _short_enough(directory: Path) -> Path:
+    """The directory, under a name that fits into a socket's address. Raises SocketPathTooLong."""
     if not _too_long(directory):
         return directory
-    link = _short(directory)
+    link = _short_link(directory)
     try:
         with suppress(FileExistsError):
             link.symlink_to(directory, target_is_directory=True)
         ours = link.lstat().st_uid == os.geteuid() and link.readlink() == directory
     except OSError as error:
-        raise SocketOutOfReach(directory, f"{link}: {error.strerror}") from error
+        raise SocketPathTooLong(directory, f"{link}: {error.strerror}") from error
     if not ours:
         # Somebody else's server would get to know our data, and could hand us jobs.
-        raise SocketOutOfReach(directory, f"{link} is not ours")
+        raise SocketPathTooLong(directory, f"{link} is not ours")
     return link

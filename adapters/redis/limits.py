@@ -12,9 +12,9 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis as AsyncRedis
 
 from adapters.redis import addresses
-from adapters.redis.breaker import RedisAway, RedisLink
+from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from adapters.redis.sliding_windows import SlidingWindows
-from adapters.redis.timeouts import PATIENCE
+from adapters.redis.timeouts import CALL_TIMEOUT
 
 PREFIX = "limits"
 
@@ -33,7 +33,7 @@ class _ClusterStorage(RedisClusterStorage):
     DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012
 
 
-class RedisLimits:
+class RedisRateLimiter:
     """Lets so many requests pass in a time that slides along: the count of the last full period fades out
     while that of the present one grows.
 
@@ -42,50 +42,53 @@ class RedisLimits:
     a client of this process begin anew.
     """
 
-    def __init__(self, link: RedisLink | None, url: str | None = None) -> None:
-        self._link = link
+    def __init__(self, breaker: RedisBreaker | None, url: str | None = None) -> None:
+        self._breaker = breaker
         self._url = url
         self._seen = SlidingWindows()
-        self._together: WeakKeyDictionary[asyncio.AbstractEventLoop, SlidingWindowCounterRateLimiter] = (
+        self._shared: WeakKeyDictionary[asyncio.AbstractEventLoop, SlidingWindowCounterRateLimiter] = (
             WeakKeyDictionary()
         )
 
-    async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
+    async def __call__(self, rate: str, client: str) -> tuple[bool, int, int]:
         """Count a request: whether it may pass, how many more may, and in how many seconds more of them
         may.
 
         `rate` is a number of requests and a time: `100/minute`.
         """
         item = parse(rate)
-        client = who, item.amount, item.get_expiry()
-        seen = self._seen.standing(*client, monotonic())
-        if seen.remaining and self._link is not None:
+        key = client, item.amount, item.get_expiry()
+        seen = self._seen.state(*key, monotonic())
+        if seen.remaining and self._breaker is not None:
             try:
-                passed, remaining, reset = await self._link.ask(
-                    lambda redis: _hit(self._of_loop(redis), item, who)
+                passed, remaining, reset = await self._breaker.call(
+                    lambda redis: _hit(self._limiter(redis), item, client)
                 )
-            except RedisAway:
+            except RedisUnavailable:
                 pass  # this process goes on by what it has seen
             else:
                 if passed:
-                    seen = self._seen.add(*client, monotonic())
+                    seen = self._seen.add(*key, monotonic())
                 if seen.remaining < remaining:
                     remaining, reset = seen.remaining, max(reset, seen.reset)
                 return passed, remaining, _whole(reset)
-        passed, seen = self._seen.hit(*client, monotonic())
+        passed, seen = self._seen.hit(*key, monotonic())
         return passed, seen.remaining, _whole(seen.reset)
 
-    def _of_loop(self, redis: AsyncRedis) -> SlidingWindowCounterRateLimiter:
+    def _limiter(self, redis: AsyncRedis) -> SlidingWindowCounterRateLimiter:
         loop = asyncio.get_running_loop()
-        if loop not in self._together:
-            self._together[loop] = SlidingWindowCounterRateLimiter(self._storage(redis))
-        return self._together[loop]
+        if loop not in self._shared:
+            self._shared[loop] = SlidingWindowCounterRateLimiter(self._storage(redis))
+        return self._shared[loop]
 
     def _storage(self, redis: AsyncRedis) -> RedisStorage:
         if self._url and addresses.clustered(self._url):
             url = f"async+{self._url}"
-            patience: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-            return _ClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **patience)
+            timeouts: dict[str, Any] = {
+                "socket_timeout": CALL_TIMEOUT,
+                "socket_connect_timeout": CALL_TIMEOUT,
+            }
+            return _ClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **timeouts)
         # The link's own connections; the address is not looked at then.
         return _Storage(
             "async+redis://",
@@ -96,11 +99,11 @@ class RedisLimits:
 
 
 async def _hit(
-    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, who: str
+    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, client: str
 ) -> tuple[bool, int, float]:
-    passed = await limiter.hit(item, who)
-    standing = await limiter.get_window_stats(item, who)
-    return passed, standing.remaining, standing.reset_time - time()
+    passed = await limiter.hit(item, client)
+    state = await limiter.get_window_stats(item, client)
+    return passed, state.remaining, state.reset_time - time()
 
 
 def _whole(seconds: float) -> int:

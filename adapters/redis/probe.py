@@ -4,18 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
-from adapters.redis.breaker import FAILURES, RedisAway
+from adapters.redis.breaker import FAILURES, RedisUnavailable
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds to wait for a connection, and for an answer."""
 
 
 def probe(url: str) -> tuple[datetime, str]:
-    """The server's time, and what it does when it is full (`maxmemory-policy`). Raises RedisAway."""
+    """The server's time, and what it does when it is full (`maxmemory-policy`). Raises RedisUnavailable."""
     try:
-        with addresses.client(url, PATIENCE) as client:
+        with addresses.client(url, TIMEOUT) as client:
             seconds, microseconds = client.time()
             policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
     except FAILURES as error:
-        raise RedisAway(redact(str(error), credentials_in(url))) from error
+        raise RedisUnavailable(redact(str(error), credentials_in(url))) from error
     return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds), policy

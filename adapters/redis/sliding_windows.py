@@ -12,7 +12,7 @@ MARGIN = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WindowState:
     """Where a client stands: how many more requests may pass, and in how many seconds more of them may."""
 
     remaining: int
@@ -20,12 +20,12 @@ class Standing:
 
 
 @dataclass(slots=True)
-class _Count:
+class _Window:
     """Requests in the present window, since it began at `start`, and in the one before it."""
 
     start: float
-    present: int = 0
-    before: int = 0
+    current: int = 0
+    previous: int = 0
 
 
 class SlidingWindows:
@@ -37,65 +37,65 @@ class SlidingWindows:
     never set back.
     """
 
-    def __init__(self, most: int = MAX_COUNTS) -> None:
-        self._most = most
-        self._counts: OrderedDict[tuple[str, int, int], _Count] = OrderedDict()
+    def __init__(self, max_counts: int = MAX_COUNTS) -> None:
+        self._max_counts = max_counts
+        self._counts: OrderedDict[tuple[str, int, int], _Window] = OrderedDict()
         self._lock = Lock()
 
-    def add(self, who: str, amount: int, seconds: int, now: float) -> Standing:
+    def add(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
         """Count a request of a client, whatever its limit of `amount` in `seconds` says; where that leaves
         it.
         """
         with self._lock:
-            count = self._count((who, amount, seconds), now)
-            count.present += 1
-            return _standing(count, amount, seconds, now)
+            count = self._count((client, amount, seconds), now)
+            count.current += 1
+            return _state(count, amount, seconds, now)
 
-    def hit(self, who: str, amount: int, seconds: int, now: float) -> tuple[bool, Standing]:
+    def hit(self, client: str, amount: int, seconds: int, now: float) -> tuple[bool, WindowState]:
         """Count a request if the limit allows it: whether it does, and where that leaves the client."""
         with self._lock:
-            count = self._count((who, amount, seconds), now)
+            count = self._count((client, amount, seconds), now)
             passed = _used(count, seconds, now) < amount
-            count.present += passed
-            return passed, _standing(count, amount, seconds, now)
+            count.current += passed
+            return passed, _state(count, amount, seconds, now)
 
-    def standing(self, who: str, amount: int, seconds: int, now: float) -> Standing:
+    def state(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
         """Where a client stands, without counting anything."""
-        key = who, amount, seconds
+        key = client, amount, seconds
         with self._lock:
-            count = self._count(key, now) if key in self._counts else _Count(now)
-            return _standing(count, amount, seconds, now)
+            count = self._count(key, now) if key in self._counts else _Window(now)
+            return _state(count, amount, seconds, now)
 
-    def _count(self, key: tuple[str, int, int], now: float) -> _Count:
+    def _count(self, key: tuple[str, int, int], now: float) -> _Window:
         """The count of a key, in the window that it is now."""
         seconds = key[2]
         count = self._counts.get(key)
         if count is None or now - count.start >= 2 * seconds:
-            count = self._counts[key] = _Count(now)
-            if len(self._counts) > self._most:
+            count = self._counts[key] = _Window(now)
+            if len(self._counts) > self._max_counts:
                 self._counts.popitem(last=False)
         elif now - count.start >= seconds:
-            count.start, count.before, count.present = count.start + seconds, count.present, 0
+            count.start, count.previous, count.current = count.start + seconds, count.current, 0
         self._counts.move_to_end(key)
         return count
 
 
-def _used(count: _Count, seconds: int, now: float) -> int:
-    return int(count.before * (1 - (now - count.start) / seconds)) + count.present
+def _used(count: _Window, seconds: int, now: float) -> int:
+    return int(count.previous * (1 - (now - count.start) / seconds)) + count.current
 
 
-def _standing(count: _Count, amount: int, seconds: int, now: float) -> Standing:
+def _state(count: _Window, amount: int, seconds: int, now: float) -> WindowState:
     used = _used(count, seconds, now)
     if not used:
-        return Standing(amount, 0.0)
-    return Standing(max(0, amount - used), _freed(count, min(used, amount), seconds, now))
+        return WindowState(amount, 0.0)
+    return WindowState(max(0, amount - used), _freed(count, min(used, amount), seconds, now))
 
 
-def _freed(count: _Count, used: int, seconds: int, now: float) -> float:
+def _freed(count: _Window, used: int, seconds: int, now: float) -> float:
     """Seconds after which less than `used` is used: the overlap has shrunk enough by then, in this
-    window, or in the next one, when the present count is the one before.
+    window, or in the next one, when the present count is the one previous.
     """
     end = count.start + seconds - now
-    if used > count.present:
-        return max(0.0, end - seconds * (used - count.present) / count.before + MARGIN)
-    return end + seconds * (1 - used / count.present) + MARGIN
+    if used > count.current:
+        return max(0.0, end - seconds * (used - count.current) / count.previous + MARGIN)
+    return end + seconds * (1 - used / count.current) + MARGIN

@@ -11,14 +11,14 @@ from types import FrameType
 
 from redis import RedisError
 
-FIRST_REST = 0.5
-LONGEST_REST = 5.0
+FIRST_RETRY_DELAY = 0.5
+MAX_RETRY_DELAY = 5.0
 """Seconds between two tries to reach Redis; each rest is twice the one before."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stop:
+class ShutdownFlag:
     """Whether, and since when, this process has been told to stop.
 
     A handler of signals may come at any moment, so it touches no lock: it sets a time and writes to a pipe.
@@ -27,24 +27,24 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self._told_at: float | None = None
+        self._set_at: float | None = None
         self._owner = os.getpid()
         self._reading, self._writing = os.pipe()
 
     @property
-    def told(self) -> bool:
+    def is_set(self) -> bool:
         """Whether it has been."""
-        return self._told_at is not None
+        return self._set_at is not None
 
     @property
-    def told_for(self) -> float:
+    def seconds_since_set(self) -> float:
         """The seconds since then."""
-        return monotonic() - self._told_at if self._told_at is not None else 0.0
+        return monotonic() - self._set_at if self._set_at is not None else 0.0
 
-    def tell(self) -> None:
+    def set(self) -> None:
         """Tell, and wake whoever waits; once is enough."""
-        if self._told_at is None:
-            self._told_at = monotonic()
+        if self._set_at is None:
+            self._set_at = monotonic()
             if os.getpid() == self._owner:
                 os.write(self._writing, b".")
 
@@ -59,14 +59,14 @@ class Stop:
 
 
 @contextmanager
-def stopped_by_signals(stop: Stop, then: Callable[[], None] = lambda: None) -> Iterator[None]:
+def set_by_signals(shutdown: ShutdownFlag, then: Callable[[], None] = lambda: None) -> Iterator[None]:
     """While within, SIGTERM and SIGINT tell `stop`, and call `then`; afterwards they do what they did."""
 
-    def tell(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
-        stop.tell()
+    def set_flag(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
+        shutdown.set()
         then()
 
-    before = {number: signal.signal(number, tell) for number in SIGNALS}
+    before = {number: signal.signal(number, set_flag) for number in SIGNALS}
     try:
         yield
     finally:
@@ -74,16 +74,16 @@ def stopped_by_signals(stop: Stop, then: Callable[[], None] = lambda: None) -> I
             signal.signal(number, handler)
 
 
-def turns(turn: Callable[[], None], stop: Stop, log: logging.Logger) -> bool:
+def run_until_stopped(run_once: Callable[[], None], shutdown: ShutdownFlag, log: logging.Logger) -> bool:
     """Do turns until told to stop; return whether the last one succeeded.
 
     A turn may raise anything: the loop goes on after a pause, which doubles each time. The beginning and the
     end of an outage of Redis are logged once each, every other error with its traceback.
     """
     rest, away = 0.0, False
-    while not stop.told:
+    while not shutdown.is_set:
         try:
-            turn()
+            run_once()
         except (RedisError, OSError) as error:
             log.log(logging.DEBUG if away else logging.WARNING, "The job queue is away: %s", error)
             away = True
@@ -94,6 +94,6 @@ def turns(turn: Callable[[], None], stop: Stop, log: logging.Logger) -> bool:
                 log.warning("The job queue is back")
             rest, away = 0.0, False
             continue
-        rest = min(rest * 2 or FIRST_REST, LONGEST_REST)
-        stop.wait(rest)
+        rest = min(rest * 2 or FIRST_RETRY_DELAY, MAX_RETRY_DELAY)
+        shutdown.wait(rest)
     return not rest

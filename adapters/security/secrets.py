@@ -12,14 +12,14 @@ from domain.signing import weakness
 
 FILE = "jwt-secret"
 
-KEPT_LENGTH = 64
+STORED_SECRET_LENGTH = 64
 """Characters of a secret that is made here; other files of that name were put there by hand."""
 
 logger = logging.getLogger("matinee.security")
 
 
 @dataclass(eq=False)
-class SecretUnfit(Invalid):
+class WeakSecret(Invalid):
     """A secret that cannot sign tokens safely; it is not shown itself."""
 
     name: str
@@ -34,10 +34,10 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def kept_secret(directory: Path) -> bytes:
+def stored_secret(directory: Path) -> bytes:
     """The secret that is kept in a data directory, made at the first call; all processes get the same.
 
-    Raises StorageUnavailable if it can be neither read nor made, SecretUnfit if it could be found by trying.
+    Raises StorageUnavailable if it can be neither read nor made, WeakSecret if it could be found by trying.
     """
     path = directory / FILE
     try:
@@ -49,14 +49,14 @@ def kept_secret(directory: Path) -> bytes:
     except OSError as error:
         reason = f"the secret that signs tokens cannot be kept in {path}: {error.strerror}"
         raise StorageUnavailable(reason) from error
-    fit_to_sign(secret, str(path))
+    require_strong(secret, str(path))
     return secret
 
 
-def fit_to_sign(secret: bytes, name: str) -> None:
-    """Raises SecretUnfit for a secret that could be found by trying."""
+def require_strong(secret: bytes, name: str) -> None:
+    """Raises WeakSecret for a secret that could be found by trying."""
     if rule := weakness(secret):
-        raise SecretUnfit(name, rule)
+        raise WeakSecret(name, rule)
 
 
 def _make(path: Path) -> None:

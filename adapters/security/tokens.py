@@ -13,7 +13,7 @@ from typing import Annotated
 import jwt
 import msgspec
 
-from adapters.security.secrets import SecretUnfit, fit_to_sign, new_secret
+from adapters.security.secrets import WeakSecret, new_secret, require_strong
 from domain.ids import OWN_ID, SessionId, UserId, is_id
 from domain.ports import Clock
 from domain.sessions import RefreshClaims
@@ -50,18 +50,18 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtAccessTokens:
-    """Tokens signed with one secret by HMAC-SHA-256. Raises SecretUnfit for one that cannot sign safely."""
+    """Tokens signed with one secret by HMAC-SHA-256. Raises WeakSecret for one that cannot sign safely."""
 
     secret: bytes = field(repr=False)
     lasts: timedelta
     clock: Clock
 
     def __post_init__(self) -> None:
-        fit_to_sign(self.secret, "JWT_SECRET")
+        require_strong(self.secret, "JWT_SECRET")
         try:
             jwt.encode({}, self.secret, ALGORITHM)
         except jwt.InvalidKeyError as error:
-            raise SecretUnfit("JWT_SECRET", "must not be a public or private key") from error
+            raise WeakSecret("JWT_SECRET", "must not be a public or private key") from error
 
     def issue(self, user: UserId, session: SessionId) -> str:
         now = int(self.clock().timestamp())

@@ -17,7 +17,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 class Counter(Protocol):
     """Counts requests of all processes."""
 
-    async def __call__(self, rate: str, who: str) -> tuple[bool, int, int]:
+    async def __call__(self, rate: str, client: str) -> tuple[bool, int, int]:
         """Count a request: whether it is allowed, how many remain, and the seconds until more are."""
         ...
 

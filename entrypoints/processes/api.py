@@ -57,13 +57,13 @@ def openapi(settings: Settings) -> str:
 
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application with the use cases of the container."""
-    link = container.link()
+    breaker = container.breaker()
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(link, settings, dump=pack, load=unpack) if link else None,
+        cache=answers_over(breaker, settings, dump=pack, load=unpack) if breaker else None,
         counter=container.counter(),
         settings=settings,
         version=version("matinee"),
-        lifespan=link.present if link else nullcontext,
+        lifespan=breaker.connected if breaker else nullcontext,
     )

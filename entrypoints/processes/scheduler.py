@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 
-from adapters.redis.cron import Entry, keep
+from adapters.redis.cron import CronEntry, run_scheduler
 from domain.errors import Unavailable
 from domain.sync import Entity
 from entrypoints.settings import Settings
@@ -31,20 +31,20 @@ def run(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
     Calls `ready` when the entries are stored. Raises QueueUnavailable if no queue is configured.
     """
     url = settings.require_queue_url()
-    keep(url, cron_entries(settings, syncs=_source_is_accepted(settings)), ready)
+    run_scheduler(url, cron_entries(settings, syncs=_source_is_accepted(settings)), ready)
 
 
-def cron_entries(settings: Settings, *, syncs: bool = True) -> list[Entry]:
+def cron_entries(settings: Settings, *, syncs: bool = True) -> list[CronEntry]:
     """Which job is due when, in UTC. Without `syncs`, the jobs that read from the source are left out."""
     sync_entries = [
-        Entry("sync-genres", settings.sync_genres_cron, "sync", (Entity.GENRES.value,)),
-        Entry("sync-movies", settings.sync_movies_cron, "sync", (Entity.MOVIES.value,)),
+        CronEntry("sync-genres", settings.sync_genres_cron, "sync", (Entity.GENRES.value,)),
+        CronEntry("sync-movies", settings.sync_movies_cron, "sync", (Entity.MOVIES.value,)),
     ]
     return [
         *(sync_entries if syncs else ()),
-        Entry("expire-sessions", EXPIRE_SESSIONS_CRON, "expire_sessions"),
-        Entry("sweep", SWEEP_CRON, "sweep"),
-        Entry("verify-ratings", VERIFY_RATINGS_CRON, "verify_ratings"),
+        CronEntry("expire-sessions", EXPIRE_SESSIONS_CRON, "expire_sessions"),
+        CronEntry("sweep", SWEEP_CRON, "sweep"),
+        CronEntry("verify-ratings", VERIFY_RATINGS_CRON, "verify_ratings"),
     ]
 
 

@@ -16,7 +16,7 @@ from math import inf
 from time import monotonic
 from types import FrameType
 
-from adapters.redis.embedded import NOISE, EmbeddedRedis
+from adapters.redis.embedded import IGNORED_WARNING, EmbeddedRedis
 from entrypoints import console, data_directory
 from entrypoints.processes import metrics_directory
 from entrypoints.processes.banner import banner
@@ -95,7 +95,9 @@ class Supervisor:
         self._prepared = False
         self._stopping = False
         self._redis = (
-            [ChildProcess("valkey", lambda: redis.start(self._die_with_us), noise=NOISE)] if redis else []
+            [ChildProcess("valkey", lambda: redis.start(self._die_with_us), noise=IGNORED_WARNING)]
+            if redis
+            else []
         )
         self._api = ChildProcess("api", self._start_api)
         self._prepare = ChildProcess("prepare", lambda: self._spawn("prepare"))

@@ -5,7 +5,7 @@ The container is not imported here: an idle worker stays small, and each job's p
 
 from collections.abc import Callable
 
-from adapters.redis.worker import PatientWorker
+from adapters.redis.worker import InterruptibleWorker
 from entrypoints.processes import jobs
 from entrypoints.settings import Settings
 
@@ -16,4 +16,4 @@ def run(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
     Calls `ready` when the worker is registered. Raises QueueUnavailable if no queue is configured.
     """
     jobs.worker_settings.set(settings)
-    PatientWorker(settings.require_queue_url(), ready).run()
+    InterruptibleWorker(settings.require_queue_url(), ready).run()

@@ -16,9 +16,9 @@ from redis import Redis
 from adapters.redis import embedded
 from adapters.redis.embedded import (
     EmbeddedRedis,
-    EmbeddedRedisHeld,
     EmbeddedRedisMissing,
-    SocketOutOfReach,
+    EmbeddedRedisStillRunning,
+    SocketPathTooLong,
     address,
 )
 
@@ -118,10 +118,10 @@ def test_a_frozen_server_that_was_left_behind_is_ended_by_the_next(
 def test_what_cannot_be_ended_is_named(
     tmp_path: Path, server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "PATIENCE", 0.1)
+    monkeypatch.setattr(embedded, "KILL_TIMEOUT", 0.1)
     with running(server, tmp_path) as former, monkeypatch.context() as powerless:
         powerless.setattr(os, "kill", lambda *_: None)
-        with pytest.raises(EmbeddedRedisHeld, match=f"process {former.pid}"):
+        with pytest.raises(EmbeddedRedisStillRunning, match=f"process {former.pid}"):
             server.start()
         assert former.poll() is None
 
@@ -135,9 +135,9 @@ def test_a_long_data_directory_is_reached_by_a_short_name(tmp_path: Path) -> Non
         assert address(directory) == server.url
         with Redis.from_url(server.url) as client:
             assert client.ping()
-    assert embedded._short(directory).is_symlink()
+    assert embedded._short_link(directory).is_symlink()
     server.clean()
-    assert not embedded._short(directory).is_symlink()
+    assert not embedded._short_link(directory).is_symlink()
     assert {path.name for path in directory.iterdir()} == {"queue"}
 
 
@@ -152,10 +152,10 @@ def test_any_letters_may_stand_in_a_data_directorys_name(tmp_path: Path) -> None
 def test_a_short_name_that_leads_elsewhere_is_not_believed(tmp_path: Path) -> None:
     directory = tmp_path / ("long" * 30)
     directory.mkdir(parents=True)
-    link = embedded._short(directory)
+    link = embedded._short_link(directory)
     link.symlink_to(tmp_path)
     try:
-        with pytest.raises(SocketOutOfReach, match="choose a shorter DATA_DIR"):
+        with pytest.raises(SocketPathTooLong, match="choose a shorter DATA_DIR"):
             EmbeddedRedis(directory)
     finally:
         link.unlink()
@@ -163,8 +163,8 @@ def test_a_short_name_that_leads_elsewhere_is_not_believed(tmp_path: Path) -> No
 
 def test_no_short_name_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / ("long" * 30)
-    monkeypatch.setattr(embedded, "_short", lambda _: tmp_path / "missing" / "link")
-    with pytest.raises(SocketOutOfReach, match="No such file"):
+    monkeypatch.setattr(embedded, "_short_link", lambda _: tmp_path / "missing" / "link")
+    with pytest.raises(SocketPathTooLong, match="No such file"):
         EmbeddedRedis(directory)
 
 

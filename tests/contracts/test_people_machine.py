@@ -47,7 +47,7 @@ people = st.integers(0, PEOPLE - 1)
 movies = st.sampled_from(MOVIES)
 scores = st.integers(LOWEST, HIGHEST).map(Score)
 texts = st.none() | st.sampled_from(["good", "bad"])
-NOBODY = system.NoCopies()
+NOBODY = system.NoCache()
 
 Key = tuple[int, int]
 

@@ -11,36 +11,36 @@ from threading import Thread
 import pytest
 from redis import Redis
 
-from adapters.redis.breaker import PLACES, RedisAway, RedisLink
-from adapters.redis.timeouts import PATIENCE, QUICK
+from adapters.redis.breaker import MAX_CONCURRENT_CALLS, RedisBreaker, RedisUnavailable
+from adapters.redis.timeouts import CALL_TIMEOUT, RETRY_TIMEOUT
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 SOON = 10.0
 """Seconds within which a test gives up hoping."""
 
 
-class Linked:
-    """A link, and how often it has had Redis forget."""
+class Counted:
+    """A breaker, and how often it has had Redis forget."""
 
     def __init__(self, url: str) -> None:
         self.forgotten = 0
-        self.link = RedisLink(url, forget=self._forget, patience=1.0)  # the machine may be busy
+        self.breaker = RedisBreaker(url, flush=self._forget, timeout=1.0)  # the machine may be busy
 
     def _forget(self, redis: Redis) -> None:
         redis.ping()
         self.forgotten += 1
 
     def get(self) -> bytes | None:
-        return self.link.ask_from_thread(lambda redis: redis.get("word"))  # type: ignore[return-value]
+        return self.breaker.call_from_thread(lambda redis: redis.get("word"))  # type: ignore[return-value]
 
 
 @contextmanager
-def linked(url: str) -> Iterator[Linked]:
-    made = Linked(url)
+def counted(url: str) -> Iterator[Counted]:
+    made = Counted(url)
     try:
         yield made
     finally:
-        made.link.close()
+        made.breaker.close()
 
 
 def commands(valkey: Valkey) -> int:
@@ -57,36 +57,36 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_what_redis_answers_comes_back(redis_url: str) -> None:
-    with linked(redis_url) as it:
-        it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+    with counted(redis_url) as it:
+        it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
         assert it.get() == b"yes"
-        it.link.ping()
+        it.breaker.ping()
 
 
 def test_an_event_loop_asks_on_connections_of_its_own(redis_url: str) -> None:
-    async def ask(link: RedisLink) -> object:
+    async def ask(breaker: RedisBreaker) -> object:
         try:
-            return await link.ask(lambda redis: redis.incr("asked"))
+            return await breaker.call(lambda redis: redis.incr("asked"))
         finally:
-            await link.leave()
+            await breaker.disconnect()
 
-    with linked(redis_url) as it:
-        assert [asyncio.run(ask(it.link)) for _ in range(2)] == [1, 2]
+    with counted(redis_url) as it:
+        assert [asyncio.run(ask(it.breaker)) for _ in range(2)] == [1, 2]
 
 
 def test_a_dead_redis_is_refused_and_used_again_when_it_is_back(
     valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "adapters.redis")
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
         valkey.kill()
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             it.get()
-        assert it.link.away
+        assert it.breaker.is_open
         valkey.start()
-        eventually(lambda: not it.link.away)
-        it.link.ping()
+        eventually(lambda: not it.breaker.is_open)
+        it.breaker.ping()
     told = [record.getMessage() for record in caplog.records]
     assert told[0].startswith("Redis is away")
     assert told[-1].startswith("Redis is back after")
@@ -95,125 +95,127 @@ def test_a_dead_redis_is_refused_and_used_again_when_it_is_back(
 def test_redis_away_from_the_start_is_used_once_it_is_there(tmp_path: Path) -> None:
     with running_valkey(tmp_path) as valkey:
         valkey.stop()
-        with linked(valkey.url) as it:
-            with pytest.raises(RedisAway):
-                it.link.ping()
+        with counted(valkey.url) as it:
+            with pytest.raises(RedisUnavailable):
+                it.breaker.ping()
             valkey.start()
-            eventually(lambda: not it.link.away)
+            eventually(lambda: not it.breaker.is_open)
 
 
 def test_while_redis_is_away_nobody_waits(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
         valkey.freeze()
-        with pytest.raises(RedisAway):
+        with pytest.raises(RedisUnavailable):
             it.get()
-        with pytest.raises(RedisAway, match="Timeout"):
+        with pytest.raises(RedisUnavailable, match="Timeout"):
             it.get()
 
 
 def test_finding_redis_away_and_telling_it_all_the_same_is_less_than_50_ms() -> None:
-    assert PATIENCE + QUICK < 0.05
+    assert CALL_TIMEOUT + RETRY_TIMEOUT < 0.05
 
 
 def test_a_new_server_at_the_address_must_forget_before_it_is_used(valkey: Valkey) -> None:
     """It may have started from older data."""
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
         valkey.kill()
         valkey.start()
-        with pytest.raises(RedisAway):  # the connection broke, and the next one meets another server
+        with pytest.raises(RedisUnavailable):  # the connection broke, and the next one meets another server
             it.get()
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 1
         it.get()
 
 
 def test_an_idle_process_notices_a_restart_too(valkey: Valkey) -> None:
     """Its connections were closed by the other side and are made anew without anybody's seeing it."""
-    with linked(valkey.url) as it:
+    with counted(valkey.url) as it:
         assert it.get() is None
         valkey.stop()
         valkey.start()
         time.sleep(0.1)
         try:
             it.get()
-        except RedisAway:
-            eventually(lambda: not it.link.away)
+        except RedisUnavailable:
+            eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 1
 
 
 def test_what_redis_could_not_be_told_is_forgotten_before_it_is_used_again(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
         valkey.freeze()
-        it.link.tell(lambda redis: redis.delete("word"))
+        it.breaker.invalidate(lambda redis: redis.delete("word"))
         valkey.thaw()
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 1
 
 
 def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(redis_url: str) -> None:
-    with linked(redis_url) as it:
-        it.link.ask_from_thread(lambda redis: redis.set("word", "old"))
-        it.link._absence = "as if it were"
-        it.link.tell(lambda redis: redis.delete("word"))
-        it.link._absence = None
+    with counted(redis_url) as it:
+        it.breaker.call_from_thread(lambda redis: redis.set("word", "old"))
+        it.breaker._open_reason = "as if it were"
+        it.breaker.invalidate(lambda redis: redis.delete("word"))
+        it.breaker._open_reason = None
         assert it.get() is None
         assert it.forgotten == 0
 
 
 def test_a_change_missed_while_others_are_forgotten_is_not_lost(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
 
         def forget(redis: Redis) -> None:
             it.forgotten += 1
-            it.link._missed = it.forgotten == 1  # another thread could not tell Redis just then
+            it.breaker._invalidation_missed = (
+                it.forgotten == 1
+            )  # another thread could not tell Redis just then
 
-        it.link._forget = forget
+        it.breaker._flush = forget
         valkey.freeze()
-        it.link.tell(lambda redis: redis.delete("word"))
+        it.breaker.invalidate(lambda redis: redis.delete("word"))
         valkey.thaw()
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 2
 
 
 def test_a_full_redis_is_not_away(tmp_path: Path) -> None:
     with (
         running_valkey(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction") as valkey,
-        linked(valkey.url) as it,
+        counted(valkey.url) as it,
     ):
-        with pytest.raises(RedisAway, match="maxmemory"):
-            it.link.ask_from_thread(lambda redis: redis.set("word", "more"))
-        assert not it.link.away
+        with pytest.raises(RedisUnavailable, match="maxmemory"):
+            it.breaker.call_from_thread(lambda redis: redis.set("word", "more"))
+        assert not it.breaker.is_open
         assert it.get() is None
 
 
 def test_a_rush_of_requests_opens_no_rush_of_connections(redis_url: str) -> None:
-    async def rush(link: RedisLink) -> None:
-        async with link.present():
-            await asyncio.gather(*(link.ask(lambda redis: redis.ping()) for _ in range(500)))
-            clients = await link.ask(lambda redis: redis.info("clients"))
-            assert int(clients["connected_clients"]) <= PLACES + 10
+    async def rush(breaker: RedisBreaker) -> None:
+        async with breaker.connected():
+            await asyncio.gather(*(breaker.call(lambda redis: redis.ping()) for _ in range(500)))
+            clients = await breaker.call(lambda redis: redis.info("clients"))
+            assert int(clients["connected_clients"]) <= MAX_CONCURRENT_CALLS + 10
 
-    with linked(redis_url) as it:
-        asyncio.run(rush(it.link))
+    with counted(redis_url) as it:
+        asyncio.run(rush(it.breaker))
 
 
 def test_passwords_of_an_address_are_shown_nowhere() -> None:
-    with linked("redis://reader:s3cret@127.0.0.1:1/0") as it, pytest.raises(RedisAway) as caught:
-        it.link.ping()
+    with counted("redis://reader:s3cret@127.0.0.1:1/0") as it, pytest.raises(RedisUnavailable) as caught:
+        it.breaker.ping()
     assert "s3cret" not in str(caught.value)
 
 
 def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) -> None:
-    with linked(valkey.url) as it:
-        it.link.ping()
+    with counted(valkey.url) as it:
+        it.breaker.ping()
         valkey.kill()
 
         def ask() -> None:
-            with pytest.raises(RedisAway):
+            with pytest.raises(RedisUnavailable):
                 it.get()
 
         threads = [Thread(target=ask) for _ in range(8)]
@@ -222,12 +224,12 @@ def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) ->
         for thread in threads:
             thread.join()
         valkey.start()
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 1
 
 
 def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(redis_url: str) -> None:
-    async def busy(link: RedisLink) -> None:
+    async def busy(breaker: RedisBreaker) -> None:
         async def hog() -> None:
             while True:
                 time.sleep(0.06)  # noqa: ASYNC251  each turn takes longer than Redis may
@@ -236,48 +238,48 @@ def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(redis_url: str) -> No
         hogging = asyncio.create_task(hog())
         try:
             for _ in range(3):
-                assert await link.ask(lambda redis: redis.ping())
+                assert await breaker.call(lambda redis: redis.ping())
         finally:
             hogging.cancel()
-            await link.leave()
+            await breaker.disconnect()
 
-    link = RedisLink(redis_url, forget=lambda _: None)
-    asyncio.run(busy(link))
-    assert not link.away
-    link.close()
+    breaker = RedisBreaker(redis_url, flush=lambda _: None)
+    asyncio.run(busy(breaker))
+    assert not breaker.is_open
+    breaker.close()
 
 
 def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None:
-    async def ask(link: RedisLink) -> None:
-        await link.ask(lambda redis: redis.ping())
+    async def ask(breaker: RedisBreaker) -> None:
+        await breaker.call(lambda redis: redis.ping())
         valkey.freeze()
-        with pytest.raises(RedisAway, match="Timeout"):
-            await link.ask(lambda redis: redis.ping())
-        await link.leave()
+        with pytest.raises(RedisUnavailable, match="Timeout"):
+            await breaker.call(lambda redis: redis.ping())
+        await breaker.disconnect()
 
-    with linked(valkey.url) as it:
-        asyncio.run(ask(it.link))
+    with counted(valkey.url) as it:
+        asyncio.run(ask(it.breaker))
 
 
 def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path) -> None:
-    with running_valkey(tmp_path, "--min-replicas-to-write", "1") as valkey, linked(valkey.url) as it:
-        it.link.ping()
-        with pytest.raises(RedisAway):
-            it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+    with running_valkey(tmp_path, "--min-replicas-to-write", "1") as valkey, counted(valkey.url) as it:
+        it.breaker.ping()
+        with pytest.raises(RedisUnavailable):
+            it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
         probes = commands(valkey)
         eventually(lambda: commands(valkey) >= probes + 5)
-        assert it.link.away
+        assert it.breaker.is_open
 
         assert valkey.command("CONFIG", "SET", "min-replicas-to-write", "0") == "+OK"
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
 
 
 def test_being_at_work_where_redis_is_away_is_no_failure(valkey: Valkey) -> None:
-    async def come_and_go(link: RedisLink) -> None:
-        async with link.present():
+    async def come_and_go(breaker: RedisBreaker) -> None:
+        async with breaker.connected():
             pass
 
-    with linked(valkey.url) as it:
+    with counted(valkey.url) as it:
         valkey.kill()
-        asyncio.run(come_and_go(it.link))
-        assert it.link.away
+        asyncio.run(come_and_go(it.breaker))
+        assert it.breaker.is_open

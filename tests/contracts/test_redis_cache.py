@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.mongo import database as of_mongo
-from adapters.redis.breaker import RedisLink
+from adapters.redis.breaker import RedisBreaker
 from adapters.redis.cache import (
-    AT_HAND,
-    FORGOTTEN_SINGLY,
-    PATIENCE,
-    RedisAnswers,
-    RedisChanges,
-    forget_everything,
+    MAX_LOCAL_ENTRIES,
+    MAX_MOVIES_SINGLY,
+    WAIT_TIMEOUT,
+    RedisCacheInvalidation,
+    RedisResponseCache,
+    invalidate_all,
 )
 from adapters.sqlite import database as of_sqlite
 from domain.errors import StorageUnavailable
@@ -32,9 +32,11 @@ class Process:
     """What one process has of the cache."""
 
     def __init__(self, url: str, seconds: int = 60) -> None:
-        self.link = RedisLink(url, forget=forget_everything, patience=2.0)  # the machine may be busy
-        self._changes = RedisChanges(self.link)
-        self.answers = RedisAnswers[str](self.link, seconds=seconds, dump=str.encode, load=bytes.decode)
+        self.breaker = RedisBreaker(url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
+        self._changes = RedisCacheInvalidation(self.breaker)
+        self.answers = RedisResponseCache[str](
+            self.breaker, seconds=seconds, dump=str.encode, load=bytes.decode
+        )
         self.built = 0
 
     def rate(self, *numbers: int) -> None:
@@ -54,7 +56,7 @@ class Process:
 
     async def back(self) -> None:
         """Wait until Redis is used again."""
-        while self.link.away:  # noqa: ASYNC110  it comes back in a thread
+        while self.breaker.is_open:  # noqa: ASYNC110  it comes back in a thread
             await asyncio.sleep(0.01)
 
     async def ask(self, key: str = DETAIL, says: str = "made", variant: str = "") -> tuple[str, bool | None]:
@@ -73,7 +75,7 @@ def processes(url: str, number: int = 1, **options: int) -> Iterator[list[Proces
         yield made
     finally:
         for process in made:
-            process.link.close()
+            process.breaker.close()
 
 
 def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **options: int) -> None:
@@ -84,7 +86,7 @@ def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **optio
             await work(*made)
         finally:
             for process in made:
-                await process.link.leave()
+                await process.breaker.disconnect()
 
     with processes(url, number, **options) as made:
         asyncio.run(wrapped(made))
@@ -163,7 +165,7 @@ def test_a_change_voids_what_it_is_about_and_nothing_else(redis_url: str) -> Non
         assert await voided() == set()
         one.sync()
         assert await voided() == set(keys)
-        one.rate(*range(FORGOTTEN_SINGLY + 1))
+        one.rate(*range(MAX_MOVIES_SINGLY + 1))
         assert await voided() == set(keys)
 
     run(work, redis_url)
@@ -278,7 +280,7 @@ def test_a_dead_filler_holds_nobody_up_for_long(valkey: Valkey) -> None:
 
 
 def test_who_waits_for_another_and_then_for_a_silent_store_waits_two_seconds_at_most() -> None:
-    assert PATIENCE + max(of_sqlite.PATIENCE, of_mongo.PATIENCE) <= 2
+    assert WAIT_TIMEOUT + max(of_sqlite.PATIENCE, of_mongo.PATIENCE) <= 2
 
 
 def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str) -> None:
@@ -388,11 +390,11 @@ def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
         run(work, valkey.url)
 
 
-def test_a_process_keeps_only_so_many_answers_at_hand(redis_url: str) -> None:
+def test_a_process_keeps_only_so_many_answers_local(redis_url: str) -> None:
     async def work(one: Process) -> None:
-        for number in range(AT_HAND + 10):
+        for number in range(MAX_LOCAL_ENTRIES + 10):
             await one.ask(f"movies:detail:{number}", says=str(number))
-        assert len(one.answers._at_hand) == AT_HAND
+        assert len(one.answers._local) == MAX_LOCAL_ENTRIES
         assert await one.ask("movies:detail:0") == ("0", True)
 
     run(work, redis_url)

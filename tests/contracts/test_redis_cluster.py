@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.redis.breaker import RedisAway, RedisLink
-from adapters.redis.cache import RedisAnswers, RedisChanges, forget_everything
+from adapters.redis.breaker import RedisBreaker, RedisUnavailable
+from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, invalidate_all
 from domain.ids import movie_id
-from tests.contracts.test_redis_breaker import eventually, linked
+from tests.contracts.test_redis_breaker import counted, eventually
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 MOVIE = movie_id(603)
@@ -59,22 +59,22 @@ def free_port() -> int:
 
 def test_a_cluster_that_is_away_at_first_is_used_when_it_is_there(cluster: Cluster) -> None:
     cluster.node.kill()
-    with linked(cluster.url) as it:
-        it.link.tell(lambda redis: redis.delete("word"))  # raises nothing
-        with pytest.raises(RedisAway):
+    with counted(cluster.url) as it:
+        it.breaker.invalidate(lambda redis: redis.delete("word"))  # raises nothing
+        with pytest.raises(RedisUnavailable):
             it.get()
         assert it.forgotten == 0
 
         cluster.start()
-        eventually(lambda: not it.link.away)
+        eventually(lambda: not it.breaker.is_open)
         assert it.forgotten > 0
-        it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+        it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
         assert it.get() == b"yes"
 
 
 def test_a_cluster_that_goes_away_fails_neither_readers_nor_writers(cluster: Cluster) -> None:
-    link = RedisLink(cluster.url, forget=forget_everything, patience=2.0)  # the machine may be busy
-    answers = RedisAnswers[str](link, seconds=60, dump=str.encode, load=bytes.decode)
+    breaker = RedisBreaker(cluster.url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
+    answers = RedisResponseCache[str](breaker, seconds=60, dump=str.encode, load=bytes.decode)
 
     async def asked(says: str) -> str:
         async def build() -> str:
@@ -88,18 +88,18 @@ def test_a_cluster_that_goes_away_fails_neither_readers_nor_writers(cluster: Clu
             assert [await asked("old"), await asked("new")] == ["old", "old"]
 
             cluster.node.kill()
-            with RedisChanges(link).ratings([MOVIE]):
+            with RedisCacheInvalidation(breaker).ratings([MOVIE]):
                 pass
             assert await asked("new") == "new"
 
             cluster.start()
-            while link.away:  # noqa: ASYNC110  it comes back in a thread
+            while breaker.is_open:  # noqa: ASYNC110  it comes back in a thread
                 await asyncio.sleep(0.01)
             assert await asked("newest") == "newest"
         finally:
-            await link.leave()
+            await breaker.disconnect()
 
     try:
         asyncio.run(work())
     finally:
-        link.close()
+        breaker.close()

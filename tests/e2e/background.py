@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 from rq import Queue
 
-from adapters.redis.queue import QUEUE, RqJobs, connected
+from adapters.redis.queue import QUEUE, RqJobQueue, connect
 from application.sync_runs import StartSync
 from domain.sync import Entity, Status, SyncRun
 from entrypoints.container import Container, running
@@ -142,7 +142,7 @@ class Background:
         ]
 
     def waiting(self) -> int:
-        jobs = RqJobs(self.valkey.url)
+        jobs = RqJobQueue(self.valkey.url)
         try:
             return jobs.waiting()
         finally:
@@ -159,7 +159,7 @@ class Background:
 
     @contextmanager
     def client(self) -> Iterator[Redis]:
-        client = connected(self.valkey.url)
+        client = connect(self.valkey.url)
         try:
             yield client
         finally:

@@ -13,8 +13,8 @@ from rq import Queue, Retry
 from rq.job import JobStatus
 from rq.serializers import DefaultSerializer, JSONSerializer
 
-from adapters.redis.cron import Timetable
-from adapters.redis.queue import JOBS, QUEUE, put, queue_in
+from adapters.redis.cron import CronTable
+from adapters.redis.queue import JOBS, QUEUE, enqueue_job, queue_of
 from domain.ports import QueueUnavailable
 from domain.sync import Entity, Status, SyncRunning
 from entrypoints.processes.scheduler import cron_entries
@@ -147,7 +147,7 @@ def test_a_sync_whose_credential_is_refused_is_not_tried_again(failing: Backgrou
     failing.start_sync()
     worker = failing.worker()
     with failing.client() as client:
-        queue = queue_in(client)
+        queue = queue_of(client)
         eventually(lambda: queue.failed_job_registry.count == 1)
         assert (queue.count, queue.scheduled_job_registry.count) == (0, 0)
     assert worker.poll() is None
@@ -164,12 +164,12 @@ def test_a_job_that_a_stranger_wrote_is_not_done_not_tried_again_and_named(place
             )
             for serializer in (DefaultSerializer, JSONSerializer)
         ]
-        own = put(client, f"{JOBS}.expire_sessions")
+        own = enqueue_job(client, f"{JOBS}.expire_sessions")
         worker = place.worker()
         eventually(lambda: own.get_status() is JobStatus.FINISHED)
 
         assert [job.get_status() for job in strangers] == [JobStatus.FAILED] * 2
-        assert queue_in(client).scheduled_job_registry.count == 0
+        assert queue_of(client).scheduled_job_registry.count == 0
     assert worker.poll() is None
     assert not list(place.folder.glob("*Serializer*"))
     assert "'os.mkdir' is no job of ours, or not with such arguments" in place.log
@@ -268,11 +268,11 @@ def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Back
 
     def standing() -> bool:
         with place.client() as client:
-            return client.zcard(Timetable.scheduled_jobs_key) == len(entries)
+            return client.zcard(CronTable.scheduled_jobs_key) == len(entries)
 
     eventually(standing)
     with place.client() as client:
-        client.zadd(Timetable.scheduled_jobs_key, dict.fromkeys(entries, int(time.time()) - 5))
+        client.zadd(CronTable.scheduled_jobs_key, dict.fromkeys(entries, int(time.time()) - 5))
     eventually(lambda: len(place.queued_ids()) >= len(entries))
     before = looks(place)
     eventually(lambda: looks(place) >= before + 3)  # so both have looked again

@@ -14,8 +14,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
-from adapters.redis.breaker import RedisLink
-from adapters.redis.cache import forget_everything
+from adapters.redis.breaker import RedisBreaker
+from adapters.redis.cache import invalidate_all
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
@@ -82,11 +82,11 @@ def application(
     chosen = Settings(**{"public_catalogue": "true", **plenty, **settings})
     container = container or container_over(store, chosen)
     if redis:  # with patience, since the machine may be busy
-        container.link.override(providers.Object(RedisLink(redis, forget=forget_everything, patience=2.0)))
-    link = container.link()
+        container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))
+    breaker = container.breaker()
     health = CheckHealth(
         database=database or store.ping,
-        redis=ping_of(link),
+        redis=ping_of(breaker),
         runs=store.runs,
         clock=now,
         tmdb=LastWord(tmdb) if tmdb else None,
@@ -95,11 +95,11 @@ def application(
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(link, chosen, dump=pack, load=unpack) if link else None,
+        cache=answers_over(breaker, chosen, dump=pack, load=unpack) if breaker else None,
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",
-        lifespan=link.present if link else nullcontext,
+        lifespan=breaker.connected if breaker else nullcontext,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sqlite.store import SqliteStore
-from adapters.system import NoCopies
+from adapters.system import NoCache
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
@@ -98,7 +98,7 @@ class Bench:
             runs=store.runs,
             locks=store.locks,
             jobs=self.jobs,
-            changes=NoCopies(),
+            changes=NoCache(),
             clock=clock,
             new_id=fresh_id,
             **timing,
@@ -116,7 +116,7 @@ class Bench:
             sync_changes=self.changes,
             check_source=CheckSource(movies=store.movies, source=source),
             movies=store.movies,
-            changes=NoCopies(),
+            changes=NoCache(),
             clock=clock,
         )
 

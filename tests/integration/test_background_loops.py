@@ -16,14 +16,13 @@ from rq.executions import Execution
 
 from adapters.mongo import orphans
 from adapters.mongo.orphans import Orphans
-from adapters.redis import breaker as link
-from adapters.redis import worker
-from adapters.redis import worker_loop as background
-from adapters.redis.breaker import RedisAway, RedisLink
-from adapters.redis.queue import RqJobs, connected, is_pending, job_of, put_back, queue_in, stranded
-from adapters.redis.worker import PatientWorker
-from adapters.redis.worker_loop import Stop, turns
-from adapters.system import NoJobs
+from adapters.redis import breaker as breakers
+from adapters.redis import worker, worker_loop
+from adapters.redis.breaker import RedisBreaker, RedisUnavailable
+from adapters.redis.queue import RqJobQueue, abandoned_jobs, connect, is_pending, job_id_of, queue_of, requeue
+from adapters.redis.worker import InterruptibleWorker
+from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped
+from adapters.system import NoJobQueue
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
@@ -31,22 +30,22 @@ from entrypoints.processes.child_process import ChildProcess
 from tests.contracts.valkey_server import Valkey
 
 RUN = RunId("a" * 24)
-JOB = job_of(RUN)
+JOB = job_id_of(RUN)
 
 TOLD_IN_A_FORK = """
 import os, select
-from adapters.redis.worker_loop import Stop
-stop = Stop()
+from adapters.redis.worker_loop import ShutdownFlag
+stop = ShutdownFlag()
 child = os.fork()
 if child == 0:
-    stop.tell()
-    os._exit(0 if stop.told else 1)
+    stop.set()
+    os._exit(0 if stop.is_set else 1)
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 readable, _, _ = select.select([stop._reading], [], [], 0)
-print(code, stop.told, bool(readable))
-stop.tell()
+print(code, stop.is_set, bool(readable))
+stop.set()
 readable, _, _ = select.select([stop._reading], [], [], 0)
-print(stop.told, bool(readable))
+print(stop.is_set, bool(readable))
 """
 
 
@@ -58,26 +57,30 @@ def test_a_forked_process_that_is_told_to_stop_does_not_wake_its_parent_for_ever
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    stop = Stop()
+def stop() -> Iterator[ShutdownFlag]:
+    stop = ShutdownFlag()
     yield stop
     stop.close()
 
 
 def test_turns_go_on_after_an_unexpected_error_and_after_a_pause(
-    stop: Stop, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    stop: ShutdownFlag, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = [ZeroDivisionError("a bug"), BrokenOff("away"), KeyError("another")]
     rests: list[float] = []
-    monkeypatch.setattr(Stop, "wait", lambda _, seconds: rests.append(seconds))
+    monkeypatch.setattr(ShutdownFlag, "wait", lambda _, seconds: rests.append(seconds))
 
     def turn() -> None:
         if errors:
             raise errors.pop(0)
-        stop.tell()
+        stop.set()
 
-    assert turns(turn, stop, logging.getLogger("test"))
-    assert rests == [background.FIRST_REST, background.FIRST_REST * 2, background.FIRST_REST * 4]
+    assert run_until_stopped(turn, stop, logging.getLogger("test"))
+    assert rests == [
+        worker_loop.FIRST_RETRY_DELAY,
+        worker_loop.FIRST_RETRY_DELAY * 2,
+        worker_loop.FIRST_RETRY_DELAY * 4,
+    ]
     assert "a bug" in caplog.text
     assert "another" in caplog.text
     assert caplog.text.count("The job queue is away") == caplog.text.count("The job queue is back") == 1
@@ -93,7 +96,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(link, "PROBED_AFTER_ERROR", 0.01)
+    monkeypatch.setattr(breakers, "PROBE_INTERVAL_AFTER_ERROR", 0.01)
     errors: list[Exception] = [ZeroDivisionError("a bug"), ValueError("another")]
 
     def forget(client: Redis) -> None:
@@ -101,12 +104,12 @@ def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
         if errors:
             raise errors.pop(0)
 
-    away = RedisLink(valkey.url, forget=forget)
+    away = RedisBreaker(valkey.url, flush=forget)
     valkey.kill()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         away.ping()
     valkey.start()
-    eventually(lambda: not away.away)
+    eventually(lambda: not away.is_open)
     away.close()
     assert not errors
     assert "a bug" in caplog.text
@@ -119,18 +122,18 @@ def test_redis_is_not_away_for_ever_where_no_thread_can_be_started(
         raise RuntimeError("can't start new thread")
 
     forgotten = Event()
-    lost = RedisLink(valkey.url, forget=lambda _: forgotten.set())
+    lost = RedisBreaker(valkey.url, flush=lambda _: forgotten.set())
     valkey.kill()
     with monkeypatch.context() as full:
-        full.setattr(link, "Thread", refuse)
-        with pytest.raises(RedisAway):
+        full.setattr(breakers, "Thread", refuse)
+        with pytest.raises(RedisUnavailable):
             lost.ping()
-        assert not lost.away
+        assert not lost.is_open
         assert "cannot be watched" in caplog.text
     valkey.start()
-    with pytest.raises(RedisAway):  # it may have missed a change, so it has to forget first
+    with pytest.raises(RedisUnavailable):  # it may have missed a change, so it has to forget first
         lost.ping()
-    eventually(lambda: not lost.away)
+    eventually(lambda: not lost.is_open)
     assert forgotten.is_set()
     lost.close()
 
@@ -215,7 +218,7 @@ def test_a_process_that_cannot_be_started_for_an_unforeseen_reason_is_tried_agai
 
 
 def test_without_a_queue_nobody_can_tell_what_is_pending() -> None:
-    jobs = NoJobs()
+    jobs = NoJobQueue()
     for ask in (lambda: jobs.sync(Entity.MOVIES, RUN), lambda: jobs.is_pending(RUN), jobs.waiting):
         with pytest.raises(QueueUnavailable):
             ask()
@@ -223,7 +226,7 @@ def test_without_a_queue_nobody_can_tell_what_is_pending() -> None:
 
 @pytest.fixture
 def client(valkey: Valkey) -> Iterator[Redis]:
-    client = connected(valkey.url)
+    client = connect(valkey.url)
     yield client
     client.close()
 
@@ -231,7 +234,7 @@ def client(valkey: Valkey) -> Iterator[Redis]:
 @pytest.fixture
 def queued(valkey: Valkey) -> Iterator[str]:
     """A job that waits."""
-    jobs = RqJobs(valkey.url)
+    jobs = RqJobQueue(valkey.url)
     jobs.sync(Entity.MOVIES, RUN)
     assert jobs.is_pending(RUN)
     assert not jobs.is_pending(RunId("b" * 24))
@@ -241,14 +244,14 @@ def queued(valkey: Valkey) -> Iterator[str]:
 
 def take(client: Redis) -> None:
     """What a worker does first: from then on it has the job, and has not begun it."""
-    queue = queue_in(client)
+    queue = queue_of(client)
     assert client.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "RIGHT") == JOB.encode()
 
 
 def begin(client: Redis, seconds: int) -> None:
     """What a worker does next: it says that it lives, for some seconds."""
     with client.pipeline() as pipeline:
-        Execution.create(queue_in(client).fetch_job(JOB), seconds, pipeline)  # type: ignore[arg-type]
+        Execution.create(queue_of(client).fetch_job(JOB), seconds, pipeline)  # type: ignore[arg-type]
         pipeline.execute()
 
 
@@ -256,13 +259,13 @@ def test_a_job_is_pending_until_it_is_lost_or_over(client: Redis, queued: str) -
     take(client)
     assert is_pending(client, queued)
     begin(client, 60)
-    client.delete(queue_in(client).intermediate_queue_key)
+    client.delete(queue_of(client).intermediate_queue_key)
     assert is_pending(client, queued)
-    client.delete(queue_in(client).started_job_registry.key)
+    client.delete(queue_of(client).started_job_registry.key)
     assert not is_pending(client, queued)
     begin(client, -1000)  # its worker has been silent for long
-    client.zadd(queue_in(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
-    assert client.zrange(queue_in(client).started_job_registry.key, 0, -1)
+    client.zadd(queue_of(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
+    assert client.zrange(queue_of(client).started_job_registry.key, 0, -1)
 
 
 @pytest.mark.parametrize("loss", ["flushall", "the list"])
@@ -270,30 +273,30 @@ def test_a_job_that_redis_has_lost_is_not_pending(client: Redis, queued: str, lo
     if loss == "flushall":
         client.flushall()
     else:
-        client.delete(queue_in(client).key)
+        client.delete(queue_of(client).key)
     assert not is_pending(client, queued)
 
 
 def test_a_job_of_a_dead_worker_is_not_pending_once_that_has_been_missed(client: Redis, queued: str) -> None:
     take(client)
-    client.delete(queue_in(client).intermediate_queue_key)
-    client.zadd(queue_in(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
+    client.delete(queue_of(client).intermediate_queue_key)
+    client.zadd(queue_of(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
     assert not is_pending(client, queued)
 
 
 def test_a_job_that_was_taken_and_not_begun_goes_back_once(client: Redis, queued: str) -> None:
     take(client)
-    assert stranded(client) == [queued]
-    assert put_back(client, queued)
-    assert queue_in(client).get_job_ids() == [queued]
-    assert stranded(client) == []
-    assert not put_back(client, queued)
+    assert abandoned_jobs(client) == [queued]
+    assert requeue(client, queued)
+    assert queue_of(client).get_job_ids() == [queued]
+    assert abandoned_jobs(client) == []
+    assert not requeue(client, queued)
 
 
 def test_a_job_that_a_living_worker_has_is_left_to_it(client: Redis, queued: str) -> None:
     take(client)
     begin(client, 60)
-    assert stranded(client) == []
+    assert abandoned_jobs(client) == []
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "scheduled", None])
@@ -303,41 +306,41 @@ def test_a_job_that_is_over_or_gone_is_not_put_back(client: Redis, queued: str, 
         client.hset(f"rq:job:{queued}", "status", status)
     else:
         client.delete(f"rq:job:{queued}")
-    assert not put_back(client, queued)
-    assert queue_in(client).get_job_ids() == stranded(client) == []
+    assert not requeue(client, queued)
+    assert queue_of(client).get_job_ids() == abandoned_jobs(client) == []
 
 
 def test_a_worker_puts_back_what_another_took_and_never_began(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "STRANDED_AFTER", 0)
+    monkeypatch.setattr(worker, "ABANDONED_AFTER", 0)
     take(client)
-    tidying = PatientWorker(valkey.url)
+    tidying = InterruptibleWorker(valkey.url)
     for _ in range(2):  # the first time it may be that its worker is about to begin
-        assert queue_in(client).get_job_ids() == []
-        client.delete(f"rq:tidying:{queue_in(client).name}")
-        tidying._tidy()
-    assert queue_in(client).get_job_ids() == [queued]
+        assert queue_of(client).get_job_ids() == []
+        client.delete(f"rq:tidying:{queue_of(client).name}")
+        tidying._maintain()
+    assert queue_of(client).get_job_ids() == [queued]
     tidying.connection.close()
-    tidying._stop.close()
+    tidying._flag.close()
 
 
 def test_a_worker_puts_its_own_job_back_if_redis_was_away_when_it_was_to_begin(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "STRANDED_AFTER", 0)
-    begun = PatientWorker(valkey.url)
+    monkeypatch.setattr(worker, "ABANDONED_AFTER", 0)
+    begun = InterruptibleWorker(valkey.url)
 
     def break_off(*_: object) -> NoReturn:
         raise BrokenOff("away")
 
     monkeypatch.setattr(begun, "execute_job", break_off)
     with pytest.raises(BrokenOff):
-        begun._turn()
-    assert queue_in(client).get_job_ids() == []
+        begun._run_once()
+    assert queue_of(client).get_job_ids() == []
     monkeypatch.setattr(begun, "execute_job", lambda job, _: done.append(job.id))
     done: list[str] = []
-    begun._turn()
+    begun._run_once()
     assert done == [queued]
     begun.connection.close()
-    begun._stop.close()
+    begun._flag.close()

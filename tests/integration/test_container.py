@@ -10,8 +10,8 @@ from dependency_injector import providers
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.mongo.store import MongoStore
-from adapters.redis.cache import RedisChanges
-from adapters.redis.queue import RqJobs
+from adapters.redis.cache import RedisCacheInvalidation
+from adapters.redis.queue import RqJobQueue
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.tmdb.source import TmdbMovieSource
@@ -34,8 +34,8 @@ def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
 
 def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
     with running(Settings(data_dir=str(tmp_path))) as built:
-        assert built.link() is None
-        assert isinstance(built.changes(), system.NoCopies)
+        assert built.breaker() is None
+        assert isinstance(built.changes(), system.NoCache)
         assert asyncio.run(built.counter()("1/minute", "somebody"))[:2] == (True, 0)
 
 
@@ -78,8 +78,8 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),
         (ports.Locks, ["locks"]),
-        (ports.Jobs, [RqJobs, system.NoJobs]),
-        (ports.Changes, [RedisChanges, system.NoCopies]),
+        (ports.Jobs, [RqJobQueue, system.NoJobQueue]),
+        (ports.Changes, [RedisCacheInvalidation, system.NoCache]),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
 )

@@ -96,8 +96,8 @@ def client() -> Iterator[Client]:
         source=source,
         runs=store.runs,
         locks=store.locks,
-        jobs=system.NoJobs(),
-        changes=system.NoCopies(),
+        jobs=system.NoJobQueue(),
+        changes=system.NoCache(),
         clock=now,
         new_id=system.fresh_id,
     )

@@ -14,11 +14,7 @@ from typing import Any
 import pytest
 
 from adapters.mongo import database as mongo
-from adapters.redis import cache, embedded, queue, worker
-from adapters.redis import cron as timetable
-from adapters.redis import sliding_windows as windows
-from adapters.redis import timeouts as patience
-from adapters.redis import worker_loop as background
+from adapters.redis import cache, cron, embedded, queue, sliding_windows, timeouts, worker, worker_loop
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
 from adapters.tmdb.client import BRISK, Patience
@@ -46,7 +42,8 @@ HOLDS = connections.Limits()
 TMDB = Patience()
 SET = Settings()
 FIRST_RUN = first_run.Timing()
-AGAIN = queue.AGAIN_AFTER
+AGAIN = queue.RETRY_DELAYS
+GRACE = worker.INTERRUPT_GRACE
 
 UNITS = (
     "%|(?:ms|µs|s|seconds?|minutes?|hours?|days?|months?|years?|bytes?|KiB|MiB|MB|GB|kB|characters|letters|rows"
@@ -197,7 +194,7 @@ TIED = [
         for each in (movies.SearchWords, movies.GenreChoice, movies.MovieFields, pagination.CursorToken)
     )
     + " characters",
-    f"a head of {2 * cache.WORD} characters",
+    f"a head of {2 * cache.TOKEN_LENGTH} characters",
     # Accounts
     f"`uses` accounts (1 to {invitations.MOST_USES:,};",
     f"a minute to a year, {DEFAULT_VALIDITY.days} days if left out",
@@ -212,7 +209,7 @@ TIED = [
     f"`REFRESH_GRACE` ({SET.refresh_grace.removesuffix('s')} s unless set)",
     f"takes {passwords.MEMORY_KIB // 1024} MB for each core",
     f"{passwords.MEMORY_KIB // 1024} MB of memory while they hash",
-    f"up to {windows.MAX_COUNTS:,} counts",
+    f"up to {sliding_windows.MAX_COUNTS:,} counts",
     # The store
     f"after {sqlite.PATIENCE} seconds at most",
     f"wait {sqlite.PATIENCE} seconds",
@@ -220,35 +217,35 @@ TIED = [
     f"and the next waits {mongo.PATIENCE_IN_LINE} seconds",
     f"a call gets {sqlite.PATIENCE} seconds",
     # Redis
-    f"waits {ms(patience.PATIENCE)}",
-    f"given up after {ms(patience.PATIENCE)}",
-    f"within {ms(patience.PATIENCE)}",
-    f"{ms(patience.PATIENCE)} may pass",
-    f"more than {ceil((patience.PATIENCE + patience.QUICK) * 100) * 10} ms because of it",
-    f"for {ms(patience.QUICK)}",
-    f"{round(cache.PATIENCE / cache.GLANCE)} times, {ms(cache.GLANCE)} apart",
-    f"keeps the {cache.AT_HAND} answers",
-    f"more than {cache.FORGOTTEN_SINGLY} movies",
+    f"waits {ms(timeouts.CALL_TIMEOUT)}",
+    f"given up after {ms(timeouts.CALL_TIMEOUT)}",
+    f"within {ms(timeouts.CALL_TIMEOUT)}",
+    f"{ms(timeouts.CALL_TIMEOUT)} may pass",
+    f"more than {ceil((timeouts.CALL_TIMEOUT + timeouts.RETRY_TIMEOUT) * 100) * 10} ms because of it",
+    f"for {ms(timeouts.RETRY_TIMEOUT)}",
+    f"{round(cache.WAIT_TIMEOUT / cache.POLL_INTERVAL)} times, {ms(cache.POLL_INTERVAL)} apart",
+    f"keeps the {cache.MAX_LOCAL_ENTRIES} answers",
+    f"more than {cache.MAX_MOVIES_SINGLY} movies",
     f"`REDIS_TTL` seconds, {SET.redis_ttl} unless set",
     f"time is over, {SET.redis_ttl} seconds unless set",
     f"limited to {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB",
     f"with {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB at most",
-    f"(some {round(embedded.LONGEST, -1)} bytes)",
+    f"(some {round(embedded.MAX_SOCKET_PATH_BYTES, -1)} bytes)",
     # Jobs
-    f"every {background.LONGEST_REST:.0f} seconds at most",
-    f"killed after {worker.GRACE:.0f} to {worker.GRACE + worker.LOOKS_EVERY:.0f} seconds",
-    f"missed after {worker.MISSED_AFTER} seconds",
-    f"and is missed after {worker.MISSED_AFTER}",
+    f"every {worker_loop.MAX_RETRY_DELAY:.0f} seconds at most",
+    f"killed after {GRACE:.0f} to {GRACE + worker.HEARTBEAT_INTERVAL:.0f} seconds",
+    f"missed after {worker.HEARTBEAT_TTL} seconds",
+    f"and is missed after {worker.HEARTBEAT_TTL}",
     f"after {AGAIN[1]} seconds, {AGAIN[2] // 60}, {AGAIN[3] // 60} and {minutes(AGAIN[4])}",
-    f"shows every {worker.LOOKS_EVERY} seconds",
-    f"come back within {timetable.LOOKS_EVERY} seconds",
+    f"shows every {worker.HEARTBEAT_INTERVAL} seconds",
+    f"come back within {cron.POLL_INTERVAL} seconds",
     f"keeps others away for {seconds(sync_frame.QUEUE_LEASE)} seconds",
     f"held for the queue, for {seconds(sync_frame.QUEUE_LEASE)} seconds",
     f"after the {seconds(sync_frame.QUEUE_LEASE)} seconds he asks the queue",
     f"held; {seconds(sync_frame.QUEUE_LEASE)} seconds later he asks the queue",
     f"from the queue after {seconds(sync_frame.QUEUE_LEASE)} seconds",
-    f"another takes over within {timetable.LOOKS_EVERY + 10} seconds",  # rq-scheduler adds ten to the lock
-    f"within some {worker.MISSED_AFTER + worker.TIDIES_EVERY + 4} seconds",
+    f"another takes over within {cron.POLL_INTERVAL + 10} seconds",  # rq-scheduler adds ten to the lock
+    f"within some {worker.HEARTBEAT_TTL + worker.MAINTENANCE_INTERVAL + 4} seconds",
     # Syncs
     f"for {seconds(sync_frame.LOCK_LASTS)} seconds and renews it every {seconds(sync_frame.HEARTBEAT)}",
     f"a lock of {seconds(sync_frame.LOCK_LASTS)} seconds in the store",

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.mongo.database import ALONE, INDEXES
-from adapters.redis.embedded import HOLDER, QUEUE, SOCKET, EmbeddedRedisMissing
+from adapters.redis.embedded import PID_FILE, QUEUE, SOCKET, EmbeddedRedisMissing
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
@@ -235,7 +235,7 @@ def test_every_collection_stands_in_the_documents_of_operators() -> None:
 def test_every_file_of_the_data_directory_stands_in_the_operators_document() -> None:
     told = {name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])}
     logs_of_sqlite = {f"{DATABASE}-wal", f"{DATABASE}-shm"}
-    assert told == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, HOLDER, "metrics"}
+    assert told == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, PID_FILE, "metrics"}
 
 
 def test_the_doctors_example_shows_the_schema_of_today() -> None:

@@ -307,9 +307,9 @@ def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
         run = new_run(store, Entity.MOVIES).bounded(1)
         with container.changes().everything():
             store.movies.store(Harvest(page=1, at=noon(), movies=(facts(700),)), run)
-        link = container.link()
-        assert link is not None
-        link.close()
+        breaker = container.breaker()
+        assert breaker is not None
+        breaker.close()
         assert neo("GET", "/movies").json()["meta"]["total"] == 4
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from dependency_injector import providers
 
-from adapters.redis.queue import RqJobs
+from adapters.redis.queue import RqJobQueue
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import fresh_id
 from domain.sync import Entity, SourceName, SyncRun
@@ -23,7 +23,7 @@ KINDS = ("genres", "movies", "changes")
 class Place:
     """A service with a job queue, and an admin who calls it."""
 
-    def __init__(self, client: Client, store: SqliteStore, container: Container, jobs: RqJobs) -> None:
+    def __init__(self, client: Client, store: SqliteStore, container: Container, jobs: RqJobQueue) -> None:
         self.client, self.store, self.container, self.jobs = client, store, container, jobs
         self.admin = promoted(client, store)
 
@@ -44,7 +44,7 @@ def place(valkey: Valkey) -> Iterator[Place]:
     store = filled([], SourceName.DEMO)
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))  # runs of one moment are listed by their ids
-    jobs = RqJobs(valkey.url)
+    jobs = RqJobQueue(valkey.url)
     with Client(application(store, container=container)) as client:
         yield Place(client, store, container, jobs)
     jobs.close()

@@ -17,8 +17,17 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
-from adapters.redis.cron import NEVER, Entry, Timetable, next_time
-from adapters.redis.queue import AGAIN_AFTER, JOBS, QUEUE, NotOurs, OwnJob, RqJobs, connected, queue_in
+from adapters.redis.cron import NEVER, CronEntry, CronTable, next_time
+from adapters.redis.queue import (
+    JOBS,
+    QUEUE,
+    RETRY_DELAYS,
+    RestrictedJob,
+    RqJobQueue,
+    UnknownJob,
+    connect,
+    queue_of,
+)
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
@@ -29,39 +38,39 @@ from tests.contracts.valkey_server import Valkey, running_valkey
 
 RUN = RunId("a" * 24)
 OTHER = RunId("b" * 24)
-GENRES = Entry("sync-genres", "0 1 * * *", "sync", ("genres",))
-HOURLY = Entry("expire-sessions", "17 * * * *", "expire_sessions")
+GENRES = CronEntry("sync-genres", "0 1 * * *", "sync", ("genres",))
+HOURLY = CronEntry("expire-sessions", "17 * * * *", "expire_sessions")
 
 
 @pytest.fixture
 def client(valkey: Valkey) -> Iterator[Redis]:
-    client = connected(valkey.url)
+    client = connect(valkey.url)
     yield client
     client.close()
 
 
 @pytest.fixture
-def jobs(valkey: Valkey) -> Iterator[RqJobs]:
-    jobs = RqJobs(valkey.url)
+def jobs(valkey: Valkey) -> Iterator[RqJobQueue]:
+    jobs = RqJobQueue(valkey.url)
     yield jobs
     jobs.close()
 
 
 def queued(client: Redis) -> list[Job]:
-    return queue_in(client).get_jobs()
+    return queue_of(client).get_jobs()
 
 
-def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobs, client: Redis) -> None:
+def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobQueue, client: Redis) -> None:
     assert jobs.waiting() == 0
     jobs.sync(Entity.MOVIES, RUN)
     (job,) = queued(client)
     assert (job.func_name, job.args) == (f"{JOBS}.sync", ["movies", RUN])
-    assert (job.retries_left, job.retry_intervals) == (len(AGAIN_AFTER), list(AGAIN_AFTER))
+    assert (job.retries_left, job.retry_intervals) == (len(RETRY_DELAYS), list(RETRY_DELAYS))
     assert jobs.waiting() == 1
 
 
 def test_without_an_address_there_is_no_queue() -> None:
-    jobs = RqJobs(None)
+    jobs = RqJobQueue(None)
     with pytest.raises(QueueUnavailable, match="set REDIS_URL"):
         jobs.sync(Entity.MOVIES, RUN)
     with pytest.raises(QueueUnavailable):
@@ -78,7 +87,7 @@ def test_the_queue_may_live_apart_from_the_cache() -> None:
     assert Settings(redis_url="redis://both").require_queue_url() == "redis://both"
 
 
-def test_a_queue_that_comes_back_is_used_again(jobs: RqJobs, valkey: Valkey) -> None:
+def test_a_queue_that_comes_back_is_used_again(jobs: RqJobQueue, valkey: Valkey) -> None:
     jobs.sync(Entity.MOVIES, RUN)
     valkey.kill()
     for _ in range(2):
@@ -92,7 +101,7 @@ def test_a_queue_that_comes_back_is_used_again(jobs: RqJobs, valkey: Valkey) -> 
 
 def test_a_full_queue_is_not_to_be_had(tmp_path: Path) -> None:
     with running_valkey(tmp_path, "--maxmemory", "1") as full:
-        jobs = RqJobs(full.url)
+        jobs = RqJobQueue(full.url)
         with pytest.raises(QueueUnavailable, match="maxmemory"):
             jobs.sync(Entity.MOVIES, RUN)
         jobs.close()
@@ -111,7 +120,7 @@ class Trap:
 def put_by_a_stranger(client: Redis, function: str, *args: object, **options: Any) -> Job:
     """As a worker finds it."""
     stranger = Queue(QUEUE, connection=client, serializer=JSONSerializer)
-    return OwnJob.fetch(stranger.enqueue(function, *args, **options).id, client)
+    return RestrictedJob.fetch(stranger.enqueue(function, *args, **options).id, client)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def put_by_a_stranger(client: Redis, function: str, *args: object, **options: An
     ],
 )
 def test_a_job_calls_a_function_of_ours_or_none(client: Redis, function: str) -> None:
-    with pytest.raises(NotOurs, match=f"'{function}'"):
+    with pytest.raises(UnknownJob, match=f"'{function}'"):
         _ = put_by_a_stranger(client, function, "movies").func
 
 
@@ -136,7 +145,7 @@ def test_a_job_is_given_texts_and_nothing_else(
     client: Redis, args: list[object], options: dict[str, Any]
 ) -> None:
     assert put_by_a_stranger(client, f"{JOBS}.sync", "movies").func is named.sync
-    with pytest.raises(NotOurs):
+    with pytest.raises(UnknownJob):
         _ = put_by_a_stranger(client, f"{JOBS}.sync", *args, **options).func
 
 
@@ -187,7 +196,7 @@ def test_cron_is_read_in_utc_wherever_the_process_runs(client: Redis, zone: str)
         elsewhere.setenv("TZ", zone)
         time.tzset()
         try:
-            Timetable(client, [GENRES]).look()
+            CronTable(client, [GENRES]).poll()
             again = next_time(GENRES.cron, datetime(2026, 3, 8, 1, 0, tzinfo=UTC))
         finally:
             elsewhere.delenv("TZ")
@@ -199,63 +208,63 @@ def test_cron_is_read_in_utc_wherever_the_process_runs(client: Redis, zone: str)
     assert again == datetime(2026, 3, 9, 1, 0, tzinfo=UTC)
 
 
-def due_at(client: Redis, entry: Entry) -> datetime:
+def due_at(client: Redis, entry: CronEntry) -> datetime:
     return datetime.fromtimestamp(scores(client)[entry.id], UTC)
 
 
 def scores(client: Redis) -> dict[str, float]:
-    found: Any = client.zrange(Timetable.scheduled_jobs_key, 0, -1, withscores=True)
+    found: Any = client.zrange(CronTable.scheduled_jobs_key, 0, -1, withscores=True)
     return {member.decode(): score for member, score in found}
 
 
-def make_due(client: Redis, entry: Entry, ago: int = 10) -> None:
-    client.zadd(Timetable.scheduled_jobs_key, {entry.id: int(time.time()) - ago})
+def make_due(client: Redis, entry: CronEntry, ago: int = 10) -> None:
+    client.zadd(CronTable.scheduled_jobs_key, {entry.id: int(time.time()) - ago})
 
 
 def test_what_is_due_is_queued_once_however_many_look(client: Redis, valkey: Valkey) -> None:
-    tables = [Timetable(connected(valkey.url), [GENRES, HOURLY]) for _ in range(4)]
-    tables[0].look()
+    tables = [CronTable(connect(valkey.url), [GENRES, HOURLY]) for _ in range(4)]
+    tables[0].poll()
     make_due(client, GENRES)
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            list(pool.map(Timetable.look, tables))
+            list(pool.map(CronTable.poll, tables))
     (job,) = queued(client)
-    assert (job.func_name, job.args, job.retries_left) == (f"{JOBS}.sync", ["genres"], len(AGAIN_AFTER))
+    assert (job.func_name, job.args, job.retries_left) == (f"{JOBS}.sync", ["genres"], len(RETRY_DELAYS))
     assert due_at(client, GENRES) > datetime.now(UTC)
     for table in tables:
         table.connection.close()
 
 
 def test_a_scheduler_that_died_after_queuing_does_not_make_it_twice(client: Redis) -> None:
-    table = Timetable(client, [GENRES])
-    table.look()
+    table = CronTable(client, [GENRES])
+    table.poll()
     for _ in range(2):  # the second time as if the first had not been noted
         make_due(client, GENRES, ago=int(time.time()) - 1_700_000_000)
-        table.look()
+        table.poll()
     assert len(queued(client)) == 1
 
 
 def test_an_entry_that_was_due_while_nobody_looked_fires_once_and_is_not_lost(client: Redis) -> None:
-    Timetable(client, [GENRES]).look()
+    CronTable(client, [GENRES]).poll()
     make_due(client, GENRES, ago=3 * 86400)
     for _ in range(3):
-        Timetable(client, [GENRES]).look()
+        CronTable(client, [GENRES]).poll()
     assert len(queued(client)) == 1
 
 
 def test_an_entry_that_has_changed_is_entered_anew_and_one_that_is_none_is_struck(client: Redis) -> None:
-    Timetable(client, [GENRES, HOURLY]).look()
-    Timetable(client, [Entry("sync-genres", "30 6 * * *", "sync", ("genres",))]).look()
+    CronTable(client, [GENRES, HOURLY]).poll()
+    CronTable(client, [CronEntry("sync-genres", "30 6 * * *", "sync", ("genres",))]).poll()
     assert set(scores(client)) == {GENRES.id}
     assert (due_at(client, GENRES).hour, due_at(client, GENRES).minute) == (6, 30)
     assert not client.exists(Job.key_for(HOURLY.id))
 
 
 def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
-    table = Timetable(client, [GENRES, HOURLY])
-    table.look()
+    table = CronTable(client, [GENRES, HOURLY])
+    table.poll()
     client.flushall()
-    table.look()
+    table.poll()
     assert set(scores(client)) == {GENRES.id, HOURLY.id}
 
 
@@ -272,36 +281,36 @@ def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
 def test_an_entry_that_cannot_be_read_is_entered_anew_and_stops_no_other(
     client: Redis, fields: dict[Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    table = Timetable(client, [HOURLY, GENRES])
-    table.look()
-    client.hset(OwnJob.key_for(HOURLY.id), mapping=fields)
+    table = CronTable(client, [HOURLY, GENRES])
+    table.poll()
+    client.hset(RestrictedJob.key_for(HOURLY.id), mapping=fields)
     make_due(client, GENRES)
-    table.look()
-    table.look()
+    table.poll()
+    table.poll()
     assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
     assert due_at(client, HOURLY) > datetime.now(UTC)
     assert caplog.text.count("What stands of expire-sessions cannot be read") == 1
 
 
 def test_an_entry_whose_place_is_taken_is_entered_anew(client: Redis) -> None:
-    table = Timetable(client, [HOURLY])
-    table.look()
-    client.delete(OwnJob.key_for(HOURLY.id))
-    client.set(OwnJob.key_for(HOURLY.id), "no hash")
-    table.look()
-    assert OwnJob.fetch(HOURLY.id, client).func_name == f"{JOBS}.expire_sessions"
+    table = CronTable(client, [HOURLY])
+    table.poll()
+    client.delete(RestrictedJob.key_for(HOURLY.id))
+    client.set(RestrictedJob.key_for(HOURLY.id), "no hash")
+    table.poll()
+    assert RestrictedJob.fetch(HOURLY.id, client).func_name == f"{JOBS}.expire_sessions"
 
 
 def test_what_a_stranger_has_entered_is_struck_and_named_and_stops_no_other(
     client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    table = Timetable(client, [GENRES])
-    table.look()
-    client.zadd(Timetable.scheduled_jobs_key, {b"no\xffname": -1, b"a stranger's": 0, b"theirs": 1})
+    table = CronTable(client, [GENRES])
+    table.poll()
+    client.zadd(CronTable.scheduled_jobs_key, {b"no\xffname": -1, b"a stranger's": 0, b"theirs": 1})
     put_by_a_stranger(client, "os.abort", job_id="theirs")
-    client.delete(queue_in(client).key)
+    client.delete(queue_of(client).key)
     make_due(client, GENRES)
-    table.look()
+    table.poll()
     assert set(scores(client)) == {GENRES.id}
     assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
     for name in (r"no\xffname", "a stranger's", "theirs"):
@@ -309,17 +318,17 @@ def test_what_a_stranger_has_entered_is_struck_and_named_and_stops_no_other(
 
 
 def test_what_another_scheduler_has_struck_meanwhile_is_not_entered_by_firing(client: Redis) -> None:
-    table = Timetable(client, [GENRES])
-    table.look()
-    client.zrem(Timetable.scheduled_jobs_key, GENRES.id)
-    table.fire(GENRES, since=1.0)
-    table.fire_due()
+    table = CronTable(client, [GENRES])
+    table.poll()
+    client.zrem(CronTable.scheduled_jobs_key, GENRES.id)
+    table.enqueue(GENRES, since=1.0)
+    table.enqueue_due()
     assert scores(client) == {}
 
 
 def test_what_is_never_due_never_fires(client: Redis) -> None:
-    never = Entry("never", "0 0 30 2 *", "sweep")
-    Timetable(client, [never]).look()
+    never = CronEntry("never", "0 0 30 2 *", "sweep")
+    CronTable(client, [never]).poll()
     assert due_at(client, never) == NEVER
     assert queued(client) == []
 
@@ -327,6 +336,6 @@ def test_what_is_never_due_never_fires(client: Redis) -> None:
 def test_other_peoples_schedules_are_left_alone(client: Redis) -> None:
     theirs = Scheduler("theirs", connection=client)
     theirs.enqueue_at(datetime(2000, 1, 1), "theirs.job")  # noqa: DTZ001  as rq-scheduler has it
-    Timetable(client, [GENRES]).look()
+    CronTable(client, [GENRES]).poll()
     assert theirs.count() == 1
     assert queued(client) == []

@@ -23,7 +23,7 @@ from tests.integration.http_service import application, container_over, filled, 
 from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
 
 
-class Invalidations(system.NoCopies):
+class Invalidations(system.NoCache):
     """Notes whether everything is about to be forgotten, and how often it was."""
 
     def __init__(self) -> None:
@@ -175,7 +175,7 @@ def test_what_a_sync_brings_is_seen_at_once_through_every_process(valkey: Valkey
                 assert after[path].headers["x-cache"] == "MISS", path
                 assert after[path].text != before[path], path
             before = {path: answer.text for path, answer in after.items()}
-        link = container.link()
-        assert link is not None
-        link.close()
+        breaker = container.breaker()
+        assert breaker is not None
+        breaker.close()
     store.close()

@@ -146,7 +146,7 @@ def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo:
 
 def upgrade(bench: Bench) -> UpgradeCatalogue:
     return UpgradeCatalogue(
-        movies=bench.store.movies, source=bench.frame.source, changes=system.NoCopies(), clock=bench.clock
+        movies=bench.store.movies, source=bench.frame.source, changes=system.NoCache(), clock=bench.clock
     )
 
 
@@ -234,13 +234,13 @@ def service() -> Iterator[tuple[Any, SqliteStore]]:
     """The API without a credential, over a catalogue of TMDB, as an admin calls it."""
     store = filled([facts(603)])
     container = container_over(store, Settings())
-    container.jobs.override(providers.Object(NoJobs()))
+    container.jobs.override(providers.Object(NoJobQueue()))
     with TestClient(application(store, container=container)) as client:
         yield promoted(client, store), store
     store.close()
 
 
-class NoJobs:
+class NoJobQueue:
     """A queue in which nothing may be put."""
 
     def sync(self, *_: object) -> None:

@@ -69,7 +69,7 @@ class Desk:
             "watchlist": self.store.watchlists,
             "movies": self.store.movies,
             "genres": self.store.genres,
-            "changes": system.NoCopies(),
+            "changes": system.NoCache(),
             "clock": system.now,
             "new_id": system.fresh_id,
         }
@@ -148,7 +148,7 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     user = ada(store)
     common: dict[str, Any] = {
         "movies": store.movies,
-        "changes": system.NoCopies(),
+        "changes": system.NoCache(),
         "clock": system.now,
         "new_id": system.fresh_id,
     }

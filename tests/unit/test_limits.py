@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.redis import limits
-from adapters.redis.breaker import RedisAway
-from adapters.redis.limits import RedisLimits
+from adapters.redis.breaker import RedisUnavailable
+from adapters.redis.limits import RedisRateLimiter
 from adapters.redis.sliding_windows import SlidingWindows
 
 RATE = "10/minute"
@@ -31,18 +31,18 @@ class Link:
         self.answers = list(answers)
         self.asked = 0
 
-    async def ask(self, _: object) -> tuple[bool, int, float]:
+    async def call(self, _: object) -> tuple[bool, int, float]:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:
             reason = "late"
-            raise RedisAway(reason)
+            raise RedisUnavailable(reason)
         return answer
 
 
-def counted(link: Link | None, times: int, rate: str = RATE) -> list[tuple[bool, int, int]]:
+def counted(breaker: Link | None, times: int, rate: str = RATE) -> list[tuple[bool, int, int]]:
     async def work() -> list[tuple[bool, int, int]]:
-        count = RedisLimits(cast("Any", link))
+        count = RedisRateLimiter(cast("Any", breaker))
         return [await count(rate, "neo") for _ in range(times)]
 
     return asyncio.run(work())
@@ -52,7 +52,7 @@ def counted(link: Link | None, times: int, rate: str = RATE) -> list[tuple[bool,
 @pytest.mark.parametrize("before", [0, 1, 7, 10])
 def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second: float, before: int) -> None:
     async def work() -> None:
-        count = RedisLimits(None)
+        count = RedisRateLimiter(None)
         clock.now = 6_000.0 + 45.0
         for _ in range(before):
             await count(RATE, "neo")
@@ -69,7 +69,7 @@ def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second
 
 def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace) -> None:
     async def work() -> None:
-        count = RedisLimits(None)
+        count = RedisRateLimiter(None)
         clock.now = 6_012.0
         for _ in range(10):
             _, remaining, seconds = await count(RATE, "neo")
@@ -83,17 +83,17 @@ def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace
 
 
 def test_an_outage_of_redis_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
-    link = Link(*[(True, left, 1.0) for left in range(9, 2, -1)], None)
-    passed = [passed for passed, _, _ in counted(link, 12)]
+    breaker = Link(*[(True, left, 1.0) for left in range(9, 2, -1)], None)
+    passed = [passed for passed, _, _ in counted(breaker, 12)]
     assert passed == [True] * 10 + [False] * 2
 
 
 def test_what_passed_without_redis_counts_when_it_is_back(clock: SimpleNamespace) -> None:
-    link = Link(*[None] * 9, (True, 9, 1.0))
-    answers = counted(link, 12)
+    breaker = Link(*[None] * 9, (True, 9, 1.0))
+    answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[9][1] == 0
-    assert link.asked == 10  # who has used up what this process lets pass is refused at once
+    assert breaker.asked == 10  # who has used up what this process lets pass is refused at once
 
 
 def test_a_redis_that_lost_its_counts_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
@@ -111,7 +111,7 @@ def test_what_redis_refuses_is_refused_and_not_counted_here(clock: SimpleNamespa
 
 def test_limits_are_counted_apart_for_each_client_and_rate(clock: SimpleNamespace) -> None:
     async def work() -> list[bool]:
-        count = RedisLimits(None)
+        count = RedisRateLimiter(None)
         asked = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
         return [(await count(*each))[0] for each in (*asked, *asked)]
 
@@ -119,19 +119,19 @@ def test_limits_are_counted_apart_for_each_client_and_rate(clock: SimpleNamespac
 
 
 def test_old_counts_make_room_for_new_ones() -> None:
-    windows = SlidingWindows(most=2)
+    windows = SlidingWindows(max_counts=2)
     for who in ("a", "b", "a", "c"):
         windows.hit(who, 1, 60, 100.0)
-    assert [windows.standing(who, 1, 60, 100.0).remaining for who in "abc"] == [0, 1, 0]
+    assert [windows.state(who, 1, 60, 100.0).remaining for who in "abc"] == [0, 1, 0]
 
 
 def test_who_has_not_come_for_two_windows_begins_anew() -> None:
     windows = SlidingWindows()
     windows.add("neo", 10, 60, 100.0)
     windows.add("neo", 10, 60, 165.0)
-    assert windows.standing("neo", 10, 60, 165.0).remaining == 9
-    assert windows.standing("neo", 10, 60, 285.0).remaining == 10
-    assert windows.standing("nobody", 10, 60, 285.0) == windows.standing("neo", 10, 60, 290.0)
+    assert windows.state("neo", 10, 60, 165.0).remaining == 9
+    assert windows.state("neo", 10, 60, 285.0).remaining == 10
+    assert windows.state("nobody", 10, 60, 285.0) == windows.state("neo", 10, 60, 290.0)
 
 
 @given(
@@ -150,6 +150,6 @@ def test_in_no_window_passes_more_than_twice_the_limit_and_who_waits_may_pass(
         assert 0 <= standing.reset <= 121
         if not allowed:
             later = now + limits._whole(standing.reset)
-            assert windows.standing("neo", amount, 60, later).remaining > 0
+            assert windows.state("neo", amount, 60, later).remaining > 0
     for at in passed:
         assert sum(at <= each < at + 60 for each in passed) <= 2 * amount

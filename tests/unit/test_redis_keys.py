@@ -3,28 +3,28 @@
 from fakeredis import FakeRedis
 
 from adapters.redis.breaker import Client
-from adapters.redis.cache import GENERATION, RedisChanges, forget_everything
+from adapters.redis.cache import GENERATION, RedisCacheInvalidation, invalidate_all
 from domain.ids import MovieId, UserId
 
 ADA, MATRIX = UserId("a" * 24), MovieId("b" * 24)
 
 
 class Told:
-    """A link that is told of changes only."""
+    """A breaker that is told of changes only."""
 
     def __init__(self, redis: FakeRedis) -> None:
         self.redis = redis
 
-    def tell(self, call: object) -> None:
+    def invalidate(self, call: object) -> None:
         assert callable(call)
         call(self.redis)
 
 
-def holding(*keys: str) -> tuple[FakeRedis, RedisChanges]:
+def holding(*keys: str) -> tuple[FakeRedis, RedisCacheInvalidation]:
     redis = FakeRedis()
     for key in keys:
         redis.set(key, "kept")
-    return redis, RedisChanges(Told(redis))  # type: ignore[arg-type]
+    return redis, RedisCacheInvalidation(Told(redis))  # type: ignore[arg-type]
 
 
 def left(redis: Client) -> set[str]:
@@ -48,5 +48,5 @@ def test_a_watchlist_has_itself_forgotten() -> None:
 
 def test_everything_is_forgotten_by_one_word() -> None:
     redis, _ = holding(GENERATION, "movies:list:1:20:", "rq:queue:matinee", "limits:user:1")
-    forget_everything(redis)
+    invalidate_all(redis)
     assert left(redis) == {"movies:list:1:20:", "rq:queue:matinee", "limits:user:1"}

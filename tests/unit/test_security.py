@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.security.passwords import Argon2PasswordHasher, is_common
-from adapters.security.secrets import FILE, SecretUnfit, kept_secret, new_secret
+from adapters.security.secrets import FILE, WeakSecret, new_secret, stored_secret
 from adapters.security.tokens import LONGEST_TOKEN, JwtAccessTokens
 from adapters.testkit.samples import noon
 from domain.errors import StorageUnavailable
@@ -134,7 +134,7 @@ def test_only_our_algorithm_counts_whatever_the_header_says(alg: object) -> None
 def test_a_public_key_is_no_secret_to_sign_with() -> None:
     key = b"-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK\n-----END PUBLIC KEY-----\n"
     assert rejected(signed({"alg": "HS256", "typ": "JWT"}, SOUND, secret=key))
-    with pytest.raises(SecretUnfit, match="must not be a public or private key"):
+    with pytest.raises(WeakSecret, match="must not be a public or private key"):
         tokens(secret=key)
 
 
@@ -212,7 +212,7 @@ def test_any_header_is_read_or_rejected(header: dict[str, object]) -> None:
 
 
 def test_a_short_secret_signs_nothing() -> None:
-    with pytest.raises(SecretUnfit, match="JWT_SECRET must be at least 32 bytes long"):
+    with pytest.raises(WeakSecret, match="JWT_SECRET must be at least 32 bytes long"):
         tokens(secret=SECRET[:31])
     assert "bytes for" not in repr(tokens())
 
@@ -273,9 +273,9 @@ def test_refresh_secrets_are_long_fresh_and_without_a_dot() -> None:
 
 def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     directory = tmp_path / "data"
-    first = kept_secret(directory)
+    first = stored_secret(directory)
     assert len(first) >= 32
-    assert kept_secret(directory) == first
+    assert stored_secret(directory) == first
     assert stat.S_IMODE((directory / FILE).stat().st_mode) == 0o600
     assert [each.name for each in directory.iterdir()] == [FILE]
 
@@ -283,26 +283,26 @@ def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
 def test_all_who_start_at_once_get_the_same_secret(tmp_path: Path) -> None:
     for start in range(20):
         with ThreadPoolExecutor(8) as pool:
-            got = set(pool.map(kept_secret, [tmp_path / str(start)] * 8))
+            got = set(pool.map(stored_secret, [tmp_path / str(start)] * 8))
         assert len(got) == 1
 
 
 def test_a_secret_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    secret = kept_secret(tmp_path)
+    secret = stored_secret(tmp_path)
     (tmp_path / FILE).chmod(0o644)
-    assert kept_secret(tmp_path) == secret
+    assert stored_secret(tmp_path) == secret
     assert "chmod 600" in caplog.text
     assert secret.decode() not in caplog.text
 
 
 def test_a_kept_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("short\n")
-    with pytest.raises(SecretUnfit, match=r"jwt-secret must be at least 32 bytes long") as caught:
-        kept_secret(tmp_path)
+    with pytest.raises(WeakSecret, match=r"jwt-secret must be at least 32 bytes long") as caught:
+        stored_secret(tmp_path)
     assert "short\n" not in str(caught.value)
 
 
 def test_a_secret_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailable, match="jwt-secret"):
-        kept_secret(tmp_path / "file")
+        stored_secret(tmp_path / "file")
