@@ -1,8 +1,8 @@
-"""What connections may cost: how long each may wait for its client, and how many may wait.
+"""Limits on connections: how long each may wait for its client, and how many may wait.
 
-A connection that is not answering a request is in one of five phases, each of which has a time limit. All
-limits are watched by one timer in a process; a phase keeps its connections in the order in which they entered
-it, so only the first of each has to be looked at.
+A connection without a request in progress is in one of five phases, each of which has a time limit. One timer
+checks all of them: a phase keeps its connections in the order in which they entered it, so only the first of
+each has to be checked.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ KIB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds on connections and requests. The times are those of the API's contract; see ADR 23.
+    """The limits of connections and requests; see ADR 23.
 
-    `open` is the number of connections, `waiting` how many of them may wait for their clients, and
-    `waiting_per_address` how many of these may come from one address. Of those closed for newer ones,
-    `evictions_answered` a second get an answer: a flood must cost less than the requests of others.
+    `open` is the number of connections, `waiting` that of connections that wait for their clients, and
+    `waiting_per_address` that of waiting connections from one address. Of the connections that are closed for
+    newer ones, `evictions_answered` per second get a response, so that a flood remains cheap.
     """
 
     silent_seconds: float = 10
@@ -39,7 +39,7 @@ class Limits:
 
     @property
     def tick(self) -> float:
-        """Seconds between two looks at the clock: short beside the shortest time limit."""
+        """Seconds between two checks: short compared with the shortest time limit."""
         shortest = min(
             self.silent_seconds,
             self.request_seconds,
@@ -51,14 +51,14 @@ class Limits:
 
 
 class Connection(Protocol):
-    """A connection as the registry sees it. `address` is None where no address is to be counted."""
+    """The methods that the registry calls. `address` is None if the address is not counted."""
 
     phase: "Phase | None"
     address: str | None
     counted_address: str | None
 
     def expired(self, phase: "Phase") -> None:
-        """The time limit of its phase has passed: leave the phase."""
+        """The time limit of the phase is over: leave the phase."""
         ...
 
     def evicted(self) -> None:
@@ -66,14 +66,14 @@ class Connection(Protocol):
         ...
 
     def abort(self, reason: str) -> None:
-        """Close at once, without flushing what is unsent: leave the phase."""
+        """Close at once, without sending what is buffered: leave the phase."""
         ...
 
 
 class Phase:
-    """Connections in the same phase by when their time ends, the first first.
+    """The connections in one phase, in the order in which their time limits end.
 
-    `waits` says that the client is waited for, so that the connection counts for its address.
+    `waits` is whether these connections wait for their clients, and so count against the limits.
     """
 
     __slots__ = ("due", "name", "seconds", "waits")
@@ -86,33 +86,33 @@ class Phase:
 
     @property
     def oldest(self) -> Connection:
-        """The connection that has been in the phase longest."""
+        """The connection that entered the phase first."""
         return next(iter(self.due))
 
     @property
     def oldest_since(self) -> float:
-        """When that one entered the phase."""
+        """The time at which it entered the phase."""
         return next(iter(self.due.values())) - self.seconds
 
 
 class Connections:
-    """The open connections of a process, by phase. All methods are for the event loop's thread only."""
+    """The open connections of a process, by phase. It must be used in the thread of the event loop only."""
 
     def __init__(self, limits: Limits, closed: Callable[[str], None]) -> None:
-        """`closed` is told the reason whenever a connection is closed because of a limit."""
+        """`closed` is called with the reason when a connection is closed because of a limit."""
         self.limits = limits
         self.closed = closed
         self.stopping = False
         self.silent = Phase("silent", limits.silent_seconds, waits=True)
-        """Nothing was received yet."""
+        """Nothing has been received yet."""
         self.receiving = Phase("receiving", limits.request_seconds, waits=True)
-        """A request has begun to arrive."""
+        """A part of a request has been received."""
         self.idle = Phase("idle", limits.idle_seconds, waits=False)
-        """Kept alive, between two requests."""
+        """Between two requests."""
         self.stalled = Phase("stalled", limits.stall_seconds, waits=True)
-        """The client does not take its response."""
+        """The client does not read its response."""
         self.lingering = Phase("lingering", limits.linger_seconds, waits=False)
-        """The last response is sent; what still arrives is discarded, so that the client can read it."""
+        """The last response has been sent; data is discarded so that the client can read the response."""
         self._phases = (self.silent, self.receiving, self.idle, self.stalled, self.lingering)
         self._waiting = 0
         self._evictions_answered = 0
@@ -127,7 +127,7 @@ class Connections:
     # Phases
 
     def enter(self, connection: Connection, phase: Phase) -> None:
-        """Move a connection into a phase; its time begins now."""
+        """Move a connection into a phase. Its time limit starts now."""
         if connection.phase is not None:
             self.leave(connection)
         phase.due[connection] = self._loop.time() + phase.seconds
@@ -138,7 +138,7 @@ class Connections:
             self._make_room()
 
     def leave(self, connection: Connection) -> None:
-        """Take a connection out of its phase, if it is in one."""
+        """Remove a connection from its phase, if it is in one."""
         phase = connection.phase
         if phase is None:
             return
@@ -156,7 +156,7 @@ class Connections:
             if len(theirs) > self.limits.waiting_per_address:
                 next(iter(theirs)).evicted()
         if self._waiting > self.limits.waiting:
-            self._longest(phase for phase in self._phases if phase.waits).evicted()
+            self._oldest(phase for phase in self._phases if phase.waits).evicted()
 
     def _discount(self, connection: Connection) -> None:
         self._waiting -= 1
@@ -168,7 +168,7 @@ class Connections:
                 del self._by_address[address]
 
     def answers_eviction(self) -> bool:
-        """Whether another connection that is closed for a newer one may get an answer."""
+        """Whether one more connection that is closed for a newer one may get a response."""
         now = self._loop.time()
         if now - self._evictions_since >= 1:
             self._evictions_since, self._evictions_answered = now, 0
@@ -178,11 +178,11 @@ class Connections:
     # The number of connections
 
     def opened(self) -> None:
-        """Note that a connection was accepted."""
+        """Count a connection that was accepted."""
         self._open += 1
 
     def gone(self, connection: Connection | None) -> None:
-        """Note that a connection is closed; None for one that was never set up."""
+        """Count a connection as closed; None is one whose protocol was never created."""
         if connection is not None:
             self.leave(connection)
         self._open -= 1
@@ -192,40 +192,40 @@ class Connections:
             resume()
 
     def is_full(self) -> bool:
-        """Whether no other connection may be accepted."""
+        """Whether no further connection may be accepted."""
         return self._open >= self.limits.open
 
     def make_room(self, resume: Callable[[], None]) -> None:
-        """Close the connection that has waited longest, and call `resume` when one is gone.
+        """Close the connection that has waited longest, and call `resume` when one is closed.
 
-        If all are answering, that is the first one that waits again.
+        If all have requests in progress, the first that waits again is closed.
         """
         self._on_room.append(resume)
         self._make_room()
 
     def _make_room(self) -> None:
-        """Close a connection, unless one is about to be closed already."""
+        """Close a connection, unless one is being closed already."""
         if self._making_room or not any(phase.due for phase in self._phases):
             return
         self._making_room = True
         phases = (self.lingering,) if self.lingering.due else self._phases
-        self._longest(phases).abort("descriptors")
+        self._oldest(phases).abort("descriptors")
 
-    def _longest(self, phases: Iterable[Phase]) -> Connection:
+    def _oldest(self, phases: Iterable[Phase]) -> Connection:
         return min((phase for phase in phases if phase.due), key=lambda phase: phase.oldest_since).oldest
 
-    # The clock
+    # The timer
 
     def start(self) -> None:
-        """Begin to watch the time limits."""
-        self._timer = self._loop.call_later(self.limits.tick, self._look)
+        """Start the timer."""
+        self._timer = self._loop.call_later(self.limits.tick, self._check)
 
     def stop(self) -> None:
-        """Stop watching."""
+        """Stop the timer."""
         if self._timer:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self.start()
         now = self._loop.time()
         for phase in self._phases:

@@ -1,9 +1,9 @@
-"""HTTP/1.1 on one connection: uvicorn's protocol, with bounds on what a client may cost.
+"""HTTP/1.1 on one connection: uvicorn's protocol with limits on the resources that a client may use.
 
-The application is called when a request has arrived whole, so one that is still on its way holds no slot, no
-task and no more than a bounded buffer. What goes wrong before that (a head or a body that is too large, a
-request that takes too long or is malformed) is handed to the application as an error in the scope's state,
-under `REFUSED`: so it is answered, logged and counted like everything else. Then the connection is closed.
+The application is called when a request is complete. Until then a request occupies no slot, no task, and a
+buffer of limited size. Errors before that (a head or a body that is too large, a request that is malformed or
+takes too long) are stored under `REFUSED` in the state of the scope, and the application is called to
+respond. So these requests are logged and counted like all others. Then the connection is closed.
 """
 
 import asyncio
@@ -31,33 +31,33 @@ from entrypoints.http.errors import (
 )
 from entrypoints.http.middleware import REFUSED
 
-MOST_HELD = 64 * 1024
-"""Bytes kept of what follows a request that is being answered; then reading pauses."""
+MAX_BUFFERED_BYTES = 64 * 1024
+"""Bytes that are buffered while a request is being processed; then reading pauses."""
 
 NOTHING, HEAD, BODY = range(3)
-"""What part of a request is expected to arrive next; NOTHING between two requests."""
+"""The part of a request that arrives next; NOTHING between two requests."""
 
 CHUNK_OVERHEAD = 8
-"""Bytes of framing allowed for each byte of a chunked body, beyond what a head may have: enough for chunks of
+"""Bytes of framing for each byte of a chunked body, in addition to the limit of a head. It allows chunks of
 one byte.
 """
 
-LONGEST_PATH = 1024
-"""Bytes of a path that are repeated in the answer to a request whose head is not complete."""
+MAX_PATH_BYTES = 1024
+"""Bytes of the path that are repeated in the response if the head is not complete."""
 
-PIECE = 2048
-"""Bytes parsed at a time. What follows a complete request is parsed when that is answered; so of a client's
-requests no more wait than fit into a piece.
+PIECE_BYTES = 2048
+"""Bytes parsed at a time. Data after a complete request is parsed when that has its response, so only as many
+pipelined requests wait as fit into one piece.
 """
 
 VERSIONS = frozenset({"1.0", "1.1"})
 
 HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
-"""What a Host header is made of (RFC 9110, 7.2)."""
+"""The characters of a Host header (RFC 9110, 7.2)."""
 
 
 class RequestProtocol(HttpToolsProtocol):
-    """One connection. Keeps to uvicorn's internals as they are in the versions that pyproject.toml allows."""
+    """One connection. It depends on internals of the uvicorn versions that pyproject.toml allows."""
 
     def __init__(self, connections: Connections, proxies: TrustedProxies, **uvicorn: Any) -> None:  # noqa: ANN401
         super().__init__(**uvicorn)
@@ -72,16 +72,16 @@ class RequestProtocol(HttpToolsProtocol):
         self._part = NOTHING
         self._head_bytes = 0
         self._body_bytes = 0
-        self._working: RequestResponseCycle | None = None
+        self._active: RequestResponseCycle | None = None
         self._waiting: RequestResponseCycle | None = None
         self._examined: RequestResponseCycle | None = None
-        self._held = b""
+        self._buffered = b""
         self._ended = False
         self._discarded = 0
         self._unsent = 0
-        self._replaying = False
+        self._parsing_replacement = False
 
-    # The transport's calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -94,21 +94,21 @@ class RequestProtocol(HttpToolsProtocol):
         left_early = self._part != NOTHING and not self._ended and not self._connections.stopping
         unfinished = self._unfinished() if left_early else None
         self._ended = True
-        if self._working:  # uvicorn thinks of the latest request only, which may still wait for this one
-            self._working.disconnected = True
-            self._working.message_event.set()
+        if self._active:  # uvicorn notifies the latest request only, which may still wait for this one
+            self._active.disconnected = True
+            self._active.message_event.set()
         super().connection_lost(exc)
-        if unfinished:  # nobody is there to be answered, but the request is logged and counted
+        if unfinished:  # no response can be sent, but the request is logged and counted
             unfinished.disconnected = True
             self._start_refused(unfinished, ClientLeft())
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
             self._discard(len(data))
-        elif self._working:  # a pipelined request waits for the one before it
-            self._hold(data)
+        elif self._active:  # a pipelined request waits for the one before it
+            self._buffer(data)
         else:
-            if len(data) <= PIECE and self._part == NOTHING:
+            if len(data) <= PIECE_BYTES and self._part == NOTHING:
                 self._parse(data)
             else:
                 self._feed(data)
@@ -132,24 +132,24 @@ class RequestProtocol(HttpToolsProtocol):
     # Reading
 
     def _feed(self, data: bytes) -> None:
-        """Parse what has arrived, in pieces that cannot exceed the limit of a head unnoticed."""
+        """Parse data in pieces, so that a head cannot exceed its limit unnoticed."""
         while data and not self._ended:
-            if self._working:
-                self._hold(data)
+            if self._active:
+                self._buffer(data)
                 return
-            size = PIECE
+            size = PIECE_BYTES
             if self._part == HEAD:
                 size = min(size, self._limits.head_bytes - self._head_bytes)
             piece, data = data[:size], data[size:]
             self._parse(piece)
 
-    def _hold(self, data: bytes) -> None:
-        """Keep what follows a request that is being answered.
+    def _buffer(self, data: bytes) -> None:
+        """Buffer data that follows a request in progress.
 
-        Reading goes on for a while, since only who reads notices that the client has left.
+        Reading continues up to a limit, because a disconnect is noticed only while reading.
         """
-        self._held += data
-        if len(self._held) > MOST_HELD:
+        self._buffered += data
+        if len(self._buffered) > MAX_BUFFERED_BYTES:
             self.flow.pause_reading()
 
     def _parse(self, piece: bytes) -> None:
@@ -174,10 +174,10 @@ class RequestProtocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge())
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1 after a request that asks for another protocol.
+        """Continue in HTTP/1.1 after a request to upgrade to another protocol.
 
-        The parser takes such a request to have no body. So a fresh parser reads it, from a head that differs
-        from the one received only in that it asks for nothing.
+        The parser assumes that such a request has no body. So a new parser reads the body, after a head with
+        the same framing and without the upgrade.
         """
         framing = [
             b"%s: %s\r\n" % (name, value)
@@ -186,17 +186,17 @@ class RequestProtocol(HttpToolsProtocol):
         ]
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._replaying = True
+        self._parsing_replacement = True
         self._parse(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(framing))
-        self._replaying = False
+        self._parsing_replacement = False
         if rest and not self._ended:
             self._feed(rest)
 
     def _settle(self) -> None:
-        """Enter the phase that suits what is expected now."""
+        """Enter the phase for what arrives next."""
         if self._ended or self.flow.write_paused:
             return
-        if self._working:
+        if self._active:
             if self.phase is not None:
                 self._connections.leave(self)
         elif self._part == NOTHING:
@@ -211,7 +211,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._connections.enter(self, self._connections.receiving)
 
     def _examine(self, cycle: RequestResponseCycle) -> None:
-        """Refuse a request whose head announces too much; else wait for its body."""
+        """Refuse a request that announces too large a body; otherwise wait for the body."""
         headers = cycle.scope["headers"]
         claimed = next((int(value) for name, value in headers if name == b"content-length"), 0)
         if claimed > self._limits.body_bytes:
@@ -229,16 +229,16 @@ class RequestProtocol(HttpToolsProtocol):
             self._connections.enter(self, self._connections.receiving)
 
     def _address(self, headers: Any = ()) -> str | None:  # noqa: ANN401  uvicorn's type
-        """The address that this connection counts for: what a trusted proxy forwards, else the peer's."""
+        """The key of the client: the address that a trusted proxy forwards, otherwise that of the peer."""
         host = self.client[0] if self.client else ""
         if host not in self._proxies:
             return address_key(host)
         return self._proxies.forwarded(headers)
 
-    # The parser's calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        if not self._replaying:
+        if not self._parsing_replacement:
             self._part = HEAD
             self._head_bytes = 0
             super().on_message_begin()
@@ -248,7 +248,7 @@ class RequestProtocol(HttpToolsProtocol):
             self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._part != HEAD:  # it is a trailer, which must not pass for a header
+        if self._part != HEAD:  # a trailer must not be mistaken for a header
             return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -256,7 +256,7 @@ class RequestProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self._replaying:
+        if self._parsing_replacement:
             return
         if len(self.headers) > self._limits.headers:
             raise HeadTooLarge
@@ -264,13 +264,13 @@ class RequestProtocol(HttpToolsProtocol):
         if not self.parser.should_keep_alive() and self.parser.get_http_version() not in VERSIONS:
             raise MalformedRequest
         hosts = [value for name, value in self.headers if name == b"host"]
-        # RFC 9112, 3.2. Whoever stands before us may go by another Host than we would.
+        # RFC 9112, 3.2. A proxy before us could use another Host than we do.
         if len(hosts) != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             raise MalformedRequest
         if not all(map(HOST.fullmatch, hosts)):
             raise MalformedRequest
         super().on_headers_complete()
-        if self.flow.read_paused:  # by uvicorn, since the request waits for another
+        if self.flow.read_paused:  # by uvicorn, because the request waits for another
             self.flow.resume_reading()
         self._part = BODY
         self._body_bytes = 0
@@ -296,21 +296,23 @@ class RequestProtocol(HttpToolsProtocol):
         if self._waiting is cycle:
             self._start_asgi_task(cycle, self.app)
 
-    # Answering
+    # Responding
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401  uvicorn's type
-        """Call the application, or do so as soon as the request is complete."""
+        """Call the application when the request is complete."""
         if cycle.more_body:
             self._waiting = cycle
             return
         self._waiting = None
-        self._working = cycle
-        cycle.waiting_for_100_continue = False  # whatever was to be continued is here
-        cycle.default_headers = self.server_state.default_headers  # with the date of now, not of the head
+        self._active = cycle
+        cycle.waiting_for_100_continue = False  # the body is here
+        cycle.default_headers = (
+            self.server_state.default_headers
+        )  # with the current date, not that of the head
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        self._working = None
+        self._active = None
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             self._await_flush()
@@ -320,18 +322,18 @@ class RequestProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        if self._held and not self._working:
-            held, self._held = self._held, b""
-            self._feed(held)
-        if not self._working:
+        if self._buffered and not self._active:
+            buffered, self._buffered = self._buffered, b""
+            self._feed(buffered)
+        if not self._active:
             self._settle()
 
     def _refuse(self, error: HTTPException | MatineeError) -> None:
-        """Answer the request at hand with an error when those before it are answered, then close."""
+        """Respond to the current request with an error, after those before it; then close."""
         self._connections.closed(problem_of(error).code)
         cycle = self._unfinished()
         self._ended = True
-        self._held = b""
+        self._buffered = b""
         if not self.flow.write_paused:
             self._connections.leave(self)
         self._start_refused(cycle, error)
@@ -342,24 +344,24 @@ class RequestProtocol(HttpToolsProtocol):
         cycle.more_body = False
         cycle.waiting_for_100_continue = False
         cycle.transport = _LastTransport(self)  # type: ignore[assignment]
-        if not self._working:
+        if not self._active:
             self._start_asgi_task(cycle, self.app)
         elif all(cycle is not queued for queued, _ in self.pipeline):
             self.pipeline.appendleft((cycle, self.app))
 
     def _unfinished(self) -> RequestResponseCycle:
-        """The request that is not complete; of one without a complete head, as much as is known."""
+        """The incomplete request. Without a complete head, the scope has what is known of it."""
         if self._part == BODY:
             return self.cycle
         if self._part == NOTHING:
             super().on_message_begin()
         scope = cast("dict[str, Any]", self.scope)
-        path = self.url.partition(b"?")[0][:LONGEST_PATH].decode("ascii", errors="replace") or "/"
+        path = self.url.partition(b"?")[0][:MAX_PATH_BYTES].decode("ascii", errors="replace") or "/"
         scope.update(
             # Before the target has begun, the parser does not know the method.
             method=self.parser.get_method().decode("ascii") if self.url else "-",
             path=unquote(path),
-            raw_path=self.url[:LONGEST_PATH],
+            raw_path=self.url[:MAX_PATH_BYTES],
             query_string=b"",
         )
         return RequestResponseCycle(
@@ -379,7 +381,7 @@ class RequestProtocol(HttpToolsProtocol):
     # Closing
 
     def expired(self, phase: Phase) -> None:
-        """Close, or answer 408 if a request has begun."""
+        """Close the connection, or respond with 408 if a request has begun."""
         if phase is self._connections.receiving:
             self._refuse(RequestTimeout())
         elif phase is self._connections.lingering:
@@ -396,14 +398,14 @@ class RequestProtocol(HttpToolsProtocol):
             self._connections.enter(self, self._connections.stalled)
 
     def evicted(self) -> None:
-        """Make room for another connection that waits."""
+        """Make room for another waiting connection."""
         if self.phase is self._connections.receiving and self._connections.answers_eviction():
             self._refuse(TooManyConnections())
         else:
             self.abort(TooManyConnections.code)
 
     def abort(self, reason: str | None = None) -> None:
-        """Close at once; what is unsent is lost."""
+        """Close at once, without sending what is buffered."""
         if reason:
             self._connections.closed(reason)
         self._ended = True
@@ -411,19 +413,19 @@ class RequestProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def shutdown(self) -> None:
-        """The server stops: finish what is being answered, and close everything else."""
+        """Stop: complete the request in progress, and refuse an incomplete one."""
         if self.phase is self._connections.lingering:
             self.abort()
-        elif self._part and not self._working and not self._ended:
+        elif self._part and not self._active and not self._ended:
             self._refuse(ServerStopping())
         elif not self._ended:
             super().shutdown()
 
     def linger(self) -> None:
-        """Close after the last response without losing it.
+        """Close after the last response so that the client can still read it.
 
-        The kernel would answer data that nobody has read with a reset, which makes the client drop a response
-        that it has not read yet. So only our side is closed, and what arrives is discarded for a while.
+        If there were unread data, the kernel would reset the connection, and the client would lose a response
+        that it has not read yet. So only our side is closed, and data that arrives is discarded for a while.
         """
         if self.transport.is_closing():
             return
@@ -437,19 +439,19 @@ class RequestProtocol(HttpToolsProtocol):
     def _discard(self, size: int) -> None:
         self._discarded += size
         if self.phase is not self._connections.lingering:
-            self.flow.pause_reading()  # the last response is still being made
+            self.flow.pause_reading()  # the last response has not been sent yet
         elif self._discarded > self._limits.linger_bytes:
             self.abort()
 
     def _await_flush(self) -> None:
-        """See that a connection which closes does not wait for its client without end."""
+        """Limit the time that a closing connection waits for its client."""
         self._unsent = self.transport.get_write_buffer_size()
         if self._unsent:
             self._connections.enter(self, self._connections.stalled)
 
 
 class _LastTransport:
-    """The transport of a connection's last response, after which the connection lingers."""
+    """The transport of the last response of a connection; closing it starts lingering."""
 
     def __init__(self, protocol: RequestProtocol) -> None:
         self._protocol = protocol

@@ -1,7 +1,7 @@
-"""The HTTP server: uvicorn's, with bounds on connections.
+"""The HTTP server: uvicorn's with a limit on the number of connections.
 
-uvicorn lets the event loop accept whatever comes. Here a connection is accepted only while there is room for
-it, so that the process never runs out of descriptors, which the store and Redis need as well.
+uvicorn accepts all connections. Here a connection is accepted only if the limit allows it, so that the
+process does not run out of file descriptors, which the store and Redis need as well.
 """
 
 import asyncio
@@ -20,38 +20,39 @@ from entrypoints.http.connections import Connections, Limits
 from entrypoints.http.protocol import RequestProtocol
 
 BACKLOG = 2048
-"""Connections that wait in the kernel to be accepted."""
+"""Connections that the kernel queues until they are accepted."""
 
-ACCEPTED_AT_ONCE = 16
-"""Connections accepted before the event loop does other work."""
+MAX_ACCEPTED_IN_A_ROW = 16
+"""Connections accepted in a row before other work of the event loop."""
 
-MOST_DESCRIPTORS = 65_536
-"""More are not asked for, even where the system has no limit."""
+MAX_DESCRIPTORS = 65_536
+"""The limit of descriptors that is requested at most, even if the system allows more."""
 
 RESERVED_DESCRIPTORS = 192
-"""Kept for the store, Redis and files; half of all where there are few."""
+"""Reserved for the store, Redis and files; half of all if there are few."""
 
-ACCEPT_RETRY = 0.2
-"""Seconds until accepting is tried again after it failed."""
+ACCEPT_RETRY_DELAY = 0.2
+"""Seconds between a failed attempt to accept and the next."""
 
 log = logging.getLogger(__name__)
 
 
 def connections_within_descriptors() -> int:
-    """How many connections this process may hold open; raises its limit of descriptors as far as allowed."""
+    """Raise the limit of descriptors of this process, and return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
-    most = MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    most = MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     return most - min(RESERVED_DESCRIPTORS, most // 2)
 
 
 class Server(uvicorn.Server):
     """Serves an application within limits.
 
-    `closed` is told why a connection is closed because of a limit; `ready` is called when the port answers.
+    `closed` is called with the reason when a connection is closed because of a limit, `ready` when the server
+    accepts connections.
     """
 
     connections: Connections
@@ -88,21 +89,21 @@ class Server(uvicorn.Server):
             _loop=asyncio.get_running_loop(),
         )
         acceptors = [Acceptor(each, self.connections, protocol) for each in sockets or []]
-        self.servers = acceptors  # type: ignore[assignment]  # what uvicorn calls of servers, they have
+        self.servers = acceptors  # type: ignore[assignment]  # they have the methods that uvicorn calls
         for acceptor in acceptors:
             acceptor.start()
         self.started = True
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, let running requests finish, close everything else."""
+        """Stop accepting, complete requests in progress, and close all other connections."""
         self.connections.stopping = True
         await super().shutdown(sockets)
         self.connections.stop()
 
 
 class Acceptor:
-    """Accepts connections on a socket for as long as there is room."""
+    """Accepts connections on a socket while the limit allows it."""
 
     def __init__(
         self, listener: socket.socket, connections: Connections, protocol: Callable[[], RequestProtocol]
@@ -115,18 +116,18 @@ class Acceptor:
         self._closed = False
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start accepting."""
         self._listener.settimeout(0)
         self._listener.listen(BACKLOG)
         self._resume()
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting."""
         self._closed = True
         self._loop.remove_reader(self._listener.fileno())
 
     async def wait_closed(self) -> None:
-        """Wait for connections that were accepted a moment ago."""
+        """Wait for accepted connections whose protocols are being created."""
         await asyncio.gather(*self._arriving)
 
     def _resume(self) -> None:
@@ -134,11 +135,11 @@ class Acceptor:
             self._loop.add_reader(self._listener.fileno(), self._accept)
 
     def _accept(self) -> None:
-        if self._connections.is_full():  # and there is one to accept
+        if self._connections.is_full():  # and another one waits
             self._loop.remove_reader(self._listener.fileno())
             self._connections.make_room(self._resume)
             return
-        for _ in range(ACCEPTED_AT_ONCE):
+        for _ in range(MAX_ACCEPTED_IN_A_ROW):
             if self._connections.is_full():
                 return
             try:
@@ -148,7 +149,7 @@ class Acceptor:
             except OSError as error:
                 log.warning("no connection can be accepted: %s", error)
                 self._loop.remove_reader(self._listener.fileno())
-                self._loop.call_later(ACCEPT_RETRY, self._resume)
+                self._loop.call_later(ACCEPT_RETRY_DELAY, self._resume)
                 return
             self._connections.opened()
             task = self._loop.create_task(self._connect(accepted))
@@ -159,6 +160,6 @@ class Acceptor:
         accepted.settimeout(0)
         try:
             await self._loop.connect_accepted_socket(self._protocol, accepted)
-        except OSError:  # it is closed already
+        except OSError:  # it has been closed already
             accepted.close()
             self._connections.gone(None)

@@ -11,14 +11,15 @@ from msgspec.structs import asdict
 from application import catalogue
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import Fault, FaultCode
-from domain.ids import GenreId, ImdbId, MovieId, MovieRef, TmdbNumber, UserId, movie_id, movie_ref
-from domain.movies import Genre, Movie, MovieNotFound
+from domain.ids import GenreId, UserId
+from domain.movies import Genre, Movie
 from domain.search import Match
 from domain.search import Query as SearchText
 from entrypoints.http.caching import Caching, shorten, variant
 from entrypoints.http.cursors import Position, SortKey
-from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter, endpoint_opt
+from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest, Query, parse_query, unset_to_none
 from entrypoints.http.resources.genres import GENRE_REF, GenreOut, genre_out
@@ -37,18 +38,6 @@ from entrypoints.http.schemas import (
     rfc3339,
 )
 from entrypoints.validation import rule
-
-MOVIE_REF = PathParameter(
-    description="Our id, the TMDB number (`603`) or the IMDb id (`tt0133093`) of the movie.", example="603"
-)
-MovieName = Annotated[
-    str | int,
-    rule(
-        "must be text: our id, TMDB's number or the IMDb id of a movie",
-        description='Our id, the TMDB number (`"603"` or `603`) or the IMDb id (`"tt0133093"`).',
-        examples=["603"],
-    ),
-]
 
 
 class MovieOut(Struct, frozen=True, kw_only=True):
@@ -272,14 +261,6 @@ def detail_key(query: Query, path: Mapping[str, str], owner: UserId | None) -> s
     return f"movies:detail:{movie}" if movie else None
 
 
-def derived_id(ref: str) -> MovieId | None:
-    """Our id for a reference; None for an IMDb id, which only the store can resolve."""
-    parsed = movie_ref(ref)
-    if isinstance(parsed, TmdbNumber):
-        return movie_id(parsed.value)
-    return None if isinstance(parsed, ImdbId) else parsed
-
-
 # Endpoints
 
 LIST_MOVIES = Endpoint(
@@ -405,14 +386,6 @@ async def get_genre_movies(
 
 
 # Conversion
-
-
-def movie_named(name: str | int) -> MovieRef:
-    """Parse a reference to a movie. Raises MovieNotFound if it has none of the forms of one."""
-    ref = movie_ref(str(name))
-    if ref is None:
-        raise MovieNotFound(name)
-    return ref
 
 
 def sorted_page(shown: catalogue.Shown, page: PageRequest[GenreMoviesQuery]) -> Response:

@@ -27,9 +27,9 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, movie_named
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import Body, HttpRequest, PatchBody, Query, parse_body, parse_query, path_id
-from entrypoints.http.resources.movies import MOVIE_REF, MovieName, derived_id, movie_named
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import (
     Average,
@@ -83,7 +83,7 @@ class ScoreIn(Body, frozen=True, kw_only=True):
 
     @property
     def score(self) -> Score:
-        """The score given."""
+        """The score."""
         return Score.of(self.rating)
 
 
@@ -94,7 +94,7 @@ class RatingIn(ScoreIn, frozen=True, kw_only=True):
 
     @property
     def movie(self) -> MovieRef:
-        """The movie meant. Raises MovieNotFound."""
+        """The movie. Raises MovieNotFound."""
         return movie_named(self.movie_id)
 
 
@@ -106,12 +106,12 @@ class RatingChangeIn(PatchBody, frozen=True, kw_only=True):
 
     @property
     def score(self) -> Score | None:
-        """The score given, if one is."""
+        """The new score, if there is one."""
         return None if isinstance(self.rating, UnsetType) else Score.of(self.rating)
 
     @property
     def new_review(self) -> str | Kept | None:
-        """The review given, if one is."""
+        """The new review, None to remove it, or KEPT."""
         return KEPT if isinstance(self.review, UnsetType) else self.review
 
 

@@ -24,6 +24,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.movie_refs import MOVIE_REF, MovieName, movie_named
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
     Body,
@@ -35,7 +36,7 @@ from entrypoints.http.requests import (
     path_id,
     unset_to_none,
 )
-from entrypoints.http.resources.movies import MOVIE_REF, MovieName, MovieOut, movie_named, movie_out
+from entrypoints.http.resources.movies import MovieOut, movie_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import Id, Moment, PageOut, rfc3339
@@ -76,7 +77,7 @@ class ItemIn(WatchlistEntryIn, frozen=True, kw_only=True):
 
     @property
     def movie(self) -> MovieRef:
-        """The movie meant. Raises MovieNotFound."""
+        """The movie. Raises MovieNotFound."""
         return movie_named(self.movie_id)
 
 
@@ -88,12 +89,12 @@ class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
 
     @property
     def mark(self) -> bool | None:
-        """The favourite mark given, if one is."""
+        """The new favourite mark, if there is one."""
         return unset_to_none(self.is_favorite)
 
     @property
     def new_note(self) -> str | Kept | None:
-        """The note given, if one is."""
+        """The new note, None to remove it, or KEPT."""
         return KEPT if isinstance(self.note, UnsetType) else self.note
 
 
