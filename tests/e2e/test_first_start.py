@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.commands import MATINEE, Serving, environment, free_port, matinee, serving, starting
+from tests.e2e.commands import MATINEE, Serving, environment, matinee, serving, starting
+from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 
@@ -38,7 +39,7 @@ def await_movies(server: Serving, number: int) -> None:
 
 
 def test_without_a_network_the_first_start_serves_and_fills_in_the_background(tmp_path: Path) -> None:
-    port = int(free_port())
+    port = free_port()
     with serving(tmp_path, **settings(f"http://127.0.0.1:{port}/3")) as server:
         assert "could not be reached" in server.told
         assert "The service starts now, and movies appear as soon as TMDB sends them." in server.told
@@ -87,7 +88,7 @@ def test_a_refused_credential_is_named_and_the_service_starts(tmp_path: Path) ->
 
 
 def test_the_banner_comes_last_and_what_it_says_holds(tmp_path: Path) -> None:
-    port = free_port()
+    port = str(free_port())
     with starting(tmp_path, {"LOG_FORMAT": "json", "PORT": port}) as server:
         assert server.process.stdout
         for line in server.process.stdout:
@@ -101,7 +102,7 @@ def test_the_banner_comes_last_and_what_it_says_holds(tmp_path: Path) -> None:
 
 
 def test_a_service_whose_output_nobody_reads_goes_on(tmp_path: Path) -> None:
-    port = free_port()
+    port = str(free_port())
     process = subprocess.Popen(
         [*MATINEE, "serve"],
         cwd=tmp_path,

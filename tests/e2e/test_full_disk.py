@@ -15,7 +15,8 @@ import pytest
 
 from tests.contracts.small_disk import fill, small_disk
 from tests.e2e.background import eventually
-from tests.e2e.commands import MATINEE, free_port, matinee, serving, unmeasured
+from tests.e2e.commands import MATINEE, matinee, serving, unmeasured
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts file systems as Linux does")
 
@@ -152,7 +153,7 @@ def test_a_data_directory_that_cannot_be_used_is_one_line(
 ) -> None:
     make, told = BROKEN[broken]
     directory = make(disk)
-    ran = matinee(*command, cwd=tmp_path, DATA_DIR=str(directory), PORT=free_port())
+    ran = matinee(*command, cwd=tmp_path, DATA_DIR=str(directory), PORT=str(free_port()))
     assert ran.returncode == 2
     assert ran.stderr.startswith("matinee: DATA_DIR ")
     assert told in ran.stderr

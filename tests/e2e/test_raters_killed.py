@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tests.contracts.mongo_server import running_secantus
-from tests.e2e.commands import Serving, free_port, matinee, serving
+from tests.e2e.commands import Serving, matinee, serving
+from tests.ports import free_port
 
 CLIENTS = {store: int(os.environ.get("ATTACK_CLIENTS", few)) for store, few in (("sqlite", 12), ("mongo", 4))}
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "4"))
@@ -101,7 +102,12 @@ def registered(server: Serving, number: int) -> Rater:
 
 @pytest.mark.parametrize("store", ["sqlite", "mongo"])
 def test_raters_lose_nothing_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
-    variables = {"JWT_SECRET": SECRET, "PORT": free_port(), "RATE_LIMIT": PLENTY, "AUTH_RATE_LIMIT": PLENTY}
+    variables = {
+        "JWT_SECRET": SECRET,
+        "PORT": str(free_port()),
+        "RATE_LIMIT": PLENTY,
+        "AUTH_RATE_LIMIT": PLENTY,
+    }
     with ExitStack() as servers:
         if store == "mongo":
             # A server of its own: killed clients leave transactions behind, which end only after a while.

@@ -13,8 +13,9 @@ import httpx
 
 from tests.contracts.mongo_server import running_secantus
 from tests.contracts.valkey_server import Valkey, running_valkey
-from tests.e2e.commands import MATINEE, environment, free_port, matinee
+from tests.e2e.commands import MATINEE, environment, matinee
 from tests.outages.proxy import Cable, cable
+from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 SECRET = "a secret of more than thirty-two bytes for tests"
@@ -90,7 +91,7 @@ def on_one_machine(folder: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         redis = stack.enter_context(running_valkey(folder / "redis"))
         tmdb = stack.enter_context(TmdbSimulator(Catalogue(make_movies(MOVIES, seed=1))))
-        variables = {**_variables(redis, tmdb), "PORT": free_port()}
+        variables = {**_variables(redis, tmdb), "PORT": str(free_port())}
         base = f"http://127.0.0.1:{variables['PORT']}/api/v1"
         place = Place(folder, [base], redis, tmdb, variables)
         stack.callback(place.stop)
@@ -117,7 +118,7 @@ def on_several_hosts(
             done = matinee("sync", entity, cwd=folder, **variables)
             assert done.returncode == 0, done.stderr
         for number in range(apis):
-            port = free_port()
+            port = str(free_port())
             place.start(f"api{number}", "api", "--port", port)
             place.bases.append(f"http://127.0.0.1:{port}/api/v1")
         for number in range(workers):
