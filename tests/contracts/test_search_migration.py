@@ -12,7 +12,6 @@ import pytest
 from adapters.mongo import database as mongo_database
 from adapters.mongo.store import MongoStore
 from adapters.sqlite import database as sqlite_database
-from adapters.sqlite.source import remember_source
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import rewrite_terms
 from adapters.testkit.samples import facts, fill, noon
@@ -42,14 +41,13 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
-    """A store as the version before left it."""
+    """A store in which all is as now but the terms, which are those of the version before."""
     store = SqliteStore(path=file, clock=noon)
-    earlier = sqlite_database.MIGRATIONS[: sqlite_database.MIGRATIONS.index(rewrite_terms)]
+    others = tuple(each for each in sqlite_database.MIGRATIONS if each is not rewrite_terms)
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_database, "MIGRATIONS", earlier)
+        patch.setattr(sqlite_database, "MIGRATIONS", others)
         store.prepare()
-    with closing(sqlite3.connect(file)) as connection, connection:
-        remember_source(connection)  # `fill` writes as this version does
+    monkeypatch.setattr(sqlite_database, "MIGRATIONS", (*others, rewrite_terms))
     fill(store, list(MOVIES))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM movie_terms")
