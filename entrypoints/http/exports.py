@@ -135,7 +135,7 @@ class ExportResponse:
                 await self._stream(body, scope, receive, send)
 
     def _read_unstreamed(self) -> tuple[bytes, bool]:
-        """Read chunks until a short export would be complete, and tell whether it is."""
+        """Read chunks until a short export would be complete, and return whether it is."""
         body = b""
         for chunk in self._chunks:
             body += chunk
@@ -167,7 +167,7 @@ class ExportResponse:
         chunk: bytes | None = first
 
         def compress_and_read() -> tuple[bytes, bytes | None]:
-            """Compress the current chunk and read the next, which tells whether the current is the last."""
+            """Compress the current chunk and read the next; without one, the current is the last."""
             following = next(self._chunks, None)
             return compress(chunk or b"", last=following is None), following
 

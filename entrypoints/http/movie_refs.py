@@ -20,7 +20,7 @@ MovieName = Annotated[
 ]
 
 
-def movie_named(name: str | int) -> MovieRef:
+def parse_movie_ref(name: str | int) -> MovieRef:
     """Parse a reference to a movie. Raises MovieNotFound if it has none of the forms of one."""
     ref = movie_ref(str(name))
     if ref is None:

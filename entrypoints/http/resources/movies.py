@@ -401,7 +401,7 @@ def movie_page(shown: catalogue.Shown, page: PageRequest[MoviesQuery], last: Pos
 
 
 def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
-    """A movie as lists show it; genres that we do not hold yet are left out."""
+    """Convert a movie, without genres that are not in the catalogue yet."""
     facts, tally = movie.facts, movie.tally
     return MovieOut(
         id=movie.id,
@@ -431,7 +431,7 @@ def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
 
 
 def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDetailOut:
-    """A movie as its own page shows it."""
+    """Convert a movie with the distribution of its ratings."""
     return MovieDetailOut(
         **asdict(movie_out(movie, genres)),
         ratings_distribution=movie.tally.distribution,

@@ -27,7 +27,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, movie_named
+from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import Body, HttpRequest, PatchBody, Query, parse_body, parse_query, path_id
 from entrypoints.http.responses import Response, json_response, no_content
@@ -95,7 +95,7 @@ class RatingIn(ScoreIn, frozen=True, kw_only=True):
     @property
     def movie(self) -> MovieRef:
         """The movie. Raises MovieNotFound."""
-        return movie_named(self.movie_id)
+        return parse_movie_ref(self.movie_id)
 
 
 class RatingChangeIn(PatchBody, frozen=True, kw_only=True):
@@ -328,7 +328,7 @@ def put_movie_rating(
 
     The status is 201 for a first rating and 200 for a replaced one, so the request is safe to repeat.
     """
-    given, movie = parse_body(ScoreIn, request, body), movie_named(request.path_params["id"])
+    given, movie = parse_body(ScoreIn, request, body), parse_movie_ref(request.path_params["id"])
     rated = set_rating(user=caller.user, movie=movie, score=given.score, review=given.review)
     return json_response(written_rating_out(rated), status=201 if rated.created else 200)
 
@@ -344,7 +344,7 @@ def delete_movie_rating(
 ) -> Response:
     """Remove your rating of a movie. The answer is the same if there is none: safe to repeat."""
     parse_query(Query, request)
-    unrate_movie(user=caller.user, movie=movie_named(request.path_params["id"]))
+    unrate_movie(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     return no_content()
 
 
@@ -366,7 +366,7 @@ async def get_ratings_of_movie(
 ) -> Response:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
     page = parse_page(MovieRatingsQuery, request)
-    movie = movie_named(request.path_params["movie_id"])
+    movie = parse_movie_ref(request.path_params["movie_id"])
 
     def build() -> Response:
         rated = list_movie_ratings(movie=movie, window=page.window)

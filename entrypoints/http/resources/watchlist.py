@@ -24,7 +24,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.movie_refs import MOVIE_REF, MovieName, movie_named
+from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
     Body,
@@ -78,7 +78,7 @@ class ItemIn(WatchlistEntryIn, frozen=True, kw_only=True):
     @property
     def movie(self) -> MovieRef:
         """The movie. Raises MovieNotFound."""
-        return movie_named(self.movie_id)
+        return parse_movie_ref(self.movie_id)
 
 
 class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
@@ -278,7 +278,7 @@ def put_movie_on_watchlist(
 
     The status is 201 for a new item and 200 for a replaced one, so the request is safe to repeat.
     """
-    given, movie = parse_body(WatchlistEntryIn, request, body), movie_named(request.path_params["id"])
+    given, movie = parse_body(WatchlistEntryIn, request, body), parse_movie_ref(request.path_params["id"])
     entry = set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
     return json_response(entry_out(entry), status=201 if entry.created else 200)
 
@@ -296,7 +296,7 @@ def delete_movie_from_watchlist(
 ) -> Response:
     """Remove a movie from your watchlist. The answer is the same if it is not there: safe to repeat."""
     parse_query(Query, request)
-    take_off_watchlist(user=caller.user, movie=movie_named(request.path_params["id"]))
+    take_off_watchlist(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     return no_content()
 
 
@@ -371,7 +371,7 @@ def get_my_movie(
 ) -> Response:
     """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
     query = parse_query(MyMovieQuery, request)
-    relation = get_relation(user=caller.user, movie=movie_named(request.path_params["id"]))
+    relation = get_relation(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     return item_response(my_movie_out(relation, caller.user), query)
 
 
