@@ -170,13 +170,13 @@ def open_meter() -> PrometheusMeter:
 
 
 def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Store:
-    """The MongoDB store where MONGODB_URI is set, else the embedded one in the data directory."""
-    store = _chosen_store(settings, clock, meter)
+    """The MongoDB store if MONGODB_URI is set, else the embedded one in the data directory."""
+    store = _choose_store(settings, clock, meter)
     cleanup.add("the store", store.close)
     return store
 
 
-def _chosen_store(settings: Settings, clock: Clock, meter: Meter) -> Store:
+def _choose_store(settings: Settings, clock: Clock, meter: Meter) -> Store:
     if settings.mongodb_uri:
         if find_spec("pymongo") is None:
             raise MongoMissing
@@ -209,51 +209,51 @@ def open_backups(settings: Settings, version: str) -> SqliteBackups:
     )
 
 
-def redis_address(settings: Settings) -> str | None:
+def redis_url(settings: Settings) -> str | None:
     """The URL of Redis: REDIS_URL, else that of the Valkey that a running `serve` has started, if any."""
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_breaker(address: str | None, meter: Meter, cleanup: CleanupStack) -> RedisBreaker | None:
-    """The way to Redis, if there is one; nothing is connected before it is used."""
-    if not address:
+def open_breaker(url: str | None, meter: Meter, cleanup: CleanupStack) -> RedisBreaker | None:
+    """The circuit breaker around Redis; None without a URL. It connects when it is first used."""
+    if not url:
         return None
-    breaker = RedisBreaker(address, flush=invalidate_all, meter=meter)
+    breaker = RedisBreaker(url, flush=invalidate_all, meter=meter)
     cleanup.add("the connections to Redis", breaker.close)
     return breaker
 
 
-def ping_of(breaker: RedisBreaker | None) -> Ping | None:
-    """How to see whether Redis answers."""
+def redis_ping(breaker: RedisBreaker | None) -> Ping | None:
+    """The check whether Redis answers; None if there is no Redis."""
     return breaker.ping if breaker else None
 
 
-def changes_over(breaker: RedisBreaker | None) -> Changes:
-    """Who has copies forgotten: those in Redis are the only ones."""
+def cache_invalidation(breaker: RedisBreaker | None) -> Changes:
+    """The invalidation of cached responses; without Redis, none are cached."""
     return RedisCacheInvalidation(breaker) if breaker else system.NoCache()
 
 
-def answers_over(
+def response_cache(
     breaker: RedisBreaker,
     settings: Settings,
     *,
     dump: Callable[[T], bytes],
     load: Callable[[bytes], T | None],
 ) -> RedisResponseCache[T]:
-    """The cache of answers, which `dump` and `load` turn into bytes and back."""
+    """The cache of responses, which `dump` and `load` convert to bytes and back."""
     return RedisResponseCache(breaker, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
 def open_source(
     settings: Settings, breaker: RedisBreaker | None, meter: Meter, cleanup: CleanupStack
 ) -> MovieSource:
-    """TMDB where a credential is set, else the demo catalogue. Through Redis all workers share one budget."""
-    source = _chosen_source(settings, breaker, meter)
+    """TMDB if a credential is set, else the demo catalogue. With Redis, all processes share one budget."""
+    source = _choose_source(settings, breaker, meter)
     cleanup.add("the source of movies", source.close)
     return source
 
 
-def _chosen_source(settings: Settings, breaker: RedisBreaker | None, meter: Meter) -> MovieSource:
+def _choose_source(settings: Settings, breaker: RedisBreaker | None, meter: Meter) -> MovieSource:
     if not settings.has_tmdb_credential:
         return DemoMovieSource()
     return TmdbMovieSource(
@@ -268,8 +268,8 @@ def _chosen_source(settings: Settings, breaker: RedisBreaker | None, meter: Mete
     )
 
 
-def last_word(settings: Settings, source: MovieSource) -> LastWord | None:
-    """How TMDB is doing, where it is asked at all."""
+def tmdb_probe(settings: Settings, source: MovieSource) -> LastWord | None:
+    """The cached health of TMDB; None without a credential."""
     return LastWord(source.ping) if settings.has_tmdb_credential else None
 
 
@@ -279,9 +279,9 @@ class ClosableJobs(Jobs, Protocol):
     def close(self) -> None: ...
 
 
-def open_queue(settings: Settings, redis: str | None, cleanup: CleanupStack) -> ClosableJobs:
+def open_queue(settings: Settings, redis_url: str | None, cleanup: CleanupStack) -> ClosableJobs:
     """The job queue; without a URL, every call raises QueueUnavailable."""
-    queue = RqJobQueue(settings.queue_url or redis)
+    queue = RqJobQueue(settings.queue_url or redis_url)
     cleanup.add("the job queue", queue.close)
     return queue
 
@@ -293,7 +293,7 @@ def signing_secret(settings: Settings) -> bytes:
     return stored_secret(settings.data_path)
 
 
-def decoy(hasher: PasswordHasher, new_secret: NewSecret) -> str:
+def make_decoy_hash(hasher: PasswordHasher, new_secret: NewSecret) -> str:
     """A hash of a random password: verifying it takes as long as for a real account."""
     return hasher.hash(new_secret())
 
@@ -310,12 +310,12 @@ class Container(DeclarativeContainer):
     cleanup = providers.Singleton(CleanupStack)
     meter = providers.Singleton(open_meter)
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
-    redis: Provider[str | None] = providers.Singleton(redis_address, settings)
-    breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis, meter, cleanup)
-    changes: Provider[Changes] = providers.Singleton(changes_over, breaker)
-    counter = providers.Singleton(RedisRateLimiter, breaker, redis)
+    redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
+    breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)
+    changes: Provider[Changes] = providers.Singleton(cache_invalidation, breaker)
+    counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
-    jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis, cleanup)
+    jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis_url, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
     runs: Provider[SyncRunRepository] = store.provided.runs
@@ -327,7 +327,7 @@ class Container(DeclarativeContainer):
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
 
     hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
-    decoy_hash: Provider[str] = providers.Singleton(decoy, hasher, new_secret)
+    decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
     secret: Provider[bytes] = providers.Singleton(signing_secret, settings)
     tokens: Provider[AccessTokens] = providers.Singleton(
         JwtAccessTokens, secret=secret, lasts=settings.provided.access_token_ttl, clock=clock
@@ -378,11 +378,11 @@ class Container(DeclarativeContainer):
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
     page_genres = providers.Factory(PageGenres, genres=genres)
     get_genre = providers.Factory(GetGenre, genres=genres)
-    tmdb: Provider[LastWord | None] = providers.Singleton(last_word, settings, source)
+    tmdb: Provider[LastWord | None] = providers.Singleton(tmdb_probe, settings, source)
     check_health = providers.Factory(
         CheckHealth,
         database=store.provided.ping,
-        redis=providers.Callable(ping_of, breaker),
+        redis=providers.Callable(redis_ping, breaker),
         runs=runs,
         clock=clock,
         tmdb=tmdb,
@@ -397,14 +397,14 @@ class Container(DeclarativeContainer):
     diagnostics = providers.Factory(
         Diagnostics,
         settings=settings,
-        redis=redis,
+        redis=redis_url,
         store=store,
         source=source,
         clock=clock,
         probe=providers.Object(probe),
     )
 
-    signing_in = providers.Factory(
+    session_issuer = providers.Factory(
         Sessions,
         sessions=sessions,
         tokens=tokens,
@@ -420,11 +420,13 @@ class Container(DeclarativeContainer):
     register = providers.Factory(
         Register,
         create_user=create_user,
-        sessions=signing_in,
+        sessions=session_issuer,
         registration=settings.provided.who_may_register,
     )
-    log_in = providers.Factory(LogIn, users=users, hasher=hasher, sessions=signing_in, decoy_hash=decoy_hash)
-    refresh = providers.Factory(Refresh, sessions=signing_in)
+    log_in = providers.Factory(
+        LogIn, users=users, hasher=hasher, sessions=session_issuer, decoy_hash=decoy_hash
+    )
+    refresh = providers.Factory(Refresh, sessions=session_issuer)
     authenticate = providers.Factory(Authenticate, tokens=tokens, sessions=sessions, clock=clock)
     log_out = providers.Factory(LogOut, sessions=sessions)
     confirm = providers.Factory(Confirm, users=users, hasher=hasher)

@@ -10,7 +10,7 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
-from entrypoints.container import Container, Resolver, answers_over
+from entrypoints.container import Container, Resolver, response_cache
 from entrypoints.http.app import create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.connections import Limits
@@ -61,7 +61,7 @@ def _app(container: Container, settings: Settings) -> Litestar:
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(breaker, settings, dump=pack, load=unpack) if breaker else None,
+        cache=response_cache(breaker, settings, dump=pack, load=unpack) if breaker else None,
         counter=container.counter(),
         settings=settings,
         version=version("matinee"),

@@ -24,7 +24,7 @@ from application.watching import LastWord, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, Harvest, SourceName
-from entrypoints.container import Container, Resolver, answers_over, ping_of
+from entrypoints.container import Container, Resolver, redis_ping, response_cache
 from entrypoints.http.app import create_app
 from entrypoints.http.responses import pack, unpack
 from entrypoints.settings import Settings
@@ -86,7 +86,7 @@ def application(
     breaker = container.breaker()
     health = CheckHealth(
         database=database or store.ping,
-        redis=ping_of(breaker),
+        redis=redis_ping(breaker),
         runs=store.runs,
         clock=now,
         tmdb=LastWord(tmdb) if tmdb else None,
@@ -95,7 +95,7 @@ def application(
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=answers_over(breaker, chosen, dump=pack, load=unpack) if breaker else None,
+        cache=response_cache(breaker, chosen, dump=pack, load=unpack) if breaker else None,
         counter=container.counter(),
         settings=chosen,
         version="1.2.3",
