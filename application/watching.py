@@ -1,15 +1,15 @@
 """Watching over the place: what is asked of things far away, and figures for whoever draws curves."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 from typing import ClassVar
 
 from domain.errors import Unavailable
-from domain.ports import Clock, Reading, SessionRepository, SyncRunRepository
+from domain.ports import Clock, SessionRepository, SyncRunRepository
 from domain.sync import Entity
 
 Ping = Callable[[], object]
@@ -116,6 +116,16 @@ class LastWord:
         return Word(self._stopwatch() - began)
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure at one moment. `of` holds the labels that distinguish several figures of one name."""
+
+    name: str
+    meaning: str
+    value: float
+    of: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeReadings:
     """Read the figures that nobody keeps: how fresh the catalogue is, who is here, what waits."""
@@ -125,39 +135,39 @@ class TakeReadings:
     clock: Clock
     waiting: Waiting
 
-    def __call__(self) -> list[Reading]:
+    def __call__(self) -> list[Gauge]:
         """What can be read. What is away has no figures, except that it is away; nothing is asked twice."""
         return [*self._of_store(), *self._of_queue()]
 
-    def _of_store(self) -> list[Reading]:
+    def _of_store(self) -> list[Gauge]:
         meaning = "1 if the store answers, 0 if not."
         try:
-            return [Reading("storage_up", meaning, 1), *self._ages(), self._users()]
+            return [Gauge("storage_up", meaning, 1), *self._ages(), self._users()]
         except Unavailable:
-            return [Reading("storage_up", meaning, 0)]
+            return [Gauge("storage_up", meaning, 0)]
 
-    def _ages(self) -> Iterator[Reading]:
+    def _ages(self) -> Iterator[Gauge]:
         """A kind of sync that was never complete has no age."""
         for entity in Entity:
             run = self.runs.latest(entity, completed=True)
             if run and run.finished_at:
                 age = (self.clock() - run.finished_at).total_seconds()
                 meaning = "Seconds since a sync of that kind was last complete."
-                yield Reading("sync_age_seconds", meaning, age, {"entity": entity})
+                yield Gauge("sync_age_seconds", meaning, age, {"entity": entity})
 
-    def _users(self) -> Reading:
+    def _users(self) -> Gauge:
         meaning = "Users with a session that has not expired."
-        return Reading("active_users", meaning, self.sessions.active_users(self.clock()))
+        return Gauge("active_users", meaning, self.sessions.active_users(self.clock()))
 
-    def _of_queue(self) -> list[Reading]:
+    def _of_queue(self) -> list[Gauge]:
         meaning = "1 if the queue answers, 0 if not."
         try:
             depth = self.waiting()
         except Unavailable:
-            return [Reading("queue_up", meaning, 0)]
+            return [Gauge("queue_up", meaning, 0)]
         return [
-            Reading("queue_up", meaning, 1),
-            Reading("queue_depth", "Jobs that wait for a worker.", depth),
+            Gauge("queue_up", meaning, 1),
+            Gauge("queue_depth", "Jobs that wait for a worker.", depth),
         ]
 
 
@@ -168,15 +178,15 @@ class LastReadings:
     """
 
     def __init__(
-        self, take: Callable[[], list[Reading]], *, stopwatch: Callable[[], float] = monotonic
+        self, take: Callable[[], list[Gauge]], *, stopwatch: Callable[[], float] = monotonic
     ) -> None:
         self._take = take
         self._stopwatch = stopwatch
         self._lock = Lock()
-        self._readings: list[Reading] = []
+        self._readings: list[Gauge] = []
         self._until = float("-inf")
 
-    def __call__(self) -> list[Reading]:
+    def __call__(self) -> list[Gauge]:
         """The last figures, no older than a few seconds if they can be had; the first are waited for."""
         if self._lock.acquire(blocking=not self._readings):
             try:

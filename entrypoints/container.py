@@ -14,6 +14,7 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.metering import Meter
 from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
 from adapters.redis.breaker import RedisBreaker
@@ -105,7 +106,6 @@ from domain.ports import (
     InvitationRepository,
     Jobs,
     Locks,
-    Meter,
     MovieRepository,
     MovieSource,
     PasswordHasher,

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client import (
     REGISTRY,
@@ -20,9 +21,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from adapters.metering import Counted, Timed
 from adapters.metrics.shared import readable, shared_values
 from adapters.metrics.slots import Slots
-from domain.ports import Counted, Reading, Timed
 
 PREFIX = "matinee"
 
@@ -30,6 +31,19 @@ log = logging.getLogger("matinee.metrics")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds, at both ends of what a call may take."""
+
+
+class Gauge(Protocol):
+    """A figure at one moment; `of` holds its labels."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def of(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +96,28 @@ class PrometheusMeter:
         """Note that a connection was closed because of a limit or an error."""
         self._closed.labels(reason).inc()
 
-    def page(self, readings: Sequence[Reading]) -> bytes:
-        """All figures, and these, as Prometheus reads them."""
+    def page(self, gauges: Sequence[Gauge]) -> bytes:
+        """All metrics of all processes, and these gauges, in Prometheus's text format."""
         registry = CollectorRegistry()
         if self._slots:
             registry.register(_Shared(self._slots.directory))
         else:
             registry.register(REGISTRY)
-        registry.register(_Read([*readings, *self._memory()]))
+        registry.register(_Gauges(gauges, self._memory()))
         return generate_latest(registry)
 
     def _request_time(self, method: str, route: str, status: int) -> Histogram:
         return self._requests.labels(method, route, status, PREFIX)
 
-    def _memory(self) -> Iterator[Reading]:
-        processes = self._slots.living() if self._slots else [(1, os.getpid())]
-        for slot, process in processes:
+    def _memory(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            f"{PREFIX}_process_memory_bytes", "Memory that a process holds.", labels=["slot"]
+        )
+        for slot, process in self._slots.living() if self._slots else [(1, os.getpid())]:
             held = self._held_by(process)
             if held is not None:
-                yield Reading(
-                    "process_memory_bytes", "Memory that a process holds.", held, {"slot": str(slot)}
-                )
+                family.add_metric([str(slot)], held)
+        return family
 
 
 class _Shared:
@@ -125,21 +140,24 @@ def _slots_of(directory: Path) -> Slots | None:
         return None
 
 
-class _Read:
-    """Readings as a collector, which the registry of one page asks."""
+class _Gauges:
+    """A collector of gauges, for the registry of one page."""
 
-    def __init__(self, readings: Iterable[Reading]) -> None:
-        self._readings = readings
+    def __init__(self, gauges: Iterable[Gauge], memory: GaugeMetricFamily) -> None:
+        self._gauges = gauges
+        self._memory = memory
 
     def collect(self) -> Iterator[Metric]:
         families: dict[str, GaugeMetricFamily] = {}
-        for reading in self._readings:
+        for gauge in self._gauges:
             family = families.setdefault(
-                reading.name,
-                GaugeMetricFamily(f"{PREFIX}_{reading.name}", reading.meaning, labels=list(reading.of)),
+                gauge.name,
+                GaugeMetricFamily(f"{PREFIX}_{gauge.name}", gauge.meaning, labels=list(gauge.of)),
             )
-            family.add_metric(list(reading.of.values()), reading.value)
+            family.add_metric(list(gauge.of.values()), gauge.value)
         yield from families.values()
+        if self._memory.samples:
+            yield self._memory
 
 
 @cache

@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from adapters.metering import UNMETERED, Meter, queue_time
 from adapters.mongo.orphans import Orphans, SessionId
 from adapters.mongo.source import remember_source
 from adapters.mongo.terms import SEARCHED, search_fields
@@ -25,7 +26,6 @@ from adapters.mongo.turns import Turns
 from adapters.redaction import credentials_in, redact
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Meter, queue_time
 from domain.ratings import RatingOrder
 
 Document = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from adapters.metering import UNMETERED, Meter
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.inspection import inspect
@@ -12,7 +13,7 @@ from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
 from adapters.store import StoreInspection
-from domain.ports import UNMETERED, Clock, Meter
+from domain.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
 
+from adapters.metering import UNMETERED, Meter
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
 from adapters.redis.timeouts import (
@@ -30,7 +31,6 @@ from adapters.redis.timeouts import (
     call_timeout,
 )
 from domain.errors import Unavailable
-from domain.ports import UNMETERED, Meter
 
 PROBE_INTERVAL = 0.1
 """Seconds between two looks whether Redis is back."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from threading import Lock, RLock, local
 from time import monotonic, perf_counter
 
+from adapters.metering import UNMETERED, Meter, queue_time
 from adapters.sqlite.files import BACKUP, Traces, create, exists, refuse_foreign, to_read
 from adapters.sqlite.source import remember_source, remember_unread
 from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Meter, queue_time
 
 PATIENCE = 1.5
 """Seconds that one call may wait for other writers, those of this process and of others together."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.metering import UNMETERED, Meter
 from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
@@ -16,7 +17,7 @@ from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
 from adapters.store import StoreInspection
 from domain.errors import StorageUnavailable
-from domain.ports import UNMETERED, Clock, Meter
+from domain.ports import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,11 @@ from tenacity import (
     wait_random,
 )
 
+from adapters.metering import UNMETERED, Meter
 from adapters.tmdb.budget import Budget, Pause, Stopped, pause
 from adapters.tmdb.credential import Credential, keep_key_out_of_logs
 from adapters.tmdb.outcomes import Absent, Refused, counted
 from adapters.tmdb.payloads import Unusable, decoded, refusal
-from domain.ports import UNMETERED, Meter
 from domain.sync import SourceRefused, SourceUnavailable
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from adapters.metering import Meter
 from adapters.tmdb.payloads import Unusable
-from domain.ports import Meter
 from domain.sync import SourceUnavailable
 
 FAULT_OF_THE_SERVER = 500

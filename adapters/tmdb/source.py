@@ -6,12 +6,12 @@ from datetime import date, datetime
 from functools import partial
 from threading import Event
 
+from adapters.metering import UNMETERED, Meter
 from adapters.tmdb import payloads
 from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
-from domain.ports import UNMETERED, Meter
 from domain.sync import (
     ChangedPage,
     Detail,

@@ -1,11 +1,10 @@
 """Keeping the place running: sync runs, locks, jobs, the store as a whole, the time."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import local
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 from domain.errors import Unavailable
 from domain.ids import MovieId, RunId, UserId
@@ -147,60 +146,3 @@ class Jobs(Protocol):
     def waiting(self) -> int:
         """How many jobs wait for a worker."""
         ...
-
-
-class QueueTime(local):
-    """How many seconds the caller had waited before the present thread began to work for it.
-
-    A store lets its calls wait that much less, so that waiting for a thread and waiting for the store
-    together stay within what a client is promised.
-    """
-
-    seconds: float = 0.0
-
-
-queue_time = QueueTime()
-
-
-Timed = Literal["storage", "redis"]
-"""What is timed: one use of the store, one round trip to Redis."""
-
-Counted = Literal["cache", "tmdb"]
-"""What is counted: looks into the cache (`hit` or `miss`), requests to TMDB (by what came of them)."""
-
-
-class Meter(Protocol):
-    """Takes note of what happens, for whoever watches over the place. It raises nothing and hardly takes
-    time.
-    """
-
-    def timed(self, what: Timed, seconds: float) -> None:
-        """Note that something took so long, whether or not it went well."""
-        ...
-
-    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
-        """Note that something came to this. Outcomes are words from a short list, never data."""
-        ...
-
-
-class Unmetered:
-    """The Meter of a place that nobody watches over."""
-
-    def timed(self, what: Timed, seconds: float) -> None:
-        """Let it pass."""
-
-    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
-        """Let it pass."""
-
-
-UNMETERED = Unmetered()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A figure as it is when somebody asks; `of` tells what of, where there are several of one name."""
-
-    name: str
-    meaning: str
-    value: float
-    of: Mapping[str, str] = field(default_factory=dict)

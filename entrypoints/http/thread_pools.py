@@ -9,7 +9,7 @@ from threading import BoundedSemaphore
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
-from domain.ports import queue_time
+from adapters.metering import queue_time
 from entrypoints.http.errors import ServerFull
 
 REQUEST_THREADS = 32

@@ -14,13 +14,13 @@ from typing import NoReturn
 
 import pytest
 
+from adapters.metering import queue_time
 from adapters.sqlite import database as databases
 from adapters.sqlite import files
 from adapters.sqlite.database import MIGRATIONS, PATIENCE, SLACK, Database
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, noon
 from domain.errors import StorageUnavailable
-from domain.ports import queue_time
 
 TRACE = "jwt-secret"
 

@@ -7,13 +7,13 @@ from time import sleep
 
 import pytest
 
+from adapters.metering import UNMETERED
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, new_run, noon, signed_in
 from application import watching
 from application.operations import CheckHealth, Condition, Part
-from application.watching import LastReadings, LastWord, ProbeFailed, TakeReadings, Word
+from application.watching import Gauge, LastReadings, LastWord, ProbeFailed, TakeReadings, Word
 from domain.errors import StorageUnavailable, Unavailable
-from domain.ports import UNMETERED, Reading
 from domain.sync import Entity, SourceRefused, SourceUnavailable
 
 
@@ -225,16 +225,16 @@ def test_readings_tell_of_syncs_users_and_queues(store: SqliteStore) -> None:
     signed_in(store, ann)
 
     assert _take(store, lambda: 3) == [
-        Reading("storage_up", "1 if the store answers, 0 if not.", 1),
-        Reading(
+        Gauge("storage_up", "1 if the store answers, 0 if not.", 1),
+        Gauge(
             "sync_age_seconds",
             "Seconds since a sync of that kind was last complete.",
             86400,
             {"entity": "movies"},
         ),
-        Reading("active_users", "Users with a session that has not expired.", 1),
-        Reading("queue_up", "1 if the queue answers, 0 if not.", 1),
-        Reading("queue_depth", "Jobs that wait for a worker.", 3),
+        Gauge("active_users", "Users with a session that has not expired.", 1),
+        Gauge("queue_up", "1 if the queue answers, 0 if not.", 1),
+        Gauge("queue_depth", "Jobs that wait for a worker.", 3),
     ]
 
 
@@ -313,12 +313,12 @@ def test_the_meter_of_an_unwatched_place_lets_all_pass() -> None:
     UNMETERED.counted("tmdb", "ok")
 
 
-def _readings_of(far: Far) -> Callable[[], list[Reading]]:
+def _readings_of(far: Far) -> Callable[[], list[Gauge]]:
     """How often it was asked."""
 
-    def take() -> list[Reading]:
+    def take() -> list[Gauge]:
         far()
-        return [Reading("asked", "How often it was asked.", far.asked)]
+        return [Gauge("asked", "How often it was asked.", far.asked)]
 
     return take
 
@@ -327,5 +327,5 @@ def _away() -> None:
     raise StorageUnavailable("no answer")
 
 
-def _take(store: SqliteStore, waiting: Callable[[], int]) -> list[Reading]:
+def _take(store: SqliteStore, waiting: Callable[[], int]) -> list[Gauge]:
     return TakeReadings(runs=store.runs, sessions=store.sessions, clock=lambda: noon(2), waiting=waiting)()

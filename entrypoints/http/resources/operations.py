@@ -7,8 +7,7 @@ from litestar.params import RawBody
 from msgspec import Meta, Struct
 
 from application import operations, ratings
-from application.watching import LastReadings
-from domain.ports import Reading
+from application.watching import Gauge, LastReadings
 from domain.ratings import Drift
 from entrypoints.http.access_log import RequestMeter
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
@@ -29,7 +28,7 @@ class Metrics(RequestMeter, Protocol):
         """The media type of a page."""
         ...
 
-    def page(self, readings: list[Reading]) -> bytes:
+    def page(self, readings: list[Gauge]) -> bytes:
         """Render all metrics, and these gauges."""
         ...
 
