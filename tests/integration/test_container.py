@@ -15,11 +15,14 @@ from adapters.redis.queue import RqJobQueue
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.tmdb.source import TmdbMovieSource
+from application.ratings import RateMovie
 from domain import ports
 from domain.pagination import Window
-from entrypoints.container import Container, MongoMissing, running
+from entrypoints.container import Container, MongoMissing, Resolver, running
+from entrypoints.http.dependencies import InvalidHandler
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
+from tests.integration.http_service import application, container_over, filled
 
 
 def container(settings: Settings) -> Container:
@@ -30,6 +33,28 @@ def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
     with running(Settings(data_dir=str(tmp_path), redis_url=valkey.url)) as built:
         for name, provider in built.providers.items():
             assert provider() is not None or name == "tmdb", name
+
+
+def test_a_use_case_is_found_by_its_class_which_only_one_provider_makes(tmp_path: Path) -> None:
+    built = container(Settings(data_dir=str(tmp_path)))
+    classes = [
+        provider.provides
+        for provider in built.providers.values()
+        if isinstance(provider, providers.Factory | providers.Singleton)
+    ]
+    assert len(classes) == len(set(classes))
+    assert isinstance(Resolver(built)(RateMovie), RateMovie)
+    with pytest.raises(LookupError):
+        Resolver(built)(InvalidHandler)
+
+
+def test_the_application_does_not_start_without_a_use_case_that_a_handler_requests() -> None:
+    store = filled([])
+    built = container_over(store, Settings())
+    built.rate_movie.set_provides(lambda: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(InvalidHandler, match=r"post_rating: nothing provides RateMovie for rate_movie$"):
+        application(store, container=built)
+    store.close()
 
 
 def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
