@@ -7,7 +7,7 @@ from enum import StrEnum
 from time import perf_counter
 from typing import ClassVar
 
-from application.watching import LastWord, Ping
+from application.probes import CachedProbe, Ping
 from domain.errors import MatineeError, Unavailable
 from domain.ports import Changes, Clock, SyncRunRepository
 from domain.sync import Entity
@@ -87,7 +87,7 @@ class CheckHealth:
     database: Ping
     runs: SyncRunRepository
     clock: Clock
-    tmdb: LastWord | None = None
+    tmdb: CachedProbe | None = None
     redis: Ping | None = None
     check_source: Callable[[], MatineeError | None] = lambda: None
     stopwatch: Callable[[], float] = perf_counter
@@ -95,7 +95,7 @@ class CheckHealth:
     def __call__(self, parts: Collection[Part] = tuple(Part)) -> Health:
         """What is found of these parts. Raises nothing: what is away is a finding."""
         if self.tmdb and Part.TMDB in parts:
-            self.tmdb.stir()  # it answers while the others are looked at
+            self.tmdb.refresh()  # it answers while the others are looked at
         findings: dict[Part, Finding] = {}
         for part in parts:
             findings[part] = self._look(part, findings.get(Part.DATABASE))

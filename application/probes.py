@@ -1,4 +1,4 @@
-"""Watching over the place: what is asked of things far away, and figures for whoever draws curves."""
+"""Probes of remote services, and the gauges that monitoring reads. Both are cached."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -13,28 +13,30 @@ from domain.ports import Clock, SessionRepository, SyncRunRepository
 from domain.sync import Entity
 
 Ping = Callable[[], object]
-"""Comes back if something answers. Raises Unavailable."""
+"""Returns if a service answers. Raises Unavailable."""
 
-Waiting = Callable[[], int]
-"""How many jobs wait for a worker. Raises Unavailable."""
+CountWaiting = Callable[[], int]
+"""Returns how many jobs wait for a worker. Raises Unavailable."""
 
-GOOD_FOR = 10.0
-BAD_FOR = 2.0
-"""Seconds that a word holds, so that what has recovered is soon known to."""
+SUCCESS_TTL = 10.0
+FAILURE_TTL = 2.0
+"""Seconds for which a result is cached. A failure expires sooner, so that a recovery is noticed soon."""
 
-FIRST_PATIENCE = 1.0
-PATIENCE = 0.3
-"""Seconds that one may wait for an answer: while there is no word at all, and when there is an old one."""
+FIRST_TIMEOUT = 1.0
+TIMEOUT = 0.3
+"""Seconds that a caller waits for a running probe: while there is no result at all, and while there is an
+expired one to return instead.
+"""
 
-READINGS_HOLD = 5.0
-"""Seconds for which figures are as good as new: whoever draws curves asks less often."""
+GAUGES_TTL = 5.0
+"""Seconds for which gauges are cached. Monitoring usually reads them less often."""
 
 
 log = logging.getLogger(__name__)
 
 
-class NoWordYet(Unavailable):
-    """It was asked, and has not answered so far."""
+class NotProbedYet(Unavailable):
+    """The first probe has not ended yet."""
 
     code: ClassVar[str] = "source_unavailable"
 
@@ -44,7 +46,7 @@ class NoWordYet(Unavailable):
 
 @dataclass(eq=False)
 class ProbeFailed(Unavailable):
-    """Asking failed in a way that it never should: a bug, of which the log has more."""
+    """A probe raised an unexpected error, which is a bug. The log has the traceback."""
 
     code: ClassVar[str] = "source_unavailable"
     error: str
@@ -54,145 +56,145 @@ class ProbeFailed(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What asking came to: after how many seconds, and what is wrong, if anything is."""
+class ProbeResult:
+    """How many seconds a probe took, and the error, if there was one."""
 
     seconds: float
     problem: Unavailable | None = None
 
 
-class LastWord:
-    """How something far away is doing, without waiting for it each time.
+class CachedProbe:
+    """Probes a remote service in a thread, at most once at a time, and caches the result.
 
-    It is asked in a thread of its own, by one caller at a time; whoever else comes, or cannot wait that long,
-    has its last word.
+    A call returns the cached result unless that has expired. Then it starts a probe and waits for it; if the
+    probe does not end in time, the call returns the expired result.
     """
 
-    def __init__(self, ask: Ping, *, stopwatch: Callable[[], float] = monotonic) -> None:
-        self._ask = ask
+    def __init__(self, ping: Ping, *, stopwatch: Callable[[], float] = monotonic) -> None:
+        self._ping = ping
         self._stopwatch = stopwatch
         self._lock = Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="last-word")
-        self._asking: Future[Word] | None = None
-        self._asked_at = self._ends_at = stopwatch()
-        self._word: Word | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
+        self._running: Future[ProbeResult] | None = None
+        self._started_at = self._expires_at = stopwatch()
+        self._result: ProbeResult | None = None
 
-    def stir(self) -> None:
-        """Let it be asked, if its last word does not hold any more and nobody is asking."""
+    def refresh(self) -> None:
+        """Start a probe if the cached result has expired and no probe is running."""
         with self._lock:
-            self._heard()
-            if self._asking is None and self._stopwatch() >= self._ends_at:
-                self._asked_at = self._stopwatch()
-                self._asking = self._thread.submit(self._answer)
+            self._collect()
+            if self._running is None and self._stopwatch() >= self._expires_at:
+                self._started_at = self._stopwatch()
+                self._running = self._thread.submit(self._probe)
 
-    def __call__(self) -> Word:
-        """Its last word, of now if it comes at once."""
-        self.stir()
+    def __call__(self) -> ProbeResult:
+        """The latest result, which is current if a probe ends in time."""
+        self.refresh()
         with self._lock:
-            asking, patience = self._asking, PATIENCE if self._word else FIRST_PATIENCE
-        if asking:
-            wait([asking], self._asked_at + patience - self._stopwatch())
+            running, timeout = self._running, TIMEOUT if self._result else FIRST_TIMEOUT
+        if running:
+            wait([running], self._started_at + timeout - self._stopwatch())
         with self._lock:
-            self._heard()
-            return self._word or Word(self._stopwatch() - self._asked_at, NoWordYet())
+            self._collect()
+            return self._result or ProbeResult(self._stopwatch() - self._started_at, NotProbedYet())
 
-    def _heard(self) -> None:
-        """Take up an answer that has come."""
-        if self._asking and self._asking.done():
-            answered, self._asking = self._asking, None
-            self._word = answered.result()
-            holds = BAD_FOR if self._word.problem else GOOD_FOR
-            self._ends_at = self._asked_at + self._word.seconds + holds  # from the answer on, not from now
+    def _collect(self) -> None:
+        """Cache the result of a probe that has ended."""
+        if self._running and self._running.done():
+            ended, self._running = self._running, None
+            self._result = ended.result()
+            ttl = FAILURE_TTL if self._result.problem else SUCCESS_TTL
+            self._expires_at = self._started_at + self._result.seconds + ttl  # from the end of the probe on
 
-    def _answer(self) -> Word:
+    def _probe(self) -> ProbeResult:
         began = self._stopwatch()
         try:
-            self._ask()
+            self._ping()
         except Unavailable as problem:
-            return Word(self._stopwatch() - began, problem)
+            return ProbeResult(self._stopwatch() - began, problem)
         except Exception as error:
-            log.exception("Unexpected error while the source is asked how it is")
-            return Word(self._stopwatch() - began, ProbeFailed(type(error).__name__))
-        return Word(self._stopwatch() - began)
+            log.exception("Unexpected error in a probe of the movie source")
+            return ProbeResult(self._stopwatch() - began, ProbeFailed(type(error).__name__))
+        return ProbeResult(self._stopwatch() - began)
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A figure at one moment. `of` holds the labels that distinguish several figures of one name."""
+    """A current value for monitoring. `labels` tell gauges of one name apart."""
 
     name: str
-    meaning: str
+    description: str
     value: float
-    of: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeReadings:
-    """Read the figures that nobody keeps: how fresh the catalogue is, who is here, what waits."""
+class CollectGauges:
+    """Collect the gauges of the store and the job queue."""
 
     runs: SyncRunRepository
     sessions: SessionRepository
+    waiting: CountWaiting
     clock: Clock
-    waiting: Waiting
 
     def __call__(self) -> list[Gauge]:
-        """What can be read. What is away has no figures, except that it is away; nothing is asked twice."""
+        """All gauges that can be read. An unavailable service is called once, and has only its `…_up`."""
         return [*self._of_store(), *self._of_queue()]
 
     def _of_store(self) -> list[Gauge]:
-        meaning = "1 if the store answers, 0 if not."
+        description = "1 if the store answers, 0 if not."
         try:
-            return [Gauge("storage_up", meaning, 1), *self._ages(), self._users()]
+            return [Gauge("storage_up", description, 1), *self._ages(), self._users()]
         except Unavailable:
-            return [Gauge("storage_up", meaning, 0)]
+            return [Gauge("storage_up", description, 0)]
 
     def _ages(self) -> Iterator[Gauge]:
-        """A kind of sync that was never complete has no age."""
+        """The age of each kind of sync that was ever complete."""
         for entity in Entity:
             run = self.runs.latest(entity, completed=True)
             if run and run.finished_at:
                 age = (self.clock() - run.finished_at).total_seconds()
-                meaning = "Seconds since a sync of that kind was last complete."
-                yield Gauge("sync_age_seconds", meaning, age, {"entity": entity})
+                description = "Seconds since a sync of that kind was last complete."
+                yield Gauge("sync_age_seconds", description, age, {"entity": entity})
 
     def _users(self) -> Gauge:
-        meaning = "Users with a session that has not expired."
-        return Gauge("active_users", meaning, self.sessions.active_users(self.clock()))
+        description = "Users with a session that has not expired."
+        return Gauge("active_users", description, self.sessions.active_users(self.clock()))
 
     def _of_queue(self) -> list[Gauge]:
-        meaning = "1 if the queue answers, 0 if not."
+        description = "1 if the queue answers, 0 if not."
         try:
             depth = self.waiting()
         except Unavailable:
-            return [Gauge("queue_up", meaning, 0)]
+            return [Gauge("queue_up", description, 0)]
         return [
-            Gauge("queue_up", meaning, 1),
+            Gauge("queue_up", description, 1),
             Gauge("queue_depth", "Jobs that wait for a worker.", depth),
         ]
 
 
-class LastReadings:
-    """Figures as they were a moment ago, so that those who ask for them all the time burden nobody.
+class CachedGauges:
+    """Caches gauges, which are collected by one caller at a time.
 
-    They are taken by one caller at a time; who comes meanwhile has the last ones.
+    Callers that come meanwhile get the cached gauges; only the first ones are waited for.
     """
 
     def __init__(
-        self, take: Callable[[], list[Gauge]], *, stopwatch: Callable[[], float] = monotonic
+        self, collect: Callable[[], list[Gauge]], *, stopwatch: Callable[[], float] = monotonic
     ) -> None:
-        self._take = take
+        self._collect = collect
         self._stopwatch = stopwatch
         self._lock = Lock()
-        self._readings: list[Gauge] = []
-        self._until = float("-inf")
+        self._gauges: list[Gauge] = []
+        self._expires_at = float("-inf")
 
     def __call__(self) -> list[Gauge]:
-        """The last figures, no older than a few seconds if they can be had; the first are waited for."""
-        if self._lock.acquire(blocking=not self._readings):
+        """The gauges as they were at most GAUGES_TTL seconds ago, or while they are being collected anew."""
+        if self._lock.acquire(blocking=not self._gauges):
             try:
-                if self._stopwatch() >= self._until:
-                    self._readings = self._take()
-                    self._until = self._stopwatch() + READINGS_HOLD
+                if self._stopwatch() >= self._expires_at:
+                    self._gauges = self._collect()
+                    self._expires_at = self._stopwatch() + GAUGES_TTL
             finally:
                 self._lock.release()
-        return self._readings
+        return self._gauges

@@ -8,42 +8,42 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from application.sync_frame import Journal, SyncFrame, Watch, unwatched
+from application.sync_runner import ProgressCallback, RunRecorder, SyncRunner, no_progress
 from domain.ids import LARGEST_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
 from domain.ports import Changes, Clock, GenreRepository, MovieRepository, MovieSource
 from domain.sync import (
-    PAGES_OF_A_LIST,
-    REFRESHED_WITHIN,
-    TEXTS_KEPT_FOR,
+    MAX_PAGES,
+    REFRESH_AFTER,
+    TEXT_RETENTION,
     Detail,
     Entity,
     FilledFromAnotherSource,
-    Gone,
-    Harvest,
+    MovieGone,
+    PageResult,
     SourceName,
     SourceUnavailable,
     SyncRun,
     admit,
-    days_to_ask,
+    changed_days,
     mismatch,
 )
 
-REFRESHED_AT_ONCE = 100
+REFRESH_BATCH = 100
 """Movies a page when they are refreshed by number."""
 
-LOOKED_BACK_OVER = 50
+RECENT_RUNS = 50
 """Runs of all kinds among which one that failed of late is to be found."""
 
-GONE_AT_ONCE = 20
+MIN_GONE_CHECK = 20
 """Of so many movies that are asked for together, or more, a source has not dropped more than half."""
 
-CLEARED_AT_ONCE = 200
+CLEAR_BATCH = 200
 """Movies a step when texts are cleared: other writers get in between."""
 
 
 @dataclass(slots=True)
-class Basket:
+class PageBuilder:
     """What has been read for one page of movies, before it is stored."""
 
     movies: dict[int, MovieFacts]
@@ -58,7 +58,7 @@ class Basket:
     def __post_init__(self) -> None:
         self.problems += [warning for facts in self.movies.values() for warning in facts.warnings]
 
-    def take(self, detail: Detail) -> None:
+    def add(self, detail: Detail) -> None:
         """Add what came of asking for one movie; what a list said of it stands where no more could be had."""
         self.asked += 1
         match detail:
@@ -66,7 +66,7 @@ class Basket:
                 listed = self.movies.get(detail.tmdb_id)
                 self.movies[detail.tmdb_id] = detail.completed_by(listed) if listed else detail
                 self.problems += detail.warnings
-            case Gone(number):
+            case MovieGone(number):
                 self.movies.pop(number, None)
                 if number in self.held:
                     self.gone.append(number)
@@ -83,15 +83,15 @@ class Basket:
         self.skipped += 1
         self.problems.append(problem)
 
-    def harvest(self, page: int, at: datetime, requests: int) -> Harvest:
+    def build(self, page: int, at: datetime, requests: int) -> PageResult:
         """All of it, ready for the store. Raises SourceUnavailable if the source cannot be believed."""
-        if self.asked >= GONE_AT_ONCE and len(self.gone) * 2 > self.asked:
+        if self.asked >= MIN_GONE_CHECK and len(self.gone) * 2 > self.asked:
             reason = (
                 f"{len(self.gone)} of {self.asked} movies that we hold are said to be unknown, which is not"
                 " believed: check TMDB_BASE_URL"
             )
             raise SourceUnavailable(reason)
-        return Harvest(
+        return PageResult(
             page=page,
             at=at,
             movies=tuple(self.movies.values()),
@@ -120,27 +120,29 @@ class CheckSource:
 class SyncGenres:
     """Bring the genres up to date."""
 
-    frame: SyncFrame
+    runner: SyncRunner
     genres: GenreRepository
 
-    def __call__(self, *, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
+    def __call__(
+        self, *, on_progress: ProgressCallback = no_progress, queued: RunId | None = None
+    ) -> SyncRun:
         """Return the closed run. Raises SyncRunning."""
-        with self.frame.run(Entity.GENRES, watch, queued) as journal:
-            journal.bound(1)
-            with journal.reading(1):
-                listed = self.frame.source.genres()
+        with self.runner.run(Entity.GENRES, on_progress, queued) as recorder:
+            recorder.set_last_page(1)
+            with recorder.attempt(1):
+                listed = self.runner.source.genres()
                 last_named = {facts.tmdb_id: facts for facts in listed.genres}
-                harvest = Harvest(
+                result = PageResult(
                     page=1,
-                    at=self.frame.clock(),
+                    at=self.runner.clock(),
                     genres=tuple(last_named.values()),
                     duplicates=len(listed.genres) - len(last_named),
                     skipped=len(listed.unreadable),
-                    requests=journal.new_requests(),
+                    requests=recorder.new_requests(),
                     problems=listed.unreadable,
                 )
-                journal.store(self.genres, harvest)
-        return journal.run
+                recorder.store(self.genres, result)
+        return recorder.run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,36 +151,38 @@ class SyncMovies:
     news.
     """
 
-    frame: SyncFrame
+    runner: SyncRunner
     movies: MovieRepository
 
-    def __call__(self, *, pages: int, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
+    def __call__(
+        self, *, pages: int, on_progress: ProgressCallback = no_progress, queued: RunId | None = None
+    ) -> SyncRun:
         """Read up to so many pages; return the closed run. Raises SyncRunning."""
-        with self.frame.run(Entity.MOVIES, watch, queued) as journal:
-            journal.bound(min(pages, journal.run.last_page or PAGES_OF_A_LIST, PAGES_OF_A_LIST))
+        with self.runner.run(Entity.MOVIES, on_progress, queued) as recorder:
+            recorder.set_last_page(min(pages, recorder.run.last_page or MAX_PAGES, MAX_PAGES))
             seen: set[int] = set()
-            for page in journal.run.pages_left:
-                if page in journal.run.pages_left:  # the list may prove shorter while it is read
-                    with journal.reading(page):
-                        self._read(page, journal, seen)
-        return journal.run
+            for page in recorder.run.pages_left:
+                if page in recorder.run.pages_left:  # the list may prove shorter while it is read
+                    with recorder.attempt(page):
+                        self._read(page, recorder, seen)
+        return recorder.run
 
-    def _read(self, page: int, journal: Journal, seen: set[int]) -> None:
-        listed = self.frame.source.popular(page)
-        journal.bound(min(journal.run.last_page or page, max(listed.total_pages, page)))
+    def _read(self, page: int, recorder: RunRecorder, seen: set[int]) -> None:
+        listed = self.runner.source.popular(page)
+        recorder.set_last_page(min(recorder.run.last_page or page, max(listed.total_pages, page)))
         fresh = {facts.tmdb_id: facts for facts in listed.movies if facts.tmdb_id not in seen}
         seen.update(fresh)
         held = self.movies.held(fresh)
-        basket = Basket(fresh, held, duplicates=len(listed.movies) - len(fresh))
-        basket.problems += listed.warnings
+        builder = PageBuilder(fresh, held, duplicates=len(listed.movies) - len(fresh))
+        builder.problems += listed.warnings
         for row in listed.unreadable:
-            basket.skip(f"page {page}: {row}")
-        for detail in self.frame.source.details(
-            [n for n, facts in fresh.items() if _in_want(held.get(n), facts)]
+            builder.skip(f"page {page}: {row}")
+        for detail in self.runner.source.details(
+            [n for n, facts in fresh.items() if _needs_details(held.get(n), facts)]
         ):
-            basket.take(detail)
-        harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.store(self.movies, harvest)
+            builder.add(detail)
+        result = builder.build(page, self.runner.clock(), recorder.new_requests())
+        recorder.store(self.movies, result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,77 +193,81 @@ class SyncChanges:
     If that run is longer ago than the source can tell, or never was, all that we hold is read anew.
     """
 
-    frame: SyncFrame
+    runner: SyncRunner
     movies: MovieRepository
 
-    def __call__(self, *, watch: Watch = unwatched, queued: RunId | None = None) -> SyncRun:
+    def __call__(
+        self, *, on_progress: ProgressCallback = no_progress, queued: RunId | None = None
+    ) -> SyncRun:
         """Return the closed run. Raises SyncRunning."""
-        runs = self.frame.runs
+        runs = self.runner.runs
         last_good = runs.latest(Entity.CHANGES, completed=True) or runs.latest(Entity.MOVIES, completed=True)
-        with self.frame.run(Entity.CHANGES, watch, queued) as journal:
-            days = days_to_ask(last_good, journal.run.started_at)
+        with self.runner.run(Entity.CHANGES, on_progress, queued) as recorder:
+            days = changed_days(last_good, recorder.run.started_at)
             if days:
-                pages, seen = self._changed(days, journal)
-                self._silent(journal.run.started_at - REFRESHED_WITHIN, journal, pages, seen)
+                pages, seen = self._refresh_changed(days, recorder)
+                self._refresh_stale(recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen)
             else:
                 # What a failed run of late has refreshed is left out, so that being killed again and again
                 # still gets on.
-                self._silent(journal.run.resuming_from(self._before(journal.run)), journal)
-        return journal.run
+                self._refresh_stale(recorder.run.resuming_from(self._previous_run(recorder.run)), recorder)
+        return recorder.run
 
-    def _before(self, run: SyncRun) -> SyncRun | None:
+    def _previous_run(self, run: SyncRun) -> SyncRun | None:
         """The run of this kind that began before; it counts only if it is recent."""
-        recent = self.frame.runs.recent(LOOKED_BACK_OVER)
+        recent = self.runner.runs.recent(RECENT_RUNS)
         return next((each for each in recent if each.entity is run.entity and each.id != run.id), None)
 
-    def _changed(self, days: tuple[date, date], journal: Journal) -> tuple[int, set[int]]:
+    def _refresh_changed(self, days: tuple[date, date], recorder: RunRecorder) -> tuple[int, set[int]]:
         """Read what changed within some days; return how many pages that took, and which of our movies."""
         asked, seen = [(*days, 1)], set[int]()
         for number, (first, last, page) in enumerate(asked, 1):
-            journal.bound(len(asked))
-            with journal.reading(number):
-                changed = self.frame.source.changes(first, last, page)
+            recorder.set_last_page(len(asked))
+            with recorder.attempt(number):
+                changed = self.runner.source.changes(first, last, page)
                 if page == 1:
-                    asked += _rest(first, last, changed.total_pages)
-                journal.bound(len(asked))
+                    asked += _remaining_queries(first, last, changed.total_pages)
+                recorder.set_last_page(len(asked))
                 held = self.movies.held(changed.tmdb_ids)
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
                 fresh = [movie for movie in dict.fromkeys(ours) if movie not in seen]
-                basket = Basket({}, fresh, duplicates=len(ours) - len(fresh))
+                builder = PageBuilder({}, fresh, duplicates=len(ours) - len(fresh))
                 for row in changed.unreadable:
-                    basket.skip(f"page {number}: {row}")
-                self._refresh(number, fresh, basket, journal)
+                    builder.skip(f"page {number}: {row}")
+                self._refresh(number, fresh, builder, recorder)
                 seen.update(ours)
         return len(asked), seen
 
-    def _silent(
-        self, since: datetime, journal: Journal, pages: int = 0, seen: Collection[int] = frozenset()
+    def _refresh_stale(
+        self, since: datetime, recorder: RunRecorder, pages: int = 0, seen: Collection[int] = frozenset()
     ) -> None:
         """Read what the source has not spoken of since then, and what the run before could not read, as pages
         behind those that were read; but for movies that were asked for in these.
         """
-        owed = sorted(self.movies.held(journal.run.unread))
+        owed = sorted(self.movies.held(recorder.run.unread))
         stale = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
         numbers = [number for number in dict.fromkeys([*owed, *stale]) if number not in seen]
-        chunks = [numbers[at : at + REFRESHED_AT_ONCE] for at in range(0, len(numbers), REFRESHED_AT_ONCE)]
-        journal.bound(pages + len(chunks))
-        if not journal.run.done:
+        chunks = [numbers[at : at + REFRESH_BATCH] for at in range(0, len(numbers), REFRESH_BATCH)]
+        recorder.set_last_page(pages + len(chunks))
+        if not recorder.run.done:
             # Nothing that the source has said shows yet that it is there, takes our credential, and is TMDB:
             # a wrong address knows none of our movies.
-            self.frame.source.ping()
+            self.runner.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
-            with journal.reading(page):
-                self._refresh(page, chunk, Basket({}, chunk), journal)
+            with recorder.attempt(page):
+                self._refresh(page, chunk, PageBuilder({}, chunk), recorder)
 
-    def _refresh(self, page: int, numbers: Sequence[int], basket: Basket, journal: Journal) -> None:
-        for detail in self.frame.source.details(numbers):
-            basket.take(detail)
-        harvest = basket.harvest(page, self.frame.clock(), journal.new_requests())
-        journal.store(self.movies, harvest)
+    def _refresh(
+        self, page: int, numbers: Sequence[int], builder: PageBuilder, recorder: RunRecorder
+    ) -> None:
+        for detail in self.runner.source.details(numbers):
+            builder.add(detail)
+        result = builder.build(page, self.runner.clock(), recorder.new_requests())
+        recorder.store(self.movies, result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class SweepResult:
     """What a sweep came to: the run that refreshed what it could, None if there was no source for it; and how
     many movies lost their texts.
     """
@@ -281,16 +289,16 @@ class SweepCatalogue:
     changes: Changes
     clock: Clock
 
-    def __call__(self) -> Swept:
+    def __call__(self) -> SweepResult:
         """Raises SyncRunning, and then nothing is cleared: what is being refreshed may be in time."""
         run = None if self.check_source() else self.sync_changes()
         cleared = 0 if self.movies.source() is SourceName.DEMO else self._clear(self.clock())
-        return Swept(run=run, cleared=cleared)
+        return SweepResult(run=run, cleared=cleared)
 
     def _clear(self, now: datetime) -> int:
         cleared = 0
         with self.changes.everything():
-            while step := self.movies.clear_texts(now - TEXTS_KEPT_FOR, now, CLEARED_AT_ONCE):
+            while step := self.movies.clear_texts(now - TEXT_RETENTION, now, CLEAR_BATCH):
                 cleared += step
         return cleared
 
@@ -318,17 +326,17 @@ class UpgradeCatalogue:
             admit(filled_from, self.source.name)
         self.source.ping()
         with self.changes.everything():
-            self.movies.hand_over(self.source.name, self.clock() - REFRESHED_WITHIN - timedelta(days=1))
+            self.movies.hand_over(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
 
 
-def _rest(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
+def _remaining_queries(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
     """What is left to ask after the first page of some days' changes; too many are asked for in halves."""
-    if pages <= PAGES_OF_A_LIST or last - first <= timedelta(days=1):
-        return [(first, last, page) for page in range(2, min(pages, PAGES_OF_A_LIST) + 1)]
+    if pages <= MAX_PAGES or last - first <= timedelta(days=1):
+        return [(first, last, page) for page in range(2, min(pages, MAX_PAGES) + 1)]
     middle = first + (last - first) / 2
     return [(first, middle, 1), (middle, last, 1)]
 
 
-def _in_want(held: Movie | None, listed: MovieFacts) -> bool:
+def _needs_details(held: Movie | None, listed: MovieFacts) -> bool:
     """Whether a movie's own page is to be read."""
     return not listed.detailed and (held is None or held.needs_details(listed))

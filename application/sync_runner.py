@@ -28,7 +28,7 @@ from domain.ports import (
 from domain.sync import (
     Entity,
     FilledFromAnotherSource,
-    Harvest,
+    PageResult,
     RunClosed,
     SourceRefused,
     SourceUnavailable,
@@ -36,74 +36,74 @@ from domain.sync import (
     SyncRunning,
 )
 
-LOCK_LASTS = timedelta(seconds=9)
+LOCK_TTL = timedelta(seconds=9)
 """A holder that has not been heard of for so long is dead."""
 
-HEARTBEAT = LOCK_LASTS / 3
+HEARTBEAT_INTERVAL = LOCK_TTL / 3
 """How often a living holder says so."""
 
-LONGEST_WAIT = LOCK_LASTS * 2
+MAX_LOCK_WAIT = LOCK_TTL * 2
 """Clocks of two hosts may differ, but not by so much that a worker's time seems longer than this."""
 
-QUEUE_LEASE = timedelta(seconds=10)
+QUEUE_LOCK_TTL = timedelta(seconds=10)
 """How long a run that was just enqueued keeps others away without question. After that the queue is asked
 whether it still has the job: if not, the job was lost and the run makes way.
 """
 
-GLANCE = timedelta(seconds=0.2)
+POLL_INTERVAL = timedelta(seconds=0.2)
 """How often a newcomer looks whether the holder still lives."""
 
-HOPELESS = 3
+MAX_FAILED_PAGES = 3
 """A run whose first pages failed, so many in a row, is given up: the source is away."""
 
-DIED = "its process died"
-NOT_TAKEN_UP = "no worker took it up"
+PROCESS_DIED = "its process died"
+NEVER_STARTED = "no worker took it up"
 """What has become of a run that is open and has lost its lock."""
 
 log = logging.getLogger(__name__)
 
-Watch = Callable[[SyncRun], None]
+ProgressCallback = Callable[[SyncRun], None]
 """Told of a run's record whenever it has changed."""
 
 
-def unwatched(run: SyncRun) -> None:
+def no_progress(run: SyncRun) -> None:
     """Watch nothing."""
 
 
-def lock_of(entity: Entity) -> str:
+def lock_name(entity: Entity) -> str:
     """The name of the lock that a kind of run needs."""
     return f"sync:{entity}"
 
 
-def in_queue(run: RunId) -> str:
+def queue_holder(run: RunId) -> str:
     """The holder of a run's lock while nobody does it yet."""
     return f"queue:{run}"
 
 
 @dataclass(slots=True)
-class Journal:
+class RunRecorder:
     """A run in progress: its latest record, kept in the store and shown to whoever watches."""
 
     run: SyncRun
     runs: SyncRunRepository
     changes: Changes
     source: MovieSource
-    watch: Watch
+    on_progress: ProgressCallback
     _counted: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._counted = self.source.requests()
 
-    def bound(self, last_page: int) -> None:
+    def set_last_page(self, last_page: int) -> None:
         """Learn where the list ends."""
         self.run = self.run.bounded(last_page)
-        self.watch(self.run)
+        self.on_progress(self.run)
 
-    def store(self, where: MovieRepository | GenreRepository, harvest: Harvest) -> None:
+    def store(self, where: MovieRepository | GenreRepository, result: PageResult) -> None:
         """Store a page, with the record that tells of it."""
         with self.changes.everything():
-            self.run = where.store(harvest, self.run)
-        self.watch(self.run)
+            self.run = where.store(result, self.run)
+        self.on_progress(self.run)
 
     def new_requests(self) -> int:
         """The requests sent since this was last asked."""
@@ -111,7 +111,7 @@ class Journal:
         return self._counted - before
 
     @contextmanager
-    def reading(self, page: int) -> Iterator[None]:
+    def attempt(self, page: int) -> Iterator[None]:
         """A page that cannot be read is counted and named, and does not stop the others, unless all first
         ones fail.
         """
@@ -120,8 +120,8 @@ class Journal:
         except SourceUnavailable as error:
             self.run = self.run.missed(page, str(error), self.new_requests())
             self.runs.save(self.run)
-            self.watch(self.run)
-            if self.run.pages_failed >= HOPELESS and not self.run.done:
+            self.on_progress(self.run)
+            if self.run.pages_failed >= MAX_FAILED_PAGES and not self.run.done:
                 raise
 
     def fail(self, at: datetime, reason: str, *, refused: bool = False) -> None:
@@ -132,11 +132,11 @@ class Journal:
         """Record the end."""
         self.runs.save(run)
         self.run = run
-        self.watch(run)
+        self.on_progress(run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyncFrame:
+class SyncRunner:
     """What surrounds every run: one of a kind at a time, and no run without an end."""
 
     source: MovieSource
@@ -146,12 +146,14 @@ class SyncFrame:
     changes: Changes
     clock: Clock
     new_id: NewId
-    lock_ttl: timedelta = LOCK_LASTS
-    heartbeat_interval: timedelta = HEARTBEAT
-    poll_interval: timedelta = GLANCE
+    lock_ttl: timedelta = LOCK_TTL
+    heartbeat_interval: timedelta = HEARTBEAT_INTERVAL
+    poll_interval: timedelta = POLL_INTERVAL
 
     @contextmanager
-    def run(self, entity: Entity, watch: Watch, queued: RunId | None = None) -> Iterator[Journal]:
+    def run(
+        self, entity: Entity, on_progress: ProgressCallback, queued: RunId | None = None
+    ) -> Iterator[RunRecorder]:
         """Begin a run and see it through to a closed record.
 
         `queued` names a run that was set down: if it still lies there it is the one, else a new one goes on
@@ -159,39 +161,39 @@ class SyncFrame:
         source's refusal or absence closes the run as failed; anything else that breaks in does too, and goes
         on upward.
         """
-        with self._begun(entity, queued) as run:
-            journal = Journal(run, self.runs, self.changes, self.source, watch)
-            self._admit(journal)
+        with self._locked_run(entity, queued) as run:
+            recorder = RunRecorder(run, self.runs, self.changes, self.source, on_progress)
+            self._check_source(recorder)
             try:
-                yield journal
-                journal.close(journal.run.finished(self.clock()))
+                yield recorder
+                recorder.close(recorder.run.finished(self.clock()))
             except RunClosed:
-                journal.run = self.runs.get(run.id)
+                recorder.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
-                self._given_up(journal, error)
+                self._record_failure(recorder, error)
             except FilledFromAnotherSource as error:
-                self._given_up(journal, error)
+                self._record_failure(recorder, error)
                 raise
             except BaseException:
-                self._interrupted(journal)
+                self._record_interruption(recorder)
                 raise
 
     @contextmanager
-    def set_down(self, entity: Entity) -> Iterator[SyncRun]:
+    def enqueue(self, entity: Entity) -> Iterator[SyncRun]:
         """Put a run on record that somebody else is to do, and hold its lock for the queue.
 
         It is to be queued within; if that fails it is cancelled, so that a job that was queued all the same
         finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already,
         FilledFromAnotherSource, and QueueUnavailable if nobody can tell whether one still waits.
         """
-        fresh = self._fresh(entity)
-        name, holder = lock_of(entity), in_queue(fresh.id)
-        idle = self._taken_from_queue(fresh, holder, QUEUE_LEASE, self.jobs.is_pending)
-        if not idle and self.locks.acquire(name, holder, QUEUE_LEASE) is not None:
+        fresh = self._new_run(entity)
+        name, holder = lock_name(entity), queue_holder(fresh.id)
+        idle = self._take_over_lost_job(fresh, holder, QUEUE_LOCK_TTL, self.jobs.is_pending)
+        if not idle and self.locks.acquire(name, holder, QUEUE_LOCK_TTL) is not None:
             raise SyncRunning(entity)
         with ExitStack() as undo:
-            undo.callback(self.let_go, fresh)
-            run = self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
+            undo.callback(self.release_lock, fresh)
+            run = self._add_run(fresh, NEVER_STARTED if idle else PROCESS_DIED)
             try:
                 yield run
             except QueueUnavailable as error:
@@ -199,17 +201,17 @@ class SyncFrame:
                 raise
             undo.pop_all()
 
-    def let_go(self, run: SyncRun) -> None:
+    def release_lock(self, run: SyncRun) -> None:
         """Give back a run's lock, whoever holds it: the queue, or a worker that has not heard yet."""
         with suppress(StorageUnavailable):  # the lock lapses by itself
-            for holder in (in_queue(run.id), run.id):
-                self.locks.release(lock_of(run.entity), holder)
+            for holder in (queue_holder(run.id), run.id):
+                self.locks.release(lock_name(run.entity), holder)
 
-    def _fresh(self, entity: Entity) -> SyncRun:
+    def _new_run(self, entity: Entity) -> SyncRun:
         run_id = RunId(self.new_id())
         return SyncRun(id=run_id, entity=entity, started_at=self.clock(), source=self.source.name)
 
-    def _admit(self, journal: Journal) -> None:
+    def _check_source(self, recorder: RunRecorder) -> None:
         """Have the store look at a run before anything is read for it. Whoever enqueued it may read from
         another source than whoever does it.
 
@@ -217,55 +219,59 @@ class SyncFrame:
         """
         with suppress(RunClosed):  # its first page will find that out
             try:
-                self.runs.save(journal.run)
+                self.runs.save(recorder.run)
             except FilledFromAnotherSource as error:
-                self._given_up(journal, error)
+                self._record_failure(recorder, error)
                 raise
 
-    def _taken_from_queue(
+    def _take_over_lost_job(
         self, fresh: SyncRun, holder: str, ttl: timedelta, is_pending: Callable[[RunId], bool]
     ) -> bool:
         """Take over the lock of an enqueued run whose job was lost; whether the lock is ours now.
 
         Raises SyncRunning if the job still waits for a worker, or was enqueued only just now.
         """
-        last, name = self.runs.latest(fresh.entity), lock_of(fresh.entity)
-        if last is None or not last.running or not self.locks.renew(name, in_queue(last.id), QUEUE_LEASE):
+        last, name = self.runs.latest(fresh.entity), lock_name(fresh.entity)
+        if (
+            last is None
+            or not last.running
+            or not self.locks.renew(name, queue_holder(last.id), QUEUE_LOCK_TTL)
+        ):
             return False
-        if fresh.started_at - last.started_at < QUEUE_LEASE or is_pending(last.id):
+        if fresh.started_at - last.started_at < QUEUE_LOCK_TTL or is_pending(last.id):
             raise SyncRunning(fresh.entity)
-        return self.locks.pass_on(name, in_queue(last.id), holder, ttl)
+        return self.locks.transfer(name, queue_holder(last.id), holder, ttl)
 
-    def _is_known_to_be_pending(self, run: RunId) -> bool:
+    def _is_pending(self, run: RunId) -> bool:
         """Whether the queue has the run's job. While the queue is away, its runs keep nobody waiting."""
         try:
             return self.jobs.is_pending(run)
         except QueueUnavailable:
             return False
 
-    def _on_record(self, fresh: SyncRun, end: str) -> SyncRun:
+    def _add_run(self, fresh: SyncRun, end: str) -> SyncRun:
         """Add a run; `end` is what has become of the one before, if that is still open."""
-        run = fresh.following(self._predecessor(fresh.entity, end))
+        run = fresh.following(self._close_predecessor(fresh.entity, end))
         self.runs.add(run)
         return run
 
-    def _given_up(
-        self, journal: Journal, error: SourceRefused | SourceUnavailable | FilledFromAnotherSource
+    def _record_failure(
+        self, recorder: RunRecorder, error: SourceRefused | SourceUnavailable | FilledFromAnotherSource
     ) -> None:
         """Record why the source is not read, unless somebody has closed the run just now."""
         try:
-            journal.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
+            recorder.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
         except RunClosed:
-            journal.run = self.runs.get(journal.run.id)
+            recorder.run = self.runs.get(recorder.run.id)
 
-    def _interrupted(self, journal: Journal) -> None:
+    def _record_interruption(self, recorder: RunRecorder) -> None:
         """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
         so.
         """
         with suppress(StorageUnavailable, RunClosed):
-            journal.fail(self.clock(), "interrupted")
+            recorder.fail(self.clock(), "interrupted")
 
-    def _predecessor(self, entity: Entity, end: str) -> SyncRun | None:
+    def _close_predecessor(self, entity: Entity, end: str) -> SyncRun | None:
         """The run before; one that is still open has lost its lock, and ends so."""
         last = self.runs.latest(entity)
         if last and last.running:
@@ -275,26 +281,26 @@ class SyncFrame:
         return last
 
     @contextmanager
-    def _begun(self, entity: Entity, queued: RunId | None) -> Iterator[SyncRun]:
+    def _locked_run(self, entity: Entity, queued: RunId | None) -> Iterator[SyncRun]:
         """A run that is on record, for as long as its lock is ours."""
-        name = lock_of(entity)
-        if queued and self.locks.pass_on(name, in_queue(queued), queued, self.lock_ttl):
-            with self._holding(name, queued):
+        name = lock_name(entity)
+        if queued and self.locks.transfer(name, queue_holder(queued), queued, self.lock_ttl):
+            with self._hold_lock(name, queued):
                 yield replace(self.runs.get(queued), source=self.source.name)
             return
-        fresh = self._fresh(entity)
-        idle = self._taken_from_queue(fresh, fresh.id, self.lock_ttl, self._is_known_to_be_pending)
+        fresh = self._new_run(entity)
+        idle = self._take_over_lost_job(fresh, fresh.id, self.lock_ttl, self._is_pending)
         if not idle:
             self._acquire(entity, name, fresh.id)
-        with self._holding(name, fresh.id):
-            yield self._on_record(fresh, NOT_TAKEN_UP if idle else DIED)
+        with self._hold_lock(name, fresh.id):
+            yield self._add_run(fresh, NEVER_STARTED if idle else PROCESS_DIED)
 
     @contextmanager
-    def _holding(self, name: str, holder: RunId) -> Iterator[None]:
+    def _hold_lock(self, name: str, holder: RunId) -> Iterator[None]:
         """Keep a lock that was acquired, and give it back at the end."""
         over = Event()
         try:
-            Thread(target=self._beat, args=(name, holder, over), name="sync-lock", daemon=True).start()
+            Thread(target=self._renew_lock, args=(name, holder, over), name="sync-lock", daemon=True).start()
             yield
         finally:
             over.set()
@@ -305,12 +311,12 @@ class SyncFrame:
         """Wait for a silent holder's time to end; one that renews it lives, and is left alone."""
         expected = ends = self.locks.acquire(name, holder, self.lock_ttl)
         while ends is not None:
-            if ends != expected or ends - self.clock() > LONGEST_WAIT:
+            if ends != expected or ends - self.clock() > MAX_LOCK_WAIT:
                 raise SyncRunning(entity)
             Event().wait(self.poll_interval.total_seconds())
             ends = self.locks.acquire(name, holder, self.lock_ttl)
 
-    def _beat(self, name: str, holder: RunId, over: Event) -> None:
+    def _renew_lock(self, name: str, holder: RunId, over: Event) -> None:
         """Say that the holder lives, until it is over or the lock is another's."""
         ours = True
         while ours and not over.wait(self.heartbeat_interval.total_seconds()):

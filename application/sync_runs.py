@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.sync import SyncChanges, SyncGenres, SyncMovies
-from application.sync_frame import SyncFrame
+from application.sync_runner import SyncRunner
 from domain.ids import RunId
 from domain.pagination import Page, Window, page_of
 from domain.ports import Clock, Jobs, SyncRunRepository
@@ -14,7 +14,7 @@ from domain.sync import Entity, Status, SyncRun
 class StartSync:
     """Have a sync done in the background."""
 
-    frame: SyncFrame
+    runner: SyncRunner
     jobs: Jobs
 
     def __call__(self, *, entity: Entity) -> SyncRun:
@@ -23,7 +23,7 @@ class StartSync:
         Raises SyncRunning while one of its kind runs or waits, FilledFromAnotherSource, and QueueUnavailable;
         then it is cancelled.
         """
-        with self.frame.set_down(entity) as run:
+        with self.runner.enqueue(entity) as run:
             self.jobs.sync(entity, run.id)
         return run
 
@@ -66,7 +66,7 @@ class DoSync:
 class CancelSync:
     """Stop a run, at work or queued; another may begin at once."""
 
-    frame: SyncFrame
+    runner: SyncRunner
     clock: Clock
 
     def __call__(self, *, run: RunId) -> SyncRun:
@@ -74,8 +74,8 @@ class CancelSync:
 
         Raises RunNotFound, and RunClosed if it is closed already.
         """
-        cancelled = self.frame.runs.cancel(run, self.clock())
-        self.frame.let_go(cancelled)
+        cancelled = self.runner.runs.cancel(run, self.clock())
+        self.runner.release_lock(cancelled)
         return cancelled
 
 

@@ -34,7 +34,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPage:
+class WatchlistPage:
     """A page of a watchlist with its movies and all genres."""
 
     page: Page[WatchlistItem]
@@ -175,7 +175,7 @@ class ListWatchlist:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, user: User, favorite: bool | None, window: Window) -> ListedPage:
+    def __call__(self, *, user: User, favorite: bool | None, window: Window) -> WatchlistPage:
         """A part of it; with `favorite` only items with or without the mark."""
         found = self.watchlist.of_user(
             user.id,
@@ -186,7 +186,9 @@ class ListWatchlist:
         )
         shown = page_of(found, window, self.watchlist.count(user.id, favorite=favorite))
         movies = self.movies.by_ids([item.movie for item in shown.rows])
-        return ListedPage(page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres))
+        return WatchlistPage(
+            page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,29 +21,29 @@ from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts, Outcome
 from domain.pagination import Cursor, time_value
 
-PAGES_OF_A_LIST = 500
+MAX_PAGES = 500
 """TMDB answers no page beyond this one, whatever its `total_pages` says."""
 
-LONGEST_CHANGES = timedelta(days=14)
+MAX_CHANGES_PERIOD = timedelta(days=14)
 """TMDB lists changes this far back, no farther."""
 
-RESUMABLE_FOR = timedelta(hours=12)
+RESUME_WINDOW = timedelta(hours=12)
 """A failed run older than this is not taken up: the lists will have moved on, and all pages are read anew."""
 
-REFRESHED_WITHIN = timedelta(days=150)
+REFRESH_AFTER = timedelta(days=150)
 """What a source has not spoken of for so long is read anew, even if it says that nothing has changed."""
 
-TEXTS_KEPT_FOR = timedelta(days=180)
+TEXT_RETENTION = timedelta(days=180)
 """Texts and pictures of TMDB's may be kept for six months (its terms of use) after it last spoke of them."""
 
-PROBLEMS_NAMED = 20
+MAX_PROBLEMS_SHOWN = 20
 """So many problems are spelt out in a run's `error`; of the others it gives the number."""
 
-UNREAD_KEPT = 1000
+MAX_UNREAD = 1000
 """So many movies that could not be read may be left to the next run, whose record is written with every page.
 """
 
-PROBLEMS_KEPT = 1000
+MAX_PROBLEMS = 1000
 """So many are kept in a run's record, which is written with every page; the others are only counted."""
 
 
@@ -156,21 +156,21 @@ class SourceRefused(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class MovieGone:
     """A source's answer: it does not know the movie, or no longer."""
 
     tmdb_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class FetchFailed:
     """A source's answer on one movie that could not be had or understood."""
 
     tmdb_id: int
     reason: str
 
 
-Detail = MovieFacts | Gone | Unread
+Detail = MovieFacts | MovieGone | FetchFailed
 """What came of asking a source for one movie."""
 
 
@@ -183,7 +183,7 @@ class GenreList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPage:
+class SourcePage:
     """A page of a source's list of movies; `unreadable` tells, a sentence each, which rows made no sense, and
     `warnings` what else could not be read of the page itself.
     """
@@ -195,7 +195,7 @@ class ListedPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedPage:
+class ChangedIdsPage:
     """A page of the numbers of movies that changed at a source; `unreadable` as in a list."""
 
     total_pages: int
@@ -204,7 +204,7 @@ class ChangedPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Harvest:
+class PageResult:
     """What one page of a run brought in, to be stored in one step with the run's counts.
 
     Each of `movies` and `genres`, no two of one number, will be inserted, updated or unchanged; `gone` are
@@ -305,8 +305,8 @@ class SyncRun:
         """The problems in one text."""
         if not self.problems:
             return None
-        named = "; ".join(self.problems[:PROBLEMS_NAMED])
-        more = len(self.problems) - PROBLEMS_NAMED + self.problems_dropped
+        named = "; ".join(self.problems[:MAX_PROBLEMS_SHOWN])
+        more = len(self.problems) - MAX_PROBLEMS_SHOWN + self.problems_dropped
         return f"{named}; and {more} more" if more > 0 else named
 
     @property
@@ -327,7 +327,7 @@ class SyncRun:
             return replace(self, unread=before.unread)
         if before.status is not Status.FAILED or not before.done | before.inherited:
             return self
-        if self.started_at - before.started_at > RESUMABLE_FOR:
+        if self.started_at - before.started_at > RESUME_WINDOW:
             return self
         inherited = before.done | before.inherited
         return replace(self, inherited=inherited, last_page=before.last_page)
@@ -338,7 +338,7 @@ class SyncRun:
         """
         if before is None or before.complete or self.source is not before.source:
             return self.started_at
-        if self.started_at - before.started_at > RESUMABLE_FOR:
+        if self.started_at - before.started_at > RESUME_WINDOW:
             return self.started_at
         return before.started_at
 
@@ -346,7 +346,7 @@ class SyncRun:
         """This run, knowing where the list ends."""
         return replace(self, last_page=last_page)
 
-    def stored(self, harvest: Harvest, outcomes: Iterable[Outcome]) -> "SyncRun":
+    def stored(self, result: PageResult, outcomes: Iterable[Outcome]) -> "SyncRun":
         """This run after a page was stored, with what that did to each movie of it.
 
         Raises SourceUnavailable if more movies are unread than are left to the next run.
@@ -354,15 +354,15 @@ class SyncRun:
         happened = list(outcomes)
         return replace(
             self,
-            done=self.done | {harvest.page},
-            unread=self._unread_after(harvest),
+            done=self.done | {result.page},
+            unread=self._unread_after(result),
             inserted=self.inserted + happened.count(Outcome.INSERTED),
             updated=self.updated + happened.count(Outcome.UPDATED),
             unchanged=self.unchanged + happened.count(Outcome.UNCHANGED),
-            skipped=self.skipped + harvest.skipped,
-            duplicates=self.duplicates + harvest.duplicates,
-            requests=self.requests + harvest.requests,
-        ).with_problems(*self.problems, *harvest.problems)
+            skipped=self.skipped + result.skipped,
+            duplicates=self.duplicates + result.duplicates,
+            requests=self.requests + result.requests,
+        ).with_problems(*self.problems, *result.problems)
 
     def missed(self, page: int, reason: str, requests: int) -> "SyncRun":
         """This run after a page could not be read."""
@@ -390,14 +390,14 @@ class SyncRun:
 
     def with_problems(self, *problems: str) -> "SyncRun":
         """This run with these problems: the first are kept, the others counted."""
-        dropped = self.problems_dropped + max(0, len(problems) - PROBLEMS_KEPT)
-        return replace(self, problems=problems[:PROBLEMS_KEPT], problems_dropped=dropped)
+        dropped = self.problems_dropped + max(0, len(problems) - MAX_PROBLEMS)
+        return replace(self, problems=problems[:MAX_PROBLEMS], problems_dropped=dropped)
 
-    def _unread_after(self, harvest: Harvest) -> frozenset[int]:
-        read = {facts.tmdb_id for facts in harvest.movies}.union(harvest.gone)
-        unread = (self.unread - read).union(harvest.unread)
-        if len(unread) > UNREAD_KEPT:
-            reason = f"More than {UNREAD_KEPT:,} movies could not be read"
+    def _unread_after(self, result: PageResult) -> frozenset[int]:
+        read = {facts.tmdb_id for facts in result.movies}.union(result.gone)
+        unread = (self.unread - read).union(result.unread)
+        if len(unread) > MAX_UNREAD:
+            reason = f"More than {MAX_UNREAD:,} movies could not be read"
             raise SourceUnavailable(reason)
         return unread
 
@@ -418,7 +418,7 @@ def admit(filled_from: SourceName | None, source: SourceName) -> None:
         raise error
 
 
-def days_to_ask(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
+def changed_days(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
     """The first and last day to ask a source for changes since a good run; None if it does not tell so far
     back.
 
@@ -426,5 +426,5 @@ def days_to_ask(last_good: SyncRun | None, now: datetime) -> tuple[date, date] |
     """
     if last_good is None:
         return None
-    first = last_good.started_at - RESUMABLE_FOR
-    return (first.date(), now.date()) if now.date() - first.date() <= LONGEST_CHANGES else None
+    first = last_good.started_at - RESUME_WINDOW
+    return (first.date(), now.date()) if now.date() - first.date() <= MAX_CHANGES_PERIOD else None

@@ -61,6 +61,7 @@ from application.catalogue import (
 )
 from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from application.operations import CheckHealth, FlushCache
+from application.probes import CachedGauges, CachedProbe, CollectGauges, Ping
 from application.ratings import (
     ChangeRating,
     GetRating,
@@ -81,9 +82,8 @@ from application.sync import (
     SyncMovies,
     UpgradeCatalogue,
 )
-from application.sync_frame import SyncFrame
+from application.sync_runner import SyncRunner
 from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
-from application.watching import LastReadings, LastWord, Ping, TakeReadings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -268,9 +268,9 @@ def _choose_source(settings: Settings, breaker: RedisBreaker | None, meter: Mete
     )
 
 
-def tmdb_probe(settings: Settings, source: MovieSource) -> LastWord | None:
+def tmdb_probe(settings: Settings, source: MovieSource) -> CachedProbe | None:
     """The cached health of TMDB; None without a credential."""
-    return LastWord(source.ping) if settings.has_tmdb_credential else None
+    return CachedProbe(source.ping) if settings.has_tmdb_credential else None
 
 
 class ClosableJobs(Jobs, Protocol):
@@ -334,8 +334,8 @@ class Container(DeclarativeContainer):
     )
     refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
 
-    frame = providers.Factory(
-        SyncFrame,
+    sync_runner = providers.Factory(
+        SyncRunner,
         source=source,
         runs=runs,
         locks=locks,
@@ -344,9 +344,9 @@ class Container(DeclarativeContainer):
         clock=clock,
         new_id=new_id,
     )
-    sync_genres = providers.Factory(SyncGenres, frame=frame, genres=genres)
-    sync_movies = providers.Factory(SyncMovies, frame=frame, movies=movies)
-    sync_changes = providers.Factory(SyncChanges, frame=frame, movies=movies)
+    sync_genres = providers.Factory(SyncGenres, runner=sync_runner, genres=genres)
+    sync_movies = providers.Factory(SyncMovies, runner=sync_runner, movies=movies)
+    sync_changes = providers.Factory(SyncChanges, runner=sync_runner, movies=movies)
     check_source = providers.Factory(CheckSource, movies=movies, source=source)
     sweep_catalogue = providers.Factory(
         SweepCatalogue,
@@ -359,7 +359,7 @@ class Container(DeclarativeContainer):
     upgrade_catalogue = providers.Factory(
         UpgradeCatalogue, movies=movies, source=source, changes=changes, clock=clock
     )
-    start_sync = providers.Factory(StartSync, frame=frame, jobs=jobs)
+    start_sync = providers.Factory(StartSync, runner=sync_runner, jobs=jobs)
     do_sync = providers.Factory(
         DoSync,
         runs=runs,
@@ -368,7 +368,7 @@ class Container(DeclarativeContainer):
         sync_changes=sync_changes,
         pages=settings.provided.tmdb_sync_pages,
     )
-    cancel_sync = providers.Factory(CancelSync, frame=frame, clock=clock)
+    cancel_sync = providers.Factory(CancelSync, runner=sync_runner, clock=clock)
     list_runs = providers.Factory(ListRuns, runs=runs)
     get_run = providers.Factory(GetRun, runs=runs)
 
@@ -378,7 +378,7 @@ class Container(DeclarativeContainer):
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
     page_genres = providers.Factory(PageGenres, genres=genres)
     get_genre = providers.Factory(GetGenre, genres=genres)
-    tmdb: Provider[LastWord | None] = providers.Singleton(tmdb_probe, settings, source)
+    tmdb: Provider[CachedProbe | None] = providers.Singleton(tmdb_probe, settings, source)
     check_health = providers.Factory(
         CheckHealth,
         database=store.provided.ping,
@@ -389,10 +389,10 @@ class Container(DeclarativeContainer):
         check_source=check_source,
     )
     flush_cache = providers.Factory(FlushCache, changes=changes)
-    take_readings = providers.Factory(
-        TakeReadings, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
+    collect_gauges = providers.Factory(
+        CollectGauges, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
-    last_readings = providers.Singleton(LastReadings, take_readings)
+    cached_gauges = providers.Singleton(CachedGauges, collect_gauges)
 
     diagnostics = providers.Factory(
         Diagnostics,

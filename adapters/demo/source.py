@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import ChangedPage, Detail, GenreList, ListedPage, SourceName, Unread
+from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, SourceName, SourcePage
 
 A_PAGE = 20
 
@@ -37,19 +37,19 @@ class DemoMovieSource:
             genres=tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
         )
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         start = (page - 1) * A_PAGE
-        return ListedPage(
+        return SourcePage(
             total_pages=-(-len(self._films) // A_PAGE), movies=self._films[start : start + A_PAGE]
         )
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         # That a movie is not here says nothing of whether it exists: only TMDB knows, and nobody asks it.
         known = {film.tmdb_id: film for film in self._films}
-        return (known.get(number, Unread(number, NOT_HERE)) for number in tmdb_ids)
+        return (known.get(number, FetchFailed(number, NOT_HERE)) for number in tmdb_ids)
 
-    def changes(self, first: date, last: date, page: int) -> ChangedPage:  # noqa: ARG002  nothing ever changes
-        return ChangedPage(total_pages=1, tmdb_ids=())
+    def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:  # noqa: ARG002  nothing ever changes
+        return ChangedIdsPage(total_pages=1, tmdb_ids=())
 
     def ping(self) -> None:
         pass

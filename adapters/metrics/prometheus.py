@@ -34,16 +34,16 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Gauge(Protocol):
-    """A figure at one moment; `of` holds its labels."""
+    """A current value to export. `labels` distinguish gauges of one name."""
 
     @property
     def name(self) -> str: ...
     @property
-    def meaning(self) -> str: ...
+    def description(self) -> str: ...
     @property
     def value(self) -> float: ...
     @property
-    def of(self) -> Mapping[str, str]: ...
+    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ class _Gauges:
         for gauge in self._gauges:
             family = families.setdefault(
                 gauge.name,
-                GaugeMetricFamily(f"{PREFIX}_{gauge.name}", gauge.meaning, labels=list(gauge.of)),
+                GaugeMetricFamily(f"{PREFIX}_{gauge.name}", gauge.description, labels=list(gauge.labels)),
             )
-            family.add_metric(list(gauge.of.values()), gauge.value)
+            family.add_metric(list(gauge.labels.values()), gauge.value)
         yield from families.values()
         if self._memory.samples:
             yield self._memory

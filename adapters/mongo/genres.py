@@ -8,7 +8,7 @@ from adapters.mongo.runs import advance
 from adapters.mongo.source import claim, hold_source
 from domain.ids import GenreId
 from domain.movies import Genre, GenreNotFound, Outcome, merged_genres, outcome
-from domain.sync import Harvest, SyncRun
+from domain.sync import PageResult, SyncRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class MongoGenreRepository:
             raise GenreNotFound(genre)
         return genre_of(found)
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
-        return self.database.transaction(lambda database: _store(database, harvest, run))
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
+        return self.database.transaction(lambda database: _store(database, result, run))
 
 
-def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
-    claim(database, run, harvest)
+def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
+    claim(database, run, result)
     before = {genre.id: genre for genre in _all(database)}
-    after = merged_genres(before.values(), harvest.genres, harvest.at)
-    said = {facts.tmdb_id for facts in harvest.genres}
+    after = merged_genres(before.values(), result.genres, result.at)
+    said = {facts.tmdb_id for facts in result.genres}
     advanced = run.stored(
-        harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+        result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
     )
     advance(database, advanced)
     changed = [each for each in after if outcome(before.get(each.id), each) is not Outcome.UNCHANGED]

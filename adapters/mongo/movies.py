@@ -26,7 +26,7 @@ from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movi
 from domain.pagination import Window
 from domain.ratings import Tally
 from domain.search import Candidate, Probe
-from domain.sync import Harvest, SourceName, SyncRun
+from domain.sync import PageResult, SourceName, SyncRun
 
 KEPT_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
 """Fields that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
@@ -87,8 +87,8 @@ class MongoMovieRepository:
             found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="by_term").limit(limit)
             return [candidate_of(document) for document in found]
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
-        return self.database.transaction(lambda database: _store(database, harvest, run))
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
+        return self.database.transaction(lambda database: _store(database, result, run))
 
     def stale(self, before: datetime, limit: int) -> list[int]:
         silent = {"syncedAt": {"$lt": before}}
@@ -126,21 +126,21 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
     return movies
 
 
-def _store(database: Documents, harvest: Harvest, run: SyncRun) -> SyncRun:
-    claim(database, run, harvest)
-    held = _held(database, [*(facts.tmdb_id for facts in harvest.movies), *harvest.gone])
-    merged = merged_movies(held, harvest.movies, harvest.at)
-    forgotten = [held[number] for number in harvest.gone if number in held]
+def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
+    claim(database, run, result)
+    held = _held(database, [*(facts.tmdb_id for facts in result.movies), *result.gone])
+    merged = merged_movies(held, result.movies, result.at)
+    forgotten = [held[number] for number in result.gone if number in held]
     outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(forgotten)
-    advanced = run.stored(harvest, outcomes)
+    advanced = run.stored(result, outcomes)
     # A closed run is found out before anything else is written, and movies, which raters want too, come late.
     advance(database, advanced)
     in_use = _in_use(database, forgotten)
     pairs: list[Pair] = [
         *merged,
-        *((movie, movie.marked_removed(harvest.at) if movie.id in in_use else None) for movie in forgotten),
+        *((movie, movie.marked_removed(result.at) if movie.id in in_use else None) for movie in forgotten),
     ]
-    writes = _writes(pairs, harvest.at)
+    writes = _writes(pairs, result.at)
     if writes:
         database.movies.bulk_write(writes)
     _count(database, pairs, changed=any(happened is not Outcome.UNCHANGED for happened in outcomes))

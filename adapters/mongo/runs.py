@@ -110,7 +110,7 @@ class MongoLocks:
             done = database.locks.update_one({"_id": name, "holder": holder}, {"$set": {"endsAt": ends_at}})
         return done.matched_count > 0
 
-    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+    def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
         taken = {"$set": {"holder": to, "endsAt": self.clock() + ttl}}
         with self.database.using() as database:
             done = database.locks.update_one({"_id": name, "holder": holder}, taken)

@@ -5,7 +5,7 @@ from typing import Any
 from pymongo.database import Database as MongoDatabase
 
 from domain.errors import StorageUnavailable
-from domain.sync import Harvest, SourceName, SyncRun, admit
+from domain.sync import PageResult, SourceName, SyncRun, admit
 
 Documents = MongoDatabase[dict[str, Any]]
 
@@ -52,7 +52,7 @@ def source_of(database: Documents) -> SourceName | None:
     return SourceName(document["value"]) if document["value"] else None
 
 
-def claim(database: Documents, run: SyncRun, harvest: Harvest) -> None:
+def claim(database: Documents, run: SyncRun, result: PageResult) -> None:
     """Within a transaction, see that a run may write this page; the first that brings anything decides.
 
     Raises FilledFromAnotherSource. Of two first pages at once, and of a page and a hand-over, one meets the
@@ -60,7 +60,7 @@ def claim(database: Documents, run: SyncRun, harvest: Harvest) -> None:
     """
     filled_from = source_of(database)
     admit(filled_from, run.source)
-    if filled_from is None and (harvest.movies or harvest.genres):
+    if filled_from is None and (result.movies or result.genres):
         set_source(database, run.source)
 
 

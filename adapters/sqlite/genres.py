@@ -9,7 +9,7 @@ from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim
 from domain.ids import GenreId
 from domain.movies import Genre, GenreNotFound, merged_genres, outcome
-from domain.sync import Harvest, SyncRun
+from domain.sync import PageResult, SyncRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class SqliteGenreRepository:
             raise GenreNotFound(genre)
         return genre_of(row)
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
-            claim(connection, run, harvest)
+            claim(connection, run, result)
             before = {genre.id: genre for genre in _all(connection)}
-            after = merged_genres(before.values(), harvest.genres, harvest.at)
-            said = {facts.tmdb_id for facts in harvest.genres}
+            after = merged_genres(before.values(), result.genres, result.at)
+            said = {facts.tmdb_id for facts in result.genres}
             advanced = run.stored(
-                harvest, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+                result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
             )
             # Names are unique and may change hands: all leave before any comes back.
             connection.execute("DELETE FROM genres")

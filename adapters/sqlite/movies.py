@@ -17,7 +17,7 @@ from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movi
 from domain.pagination import Window
 from domain.ratings import Tally
 from domain.search import Candidate, Probe
-from domain.sync import Harvest, SourceName, SyncRun
+from domain.sync import PageResult, SourceName, SyncRun
 
 KEPT_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally())})
 """Columns that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
@@ -69,20 +69,20 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return [candidate_of(row) for row in connection.execute(statement, values)]
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
-            claim(connection, run, harvest)
-            held = _held(connection, [facts.tmdb_id for facts in harvest.movies])
-            pairs = merged_movies(held, harvest.movies, harvest.at)
-            forgotten = list(_held(connection, harvest.gone).values())
+            claim(connection, run, result)
+            held = _held(connection, [facts.tmdb_id for facts in result.movies])
+            pairs = merged_movies(held, result.movies, result.at)
+            forgotten = list(_held(connection, result.gone).values())
             _write(connection, pairs)
-            _forget(connection, forgotten, harvest.at)
+            _forget(connection, forgotten, result.at)
             outcomes = [outcome(before, after) for before, after in pairs] + [Outcome.UPDATED] * len(
                 forgotten
             )
             if any(happened is not Outcome.UNCHANGED for happened in outcomes):
                 _count_on(connection)
-            advanced = run.stored(harvest, outcomes)
+            advanced = run.stored(result, outcomes)
             advance(connection, advanced)
         return advanced
 

@@ -118,7 +118,7 @@ class SqliteLocks:
             )
         return done.rowcount > 0
 
-    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+    def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
         ends_at = moment(self.clock() + ttl)
         with self.database.writing() as connection:
             done = connection.execute(

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from domain.sync import Harvest, SourceName, SyncRun, admit
+from domain.sync import PageResult, SourceName, SyncRun, admit
 
 FILLED_FROM = """
     SELECT CASE
@@ -43,14 +43,14 @@ def source_of(connection: sqlite3.Connection) -> SourceName | None:
     return SourceName(name) if name else None
 
 
-def claim(connection: sqlite3.Connection, run: SyncRun, harvest: Harvest) -> None:
+def claim(connection: sqlite3.Connection, run: SyncRun, result: PageResult) -> None:
     """Within a transaction, see that a run may write this page; the first that brings anything decides.
 
     Raises FilledFromAnotherSource.
     """
     filled_from = source_of(connection)
     admit(filled_from, run.source)
-    if filled_from is None and (harvest.movies or harvest.genres):
+    if filled_from is None and (result.movies or result.genres):
         set_source(connection, run.source)
 
 

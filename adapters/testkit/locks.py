@@ -75,21 +75,21 @@ class LocksContract:
     def test_a_lock_is_passed_on_for_a_time_of_its_own(self, store: Store, clock: SetClock) -> None:
         store.locks.acquire("sync:movies", "me", MINUTE)
         clock.forward(MINUTE * 2)
-        assert store.locks.pass_on("sync:movies", "me", "you", MINUTE)
+        assert store.locks.transfer("sync:movies", "me", "you", MINUTE)
         assert not store.locks.renew("sync:movies", "me", MINUTE)
         assert store.locks.acquire("sync:movies", "me", MINUTE) == noon() + MINUTE * 3
 
     def test_only_the_holder_passes_a_lock_on(self, store: Store) -> None:
-        assert not store.locks.pass_on("sync:movies", "me", "you", MINUTE)
+        assert not store.locks.transfer("sync:movies", "me", "you", MINUTE)
         store.locks.acquire("sync:movies", "me", MINUTE)
-        assert not store.locks.pass_on("sync:movies", "they", "you", MINUTE)
+        assert not store.locks.transfer("sync:movies", "they", "you", MINUTE)
         assert store.locks.renew("sync:movies", "me", MINUTE)
 
     def test_a_lock_is_passed_on_to_one_of_many(self, store: Store) -> None:
         store.locks.acquire("sync:movies", "me", MINUTE)
 
         def passed_on(to: int) -> bool:
-            return store.locks.pass_on("sync:movies", "me", str(to), MINUTE)
+            return store.locks.transfer("sync:movies", "me", str(to), MINUTE)
 
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(passed_on, range(8))).count(True) == 1

@@ -25,7 +25,7 @@ from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
 from domain.movies import FACTS, Movie, MovieNotFound
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
-from domain.sync import Entity, Harvest, RunClosed
+from domain.sync import Entity, PageResult, RunClosed
 
 SORTINGS = [Sorting(by, order) for by in SortBy for order in SortOrder]
 
@@ -143,7 +143,7 @@ class MovieRepositoryContract:
 
     def test_the_run_is_stored_with_its_page(self, store: Store) -> None:
         run = new_run(store).bounded(3)
-        harvest = Harvest(
+        result = PageResult(
             page=2,
             at=noon(),
             movies=(facts(1),),
@@ -152,7 +152,7 @@ class MovieRepositoryContract:
             requests=5,
             problems=("movie 4: odd",),
         )
-        after = store.movies.store(harvest, run)
+        after = store.movies.store(result, run)
         assert after == store.runs.get(run.id)
         assert (sorted(after.done), after.fetched, after.requests, after.problems) == (
             [2],
@@ -165,7 +165,7 @@ class MovieRepositoryContract:
         run = new_run(store)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
-            store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), run)
+            store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), run)
         assert store.movies.held([1]) == {}
         assert store.movies.count(MovieFilter()) == 0
         assert store.runs.get(run.id).done == frozenset()
@@ -237,7 +237,7 @@ class MovieRepositoryContract:
 
     def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES)
-        assert store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), run).inserted == 1
+        assert store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), run).inserted == 1
 
 
 class MovieListContract:

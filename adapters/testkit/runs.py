@@ -8,7 +8,7 @@ from adapters.store import Store
 from adapters.testkit.samples import facts, new_run, noon, walked
 from domain.ids import GenreId, RunId, genre_id
 from domain.movies import Genre, GenreFacts, GenreNotFound
-from domain.sync import Entity, Harvest, RunClosed, RunNotFound, SyncRun, SyncRunning
+from domain.sync import Entity, PageResult, RunClosed, RunNotFound, SyncRun, SyncRunning
 
 
 class SyncRunRepositoryContract:
@@ -19,7 +19,7 @@ class SyncRunRepositoryContract:
         store.runs.save(run)
         assert store.runs.get(run.id) == run
         unread = store.movies.store(
-            Harvest(page=1, at=noon(), movies=(facts(1),), unread=(5, 3)),
+            PageResult(page=1, at=noon(), movies=(facts(1),), unread=(5, 3)),
             replace(run, unread=frozenset({1, 2})),
         )
         assert unread.unread == {2, 3, 5}
@@ -48,7 +48,7 @@ class SyncRunRepositoryContract:
         assert store.runs.get(run.id) == run.cancelled(noon())
 
     def test_a_cancelled_run_keeps_what_it_has_done(self, store: Store) -> None:
-        run = store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), new_run(store))
+        run = store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), new_run(store))
         cancelled = store.runs.cancel(run.id, noon(2))
         assert cancelled == run.cancelled(noon(2)) == store.runs.get(run.id)
         with pytest.raises(RunClosed):
@@ -76,7 +76,7 @@ class SyncRunRepositoryContract:
         store.runs.save(good.finished(noon()))
         partial = new_run(store, day=2)
         partial = store.movies.store(
-            Harvest(page=1, at=noon(2), skipped=1, problems=("movie 1: odd",)), partial
+            PageResult(page=1, at=noon(2), skipped=1, problems=("movie 1: odd",)), partial
         )
         store.runs.save(partial.finished(noon(2)))
         for day, spoilt in ((3, "missed"), (4, "failed")):
@@ -148,11 +148,13 @@ class GenreRepositoryContract:
         run = new_run(store, Entity.GENRES)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
-            store.genres.store(Harvest(page=1, at=noon(), genres=(GenreFacts(tmdb_id=1, name="War"),)), run)
+            store.genres.store(
+                PageResult(page=1, at=noon(), genres=(GenreFacts(tmdb_id=1, name="War"),)), run
+            )
         assert store.genres.all() == []
 
 
 def _tell(store: Store, *genres: GenreFacts, day: int = 1) -> SyncRun:
     return store.genres.store(
-        Harvest(page=1, at=noon(day), genres=genres), new_run(store, Entity.GENRES, day)
+        PageResult(page=1, at=noon(day), genres=genres), new_run(store, Entity.GENRES, day)
     )

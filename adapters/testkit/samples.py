@@ -18,7 +18,7 @@ from domain.movies import FACTS, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
-from domain.sync import Entity, Harvest, SourceName, SyncRun
+from domain.sync import Entity, PageResult, SourceName, SyncRun
 from domain.users import User
 from domain.watchlist import WatchlistItem
 
@@ -126,13 +126,13 @@ def new_run(
 def put(store: Store, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
     """Store movies as a sync of that day does; return the run's record."""
     run = new_run(store, day=day)
-    return store.movies.store(Harvest(page=1, at=noon(day), movies=movies, gone=gone), run)
+    return store.movies.store(PageResult(page=1, at=noon(day), movies=movies, gone=gone), run)
 
 
 def going(store: Store, number: int) -> Callable[[], SyncRun]:
     """The step in which a sync drops a movie: its run has begun."""
     run = new_run(store, day=1 + number)
-    return partial(store.movies.store, Harvest(page=1, at=noon(1 + number), gone=(number,)), run)
+    return partial(store.movies.store, PageResult(page=1, at=noon(1 + number), gone=(number,)), run)
 
 
 def fill(store: Store, movies: list[MovieFacts]) -> list[Movie]:

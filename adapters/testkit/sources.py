@@ -8,12 +8,12 @@ from adapters.store import Store
 from adapters.testkit.samples import at_once, facts, joined, kinds, new_run, noon, put, verdict, wish
 from domain.ids import RunId, movie_id
 from domain.movies import GenreFacts
-from domain.sync import Entity, FilledFromAnotherSource, Harvest, SourceName, SyncRun
+from domain.sync import Entity, FilledFromAnotherSource, PageResult, SourceName, SyncRun
 
 DEMO, TMDB = SourceName.DEMO, SourceName.TMDB
 
-GENRES = Harvest(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),))
-MOVIES = Harvest(page=1, at=noon(), movies=(facts(1),))
+GENRES = PageResult(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),))
+MOVIES = PageResult(page=1, at=noon(), movies=(facts(1),))
 
 
 class CatalogueSourceContract:
@@ -25,14 +25,14 @@ class CatalogueSourceContract:
     @pytest.mark.parametrize("source", SourceName)
     def test_the_first_page_that_brings_anything_decides(self, store: Store, source: SourceName) -> None:
         run = new_run(store, source=source)
-        run = store.movies.store(Harvest(page=1, at=noon(), gone=(7,), skipped=1), run)
+        run = store.movies.store(PageResult(page=1, at=noon(), gone=(7,), skipped=1), run)
         assert store.movies.source() is None
         store.movies.store(MOVIES, run)
         assert store.movies.source() is source
 
     @pytest.mark.parametrize("source", SourceName)
     def test_genres_decide_too(self, store: Store, source: SourceName) -> None:
-        run = store.genres.store(Harvest(page=1, at=noon()), new_run(store, Entity.GENRES, source=source))
+        run = store.genres.store(PageResult(page=1, at=noon()), new_run(store, Entity.GENRES, source=source))
         assert store.movies.source() is None
         store.genres.store(GENRES, run)
         assert store.movies.source() is source
@@ -49,14 +49,18 @@ class CatalogueSourceContract:
     ) -> None:
         movies, genres = new_run(store, source=second), new_run(store, Entity.GENRES, source=second)
         store.movies.store(MOVIES, new_run(store, Entity.CHANGES, source=first))
-        for write, harvest, run in (
-            (store.movies.store, Harvest(page=1, at=noon(2), movies=(facts(1, title="X"), facts(2))), movies),
-            (store.movies.store, Harvest(page=1, at=noon(2), gone=(1,)), movies),
-            (store.movies.store, Harvest(page=1, at=noon(2)), movies),
+        for write, result, run in (
+            (
+                store.movies.store,
+                PageResult(page=1, at=noon(2), movies=(facts(1, title="X"), facts(2))),
+                movies,
+            ),
+            (store.movies.store, PageResult(page=1, at=noon(2), gone=(1,)), movies),
+            (store.movies.store, PageResult(page=1, at=noon(2)), movies),
             (store.genres.store, GENRES, genres),
         ):
             with pytest.raises(FilledFromAnotherSource) as caught:
-                write(harvest, run)
+                write(result, run)
             assert caught.value.refused is second
         assert store.movies.held([1, 2]) == {1: store.movies.get(movie_id(1))}
         assert store.movies.get(movie_id(1)).facts == facts(1)
@@ -91,7 +95,7 @@ class CatalogueSourceContract:
 
     def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Store) -> None:
         run = new_run(store, source=DEMO, day=3)
-        store.movies.store(Harvest(page=1, at=noon(3), movies=(facts(1), facts(2))), run)
+        store.movies.store(PageResult(page=1, at=noon(3), movies=(facts(1), facts(2))), run)
         ann, before = joined(store), store.movies.generation()
         store.ratings.add(verdict(ann.id, movie_id(1), 8))
         store.watchlists.add(wish(ann.id, movie_id(2)))
@@ -116,7 +120,7 @@ class CatalogueSourceContract:
         demo = store.movies.store(MOVIES, demo)
         store.movies.hand_over(TMDB, noon())
         with pytest.raises(FilledFromAnotherSource):
-            store.movies.store(Harvest(page=2, at=noon(), movies=(facts(2),)), demo)
+            store.movies.store(PageResult(page=2, at=noon(), movies=(facts(2),)), demo)
         store.runs.save(demo.failed(noon(), "refused"))
         put(store, facts(1, title="Renamed"), day=2)
         assert store.movies.get(movie_id(1)).facts.title == "Renamed"
@@ -124,7 +128,7 @@ class CatalogueSourceContract:
     def test_pages_that_come_while_it_is_handed_over_are_before_it_or_refused(self, store: Store) -> None:
         demo, genres = new_run(store, source=DEMO), new_run(store, Entity.GENRES, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
-        page = Harvest(page=2, at=noon(5), movies=tuple(map(facts, range(2, 30))))
+        page = PageResult(page=2, at=noon(5), movies=tuple(map(facts, range(2, 30))))
         answers = at_once([
             partial(store.movies.store, page, demo),
             partial(store.genres.store, GENRES, genres),

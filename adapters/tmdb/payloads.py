@@ -17,7 +17,7 @@ from msgspec import UNSET
 from adapters.tmdb import values
 from adapters.tmdb.values import Reader, Unreadable, shown
 from domain.movies import DETAIL_FACTS, GenreFacts, MovieFacts
-from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
+from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _encodable(read: dict[str, object]) -> dict[str, object]:
     return {name.encode(errors="replace").decode(): value for name, value in read.items()}
 
 
-def listed(body: object, page: int) -> ListedPage:
+def listed(body: object, page: int) -> SourcePage:
     """A page of a list of movies. Raises Unusable if it is another page, has no row that can be read, or is
     empty though the list does not end before it.
     """
@@ -140,12 +140,12 @@ def listed(body: object, page: int) -> ListedPage:
         except Unreadable as error:
             unreadable.append(f"row {place}: {error}")
     _demand_any(movies, unreadable)
-    return ListedPage(
+    return SourcePage(
         total_pages=pages, movies=tuple(movies), unreadable=tuple(unreadable), warnings=warnings
     )
 
 
-def changed(body: object, page: int) -> ChangedPage:
+def changed(body: object, page: int) -> ChangedIdsPage:
     """A page of the numbers of changed movies. Raises Unusable if it is another page, has no row that can be
     read, is empty though there are more, or does not tell how many pages there are.
     """
@@ -162,7 +162,7 @@ def changed(body: object, page: int) -> ChangedPage:
     numbers = [number for number in found if number]
     unreadable = [f"row {place}: no id" for place, number in enumerate(found, 1) if not number]
     _demand_any(numbers, unreadable)
-    return ChangedPage(total_pages=pages, tmdb_ids=tuple(numbers), unreadable=tuple(unreadable))
+    return ChangedIdsPage(total_pages=pages, tmdb_ids=tuple(numbers), unreadable=tuple(unreadable))
 
 
 def genres(body: object) -> GenreList:
@@ -180,17 +180,17 @@ def genres(body: object) -> GenreList:
     return GenreList(genres=tuple(read), unreadable=tuple(unreadable))
 
 
-def detail(body: object, asked: int) -> MovieFacts | Unread:
+def detail(body: object, asked: int) -> MovieFacts | FetchFailed:
     """A movie's own page. Raises Unusable if it is not the page of any movie."""
     number = values.identity(_shaped(body, MoviePayload).id)
     if number is None:
         raise Unusable("something other than a movie")
     if number != asked:
-        return Unread(asked, f"TMDB answered with movie {number} instead")
+        return FetchFailed(asked, f"TMDB answered with movie {number} instead")
     try:
         return movie(body, detailed=True)
     except Unreadable as error:
-        return Unread(asked, str(error))
+        return FetchFailed(asked, str(error))
 
 
 def movie(row: object, *, detailed: bool = False) -> MovieFacts:
@@ -303,9 +303,9 @@ def _length_of_list(payload: PagePayload, page: int) -> tuple[int, tuple[str, ..
         total = None
     if total or (total == 0 and not payload.results):
         # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
-        return min(total, PAGES_OF_A_LIST), ()
+        return min(total, MAX_PAGES), ()
     warning = f"page {page}: total_pages cannot be read: {shown(payload.total_pages)}"
-    return PAGES_OF_A_LIST if payload.results else page - 1, (warning,)
+    return MAX_PAGES if payload.results else page - 1, (warning,)
 
 
 def _genre(row: object) -> GenreFacts:

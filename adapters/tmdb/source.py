@@ -13,14 +13,14 @@ from adapters.tmdb.client import Params, Patience, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
 from domain.sync import (
-    ChangedPage,
+    ChangedIdsPage,
     Detail,
+    FetchFailed,
     GenreList,
-    Gone,
-    ListedPage,
+    MovieGone,
     SourceName,
+    SourcePage,
     SourceUnavailable,
-    Unread,
 )
 
 PATIENCE = Patience()
@@ -62,7 +62,7 @@ class TmdbMovieSource:
         """See MovieSource."""
         return self._client.ask("/genre/movie/list", self._language, payloads.genres, self._closed)
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         """See MovieSource."""
         params: Params = {**self._language, "page": page}
         return self._client.ask("/movie/popular", params, partial(payloads.listed, page=page), self._closed)
@@ -80,7 +80,7 @@ class TmdbMovieSource:
             # Whoever has turned away does not wait for answers that are still under way.
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def changes(self, first: date, last: date, page: int) -> ChangedPage:
+    def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:
         """See MovieSource."""
         params: Params = {"start_date": first.isoformat(), "end_date": last.isoformat(), "page": page}
         return self._client.ask("/movie/changes", params, partial(payloads.changed, page=page), self._closed)
@@ -103,6 +103,6 @@ class TmdbMovieSource:
             read = partial(payloads.detail, asked=number)
             return self._client.ask(f"/movie/{number}", self._language, read, stop)
         except Absent:
-            return Gone(number)
+            return MovieGone(number)
         except SourceUnavailable as error:
-            return Unread(number, error.reason)
+            return FetchFailed(number, error.reason)

@@ -9,7 +9,7 @@ from domain.ids import GenreId, MovieId, MovieRef
 from domain.movies import Genre, Movie
 from domain.pagination import Window
 from domain.search import Candidate, Probe
-from domain.sync import ChangedPage, Detail, GenreList, Harvest, ListedPage, SourceName, SyncRun
+from domain.sync import ChangedIdsPage, Detail, GenreList, PageResult, SourceName, SourcePage, SyncRun
 
 
 class MovieRepository(Protocol):
@@ -49,7 +49,7 @@ class MovieRepository(Protocol):
         """
         ...
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         """Store what a page of a sync brought and the run's new counts, all or nothing; return the run as
         stored.
 
@@ -100,7 +100,7 @@ class GenreRepository(Protocol):
         """The genre of that id. Raises GenreNotFound."""
         ...
 
-    def store(self, harvest: Harvest, run: SyncRun) -> SyncRun:
+    def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         """Store a source's genres and the run's new counts, all or nothing; return the run as stored.
 
         What changes is what `domain.movies.merged_genres` says; none is ever deleted, two may exchange names.
@@ -125,7 +125,7 @@ class MovieSource(Protocol):
         """All genres of movies, one at least."""
         ...
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         """A page of the popular movies, pages counted from 1. The first one is never empty."""
         ...
 
@@ -133,7 +133,7 @@ class MovieSource(Protocol):
         """What the source says of each of these movies, in any order; one answer for each number."""
         ...
 
-    def changes(self, first: date, last: date, page: int) -> ChangedPage:
+    def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:
         """A page of the numbers of movies that changed from the first to the last of these days, pages from
         1.
         """

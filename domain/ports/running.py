@@ -79,7 +79,7 @@ class Locks(Protocol):
         """Hold on for another `ttl` from now; False if it is no longer ours."""
         ...
 
-    def pass_on(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
+    def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
         """Make another the holder, for `ttl` from now; False if the lock is not that holder's.
 
         Of several to whom it is to be passed on at once, one gets it.

@@ -103,7 +103,7 @@ def _running_sync(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Contai
 def _run(entity: Entity, sync: Callable[..., SyncRun], **options: int) -> int:
     """Run a sync, show its progress and print its summary; return the exit code."""
     with show_progress(entity) as update:
-        run = sync(watch=update, **options)
+        run = sync(on_progress=update, **options)
     _print_summary(run)
     return EXIT_CODES[run.status]
 

@@ -152,9 +152,9 @@ def _sync(container: Container, settings: Settings, fill: CatalogueFill) -> Mati
         container.source().ping()
         fill.extend_deadline()
         with fill.progress(Entity.GENRES) as update:
-            genres = container.sync_genres()(watch=update)
+            genres = container.sync_genres()(on_progress=update)
         with fill.progress(Entity.MOVIES) as update:
-            movies = container.sync_movies()(pages=settings.tmdb_sync_pages, watch=update)
+            movies = container.sync_movies()(pages=settings.tmdb_sync_pages, on_progress=update)
     except (SourceRefused, SourceUnavailable, SyncRunning, FilledFromAnotherSource) as problem:
         return problem
     for run in (genres, movies):

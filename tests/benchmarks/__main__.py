@@ -25,7 +25,7 @@ from domain.ids import RunId, genre_id
 from domain.movies import MovieFacts
 from domain.pagination import Cursor, Window
 from domain.search import Query, search
-from domain.sync import Entity, Harvest, SyncRun
+from domain.sync import Entity, PageResult, SyncRun
 from tests.benchmarks.service import service
 
 TIMES = 15
@@ -103,7 +103,7 @@ def fill(store: SqliteStore, amount: int) -> float:
     began = perf_counter()
     for page, start in enumerate(range(0, amount, A_PAGE), 1):
         movies = tuple(invent(number, random) for number in range(start + 1, min(start + A_PAGE, amount) + 1))
-        run = store.movies.store(Harvest(page=page, at=system.now(), movies=movies), run)
+        run = store.movies.store(PageResult(page=page, at=system.now(), movies=movies), run)
     store.runs.save(run.finished(system.now()))
     return perf_counter() - began
 

@@ -24,7 +24,7 @@ from domain.movies import GenreFacts
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
 from domain.search import Query, search
-from domain.sync import Entity, Harvest
+from domain.sync import Entity, PageResult
 from tests.contracts.mongo_server import SERVERS, address, fresh_database
 
 VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
@@ -232,7 +232,7 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
         lambda store: store.ping(),
         lambda store: put(store, facts(1, genres=GENRES[:1]), facts(9000), facts(2), gone=(9000, 3)),
         lambda store: store.genres.store(
-            Harvest(page=1, at=system.now(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
+            PageResult(page=1, at=system.now(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
             new_run(store, Entity.GENRES),
         ),
     ],

@@ -26,7 +26,7 @@ from domain.ids import MovieId, RunId, TmdbNumber
 from domain.movies import MovieNotFound
 from domain.pagination import Window
 from domain.ratings import Score, Tally
-from domain.sync import Entity, Harvest, RunNotFound
+from domain.sync import Entity, PageResult, RunNotFound
 from tests.contracts.mongo_server import running_secantus
 from tests.outages.proxy import cable
 
@@ -181,7 +181,7 @@ def test_two_syncs_may_tell_of_the_same_movies_at_once(store: MongoStore) -> Non
         run = runs[run_number]
         for page in range(1, 6):
             told = tuple(replace(each, popularity=float(10 * run_number + page)) for each in movies)
-            run = store.movies.store(Harvest(page=page, at=noon(), movies=told), run)
+            run = store.movies.store(PageResult(page=page, at=noon(), movies=told), run)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(sync, range(2)))
@@ -203,7 +203,7 @@ def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
 
     monkeypatch.setattr("adapters.mongo.movies._count", broken)
     with pytest.raises(OSError):  # noqa: PT011  any will do
-        store.movies.store(Harvest(page=1, at=noon(2), movies=(facts(1, title="New"), facts(2))), run)
+        store.movies.store(PageResult(page=1, at=noon(2), movies=(facts(1, title="New"), facts(2))), run)
     assert store.runs.get(run.id) == run
     assert store.movies.held([1, 2])[1].facts.title == "Movie 1"
     assert set(store.movies.held([1, 2])) == {1}

@@ -14,7 +14,7 @@ from adapters.testkit.samples import GENRES, distinct, new_run, noon, put
 from adapters.tmdb import payloads
 from domain.ids import genre_id
 from domain.movies import DETAIL_FACTS, FACTS, GenreFacts, MovieFacts
-from domain.sync import Entity, Harvest
+from domain.sync import Entity, PageResult
 from tests.integration.http_service import application
 
 GENRE_NUMBERS = {genre_id(number): number for number in (18, 28, 35, 53, 878)}
@@ -46,7 +46,7 @@ class MovieFields:
         details = payloads.detail(sent(DETAILS, detailed=True), 603)
         assert details == DETAILS, "adapters/tmdb/payloads.py does not read it"
         genres = tuple(GenreFacts(tmdb_id=GENRE_NUMBERS[genre], name=genre) for genre in GENRES)
-        store.genres.store(Harvest(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))
+        store.genres.store(PageResult(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))
 
         put(store, DETAILS)
         put(store, payloads.movie(sent(ROW, detailed=False)), day=2)

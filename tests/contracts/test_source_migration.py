@@ -20,7 +20,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.testkit.samples import facts, new_run, noon
 from domain.movies import MovieFacts
-from domain.sync import Entity, Harvest, SourceName
+from domain.sync import Entity, PageResult, SourceName
 
 DEMO = DemoMovieSource()
 FILMS = DEMO.popular(1).movies
@@ -32,13 +32,13 @@ TMDB_ROW = facts(1, vote_count=0)
 
 def page(store: Store, *movies: MovieFacts, requests: int) -> None:
     """A run that stored these movies, as it was recorded when nobody asked for its source."""
-    run = store.movies.store(Harvest(page=1, at=noon(), movies=movies, requests=requests), new_run(store))
+    run = store.movies.store(PageResult(page=1, at=noon(), movies=movies, requests=requests), new_run(store))
     store.runs.save(run.finished(noon()))
 
 
 def genres(store: Store, *, requests: int) -> None:
     run = new_run(store, Entity.GENRES)
-    run = store.genres.store(Harvest(page=1, at=noon(), genres=GENRES, requests=requests), run)
+    run = store.genres.store(PageResult(page=1, at=noon(), genres=GENRES, requests=requests), run)
     store.runs.save(run.finished(noon()))
 
 

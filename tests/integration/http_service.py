@@ -20,10 +20,10 @@ from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
 from application.operations import CheckHealth
-from application.watching import LastWord, Ping
+from application.probes import CachedProbe, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import Entity, Harvest, SourceName
+from domain.sync import Entity, PageResult, SourceName
 from entrypoints.container import Container, Resolver, redis_ping, response_cache
 from entrypoints.http.app import create_app
 from entrypoints.http.responses import pack, unpack
@@ -47,10 +47,10 @@ def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> Sq
     store.prepare()
     genres = tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
     run = new_run(store, Entity.GENRES, source=source).bounded(1)
-    store.runs.save(store.genres.store(Harvest(page=1, at=noon(), genres=genres), run).finished(noon()))
+    store.runs.save(store.genres.store(PageResult(page=1, at=noon(), genres=genres), run).finished(noon()))
     run = new_run(store, Entity.MOVIES, source=source).bounded(1)
     store.runs.save(
-        store.movies.store(Harvest(page=1, at=noon(), movies=tuple(movies)), run).finished(noon())
+        store.movies.store(PageResult(page=1, at=noon(), movies=tuple(movies)), run).finished(noon())
     )
     return store
 
@@ -89,7 +89,7 @@ def application(
         redis=redis_ping(breaker),
         runs=store.runs,
         clock=now,
-        tmdb=LastWord(tmdb) if tmdb else None,
+        tmdb=CachedProbe(tmdb) if tmdb else None,
     )
     container.check_health.override(providers.Object(health))
     return create_app(

@@ -10,12 +10,21 @@ from adapters.system import NoCache
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
-from application.sync_frame import SyncFrame, lock_of
+from application.sync_runner import SyncRunner, lock_name
 from application.sync_runs import CancelSync, DoSync
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
-from domain.sync import ChangedPage, Detail, Entity, GenreList, ListedPage, SourceName, SyncRun, Unread
+from domain.sync import (
+    ChangedIdsPage,
+    Detail,
+    Entity,
+    FetchFailed,
+    GenreList,
+    SourceName,
+    SourcePage,
+    SyncRun,
+)
 
 PAGES = 4
 
@@ -35,19 +44,19 @@ class ShelfSource:
         self.before(1)
         return GenreList(genres=(GenreFacts(tmdb_id=18, name="Drama"),))
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         self.before(page)
-        return ListedPage(total_pages=PAGES, movies=tuple(map(told, range(page * 5 - 4, page * 5 + 1))))
+        return SourcePage(total_pages=PAGES, movies=tuple(map(told, range(page * 5 - 4, page * 5 + 1))))
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:
             self.before_detail(number)
             self.asked.append(number)
-            yield Unread(number, "no answer") if number in self.unread else told(number)
+            yield FetchFailed(number, "no answer") if number in self.unread else told(number)
 
-    def changes(self, first: object, last: object, page: int) -> ChangedPage:
+    def changes(self, first: object, last: object, page: int) -> ChangedIdsPage:
         self.before(page)
-        return ChangedPage(total_pages=1, tmdb_ids=())
+        return ChangedIdsPage(total_pages=1, tmdb_ids=())
 
     def ping(self) -> None:
         pass
@@ -93,7 +102,7 @@ class Bench:
     def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource, **timing: timedelta) -> None:
         self.store, self.clock = store, clock
         self.jobs = JobsInMemory()
-        self.frame = SyncFrame(
+        self.runner = SyncRunner(
             source=source,
             runs=store.runs,
             locks=store.locks,
@@ -103,15 +112,15 @@ class Bench:
             new_id=fresh_id,
             **timing,
         )
-        self.changes = SyncChanges(frame=self.frame, movies=store.movies)
+        self.changes = SyncChanges(runner=self.runner, movies=store.movies)
         self.do = DoSync(
             runs=store.runs,
-            sync_genres=SyncGenres(frame=self.frame, genres=store.genres),
-            sync_movies=SyncMovies(frame=self.frame, movies=store.movies),
+            sync_genres=SyncGenres(runner=self.runner, genres=store.genres),
+            sync_movies=SyncMovies(runner=self.runner, movies=store.movies),
             sync_changes=self.changes,
             pages=PAGES,
         )
-        self.cancel = CancelSync(frame=self.frame, clock=clock)
+        self.cancel = CancelSync(runner=self.runner, clock=clock)
         self.sweep = SweepCatalogue(
             sync_changes=self.changes,
             check_source=CheckSource(movies=store.movies, source=source),
@@ -120,8 +129,8 @@ class Bench:
             clock=clock,
         )
 
-    def set_down(self, entity: Entity = Entity.MOVIES) -> SyncRun:
-        with self.frame.set_down(entity) as run:
+    def enqueue(self, entity: Entity = Entity.MOVIES) -> SyncRun:
+        with self.runner.enqueue(entity) as run:
             self.jobs.sync(entity, run.id)
         return run
 
@@ -129,7 +138,7 @@ class Bench:
         return sorted(self.store.movies.stale(self.clock() + timedelta(days=1), limit=999))
 
     def free(self, entity: Entity = Entity.MOVIES) -> bool:
-        return self.store.locks.acquire(lock_of(entity), "anyone", timedelta(microseconds=1)) is None
+        return self.store.locks.acquire(lock_name(entity), "anyone", timedelta(microseconds=1)) is None
 
 
 class Killed(BaseException):

@@ -20,7 +20,7 @@ from adapters.sqlite.database import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
 from adapters.store import StoreInspection
 from adapters.testkit.samples import facts, new_run, noon
-from domain.sync import Harvest, SourceName
+from domain.sync import PageResult, SourceName
 from entrypoints.cli import matinee
 from entrypoints.observability import diagnostics
 from entrypoints.observability.diagnostics import Diagnostics, Finding, Verdict
@@ -128,7 +128,7 @@ def test_a_catalogue_that_no_sync_may_refresh_has_failed(
 ) -> None:
     store = SqliteStore(path=directory / "matinee-data" / "matinee.db", clock=noon)
     store.prepare()
-    store.movies.store(Harvest(page=1, at=noon(), movies=(facts(1),)), new_run(store, source=source))
+    store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), new_run(store, source=source))
     store.close()
     with TmdbSimulator(token="right") as tmdb:
         result = checked(TMDB_BASE_URL=tmdb.url, **credential)

@@ -23,7 +23,7 @@ from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
-from application.sync_frame import SyncFrame
+from application.sync_runner import SyncRunner
 from domain.errors import FaultCode, MatineeError
 from entrypoints.http import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut
@@ -92,7 +92,7 @@ def client() -> Iterator[Client]:
     store = SqliteStore(path=None, clock=now)
     store.prepare()
     source = DemoMovieSource()
-    frame = SyncFrame(
+    runner = SyncRunner(
         source=source,
         runs=store.runs,
         locks=store.locks,
@@ -101,8 +101,8 @@ def client() -> Iterator[Client]:
         clock=now,
         new_id=system.fresh_id,
     )
-    SyncGenres(frame=frame, genres=store.genres)()
-    SyncMovies(frame=frame, movies=store.movies)(pages=500)
+    SyncGenres(runner=runner, genres=store.genres)()
+    SyncMovies(runner=runner, movies=store.movies)(pages=500)
     with TestClient(application(store)) as client:
         yield client
     store.close()

@@ -18,7 +18,7 @@ from adapters.redis import cache, cron, embedded, queue, sliding_windows, timeou
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
 from adapters.tmdb.client import BRISK, Patience
-from application import operations, sync_frame, watching
+from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
 from entrypoints.http import (
@@ -239,37 +239,40 @@ TIED = [
     f"after {AGAIN[1]} seconds, {AGAIN[2] // 60}, {AGAIN[3] // 60} and {minutes(AGAIN[4])}",
     f"shows every {worker.HEARTBEAT_INTERVAL} seconds",
     f"come back within {cron.POLL_INTERVAL} seconds",
-    f"keeps others away for {seconds(sync_frame.QUEUE_LEASE)} seconds",
-    f"held for the queue, for {seconds(sync_frame.QUEUE_LEASE)} seconds",
-    f"after the {seconds(sync_frame.QUEUE_LEASE)} seconds he asks the queue",
-    f"held; {seconds(sync_frame.QUEUE_LEASE)} seconds later he asks the queue",
-    f"from the queue after {seconds(sync_frame.QUEUE_LEASE)} seconds",
+    f"keeps others away for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
+    f"held for the queue, for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
+    f"after the {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds he asks the queue",
+    f"held; {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds later he asks the queue",
+    f"from the queue after {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"another takes over within {cron.POLL_INTERVAL + 10} seconds",  # rq-scheduler adds ten to the lock
     f"within some {worker.HEARTBEAT_TTL + worker.MAINTENANCE_INTERVAL + 4} seconds",
     # Syncs
-    f"for {seconds(sync_frame.LOCK_LASTS)} seconds and renews it every {seconds(sync_frame.HEARTBEAT)}",
-    f"a lock of {seconds(sync_frame.LOCK_LASTS)} seconds in the store",
-    f"renewed every {seconds(sync_frame.HEARTBEAT)}",
-    f"within {seconds(sync_frame.LOCK_LASTS)} seconds",
-    f"store's lock of {seconds(sync_frame.LOCK_LASTS)} seconds",
-    f"up to {seconds(sync_frame.LOCK_LASTS)} seconds to know",
-    f"died keeps others away for {seconds(sync_frame.LOCK_LASTS)} seconds",
-    f"{sync.RESUMABLE_FOR // timedelta(hours=1)} hours",
-    f"({sync.LONGEST_CHANGES.days} days, less a margin of half a day)",
-    f"({sync.REFRESHED_WITHIN.days} days)",
-    f"{sync.TEXTS_KEPT_FOR.days} days",
-    f"Up to {sync.UNREAD_KEPT:,} such movies are remembered",
-    f"1 to {sync.PAGES_OF_A_LIST} pages",
-    f"the {sync.PAGES_OF_A_LIST} pages that TMDB lists",
+    (
+        f"for {seconds(sync_runner.LOCK_TTL)} seconds and renews it "
+        f"every {seconds(sync_runner.HEARTBEAT_INTERVAL)}"
+    ),
+    f"a lock of {seconds(sync_runner.LOCK_TTL)} seconds in the store",
+    f"renewed every {seconds(sync_runner.HEARTBEAT_INTERVAL)}",
+    f"within {seconds(sync_runner.LOCK_TTL)} seconds",
+    f"store's lock of {seconds(sync_runner.LOCK_TTL)} seconds",
+    f"up to {seconds(sync_runner.LOCK_TTL)} seconds to know",
+    f"died keeps others away for {seconds(sync_runner.LOCK_TTL)} seconds",
+    f"{sync.RESUME_WINDOW // timedelta(hours=1)} hours",
+    f"({sync.MAX_CHANGES_PERIOD.days} days, less a margin of half a day)",
+    f"({sync.REFRESH_AFTER.days} days)",
+    f"{sync.TEXT_RETENTION.days} days",
+    f"Up to {sync.MAX_UNREAD:,} such movies are remembered",
+    f"1 to {sync.MAX_PAGES} pages",
+    f"the {sync.MAX_PAGES} pages that TMDB lists",
     f"up to {TMDB.tries} tries",
     f"up to {TMDB.longest_wait:.0f} seconds later",
     f"up to {TMDB.longest_rest:.0f} seconds, and never shorter",
     # Health
-    f"every {spelt(watching.GOOD_FOR)} seconds, and every {spelt(watching.BAD_FOR)} while it is unwell",
-    f"asked at most every {spelt(watching.GOOD_FOR)} seconds for each process",
-    f"within about {spelt(watching.BAD_FOR + BRISK.whole)} seconds of somebody asking",
+    f"every {spelt(probes.SUCCESS_TTL)} seconds, and every {spelt(probes.FAILURE_TTL)} while it is unwell",
+    f"asked at most every {spelt(probes.SUCCESS_TTL)} seconds for each process",
+    f"within about {spelt(probes.FAILURE_TTL + BRISK.whole)} seconds of somebody asking",
     f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",
-    f"is kept for {spelt(watching.READINGS_HOLD)} seconds in each process",
+    f"is kept for {spelt(probes.GAUGES_TTL)} seconds in each process",
     f"standard error says so once a {'minute' if logs.ERROR_INTERVAL == 60 else logs.ERROR_INTERVAL}",
     f"less than {diagnostics.LOW_FREE_BYTES // 2**30} GB free | less than {mb(diagnostics.MIN_FREE_BYTES)}",
     f"more than {seconds(diagnostics.CLOCK_TOLERANCE)} s off MongoDB's or Redis' clock",

@@ -20,7 +20,7 @@ from adapters.redis.embedded import PID_FILE, QUEUE, SOCKET, EmbeddedRedisMissin
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
-from application.sync_frame import NOT_TAKEN_UP
+from application.sync_runner import NEVER_STARTED
 from domain.sync import Entity, SyncRunning
 from entrypoints.cli import errors, matinee, ratings, syncs
 from entrypoints.container import DATABASE
@@ -342,7 +342,7 @@ MESSAGES = [
     str(EmbeddedRedisMissing()),
     ALONE,
     str(SyncRunning(Entity.MOVIES)),
-    NOT_TAKEN_UP,
+    NEVER_STARTED,
     f"api {describe_exit(-9)}; it is started again in {FIRST_DELAY} s",
 ]
 """Sentences of ours that the operators' document repeats, or the beginnings of them."""

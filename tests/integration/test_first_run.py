@@ -9,7 +9,7 @@ import pytest
 from dependency_injector import providers
 
 from adapters.demo import DemoMovieSource
-from domain.sync import Entity, ListedPage, SourceRefused, SourceUnavailable
+from domain.sync import Entity, SourcePage, SourceRefused, SourceUnavailable
 from entrypoints.container import Container, running
 from entrypoints.processes import first_run
 from entrypoints.processes.first_run import Timing
@@ -29,7 +29,7 @@ class Source(DemoMovieSource):
         self.pings += 1
         self.before_ping()
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         self.before_page(page)
         return super().popular(page)
 
@@ -125,8 +125,8 @@ def test_pages_that_were_missed_are_tried_again(container: Container, source: So
 
 
 def test_a_sync_that_runs_already_is_waited_for_in_the_background(container: Container) -> None:
-    frame, begun = container.frame(), Event()
-    with frame.run(Entity.MOVIES, lambda _: None) as recorder:
+    runner, begun = container.sync_runner(), Event()
+    with runner.run(Entity.MOVIES, lambda _: None) as recorder:
         lock_holder = recorder.run.id
         released = Event()
 

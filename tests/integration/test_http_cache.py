@@ -17,7 +17,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
 from domain.ids import MovieId, UserId, genre_id
 from domain.ratings import Score, Tally
-from domain.sync import Entity, Harvest
+from domain.sync import Entity, PageResult
 from domain.users import Role
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
@@ -306,7 +306,7 @@ def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
         container = container_over(store, Settings(redis_url=valkey.url))
         run = new_run(store, Entity.MOVIES).bounded(1)
         with container.changes().everything():
-            store.movies.store(Harvest(page=1, at=noon(), movies=(facts(700),)), run)
+            store.movies.store(PageResult(page=1, at=noon(), movies=(facts(700),)), run)
         breaker = container.breaker()
         assert breaker is not None
         breaker.close()

@@ -11,7 +11,7 @@ from adapters import system
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, joined, put, signed_in, verdict
-from application.sync_frame import in_queue, lock_of
+from application.sync_runner import lock_name, queue_holder
 from domain.ids import RunId, movie_id
 from domain.ratings import Tally
 from domain.sync import Entity, SourceRefused, Status
@@ -45,7 +45,7 @@ def test_a_sync_is_done(store: SqliteStore, entity: Entity) -> None:
 
 @pytest.mark.parametrize("job", [lambda: jobs.sync("changes"), jobs.sweep])
 def test_what_another_does_already_is_left_to_it(store: SqliteStore, job: Callable[[], None]) -> None:
-    store.locks.acquire(lock_of(Entity.CHANGES), in_queue(RunId("a" * 24)), timedelta(minutes=10))
+    store.locks.acquire(lock_name(Entity.CHANGES), queue_holder(RunId("a" * 24)), timedelta(minutes=10))
     job()
     assert store.runs.latest(Entity.CHANGES) is None
 

@@ -16,7 +16,7 @@ from adapters.testkit.samples import joined as joined_in
 from adapters.testkit.samples import noon
 from adapters.tmdb.budget import Pace
 from adapters.tmdb.source import TmdbMovieSource
-from application import watching
+from application import probes
 from domain.errors import StorageUnavailable
 from domain.sync import SourceRefused, SourceUnavailable
 from entrypoints.container import open_meter
@@ -116,7 +116,7 @@ def test_looks_into_the_cache_are_counted_as_hits_and_misses(valkey: Valkey) -> 
 
 
 def test_people_are_counted_once_however_often_they_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "READINGS_HOLD", 0.0)
+    monkeypatch.setattr(probes, "GAUGES_TTL", 0.0)
     with place() as (client, _):
         assert figure(client.get("/metrics").text, "matinee_active_users") == 0
         for name in ("neo", "trinity"):

@@ -9,7 +9,7 @@ from adapters.demo import DemoMovieSource
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncMovies
 from domain.ids import TmdbNumber
-from domain.sync import REFRESHED_WITHIN, TEXTS_KEPT_FOR, Entity, Status, SyncRunning
+from domain.sync import REFRESH_AFTER, TEXT_RETENTION, Entity, Status, SyncRunning
 from tests.integration.sync_bench import Bench, Killed, ShelfSource, told
 
 
@@ -17,7 +17,7 @@ def test_changes_refresh_what_the_source_has_not_spoken_of_for_months(
     bench: Bench, shelf: ShelfSource
 ) -> None:
     put(bench.store, *map(told, range(1, 251)), day=1)
-    bench.clock.now = noon(1) + REFRESHED_WITHIN
+    bench.clock.now = noon(1) + REFRESH_AFTER
     put(bench.store, *map(told, range(251, 261)), day=1)
     new = new_run(bench.store, Entity.CHANGES)
     bench.store.runs.save(replace(new, started_at=bench.clock()).finished(bench.clock()))
@@ -36,7 +36,7 @@ def test_a_queued_refresh_of_everything_leaves_out_what_a_failed_one_has_done(
 ) -> None:
     put(bench.store, *map(told, range(1, 251)), day=1)
     bench.clock.now = noon(30)
-    first = bench.set_down(Entity.CHANGES)
+    first = bench.enqueue(Entity.CHANGES)
 
     def die(number: int) -> None:
         if number == 101:
@@ -48,7 +48,7 @@ def test_a_queued_refresh_of_everything_leaves_out_what_a_failed_one_has_done(
     shelf.before_detail = lambda _: None
     shelf.asked.clear()
     bench.clock.forward(timedelta(hours=1))
-    second = bench.set_down(Entity.CHANGES)
+    second = bench.enqueue(Entity.CHANGES)
     done = bench.do(entity=Entity.CHANGES, queued=second.id)
     assert (done.id, done.status, done.pages_done) == (second.id, Status.SUCCESS, 2)
     assert len(shelf.asked) == 150
@@ -59,7 +59,7 @@ def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
 ) -> None:
     put(bench.store, *map(told, range(1, 7)), day=1)
     shelf.unread = {2, 5}
-    bench.clock.now = noon(1) + TEXTS_KEPT_FOR + timedelta(seconds=1)
+    bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(seconds=1)
 
     swept = bench.sweep()
 
@@ -75,7 +75,7 @@ def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
 def test_texts_that_may_still_be_kept_are_kept(bench: Bench, shelf: ShelfSource) -> None:
     put(bench.store, told(1), day=1)
     shelf.unread = {1}
-    bench.clock.now = noon(1) + TEXTS_KEPT_FOR
+    bench.clock.now = noon(1) + TEXT_RETENTION
     assert bench.sweep().cleared == 0
     assert bench.store.movies.get(TmdbNumber(1)).facts.overview
 
@@ -83,17 +83,17 @@ def test_texts_that_may_still_be_kept_are_kept(bench: Bench, shelf: ShelfSource)
 def test_many_are_cleared_step_by_step(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("application.sync.CLEARED_AT_ONCE", 3)
+    monkeypatch.setattr("application.sync.CLEAR_BATCH", 3)
     put(bench.store, *map(told, range(1, 8)), day=1)
     shelf.unread = set(range(1, 8))
-    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
+    bench.clock.now = noon(1) + TEXT_RETENTION * 2
     assert bench.sweep().cleared == 7
 
 
 def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
     put(bench.store, told(1), day=1)
-    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
-    bench.set_down(Entity.CHANGES)
+    bench.clock.now = noon(1) + TEXT_RETENTION * 2
+    bench.enqueue(Entity.CHANGES)
     with pytest.raises(SyncRunning):
         bench.sweep()
     assert bench.store.movies.get(TmdbNumber(1)).facts.overview
@@ -101,8 +101,8 @@ def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
 
 def test_films_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None:
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
-    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=500)
-    bench.clock.forward(TEXTS_KEPT_FOR * 2)
+    SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=500)
+    bench.clock.forward(TEXT_RETENTION * 2)
 
     swept = demo.sweep()
 
@@ -114,8 +114,8 @@ def test_films_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None
 
 def test_films_of_the_demo_keep_their_words_while_tmdb_may_not_read_them(bench: Bench) -> None:
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
-    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=500)
-    bench.clock.forward(TEXTS_KEPT_FOR * 2)
+    SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=500)
+    bench.clock.forward(TEXT_RETENTION * 2)
 
     swept = bench.sweep()
 
@@ -125,7 +125,7 @@ def test_films_of_the_demo_keep_their_words_while_tmdb_may_not_read_them(bench: 
 
 def test_texts_of_tmdb_are_cleared_in_time_though_nothing_can_be_read(bench: Bench) -> None:
     put(bench.store, told(987654), day=1)
-    bench.clock.now = noon(1) + TEXTS_KEPT_FOR * 2
+    bench.clock.now = noon(1) + TEXT_RETENTION * 2
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
 
     swept = demo.sweep()

@@ -19,7 +19,7 @@ from adapters.tmdb.budget import Pace
 from adapters.tmdb.client import Patience
 from adapters.tmdb.source import TmdbMovieSource
 from application.sync import SyncChanges, SyncGenres, SyncMovies
-from application.sync_frame import SyncFrame, Watch, unwatched
+from application.sync_runner import ProgressCallback, SyncRunner, no_progress
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import StorageUnavailable
 from domain.ids import RatingId, RunId, TmdbNumber, UserId
@@ -27,7 +27,7 @@ from domain.movies import Movie, MovieFacts
 from domain.pagination import Window
 from domain.ports import Clock, MovieSource
 from domain.ratings import Rating, Score
-from domain.sync import Entity, Harvest, Status, SyncRun, SyncRunning
+from domain.sync import Entity, PageResult, Status, SyncRun, SyncRunning
 from domain.users import User
 from tests.tmdb_simulator import LATE_GENRE, Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -37,7 +37,7 @@ MOVIES = PAGES * 20
 
 
 class Killed(BaseException):
-    """Stands for a process that ends here; the frame must not get to close anything."""
+    """Stands for a process that ends here; the runner must not get to close anything."""
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def listing(tmdb: TmdbSimulator) -> Catalogue:
 
 
 class Timing(TypedDict, total=False):
-    """Fields of SyncFrame that a test may want shorter."""
+    """Fields of SyncRunner that a test may want shorter."""
 
     lock_ttl: timedelta
     heartbeat_interval: timedelta
@@ -84,10 +84,10 @@ NO_HEARTBEAT: Timing = {"lock_ttl": timedelta(seconds=0.05), "heartbeat_interval
 """A process whose lock lapses soon after it was killed. Here all are threads of one process."""
 
 
-def frame(
+def runner(
     store: SqliteStore, source: MovieSource, clock: Clock = system.now, **timing: Unpack[Timing]
-) -> SyncFrame:
-    return SyncFrame(
+) -> SyncRunner:
+    return SyncRunner(
         source=source,
         runs=store.runs,
         locks=store.locks,
@@ -103,15 +103,15 @@ def sync_movies(
     store: SqliteStore,
     source: MovieSource,
     pages: int = PAGES,
-    watch: Watch = unwatched,
+    on_progress: ProgressCallback = no_progress,
     **timing: Unpack[Timing],
 ) -> SyncRun:
-    frame_ = frame(store, source, **timing)
-    return SyncMovies(frame=frame_, movies=store.movies)(pages=pages, watch=watch)
+    runner_ = runner(store, source, **timing)
+    return SyncMovies(runner=runner_, movies=store.movies)(pages=pages, on_progress=on_progress)
 
 
 def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.now) -> SyncRun:
-    return SyncChanges(frame=frame(store, source, clock), movies=store.movies)()
+    return SyncChanges(runner=runner(store, source, clock), movies=store.movies)()
 
 
 def catalogue(store: SqliteStore) -> dict[int, MovieFacts]:
@@ -123,17 +123,17 @@ def catalogue(store: SqliteStore) -> dict[int, MovieFacts]:
 def dying_after(pages: int) -> Callable[[SyncRun], None]:
     """A watch that kills the process when so many pages are stored."""
 
-    def watch(run: SyncRun) -> None:
+    def on_progress(run: SyncRun) -> None:
         if run.pages_done >= pages:
             raise Killed
 
-    return watch
+    return on_progress
 
 
 @pytest.fixture
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process closes no record."""
-    monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
+    monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
 
 
 def test_a_sync_brings_every_movie_with_its_details(
@@ -170,7 +170,7 @@ def test_pages_end_where_the_source_ends(store: SqliteStore, source: TmdbMovieSo
 
 def test_the_demo_catalogue_syncs_like_any_source(store: SqliteStore) -> None:
     demo = DemoMovieSource()
-    genres = SyncGenres(frame=frame(store, demo), genres=store.genres)()
+    genres = SyncGenres(runner=runner(store, demo), genres=store.genres)()
     movies = sync_movies(store, demo, pages=50)
     changes = sync_changes(store, demo)
     assert [run.status for run in (genres, movies, changes)] == [Status.SUCCESS] * 3
@@ -401,7 +401,7 @@ def test_an_end_that_cannot_be_read_does_not_end_the_list(
 
 
 def sync_genres(store: SqliteStore, source: MovieSource) -> SyncRun:
-    return SyncGenres(frame=frame(store, source), genres=store.genres)()
+    return SyncGenres(runner=runner(store, source), genres=store.genres)()
 
 
 def test_every_row_of_the_list_of_genres_is_counted(
@@ -485,7 +485,7 @@ def test_every_page_failing_is_a_failure_and_is_given_up_soon(
     run = sync_movies(store, source)
     assert (run.status, run.pages_done, run.fetched) == (Status.FAILED, 0, 0)
     assert run.requests == tmdb.requests == 3 * IMPATIENT.tries
-    assert SyncGenres(frame=frame(store, source), genres=store.genres)().status is Status.FAILED
+    assert SyncGenres(runner=runner(store, source), genres=store.genres)().status is Status.FAILED
 
 
 def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
@@ -504,7 +504,7 @@ def test_killed_after_any_page_the_next_run_reads_what_was_left(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, stored: int
 ) -> None:
     with pytest.raises(Killed):
-        sync_movies(store, source, watch=dying_after(stored), **NO_HEARTBEAT)
+        sync_movies(store, source, on_progress=dying_after(stored), **NO_HEARTBEAT)
     killed = store.runs.latest(Entity.MOVIES)
     assert killed
     assert killed.running
@@ -529,7 +529,7 @@ def test_killed_after_any_page_the_next_run_reads_what_was_left(
 def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, source: TmdbMovieSource) -> None:
     for _ in range(PAGES // 2):
         with suppress(Killed):
-            sync_movies(store, source, watch=dying_after(2), **NO_HEARTBEAT)
+            sync_movies(store, source, on_progress=dying_after(2), **NO_HEARTBEAT)
     run = sync_movies(store, source)
     assert run.status is Status.SUCCESS
     assert sum(each.inserted for each in store.runs.recent(99)) == len(catalogue(store)) == MOVIES
@@ -537,7 +537,7 @@ def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, sourc
 
 def test_an_interrupted_run_is_closed(store: SqliteStore, source: TmdbMovieSource) -> None:
     with pytest.raises(Killed):
-        sync_movies(store, source, watch=dying_after(1))
+        sync_movies(store, source, on_progress=dying_after(1))
     run = store.runs.latest(Entity.MOVIES)
     assert run
     assert (run.status, run.error, run.pages_done) == (Status.FAILED, "interrupted", 1)
@@ -549,7 +549,7 @@ def test_a_cancelled_run_stops_at_its_next_page(store: SqliteStore, source: Tmdb
         if run.running and run.pages_done == 2:
             store.runs.save(run.cancelled(system.now()))
 
-    run = sync_movies(store, source, watch=cancel)
+    run = sync_movies(store, source, on_progress=cancel)
     assert (run.status, run.pages_done, len(catalogue(store))) == (Status.CANCELLED, 2, 40)
 
 
@@ -565,7 +565,7 @@ def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
                 sync_movies(store, source)
             refused.append(caught.value)
 
-    assert sync_movies(store, source, watch=intrude, heartbeat_interval=often).status is Status.SUCCESS
+    assert sync_movies(store, source, on_progress=intrude, heartbeat_interval=often).status is Status.SUCCESS
     assert refused
     assert len(store.runs.recent(9)) == 1
 
@@ -575,9 +575,9 @@ def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: T
 
     def also(run: SyncRun) -> None:
         if run.pages_done == 1 and not runs:
-            runs.append(SyncGenres(frame=frame(store, source), genres=store.genres)())
+            runs.append(SyncGenres(runner=runner(store, source), genres=store.genres)())
 
-    sync_movies(store, source, watch=also)
+    sync_movies(store, source, on_progress=also)
     assert runs[0].status is Status.SUCCESS
 
 
@@ -603,12 +603,12 @@ def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
             Failing.away = True
 
     broken = replace(
-        frame(store, source, lock_ttl=timedelta(seconds=0.05)),
+        runner(store, source, lock_ttl=timedelta(seconds=0.05)),
         runs=Failing(store.runs),  # type: ignore[arg-type]
         locks=Failing(store.locks),  # type: ignore[arg-type]
     )
     with pytest.raises(StorageUnavailable):
-        SyncMovies(frame=broken, movies=Failing(store.movies))(pages=PAGES, watch=cut)  # type: ignore[arg-type]
+        SyncMovies(runner=broken, movies=Failing(store.movies))(pages=PAGES, on_progress=cut)  # type: ignore[arg-type]
     left = store.runs.latest(Entity.MOVIES)
     assert left
     assert left.running
@@ -722,7 +722,9 @@ def test_what_could_not_be_read_outlives_runs_that_are_killed_or_fail(
     tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
     sync_changes(store, source)
     with pytest.raises(Killed):
-        SyncChanges(frame=frame(store, source, **NO_HEARTBEAT), movies=store.movies)(watch=dying_after(0))
+        SyncChanges(runner=runner(store, source, **NO_HEARTBEAT), movies=store.movies)(
+            on_progress=dying_after(0)
+        )
     tmdb.misbehave(Fault("server_error", status=502))
     failed = sync_changes(store, source)
     assert (failed.status, *failed.unread) == (Status.FAILED, number)
@@ -748,7 +750,7 @@ def test_a_movie_that_is_held_no_more_is_not_read_again(
 def test_too_many_that_cannot_be_read_make_the_next_run_read_their_page_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("domain.sync.UNREAD_KEPT", 50)
+    monkeypatch.setattr("domain.sync.MAX_UNREAD", 50)
     sync_movies(store, source)
     tmdb.misbehave(*(Fault("server_error", f"/movie/{n}\\b") for n in listing(tmdb).popular_numbers()[:60]))
     run = refresh_all(store, source)
@@ -877,7 +879,9 @@ def test_refreshing_everything_goes_on_where_it_was_killed(
 ) -> None:
     fill_by_hand(store, listing(tmdb).popular_numbers())
     with pytest.raises(Killed):
-        SyncChanges(frame=frame(store, source, **NO_HEARTBEAT), movies=store.movies)(watch=dying_after(1))
+        SyncChanges(runner=runner(store, source, **NO_HEARTBEAT), movies=store.movies)(
+            on_progress=dying_after(1)
+        )
     run = sync_changes(store, source)
     assert (run.status, run.fetched) == (Status.SUCCESS, MOVIES - 100)
 
@@ -904,7 +908,7 @@ def test_a_run_that_a_newer_process_closed_writes_nothing_more(
     late = SyncRun(id=RunId("9" * 24), entity=Entity.MOVIES, started_at=system.now())
     store.runs.add(late)
     with pytest.raises(Exception, match="closed"):
-        store.movies.store(Harvest(page=1, at=system.now(), movies=(facts(1),)), stale)
+        store.movies.store(PageResult(page=1, at=system.now(), movies=(facts(1),)), stale)
     assert catalogue(store) == {}
 
 

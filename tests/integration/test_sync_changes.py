@@ -10,7 +10,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncChanges
-from domain.sync import ChangedPage, Detail, Entity, Gone, SourceUnavailable, Status
+from domain.sync import ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
 from tests.integration.sync_bench import Bench, ShelfSource, told
 
 Question = tuple[date, date, int]
@@ -28,15 +28,15 @@ class BusySource(ShelfSource):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def changes(self, first: date, last: date, page: int) -> ChangedPage:  # type: ignore[override]
+    def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:  # type: ignore[override]
         self.questions.append((first, last, page))
         pages = self.pages_a_day * max(1, (last - first).days)
-        return ChangedPage(total_pages=pages, tmdb_ids=self.changed)
+        return ChangedIdsPage(total_pages=pages, tmdb_ids=self.changed)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:
             self.asked.append(number)
-            yield Gone(number) if number in self.gone else told(number)
+            yield MovieGone(number) if number in self.gone else told(number)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_more_pages_than_a_list_may_have_are_asked_for_in_halves_down_to_a_day(
     pages_a_day: int,
     asked: list[Question],
 ) -> None:
-    monkeypatch.setattr("application.sync.PAGES_OF_A_LIST", 5)
+    monkeypatch.setattr("application.sync.MAX_PAGES", 5)
     source.pages_a_day = pages_a_day
     synced(bench, 1)
     bench.clock.now = noon(last)
@@ -125,8 +125,8 @@ def test_while_it_is_read_a_run_knows_how_many_pages_it_has(
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 3, (1, 2)
     totals: list[tuple[int, int]] = []
-    SyncChanges(frame=bench.frame, movies=bench.store.movies)(
-        watch=lambda run: totals.append((run.pages_done, run.pages_total))
+    SyncChanges(runner=bench.runner, movies=bench.store.movies)(
+        on_progress=lambda run: totals.append((run.pages_done, run.pages_total))
     )
     assert sorted(set(totals)) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
 
@@ -165,7 +165,7 @@ def test_a_source_that_has_said_nothing_yet_is_asked_whether_it_is_there(
         raise SourceUnavailable("TMDB is away")
 
     monkeypatch.setattr(source, "ping", away)
-    run = SyncChanges(frame=bench.frame, movies=bench.store.movies)()
+    run = SyncChanges(runner=bench.runner, movies=bench.store.movies)()
     assert run.status is (Status.SUCCESS if complete else Status.FAILED)
 
 

@@ -11,7 +11,7 @@ from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from domain.movies import GenreFacts
-from domain.sync import ChangedPage, Detail, GenreList, Gone, ListedPage, SyncRun, Unread
+from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, MovieGone, SourcePage, SyncRun
 from tests.integration.sync_bench import Bench, ShelfSource
 
 Row = int | None
@@ -39,15 +39,15 @@ class ScriptedSource(ShelfSource):
         )
         return GenreList(genres=named, unreadable=_odd(self.genre_rows))
 
-    def popular(self, page: int) -> ListedPage:
+    def popular(self, page: int) -> SourcePage:
         listed = self.pages[page - 1]
-        return ListedPage(
+        return SourcePage(
             total_pages=len(self.pages), movies=tuple(map(facts, _numbers(listed))), unreadable=_odd(listed)
         )
 
-    def changes(self, first: object, last: object, page: int) -> ChangedPage:
+    def changes(self, first: object, last: object, page: int) -> ChangedIdsPage:
         changed = self.changed[page - 1]
-        return ChangedPage(
+        return ChangedIdsPage(
             total_pages=len(self.changed), tmdb_ids=tuple(_numbers(changed)), unreadable=_odd(changed)
         )
 
@@ -55,9 +55,9 @@ class ScriptedSource(ShelfSource):
         for number in tmdb_ids:
             match self.fates.get(number, "read"):
                 case "gone":
-                    yield Gone(number)
+                    yield MovieGone(number)
                 case "unread":
-                    yield Unread(number, "no answer")
+                    yield FetchFailed(number, "no answer")
                 case _:
                     yield facts(number, runtime=number, detailed=True, warnings=("odd",))
 
@@ -88,10 +88,10 @@ def test_the_rows_of_a_run_are_the_sum_of_what_became_of_them(
     store = SqliteStore(path=None, clock=SetClock())
     store.prepare()
     bench = Bench(store, SetClock(), source)
-    movies = SyncMovies(frame=bench.frame, movies=store.movies)
+    movies = SyncMovies(runner=bench.runner, movies=store.movies)
 
     for _ in range(2):  # into an empty store, and into a filled one with other fates
-        genres = SyncGenres(frame=bench.frame, genres=store.genres)()
+        genres = SyncGenres(runner=bench.runner, genres=store.genres)()
         assert genres.fetched == became(genres) == len(genre_rows)
         assert genres.skipped == genre_rows.count(None)
 
@@ -101,7 +101,7 @@ def test_the_rows_of_a_run_are_the_sum_of_what_became_of_them(
 
         held = set(bench.held())
         ours = [row for page in changed for row in page if row is None or row in held]
-        refreshed = SyncChanges(frame=bench.frame, movies=store.movies)()
+        refreshed = SyncChanges(runner=bench.runner, movies=store.movies)()
         assert refreshed.fetched == became(refreshed) == len(ours)
         source.fates = fates
     for run in store.runs.recent(99):

@@ -15,7 +15,7 @@ from adapters.testkit.samples import facts, noon, put
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import TEXTS_KEPT_FOR, ChangedPage, Entity, GenreList, ListedPage, SourceUnavailable
+from domain.sync import TEXT_RETENTION, ChangedIdsPage, Entity, GenreList, SourcePage, SourceUnavailable
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
@@ -62,15 +62,15 @@ class Setting:
         self.bench, self.invalidations = bench, Invalidations()
         self.movies: Any = Watched(bench.store.movies, self.invalidations)
         self.genres: Any = Watched(bench.store.genres, self.invalidations)
-        self.frame = replace(bench.frame, changes=self.invalidations)
-        self.sync_changes = SyncChanges(frame=self.frame, movies=self.movies)
+        self.runner = replace(bench.runner, changes=self.invalidations)
+        self.sync_changes = SyncChanges(runner=self.runner, movies=self.movies)
 
     def sync(self, entity: Entity) -> None:
         match entity:
             case Entity.GENRES:
-                SyncGenres(frame=self.frame, genres=self.genres)()
+                SyncGenres(runner=self.runner, genres=self.genres)()
             case Entity.MOVIES:
-                SyncMovies(frame=self.frame, movies=self.movies)(pages=PAGES)
+                SyncMovies(runner=self.runner, movies=self.movies)(pages=PAGES)
             case _:
                 self.sync_changes()
 
@@ -109,10 +109,10 @@ def test_a_page_whose_write_fails_invalidates_too(setting: Setting, entity: Enti
 
 def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfSource) -> None:
     shelf.unread = set(range(1, 251))
-    setting.bench.clock.now = noon(1) + TEXTS_KEPT_FOR + timedelta(days=1)
+    setting.bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(days=1)
     sweep = SweepCatalogue(
         sync_changes=setting.sync_changes,
-        check_source=CheckSource(movies=setting.movies, source=setting.frame.source),
+        check_source=CheckSource(movies=setting.movies, source=setting.runner.source),
         movies=setting.movies,
         changes=setting.invalidations,
         clock=setting.bench.clock,
@@ -135,11 +135,11 @@ class NewsSource(ShelfSource):
     def genres(self) -> GenreList:
         return GenreList(genres=(GenreFacts(tmdb_id=18, name=f"Drama {self.round}"),))
 
-    def popular(self, page: int) -> ListedPage:
-        return ListedPage(total_pages=1, movies=(self.movie(),))
+    def popular(self, page: int) -> SourcePage:
+        return SourcePage(total_pages=1, movies=(self.movie(),))
 
-    def changes(self, first: object, last: object, page: int) -> ChangedPage:
-        return ChangedPage(total_pages=1, tmdb_ids=(603,))
+    def changes(self, first: object, last: object, page: int) -> ChangedIdsPage:
+        return ChangedIdsPage(total_pages=1, tmdb_ids=(603,))
 
     def details(self, tmdb_ids: Any) -> Any:
         return iter([self.movie() for _ in tmdb_ids])

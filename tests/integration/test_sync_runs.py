@@ -9,9 +9,9 @@ from time import monotonic, sleep
 import pytest
 
 from adapters.testkit.samples import new_run, noon
-from application import sync_frame
+from application import sync_runner
 from application.sync import SyncMovies
-from application.sync_frame import QUEUE_LEASE, SyncFrame, in_queue, lock_of
+from application.sync_runner import QUEUE_LOCK_TTL, SyncRunner, lock_name, queue_holder
 from domain.errors import StorageUnavailable
 from domain.ids import RunId
 from domain.ports import Locks, QueueUnavailable, SyncRunRepository
@@ -29,8 +29,8 @@ def heartbeats() -> int:
 @pytest.fixture
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process closes no record, gives back no lock, and its heart stops."""
-    monkeypatch.setattr(SyncFrame, "_interrupted", lambda *_: None)
-    monkeypatch.setattr(SyncFrame, "_beat", lambda *_: None)
+    monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
+    monkeypatch.setattr(SyncRunner, "_renew_lock", lambda *_: None)
 
 
 def dying(shelf: ShelfSource, page: int) -> None:
@@ -46,7 +46,7 @@ def dying(shelf: ShelfSource, page: int) -> None:
 
 @pytest.mark.parametrize("entity", Entity)
 def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench, entity: Entity) -> None:
-    run = bench.set_down(entity)
+    run = bench.enqueue(entity)
     assert not bench.free(entity)
     done = bench.do(entity=entity, queued=run.id)
     assert (done.id, done.status, done.pages_left) == (run.id, Status.SUCCESS, ())
@@ -54,7 +54,7 @@ def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench,
 
 
 def test_a_run_that_ended_well_is_not_done_again(bench: Bench, shelf: ShelfSource) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     done = bench.do(entity=Entity.MOVIES, queued=run.id)
     shelf.before = lambda _: pytest.fail("it is done already")
     assert bench.do(entity=Entity.MOVIES, queued=run.id) == done
@@ -65,12 +65,14 @@ def test_a_run_that_ended_well_is_not_done_again(bench: Bench, shelf: ShelfSourc
 def test_when_its_worker_is_killed_another_goes_on_with_the_pages_left(
     bench: Bench, shelf: ShelfSource, page: int
 ) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     dying(shelf, page)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
-    bench.store.locks.acquire(lock_of(Entity.MOVIES), run.id, sync_frame.LOCK_LASTS)  # nothing was given back
-    bench.clock.forward(sync_frame.LOCK_LASTS)
+    bench.store.locks.acquire(
+        lock_name(Entity.MOVIES), run.id, sync_runner.LOCK_TTL
+    )  # nothing was given back
+    bench.clock.forward(sync_runner.LOCK_TTL)
 
     other = bench.do(entity=Entity.MOVIES, queued=run.id)
 
@@ -80,7 +82,7 @@ def test_when_its_worker_is_killed_another_goes_on_with_the_pages_left(
 
 
 def test_an_interrupted_run_is_followed_by_another(bench: Bench, shelf: ShelfSource) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     dying(shelf, 3)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
@@ -94,7 +96,7 @@ def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, s
         raise SourceUnavailable("TMDB is away")
 
     shelf.before = away
-    run = bench.set_down()
+    run = bench.enqueue()
     with pytest.raises(SourceUnavailable, match=r"sync of movies failed: .*TMDB is away"):
         bench.do(entity=Entity.MOVIES, queued=run.id)
     shelf.before = lambda _: None
@@ -109,7 +111,7 @@ def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_ag
             raise SourceRefused("check TMDB_ACCESS_TOKEN")
 
     shelf.before = refuse
-    run = bench.set_down()
+    run = bench.enqueue()
     with pytest.raises(SourceRefused, match="sync of movies failed: check TMDB_ACCESS_TOKEN"):
         bench.do(entity=Entity.MOVIES, queued=run.id)
     failed = bench.store.runs.get(run.id)
@@ -117,25 +119,25 @@ def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_ag
 
 
 def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     for _ in range(2):
         with pytest.raises(SyncRunning):
             bench.do(entity=Entity.MOVIES)
         with pytest.raises(SyncRunning):
-            bench.set_down()
+            bench.enqueue()
     assert bench.store.runs.get(run.id).running
 
 
 def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench: Bench) -> None:
-    lost = bench.set_down()
+    lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LEASE - timedelta(seconds=1))
+    bench.clock.forward(QUEUE_LOCK_TTL - timedelta(seconds=1))
     with pytest.raises(SyncRunning):
-        bench.set_down()
+        bench.enqueue()
     with pytest.raises(SyncRunning):
         bench.do(entity=Entity.MOVIES)
     bench.clock.forward(timedelta(seconds=1))
-    other = bench.set_down()
+    other = bench.enqueue()
     closed = bench.store.runs.get(lost.id)
     assert (closed.status, closed.error) == (Status.FAILED, "no worker took it up")
     with pytest.raises(SyncRunning):
@@ -144,20 +146,20 @@ def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench
 
 
 def test_the_queue_loses_no_run_within_the_fifteen_seconds_that_are_promised() -> None:
-    assert timedelta(0) < QUEUE_LEASE <= timedelta(seconds=15)
+    assert timedelta(0) < QUEUE_LOCK_TTL <= timedelta(seconds=15)
 
 
 def test_locks_last_as_long_as_operators_are_told(bench: Bench) -> None:
-    assert timedelta(seconds=10) == QUEUE_LEASE
-    assert timedelta(seconds=9) == bench.frame.lock_ttl == sync_frame.LOCK_LASTS
-    assert timedelta(seconds=3) == bench.frame.heartbeat_interval
-    assert timedelta(seconds=0.2) == bench.frame.poll_interval
-    assert timedelta(seconds=18) == sync_frame.LONGEST_WAIT
+    assert timedelta(seconds=10) == QUEUE_LOCK_TTL
+    assert timedelta(seconds=9) == bench.runner.lock_ttl == sync_runner.LOCK_TTL
+    assert timedelta(seconds=3) == bench.runner.heartbeat_interval
+    assert timedelta(seconds=0.2) == bench.runner.poll_interval
+    assert timedelta(seconds=18) == sync_runner.MAX_LOCK_WAIT
 
 
 def test_each_kind_has_a_lock_of_its_own_and_each_run_a_name_in_the_queue() -> None:
-    assert {lock_of(entity) for entity in Entity} == {"sync:genres", "sync:movies", "sync:changes"}
-    assert in_queue(RunId("a" * 24)) == f"queue:{'a' * 24}"
+    assert {lock_name(entity) for entity in Entity} == {"sync:genres", "sync:movies", "sync:changes"}
+    assert queue_holder(RunId("a" * 24)) == f"queue:{'a' * 24}"
 
 
 def test_nothing_is_enqueued_while_a_sync_of_its_kind_runs_in_the_foreground(
@@ -168,7 +170,7 @@ def test_nothing_is_enqueued_while_a_sync_of_its_kind_runs_in_the_foreground(
     def enqueue(page: int) -> None:
         if page == 2:
             with pytest.raises(SyncRunning) as caught:
-                bench.set_down()
+                bench.enqueue()
             refused.append(caught.value)
 
     shelf.before = enqueue
@@ -201,7 +203,7 @@ def test_whoever_watches_a_run_is_told_of_each_page_of_those_that_failed_and_of_
 
     shelf.before = fail
     seen: list[SyncRun] = []
-    run = SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES, watch=seen.append)
+    run = SyncMovies(runner=bench.runner, movies=bench.store.movies)(pages=PAGES, on_progress=seen.append)
     told = [(each.status, each.pages_done, each.pages_failed) for each in seen]
     assert list(dict.fromkeys(told)) == [
         (Status.IN_PROGRESS, 0, 0),
@@ -221,32 +223,32 @@ def test_no_process_is_kept_alive_by_a_heartbeat(bench: Bench, shelf: ShelfSourc
     assert daemons == [[True]] * PAGES
 
 
-@pytest.mark.parametrize("waits", [QUEUE_LEASE, QUEUE_LEASE * 100])
+@pytest.mark.parametrize("waits", [QUEUE_LOCK_TTL, QUEUE_LOCK_TTL * 100])
 def test_a_run_whose_job_still_waits_keeps_others_away_however_long_that_is(
     bench: Bench, waits: timedelta
 ) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     bench.clock.forward(waits)
     with pytest.raises(SyncRunning):
-        bench.set_down()
+        bench.enqueue()
     with pytest.raises(SyncRunning):
         bench.do(entity=Entity.MOVIES)
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
 def test_while_the_queue_is_away_nobody_knows_so_nothing_is_enqueued(bench: Bench) -> None:
-    run = bench.set_down()
-    bench.clock.forward(QUEUE_LEASE)
+    run = bench.enqueue()
+    bench.clock.forward(QUEUE_LOCK_TTL)
     bench.jobs.away = True
     with pytest.raises(QueueUnavailable):
-        bench.set_down()
+        bench.enqueue()
     assert bench.store.runs.get(run.id).running
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
 def test_a_sync_in_the_foreground_does_not_wait_for_a_queue_that_is_away(bench: Bench) -> None:
-    lost = bench.set_down()
-    bench.clock.forward(QUEUE_LEASE)
+    lost = bench.enqueue()
+    bench.clock.forward(QUEUE_LOCK_TTL)
     bench.jobs.away = True
     assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
     assert bench.store.runs.get(lost.id).status is Status.FAILED
@@ -255,9 +257,9 @@ def test_a_sync_in_the_foreground_does_not_wait_for_a_queue_that_is_away(bench: 
 def test_a_lost_job_that_comes_back_does_not_do_its_sync_beside_another(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = bench.set_down()
+    lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LEASE)
+    bench.clock.forward(QUEUE_LOCK_TTL)
     refused: list[SyncRunning] = []
 
     def come_back(page: int) -> None:
@@ -266,16 +268,16 @@ def test_a_lost_job_that_comes_back_does_not_do_its_sync_beside_another(
                 bench.do(entity=Entity.MOVIES, queued=lost.id)
             refused.append(caught.value)
 
-    monkeypatch.setattr(sync_frame, "LONGEST_WAIT", timedelta(0))  # the clock stands still meanwhile
+    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock stands still meanwhile
     shelf.before = come_back
     assert bench.do(entity=Entity.MOVIES).pages_done == PAGES
     assert refused
 
 
 def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) -> None:
-    lost = bench.set_down()
+    lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LEASE)
+    bench.clock.forward(QUEUE_LOCK_TTL)
     assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
     assert bench.store.runs.get(lost.id).error == "no worker took it up"
     assert bench.free()
@@ -285,25 +287,25 @@ def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) ->
 def test_a_queued_run_that_died_long_ago_is_not_said_to_have_found_no_worker(
     bench: Bench, shelf: ShelfSource
 ) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     dying(shelf, 1)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
-    bench.clock.forward(QUEUE_LEASE)
-    bench.set_down()
+    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.enqueue()
     assert bench.store.runs.get(run.id).error == "its process died"
 
 
 def test_a_run_that_had_to_wait_long_for_its_worker_is_still_the_one(bench: Bench) -> None:
-    run = bench.set_down()
-    bench.clock.forward(QUEUE_LEASE * 2)
+    run = bench.enqueue()
+    bench.clock.forward(QUEUE_LOCK_TTL * 2)
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
 def test_two_who_find_the_same_job_do_not_both_do_it(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     refused = []
 
     def intrude(page: int) -> None:
@@ -312,7 +314,7 @@ def test_two_who_find_the_same_job_do_not_both_do_it(
                 bench.do(entity=Entity.MOVIES, queued=run.id)
             refused.append(caught.value)
 
-    monkeypatch.setattr(sync_frame, "LONGEST_WAIT", timedelta(0))  # the clock stands still meanwhile
+    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock stands still meanwhile
     shelf.before = intrude
     done = bench.do(entity=Entity.MOVIES, queued=run.id)
     assert refused
@@ -321,7 +323,7 @@ def test_two_who_find_the_same_job_do_not_both_do_it(
 
 
 def test_if_it_cannot_be_queued_it_is_cancelled_and_others_may_begin(bench: Bench) -> None:
-    with pytest.raises(QueueUnavailable), bench.frame.set_down(Entity.MOVIES) as run:
+    with pytest.raises(QueueUnavailable), bench.runner.enqueue(Entity.MOVIES) as run:
         raise QueueUnavailable("it is full")
     withdrawn = bench.store.runs.get(run.id)
     assert (withdrawn.status, withdrawn.error) == (
@@ -329,7 +331,7 @@ def test_if_it_cannot_be_queued_it_is_cancelled_and_others_may_begin(bench: Benc
         "The job queue cannot be had: it is full",
     )
     assert bench.do(entity=Entity.MOVIES, queued=run.id) == withdrawn
-    assert bench.set_down().running
+    assert bench.enqueue().running
 
 
 def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> None:
@@ -343,8 +345,8 @@ def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> N
         def add(self, run: SyncRun) -> None:
             raise StorageUnavailable("the disk is full")
 
-    frame = replace(bench.frame, runs=Full(bench.store.runs))  # type: ignore[arg-type]
-    with pytest.raises(StorageUnavailable), frame.set_down(Entity.MOVIES):
+    runner = replace(bench.runner, runs=Full(bench.store.runs))  # type: ignore[arg-type]
+    with pytest.raises(StorageUnavailable), runner.enqueue(Entity.MOVIES):
         pytest.fail("it is not on record")
     assert bench.free()
 
@@ -353,19 +355,19 @@ def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> N
 def test_a_run_cancelled_at_work_stops_and_another_may_begin_at_once(
     bench: Bench, shelf: ShelfSource, page: int
 ) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     others: list[SyncRun] = []
 
     def cancel(asked: int) -> None:
         if asked == page and not others:
             assert bench.cancel(run=run.id).pages_done == page - 1
-            others.append(bench.set_down())
+            others.append(bench.enqueue())
 
     shelf.before = cancel
     done = bench.do(entity=Entity.MOVIES, queued=run.id)
     assert (done.id, done.status, done.pages_done) == (run.id, Status.CANCELLED, page - 1)
-    assert not bench.store.locks.renew(lock_of(Entity.MOVIES), run.id, timedelta(1))
-    assert bench.store.locks.renew(lock_of(Entity.MOVIES), in_queue(others[0].id), timedelta(1))
+    assert not bench.store.locks.renew(lock_name(Entity.MOVIES), run.id, timedelta(1))
+    assert bench.store.locks.renew(lock_name(Entity.MOVIES), queue_holder(others[0].id), timedelta(1))
     other = bench.do(entity=Entity.MOVIES, queued=others[0].id)
     assert (other.status, other.pages_done) == (Status.SUCCESS, PAGES)
 
@@ -375,15 +377,15 @@ def test_a_run_cancelled_when_its_last_page_is_stored_ends_as_cancelled(bench: B
         if run.running and run.pages_done == PAGES:
             bench.cancel(run=run.id)
 
-    run = SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES, watch=cancel)
+    run = SyncMovies(runner=bench.runner, movies=bench.store.movies)(pages=PAGES, on_progress=cancel)
     assert (run.status, run.pages_done) == (Status.CANCELLED, PAGES)
 
 
 def test_a_run_cancelled_while_its_source_is_away_ends_as_cancelled(bench: Bench, shelf: ShelfSource) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
 
     def away(page: int) -> None:
-        if page == sync_frame.HOPELESS:
+        if page == sync_runner.MAX_FAILED_PAGES:
             bench.cancel(run=run.id)
         raise SourceUnavailable("TMDB is away")
 
@@ -394,7 +396,7 @@ def test_a_run_cancelled_while_its_source_is_away_ends_as_cancelled(bench: Bench
 
 
 def test_a_refused_sync_that_was_cancelled_ends_as_cancelled(bench: Bench, shelf: ShelfSource) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
 
     def refuse(_: int) -> None:
         bench.cancel(run=run.id)
@@ -418,8 +420,8 @@ def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(benc
             self.runs.cancel(dead.id, noon())
             self.runs.save(run)
 
-    frame = replace(bench.frame, runs=Raced(bench.store.runs))  # type: ignore[arg-type]
-    with frame.set_down(Entity.MOVIES) as run:
+    runner = replace(bench.runner, runs=Raced(bench.store.runs))  # type: ignore[arg-type]
+    with runner.enqueue(Entity.MOVIES) as run:
         assert run.running
     assert bench.store.runs.get(dead.id).status is Status.CANCELLED
 
@@ -446,8 +448,8 @@ def test_an_unexpected_error_does_not_end_the_heartbeat(
         assert beaten.wait(30)
 
     shelf.before = wait
-    frame = replace(bench.frame, locks=Faulty(bench.store.locks), heartbeat_interval=OFTEN)  # type: ignore[arg-type]
-    run = SyncMovies(frame=frame, movies=bench.store.movies)(pages=PAGES)
+    runner = replace(bench.runner, locks=Faulty(bench.store.locks), heartbeat_interval=OFTEN)  # type: ignore[arg-type]
+    run = SyncMovies(runner=runner, movies=bench.store.movies)(pages=PAGES)
     assert run.status is Status.SUCCESS
     assert "Unexpected error while the lock sync:movies is renewed" in caplog.text
     assert "a bug" in caplog.text
@@ -455,13 +457,13 @@ def test_an_unexpected_error_does_not_end_the_heartbeat(
 
 def test_a_holder_whose_lock_became_anothers_stops_renewing_it(bench: Bench, shelf: ShelfSource) -> None:
     bench = Bench(bench.store, bench.clock, shelf, heartbeat_interval=OFTEN)
-    run = bench.set_down()
+    run = bench.enqueue()
     beating: list[int] = []
 
     def cancel(page: int) -> None:
         if page == 2:
             bench.cancel(run=run.id)
-            bench.store.locks.acquire(lock_of(Entity.MOVIES), "another", timedelta(1))
+            bench.store.locks.acquire(lock_name(Entity.MOVIES), "another", timedelta(1))
             until = monotonic() + 30
             while (beats := heartbeats()) and monotonic() < until:
                 sleep(0.005)
@@ -470,4 +472,4 @@ def test_a_holder_whose_lock_became_anothers_stops_renewing_it(bench: Bench, she
     shelf.before = cancel
     bench.do(entity=Entity.MOVIES, queued=run.id)
     assert beating == [0]
-    assert bench.store.locks.renew(lock_of(Entity.MOVIES), "another", timedelta(1))
+    assert bench.store.locks.renew(lock_name(Entity.MOVIES), "another", timedelta(1))

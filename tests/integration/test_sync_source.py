@@ -21,9 +21,9 @@ from domain.ids import TmdbNumber
 from domain.sync import (
     Entity,
     FilledFromAnotherSource,
-    Harvest,
-    ListedPage,
+    PageResult,
     SourceName,
+    SourcePage,
     SourceUnavailable,
     Status,
     SyncRun,
@@ -48,9 +48,9 @@ def demo(bench: Bench) -> Bench:
 
 def syncs(bench: Bench) -> list[Callable[[], SyncRun]]:
     return [
-        SyncGenres(frame=bench.frame, genres=bench.store.genres),
-        lambda: SyncMovies(frame=bench.frame, movies=bench.store.movies)(pages=PAGES),
-        SyncChanges(frame=bench.frame, movies=bench.store.movies),
+        SyncGenres(runner=bench.runner, genres=bench.store.genres),
+        lambda: SyncMovies(runner=bench.runner, movies=bench.store.movies)(pages=PAGES),
+        SyncChanges(runner=bench.runner, movies=bench.store.movies),
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_run_that_another_source_overtakes_stores_nothing_more_and_is_closed(
 
 def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
     put(bench.store, told(1))
-    run = bench.set_down(Entity.CHANGES)
+    run = bench.enqueue(Entity.CHANGES)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         demo.do(entity=Entity.CHANGES, queued=run.id)
     closed = bench.store.runs.get(run.id)
@@ -115,15 +115,15 @@ def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench
 
 
 def test_a_queued_run_that_was_cancelled_just_now_stays_so(bench: Bench, demo: Bench) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     bench.store.runs.save(run.cancelled(bench.clock()))
-    with demo.frame.run(Entity.MOVIES, lambda _: None, run.id) as journal:
+    with demo.runner.run(Entity.MOVIES, lambda _: None, run.id) as recorder:
         pass
-    assert journal.run.status is Status.CANCELLED
+    assert recorder.run.status is Status.CANCELLED
 
 
 def test_an_empty_catalogue_is_filled_by_whoever_does_the_queued_run(bench: Bench, demo: Bench) -> None:
-    run = bench.set_down()
+    run = bench.enqueue()
     done = demo.do(entity=Entity.MOVIES, queued=run.id)
     assert (done.id, done.source) == (run.id, SourceName.DEMO)
     assert bench.store.movies.source() is SourceName.DEMO
@@ -134,7 +134,7 @@ def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo:
         if run.running and run.pages_done == 2:
             raise SourceUnavailable("half way")
 
-    SyncMovies(frame=demo.frame, movies=bench.store.movies)(pages=PAGES, watch=die)
+    SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=PAGES, on_progress=die)
     upgrade(bench)()
     run = syncs(bench)[1]()
     assert (run.status, run.pages_done, run.inserted + run.updated + run.unchanged) == (
@@ -146,7 +146,7 @@ def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo:
 
 def upgrade(bench: Bench) -> UpgradeCatalogue:
     return UpgradeCatalogue(
-        movies=bench.store.movies, source=bench.frame.source, changes=system.NoCache(), clock=bench.clock
+        movies=bench.store.movies, source=bench.runner.source, changes=system.NoCache(), clock=bench.clock
     )
 
 
@@ -206,7 +206,7 @@ def test_an_upgrade_invalidates_what_is_kept(bench: Bench, demo: Bench) -> None:
 
 class TestHealth:
     def health(self, bench: Bench) -> CheckHealth:
-        check = CheckSource(movies=bench.store.movies, source=bench.frame.source)
+        check = CheckSource(movies=bench.store.movies, source=bench.runner.source)
         return CheckHealth(
             database=bench.store.ping, runs=bench.store.runs, clock=bench.clock, check_source=check
         )
@@ -271,7 +271,7 @@ def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
     """A file that TMDB has filled; jobs run without a credential."""
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
     store.prepare()
-    page = Harvest(page=1, at=system.now(), movies=(facts(603, poster_path="/a.jpg"),))
+    page = PageResult(page=1, at=system.now(), movies=(facts(603, poster_path="/a.jpg"),))
     store.movies.store(page, new_run(store))
     before = jobs.worker_settings.set(Settings(data_dir=str(tmp_path)))
     yield store
@@ -311,7 +311,7 @@ def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
     container = container_over(store, settings)
 
     class Overtaken(ShelfSource):
-        def popular(self, page: int) -> ListedPage:
+        def popular(self, page: int) -> SourcePage:
             store.movies.hand_over(SourceName.DEMO, system.now())  # as if the demo had been quicker
             return super().popular(page)
 

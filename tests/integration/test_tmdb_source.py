@@ -25,7 +25,7 @@ from adapters.tmdb.source import TmdbMovieSource
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource
-from domain.sync import ChangedPage, Gone, ListedPage, SourceRefused, SourceUnavailable, Unread
+from domain.sync import ChangedIdsPage, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
 from tests.tmdb_simulator import (
     INVENTED_RECORDINGS,
     ITEM_SPOILS,
@@ -173,7 +173,7 @@ class TestAnswers:
     def test_a_page_after_the_last_is_empty_and_one_beyond_what_tmdb_gives_is_unavailable(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
-        assert source.popular(4) == ListedPage(total_pages=3, movies=())
+        assert source.popular(4) == SourcePage(total_pages=3, movies=())
         with pytest.raises(
             SourceUnavailable, match=r"answered 400 \(.*500.\), asked for /movie/popular\?page=501"
         ):
@@ -188,7 +188,7 @@ class TestAnswers:
 
         assert {answer.tmdb_id: type(answer) for answer in answers} == {
             **dict.fromkeys(asked, MovieFacts),
-            5_000_000: Gone,
+            5_000_000: MovieGone,
         }
         assert len(answers) == len(asked) + 1 == tmdb.requests
         assert all(answer.detailed for answer in answers if isinstance(answer, MovieFacts))
@@ -222,7 +222,7 @@ class TestAnswers:
 
         assert sorted(number for page in pages for number in page.tmdb_ids) == list(range(1, 131))
         assert [page.total_pages for page in pages] == [2, 2]
-        assert isinstance(pages[0], ChangedPage)
+        assert isinstance(pages[0], ChangedIdsPage)
 
     def test_days_too_far_apart_are_not_asked_for_again(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
@@ -530,7 +530,7 @@ class TestOneMovie:
         number = numbers(tmdb)[0]
         tmdb.misbehave(Fault("gone", ids=[number]))
 
-        assert self.one(source, number) == Gone(number)
+        assert self.one(source, number) == MovieGone(number)
         assert tmdb.requests == 1
 
     @pytest.mark.parametrize("body", [None, "Not Found", {"message": "no route"}, []])
@@ -539,7 +539,7 @@ class TestOneMovie:
     ) -> None:
         tmdb.misbehave(Fault("answer", status=404, body=body))
 
-        assert self.one(source, 603) == Unread(603, "TMDB answered 404, asked for /movie/603")
+        assert self.one(source, 603) == FetchFailed(603, "TMDB answered 404, asked for /movie/603")
 
     def test_one_that_cannot_be_had_is_unread_and_the_others_are_read(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
@@ -552,8 +552,8 @@ class TestOneMovie:
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
         said = f"TMDB answered 500 (The server made a mistake.), asked for /movie/{first}"
-        assert answers.pop(first) == Unread(first, said)
-        assert answers.pop(second) == Unread(second, f"TMDB answered 400, asked for /movie/{second}")
+        assert answers.pop(first) == FetchFailed(first, said)
+        assert answers.pop(second) == FetchFailed(second, f"TMDB answered 400, asked for /movie/{second}")
         assert {type(answers[number]) for number in others} == {MovieFacts}
 
     def test_another_movie_than_was_asked_for_is_unread(
@@ -561,7 +561,7 @@ class TestOneMovie:
     ) -> None:
         tmdb.misbehave(Fault("answer", status=200, body={"id": 604, "title": "Another"}))
 
-        assert self.one(source, 603) == Unread(603, "TMDB answered with movie 604 instead")
+        assert self.one(source, 603) == FetchFailed(603, "TMDB answered with movie 604 instead")
         assert tmdb.requests == 1
 
 
@@ -687,7 +687,7 @@ class TestRefusal:
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
         reason = f"{status} was answered by something other than TMDB, such as a firewall or a proxy"
-        assert answers.pop(number) == Unread(number, f"{reason}, asked for /movie/{number}")
+        assert answers.pop(number) == FetchFailed(number, f"{reason}, asked for /movie/{number}")
         assert {type(answer) for answer in answers.values()} == {MovieFacts}
         assert tmdb.requests == len(answers) + (1 if status == 401 else 2)
 
@@ -707,7 +707,7 @@ class TestRefusal:
         tmdb.misbehave(Fault("answer", status=404, body=body))
         (answer,) = source.details([603])
 
-        assert isinstance(answer, Unread)
+        assert isinstance(answer, FetchFailed)
 
     @pytest.mark.parametrize("code", [6, 34])
     def test_it_says_so_by_one_of_two_codes(
@@ -715,7 +715,7 @@ class TestRefusal:
     ) -> None:
         tmdb.misbehave(Fault("answer", status=404, body={"status_code": code}))
 
-        assert list(source.details([603])) == [Gone(603)]
+        assert list(source.details([603])) == [MovieGone(603)]
 
     def test_a_refusal_ends_the_reading_of_movies_at_once(
         self, tmdb: TmdbSimulator, connect: Connect
@@ -900,4 +900,4 @@ class TestRecordings:
             source = connect(base_url=tmdb.url, language="da")
 
             assert GenreFacts(tmdb_id=12, name="Eventyr") in source.genres().genres
-            assert list(source.details([999_999_999])) == [Gone(999_999_999)]
+            assert list(source.details([999_999_999])) == [MovieGone(999_999_999)]

@@ -30,7 +30,7 @@ from domain.errors import StorageUnavailable, TextUnfit
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts, MovieNotFound
 from domain.ratings import Drift, Score, Tally
-from domain.sync import Entity, Harvest
+from domain.sync import Entity, PageResult
 from domain.users import User
 
 
@@ -240,7 +240,7 @@ def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> 
 def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: SqliteStore) -> None:
     put(store, facts(1), facts(2))
     store.genres.store(
-        Harvest(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
+        PageResult(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
         new_run(store, Entity.GENRES),
     )
     shown = GetMovie(movies=store.movies, genres=store.genres)(ref="2")

@@ -3,7 +3,7 @@
 import pytest
 
 from application.operations import CatalogueNotFilled
-from application.watching import NoWordYet, ProbeFailed
+from application.probes import NotProbedYet, ProbeFailed
 from domain.browsing import GenreChoiceMixed
 from domain.errors import (
     Conflict,
@@ -116,7 +116,7 @@ KINDS = {
         (AdminsOnly(), Forbidden, "admins_only", "This is for admins only"),
         (TextUnfit("note", "must be short"), Invalid, "validation_failed", "note must be short"),
         (CatalogueNotFilled(), Unavailable, "catalogue_not_filled", "No sync of movies was ever complete"),
-        (NoWordYet(), Unavailable, "source_unavailable", "The source of movies has not answered yet"),
+        (NotProbedYet(), Unavailable, "source_unavailable", "The source of movies has not answered yet"),
         (ProbeFailed("KeyError"), Unavailable, "source_unavailable",
          "The source of movies could not be asked: unexpected KeyError"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import new_run, noon
 from application.operations import CheckHealth, Condition, Part
-from application.watching import LastWord
+from application.probes import CachedProbe
 from domain.errors import StorageUnavailable, Unavailable
 from domain.sync import Entity, FilledFromAnotherSource, SourceName
 
@@ -31,7 +31,7 @@ def well() -> None:
 
 
 def check(store: SqliteStore, *, day: int = 1, tmdb: bool = True) -> CheckHealth:
-    source = LastWord(well) if tmdb else None
+    source = CachedProbe(well) if tmdb else None
     return CheckHealth(database=store.ping, runs=store.runs, clock=lambda: noon(day), tmdb=source)
 
 
@@ -91,7 +91,7 @@ def test_tmdb_answers_while_the_others_are_looked_at(store: SqliteStore) -> None
     def waiting() -> None:
         assert asked.wait(10)
 
-    health = CheckHealth(database=waiting, runs=store.runs, clock=noon, tmdb=LastWord(asked.set))
+    health = CheckHealth(database=waiting, runs=store.runs, clock=noon, tmdb=CachedProbe(asked.set))
 
     assert health().findings[Part.TMDB].condition is Condition.OK
 
@@ -99,7 +99,7 @@ def test_tmdb_answers_while_the_others_are_looked_at(store: SqliteStore) -> None
 def test_tmdb_is_asked_only_when_somebody_wants_to_know(store: SqliteStore) -> None:
     asked: list[float] = []
     now = [0.0]
-    word = LastWord(lambda: asked.append(now[0]), stopwatch=lambda: now[0])
+    word = CachedProbe(lambda: asked.append(now[0]), stopwatch=lambda: now[0])
 
     CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)([Part.DATABASE])
     now[0] = 60.0
@@ -114,7 +114,7 @@ def test_of_tmdb_it_is_said_how_long_its_own_answer_took(store: SqliteStore) -> 
     def answer() -> None:
         now[0] += 0.25
 
-    word = LastWord(answer, stopwatch=lambda: now[0])
+    word = CachedProbe(answer, stopwatch=lambda: now[0])
     health = CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)
 
     assert health([Part.TMDB]).findings[Part.TMDB].seconds == 0.25

@@ -1,4 +1,4 @@
-"""Words of things far away, and figures that are read when asked for."""
+"""Cached probes of remote services, and gauges."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
@@ -10,18 +10,18 @@ import pytest
 from adapters.metering import UNMETERED
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, new_run, noon, signed_in
-from application import watching
+from application import probes
 from application.operations import CheckHealth, Condition, Part
-from application.watching import Gauge, LastReadings, LastWord, ProbeFailed, TakeReadings, Word
+from application.probes import CachedGauges, CachedProbe, CollectGauges, Gauge, ProbeFailed, ProbeResult
 from domain.errors import StorageUnavailable, Unavailable
 from domain.sync import Entity, SourceRefused, SourceUnavailable
 
 
-class Far:
-    """Something far away, that answers when it is let, as it is told to."""
+class Remote:
+    """A remote service whose answers a test controls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.problem: Exception | None = None
         self.answers = Event()
         self.answers.set()
@@ -29,7 +29,7 @@ class Far:
         self.takes = 0.0
 
     def __call__(self) -> None:
-        self.asked += 1
+        self.calls += 1
         assert self.answers.wait(10)
         self.now += self.takes
         if self.problem:
@@ -40,15 +40,15 @@ class Far:
 
 
 @pytest.fixture
-def far() -> Iterator[Far]:
-    far = Far()
-    yield far
-    far.answers.set()
+def remote() -> Iterator[Remote]:
+    remote = Remote()
+    yield remote
+    remote.answers.set()
 
 
 @pytest.fixture
-def word(far: Far) -> LastWord:
-    return LastWord(far, stopwatch=far.clock)
+def probe(remote: Remote) -> CachedProbe:
+    return CachedProbe(remote, stopwatch=remote.clock)
 
 
 @pytest.fixture
@@ -59,144 +59,146 @@ def store() -> Iterator[SqliteStore]:
     store.close()
 
 
-def test_a_good_word_holds_for_ten_seconds(far: Far, word: LastWord) -> None:
-    assert [word().problem for _ in range(5)] == [None] * 5
-    far.now += 9.9
-    assert word().problem is None
-    assert far.asked == 1
+def test_a_success_is_cached_for_ten_seconds(remote: Remote, probe: CachedProbe) -> None:
+    assert [probe().problem for _ in range(5)] == [None] * 5
+    remote.now += 9.9
+    assert probe().problem is None
+    assert remote.calls == 1
 
-    far.now = 110.0
-    assert word().problem is None
-    assert far.asked == 2
+    remote.now = 110.0
+    assert probe().problem is None
+    assert remote.calls == 2
 
 
-def test_what_was_away_is_asked_again_after_two_seconds(far: Far, word: LastWord) -> None:
-    far.problem = SourceUnavailable("gone")
-    assert word().problem is far.problem
-    far.problem = None
-    far.now += 1.9
-    assert word().problem is not None
+def test_a_failure_is_cached_for_two_seconds(remote: Remote, probe: CachedProbe) -> None:
+    remote.problem = SourceUnavailable("gone")
+    assert probe().problem is remote.problem
+    remote.problem = None
+    remote.now += 1.9
+    assert probe().problem is not None
 
-    far.now = 102.0
-    assert word().problem is None
+    remote.now = 102.0
+    assert probe().problem is None
 
 
 @pytest.mark.parametrize("problem", [None, SourceUnavailable("gone"), ZeroDivisionError("a bug")])
-def test_a_word_tells_how_long_the_answer_took(far: Far, word: LastWord, problem: Exception | None) -> None:
-    far.problem, far.takes = problem, 0.25
-    assert word().seconds == 0.25
+def test_a_result_has_the_duration_of_the_probe(
+    remote: Remote, probe: CachedProbe, problem: Exception | None
+) -> None:
+    remote.problem, remote.takes = problem, 0.25
+    assert probe().seconds == 0.25
 
 
-def test_an_answer_that_nobody_waited_for_is_as_old_as_it_is(far: Far, word: LastWord) -> None:
-    word.stir()
-    word._thread.submit(lambda: None).result()  # it has answered
-    far.now += 10
-    far.problem = SourceUnavailable("gone")
+def test_a_result_that_is_read_late_expires_no_later(remote: Remote, probe: CachedProbe) -> None:
+    probe.refresh()
+    probe._thread.submit(lambda: None).result()  # it has answered
+    remote.now += 10
+    remote.problem = SourceUnavailable("gone")
 
-    assert word().problem is far.problem
-    assert far.asked == 2
-
-
-def test_a_word_holds_from_the_moment_of_its_answer(far: Far, word: LastWord) -> None:
-    far.takes = 4.0
-    word.stir()
-    word._thread.submit(lambda: None).result()  # it has answered
-    far.takes = 0.0
-    far.now = 113.9
-    word()
-    assert far.asked == 1
-    far.now = 114.0
-    word()
-    assert far.asked == 2
+    assert probe().problem is remote.problem
+    assert remote.calls == 2
 
 
-def test_the_first_word_is_waited_for_a_second_and_a_later_one_less(
-    far: Far, word: LastWord, monkeypatch: pytest.MonkeyPatch
+def test_a_result_expires_counted_from_the_end_of_its_probe(remote: Remote, probe: CachedProbe) -> None:
+    remote.takes = 4.0
+    probe.refresh()
+    probe._thread.submit(lambda: None).result()  # it has answered
+    remote.takes = 0.0
+    remote.now = 113.9
+    probe()
+    assert remote.calls == 1
+    remote.now = 114.0
+    probe()
+    assert remote.calls == 2
+
+
+def test_the_first_result_is_waited_for_a_second_and_a_later_one_less(
+    remote: Remote, probe: CachedProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
 
-    def waiting(asked: Iterable[Future[Word]], seconds: float) -> None:
+    def waiting(asked: Iterable[Future[ProbeResult]], seconds: float) -> None:
         waits.append(seconds)
-        wait(asked, 10 if far.answers.is_set() else 0)
+        wait(asked, 10 if remote.answers.is_set() else 0)
 
-    monkeypatch.setattr(watching, "wait", waiting)
-    far.answers.clear()
-    word.stir()
-    far.now += 0.25
-    assert word().problem
-    far.answers.set()
-    assert not word().problem
-    far.now += 10
-    assert not word().problem
+    monkeypatch.setattr(probes, "wait", waiting)
+    remote.answers.clear()
+    probe.refresh()
+    remote.now += 0.25
+    assert probe().problem
+    remote.answers.set()
+    assert not probe().problem
+    remote.now += 10
+    assert not probe().problem
     assert waits == pytest.approx([0.75, 0.75, 0.3])
 
 
-def test_while_one_asks_the_others_have_the_last_word(far: Far, word: LastWord) -> None:
-    word()
-    far.answers.clear()
-    far.now += 10
-    word.stir()
-    far.now += 0.3
+def test_while_a_probe_runs_callers_get_the_last_result(remote: Remote, probe: CachedProbe) -> None:
+    probe()
+    remote.answers.clear()
+    remote.now += 10
+    probe.refresh()
+    remote.now += 0.3
 
-    assert [word().problem for _ in range(3)] == [None] * 3
-    far.now -= 0.3
-    far.answers.set()
-    word()
-    assert far.asked == 2
-
-
-def test_while_there_is_no_word_it_is_not_waited_for_long(far: Far, word: LastWord) -> None:
-    far.answers.clear()
-    word.stir()
-    far.now += 1
-
-    none_yet = word()
-    assert isinstance(none_yet.problem, Unavailable)
-    assert str(none_yet.problem) == "The source of movies has not answered yet"
-    assert none_yet.seconds == 1.0
-    far.now = 0.0  # however long it takes, it is waited for
-    far.answers.set()
-    assert word().problem is None
-    assert far.asked == 1
+    assert [probe().problem for _ in range(3)] == [None] * 3
+    remote.now -= 0.3
+    remote.answers.set()
+    probe()
+    assert remote.calls == 2
 
 
-def test_many_who_ask_at_once_ask_once(far: Far, word: LastWord) -> None:
-    callers = [Thread(target=word) for _ in range(20)]
+def test_without_any_result_a_slow_probe_is_not_waited_for(remote: Remote, probe: CachedProbe) -> None:
+    remote.answers.clear()
+    probe.refresh()
+    remote.now += 1
+
+    first = probe()
+    assert isinstance(first.problem, Unavailable)
+    assert str(first.problem) == "The source of movies has not answered yet"
+    assert first.seconds == 1.0
+    remote.now = 0.0  # however long it takes, it is waited for
+    remote.answers.set()
+    assert probe().problem is None
+    assert remote.calls == 1
+
+
+def test_concurrent_calls_start_one_probe(remote: Remote, probe: CachedProbe) -> None:
+    callers = [Thread(target=probe) for _ in range(20)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
 
-    assert far.asked == 1
+    assert remote.calls == 1
 
 
-def test_a_bug_in_asking_is_a_finding_in_the_log_and_it_is_asked_anew(
-    far: Far, word: LastWord, caplog: pytest.LogCaptureFixture
+def test_an_unexpected_error_is_logged_and_the_next_probe_is_made(
+    remote: Remote, probe: CachedProbe, caplog: pytest.LogCaptureFixture
 ) -> None:
-    far.problem = ZeroDivisionError("a bug")
-    problem = word().problem
+    remote.problem = ZeroDivisionError("a bug")
+    problem = probe().problem
     assert isinstance(problem, ProbeFailed)
     assert str(problem) == "The source of movies could not be asked: unexpected ZeroDivisionError"
-    assert "Unexpected error while the source is asked how it is" in caplog.text
+    assert "Unexpected error in a probe of the movie source" in caplog.text
     assert "a bug" in caplog.text
-    far.problem = None
-    far.now += 2
+    remote.problem = None
+    remote.now += 2
 
-    assert word().problem is None
+    assert probe().problem is None
 
 
 def test_a_source_that_refuses_makes_the_service_degraded(
-    far: Far, word: LastWord, store: SqliteStore
+    remote: Remote, probe: CachedProbe, store: SqliteStore
 ) -> None:
-    far.problem = SourceRefused("check TMDB_API_KEY")
-    health = CheckHealth(database=store.ping, runs=store.runs, clock=noon, tmdb=word)()
+    remote.problem = SourceRefused("check TMDB_API_KEY")
+    health = CheckHealth(database=store.ping, runs=store.runs, clock=noon, tmdb=probe)()
 
     assert health.condition is Condition.DEGRADED
     assert health.findings[Part.TMDB].condition is Condition.DEGRADED
-    assert health.findings[Part.TMDB].problem is far.problem
+    assert health.findings[Part.TMDB].problem is remote.problem
 
 
-def test_a_silent_database_is_waited_for_once(store: SqliteStore) -> None:
+def test_an_unavailable_database_is_called_once(store: SqliteStore) -> None:
     asked: list[Entity] = []
 
     class Runs:
@@ -217,14 +219,14 @@ def test_a_silent_database_is_waited_for_once(store: SqliteStore) -> None:
     assert asked == []
 
 
-def test_readings_tell_of_syncs_users_and_queues(store: SqliteStore) -> None:
+def test_gauges_describe_syncs_users_and_the_queue(store: SqliteStore) -> None:
     store.runs.save(new_run(store, Entity.MOVIES).finished(noon()))
     new_run(store, Entity.GENRES)
     ann = joined(store)
     signed_in(store, ann)
     signed_in(store, ann)
 
-    assert _take(store, lambda: 3) == [
+    assert _collect(store, lambda: 3) == [
         Gauge("storage_up", "1 if the store answers, 0 if not.", 1),
         Gauge(
             "sync_age_seconds",
@@ -242,90 +244,90 @@ def test_a_sync_that_failed_does_not_make_the_last_complete_one_younger(store: S
     store.runs.save(new_run(store, Entity.MOVIES).finished(noon()))
     store.runs.save(new_run(store, Entity.MOVIES, day=2).failed(noon(2), "TMDB is away"))
 
-    (age,) = (each.value for each in _take(store, lambda: 0) if each.name == "sync_age_seconds")
+    (age,) = (each.value for each in _collect(store, lambda: 0) if each.name == "sync_age_seconds")
     assert age == 86400
 
 
-def test_what_is_away_has_no_figures_but_that_it_is_away(store: SqliteStore) -> None:
+def test_an_unavailable_service_has_no_gauge_but_up(store: SqliteStore) -> None:
     def gone() -> int:
         raise Unavailable
 
     class Away:
         latest = staticmethod(lambda *_, **__: _away())
 
-    take = TakeReadings(runs=Away(), sessions=store.sessions, clock=noon, waiting=gone)  # type: ignore[arg-type]
+    collect = CollectGauges(runs=Away(), sessions=store.sessions, clock=noon, waiting=gone)  # type: ignore[arg-type]
 
-    assert {reading.name: reading.value for reading in take()} == {"storage_up": 0, "queue_up": 0}
-
-
-def test_readings_are_taken_once_in_five_seconds_however_often_they_are_asked_for(far: Far) -> None:
-    last = LastReadings(_readings_of(far), stopwatch=far.clock)
-    assert [last()[0].value for _ in range(5)] == [1] * 5
-
-    far.now += 4.9
-    assert last()[0].value == 1
-    far.now = 105.0
-    assert [last()[0].value for _ in range(5)] == [2] * 5
+    assert {gauge.name: gauge.value for gauge in collect()} == {"storage_up": 0, "queue_up": 0}
 
 
-def test_while_one_takes_readings_the_others_have_the_last_ones(far: Far) -> None:
-    last = LastReadings(_readings_of(far), stopwatch=far.clock)
-    last()
-    far.answers.clear()
-    far.now += 5
-    taking = Thread(target=last)
-    taking.start()
-    while far.asked < 2 and taking.is_alive():
+def test_gauges_are_cached_for_five_seconds(remote: Remote) -> None:
+    cached = CachedGauges(_gauges_of(remote), stopwatch=remote.clock)
+    assert [cached()[0].value for _ in range(5)] == [1] * 5
+
+    remote.now += 4.9
+    assert cached()[0].value == 1
+    remote.now = 105.0
+    assert [cached()[0].value for _ in range(5)] == [2] * 5
+
+
+def test_while_gauges_are_collected_callers_get_the_last_ones(remote: Remote) -> None:
+    cached = CachedGauges(_gauges_of(remote), stopwatch=remote.clock)
+    cached()
+    remote.answers.clear()
+    remote.now += 5
+    collecting = Thread(target=cached)
+    collecting.start()
+    while remote.calls < 2 and collecting.is_alive():
         sleep(0.001)
 
-    assert last()[0].value == 1
-    far.answers.set()
-    taking.join()
-    assert last()[0].value == 2
+    assert cached()[0].value == 1
+    remote.answers.set()
+    collecting.join()
+    assert cached()[0].value == 2
 
 
-def test_the_first_readings_are_waited_for_and_taken_once(far: Far) -> None:
-    last = LastReadings(_readings_of(far), stopwatch=far.clock)
-    far.answers.clear()
+def test_the_first_gauges_are_waited_for_and_collected_once(remote: Remote) -> None:
+    cached = CachedGauges(_gauges_of(remote), stopwatch=remote.clock)
+    remote.answers.clear()
     had: list[float] = []
-    callers = [Thread(target=lambda: had.append(last()[0].value)) for _ in range(5)]
+    callers = [Thread(target=lambda: had.append(cached()[0].value)) for _ in range(5)]
     for caller in callers:
         caller.start()
-    far.answers.set()
+    remote.answers.set()
     for caller in callers:
         caller.join()
 
     assert had == [1] * 5
 
 
-def test_a_bug_in_reading_is_raised_and_they_are_taken_anew(far: Far) -> None:
-    last = LastReadings(_readings_of(far), stopwatch=far.clock)
-    far.problem = ZeroDivisionError()
+def test_an_error_in_collecting_is_raised_and_the_next_call_collects_again(remote: Remote) -> None:
+    cached = CachedGauges(_gauges_of(remote), stopwatch=remote.clock)
+    remote.problem = ZeroDivisionError()
     with pytest.raises(ZeroDivisionError):
-        last()
-    far.problem = None
+        cached()
+    remote.problem = None
 
-    assert last()[0].value == 2
+    assert cached()[0].value == 2
 
 
-def test_the_meter_of_an_unwatched_place_lets_all_pass() -> None:
+def test_the_null_meter_accepts_everything() -> None:
     UNMETERED.timed("storage", 0.1)
     UNMETERED.counted("tmdb", "ok")
 
 
-def _readings_of(far: Far) -> Callable[[], list[Gauge]]:
-    """How often it was asked."""
+def _gauges_of(remote: Remote) -> Callable[[], list[Gauge]]:
+    """Return a function that counts its calls in a gauge."""
 
-    def take() -> list[Gauge]:
-        far()
-        return [Gauge("asked", "How often it was asked.", far.asked)]
+    def collect() -> list[Gauge]:
+        remote()
+        return [Gauge("calls", "How often it was called.", remote.calls)]
 
-    return take
+    return collect
 
 
 def _away() -> None:
     raise StorageUnavailable("no answer")
 
 
-def _take(store: SqliteStore, waiting: Callable[[], int]) -> list[Gauge]:
-    return TakeReadings(runs=store.runs, sessions=store.sessions, clock=lambda: noon(2), waiting=waiting)()
+def _collect(store: SqliteStore, waiting: Callable[[], int]) -> list[Gauge]:
+    return CollectGauges(runs=store.runs, sessions=store.sessions, clock=lambda: noon(2), waiting=waiting)()

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.sync import _rest
+from application.sync import _remaining_queries
 from domain.ids import RunId
 from domain.movies import MovieFacts, Outcome
 from domain.sync import (
-    PROBLEMS_KEPT,
-    RESUMABLE_FOR,
+    MAX_PROBLEMS,
+    RESUME_WINDOW,
     Entity,
     FilledFromAnotherSource,
-    Harvest,
+    PageResult,
     RunClosed,
     RunNotFound,
     SourceName,
@@ -24,7 +24,7 @@ from domain.sync import (
     Status,
     SyncRun,
     admit,
-    days_to_ask,
+    changed_days,
     mismatch,
 )
 
@@ -33,7 +33,7 @@ RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
 CHANGES = replace(RUN, entity=Entity.CHANGES)
 
 harvests = st.builds(
-    Harvest,
+    PageResult,
     page=st.integers(1, 5),
     at=st.just(NOON),
     movies=st.lists(st.integers(1, 9), unique=True).map(
@@ -46,14 +46,14 @@ harvests = st.builds(
 
 
 @given(st.lists(harvests), st.data())
-def test_every_row_that_was_fetched_is_accounted_for(pages: list[Harvest], data: st.DataObject) -> None:
+def test_every_row_that_was_fetched_is_accounted_for(pages: list[PageResult], data: st.DataObject) -> None:
     run = RUN
-    for harvest in pages:
-        outcomes = [data.draw(st.sampled_from(Outcome)) for _ in harvest.movies]
-        run = run.stored(harvest, outcomes)
+    for result in pages:
+        outcomes = [data.draw(st.sampled_from(Outcome)) for _ in result.movies]
+        run = run.stored(result, outcomes)
     assert run.fetched == run.inserted + run.updated + run.unchanged + run.skipped + run.duplicates
-    assert run.requests == sum(harvest.requests for harvest in pages)
-    assert run.done == {harvest.page for harvest in pages}
+    assert run.requests == sum(result.requests for result in pages)
+    assert run.done == {result.page for result in pages}
 
 
 @given(st.integers(0, 9), st.sets(st.integers(1, 9)), st.sets(st.integers(1, 9)))
@@ -62,12 +62,12 @@ def test_a_successor_reads_the_pages_that_a_failed_run_left(
 ) -> None:
     run = RUN.bounded(last)
     for page in first:
-        run = run.stored(Harvest(page=page, at=NOON), [])
+        run = run.stored(PageResult(page=page, at=NOON), [])
     later = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=1))
     heir = later.following(run.failed(NOON, "killed")).bounded(last)
     assert set(heir.pages_left) == set(range(1, last + 1)) - first
     for page in second - first:
-        heir = heir.stored(Harvest(page=page, at=NOON), [])
+        heir = heir.stored(PageResult(page=page, at=NOON), [])
     last_heir = later.following(heir.failed(NOON, "killed again")).bounded(last)
     assert set(last_heir.pages_left) == set(range(1, last + 1)) - first - second
 
@@ -92,27 +92,27 @@ def test_changes_take_up_movies_from_whatever_run_was_before_and_no_pages() -> N
 
 def test_a_movie_is_unread_until_it_is_read_or_gone() -> None:
     run = replace(CHANGES, unread=frozenset({1, 2, 3}))
-    harvest = Harvest(
+    result = PageResult(
         page=1,
         at=NOON,
         movies=(MovieFacts(tmdb_id=1, title="a", original_title="a"),),
         gone=(2,),
         unread=(3, 4),
     )
-    assert run.stored(harvest, []).unread == {3, 4}
+    assert run.stored(result, []).unread == {3, 4}
 
 
 def test_a_thousand_movies_are_left_to_the_next_run_and_no_more() -> None:
-    thousand = Harvest(page=1, at=NOON, unread=tuple(range(1, 1001)))
+    thousand = PageResult(page=1, at=NOON, unread=tuple(range(1, 1001)))
     run = CHANGES.stored(thousand, [])
     assert len(run.unread) == 1000
     assert run.stored(replace(thousand, page=2), []).unread == run.unread
     with pytest.raises(SourceUnavailable, match="More than 1,000 movies could not be read"):
-        run.stored(Harvest(page=2, at=NOON, unread=(1001,)), [])
+        run.stored(PageResult(page=2, at=NOON, unread=(1001,)), [])
 
 
 def test_an_old_or_foreign_run_is_not_taken_up() -> None:
-    failed = RUN.stored(Harvest(page=1, at=NOON), []).failed(NOON, "killed")
+    failed = RUN.stored(PageResult(page=1, at=NOON), []).failed(NOON, "killed")
     in_time = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=12))
     assert in_time.following(failed).inherited == {1}
     late = replace(in_time, started_at=NOON + timedelta(hours=12, microseconds=1))
@@ -122,11 +122,11 @@ def test_an_old_or_foreign_run_is_not_taken_up() -> None:
 
 
 def test_a_run_ends_as_what_it_was() -> None:
-    good = RUN.bounded(2).stored(Harvest(page=1, at=NOON), [])
+    good = RUN.bounded(2).stored(PageResult(page=1, at=NOON), [])
     assert good.finished(NOON).status is Status.SUCCESS
     assert good.missed(2, "no answer", 5).finished(NOON).status is Status.PARTIAL
     assert (
-        good.stored(Harvest(page=2, at=NOON, problems=("movie 1: odd",)), []).finished(NOON).status
+        good.stored(PageResult(page=2, at=NOON, problems=("movie 1: odd",)), []).finished(NOON).status
         is Status.PARTIAL
     )
     assert RUN.missed(1, "no answer", 5).finished(NOON).status is Status.FAILED
@@ -158,8 +158,8 @@ def test_a_run_that_read_only_what_another_had_left_did_not_fail() -> None:
 
 
 def test_a_successor_knows_what_is_left_before_it_has_read_a_page() -> None:
-    failed = RUN.bounded(7).stored(Harvest(page=3, at=NOON), []).failed(NOON, "killed")
-    later = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + RESUMABLE_FOR)
+    failed = RUN.bounded(7).stored(PageResult(page=3, at=NOON), []).failed(NOON, "killed")
+    later = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + RESUME_WINDOW)
     heir = later.following(failed)
     assert (heir.last_page, heir.inherited, heir.pages_left) == (7, frozenset({3}), (1, 2, 4, 5, 6, 7))
     assert (heir.pages_total, heir.pages_done) == (6, 0)
@@ -177,7 +177,7 @@ def test_a_run_is_wanted_until_it_ends_well_or_is_cancelled() -> None:
 
 def test_what_a_page_brought_is_counted() -> None:
     outcomes = [Outcome.INSERTED] * 2 + [Outcome.UPDATED] * 3 + [Outcome.UNCHANGED] * 4
-    page = Harvest(page=1, at=NOON, duplicates=5, skipped=6, requests=7, problems=("odd",))
+    page = PageResult(page=1, at=NOON, duplicates=5, skipped=6, requests=7, problems=("odd",))
     run = RUN.stored(page, outcomes).stored(replace(page, page=2), outcomes[:1])
     assert (run.inserted, run.updated, run.unchanged) == (3, 3, 4)
     assert (run.duplicates, run.skipped, run.requests) == (10, 12, 14)
@@ -185,9 +185,9 @@ def test_what_a_page_brought_is_counted() -> None:
 
 
 def test_a_page_without_anything_counts_as_a_page_only() -> None:
-    assert RUN.stored(Harvest(page=1, at=NOON), []) == replace(RUN, done=frozenset({1}))
+    assert RUN.stored(PageResult(page=1, at=NOON), []) == replace(RUN, done=frozenset({1}))
     assert not RUN.refused
-    half = RUN.bounded(5).stored(Harvest(page=2, at=NOON), []).stored(Harvest(page=4, at=NOON), [])
+    half = RUN.bounded(5).stored(PageResult(page=2, at=NOON), []).stored(PageResult(page=4, at=NOON), [])
     assert (half.pages_total, half.pages_done, half.pages_left) == (5, 2, (1, 3, 5))
 
 
@@ -205,7 +205,7 @@ def test_runs_stand_by_the_time_at_which_they_began_ties_by_id() -> None:
 
 
 def test_a_run_is_complete_if_it_missed_no_page() -> None:
-    good = RUN.stored(Harvest(page=1, at=NOON, problems=("movie 1: odd",)), [])
+    good = RUN.stored(PageResult(page=1, at=NOON, problems=("movie 1: odd",)), [])
     assert good.finished(NOON).complete
     assert not good.complete
     assert not good.missed(2, "no answer", 1).finished(NOON).complete
@@ -228,7 +228,7 @@ def test_a_missed_page_is_counted_as_a_page_and_named() -> None:
 
 def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
     assert RUN.error is None
-    run = RUN.stored(Harvest(page=1, at=NOON, problems=tuple(f"movie {n}: odd" for n in range(25))), [])
+    run = RUN.stored(PageResult(page=1, at=NOON, problems=tuple(f"movie {n}: odd" for n in range(25))), [])
     assert run.error
     assert run.error.startswith("movie 0: odd; movie 1: odd; ")
     assert run.error.endswith("movie 19: odd; and 5 more")
@@ -242,14 +242,14 @@ def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
 
 def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None:
     good = RUN.finished(NOON)
-    assert days_to_ask(good, NOON + timedelta(days=3)) == (
-        (NOON - RESUMABLE_FOR).date(),
+    assert changed_days(good, NOON + timedelta(days=3)) == (
+        (NOON - RESUME_WINDOW).date(),
         (NOON + timedelta(days=3)).date(),
     )
     # Noon is twelve hours after midnight, so the fourteen days begin on the day of the run.
-    assert days_to_ask(good, NOON + timedelta(days=14)) == (date(2026, 1, 20), date(2026, 2, 3))
-    assert days_to_ask(good, NOON + timedelta(days=15)) is None
-    assert days_to_ask(None, NOON) is None
+    assert changed_days(good, NOON + timedelta(days=14)) == (date(2026, 1, 20), date(2026, 2, 3))
+    assert changed_days(good, NOON + timedelta(days=15)) is None
+    assert changed_days(None, NOON) is None
 
 
 def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
@@ -257,7 +257,7 @@ def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
     assert run.resuming_from(None) == run.started_at
     assert run.resuming_from(RUN.finished(NOON)) == run.started_at
     assert run.resuming_from(RUN.failed(NOON, "killed")) == NOON
-    in_time = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=run.started_at - RESUMABLE_FOR)
+    in_time = SyncRun(id=RunId("c" * 24), entity=Entity.CHANGES, started_at=run.started_at - RESUME_WINDOW)
     assert run.resuming_from(in_time.failed(NOON, "killed")) == in_time.started_at
     long_ago = replace(in_time, started_at=in_time.started_at - timedelta(microseconds=1))
     assert run.resuming_from(long_ago.failed(NOON, "killed")) == run.started_at
@@ -265,9 +265,9 @@ def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
 
 def test_more_changes_than_a_list_shows_are_asked_for_in_halves() -> None:
     first, last = date(2026, 1, 1), date(2026, 1, 11)
-    assert _rest(first, last, 3) == [(first, last, 2), (first, last, 3)]
-    assert _rest(first, last, 501) == [(first, date(2026, 1, 6), 1), (date(2026, 1, 6), last, 1)]
-    assert len(_rest(first, date(2026, 1, 2), 900)) == 499
+    assert _remaining_queries(first, last, 3) == [(first, last, 2), (first, last, 3)]
+    assert _remaining_queries(first, last, 501) == [(first, date(2026, 1, 6), 1), (date(2026, 1, 6), last, 1)]
+    assert len(_remaining_queries(first, date(2026, 1, 2), 900)) == 499
 
 
 def test_an_own_or_empty_catalogue_admits_a_source_and_another_does_not() -> None:
@@ -288,7 +288,9 @@ def test_an_own_or_empty_catalogue_admits_a_source_and_another_does_not() -> Non
 
 
 def test_pages_and_times_of_another_source_are_not_taken_up() -> None:
-    failed = replace(RUN.stored(Harvest(page=1, at=NOON), []), source=SourceName.DEMO).failed(NOON, "killed")
+    failed = replace(RUN.stored(PageResult(page=1, at=NOON), []), source=SourceName.DEMO).failed(
+        NOON, "killed"
+    )
     late = SyncRun(id=RunId("b" * 24), entity=Entity.MOVIES, started_at=NOON + timedelta(hours=1))
     assert late.following(failed) is late
     assert late.resuming_from(failed) == late.started_at
@@ -297,15 +299,15 @@ def test_pages_and_times_of_another_source_are_not_taken_up() -> None:
 
 
 def test_a_thousand_problems_are_kept_and_the_rest_is_counted() -> None:
-    many = tuple(f"movie {n}: odd" for n in range(PROBLEMS_KEPT))
-    run = RUN.stored(Harvest(page=1, at=NOON, problems=many), [])
+    many = tuple(f"movie {n}: odd" for n in range(MAX_PROBLEMS))
+    run = RUN.stored(PageResult(page=1, at=NOON, problems=many), [])
     assert (run.problems, run.problems_dropped) == (many, 0)
-    run = run.stored(Harvest(page=2, at=NOON, problems=("x", "y")), []).missed(3, "no answer", 1)
+    run = run.stored(PageResult(page=2, at=NOON, problems=("x", "y")), []).missed(3, "no answer", 1)
     assert (run.problems, run.problems_dropped) == (many, 3)
     assert str(run.error).endswith("movie 19: odd; and 983 more")
     assert run.finished(NOON).status is Status.PARTIAL
     failed = run.failed(NOON, "killed")
-    assert (failed.problems[0], len(failed.problems), failed.problems_dropped) == ("killed", PROBLEMS_KEPT, 4)
+    assert (failed.problems[0], len(failed.problems), failed.problems_dropped) == ("killed", MAX_PROBLEMS, 4)
     cancelled = run.cancelled(NOON, "unwanted")
     assert (cancelled.problems[0], cancelled.problems_dropped) == ("unwanted", 4)
 

@@ -15,7 +15,7 @@ from adapters.tmdb.payloads import READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import LARGEST_TMDB_NUMBER, genre_id
 from domain.movies import DETAIL_FACTS, GenreFacts, Movie, MovieFacts, picture_url
-from domain.sync import PAGES_OF_A_LIST, ChangedPage, GenreList, ListedPage, Unread
+from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**31 - 1, 2**31, 10**400])
 texts = st.text(st.characters() | st.characters(categories=["Cs"])) | st.sampled_from(
@@ -468,7 +468,7 @@ class TestPages:
     def test_an_end_that_is_missing_or_cannot_be_read_ends_no_list(self, told: object, number: int) -> None:
         page = payloads.listed({"results": [row()], "total_pages": told}, number)
 
-        assert page.total_pages == PAGES_OF_A_LIST
+        assert page.total_pages == MAX_PAGES
         assert page.warnings == (f"page {number}: total_pages cannot be read: {told!r}",)
         with pytest.raises(Unusable, match="for a number of pages"):
             payloads.changed({"results": [{"id": 1}], "total_pages": told}, number)
@@ -494,8 +494,8 @@ class TestPages:
     @pytest.mark.parametrize("pages", [0, 1, 2])
     def test_a_page_behind_the_end_of_a_list_is_empty(self, pages: int) -> None:
         body = {"page": 3, "results": [], "total_pages": pages}
-        assert payloads.listed(body, 3) == ListedPage(total_pages=pages, movies=())
-        assert payloads.changed(body, 3) == ChangedPage(total_pages=pages, tmdb_ids=())
+        assert payloads.listed(body, 3) == SourcePage(total_pages=pages, movies=())
+        assert payloads.changed(body, 3) == ChangedIdsPage(total_pages=pages, tmdb_ids=())
 
     @pytest.mark.parametrize("pages", [3, 4, 500, 58_322])
     def test_a_page_before_the_end_of_a_list_is_not_empty(self, pages: int) -> None:
@@ -527,7 +527,7 @@ class TestPages:
 
     def test_a_list_that_does_not_mention_its_end_goes_on(self) -> None:
         page = payloads.listed({"results": [row()]}, 1)
-        assert (page.total_pages, len(page.warnings)) == (PAGES_OF_A_LIST, 1)
+        assert (page.total_pages, len(page.warnings)) == (MAX_PAGES, 1)
         with pytest.raises(Unusable, match="None for a number of pages"):
             payloads.changed({"results": [{"id": 1}]}, 1)
 
@@ -578,10 +578,10 @@ class TestPages:
 
 class TestDetail:
     def test_the_page_of_another_movie_is_unread(self) -> None:
-        assert payloads.detail(row(id=604), 603) == Unread(603, "TMDB answered with movie 604 instead")
+        assert payloads.detail(row(id=604), 603) == FetchFailed(603, "TMDB answered with movie 604 instead")
 
     def test_a_page_without_title_is_unread(self) -> None:
-        assert payloads.detail({"id": 603}, 603) == Unread(603, "movie 603 has no title")
+        assert payloads.detail({"id": 603}, 603) == FetchFailed(603, "movie 603 has no title")
 
     def test_an_object_that_is_no_movie_is_unusable(self) -> None:
         with pytest.raises(Unusable):

@@ -46,10 +46,10 @@ def test_words_that_programs_rely_on_stay_the_same(words: type[StrEnum], promise
 
 
 def test_terms_of_tmdb_are_kept_to() -> None:
-    assert timedelta(days=14) == sync.LONGEST_CHANGES
-    assert timedelta(days=180) == sync.TEXTS_KEPT_FOR
-    assert timedelta() < sync.REFRESHED_WITHIN < sync.TEXTS_KEPT_FOR
-    assert sync.PAGES_OF_A_LIST == 500
+    assert timedelta(days=14) == sync.MAX_CHANGES_PERIOD
+    assert timedelta(days=180) == sync.TEXT_RETENTION
+    assert timedelta() < sync.REFRESH_AFTER < sync.TEXT_RETENTION
+    assert sync.MAX_PAGES == 500
 
 
 def test_a_part_of_a_list_is_its_first_twenty_unless_another_is_asked_for() -> None:

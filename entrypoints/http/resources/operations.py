@@ -7,7 +7,7 @@ from litestar.params import RawBody
 from msgspec import Meta, Struct
 
 from application import operations, ratings
-from application.watching import Gauge, LastReadings
+from application.probes import CachedGauges, Gauge
 from domain.ratings import Drift
 from entrypoints.http.access_log import RequestMeter
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
@@ -97,17 +97,17 @@ FLUSH_CACHE = Endpoint(
 
 @get(METRICS, sync_to_thread=True, opt=endpoint_opt(GET_METRICS))
 def get_metrics(
-    request: HttpRequest, last_readings: Injected[LastReadings], metrics: Injected[Metrics]
+    request: HttpRequest, cached_gauges: Injected[CachedGauges], metrics: Injected[Metrics]
 ) -> Response:
     """Get the metrics of the service in the text format of Prometheus. The same are at `/metrics`."""
     parse_query(Query, request)
-    return metrics_response(last_readings, metrics)
+    return metrics_response(cached_gauges, metrics)
 
 
 @get(METRICS, sync_to_thread=True)
-def get_metrics_at_root(last_readings: Injected[LastReadings], metrics: Injected[Metrics]) -> Response:
+def get_metrics_at_root(cached_gauges: Injected[CachedGauges], metrics: Injected[Metrics]) -> Response:
     """Get the same at the path that Prometheus requests by default."""
-    return metrics_response(last_readings, metrics)
+    return metrics_response(cached_gauges, metrics)
 
 
 @post("/admin/ratings/verify", sync_to_thread=True, status_code=200, opt=endpoint_opt(VERIFY_RATINGS))
@@ -134,9 +134,9 @@ def post_flush_cache(request: HttpRequest, flush_cache: Injected[operations.Flus
     return json_response(CacheFlushOut())
 
 
-def metrics_response(last_readings: LastReadings, metrics: Metrics) -> Response:
+def metrics_response(cached_gauges: CachedGauges, metrics: Metrics) -> Response:
     """The response with all metrics."""
-    return Response(metrics.page(last_readings()), media_type=metrics.media_type, cache=NO_STORE)
+    return Response(metrics.page(cached_gauges()), media_type=metrics.media_type, cache=NO_STORE)
 
 
 def drift_out(drift: Drift) -> RatingDriftOut:

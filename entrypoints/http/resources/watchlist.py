@@ -401,7 +401,7 @@ def entry_out(entry: watchlist.Listed) -> WatchlistItemOut:
     return item_out(entry.item, entry.movie, entry.genres)
 
 
-def items_out(page: watchlist.ListedPage) -> list[WatchlistItemOut]:
+def items_out(page: watchlist.WatchlistPage) -> list[WatchlistItemOut]:
     """Convert a page of items, without those whose movie has been deleted meanwhile."""
     return [
         item_out(item, page.movies[item.movie], page.genres)
