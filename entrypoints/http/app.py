@@ -46,7 +46,7 @@ from entrypoints.http.responses import PRIVATE, PUBLIC, Response, json_response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads, RequestThreadPool
 from entrypoints.settings import Settings
 
-CATALOGUE = (*genres.ROUTES, *movies.ROUTES)
+CATALOGUE = (*movies.ROUTES, *genres.ROUTES)
 """The routes that anyone may read if the catalogue is public."""
 
 OTHERS = (

@@ -1,36 +1,33 @@
-"""Genres."""
+"""Genres, and the movies of each."""
 
 from collections.abc import Mapping
 from typing import Annotated
 
 from litestar import get
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
 from application import catalogue
 from domain.ids import UserId
-from domain.movies import Genre
 from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import HttpRequest, parse_query
+from entrypoints.http.resources.movies import (
+    GenreMoviesQuery,
+    GenreOut,
+    MovieOut,
+    genre_out,
+    list_key,
+    sorted_page,
+)
 from entrypoints.http.responses import Response
-from entrypoints.http.schemas import Id, PageOut
+from entrypoints.http.schemas import PageOut
 
 GENRE_REF = PathParameter(
     description="Our id, the TMDB number (`878`) or the name, in any case, of the genre.", example="878"
 )
-
-
-class GenreOut(Struct, frozen=True, kw_only=True):
-    """A genre."""
-
-    id: Id
-    tmdb_id: Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[878])]
-    name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
-
-
 GenreFields = Annotated[str, fields_rule(GenreOut, "each genre")]
 
 
@@ -76,6 +73,18 @@ GET_GENRE = Endpoint(
     access=Access.READERS,
     errors=(404,),
 )
+LIST_GENRE_MOVIES = Endpoint(
+    operation_id="listGenreMovies",
+    summary="List the movies of a genre",
+    tag="Genres",
+    answer=PageOut[MovieOut],
+    query=GenreMoviesQuery,
+    path={"id": GENRE_REF},
+    access=Access.READERS,
+    errors=(404,),
+    linked=True,
+    cached=list_key,
+)
 
 
 @get("/genres", opt=endpoint_opt(LIST_GENRES))
@@ -100,9 +109,23 @@ def get_genre_by_id(request: HttpRequest, get_genre: Injected[catalogue.GetGenre
     return item_response(genre_out(get_genre(ref=request.path_params["id"])), query)
 
 
-def genre_out(genre: Genre) -> GenreOut:
-    """Convert a genre."""
-    return GenreOut(id=genre.id, tmdb_id=genre.tmdb_id, name=genre.name)
+@get("/genres/{id:str}/movies", opt=endpoint_opt(LIST_GENRE_MOVIES))
+async def get_genre_movies(
+    request: HttpRequest,
+    get_genre: Injected[catalogue.GetGenre],
+    browse_movies: Injected[catalogue.BrowseMovies],
+    caching: Injected[Caching],
+) -> Response:
+    """List the movies of one genre, with the filters and sort orders of the list of all movies."""
+    page = parse_page(GenreMoviesQuery, request)
+    query = page.query
+
+    def build() -> Response:
+        wanted = query.movie_filter(get_genre(ref=request.path_params["id"]).id)
+        shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=page.window)
+        return sorted_page(shown, page)
+
+    return await caching(query, build, request)
 
 
-ROUTES = (get_genres, get_genre_by_id)
+ROUTES = (get_genres, get_genre_by_id, get_genre_movies)

@@ -1,4 +1,4 @@
-"""Movies: the catalogue, search, single movies, and the movies of a genre."""
+"""Movies: the catalogue, search, and single movies."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -22,7 +22,6 @@ from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_resp
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest, Query, parse_query, unset_to_none
-from entrypoints.http.resources.genres import GENRE_REF, GenreOut, genre_out
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import (
     Average,
@@ -38,6 +37,14 @@ from entrypoints.http.schemas import (
     rfc3339,
 )
 from entrypoints.validation import rule
+
+
+class GenreOut(Struct, frozen=True, kw_only=True):
+    """A genre."""
+
+    id: Id
+    tmdb_id: Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[878])]
+    name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
 
 
 class MovieOut(Struct, frozen=True, kw_only=True):
@@ -294,18 +301,6 @@ GET_MOVIE = Endpoint(
     errors=(404,),
     cached=detail_key,
 )
-LIST_GENRE_MOVIES = Endpoint(
-    operation_id="listGenreMovies",
-    summary="List the movies of a genre",
-    tag="Genres",
-    answer=PageOut[MovieOut],
-    query=GenreMoviesQuery,
-    path={"id": GENRE_REF},
-    access=Access.READERS,
-    errors=(404,),
-    linked=True,
-    cached=list_key,
-)
 
 
 @get("/movies", opt=endpoint_opt(LIST_MOVIES))
@@ -366,25 +361,6 @@ async def get_movie_by_id(
     return await caching(query, build, request)
 
 
-@get("/genres/{id:str}/movies", opt=endpoint_opt(LIST_GENRE_MOVIES))
-async def get_genre_movies(
-    request: HttpRequest,
-    get_genre: Injected[catalogue.GetGenre],
-    browse_movies: Injected[catalogue.BrowseMovies],
-    caching: Injected[Caching],
-) -> Response:
-    """List the movies of one genre, with the filters and sort orders of the list of all movies."""
-    page = parse_page(GenreMoviesQuery, request)
-    query = page.query
-
-    def build() -> Response:
-        wanted = query.movie_filter(get_genre(ref=request.path_params["id"]).id)
-        shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=page.window)
-        return sorted_page(shown, page)
-
-    return await caching(query, build, request)
-
-
 # Conversion
 
 
@@ -398,6 +374,11 @@ def movie_page(shown: catalogue.Shown, page: PageRequest[MoviesQuery], last: Pos
     """The response for a page of movies; `last` is the position of the last one."""
     meta = page.meta_after(last if shown.more else None, total=shown.total, more=shown.more)
     return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in shown.movies], meta=meta))
+
+
+def genre_out(genre: Genre) -> GenreOut:
+    """Convert a genre."""
+    return GenreOut(id=genre.id, tmdb_id=genre.tmdb_id, name=genre.name)
 
 
 def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
@@ -438,4 +419,4 @@ def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDeta
     )
 
 
-ROUTES = (get_movies, get_movies_search, get_movie_by_id, get_genre_movies)
+ROUTES = (get_movies, get_movies_search, get_movie_by_id)
