@@ -200,7 +200,7 @@ class Diagnostics:
             else:
                 yield Finding(Verdict.OK, "clock", f"agrees with {whose}")
         if not self.clocks:
-            yield Finding(Verdict.OK, "clock", "nobody else's to compare with")
+            yield Finding(Verdict.OK, "clock", "no other clock to compare with")
 
 
 def configuration(settings: Settings) -> Finding:
@@ -234,7 +234,7 @@ def _permissions(part: str, path: Path) -> Iterator[Finding]:
         found = f"{path} can be entered by others on this machine"
         yield Finding(Verdict.WARNING, part, found, f"chmod 700 {path}")
     else:
-        yield Finding(Verdict.OK, part, f"{path} is ours alone")
+        yield Finding(Verdict.OK, part, f"{path} is readable by this user only")
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """The banner of `serve` and `api`: the addresses of the API, where the data is, and how to begin."""
 
 import fcntl
+import json
 import socket
 import struct
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from shlex import quote
 
+from domain.invitations import Registration
 from entrypoints.http import BASE
 from entrypoints.settings import Settings
 
@@ -37,12 +39,8 @@ def banner(settings: Settings, listener: socket.socket) -> str:
         *_lan_lines(host, port),
         f"Data  {store}",
     ]
-    account = """{"username": "ada", "email": "ada@example.org", "password": "..."}"""
-    lines += [
-        f"Join  curl {base}{BASE}/auth/register -H 'Content-Type: application/json' \\",
-        f"      -d '{account}'",
-        f"Admin {_create_admin_command(settings)}",
-    ]
+    lines += _registration_lines(settings, base)
+    lines.append(f"Admin {_users_command(settings, 'create')} --admin --email ada@example.org --username ada")
     if settings.catalogue_is_public:
         lines.append(f"Read  curl '{base}{BASE}/movies?limit=3&fields=title,release_date'")
     else:
@@ -53,10 +51,23 @@ def banner(settings: Settings, listener: socket.socket) -> str:
     return "\n".join([*lines, "Stop  Ctrl-C"])
 
 
-def _create_admin_command(settings: Settings) -> str:
-    """The command that creates an admin in the store that is served."""
+def _registration_lines(settings: Settings, base: str) -> Iterator[str]:
+    """How people make accounts for themselves, if they can."""
+    if settings.who_may_register is Registration.CLOSED:
+        return
+    account = {"username": "ada", "email": "ada@example.org", "password": "..."}
+    if settings.who_may_register is Registration.INVITE:
+        account["invitation"] = "CODE"
+    yield f"Join  curl {base}{BASE}/auth/register -H 'Content-Type: application/json' \\"
+    yield f"      -d '{json.dumps(account)}'"
+    if "invitation" in account:
+        yield f"      (a CODE is made by {_users_command(settings, 'invite')})"
+
+
+def _users_command(settings: Settings, action: str) -> str:
+    """A command that acts on the accounts of the store that is served."""
     option = f" --data-dir {quote(str(settings.data_path.resolve()))}" if settings.embedded else ""
-    return f"matinee users create{option} --admin --email ada@example.org --username ada"
+    return f"matinee users {action}{option}"
 
 
 def lan_addresses() -> list[str]:

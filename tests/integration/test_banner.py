@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from typing import Literal
 
 import pytest
 
@@ -10,6 +11,8 @@ from entrypoints.console import echo
 from entrypoints.processes import banner as banners
 from entrypoints.processes.banner import banner, lan_addresses
 from entrypoints.settings import Settings
+
+DEFAULTS = Settings()
 
 
 class Listener(socket.socket):
@@ -23,9 +26,9 @@ class Listener(socket.socket):
         return self.host, 8080
 
 
-def shown(host: str) -> list[str]:
+def shown(host: str, settings: Settings = DEFAULTS) -> list[str]:
     with Listener(host) as listener:
-        return banner(Settings(), listener).splitlines()
+        return banner(settings, listener).splitlines()
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +68,20 @@ def test_an_address_of_the_network_is_shown_as_it_is() -> None:
     lines = shown("192.168.1.20")
     assert "API   http://192.168.1.20:8080/api/v1/movies" in lines
     assert "LAN   http://192.168.1.20:8080/api/v1/docs" in lines
+
+
+@pytest.mark.parametrize(
+    ("registration", "invitation", "joins"),
+    [("open", False, True), ("invite", True, True), ("closed", False, False)],
+)
+def test_it_shows_how_to_register_as_the_service_wants_it(
+    registration: Literal["open", "invite", "closed"], invitation: bool, joins: bool
+) -> None:
+    text = "\n".join(shown("127.0.0.1", Settings(registration=registration, data_dir="/films")))
+    assert ("/auth/register" in text) is joins
+    assert ('"invitation": "CODE"' in text) is invitation
+    assert ("matinee users invite --data-dir /films" in text) is invitation
+    assert "matinee users create --data-dir /films --admin" in text
 
 
 def test_without_a_network_that_is_said(network: list[str]) -> None:
