@@ -90,5 +90,5 @@ def test_every_handler_of_the_api_is_checked() -> None:
     handlers = [*CATALOGUE, *OTHERS, *AT_ROOT]
     assert len({str(handler) for handler in handlers}) == len(handlers)
 
-    with pytest.raises(InvalidHandler, match="nothing provides PageGenres for page_genres"):
+    with pytest.raises(InvalidHandler, match="nothing provides BrowseMovies for browse_movies"):
         dependencies(handlers, resolve)
