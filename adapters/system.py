@@ -1,4 +1,4 @@
-"""What needs no technology: time and chance of the machine, and stand-ins for a cache and a job queue."""
+"""The machine's clock and random ids, and null objects for the cache and the job queue."""
 
 import secrets
 from collections.abc import Collection
@@ -17,13 +17,13 @@ def now() -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def fresh_id() -> str:
-    """NewId: four bytes of time, so that later ids sort later, and eight of chance, as ObjectIds are made."""
+def new_id() -> str:
+    """NewId: four bytes of time, so that later ids sort later, and eight random bytes, like an ObjectId."""
     return f"{int(datetime.now(UTC).timestamp()):08x}{secrets.token_hex(8)}"
 
 
 class NoCache:
-    """Changes where nobody keeps copies."""
+    """Changes where there is no cache."""
 
     def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
@@ -36,7 +36,7 @@ class NoCache:
 
 
 class NoJobQueue:
-    """Jobs where there is no queue."""
+    """Jobs where there is no job queue."""
 
     def sync(self, entity: Entity, run: RunId) -> None:  # noqa: ARG002
         self._refuse()

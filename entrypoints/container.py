@@ -30,7 +30,7 @@ from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
-from adapters.tmdb.budget import Pace, at_once
+from adapters.tmdb.budget import RequestPacer, no_reservation
 from adapters.tmdb.source import TmdbMovieSource
 from application.accounts import (
     Authenticate,
@@ -261,8 +261,9 @@ def _choose_source(settings: Settings, breaker: RedisBreaker | None, meter: Mete
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
-        budget=Pace(
-            settings.tmdb_requests_per_second, book=RedisReservations(breaker) if breaker else at_once
+        budget=RequestPacer(
+            settings.tmdb_requests_per_second,
+            reserve=RedisReservations(breaker) if breaker else no_reservation,
         ),
         meter=meter,
     )
@@ -303,7 +304,7 @@ class Container(DeclarativeContainer):
 
     settings: Provider[Settings] = providers.Dependency(instance_of=Settings)
     clock: Provider[Clock] = providers.Object(system.now)
-    new_id: Provider[NewId] = providers.Object(system.fresh_id)
+    new_id: Provider[NewId] = providers.Object(system.new_id)
     new_secret: Provider[NewSecret] = providers.Object(new_secret)
     is_common: Provider[IsCommon] = providers.Object(is_common)
 

@@ -1,7 +1,7 @@
-"""The demo catalogue as a MovieSource: some 260 films, described in our own words.
+"""The demo catalogue as a MovieSource: some 260 films with descriptions of our own.
 
-Numbers, dates and titles are facts; `popularity` is our own editorial figure, not TMDB's, and there are no
-votes and no pictures. A later sync from TMDB completes the same records, since both number movies alike.
+`popularity` is an editorial figure of ours, not TMDB's; there are no votes and no pictures. A later sync from
+TMDB completes the same records, since both use TMDB's ids.
 """
 
 import json
@@ -15,16 +15,16 @@ from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, SourceName, SourcePage
 
-A_PAGE = 20
+PAGE_SIZE = 20
 
-NOT_HERE = "it is not in the demo catalogue; set TMDB_ACCESS_TOKEN to read it from TMDB"
+NOT_IN_CATALOGUE = "it is not in the demo catalogue; set TMDB_ACCESS_TOKEN to read it from TMDB"
 
 GENRES = {
     28: "Action", 12: "Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary",
     18: "Drama", 10751: "Family", 14: "Fantasy", 36: "History", 27: "Horror", 10402: "Music", 9648: "Mystery",
     10749: "Romance", 878: "Science Fiction", 10770: "TV Movie", 53: "Thriller", 10752: "War", 37: "Western",
 }  # fmt: skip
-"""TMDB's numbers and English names of movie genres."""
+"""TMDB's ids and English names of movie genres."""
 
 
 class DemoMovieSource:
@@ -38,15 +38,15 @@ class DemoMovieSource:
         )
 
     def popular(self, page: int) -> SourcePage:
-        start = (page - 1) * A_PAGE
+        start = (page - 1) * PAGE_SIZE
         return SourcePage(
-            total_pages=-(-len(self._films) // A_PAGE), movies=self._films[start : start + A_PAGE]
+            total_pages=-(-len(self._films) // PAGE_SIZE), movies=self._films[start : start + PAGE_SIZE]
         )
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
-        # That a movie is not here says nothing of whether it exists: only TMDB knows, and nobody asks it.
+        # A movie that is missing here may exist at TMDB, so it is not reported as removed.
         known = {film.tmdb_id: film for film in self._films}
-        return (known.get(number, FetchFailed(number, NOT_HERE)) for number in tmdb_ids)
+        return (known.get(number, FetchFailed(number, NOT_IN_CATALOGUE)) for number in tmdb_ids)
 
     def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:  # noqa: ARG002  nothing ever changes
         return ChangedIdsPage(total_pages=1, tmdb_ids=())
@@ -62,7 +62,7 @@ class DemoMovieSource:
 
     @cached_property
     def _films(self) -> tuple[MovieFacts, ...]:
-        """The most popular first."""
+        """All films, by falling popularity."""
         lines = files(__package__).joinpath("films.jsonl").read_text(encoding="utf-8").splitlines()
         films = (_film(json.loads(line)) for line in lines)
         return tuple(sorted(films, key=lambda film: -(film.popularity or 0)))

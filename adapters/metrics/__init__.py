@@ -1,1 +1,1 @@
-"""What happens here in figures, for Prometheus: of one process, or of all that share a directory."""
+"""Metrics for Prometheus, of one process or of all processes that share a directory."""

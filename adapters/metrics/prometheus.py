@@ -1,4 +1,4 @@
-"""The Meter that Prometheus reads, and the page that it reads."""
+"""Meter over Prometheus' client, and the text of /metrics."""
 
 import logging
 import os
@@ -30,7 +30,7 @@ PREFIX = "matinee"
 log = logging.getLogger("matinee.metrics")
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Seconds, at both ends of what a call may take."""
+"""Upper bounds of the histograms' buckets, in seconds."""
 
 
 class Gauge(Protocol):
@@ -48,7 +48,7 @@ class Gauge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What is counted. Made once in a process, when the first meter is."""
+    """All series. Created once in a process, with the first meter."""
 
     storage: Histogram
     redis: Histogram
@@ -59,25 +59,25 @@ class Series:
 
 
 class PrometheusMeter:
-    """Meter over Prometheus' client. With a directory, the figures of all processes that share it are one."""
+    """Meter over Prometheus' client. Processes that share a directory are added up."""
 
     def __init__(self, directory: Path | None, memory: Callable[[int], int | None]) -> None:
-        """`memory` tells the bytes that the process of a number holds.
+        """`memory` returns the resident bytes of a process by its id, None if they are not known.
 
-        Where the directory cannot be used, this process counts for itself.
+        If the directory cannot be used, this process counts for itself.
         """
         self._slots = _slots_of(directory) if directory else None
         if directory:
-            # The client's own way is a map of a file with holes, see `shared`.
+            # The client itself would map a sparse file, see `shared`.
             values.ValueClass = values.MutexValue
         if self._slots:
-            values.ValueClass = shared_values(self._slots.directory, self._slots.mine)
+            values.ValueClass = shared_values(self._slots.directory, self._slots.claim)
         series = _series()
         self._timed = {"storage": series.storage, "redis": series.redis}
         self._counted = {"cache": series.cache, "tmdb": series.tmdb}
         self._closed = series.closed
         self._requests = series.requests
-        self._held_by = memory
+        self._memory_of = memory
         self._of_request = cache(self._request_time)
 
     media_type = CONTENT_TYPE_LATEST.encode()
@@ -89,18 +89,18 @@ class PrometheusMeter:
         self._counted[what].labels(outcome).inc(amount)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Note the answer to a request. `route` is a template such as /movies/{id}, never what was sent."""
+        """Record the response to a request. `route` is a template such as /movies/{id}."""
         self._of_request(method, route, status).observe(seconds)
 
     def connection_closed(self, reason: str) -> None:
-        """Note that a connection was closed because of a limit or an error."""
+        """Record that a connection was closed because of a limit or an error."""
         self._closed.labels(reason).inc()
 
     def page(self, gauges: Sequence[Gauge]) -> bytes:
         """All metrics of all processes, and these gauges, in Prometheus's text format."""
         registry = CollectorRegistry()
         if self._slots:
-            registry.register(_Shared(self._slots.directory))
+            registry.register(_SharedFigures(self._slots.directory))
         else:
             registry.register(REGISTRY)
         registry.register(_Gauges(gauges, self._memory()))
@@ -113,15 +113,15 @@ class PrometheusMeter:
         family = GaugeMetricFamily(
             f"{PREFIX}_process_memory_bytes", "Memory that a process holds.", labels=["slot"]
         )
-        for slot, process in self._slots.living() if self._slots else [(1, os.getpid())]:
-            held = self._held_by(process)
+        for slot, process in self._slots.in_use() if self._slots else [(1, os.getpid())]:
+            held = self._memory_of(process)
             if held is not None:
                 family.add_metric([str(slot)], held)
         return family
 
 
-class _Shared:
-    """The figures of all processes that share a directory, as a collector."""
+class _SharedFigures:
+    """A collector of the figures of all processes that share a directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -132,7 +132,7 @@ class _Shared:
 
 
 def _slots_of(directory: Path) -> Slots | None:
-    """The slots of a directory, if it can be used."""
+    """The slots of a directory; None if it cannot be used."""
     try:
         return Slots(directory)
     except OSError as error:
@@ -162,7 +162,7 @@ class _Gauges:
 
 @cache
 def _series() -> Series:
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each of all these
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # they would add a line to each series
     return Series(
         storage=Histogram(
             f"{PREFIX}_storage_seconds", "How long the store was in use by one call.", buckets=BUCKETS

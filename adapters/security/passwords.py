@@ -1,4 +1,4 @@
-"""Passwords: slow hashes of them, and which of them everybody tries first."""
+"""Password hashing, and the check for common passwords."""
 
 import os
 import unicodedata
@@ -24,16 +24,16 @@ def _argon2() -> Argon2:
 
 @dataclass(frozen=True, slots=True)
 class Argon2PasswordHasher:
-    """argon2id hashes as PHC strings. Nothing that is verified raises, however broken it is."""
+    """argon2id hashes as PHC strings. `verify` returns False for an invalid hash or password."""
 
     argon2: Argon2 = field(default_factory=_argon2, repr=False)
 
     def hash(self, password: str) -> str:
-        return self.argon2.hash(_typed(password))
+        return self.argon2.hash(_normalized(password))
 
     def verify(self, password_hash: str, password: str) -> bool:
         try:
-            return self.argon2.verify(password_hash, _typed(password))
+            return self.argon2.verify(password_hash, _normalized(password))
         except (Argon2Error, InvalidHashError, UnicodeError):
             return False
 
@@ -49,9 +49,9 @@ THREADS = max(2, os.cpu_count() or 1)
 
 
 class ThreadedPasswordHasher:
-    """Hashes in a few threads that do nothing else, so that whoever hashes waits for hashes only.
+    """Hashes in a small thread pool of its own.
 
-    The calling thread waits for its result; it may go on to the store without keeping others from hashing.
+    The calling thread waits for the result. A caller that is busy in the store occupies no hashing thread.
     """
 
     def __init__(self, hasher: PasswordHasher | None = None, threads: int = THREADS) -> None:
@@ -69,17 +69,17 @@ class ThreadedPasswordHasher:
 
 
 def is_common(password: str) -> bool:
-    """Whether a password is among the 30,000 most common ones of zxcvbn's list, whatever its case."""
+    """Whether a password is one of the 30,000 in zxcvbn's list, ignoring case."""
     return password.casefold() in _common()
 
 
-def _typed(password: str) -> str:
-    """The password composed (NFC): keyboards differ in how they send an é."""
+def _normalized(password: str) -> str:
+    """The password in NFC: keyboards differ in how they send an é."""
     return unicodedata.normalize("NFC", password)
 
 
 @cache
 def _common() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  0.1 s that only choosing one costs
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  takes 0.1 s
 
     return frozenset(each.casefold() for each in FREQUENCY_LISTS["passwords"])

@@ -1,4 +1,4 @@
-"""Secrets of our own making: refresh tokens, and the one secret that signs the access tokens."""
+"""Generated secrets: refresh tokens, and the secret that signs access tokens."""
 
 import logging
 import os
@@ -13,14 +13,14 @@ from domain.signing import weakness
 FILE = "jwt-secret"
 
 STORED_SECRET_LENGTH = 64
-"""Characters of a secret that is made here; other files of that name were put there by hand."""
+"""Characters of a generated secret; a file of another length was written by the operator."""
 
 logger = logging.getLogger("matinee.security")
 
 
 @dataclass(eq=False)
 class WeakSecret(Invalid):
-    """A secret that cannot sign tokens safely; it is not shown itself."""
+    """A secret that is too weak to sign tokens; the message does not show it."""
 
     name: str
     rule: str
@@ -30,14 +30,14 @@ class WeakSecret(Invalid):
 
 
 def new_secret() -> str:
-    """A text of 256 bits that nobody can guess, without a dot."""
+    """A random text of 256 bits, without dots."""
     return secrets.token_urlsafe(32)
 
 
 def stored_secret(directory: Path) -> bytes:
-    """The secret that is kept in a data directory, made at the first call; all processes get the same.
+    """The secret stored in a data directory; the first call creates it. All processes get the same one.
 
-    Raises StorageUnavailable if it can be neither read nor made, WeakSecret if it could be found by trying.
+    Raises StorageUnavailable if it can be neither read nor created, WeakSecret if it can be guessed.
     """
     path = directory / FILE
     try:
@@ -54,16 +54,16 @@ def stored_secret(directory: Path) -> bytes:
 
 
 def require_strong(secret: bytes, name: str) -> None:
-    """Raises WeakSecret for a secret that could be found by trying."""
+    """Raises WeakSecret for a secret that can be guessed."""
     if rule := weakness(secret):
         raise WeakSecret(name, rule)
 
 
 def _make(path: Path) -> None:
-    """Put a fresh secret at a path, whole or not at all, unless another process was faster.
+    """Create a secret at a path atomically, unless another process has done so.
 
-    The file is written under a name of its own (O_EXCL, mode 600) and then linked to the path, which fails if
-    that is taken: nobody ever reads a part of a secret, and nobody's secret is replaced.
+    A temporary file (O_EXCL, mode 600) is written and then linked to the path, which fails if the path
+    exists: no process reads an incomplete secret or replaces an existing one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
@@ -74,6 +74,6 @@ def _make(path: Path) -> None:
             os.fsync(file.fileno())
         os.link(name, path)
     except FileExistsError:
-        logger.debug("another process made %s", path)
+        logger.debug("another process created %s", path)
     finally:
         Path(name).unlink()

@@ -1,6 +1,4 @@
-"""Tokens that this service signs for itself: access tokens, which are JSON Web Tokens (RFC 7519) kept to by
-RFC 8725, and refresh tokens.
-"""
+"""Signed tokens: access tokens, which are JSON Web Tokens (RFC 7519, RFC 8725), and refresh tokens."""
 
 import re
 import secrets
@@ -20,15 +18,15 @@ from domain.sessions import RefreshClaims
 from domain.users import TokenExpired, TokenRejected
 
 ALGORITHM = "HS256"
-"""The only one, whatever a token's header says."""
+"""The only algorithm accepted, whatever a token's header says."""
 
 ISSUER, AUDIENCE = "matinee", "matinee-api"
 
-LONGEST_TOKEN = 4096
-"""Characters; ours have about 330, and nothing longer is worth the work."""
+MAX_TOKEN_LENGTH = 4096
+"""Characters; our own have about 330, and longer ones are rejected unread."""
 
 SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-"""Without padding, which a decoder would forgive: each token has one spelling."""
+"""Three base64url parts without padding, so that each token has exactly one form."""
 
 Id = Annotated[str, msgspec.Meta(pattern=rf"^{OWN_ID.pattern}\Z")]
 
@@ -36,7 +34,7 @@ Seconds = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one of our tokens says; times are whole seconds since 1970. `sid` is the session."""
+    """The claims of an access token; times are whole seconds since 1970, `sid` is the session."""
 
     iss: str
     aud: str
@@ -50,7 +48,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JwtAccessTokens:
-    """Tokens signed with one secret by HMAC-SHA-256. Raises WeakSecret for one that cannot sign safely."""
+    """Access tokens signed with HMAC-SHA-256. Raises WeakSecret if the secret is not strong enough."""
 
     secret: bytes = field(repr=False)
     lasts: timedelta
@@ -86,11 +84,11 @@ class JwtAccessTokens:
         return SessionId(claims.sid)
 
     def _claims(self, token: str) -> Claims:
-        """What a token of ours says, whenever it holds. Raises TokenRejected."""
-        if len(token) > LONGEST_TOKEN or not SHAPE.fullmatch(token):
+        """The claims of a validly signed token, at whatever time. Raises TokenRejected."""
+        if len(token) > MAX_TOKEN_LENGTH or not SHAPE.fullmatch(token):
             raise TokenRejected
         try:
-            said = jwt.decode(
+            claims = jwt.decode(
                 token,
                 self.secret,
                 algorithms=[ALGORITHM],
@@ -99,13 +97,13 @@ class JwtAccessTokens:
                 options={
                     "require": ["iss", "aud", "sub", "sid", "jti", "iat", "exp"],
                     "strict_aud": True,
-                    # Times are compared with our own clock.
+                    # Times are compared with `clock`.
                     "verify_iat": False,
                     "verify_nbf": False,
                     "verify_exp": False,
                 },
             )
-            return msgspec.convert(said, Claims)
+            return msgspec.convert(claims, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise TokenRejected from error
 
@@ -118,9 +116,9 @@ MILLISECOND = timedelta(milliseconds=1)
 @dataclass(frozen=True, slots=True)
 class SignedRefreshTokens:
     """Refresh tokens `session.end.nonce.signature`: the end in milliseconds since 1970, a nonce of 256 bits,
-    and the HMAC-SHA-256 of what stands before it.
+    and the HMAC-SHA-256 of the text before it.
 
-    Before refresh tokens were signed they were `session.nonce`; such a token is read, and proves nothing.
+    Older tokens, `session.nonce`, are not signed: they are read, without an end.
     """
 
     secret: bytes = field(repr=False)
@@ -130,7 +128,7 @@ class SignedRefreshTokens:
         return f"{unsigned}.{self._signature(unsigned)}"
 
     def read(self, token: str) -> RefreshClaims:
-        session, *rest = token.split(".") if len(token) <= LONGEST_TOKEN and token.isascii() else ("",)
+        session, *rest = token.split(".") if len(token) <= MAX_TOKEN_LENGTH and token.isascii() else ("",)
         if not is_id(session) or len(rest) not in {1, 3}:
             raise TokenRejected
         unsigned, _, signature = token.rpartition(".")
@@ -140,6 +138,6 @@ class SignedRefreshTokens:
         return RefreshClaims(session=SessionId(session))
 
     def _signature(self, unsigned: str) -> str:
-        # The prefix keeps what is signed here apart from what is signed as an access token.
+        # The prefix separates these signatures from those of access tokens.
         mac = digest(self.secret, b"refresh token\0" + unsigned.encode(), "sha256")
         return urlsafe_b64encode(mac).rstrip(b"=").decode()

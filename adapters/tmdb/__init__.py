@@ -1,1 +1,1 @@
-"""TMDB as a source of movies: `source` is the port, `client` speaks HTTP, `payloads` reads what comes."""
+"""TMDB as a source of movies: `source` implements the port, `client` speaks HTTP, `payloads` parses."""

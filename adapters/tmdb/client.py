@@ -1,4 +1,4 @@
-"""Asking TMDB over HTTP, with patience and within the budget; the border where its failures become ours."""
+"""The HTTP client of TMDB: retries, the request budget, and the translation of errors into MovieSource's."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +22,7 @@ from tenacity import (
 from adapters.metering import UNMETERED, Meter
 from adapters.tmdb.budget import Budget, Pause, Stopped, pause
 from adapters.tmdb.credential import Credential, keep_key_out_of_logs
-from adapters.tmdb.outcomes import Absent, Refused, counted
+from adapters.tmdb.outcomes import Absent, Refused, metered
 from adapters.tmdb.payloads import Unusable, decoded, refusal
 from domain.sync import SourceRefused, SourceUnavailable
 
@@ -31,44 +31,45 @@ T = TypeVar("T")
 Params = Mapping[str, str | int]
 """Query parameters."""
 
-FIREWALL_TRIES = 2
-"""Attempts at what something other than TMDB forbids."""
+MAX_FIREWALL_ATTEMPTS = 2
+"""Attempts where something other than TMDB, such as a firewall, answers 403."""
 
-LARGEST_BODY = 16 * 2**20
-"""Bytes, unpacked. A page of TMDB's has some ten thousand; what has more than this is none."""
+MAX_BODY_SIZE = 16 * 2**20
+"""Bytes after decompression. A page of TMDB has some ten thousand."""
 
-LONGEST_TARGET = 200
-"""Characters that are shown of the address that a redirect leads to."""
+MAX_TARGET_LENGTH = 200
+"""Characters of a redirect's target that an error message shows."""
 
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for TMDB, in seconds, and how often to try.
+class RetryPolicy:
+    """Timeouts, in seconds, and the number of attempts at a request.
 
-    `read` is the longest silence, `whole` the longest that an answer may take to arrive once it has begun.
-    The wait between two tries doubles from `first_wait` to `longest_wait`; TMDB may ask for `longest_rest`.
+    `read_timeout` is the longest pause between two pieces of data, `total_timeout` the longest time for a
+    whole body. The delay between attempts doubles from `min_backoff` to `max_backoff`; a Retry-After of TMDB
+    is followed up to `max_retry_after`.
     """
 
-    connect: float = 3.0
-    read: float = 10.0
-    whole: float = 30.0
-    tries: int = 5
-    first_wait: float = 0.5
-    longest_wait: float = 8.0
-    longest_rest: float = 60.0
+    connect_timeout: float = 3.0
+    read_timeout: float = 10.0
+    total_timeout: float = 30.0
+    attempts: int = 5
+    min_backoff: float = 0.5
+    max_backoff: float = 8.0
+    max_retry_after: float = 60.0
 
 
-BRISK = Patience(connect=2.0, read=2.0, whole=2.0, tries=1)
-"""For a look whether TMDB answers at all."""
+PING_POLICY = RetryPolicy(connect_timeout=2.0, read_timeout=2.0, total_timeout=2.0, attempts=1)
+"""For health checks."""
 
-LOOK = "/authentication"
-"""Where TMDB does nothing but look at the credential."""
+PING_PATH = "/authentication"
+"""The endpoint at which TMDB only checks the credential."""
 
 
 class TmdbClient:
-    """Sends GET requests to TMDB, within the budget and with patience. May be used from any thread."""
+    """Sends GET requests to TMDB within the budget, and retries them. Thread-safe."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class TmdbClient:
         credential: Credential,
         base_url: str,
         budget: Budget,
-        patience: Patience,
+        policy: RetryPolicy,
         pause: Pause = pause,
         clock: Callable[[], float] = monotonic,
         meter: Meter = UNMETERED,
@@ -84,7 +85,7 @@ class TmdbClient:
         self._credential = credential
         self._base_url = base_url.rstrip("/")
         self._budget = budget
-        self._patience = patience
+        self._policy = policy
         self._pause = pause
         self._clock = clock
         self._meter = meter
@@ -98,104 +99,107 @@ class TmdbClient:
 
     @property
     def sent(self) -> int:
-        """How many requests have been sent, retries included."""
+        """The number of requests sent, retries included."""
         return self._sent
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def ask(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
-        """Have what TMDB answers to a question read; ask again where that may help.
+    def get(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
+        """Send a request, retry it after transient errors, and return what `read` makes of the decoded body.
 
-        `read` raises Unusable if the answer makes no sense. Raises SourceRefused, Absent or another
-        SourceUnavailable, the latter also soon after `stop` is set.
+        `read` raises Unusable for a body that makes no sense. Raises SourceRefused, Absent or another
+        SourceUnavailable, the last also soon after `stop` is set.
         """
-        asked = f"{path}?page={params['page']}" if "page" in params else path
-        with source_errors(asked, self._credential, self._patience):
-            answer: T = self._persevering(stop)(self._try, path, params, read, stop)
+        request = f"{path}?page={params['page']}" if "page" in params else path
+        with source_errors(request, self._credential, self._policy):
+            answer: T = self._retrying(stop)(self._try, path, params, read, stop)
             return answer
 
     def ping(self, stop: Event) -> datetime | None:
-        """Have TMDB look at our credential, once and briskly; return the time by its clock, if it tells.
+        """Check the credential in one attempt with short timeouts; return the answer's Date, if it has one.
 
-        Raises as `ask` does.
+        Raises the same errors as `get`.
         """
-        with source_errors(LOOK, self._credential, BRISK), self._success(LOOK, {}, stop, BRISK) as answer:
-            decoded(self._body(answer, BRISK.whole))
+        with (
+            source_errors(PING_PATH, self._credential, PING_POLICY),
+            self._success(PING_PATH, {}, stop, PING_POLICY) as answer,
+        ):
+            decoded(self._body(answer, PING_POLICY.total_timeout))
             return _moment(answer.headers.get("date", ""))
 
-    def _persevering(self, stop: Event) -> Retrying:
+    def _retrying(self, stop: Event) -> Retrying:
         return Retrying(
-            retry=retry_if_exception(may_pass),
-            stop=self._tried_enough,
+            retry=retry_if_exception(is_transient),
+            stop=self._give_up,
             wait=self._wait,
             sleep=lambda seconds: self._pause(seconds, stop),
             reraise=True,
         )
 
-    def _tried_enough(self, state: RetryCallState) -> bool:
-        """Whether to give up. What a firewall forbids once it forbids for long, as a rule, and perhaps for
-        every movie: then a run must not spend all tries on each.
+    def _give_up(self, state: RetryCallState) -> bool:
+        """Whether no further attempt is made.
+
+        A firewall usually refuses every request, so a run does not spend all attempts on it.
         """
         error = state.outcome and state.outcome.exception()
         forbidden = isinstance(error, Refused) and error.by_firewall
-        return state.attempt_number >= (FIREWALL_TRIES if forbidden else self._patience.tries)
+        return state.attempt_number >= (MAX_FIREWALL_ATTEMPTS if forbidden else self._policy.attempts)
 
     def _wait(self, state: RetryCallState) -> float:
-        """The longer of exponential backoff and Retry-After, which may be 0 or in the past: tries must not be
-        used up at once.
+        """The longer of exponential backoff and Retry-After, which may be 0 or in the past.
 
-        A 429 holds back only the thread that got it. The others learn from their own: there are a handful of
-        them, and one movie that is always answered so does not hold up the whole run.
+        A 429 delays only the thread that received it, so that one movie that always answers 429 does not
+        delay the whole run.
         """
         error = state.outcome and state.outcome.exception()
-        rest = (error.rest if isinstance(error, Refused) else None) or 0.0
-        first, longest = self._patience.first_wait, self._patience.longest_wait
+        rest = (error.retry_after if isinstance(error, Refused) else None) or 0.0
+        first, longest = self._policy.min_backoff, self._policy.max_backoff
         backoff = wait_exponential(multiplier=first, max=longest) + wait_random(0, first / 2)
-        return max(min(backoff(state), longest), min(rest, self._patience.longest_rest))
+        return max(min(backoff(state), longest), min(rest, self._policy.max_retry_after))
 
     def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
-        with self._success(path, params, stop, self._patience) as answer:
-            return read(decoded(self._body(answer, self._patience.whole)))
+        with self._success(path, params, stop, self._policy) as answer:
+            return read(decoded(self._body(answer, self._policy.total_timeout)))
 
     @contextmanager
     def _success(
-        self, path: str, params: Params, stop: Event, patience: Patience
+        self, path: str, params: Params, stop: Event, policy: RetryPolicy
     ) -> Iterator[httpx.Response]:
-        """The answer to one request, to be read within the context. Raises Refused for any but a success."""
-        timeout = httpx.Timeout(patience.read, connect=patience.connect)
+        """Send one request; the body is read within the context. Raises Refused unless the status is 2xx."""
+        timeout = httpx.Timeout(policy.read_timeout, connect=policy.connect_timeout)
         with (
-            counted(self._meter),
+            metered(self._meter),
             ExitStack() as turn,
             self._http.stream(
                 "GET",
                 self._base_url + path,
                 params=params,
                 timeout=timeout,
-                extensions=self._toll(turn, stop),
+                extensions=self._when_sent(turn, stop),
             ) as answer,
         ):
             if not answer.is_success:
-                code, said = self._said(answer, patience.whole)
+                code, message = self._error_of(answer, policy.total_timeout)
                 raise Refused(
                     status=answer.status_code,
                     code=code,
-                    said=said,
-                    rest=rest_asked_for(answer.headers),
+                    message=message,
+                    retry_after=retry_after(answer.headers),
                     target=self._target(answer),
                 )
             yield answer
 
-    def _toll(self, turn: ExitStack, stop: Event) -> dict[str, object]:
-        """Let a request wait for its turn when its connection stands and its head is about to leave.
+    def _when_sent(self, turn: ExitStack, stop: Event) -> dict[str, object]:
+        """Options of httpx that make a request wait for its slot when its connection is ready.
 
-        Waiting any earlier would let requests that meet a slow handshake catch up with later ones.
+        If it waited earlier, requests with a slow TLS handshake could be sent together with later ones.
         """
 
         def trace(event: str, _: object) -> None:
             if event.endswith(".send_request_headers.started"):
-                turn.enter_context(self._budget.turn(stop))
+                turn.enter_context(self._budget.slot(stop))
                 self._count()
             elif event.endswith((".send_request_headers.complete", ".send_request_headers.failed")):
                 turn.close()
@@ -206,27 +210,27 @@ class TmdbClient:
         with self._counting:
             self._sent += 1
 
-    def _body(self, answer: httpx.Response, whole: float) -> bytes:
-        """The body, unpacked. Raises Unusable if it has no end: a trickle never trips the read timeout."""
+    def _body(self, answer: httpx.Response, timeout: float) -> bytes:
+        """The decompressed body. Raises Unusable if it is too long or takes longer than `timeout` seconds."""
         body = bytearray()
-        end = self._clock() + whole
+        end = self._clock() + timeout
         for piece in answer.iter_bytes():
             body += piece
-            if len(body) > LARGEST_BODY:
+            if len(body) > MAX_BODY_SIZE:
                 raise Unusable("more than it could have to say")
             if self._clock() > end:
-                raise Unusable(f"no end within {whole:g} s")
+                raise Unusable(f"no end within {timeout:g} s")
         return bytes(body)
 
-    def _said(self, answer: httpx.Response, whole: float) -> tuple[int | None, str | None]:
-        """TMDB's code and reason; a broken body does not make the status another one."""
+    def _error_of(self, answer: httpx.Response, timeout: float) -> tuple[int | None, str | None]:
+        """The code and message of TMDB's error body; None and None if the body cannot be read."""
         with suppress(httpx.HTTPError, Unusable):
-            code, said = refusal(decoded(self._body(answer, whole)))
-            return code, self._credential.redact(said) if said else None
+            code, message = refusal(decoded(self._body(answer, timeout)))
+            return code, self._credential.redact(message) if message else None
         return None, None
 
     def _target(self, answer: httpx.Response) -> str | None:
-        """Where a redirect leads. It is never followed: our credential goes to no other host."""
+        """The target of a redirect. Redirects are not followed: no other host may receive the credential."""
         if not answer.has_redirect_location:
             return None
         try:
@@ -234,12 +238,12 @@ class TmdbClient:
             shown = str(target.copy_with(userinfo=b"", query=None, fragment=None))
         except (httpx.InvalidURL, ValueError):
             return None
-        return self._credential.redact(shown[:LONGEST_TARGET])
+        return self._credential.redact(shown[:MAX_TARGET_LENGTH])
 
 
 @contextmanager
-def source_errors(asked: str, credential: Credential, patience: Patience) -> Iterator[None]:
-    """Turn what asking TMDB can raise into what MovieSource promises; no sentence shows a secret."""
+def source_errors(request: str, credential: Credential, policy: RetryPolicy) -> Iterator[None]:
+    """Translate errors of the client into those of MovieSource; no message contains a secret."""
     if not credential.sendable:
         raise SourceRefused(f"{credential.variable} holds characters that no credential has")
     try:
@@ -247,32 +251,32 @@ def source_errors(asked: str, credential: Credential, patience: Patience) -> Ite
     except Stopped as error:
         raise SourceUnavailable("Nobody waits for TMDB's answer any more") from error
     except Refused as error:
-        raise _meant(error, asked, credential) from error
+        raise _translated(error, request, credential) from error
     except (httpx.HTTPError, httpx.InvalidURL, Unusable) as error:
-        told = credential.redact(_told(error, patience))
-        raise SourceUnavailable(f"{told}, asked for {asked}") from error
+        text = credential.redact(_describe(error, policy))
+        raise SourceUnavailable(f"{text}, asked for {request}") from error
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether the same request may fare better later."""
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later."""
     match error:
         case Refused():
-            return error.passing
+            return error.transient
         case httpx.UnsupportedProtocol() | httpx.LocalProtocolError():
             return False
         case _:
             return isinstance(error, httpx.TransportError | httpx.DecodingError | Unusable)
 
 
-def rest_asked_for(headers: Mapping[str, str]) -> float | None:
-    """The seconds of a Retry-After, which may be a date; None if there is none to be understood.
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds of a Retry-After header, which may be a date; None if it is missing or invalid.
 
-    A date is compared with the answer's own, so that a clock of ours that is wrong does no harm.
+    A date is compared with the answer's own Date, so that the local clock does not matter.
     """
-    told = headers.get("retry-after", "").strip()
-    if SECONDS.fullmatch(told):
-        return float(told)
-    if (until := _moment(told)) is None:
+    text = headers.get("retry-after", "").strip()
+    if SECONDS.fullmatch(text):
+        return float(text)
+    if (until := _moment(text)) is None:
         return None
     return max(0.0, (until - (_moment(headers.get("date", "")) or datetime.now(UTC))).total_seconds())
 
@@ -285,23 +289,23 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _meant(error: Refused, asked: str, credential: Credential) -> SourceRefused | SourceUnavailable:
+def _translated(error: Refused, request: str, credential: Credential) -> SourceRefused | SourceUnavailable:
     if error.of_credential:
-        said = f"{error.status}: {error.said}" if error.said else f"{error.status}"
-        return SourceRefused(f"TMDB refuses the credential, check {credential.variable} ({said})")
+        message = f"{error.status}: {error.message}" if error.message else f"{error.status}"
+        return SourceRefused(f"TMDB refuses the credential, check {credential.variable} ({message})")
     kind = Absent if error.of_movie else SourceUnavailable
-    return kind(f"{error}, asked for {asked}")
+    return kind(f"{error}, asked for {request}")
 
 
-def _told(error: httpx.HTTPError | httpx.InvalidURL | Unusable, patience: Patience) -> str:
-    """What came instead of an answer."""
+def _describe(error: httpx.HTTPError | httpx.InvalidURL | Unusable, policy: RetryPolicy) -> str:
+    """The error message for an answer that did not arrive or cannot be read."""
     match error:
         case Unusable():
             return f"TMDB answered with {error}"
         case httpx.ConnectTimeout():
-            return f"TMDB took no connection within {patience.connect:g} s"
+            return f"TMDB took no connection within {policy.connect_timeout:g} s"
         case httpx.TimeoutException():
-            return f"TMDB gave no answer within {patience.read:g} s"
+            return f"TMDB gave no answer within {policy.read_timeout:g} s"
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return f"TMDB could not be reached ({error})"
         case httpx.DecodingError():

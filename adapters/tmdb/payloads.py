@@ -1,8 +1,8 @@
-"""What TMDB sends, and what it says in the domain's terms.
+"""TMDB's JSON bodies, and their translation into the domain's terms.
 
-New keys come unannounced, and any value may be odd. So the structs name the keys that we read and leave their
-values open; each value is read by itself (`values`). One that is missing or makes no sense is left out, which
-spoils neither its movie nor its page, and keeps what we hold.
+TMDB adds keys without notice, and any value may be invalid. So the structs name the keys that are read and
+leave their types open; each value is parsed by itself (`values`). A missing or invalid value is omitted: the
+rest of its movie and of its page is used, and the stored value is kept.
 """
 
 import json
@@ -21,10 +21,10 @@ from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, Sourc
 
 T = TypeVar("T")
 
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 
-LARGEST_CODE = 99
-"""TMDB numbers its errors; there were 47 in 2025."""
+MAX_STATUS_CODE = 99
+"""The largest number accepted as an error code of TMDB; there were 47 in 2025."""
 
 TITLES = ("title", "original_title")
 
@@ -44,11 +44,11 @@ READERS: Mapping[str, Reader[Any]] = {
     "imdb_id": values.imdb_id,
     "runtime": values.runtime,
 }
-"""How each fact of a movie is read. TMDB's key is the fact's own name, but for `genre_ids` in lists."""
+"""The reader of each field of a movie. TMDB's key is the field's own name, except `genre_ids` in lists."""
 
 
-class Unusable(Exception):  # noqa: N818  the two read as what they say of a body or a row
-    """A body of which nothing can be made; the same request may bring a better one."""
+class Unusable(Exception):  # noqa: N818  an adjective, like Unreadable
+    """A body that cannot be used; the same request may bring a valid one."""
 
 
 class PagePayload(msgspec.Struct):
@@ -60,7 +60,7 @@ class PagePayload(msgspec.Struct):
 
 
 class MoviePayload(msgspec.Struct):
-    """A movie: a row of a list has `genre_ids`, its own page `genres` instead, `imdb_id` and `runtime`."""
+    """A movie. Rows of lists have `genre_ids`; details have `genres` instead, `imdb_id` and `runtime`."""
 
     id: object = None
     title: object = UNSET
@@ -80,7 +80,7 @@ class MoviePayload(msgspec.Struct):
     runtime: object = UNSET
 
     def value(self, fact: str) -> object:
-        """What was sent of a fact; UNSET if nothing was."""
+        """The value of a field as it was sent; UNSET if it was not."""
         sent = getattr(self, fact)
         return self.genre_ids if fact == "genres" and sent is UNSET else sent
 
@@ -99,7 +99,7 @@ class GenresPayload(msgspec.Struct):
 
 
 class RefusalPayload(msgspec.Struct):
-    """The body of an error: a code and a sentence, or in older ones a list of sentences."""
+    """The body of an error: a code and a message, or in the older format a list of messages."""
 
     status_code: object = None
     status_message: object = None
@@ -109,7 +109,7 @@ class RefusalPayload(msgspec.Struct):
 def decoded(body: bytes) -> object:
     """The JSON of a body. Raises Unusable.
 
-    The standard library's decoder, since msgspec's refuses a whole page for one lone surrogate in one title.
+    Uses the standard library: msgspec rejects a whole page for one lone surrogate in a title.
     """
     try:
         return json.loads(body.decode("utf-8-sig", "replace"), object_hook=_encodable)
@@ -118,13 +118,14 @@ def decoded(body: bytes) -> object:
 
 
 def _encodable(read: dict[str, object]) -> dict[str, object]:
-    """An object whose names msgspec can read: it raises UnicodeEncodeError for a lone surrogate in one."""
+    """Replace lone surrogates in an object's keys, for which msgspec would raise UnicodeEncodeError."""
     return {name.encode(errors="replace").decode(): value for name, value in read.items()}
 
 
 def listed(body: object, page: int) -> SourcePage:
-    """A page of a list of movies. Raises Unusable if it is another page, has no row that can be read, or is
-    empty though the list does not end before it.
+    """A page of a list of movies.
+
+    Raises Unusable if it is another page, has no readable row, or is empty before the end of the list.
     """
     payload = _page(body, page)
     if page == 1 and not payload.results:
@@ -146,8 +147,10 @@ def listed(body: object, page: int) -> SourcePage:
 
 
 def changed(body: object, page: int) -> ChangedIdsPage:
-    """A page of the numbers of changed movies. Raises Unusable if it is another page, has no row that can be
-    read, is empty though there are more, or does not tell how many pages there are.
+    """A page of ids of changed movies.
+
+    Raises Unusable if it is another page, has no readable row, is empty before the last page, or has no valid
+    number of pages.
     """
     payload = _page(body, page)
     try:
@@ -166,7 +169,7 @@ def changed(body: object, page: int) -> ChangedIdsPage:
 
 
 def genres(body: object) -> GenreList:
-    """The list of genres. Raises Unusable if there is none that can be read."""
+    """The list of genres. Raises Unusable if none is readable."""
     read: list[GenreFacts] = []
     unreadable: list[str] = []
     for place, row in enumerate(_shaped(body, GenresPayload).genres, 1):
@@ -181,7 +184,7 @@ def genres(body: object) -> GenreList:
 
 
 def detail(body: object, asked: int) -> MovieFacts | FetchFailed:
-    """A movie's own page. Raises Unusable if it is not the page of any movie."""
+    """The details of a movie. Raises Unusable if the body is no movie."""
     number = values.identity(_shaped(body, MoviePayload).id)
     if number is None:
         raise Unusable("something other than a movie")
@@ -194,7 +197,7 @@ def detail(body: object, asked: int) -> MovieFacts | FetchFailed:
 
 
 def movie(row: object, *, detailed: bool = False) -> MovieFacts:
-    """What a row of a list, or a movie's own page, says of a movie. Raises Unreadable."""
+    """A movie from a row of a list, or from its details. Raises Unreadable."""
     payload = _object(row, MoviePayload)
     number = values.identity(payload.id)
     if number is None:
@@ -208,7 +211,7 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     titles = [facts[name] for name in TITLES if name in facts]
     if not titles:
         raise Unreadable(f"movie {number} has no title")
-    # Either title stands in for the other, but does not replace the one that we hold.
+    # Either title stands in for a missing one, but does not replace the stored one.
     return MovieFacts(
         tmdb_id=number,
         **dict.fromkeys(TITLES, titles[0]) | facts,
@@ -226,7 +229,7 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What came of reading a value: `omitted` if nothing is said by it, and how it is odd, if it is."""
+    """The result of reading a value: `omitted` if there is none, `warning` if it is invalid."""
 
     value: Any = None
     omitted: bool = False
@@ -252,11 +255,11 @@ def refusal(body: object) -> tuple[int | None, str | None]:
     except msgspec.ValidationError:
         return None, None
     code = values.identity(payload.status_code)
-    if code is not None and code > LARGEST_CODE:  # an HTTP status, by which proxies number their errors
+    if code is not None and code > MAX_STATUS_CODE:  # an HTTP status, by which proxies number their errors
         return None, None
     sentences = payload.errors if isinstance(payload.errors, list) else [payload.status_message]
     texts = filter(None, (values.clean(each) for each in sentences if isinstance(each, str)))
-    reason = textwrap.shorten(" ".join(texts), LONGEST_REASON, placeholder=" …")
+    reason = textwrap.shorten(" ".join(texts), MAX_REASON_LENGTH, placeholder=" …")
     return code, reason or (f"code {code}" if code else None)
 
 
@@ -275,7 +278,7 @@ def _object(row: object, kind: type[T]) -> T:
 
 
 def _page(body: object, wanted: int) -> PagePayload:
-    """A page with that number, or with none. Caches between TMDB and us may send another one."""
+    """A page whose number is `wanted` or missing. Caches on the way may answer with another page."""
     payload = _shaped(body, PagePayload)
     try:
         number = values.count()(payload.page)
@@ -287,22 +290,22 @@ def _page(body: object, wanted: int) -> PagePayload:
 
 
 def _demand_any(read: Sized, unreadable: Sequence[str]) -> None:
-    """Raises Unusable if there are rows and none of them can be read."""
+    """Raises Unusable if there are rows and none is readable."""
     if unreadable and not read:
         raise Unusable(f"no row that can be read ({unreadable[0]})")
 
 
 def _length_of_list(payload: PagePayload, page: int) -> tuple[int, tuple[str, ...]]:
-    """How many pages can be had, and what is odd about the number that was sent.
+    """The number of pages that can be read, and a warning if `total_pages` is invalid.
 
-    A list that does not tell where it ends, or not readably, may be as long as can be, until an empty page.
+    A list without a valid number of pages is read until an empty page, at most to TMDB's limit.
     """
     try:
         total = values.count()(payload.total_pages)
     except Unreadable:
         total = None
     if total or (total == 0 and not payload.results):
-        # Clamped here too, for nothing is lost by it: no movie on a page beyond can be had.
+        # Pages beyond the limit cannot be requested.
         return min(total, MAX_PAGES), ()
     warning = f"page {page}: total_pages cannot be read: {shown(payload.total_pages)}"
     return MAX_PAGES if payload.results else page - 1, (warning,)

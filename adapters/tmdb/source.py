@@ -1,4 +1,4 @@
-"""TMDB in the role of the source of movies."""
+"""The MovieSource over TMDB's API."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -9,7 +9,7 @@ from threading import Event
 from adapters.metering import UNMETERED, Meter
 from adapters.tmdb import payloads
 from adapters.tmdb.budget import Budget, Pause, pause
-from adapters.tmdb.client import Params, Patience, TmdbClient
+from adapters.tmdb.client import Params, RetryPolicy, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
 from domain.sync import (
@@ -23,11 +23,11 @@ from domain.sync import (
     SourceUnavailable,
 )
 
-PATIENCE = Patience()
+RETRY_POLICY = RetryPolicy()
 
 
 class TmdbMovieSource:
-    """The MovieSource that is TMDB. All threads share its connections and its budget."""
+    """MovieSource over TMDB. All threads share its connections and its budget."""
 
     name = SourceName.TMDB
 
@@ -40,17 +40,17 @@ class TmdbMovieSource:
         base_url: str = "https://api.themoviedb.org/3",
         language: str = "en-US",
         workers: int = 8,
-        patience: Patience = PATIENCE,
+        policy: RetryPolicy = RETRY_POLICY,
         pause: Pause = pause,
         meter: Meter = UNMETERED,
     ) -> None:
-        """Ask in `language`, which is that of titles, overviews and genres; `workers` movies at a time."""
+        """`language` is that of titles, overviews and genres; `workers` threads read details in parallel."""
         credential = Credential.recognised((access_token or "").strip(), (api_key or "").strip())
         self._client = TmdbClient(
             credential=credential,
             base_url=base_url,
             budget=budget,
-            patience=patience,
+            policy=policy,
             pause=pause,
             meter=meter,
         )
@@ -60,30 +60,30 @@ class TmdbMovieSource:
 
     def genres(self) -> GenreList:
         """See MovieSource."""
-        return self._client.ask("/genre/movie/list", self._language, payloads.genres, self._closed)
+        return self._client.get("/genre/movie/list", self._language, payloads.genres, self._closed)
 
     def popular(self, page: int) -> SourcePage:
         """See MovieSource."""
         params: Params = {**self._language, "page": page}
-        return self._client.ask("/movie/popular", params, partial(payloads.listed, page=page), self._closed)
+        return self._client.get("/movie/popular", params, partial(payloads.listed, page=page), self._closed)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
-        """See MovieSource. When nobody takes the answers any more, no more movies are asked for."""
+        """See MovieSource. Closing the iterator stops further requests."""
         stop = Event()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="tmdb")
         try:
-            asked = [pool.submit(self._detail, number, stop) for number in dict.fromkeys(tmdb_ids)]
-            for answer in as_completed(asked):
+            requests = [pool.submit(self._detail, number, stop) for number in dict.fromkeys(tmdb_ids)]
+            for answer in as_completed(requests):
                 yield answer.result()
         finally:
             stop.set()
-            # Whoever has turned away does not wait for answers that are still under way.
+            # A caller that closes the iterator does not wait for requests in progress.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:
         """See MovieSource."""
         params: Params = {"start_date": first.isoformat(), "end_date": last.isoformat(), "page": page}
-        return self._client.ask("/movie/changes", params, partial(payloads.changed, page=page), self._closed)
+        return self._client.get("/movie/changes", params, partial(payloads.changed, page=page), self._closed)
 
     def ping(self) -> datetime | None:
         """See MovieSource."""
@@ -94,14 +94,14 @@ class TmdbMovieSource:
         return self._client.sent
 
     def close(self) -> None:
-        """Let go of the connections, and of whoever still waits for a turn."""
+        """Close the connections, and stop threads that wait for a slot."""
         self._closed.set()
         self._client.close()
 
     def _detail(self, number: int, stop: Event) -> Detail:
         try:
             read = partial(payloads.detail, asked=number)
-            return self._client.ask(f"/movie/{number}", self._language, read, stop)
+            return self._client.get(f"/movie/{number}", self._language, read, stop)
         except Absent:
             return MovieGone(number)
         except SourceUnavailable as error:

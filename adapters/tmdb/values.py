@@ -1,8 +1,7 @@
-"""Reading single values of TMDB's JSON. TMDB's own document is wrong about nulls and numbers.
+"""Parsers of single values of TMDB's JSON. TMDB's own documentation is wrong about nulls and numbers.
 
-A reader takes a value and returns what it means, None where TMDB does not know it: for `""`, null and, where
-that cannot be a value, 0. Any other value that makes no sense raises Unreadable. Nothing is guessed: "1,234"
-may be a thousand or one and a bit.
+A reader takes a value and returns what it means, None where TMDB has no value: for `""`, null and, where it
+cannot be a value, 0. Any other invalid value raises Unreadable. Nothing is guessed: "1,234" is ambiguous.
 """
 
 import math
@@ -21,22 +20,22 @@ T = TypeVar("T")
 Reader = Callable[[object], T]
 """Reads one value. Raises Unreadable."""
 
-LONGEST_TITLE = 1_000
-LONGEST_OVERVIEW = 20_000
-LONGEST_NAME = 200
-LONGEST_PATH = 255
-"""Characters. What is longer is no text of TMDB's, whose titles have up to a few hundred."""
+MAX_TITLE_LENGTH = 1_000
+MAX_OVERVIEW_LENGTH = 20_000
+MAX_NAME_LENGTH = 200
+MAX_PATH_LENGTH = 255
+"""Characters. TMDB's own titles have up to a few hundred."""
 
-BEST_VOTE = 10.0
-LARGEST_POPULARITY = 1e9
-LONGEST_RUNTIME = 100_000
+MAX_VOTE = 10.0
+MAX_POPULARITY = 1e9
+MAX_RUNTIME = 100_000
 """Minutes; the longest film ever shown has 51,420."""
 
-FIRST_YEAR, LAST_YEAR = 1800, 2200
-"""The years of a release that can be one. Placeholders such as 0001-01-01 and 9999-12-31 are outside."""
+MIN_YEAR, MAX_YEAR = 1800, 2200
+"""The range of valid release years; it excludes placeholders such as 0001-01-01 and 9999-12-31."""
 
 DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})([Tt ][0-9].*|[Zz]|[+-][0-9]{2}:?[0-9]{2})?", re.ASCII)
-"""A date, alone or at the head of a timestamp."""
+"""A date, or a timestamp that begins with one."""
 
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]+)?")
 """A number written as a text. `float` reads more than numbers: "1_000", "infinity", digits of any script."""
@@ -44,23 +43,23 @@ DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]+)?")
 DIGITS = re.compile(r"[0-9]{1,10}")
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
-"""ISO 639, or what TMDB takes for it: `cn`, `sh`, `xx`."""
+"""ISO 639, and codes of TMDB's own: `cn`, `sh`, `xx`."""
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""NUL and lone surrogates: no store keeps them."""
+"""NUL and lone surrogates, which no store accepts."""
 
 WHITE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u180e\u200b\u2060\ufeff"
-"""White space, with NBSP, and what is white space without width."""
+"""White space, including NBSP and zero-width spaces."""
 
 INVISIBLE = WHITE + "\u00ad\u200c\u200d\u200e\u200f"
-"""With marks that shape or turn the letters beside them: the end of a Malayalam word may need one."""
+"""Adds joiners and direction marks, which are removed only if nothing visible is left: words may need one."""
 
 
 @dataclass(eq=False)
 class Unreadable(Exception):  # noqa: N818  the sentence it states
-    """A value or a row that makes no sense; asking again would bring the same.
+    """An invalid value or row; the same request would bring it again.
 
-    `instead` is what counts where there is no earlier value; with `certain` it counts in any case.
+    `instead` is used where there is no earlier value; with `certain` it replaces an earlier value too.
     """
 
     reason: str = ""
@@ -72,13 +71,14 @@ class Unreadable(Exception):  # noqa: N818  the sentence it states
 
 
 def shown(value: object) -> str:
-    """A value as an error message shows it: short, and printable."""
+    """A short, printable form of a value for messages."""
     return reprlib.repr(value)
 
 
 def text(longest: int) -> Reader[str | None]:
-    """A reader of texts of up to so many characters, without outer white space. One of which nothing can be
-    seen is not read: only `""` says that TMDB does not know.
+    """A reader of texts of up to `longest` characters, which strips white space around them.
+
+    A text without visible characters is unreadable: only `""` means that TMDB has no value.
     """
 
     def read(value: object) -> str | None:
@@ -95,14 +95,14 @@ def text(longest: int) -> Reader[str | None]:
 
 
 def clean(value: str) -> str | None:
-    """A text without outer white space, otherwise as it is; None if nothing of it can be seen."""
+    """The text without white space around it; None if it has no visible character."""
     stripped = UNSTORABLE.sub("", value).strip(WHITE)
     return stripped if stripped.strip(INVISIBLE) else None
 
 
 def matching(pattern: re.Pattern[str], *, lower: bool = False) -> Reader[str | None]:
-    """A reader of short texts of a given form."""
-    read_text = text(LONGEST_NAME)
+    """A reader of short texts that match a pattern."""
+    read_text = text(MAX_NAME_LENGTH)
 
     def read(value: object) -> str | None:
         found = read_text(value)
@@ -117,20 +117,18 @@ def matching(pattern: re.Pattern[str], *, lower: bool = False) -> Reader[str | N
 
 
 def path(value: object) -> str | None:
-    """The path of a picture: one that begins with a slash, holds no control characters and leads nowhere
-    else.
-    """
+    """The path of a picture: it begins with a slash, and has no control characters and no `..`."""
     if isinstance(value, str) and (UNSTORABLE.search(value) or CONTROL.search(value)):
         raise Unreadable
-    found = text(LONGEST_PATH)(value)
+    found = text(MAX_PATH_LENGTH)(value)
     if found and picture_url("", found) is None:
         raise Unreadable
     return found
 
 
 def day(value: object) -> date | None:
-    """A date, or the one at the head of a timestamp."""
-    found = text(LONGEST_NAME)(value)
+    """A date, also one at the beginning of a timestamp."""
+    found = text(MAX_NAME_LENGTH)(value)
     if found is None:
         return None
     form = DAY.fullmatch(found)
@@ -140,13 +138,13 @@ def day(value: object) -> date | None:
         released = date.fromisoformat(form[1])
     except ValueError:
         raise Unreadable from None
-    if not FIRST_YEAR <= released.year <= LAST_YEAR:
+    if not MIN_YEAR <= released.year <= MAX_YEAR:
         raise Unreadable
     return released
 
 
 def number(largest: float) -> Reader[float | None]:
-    """A reader of numbers from 0, which is one, to the largest; also of those written as texts."""
+    """A reader of numbers from 0 to `largest`; they may be written as texts."""
 
     def read(value: object) -> float | None:
         if value is None or value == "":
@@ -160,7 +158,7 @@ def number(largest: float) -> Reader[float | None]:
 
 
 def count(largest: int = LARGEST_TMDB_NUMBER) -> Reader[int | None]:
-    """A reader of whole numbers from 0, which is one, to the largest."""
+    """A reader of whole numbers from 0 to `largest`."""
     read_number = number(largest)
 
     def read(value: object) -> int | None:
@@ -175,21 +173,21 @@ def count(largest: int = LARGEST_TMDB_NUMBER) -> Reader[int | None]:
 
 
 def runtime(value: object) -> int | None:
-    """Minutes. 0 is a runtime that nobody has entered."""
-    return count(LONGEST_RUNTIME)(value) or None
+    """A runtime in minutes; 0 means that it is not known."""
+    return count(MAX_RUNTIME)(value) or None
 
 
 def adult(value: object) -> bool:
-    """Whether a movie is for adults. Anything but a plain false counts as true, so that none is listed."""
+    """Whether a movie is for adults. Any value but `false` counts as true and keeps it out of lists."""
     if isinstance(value, bool):
         return value
     raise Unreadable(instead=True, certain=True)
 
 
 def genres(value: object) -> tuple[GenreId, ...]:
-    """Genres in TMDB's order, each once, by bare numbers or by objects with a number.
+    """Genres in TMDB's order without duplicates, from numbers or from objects with a number.
 
-    A list with an entry that makes no sense is not read: a part of the genres would replace all of them.
+    A list with an invalid entry is unreadable: an incomplete list would replace the stored one.
     """
     if not isinstance(value, list):
         raise Unreadable(instead=())
@@ -201,24 +199,24 @@ def genres(value: object) -> tuple[GenreId, ...]:
 
 
 def identity(value: object) -> int | None:
-    """One of TMDB's numbers, which are positive. A text is none: who knows what else is wrong there."""
+    """An id of TMDB, a positive whole number; None for anything else, texts included."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 < value <= LARGEST_TMDB_NUMBER else None
 
 
 def identities(rows: Iterable[object]) -> list[int | None]:
-    """The number of each row; None for a row that has none."""
+    """The id of each row; None for a row without one."""
     return [identity(row.get("id")) if isinstance(row, dict) else None for row in rows]
 
 
-title = text(LONGEST_TITLE)
-overview = text(LONGEST_OVERVIEW)
-name = text(LONGEST_NAME)
+title = text(MAX_TITLE_LENGTH)
+overview = text(MAX_OVERVIEW_LENGTH)
+name = text(MAX_NAME_LENGTH)
 language = matching(LANGUAGE, lower=True)
 imdb_id = matching(IMDB_ID)
-popularity = number(LARGEST_POPULARITY)
-vote = number(BEST_VOTE)
+popularity = number(MAX_POPULARITY)
+vote = number(MAX_VOTE)
 votes = count()
 
 
@@ -229,7 +227,7 @@ def _genre_number(entry: object) -> int | None:
 
 
 def _float(value: object) -> float:
-    """A finite number, read from an int, a float or a text. Raises Unreadable."""
+    """A finite number from an int, a float or a text. Raises Unreadable."""
     if isinstance(value, str):
         written = value.strip(WHITE)
         value = float(written) if DECIMAL.fullmatch(written) else None
@@ -245,6 +243,6 @@ def _float(value: object) -> float:
 
 
 def _is_unknown(value: object) -> bool:
-    """Whether a value says that TMDB does not know: `""`, null or 0."""
+    """Whether a value means that TMDB has none: `""`, null or 0."""
     zero = not isinstance(value, bool) and isinstance(value, int | float) and value == 0
     return value is None or zero or value == ""

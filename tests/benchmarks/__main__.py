@@ -98,7 +98,7 @@ def measure_store(console: Console, amount: int) -> None:
 def fill(store: SqliteStore, amount: int) -> float:
     """Store so many movies by pages, as a sync does; the seconds that it took."""
     random = Random(1)
-    run = SyncRun(id=RunId(system.fresh_id()), entity=Entity.MOVIES, started_at=system.now())
+    run = SyncRun(id=RunId(system.new_id()), entity=Entity.MOVIES, started_at=system.now())
     store.runs.add(run)
     began = perf_counter()
     for page, start in enumerate(range(0, amount, A_PAGE), 1):

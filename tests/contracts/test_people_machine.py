@@ -68,7 +68,7 @@ class People(RuleBasedStateMachine):
             "movies": store.movies,
             "changes": NOBODY,
             "clock": system.now,
-            "new_id": system.fresh_id,
+            "new_id": system.new_id,
         }
         changed: dict[str, Any] = {"movies": store.movies, "changes": NOBODY, "clock": system.now}
         self.rate_movie = RateMovie(ratings=store.ratings, **written)
@@ -82,7 +82,7 @@ class People(RuleBasedStateMachine):
     def newcomer(self) -> User:
         number = next(self.names)
         user = User(
-            id=UserId(system.fresh_id()),
+            id=UserId(system.new_id()),
             username=f"user{number}",
             email=f"user{number}@example.org",
             password_hash="-",

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.budget import RedisReservations
-from adapters.tmdb.budget import SAFETY, Pace
+from adapters.tmdb.budget import SAFETY_FACTOR, RequestPacer
 from tests.contracts.valkey_server import Valkey
 
 
@@ -53,9 +53,9 @@ def test_two_processes_together_keep_to_one_rate(redis_url: str) -> None:
     sent: list[float] = []
 
     def work(breaker: RedisBreaker) -> None:
-        pace = Pace(rate, book=RedisReservations(breaker))
+        pace = RequestPacer(rate, reserve=RedisReservations(breaker))
         for _ in range(requests // 2):
-            with pace.turn(Event()):
+            with pace.slot(Event()):
                 sent.append(monotonic())
 
     breakers = [breaker_to(redis_url) for _ in range(2)]
@@ -67,4 +67,4 @@ def test_two_processes_together_keep_to_one_rate(redis_url: str) -> None:
     for breaker in breakers:
         breaker.close()
     sent.sort()
-    assert sent[-1] - sent[0] >= (requests - 1) * SAFETY / rate - 0.05
+    assert sent[-1] - sent[0] >= (requests - 1) * SAFETY_FACTOR / rate - 0.05

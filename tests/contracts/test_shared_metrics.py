@@ -204,10 +204,10 @@ def test_without_a_slot_a_process_counts_for_itself_and_tries_again(
     slots = Slots(tmp_path)
     with monkeypatch.context() as full:
         full.setattr(os, "open", refusing(errno.ENOSPC))
-        assert slots.mine() is None
+        assert slots.claim() is None
     assert "No space left" in caplog.text
-    assert slots.mine() == 1
-    slots.leave()
+    assert slots.claim() == 1
+    slots.release()
 
 
 def test_a_slot_counts_although_its_number_cannot_be_written(
@@ -216,9 +216,9 @@ def test_a_slot_counts_although_its_number_cannot_be_written(
     slots = Slots(tmp_path)
     with monkeypatch.context() as full:
         full.setattr(os, "pwrite", refusing(errno.ENOSPC))
-        assert slots.mine() == 1
-    assert list(slots.living()) == []
-    slots.leave()
+        assert slots.claim() == 1
+    assert list(slots.in_use()) == []
+    slots.release()
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ class Place:
             tokens=self.tokens,
             refresh_tokens=SignedRefreshTokens(self.secret),
             clock=self.clock,
-            new_id=system.fresh_id,
+            new_id=system.new_id,
             refresh_lasts=LASTS,
             refresh_grace=self.grace,
         )
@@ -182,7 +182,7 @@ def test_an_account_is_not_made_of_unfit_fields_and_all_of_them_are_named(place:
         hasher=STRONG,
         is_common=lambda password: password == "common password",
         clock=place.clock,
-        new_id=system.fresh_id,
+        new_id=system.new_id,
     )
     with pytest.raises(InvalidFields) as caught:
         create(username="a b", email="nobody", password="common password")
@@ -250,7 +250,7 @@ def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_si
         hasher=STRONG,
         is_common=lambda _: False,
         clock=place.clock,
-        new_id=system.fresh_id,
+        new_id=system.new_id,
     )
 
     class Interfering:
@@ -333,7 +333,7 @@ def test_a_password_that_is_too_weak_is_called_by_the_name_of_its_field(place: P
     parts: dict[str, Any] = {"users": place.store.users, "hasher": STRONG, "clock": place.clock}
     parts["is_common"] = lambda password: password == "common password"
     confirm = Confirm(users=place.store.users, hasher=STRONG)
-    create = CreateUser(**parts, new_id=system.fresh_id)
+    create = CreateUser(**parts, new_id=system.new_id)
     register = Register(create_user=create, sessions=place.sessions, registration=Registration.OPEN)
     change, change_mine = ChangeUser(**parts), ChangePassword(**parts, confirm=confirm)
     for faults_in, name in (
@@ -403,7 +403,7 @@ def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
 def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place: Place) -> None:
     kept = place.store.invitations
     made = CreateInvitation(
-        invitations=kept, clock=place.clock, new_id=system.fresh_id, new_secret=lambda: "code"
+        invitations=kept, clock=place.clock, new_id=system.new_id, new_secret=lambda: "code"
     )
     show, revoke = ListInvitations(invitations=kept), RevokeInvitation(invitations=kept)
     usual, code = made()
@@ -427,7 +427,7 @@ def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Pl
         hasher=STRONG,
         is_common=lambda _: False,
         clock=place.clock,
-        new_id=system.fresh_id,
+        new_id=system.new_id,
     )
     register = Register(create_user=create, sessions=place.sessions, registration=Registration.INVITE)
     with pytest.raises(InvitationRejected):

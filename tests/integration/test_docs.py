@@ -99,7 +99,7 @@ def client() -> Iterator[Client]:
         jobs=system.NoJobQueue(),
         changes=system.NoCache(),
         clock=now,
-        new_id=system.fresh_id,
+        new_id=system.new_id,
     )
     SyncGenres(runner=runner, genres=store.genres)()
     SyncMovies(runner=runner, movies=store.movies)(pages=500)

@@ -17,7 +17,7 @@ from adapters.mongo import database as mongo
 from adapters.redis import cache, cron, embedded, queue, sliding_windows, timeouts, worker, worker_loop
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
-from adapters.tmdb.client import BRISK, Patience
+from adapters.tmdb.client import PING_POLICY, RetryPolicy
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
@@ -39,7 +39,7 @@ from entrypoints.settings import MAX_REFRESH_GRACE, Settings
 from tests.integration.test_docs import DOCUMENTS, name, text
 
 HOLDS = connections.Limits()
-TMDB = Patience()
+TMDB = RetryPolicy()
 SET = Settings()
 FIRST_RUN = first_run.Timing()
 AGAIN = queue.RETRY_DELAYS
@@ -264,13 +264,13 @@ TIED = [
     f"Up to {sync.MAX_UNREAD:,} such movies are remembered",
     f"1 to {sync.MAX_PAGES} pages",
     f"the {sync.MAX_PAGES} pages that TMDB lists",
-    f"up to {TMDB.tries} tries",
-    f"up to {TMDB.longest_wait:.0f} seconds later",
-    f"up to {TMDB.longest_rest:.0f} seconds, and never shorter",
+    f"up to {TMDB.attempts} tries",
+    f"up to {TMDB.max_backoff:.0f} seconds later",
+    f"up to {TMDB.max_retry_after:.0f} seconds, and never shorter",
     # Health
     f"every {spelt(probes.SUCCESS_TTL)} seconds, and every {spelt(probes.FAILURE_TTL)} while it is unwell",
     f"asked at most every {spelt(probes.SUCCESS_TTL)} seconds for each process",
-    f"within about {spelt(probes.FAILURE_TTL + BRISK.whole)} seconds of somebody asking",
+    f"within about {spelt(probes.FAILURE_TTL + PING_POLICY.total_timeout)} seconds of somebody asking",
     f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",
     f"is kept for {spelt(probes.GAUGES_TTL)} seconds in each process",
     f"standard error says so once a {'minute' if logs.ERROR_INTERVAL == 60 else logs.ERROR_INTERVAL}",

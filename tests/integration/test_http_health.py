@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.tmdb.budget import Pace
+from adapters.tmdb.budget import RequestPacer
 from adapters.tmdb.source import TmdbMovieSource
 from domain.errors import StorageUnavailable
 from entrypoints.http.resources import health
@@ -91,7 +91,7 @@ def test_where_there_is_no_proc_the_peak_of_memory_is_told(monkeypatch: pytest.M
 def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
     """A service that knows TMDB by this simulator."""
     source = TmdbMovieSource(
-        access_token=known.get("token", "right"), api_key=None, budget=Pace(1000), base_url=tmdb.url
+        access_token=known.get("token", "right"), api_key=None, budget=RequestPacer(1000), base_url=tmdb.url
     )
     with serving(tmdb=source.ping) as client:
         yield client

@@ -14,7 +14,7 @@ from adapters.metrics.slots import Slots
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined as joined_in
 from adapters.testkit.samples import noon
-from adapters.tmdb.budget import Pace
+from adapters.tmdb.budget import RequestPacer
 from adapters.tmdb.source import TmdbMovieSource
 from application import probes
 from domain.errors import StorageUnavailable
@@ -179,7 +179,7 @@ def test_requests_to_tmdb_are_counted_by_what_came_of_them() -> None:
     before = counted()
     with TmdbSimulator() as tmdb:
         source = TmdbMovieSource(
-            access_token="t", api_key=None, budget=Pace(1000), base_url=tmdb.url, meter=meter
+            access_token="t", api_key=None, budget=RequestPacer(1000), base_url=tmdb.url, meter=meter
         )
         source.ping()
         for fault in faults.values():
@@ -284,8 +284,8 @@ def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
 def test_a_slot_is_one_processs_and_is_told_while_it_is_held(tmp_path: Path) -> None:
     one, two = Slots(tmp_path / "metrics"), Slots(tmp_path / "metrics")
 
-    assert (one.mine(), two.mine(), one.mine()) == (1, 2, 1)
-    assert list(one.living()) == [(1, os.getpid()), (2, os.getpid())]
-    one.leave()
-    assert list(two.living()) == [(2, os.getpid())]
-    two.leave()
+    assert (one.claim(), two.claim(), one.claim()) == (1, 2, 1)
+    assert list(one.in_use()) == [(1, os.getpid()), (2, os.getpid())]
+    one.release()
+    assert list(two.in_use()) == [(2, os.getpid())]
+    two.release()

@@ -15,8 +15,8 @@ from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.movies import walked_by_cursor, walked_by_page
 from adapters.testkit.samples import facts, new_run, put
-from adapters.tmdb.budget import Pace
-from adapters.tmdb.client import Patience
+from adapters.tmdb.budget import RequestPacer
+from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import ProgressCallback, SyncRunner, no_progress
@@ -31,7 +31,9 @@ from domain.sync import Entity, PageResult, Status, SyncRun, SyncRunning
 from domain.users import User
 from tests.tmdb_simulator import LATE_GENRE, Catalogue, Fault, TmdbSimulator, make_movies
 
-IMPATIENT = Patience(connect=1, read=1, whole=2, tries=3, first_wait=0.001, longest_wait=0.002)
+IMPATIENT = RetryPolicy(
+    connect_timeout=1, read_timeout=1, total_timeout=2, attempts=3, min_backoff=0.001, max_backoff=0.002
+)
 PAGES = 6
 MOVIES = PAGES * 20
 
@@ -49,7 +51,7 @@ def tmdb() -> Iterator[TmdbSimulator]:
 @pytest.fixture
 def source(tmdb: TmdbSimulator) -> Iterator[TmdbMovieSource]:
     source = TmdbMovieSource(
-        access_token="token", api_key=None, budget=Pace(1000), base_url=tmdb.url, patience=IMPATIENT
+        access_token="token", api_key=None, budget=RequestPacer(1000), base_url=tmdb.url, policy=IMPATIENT
     )
     yield source
     source.close()
@@ -94,7 +96,7 @@ def runner(
         jobs=system.NoJobQueue(),
         changes=system.NoCache(),
         clock=clock,
-        new_id=system.fresh_id,
+        new_id=system.new_id,
         **timing,
     )
 
@@ -453,7 +455,7 @@ def test_a_firewall_that_refuses_one_movie_stops_no_other_and_blames_no_credenti
 def test_a_source_that_is_busy_for_a_while_costs_no_movie(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, header: str
 ) -> None:
-    tmdb.misbehave(Fault("too_many", per_target=True, times=IMPATIENT.tries - 1, header=header))
+    tmdb.misbehave(Fault("too_many", per_target=True, times=IMPATIENT.attempts - 1, header=header))
     assert sync_movies(store, source).inserted == MOVIES
 
 
@@ -484,13 +486,15 @@ def test_every_page_failing_is_a_failure_and_is_given_up_soon(
     tmdb.misbehave(Fault("server_error", status=503))
     run = sync_movies(store, source)
     assert (run.status, run.pages_done, run.fetched) == (Status.FAILED, 0, 0)
-    assert run.requests == tmdb.requests == 3 * IMPATIENT.tries
+    assert run.requests == tmdb.requests == 3 * IMPATIENT.attempts
     assert SyncGenres(runner=runner(store, source), genres=store.genres)().status is Status.FAILED
 
 
 def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
     with TmdbSimulator(Catalogue(make_movies(40)), token="right") as tmdb:
-        source = TmdbMovieSource(access_token="wrong", api_key=None, budget=Pace(1000), base_url=tmdb.url)
+        source = TmdbMovieSource(
+            access_token="wrong", api_key=None, budget=RequestPacer(1000), base_url=tmdb.url
+        )
         run = sync_movies(store, source)
         source.close()
         assert (run.status, run.requests, tmdb.requests) == (Status.FAILED, 1, 1)
@@ -656,7 +660,7 @@ def rate(store: SqliteStore, number: int) -> None:
     """Have somebody rate a movie."""
     now = system.now()
     user = User(
-        id=UserId(system.fresh_id()),
+        id=UserId(system.new_id()),
         username="ada",
         email="ada@example.org",
         password_hash="-",
@@ -667,7 +671,7 @@ def rate(store: SqliteStore, number: int) -> None:
     rated, score = store.movies.get(TmdbNumber(number)).id, Score.of(8)
     store.ratings.add(
         Rating(
-            id=RatingId(system.fresh_id()),
+            id=RatingId(system.new_id()),
             user=user.id,
             movie=rated,
             score=score,

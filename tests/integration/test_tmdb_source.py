@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from adapters.tmdb import client, payloads, values
-from adapters.tmdb.budget import Budget, Pace, Pause, Stopped
+from adapters.tmdb.budget import Budget, Pause, RequestPacer, Stopped
 from adapters.tmdb.budget import pause as real_pause
-from adapters.tmdb.client import Patience
+from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
@@ -40,8 +40,8 @@ from tests.tmdb_simulator import (
 
 TOKEN, KEY = "the-v4-token", "the-v3-key"
 JWT, HEX = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxMjM0NSJ9.c2lnbmF0dXJl-_x", "0123456789abcdef" * 2
-QUICK = Patience(first_wait=0.01, longest_wait=0.02)
-HASTY = replace(QUICK, read=0.15, whole=0.25)
+QUICK = RetryPolicy(min_backoff=0.01, max_backoff=0.02)
+HASTY = replace(QUICK, read_timeout=0.15, total_timeout=0.25)
 POPULAR = "^/3/movie/popular"
 MOVIE = "^/3/movie/[0-9]"
 
@@ -93,8 +93,8 @@ def once(fault: Fault, path: str = POPULAR) -> Fault:
     return replace(fault, times=1, path=path)
 
 
-def patience_for(fault: Fault) -> Patience:
-    """Real patience unless it is to end, lest a busy machine look like a silent TMDB."""
+def policy_for(fault: Fault) -> RetryPolicy:
+    """Short timeouts only for faults that need them: a busy machine is no silent TMDB."""
     return HASTY if fault.kind.startswith("slow") else QUICK
 
 
@@ -118,16 +118,16 @@ def connect(tmdb: TmdbSimulator) -> Iterator[Connect]:
         base_url: str = tmdb.url,
         budget: Budget | None = None,
         language: str = "en-US",
-        patience: Patience = QUICK,
+        policy: RetryPolicy = QUICK,
         pause: Pause = real_pause,
     ) -> TmdbMovieSource:
         source = TmdbMovieSource(
             access_token=access_token,
             api_key=api_key,
             base_url=base_url,
-            budget=budget or Pace(1000),
+            budget=budget or RequestPacer(1000),
             language=language,
-            patience=patience,
+            policy=policy,
             pause=pause,
         )
         sources.append(source)
@@ -246,8 +246,10 @@ class TestAnswers:
 
 class TestStumbles:
     @pytest.mark.parametrize("fault", PASSING, ids=label)
-    def test_what_may_pass_is_tried_again(self, tmdb: TmdbSimulator, connect: Connect, fault: Fault) -> None:
-        source = connect(patience=patience_for(fault))
+    def test_what_is_transient_is_tried_again(
+        self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
+    ) -> None:
+        source = connect(policy=policy_for(fault))
         tmdb.misbehave(once(fault))
 
         assert len(source.popular(1).movies) == 20
@@ -258,7 +260,7 @@ class TestStumbles:
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         waits = Waits()
-        source = connect(pause=waits, patience=patience_for(fault))
+        source = connect(pause=waits, policy=policy_for(fault))
         tmdb.misbehave(fault)
         with pytest.raises(SourceUnavailable, match=r"^T.*, asked for /movie/popular\?page=1$") as caught:
             source.popular(1)
@@ -298,7 +300,7 @@ class TestStumbles:
     def test_the_sentence_says_what_came_and_what_was_asked(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault, sentence: str
     ) -> None:
-        source = connect(patience=replace(patience_for(fault), tries=1))
+        source = connect(policy=replace(policy_for(fault), attempts=1))
         tmdb.misbehave(fault)
         with pytest.raises(SourceUnavailable) as caught:
             source.popular(1)
@@ -320,7 +322,9 @@ class TestStumbles:
         with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
             host, port = full.getsockname()
             with closing(socket.create_connection((host, port))):  # which fills the queue
-                source = connect(base_url=f"http://{host}:{port}", patience=Patience(connect=0.2, tries=1))
+                source = connect(
+                    base_url=f"http://{host}:{port}", policy=RetryPolicy(connect_timeout=0.2, attempts=1)
+                )
                 with pytest.raises(SourceUnavailable, match=r"took no connection within 0\.2 s"):
                     source.genres()
 
@@ -334,13 +338,13 @@ class TestStumbles:
     def test_an_answer_too_long_to_be_one_is_not_read_to_its_end(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client, "LARGEST_BODY", 300)
+        monkeypatch.setattr(client, "MAX_BODY_SIZE", 300)
         with pytest.raises(SourceUnavailable, match="more than it could have to say"):
             source.popular(1)
         assert tmdb.requests == 5
 
     def test_every_fault_in_turn_spoils_no_movie(self, tmdb: TmdbSimulator, connect: Connect) -> None:
-        source = connect(patience=HASTY)
+        source = connect(policy=HASTY)
         faults = [
             replace(fault, path=MOVIE, nth=2 * place + 1, times=1) for place, fault in enumerate(PASSING)
         ]
@@ -398,7 +402,7 @@ class TestWaits:
         ],
     )
     def test_retry_after_is_read_leniently(self, headers: dict[str, str], seconds: float | None) -> None:
-        assert client.rest_asked_for(headers) == seconds
+        assert client.retry_after(headers) == seconds
 
     @pytest.mark.parametrize(
         "fault",
@@ -416,7 +420,7 @@ class TestWaits:
         waits = Waits()
         tmdb.misbehave(fault)
         with pytest.raises(SourceUnavailable, match="answered 429"):
-            connect(pause=waits, patience=Patience()).popular(1)
+            connect(pause=waits, policy=RetryPolicy()).popular(1)
 
         for wait, least in zip(waits, [0.5, 1, 2, 4], strict=True):
             assert least <= wait <= least + 0.25
@@ -427,7 +431,7 @@ class TestWaits:
     ) -> None:
         waits = Waits()
         tmdb.misbehave(Fault("too_many", header=text, times=1))
-        connect(pause=waits, patience=Patience()).popular(1)
+        connect(pause=waits, policy=RetryPolicy()).popular(1)
 
         assert waits == [60]
 
@@ -437,7 +441,7 @@ class TestWaits:
         waits = Waits()
         tmdb.misbehave(Fault("too_many", header="3"))
         with pytest.raises(SourceUnavailable):
-            connect(pause=waits, patience=Patience()).popular(1)
+            connect(pause=waits, policy=RetryPolicy()).popular(1)
 
         for wait, least in zip(waits, [3, 3, 3, 4], strict=True):
             assert least <= wait <= least + 0.25
@@ -448,14 +452,14 @@ class TestWaits:
         waits = Waits()
         tmdb.misbehave(Fault("too_many", path=POPULAR))
         with pytest.raises(SourceUnavailable, match="answered 429"):
-            connect(pause=waits, patience=Patience(tries=8)).popular(1)
+            connect(pause=waits, policy=RetryPolicy(attempts=8)).popular(1)
 
         for wait, least in zip(waits, [0.5, 1, 2, 4, 8, 8, 8], strict=True):
             assert least <= wait <= min(8, least + 0.25)
         assert len({wait % 0.5 for wait in waits}) > 3
 
 
-class Watched(Pace):
+class Watched(RequestPacer):
     """A budget that notes when each request has left: when it arrives depends on the machine, too."""
 
     def __init__(self, per_second: float) -> None:
@@ -463,8 +467,8 @@ class Watched(Pace):
         self.left: list[float] = []
 
     @contextmanager
-    def turn(self, stop: threading.Event) -> Iterator[None]:
-        with super().turn(stop):
+    def slot(self, stop: threading.Event) -> Iterator[None]:
+        with super().slot(stop):
             try:
                 yield
             finally:
@@ -514,7 +518,7 @@ class TestBudget:
     def test_a_request_waits_for_its_turn_with_its_connection_standing(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
-        source = connect(budget=Pace(5))
+        source = connect(budget=RequestPacer(5))
         list(source.details(numbers(tmdb)[:6]))
         gaps = [later.at - earlier.at for earlier, later in zip(tmdb.log, tmdb.log[1:], strict=False)]
 
@@ -571,7 +575,7 @@ class TestTurningAway:
     ) -> None:
         slow, *others = numbers(tmdb)[:5]
         tmdb.misbehave(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=30))
-        answers = connect(patience=Patience()).details([slow, *others])
+        answers = connect(policy=RetryPolicy()).details([slow, *others])
 
         assert {next(answers).tmdb_id for _ in others} == set(others)
         assert [request.path for request in tmdb.log].count(f"/3/movie/{slow}") == 1, "it is awaited still"
@@ -581,7 +585,7 @@ class TestTurningAway:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         before = threading.active_count()
-        source = connect(budget=Pace(5))
+        source = connect(budget=RequestPacer(5))
         answers = source.details(numbers(tmdb))
         next(answers)
         answers.close()  # type: ignore[attr-defined]
@@ -594,14 +598,14 @@ class TestTurningAway:
     def test_a_long_rest_is_cut_short_too(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         first, *others = numbers(tmdb)
         tmdb.misbehave(Fault("too_many", seconds=50, path=f"^/3/movie/(?!{first}[?])"))
-        answers = connect(patience=Patience()).details([first, *others])
+        answers = connect(policy=RetryPolicy()).details([first, *others])
         next(answers)
         answers.close()  # type: ignore[attr-defined]
         await_readers()
 
     def test_closing_the_source_releases_who_waits(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         tmdb.misbehave(Fault("too_many", seconds=50))
-        source = connect(patience=Patience())
+        source = connect(policy=RetryPolicy())
         threading.Timer(0.1, source.close).start()
         with pytest.raises(SourceUnavailable, match="Nobody waits"):
             source.popular(1)
@@ -691,7 +695,7 @@ class TestRefusal:
         assert {type(answer) for answer in answers.values()} == {MovieFacts}
         assert tmdb.requests == len(answers) + (1 if status == 401 else 2)
 
-    def test_a_firewalls_403_may_pass(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+    def test_a_firewalls_403_is_transient(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
         tmdb.misbehave(Fault("firewall", status=403, times=1))
 
         assert len(source.popular(1).movies) == 20
@@ -721,7 +725,7 @@ class TestRefusal:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         tmdb.misbehave(Fault("answer", path=MOVIE, nth=5, status=401, body={"status_code": 10}))
-        answers = connect(budget=Pace(100)).details(numbers(tmdb))
+        answers = connect(budget=RequestPacer(100)).details(numbers(tmdb))
         with pytest.raises(SourceRefused, match="401: code 10"):
             list(answers)
         await_readers()
@@ -803,7 +807,7 @@ class TestSecrets:
         caplog.set_level(logging.DEBUG)
         for name in ("httpx", "httpcore", "tenacity"):
             caplog.set_level(logging.DEBUG, logger=name)
-        source = connect(access_token=token, api_key=key, patience=replace(HASTY, tries=1))
+        source = connect(access_token=token, api_key=key, policy=replace(HASTY, attempts=1))
         echo = {"status_message": f"You said api_key={TOKEN} and {KEY}"}
         echoes = [Fault("answer", status=status, body=echo) for status in (400, 401, 500)]
         echoes += [Fault("answer", status=401, body=echo | {"status_code": 7})]

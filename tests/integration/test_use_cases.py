@@ -45,7 +45,7 @@ def store() -> Iterator[SqliteStore]:
 def ada(store: SqliteStore, password_hash: str = "-") -> User:
     now = system.now()
     user = User(
-        id=UserId(system.fresh_id()),
+        id=UserId(system.new_id()),
         username="ada",
         email="ada@example.org",
         password_hash=password_hash,
@@ -71,7 +71,7 @@ class Desk:
             "genres": self.store.genres,
             "changes": system.NoCache(),
             "clock": system.now,
-            "new_id": system.fresh_id,
+            "new_id": system.new_id,
         }
         wanted = [field.name for field in fields(cast("Any", use_case))]
         return partial(use_case(**{name: known[name] for name in wanted}), user=self.user, **more)
@@ -150,7 +150,7 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
         "movies": store.movies,
         "changes": system.NoCache(),
         "clock": system.now,
-        "new_id": system.fresh_id,
+        "new_id": system.new_id,
     }
     for number in range(1, 6):
         SetRating(ratings=store.ratings, **common)(

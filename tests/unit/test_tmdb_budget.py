@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tmdb.budget import Pace, Stopped
+from adapters.tmdb.budget import RequestPacer, Stopped
 
 
 class FakeTime:
@@ -30,9 +30,9 @@ class FakeTime:
 def moments(per_second: float, sendings: list[float], idle: list[float]) -> Iterator[float]:
     """When the requests leave that take so long to send, with such pauses of our own between them."""
     time = FakeTime()
-    pace = Pace(per_second, clock=time, pause=time.pause)
+    pace = RequestPacer(per_second, clock=time, pause=time.pause)
     for sending, rest in zip(sendings, idle, strict=False):
-        with pace.turn(Event()):
+        with pace.slot(Event()):
             time.now += sending
             yield time.now
         time.now += rest
@@ -59,11 +59,11 @@ def test_the_budget_is_used_up_nearly() -> None:
 
 
 def test_threads_take_turns() -> None:
-    pace, left = Pace(200), list[float]()
+    pace, left = RequestPacer(200), list[float]()
 
     def send() -> None:
         for _ in range(5):
-            with pace.turn(Event()):
+            with pace.slot(Event()):
                 left.append(monotonic())
 
     threads = [Thread(target=send) for _ in range(8)]
@@ -78,33 +78,33 @@ def test_threads_take_turns() -> None:
 
 def test_whoever_is_stopped_leaves_at_once_and_spends_nothing() -> None:
     time = FakeTime()
-    pace, stop = Pace(0.5, clock=time, pause=time.pause), Event()
-    with pace.turn(stop):
+    pace, stop = RequestPacer(0.5, clock=time, pause=time.pause), Event()
+    with pace.slot(stop):
         pass
     stop.set()
 
-    with pytest.raises(Stopped), pace.turn(stop):
+    with pytest.raises(Stopped), pace.slot(stop):
         raise AssertionError
     assert time.now == 1000
-    with pace.turn(Event()):
+    with pace.slot(Event()):
         assert time.now == pytest.approx(1002.1)
 
 
 def test_a_real_pause_is_cut_short_by_a_stop() -> None:
-    pace, stop = Pace(0.001), Event()  # a turn in a thousand seconds
-    with pace.turn(stop):
+    pace, stop = RequestPacer(0.001), Event()  # a turn in a thousand seconds
+    with pace.slot(stop):
         pass
     Timer(0.05, stop.set).start()
 
-    with pytest.raises(Stopped), pace.turn(stop):
+    with pytest.raises(Stopped), pace.slot(stop):
         raise AssertionError
 
 
 def test_a_request_that_fails_frees_the_turn() -> None:
     time = FakeTime()
-    pace = Pace(10, clock=time, pause=time.pause)
-    with pytest.raises(ConnectionError), pace.turn(Event()):
+    pace = RequestPacer(10, clock=time, pause=time.pause)
+    with pytest.raises(ConnectionError), pace.slot(Event()):
         raise ConnectionError
 
-    with pace.turn(Event()):
+    with pace.slot(Event()):
         assert time.now == pytest.approx(1000.105)
