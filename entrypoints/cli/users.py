@@ -20,7 +20,7 @@ from domain.users import username as check_username
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.errors import exit_with
 from entrypoints.cli.groups import SuggestingGroup
-from entrypoints.http.resources.invitations import valid_for
+from entrypoints.durations import parse_validity
 from entrypoints.http.schemas import rfc3339
 from entrypoints.progress import OutputConsole
 
@@ -45,7 +45,7 @@ class Duration(click.ParamType[timedelta]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Parse a duration; a number without a unit is in seconds."""
         try:
-            return valid_for(int(value) if value.isdecimal() else value)
+            return parse_validity(int(value) if value.isdecimal() else value)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
 

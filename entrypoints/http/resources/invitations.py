@@ -11,13 +11,11 @@ from msgspec.structs import asdict
 from application import invitations
 from domain.ids import InvitationId
 from domain.invitations import (
-    LONGEST_VALIDITY,
     MOST_USES,
-    SHORTEST_VALIDITY,
     Invitation,
     InvitationNotFound,
 )
-from entrypoints.durations import parse_duration
+from entrypoints.durations import VALIDITY_RULE, parse_validity
 from entrypoints.http.endpoints import (
     DELETE_STATUS,
     Access,
@@ -35,25 +33,11 @@ from entrypoints.validation import rule
 
 TAG = "Administration"
 
-VALID_FOR_RULE = "must be 60 to 31536000 seconds, or a duration up to a year such as 15m, 12h or 7d"
-
-
-def valid_for(given: int | str) -> timedelta:
-    """Parse a number of seconds, or a duration such as `7d`. Raises ValueError if it is not allowed."""
-    try:
-        seconds = parse_duration(given).total_seconds() if isinstance(given, str) else given
-    except ValueError:
-        raise ValueError(VALID_FOR_RULE) from None
-    if not SHORTEST_VALIDITY.total_seconds() <= seconds <= LONGEST_VALIDITY.total_seconds():
-        raise ValueError(VALID_FOR_RULE)
-    return timedelta(seconds=seconds)
-
-
 ValidFor = Annotated[
     int | str,
     rule(
-        VALID_FOR_RULE,
-        validator=valid_for,
+        VALIDITY_RULE,
+        validator=parse_validity,
         description="How long the code is valid: seconds, or a duration such as `12h` or `7d`.",
         examples=["7d"],
     ),
@@ -79,7 +63,7 @@ class InvitationIn(Body, frozen=True, kw_only=True):
     @property
     def valid_for(self) -> timedelta:
         """How long the code is valid."""
-        return valid_for(self.expires_in)
+        return parse_validity(self.expires_in)
 
 
 class InvitationOut(Struct, frozen=True, kw_only=True):
