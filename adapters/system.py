@@ -23,20 +23,20 @@ def new_id() -> str:
 
 
 class NoCache:
-    """Changes where there is no cache."""
+    """CacheInvalidation where there is no cache."""
 
-    def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
+    def movies(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
-    def everything(self) -> AbstractContextManager[None]:
+    def all(self) -> AbstractContextManager[None]:
         return nullcontext()
 
 
 class NoJobQueue:
-    """Jobs where there is no job queue."""
+    """JobQueue where there is no job queue."""
 
     def sync(self, entity: Entity, run: RunId) -> None:  # noqa: ARG002
         self._refuse()

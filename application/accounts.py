@@ -14,7 +14,7 @@ from domain.invitations import Registration, required_code
 from domain.pagination import Page, Window, page_of
 from domain.ports import (
     AccessTokens,
-    Changes,
+    CacheInvalidation,
     Clock,
     PasswordHasher,
     RefreshTokens,
@@ -374,14 +374,14 @@ class DeleteAccount:
 
     users: UserRepository
     confirm: Confirm
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, caller: Caller, password: str) -> None:
         """Raises WrongPassword, LastAdmin."""
         self.confirm(caller.user, password, lambda verified: self._remove(caller.user.id, verified))
 
     def _remove(self, user: UserId, verified: str) -> bool | None:
-        with self.changes.everything():  # all the movies that the account had rated, and the lists of raters
+        with self.invalidation.all():  # all the movies that the account had rated, and the lists of raters
             return self.users.remove(user, verified=verified) or None
 
 
@@ -450,11 +450,11 @@ class DeleteUser:
     """Delete somebody else's account with its ratings, its watchlist and its sessions; tallies follow."""
 
     users: UserRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, user: UserId) -> None:
         """Raises UserNotFound, LastAdmin."""
-        with self.changes.everything():  # all the movies that the account had rated, and the lists of raters
+        with self.invalidation.all():  # all the movies that the account had rated, and the lists of raters
             self.users.remove(user)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from application.probes import CachedProbe, Ping
 from domain.errors import MatineeError, Unavailable
-from domain.ports import Changes, Clock, SyncRunRepository
+from domain.ports import CacheInvalidation, Clock, SyncRunRepository
 from domain.sync import Entity
 
 STALE_AFTER = timedelta(days=2)
@@ -153,9 +153,9 @@ class CheckHealth:
 class FlushCache:
     """Have every kept answer forgotten, in all processes."""
 
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self) -> None:
         """Where the cache cannot be reached, it forgets before it is used again."""
-        with self.changes.everything():
+        with self.invalidation.all():
             pass

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from domain.ids import MovieId, MovieRef, NewId, RatingId, UserId
 from domain.movies import Movie
 from domain.pagination import Page, Window, page_of
-from domain.ports import Changes, Clock, MovieRepository, RatingRepository, UserRepository
+from domain.ports import CacheInvalidation, Clock, MovieRepository, RatingRepository, UserRepository
 from domain.ratings import Drift, NotYourRating, Rating, RatingOrder, Score, Tally
 from domain.texts import KEPT, Kept, written
 from domain.users import User
@@ -41,7 +41,7 @@ class RateMovie:
 
     ratings: RatingRepository
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
 
@@ -49,7 +49,7 @@ class RateMovie:
         """Raises MovieNotFound, AlreadyRated, TextUnfit."""
         text, rated = written("review", review), self.movies.get(movie)
         rating = _fresh(self.new_id, self.clock, user, rated, score, text)
-        with self.changes.ratings([rated.id]):
+        with self.invalidation.movies([rated.id]):
             tally = self.ratings.add(rating)
         return Rated(rating=rating, movie=rated, user=user, tally=tally, created=True)
 
@@ -60,7 +60,7 @@ class SetRating:
 
     ratings: RatingRepository
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
 
@@ -68,7 +68,7 @@ class SetRating:
         """Raises MovieNotFound, TextUnfit."""
         text, rated = written("review", review), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, rated, score, text)
-        with self.changes.ratings([rated.id]):
+        with self.invalidation.movies([rated.id]):
             rating, tally, created = self.ratings.put(wanted)
         return Rated(rating=rating, movie=rated, user=user, tally=tally, created=created)
 
@@ -79,7 +79,7 @@ class ChangeRating:
 
     ratings: RatingRepository
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(
@@ -88,7 +88,7 @@ class ChangeRating:
         """A review of None is removed. Raises RatingNotFound, NotYourRating, TextUnfit."""
         text = review if isinstance(review, Kept) else written("review", review)
         now, movie = self.clock(), self.ratings.get(rating).movie  # which a rating never changes
-        with self.changes.ratings([movie]):
+        with self.invalidation.movies([movie]):
             changed, tally = self.ratings.change(
                 rating, user.id, lambda before: before.changed(now, score=score, review=text)
             )
@@ -100,7 +100,7 @@ class RemoveReview:
     """Delete the words of anybody's review; the score stays."""
 
     ratings: RatingRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(self, *, rating: RatingId) -> None:
@@ -108,7 +108,7 @@ class RemoveReview:
         now, stored = self.clock(), self.ratings.get(rating)
         if stored.review is None:
             return
-        with self.changes.ratings([stored.movie]):
+        with self.invalidation.movies([stored.movie]):
             self.ratings.change(rating, stored.user, lambda before: before.changed(now, review=None))
 
 
@@ -117,11 +117,11 @@ class WithdrawRating:
     """Take back one's own rating."""
 
     ratings: RatingRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, user: User, rating: RatingId) -> None:
         """Raises RatingNotFound, NotYourRating."""
-        with self.changes.ratings([self.ratings.get(rating).movie]):
+        with self.invalidation.movies([self.ratings.get(rating).movie]):
             self.ratings.remove(rating, user.id)
 
 
@@ -131,12 +131,12 @@ class UnrateMovie:
 
     ratings: RatingRepository
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, user: User, movie: MovieRef) -> None:
         """Raises MovieNotFound."""
         unrated = self.movies.get(movie).id
-        with self.changes.ratings([unrated]):
+        with self.invalidation.movies([unrated]):
             self.ratings.remove_from(unrated, user.id)
 
 
@@ -203,7 +203,7 @@ class VerifyRatings:
     """Recount every movie's tally."""
 
     ratings: RatingRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, repair: bool = False) -> list[Drift]:
         """The movies whose tally was wrong; with `repair` they are right now."""
@@ -211,7 +211,7 @@ class VerifyRatings:
         if not (repair and drifts):
             return drifts
         wrong = [drift.movie for drift in drifts]  # a repair that fails may have been made in part
-        with self.changes.ratings(wrong):
+        with self.invalidation.movies(wrong):
             repaired = self.ratings.drifts(repair=True)
             wrong += [drift.movie for drift in repaired]
         return repaired

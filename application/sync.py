@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from application.sync_runner import ProgressCallback, RunRecorder, SyncRunner, no_progress
 from domain.ids import LARGEST_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
-from domain.ports import Changes, Clock, GenreRepository, MovieRepository, MovieSource
+from domain.ports import CacheInvalidation, Clock, GenreRepository, MovieRepository, MovieSource
 from domain.sync import (
     MAX_PAGES,
     REFRESH_AFTER,
@@ -286,7 +286,7 @@ class SweepCatalogue:
     sync_changes: SyncChanges
     check_source: CheckSource
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(self) -> SweepResult:
@@ -297,7 +297,7 @@ class SweepCatalogue:
 
     def _clear(self, now: datetime) -> int:
         cleared = 0
-        with self.changes.everything():
+        with self.invalidation.all():
             while step := self.movies.clear_texts(now - TEXT_RETENTION, now, CLEAR_BATCH):
                 cleared += step
         return cleared
@@ -312,7 +312,7 @@ class UpgradeCatalogue:
 
     movies: MovieRepository
     source: MovieSource
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(self) -> None:
@@ -325,7 +325,7 @@ class UpgradeCatalogue:
         if filled_from is not SourceName.DEMO:
             admit(filled_from, self.source.name)
         self.source.ping()
-        with self.changes.everything():
+        with self.invalidation.all():
             self.movies.hand_over(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
 
 

@@ -15,10 +15,10 @@ from threading import Event, Thread
 from domain.errors import StorageUnavailable
 from domain.ids import NewId, RunId
 from domain.ports import (
-    Changes,
+    CacheInvalidation,
     Clock,
     GenreRepository,
-    Jobs,
+    JobQueue,
     Locks,
     MovieRepository,
     MovieSource,
@@ -86,7 +86,7 @@ class RunRecorder:
 
     run: SyncRun
     runs: SyncRunRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     source: MovieSource
     on_progress: ProgressCallback
     _counted: int = field(init=False)
@@ -101,7 +101,7 @@ class RunRecorder:
 
     def store(self, where: MovieRepository | GenreRepository, result: PageResult) -> None:
         """Store a page, with the record that tells of it."""
-        with self.changes.everything():
+        with self.invalidation.all():
             self.run = where.store(result, self.run)
         self.on_progress(self.run)
 
@@ -142,8 +142,8 @@ class SyncRunner:
     source: MovieSource
     runs: SyncRunRepository
     locks: Locks
-    jobs: Jobs
-    changes: Changes
+    jobs: JobQueue
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
     lock_ttl: timedelta = LOCK_TTL
@@ -162,7 +162,7 @@ class SyncRunner:
         on upward.
         """
         with self._locked_run(entity, queued) as run:
-            recorder = RunRecorder(run, self.runs, self.changes, self.source, on_progress)
+            recorder = RunRecorder(run, self.runs, self.invalidation, self.source, on_progress)
             self._check_source(recorder)
             try:
                 yield recorder

@@ -6,7 +6,7 @@ from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner
 from domain.ids import RunId
 from domain.pagination import Page, Window, page_of
-from domain.ports import Clock, Jobs, SyncRunRepository
+from domain.ports import Clock, JobQueue, SyncRunRepository
 from domain.sync import Entity, Status, SyncRun
 
 
@@ -15,7 +15,7 @@ class StartSync:
     """Have a sync done in the background."""
 
     runner: SyncRunner
-    jobs: Jobs
+    jobs: JobQueue
 
     def __call__(self, *, entity: Entity) -> SyncRun:
         """The run, which is on record and waits for a worker.

@@ -7,7 +7,7 @@ from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor, Page, Window, page_of
 from domain.ports import (
-    Changes,
+    CacheInvalidation,
     Clock,
     GenreRepository,
     MovieRepository,
@@ -49,7 +49,7 @@ class AddToWatchlist:
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
 
@@ -57,7 +57,7 @@ class AddToWatchlist:
         """Raises MovieNotFound, AlreadyListed, WatchlistFull, TextUnfit."""
         text, listed = written("note", note), self.movies.get(movie)
         item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             self.watchlist.add(item)
         return Listed(item=item, movie=listed, genres=by_id(self.genres), created=True)
 
@@ -69,7 +69,7 @@ class SetOnWatchlist:
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
 
@@ -77,7 +77,7 @@ class SetOnWatchlist:
         """Raises MovieNotFound, WatchlistFull, TextUnfit."""
         text, listed = written("note", note), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             item, created = self.watchlist.put(wanted)
         return Listed(item=item, movie=listed, genres=by_id(self.genres), created=created)
 
@@ -89,7 +89,7 @@ class ChangeItem:
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(
@@ -98,7 +98,7 @@ class ChangeItem:
         """A note of None is removed. Raises ItemNotFound, NotYourItem, TextUnfit."""
         text = note if isinstance(note, Kept) else written("note", note)
         now = self.clock()
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             changed = self.watchlist.change(
                 item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
             )
@@ -112,13 +112,13 @@ class ToggleFavorite:
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
-    changes: Changes
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(self, *, user: User, item: ItemId) -> Listed:
         """Raises ItemNotFound, NotYourItem."""
         now = self.clock()
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
         return Listed(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
 
@@ -128,11 +128,11 @@ class RemoveItem:
     """Delete one's own item."""
 
     watchlist: WatchlistRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, user: User, item: ItemId) -> None:
         """Raises ItemNotFound, NotYourItem."""
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             self.watchlist.remove(item, user.id)
 
 
@@ -142,12 +142,12 @@ class TakeOffWatchlist:
 
     watchlist: WatchlistRepository
     movies: MovieRepository
-    changes: Changes
+    invalidation: CacheInvalidation
 
     def __call__(self, *, user: User, movie: MovieRef) -> None:
         """Raises MovieNotFound."""
         listed = self.movies.get(movie).id
-        with self.changes.watchlist(user.id):
+        with self.invalidation.watchlist(user.id):
             self.watchlist.remove_from(listed, user.id)
 
 

@@ -100,11 +100,11 @@ from domain.errors import Invalid, Unavailable
 from domain.ids import NewId
 from domain.ports import (
     AccessTokens,
-    Changes,
+    CacheInvalidation,
     Clock,
     GenreRepository,
     InvitationRepository,
-    Jobs,
+    JobQueue,
     Locks,
     MovieRepository,
     MovieSource,
@@ -228,7 +228,7 @@ def redis_ping(breaker: RedisBreaker | None) -> Ping | None:
     return breaker.ping if breaker else None
 
 
-def cache_invalidation(breaker: RedisBreaker | None) -> Changes:
+def cache_invalidation(breaker: RedisBreaker | None) -> CacheInvalidation:
     """The invalidation of cached responses; without Redis, none are cached."""
     return RedisCacheInvalidation(breaker) if breaker else system.NoCache()
 
@@ -274,7 +274,7 @@ def tmdb_probe(settings: Settings, source: MovieSource) -> CachedProbe | None:
     return CachedProbe(source.ping) if settings.has_tmdb_credential else None
 
 
-class ClosableJobs(Jobs, Protocol):
+class ClosableJobs(JobQueue, Protocol):
     """A job queue that can be closed."""
 
     def close(self) -> None: ...
@@ -313,7 +313,7 @@ class Container(DeclarativeContainer):
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
     breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)
-    changes: Provider[Changes] = providers.Singleton(cache_invalidation, breaker)
+    invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker)
     counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis_url, cleanup)
@@ -341,7 +341,7 @@ class Container(DeclarativeContainer):
         runs=runs,
         locks=locks,
         jobs=jobs,
-        changes=changes,
+        invalidation=invalidation,
         clock=clock,
         new_id=new_id,
     )
@@ -354,11 +354,11 @@ class Container(DeclarativeContainer):
         sync_changes=sync_changes,
         check_source=check_source,
         movies=movies,
-        changes=changes,
+        invalidation=invalidation,
         clock=clock,
     )
     upgrade_catalogue = providers.Factory(
-        UpgradeCatalogue, movies=movies, source=source, changes=changes, clock=clock
+        UpgradeCatalogue, movies=movies, source=source, invalidation=invalidation, clock=clock
     )
     start_sync = providers.Factory(StartSync, runner=sync_runner, jobs=jobs)
     do_sync = providers.Factory(
@@ -389,7 +389,7 @@ class Container(DeclarativeContainer):
         tmdb=tmdb,
         check_source=check_source,
     )
-    flush_cache = providers.Factory(FlushCache, changes=changes)
+    flush_cache = providers.Factory(FlushCache, invalidation=invalidation)
     collect_gauges = providers.Factory(
         CollectGauges, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
@@ -435,11 +435,11 @@ class Container(DeclarativeContainer):
     change_password = providers.Factory(
         ChangePassword, users=users, confirm=confirm, hasher=hasher, is_common=is_common, clock=clock
     )
-    delete_account = providers.Factory(DeleteAccount, users=users, confirm=confirm, changes=changes)
+    delete_account = providers.Factory(DeleteAccount, users=users, confirm=confirm, invalidation=invalidation)
     list_users = providers.Factory(ListUsers, users=users)
     find_user = providers.Factory(FindUser, users=users)
     change_user = providers.Factory(ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock)
-    delete_user = providers.Factory(DeleteUser, users=users, changes=changes)
+    delete_user = providers.Factory(DeleteUser, users=users, invalidation=invalidation)
     create_invitation = providers.Factory(
         CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret
     )
@@ -447,28 +447,28 @@ class Container(DeclarativeContainer):
     revoke_invitation = providers.Factory(RevokeInvitation, invitations=invitations)
 
     rate_movie = providers.Factory(
-        RateMovie, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
+        RateMovie, ratings=ratings, movies=movies, invalidation=invalidation, clock=clock, new_id=new_id
     )
     set_rating = providers.Factory(
-        SetRating, ratings=ratings, movies=movies, changes=changes, clock=clock, new_id=new_id
+        SetRating, ratings=ratings, movies=movies, invalidation=invalidation, clock=clock, new_id=new_id
     )
     change_rating = providers.Factory(
-        ChangeRating, ratings=ratings, movies=movies, changes=changes, clock=clock
+        ChangeRating, ratings=ratings, movies=movies, invalidation=invalidation, clock=clock
     )
-    remove_review = providers.Factory(RemoveReview, ratings=ratings, changes=changes, clock=clock)
-    withdraw_rating = providers.Factory(WithdrawRating, ratings=ratings, changes=changes)
-    unrate_movie = providers.Factory(UnrateMovie, ratings=ratings, movies=movies, changes=changes)
+    remove_review = providers.Factory(RemoveReview, ratings=ratings, invalidation=invalidation, clock=clock)
+    withdraw_rating = providers.Factory(WithdrawRating, ratings=ratings, invalidation=invalidation)
+    unrate_movie = providers.Factory(UnrateMovie, ratings=ratings, movies=movies, invalidation=invalidation)
     get_rating = providers.Factory(GetRating, ratings=ratings, movies=movies)
     list_my_ratings = providers.Factory(ListMyRatings, ratings=ratings, movies=movies)
     list_movie_ratings = providers.Factory(ListMovieRatings, ratings=ratings, movies=movies, users=users)
-    verify_ratings = providers.Factory(VerifyRatings, ratings=ratings, changes=changes)
+    verify_ratings = providers.Factory(VerifyRatings, ratings=ratings, invalidation=invalidation)
 
     add_to_watchlist = providers.Factory(
         AddToWatchlist,
         watchlist=watchlists,
         movies=movies,
         genres=genres,
-        changes=changes,
+        invalidation=invalidation,
         clock=clock,
         new_id=new_id,
     )
@@ -477,19 +477,24 @@ class Container(DeclarativeContainer):
         watchlist=watchlists,
         movies=movies,
         genres=genres,
-        changes=changes,
+        invalidation=invalidation,
         clock=clock,
         new_id=new_id,
     )
     change_item = providers.Factory(
-        ChangeItem, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
+        ChangeItem, watchlist=watchlists, movies=movies, genres=genres, invalidation=invalidation, clock=clock
     )
     toggle_favorite = providers.Factory(
-        ToggleFavorite, watchlist=watchlists, movies=movies, genres=genres, changes=changes, clock=clock
+        ToggleFavorite,
+        watchlist=watchlists,
+        movies=movies,
+        genres=genres,
+        invalidation=invalidation,
+        clock=clock,
     )
-    remove_item = providers.Factory(RemoveItem, watchlist=watchlists, changes=changes)
+    remove_item = providers.Factory(RemoveItem, watchlist=watchlists, invalidation=invalidation)
     take_off_watchlist = providers.Factory(
-        TakeOffWatchlist, watchlist=watchlists, movies=movies, changes=changes
+        TakeOffWatchlist, watchlist=watchlists, movies=movies, invalidation=invalidation
     )
     get_item = providers.Factory(GetItem, watchlist=watchlists, movies=movies, genres=genres)
     list_watchlist = providers.Factory(ListWatchlist, watchlist=watchlists, movies=movies, genres=genres)

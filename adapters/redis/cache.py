@@ -217,13 +217,13 @@ class RedisResponseCache(Generic[T]):
 
 
 class RedisCacheInvalidation:
-    """Changes: has Redis forget, for all processes, what a change makes untrue."""
+    """CacheInvalidation: removes cached responses from Redis, for all processes."""
 
     def __init__(self, breaker: RedisBreaker) -> None:
         self._breaker = breaker
 
     @contextmanager
-    def ratings(self, movies: Collection[MovieId]) -> Iterator[None]:
+    def movies(self, movies: Collection[MovieId]) -> Iterator[None]:
         try:
             yield
         finally:
@@ -242,7 +242,7 @@ class RedisCacheInvalidation:
             self._invalidate([f"watchlist:user:{user}"])
 
     @contextmanager
-    def everything(self) -> Iterator[None]:
+    def all(self) -> Iterator[None]:
         try:
             yield
         finally:

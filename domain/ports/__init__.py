@@ -17,9 +17,9 @@ from domain.ports.people import (
     WatchlistRepository,
 )
 from domain.ports.running import (
-    Changes,
+    CacheInvalidation,
     Clock,
-    Jobs,
+    JobQueue,
     Locks,
     QueueUnavailable,
     SyncRunRepository,
@@ -27,11 +27,11 @@ from domain.ports.running import (
 
 __all__ = [
     "AccessTokens",
-    "Changes",
+    "CacheInvalidation",
     "Clock",
     "GenreRepository",
     "InvitationRepository",
-    "Jobs",
+    "JobQueue",
     "Locks",
     "MovieRepository",
     "MovieSource",

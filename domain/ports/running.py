@@ -91,26 +91,26 @@ class Locks(Protocol):
         ...
 
 
-class Changes(Protocol):
-    """Has copies of what is stored forgotten, wherever they are kept, by the time that a change is done.
+class CacheInvalidation(Protocol):
+    """Invalidates cached copies of stored data, in all processes.
 
-    Each method gives a context in which the change is stored. Copies are forgotten at its end, also if it
-    failed, because then nobody knows whether it was stored. That itself never fails: copies that cannot be
-    reached are forgotten before they are used again.
+    Each method returns a context in which the data is changed. The copies are invalidated when the context
+    ends, also by an error, because the change may have been stored all the same. Invalidation never fails:
+    a cache that cannot be reached is emptied before it is used again.
     """
 
-    def ratings(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
-        """Ratings of these movies change, and their tallies with them; what is added to `movies` meanwhile
-        counts.
+    def movies(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
+        """The ratings and tallies of these movies change. Movies that are added to the collection within the
+        context count.
         """
         ...
 
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:
-        """A user's watchlist changes."""
+        """The watchlist of a user changes."""
         ...
 
-    def everything(self) -> AbstractContextManager[None]:
-        """The catalogue changes, or more than is worth naming."""
+    def all(self) -> AbstractContextManager[None]:
+        """The catalogue changes, or data of many movies or users."""
         ...
 
 
@@ -125,7 +125,7 @@ class QueueUnavailable(Unavailable):
         return f"The job queue cannot be had: {self.reason}"
 
 
-class Jobs(Protocol):
+class JobQueue(Protocol):
     """Work for later: what is put here is done once or more often by a worker, whenever there is one.
 
     Every method raises QueueUnavailable. Then the job is most likely not queued, but it may be: a silent

@@ -66,11 +66,11 @@ class People(RuleBasedStateMachine):
         store = self.store
         written: dict[str, Any] = {
             "movies": store.movies,
-            "changes": NOBODY,
+            "invalidation": NOBODY,
             "clock": system.now,
             "new_id": system.new_id,
         }
-        changed: dict[str, Any] = {"movies": store.movies, "changes": NOBODY, "clock": system.now}
+        changed: dict[str, Any] = {"movies": store.movies, "invalidation": NOBODY, "clock": system.now}
         self.rate_movie = RateMovie(ratings=store.ratings, **written)
         self.set_rating = SetRating(ratings=store.ratings, **written)
         self.change_rating = ChangeRating(ratings=store.ratings, **changed)
@@ -139,7 +139,7 @@ class People(RuleBasedStateMachine):
     @rule(who=people, other=people, movie=movies)
     def withdraw(self, who: int, other: int, movie: int) -> None:
         rating = self.rating_of(other, movie)
-        withdraw = WithdrawRating(ratings=self.store.ratings, changes=NOBODY)
+        withdraw = WithdrawRating(ratings=self.store.ratings, invalidation=NOBODY)
         if (other, movie) not in self.scores:
             with pytest.raises(RatingNotFound):
                 withdraw(user=self.users[who], rating=rating)
@@ -152,7 +152,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def unrate(self, who: int, movie: int) -> None:
-        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies, changes=NOBODY)(
+        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies, invalidation=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.scores.pop((who, movie), None)
@@ -196,7 +196,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def take_off(self, who: int, movie: int) -> None:
-        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, changes=NOBODY)(
+        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, invalidation=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.items.pop((who, movie), None)

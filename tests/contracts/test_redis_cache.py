@@ -33,7 +33,7 @@ class Process:
 
     def __init__(self, url: str, seconds: int = 60) -> None:
         self.breaker = RedisBreaker(url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
-        self._changes = RedisCacheInvalidation(self.breaker)
+        self._invalidation = RedisCacheInvalidation(self.breaker)
         self.answers = RedisResponseCache[str](
             self.breaker, seconds=seconds, dump=str.encode, load=bytes.decode
         )
@@ -41,17 +41,17 @@ class Process:
 
     def rate(self, *numbers: int) -> None:
         """Change ratings of movies."""
-        with self._changes.ratings([movie_id(number) for number in numbers]):
+        with self._invalidation.movies([movie_id(number) for number in numbers]):
             pass
 
     def list(self, user: UserId) -> None:
         """Change somebody's watchlist."""
-        with self._changes.watchlist(user):
+        with self._invalidation.watchlist(user):
             pass
 
     def sync(self) -> None:
         """Change the catalogue."""
-        with self._changes.everything():
+        with self._invalidation.all():
             pass
 
     async def back(self) -> None:
@@ -440,7 +440,7 @@ def test_whatever_happens_answers_tell_the_present(
 def test_a_change_that_failed_is_taken_for_one_that_may_have_been_stored(redis_url: str) -> None:
     async def work(one: Process) -> None:
         await one.ask(says="old")
-        with pytest.raises(StorageUnavailable), one._changes.ratings([movie_id(603)]):
+        with pytest.raises(StorageUnavailable), one._invalidation.movies([movie_id(603)]):
             raise StorageUnavailable("the answer was lost")
         assert await one.ask(says="new") == ("new", False)
 

@@ -80,7 +80,7 @@ def test_a_cluster_that_goes_away_fails_neither_readers_nor_writers(cluster: Clu
             assert [await asked("old"), await asked("new")] == ["old", "old"]
 
             cluster.node.kill()
-            with RedisCacheInvalidation(breaker).ratings([MOVIE]):
+            with RedisCacheInvalidation(breaker).movies([MOVIE]):
                 pass
             assert await asked("new") == "new"
 

@@ -107,7 +107,7 @@ class Bench:
             runs=store.runs,
             locks=store.locks,
             jobs=self.jobs,
-            changes=NoCache(),
+            invalidation=NoCache(),
             clock=clock,
             new_id=fresh_id,
             **timing,
@@ -125,7 +125,7 @@ class Bench:
             sync_changes=self.changes,
             check_source=CheckSource(movies=store.movies, source=source),
             movies=store.movies,
-            changes=NoCache(),
+            invalidation=NoCache(),
             clock=clock,
         )
 

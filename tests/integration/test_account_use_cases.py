@@ -144,7 +144,7 @@ class Place:
 
     def delete(self, caller: Caller, password: str, hasher: Any = STRONG) -> None:
         confirm = Confirm(users=self.store.users, hasher=hasher)
-        DeleteAccount(users=self.store.users, confirm=confirm, changes=system.NoCache())(
+        DeleteAccount(users=self.store.users, confirm=confirm, invalidation=system.NoCache())(
             caller=caller, password=password
         )
 

@@ -60,7 +60,7 @@ def test_the_application_does_not_start_without_a_use_case_that_a_handler_reques
 def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
     with running(Settings(data_dir=str(tmp_path))) as built:
         assert built.breaker() is None
-        assert isinstance(built.changes(), system.NoCache)
+        assert isinstance(built.invalidation(), system.NoCache)
         assert asyncio.run(built.counter()("1/minute", "somebody"))[:2] == (True, 0)
 
 
@@ -103,8 +103,8 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
         (ports.GenreRepository, ["genres"]),
         (ports.SyncRunRepository, ["runs"]),
         (ports.Locks, ["locks"]),
-        (ports.Jobs, [RqJobQueue, system.NoJobQueue]),
-        (ports.Changes, [RedisCacheInvalidation, system.NoCache]),
+        (ports.JobQueue, [RqJobQueue, system.NoJobQueue]),
+        (ports.CacheInvalidation, [RedisCacheInvalidation, system.NoCache]),
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
 )

@@ -97,7 +97,7 @@ def client() -> Iterator[Client]:
         runs=store.runs,
         locks=store.locks,
         jobs=system.NoJobQueue(),
-        changes=system.NoCache(),
+        invalidation=system.NoCache(),
         clock=now,
         new_id=system.new_id,
     )

@@ -305,7 +305,7 @@ def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
         assert neo("GET", "/movies").json()["meta"]["total"] == 3
         container = container_over(store, Settings(redis_url=valkey.url))
         run = new_run(store, Entity.MOVIES).bounded(1)
-        with container.changes().everything():
+        with container.invalidation().all():
             store.movies.store(PageResult(page=1, at=noon(), movies=(facts(700),)), run)
         breaker = container.breaker()
         assert breaker is not None

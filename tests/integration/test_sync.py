@@ -94,7 +94,7 @@ def runner(
         runs=store.runs,
         locks=store.locks,
         jobs=system.NoJobQueue(),
-        changes=system.NoCache(),
+        invalidation=system.NoCache(),
         clock=clock,
         new_id=system.new_id,
         **timing,

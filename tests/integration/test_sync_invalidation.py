@@ -31,7 +31,7 @@ class Invalidations(system.NoCache):
         self.times = 0
 
     @contextmanager
-    def everything(self) -> Iterator[None]:
+    def all(self) -> Iterator[None]:
         self.open = True
         try:
             yield
@@ -62,7 +62,7 @@ class Setting:
         self.bench, self.invalidations = bench, Invalidations()
         self.movies: Any = Watched(bench.store.movies, self.invalidations)
         self.genres: Any = Watched(bench.store.genres, self.invalidations)
-        self.runner = replace(bench.runner, changes=self.invalidations)
+        self.runner = replace(bench.runner, invalidation=self.invalidations)
         self.sync_changes = SyncChanges(runner=self.runner, movies=self.movies)
 
     def sync(self, entity: Entity) -> None:
@@ -114,7 +114,7 @@ def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfS
         sync_changes=setting.sync_changes,
         check_source=CheckSource(movies=setting.movies, source=setting.runner.source),
         movies=setting.movies,
-        changes=setting.invalidations,
+        invalidation=setting.invalidations,
         clock=setting.bench.clock,
     )
     assert sweep().cleared == 250

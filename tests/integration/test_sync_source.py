@@ -146,7 +146,10 @@ def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo:
 
 def upgrade(bench: Bench) -> UpgradeCatalogue:
     return UpgradeCatalogue(
-        movies=bench.store.movies, source=bench.runner.source, changes=system.NoCache(), clock=bench.clock
+        movies=bench.store.movies,
+        source=bench.runner.source,
+        invalidation=system.NoCache(),
+        clock=bench.clock,
     )
 
 
@@ -199,7 +202,7 @@ def test_an_upgrade_invalidates_what_is_kept(bench: Bench, demo: Bench) -> None:
     syncs(demo)[1]()
     invalidations = Invalidations()
     movies: Any = Watched(bench.store.movies, invalidations)
-    replace(upgrade(bench), movies=movies, changes=invalidations)()
+    replace(upgrade(bench), movies=movies, invalidation=invalidations)()
     assert movies.writes == [True]
     assert invalidations.times == 1
 

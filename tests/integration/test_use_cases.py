@@ -69,7 +69,7 @@ class Desk:
             "watchlist": self.store.watchlists,
             "movies": self.store.movies,
             "genres": self.store.genres,
-            "changes": system.NoCache(),
+            "invalidation": system.NoCache(),
             "clock": system.now,
             "new_id": system.new_id,
         }
@@ -148,7 +148,7 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     user = ada(store)
     common: dict[str, Any] = {
         "movies": store.movies,
-        "changes": system.NoCache(),
+        "invalidation": system.NoCache(),
         "clock": system.now,
         "new_id": system.new_id,
     }
@@ -285,14 +285,14 @@ class Invalidated:
     """Notes of which movies copies are invalidated."""
 
     def __init__(self) -> None:
-        self.movies: list[MovieId] = []
+        self.invalidated: list[MovieId] = []
 
     @contextmanager
-    def ratings(self, movies: list[MovieId]) -> Iterator[None]:
+    def movies(self, movies: list[MovieId]) -> Iterator[None]:
         try:
             yield
         finally:
-            self.movies += movies
+            self.invalidated += movies
 
 
 def _drift(number: int) -> Drift:
@@ -300,12 +300,12 @@ def _drift(number: int) -> Drift:
 
 
 def test_a_repair_invalidates_whatever_it_repairs_and_a_look_nothing() -> None:
-    changes = Invalidated()
-    verify = VerifyRatings(ratings=cast("Any", Recounted()), changes=cast("Any", changes))
+    invalidation = Invalidated()
+    verify = VerifyRatings(ratings=cast("Any", Recounted()), invalidation=cast("Any", invalidation))
     assert verify() == [_drift(1)]
-    assert changes.movies == []
+    assert invalidation.invalidated == []
     assert verify(repair=True) == [_drift(1), _drift(2)]
-    assert set(changes.movies) == {movie_id(1), movie_id(2)}
+    assert set(invalidation.invalidated) == {movie_id(1), movie_id(2)}
 
 
 def test_a_repair_that_fails_invalidates_what_it_may_have_repaired() -> None:
@@ -313,15 +313,15 @@ def test_a_repair_that_fails_invalidates_what_it_may_have_repaired() -> None:
         reason = "away"
         raise StorageUnavailable(reason)
 
-    changes = Invalidated()
-    verify = VerifyRatings(ratings=cast("Any", Recounted(away)), changes=cast("Any", changes))
+    invalidation = Invalidated()
+    verify = VerifyRatings(ratings=cast("Any", Recounted(away)), invalidation=cast("Any", invalidation))
     with pytest.raises(StorageUnavailable):
         verify(repair=True)
-    assert changes.movies == [movie_id(1)]
+    assert invalidation.invalidated == [movie_id(1)]
 
 
 def test_where_nothing_is_wrong_a_repair_writes_nothing(store: SqliteStore) -> None:
     put(store, facts(1))
-    changes = Invalidated()
-    assert VerifyRatings(ratings=store.ratings, changes=cast("Any", changes))(repair=True) == []
-    assert changes.movies == []
+    invalidation = Invalidated()
+    assert VerifyRatings(ratings=store.ratings, invalidation=cast("Any", invalidation))(repair=True) == []
+    assert invalidation.invalidated == []

@@ -33,15 +33,15 @@ def left(redis: Client) -> set[str]:
 
 def test_a_rating_has_its_movie_and_its_ratings_forgotten_with_what_is_in_the_making() -> None:
     detail, rating = f"movies:detail:{MATRIX}", f"movies:rating:{MATRIX}"
-    redis, changes = holding(detail, f"{{{detail}}}:stamp", rating, f"{{{rating}}}:stamp", "genres:all")
-    with changes.ratings([MATRIX]):
+    redis, invalidation = holding(detail, f"{{{detail}}}:stamp", rating, f"{{{rating}}}:stamp", "genres:all")
+    with invalidation.movies([MATRIX]):
         assert len(left(redis)) == 5, "nothing is forgotten before the change is stored"
     assert left(redis) == {"genres:all"}
 
 
 def test_a_watchlist_has_itself_forgotten() -> None:
-    redis, changes = holding(f"watchlist:user:{ADA}", f"watchlist:user:{'c' * 24}")
-    with changes.watchlist(ADA):
+    redis, invalidation = holding(f"watchlist:user:{ADA}", f"watchlist:user:{'c' * 24}")
+    with invalidation.watchlist(ADA):
         pass
     assert left(redis) == {f"watchlist:user:{'c' * 24}"}
 
