@@ -1,4 +1,4 @@
-"""The HTTP application over a store in memory, for tests; and a way to call it with exactly these bytes."""
+"""The HTTP application over a store in memory, and functions that call it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def now() -> datetime:
 
 
 def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> SqliteStore:
-    """A store in memory that holds these movies and the usual genres, as two complete syncs leave it."""
+    """A store in memory with these movies and five genres, in the state after two complete syncs."""
     store = SqliteStore(path=None, clock=now)
     store.prepare()
     genres = tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
@@ -56,7 +56,7 @@ def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> Sq
 
 
 def container_over(store: SqliteStore, settings: Settings) -> Container:
-    """The container as it is in service, over this store and clock, with hashes that are quick to make."""
+    """The container of the service with this store and clock, and with fast password hashes."""
     container = Container(settings=providers.Object(settings), secret=providers.Object(SECRET))
     container.store.override(providers.Object(store))
     container.clock.override(providers.Object(now))
@@ -74,7 +74,7 @@ def application(
     redis: str | None = None,
     **settings: Any,
 ) -> Litestar:
-    """The application over a store; the catalogue is public unless told otherwise.
+    """The application over a store. The catalogue is public by default.
 
     With `redis`, an address, answers are kept there, and requests are counted there.
     """
@@ -114,14 +114,14 @@ def serving(*movies: MovieFacts, **options: Any) -> Iterator[Client]:
 
 @dataclass
 class Reply:
-    """What came back."""
+    """A response."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     def json(self) -> Any:
-        """The body, read."""
+        """The decoded body."""
         return msgspec.json.decode(self.body)
 
 
@@ -136,7 +136,7 @@ async def call(
     body: bytes = b"",
     client: tuple[str, int] = ("127.0.0.1", 1),
 ) -> Reply:
-    """Send one request past any client and any server, so that nothing is mended on the way."""
+    """Send a request directly to the application, so that no client or server changes it."""
     reply = Reply()
 
     async def receive() -> Any:
@@ -165,7 +165,7 @@ async def call(
 
 
 def called(app: Litestar, path: str, query: bytes = b"", **more: Any) -> Reply:
-    """The same, from where nothing is awaited."""
+    """The same for synchronous callers."""
     return asyncio.run(call(app, path, query, **more))
 
 
@@ -174,7 +174,7 @@ PASSWORD = "follow the white rabbit"
 
 @dataclass(frozen=True)
 class Somebody:
-    """A signed-in user, who calls with a token."""
+    """A user who is logged in."""
 
     client: Client
     user: dict[str, Any]
@@ -186,7 +186,7 @@ class Somebody:
         return {"Authorization": f"Bearer {self.access_token}"}
 
     def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
-        """Call; `json` is sent unless it is None."""
+        """Send a request; `json` is the body unless it is None."""
         if json is not None:
             more["json"] = json
         headers = {**self.headers, **more.pop("headers", {})}
@@ -194,25 +194,25 @@ class Somebody:
 
 
 def account(name: str) -> dict[str, str]:
-    """What somebody registers with."""
+    """The body of a registration."""
     return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
 
 
 def joined(client: Client, name: str = "neo") -> Somebody:
-    """A new user."""
+    """Register a user."""
     answer = client.post("/api/v1/auth/register", json=account(name))
     assert answer.status_code == 201, answer.text
     return signed_in(client, answer.json())
 
 
 def signed_in(client: Client, body: Any) -> Somebody:
-    """The user that an answer signed in."""
+    """The user in the response to a registration or a login."""
     return Somebody(client, body["user"], body["access_token"], body["refresh_token"])
 
 
 @contextmanager
 def place(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
-    """A client of the application over these movies, and the store behind it; nothing is public."""
+    """A client of the application over these movies, and its store. The catalogue is not public."""
     store = filled(list(movies) or [THE_MATRIX, facts(604), facts(605)])
     with TestClient(application(store, **{"public_catalogue": "false", **options})) as client:
         yield client, store

@@ -19,7 +19,7 @@ from entrypoints.http.server import Server
 from tests.integration.http_service import application, filled
 
 PATIENCE = 8
-"""Seconds to wait for what must come; the machine may be busy."""
+"""Seconds to wait for something that must happen; the machine may be busy."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Loopback:
     clients: list[socket.socket] = field(default_factory=list)
 
     def connect(self, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
-        """A connection from an address of this machine; it is closed with the server at the latest."""
+        """A connection from an address of this machine. It is closed with the server at the latest."""
         client = socket.socket()
         self.clients.append(client)
         if receive_buffer:
@@ -43,14 +43,14 @@ class Loopback:
         return client
 
     def exchange(self, *pieces: bytes) -> list["Received"]:
-        """What comes back until the server closes the connection on which these pieces were sent."""
+        """Send these pieces on one connection, and return the responses until the server closes it."""
         with self.connect() as client:
             for piece in pieces:
                 send_while_possible(client, piece)
             return received(client)
 
     def get(self, path: str = "/api/v1/health/live", **options: Any) -> "Received":
-        """One GET on a connection of its own."""
+        """Send a GET on a new connection."""
         with self.connect(**options) as client:
             client.sendall(request("GET", path, "Connection: close"))
             return received(client)[0]
@@ -65,7 +65,7 @@ class Received:
     body: bytes
 
     def json(self) -> Any:
-        """The body, read."""
+        """The decoded body."""
         return msgspec.json.decode(self.body)
 
 
@@ -73,7 +73,7 @@ class Received:
 def serving_on_loopback(
     app: ASGIApp | None = None, *, proxies: tuple[str, ...] = (), **limits: Any
 ) -> Iterator[Loopback]:
-    """Serve an application, the API over some movies unless another is given, within these limits."""
+    """Serve an application with these limits; by default, the API over some movies."""
     store = None if app else filled(invented(40))
     app = app or application(store)  # type: ignore[arg-type]
     listener = socket.create_server(("127.0.0.1", 0))
@@ -122,7 +122,7 @@ def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:
 
 
 def send_while_possible(client: socket.socket, data: bytes) -> int:
-    """Send, unless the server has closed the connection; how many bytes it took."""
+    """Send data until the server closes the connection, and return the number of bytes sent."""
     sent = 0
     try:
         while sent < len(data):
@@ -144,7 +144,7 @@ def received(client: socket.socket) -> list[Received]:
 
 
 def responses(data: bytes) -> Iterator[Received]:
-    """The responses, each with a Content-Length or without a body, that stand behind each other."""
+    """Parse consecutive responses with a Content-Length or without a body."""
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -156,7 +156,7 @@ def responses(data: bytes) -> Iterator[Received]:
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Whether the server has closed a connection, on which nothing else is expected."""
+    """Whether the server has closed a connection on which no data is expected."""
     client.setblocking(False)
     try:
         return client.recv(65_536) == b""

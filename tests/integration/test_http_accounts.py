@@ -1,4 +1,4 @@
-"""Accounts over HTTP: becoming somebody, proving it, changing it, leaving; and who may call what."""
+"""Accounts over HTTP: registration, login, changes, deletion, and which endpoints each role may call."""
 
 import asyncio
 from collections.abc import Iterator
@@ -176,7 +176,7 @@ def test_without_a_grace_period_a_second_use_ends_the_whole_family() -> None:
         assert elsewhere("GET", "/auth/me").status_code == 200
 
 
-def test_the_code_of_a_refusal_tells_what_became_of_a_token(here: tuple[Client, SqliteStore]) -> None:
+def test_the_error_code_distinguishes_invalid_tokens(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     neo = joined(client)
     session = neo.refresh_token.partition(".")[0]
@@ -269,7 +269,7 @@ def test_another_address_needs_the_password(client: Client) -> None:
     assert neo("PATCH", "/auth/me", {"email": neo.user["email"], "username": "TheOne"}).status_code == 200
 
 
-def test_a_change_of_nothing_says_what_could_change(client: Client) -> None:
+def test_an_empty_change_is_refused_with_the_names_of_the_fields(client: Client) -> None:
     errors = joined(client)("PATCH", "/auth/me", {}).json()["errors"]
 
     assert errors == ["the body must change something: username or email"]
@@ -287,7 +287,7 @@ def test_a_new_password_ends_every_other_session(client: Client) -> None:
     assert log_in(client, password=ANOTHER).status_code == 200
 
 
-def test_a_password_changes_only_for_who_knows_it_and_to_what_is_fit(client: Client) -> None:
+def test_a_password_change_needs_the_current_password_and_a_valid_new_one(client: Client) -> None:
     neo = joined(client)
 
     wrong = neo("POST", "/auth/password", {"current_password": "wrong", "new_password": ANOTHER})
@@ -429,7 +429,7 @@ def test_with_a_token_the_catalogue_is_open_and_only_the_callers_cache_may_keep_
         assert (head.status_code, head.headers["etag"]) == (200, answer.headers["etag"])
 
 
-def test_a_disabled_user_is_nobody(here: tuple[Client, SqliteStore]) -> None:
+def test_a_disabled_user_is_not_authenticated(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     neo, smith = joined(client), joined(client, "smith")
     promote(store, smith)
@@ -505,7 +505,7 @@ def test_an_unknown_user_is_not_found(here: tuple[Client, SqliteStore], name: st
 
 @dataclass
 class SlowHasher:
-    """Takes as long as a test wants."""
+    """Takes as long as the test decides."""
 
     go_on: Event = field(default_factory=Event)
 
@@ -520,7 +520,7 @@ class SlowHasher:
         return False
 
 
-def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logins_do_not_delay_other_requests_and_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_pools, "PASSWORD_THREADS", 20)
     store, hasher = filled([]), SlowHasher()
     container = container_over(store, Settings())
@@ -536,7 +536,7 @@ def test_logins_keep_nobody_else_waiting_and_too_many_are_sent_away(monkeypatch:
 
 @dataclass
 class StuckUsers:
-    """The accounts of a store, whose deletions take as long as a test wants."""
+    """A user repository whose deletions take as long as the test decides."""
 
     store: SqliteStore
     begun: Semaphore = field(default_factory=lambda: Semaphore(0))
@@ -551,7 +551,7 @@ class StuckUsers:
         return getattr(self.store.users, name)
 
 
-def test_deletions_that_are_stuck_keep_nobody_from_signing_in() -> None:
+def test_slow_deletions_do_not_block_logins() -> None:
     store = filled([THE_MATRIX])
     container = container_over(store, Settings())
     quick = container.hasher()

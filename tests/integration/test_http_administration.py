@@ -1,4 +1,4 @@
-"""What admins do over HTTP: invite people, reset passwords, delete accounts and reviews."""
+"""Administration over HTTP: invitations, passwords, deletion of accounts and reviews."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -80,7 +80,7 @@ def test_an_invitation_makes_as_many_accounts_as_it_has_uses(admin: Somebody, in
     assert (refused.status_code, refused.json()["code"]) == (403, "invitation_rejected")
 
 
-def test_without_an_invitation_nobody_registers_where_one_is_needed(invited: Client) -> None:
+def test_registration_without_a_required_invitation_is_refused(invited: Client) -> None:
     for more in ({}, {"invitation": None}, {"invitation": ""}):
         answer = register(invited, **more)
         assert (answer.status_code, answer.json()["code"]) == (403, "invitation_required")
@@ -88,7 +88,7 @@ def test_without_an_invitation_nobody_registers_where_one_is_needed(invited: Cli
     assert (answer.status_code, answer.json()["code"]) == (403, "invitation_rejected")
 
 
-def test_whoever_has_no_invitation_does_not_learn_which_names_are_taken(invited: Client) -> None:
+def test_without_an_invitation_taken_names_are_not_revealed(invited: Client) -> None:
     answer = register(invited, "smith", invitation="guessed")
     assert answer.json()["code"] == "invitation_rejected"
 
@@ -137,7 +137,7 @@ def test_a_deleted_invitation_is_rejected(admin: Somebody, invited: Client) -> N
         ("365d", "2027-01-02T12:00:00.345Z"),
     ],
 )
-def test_an_invitation_is_valid_as_long_as_the_admin_says(
+def test_the_admin_chooses_how_long_an_invitation_is_valid(
     admin: Somebody, expires_in: Any, expires_at: str
 ) -> None:
     made = admin("POST", "/admin/invitations", {"expires_in": expires_in})

@@ -1,4 +1,4 @@
-"""What clients see of the cache: `X-Cache`, and never anything stale."""
+"""The response cache over HTTP: `X-Cache`, and no stale responses."""
 
 import asyncio
 import re
@@ -52,7 +52,7 @@ CACHED = (
 
 @contextmanager
 def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tuple[list[Client], SqliteStore]]:
-    """So many applications over one store and one Redis."""
+    """A number of applications over one store and one Redis."""
     store = filled([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
     with ExitStack() as stack:
         settings = {"public_catalogue": "false", **settings}
@@ -68,7 +68,7 @@ def client(valkey: Valkey) -> Iterator[Client]:
 
 
 def through(somebody: Somebody, client: Client) -> Somebody:
-    """The same user, by way of another process."""
+    """The same user, who calls another process."""
     return Somebody(client, somebody.user, somebody.access_token, somebody.refresh_token)
 
 
@@ -84,7 +84,7 @@ def test_a_second_answer_comes_from_the_cache_and_is_the_same(client: Client, pa
 
 
 def asked_otherwise(somebody: Somebody) -> Iterator[tuple[str, str]]:
-    """Each call that the cache takes part in, and the same with one parameter that is not as by default."""
+    """Each cached endpoint with default parameters, and with each parameter changed."""
     document = somebody.client.get("/api/v1/docs/openapi.json").json()
     for path, calls in document["paths"].items():
         if "X-Cache" not in calls.get("get", {}).get("responses", {}).get("200", {}).get("headers", {}):
@@ -103,7 +103,7 @@ def asked_otherwise(somebody: Somebody) -> Iterator[tuple[str, str]]:
                 yield start, f"{start}&{name}={other_value({'schema': schema})}"
 
 
-def test_no_parameter_of_a_cached_call_is_answered_with_what_was_kept_without_it(valkey: Valkey) -> None:
+def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), store), TestClient(application(store)) as uncached:
         neo = joined(client)
         for name in ("trinity", "smith"):
@@ -149,7 +149,7 @@ def test_a_long_search_shares_its_key_with_no_other(client: Client, valkey: Valk
     assert neo("GET", f"/movies/search?q={words}").headers["x-cache"] == "HIT"
 
 
-def test_what_another_version_kept_is_made_anew(client: Client, valkey: Valkey) -> None:
+def test_a_response_cached_by_another_version_is_built_again(client: Client, valkey: Valkey) -> None:
     neo = joined(client)
     made = neo("GET", "/genres")
     with Redis.from_url(valkey.url) as redis:
@@ -165,7 +165,7 @@ def test_a_movie_named_by_its_imdb_id_is_always_made(client: Client) -> None:
     assert all("x-cache" not in neo("GET", "/movies/tt0133093").headers for _ in range(2))
 
 
-def test_an_error_is_never_kept(client: Client) -> None:
+def test_an_error_is_never_cached(client: Client) -> None:
     neo = joined(client)
     assert [neo("GET", "/movies/999").status_code for _ in range(2)] == [404, 404]
     assert "x-cache" not in neo("GET", "/movies/999").headers

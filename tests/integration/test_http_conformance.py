@@ -105,7 +105,7 @@ def kinds(operation: APIOperation[Any, Any, Any, Any]) -> tuple[GenerationMode, 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(each) for each in OPERATIONS])
-def test_every_answer_is_as_the_document_says(service: Service, method: str, path: str, role: str) -> None:
+def test_every_response_conforms_to_the_document(service: Service, method: str, path: str, role: str) -> None:
     operation, headers = service.schema[path][method], service.headers(role)
     for kind in kinds(operation):
 
@@ -118,7 +118,7 @@ def test_every_answer_is_as_the_document_says(service: Service, method: str, pat
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_answer_of_a_story_is_as_the_document_says(service: Service, role: str) -> None:
+def test_every_response_of_a_story_conforms_to_the_document(service: Service, role: str) -> None:
     """Stories use what earlier answers gave: ids of ratings, items, users and runs, and cursors."""
     machine = service.schema.as_state_machine()
 

@@ -1,4 +1,4 @@
-"""What a connection may cost: requests that come slowly, in parts, without end, malformed or not at all."""
+"""Limits on connections: requests that are slow, partial, endless, malformed or missing."""
 
 import logging
 import re
@@ -66,7 +66,7 @@ def quick() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[Loopback]:
-    """A server that waits for longer than a test takes."""
+    """A server whose time limits exceed the duration of a test."""
     with serving_on_loopback(request_seconds=60, silent_seconds=60) as server:
         yield server
 
@@ -118,7 +118,7 @@ def test_a_second_request_has_its_own_time(quick: Loopback) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"\r\n\r\n"])
-def test_a_connection_that_asks_nothing_is_closed_without_a_word(quick: Loopback, sent: bytes) -> None:
+def test_a_connection_without_a_request_is_closed_without_a_response(quick: Loopback, sent: bytes) -> None:
     with quick.connect() as client:
         client.sendall(sent)
         assert client.recv(100) == b""
@@ -140,7 +140,7 @@ def test_a_kept_alive_connection_is_closed_when_nothing_follows(quick: Loopback)
     assert quick.closed[-1] == "idle"
 
 
-def test_each_request_begins_the_time_of_a_kept_alive_connection_anew(quick: Loopback) -> None:
+def test_each_request_restarts_the_time_limit_of_a_kept_alive_connection(quick: Loopback) -> None:
     with quick.connect() as client:
         for _ in range(8):  # in all, longer than a connection may be idle
             client.sendall(request("GET", LIVE))
@@ -184,7 +184,7 @@ def test_a_head_without_end_is_answered_431_and_read_no_further(
 
 
 def padded(size: int) -> bytes:
-    """A request whose head has so many bytes."""
+    """A request with a head of this size in bytes."""
     short = request("GET", LIVE, "X: ")
     return request("GET", LIVE, "X: " + "a" * (size - len(short)))
 
@@ -378,7 +378,7 @@ def test_http_1_0_is_answered_and_closed(patient: Loopback) -> None:
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
-def test_a_client_that_waits_for_100_is_told_to_go_on(patient: Loopback) -> None:
+def test_a_client_that_expects_100_continue_gets_it(patient: Loopback) -> None:
     head = request("POST", LOGIN, "Expect: 100-continue", "Content-Length: 2", JSON, "Connection: close")
     with patient.connect() as client:
         client.sendall(head)
@@ -390,7 +390,7 @@ def test_a_client_that_waits_for_100_is_told_to_go_on(patient: Loopback) -> None
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
-def test_a_client_that_does_not_wait_for_100_is_not_told_to_go_on(patient: Loopback, body: bytes) -> None:
+def test_a_client_that_does_not_expect_100_continue_does_not_get_it(patient: Loopback, body: bytes) -> None:
     head = [f"Content-Length: {len(body)}"] if body else []
     sent = request("POST", LOGIN, "Expect: 100-continue", JSON, *head, "Connection: close", body=body)
 
@@ -494,7 +494,7 @@ def test_a_client_that_leaves_while_its_answer_is_made_is_noted_as_499(
 
 
 class Flood:
-    """An application behind our edge that sends without end; `begun` counts, `seen` are its exchanges."""
+    """An application behind the middleware that sends without end; `seen` are the records of its requests."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -554,7 +554,7 @@ def test_a_client_that_takes_its_answer_slowly_is_not_cut_off() -> None:
         until_true(lambda: flood.seen)
 
 
-def test_who_closes_with_the_answer_is_not_kept_by_a_client_that_does_not_take_it() -> None:
+def test_a_closing_connection_does_not_wait_for_a_client_that_does_not_read() -> None:
     body = b"a" * 30_000_000
 
     async def large(scope: Scope, receive: Receive, send: Send) -> None:
@@ -702,7 +702,7 @@ def test_a_server_that_stops_waits_for_no_request_that_is_not_complete() -> None
         assert [received(halves[2]), received(silent)] == [[], []]
 
 
-def test_responses_are_told_apart() -> None:
+def test_consecutive_responses_are_parsed() -> None:
     assert [
         each.status
         for each in responses(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 204 \r\n\r\n")

@@ -1,4 +1,4 @@
-"""The documentation: it works with no internet and under our own policy, and says what the service does."""
+"""The documentation page works without the internet and under its own policy, and is complete."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def client() -> Iterator[Client]:
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what it would run by itself."""
+    """Collects the references and the inline scripts of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -79,7 +79,9 @@ def test_the_policy_of_the_page_allows_only_what_we_serve(client: Client) -> Non
         ("favicon-32x32.png", "image/png"),
     ],
 )
-def test_scripts_and_styles_come_from_here_and_can_be_kept(client: Client, name: str, kind: str) -> None:
+def test_scripts_and_styles_are_served_from_here_and_can_be_cached(
+    client: Client, name: str, kind: str
+) -> None:
     answer = client.get(f"/api/v1/docs/{name}")
     again = client.get(f"/api/v1/docs/{name}", headers={"If-None-Match": answer.headers["etag"]})
 

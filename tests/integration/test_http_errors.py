@@ -1,4 +1,4 @@
-"""What goes wrong, as clients are told it."""
+"""Errors as clients see them."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ TWO_FAULTS = (Fault("a", FaultCode.MALFORMED, "must be b"), Fault("c", FaultCode
 
 
 def failing(error: Exception) -> Callable[[], None]:
-    """A database that answers a ping with this."""
+    """A database whose ping raises this error."""
 
     def ping() -> None:
         raise error
@@ -90,7 +90,7 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
         (ZeroDivisionError("secret"), 500, "internal_error"),
     ],
 )
-def test_each_kind_of_error_has_its_status_and_tells_nothing_internal(
+def test_each_kind_of_error_has_its_status_and_reveals_nothing_internal(
     error: Exception, status: int, code: str
 ) -> None:
     told = problem_of(error)
@@ -107,7 +107,7 @@ def test_every_fault_is_listed_and_other_errors_list_none() -> None:
     assert problem_of(NotFound("nothing")).sentences == ()
 
 
-def test_a_refusal_says_what_to_do_next() -> None:
+def test_an_error_response_has_headers_for_the_next_step() -> None:
     assert dict(problem_of(Unauthenticated("who?")).headers)[b"www-authenticate"].startswith(b"Bearer")
     assert dict(problem_of(NotAuthorizedException()).headers)[b"www-authenticate"].startswith(b"Bearer")
     assert dict(problem_of(ServerFull()).headers) == {b"retry-after": b"1"}
@@ -132,7 +132,7 @@ def test_web_sockets_are_closed() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_method_that_is_not_allowed_is_told_which_are(method: str) -> None:
+def test_a_405_names_the_allowed_methods(method: str) -> None:
     with serving() as client:
         answer = client.request(method, "/api/v1/movies")
 
@@ -195,7 +195,7 @@ def test_in_development_an_unexpected_error_shows_its_traceback() -> None:
     assert "ZeroDivisionError: the cause\n" in error["stack"]
 
 
-def test_without_its_storage_the_service_says_when_to_come_back(
+def test_without_storage_responses_have_a_retry_after(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = SqliteStore(path=tmp_path / "matinee.db", clock=now)

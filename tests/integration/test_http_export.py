@@ -1,4 +1,4 @@
-"""Exports are streamed: whole or visibly broken, few at a time, and holding nothing between two parts."""
+"""Exports are complete or visibly aborted, few run at a time, and hold no resources between two parts."""
 
 import asyncio
 import gzip
@@ -53,7 +53,7 @@ def store() -> Iterator[SqliteStore]:
 
 
 def populate(store: SqliteStore, user: UserId) -> None:
-    """All movies, rated and listed."""
+    """Rate all movies, and add them to the watchlist."""
     for number in range(1, MOVIES + 1):
         store.ratings.add(verdict(user, movie_id(number), 1 + number % 19 / 2, 1 + number % 4))
         store.watchlists.add(wish(user, movie_id(number), 1 + number % 3))
@@ -61,7 +61,7 @@ def populate(store: SqliteStore, user: UserId) -> None:
 
 @dataclass
 class Failing:
-    """The ratings of a store that is away from the second part on, or from the start."""
+    """A rating repository that fails after a number of parts."""
 
     ratings: Any
     parts: int
@@ -86,7 +86,7 @@ def exporting(store: SqliteStore, ratings: Any = None) -> ExportUser:
 
 @dataclass
 class Wire:
-    """A client, as far as an answer knows it: what it was sent, and when it takes more or leaves."""
+    """A client as an ASGI application sees it: it records messages, and can stop accepting or disconnect."""
 
     headers: dict[str, str] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
@@ -339,7 +339,7 @@ def test_only_so_many_run_at_once_and_only_so_many_of_one_user(store: SqliteStor
     asyncio.run(run())
 
 
-def test_the_thread_rests_after_each_part_as_long_as_told(store: SqliteStore, ann: User) -> None:
+def test_the_thread_pauses_after_each_part_by_the_pause_factor(store: SqliteStore, ann: User) -> None:
     naps: list[float] = []
     at = [0.0]
 
@@ -390,7 +390,7 @@ def test_the_bounds_are_answered_with_codes_and_a_time_to_wait(store: SqliteStor
 
 
 def exports_of(app: Litestar) -> Exports:
-    """What admits the exports of an application."""
+    """The `Exports` of an application."""
     (route,) = [route for route in app.routes if route.path_format == "/api/v1/me/export"]
     handler, _ = route.route_handler_map["GET"]  # type: ignore[union-attr]
     exports: Exports = handler.resolve_dependencies()["exports"].dependency()
@@ -420,7 +420,7 @@ def test_an_export_is_private_and_untagged_and_head_reads_nothing_on(store: Sqli
 
 
 def failing(store: SqliteStore, parts: int) -> Litestar:
-    """The application over a store that fails after so many parts of an export."""
+    """The application over a store that fails after a number of parts of an export."""
     container = container_over(store, Settings())
     export_user = exporting(store, Failing(store.ratings, parts))
     container.export_user.override(providers.Object(export_user))
@@ -470,7 +470,7 @@ def test_a_whole_export_arrives_over_a_real_connection_which_goes_on(store: Sqli
 
 @contextmanager
 def serving(app: Litestar) -> Iterator[int]:
-    """A real server on loopback; its port."""
+    """The port of a real server on the loopback interface."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=3, ws="none")
     server = uvicorn.Server(config)

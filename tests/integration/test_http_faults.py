@@ -1,4 +1,4 @@
-"""All faults of a request at once, in sentences for people and in details for programs."""
+"""All errors of a request are reported at once, as sentences for people and details for programs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +25,7 @@ def morpheus(client: Client) -> Somebody:
 
 
 def refused(answer: Any, status: int = 400) -> list[tuple[str, str]]:
-    """The field and the code of each fault; sentences and details name the same faults in the same order."""
+    """The field and the code of each error; sentences and details list the same errors in the same order."""
     body = answer.json()
     assert answer.status_code == status, body
     assert len(body["errors"]) == len(body["details"])

@@ -1,4 +1,4 @@
-"""The parameter `fields`: every list and every single thing can be narrowed to the fields that are wanted."""
+"""The `fields` parameter selects the fields of every list and every single object."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
-    """An admin who has rated and listed a movie, and the names of what there is."""
+    """An admin with a rating and a watchlist item, and the ids of both."""
     with place(THE_MATRIX) as (client, store):
         neo = joined(client)
         store.users.change(neo.user["id"], lambda user: user.told(now(), role=Role.ADMIN))
@@ -35,7 +35,7 @@ def narrowed(path: str, fields: str) -> str:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_of_each_item_of_a_list_only_the_fields_asked_for_are_shown(
+def test_items_of_a_list_have_only_the_requested_fields(
     admin: tuple[Somebody, dict[str, str]], path: str
 ) -> None:
     neo, ids = admin
@@ -50,7 +50,7 @@ def test_of_each_item_of_a_list_only_the_fields_asked_for_are_shown(
 
 
 @pytest.mark.parametrize("path", ITEMS)
-def test_of_one_thing_only_the_fields_asked_for_are_shown(
+def test_a_single_object_has_only_the_requested_fields(
     admin: tuple[Somebody, dict[str, str]], path: str
 ) -> None:
     neo, ids = admin
@@ -75,7 +75,7 @@ def test_what_is_no_field_is_refused_and_the_fields_are_named(
     assert "must be names of fields, separated by commas, out of" in answer.json()["errors"][0]
 
 
-def test_fields_are_kept_in_the_links_of_a_list(admin: tuple[Somebody, dict[str, str]]) -> None:
+def test_the_links_of_a_list_keep_the_fields_parameter(admin: tuple[Somebody, dict[str, str]]) -> None:
     neo, _ = admin
 
     assert "fields=rating" in neo("GET", "/ratings?fields=rating").headers["link"]

@@ -1,4 +1,4 @@
-"""Health over HTTP: what an orchestrator, a monitor and a person are told."""
+"""Health checks over HTTP."""
 
 import logging
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ def away() -> None:
 
 
 def answering() -> None:
-    """A TMDB that is well."""
+    """A TMDB that answers."""
 
 
-def test_a_well_service_tells_all_that_it_stands_on() -> None:
+def test_a_healthy_service_reports_all_dependencies() -> None:
     with serving(tmdb=answering) as client:
         answer = client.get("/api/v1/health")
 
@@ -66,7 +66,7 @@ def test_a_process_without_a_database_is_alive_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("path", ["/ready", "/database", "/redis"])
-def test_each_part_can_be_asked_alone(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_part_has_an_endpoint_of_its_own(path: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "entrypoints")
     with serving() as client:
         answer = client.get(f"/api/v1/health{path}")
@@ -77,7 +77,7 @@ def test_each_part_can_be_asked_alone(path: str, caplog: pytest.LogCaptureFixtur
     assert not caplog.records
 
 
-def test_where_there_is_no_proc_the_peak_of_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_the_peak_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(path: Path, **_: Any) -> str:
         raise FileNotFoundError(path)
 
@@ -89,7 +89,7 @@ def test_where_there_is_no_proc_the_peak_of_memory_is_told(monkeypatch: pytest.M
 
 @contextmanager
 def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
-    """A service that knows TMDB by this simulator."""
+    """A service whose TMDB is this simulator."""
     source = TmdbMovieSource(
         access_token=known.get("token", "right"), api_key=None, budget=RequestPacer(1000), base_url=tmdb.url
     )
@@ -99,14 +99,14 @@ def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
 
 
 def told_of_tmdb(client: Client) -> tuple[str, str, str | None]:
-    """The whole, and what is said of TMDB."""
+    """The status of the service, and that of TMDB."""
     told = client.get("/api/v1/health").json()
     check = told["checks"]["tmdb"]
     return told["status"], check["status"], check.get("error")
 
 
 def comes_to(client: Client, wanted: tuple[str, str, str | None]) -> bool:
-    """Whether that is said of TMDB within a while."""
+    """Whether TMDB gets this status within a few seconds."""
     end = monotonic() + 15
     while monotonic() < end and told_of_tmdb(client) != wanted:
         sleep(0.1)
@@ -140,7 +140,7 @@ def test_tmdb_unwell_makes_the_service_degraded_until_it_is_well_again(
         assert comes_to(client, WELL)
 
 
-def test_a_silent_tmdb_keeps_nobody_waiting_and_is_found_out() -> None:
+def test_a_silent_tmdb_delays_no_response_and_is_reported() -> None:
     with (
         TmdbSimulator(faults=[Fault("slow_headers", seconds=30)]) as tmdb,
         watching_tmdb(tmdb) as client,
@@ -156,7 +156,7 @@ def test_a_credential_that_tmdb_does_not_take_is_refused() -> None:
         assert comes_to(client, REFUSED)
 
 
-def test_tmdb_that_is_well_is_not_asked_each_time() -> None:
+def test_a_healthy_tmdb_is_not_checked_for_each_request() -> None:
     with TmdbSimulator() as tmdb, watching_tmdb(tmdb) as client:
         assert [told_of_tmdb(client) for _ in range(20)] == [WELL] * 20
         assert tmdb.requests <= 2

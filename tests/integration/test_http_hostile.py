@@ -1,4 +1,4 @@
-"""What nobody should send: always refused in the format of the contract, never a 500, and nothing is kept."""
+"""Hostile requests are refused with an error in the documented format, never a 500, and change nothing."""
 
 import gzip
 import json
@@ -99,7 +99,7 @@ def here() -> Iterator[tuple[Client, SqliteStore, Somebody, dict[str, str]]]:
 
 @pytest.fixture
 def neo(here: tuple[Client, SqliteStore, Somebody, dict[str, str]]) -> Iterator[Somebody]:
-    """A user, to whose data nothing may happen, and besides whom nobody may appear."""
+    """The only user, whose data must stay unchanged."""
     _, store, neo, _ = here
     before = neo("GET", "/me/export").content
     yield neo
@@ -203,7 +203,7 @@ def test_a_null_is_refused_wherever_it_is_not_meant(here: Any, neo: Somebody) ->
         ]
 
 
-def test_names_and_words_of_strangers_are_told_back_short(here: Any, neo: Somebody) -> None:
+def test_long_names_from_requests_are_shortened_in_errors(here: Any, neo: Somebody) -> None:
     answer = sent(neo, here, "POST /ratings", b'{"' + b"a" * 60_000 + rb'\ud800": 1}')
 
     assert answer.json()["errors"][0] == f"{'a' * 60} is not a known field"
@@ -257,7 +257,7 @@ def test_whatever_is_sent_there_is_no_500(here: Any, call: str, body: str, path:
         assert odd.status_code in {200, 204, 400, 403, 404, 405}, odd.text
 
 
-def test_the_limit_of_a_body_is_what_the_operator_says() -> None:
+def test_the_operator_sets_the_limit_of_a_body() -> None:
     with place(max_body_bytes=200) as (client, _):
         body = json.dumps(account("neo")).encode()
         kind = {"Content-Type": "application/json"}

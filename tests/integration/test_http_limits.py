@@ -1,4 +1,4 @@
-"""How many requests a client may send."""
+"""Rate limits over HTTP."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def processes(valkey: Valkey | None, number: int = 1, **settings: Any) -> Iterat
 
 
 def called_from(hosts: Sequence[str], app: Litestar, path: str, **more: Any) -> list[int]:
-    """The answers to one request from each of these addresses, one after the other."""
+    """The responses to one request from each of these addresses, in order."""
 
     async def calls() -> list[int]:
         async with app.lifespan():
@@ -50,7 +50,7 @@ def statuses(somebody: Somebody, number: int, path: str = "/auth/me") -> list[in
     return [somebody("GET", path).status_code for _ in range(number)]
 
 
-def test_beyond_its_limit_a_user_is_told_when_to_come_back(valkey: Valkey) -> None:
+def test_beyond_its_rate_limit_a_user_gets_a_retry_after(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
         neo = joined(client)
         assert statuses(neo, 5) == [200] * 5
@@ -63,7 +63,7 @@ def test_beyond_its_limit_a_user_is_told_when_to_come_back(valkey: Valkey) -> No
         assert 1 <= int(refused.headers["ratelimit-reset"]) <= 60
 
 
-def test_every_answer_tells_where_its_client_stands(valkey: Valkey) -> None:
+def test_every_response_has_rate_limit_headers(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
         neo = joined(client)
         standing = [neo("GET", "/movies/603").headers["ratelimit-remaining"] for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What holds for every list of the API: pages, cursors, links, and what lists are sorted by."""
+"""Properties of every list: pages, cursors, links and order."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -42,10 +42,10 @@ LISTS = {
     "/admin/invitations": ("",),
     "/admin/sync/runs": ("",),
 }
-"""Every list, and queries that show different parts of it."""
+"""Every list with queries that select different parts of it."""
 
 PLACES = {"/genres/{id}/movies": "/genres/18/movies", "/ratings/movie/{movie_id}": "/ratings/movie/1"}
-"""Where a list with a parameter in its path is to be found."""
+"""The paths of lists with a path parameter."""
 
 
 def reads(app: Litestar) -> dict[str, Endpoint]:
@@ -103,7 +103,7 @@ def store() -> Iterator[SqliteStore]:
 
 @pytest.fixture(scope="module")
 def somebody(store: SqliteStore) -> Iterator[Somebody]:
-    """An admin who has rated and listed much."""
+    """An admin with many ratings and watchlist items."""
     container = container_over(store, Settings())
     with TestClient(application(store, container=container, public_catalogue="false")) as client:
         smith = joined(client, "smith")
@@ -120,7 +120,7 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
 
 
 def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
-    """All rows of a list, from page to page: by the `Link` named next, or by `next_cursor`."""
+    """All rows of a list, page by page, by the `next` link or by `next_cursor`."""
     found: list[Any] = []
     url = f"{path}&limit=7"
     while url:
@@ -198,7 +198,7 @@ def test_a_cursor_that_is_none_of_the_list_is_refused_by_name(somebody: Somebody
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_cursor_is_bound_to_every_filter_and_order(somebody: Somebody, path: str) -> None:
-    """But not to `limit` and `fields`, which may change on the way."""
+    """But not to `limit` and `fields`, which may differ from page to page."""
     place, query = PLACES.get(path, path), LISTS[path][0]
     token = somebody("GET", f"{place}?limit=2&{query}").json()["meta"]["next_cursor"]
     parameters = {each["name"]: each for each in _parameters(somebody, path)}
@@ -220,7 +220,7 @@ def _parameters(somebody: Somebody, path: str) -> list[Any]:
 
 
 def whole(schema: Any, document: Any) -> Any:
-    """A schema with what it refers to."""
+    """A schema with its references resolved."""
     for part in (schema, *schema.get("allOf", ())):
         if "$ref" in part:
             return document["components"]["schemas"][part["$ref"].rpartition("/")[2]] | schema
@@ -228,7 +228,7 @@ def whole(schema: Any, document: Any) -> Any:
 
 
 def other_value(parameter: Any) -> str:
-    """A value of a parameter that is not its default, by what the document says of it."""
+    """A value of a parameter that differs from its default, by its schema."""
     schema = parameter["schema"]
     default = schema.get("default")
     if "enum" in schema:

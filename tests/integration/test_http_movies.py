@@ -1,4 +1,4 @@
-"""Movies and genres over HTTP: what is shown, page by page, and what is refused."""
+"""Movies and genres over HTTP: lists, single objects, and invalid parameters."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -149,7 +149,7 @@ def test_a_movie_that_there_is_not_is_not_found(client: Client, ref: str) -> Non
     assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
 
 
-def test_a_page_says_where_it_stands(crowd: Client) -> None:
+def test_a_page_has_its_number_and_the_totals(crowd: Client) -> None:
     total = crowd.get("/api/v1/movies").json()["meta"]["total"]
     answer = crowd.get("/api/v1/movies?page=2&limit=10&sort_by=title")
 
@@ -197,7 +197,7 @@ def test_following_next_shows_every_movie_once_by_page_and_by_cursor(
     assert len(set(pages)) == len(pages) == crowd.get("/api/v1/movies").json()["meta"]["total"]
 
 
-def test_a_page_asked_for_by_cursor_has_no_number_and_leads_on_by_cursor(crowd: Client) -> None:
+def test_a_page_by_cursor_has_no_number_and_links_by_cursor(crowd: Client) -> None:
     first = crowd.get("/api/v1/movies?limit=5").json()
     second = crowd.get(f"/api/v1/movies?limit=5&cursor={first['meta']['next_cursor']}")
 
@@ -430,7 +430,7 @@ def test_no_path_breaks_the_service(app: Litestar, root: str, rest: str) -> None
 
 
 def _walked(client: Client, start: str, *, by_cursor: bool = False) -> list[int]:
-    """Every movie on the way along `next`; by cursor, after the first page."""
+    """All movies, following the `next` links; after the first page, by cursor."""
     numbers: list[int] = []
     url: str | None = f"/api/v1{start}"
     while url:

@@ -1,4 +1,4 @@
-"""The calls by which admins watch over the place."""
+"""Metrics, verification of ratings and cache flush over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def admin(here: tuple[Client, SqliteStore]) -> Somebody:
 
 @pytest.fixture
 def skewed(here: tuple[Client, SqliteStore], admin: Somebody) -> str:
-    """A movie with one rating of 8 whose tally says two of 10."""
+    """A movie with one rating of 8 and a tally of two ratings of 10."""
     rated = admin("POST", "/ratings", {"movie_id": "603", "rating": 8}).json()
     movie = rated["movie"]["id"]
     with here[1].database.writing() as connection:
@@ -51,7 +51,7 @@ def test_where_all_tallies_are_right_there_is_no_drift(admin: Somebody) -> None:
     assert (answer.status_code, answer.json()) == (200, {"drifts": [], "repaired": False})
 
 
-def test_a_drift_is_told_and_left_as_it_is(admin: Somebody, skewed: str) -> None:
+def test_a_drift_is_reported_and_not_repaired(admin: Somebody, skewed: str) -> None:
     answer = admin("POST", VERIFY, {}).json()
 
     (drift,) = answer["drifts"]

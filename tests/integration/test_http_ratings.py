@@ -1,4 +1,4 @@
-"""Ratings over HTTP: what is written, what comes back, and the tally that always follows."""
+"""Ratings over HTTP, and the tally after each change."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -118,7 +118,7 @@ def test_a_score_is_one_of_nineteen_numbers(neo: Somebody, score: Any, call: str
 
 
 @pytest.mark.parametrize("score", [half / 2 for half in range(2, 21)])
-def test_each_of_the_nineteen_is_kept_exactly(neo: Somebody, score: float) -> None:
+def test_each_of_the_nineteen_scores_is_stored_exactly(neo: Somebody, score: float) -> None:
     assert neo("PUT", "/movies/603/rating", {"rating": score}).json()["rating"] == score
     assert tally(neo) == (score, 1)
 
@@ -143,7 +143,7 @@ def test_a_review_is_plain_text_of_some_length(neo: Somebody, review: Any) -> No
     assert answer.json()["errors"][0].startswith("review must ")
 
 
-def test_a_review_may_be_long_and_is_kept_as_written(neo: Somebody) -> None:
+def test_a_long_review_is_stored_unchanged(neo: Somebody) -> None:
     review = "<script>alert('é\t🎬')</script>\n" + "字" * 1960
 
     body = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": review}).json()
@@ -207,7 +207,7 @@ def test_anothers_rating_is_not_to_be_seen_changed_or_deleted(client: Client, ne
     assert tally(neo) == (8.5, 1)
 
 
-def test_ones_own_ratings_come_in_the_order_asked_for(client: Client, neo: Somebody) -> None:
+def test_own_ratings_have_the_requested_order(client: Client, neo: Somebody) -> None:
     for movie, score in (("603", 5), ("604", 9), ("605", 1)):
         rated(neo, movie, score)
     rated(joined(client, "smith"))
@@ -273,7 +273,7 @@ def test_everybodys_ratings_of_a_movie_come_with_a_summary_and_no_addresses(
     assert 'rel="next"' in answer.headers["link"]
 
 
-def test_a_movie_that_nobody_rated_has_an_empty_summary(neo: Somebody) -> None:
+def test_an_unrated_movie_has_an_empty_summary(neo: Somebody) -> None:
     body = neo("GET", "/ratings/movie/604").json()
 
     assert body["data"] == []

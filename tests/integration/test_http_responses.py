@@ -1,4 +1,4 @@
-"""What holds of every answer: names, security headers, tags, compression, and who may read it."""
+"""Properties of every response: request ids, security headers, entity tags, compression and CORS."""
 
 import gzip
 import re
@@ -50,7 +50,7 @@ def test_every_answer_has_a_name_and_the_security_headers(client: Client, path: 
     assert "strict-transport-security" not in headers
 
 
-def test_behind_tls_browsers_are_told_to_stay_there(app: Litestar) -> None:
+def test_responses_over_tls_have_hsts(app: Litestar) -> None:
     assert "strict-transport-security" in called(app, "/api/v1/about", scheme="https").headers
 
 
@@ -73,7 +73,7 @@ def test_any_other_request_id_is_replaced(client: Client, name: str) -> None:
     ["{tag}", "{bare}", "*", '"other", {tag}', '{bare} , W/"other"', 'W/"a,b",{tag}'],
     ids=["its tag", "the tag made strong", "any", "in a list", "first of a list", "behind a comma"],
 )
-def test_who_holds_the_answer_is_told_that_it_stands(client: Client, held: str) -> None:
+def test_a_client_with_a_current_response_gets_304(client: Client, held: str) -> None:
     first = client.get("/api/v1/movies")
     tag = first.headers["etag"]
 
@@ -102,7 +102,7 @@ def test_tags_follow_the_bytes(client: Client) -> None:
 
 CHANGING = ("etag", "content-length")
 COUNTED = ("ratelimit-remaining", "ratelimit-reset")
-"""Headers that differ between two answers to the same question: of health, and of the others."""
+"""The headers in which two responses to the same request differ: those of health checks, and of others."""
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -123,7 +123,7 @@ def test_head_is_get_without_a_body(client: Client, path: str) -> None:
         ("zstd", lambda body: zstandard.ZstdDecompressor().decompress(body)),
     ],
 )
-def test_long_answers_are_compressed_as_asked(app: Litestar, encoding: str, opened: object) -> None:
+def test_long_responses_have_the_requested_encoding(app: Litestar, encoding: str, opened: object) -> None:
     plain = called(app, "/api/v1/movies")
     small = called(app, "/api/v1/movies", headers={"accept-encoding": encoding})
 
@@ -174,7 +174,7 @@ def test_the_encoding_is_the_clients_choice_before_ours(accepted: str, chosen: s
     assert preferred_encoding(accepted.encode()) == chosen
 
 
-def test_answers_may_be_kept_by_all_where_the_catalogue_is_public(client: Client) -> None:
+def test_any_cache_may_store_a_public_catalogue(client: Client) -> None:
     assert client.get("/api/v1/movies").headers["cache-control"] == "public, no-cache"
     assert client.get("/api/v1/health").headers["cache-control"] == "no-store"
     assert client.get("/api/v1/movies/nothing").headers["cache-control"] == "no-store"

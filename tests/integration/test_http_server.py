@@ -1,4 +1,4 @@
-"""The application behind a real server, on loopback: framing, keep-alive and many clients at once."""
+"""The application behind a real server: framing, keep-alive and concurrent clients."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Syncs over HTTP: admins start them, watch them and stop them; a worker does them later."""
+"""Syncs over HTTP: admins start, follow and cancel runs, which a worker executes later."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ class Place:
         self.admin = promoted(client, store)
 
     def work(self, entity: Entity, queued: SyncRun | None = None) -> SyncRun:
-        """Do what a worker does that finds the job."""
+        """Execute the job as a worker does."""
         return self.container.do_sync()(entity=entity, queued=queued.id if queued else None)
 
 
@@ -71,7 +71,7 @@ def test_a_started_sync_is_on_record_at_once_and_waits_for_a_worker(place: Place
     assert place.jobs.waiting() == 1
 
 
-def test_the_worker_does_the_very_run_that_the_client_was_told_of(place: Place) -> None:
+def test_the_worker_executes_the_run_whose_id_the_client_got(place: Place) -> None:
     run = started(place, "genres")
     done = place.work(Entity.GENRES, run)
     assert done.id == run.id

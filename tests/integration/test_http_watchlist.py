@@ -1,4 +1,4 @@
-"""Watchlists over HTTP, and all that a user has to do with a movie."""
+"""The watchlist over HTTP, and a user's rating and watchlist item of a movie."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ def test_an_item_shows_the_movie_as_lists_do(neo: Somebody) -> None:
     assert neo("GET", f"/watchlist/{item['id']}").json() == item
 
 
-def test_an_item_is_no_favourite_and_has_no_note_unless_told(neo: Somebody) -> None:
+def test_an_item_is_no_favourite_and_has_no_note_by_default(neo: Somebody) -> None:
     item = listed(neo)
 
     assert (item["is_favorite"], item["note"]) == (False, None)

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the service does, in the form that clients and their tools want."""
+"""The OpenAPI document describes the service, in the form that clients and their tools need."""
 
 import re
 from collections.abc import Iterator
@@ -84,7 +84,7 @@ OPERATIONS = {
         "getAbout": "GET /about",
     },
 }
-"""The calls by tag, both in the order in which readers want them: the names that clients call."""
+"""The operations by tag, both in the order of the document."""
 
 PUBLIC = {"register", "login", "refreshSession", *OPERATIONS["Service"]}
 UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
@@ -129,7 +129,7 @@ def schemas(document: Any) -> dict[str, Any]:
 
 
 def within(value: Any) -> Iterator[dict[str, Any]]:
-    """All objects in JSON, examples aside."""
+    """All objects in a JSON value, without examples."""
     if isinstance(value, dict):
         yield value
         for name, each in value.items():

@@ -1,4 +1,4 @@
-"""What answers are kept under: nothing that an answer depends on can be left out."""
+"""Cache keys contain everything that a response depends on."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def path_of(call: Endpoint, ref: str = "603") -> dict[str, str]:
 
 
 def query_of(call: Endpoint, **given: Any) -> Any:
-    """A query of a call; structs check nothing when they are made, so any two values will do."""
+    """A query of an endpoint. Structs are not validated when created, so any values will do."""
     required = {field.name: "matrix" for field in msgspec.structs.fields(call.query) if field.required}
     return call.query(**{**required, **given})
 
@@ -40,7 +40,7 @@ def test_the_calls_of_the_contract_are_cached() -> None:
     ("name", "parameter"),
     [(name, field.name) for name, call in CACHED.items() for field in msgspec.structs.fields(call.query)],
 )
-def test_every_parameter_of_a_cached_call_tells_answers_apart(name: str, parameter: str) -> None:
+def test_every_parameter_of_a_cached_endpoint_is_in_its_key(name: str, parameter: str) -> None:
     call = CACHED[name]
     owner = ANN if call.own else None
     keys = {
@@ -51,7 +51,7 @@ def test_every_parameter_of_a_cached_call_tells_answers_apart(name: str, paramet
 
 
 @pytest.mark.parametrize("name", [name for name, call in CACHED.items() if call.path])
-def test_every_parameter_of_the_path_tells_answers_apart(name: str) -> None:
+def test_every_path_parameter_is_in_the_key(name: str) -> None:
     call = CACHED[name]
     for parameter in call.path:
         paths = [path_of(call), {**path_of(call), parameter: "604"}, {**path_of(call), parameter: "0603"}]
@@ -59,7 +59,7 @@ def test_every_parameter_of_the_path_tells_answers_apart(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, call in CACHED.items() if call.own])
-def test_what_is_ones_own_is_kept_for_each_user(name: str) -> None:
+def test_a_response_for_one_user_has_a_key_for_each_user(name: str) -> None:
     call = CACHED[name]
     mine, yours = (variant_key(call, query_of(call), path_of(call), owner) for owner in (ANN, BOB))
     assert mine
@@ -69,7 +69,7 @@ def test_what_is_ones_own_is_kept_for_each_user(name: str) -> None:
 
 
 def test_a_call_that_is_cached_for_all_shows_nothing_of_its_caller() -> None:
-    """Only calls for everybody who reads, or that say whose they are, or the ratings of a movie."""
+    """Only endpoints for readers, those that are `own`, and the ratings of a movie."""
     shared = {name for name, call in CACHED.items() if not call.own and call.access is not Access.READERS}
     assert shared == {"get_ratings_of_movie"}
 

@@ -1,4 +1,4 @@
-"""Pages, the links around them, and the tokens by which clients go on."""
+"""Pages, links to other pages, and cursors."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -116,9 +116,7 @@ def test_a_token_of_another_kind_is_refused_though_its_seal_is_right() -> None:
 
 
 @given(TIMES, TIMES, st.integers(-23, 23))
-def test_times_sort_as_their_values_do_wherever_they_are_told(
-    one: datetime, two: datetime, hours: int
-) -> None:
+def test_time_values_sort_like_times_in_any_time_zone(one: datetime, two: datetime, hours: int) -> None:
     one, two = (at.replace(microsecond=at.microsecond // 1000 * 1000) for at in (one, two))
     elsewhere = two.astimezone(timezone(timedelta(hours=hours)))
     assert (time_value(one) < time_value(elsewhere)) == (one < two)
@@ -126,6 +124,6 @@ def test_times_sort_as_their_values_do_wherever_they_are_told(
 
 
 @pytest.mark.parametrize(("found", "more"), [(0, False), (2, False), (3, True)])
-def test_a_page_tells_whether_anything_follows(found: int, more: bool) -> None:
+def test_a_page_has_more_if_rows_follow(found: int, more: bool) -> None:
     shown = page_of(range(found), Window(limit=2), total=9)
     assert (shown.rows, shown.more, shown.total) == (tuple(range(min(found, 2))), more, 9)

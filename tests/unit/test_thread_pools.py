@@ -1,4 +1,4 @@
-"""The threads in which handlers wait for the store."""
+"""The thread pool of requests."""
 
 from threading import Event
 
