@@ -199,6 +199,10 @@ class Rating:
             updated_at=at,
         )
 
+    def replaced_by(self, other: "Rating") -> "Rating":
+        """Another rating of the same user and movie, with the id and `created_at` of this one."""
+        return replace(other, id=self.id, created_at=self.created_at)
+
     def place(self, by: RatingOrder) -> Cursor:
         """Where this rating stands in an order of ratings; its score counts in points."""
         values: dict[RatingOrder, Value] = {

@@ -77,6 +77,10 @@ class WatchlistItem:
             updated_at=at,
         )
 
+    def replaced_by(self, other: "WatchlistItem") -> "WatchlistItem":
+        """Another item of the same user and movie, with the id and `added_at` of this one."""
+        return replace(other, id=self.id, added_at=self.added_at)
+
     def toggled(self, at: datetime) -> "WatchlistItem":
         """This item with the opposite of its favourite mark."""
         return self.changed(at, is_favorite=not self.is_favorite)

@@ -1,29 +1,20 @@
-"""Lists as MongoDB queries. Two ways lead to a page: walking the order's index and testing each movie against
-the filter, or reading all movies of the rarest condition and sorting them. The first costs more the rarer the
-filter's movies are, the second the more frequent; counts tell which is cheaper. Either way a list is its
-spans, one query each, and only the index by which they are entered differs.
+"""Lists as MongoDB queries, one for each span. A page is read by walking the order's index or by sorting the
+movies of the rarest condition; `adapters.list_planner` chooses, and the queries differ in the index only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from functools import partial
+from math import inf
 
+from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.mongo.database import SORT_FIELDS, Document, Documents, counter
 from adapters.mongo.documents import WHOLE_MOVIE, midnight, own_id, sort_value
 from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Window
 
-SORTABLE = 5000
-"""So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""
-
-REMEMBERED = 1000
-"""So many conditions' frequencies are remembered."""
-
-ALWAYS_KNOWN = (SortBy.TITLE, SortBy.RATINGS_COUNT)
-"""Orders in which no movie lacks a value."""
-
 EARLIEST = {SortBy.TITLE: "", SortBy.RELEASE_DATE: "0001-01-01"}
-"""Nothing known comes before this. Values of another type, such as unknown ones, do not compare at all."""
+"""The least known value of each order. MongoDB compares values of one type only, so null never matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +58,18 @@ class Statement:
         return database.movies.count_documents(self.filter, hint=self.index)
 
 
-class Frequencies:
-    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a
-    tenth.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[Condition, tuple[int, int]] = {}
-
-    def __call__(self, database: Documents, condition: Condition, total: int) -> int:
-        """About how many of the `total` listed movies meet the condition."""
-        count, total_then = self._known.get(condition, (0, -1))
-        if not 0.9 * total <= total_then <= 1.1 * total:
-            count = condition.count(database)
-            if len(self._known) >= REMEMBERED:
-                self._known = {}
-            self._known[condition] = count, total
-        return count
-
-
 def page_statements(
-    database: Documents, frequencies: Frequencies, wanted: MovieFilter, sorting: Sorting, window: Window
+    database: Documents,
+    frequencies: Frequencies[Condition],
+    wanted: MovieFilter,
+    sorting: Sorting,
+    window: Window,
 ) -> list[Statement]:
     """The queries whose movies, one after the other, are the list from the window's cursor on."""
     conditions = _conditions(wanted)
-    rarest = _worth_sorting(database, frequencies, conditions, window.limit)
+    total = listed(database)
+    frequency = {each: frequencies(each, total, partial(each.count, database)) for each in conditions}
+    rarest = worth_sorting(frequency, total, window.limit)
     index = f"by_{sorting.by}_{sorting.order}"
     # A condition on the order's own field bounds the walk, which reads no more than that condition's movies.
     if rarest and rarest.field != SORT_FIELDS[sorting.by]:
@@ -103,18 +81,18 @@ def page_statements(
     ]
 
 
-def count(database: Documents, frequencies: Frequencies, wanted: MovieFilter) -> int:
+def count(database: Documents, frequencies: Frequencies[Condition], wanted: MovieFilter) -> int:
     """How many listed movies the filter admits, exactly."""
     conditions = _conditions(wanted)
     total = listed(database)
     if not conditions:
         return total
-    rarest = min(conditions, key=lambda condition: frequencies(database, condition, total))
+    rarest = min(conditions, key=lambda each: frequencies(each, total, partial(each.count, database)))
     return Statement(tuple(each.test for each in conditions), rarest.index).count(database)
 
 
 def listed(database: Documents) -> int:
-    """How many movies are listed at all; kept up to date by the writers."""
+    """The number of visible movies, which writers keep up to date."""
     return counter(database, "listed")
 
 
@@ -136,26 +114,6 @@ def _conditions(wanted: MovieFilter) -> list[Condition]:
     if wanted.language is not None:
         found.append(Condition("originalLanguage", (("$eq", wanted.language),), "by_language"))
     return found
-
-
-def _worth_sorting(
-    database: Documents, frequencies: Frequencies, conditions: Sequence[Condition], limit: int
-) -> Condition | None:
-    """The rarest condition, if reading all its movies costs less than walking the order until the page is
-    full.
-    """
-    if not conditions:
-        return None
-    total = listed(database)
-    frequency = {condition: frequencies(database, condition, total) for condition in conditions}
-    return _cheaper_sorted(frequency, total, limit)
-
-
-def _cheaper_sorted(frequency: Mapping[Condition, int], total: int, limit: int) -> Condition | None:
-    rarest = min(frequency, key=lambda condition: frequency[condition])
-    share = prod(count / max(total, 1) for count in frequency.values())
-    walked = min(total, (limit + 1) / share) if share else total
-    return rarest if frequency[rarest] <= min(SORTABLE, walked) else None
 
 
 def _always_known(sorting: Sorting, conditions: Sequence[Condition]) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 
+from adapters.list_planner import Frequencies
 from adapters.mongo.database import Database, Document, Documents, counter
 from adapters.mongo.documents import (
     CANDIDATE,
@@ -17,7 +18,7 @@ from adapters.mongo.documents import (
     own_id,
     tally_document,
 )
-from adapters.mongo.listing import Frequencies, Statement, count, page_statements
+from adapters.mongo.listing import Condition, Statement, count, page_statements
 from adapters.mongo.runs import advance
 from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
@@ -50,7 +51,7 @@ class MongoMovieRepository:
     """MovieRepository over MongoDB."""
 
     database: Database
-    frequencies: Frequencies = field(default_factory=Frequencies)
+    frequencies: Frequencies[Condition] = field(default_factory=Frequencies)
 
     def get(self, ref: MovieRef) -> Movie:
         with self.database.using() as database:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
@@ -155,7 +155,7 @@ def _put(database: Documents, rating: Rating) -> tuple[Rating, Tally, bool]:
     before = _of(database, rating.user, rating.movie)
     if before is None:
         return rating, _add(database, rating), True
-    after = replace(rating, id=before.id, created_at=before.created_at)
+    after = before.replaced_by(rating)
     return after, _replace(database, before, after), False
 
 

@@ -1,7 +1,5 @@
 """The distributed store as a whole."""
 
-from dataclasses import dataclass, field
-
 from adapters.metering import UNMETERED, Meter
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
@@ -16,39 +14,21 @@ from adapters.store import StoreInspection
 from domain.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
 class MongoStore:
-    """All repositories over one MongoDB database. The URI holds a password, so it is shown nowhere."""
+    """All repositories over one MongoDB database."""
 
-    uri: str = field(repr=False)
-    clock: Clock
-    meter: Meter = UNMETERED
-    database: Database = field(init=False)
-    movies: MongoMovieRepository = field(init=False)
-    genres: MongoGenreRepository = field(init=False)
-    runs: MongoSyncRunRepository = field(init=False)
-    locks: MongoLocks = field(init=False)
-    users: MongoUserRepository = field(init=False)
-    sessions: MongoSessionRepository = field(init=False)
-    invitations: MongoInvitationRepository = field(init=False)
-    ratings: MongoRatingRepository = field(init=False)
-    watchlists: MongoWatchlistRepository = field(init=False)
-
-    def __post_init__(self) -> None:
-        database = Database(self.uri, self.meter)
-        for name, part in (
-            ("database", database),
-            ("movies", MongoMovieRepository(database)),
-            ("genres", MongoGenreRepository(database)),
-            ("runs", MongoSyncRunRepository(database)),
-            ("locks", MongoLocks(database, self.clock)),
-            ("users", MongoUserRepository(database)),
-            ("sessions", MongoSessionRepository(database)),
-            ("invitations", MongoInvitationRepository(database)),
-            ("ratings", MongoRatingRepository(database)),
-            ("watchlists", MongoWatchlistRepository(database)),
-        ):
-            object.__setattr__(self, name, part)
+    def __init__(self, uri: str, clock: Clock, meter: Meter = UNMETERED) -> None:
+        database = Database(uri, meter)
+        self.database = database
+        self.movies = MongoMovieRepository(database)
+        self.genres = MongoGenreRepository(database)
+        self.runs = MongoSyncRunRepository(database)
+        self.locks = MongoLocks(database, clock)
+        self.users = MongoUserRepository(database)
+        self.sessions = MongoSessionRepository(database)
+        self.invitations = MongoInvitationRepository(database)
+        self.ratings = MongoRatingRepository(database)
+        self.watchlists = MongoWatchlistRepository(database)
 
     def prepare(self) -> None:
         self.database.migrate()

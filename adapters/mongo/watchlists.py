@@ -1,7 +1,7 @@
 """The watchlists of the distributed store. A movie knows how many it is on: it is kept while it is on one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pymongo.errors import DuplicateKeyError
 
@@ -93,7 +93,7 @@ def _put(database: Documents, item: WatchlistItem) -> tuple[WatchlistItem, bool]
     if before is None:
         _add(database, item)
         return item, True
-    after = replace(item, id=before.id, added_at=before.added_at)
+    after = before.replaced_by(item)
     _replace(database, after)
     return after, False
 

@@ -1,28 +1,19 @@
-"""Lists as SQL. Two ways lead to a page: walking the order's index and testing each movie against the filter,
-or reading all movies of the rarest condition and sorting them. The first costs more the rarer the filter's
-movies are, the second the more frequent; counts, cut short, tell which is cheaper.
+"""Lists as SQL. A page is read by walking the order's index or by sorting the movies of the rarest condition;
+`adapters.list_planner` chooses.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from functools import partial
 
+from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.sqlite.database import SORT_COLUMNS, marks
 from adapters.sqlite.rows import Cell
 from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Cursor, Value, Window
 
-SORTABLE = 5000
-"""So many movies are read and sorted at the most; those of a more frequent condition are found by walking."""
-
-REMEMBERED = 1000
-"""So many conditions' frequencies are remembered."""
-
 LISTED = "listed = 1"
-
-ALWAYS_KNOWN = (SortBy.TITLE, SortBy.RATINGS_COUNT)
-"""Orders in which no movie lacks a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,56 +62,38 @@ class Statement:
         return int(count)
 
 
-class Frequencies:
-    """How many movies meet each condition: remembered, since a guess will do, until the store has grown by a
-    tenth.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[Condition, tuple[int, int]] = {}
-
-    def __call__(self, connection: sqlite3.Connection, condition: Condition) -> int:
-        """About how many listed movies meet the condition."""
-        total = listed(connection)
-        count, total_then = self._known.get(condition, (0, -1))
-        if not 0.9 * total <= total_then <= 1.1 * total:
-            count = condition.count(connection)
-            if len(self._known) >= REMEMBERED:
-                self._known = {}
-            self._known[condition] = count, total
-        return count
-
-
 def page_statements(
     connection: sqlite3.Connection,
-    frequencies: Frequencies,
+    frequencies: Frequencies[Condition],
     wanted: MovieFilter,
     sorting: Sorting,
     window: Window,
 ) -> list[Statement]:
-    """The queries whose rows, one after the other, are the list from the window's cursor on."""
+    """The queries whose rows, one after another, are the list from the window's cursor on."""
     conditions = _conditions(wanted)
-    frequency = {condition: frequencies(connection, condition) for condition in conditions}
-    rarest = _worth_sorting(frequency, listed(connection), window.limit)
+    total = listed(connection)
+    frequency = {each: frequencies(each, total, partial(each.count, connection)) for each in conditions}
+    rarest = worth_sorting(frequency, total, window.limit)
     if rarest:
         return [_sorted(rarest, conditions, sorting, window.cursor)]
     walks = (_walk(span, conditions, sorting) for span in spans(window.cursor))
     return [walk for walk in walks if walk]
 
 
-def count(connection: sqlite3.Connection, frequencies: Frequencies, wanted: MovieFilter) -> int:
+def count(connection: sqlite3.Connection, frequencies: Frequencies[Condition], wanted: MovieFilter) -> int:
     """How many listed movies the filter admits, exactly."""
     conditions = _conditions(wanted)
     if not conditions:
         return listed(connection)
     if len(conditions) == 1:
         return conditions[0].count(connection)
-    rarest = min(conditions, key=lambda condition: frequencies(connection, condition))
+    total = listed(connection)
+    rarest = min(conditions, key=lambda each: frequencies(each, total, partial(each.count, connection)))
     return _from(rarest, conditions).count(connection)
 
 
 def listed(connection: sqlite3.Connection) -> int:
-    """How many movies are listed at all; kept up to date by the writers."""
+    """The number of visible movies, which writers keep up to date."""
     (value,) = connection.execute("SELECT value FROM counters WHERE name = 'listed'").fetchone()
     return int(value)
 
@@ -171,18 +144,6 @@ def _of_language(language: str) -> Condition:
 def _indexed(test: str, index: str, values: tuple[Cell, ...]) -> Condition:
     source = f"movies INDEXED BY {index}"
     return Condition(test, values, source, test, f"SELECT tmdb_id FROM {source} WHERE {LISTED} AND {test}")
-
-
-def _worth_sorting(frequency: Mapping[Condition, int], total: int, limit: int) -> Condition | None:
-    """The rarest condition, if reading all its movies costs less than walking the order until the page is
-    full.
-    """
-    if not frequency:
-        return None
-    rarest = min(frequency, key=lambda condition: frequency[condition])
-    share = prod(count / max(total, 1) for count in frequency.values())
-    walked = min(total, (limit + 1) / share) if share else total
-    return rarest if frequency[rarest] <= min(SORTABLE, walked) else None
 
 
 def _from(first: Condition, conditions: Sequence[Condition]) -> Statement:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from adapters.list_planner import Frequencies
 from adapters.sqlite.database import AT_ONCE, Database, marks
-from adapters.sqlite.listing import Frequencies, Statement, count, page_statements
+from adapters.sqlite.listing import Condition, Statement, count, page_statements
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row, tally_row
 from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim, set_source, source_of
@@ -32,7 +33,7 @@ class SqliteMovieRepository:
     """MovieRepository over SQLite."""
 
     database: Database
-    frequencies: Frequencies = field(default_factory=Frequencies)
+    frequencies: Frequencies[Condition] = field(default_factory=Frequencies)
 
     def get(self, ref: MovieRef) -> Movie:
         where, value = _lookup(ref)

@@ -61,7 +61,7 @@ class SqliteRatingRepository:
             before = _of(connection, rating.user, rating.movie)
             if before is None:
                 return rating, _insert(connection, rating), True
-            after = before.changed(rating.updated_at, score=rating.score, review=rating.review)
+            after = before.replaced_by(rating)
             return after, _replace(connection, before, after), False
 
     def change(

@@ -1,6 +1,5 @@
 """The embedded store as a whole."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.metering import UNMETERED, Meter
@@ -20,44 +19,29 @@ from domain.errors import StorageUnavailable
 from domain.ports import Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteStore:
     """All repositories over one SQLite file, or in memory without a path.
 
-    `traces` are files that stand beside the database once one was made: where one does and the database is
-    missing, it was lost, and no new one is made.
+    `traces` are files that stand beside the database once it was made: if one of them exists and the database
+    does not, it was lost, and no new one is made.
     """
 
-    path: Path | None
-    clock: Clock
-    meter: Meter = UNMETERED
-    traces: Traces = ()
-    database: Database = field(init=False)
-    movies: SqliteMovieRepository = field(init=False)
-    genres: SqliteGenreRepository = field(init=False)
-    runs: SqliteSyncRunRepository = field(init=False)
-    locks: SqliteLocks = field(init=False)
-    users: SqliteUserRepository = field(init=False)
-    sessions: SqliteSessionRepository = field(init=False)
-    invitations: SqliteInvitationRepository = field(init=False)
-    ratings: SqliteRatingRepository = field(init=False)
-    watchlists: SqliteWatchlistRepository = field(init=False)
-
-    def __post_init__(self) -> None:
-        database = Database(self.path, self.meter, self.traces)
-        for name, part in (
-            ("database", database),
-            ("movies", SqliteMovieRepository(database)),
-            ("genres", SqliteGenreRepository(database)),
-            ("runs", SqliteSyncRunRepository(database)),
-            ("locks", SqliteLocks(database, self.clock)),
-            ("users", SqliteUserRepository(database)),
-            ("sessions", SqliteSessionRepository(database)),
-            ("invitations", SqliteInvitationRepository(database)),
-            ("ratings", SqliteRatingRepository(database)),
-            ("watchlists", SqliteWatchlistRepository(database)),
-        ):
-            object.__setattr__(self, name, part)
+    def __init__(
+        self, *, path: Path | None, clock: Clock, meter: Meter = UNMETERED, traces: Traces = ()
+    ) -> None:
+        database = Database(path, meter, traces)
+        self.path = path
+        self.traces = traces
+        self.database = database
+        self.movies = SqliteMovieRepository(database)
+        self.genres = SqliteGenreRepository(database)
+        self.runs = SqliteSyncRunRepository(database)
+        self.locks = SqliteLocks(database, clock)
+        self.users = SqliteUserRepository(database)
+        self.sessions = SqliteSessionRepository(database)
+        self.invitations = SqliteInvitationRepository(database)
+        self.ratings = SqliteRatingRepository(database)
+        self.watchlists = SqliteWatchlistRepository(database)
 
     def prepare(self) -> None:
         if self.path:

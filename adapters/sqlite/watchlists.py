@@ -44,7 +44,7 @@ class SqliteWatchlistRepository:
             if before is None:
                 _insert(connection, item)
                 return item, True
-            after = before.changed(item.updated_at, is_favorite=item.is_favorite, note=item.note)
+            after = before.replaced_by(item)
             _update(connection, after)
             return after, False
 

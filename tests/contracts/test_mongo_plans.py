@@ -14,7 +14,7 @@ import pytest
 from pymongo import monitoring
 
 from adapters import system
-from adapters.mongo.listing import ALWAYS_KNOWN
+from adapters.list_planner import ALWAYS_KNOWN
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS
 from adapters.testkit.samples import GENRES, facts, invented, new_run, put

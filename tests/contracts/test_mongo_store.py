@@ -116,18 +116,6 @@ def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: Mon
         assert list(shown) == expected[:3]
 
 
-def test_frequencies_of_few_conditions_are_remembered(
-    store: MongoStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adapters.mongo.listing.REMEMBERED", 2)
-    movies = fill(store, invented(40))
-    for least in range(0, 400, 100):
-        wanted = MovieFilter(min_votes=least, language="fr")
-        shown = store.movies.page(wanted, Sorting(), Window(limit=100)).movies
-        assert {movie.id for movie in shown} == {movie.id for movie in movies if wanted.admits(movie)}
-    assert len(store.movies.frequencies._known) <= 2
-
-
 def test_many_may_prepare_the_store_at_once(mongo_uri: str) -> None:
     stores = [MongoStore(mongo_uri, system.now) for _ in range(6)]
     with ThreadPoolExecutor(len(stores)) as pool:

@@ -197,3 +197,15 @@ def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:
         else:
             assert str(place.value) < str(other.value)
     assert RATING.place(RatingOrder.RATING).value == 7.5
+
+
+def test_a_rating_that_replaces_another_takes_over_its_id_and_birth() -> None:
+    first = Rating(
+        id=RatingId("1" * 24), user=UserId("2" * 24), movie=movie_id(3), score=Score(3), review="Dull.",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC), updated_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    other = replace(
+        first, id=RatingId("4" * 24), score=Score(20), review=None,
+        created_at=datetime(2026, 1, 2, tzinfo=UTC), updated_at=datetime(2026, 1, 2, tzinfo=UTC),
+    )  # fmt: skip
+    assert first.replaced_by(other) == replace(other, id=first.id, created_at=first.created_at)
