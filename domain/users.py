@@ -161,8 +161,8 @@ class User:
         return folded(self.username)
 
     @property
-    def runs_the_place(self) -> bool:
-        """Whether this is an admin who can sign in."""
+    def is_active_admin(self) -> bool:
+        """Whether this is an admin whose account is not disabled."""
         return self.role is Role.ADMIN and not self.disabled
 
     @property

@@ -211,7 +211,7 @@ def _change(
     after = change(before)
     if conflict := _claimed(database, after):
         raise conflict
-    if before.runs_the_place and not after.runs_the_place:
+    if before.is_active_admin and not after.is_active_admin:
         _rely_on_another_admin(database, user)
     try:
         database.users.update_one({"_id": own_id(user)}, {"$set": user_document(after)})
@@ -228,7 +228,7 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
     stored = _stored(database, user)
     if verified not in {None, stored.password_hash}:
         return False
-    if stored.runs_the_place:
+    if stored.is_active_admin:
         _rely_on_another_admin(database, user)
     scores = {own_id(each.movie): each.score for each in map(rating_of, database.ratings.find(_of(user)))}
     listed = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
@@ -268,7 +268,7 @@ def _stored(database: Documents, user: UserId) -> User:
 
 def _about(user: User) -> set[str]:
     """What takes turns while an account is changed. An admin's may be the last."""
-    return {user.id, ADMINS} if user.runs_the_place else {user.id}
+    return {user.id, ADMINS} if user.is_active_admin else {user.id}
 
 
 def _of(user: UserId) -> Document:

@@ -50,6 +50,18 @@ _SORT_INDEXES = "".join(
 Migration = str | Callable[[sqlite3.Connection], None]
 """A script, or what a script cannot do."""
 
+
+def _rename_admins(connection: sqlite3.Connection) -> None:
+    """A migration: give the column and the index of active admins their present names."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(users)")}
+    if "is_active_admin" not in columns:
+        connection.execute("DROP INDEX users_who_run_the_place")
+        connection.execute("ALTER TABLE users RENAME COLUMN runs_the_place TO is_active_admin")
+        connection.execute(
+            "CREATE INDEX users_active_admins ON users (is_active_admin, id) WHERE is_active_admin = 1"
+        )
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     f"""
     CREATE TABLE movies (
@@ -230,6 +242,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS invitations_by_end ON invitations (expires_at);
     """,
     remember_unread,
+    _rename_admins,
 )
 """Each brings the schema one version forward; what has been released is never edited, only followed."""
 

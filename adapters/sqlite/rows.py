@@ -185,7 +185,7 @@ def user_row(user: User) -> dict[str, Cell]:
         "password_hash": user.password_hash,
         "role": user.role,
         "disabled": user.disabled,
-        "runs_the_place": user.runs_the_place,
+        "is_active_admin": user.is_active_admin,
         "created_at": moment(user.created_at),
         "updated_at": moment(user.updated_at),
     }

@@ -195,8 +195,8 @@ def _others(connection: sqlite3.Connection, column: str, value: str, but: UserId
 
 
 def _spare_the_last_admin(connection: sqlite3.Connection, before: User, after: User | None) -> None:
-    if not before.runs_the_place or (after and after.runs_the_place):
+    if not before.is_active_admin or (after and after.is_active_admin):
         return
-    statement = "SELECT 1 FROM users WHERE runs_the_place = 1 AND id != ? LIMIT 1"
+    statement = "SELECT 1 FROM users WHERE is_active_admin = 1 AND id != ? LIMIT 1"
     if connection.execute(statement, (before.id,)).fetchone() is None:
         raise LastAdmin

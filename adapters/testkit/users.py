@@ -236,7 +236,7 @@ class UserRepositoryContract:
         store.users.change(ann.id, lambda user: user.told(noon(3), role=Role.ADMIN))
         store.users.remove(bob.id)
 
-    def test_where_nobody_runs_the_place_anybody_may_change_and_leave(self, store: Store) -> None:
+    def test_without_an_active_admin_anybody_may_change_and_leave(self, store: Store) -> None:
         ann = joined(store)
         eva = joined(store, "eva", role=Role.ADMIN, disabled=True)
         store.users.change(ann.id, lambda user: user.told(noon(2), disabled=True))
@@ -252,7 +252,7 @@ class UserRepositoryContract:
             [*leave, *(partial(store.users.change, admin.id, _demoted) for admin in admins[3:])]
         )
         assert kinds(answers) == ["LastAdmin"]
-        assert sum(user.runs_the_place for user in store.users.page(10)) == 1
+        assert sum(user.is_active_admin for user in store.users.page(10)) == 1
 
     def test_all_that_a_user_had_goes_with_the_account(self, store: Store) -> None:
         ann, bob = joined(store), joined(store, "bob")

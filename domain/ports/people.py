@@ -49,7 +49,7 @@ class UserRepository(Protocol):
         What the function sees is what is replaced: no change of another is lost. It may be called more than
         once. In the same step, if the result is disabled, all sessions of the user end; if its password hash
         is another than before, all but `keeping`. Raises UserNotFound, EmailTaken, UsernameTaken,
-        EmailAndUsernameTaken; LastAdmin if nobody would be left who runs the place (`User.runs_the_place`)
+        EmailAndUsernameTaken; LastAdmin if no active admin would be left (`User.is_active_admin`)
         though somebody did before.
         """
         ...

@@ -16,9 +16,10 @@ from adapters.mongo import database as mongo_database
 from adapters.mongo.store import MongoStore
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite import database as sqlite_database
+from adapters.sqlite.rows import insert, user_row
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
-from adapters.testkit.samples import fresh_id, joined, later, noon
+from adapters.testkit.samples import account, fresh_id, joined, later, noon
 from application.accounts import Sessions
 from domain.ids import SessionId
 from domain.sessions import RefreshToken, Session
@@ -115,8 +116,12 @@ class TestSqlite(Migrated):
         with monkeypatch.context() as patch:
             patch.setattr(sqlite_database, "MIGRATIONS", sqlite_database.MIGRATIONS[:2])
             store.prepare()
-        user = joined(store)
+        user = account()
+        row = user_row(user)
+        row["runs_the_place"] = row.pop("is_active_admin")
         with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(insert("users", row), row)
+            connection.execute("UPDATE counters SET value = 1 WHERE name = 'users'")
             connection.execute(
                 "INSERT INTO sessions (id, user, refresh_hash, created_at, expires_at)"
                 " VALUES (?, ?, ?, ?, ?)",

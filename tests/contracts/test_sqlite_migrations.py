@@ -8,12 +8,13 @@ import pytest
 
 from adapters import system
 from adapters.sqlite.database import MIGRATIONS, apply_migrations
-from adapters.sqlite.rows import Cell, insert, rating_row, run_row
+from adapters.sqlite.rows import Cell, insert, rating_row, run_row, user_row
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import noon, verdict
+from adapters.testkit.samples import account, noon, verdict
 from domain.ids import RunId, UserId, movie_id
 from domain.ratings import RatingOrder
 from domain.sync import Entity, SourceName, SyncRun
+from domain.users import LastAdmin, Role
 
 ANN = UserId("a" * 24)
 
@@ -61,4 +62,23 @@ def test_ratings_and_runs_of_version_2_can_be_walked_in_every_order(tmp_path: Pa
         ordered.sort(key=lambda rating: rating.place(by).value, reverse=descending)  # type: ignore[arg-type,return-value]
         assert store.ratings.of_user(ANN, by, descending=descending, limit=50) == ordered
     assert store.runs.recent(20) == sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
+    store.close()
+
+
+def test_the_last_active_admin_of_version_8_is_still_known_as_one(tmp_path: Path) -> None:
+    ann, bob = account("ann", role=Role.ADMIN), account("bob", role=Role.ADMIN, disabled=True)
+    with closing(earlier(tmp_path / "matinee.db", 8)) as connection:
+        for row in map(user_row, (ann, bob)):
+            row["runs_the_place"] = row.pop("is_active_admin")
+            connection.execute(insert("users", row), row)
+        connection.execute("UPDATE counters SET value = 2 WHERE name = 'users'")
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
+    store.prepare()
+    assert store.inspect().missing == ()
+    assert {user.id: user for user in store.users.page(9)} == {ann.id: ann, bob.id: bob}
+    with pytest.raises(LastAdmin):
+        store.users.remove(ann.id)
+    store.users.remove(bob.id)
+    store.prepare()
+    assert store.users.count() == 1
     store.close()

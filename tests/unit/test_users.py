@@ -96,9 +96,9 @@ def test_an_account_changes_only_in_what_is_given() -> None:
         TUESDAY,
         MONDAY,
     )
-    assert changed.runs_the_place
-    assert not changed.told(TUESDAY, disabled=True).runs_the_place
-    assert not ADA.runs_the_place
+    assert changed.is_active_admin
+    assert not changed.told(TUESDAY, disabled=True).is_active_admin
+    assert not ADA.is_active_admin
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
