@@ -1,0 +1,164 @@
+"""What is sent to Redis: keys, scripts' arguments and expiries, on an imitation that needs no server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis, FakeRedis
+
+from adapters.redis.breaker import Client
+from adapters.redis.budget import KEY, RESERVE, RedisReservations
+from adapters.redis.cache import (
+    GENERATION,
+    LOCK_TTL,
+    STAMP_TTL,
+    STORE,
+    RedisCacheInvalidation,
+    RedisResponseCache,
+    invalidate_all,
+)
+from adapters.redis.queue import (
+    JOB_TIMEOUT,
+    JOBS,
+    RESULT_TTL,
+    RETRY_DELAYS,
+    RestrictedJob,
+    abandoned_jobs,
+    enqueue_job,
+    is_pending,
+    queue_of,
+)
+from domain.ids import MovieId, UserId
+
+ADA, MATRIX = UserId("a" * 24), MovieId("b" * 24)
+DETAIL = f"movies:detail:{MATRIX}"
+
+
+class Scripted(FakeRedis):
+    """A Redis that records scripts in place of running them."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__()
+        self.reply = reply
+        self.scripts: list[tuple[Any, ...]] = []
+
+    def eval(self, *arguments: Any) -> Any:
+        self.scripts.append(arguments)
+        return self.reply
+
+
+class ScriptedAsync(FakeAsyncRedis):
+    """The same for an event loop."""
+
+    scripts: list[tuple[Any, ...]]
+
+    async def eval(self, *arguments: Any) -> Any:
+        self.scripts.append(arguments)
+        return 1
+
+
+class Closed:
+    """A circuit breaker that stays closed."""
+
+    def __init__(self, redis: Client | FakeAsyncRedis) -> None:
+        self.redis: Any = redis
+
+    def invalidate(self, call: Callable[[Any], object]) -> None:
+        call(self.redis)
+
+    def call_from_thread(self, call: Callable[[Any], object]) -> object:
+        return call(self.redis)
+
+    async def call(self, call: Callable[[Any], Awaitable[object]]) -> object:
+        return await call(self.redis)
+
+
+def holding(*keys: str) -> tuple[FakeRedis, RedisCacheInvalidation]:
+    redis = FakeRedis()
+    for key in keys:
+        redis.set(key, "cached")
+    return redis, RedisCacheInvalidation(Closed(redis))  # type: ignore[arg-type]
+
+
+def left(redis: Client) -> set[str]:
+    return {key.decode() for key in redis.scan_iter()}
+
+
+def test_a_rating_invalidates_its_movie_its_ratings_and_builds_in_progress() -> None:
+    rating = f"movies:rating:{MATRIX}"
+    redis, changes = holding(DETAIL, f"{{{DETAIL}}}:stamp", rating, f"{{{rating}}}:stamp", "genres:all")
+    with changes.movies([MATRIX]):
+        assert len(left(redis)) == 5, "nothing is invalidated before the change is stored"
+    assert left(redis) == {"genres:all"}
+
+
+def test_a_watchlist_invalidates_itself() -> None:
+    redis, changes = holding(f"watchlist:user:{ADA}", f"watchlist:user:{'c' * 24}")
+    with changes.watchlist(ADA):
+        pass
+    assert left(redis) == {f"watchlist:user:{'c' * 24}"}
+
+
+def test_everything_is_invalidated_by_one_key() -> None:
+    redis, _ = holding(GENERATION, "movies:list:1:20:", "rq:queue:matinee", "limits:user:1")
+    invalidate_all(redis)
+    assert left(redis) == {"movies:list:1:20:", "rq:queue:matinee", "limits:user:1"}
+
+
+def test_a_response_is_built_under_a_lock_and_a_stamp_and_stored_by_one_script() -> None:
+    async def work() -> None:
+        redis = ScriptedAsync()
+        redis.scripts = []
+        responses = RedisResponseCache[str](Closed(redis), seconds=60, dump=str.encode, load=bytes.decode)  # type: ignore[arg-type]
+        lock, stamp = f"{{{DETAIL}}}:lock:title", f"{{{DETAIL}}}:stamp"
+
+        async def build() -> str:
+            assert 0 < await redis.pttl(lock) <= LOCK_TTL
+            assert 0 < await redis.pttl(stamp) <= STAMP_TTL
+            assert await redis.pttl(GENERATION) == -1
+            return "made"
+
+        assert await responses(DETAIL, "title", build) == ("made", False)
+        ((script, keys, *arguments),) = redis.scripts
+        assert (script, keys, arguments[:3]) == (STORE, 3, [DETAIL, stamp, lock])
+        assert [arguments[3], str(arguments[4]).encode()] == [await redis.get(stamp), await redis.get(lock)]
+        head = arguments[6]
+        assert arguments[5:] == ["h:title", head, "b:title", head + b"made", 60_000]
+        assert head.startswith(await redis.get(GENERATION))
+        await redis.aclose()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    ("gap", "microseconds"), [(0.25, "250000"), (0.000_000_1, "1"), (3600.0, "3600000000")]
+)
+def test_a_request_to_tmdb_is_reserved_in_microseconds_rounded_up(gap: float, microseconds: str) -> None:
+    redis = Scripted(b"1500000")
+    assert RedisReservations(Closed(redis))(gap) == 1.5  # type: ignore[arg-type]
+    assert redis.scripts == [(RESERVE, 1, KEY, microseconds)]
+
+
+def test_a_job_is_stored_with_its_timeout_and_its_retries() -> None:
+    redis = FakeRedis()
+    job_id = enqueue_job(redis, f"{JOBS}.sync", "movies").id
+
+    assert redis.lrange("rq:queue:matinee", 0, -1) == [job_id.encode()]
+    job = RestrictedJob.fetch(job_id, redis)
+    assert (job.func_name, job.args) == (f"{JOBS}.sync", ["movies"])
+    assert (job.timeout, job.result_ttl) == (JOB_TIMEOUT, RESULT_TTL)
+    assert (job.retries_left, job.retry_intervals) == (len(RETRY_DELAYS), list(RETRY_DELAYS))
+
+
+def test_a_job_is_pending_in_the_queue_and_abandoned_once_it_was_taken_and_not_started() -> None:
+    redis = FakeRedis()
+    job_id = enqueue_job(redis, f"{JOBS}.sync", "movies").id
+    assert is_pending(redis, job_id)
+    assert abandoned_jobs(redis) == []
+    queue = queue_of(redis)
+    redis.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "RIGHT")
+    assert is_pending(redis, job_id)
+    assert abandoned_jobs(redis) == [job_id]
+    redis.delete(queue.intermediate_queue_key)
+    assert not is_pending(redis, job_id)
