@@ -1,1 +1,1 @@
-"""Redis, or Valkey: what is kept in memory, shared by all processes, and may be lost."""
+"""Adapters over Redis or Valkey: cache, rate limits, request budget and job queue."""

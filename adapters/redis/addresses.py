@@ -1,4 +1,4 @@
-"""Where Redis answers: one server, a primary that Sentinels know, or a Cluster; and clients for each."""
+"""Clients for an address of Redis: one server, a primary known to Sentinels, or a Cluster."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,9 +25,9 @@ RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 
 
 def client(url: str, timeout: float, on_connect: OnConnect | None = None) -> Redis:
-    """A synchronous client that tries each command once and waits so many seconds for its answer.
+    """A synchronous client that sends each command once; `timeout` is in seconds.
 
-    `on_connect` begins each new connection instead of redis-py, except to a Cluster.
+    `on_connect` sets up each new connection in place of redis-py, except to a Cluster.
     """
     options: dict[str, Any] = {**_options(timeout), "retry": Retry(NoBackoff(), 0)}
     match urlsplit(url).scheme:
@@ -37,14 +37,14 @@ def client(url: str, timeout: float, on_connect: OnConnect | None = None) -> Red
             primary: Redis = sentinel.master_for(name, redis_connect_func=on_connect, **login, **options)
             return primary
         case "redis+cluster":
-            # Its interface is that of Redis as far as we use it.
+            # The commands used here are the same.
             return RedisCluster.from_url(_plain(url), retry=options["retry"], **_timeouts(timeout))  # type: ignore[return-value]
         case _:
             return Redis.from_url(url, redis_connect_func=on_connect, **options)
 
 
 def async_client(url: str, timeout: float, on_connect: OnConnectAsync | None = None) -> AsyncRedis:
-    """The same for an event loop; nothing is opened yet."""
+    """Like `client`, for an event loop. It connects on first use."""
     options: dict[str, Any] = {**_options(timeout), "retry": AsyncRetry(NoBackoff(), 0)}
     match urlsplit(url).scheme:
         case "redis+sentinel":
@@ -64,7 +64,7 @@ def clustered(url: str) -> bool:
 
 
 def run_id(info: Mapping[str, Any] | bytes | str) -> bytes:
-    """Which run of which server an `INFO server` tells of; empty for a Cluster, which is many."""
+    """The `run_id` in the reply to INFO; empty for a Cluster, which has several servers."""
     if isinstance(info, Mapping):
         return str(info.get("run_id", "")).encode()
     found = RUN_ID.search(info if isinstance(info, bytes) else info.encode())
@@ -72,7 +72,7 @@ def run_id(info: Mapping[str, Any] | bytes | str) -> bytes:
 
 
 def _options(timeout: float) -> dict[str, Any]:
-    # A feature of one vendor's service; asking for it costs each connection a round trip.
+    # A feature of one vendor's service, which costs each connection a round trip.
     return {**_timeouts(timeout), "maint_notifications_config": MaintNotificationsConfig(enabled=False)}
 
 
@@ -85,8 +85,8 @@ def _plain(url: str) -> str:
 
 
 def _sentinels(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """The Sentinels of `redis+sentinel://[user:password@]host:port,host:port/name[?db=0]`, the name of the
-    primary, and how to log in there.
+    """Hosts of the Sentinels, name of the primary and login, from an address of the form
+    `redis+sentinel://[user:password@]host:port,host:port/name[?db=0]`.
     """
     parts = urlsplit(url)
     login, _, servers = parts.netloc.rpartition("@")

@@ -1,5 +1,6 @@
-"""One Redis, as a service sees it that can do without: short waits, none at all while it is away, and nothing
-stale when it is back; the one place where redis-py's errors end.
+"""A circuit breaker around Redis: short timeouts, no calls during an outage, and no stale data after it.
+
+This is the only module in which errors of redis-py are translated.
 """
 
 import asyncio
@@ -33,22 +34,22 @@ from adapters.redis.timeouts import (
 from domain.errors import Unavailable
 
 PROBE_INTERVAL = 0.1
-"""Seconds between two looks whether Redis is back."""
+"""Seconds between two probes during an outage."""
 
 PROBE_INTERVAL_AFTER_ERROR = 2.0
-"""Seconds until the next look after an error that no client should raise: each is logged."""
+"""Seconds until the next probe after an unexpected error, each of which is logged."""
 
 PROBE_KEY = "link:probe"
-"""What is written to see whether Redis takes writes: one that takes none cannot be told of changes."""
+"""The key that a probe writes: a server that accepts no writes accepts no invalidations."""
 
 MIN_OUTAGE = 1.0
-"""Seconds after which an absence was more than a hiccup: others may have missed what we did not."""
+"""Seconds of an outage after which other processes may have missed invalidations."""
 
 MAX_CONCURRENT_CALLS = 16
-"""Calls of one event loop that are under way at once, so that a rush of requests opens no rush of sockets."""
+"""Concurrent calls of one event loop, which bounds its connections."""
 
 FAILURES = (RedisError, RedisClusterException, OSError)
-"""What a client may raise; that of a Cluster has a kind of error of its own."""
+"""The errors of redis-py; the Cluster client has one of its own."""
 
 T = TypeVar("T")
 Client = Redis
@@ -59,9 +60,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class RedisUnavailable(Unavailable):
-    """Redis does not answer, or refuses to work.
+    """Redis does not answer, or refuses commands.
 
-    `reason` is for the log, never for a client.
+    `reason` is for the log only, and never sent to clients.
     """
 
     code: ClassVar[str] = "redis_unavailable"
@@ -73,16 +74,16 @@ class RedisUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class _LoopClient:
-    """What belongs to one event loop."""
+    """The client of one event loop, and the limit on its concurrent calls."""
 
     client: AsyncRedis
     semaphore: asyncio.Semaphore
 
 
 class _ProcessClients:
-    """What belongs to one process: a fork never speaks on its parent's sockets.
+    """The clients of one process: a forked process never uses its parent's sockets.
 
-    A client is made when it is first used. That of a Cluster asks it already then, and may fail.
+    Each client is created on first use. The Cluster client connects when it is created, and may fail.
     """
 
     def __init__(self, url: str, timeout: float, on_connect: addresses.OnConnect) -> None:
@@ -102,7 +103,7 @@ class _ProcessClients:
 
     @cached_property
     def steady(self) -> Client:
-        """As patient as the first, but not refused a new connection while Redis is thought away."""
+        """Like `default`, but allowed to connect while the breaker is open."""
         return addresses.client(self._url, self._timeout)
 
     @cached_property
@@ -110,25 +111,31 @@ class _ProcessClients:
         return addresses.client(self._url, PROBE_TIMEOUT)
 
     def close(self) -> None:
-        """Close what was made, but for the clients of event loops."""
+        """Close all clients except those of event loops."""
         for client in list(vars(self).values()):
             if isinstance(client, Redis | RedisCluster):
                 client.close()
 
 
 class RedisBreaker:
-    """The way to a Redis that may fail at any time.
+    """A circuit breaker around one Redis.
 
-    The first call that fails finds Redis away; from then on calls are refused without waiting, until a probe
-    finds it back. `forget` is called before Redis is used again if it may hold what is no longer true: after
-    a change that it was not told of (`tell`), after a long absence, and when another server, or the same one
-    started anew from older data, answers at the address.
+    The first failed call opens it: further calls fail without waiting, until a probe succeeds. `flush` is
+    called before the breaker closes if Redis may hold stale data: after a missed invalidation, after a long
+    outage, and when another server, or the same one restarted from older data, answers at the address.
     """
 
     def __init__(
-        self, url: str, *, flush: Flush, meter: Meter = UNMETERED, timeout: float = CALL_TIMEOUT
+        self,
+        url: str,
+        *,
+        flush: Flush,
+        meter: Meter = UNMETERED,
+        timeout: float = CALL_TIMEOUT,
+        interval_after_error: float = PROBE_INTERVAL_AFTER_ERROR,
     ) -> None:
         self._url = url
+        self._interval_after_error = interval_after_error
         self._flush = flush
         self._timeout = timeout
         self._meter = meter
@@ -142,11 +149,11 @@ class RedisBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are refused at present."""
+        """Whether calls fail without reaching Redis."""
         return self._open_reason is not None
 
     async def call(self, call: Callable[[AsyncRedis], Awaitable[T]]) -> T:
-        """What Redis answers, from within an event loop. Raises RedisUnavailable."""
+        """Call Redis from an event loop. Raises RedisUnavailable."""
         here = self._loop_client()
         self._refuse_if_open()
         async with here.semaphore:
@@ -155,19 +162,21 @@ class RedisBreaker:
                     return await call(here.client)
 
     def call_from_thread(self, call: Callable[[Client], T]) -> T:
-        """What Redis answers, from a thread that may wait. Raises RedisUnavailable."""
+        """Call Redis from a thread. Raises RedisUnavailable."""
         with self.guarded():
             return call(self._process_clients().default)
 
     def invalidate(self, call: Callable[[Client], object]) -> None:
-        """Tell Redis what it must not miss: it is tried once more, quickly, if Redis is or proves away, and
-        if it cannot be told, all is forgotten before it is used again. `call` may be called twice.
+        """Send an invalidation, also while the breaker is open; raise nothing.
+
+        A failed call is retried once with a short timeout, so `call` must be repeatable. If that fails too,
+        Redis is flushed before it is used again.
         """
         own = self._process_clients()
         began = perf_counter()
         if not self.is_open and self._attempt(lambda: call(own.default)):
             return
-        # Where we are late ourselves, Redis may be kept waiting for a processor just as we are.
+        # On a busy machine Redis may be waiting for a processor too.
         busy = perf_counter() - began > self._timeout + LATE_THRESHOLD
         if not self._attempt(lambda: call(own.steady if busy else own.quick)):
             self._invalidation_missed = True
@@ -186,17 +195,17 @@ class RedisBreaker:
         return True
 
     def ping(self) -> None:
-        """Come back if Redis answers. Raises RedisUnavailable."""
+        """Check that Redis answers. Raises RedisUnavailable."""
         self.call_from_thread(lambda client: client.ping())
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Note how long a call takes, and that Redis is away if it fails. Raises RedisUnavailable."""
+        """Time a call, and open the breaker if it fails. Raises RedisUnavailable."""
         self._refuse_if_open()
         began = perf_counter()
         try:
             yield
-        except OutOfMemoryError as error:  # it answers, and will keep nothing more at present
+        except OutOfMemoryError as error:  # it answers, so the breaker stays closed
             raise RedisUnavailable(str(error)) from error
         except FAILURES as error:
             self._open(error)
@@ -206,9 +215,7 @@ class RedisBreaker:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """Be at work in the running event loop: its connections are opened before anybody waits for them, if
-        Redis is there, and closed at the end.
-        """
+        """Open the connections of the running event loop in advance; close them at the end."""
         with suppress(RedisUnavailable):
             await asyncio.gather(
                 *(self.call(lambda redis: redis.ping()) for _ in range(MAX_CONCURRENT_CALLS))
@@ -225,7 +232,7 @@ class RedisBreaker:
             await here.client.aclose()
 
     def close(self) -> None:
-        """Close the connections of this process, but those of its event loops."""
+        """Close the connections of this process except those of its event loops."""
         self._closed.set()
         own, self._process = self._process, None
         if own and own.pid == os.getpid():
@@ -236,7 +243,7 @@ class RedisBreaker:
             raise RedisUnavailable(self._open_reason)
 
     def _open(self, error: Exception) -> None:
-        """Note that Redis is away, and have somebody watch for it."""
+        """Open the breaker, and start a thread that probes Redis."""
         with self._lock:
             if self._open_reason is not None or self._closed.is_set():
                 return
@@ -244,45 +251,45 @@ class RedisBreaker:
         log.warning("Redis is away: %s", self._open_reason)
         try:
             Thread(target=self._probe_until_closed, name="redis-probe", daemon=True).start()
-        except RuntimeError as failure:  # no more threads: the next call that fails tries again
-            log.warning("Redis cannot be watched: %s", failure)
+        except RuntimeError as failure:  # no more threads: the next failed call tries again
+            log.warning("Redis cannot be probed: %s", failure)
             with self._lock:
                 self._invalidation_missed, self._open_reason = True, None
 
     def _probe_until_closed(self) -> None:
-        rest = PROBE_INTERVAL / 10  # it may have been no more than a hiccup
-        while not self._closed.wait(rest):
-            rest = PROBE_INTERVAL
+        interval = PROBE_INTERVAL / 10  # it may have been a single late answer
+        while not self._closed.wait(interval):
+            interval = PROBE_INTERVAL
             try:
-                returned = self._try_to_close()
+                closed = self._try_to_close()
             except FAILURES:
                 continue
-            except Exception:  # nobody else would ever find Redis back
+            except Exception:  # without this thread the breaker would stay open
                 log.exception("Unexpected error while Redis is probed; it is probed again")
-                rest = PROBE_INTERVAL_AFTER_ERROR
+                interval = self._interval_after_error
                 continue
-            if returned:
+            if closed:
                 log.info("Redis is back after %.1f s", monotonic() - self._opened_at)
                 return
 
     def _try_to_close(self) -> bool:
-        """Whether Redis is back and can be used: it has forgotten what it must."""
+        """Probe Redis, flush it if necessary, and close the breaker; return whether it is closed."""
         client = self._process_clients().prober
         server = addresses.run_id(client.info("server"))
-        with suppress(OutOfMemoryError):  # what it has is true, and it still forgets
-            client.set(PROBE_KEY, b"", px=1)  # a replica, or one whose disk is full, would refuse
+        with suppress(OutOfMemoryError):  # a full Redis can still be read and invalidated
+            client.set(PROBE_KEY, b"", px=1)  # fails on a replica, or when the disk is full
         outage = monotonic() - self._opened_at > MIN_OUTAGE
         if self._invalidation_missed or outage or server != self._server:
             self._invalidation_missed = False
             self._flush(client)
         with self._lock:
-            if self._invalidation_missed:  # one more change, which came while the others were forgotten
+            if self._invalidation_missed:  # another one was missed during the flush
                 return False
             self._server, self._open_reason = server, None
         return True
 
     def _check_server(self, server: bytes) -> None:
-        """Refuse a new connection to a server that may hold older data than we know.
+        """Refuse a new connection to a server that may hold stale data.
 
         Raises RedisConnectionError.
         """
@@ -290,7 +297,7 @@ class RedisBreaker:
             self._server = self._server or server
             known = server == self._server and not self._invalidation_missed and self._open_reason is None
         if not known:
-            raise RedisConnectionError("another server answers, or it was started anew")
+            raise RedisConnectionError("another server answers, or it was restarted")
 
     def _process_clients(self) -> _ProcessClients:
         """The clients of this process."""
@@ -311,13 +318,13 @@ class RedisBreaker:
         return loops[loop]
 
     def _on_connect(self, connection: Any) -> None:  # noqa: ANN401  redis-py has no public type for it
-        """Begin a connection."""
+        """Set up a connection, and check its server."""
         connection.on_connect()
         connection.send_command("INFO", "server")
         self._check_server(addresses.run_id(connection.read_response()))
 
     async def _on_connect_async(self, connection: Any) -> None:  # noqa: ANN401
-        """Begin a connection of an event loop."""
+        """Set up a connection of an event loop, and check its server."""
         await connection.on_connect()
         await connection.send_command("INFO", "server")
         self._check_server(addresses.run_id(await connection.read_response()))

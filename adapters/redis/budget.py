@@ -1,4 +1,4 @@
-"""The budget of requests to TMDB that all processes share: each books the moment at which it may send."""
+"""The request budget for TMDB that all processes share: each reserves the time of its next request."""
 
 from math import ceil
 from typing import Any
@@ -7,7 +7,7 @@ from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 
 KEY = "tmdb:free_at"
 
-BOOK = """
+RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
@@ -15,23 +15,23 @@ local free_at = at + tonumber(ARGV[1])
 redis.call('SET', KEYS[1], string.format('%.0f', free_at), 'PX', math.ceil((free_at - now) / 1000) + 1000)
 return string.format('%.0f', at - now)
 """
-"""Give out the next free moment, by Redis' own clock, in microseconds from now."""
+"""Reserve the next free time by Redis' clock; returns microseconds from now."""
 
 
 class RedisReservations:
-    """Books moments to send requests at, evenly spaced over all processes."""
+    """Reserves times for requests, evenly spaced over all processes."""
 
     def __init__(self, breaker: RedisBreaker) -> None:
         self._breaker = breaker
 
     def __call__(self, gap: float) -> float:
-        """In how many seconds to send, so that `gap` seconds lie between that and any other request.
+        """The seconds until the caller may send, `gap` seconds after the request before it.
 
-        Zero while Redis is away: then each process only keeps its own distance.
+        0 while Redis is unavailable: then each process spaces only its own requests.
         """
         try:
             reply: Any = self._breaker.call_from_thread(
-                lambda redis: redis.eval(BOOK, 1, KEY, str(ceil(gap * 1_000_000)))
+                lambda redis: redis.eval(RESERVE, 1, KEY, str(ceil(gap * 1_000_000)))
             )
         except RedisUnavailable:
             return 0.0

@@ -1,19 +1,19 @@
-"""The cache of answers: what is kept under which key, how it is filled once, and how it is forgotten.
+"""The response cache: its keys, how an entry is built once, and how it is invalidated.
 
-A key of the contract (`movies:detail:{id}`) is a Redis hash with two fields for each variant of the answer
-(other fields, another page): `h:{variant}`, the head, and `b:{variant}`, the answer as bytes. All that is
-known of an answer lives and dies with its key. What makes that exact:
+A key such as `movies:detail:{id}` is a Redis hash with two fields for each variant of the response (other
+fields, another page): `h:{variant}`, the head, and `b:{variant}`, the response as bytes. Deleting the key
+deletes all its variants. No stale entry is served, because:
 
-- The head begins with the generation, a random word under `cache:generation` that all answers share; deleting
-  that word makes all of them void at once.
-- Before an answer is made from the store, a stamp is left beside its key. Forgetting the key deletes it too,
-  and what was made without its stamp still standing is not kept: a slow filler never buries a change.
-- Forgetting only deletes, which Redis does even when its memory is full.
-- The head is read from Redis at every request. A process keeps the answers themselves, ready to send, under
-  the random word that ends their head, so that an answer that everybody wants crosses the wire once.
+- The head begins with the generation, a random token under `cache:generation` that all entries share.
+  Deleting it invalidates all of them at once.
+- Before a response is built, a stamp is stored beside its key. An invalidation deletes the stamp too, and a
+  response is stored only if its stamp still exists: a slow build never overwrites an invalidation.
+- An invalidation only deletes, which Redis does even when its memory is full.
+- The head is read from Redis at every request. A process keeps the responses themselves by their heads, so a
+  popular one is transferred once.
 
-Who fills a key holds a lock, so that over all processes one does and the others wait. The lock is there to
-spare work: if it lapses, an answer is made twice, and nothing is wrong.
+The process that builds an entry holds a lock, and the others wait. The lock only saves work: if it expires, a
+response is built twice, and both are correct.
 """
 
 import asyncio
@@ -32,30 +32,30 @@ from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from domain.ids import MovieId, UserId
 
 GENERATION = "cache:generation"
-"""The word that all valid answers begin with."""
+"""The key of the token with which all valid heads begin."""
 
 TOKEN_LENGTH = 16
-"""Characters of a random word."""
+"""Characters of a random token."""
 
 STAMP_TTL = 10_000
-"""Milliseconds for making an answer: far more than any request is given."""
+"""Milliseconds for building a response: far longer than any request may take."""
 
 LOCK_TTL = 2_000
-"""Milliseconds after which a filler is taken to be dead, or too slow to be waited for."""
+"""Milliseconds after which a builder counts as dead, or as too slow to wait for."""
 
 WAIT_TIMEOUT = 0.5
-"""Seconds to wait for another process's answer before making one's own: with the time that a silent store is
-given, which the other may be waiting for too, no more than two seconds.
+"""Seconds to wait for another process's response before building one: with the timeout of an unavailable
+store, for which the other may be waiting too, two seconds at most.
 """
 
 POLL_INTERVAL = 0.01
-"""Seconds between two looks whether it is there."""
+"""Seconds between two checks for another process's response."""
 
 MAX_ATTEMPTS = 4
-"""So often an answer may be voided while one waits for it, before one makes one's own."""
+"""Times that a response may be invalidated while a request waits for it; then the request builds its own."""
 
 MAX_LOCAL_ENTRIES = 256
-"""Answers that a process keeps ready."""
+"""Responses that a process keeps in memory."""
 
 STORE = """
 if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
@@ -64,12 +64,12 @@ redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[7]) end
 return 1
 """
-"""Keep an answer if its stamp still stands, and let the next one fill."""
+"""Store a response if its stamp still exists, and release the lock."""
 
 RELEASE_LOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 MAX_MOVIES_SINGLY = 250
-"""Movies whose answers are forgotten one by one; where more change at once, everything is."""
+"""Movies that are invalidated one by one; if more change at once, everything is."""
 
 T = TypeVar("T")
 Build = Callable[[], Awaitable[T]]
@@ -77,7 +77,7 @@ Build = Callable[[], Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What a filler finds: with `mine` the key is its own to fill, and `token` is what its lock holds."""
+    """The state of a key: with `mine` this process builds it, and `token` is the value of its lock."""
 
     mine: bool
     token: str
@@ -87,10 +87,10 @@ class _Claim:
 
 
 class RedisResponseCache(Generic[T]):
-    """Answers that are made once and kept for a while. `dump` and `load` turn one into bytes and back;
-    `load` gives None for bytes that it cannot read.
+    """Responses that are built once and cached for some seconds.
 
-    Without Redis, or with a Redis that keeps nothing more, every answer is made anew.
+    `dump` and `load` convert a response to bytes and back; `load` returns None for invalid bytes. Without
+    Redis, or when it is full, every response is built anew.
     """
 
     def __init__(
@@ -110,16 +110,16 @@ class RedisResponseCache(Generic[T]):
         self._builds: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
 
     async def __call__(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """The answer, and whether it was kept; None if the cache had no part in it.
+        """Return a response, and whether it was cached; None instead if the cache was not available.
 
-        `build` makes the answer, as of now, if need be; what it raises is raised. Of several that ask at
-        once, here or elsewhere, one builds.
+        `build` makes the response if it is not cached; its errors are raised. Of concurrent calls, in this
+        process or others, one builds.
         """
         try:
             for _ in range(MAX_ATTEMPTS):
-                kept = await self._find(key, variant)
-                if kept is not None:
-                    return kept, True
+                cached = await self._find(key, variant)
+                if cached is not None:
+                    return cached, True
                 pending = self._builds.get((key, variant))
                 if pending is None:
                     return await self._lead(key, variant, build)
@@ -130,7 +130,7 @@ class RedisResponseCache(Generic[T]):
         return await build(), False
 
     async def _find(self, key: str, variant: str) -> T | None:
-        """The answer that is kept, if it still holds. Raises RedisUnavailable."""
+        """The cached response, if it is valid. Raises RedisUnavailable."""
         generation, head = await self._breaker.call(lambda redis: _head(redis, key, variant))
         return await self._current(key, variant, generation, head)
 
@@ -153,8 +153,9 @@ class RedisResponseCache(Generic[T]):
         return answer
 
     async def _lead(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """Get the answer for all who wait for it here; they look again when it is there, and share an error
-        of the building, since it would only be theirs a moment later.
+        """Get the response for all calls in this process that wait for it.
+
+        They read the cache again when it is there. An error of `build` is raised in all of them.
         """
         pending = self._builds[key, variant] = asyncio.get_running_loop().create_future()
         failed: Exception | None = None
@@ -170,17 +171,17 @@ class RedisResponseCache(Generic[T]):
             pending.set_result(failed)
 
     async def _fill(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """The answer of whichever process builds it. Raises RedisUnavailable before anything is built."""
-        # Counted in looks and not by the clock: where our event loop is late, whoever builds may be late too.
+        """Build the response, or wait for another process. Raises RedisUnavailable before building."""
+        # Counted in polls, not by the clock: if this event loop is late, the builder may be late too.
         for _ in range(round(WAIT_TIMEOUT / POLL_INTERVAL)):
             claim = await self._breaker.call(lambda redis: _try_claim(redis, key, variant, self._process))
             if claim is None:
                 return await build(), False
-            kept = await self._current(key, variant, claim.generation, claim.head)
-            if kept is not None:
+            cached = await self._current(key, variant, claim.generation, claim.head)
+            if cached is not None:
                 if claim.mine:
                     await self._release(key, variant, claim)
-                return kept, True
+                return cached, True
             if claim.mine:
                 return await self._build(key, variant, claim, build), False
             await asyncio.sleep(POLL_INTERVAL)
@@ -193,7 +194,7 @@ class RedisResponseCache(Generic[T]):
             await self._release(key, variant, claim)
             raise
         head = claim.generation + token_hex(TOKEN_LENGTH // 2).encode()
-        with suppress(RedisUnavailable):  # then it was made for this one request
+        with suppress(RedisUnavailable):  # then the response serves this request only
             if await self._breaker.call(lambda redis: self._store(redis, key, variant, claim, head, answer)):
                 self._remember(head, answer)
         return answer
@@ -209,7 +210,7 @@ class RedisResponseCache(Generic[T]):
         return bool(await reply)
 
     async def _release(self, key: str, variant: str, claim: _Claim) -> None:
-        """Let others fill at once; if Redis cannot be told, the lock lapses."""
+        """Release the lock; without Redis it expires."""
         with suppress(RedisUnavailable):
             await self._breaker.call(
                 lambda redis: redis.eval(RELEASE_LOCK, 1, _lock(key, variant), claim.token)
@@ -254,12 +255,12 @@ class RedisCacheInvalidation:
 
 
 def invalidate_all(redis: Redis) -> None:
-    """Void every answer, kept or in the making."""
+    """Invalidate every response, cached or being built."""
     redis.delete(GENERATION)
 
 
 async def _head(redis: AsyncRedis, key: str, variant: str) -> tuple[bytes | None, bytes | None]:
-    """The generation, and the head of an answer."""
+    """The generation, and the head of a response."""
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(GENERATION)
         pipe.hget(key, f"h:{variant}")
@@ -268,18 +269,18 @@ async def _head(redis: AsyncRedis, key: str, variant: str) -> tuple[bytes | None
 
 
 async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes | None:
-    """The answer with that head; None if another has taken its place."""
+    """The response with that head; None if it was replaced."""
     reply: Any = redis.hget(key, f"b:{variant}")
     body: bytes | None = await reply
     return body.removeprefix(head) if body and body.startswith(head) else None
 
 
 async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
-    """Try to become the one who fills, and look once more; None if Redis keeps nothing more.
+    """Try to lock a key, and read its head again; None if Redis is full.
 
-    The commands run in this order: who gets the lock sees all that was kept before it was free. A lock of our
-    process that stands there already is left from a claim whose answer was lost, since only one at a time is
-    made here for a key.
+    The order of the commands matters: the process that gets the lock sees everything that was stored before
+    the lock was released. An existing lock of this process is left from a claim whose reply was lost, since
+    only one call at a time builds a key here.
     """
     token = process + token_hex(TOKEN_LENGTH // 2)
     async with redis.pipeline(transaction=False) as pipe:
@@ -298,12 +299,12 @@ async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) ->
         if isinstance(error, Exception):
             raise error
     _, holder, _, _, stamp, _, generation, head = replies
-    held_by = (holder or b"").decode()
-    return _Claim(held_by.startswith(process), held_by, generation, stamp, head)
+    owner = (holder or b"").decode()
+    return _Claim(owner.startswith(process), owner, generation, stamp, head)
 
 
 def _stamp(key: str) -> str:
-    """The braces keep a key's companions on its own node of a Cluster."""
+    """The braces keep the keys on the same node of a Cluster."""
     return f"{{{key}}}:stamp"
 
 

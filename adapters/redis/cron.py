@@ -1,9 +1,9 @@
-"""When jobs are due: cron entries in UTC, kept and locked by rq-scheduler.
+"""Periodic jobs: cron entries in UTC, stored and locked by rq-scheduler.
 
-rq-scheduler would queue an entry's own job again and again, with the tries that are left of it, even while it
-still runs; and it reads cron in local time. So an entry is only the pattern here: each time it is due a job
-of its own is queued, with an id that tells the entry and the time. However many schedulers fire it, and
-whatever becomes of them in between, RQ takes such a job once.
+rq-scheduler itself would enqueue an entry's one job again and again, with the retries that it has left, even
+while it is running, and it reads cron in local time. Here an entry is only a template: each time it is due, a
+new job is enqueued whose id contains the entry and the time. RQ accepts such an id once, however many
+schedulers enqueue it.
 """
 
 import logging
@@ -21,19 +21,19 @@ from adapters.redis.queue import JOBS, QUEUE, RestrictedJob, connect, enqueue_jo
 from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped, set_by_signals
 
 POLL_INTERVAL = 5
-"""Seconds between two looks at the table."""
+"""Seconds between two checks of the table."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 Pattern = tuple[str, str, list[str]]
-"""What makes an entry another one: its cron, the function by its import path, and the arguments."""
+"""The cron string, the import path of the function, and the arguments."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CronEntry:
-    """A job, and when it is due: five fields of cron, in UTC."""
+    """A job, and when it is due: five cron fields, in UTC."""
 
     name: str
     cron: str
@@ -42,24 +42,24 @@ class CronEntry:
 
     @property
     def id(self) -> str:
-        """Under which it stands in Redis."""
+        """The id of the entry in Redis."""
         return f"{QUEUE}-{self.name}"
 
     @property
     def pattern(self) -> Pattern:
-        """What it is compared by."""
+        """What is compared with the stored entry."""
         return self.cron, f"{JOBS}.{self.job}", list(self.args)
 
 
 def next_time(cron: str, after: datetime) -> datetime | None:
-    """The first time after a moment that an entry is due, in UTC; None if it never is, as on 30 February."""
+    """The next time that an entry is due, in UTC; None if it never is, as on 30 February."""
     due: datetime | None = CronTab(cron).next(now=after.astimezone(UTC), return_datetime=True)
     return due
 
 
 # rq-scheduler has no types.
 class CronTable(Scheduler):  # type: ignore[misc]
-    """Cron entries in Redis, under keys of their own: others may use rq-scheduler there too."""
+    """Cron entries in Redis, under keys of their own: other programs may use rq-scheduler there too."""
 
     scheduled_jobs_key = f"rq:scheduler:{QUEUE}"
     scheduler_lock_key = f"rq:scheduler_lock:{QUEUE}"
@@ -69,7 +69,7 @@ class CronTable(Scheduler):  # type: ignore[misc]
         self.entries = {entry.id.encode(): entry for entry in entries}
 
     def poll(self) -> None:
-        """Fire what is due, unless another scheduler is at it; see that the entries stand as they should."""
+        """Synchronize the entries and enqueue due jobs, unless another scheduler is doing so."""
         if not self.acquire_lock():
             return
         try:
@@ -79,19 +79,19 @@ class CronTable(Scheduler):  # type: ignore[misc]
             self.remove_lock()
 
     def synchronize(self) -> None:
-        """Enter what is missing or has changed, and remove what is no entry, or none any more.
+        """Add entries that are missing or have changed, and remove all others.
 
-        An entry that stands is left alone: it may be due.
+        An unchanged entry is left as it is: it may be due.
         """
-        standing = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
-        for foreign in standing - set(self.entries):
+        stored = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
+        for foreign in stored - set(self.entries):
             self.remove(foreign)
         for known, entry in self.entries.items():
-            if known not in standing or self._stored_pattern(entry) != entry.pattern:
+            if known not in stored or self._stored_pattern(entry) != entry.pattern:
                 self.add(entry)
 
     def add(self, entry: CronEntry) -> None:
-        """Have an entry fire from its next time on."""
+        """Store an entry, due at its next time."""
         cron, function, args = entry.pattern
         due = next_time(cron, datetime.now(UTC)) or NEVER
         self.connection.delete(RestrictedJob.key_for(entry.id))
@@ -99,16 +99,16 @@ class CronTable(Scheduler):  # type: ignore[misc]
         log.info("%s is due at %s", entry.name, due)
 
     def remove(self, id: bytes) -> None:
-        """Have something fire no more."""
+        """Remove a foreign or former entry."""
         name = id.decode(errors="backslashreplace")
-        log.warning("%s is struck from the table: it is no entry of ours", name)
+        log.warning("%s is removed from the cron table: it is no entry of ours", name)
         self.connection.zrem(self.scheduled_jobs_key, id)
         self.connection.delete(RestrictedJob.key_for(name))
 
     def enqueue_due(self) -> None:
-        """Queue a job for each entry that is due, then note when it is due again.
+        """Enqueue a job for each due entry, and store its next time.
 
-        What is queued is what we say of the entry; of Redis we only learn that it is due.
+        Only the time is read from Redis; the job is made from our own entry.
         """
         due = self.connection.zrange(
             self.scheduled_jobs_key, "-inf", int(time()), byscore=True, withscores=True
@@ -118,7 +118,7 @@ class CronTable(Scheduler):  # type: ignore[misc]
                 self.enqueue(entry, since)
 
     def enqueue(self, entry: CronEntry, since: float) -> None:
-        """Queue what an entry that has been due since then is the pattern of."""
+        """Enqueue the job of an entry that is due since a time, and store the next time."""
         cron, function, args = entry.pattern
         try:
             enqueue_job(self.connection, function, *args, id=f"{entry.id}-{since:.0f}")
@@ -129,21 +129,21 @@ class CronTable(Scheduler):  # type: ignore[misc]
         self.connection.zadd(self.scheduled_jobs_key, {entry.id: again.timestamp()}, xx=True)
 
     def _stored_pattern(self, entry: CronEntry) -> Pattern | None:
-        """What Redis says of an entry; None if it says nothing, or nothing that makes sense."""
+        """The stored pattern of an entry; None if there is none or it cannot be read."""
         try:
             job = RestrictedJob.fetch(entry.id, self.connection)
             return job.meta.get("cron", ""), str(job.func_name), list(job.args)
         except (ConnectionError, TimeoutError, OSError):
             raise
-        except Exception as error:  # noqa: BLE001  RQ lets pass whatever reading has come to
-            log.warning("What stands of %s cannot be read: %s: %s", entry.name, type(error).__name__, error)
+        except Exception as error:  # noqa: BLE001  RQ raises anything for invalid fields
+            log.warning("The stored entry %s cannot be read: %s: %s", entry.name, type(error).__name__, error)
             return None
 
 
 def run_scheduler(url: str, entries: Sequence[CronEntry], ready: Callable[[], None] = lambda: None) -> None:
-    """Keep the table until SIGTERM or SIGINT; Redis may come and go.
+    """Enqueue due jobs until SIGTERM or SIGINT; outages of Redis are survived.
 
-    `ready` is called after each look.
+    `ready` is called after each check of the table.
     """
     client, shutdown = connect(url), ShutdownFlag()
     table = CronTable(client, entries)

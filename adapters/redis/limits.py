@@ -1,4 +1,4 @@
-"""Counting requests: in Redis for all processes together, and in the memory of each."""
+"""Rate limits, counted in Redis for all processes and in the memory of each."""
 
 import asyncio
 from math import floor
@@ -20,26 +20,25 @@ PREFIX = "limits"
 
 
 class _Storage(RedisStorage):
-    """The library would import every client that it could use, which takes longer than anybody waits."""
+    """Without these lists the library imports every Redis client that it supports."""
 
-    STORAGE_SCHEME: list[str] = []  # noqa: RUF012  none of its own, as the library has it
+    STORAGE_SCHEME: list[str] = []  # noqa: RUF012  as in the library
     DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012
 
 
 class _ClusterStorage(RedisClusterStorage):
-    """The same for a Cluster."""
+    """Like `_Storage`, for a Cluster."""
 
     STORAGE_SCHEME: list[str] = []  # noqa: RUF012
     DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012
 
 
 class RedisRateLimiter:
-    """Lets so many requests pass in a time that slides along: the count of the last full period fades out
-    while that of the present one grows.
+    """A sliding window counter: the previous window counts in proportion to its overlap.
 
-    What passed is counted in Redis for all processes, and always in the memory of this one too; the stricter
-    of both decides. So no outage of Redis, no late call and no count that Redis has dropped to make room lets
-    a client of this process begin anew.
+    Allowed requests are counted in Redis for all processes, and in the memory of this process too; the
+    stricter count decides. So no client of this process gets a fresh count when Redis is unavailable or late,
+    or has evicted a counter.
     """
 
     def __init__(self, breaker: RedisBreaker | None, url: str | None = None) -> None:
@@ -51,10 +50,9 @@ class RedisRateLimiter:
         )
 
     async def __call__(self, rate: str, client: str) -> tuple[bool, int, int]:
-        """Count a request: whether it may pass, how many more may, and in how many seconds more of them
-        may.
+        """Count a request; return whether it is allowed, how many remain, and the seconds until more are.
 
-        `rate` is a number of requests and a time: `100/minute`.
+        `rate` is a number of requests and a period, such as `100/minute`.
         """
         item = parse(rate)
         key = client, item.amount, item.get_expiry()
@@ -65,7 +63,7 @@ class RedisRateLimiter:
                     lambda redis: _hit(self._limiter(redis), item, client)
                 )
             except RedisUnavailable:
-                pass  # this process goes on by what it has seen
+                pass  # the count of this process decides
             else:
                 if passed:
                     seen = self._seen.add(*key, monotonic())
@@ -89,7 +87,7 @@ class RedisRateLimiter:
                 "socket_connect_timeout": CALL_TIMEOUT,
             }
             return _ClusterStorage(url, implementation="redispy", key_prefix=PREFIX, **timeouts)
-        # The link's own connections; the address is not looked at then.
+        # Uses the breaker's connections; the address is ignored.
         return _Storage(
             "async+redis://",
             implementation="redispy",
@@ -107,5 +105,5 @@ async def _hit(
 
 
 def _whole(seconds: float) -> int:
-    """In whole seconds and never too few: who comes back when told to must not be refused."""
+    """Round up to whole seconds: a client that waits as long must be allowed."""
     return floor(max(0.0, seconds)) + 1

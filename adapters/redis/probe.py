@@ -1,4 +1,4 @@
-"""One look at a Redis server, over a connection of its own."""
+"""The check of a Redis server for `matinee check`, over a connection of its own."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ TIMEOUT = 2.0
 
 
 def probe(url: str) -> tuple[datetime, str]:
-    """The server's time, and what it does when it is full (`maxmemory-policy`). Raises RedisUnavailable."""
+    """The server's time and its `maxmemory-policy`. Raises RedisUnavailable."""
     try:
         with addresses.client(url, TIMEOUT) as client:
             seconds, microseconds = client.time()

@@ -1,4 +1,4 @@
-"""The job queue, kept by RQ: what a job is, how it is put there, and how often it is tried."""
+"""The job queue over RQ: which jobs there are, how they are enqueued, and when they are retried."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,12 +23,10 @@ from domain.sync import Entity
 QUEUE = "matinee"
 
 JOBS = "entrypoints.jobs"
-"""What the names of jobs in Redis begin with. It never changes: jobs are queued by one version and done by
-another.
-"""
+"""The prefix of job names in Redis. It must not change: another version may run a queued job."""
 
 JOBS_MODULE = "entrypoints.processes.jobs"
-"""The module that holds the jobs. Only a worker imports it."""
+"""The module of the jobs' functions. Only a worker imports it."""
 
 TIMEOUT = 1.0
 """Seconds to wait for each answer."""
@@ -36,24 +34,24 @@ TIMEOUT = 1.0
 A_DAY = 24 * 3600
 
 JOB_TIMEOUT = A_DAY
-"""Seconds a job may take; a sync that refreshes all we hold takes hours."""
+"""Seconds that a job may take; a sync of the whole catalogue takes hours."""
 
 RESULT_TTL = 7 * A_DAY
-"""So long is a finished job known, and one of the same id not queued again."""
+"""Seconds for which a finished job is known, and no job with its id is enqueued again."""
 
 FAILURE_TTL = 30 * A_DAY
 
 RETRY_DELAYS = (0, 10, 60, 300, 900)
-"""Seconds before each new try. The first comes at once: mostly a worker was killed, and another is there."""
+"""Seconds before each retry. The first is immediate: mostly a worker was killed, and another is running."""
 
 
 CALLBACK_FIELDS = {b"success_callback_name", b"failure_callback_name", b"stopped_callback_name", b"webhooks"}
-"""Whom RQ would call when a job has ended; ours call nobody."""
+"""Fields of callbacks, which RQ calls when a job has ended; ours have none."""
 
 
 @dataclass(eq=False)
 class UnknownJob(Exception):  # noqa: N818  the sentence it states
-    """A job that is no call of ours, so it is never done."""
+    """A job that calls no function of ours; it is never run."""
 
     function: object
 
@@ -62,10 +60,10 @@ class UnknownJob(Exception):  # noqa: N818  the sentence it states
 
 
 class RestrictedJob(Job):
-    """A job that can be nothing but a call of ours, whoever wrote it into Redis.
+    """A job that can only call functions of `JOBS_MODULE` with texts as arguments.
 
-    RQ would unpickle what it finds there, and call whatever it names. Here a job is JSON, its function one of
-    those in `JOBS_MODULE`, and its arguments are texts.
+    RQ would unpickle what it finds in Redis and call any function that is named there. This class reads JSON
+    only, since other programs may write to the same Redis.
     """
 
     def __init__(
@@ -77,7 +75,7 @@ class RestrictedJob(Job):
         super().__init__(id, connection, JSONSerializer)
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Be what Redis says, except for whom to call back."""
+        """Load the job's fields, without its callbacks."""
         super().restore({name: value for name, value in raw_data.items() if name not in CALLBACK_FIELDS})
 
     @property
@@ -93,12 +91,12 @@ class RestrictedJob(Job):
 
 
 def job_id_of(run: RunId) -> str:
-    """The id of the job of a run that is on record."""
+    """The id of the job of a recorded run."""
     return f"{QUEUE}-sync-{run}"
 
 
 def is_pending(client: Redis, job: str) -> bool:
-    """Whether a job waits in the queue, is being handed to a worker, or is done by one that lives."""
+    """Whether a job is in the queue, on its way to a worker, or run by a live worker."""
     queue = queue_of(client)
     with client.pipeline() as pipeline:
         pipeline.lpos(queue.key, job)
@@ -117,39 +115,39 @@ if redis.call('LPOS', KEYS[2], ARGV[1]) then return 0 end
 redis.call('LPUSH', KEYS[2], ARGV[1])
 return 1
 """
-"""Return a job that a worker took and never began to the head of the queue, in one step."""
+"""Atomically return a job that a worker took but did not start to the head of the queue."""
 
 
 def requeue(client: Redis, job: str) -> bool:
-    """Return a job that was taken from the queue and never begun; whether it was one."""
+    """Return a job that a worker took but did not start to the queue; return False for any other."""
     queue = queue_of(client)
     keys = (queue.intermediate_queue_key, queue.key, RestrictedJob.key_for(job))
     return bool(client.eval(REQUEUE, len(keys), *keys, job))
 
 
 def abandoned_jobs(client: Redis) -> list[str]:
-    """The jobs that were taken from the queue and not begun, though no living worker has them."""
+    """The jobs that were taken from the queue but not started, and that no live worker has."""
     queue = queue_of(client)
     with client.pipeline() as pipeline:
         pipeline.lrange(queue.intermediate_queue_key, 0, -1)
         pipeline.zrangebyscore(queue.started_job_registry.key, time(), "+inf")
         taken, living = pipeline.execute()
-    held = {execution.rpartition(b":")[0] for execution in living}
-    return [job.decode(errors="replace") for job in taken if job not in held]
+    running = {execution.rpartition(b":")[0] for execution in living}
+    return [job.decode(errors="replace") for job in taken if job not in running]
 
 
 def queue_of(client: Redis) -> Queue:
-    """The queue of our jobs."""
+    """Matinee's queue."""
     return Queue(QUEUE, connection=client, job_class=RestrictedJob, serializer=JSONSerializer)
 
 
 def connect(url: str, timeout: float = TIMEOUT) -> Redis:
-    """A client of the queue's Redis. It connects when it is first used, and does not try again by itself."""
+    """A client of the queue's Redis. It connects on first use, and does not retry."""
     return addresses.client(url, timeout)
 
 
 def enqueue_job(client: Redis, function: str, *args: str, id: str | None = None) -> Job:
-    """Queue a job. Raises DuplicateJobError if one with that id is, or was of late."""
+    """Enqueue a job. Raises DuplicateJobError if a recent job has the same id."""
     return queue_of(client).enqueue_call(
         function,
         args=args,
@@ -163,13 +161,13 @@ def enqueue_job(client: Redis, function: str, *args: str, id: str | None = None)
 
 
 class RqJobQueue:
-    """Jobs over RQ. Without an address there is no queue."""
+    """The job queue over RQ. Without an address every method raises QueueUnavailable."""
 
     def __init__(self, url: str | None) -> None:
         self._url = url
 
     def sync(self, entity: Entity, run: RunId) -> None:
-        with queue_errors(), suppress(DuplicateJobError):  # then it is queued already
+        with queue_errors(), suppress(DuplicateJobError):  # it is enqueued already
             enqueue_job(self._client, f"{JOBS}.sync", str(entity), run, id=job_id_of(run))
 
     def is_pending(self, run: RunId) -> bool:
@@ -181,7 +179,7 @@ class RqJobQueue:
             return queue_of(self._client).count
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         if self._url is not None:
             self._client.close()
 
@@ -194,7 +192,7 @@ class RqJobQueue:
 
 @contextmanager
 def queue_errors() -> Iterator[None]:
-    """Turn what redis-py can raise into what Jobs promises."""
+    """Translate errors of redis-py into QueueUnavailable."""
     try:
         yield
     except (RedisError, OSError) as error:

@@ -1,19 +1,19 @@
-"""Counts of requests in the memory of one process."""
+"""Sliding window counters in the memory of one process."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
 MAX_COUNTS = 65_536
-"""Counts that are kept; a further one takes the place of the one that was used least lately."""
+"""Counts that are kept; a further one evicts the least recently used."""
 
 MARGIN = 0.001
-"""Seconds that rounding may cost."""
+"""Seconds that rounding may lose."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowState:
-    """Where a client stands: how many more requests may pass, and in how many seconds more of them may."""
+    """The requests that remain for a client, and the seconds until more do."""
 
     remaining: int
     reset: float
@@ -21,7 +21,7 @@ class WindowState:
 
 @dataclass(slots=True)
 class _Window:
-    """Requests in the present window, since it began at `start`, and in the one before it."""
+    """Requests in the current window, which began at `start`, and in the one before."""
 
     start: float
     current: int = 0
@@ -29,12 +29,12 @@ class _Window:
 
 
 class SlidingWindows:
-    """How many requests passed of late, by client and limit; may be used from any thread.
+    """Counts of recent requests by client and limit. Thread-safe.
 
-    The sliding window counter: of what passed in the last full window, so much counts as that still overlaps
-    with a window that ends now. As the script in Redis has it, the first request begins a window, the next
-    one follows on it, and two windows without a request end the row. `now` is in seconds, of a clock that is
-    never set back.
+    A sliding window counter: requests of the previous window count in proportion to its overlap with a window
+    that ends now. As in the script of `limits` for Redis, the first request begins a window, others follow
+    without gaps, and a client without requests for two windows begins anew. `now` is in seconds, from a
+    monotonic clock.
     """
 
     def __init__(self, max_counts: int = MAX_COUNTS) -> None:
@@ -43,16 +43,14 @@ class SlidingWindows:
         self._lock = Lock()
 
     def add(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
-        """Count a request of a client, whatever its limit of `amount` in `seconds` says; where that leaves
-        it.
-        """
+        """Count a request of a client even above its limit of `amount` in `seconds`; return the new state."""
         with self._lock:
             count = self._count((client, amount, seconds), now)
             count.current += 1
             return _state(count, amount, seconds, now)
 
     def hit(self, client: str, amount: int, seconds: int, now: float) -> tuple[bool, WindowState]:
-        """Count a request if the limit allows it: whether it does, and where that leaves the client."""
+        """Count a request if the limit allows it; return whether it does, and the new state."""
         with self._lock:
             count = self._count((client, amount, seconds), now)
             passed = _used(count, seconds, now) < amount
@@ -60,14 +58,14 @@ class SlidingWindows:
             return passed, _state(count, amount, seconds, now)
 
     def state(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
-        """Where a client stands, without counting anything."""
+        """The state of a client, without counting a request."""
         key = client, amount, seconds
         with self._lock:
             count = self._count(key, now) if key in self._counts else _Window(now)
             return _state(count, amount, seconds, now)
 
     def _count(self, key: tuple[str, int, int], now: float) -> _Window:
-        """The count of a key, in the window that it is now."""
+        """The counter of a key, moved on to the current window."""
         seconds = key[2]
         count = self._counts.get(key)
         if count is None or now - count.start >= 2 * seconds:

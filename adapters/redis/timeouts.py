@@ -1,52 +1,55 @@
-"""How long Redis is waited for, and how an answer that only lies there unread is told from silence."""
+"""Timeouts for Redis, among them one that a busy event loop does not trip."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 CALL_TIMEOUT = 0.04
-"""Seconds to wait for an answer; a request that finds Redis away waits for one such time, and no more."""
+"""Seconds for a call. A request waits at most once for it."""
 
 RETRY_TIMEOUT = 0.008
-"""Seconds for what must be tried although Redis is away: together with `CALL_TIMEOUT` less than 50 ms."""
+"""Seconds for the retry of an invalidation: with `CALL_TIMEOUT`, less than 50 ms together."""
 
 PROBE_TIMEOUT = 0.5
-"""Seconds to wait for an answer where nobody else waits."""
+"""Seconds for a probe in the background."""
 
 SOCKET_TIMEOUT = 5.0
-"""Seconds after which redis-py gives up by itself in an event loop, where `CALL_TIMEOUT` is kept by us."""
+"""Seconds for redis-py's own socket timeout in an event loop, where `call_timeout` applies first."""
 
 LOOP_ITERATIONS = 20
-"""Turns of an event loop in which whatever has arrived is read and understood, a handshake included."""
+"""Iterations of an event loop in which an answer that has arrived is read and parsed, handshake included."""
 
 LATE_THRESHOLD = 0.005
-"""Seconds by which a process that has the processor to itself is never late."""
+"""Seconds by which a timer is late only if the process waits for a processor."""
 
 MAX_EXTENSIONS = 6
+"""The factor by which a busy machine may extend a timeout."""
 
 
 @asynccontextmanager
 async def call_timeout(seconds: float) -> AsyncIterator[None]:
-    """Wait so long, and then until the event loop has come round to what has arrived. Raises TimeoutError.
+    """Raise TimeoutError after some seconds, but not before the event loop has read what has arrived.
 
-    When a thousand requests come at once, a turn of the loop takes longer than Redis ever should: an answer
-    that lies there unread is no silence. And where we are late ourselves, Redis may be kept waiting for a
-    processor just as we are: it is given more time, up to `MAX_EXTENSIONS` times as much.
+    With a thousand concurrent requests one iteration of the loop may take longer than the timeout, though the
+    answer is in the socket's buffer. And if the loop's own timer is late, the machine is busy, and Redis may
+    be waiting for a processor too: the timeout is extended, up to `MAX_EXTENSIONS` times as long.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:
         waiting: asyncio.Handle
 
-        def look(turns: int, rounds: int, due: float) -> None:
+        def check(iterations: int, extensions: int, due: float) -> None:
             nonlocal waiting
-            if turns:
-                waiting = loop.call_soon(look, turns - 1, rounds, due)
-            elif rounds and loop.time() - due > LATE_THRESHOLD:
-                waiting = loop.call_later(seconds, look, LOOP_ITERATIONS, rounds - 1, loop.time() + seconds)
+            if iterations:
+                waiting = loop.call_soon(check, iterations - 1, extensions, due)
+            elif extensions and loop.time() - due > LATE_THRESHOLD:
+                waiting = loop.call_later(
+                    seconds, check, LOOP_ITERATIONS, extensions - 1, loop.time() + seconds
+                )
             else:
                 limit.reschedule(loop.time())
 
-        waiting = loop.call_later(seconds, look, LOOP_ITERATIONS, MAX_EXTENSIONS - 1, loop.time() + seconds)
+        waiting = loop.call_later(seconds, check, LOOP_ITERATIONS, MAX_EXTENSIONS - 1, loop.time() + seconds)
         try:
             yield
         finally:

@@ -1,10 +1,10 @@
-"""A worker over RQ that stops at once, is missed soon after its death, and outlasts its Redis.
+"""A worker over RQ that stops at once, is missed within seconds of its death, and survives outages of Redis.
 
-RQ's own loop waits for a job's end when it is told to stop, misses a dead worker after minutes only, and ends
-when Redis is silent. So the loop is ours; queue, jobs, forks and registries stay RQ's.
+RQ's own loop waits for the end of a job before it stops, notices a dead worker only after minutes, and exits
+when Redis does not answer. So the loop is ours; queue, jobs, forks and registries are RQ's.
 
-A job runs in a child process, RQ's "work horse". SIGTERM makes the child unwind: its job is interrupted and
-goes back to the head of the queue, without losing a try. The child does the same when its parent is gone.
+A job runs in a child process, RQ's "work horse". SIGTERM interrupts it: the job returns to the head of the
+queue and keeps its retries. The child interrupts itself when its parent has died.
 """
 
 import os
@@ -34,43 +34,45 @@ from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped, set_by_s
 from domain.sync import SourceRefused
 
 DEQUEUE_TIMEOUT = 1
-"""Seconds to wait for a job before looking around; so soon is a stop heard."""
+"""Seconds to wait for a job; a shutdown is noticed as soon."""
 
 TIMEOUT = 2.0
-"""Seconds to wait for an answer of Redis: longer than Redis is asked to wait for a job."""
+"""Seconds to wait for an answer of Redis; longer than `DEQUEUE_TIMEOUT`."""
 
 HEARTBEAT_INTERVAL = 2
-"""Seconds between two looks at a job in work, each of which shows that its worker lives."""
+"""Seconds between two heartbeats during a job."""
 
 HEARTBEAT_TTL = 9
-"""Seconds of silence after which a worker is dead, and its job another's."""
+"""Seconds without a heartbeat after which a worker counts as dead and its job is enqueued again."""
 
 MAINTENANCE_INTERVAL = 2
-"""Seconds between two rounds of housekeeping."""
+"""Seconds between two runs of maintenance."""
 
 ABANDONED_AFTER = 1
-"""Seconds after which a job that was taken from the queue must have begun, where no living worker has it."""
+"""Seconds after which a job that was taken but not started is enqueued again, if no live worker has it."""
 
 INTERRUPT_GRACE = 3.0
-"""Seconds in which an interrupted job must have unwound; soon after, its process is killed."""
+"""Seconds that an interrupted job has to finish; soon after, its process is killed."""
 
 NON_RETRYABLE = (UnknownJob, DeserializationError, SourceRefused)
-"""What will fail again however often it is tried."""
+"""Errors after which a job is not retried."""
 
 
 class Interrupted(BaseException):
-    """A job's process was told to stop. Not an Exception: no job may take it for a failure of its own."""
+    """The job's process is shutting down. A BaseException, so that no job handles it as a failure."""
 
 
 class InterruptibleWorker(Worker):
-    """Does one job at a time until it is told to stop."""
+    """Runs one job at a time until SIGTERM or SIGINT."""
 
     log_result_lifespan = False
 
-    def __init__(self, url: str, ready: Callable[[], None] = lambda: None) -> None:
-        """`ready` is called whenever this is known as a worker, for the first time before the first job."""
+    def __init__(
+        self, url: str, ready: Callable[[], None] = lambda: None, *, abandoned_after: float = ABANDONED_AFTER
+    ) -> None:
+        """`ready` is called after each registration, for the first time before the first job."""
         client = connect(url, TIMEOUT)
-        # With `prepare_for_work` RQ would ask Redis at once, which may be away.
+        # With `prepare_for_work` RQ would call Redis at once, which may be unavailable.
         super().__init__(
             [QUEUE],
             connection=client,
@@ -82,22 +84,23 @@ class InterruptibleWorker(Worker):
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._flag = ShutdownFlag()
         self._ready = ready
+        self._abandoned_after = abandoned_after
         self._maintained_at = float("-inf")
         self._current_job: str | None = None
         self._delayed = RQScheduler([QUEUE], connection=client, serializer=JSONSerializer)
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT; Redis may come and go."""
+        """Run jobs until SIGTERM or SIGINT; outages of Redis are survived."""
         with set_by_signals(self._flag, then=self._interrupt_job):
             reachable = run_until_stopped(self._run_once, self._flag, self.log)
             if reachable:
-                with suppress(RedisError, OSError):  # the record lapses by itself
+                with suppress(RedisError, OSError):  # the record expires
                     self.register_death()  # type: ignore[no-untyped-call]
         self.connection.close()
         self._flag.close()
 
     def _run_once(self) -> None:
-        """Look around, and do a job if there is one."""
+        """Do maintenance if it is due, and run one job if there is one."""
         self._requeue_unstarted()
         if monotonic() - self._maintained_at >= MAINTENANCE_INTERVAL:
             self._register()
@@ -114,16 +117,17 @@ class InterruptibleWorker(Worker):
         self._requeue_unstarted()
 
     def _requeue_unstarted(self) -> None:
-        """Put the job that was in hand back if its process never began it: Redis was away just then, and
-        nobody would look for it before its time as a job in work is over.
+        """Enqueue the last job again if its process did not start it because Redis was unavailable.
+
+        Otherwise it would be found only after its heartbeat has expired.
         """
         if self._current_job and requeue(self.connection, self._current_job):
             self.log.warning("Job %s was not begun; it goes back to the queue", self._current_job)
-            self._flag.wait(ABANDONED_AFTER)  # whatever kept it from beginning may still be there
+            self._flag.wait(self._abandoned_after)  # the cause may persist
         self._current_job = None
 
     def _next_job(self) -> tuple[Job, Queue]:
-        """Raises DequeueTimeout if none came within `DEQUEUE_TIMEOUT`."""
+        """Take a job from the queue. Raises DequeueTimeout if there is none within `DEQUEUE_TIMEOUT`."""
         found = self.queue_class.dequeue_any(
             self.queues,
             DEQUEUE_TIMEOUT,
@@ -131,20 +135,20 @@ class InterruptibleWorker(Worker):
             job_class=self.job_class,
             serializer=self.serializer,
         )
-        assert found  # noqa: S101  None is for those who do not wait
+        assert found  # noqa: S101  None is returned only without a timeout
         return found
 
     def _register(self) -> None:
-        """Be known as a worker; anew if Redis has forgotten."""
+        """Register this worker if Redis does not know it, and send a heartbeat."""
         if not self.connection.hexists(self.key, "birth"):
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]
         self.heartbeat()
 
     def _maintain(self) -> None:
-        """See to jobs of dead workers, jobs that nobody began, and jobs to be tried again; one worker does.
+        """Enqueue jobs of dead workers, jobs that were not started, and due retries; one worker at a time.
 
-        RQ's own lock for this would stay for a quarter of an hour if its holder was killed.
+        RQ's own lock for this would last a quarter of an hour if its holder was killed.
         """
         if not self.connection.set(f"rq:tidying:{QUEUE}", self.name, nx=True, ex=MAINTENANCE_INTERVAL):
             return
@@ -156,35 +160,32 @@ class InterruptibleWorker(Worker):
         self._delayed.enqueue_scheduled_jobs()  # type: ignore[no-untyped-call]
 
     def _requeue_abandoned(self, queue: Queue) -> None:
-        """Return the jobs to the queue whose workers took them and died, or never heard that they have them.
-
-        RQ would wait for a minute before it does so.
-        """
+        """Enqueue jobs again that a worker took but did not start. RQ would wait for a minute."""
         taken = queue.intermediate_queue
         for job in abandoned_jobs(self.connection):
             first_seen = None if taken.set_first_seen(job) else taken.get_first_seen(job)
-            if first_seen and (now() - first_seen).total_seconds() >= ABANDONED_AFTER:
+            if first_seen and (now() - first_seen).total_seconds() >= self._abandoned_after:
                 if requeue(self.connection, job):
                     self.log.warning("Job %s was taken and not begun; it goes back to the queue", job)
                 self.connection.delete(taken.get_first_seen_key(job))
 
     def _interrupt_job(self) -> None:
-        """Have the job in work unwind; have its process end if that takes too long."""
+        """Interrupt the running job; kill its process if that takes too long."""
         self.kill_horse(signal.SIGTERM if self._flag.seconds_since_set < INTERRUPT_GRACE else signal.SIGKILL)
 
-    # What RQ calls, in the parent.
+    # Called by RQ in the parent process.
 
     @property
     def connection_timeout(self) -> int:
-        """Seconds; RQ would wait for as long as a worker may sleep."""
+        """Seconds; RQ's default is far longer."""
         return int(TIMEOUT)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
-        """Seconds for which a sign of life counts."""
+        """Seconds for which a heartbeat is valid."""
         return HEARTBEAT_TTL
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Show that the job's worker lives. The job goes on without Redis."""
+        """Send a heartbeat. The job continues without Redis."""
         if self._flag.is_set:
             self._interrupt_job()
         try:
@@ -193,17 +194,18 @@ class InterruptibleWorker(Worker):
             self.log.warning("The job queue is away during job %s: %s", job.id, error)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to the job's process, if there is one. RQ would send it to the process group, which
-        is our own if the child has only just been born.
+        """Send a signal to the job's process, if there is one.
+
+        RQ would send it to the process group, which is our own until the child has made a new one.
         """
         if self.horse_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, sig)
 
-    # What RQ calls, in the child or in both.
+    # Called by RQ in the child process, or in both.
 
     def setup_work_horse_signals(self) -> None:
-        """SIGTERM interrupts the job; Ctrl-C is the parent's business."""
+        """SIGTERM interrupts the job; SIGINT is handled by the parent."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._interrupted)
         Thread(target=self._die_with_parent, daemon=True).start()
@@ -214,7 +216,7 @@ class InterruptibleWorker(Worker):
         raise Interrupted
 
     def _die_with_parent(self) -> None:
-        """Nobody would show any more that this job is in work, so another worker will take it."""
+        """Exit when the parent has died: without its heartbeats another worker takes the job."""
         while os.getppid() == self.pid:
             sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -222,7 +224,7 @@ class InterruptibleWorker(Worker):
         os._exit(1)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401  as RQ has it
-        """Log why a job ended early; what is hopeless is not tried again."""
+        """Log why a job ended early, and drop the retries of `NON_RETRYABLE` errors."""
         if exc_info[0] is Interrupted:
             self.log.info("Job %s interrupted; it goes back to the queue", job.id)
             return
@@ -238,7 +240,7 @@ class InterruptibleWorker(Worker):
         exc_string: str = "",
         execution: Execution | None = None,
     ) -> None:
-        """Put an interrupted job back; leave failures to RQ's rules."""
+        """Enqueue an interrupted job again; leave failures to RQ."""
         if not self._flag.is_set:
             super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
             return

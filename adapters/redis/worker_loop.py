@@ -1,4 +1,4 @@
-"""How a process works in the background: turn after turn, while Redis comes and goes, until a signal."""
+"""The main loop of worker and scheduler: it survives outages of Redis, and stops on a signal."""
 
 import logging
 import os
@@ -13,17 +13,17 @@ from redis import RedisError
 
 FIRST_RETRY_DELAY = 0.5
 MAX_RETRY_DELAY = 5.0
-"""Seconds between two tries to reach Redis; each rest is twice the one before."""
+"""Seconds between attempts to reach Redis; each delay is twice the one before."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownFlag:
-    """Whether, and since when, this process has been told to stop.
+    """A flag that asks this process to stop; safe to set in a signal handler.
 
-    A handler of signals may come at any moment, so it touches no lock: it sets a time and writes to a pipe.
-    The pipe wakes the process that made it. A forked process has a flag of its own and leaves the pipe
-    alone, or its parent would never wait again.
+    A handler may run at any moment, so it takes no lock: it stores a time and writes to a pipe, which wakes
+    `wait`. A forked process has a copy of the flag and does not write to the shared pipe, because its parent
+    would never wait again.
     """
 
     def __init__(self) -> None:
@@ -33,34 +33,34 @@ class ShutdownFlag:
 
     @property
     def is_set(self) -> bool:
-        """Whether it has been."""
+        """Whether the flag is set."""
         return self._set_at is not None
 
     @property
     def seconds_since_set(self) -> float:
-        """The seconds since then."""
+        """The seconds since the flag was set, 0 if it is not."""
         return monotonic() - self._set_at if self._set_at is not None else 0.0
 
     def set(self) -> None:
-        """Tell, and wake whoever waits; once is enough."""
+        """Set the flag and wake `wait`; further calls do nothing."""
         if self._set_at is None:
             self._set_at = monotonic()
             if os.getpid() == self._owner:
                 os.write(self._writing, b".")
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until told."""
+        """Wait for some seconds, or until the flag is set."""
         select.select([self._reading], [], [], seconds)
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         os.close(self._reading)
         os.close(self._writing)
 
 
 @contextmanager
 def set_by_signals(shutdown: ShutdownFlag, then: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """While within, SIGTERM and SIGINT tell `stop`, and call `then`; afterwards they do what they did."""
+    """Set the flag on SIGTERM and SIGINT and call `then`; the former handlers are restored at the end."""
 
     def set_flag(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  a handler's signature
         shutdown.set()
@@ -75,25 +75,25 @@ def set_by_signals(shutdown: ShutdownFlag, then: Callable[[], None] = lambda: No
 
 
 def run_until_stopped(run_once: Callable[[], None], shutdown: ShutdownFlag, log: logging.Logger) -> bool:
-    """Do turns until told to stop; return whether the last one succeeded.
+    """Call `run_once` until the flag is set; return whether the last call succeeded.
 
-    A turn may raise anything: the loop goes on after a pause, which doubles each time. The beginning and the
-    end of an outage of Redis are logged once each, every other error with its traceback.
+    After an exception of any kind the loop continues with a delay, which doubles each time. The beginning and
+    the end of an outage of Redis are logged once each, other errors with their traceback.
     """
-    rest, away = 0.0, False
+    delay, outage = 0.0, False
     while not shutdown.is_set:
         try:
             run_once()
         except (RedisError, OSError) as error:
-            log.log(logging.DEBUG if away else logging.WARNING, "The job queue is away: %s", error)
-            away = True
+            log.log(logging.DEBUG if outage else logging.WARNING, "The job queue is away: %s", error)
+            outage = True
         except Exception:
             log.exception("Unexpected error in the background; it goes on")
         else:
-            if away:
+            if outage:
                 log.warning("The job queue is back")
-            rest, away = 0.0, False
+            delay, outage = 0.0, False
             continue
-        rest = min(rest * 2 or FIRST_RETRY_DELAY, MAX_RETRY_DELAY)
-        shutdown.wait(rest)
-    return not rest
+        delay = min(delay * 2 or FIRST_RETRY_DELAY, MAX_RETRY_DELAY)
+        shutdown.wait(delay)
+    return not delay

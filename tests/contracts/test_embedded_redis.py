@@ -115,14 +115,13 @@ def test_a_frozen_server_that_was_left_behind_is_ended_by_the_next(
             assert client.get("job") == b"1"
 
 
-def test_what_cannot_be_ended_is_named(
+def test_a_server_that_cannot_be_killed_is_named(
     tmp_path: Path, server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "KILL_TIMEOUT", 0.1)
     with running(server, tmp_path) as former, monkeypatch.context() as powerless:
         powerless.setattr(os, "kill", lambda *_: None)
         with pytest.raises(EmbeddedRedisStillRunning, match=f"process {former.pid}"):
-            server.start()
+            EmbeddedRedis(tmp_path, kill_timeout=0.1).start()
         assert former.poll() is None
 
 
@@ -161,7 +160,7 @@ def test_a_short_name_that_leads_elsewhere_is_not_believed(tmp_path: Path) -> No
         link.unlink()
 
 
-def test_no_short_name_at_all_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_short_link_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / ("long" * 30)
     monkeypatch.setattr(embedded, "_short_link", lambda _: tmp_path / "missing" / "link")
     with pytest.raises(SocketPathTooLong, match="No such file"):

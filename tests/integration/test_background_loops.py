@@ -17,7 +17,7 @@ from rq.executions import Execution
 from adapters.mongo import orphans
 from adapters.mongo.orphans import Orphans
 from adapters.redis import breaker as breakers
-from adapters.redis import worker, worker_loop
+from adapters.redis import worker_loop
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from adapters.redis.queue import RqJobQueue, abandoned_jobs, connect, is_pending, job_id_of, queue_of, requeue
 from adapters.redis.worker import InterruptibleWorker
@@ -94,9 +94,8 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 
 def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
-    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(breakers, "PROBE_INTERVAL_AFTER_ERROR", 0.01)
     errors: list[Exception] = [ZeroDivisionError("a bug"), ValueError("another")]
 
     def forget(client: Redis) -> None:
@@ -104,7 +103,7 @@ def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
         if errors:
             raise errors.pop(0)
 
-    away = RedisBreaker(valkey.url, flush=forget)
+    away = RedisBreaker(valkey.url, flush=forget, interval_after_error=0.01)
     valkey.kill()
     with pytest.raises(RedisUnavailable):
         away.ping()
@@ -129,7 +128,7 @@ def test_redis_is_not_away_for_ever_where_no_thread_can_be_started(
         with pytest.raises(RedisUnavailable):
             lost.ping()
         assert not lost.is_open
-        assert "cannot be watched" in caplog.text
+        assert "cannot be probed" in caplog.text
     valkey.start()
     with pytest.raises(RedisUnavailable):  # it may have missed a change, so it has to forget first
         lost.ping()
@@ -313,9 +312,8 @@ def test_a_job_that_is_over_or_gone_is_not_put_back(client: Redis, queued: str, 
 def test_a_worker_puts_back_what_another_took_and_never_began(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "ABANDONED_AFTER", 0)
     take(client)
-    tidying = InterruptibleWorker(valkey.url)
+    tidying = InterruptibleWorker(valkey.url, abandoned_after=0)
     for _ in range(2):  # the first time it may be that its worker is about to begin
         assert queue_of(client).get_job_ids() == []
         client.delete(f"rq:tidying:{queue_of(client).name}")
@@ -328,8 +326,7 @@ def test_a_worker_puts_back_what_another_took_and_never_began(
 def test_a_worker_puts_its_own_job_back_if_redis_was_away_when_it_was_to_begin(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "ABANDONED_AFTER", 0)
-    begun = InterruptibleWorker(valkey.url)
+    begun = InterruptibleWorker(valkey.url, abandoned_after=0)
 
     def break_off(*_: object) -> NoReturn:
         raise BrokenOff("away")

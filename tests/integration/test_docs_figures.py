@@ -227,7 +227,7 @@ TIED = [
     f"keeps the {cache.MAX_LOCAL_ENTRIES} answers",
     f"more than {cache.MAX_MOVIES_SINGLY} movies",
     f"`REDIS_TTL` seconds, {SET.redis_ttl} unless set",
-    f"time is over, {SET.redis_ttl} seconds unless set",
+    f"the entry expires, {SET.redis_ttl} seconds unless set",
     f"limited to {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB",
     f"with {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB at most",
     f"(some {round(embedded.MAX_SOCKET_PATH_BYTES, -1)} bytes)",

@@ -1,4 +1,4 @@
-"""The job queue and the timetable, on a real Valkey."""
+"""The job queue and the cron table, on a real Valkey."""
 
 import os
 import pickle
@@ -99,7 +99,7 @@ def test_a_queue_that_comes_back_is_used_again(jobs: RqJobQueue, valkey: Valkey)
     assert jobs.waiting() == 2
 
 
-def test_a_full_queue_is_not_to_be_had(tmp_path: Path) -> None:
+def test_a_full_queue_is_unavailable(tmp_path: Path) -> None:
     with running_valkey(tmp_path, "--maxmemory", "1") as full:
         jobs = RqJobQueue(full.url)
         with pytest.raises(QueueUnavailable, match="maxmemory"):
@@ -117,10 +117,10 @@ class Trap:
         return os.mkdir, (str(self.folder),)
 
 
-def put_by_a_stranger(client: Redis, function: str, *args: object, **options: Any) -> Job:
+def put_by_another_program(client: Redis, function: str, *args: object, **options: Any) -> Job:
     """As a worker finds it."""
-    stranger = Queue(QUEUE, connection=client, serializer=JSONSerializer)
-    return RestrictedJob.fetch(stranger.enqueue(function, *args, **options).id, client)
+    foreign = Queue(QUEUE, connection=client, serializer=JSONSerializer)
+    return RestrictedJob.fetch(foreign.enqueue(function, *args, **options).id, client)
 
 
 @pytest.mark.parametrize(
@@ -137,26 +137,26 @@ def put_by_a_stranger(client: Redis, function: str, *args: object, **options: An
 )
 def test_a_job_calls_a_function_of_ours_or_none(client: Redis, function: str) -> None:
     with pytest.raises(UnknownJob, match=f"'{function}'"):
-        _ = put_by_a_stranger(client, function, "movies").func
+        _ = put_by_another_program(client, function, "movies").func
 
 
 @pytest.mark.parametrize(("args", "options"), [([{"$ne": None}], {}), ([], {"entity": "movies"})])
 def test_a_job_is_given_texts_and_nothing_else(
     client: Redis, args: list[object], options: dict[str, Any]
 ) -> None:
-    assert put_by_a_stranger(client, f"{JOBS}.sync", "movies").func is named.sync
+    assert put_by_another_program(client, f"{JOBS}.sync", "movies").func is named.sync
     with pytest.raises(UnknownJob):
-        _ = put_by_a_stranger(client, f"{JOBS}.sync", *args, **options).func
+        _ = put_by_another_program(client, f"{JOBS}.sync", *args, **options).func
 
 
 @pytest.mark.parametrize("name", ["sync", "sweep", "verify_ratings", "expire_sessions"])
 def test_a_job_has_the_same_name_in_every_version(client: Redis, name: str) -> None:
     assert f"{JOBS}.{name}" == f"entrypoints.jobs.{name}"
-    assert put_by_a_stranger(client, f"entrypoints.jobs.{name}").func is getattr(named, name)
+    assert put_by_another_program(client, f"entrypoints.jobs.{name}").func is getattr(named, name)
 
 
 def test_a_job_calls_nobody_back(client: Redis) -> None:
-    job = put_by_a_stranger(
+    job = put_by_another_program(
         client,
         f"{JOBS}.sweep",
         on_success=Callback("os.abort"),
@@ -170,7 +170,7 @@ def test_a_job_calls_nobody_back(client: Redis) -> None:
 
 def test_nothing_in_the_queue_is_unpickled(client: Redis, tmp_path: Path) -> None:
     trap = pickle.dumps(Trap(tmp_path / "sprung"))
-    job = put_by_a_stranger(client, f"{JOBS}.sweep")
+    job = put_by_another_program(client, f"{JOBS}.sweep")
     client.hset(job.key, mapping={"data": trap, "meta": trap, "result": trap})
     (found,) = queued(client)
     with pytest.raises(DeserializationError):
@@ -178,12 +178,12 @@ def test_nothing_in_the_queue_is_unpickled(client: Redis, tmp_path: Path) -> Non
     assert not (tmp_path / "sprung").exists()
 
 
-def test_every_job_of_the_timetable_can_be_found_by_name() -> None:
+def test_every_job_of_a_cron_entry_exists() -> None:
     for entry in cron_entries(Settings()):
         assert callable(getattr(named, entry.job))
 
 
-def test_the_timetable_goes_by_the_settings() -> None:
+def test_cron_entries_follow_the_settings() -> None:
     entries = {entry.name: entry for entry in cron_entries(Settings(sync_movies_cron="5 4 * * 1"))}
     assert entries["sync-movies"].cron == "5 4 * * 1"
     assert entries["sync-genres"].cron == "0 1 * * *"
@@ -221,7 +221,7 @@ def make_due(client: Redis, entry: CronEntry, ago: int = 10) -> None:
     client.zadd(CronTable.scheduled_jobs_key, {entry.id: int(time.time()) - ago})
 
 
-def test_what_is_due_is_queued_once_however_many_look(client: Redis, valkey: Valkey) -> None:
+def test_a_due_entry_is_enqueued_once_by_several_schedulers(client: Redis, valkey: Valkey) -> None:
     tables = [CronTable(connect(valkey.url), [GENRES, HOURLY]) for _ in range(4)]
     tables[0].poll()
     make_due(client, GENRES)
@@ -235,7 +235,7 @@ def test_what_is_due_is_queued_once_however_many_look(client: Redis, valkey: Val
         table.connection.close()
 
 
-def test_a_scheduler_that_died_after_queuing_does_not_make_it_twice(client: Redis) -> None:
+def test_a_scheduler_that_died_after_enqueuing_causes_no_second_job(client: Redis) -> None:
     table = CronTable(client, [GENRES])
     table.poll()
     for _ in range(2):  # the second time as if the first had not been noted
@@ -244,7 +244,7 @@ def test_a_scheduler_that_died_after_queuing_does_not_make_it_twice(client: Redi
     assert len(queued(client)) == 1
 
 
-def test_an_entry_that_was_due_while_nobody_looked_fires_once_and_is_not_lost(client: Redis) -> None:
+def test_an_entry_that_was_due_while_no_scheduler_ran_is_enqueued_once(client: Redis) -> None:
     CronTable(client, [GENRES]).poll()
     make_due(client, GENRES, ago=3 * 86400)
     for _ in range(3):
@@ -252,7 +252,7 @@ def test_an_entry_that_was_due_while_nobody_looked_fires_once_and_is_not_lost(cl
     assert len(queued(client)) == 1
 
 
-def test_an_entry_that_has_changed_is_entered_anew_and_one_that_is_none_is_struck(client: Redis) -> None:
+def test_a_changed_entry_is_replaced_and_a_former_one_removed(client: Redis) -> None:
     CronTable(client, [GENRES, HOURLY]).poll()
     CronTable(client, [CronEntry("sync-genres", "30 6 * * *", "sync", ("genres",))]).poll()
     assert set(scores(client)) == {GENRES.id}
@@ -278,7 +278,7 @@ def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
         {"status": b"unheard of"},
     ],
 )
-def test_an_entry_that_cannot_be_read_is_entered_anew_and_stops_no_other(
+def test_an_unreadable_entry_is_stored_again_and_stops_no_other(
     client: Redis, fields: dict[Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     table = CronTable(client, [HOURLY, GENRES])
@@ -289,10 +289,10 @@ def test_an_entry_that_cannot_be_read_is_entered_anew_and_stops_no_other(
     table.poll()
     assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
     assert due_at(client, HOURLY) > datetime.now(UTC)
-    assert caplog.text.count("What stands of expire-sessions cannot be read") == 1
+    assert caplog.text.count("The stored entry expire-sessions cannot be read") == 1
 
 
-def test_an_entry_whose_place_is_taken_is_entered_anew(client: Redis) -> None:
+def test_an_entry_whose_key_is_taken_is_stored_again(client: Redis) -> None:
     table = CronTable(client, [HOURLY])
     table.poll()
     client.delete(RestrictedJob.key_for(HOURLY.id))
@@ -301,23 +301,23 @@ def test_an_entry_whose_place_is_taken_is_entered_anew(client: Redis) -> None:
     assert RestrictedJob.fetch(HOURLY.id, client).func_name == f"{JOBS}.expire_sessions"
 
 
-def test_what_a_stranger_has_entered_is_struck_and_named_and_stops_no_other(
+def test_a_foreign_entry_is_removed_and_logged_and_stops_no_other(
     client: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = CronTable(client, [GENRES])
     table.poll()
     client.zadd(CronTable.scheduled_jobs_key, {b"no\xffname": -1, b"a stranger's": 0, b"theirs": 1})
-    put_by_a_stranger(client, "os.abort", job_id="theirs")
+    put_by_another_program(client, "os.abort", job_id="theirs")
     client.delete(queue_of(client).key)
     make_due(client, GENRES)
     table.poll()
     assert set(scores(client)) == {GENRES.id}
     assert [job.func_name for job in queued(client)] == [f"{JOBS}.sync"]
     for name in (r"no\xffname", "a stranger's", "theirs"):
-        assert f"{name} is struck" in caplog.text
+        assert f"{name} is removed" in caplog.text
 
 
-def test_what_another_scheduler_has_struck_meanwhile_is_not_entered_by_firing(client: Redis) -> None:
+def test_enqueuing_does_not_bring_back_an_entry_that_another_scheduler_removed(client: Redis) -> None:
     table = CronTable(client, [GENRES])
     table.poll()
     client.zrem(CronTable.scheduled_jobs_key, GENRES.id)
@@ -326,14 +326,14 @@ def test_what_another_scheduler_has_struck_meanwhile_is_not_entered_by_firing(cl
     assert scores(client) == {}
 
 
-def test_what_is_never_due_never_fires(client: Redis) -> None:
+def test_an_entry_that_is_never_due_is_never_enqueued(client: Redis) -> None:
     never = CronEntry("never", "0 0 30 2 *", "sweep")
     CronTable(client, [never]).poll()
     assert due_at(client, never) == NEVER
     assert queued(client) == []
 
 
-def test_other_peoples_schedules_are_left_alone(client: Redis) -> None:
+def test_schedules_of_other_programs_are_left_alone(client: Redis) -> None:
     theirs = Scheduler("theirs", connection=client)
     theirs.enqueue_at(datetime(2000, 1, 1), "theirs.job")  # noqa: DTZ001  as rq-scheduler has it
     CronTable(client, [GENRES]).poll()
