@@ -1,13 +1,14 @@
 """The HTTP application: the routes of all resources, their dependencies, and the middleware around them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ExceptionHandlersMap
 
 from application.accounts import Authenticate
@@ -46,27 +47,28 @@ from entrypoints.http.responses import PRIVATE, PUBLIC, Response, json_response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads, RequestThreadPool
 from entrypoints.settings import Settings
 
-CATALOGUE = (*movies.ROUTES, *genres.ROUTES)
+CATALOGUE = (movies.ROUTES, genres.ROUTES)
 """The routes that anyone may read if the catalogue is public."""
 
 OTHERS = (
-    *sessions.ROUTES,
-    *accounts.ROUTES,
-    *export.ROUTES,
-    *users.ROUTES,
-    *invitations.ROUTES,
-    *ratings.ROUTES,
-    *watchlist.ROUTES,
-    *syncs.ROUTES,
-    *health.ROUTES,
-    *operations.ROUTES,
-    *about.ROUTES,
-    *docs.ROUTES,
+    sessions.ROUTES,
+    accounts.ROUTES,
+    export.ROUTES,
+    users.ROUTES,
+    invitations.ROUTES,
+    ratings.ROUTES,
+    watchlist.ROUTES,
+    syncs.ROUTES,
+    health.ROUTES,
+    operations.ROUTES,
+    about.ROUTES,
+    docs.ROUTES,
 )
 AT_ROOT = (docs.get_root, operations.get_metrics_at_root)
 """The routes outside of `/api/v1`."""
 
 T = TypeVar("T")
+Routes: TypeAlias = Sequence[HTTPRouteHandler]
 
 
 def create_app(
@@ -99,14 +101,18 @@ def create_app(
     def find(kind: type[T]) -> T:
         return cast("T", own[kind]) if kind in own else resolve(kind)
 
+    def router(path: str, routes: Routes, **options: bytes) -> Router:
+        # A router for each resource, since Litestar compares all dependencies that a handler could request.
+        return Router(path, route_handlers=routes, dependencies=dependencies(routes, find), opt=options)
+
+    kept = PUBLIC if public else PRIVATE
     app = Litestar(
         [
-            Router(BASE, route_handlers=CATALOGUE, opt={"cache_control": PUBLIC if public else PRIVATE}),
-            Router(BASE, route_handlers=OTHERS),
-            *AT_ROOT,
+            *(router(BASE, routes, cache_control=kept) for routes in CATALOGUE),
+            *(router(BASE, routes) for routes in OTHERS),
+            router("/", AT_ROOT),
         ],
         guards=[make_guard(resolve(Authenticate), rate_limits, public=public)],
-        dependencies=dependencies([*CATALOGUE, *OTHERS, *AT_ROOT], find),
         exception_handlers=_exception_handlers(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_set_thread_pool],

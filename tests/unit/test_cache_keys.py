@@ -1,5 +1,6 @@
 """Cache keys contain everything that a response depends on."""
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from entrypoints.http.resources.movies import BrowseQuery, SearchQuery, list_key
 
 ANN, BOB = UserId("a" * 24), UserId("b" * 24)
 
-HANDLERS = (*app.CATALOGUE, *app.OTHERS)
+HANDLERS = tuple(chain.from_iterable((*app.CATALOGUE, *app.OTHERS)))
 CACHED: dict[str, Endpoint] = {
     handler.fn.__name__: call for handler in HANDLERS if (call := endpoint_of(handler.opt)) and call.cached
 }
