@@ -114,9 +114,9 @@ class PrometheusMeter:
             f"{PREFIX}_process_memory_bytes", "Memory that a process holds.", labels=["slot"]
         )
         for slot, process in self._slots.in_use() if self._slots else [(1, os.getpid())]:
-            held = self._memory_of(process)
-            if held is not None:
-                family.add_metric([str(slot)], held)
+            size = self._memory_of(process)
+            if size is not None:
+                family.add_metric([str(slot)], size)
         return family
 
 

@@ -47,8 +47,9 @@ class SharedFile:
     Not thread-safe. Raises nothing: figures that cannot be written stay in memory.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, retry_after: float = RETRY_AFTER) -> None:
         self._path = path
+        self._retry_after = retry_after
         self._data = bytearray(HEADER)
         self._offsets: dict[str, int] = {}
         self._file: int | None = None
@@ -110,15 +111,15 @@ class SharedFile:
         except FileNotFoundError:
             return
         except UNREADABLE as error:
-            log.warning("%s cannot be read, its figures begin anew: %s", path, error)
+            log.warning("%s cannot be read, its figures start again from 0: %s", path, error)
             return
         for key, value in found:
             self._append(key, value)
 
     def _synchronize(self) -> None:
-        """Write the whole file, unless that failed less than `RETRY_AFTER` ago."""
+        """Write the whole file, unless that was tried less than `retry_after` seconds ago."""
         if self._path and monotonic() >= self._retry_at:
-            self._retry_at = monotonic() + RETRY_AFTER
+            self._retry_at = monotonic() + self._retry_after
             self._attempt(lambda: self._write_from(HEADER))
 
     def _write_from(self, start: int) -> None:

@@ -90,7 +90,7 @@ class RedisResponseCache(Generic[T]):
     """Responses that are built once and cached for some seconds.
 
     `dump` and `load` convert a response to bytes and back; `load` returns None for invalid bytes. Without
-    Redis, or when it is full, every response is built anew.
+    Redis, or when it is full, every response is built again.
     """
 
     def __init__(

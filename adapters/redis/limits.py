@@ -1,6 +1,7 @@
 """Rate limits, counted in Redis for all processes and in the memory of each."""
 
 import asyncio
+from collections.abc import Callable
 from math import floor
 from time import monotonic, time
 from typing import Any
@@ -41,10 +42,16 @@ class RedisRateLimiter:
     or has evicted a counter.
     """
 
-    def __init__(self, breaker: RedisBreaker | None, url: str | None = None) -> None:
+    def __init__(
+        self,
+        breaker: RedisBreaker | None,
+        url: str | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._breaker = breaker
         self._url = url
-        self._seen = SlidingWindows()
+        self._clock = clock
+        self._local = SlidingWindows()
         self._shared: WeakKeyDictionary[asyncio.AbstractEventLoop, SlidingWindowCounterRateLimiter] = (
             WeakKeyDictionary()
         )
@@ -56,22 +63,22 @@ class RedisRateLimiter:
         """
         item = parse(rate)
         key = client, item.amount, item.get_expiry()
-        seen = self._seen.state(*key, monotonic())
-        if seen.remaining and self._breaker is not None:
+        local = self._local.state(*key, self._clock())
+        if local.remaining and self._breaker is not None:
             try:
-                passed, remaining, reset = await self._breaker.call(
+                allowed, remaining, reset = await self._breaker.call(
                     lambda redis: _hit(self._limiter(redis), item, client)
                 )
             except RedisUnavailable:
                 pass  # the count of this process decides
             else:
-                if passed:
-                    seen = self._seen.add(*key, monotonic())
-                if seen.remaining < remaining:
-                    remaining, reset = seen.remaining, max(reset, seen.reset)
-                return passed, remaining, _whole(reset)
-        passed, seen = self._seen.hit(*key, monotonic())
-        return passed, seen.remaining, _whole(seen.reset)
+                if allowed:
+                    local = self._local.add(*key, self._clock())
+                if local.remaining < remaining:
+                    remaining, reset = local.remaining, max(reset, local.reset)
+                return allowed, remaining, _whole(reset)
+        allowed, local = self._local.hit(*key, self._clock())
+        return allowed, local.remaining, _whole(local.reset)
 
     def _limiter(self, redis: AsyncRedis) -> SlidingWindowCounterRateLimiter:
         loop = asyncio.get_running_loop()
@@ -99,9 +106,9 @@ class RedisRateLimiter:
 async def _hit(
     limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, client: str
 ) -> tuple[bool, int, float]:
-    passed = await limiter.hit(item, client)
+    allowed = await limiter.hit(item, client)
     state = await limiter.get_window_stats(item, client)
-    return passed, state.remaining, state.reset_time - time()
+    return allowed, state.remaining, state.reset_time - time()
 
 
 def _whole(seconds: float) -> int:

@@ -70,7 +70,7 @@ class RestrictedJob(Job):
         self,
         id: str | None = None,
         connection: Redis | None = None,
-        serializer: object = None,  # noqa: ARG002  whichever RQ would have: it is often not told
+        serializer: object = None,  # noqa: ARG002  RQ often passes none
     ) -> None:
         super().__init__(id, connection, JSONSerializer)
 

@@ -33,8 +33,8 @@ class SlidingWindows:
 
     A sliding window counter: requests of the previous window count in proportion to its overlap with a window
     that ends now. As in the script of `limits` for Redis, the first request begins a window, others follow
-    without gaps, and a client without requests for two windows begins anew. `now` is in seconds, from a
-    monotonic clock.
+    without gaps, and a client without requests for two windows starts again from 0. `now` is in seconds, from
+    a monotonic clock.
     """
 
     def __init__(self, max_counts: int = MAX_COUNTS) -> None:
@@ -45,55 +45,56 @@ class SlidingWindows:
     def add(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
         """Count a request of a client even above its limit of `amount` in `seconds`; return the new state."""
         with self._lock:
-            count = self._count((client, amount, seconds), now)
-            count.current += 1
-            return _state(count, amount, seconds, now)
+            window = self._window((client, amount, seconds), now)
+            window.current += 1
+            return _state(window, amount, seconds, now)
 
     def hit(self, client: str, amount: int, seconds: int, now: float) -> tuple[bool, WindowState]:
         """Count a request if the limit allows it; return whether it does, and the new state."""
         with self._lock:
-            count = self._count((client, amount, seconds), now)
-            passed = _used(count, seconds, now) < amount
-            count.current += passed
-            return passed, _state(count, amount, seconds, now)
+            window = self._window((client, amount, seconds), now)
+            allowed = _used(window, seconds, now) < amount
+            window.current += allowed
+            return allowed, _state(window, amount, seconds, now)
 
     def state(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
         """The state of a client, without counting a request."""
         key = client, amount, seconds
         with self._lock:
-            count = self._count(key, now) if key in self._counts else _Window(now)
-            return _state(count, amount, seconds, now)
+            window = self._window(key, now) if key in self._counts else _Window(now)
+            return _state(window, amount, seconds, now)
 
-    def _count(self, key: tuple[str, int, int], now: float) -> _Window:
+    def _window(self, key: tuple[str, int, int], now: float) -> _Window:
         """The counter of a key, moved on to the current window."""
         seconds = key[2]
-        count = self._counts.get(key)
-        if count is None or now - count.start >= 2 * seconds:
-            count = self._counts[key] = _Window(now)
+        window = self._counts.get(key)
+        if window is None or now - window.start >= 2 * seconds:
+            window = self._counts[key] = _Window(now)
             if len(self._counts) > self._max_counts:
                 self._counts.popitem(last=False)
-        elif now - count.start >= seconds:
-            count.start, count.previous, count.current = count.start + seconds, count.current, 0
+        elif now - window.start >= seconds:
+            window.start, window.previous, window.current = window.start + seconds, window.current, 0
         self._counts.move_to_end(key)
-        return count
+        return window
 
 
-def _used(count: _Window, seconds: int, now: float) -> int:
-    return int(count.previous * (1 - (now - count.start) / seconds)) + count.current
+def _used(window: _Window, seconds: int, now: float) -> int:
+    return int(window.previous * (1 - (now - window.start) / seconds)) + window.current
 
 
-def _state(count: _Window, amount: int, seconds: int, now: float) -> WindowState:
-    used = _used(count, seconds, now)
+def _state(window: _Window, amount: int, seconds: int, now: float) -> WindowState:
+    used = _used(window, seconds, now)
     if not used:
         return WindowState(amount, 0.0)
-    return WindowState(max(0, amount - used), _freed(count, min(used, amount), seconds, now))
+    return WindowState(max(0, amount - used), _freed(window, min(used, amount), seconds, now))
 
 
-def _freed(count: _Window, used: int, seconds: int, now: float) -> float:
-    """Seconds after which less than `used` is used: the overlap has shrunk enough by then, in this
-    window, or in the next one, when the present count is the one previous.
+def _freed(window: _Window, used: int, seconds: int, now: float) -> float:
+    """The seconds until less than `used` counts.
+
+    The overlap shrinks in this window, or in the next one, in which the current window is the previous one.
     """
-    end = count.start + seconds - now
-    if used > count.current:
-        return max(0.0, end - seconds * (used - count.current) / count.previous + MARGIN)
-    return end + seconds * (1 - used / count.current) + MARGIN
+    end = window.start + seconds - now
+    if used > window.current:
+        return max(0.0, end - seconds * (used - window.current) / window.previous + MARGIN)
+    return end + seconds * (1 - used / window.current) + MARGIN

@@ -122,7 +122,7 @@ class InterruptibleWorker(Worker):
         Otherwise it would be found only after its heartbeat has expired.
         """
         if self._current_job and requeue(self.connection, self._current_job):
-            self.log.warning("Job %s was not begun; it goes back to the queue", self._current_job)
+            self.log.warning("Job %s was not started; it goes back to the queue", self._current_job)
             self._flag.wait(self._abandoned_after)  # the cause may persist
         self._current_job = None
 
@@ -166,7 +166,7 @@ class InterruptibleWorker(Worker):
             first_seen = None if taken.set_first_seen(job) else taken.get_first_seen(job)
             if first_seen and (now() - first_seen).total_seconds() >= self._abandoned_after:
                 if requeue(self.connection, job):
-                    self.log.warning("Job %s was taken and not begun; it goes back to the queue", job)
+                    self.log.warning("Job %s was taken and not started; it goes back to the queue", job)
                 self.connection.delete(taken.get_first_seen_key(job))
 
     def _interrupt_job(self) -> None:

@@ -183,17 +183,17 @@ def genres(body: object) -> GenreList:
     return GenreList(genres=tuple(read), unreadable=tuple(unreadable))
 
 
-def detail(body: object, asked: int) -> MovieFacts | FetchFailed:
+def detail(body: object, expected: int) -> MovieFacts | FetchFailed:
     """The details of a movie. Raises Unusable if the body is no movie."""
     number = values.identity(_shaped(body, MoviePayload).id)
     if number is None:
         raise Unusable("something other than a movie")
-    if number != asked:
-        return FetchFailed(asked, f"TMDB answered with movie {number} instead")
+    if number != expected:
+        return FetchFailed(expected, f"TMDB answered with movie {number} instead")
     try:
         return movie(body, detailed=True)
     except Unreadable as error:
-        return FetchFailed(asked, str(error))
+        return FetchFailed(expected, str(error))
 
 
 def movie(row: object, *, detailed: bool = False) -> MovieFacts:

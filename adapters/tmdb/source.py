@@ -100,7 +100,7 @@ class TmdbMovieSource:
 
     def _detail(self, number: int, stop: Event) -> Detail:
         try:
-            read = partial(payloads.detail, asked=number)
+            read = partial(payloads.detail, expected=number)
             return self._client.get(f"/movie/{number}", self._language, read, stop)
         except Absent:
             return MovieGone(number)

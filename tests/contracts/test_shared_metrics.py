@@ -30,7 +30,6 @@ def stored(path: Path) -> dict[str, float]:
 @pytest.fixture(params=["disk", "memory"])
 def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A place on a disk, and one in memory if there is one."""
-    monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     if request.param == "disk":
         monkeypatch.setattr(shared, "_in_memory", lambda _: False)
         yield tmp_path / "counter_1.db"
@@ -45,25 +44,25 @@ def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_figure_is_there_for_others_at_once_and_for_who_comes_after(file: Path) -> None:
-    one = SharedFile(file)
+    one = SharedFile(file, retry_after=0)
     one.write(KEY, one.read(KEY) + 2.5)
     assert stored(file) == {KEY: 2.5}
     one.write(OTHER, 7)
     one.close()
-    two = SharedFile(file)
+    two = SharedFile(file, retry_after=0)
     assert (two.read(KEY), two.read(OTHER)) == (2.5, 7)
     two.close()
 
 
 def test_a_file_grows_with_what_is_counted(file: Path) -> None:
     keys = [mmap_key("a", "a_total", ["n"], [str(number)], "x" * 200) for number in range(1500)]
-    one = SharedFile(file)
+    one = SharedFile(file, retry_after=0)
     for number, key in enumerate(keys):
         one.write(key, number)
     assert file.stat().st_size > shared.SIZE * 4
     assert stored(file) == {key: number for number, key in enumerate(keys)}
     one.close()
-    two = SharedFile(file)
+    two = SharedFile(file, retry_after=0)
     two.write(keys[0], 42)
     assert stored(file)[keys[0]] == 42
     two.close()
@@ -74,7 +73,7 @@ def test_a_file_grows_with_what_is_counted(file: Path) -> None:
 )
 def test_what_a_crash_left_of_a_file_is_no_reason_to_end(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    one = SharedFile(file)
+    one = SharedFile(file, retry_after=0)
     one.write(KEY, 1)
     assert stored(file) == {KEY: 1}
     one.close()
@@ -105,10 +104,9 @@ def refusing(error: int) -> Callable[..., NoReturn]:
 def test_what_cannot_be_written_is_kept_and_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: int
 ) -> None:
-    monkeypatch.setattr(shared, "RETRY_AFTER", 0.0)
     monkeypatch.setattr(shared, "_in_memory", lambda _: False)
     file = tmp_path / "counter_1.db"
-    one = SharedFile(file)
+    one = SharedFile(file, retry_after=0)
     one.write(KEY, 1)
     with monkeypatch.context() as full:
         full.setattr(os, "pwrite", refusing(error))

@@ -1,7 +1,6 @@
-"""Counting requests in the memory of one process, by a clock of our own."""
+"""Rate limits counted in the memory of one process, with a clock that is set by hand."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,12 +15,18 @@ from adapters.redis.sliding_windows import SlidingWindows
 RATE = "10/minute"
 
 
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The time, of which `now` can be set."""
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(limits, "monotonic", lambda: clock.now)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
 class Link:
@@ -42,7 +47,7 @@ class Link:
 
 def counted(breaker: Link | None, times: int, rate: str = RATE) -> list[tuple[bool, int, int]]:
     async def work() -> list[tuple[bool, int, int]]:
-        count = RedisRateLimiter(cast("Any", breaker))
+        count = RedisRateLimiter(cast("Any", breaker), clock=Clock())
         return [await count(rate, "neo") for _ in range(times)]
 
     return asyncio.run(work())
@@ -50,9 +55,9 @@ def counted(breaker: Link | None, times: int, rate: str = RATE) -> list[tuple[bo
 
 @pytest.mark.parametrize("second", [0.5, 12.0, 30.3, 30.6, 42.1, 59.7])
 @pytest.mark.parametrize("before", [0, 1, 7, 10])
-def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second: float, before: int) -> None:
+def test_a_client_that_waits_for_the_reset_is_allowed(clock: Clock, second: float, before: int) -> None:
     async def work() -> None:
-        count = RedisRateLimiter(None)
+        count = RedisRateLimiter(None, clock=clock)
         clock.now = 6_000.0 + 45.0
         for _ in range(before):
             await count(RATE, "neo")
@@ -67,9 +72,9 @@ def test_who_waits_as_long_as_he_is_told_may_pass(clock: SimpleNamespace, second
     asyncio.run(work())
 
 
-def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace) -> None:
+def test_the_limit_is_freed_gradually(clock: Clock) -> None:
     async def work() -> None:
-        count = RedisRateLimiter(None)
+        count = RedisRateLimiter(None, clock=clock)
         clock.now = 6_012.0
         for _ in range(10):
             _, remaining, seconds = await count(RATE, "neo")
@@ -82,13 +87,13 @@ def test_requests_come_back_by_and_by_and_not_all_at_once(clock: SimpleNamespace
     asyncio.run(work())
 
 
-def test_an_outage_of_redis_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
+def test_an_outage_of_redis_opens_no_fresh_counter() -> None:
     breaker = Link(*[(True, left, 1.0) for left in range(9, 2, -1)], None)
     passed = [passed for passed, _, _ in counted(breaker, 12)]
     assert passed == [True] * 10 + [False] * 2
 
 
-def test_what_passed_without_redis_counts_when_it_is_back(clock: SimpleNamespace) -> None:
+def test_what_passed_without_redis_counts_when_it_is_back() -> None:
     breaker = Link(*[None] * 9, (True, 9, 1.0))
     answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
@@ -96,22 +101,22 @@ def test_what_passed_without_redis_counts_when_it_is_back(clock: SimpleNamespace
     assert breaker.asked == 10  # who has used up what this process lets pass is refused at once
 
 
-def test_a_redis_that_lost_its_counts_opens_no_fresh_counter(clock: SimpleNamespace) -> None:
+def test_a_redis_that_lost_its_counts_opens_no_fresh_counter() -> None:
     answers = counted(Link((True, 9, 1.0)), 12)
     assert [remaining for _, remaining, _ in answers] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[-1][2] > 50
 
 
-def test_what_redis_refuses_is_refused_and_not_counted_here(clock: SimpleNamespace) -> None:
+def test_what_redis_refuses_is_refused_and_not_counted_here() -> None:
     answers = counted(Link((False, 0, 30.0), (False, 0, 30.0), None), 12)
     assert answers[:2] == [(False, 0, 31)] * 2
     assert [passed for passed, _, _ in answers[2:]] == [True] * 10
 
 
-def test_limits_are_counted_apart_for_each_client_and_rate(clock: SimpleNamespace) -> None:
+def test_limits_are_counted_apart_for_each_client_and_rate(clock: Clock) -> None:
     async def work() -> list[bool]:
-        count = RedisRateLimiter(None)
+        count = RedisRateLimiter(None, clock=clock)
         asked = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
         return [(await count(*each))[0] for each in (*asked, *asked)]
 
@@ -125,7 +130,7 @@ def test_old_counts_make_room_for_new_ones() -> None:
     assert [windows.state(who, 1, 60, 100.0).remaining for who in "abc"] == [0, 1, 0]
 
 
-def test_who_has_not_come_for_two_windows_begins_anew() -> None:
+def test_a_client_without_requests_for_two_windows_starts_again_from_0() -> None:
     windows = SlidingWindows()
     windows.add("neo", 10, 60, 100.0)
     windows.add("neo", 10, 60, 165.0)
@@ -138,7 +143,7 @@ def test_who_has_not_come_for_two_windows_begins_anew() -> None:
     st.integers(1, 5),
     st.lists(st.floats(0, 90, allow_nan=False), min_size=1, max_size=30),
 )
-def test_in_no_window_passes_more_than_twice_the_limit_and_who_waits_may_pass(
+def test_no_window_allows_more_than_twice_the_limit_and_waiting_for_the_reset_suffices(
     amount: int, waits: list[float]
 ) -> None:
     windows, now, passed = SlidingWindows(), 1000.0, []
