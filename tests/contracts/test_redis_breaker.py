@@ -56,14 +56,14 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_what_redis_answers_comes_back(redis_url: str) -> None:
+def test_a_call_returns_the_answer_of_redis(redis_url: str) -> None:
     with counted(redis_url) as it:
         it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
         assert it.get() == b"yes"
         it.breaker.ping()
 
 
-def test_an_event_loop_asks_on_connections_of_its_own(redis_url: str) -> None:
+def test_an_event_loop_has_connections_of_its_own(redis_url: str) -> None:
     async def ask(breaker: RedisBreaker) -> object:
         try:
             return await breaker.call(lambda redis: redis.incr("asked"))
@@ -74,7 +74,7 @@ def test_an_event_loop_asks_on_connections_of_its_own(redis_url: str) -> None:
         assert [asyncio.run(ask(it.breaker)) for _ in range(2)] == [1, 2]
 
 
-def test_a_dead_redis_is_refused_and_used_again_when_it_is_back(
+def test_calls_to_a_dead_redis_fail_until_it_is_back(
     valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "adapters.redis")
@@ -92,7 +92,7 @@ def test_a_dead_redis_is_refused_and_used_again_when_it_is_back(
     assert told[-1].startswith("Redis is back after")
 
 
-def test_redis_away_from_the_start_is_used_once_it_is_there(tmp_path: Path) -> None:
+def test_a_redis_that_is_down_at_the_start_is_used_once_it_answers(tmp_path: Path) -> None:
     with running_valkey(tmp_path) as valkey:
         valkey.stop()
         with counted(valkey.url) as it:
@@ -102,7 +102,7 @@ def test_redis_away_from_the_start_is_used_once_it_is_there(tmp_path: Path) -> N
             eventually(lambda: not it.breaker.is_open)
 
 
-def test_while_redis_is_away_nobody_waits(valkey: Valkey) -> None:
+def test_calls_fail_without_waiting_while_the_breaker_is_open(valkey: Valkey) -> None:
     with counted(valkey.url) as it:
         it.breaker.ping()
         valkey.freeze()
@@ -112,11 +112,11 @@ def test_while_redis_is_away_nobody_waits(valkey: Valkey) -> None:
             it.get()
 
 
-def test_finding_redis_away_and_telling_it_all_the_same_is_less_than_50_ms() -> None:
+def test_a_failed_call_and_the_retry_of_an_invalidation_take_less_than_50_ms() -> None:
     assert CALL_TIMEOUT + RETRY_TIMEOUT < 0.05
 
 
-def test_a_new_server_at_the_address_must_forget_before_it_is_used(valkey: Valkey) -> None:
+def test_a_new_server_at_the_address_is_flushed_before_it_is_used(valkey: Valkey) -> None:
     """It may have started from older data."""
     with counted(valkey.url) as it:
         it.breaker.ping()
@@ -142,7 +142,7 @@ def test_an_idle_process_notices_a_restart_too(valkey: Valkey) -> None:
         assert it.forgotten == 1
 
 
-def test_what_redis_could_not_be_told_is_forgotten_before_it_is_used_again(valkey: Valkey) -> None:
+def test_redis_is_flushed_after_a_missed_invalidation(valkey: Valkey) -> None:
     with counted(valkey.url) as it:
         it.breaker.ping()
         valkey.freeze()
@@ -152,7 +152,7 @@ def test_what_redis_could_not_be_told_is_forgotten_before_it_is_used_again(valke
         assert it.forgotten == 1
 
 
-def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(redis_url: str) -> None:
+def test_an_invalidation_is_sent_while_the_breaker_is_open(redis_url: str) -> None:
     with counted(redis_url) as it:
         it.breaker.call_from_thread(lambda redis: redis.set("word", "old"))
         it.breaker._open_reason = "as if it were"
@@ -162,7 +162,7 @@ def test_what_must_not_be_missed_is_tried_though_redis_is_thought_away(redis_url
         assert it.forgotten == 0
 
 
-def test_a_change_missed_while_others_are_forgotten_is_not_lost(valkey: Valkey) -> None:
+def test_an_invalidation_missed_during_a_flush_causes_another(valkey: Valkey) -> None:
     with counted(valkey.url) as it:
         it.breaker.ping()
 
@@ -180,7 +180,7 @@ def test_a_change_missed_while_others_are_forgotten_is_not_lost(valkey: Valkey) 
         assert it.forgotten == 2
 
 
-def test_a_full_redis_is_not_away(tmp_path: Path) -> None:
+def test_a_full_redis_does_not_open_the_breaker(tmp_path: Path) -> None:
     with (
         running_valkey(tmp_path, "--maxmemory", "1", "--maxmemory-policy", "noeviction") as valkey,
         counted(valkey.url) as it,
@@ -208,7 +208,7 @@ def test_passwords_of_an_address_are_shown_nowhere() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) -> None:
+def test_concurrent_failures_start_one_probing_thread(valkey: Valkey) -> None:
     with counted(valkey.url) as it:
         it.breaker.ping()
         valkey.kill()
@@ -227,7 +227,7 @@ def test_threads_that_find_redis_away_at_once_start_one_watch(valkey: Valkey) ->
         assert it.forgotten == 1
 
 
-def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(redis_url: str) -> None:
+def test_a_busy_event_loop_does_not_open_the_breaker(redis_url: str) -> None:
     async def busy(breaker: RedisBreaker) -> None:
         async def hog() -> None:
             while True:
@@ -248,7 +248,7 @@ def test_a_busy_event_loop_is_not_taken_for_a_silent_redis(redis_url: str) -> No
     breaker.close()
 
 
-def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None:
+def test_a_call_from_an_event_loop_times_out(valkey: Valkey) -> None:
     async def ask(breaker: RedisBreaker) -> None:
         await breaker.call(lambda redis: redis.ping())
         valkey.freeze()
@@ -260,7 +260,7 @@ def test_a_silent_redis_is_given_up_in_an_event_loop_too(valkey: Valkey) -> None
         asyncio.run(ask(it.breaker))
 
 
-def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path) -> None:
+def test_the_breaker_is_open_while_redis_refuses_writes(tmp_path: Path) -> None:
     with running_valkey(tmp_path, "--min-replicas-to-write", "1") as valkey, counted(valkey.url) as it:
         it.breaker.ping()
         with pytest.raises(RedisUnavailable):
@@ -273,7 +273,7 @@ def test_a_redis_that_refuses_writes_is_away_until_it_takes_them(tmp_path: Path)
         eventually(lambda: not it.breaker.is_open)
 
 
-def test_being_at_work_where_redis_is_away_is_no_failure(valkey: Valkey) -> None:
+def test_an_event_loop_may_start_without_redis(valkey: Valkey) -> None:
     async def come_and_go(breaker: RedisBreaker) -> None:
         async with breaker.connected():
             pass

@@ -39,7 +39,7 @@ def test_what_is_booked_is_forgotten_in_time(valkey: Valkey) -> None:
     breaker.close()
 
 
-def test_while_redis_is_away_each_process_keeps_its_own_distance(valkey: Valkey) -> None:
+def test_without_redis_each_process_spaces_its_own_requests(valkey: Valkey) -> None:
     breaker = breaker_to(valkey.url)
     book = RedisReservations(breaker)
     book(10.0)

@@ -147,7 +147,7 @@ def test_a_change_of_ratings_is_seen_by_every_process_at_once(redis_url: str) ->
     run(work, redis_url, 2)
 
 
-def test_a_change_voids_what_it_is_about_and_nothing_else(redis_url: str) -> None:
+def test_a_change_invalidates_its_own_keys_and_no_others(redis_url: str) -> None:
     ada, bob = UserId("a" * 24), UserId("b" * 24)
     keys = [DETAIL, f"movies:rating:{movie_id(603)}", f"movies:detail:{movie_id(604)}"]
     keys += [f"watchlist:user:{ada}", f"watchlist:user:{bob}", "genres:all"]
@@ -172,7 +172,7 @@ def test_a_change_voids_what_it_is_about_and_nothing_else(redis_url: str) -> Non
 
 
 @pytest.mark.parametrize("sweeping", [False, True])
-def test_a_slow_filler_never_buries_a_change(redis_url: str, *, sweeping: bool) -> None:
+def test_a_slow_build_never_overwrites_an_invalidation(redis_url: str, *, sweeping: bool) -> None:
     async def work(one: Process, other: Process) -> None:
         async def slow() -> str:
             other.sync() if sweeping else other.rate(603)  # after the old state was read
@@ -185,7 +185,7 @@ def test_a_slow_filler_never_buries_a_change(redis_url: str, *, sweeping: bool) 
     run(work, redis_url, 2)
 
 
-def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(redis_url: str) -> None:
+def test_a_call_after_a_change_gets_no_response_whose_build_began_before(redis_url: str) -> None:
     async def work(one: Process) -> None:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -207,7 +207,7 @@ def test_who_asks_after_a_change_is_not_given_what_was_begun_before_it(redis_url
     run(work, redis_url)
 
 
-def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(redis_url: str) -> None:
+def test_a_thousand_concurrent_calls_cause_one_build_over_all_processes(redis_url: str) -> None:
     async def work(*made: Process) -> None:
         asked = 0
 
@@ -231,7 +231,7 @@ def test_a_thousand_who_ask_at_once_cause_one_rebuild_over_all_processes(redis_u
     run(work, redis_url, 3)
 
 
-def test_an_error_is_told_to_all_who_wait_and_is_not_kept(valkey: Valkey) -> None:
+def test_an_error_of_a_build_reaches_all_waiting_calls_and_is_not_cached(valkey: Valkey) -> None:
     async def work(one: Process, other: Process) -> None:
         asked = 0
 
@@ -255,7 +255,7 @@ def test_an_error_is_told_to_all_who_wait_and_is_not_kept(valkey: Valkey) -> Non
     run(work, valkey.url, 2)
 
 
-def test_who_is_cancelled_leaves_the_others_to_build(redis_url: str) -> None:
+def test_when_a_builder_is_cancelled_another_call_builds(redis_url: str) -> None:
     async def work(one: Process) -> None:
         begun = asyncio.Event()
 
@@ -274,7 +274,7 @@ def test_who_is_cancelled_leaves_the_others_to_build(redis_url: str) -> None:
     run(work, redis_url)
 
 
-def test_a_claim_whose_answer_was_lost_holds_its_own_process_up_not_at_all(valkey: Valkey) -> None:
+def test_a_lock_left_by_the_same_process_does_not_delay_it(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         left = f"{one.answers._process}lost"
         valkey.command("SET", LOCK, left, "PX", "60000")
@@ -285,7 +285,7 @@ def test_a_claim_whose_answer_was_lost_holds_its_own_process_up_not_at_all(valke
     run(work, valkey.url)
 
 
-def test_a_dead_filler_holds_nobody_up_for_long(valkey: Valkey) -> None:
+def test_a_dead_builder_delays_others_only_briefly(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         valkey.command("SET", f"{{{DETAIL}}}:lock:", "dead", "PX", "3000")
         assert await one.ask() == ("made", False)
@@ -309,7 +309,7 @@ def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str
     run(work, redis_url)
 
 
-def test_without_redis_every_answer_is_made_anew(valkey: Valkey) -> None:
+def test_without_redis_every_response_is_built_again(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         await one.ask()
         valkey.kill()
@@ -403,7 +403,7 @@ def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
         run(work, valkey.url)
 
 
-def test_a_process_keeps_only_so_many_answers_local(redis_url: str) -> None:
+def test_a_process_keeps_a_limited_number_of_responses(redis_url: str) -> None:
     async def work(one: Process) -> None:
         for number in range(MAX_LOCAL_ENTRIES + 10):
             await one.ask(f"movies:detail:{number}", says=str(number))
@@ -428,7 +428,7 @@ steps = st.lists(
     suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 @given(steps)
-def test_whatever_happens_answers_tell_the_present(
+def test_no_history_of_changes_leads_to_a_stale_response(
     valkey: Valkey, history: list[tuple[str, int, int]]
 ) -> None:
     truth = {603: 0, 604: 0}
@@ -450,7 +450,7 @@ def test_whatever_happens_answers_tell_the_present(
     run(work, valkey.url, 2)
 
 
-def test_a_change_that_failed_is_taken_for_one_that_may_have_been_stored(redis_url: str) -> None:
+def test_a_failed_change_invalidates_too(redis_url: str) -> None:
     async def work(one: Process) -> None:
         await one.ask(says="old")
         with pytest.raises(StorageUnavailable), one._invalidation.movies([movie_id(603)]):

@@ -49,7 +49,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         gc.collect()
 
 
-def test_a_cluster_that_is_away_at_first_is_used_when_it_is_there(cluster: Cluster) -> None:
+def test_a_cluster_that_is_down_at_first_is_used_once_it_answers(cluster: Cluster) -> None:
     cluster.node.kill()
     with counted(cluster.url) as it:
         it.breaker.invalidate(lambda redis: redis.delete("word"))  # raises nothing
@@ -64,7 +64,7 @@ def test_a_cluster_that_is_away_at_first_is_used_when_it_is_there(cluster: Clust
         assert it.get() == b"yes"
 
 
-def test_a_cluster_that_goes_away_fails_neither_readers_nor_writers(cluster: Cluster) -> None:
+def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Cluster) -> None:
     breaker = RedisBreaker(cluster.url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
     answers = RedisResponseCache[str](breaker, seconds=60, dump=str.encode, load=bytes.decode)
 

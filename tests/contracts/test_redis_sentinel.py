@@ -43,7 +43,7 @@ def breaking_off() -> Iterator[tuple[int, list[object]]]:
             thread.join()
 
 
-def test_sentinels_that_break_off_are_asked_once_each() -> None:
+def test_sentinels_that_close_the_connection_are_tried_once_each() -> None:
     with breaking_off() as (one, asked_one), breaking_off() as (other, asked_other):
         client = addresses.client(f"redis+sentinel://127.0.0.1:{one},127.0.0.1:{other}/mymaster", PATIENCE)
         with pytest.raises(BrokenOff), client:

@@ -32,7 +32,7 @@ from tests.contracts.valkey_server import Valkey
 RUN = RunId("a" * 24)
 JOB = job_id_of(RUN)
 
-TOLD_IN_A_FORK = """
+SET_IN_A_FORK = """
 import os, select
 from adapters.redis.worker_loop import ShutdownFlag
 stop = ShutdownFlag()
@@ -49,9 +49,9 @@ print(stop.is_set, bool(readable))
 """
 
 
-def test_a_forked_process_that_is_told_to_stop_does_not_wake_its_parent_for_ever() -> None:
+def test_a_shutdown_of_a_forked_process_does_not_wake_its_parent() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", TOLD_IN_A_FORK], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", SET_IN_A_FORK], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.splitlines() == ["0 False False", "True True"]
 
@@ -63,7 +63,7 @@ def stop() -> Iterator[ShutdownFlag]:
     stop.close()
 
 
-def test_turns_go_on_after_an_unexpected_error_and_after_a_pause(
+def test_the_loop_continues_after_an_unexpected_error_with_a_delay(
     stop: ShutdownFlag, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[Exception] = [ZeroDivisionError("a bug"), BrokenOff("away"), KeyError("another")]
@@ -93,7 +93,7 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
+def test_the_breaker_closes_after_an_unexpected_error_of_a_probe(
     valkey: Valkey, caplog: pytest.LogCaptureFixture
 ) -> None:
     errors: list[Exception] = [ZeroDivisionError("a bug"), ValueError("another")]
@@ -114,7 +114,7 @@ def test_redis_is_found_back_although_a_probe_met_an_unexpected_error(
     assert "a bug" in caplog.text
 
 
-def test_redis_is_not_away_for_ever_where_no_thread_can_be_started(
+def test_the_breaker_closes_again_where_no_thread_can_be_started(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -309,7 +309,7 @@ def test_a_job_that_is_over_or_gone_is_not_put_back(client: Redis, queued: str, 
     assert queue_of(client).get_job_ids() == abandoned_jobs(client) == []
 
 
-def test_a_worker_puts_back_what_another_took_and_never_began(
+def test_a_worker_requeues_a_job_that_another_took_and_did_not_start(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take(client)
@@ -323,7 +323,7 @@ def test_a_worker_puts_back_what_another_took_and_never_began(
     tidying._flag.close()
 
 
-def test_a_worker_puts_its_own_job_back_if_redis_was_away_when_it_was_to_begin(
+def test_a_worker_requeues_its_own_job_if_redis_failed_at_its_start(
     client: Redis, queued: str, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = InterruptibleWorker(valkey.url, abandoned_after=0)

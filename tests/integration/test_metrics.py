@@ -128,7 +128,7 @@ def test_people_are_counted_once_however_often_they_signed_in(monkeypatch: pytes
         assert figure(client.get("/metrics").text, "matinee_active_users") == 2
 
 
-def test_store_and_queue_are_not_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_store_and_queue_are_not_read_at_each_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
     with place() as (client, store):
         client.get("/metrics")
 
@@ -283,7 +283,7 @@ def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
     assert sorted(map(float, found)) == [*BUCKETS, float("inf")]
 
 
-def test_a_slot_is_one_processs_and_is_told_while_it_is_held(tmp_path: Path) -> None:
+def test_a_slot_belongs_to_one_process_and_is_listed_while_in_use(tmp_path: Path) -> None:
     one, two = Slots(tmp_path / "metrics"), Slots(tmp_path / "metrics")
 
     assert (one.claim(), two.claim(), one.claim()) == (1, 2, 1)

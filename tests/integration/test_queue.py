@@ -155,7 +155,7 @@ def test_a_job_has_the_same_name_in_every_version(client: Redis, name: str) -> N
     assert put_by_another_program(client, f"entrypoints.jobs.{name}").func is getattr(named, name)
 
 
-def test_a_job_calls_nobody_back(client: Redis) -> None:
+def test_a_job_has_no_callbacks(client: Redis) -> None:
     job = put_by_another_program(
         client,
         f"{JOBS}.sweep",

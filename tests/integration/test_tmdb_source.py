@@ -200,7 +200,7 @@ class TestAnswers:
         assert GenreFacts(tmdb_id=36, name="Historie") in danish
         assert len(danish) == 19
 
-    def test_language_and_page_and_days_are_asked_for(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+    def test_language_page_and_days_are_sent(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         source = connect(language="de-DE")
         source.popular(2)
         source.changes(date(2026, 3, 1), date(2026, 3, 14), 1)
@@ -224,7 +224,7 @@ class TestAnswers:
         assert [page.total_pages for page in pages] == [2, 2]
         assert isinstance(pages[0], ChangedIdsPage)
 
-    def test_days_too_far_apart_are_not_asked_for_again(
+    def test_a_range_of_days_that_is_too_long_is_not_retried(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
         with pytest.raises(SourceUnavailable, match=r"answered 422 .*asked for /movie/changes\?page=1"):
@@ -297,7 +297,7 @@ class TestStumbles:
         ],
         ids=lambda value: value.label if isinstance(value, Fault) else "",
     )
-    def test_the_sentence_says_what_came_and_what_was_asked(
+    def test_the_message_names_the_answer_and_the_request(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault, sentence: str
     ) -> None:
         source = connect(policy=replace(policy_for(fault), attempts=1))
@@ -307,7 +307,7 @@ class TestStumbles:
 
         assert str(caught.value) == f"{sentence}, asked for /movie/popular?page=1"
 
-    def test_nobody_there_is_told_and_counts_no_request(self, connect: Connect) -> None:
+    def test_a_refused_connection_is_reported_and_counts_no_request(self, connect: Connect) -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port = free.getsockname()[1]
         source = connect(base_url=f"http://127.0.0.1:{port}/3", pause=Waits())
@@ -318,7 +318,7 @@ class TestStumbles:
 
         assert source.requests() == 0
 
-    def test_a_connection_that_nobody_takes_is_told(self, connect: Connect) -> None:
+    def test_a_connection_that_is_not_accepted_is_reported(self, connect: Connect) -> None:
         with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as full:
             host, port = full.getsockname()
             with closing(socket.create_connection((host, port))):  # which fills the queue
@@ -329,7 +329,7 @@ class TestStumbles:
                     source.genres()
 
     @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/3", "http://[::1/3"])
-    def test_an_address_that_is_none_is_told_at_once(self, connect: Connect, base_url: str) -> None:
+    def test_an_invalid_address_is_reported_at_once(self, connect: Connect, base_url: str) -> None:
         waits = Waits()
         with pytest.raises(SourceUnavailable, match="TMDB could not be reached"):
             connect(base_url=base_url, pause=waits).genres()
@@ -375,7 +375,9 @@ class TestWaits:
 
         assert second.at - first.at >= 1
 
-    def test_nobody_is_waited_for_longer_than_a_minute(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+    def test_a_retry_after_is_followed_for_a_minute_at_most(
+        self, tmdb: TmdbSimulator, connect: Connect
+    ) -> None:
         waits = Waits()
         tmdb.misbehave(Fault("too_many", seconds=86_400, times=1))
         connect(pause=waits).popular(1)
@@ -560,7 +562,7 @@ class TestOneMovie:
         assert answers.pop(second) == FetchFailed(second, f"TMDB answered 400, asked for /movie/{second}")
         assert {type(answers[number]) for number in others} == {MovieFacts}
 
-    def test_another_movie_than_was_asked_for_is_unread(
+    def test_another_movie_than_the_requested_one_is_a_failed_fetch(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
         tmdb.misbehave(Fault("answer", status=200, body={"id": 604, "title": "Another"}))
@@ -581,9 +583,7 @@ class TestTurningAway:
         assert [request.path for request in tmdb.log].count(f"/3/movie/{slow}") == 1, "it is awaited still"
         answers.close()  # type: ignore[attr-defined]
 
-    def test_when_nobody_takes_answers_any_more_no_movie_is_asked_for(
-        self, tmdb: TmdbSimulator, connect: Connect
-    ) -> None:
+    def test_closing_the_iterator_stops_further_requests(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         before = threading.active_count()
         source = connect(budget=RequestPacer(5))
         answers = source.details(numbers(tmdb))

@@ -234,7 +234,7 @@ def test_a_password_is_the_same_however_a_keyboard_composes_it() -> None:
      "$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNo", "\udc00", HASH[:-5],
      HASH + "A"],
 )  # fmt: skip
-def test_a_broken_hash_is_nobodys_and_outdated(garbage: str) -> None:
+def test_a_broken_hash_matches_no_password_and_is_outdated(garbage: str) -> None:
     assert not HASHER.verify(garbage, "correct horse")
     assert isinstance(HASHER.outdated(garbage), bool)
 
@@ -287,7 +287,7 @@ def test_all_who_start_at_once_get_the_same_secret(tmp_path: Path) -> None:
         assert len(got) == 1
 
 
-def test_a_secret_that_others_can_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_that_others_can_read_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     secret = stored_secret(tmp_path)
     (tmp_path / FILE).chmod(0o644)
     assert stored_secret(tmp_path) == secret
@@ -302,7 +302,7 @@ def test_a_kept_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     assert "short\n" not in str(caught.value)
 
 
-def test_a_secret_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+def test_a_secret_that_cannot_be_stored_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageUnavailable, match="jwt-secret"):
         stored_secret(tmp_path / "file")

@@ -76,7 +76,7 @@ def test_threads_take_turns() -> None:
     assert all(later - earlier >= 1 / 200 for earlier, later in pairwise(left))
 
 
-def test_whoever_is_stopped_leaves_at_once_and_spends_nothing() -> None:
+def test_a_stopped_request_returns_at_once_and_uses_no_slot() -> None:
     time = FakeTime()
     pace, stop = RequestPacer(0.5, clock=time, pause=time.pause), Event()
     with pace.slot(stop):
