@@ -1,0 +1,174 @@
+"""What the MongoDB store's queries select from invented movies, and how documents become entities again.
+
+mongomock evaluates the queries in memory. What it does not have, sessions and bulk writes, is left to the
+contract suite.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import mongomock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.list_planner import Frequencies
+from adapters.mongo.documents import (
+    genre_document,
+    genre_of,
+    item_document,
+    item_of,
+    movie_document,
+    movie_of,
+    rating_document,
+    rating_of,
+    session_document,
+    session_of,
+    user_document,
+    user_of,
+)
+from adapters.mongo.listing import Condition, page_statements
+from adapters.testkit.samples import account, distinct, facts, noon, verdict, wish
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.ids import SessionId, genre_id, movie_id
+from domain.movies import Genre, GenreFacts, Movie
+from domain.pagination import Cursor, Window
+from domain.ratings import Score, Tally
+from domain.sessions import RefreshToken, Session
+from domain.users import Role, User
+from domain.watchlist import WatchlistItem
+
+GENRES = tuple(genre_id(number) for number in (18, 28, 35))
+
+genre_sets = st.frozensets(st.sampled_from(GENRES), max_size=2)
+days = st.sampled_from([date(1999, 12, 31), date(2000, 1, 1), date(2000, 12, 31), date(2001, 1, 1)])
+numbers = st.integers(1, 40)
+
+
+@st.composite
+def movies(draw: st.DrawFn) -> Movie:
+    """A movie whose values lie at the ends of what filters ask for."""
+    known = facts(
+        draw(numbers),
+        title=draw(st.sampled_from(["A", "b", "Ä"])),
+        original_language=draw(st.sampled_from([None, "en", "fr"])),
+        release_date=draw(st.none() | days),
+        popularity=draw(st.sampled_from([None, 0.0, 1.5])),
+        vote_average=draw(st.sampled_from([None, 0.0, 7.5])),
+        vote_count=draw(st.sampled_from([None, 0, 99, 100])),
+        adult=draw(st.integers(0, 9)) == 0,
+        genres=tuple(draw(st.lists(st.sampled_from(GENRES), unique=True, max_size=3))),
+    )
+    movie = replace(Movie.from_facts(known, noon()), tally=Tally.of(draw(st.lists(scores, max_size=2))))
+    return movie.marked_removed(noon(2)) if draw(st.integers(0, 9)) == 0 else movie
+
+
+scores = st.integers(2, 20).map(Score)
+filters = st.builds(
+    MovieFilter,
+    all_genres=genre_sets,
+    any_genres=genre_sets,
+    year_from=st.sampled_from([None, 2000, 2001]),
+    year_to=st.sampled_from([None, 1999, 2000]),
+    min_rating=st.sampled_from([None, 0.0, 5.5, 10.0]),
+    min_votes=st.sampled_from([None, 0, 100]),
+    language=st.sampled_from([None, "en"]),
+)
+sortings = st.builds(Sorting, st.sampled_from(SortBy), st.sampled_from(SortOrder))
+catalogues = st.lists(movies(), max_size=8, unique_by=lambda movie: movie.id)
+
+
+def holding(**collections: Sequence[dict[str, Any]]) -> Any:
+    """A database in memory that holds these documents, and returns aware times as ours does."""
+    database: Any = mongomock.MongoClient(tz_aware=True).get_database("matinee")  # aware times are UTC
+    for name, documents in collections.items():
+        if documents:
+            database[name].insert_many(documents)
+    return database
+
+
+class Guessed(Frequencies[Condition]):
+    """Takes all conditions for equally frequent; mongomock cannot count by an index."""
+
+    def __init__(self, frequency: int) -> None:
+        super().__init__()
+        self._frequency = frequency
+
+    def __call__(self, condition: Condition, total: int, count: Callable[[], int]) -> int:  # noqa: ARG002
+        return self._frequency
+
+
+def in_order(catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+    """A list by the domain's own rules."""
+    admitted = sorted(filter(wanted.admits, catalogue), key=lambda movie: movie.id)
+    known = [movie for movie in admitted if sorting.value(movie) is not None]
+    known.sort(key=sorting.value, reverse=sorting.descending)  # type: ignore[arg-type]
+    return known + [movie for movie in admitted if sorting.value(movie) is None]
+
+
+def selected(
+    catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting, cursor: Cursor | None, *, rare: bool
+) -> list[str]:
+    """The ids that the queries of a list select, one query after another."""
+    database = holding(
+        movies=list(map(movie_document, catalogue)),
+        counters=[{"_id": "listed", "value": len(catalogue)}],
+    )
+    frequencies = Guessed(0 if rare else len(catalogue))
+    statements = page_statements(database, frequencies, wanted, sorting, Window(cursor=cursor))
+    return [
+        str(document["_id"])
+        for statement in statements
+        for document in database.movies.find(statement.filter).sort(list(statement.order))
+    ]
+
+
+@given(catalogues, filters, sortings, st.booleans())
+def test_a_list_selects_exactly_the_movies_that_the_filter_admits_in_order(
+    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, rare: bool
+) -> None:
+    expected = [movie.id for movie in in_order(catalogue, wanted, sorting)]
+    assert selected(catalogue, wanted, sorting, None, rare=rare) == expected
+
+
+@given(catalogues.filter(bool), filters, sortings, st.data())
+def test_a_cursor_selects_what_follows_a_movie(
+    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, data: st.DataObject
+) -> None:
+    shown = in_order(catalogue, wanted, sorting)
+    if not shown:
+        return
+    place = data.draw(st.integers(0, len(shown) - 1))
+    found = selected(catalogue, wanted, sorting, sorting.place(shown[place]), rare=False)
+    assert found == [movie.id for movie in shown[place + 1 :]]
+
+
+@given(catalogues)
+def test_movies_come_back_from_their_documents(catalogue: list[Movie]) -> None:
+    catalogue = [*catalogue, Movie.from_facts(distinct(99, 1), noon())]
+    database = holding(movies=list(map(movie_document, catalogue)))
+    assert list(map(movie_of, database.movies.find())) == catalogue
+
+
+def test_genres_users_sessions_ratings_and_entries_come_back_from_their_documents() -> None:
+    genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
+    user: User = account("ann", role=Role.ADMIN, disabled=True)
+    tokens = (RefreshToken(hash="a", expires_at=noon(3), used_at=noon(2)),)
+    session = Session(
+        id=SessionId("5" * 24), user=user.id, tokens=tokens, created_at=noon(), expires_at=noon(3)
+    )
+    rating = verdict(user.id, movie_id(1), 7.5, review="Fine.")
+    entry: WatchlistItem = wish(user.id, movie_id(1), is_favorite=True, note="Soon")
+    database = holding(
+        genres=[genre_document(genre)],
+        users=[user_document(user)],
+        sessions=[session_document(session)],
+        ratings=[rating_document(rating)],
+        watchlists=[item_document(entry)],
+    )
+    assert genre_of(database.genres.find_one()) == genre
+    assert user_of(database.users.find_one()) == user
+    assert session_of(database.sessions.find_one()) == session
+    assert rating_of(database.ratings.find_one()) == rating
+    assert item_of(database.watchlists.find_one()) == entry
