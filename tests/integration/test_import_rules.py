@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
-MOST_LEVELS = 8
-"""From `__main__` down to `validation`: a reader holds no more in mind."""
+MAX_LEVELS = 8
+"""From `__main__` at the top to `validation` at the bottom."""
 
 PLANTED = {
     "domain/fresh.py": "import yaml",
@@ -102,4 +102,4 @@ def test_the_parts_of_the_entry_points_stand_on_few_levels_and_none_imports_in_a
     while levels.is_active():
         levels.done(*levels.get_ready())
         heights += 1
-    assert heights <= MOST_LEVELS
+    assert heights <= MAX_LEVELS
