@@ -40,6 +40,18 @@ def matinee(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; what standard input gives it may hold bytes that are no text."""
     given = environment(**{"PYTHONPATH": str(Path.cwd())} | variables)
+    if "PYTHONPATH" in variables:  # a fork would have imported everything already
+        return subprocess.run(
+            [*MATINEE, *arguments],
+            cwd=cwd,
+            env=given,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=60,
+            check=False,
+        )
     return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin=stdin)
 
 

