@@ -241,7 +241,7 @@ TIED = [
     f"come back within {cron.POLL_INTERVAL} seconds",
     f"keeps others away for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"held for the queue, for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
-    f"after the {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds he asks the queue",
+    f"after the {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds it asks the queue",
     f"held; {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds later he asks the queue",
     f"from the queue after {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"another takes over within {cron.POLL_INTERVAL + 10} seconds",  # rq-scheduler adds ten to the lock
@@ -314,7 +314,7 @@ MEASURED = [
     "A line costs some 35 µs",
     "with `LOG_FILE` some 100 µs more",
     "with `LOG_FILE` 100 µs more",
-    "a cached answer costs some 25 µs",
+    "a cached response costs some 25 µs",
     "at some 2 µs more a figure",
     "A connection costs some 40 µs more",
     "about a minute per 100,000 movies",
