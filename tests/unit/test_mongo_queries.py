@@ -95,7 +95,7 @@ class Guessed(Frequencies[Condition]):
         super().__init__()
         self._frequency = frequency
 
-    def __call__(self, condition: Condition, total: int, count: Callable[[], int]) -> int:  # noqa: ARG002
+    def __call__(self, condition: Condition, total: int, count: Callable[[], int]) -> int:
         return self._frequency
 
 
