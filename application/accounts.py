@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from domain import emails, users
-from domain.errors import Fault, FaultCode, Invalid, TextUnfit, check_all
+from domain.errors import Fault, FaultCode, Invalid, InvalidText, check_all
 from domain.ids import NewId, SessionId, UserId
 from domain.invitations import Registration, required_code
 from domain.pagination import Page, Window, page_of
@@ -62,7 +62,7 @@ REFUSALS: dict[Use, type[TokenRejected]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions:
+class SessionIssuer:
     """Begins sessions and exchanges their refresh tokens, of which only hashes are stored."""
 
     sessions: SessionRepository
@@ -70,7 +70,7 @@ class Sessions:
     refresh_tokens: RefreshTokens
     clock: Clock
     new_id: NewId
-    refresh_lasts: timedelta
+    refresh_ttl: timedelta
     refresh_grace: timedelta
 
     def begin(self, user: User, *, renewed: str | None = None) -> SignedIn | None:
@@ -99,7 +99,7 @@ class Sessions:
         use = self.sessions.change(
             claims.session,
             lambda session: session.exchange(
-                hashed(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
+                hash_secret(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
             ),
         )
         if use is None:
@@ -113,9 +113,9 @@ class Sessions:
 
     def _issue(self, session: SessionId, now: datetime) -> tuple[str, RefreshToken]:
         """A refresh token, and what is kept of it."""
-        expires_at = now + self.refresh_lasts
+        expires_at = now + self.refresh_ttl
         text = self.refresh_tokens.issue(session, expires_at)
-        return text, RefreshToken(hash=hashed(text), expires_at=expires_at)
+        return text, RefreshToken(hash=hash_secret(text), expires_at=expires_at)
 
     def _signed_in(self, user: User, session: SessionId, refresh_token: str) -> SignedIn:
         return SignedIn(
@@ -166,7 +166,7 @@ class CreateUser:
             created_at=now,
             updated_at=now,
         )
-        self.users.add(user, invitation=hashed(code) if code is not None else None)
+        self.users.add(user, invitation=hash_secret(code) if code is not None else None)
         return user
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
@@ -179,18 +179,18 @@ class Register:
     """Make an account and sign it in, as far as registration is open."""
 
     create_user: CreateUser
-    sessions: Sessions
+    session_issuer: SessionIssuer
     registration: Registration
 
     def __call__(
         self, *, username: str, email: str, password: str, invitation: str | None = None
     ) -> SignedIn:
-        """Raises RegistrationClosed, InvitationRequired, InvitationRejected, TextUnfit, EmailTaken,
+        """Raises RegistrationClosed, InvitationRequired, InvitationRejected, InvalidText, EmailTaken,
         UsernameTaken; InvalidCredentials if an admin disables or deletes the account in the very moment.
         """
         code = required_code(self.registration, invitation)
         user = self.create_user(username=username, email=email, password=password, code=code)
-        signed_in = self.sessions.begin(user)
+        signed_in = self.session_issuer.begin(user)
         if signed_in is None:
             raise InvalidCredentials
         return signed_in
@@ -206,7 +206,7 @@ class LogIn:
 
     users: UserRepository
     hasher: PasswordHasher
-    sessions: Sessions
+    session_issuer: SessionIssuer
     decoy_hash: str
 
     def __call__(self, *, email: str, password: str) -> SignedIn:
@@ -217,7 +217,9 @@ class LogIn:
             if user is None or not right or user.disabled:
                 raise InvalidCredentials
             outdated = self.hasher.outdated(user.password_hash)
-            signed_in = self.sessions.begin(user, renewed=self.hasher.hash(password) if outdated else None)
+            signed_in = self.session_issuer.begin(
+                user, renewed=self.hasher.hash(password) if outdated else None
+            )
             if signed_in:
                 return signed_in
             # The account changed while the password was verified: what holds now decides.
@@ -227,13 +229,13 @@ class LogIn:
 class Refresh:
     """Go on with a session whose access token has ended."""
 
-    sessions: Sessions
+    session_issuer: SessionIssuer
 
     def __call__(self, *, refresh_token: str) -> SignedIn:
         """Raises TokenExpired, TokenRevoked, TokenRejected; a token that was used before ends its session,
         unless that was within the grace period.
         """
-        return self.sessions.refresh(refresh_token)
+        return self.session_issuer.refresh(refresh_token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +268,7 @@ class LogOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confirm:
+class ConfirmPassword:
     """Let go on only who knows the account's password."""
 
     users: UserRepository
@@ -290,7 +292,7 @@ class ChangeProfile:
     """Change one's own name or e-mail address."""
 
     users: UserRepository
-    confirm: Confirm
+    confirm_password: ConfirmPassword
     clock: Clock
 
     def __call__(
@@ -304,7 +306,7 @@ class ChangeProfile:
         """None leaves a field as it is; another e-mail address needs the password, which is verified
         whenever it is given.
 
-        Raises TextUnfit, WrongPassword, EmailTaken, UsernameTaken.
+        Raises InvalidText, WrongPassword, EmailTaken, UsernameTaken.
         """
         name = users.username(username) if username is not None else None
         address = emails.email(email) if email is not None else None
@@ -314,8 +316,8 @@ class ChangeProfile:
             if address is not None:
                 raise _password_required()
             now = self.clock()
-            return self.users.change(caller.user.id, lambda stored: stored.told(now, username=name))
-        return self.confirm(
+            return self.users.change(caller.user.id, lambda stored: stored.with_changes(now, username=name))
+        return self.confirm_password(
             caller.user, password, lambda verified: self._change(caller.user, name, address, verified)
         )
 
@@ -325,7 +327,7 @@ class ChangeProfile:
         def changed(stored: User) -> User:
             if stored.password_hash != verified:
                 return stored
-            return stored.told(now, username=name, email=address)
+            return stored.with_changes(now, username=name, email=address)
 
         after = self.users.change(user.id, changed)
         return after if after.password_hash == verified else None
@@ -342,15 +344,15 @@ class ChangePassword:
     """Choose another password; every other session ends."""
 
     users: UserRepository
-    confirm: Confirm
+    confirm_password: ConfirmPassword
     hasher: PasswordHasher
     is_common: IsCommon
     clock: Clock
 
     def __call__(self, *, caller: Caller, current: str, new: str) -> None:
-        """Raises TextUnfit, WrongPassword."""
+        """Raises InvalidText, WrongPassword."""
         chosen = users.password(new, common=self.is_common(new), field="new_password")
-        self.confirm(caller.user, current, lambda verified: self._change(caller, chosen, verified))
+        self.confirm_password(caller.user, current, lambda verified: self._change(caller, chosen, verified))
 
     def _change(self, caller: Caller, chosen: str, verified: str) -> User | None:
         now, password_hash = self.clock(), self.hasher.hash(chosen)
@@ -358,7 +360,7 @@ class ChangePassword:
         def changed(stored: User) -> User:
             if stored.password_hash != verified:
                 return stored
-            return stored.told(now, password_hash=password_hash)
+            return stored.with_changes(now, password_hash=password_hash)
 
         after = self.users.change(caller.user.id, changed, keeping=caller.session)
         return after if after.password_hash == password_hash else None
@@ -373,12 +375,12 @@ class DeleteAccount:
     """Leave: the account, its ratings, its watchlist and its sessions are gone, and tallies follow."""
 
     users: UserRepository
-    confirm: Confirm
+    confirm_password: ConfirmPassword
     invalidation: CacheInvalidation
 
     def __call__(self, *, caller: Caller, password: str) -> None:
         """Raises WrongPassword, LastAdmin."""
-        self.confirm(caller.user, password, lambda verified: self._remove(caller.user.id, verified))
+        self.confirm_password(caller.user, password, lambda verified: self._remove(caller.user.id, verified))
 
     def _remove(self, user: UserId, verified: str) -> bool | None:
         with self.invalidation.all():  # all the movies that the account had rated, and the lists of raters
@@ -430,14 +432,17 @@ class ChangeUser:
     ) -> User:
         """None leaves a field as it is. All sessions end with another password, or when disabled.
 
-        Raises TextUnfit, UserNotFound, LastAdmin.
+        Raises InvalidText, UserNotFound, LastAdmin.
         """
         password_hash = None
         if password is not None:
             password_hash = self.hasher.hash(users.password(password, common=self.is_common(password)))
         now = self.clock()
         return self.users.change(
-            user, lambda stored: stored.told(now, role=role, disabled=disabled, password_hash=password_hash)
+            user,
+            lambda stored: stored.with_changes(
+                now, role=role, disabled=disabled, password_hash=password_hash
+            ),
         )
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
@@ -472,16 +477,16 @@ def faults_of_password(given: Mapping[str, object], field: str, is_common: IsCom
 
 def _password_required() -> Invalid:
     words = "is required to change the e-mail address"
-    return TextUnfit("current_password", words, FaultCode.REQUIRED)
+    return InvalidText("current_password", words, FaultCode.REQUIRED)
 
 
-def admin(caller: Caller) -> Caller:
+def require_admin(caller: Caller) -> Caller:
     """The caller, if it is an admin. Raises AdminsOnly."""
     if caller.user.role is not Role.ADMIN:
         raise AdminsOnly
     return caller
 
 
-def hashed(token: str) -> str:
+def hash_secret(token: str) -> str:
     """The hash that is kept of a secret. A fast one is enough for what cannot be guessed; passwords can."""
     return sha256(token.encode()).hexdigest()

@@ -13,12 +13,12 @@ from domain.pagination import Page, Window, page_of
 from domain.ports import Clock, GenreRepository, MovieRepository
 from domain.search import Match, Query, search
 
-TOTALS_KEPT = 1000
-TOTALS_LAST = timedelta(seconds=60)
+MAX_TOTALS = 1000
+TOTALS_TTL = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class MovieResults:
     """Movies in the order asked for, how many there are in all, and the genres by which to name theirs."""
 
     movies: tuple[Movie, ...]
@@ -28,14 +28,14 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found(Shown):
+class SearchResults(MovieResults):
     """Movies that were searched for; `last` is the match that comes last of those shown."""
 
     last: Match | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Total:
+class CachedTotal:
     """How many movies a filter admits, and when they were counted."""
 
     movies: int
@@ -43,7 +43,7 @@ class Total:
 
 
 @dataclass(slots=True)
-class Totals:
+class CachedTotals:
     """How many movies each filter admits, remembered until the catalogue changes, or for a minute.
 
     The minute is for `min_rating`, which users' ratings move without a new generation of the catalogue.
@@ -52,19 +52,19 @@ class Totals:
     movies: MovieRepository
     clock: Clock
     _generation: int | None = None
-    _known: dict[MovieFilter, Total] = field(default_factory=dict)
+    _known: dict[MovieFilter, CachedTotal] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, wanted: MovieFilter) -> int:
         """How many movies the filter admits."""
         now, generation = self.clock(), self.movies.generation()
         with self._lock:
-            if generation != self._generation or len(self._known) >= TOTALS_KEPT:
+            if generation != self._generation or len(self._known) >= MAX_TOTALS:
                 self._generation, self._known = generation, {}
             known = self._known.get(wanted)
-        if known and now - known.counted_at <= TOTALS_LAST:
+        if known and now - known.counted_at <= TOTALS_TTL:
             return known.movies
-        total = Total(movies=self.movies.count(wanted), counted_at=now)
+        total = CachedTotal(movies=self.movies.count(wanted), counted_at=now)
         with self._lock:
             if generation == self._generation:  # a count of an older generation is not remembered
                 self._known[wanted] = total
@@ -77,9 +77,11 @@ class BrowseMovies:
 
     movies: MovieRepository
     genres: GenreRepository
-    totals: Totals
+    totals: CachedTotals
 
-    def __call__(self, *, wanted: MovieFilter, genre: str | None, sorting: Sorting, window: Window) -> Shown:
+    def __call__(
+        self, *, wanted: MovieFilter, genre: str | None, sorting: Sorting, window: Window
+    ) -> MovieResults:
         """`genre` is a choice: `878`, `Drama,War` (both) or `Drama|War` (either).
 
         Raises GenreChoiceMixed, or InvalidFields for genres that are unknown.
@@ -89,7 +91,7 @@ class BrowseMovies:
             every, any_of = genre_choice(genre, genres)
             wanted = replace(wanted, all_genres=wanted.all_genres | every, any_genres=any_of)
         page = self.movies.page(wanted, sorting, window)
-        return Shown(
+        return MovieResults(
             movies=page.movies,
             total=self.totals(wanted),
             more=page.more,
@@ -104,14 +106,14 @@ class SearchMovies:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> Found:
+    def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> SearchResults:
         """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
         `skip`. Each probe of a search brings in up to `domain.search.DEPTH` movies.
         """
         matches = search(Query(text), self.movies.find)
         begin = skip if after is None else bisect_right(matches, after)
         shown = matches[begin : begin + limit]
-        return Found(
+        return SearchResults(
             movies=tuple(self.movies.by_ids([match.id for match in shown])),
             total=len(matches),
             more=len(matches) > begin + limit,
@@ -127,13 +129,13 @@ class GetMovie:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, ref: str) -> Shown:
+    def __call__(self, *, ref: str) -> MovieResults:
         """`ref` is our id, a TMDB number or an IMDb id. Raises MovieNotFound."""
         known = movie_ref(ref)
         if known is None:
             raise MovieNotFound(ref)
         movie = self.movies.get(known)
-        return Shown(
+        return MovieResults(
             movies=(movie,), total=1, more=False, genres={each.id: each for each in self.genres.all()}
         )
 

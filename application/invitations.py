@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.accounts import NewSecret, hashed
+from application.accounts import NewSecret, hash_secret
 from domain.ids import InvitationId, NewId
 from domain.invitations import Invitation
 from domain.pagination import Page, Window, page_of
@@ -26,7 +26,7 @@ class CreateInvitation:
         code, now = self.new_secret(), self.clock()
         invitation = Invitation(
             id=InvitationId(self.new_id()),
-            code_hash=hashed(code),
+            code_hash=hash_secret(code),
             uses=uses,
             remaining=uses,
             created_at=now,

@@ -8,7 +8,7 @@ from domain.movies import Movie
 from domain.pagination import Page, Window, page_of
 from domain.ports import CacheInvalidation, Clock, MovieRepository, RatingRepository, UserRepository
 from domain.ratings import Drift, NotYourRating, Rating, RatingOrder, Score, Tally
-from domain.texts import KEPT, Kept, written
+from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
 
 
@@ -46,8 +46,8 @@ class RateMovie:
     new_id: NewId
 
     def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
-        """Raises MovieNotFound, AlreadyRated, TextUnfit."""
-        text, rated = written("review", review), self.movies.get(movie)
+        """Raises MovieNotFound, AlreadyRated, InvalidText."""
+        text, rated = clean_text("review", review), self.movies.get(movie)
         rating = _fresh(self.new_id, self.clock, user, rated, score, text)
         with self.invalidation.movies([rated.id]):
             tally = self.ratings.add(rating)
@@ -65,8 +65,8 @@ class SetRating:
     new_id: NewId
 
     def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
-        """Raises MovieNotFound, TextUnfit."""
-        text, rated = written("review", review), self.movies.get(movie)
+        """Raises MovieNotFound, InvalidText."""
+        text, rated = clean_text("review", review), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, rated, score, text)
         with self.invalidation.movies([rated.id]):
             rating, tally, created = self.ratings.put(wanted)
@@ -83,10 +83,15 @@ class ChangeRating:
     clock: Clock
 
     def __call__(
-        self, *, user: User, rating: RatingId, score: Score | None = None, review: str | Kept | None = KEPT
+        self,
+        *,
+        user: User,
+        rating: RatingId,
+        score: Score | None = None,
+        review: str | Unchanged | None = UNCHANGED,
     ) -> Rated:
-        """A review of None is removed. Raises RatingNotFound, NotYourRating, TextUnfit."""
-        text = review if isinstance(review, Kept) else written("review", review)
+        """A review of None is removed. Raises RatingNotFound, NotYourRating, InvalidText."""
+        text = review if isinstance(review, Unchanged) else clean_text("review", review)
         now, movie = self.clock(), self.ratings.get(rating).movie  # which a rating never changes
         with self.invalidation.movies([movie]):
             changed, tally = self.ratings.change(

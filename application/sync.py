@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from application.sync_runner import ProgressCallback, RunRecorder, SyncRunner, no_progress
-from domain.ids import LARGEST_TMDB_NUMBER, RunId
+from domain.ids import MAX_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
 from domain.ports import CacheInvalidation, Clock, GenreRepository, MovieRepository, MovieSource
 from domain.sync import (
@@ -245,7 +245,7 @@ class SyncChanges:
         behind those that were read; but for movies that were asked for in these.
         """
         owed = sorted(self.movies.held(recorder.run.unread))
-        stale = self.movies.stale(since, limit=LARGEST_TMDB_NUMBER)
+        stale = self.movies.stale(since, limit=MAX_TMDB_NUMBER)
         numbers = [number for number in dict.fromkeys([*owed, *stale]) if number not in seen]
         chunks = [numbers[at : at + REFRESH_BATCH] for at in range(0, len(numbers), REFRESH_BATCH)]
         recorder.set_last_page(pages + len(chunks))

@@ -29,7 +29,7 @@ class StartSync:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoSync:
+class RunSync:
     """Do a sync that was queued, or whose time has come."""
 
     runs: SyncRunRepository

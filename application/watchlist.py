@@ -15,16 +15,16 @@ from domain.ports import (
     WatchlistRepository,
 )
 from domain.ratings import Rating, RatingOrder
-from domain.texts import KEPT, Kept, written
+from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
 
-EXPORT_PART_ROWS = 50
+EXPORT_BATCH = 50
 """Ratings or items that are read at a time: few enough that others hardly wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class WatchlistEntry:
     """A watchlist item with its movie and all genres. After a write, `created` is whether the item is new."""
 
     item: WatchlistItem
@@ -53,13 +53,13 @@ class AddToWatchlist:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> Listed:
-        """Raises MovieNotFound, AlreadyListed, WatchlistFull, TextUnfit."""
-        text, listed = written("note", note), self.movies.get(movie)
+    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> WatchlistEntry:
+        """Raises MovieNotFound, AlreadyListed, WatchlistFull, InvalidText."""
+        text, listed = clean_text("note", note), self.movies.get(movie)
         item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.invalidation.watchlist(user.id):
             self.watchlist.add(item)
-        return Listed(item=item, movie=listed, genres=by_id(self.genres), created=True)
+        return WatchlistEntry(item=item, movie=listed, genres=by_id(self.genres), created=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +73,13 @@ class SetOnWatchlist:
     clock: Clock
     new_id: NewId
 
-    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> Listed:
-        """Raises MovieNotFound, WatchlistFull, TextUnfit."""
-        text, listed = written("note", note), self.movies.get(movie)
+    def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> WatchlistEntry:
+        """Raises MovieNotFound, WatchlistFull, InvalidText."""
+        text, listed = clean_text("note", note), self.movies.get(movie)
         wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.invalidation.watchlist(user.id):
             item, created = self.watchlist.put(wanted)
-        return Listed(item=item, movie=listed, genres=by_id(self.genres), created=created)
+        return WatchlistEntry(item=item, movie=listed, genres=by_id(self.genres), created=created)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +93,21 @@ class ChangeItem:
     clock: Clock
 
     def __call__(
-        self, *, user: User, item: ItemId, is_favorite: bool | None = None, note: str | Kept | None = KEPT
-    ) -> Listed:
-        """A note of None is removed. Raises ItemNotFound, NotYourItem, TextUnfit."""
-        text = note if isinstance(note, Kept) else written("note", note)
+        self,
+        *,
+        user: User,
+        item: ItemId,
+        is_favorite: bool | None = None,
+        note: str | Unchanged | None = UNCHANGED,
+    ) -> WatchlistEntry:
+        """A note of None is removed. Raises ItemNotFound, NotYourItem, InvalidText."""
+        text = note if isinstance(note, Unchanged) else clean_text("note", note)
         now = self.clock()
         with self.invalidation.watchlist(user.id):
             changed = self.watchlist.change(
                 item, user.id, lambda before: before.changed(now, is_favorite=is_favorite, note=text)
             )
-        return Listed(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
+        return WatchlistEntry(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +120,12 @@ class ToggleFavorite:
     invalidation: CacheInvalidation
     clock: Clock
 
-    def __call__(self, *, user: User, item: ItemId) -> Listed:
+    def __call__(self, *, user: User, item: ItemId) -> WatchlistEntry:
         """Raises ItemNotFound, NotYourItem."""
         now = self.clock()
         with self.invalidation.watchlist(user.id):
             changed = self.watchlist.change(item, user.id, lambda before: before.toggled(now))
-        return Listed(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
+        return WatchlistEntry(item=changed, movie=self.movies.get(changed.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +164,12 @@ class GetItem:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, user: User, item: ItemId) -> Listed:
+    def __call__(self, *, user: User, item: ItemId) -> WatchlistEntry:
         """Raises ItemNotFound, NotYourItem."""
         found = self.watchlist.get(item)
         if found.user != user.id:
             raise NotYourItem
-        return Listed(item=found, movie=self.movies.get(found.movie), genres=by_id(self.genres))
+        return WatchlistEntry(item=found, movie=self.movies.get(found.movie), genres=by_id(self.genres))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +260,7 @@ class ExportUser:
     def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
         """Everything that is kept of the user but the account; each part is read when it is asked for."""
         after: Cursor | None = None
-        by, limit = RatingOrder.CREATED_AT, EXPORT_PART_ROWS
+        by, limit = RatingOrder.CREATED_AT, EXPORT_BATCH
         while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):
             movies = self._movies(rating.movie for rating in ratings)
             yield ExportedRatings(ratings=ratings, movies=movies)

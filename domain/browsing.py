@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 
-from domain.errors import Fault, FaultCode, Invalid, TextUnfit, check_all
+from domain.errors import Fault, FaultCode, Invalid, InvalidText, check_all
 from domain.ids import GenreId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor, Value
@@ -149,7 +149,7 @@ def _named(ref: str, genres: Sequence[Genre]) -> GenreId:
         if genre.matches(ref):
             return genre.id
     rule = f"must be the id, TMDB number or name of a genre, not {ref!r}"
-    raise TextUnfit("genre", rule, FaultCode.NOT_FOUND)
+    raise InvalidText("genre", rule, FaultCode.NOT_FOUND)
 
 
 def _at_least(value: float | None, bound: float | None) -> bool:

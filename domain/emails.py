@@ -2,12 +2,12 @@
 
 import unicodedata
 
-from domain.errors import FaultCode, TextUnfit
+from domain.errors import FaultCode, InvalidText
 
-LONGEST_EMAIL = 254
+MAX_EMAIL_LENGTH = 254
 """Characters of a whole address (RFC 5321, 4.5.3.1.3)."""
 
-LONGEST_LOCAL_PART, LONGEST_DOMAIN, LONGEST_LABEL = 64, 253, 63
+MAX_LOCAL_PART_BYTES, MAX_DOMAIN_BYTES, MAX_LABEL_BYTES = 64, 253, 63
 """Bytes: before the @ (RFC 5321, 4.5.3.1.1), and of a domain and one of its labels as DNS holds them."""
 
 _SIGNS = frozenset("!#$%&'*+-/=?^_`{|}~")
@@ -21,22 +21,22 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 def email(text: str) -> str:
-    """An e-mail address, without outer space, composed (NFC). Raises TextUnfit."""
+    """An e-mail address, without outer space, composed (NFC). Raises InvalidText."""
     address = composed(text)
     if any(_is_invisible(each) for each in address):
         words = "must not hold spaces, control characters or other invisible characters"
-        raise TextUnfit("email", words, FaultCode.FORBIDDEN_CHARACTERS)
+        raise InvalidText("email", words, FaultCode.FORBIDDEN_CHARACTERS)
     if any(each in _ANGLES for each in unicodedata.normalize("NFKC", address) + address):
-        raise TextUnfit("email", "must not hold angle brackets", FaultCode.FORBIDDEN_CHARACTERS)
-    if len(address) > LONGEST_EMAIL:
-        raise TextUnfit("email", f"must be at most {LONGEST_EMAIL} characters", FaultCode.TOO_LONG)
+        raise InvalidText("email", "must not hold angle brackets", FaultCode.FORBIDDEN_CHARACTERS)
+    if len(address) > MAX_EMAIL_LENGTH:
+        raise InvalidText("email", f"must be at most {MAX_EMAIL_LENGTH} characters", FaultCode.TOO_LONG)
     local, at, domain = address.partition("@")
     if not (local and at and domain) or "@" in domain:
-        raise TextUnfit("email", "must be an e-mail address")
+        raise InvalidText("email", "must be an e-mail address")
     _check_local_part(local)
-    if len(local.encode()) > LONGEST_LOCAL_PART:
-        words = f"must have at most {LONGEST_LOCAL_PART} bytes before the @"
-        raise TextUnfit("email", words, FaultCode.TOO_LONG)
+    if len(local.encode()) > MAX_LOCAL_PART_BYTES:
+        words = f"must have at most {MAX_LOCAL_PART_BYTES} bytes before the @"
+        raise InvalidText("email", words, FaultCode.TOO_LONG)
     _check_domain(domain)
     return address
 
@@ -52,34 +52,36 @@ def folded(text: str) -> str:
 
 
 def _check_local_part(local: str) -> None:
-    """Raises TextUnfit for what is no dot-atom (RFC 5322, 3.2.3), in letters and digits of any script."""
+    """Raises InvalidText for what is no dot-atom (RFC 5322, 3.2.3), in letters and digits of any script."""
     atoms = local.split(".")
     if not all(atoms):
-        raise TextUnfit("email", "must not have a dot at either end of what is before the @, or two in a row")
+        raise InvalidText(
+            "email", "must not have a dot at either end of what is before the @, or two in a row"
+        )
     if any(unicodedata.category(atom[0])[0] == "M" for atom in atoms) or not all(
         each in _SIGNS or unicodedata.category(each)[0] in "LMN" for atom in atoms for each in atom
     ):
         signs = "".join(sorted(_SIGNS))
         words = f"must have only letters, digits, dots and {signs} before the @"
-        raise TextUnfit("email", words, FaultCode.FORBIDDEN_CHARACTERS)
+        raise InvalidText("email", words, FaultCode.FORBIDDEN_CHARACTERS)
 
 
 def _check_domain(domain: str) -> None:
-    """Raises TextUnfit for what DNS could not hold, or does not hold where mail is sent to."""
+    """Raises InvalidText for what DNS could not hold, or does not hold where mail is sent to."""
     labels = domain.split(".")
     if len(labels) < 2 or not all(labels):
-        raise TextUnfit("email", "must be an e-mail address")
+        raise InvalidText("email", "must be an e-mail address")
     if not all(_is_label(label) for label in labels) or labels[-1].isdecimal():
-        raise TextUnfit(
+        raise InvalidText(
             "email", "must have a domain of letters, digits and hyphens, with hyphens only inside its parts"
         )
     encoded = [_as_dns_holds_it(label) for label in labels]
-    if max(map(len, encoded)) > LONGEST_LABEL:
-        words = f"must have a domain whose parts are at most {LONGEST_LABEL} bytes long"
-        raise TextUnfit("email", words, FaultCode.TOO_LONG)
-    if len(".".join(encoded)) > LONGEST_DOMAIN:
-        words = f"must have a domain of at most {LONGEST_DOMAIN} bytes"
-        raise TextUnfit("email", words, FaultCode.TOO_LONG)
+    if max(map(len, encoded)) > MAX_LABEL_BYTES:
+        words = f"must have a domain whose parts are at most {MAX_LABEL_BYTES} bytes long"
+        raise InvalidText("email", words, FaultCode.TOO_LONG)
+    if len(".".join(encoded)) > MAX_DOMAIN_BYTES:
+        words = f"must have a domain of at most {MAX_DOMAIN_BYTES} bytes"
+        raise InvalidText("email", words, FaultCode.TOO_LONG)
 
 
 def _is_label(label: str) -> bool:

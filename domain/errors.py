@@ -114,7 +114,7 @@ class InvalidFields(Invalid):
 
 
 @dataclass(eq=False)
-class TextUnfit(Invalid):
+class InvalidText(Invalid):
     """A text breaks the rule of its field."""
 
     field: str

@@ -21,7 +21,7 @@ ItemId = NewType("ItemId", str)
 
 OWN_ID = re.compile(r"[0-9a-f]{24}")
 IMDB_ID = re.compile(r"tt[0-9]{7,10}")
-LARGEST_TMDB_NUMBER = 2**31 - 1
+MAX_TMDB_NUMBER = 2**31 - 1
 
 _ADDRESS = re.compile(
     r"""
@@ -97,10 +97,10 @@ def movie_address(text: str) -> TmdbNumber | ImdbId | None:
 
 def tmdb_number(text: str) -> int | None:
     """Read one of TMDB's numbers, which are positive and fit 31 bits; None if the text is none."""
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(LARGEST_TMDB_NUMBER)):
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_TMDB_NUMBER)):
         return None
     number = int(text)
-    return number if 0 < number <= LARGEST_TMDB_NUMBER else None
+    return number if 0 < number <= MAX_TMDB_NUMBER else None
 
 
 def _derived(kind: str, number: int) -> str:

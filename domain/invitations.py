@@ -9,10 +9,10 @@ from domain.errors import Forbidden, NotFound
 from domain.ids import InvitationId
 from domain.pagination import Cursor, time_value
 
-MOST_USES = 1000
+MAX_USES = 1000
 """Accounts that one invitation can make."""
 
-SHORTEST_VALIDITY, LONGEST_VALIDITY = timedelta(minutes=1), timedelta(days=365)
+MIN_VALIDITY, MAX_VALIDITY = timedelta(minutes=1), timedelta(days=365)
 
 
 class Registration(StrEnum):

@@ -11,7 +11,7 @@ from typing import ClassVar
 from domain.errors import Conflict, Fault, FaultCode, Forbidden, Invalid, NotFound
 from domain.ids import MovieId, RatingId, UserId
 from domain.pagination import Cursor, Value, time_value
-from domain.texts import KEPT, Kept
+from domain.texts import UNCHANGED, Unchanged
 
 LOWEST, HIGHEST = 2, 20
 """The range of a score in half points: 1 to 10 in steps of a half."""
@@ -189,13 +189,13 @@ class Rating:
     updated_at: datetime
 
     def changed(
-        self, at: datetime, *, score: Score | None = None, review: str | Kept | None = KEPT
+        self, at: datetime, *, score: Score | None = None, review: str | Unchanged | None = UNCHANGED
     ) -> "Rating":
         """This rating with what is given changed."""
         return replace(
             self,
             score=score or self.score,
-            review=self.review if isinstance(review, Kept) else review,
+            review=self.review if isinstance(review, Unchanged) else review,
             updated_at=at,
         )
 

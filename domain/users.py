@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import ClassVar
 
 from domain.emails import folded
-from domain.errors import Conflict, Fault, FaultCode, Forbidden, NotFound, TextUnfit, Unauthenticated
+from domain.errors import Conflict, Fault, FaultCode, Forbidden, InvalidText, NotFound, Unauthenticated
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor, time_value
-from domain.texts import fit
+from domain.texts import validate_text
 
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
 
 USERNAME = re.compile(r"[A-Za-z0-9_.-]{3,30}")
 
@@ -170,7 +170,7 @@ class User:
         """Where this account stands among all, by age."""
         return Cursor(time_value(self.created_at), self.id)
 
-    def told(
+    def with_changes(
         self,
         at: datetime,
         *,
@@ -210,18 +210,18 @@ def taken(*, email: bool, username: bool) -> Conflict | None:
 
 
 def username(text: str) -> str:
-    """A name that an account may bear. Raises TextUnfit."""
+    """A name that an account may bear. Raises InvalidText."""
     if not USERNAME.fullmatch(text):
-        raise TextUnfit("username", "must be 3 to 30 letters, digits, _ . or -")
+        raise InvalidText("username", "must be 3 to 30 letters, digits, _ . or -")
     return text
 
 
 def password(text: str, *, common: bool, field: str = "password") -> str:
-    """A password that may be chosen; `common` tells whether it is on a list of such. Raises TextUnfit."""
-    if not SHORTEST_PASSWORD <= len(text) <= LONGEST_PASSWORD:
-        code = FaultCode.TOO_SHORT if len(text) < SHORTEST_PASSWORD else FaultCode.TOO_LONG
-        raise TextUnfit(field, f"must be {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters", code)
-    fit(field, text, 2 * LONGEST_PASSWORD)
+    """A password that may be chosen; `common` tells whether it is on a list of such. Raises InvalidText."""
+    if not MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH:
+        code = FaultCode.TOO_SHORT if len(text) < MIN_PASSWORD_LENGTH else FaultCode.TOO_LONG
+        raise InvalidText(field, f"must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", code)
+    validate_text(field, text, 2 * MAX_PASSWORD_LENGTH)
     if common:
-        raise TextUnfit(field, "must not be one of the most common passwords", FaultCode.TOO_COMMON)
+        raise InvalidText(field, "must not be one of the most common passwords", FaultCode.TOO_COMMON)
     return text

@@ -7,9 +7,9 @@ from typing import ClassVar
 from domain.errors import Conflict, Fault, FaultCode, Forbidden, NotFound
 from domain.ids import ItemId, MovieId, UserId
 from domain.pagination import Cursor, time_value
-from domain.texts import KEPT, Kept
+from domain.texts import UNCHANGED, Unchanged
 
-MOST_ITEMS = 5000
+MAX_ITEMS = 5000
 """Items on one user's watchlist."""
 
 
@@ -31,7 +31,7 @@ class WatchlistFull(Conflict):
     code: ClassVar[str] = "watchlist_full"
 
     def __str__(self) -> str:
-        return f"A watchlist holds at most {MOST_ITEMS:,} movies"
+        return f"A watchlist holds at most {MAX_ITEMS:,} movies"
 
 
 @dataclass(eq=False)
@@ -67,13 +67,13 @@ class WatchlistItem:
     updated_at: datetime
 
     def changed(
-        self, at: datetime, *, is_favorite: bool | None = None, note: str | Kept | None = KEPT
+        self, at: datetime, *, is_favorite: bool | None = None, note: str | Unchanged | None = UNCHANGED
     ) -> "WatchlistItem":
         """This item with what is given changed."""
         return replace(
             self,
             is_favorite=self.is_favorite if is_favorite is None else is_favorite,
-            note=self.note if isinstance(note, Kept) else note,
+            note=self.note if isinstance(note, Unchanged) else note,
             updated_at=at,
         )
 

@@ -37,7 +37,7 @@ from application.accounts import (
     ChangePassword,
     ChangeProfile,
     ChangeUser,
-    Confirm,
+    ConfirmPassword,
     CreateUser,
     DeleteAccount,
     DeleteUser,
@@ -49,15 +49,15 @@ from application.accounts import (
     NewSecret,
     Refresh,
     Register,
-    Sessions,
+    SessionIssuer,
 )
 from application.catalogue import (
     BrowseMovies,
+    CachedTotals,
     GetGenre,
     GetMovie,
     PageGenres,
     SearchMovies,
-    Totals,
 )
 from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
 from application.operations import CheckHealth, FlushCache
@@ -83,7 +83,7 @@ from application.sync import (
     UpgradeCatalogue,
 )
 from application.sync_runner import SyncRunner
-from application.sync_runs import CancelSync, DoSync, GetRun, ListRuns, StartSync
+from application.sync_runs import CancelSync, GetRun, ListRuns, RunSync, StartSync
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -361,8 +361,8 @@ class Container(DeclarativeContainer):
         UpgradeCatalogue, movies=movies, source=source, invalidation=invalidation, clock=clock
     )
     start_sync = providers.Factory(StartSync, runner=sync_runner, jobs=jobs)
-    do_sync = providers.Factory(
-        DoSync,
+    run_sync = providers.Factory(
+        RunSync,
         runs=runs,
         sync_genres=sync_genres,
         sync_movies=sync_movies,
@@ -373,7 +373,7 @@ class Container(DeclarativeContainer):
     list_runs = providers.Factory(ListRuns, runs=runs)
     get_run = providers.Factory(GetRun, runs=runs)
 
-    totals = providers.Singleton(Totals, movies=movies, clock=clock)
+    totals = providers.Singleton(CachedTotals, movies=movies, clock=clock)
     browse_movies = providers.Factory(BrowseMovies, movies=movies, genres=genres, totals=totals)
     search_movies = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
@@ -406,13 +406,13 @@ class Container(DeclarativeContainer):
     )
 
     session_issuer = providers.Factory(
-        Sessions,
+        SessionIssuer,
         sessions=sessions,
         tokens=tokens,
         refresh_tokens=refresh_tokens,
         clock=clock,
         new_id=new_id,
-        refresh_lasts=settings.provided.refresh_token_ttl,
+        refresh_ttl=settings.provided.refresh_token_ttl,
         refresh_grace=settings.provided.reuse_grace,
     )
     create_user = providers.Factory(
@@ -421,21 +421,30 @@ class Container(DeclarativeContainer):
     register = providers.Factory(
         Register,
         create_user=create_user,
-        sessions=session_issuer,
+        session_issuer=session_issuer,
         registration=settings.provided.who_may_register,
     )
     log_in = providers.Factory(
-        LogIn, users=users, hasher=hasher, sessions=session_issuer, decoy_hash=decoy_hash
+        LogIn, users=users, hasher=hasher, session_issuer=session_issuer, decoy_hash=decoy_hash
     )
-    refresh = providers.Factory(Refresh, sessions=session_issuer)
+    refresh = providers.Factory(Refresh, session_issuer=session_issuer)
     authenticate = providers.Factory(Authenticate, tokens=tokens, sessions=sessions, clock=clock)
     log_out = providers.Factory(LogOut, sessions=sessions)
-    confirm = providers.Factory(Confirm, users=users, hasher=hasher)
-    change_profile = providers.Factory(ChangeProfile, users=users, confirm=confirm, clock=clock)
-    change_password = providers.Factory(
-        ChangePassword, users=users, confirm=confirm, hasher=hasher, is_common=is_common, clock=clock
+    confirm_password = providers.Factory(ConfirmPassword, users=users, hasher=hasher)
+    change_profile = providers.Factory(
+        ChangeProfile, users=users, confirm_password=confirm_password, clock=clock
     )
-    delete_account = providers.Factory(DeleteAccount, users=users, confirm=confirm, invalidation=invalidation)
+    change_password = providers.Factory(
+        ChangePassword,
+        users=users,
+        confirm_password=confirm_password,
+        hasher=hasher,
+        is_common=is_common,
+        clock=clock,
+    )
+    delete_account = providers.Factory(
+        DeleteAccount, users=users, confirm_password=confirm_password, invalidation=invalidation
+    )
     list_users = providers.Factory(ListUsers, users=users)
     find_user = providers.Factory(FindUser, users=users)
     change_user = providers.Factory(ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock)

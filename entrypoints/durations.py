@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from domain.invitations import LONGEST_VALIDITY, SHORTEST_VALIDITY
+from domain.invitations import MAX_VALIDITY, MIN_VALIDITY
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(0|[1-9][0-9]{0,7})([smhd])")
@@ -27,6 +27,6 @@ def parse_validity(given: int | str) -> timedelta:
         seconds = parse_duration(given).total_seconds() if isinstance(given, str) else given
     except ValueError:
         raise ValueError(VALIDITY_RULE) from None
-    if not SHORTEST_VALIDITY.total_seconds() <= seconds <= LONGEST_VALIDITY.total_seconds():
+    if not MIN_VALIDITY.total_seconds() <= seconds <= MAX_VALIDITY.total_seconds():
         raise ValueError(VALIDITY_RULE)
     return timedelta(seconds=seconds)

@@ -82,7 +82,7 @@ def _add(database: Documents, item: WatchlistItem) -> None:
         raise AlreadyListed from error
     # Whoever lists another movie for this user meanwhile relies on the account too, so the count is exact.
     rely_on(database, item.user)
-    if _size(database, item.user) > watchlist.MOST_ITEMS:
+    if _size(database, item.user) > watchlist.MAX_ITEMS:
         raise WatchlistFull
     if not _move(database, item.movie, 1):
         raise MovieNotFound(item.movie)

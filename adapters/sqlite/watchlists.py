@@ -97,7 +97,7 @@ def _insert(connection: sqlite3.Connection, item: WatchlistItem) -> None:
     rely_on(connection, item.user)
     if not connection.execute("SELECT 1 FROM movies WHERE id = ?", (item.movie,)).fetchone():
         raise MovieNotFound(item.movie)
-    if _count(connection, item.user) >= watchlist.MOST_ITEMS:
+    if _count(connection, item.user) >= watchlist.MAX_ITEMS:
         raise WatchlistFull
     row = item_row(item)
     connection.execute(insert("watchlists", row), row)

@@ -65,7 +65,7 @@ class SessionRepositoryContract:
     def test_the_caller_is_the_account_as_it_is_now(self, store: Store) -> None:
         ann = joined(store)
         session = signed_in(store, ann)
-        changed = store.users.change(ann.id, lambda user: user.told(noon(2), role=Role.ADMIN))
+        changed = store.users.change(ann.id, lambda user: user.with_changes(noon(2), role=Role.ADMIN))
         assert store.sessions.caller(session.id, noon(2)) == Caller(user=changed, session=session.id)
 
     @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
@@ -244,7 +244,7 @@ def _fresh(user: User) -> Session:
 
 
 def _disabled(user: User) -> User:
-    return user.told(noon(2), disabled=True)
+    return user.with_changes(noon(2), disabled=True)
 
 
 def _end(store: Store, user: User, what: str) -> None:
@@ -254,7 +254,7 @@ def _end(store: Store, user: User, what: str) -> None:
     elif what == "disabled":
         store.users.change(user.id, _disabled)
     else:
-        store.users.change(user.id, lambda user: user.told(noon(2), password_hash=NEW))
+        store.users.change(user.id, lambda user: user.with_changes(noon(2), password_hash=NEW))
 
 
 def _becomes(after: Session, _: Session) -> tuple[Session, None]:

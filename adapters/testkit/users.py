@@ -82,7 +82,7 @@ class UserRepositoryContract:
         eva = joined(store, "eva")
         with pytest.raises(EmailAndUsernameTaken):
             store.users.change(
-                eva.id, lambda user: user.told(noon(2), username=ann.username, email=bob.email)
+                eva.id, lambda user: user.with_changes(noon(2), username=ann.username, email=bob.email)
             )
         assert store.users.by_ids([eva.id]) == {eva.id: eva}
 
@@ -112,27 +112,31 @@ class UserRepositoryContract:
 
     def test_a_changed_account_is_stored_and_returned(self, store: Store) -> None:
         ann = joined(store)
-        changed = ann.told(noon(2), username="Anna", email="anna@example.com", password_hash=NEW)
+        changed = ann.with_changes(noon(2), username="Anna", email="anna@example.com", password_hash=NEW)
         assert store.users.change(ann.id, lambda _: changed) == changed
         assert store.users.get(ann.id) == changed
 
     def test_a_change_sees_the_account_as_it_is_stored(self, store: Store) -> None:
         ann = joined(store)
         store.users.change(ann.id, _renamed("Anna"))
-        changed = store.users.change(ann.id, lambda user: user.told(noon(3), role=Role.ADMIN))
+        changed = store.users.change(ann.id, lambda user: user.with_changes(noon(3), role=Role.ADMIN))
         assert (changed.username, changed.role, changed.updated_at) == ("Anna", Role.ADMIN, noon(3))
 
     def test_no_change_is_lost(self, store: Store) -> None:
         ann = joined(store)
         at_once([
-            partial(store.users.change, ann.id, lambda user: user.told(noon(2), username=user.username + "x"))
+            partial(
+                store.users.change,
+                ann.id,
+                lambda user: user.with_changes(noon(2), username=user.username + "x"),
+            )
         ] * 12)  # fmt: skip
         assert store.users.get(ann.id).username == "ann" + "x" * 12
 
     def test_a_change_that_fails_leaves_the_account(self, store: Store) -> None:
         ann = joined(store)
         with pytest.raises(ZeroDivisionError):
-            store.users.change(ann.id, lambda user: user.told(noon(2 // 0)))
+            store.users.change(ann.id, lambda user: user.with_changes(noon(2 // 0)))
         assert store.users.get(ann.id) == ann
         assert store.users.change(ann.id, _renamed("Anna")).username == "Anna"
 
@@ -141,7 +145,7 @@ class UserRepositoryContract:
         with pytest.raises(UsernameTaken):
             store.users.change(bob.id, _renamed("ANN"))
         with pytest.raises(EmailTaken):
-            store.users.change(bob.id, lambda user: user.told(noon(2), email=ann.email.upper()))
+            store.users.change(bob.id, lambda user: user.with_changes(noon(2), email=ann.email.upper()))
         assert store.users.by_ids([ann.id, bob.id]) == {ann.id: ann, bob.id: bob}
 
     def test_of_several_changes_at_once_one_gets_the_name(self, store: Store) -> None:
@@ -152,14 +156,14 @@ class UserRepositoryContract:
     def test_the_case_of_ones_own_name_and_address_may_change(self, store: Store) -> None:
         ann = joined(store)
         changed = store.users.change(
-            ann.id, lambda user: user.told(noon(2), username="ANN", email="ANN@EXAMPLE.COM")
+            ann.id, lambda user: user.with_changes(noon(2), username="ANN", email="ANN@EXAMPLE.COM")
         )
         assert store.users.by_email(ann.email) == changed
 
     def test_what_was_given_up_is_free_again(self, store: Store) -> None:
         ann = joined(store)
         changed = store.users.change(
-            ann.id, lambda user: user.told(noon(2), username="Anna", email="anna@example.com")
+            ann.id, lambda user: user.with_changes(noon(2), username="Anna", email="anna@example.com")
         )
         assert store.users.by_email(ann.email) is None
         assert store.users.by_email("Anna@example.com") == changed
@@ -168,8 +172,8 @@ class UserRepositoryContract:
     def test_who_is_disabled_loses_all_sessions_for_good(self, store: Store) -> None:
         ann, bob = joined(store), joined(store, "bob")
         mine, more, other = signed_in(store, ann), signed_in(store, ann), signed_in(store, bob)
-        store.users.change(ann.id, lambda user: user.told(noon(2), disabled=True))
-        store.users.change(ann.id, lambda user: user.told(noon(2), disabled=False))
+        store.users.change(ann.id, lambda user: user.with_changes(noon(2), disabled=True))
+        store.users.change(ann.id, lambda user: user.with_changes(noon(2), disabled=False))
         assert store.sessions.caller(mine.id, noon(2)) is None
         assert store.sessions.caller(more.id, noon(2)) is None
         assert store.sessions.caller(other.id, noon(2)) == Caller(user=bob, session=other.id)
@@ -193,9 +197,9 @@ class UserRepositoryContract:
         ann = joined(store)
         mine = signed_in(store, ann)
         store.users.change(
-            ann.id, lambda user: user.told(noon(2), password_hash=NEW, disabled=True), keeping=mine.id
+            ann.id, lambda user: user.with_changes(noon(2), password_hash=NEW, disabled=True), keeping=mine.id
         )
-        store.users.change(ann.id, lambda user: user.told(noon(2), disabled=False))
+        store.users.change(ann.id, lambda user: user.with_changes(noon(2), disabled=False))
         assert alive(store, mine.id) == []
 
     def test_the_same_password_hash_again_ends_no_session(self, store: Store) -> None:
@@ -218,7 +222,7 @@ class UserRepositoryContract:
         with pytest.raises(LastAdmin):
             store.users.change(ann.id, _demoted)
         with pytest.raises(LastAdmin):
-            store.users.change(ann.id, lambda user: user.told(noon(2), disabled=True))
+            store.users.change(ann.id, lambda user: user.with_changes(noon(2), disabled=True))
         with pytest.raises(LastAdmin):
             store.users.remove(ann.id)
         assert store.users.get(ann.id) == ann
@@ -233,13 +237,13 @@ class UserRepositoryContract:
         assert store.users.change(ann.id, _demoted).role is Role.USER
         with pytest.raises(LastAdmin):
             store.users.remove(bob.id)
-        store.users.change(ann.id, lambda user: user.told(noon(3), role=Role.ADMIN))
+        store.users.change(ann.id, lambda user: user.with_changes(noon(3), role=Role.ADMIN))
         store.users.remove(bob.id)
 
     def test_without_an_active_admin_anybody_may_change_and_leave(self, store: Store) -> None:
         ann = joined(store)
         eva = joined(store, "eva", role=Role.ADMIN, disabled=True)
-        store.users.change(ann.id, lambda user: user.told(noon(2), disabled=True))
+        store.users.change(ann.id, lambda user: user.with_changes(noon(2), disabled=True))
         store.users.change(eva.id, _demoted)
         for user in (ann, eva):
             store.users.remove(user.id)
@@ -362,15 +366,15 @@ class UserRepositoryContract:
 
 
 def _with_password(password_hash: str) -> "partial[User]":
-    return partial(User.told, at=noon(2), password_hash=password_hash)
+    return partial(User.with_changes, at=noon(2), password_hash=password_hash)
 
 
 def _renamed(username: str) -> "partial[User]":
-    return partial(User.told, at=noon(2), username=username)
+    return partial(User.with_changes, at=noon(2), username=username)
 
 
 def _demoted(user: User) -> User:
-    return user.told(noon(2), role=Role.USER)
+    return user.with_changes(noon(2), role=Role.USER)
 
 
 def _rate_all(store: Store, user: UserId, movies: list[MovieId]) -> None:

@@ -1,4 +1,4 @@
-"""What WatchlistRepository promises. An adapter reads `domain.watchlist.MOST_ITEMS` when it is asked: this
+"""What WatchlistRepository promises. An adapter reads `domain.watchlist.MAX_ITEMS` when it is asked: this
 contract makes it small.
 """
 
@@ -50,7 +50,7 @@ class WatchlistRepositoryContract:
 
     @pytest.fixture
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(watchlist, "MOST_ITEMS", 3)
+        monkeypatch.setattr(watchlist, "MAX_ITEMS", 3)
 
     def test_an_item_comes_back_as_it_was_stored(self, store: Store, ann: User) -> None:
         one, two = fill(store, [facts(1), facts(2)])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from domain.ids import IMDB_ID, LARGEST_TMDB_NUMBER, GenreId, genre_id
+from domain.ids import IMDB_ID, MAX_TMDB_NUMBER, GenreId, genre_id
 from domain.movies import CONTROL, picture_url
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def number(largest: float) -> Reader[float | None]:
     return read
 
 
-def count(largest: int = LARGEST_TMDB_NUMBER) -> Reader[int | None]:
+def count(largest: int = MAX_TMDB_NUMBER) -> Reader[int | None]:
     """A reader of whole numbers from 0 to `largest`."""
     read_number = number(largest)
 
@@ -202,7 +202,7 @@ def identity(value: object) -> int | None:
     """An id of TMDB, a positive whole number; None for anything else, texts included."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 < value <= LARGEST_TMDB_NUMBER else None
+    return value if 0 < value <= MAX_TMDB_NUMBER else None
 
 
 def identities(rows: Iterable[object]) -> list[int | None]:

@@ -133,7 +133,7 @@ class JobQueue(Protocol):
     """
 
     def sync(self, entity: Entity, run: RunId) -> None:
-        """Have a run that is on record done (`application.sync_runs.DoSync`)."""
+        """Have a run that is on record done (`application.sync_runs.RunSync`)."""
         ...
 
     def is_pending(self, run: RunId) -> bool:

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from application.accounts import ListUsers
 from domain.emails import email as check_email
-from domain.errors import FaultCode, TextUnfit, check_all
-from domain.invitations import MOST_USES
+from domain.errors import FaultCode, InvalidText, check_all
+from domain.invitations import MAX_USES
 from domain.pagination import Window
 from domain.users import Role, User
 from domain.users import username as check_username
@@ -175,7 +175,7 @@ def delete(email: str, data_dir: str | None, *, yes: bool) -> None:
 
 @users.command(epilog=examples("matinee users invite\nmatinee users invite --uses 5 --expires-in 30d"))
 @click.option(
-    "--uses", type=click.IntRange(1, MOST_USES), default=1, show_default=True, help="Accounts it can make."
+    "--uses", type=click.IntRange(1, MAX_USES), default=1, show_default=True, help="Accounts it can make."
 )
 @click.option("--expires-in", type=Duration(), default="7d", show_default=True, help="How long it is valid.")
 @data_dir_option
@@ -239,7 +239,7 @@ def _read_password() -> str:
 
 
 def _require_password() -> NoReturn:
-    raise TextUnfit("password", "is missing: standard input is empty", FaultCode.REQUIRED)
+    raise InvalidText("password", "is missing: standard input is empty", FaultCode.REQUIRED)
 
 
 def _print_accounts(users: Sequence[User]) -> None:

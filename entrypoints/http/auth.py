@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from application.accounts import Authenticate, admin
+from application.accounts import Authenticate, require_admin
 from domain.errors import Unauthenticated
 from domain.users import Caller
 from entrypoints.http import BASE
@@ -57,7 +57,7 @@ def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: b
             raise
         await rate_limits.count_request(connection, caller.user)
         if endpoint.access is Access.ADMINS:
-            admin(caller)
+            require_admin(caller)
         connection.scope["state"]["caller"] = caller
 
     return guard

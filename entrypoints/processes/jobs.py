@@ -30,7 +30,7 @@ def sync(entity: str, queued: str | None = None) -> None:
     Raises SourceUnavailable if nothing could be read, and SourceRefused if TMDB refuses the credential.
     """
     with _running_container() as container, _tolerating_other_runs(entity):
-        run = container.do_sync()(entity=Entity(entity), queued=RunId(queued) if queued else None)
+        run = container.run_sync()(entity=Entity(entity), queued=RunId(queued) if queued else None)
         log.info("sync of %s: %s, %d of %d pages", entity, run.status, run.pages_done, run.pages_total)
 
 

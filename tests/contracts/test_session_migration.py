@@ -20,7 +20,7 @@ from adapters.sqlite.rows import insert, user_row
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.testkit.samples import account, fresh_id, joined, later, noon
-from application.accounts import Sessions
+from application.accounts import SessionIssuer
 from domain.ids import SessionId
 from domain.sessions import RefreshToken, Session
 from domain.users import TokenExpired, TokenRejected, TokenRevoked, User
@@ -40,14 +40,14 @@ class Place:
         self.store, self.user, self.at = store, user, noon(2)
 
     @property
-    def sessions(self) -> Sessions:
-        return Sessions(
+    def sessions(self) -> SessionIssuer:
+        return SessionIssuer(
             sessions=self.store.sessions,
             tokens=JwtAccessTokens(secret=SECRET, lasts=timedelta(minutes=15), clock=lambda: self.at),
             refresh_tokens=SignedRefreshTokens(SECRET),
             clock=lambda: self.at,
             new_id=fresh_id,
-            refresh_lasts=timedelta(days=30),
+            refresh_ttl=timedelta(days=30),
             refresh_grace=GRACE,
         )
 

@@ -163,7 +163,7 @@ def come_and_go(store: SqliteStore) -> None:
 
 
 def renamed(user: User) -> User:
-    return user.told(user.updated_at, username=f"{user.username[:9]}{int(fresh_id(), 16)}")
+    return user.with_changes(user.updated_at, username=f"{user.username[:9]}{int(fresh_id(), 16)}")
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def renamed(user: User) -> User:
         lambda store: store.users.page(5, 2),
         lambda store: store.users.count(),
         lambda store: store.users.change(USER, renamed),
-        lambda store: store.users.change(USER, lambda user: user.told(system.now(), disabled=True)),
+        lambda store: store.users.change(USER, lambda user: user.with_changes(system.now(), disabled=True)),
         lambda store: store.sessions.caller(SESSION, system.now()),
         lambda store: store.sessions.change(SESSION, lambda session: (session, None)),
         lambda store: store.sessions.change(
             SESSION, lambda session: (replace(session, expires_at=system.now()), None)
         ),
         lambda store: store.users.change(
-            USER, lambda user: user.told(system.now(), password_hash=fresh_id()), keeping=SESSION
+            USER, lambda user: user.with_changes(system.now(), password_hash=fresh_id()), keeping=SESSION
         ),
         lambda store: store.sessions.remove(SESSION),
         lambda store: store.sessions.remove_expired(system.now()),

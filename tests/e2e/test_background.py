@@ -49,7 +49,7 @@ def undisturbed(tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory) -
     with running_valkey(folder / "valkey") as valkey:
         place = Background(folder, valkey, tmdb)
         with place.container() as container:
-            assert container.do_sync()(entity=Entity.MOVIES).status is Status.SUCCESS
+            assert container.run_sync()(entity=Entity.MOVIES).status is Status.SUCCESS
         return place.catalogue()
 
 

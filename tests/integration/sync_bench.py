@@ -11,7 +11,7 @@ from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner, lock_name
-from application.sync_runs import CancelSync, DoSync
+from application.sync_runs import CancelSync, RunSync
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
@@ -113,7 +113,7 @@ class Bench:
             **timing,
         )
         self.changes = SyncChanges(runner=self.runner, movies=store.movies)
-        self.do = DoSync(
+        self.do = RunSync(
             runs=store.runs,
             sync_genres=SyncGenres(runner=self.runner, genres=store.genres),
             sync_movies=SyncMovies(runner=self.runner, movies=store.movies),

@@ -18,19 +18,19 @@ from application.accounts import (
     ChangePassword,
     ChangeProfile,
     ChangeUser,
-    Confirm,
+    ConfirmPassword,
     CreateUser,
     DeleteAccount,
     FindUser,
     ListUsers,
     LogIn,
     Register,
-    Sessions,
+    SessionIssuer,
     SignedIn,
-    hashed,
+    hash_secret,
 )
 from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
-from domain.errors import FaultCode, InvalidFields, TextUnfit
+from domain.errors import FaultCode, InvalidFields, InvalidText
 from domain.ids import SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
 from domain.pagination import Window
@@ -93,14 +93,14 @@ class Place:
         return JwtAccessTokens(secret=self.secret, lasts=ACCESS, clock=self.clock)
 
     @property
-    def sessions(self) -> Sessions:
-        return Sessions(
+    def sessions(self) -> SessionIssuer:
+        return SessionIssuer(
             sessions=self.store.sessions,
             tokens=self.tokens,
             refresh_tokens=SignedRefreshTokens(self.secret),
             clock=self.clock,
             new_id=system.new_id,
-            refresh_lasts=LASTS,
+            refresh_ttl=LASTS,
             refresh_grace=self.grace,
         )
 
@@ -122,7 +122,7 @@ class Place:
 
     def log_in(self, password: str = OLD, hasher: Any = STRONG, email: str = "ada@example.org") -> SignedIn:
         log_in = LogIn(
-            users=self.store.users, hasher=hasher, sessions=self.sessions, decoy_hash=STRONG.hash("-")
+            users=self.store.users, hasher=hasher, session_issuer=self.sessions, decoy_hash=STRONG.hash("-")
         )
         return log_in(email=email, password=password)
 
@@ -132,19 +132,19 @@ class Place:
     def change_password(self, caller: Caller, current: str, new: str, hasher: Any = STRONG) -> None:
         ChangePassword(
             users=self.store.users,
-            confirm=Confirm(users=self.store.users, hasher=hasher),
+            confirm_password=ConfirmPassword(users=self.store.users, hasher=hasher),
             hasher=hasher,
             is_common=lambda _: False,
             clock=self.clock,
         )(caller=caller, current=current, new=new)
 
     def change_profile(self, hasher: Any = STRONG) -> ChangeProfile:
-        confirm = Confirm(users=self.store.users, hasher=hasher)
-        return ChangeProfile(users=self.store.users, confirm=confirm, clock=self.clock)
+        confirm = ConfirmPassword(users=self.store.users, hasher=hasher)
+        return ChangeProfile(users=self.store.users, confirm_password=confirm, clock=self.clock)
 
     def delete(self, caller: Caller, password: str, hasher: Any = STRONG) -> None:
-        confirm = Confirm(users=self.store.users, hasher=hasher)
-        DeleteAccount(users=self.store.users, confirm=confirm, invalidation=system.NoCache())(
+        confirm = ConfirmPassword(users=self.store.users, hasher=hasher)
+        DeleteAccount(users=self.store.users, confirm_password=confirm, invalidation=system.NoCache())(
             caller=caller, password=password
         )
 
@@ -152,7 +152,7 @@ class Place:
         """The step in which the password of the one user becomes another."""
         (user,) = self.store.users.page(1)
         return lambda: self.store.users.change(
-            user.id, lambda stored: stored.told(self.at, password_hash=hasher.hash(password))
+            user.id, lambda stored: stored.with_changes(self.at, password_hash=hasher.hash(password))
         )
 
 
@@ -230,7 +230,7 @@ def test_a_login_leaves_no_session_of_an_account_that_changed_while_it_was_verif
     steps: dict[str, Callable[[], object]] = {
         "another password": place.with_password(NEW),
         "disabled": lambda: place.store.users.change(
-            user.id, lambda stored: stored.told(place.at, disabled=True)
+            user.id, lambda stored: stored.with_changes(place.at, disabled=True)
         ),
         "gone": lambda: place.store.users.remove(user.id),
     }
@@ -255,12 +255,12 @@ def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_si
 
     class Interfering:
         def begin(self, user: User) -> SignedIn | None:
-            place.store.users.change(user.id, lambda stored: stored.told(place.at, disabled=True))
+            place.store.users.change(user.id, lambda stored: stored.with_changes(place.at, disabled=True))
             return place.sessions.begin(user)
 
     register = Register(
         create_user=create,
-        sessions=Interfering(),  # type: ignore[arg-type]
+        session_issuer=Interfering(),  # type: ignore[arg-type]
         registration=Registration.OPEN,
     )
     with pytest.raises(InvalidCredentials):
@@ -270,7 +270,9 @@ def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_si
 
 def test_an_address_may_be_typed_as_another_keyboard_composes_it(place: Place) -> None:
     user = place.joined()
-    place.store.users.change(user.id, lambda stored: stored.told(place.at, email="caf\u00e9@example.org"))
+    place.store.users.change(
+        user.id, lambda stored: stored.with_changes(place.at, email="caf\u00e9@example.org")
+    )
     place.log_in(email="cafe\u0301@example.org")
 
 
@@ -313,9 +315,9 @@ def test_an_account_is_not_deleted_by_a_password_that_was_changed_meanwhile(plac
 def test_another_address_needs_the_password_and_the_same_one_does_not(place: Place) -> None:
     place.joined()
     caller, change = place.caller(place.log_in()), place.change_profile()
-    with pytest.raises(TextUnfit, match="current_password is required to change the e-mail address"):
+    with pytest.raises(InvalidText, match="current_password is required to change the e-mail address"):
         change(caller=caller, email="eva@example.org", username="eva")
-    with pytest.raises(TextUnfit, match="current_password is required"):
+    with pytest.raises(InvalidText, match="current_password is required"):
         change(caller=caller, email="ADA@example.org")
     with pytest.raises(WrongPassword):
         change(caller=caller, email="eva@example.org", password=NEW)
@@ -332,10 +334,10 @@ def test_a_password_that_is_too_weak_is_called_by_the_name_of_its_field(place: P
     caller = place.caller(place.log_in())
     parts: dict[str, Any] = {"users": place.store.users, "hasher": STRONG, "clock": place.clock}
     parts["is_common"] = lambda password: password == "common password"
-    confirm = Confirm(users=place.store.users, hasher=STRONG)
+    confirm = ConfirmPassword(users=place.store.users, hasher=STRONG)
     create = CreateUser(**parts, new_id=system.new_id)
-    register = Register(create_user=create, sessions=place.sessions, registration=Registration.OPEN)
-    change, change_mine = ChangeUser(**parts), ChangePassword(**parts, confirm=confirm)
+    register = Register(create_user=create, session_issuer=place.sessions, registration=Registration.OPEN)
+    change, change_mine = ChangeUser(**parts), ChangePassword(**parts, confirm_password=confirm)
     for faults_in, name in (
         (create.faults, "password"),
         (register.faults, "password"),
@@ -348,9 +350,9 @@ def test_a_password_that_is_too_weak_is_called_by_the_name_of_its_field(place: P
         assert not faults_in({name: 7})
         assert not faults_in({})
     for weak in ("short", "common password"):
-        with pytest.raises(TextUnfit) as mine:
+        with pytest.raises(InvalidText) as mine:
             change_mine(caller=caller, current=OLD, new=weak)
-        with pytest.raises(TextUnfit) as theirs:
+        with pytest.raises(InvalidText) as theirs:
             change(user=user.id, password=weak)
         assert (mine.value.field, theirs.value.field) == ("new_password", "password")
     place.log_in(OLD)
@@ -407,7 +409,7 @@ def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place
     )
     show, revoke = ListInvitations(invitations=kept), RevokeInvitation(invitations=kept)
     usual, code = made()
-    assert (code, usual.code_hash) == ("code", hashed("code"))
+    assert (code, usual.code_hash) == ("code", hash_secret("code"))
     assert (usual.uses, usual.remaining, usual.created_at) == (1, 1, place.at)
     assert usual.expires_at - usual.created_at == timedelta(days=7)
     place.at += MOMENT
@@ -429,7 +431,7 @@ def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Pl
         clock=place.clock,
         new_id=system.new_id,
     )
-    register = Register(create_user=create, sessions=place.sessions, registration=Registration.INVITE)
+    register = Register(create_user=create, session_issuer=place.sessions, registration=Registration.INVITE)
     with pytest.raises(InvitationRejected):
         register(username="ada", email="ada@example.org", password=OLD, invitation="nobody's")
     assert place.store.users.count() == 0

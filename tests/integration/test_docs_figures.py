@@ -165,13 +165,16 @@ TIED = [
     # Lists, search and what people write
     f"first {pagination.MAX_NUMBERED_ROWS:,} rows",
     f"| rows that `page` reaches | {pagination.MAX_NUMBERED_ROWS:,} |",
-    f"{users.LONGEST_PASSWORD} characters, not one of the most common",
-    f"Names are 3 to 30 letters, digits, `_`, `.` or `-`; passwords {users.SHORTEST_PASSWORD} to",
-    f"at most {emails.LONGEST_EMAIL} characters, {emails.LONGEST_LOCAL_PART} bytes of them before the `@`",
-    f"at most {emails.LONGEST_LABEL} bytes and all at most {emails.LONGEST_DOMAIN} as DNS writes them",
-    f"up to {texts.LONGEST_TEXT:,} characters",
-    f"A user has up to {watchlist.MOST_ITEMS:,}",
-    f"| {watchlist.MOST_ITEMS:,} items are on it |",
+    f"{users.MAX_PASSWORD_LENGTH} characters, not one of the most common",
+    f"Names are 3 to 30 letters, digits, `_`, `.` or `-`; passwords {users.MIN_PASSWORD_LENGTH} to",
+    (
+        f"at most {emails.MAX_EMAIL_LENGTH} characters,"
+        f" {emails.MAX_LOCAL_PART_BYTES} bytes of them before the `@`"
+    ),
+    f"at most {emails.MAX_LABEL_BYTES} bytes and all at most {emails.MAX_DOMAIN_BYTES} as DNS writes them",
+    f"up to {texts.MAX_TEXT_LENGTH:,} characters",
+    f"A user has up to {watchlist.MAX_ITEMS:,}",
+    f"| {watchlist.MAX_ITEMS:,} items are on it |",
     f"the {search.DEPTH} most popular movies of each kind",
     f"takes the {search.DEPTH} most popular movies",
     f"{search.DEPTH} movies a probe",
@@ -196,7 +199,7 @@ TIED = [
     + " characters",
     f"a head of {2 * cache.TOKEN_LENGTH} characters",
     # Accounts
-    f"`uses` accounts (1 to {invitations.MOST_USES:,};",
+    f"`uses` accounts (1 to {invitations.MAX_USES:,};",
     f"a minute to a year, {DEFAULT_VALIDITY.days} days if left out",
     f"at least {signing.MIN_SECRET_BYTES} bytes that nobody guesses",
     f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",

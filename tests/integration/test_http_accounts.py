@@ -52,7 +52,7 @@ def client(here: tuple[Client, SqliteStore]) -> Client:
 
 
 def promote(store: SqliteStore, somebody: Somebody) -> None:
-    store.users.change(UserId(somebody.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+    store.users.change(UserId(somebody.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
 
 
 def log_in(client: Client, name: str = "neo", password: str = PASSWORD) -> Any:

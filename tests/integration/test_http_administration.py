@@ -42,7 +42,7 @@ def client(store: SqliteStore) -> Iterator[Client]:
 @pytest.fixture
 def admin(client: Client, store: SqliteStore) -> Somebody:
     admin = joined(client, "smith")
-    store.users.change(UserId(admin.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+    store.users.change(UserId(admin.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
     return admin
 
 

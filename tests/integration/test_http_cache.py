@@ -202,7 +202,9 @@ def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: 
 def test_a_tally_that_is_repaired_is_seen_through_every_process_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
         admin = joined(one, "morpheus")
-        store.users.change(UserId(admin.user["id"]), lambda stored: stored.told(now(), role=Role.ADMIN))
+        store.users.change(
+            UserId(admin.user["id"]), lambda stored: stored.with_changes(now(), role=Role.ADMIN)
+        )
         again = through(admin, other)
         movie = admin("PUT", "/movies/603/rating", {"rating": 8}).json()["movie"]["id"]
         with store.database.writing() as connection:
@@ -324,7 +326,7 @@ def test_an_admin_may_flush_the_cache_of_all_processes(valkey: Valkey) -> None:
         neo, admin = joined(one), joined(one, "morpheus")
         user = store.users.by_email("morpheus@example.com")
         assert user
-        store.users.change(user.id, lambda stored: stored.told(now(), role=Role.ADMIN))
+        store.users.change(user.id, lambda stored: stored.with_changes(now(), role=Role.ADMIN))
         for path in ("/movies/603", "/watchlist"):
             through(neo, other)("GET", path)
         assert neo("POST", "/admin/cache/flush").status_code == 403

@@ -73,7 +73,7 @@ class Service:
         ).json()
         if role == "admin":
             self.store.users.change(
-                UserId(answer["user"]["id"]), lambda user: user.told(user.updated_at, role=Role.ADMIN)
+                UserId(answer["user"]["id"]), lambda user: user.with_changes(user.updated_at, role=Role.ADMIN)
             )
         return {"Authorization": f"Bearer {answer['access_token']}"}
 

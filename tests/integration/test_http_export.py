@@ -42,7 +42,7 @@ PART = 5
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchlist, "EXPORT_PART_ROWS", PART)
+    monkeypatch.setattr(watchlist, "EXPORT_BATCH", PART)
 
 
 @pytest.fixture

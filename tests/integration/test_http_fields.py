@@ -22,7 +22,7 @@ def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
     """An admin with a rating and a watchlist item, and the ids of both."""
     with place(THE_MATRIX) as (client, store):
         neo = joined(client)
-        store.users.change(neo.user["id"], lambda user: user.told(now(), role=Role.ADMIN))
+        store.users.change(neo.user["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
         run = new_run(store, Entity.CHANGES).id

@@ -91,7 +91,7 @@ BAD = {
 def here() -> Iterator[tuple[Client, SqliteStore, Somebody, dict[str, str]]]:
     with place() as (client, store):
         neo = joined(client)
-        store.users.change(UserId(neo.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+        store.users.change(UserId(neo.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": "604", "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()["id"]
         yield client, store, neo, {"rating": rating, "item": item}

@@ -107,7 +107,9 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
     container = container_over(store, Settings())
     with TestClient(application(store, container=container, public_catalogue="false")) as client:
         smith = joined(client, "smith")
-        store.users.change(UserId(smith.user["id"]), lambda user: user.told(user.updated_at, role=Role.ADMIN))
+        store.users.change(
+            UserId(smith.user["id"]), lambda user: user.with_changes(user.updated_at, role=Role.ADMIN)
+        )
         others = [joined(client, f"user{number}") for number in range(12)]
         for number in range(1, 31):
             smith("PUT", f"/movies/{number}/rating", {"rating": 1 + number % 4})

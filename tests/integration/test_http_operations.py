@@ -25,7 +25,7 @@ def here() -> Iterator[tuple[Client, SqliteStore]]:
 def admin(here: tuple[Client, SqliteStore]) -> Somebody:
     client, store = here
     morpheus = joined(client, "morpheus")
-    store.users.change(UserId(morpheus.user["id"]), lambda user: user.told(now(), role=Role.ADMIN))
+    store.users.change(UserId(morpheus.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
     return morpheus
 
 

@@ -29,12 +29,12 @@ class Place:
 
     def work(self, entity: Entity, queued: SyncRun | None = None) -> SyncRun:
         """Execute the job as a worker does."""
-        return self.container.do_sync()(entity=entity, queued=queued.id if queued else None)
+        return self.container.run_sync()(entity=entity, queued=queued.id if queued else None)
 
 
 def promoted(client: Client, store: SqliteStore) -> Somebody:
     admin = joined(client, "trinity")
-    store.users.change(admin.user["id"], lambda user: user.told(user.updated_at, role=Role.ADMIN))
+    store.users.change(admin.user["id"], lambda user: user.with_changes(user.updated_at, role=Role.ADMIN))
     return admin
 
 

@@ -189,7 +189,7 @@ def test_a_relation_is_rating_and_place(neo: Somebody) -> None:
 
 
 def test_a_full_watchlist_takes_no_more(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchlist, "MOST_ITEMS", 1)
+    monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     listed(neo)
 
     for answer in (neo("POST", "/watchlist", {"movie_id": "604"}), neo("PUT", "/movies/604/watchlist")):

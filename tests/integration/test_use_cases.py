@@ -13,7 +13,7 @@ from adapters import system
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, put
 from application import watchlist
-from application.catalogue import GetMovie, SearchMovies, Shown, Totals
+from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
 from application.watchlist import (
     AddToWatchlist,
@@ -26,7 +26,7 @@ from application.watchlist import (
     ToggleFavorite,
 )
 from domain.browsing import MovieFilter
-from domain.errors import StorageUnavailable, TextUnfit
+from domain.errors import InvalidText, StorageUnavailable
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts, MovieNotFound
 from domain.ratings import Drift, Score, Tally
@@ -135,7 +135,7 @@ def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
     }
     for field, calls in writers.items():
         for call in calls:
-            with pytest.raises(TextUnfit) as caught:
+            with pytest.raises(InvalidText) as caught:
                 call()
             assert caught.value.field == field
 
@@ -143,7 +143,7 @@ def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
 def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchlist, "EXPORT_PART_ROWS", 2)
+    monkeypatch.setattr(watchlist, "EXPORT_BATCH", 2)
     put(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
     common: dict[str, Any] = {
@@ -183,7 +183,7 @@ def test_totals_are_remembered_until_the_catalogue_changes_or_a_minute_passes(st
             counted.append(wanted)
             return store.movies.count(wanted)
 
-    totals = Totals(movies=cast("Any", Counting()), clock=lambda: at[0])
+    totals = CachedTotals(movies=cast("Any", Counting()), clock=lambda: at[0])
     put(store, facts(1))
     assert [totals(MovieFilter()), totals(MovieFilter())] == [1, 1]
     assert len(counted) == 1
@@ -206,7 +206,7 @@ def test_no_more_than_a_thousand_totals_are_remembered() -> None:
             counted.append(wanted)
             return 1
 
-    totals = Totals(movies=cast("Any", Counting()), clock=system.now)
+    totals = CachedTotals(movies=cast("Any", Counting()), clock=system.now)
     filters = [MovieFilter(min_votes=number) for number in range(1000)]
     for wanted in (*filters[:999], *filters[:999], filters[999]):
         totals(wanted)
@@ -232,7 +232,7 @@ def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> 
                 totals(MovieFilter(language="en"))  # somebody else asks meanwhile
             return number
 
-    totals = Totals(movies=cast("Any", Overtaken()), clock=system.now)
+    totals = CachedTotals(movies=cast("Any", Overtaken()), clock=system.now)
     assert totals(MovieFilter()) == 1
     assert totals(MovieFilter()) == 2
 
@@ -248,14 +248,14 @@ def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: Sqli
     with pytest.raises(MovieNotFound) as unknown:
         GetMovie(movies=store.movies, genres=store.genres)(ref="no movie")
     assert str(unknown.value.ref) == "no movie"
-    assert shown == Shown(movies=(movie,), total=1, more=False, genres={drama.id: drama})
+    assert shown == MovieResults(movies=(movie,), total=1, more=False, genres={drama.id: drama})
 
 
 def test_a_search_shows_its_matches_part_by_part(store: SqliteStore) -> None:
     put(store, *(facts(number, title=f"Night {number}", popularity=1.0 / number) for number in range(1, 6)))
     find = SearchMovies(movies=store.movies, genres=store.genres)
 
-    def titles(found: Shown) -> list[str]:
+    def titles(found: MovieResults) -> list[str]:
         return [movie.facts.title for movie in found.movies]
 
     first = find(text="night", limit=2)

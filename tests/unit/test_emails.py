@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain import emails
-from domain.errors import TextUnfit
+from domain.errors import InvalidText
 
 INVISIBLE = "must not hold spaces, control characters or other invisible characters"
 ANGLES = "must not hold angle brackets"
@@ -139,7 +139,7 @@ def test_an_address_has_two_sides_and_its_domain_could_be_held_by_dns(text: str)
     ],
 )
 def test_what_mail_could_not_be_sent_to_is_refused_with_the_rule(text: str, rule: str) -> None:
-    with pytest.raises(TextUnfit) as caught:
+    with pytest.raises(InvalidText) as caught:
         emails.email(text)
     assert caught.value.field == "email"
     assert rule in caught.value.rule
@@ -149,7 +149,7 @@ def test_the_longest_address_has_254_characters() -> None:
     longest = "l" * 60 + "@" + ".".join(["l" * 63] * 3) + ".e"
     assert len(longest) == 254
     assert emails.email(longest)
-    with pytest.raises(TextUnfit, match="at most 254 characters"):
+    with pytest.raises(InvalidText, match="at most 254 characters"):
         emails.email(longest + "e")
 
 
@@ -164,7 +164,7 @@ def test_an_address_is_stored_composed() -> None:
 def test_any_text_is_an_address_or_refused_and_stays_what_it_was_found_to_be(text: str) -> None:
     try:
         address = emails.email(text)
-    except TextUnfit:
+    except InvalidText:
         return
     assert emails.email(address) == address == unicodedata.normalize("NFC", address)
     assert not set(address) & set("<> \t\n\u200b")

@@ -6,9 +6,9 @@ import pytest
 
 from domain.ids import InvitationId
 from domain.invitations import (
-    LONGEST_VALIDITY,
-    MOST_USES,
-    SHORTEST_VALIDITY,
+    MAX_USES,
+    MAX_VALIDITY,
+    MIN_VALIDITY,
     Invitation,
     InvitationRequired,
     Registration,
@@ -37,8 +37,8 @@ def test_registration_by_invitation_needs_a_code(given: str | None) -> None:
 
 
 def test_an_invitation_is_bounded_in_accounts_and_in_time() -> None:
-    assert MOST_USES == 1000
-    assert (timedelta(minutes=1), timedelta(days=365)) == (SHORTEST_VALIDITY, LONGEST_VALIDITY)
+    assert MAX_USES == 1000
+    assert (timedelta(minutes=1), timedelta(days=365)) == (MIN_VALIDITY, MAX_VALIDITY)
 
 
 def test_an_invitation_stands_among_others_by_its_age() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.tmdb import payloads
 from adapters.tmdb.payloads import READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
-from domain.ids import LARGEST_TMDB_NUMBER, genre_id
+from domain.ids import MAX_TMDB_NUMBER, genre_id
 from domain.movies import DETAIL_FACTS, GenreFacts, Movie, MovieFacts, picture_url
 from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
@@ -666,7 +666,7 @@ class TestAnything:
             assert "\x00" not in text.encode().decode()
             assert text == text.strip()
         for number in (facts.tmdb_id, facts.runtime, facts.vote_count):
-            assert number is None or 0 <= number <= LARGEST_TMDB_NUMBER
+            assert number is None or 0 <= number <= MAX_TMDB_NUMBER
         assert len(facts.genres) == len(set(facts.genres))
         assert facts.popularity is None or 0 <= facts.popularity < float("inf")
         assert facts.vote_average is None or 0 <= facts.vote_average <= 10

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import users
-from domain.errors import TextUnfit
+from domain.errors import InvalidText
 from domain.ids import ItemId, MovieId, RatingId, UserId
 from domain.ratings import Rating, Score
-from domain.texts import LONGEST_TEXT, fit, written
+from domain.texts import MAX_TEXT_LENGTH, clean_text, validate_text
 from domain.users import Role, User
 from domain.watchlist import WatchlistItem
 
@@ -36,7 +36,7 @@ def test_a_name_is_3_to_30_letters_digits_and_a_few_signs(text: str) -> None:
     "text", ["", "ab", "a" * 31, "a b c", "né-né", "abc\n", "a\x00bc", "abc\u200b", "<b>x</b>"]
 )
 def test_any_other_name_is_refused(text: str) -> None:
-    with pytest.raises(TextUnfit, match="username must be 3 to 30"):
+    with pytest.raises(InvalidText, match="username must be 3 to 30"):
         users.username(text)
 
 
@@ -51,7 +51,7 @@ def test_any_other_name_is_refused(text: str) -> None:
     ],
 )
 def test_a_password_may_be_refused(text: str, common: bool, rule: str) -> None:
-    with pytest.raises(TextUnfit, match=rule) as caught:
+    with pytest.raises(InvalidText, match=rule) as caught:
         users.password(text, common=common, field="new_password")
     assert caught.value.field == "new_password"
     assert text not in str(caught.value)
@@ -61,7 +61,7 @@ def test_a_password_has_8_to_128_characters() -> None:
     for length in (8, 128):
         assert users.password("x" * length, common=False) == "x" * length
     for length in (7, 129):
-        with pytest.raises(TextUnfit, match="password must be 8 to 128 characters"):
+        with pytest.raises(InvalidText, match="password must be 8 to 128 characters"):
             users.password("x" * length, common=False)
 
 
@@ -74,8 +74,8 @@ def test_names_and_addresses_are_compared_without_case() -> None:
 
 
 def test_an_account_changes_only_in_what_is_given() -> None:
-    assert ADA.told(TUESDAY) == replace(ADA, updated_at=TUESDAY)
-    assert ADA.told(
+    assert ADA.with_changes(TUESDAY) == replace(ADA, updated_at=TUESDAY)
+    assert ADA.with_changes(
         TUESDAY, username="Eve", email="eve@example.org", password_hash="$", role=Role.ADMIN, disabled=True
     ) == User(
         id=ADA.id,
@@ -87,9 +87,9 @@ def test_an_account_changes_only_in_what_is_given() -> None:
         created_at=MONDAY,
         updated_at=TUESDAY,
     )
-    disabled = ADA.told(MONDAY, disabled=True, role=Role.ADMIN)
-    assert disabled.told(TUESDAY, disabled=False, role=Role.USER) == replace(ADA, updated_at=TUESDAY)
-    changed = ADA.told(TUESDAY, role=Role.ADMIN)
+    disabled = ADA.with_changes(MONDAY, disabled=True, role=Role.ADMIN)
+    assert disabled.with_changes(TUESDAY, disabled=False, role=Role.USER) == replace(ADA, updated_at=TUESDAY)
+    changed = ADA.with_changes(TUESDAY, role=Role.ADMIN)
     assert (changed.role, changed.username, changed.updated_at, changed.created_at) == (
         Role.ADMIN,
         "Ada",
@@ -97,22 +97,22 @@ def test_an_account_changes_only_in_what_is_given() -> None:
         MONDAY,
     )
     assert changed.is_active_admin
-    assert not changed.told(TUESDAY, disabled=True).is_active_admin
+    assert not changed.with_changes(TUESDAY, disabled=True).is_active_admin
     assert not ADA.is_active_admin
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
 def test_a_text_is_kept_composed(text: str) -> None:
-    kept = fit("note", text, LONGEST_TEXT)
-    assert fit("note", kept, LONGEST_TEXT) == kept
+    kept = validate_text("note", text, MAX_TEXT_LENGTH)
+    assert validate_text("note", kept, MAX_TEXT_LENGTH) == kept
     assert kept.encode().decode() == kept
 
 
 @given(st.text(), st.characters(categories=("Cs", "Cc"), exclude_characters="\t\n\r\x80\x85\x9f"), st.text())
 def test_a_text_with_a_control_or_half_character_is_refused(before: str, odd: str, after: str) -> None:
     if odd < "\x80" or odd > "\xff":
-        with pytest.raises(TextUnfit, match="note must not hold control characters"):
-            fit("note", before + odd + after, LONGEST_TEXT)
+        with pytest.raises(InvalidText, match="note must not hold control characters"):
+            validate_text("note", before + odd + after, MAX_TEXT_LENGTH)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_a_text_with_a_control_or_half_character_is_refused(before: str, odd: st
     [(None, None), ("", None), ("  \n", None), (" good\nfilm ", "good\nfilm"), ("e\u0301", "é")],
 )
 def test_a_review_is_what_is_written_in_it(text: str | None, kept: str | None) -> None:
-    assert written("review", text) == kept
+    assert clean_text("review", text) == kept
 
 
 def test_a_review_has_an_end() -> None:
-    assert written("review", "x" * LONGEST_TEXT)
-    with pytest.raises(TextUnfit, match="review must be at most 2,000 characters"):
-        written("review", "x" * (LONGEST_TEXT + 1))
+    assert clean_text("review", "x" * MAX_TEXT_LENGTH)
+    with pytest.raises(InvalidText, match="review must be at most 2,000 characters"):
+        clean_text("review", "x" * (MAX_TEXT_LENGTH + 1))
 
 
 def test_a_rating_changes_only_in_what_is_given() -> None:

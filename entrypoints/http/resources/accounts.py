@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application import accounts
 from domain import emails, users
-from domain.emails import LONGEST_EMAIL
-from domain.users import LONGEST_PASSWORD, SHORTEST_PASSWORD, Caller, Role, User
+from domain.emails import MAX_EMAIL_LENGTH
+from domain.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Caller, Role, User
 from entrypoints.http.endpoints import DELETE_STATUS, Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.rate_limits import RateLimits
@@ -32,7 +32,7 @@ def _password_rule(field: str) -> Callable[[str], str]:
     return partial(users.password, common=False, field=field)
 
 
-PASSWORD_SCHEMA = {"minLength": SHORTEST_PASSWORD, "maxLength": LONGEST_PASSWORD}
+PASSWORD_SCHEMA = {"minLength": MIN_PASSWORD_LENGTH, "maxLength": MAX_PASSWORD_LENGTH}
 NewUsername = Annotated[
     str,
     rule(
@@ -50,7 +50,7 @@ Email = Annotated[
         validator=emails.email,
         description="An address that no other account has, in any case.",
         examples=["trinity@example.com"],
-        extra_json_schema={"format": "email", "maxLength": LONGEST_EMAIL},
+        extra_json_schema={"format": "email", "maxLength": MAX_EMAIL_LENGTH},
     ),
 ]
 Password = Annotated[

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from application import invitations
 from domain.ids import InvitationId
 from domain.invitations import (
-    MOST_USES,
+    MAX_USES,
     Invitation,
     InvitationNotFound,
 )
@@ -45,9 +45,9 @@ ValidFor = Annotated[
 Uses = Annotated[
     int,
     rule(
-        f"must be a whole number from 1 to {MOST_USES}",
+        f"must be a whole number from 1 to {MAX_USES}",
         ge=1,
-        le=MOST_USES,
+        le=MAX_USES,
         description="How many accounts the code can make.",
         examples=[1],
     ),

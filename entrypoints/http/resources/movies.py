@@ -364,13 +364,15 @@ async def get_movie_by_id(
 # Conversion
 
 
-def sorted_page(shown: catalogue.Shown, page: PageRequest[GenreMoviesQuery]) -> Response:
+def sorted_page(shown: catalogue.MovieResults, page: PageRequest[GenreMoviesQuery]) -> Response:
     """The response for a page of a sorted list."""
     last = page.query.sorting.place(shown.movies[-1]) if shown.movies else None
     return movie_page(shown, page, last)
 
 
-def movie_page(shown: catalogue.Shown, page: PageRequest[MoviesQuery], last: Position | None) -> Response:
+def movie_page(
+    shown: catalogue.MovieResults, page: PageRequest[MoviesQuery], last: Position | None
+) -> Response:
     """The response for a page of movies; `last` is the position of the last one."""
     meta = page.meta_after(last if shown.more else None, total=shown.total, more=shown.more)
     return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in shown.movies], meta=meta))

@@ -14,7 +14,7 @@ from domain.browsing import SortOrder
 from domain.ids import MovieRef, RatingId, UserId
 from domain.movies import Movie
 from domain.ratings import Rating, RatingNotFound, RatingOrder, Score, ScoreOutOfRange, Tally
-from domain.texts import KEPT, LONGEST_TEXT, Kept, written
+from domain.texts import MAX_TEXT_LENGTH, UNCHANGED, Unchanged, clean_text
 from domain.users import Caller, User
 from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
@@ -67,10 +67,10 @@ Review = Annotated[
     str,
     rule(
         "must be text or null",
-        validator=partial(written, "review"),
+        validator=partial(clean_text, "review"),
         description="Plain text, at most 2,000 characters. Null for none.",
         examples=["Whoa."],
-        extra_json_schema={"maxLength": LONGEST_TEXT},
+        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
     ),
 ]
 
@@ -110,9 +110,9 @@ class RatingChangeIn(PatchBody, frozen=True, kw_only=True):
         return None if isinstance(self.rating, UnsetType) else Score.of(self.rating)
 
     @property
-    def new_review(self) -> str | Kept | None:
-        """The new review, None to remove it, or KEPT."""
-        return KEPT if isinstance(self.review, UnsetType) else self.review
+    def new_review(self) -> str | Unchanged | None:
+        """The new review, None to remove it, or UNCHANGED."""
+        return UNCHANGED if isinstance(self.review, UnsetType) else self.review
 
 
 # Responses

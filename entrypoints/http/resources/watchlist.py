@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from application import watchlist
 from domain.ids import GenreId, ItemId, MovieRef, UserId
 from domain.movies import Genre, Movie
-from domain.texts import KEPT, LONGEST_TEXT, Kept, written
+from domain.texts import MAX_TEXT_LENGTH, UNCHANGED, Unchanged, clean_text
 from domain.users import Caller, User
 from domain.watchlist import ItemNotFound, WatchlistItem
 from entrypoints.http.caching import Caching
@@ -52,10 +52,10 @@ Note = Annotated[
     str,
     rule(
         "must be text or null",
-        validator=partial(written, "note"),
+        validator=partial(clean_text, "note"),
         description="Plain text, at most 2,000 characters. Null for none.",
         examples=["With the children"],
-        extra_json_schema={"maxLength": LONGEST_TEXT},
+        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
     ),
 ]
 Favorite = Annotated[
@@ -93,9 +93,9 @@ class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
         return unset_to_none(self.is_favorite)
 
     @property
-    def new_note(self) -> str | Kept | None:
-        """The new note, None to remove it, or KEPT."""
-        return KEPT if isinstance(self.note, UnsetType) else self.note
+    def new_note(self) -> str | Unchanged | None:
+        """The new note, None to remove it, or UNCHANGED."""
+        return UNCHANGED if isinstance(self.note, UnsetType) else self.note
 
 
 # Responses
@@ -396,7 +396,7 @@ def item_out(item: WatchlistItem, movie: Movie, genres: Mapping[GenreId, Genre])
     )
 
 
-def entry_out(entry: watchlist.Listed) -> WatchlistItemOut:
+def entry_out(entry: watchlist.WatchlistEntry) -> WatchlistItemOut:
     """Convert the result of a use case."""
     return item_out(entry.item, entry.movie, entry.genres)
 
