@@ -108,7 +108,7 @@ class SearchMovies:
 
     def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> SearchResults:
         """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
-        `skip`. Each probe of a search brings in up to `domain.search.DEPTH` movies.
+        `skip`. Each probe of a search brings in up to `domain.search.MAX_CANDIDATES` movies.
         """
         matches = search(Query(text), self.movies.find)
         begin = skip if after is None else bisect_right(matches, after)

@@ -1,13 +1,13 @@
-"""Search by title: folding, the terms that an index keeps, and the ranking, the same over every store.
+"""Search by title: folding, index terms and ranking, which are the same for every store.
 
-A title is folded to a *key*: lower case, no accents, no width, words parted by spaces, and by hyphens where
-the title joined them (`WALL·E` is `wall-e`). From the key come the *terms* under which a store files the
-movie. A query is folded alike and becomes *probes*: lists of clauses, each a set of terms of which a movie
-must carry at least one. A store answers probes from one index; which of the found movies match, and in which
-order, is decided here.
+A title is folded to a *key*: lower case, without accents and width, words separated by spaces, or by hyphens
+where the title joins them (`WALL·E` is `wall-e`). A store indexes each movie under the *terms* of its keys. A
+query is folded in the same way and becomes *term queries*: lists of clauses, each a set of terms. A store
+finds the movies that have at least one term of every clause. This module decides which of them match, and in
+which order.
 
-Numbers are read in whatever way they are written (`numerals`), a last word may be the year, and an id or an
-address of a film stands for that film.
+Numbers match however they are written (see `numerals`), the last word may be the year of release, and an id
+or an address of a film finds that film.
 """
 
 import re
@@ -20,31 +20,33 @@ from functools import cached_property
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_address
 from domain.numerals import is_number, read_numbers
 
-HEAD = 5
-"""Beginnings of words are terms up to this many letters."""
+PREFIX_LENGTH = 5
+"""Letters of the longest prefix of a word that is a term."""
 
-DELETED_FROM = 7
-"""Deletions are taken from this many letters at the start of a word or title: they find it with one slip
-there.
+DELETION_PREFIX_LENGTH = 7
+"""Letters at the start of a word or title for which the deletion neighbourhood is indexed (SymSpell's prefix
+length). It finds texts with one edit in these letters.
 """
 
-REST_FROM = 8
-"""Two slips that leave no common deletion are both before this place: the rest is right, and finds it."""
+SUFFIX_START = 8
+"""Index of the first letter of the indexed suffix. If two edits leave no common deletion, both are before
+this letter, so the suffixes are equal.
+"""
 
-REST = 16
-"""Letters of the rest that the index holds; ranking compares all."""
+SUFFIX_LENGTH = 16
+"""Letters of a suffix that are indexed. Ranking compares whole texts."""
 
-SPELLABLE = 4
-"""A word this long may hold a slip, or be meant by one that does; shorter ones are near to too many."""
+MIN_NEAR_LENGTH = 4
+"""Letters of the shortest word that is matched with typing errors. Shorter words are near too many others."""
 
-WORDS_OF_A_TITLE = 500
-"""Only so many words of a title count, so that no title can flood the index."""
+MAX_WORDS = 500
+"""Words of a title that are indexed; the limit protects the index from extremely long titles."""
 
 FIRST_YEAR, LAST_YEAR = 1870, 2100
-"""What may be the year of a film."""
+"""The range of numbers that are read as a year of release."""
 
-Probe = tuple[frozenset[str], ...]
-"""Clauses, the rarest first if one can tell: a movie must carry a term of each."""
+TermQuery = tuple[frozenset[str], ...]
+"""Clauses, presumably the most selective first. A movie must have at least one term of each."""
 
 _UNDECOMPOSED = str.maketrans(
     {
@@ -52,7 +54,7 @@ _UNDECOMPOSED = str.maketrans(
         "ŧ": "t", "ŋ": "n", "ə": "e", "&": " and ", "⁄": " ",
     }
 )  # fmt: skip
-"""Letters that Unicode does not take apart, and signs that stand for a word."""
+"""Letters that Unicode does not decompose, and signs that stand for a word."""
 
 _UNSPACED = (
     r"\u0e00-\u0eff"  # Thai, Lao
@@ -62,7 +64,7 @@ _UNSPACED = (
     r"\u3400-\u9fff"  # Han
     r"\U00020000-\U0003ffff"  # Han, rare
 )
-"""Scripts that do not part words by spaces, as ranges of code points in a pattern."""
+"""Scripts written without spaces between words, as ranges of code points for a pattern."""
 
 _SCRIPT_RUNS = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
 _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
@@ -75,19 +77,20 @@ _DATED = re.compile(r"(.*\w)\W+(\d{4})\W*", re.DOTALL)
 
 
 def literal(text: str) -> str:
-    """A title as it would be typed with care: only case and spacing folded."""
+    """Fold only case and white space, for recognizing a title that was typed exactly."""
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 
 def sortable(title: str) -> str:
-    """A title's place in the alphabet: case, accents and width folded, punctuation kept."""
+    """Fold a title for sorting: without case, accents and width, with punctuation."""
     return " ".join(_plain(title).split()) or literal(title)
 
 
 def key(title: str) -> str:
-    """Fold a title for searching; never empty for a title that shows anything.
+    """Fold a title for searching. The key is empty only if the title consists of white space.
 
-    Letters and digits remain; what stood between them becomes a space, or a hyphen if no space was there.
+    Letters and digits remain. Other characters between them become one space, or one hyphen if there was no
+    space among them.
     """
     folded = "".join(
         char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-"
@@ -98,16 +101,16 @@ def key(title: str) -> str:
 
 
 def compact(title_key: str) -> str:
-    """A key without its gaps: what spacing and punctuation cannot change."""
+    """Remove spaces and hyphens from a key."""
     return title_key.replace(" ", "").replace("-", "")
 
 
 def words(title_key: str) -> tuple[str, ...]:
-    """The words by which a key can be found: its parts, joined parts, and single letters and pairs of letters
-    of unspaced scripts.
+    """The words of a key: its parts, hyphenated parts joined, and for unspaced scripts single letters and
+    pairs of adjacent letters.
     """
     if title_key.isascii() and "-" not in title_key:
-        return tuple(dict.fromkeys(title_key.split()))[:WORDS_OF_A_TITLE]
+        return tuple(dict.fromkeys(title_key.split()))[:MAX_WORDS]
     found: dict[str, None] = {}
     for chunk in title_key.split():
         parts = chunk.split("-")
@@ -116,7 +119,7 @@ def words(title_key: str) -> tuple[str, ...]:
             if _UNSPACED_LETTER.search(part):
                 for run in _SCRIPT_RUNS.findall(part):
                     found.update(dict.fromkeys((*_pairs(run), *_single_letters(run))))
-    return tuple(found)[:WORDS_OF_A_TITLE]
+    return tuple(found)[:MAX_WORDS]
 
 
 def terms(
@@ -126,42 +129,40 @@ def terms(
     tmdb_id: int | None = None,
     imdb_id: str | None = None,
 ) -> frozenset[str]:
-    """All terms under which a movie is filed: by its titles, its year of release and its ids."""
+    """All index terms of a movie: of its titles, its year of release and its ids."""
     found = {term for title_key in {key(title) for title in titles} for term in _terms(title_key)}
     if year is not None:
-        found.add(_year(year))
+        found.add(_year_term(year))
     if tmdb_id is not None:
-        found.add(_identified(TmdbNumber(tmdb_id)))
+        found.add(_id_term(TmdbNumber(tmdb_id)))
     if imdb_id is not None:
-        found.add(_identified(ImdbId(imdb_id)))
+        found.add(_id_term(ImdbId(imdb_id)))
     return frozenset(found)
 
 
 def _terms(title_key: str) -> Iterator[str]:
-    whole, held = compact(title_key), words(title_key)
+    whole, title_words = compact(title_key), words(title_key)
     if not whole:
         return
-    yield _exactly(whole)
-    # What is no longer than the first word is found as the beginning of that word.
-    yield from (_beginning(whole[:length]) for length in range(len(held[0]) + 1, HEAD + 1))
-    yield from (_near_title(deletion) for deletion in _deletions(whole))
-    yield from (_rest_of_title(rest) for rest in _rest(whole))
-    for word in held:
-        yield _word(word)
-        yield from (_word(word[:length]) for length in range(1, min(HEAD, len(word)) + 1))
-        # A word that is one letter too short can have been typed with one letter too many.
-        near = _deletions(word) if len(word) >= SPELLABLE else {word} if len(word) == SPELLABLE - 1 else ()
-        yield from (_near_word(deletion) for deletion in near)
-        yield from (_rest_of_word(rest) for rest in _rest(word))
+    yield _title_term(whole)
+    # Shorter prefixes of the title are prefixes of its first word.
+    yield from (_prefix_term(whole[:length]) for length in range(len(title_words[0]) + 1, PREFIX_LENGTH + 1))
+    yield from (_title_deletion_term(deletion) for deletion in _deletion_neighbourhood(whole))
+    yield from (_title_suffix_term(suffix) for suffix in _suffix_of(whole))
+    for word in title_words:
+        yield _word_term(word)
+        yield from (_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1))
+        yield from (_word_deletion_term(deletion) for deletion in _deletions_of_word(word))
+        yield from (_word_suffix_term(suffix) for suffix in _suffix_of(word))
     reading = read_numbers(title_key)
     if reading:
-        yield _exactly(_joined(reading))
+        yield _title_term(_joined(reading))
         yield from reading
 
 
 @dataclass(frozen=True)
 class Query:
-    """What someone typed, folded. The last word may be the beginning of one."""
+    """A search text and its folded forms. The last word may be incomplete."""
 
     text: str
 
@@ -175,37 +176,37 @@ class Query:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The words that a matching title holds, in order; pairs of letters for unspaced scripts."""
-        return _in_pairs(self.runs)
+        """The words that a matching title contains, in order; pairs of letters for unspaced scripts."""
+        return _in_pairs(self.typed_words)
 
     @cached_property
-    def runs(self) -> tuple[str, ...]:
-        """The words as typed, for comparing with slips."""
+    def typed_words(self) -> tuple[str, ...]:
+        """The words as typed, for computing edit distances."""
         return tuple(part for chunk in self.key.split() for part in chunk.split("-"))
 
     @cached_property
     def reading(self) -> tuple[str, ...]:
-        """The words with numbers read as numbers; empty if there is no number."""
+        """The words with numbers in the form of `read_numbers`; empty if there is no number."""
         return read_numbers(self.key)
 
     @cached_property
     def reading_compact(self) -> str:
-        """The reading without gaps."""
+        """The reading without spaces."""
         return _joined(self.reading)
 
     @cached_property
     def reading_words(self) -> tuple[str, ...]:
-        """The words that a title with the same reading holds, in order; pairs of letters as in `words`."""
+        """The parts of the reading that a matching title contains, in order; pairs as in `words`."""
         return _in_pairs(self.reading)
 
     @cached_property
     def address(self) -> TmdbNumber | ImdbId | None:
-        """The film that the query names by an id or by its address at IMDb or TMDB."""
+        """The film that the query names by an IMDb id, or by its address at IMDb or TMDB."""
         return movie_address(self.text)
 
     @cached_property
-    def dated(self) -> "tuple[Query, int] | None":
-        """The query without its last word, and the year that this word may be."""
+    def with_year(self) -> "tuple[Query, int] | None":
+        """The query without its last word, and that word as a year; None if it cannot be a year."""
         match = _DATED.fullmatch(self.text)
         if match is None or not FIRST_YEAR <= int(match[2]) <= LAST_YEAR:
             return None
@@ -213,43 +214,53 @@ class Query:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was typed that could be found."""
+        """Whether the text has no character to search for."""
         return not self.compact
 
-    def strict_probes(self) -> tuple[Probe, ...]:
-        """What may match without a slip: the exact title, and titles that hold all words."""
-        exact = {_exactly(self.compact)}
+    def strict_term_queries(self) -> tuple[TermQuery, ...]:
+        """The term queries without typing errors: for the exact title, and for titles with all words."""
+        exact = {_title_term(self.compact)}
         if not self.reading:
-            return (frozenset(exact),), _all_of(self.words)
-        exact.add(_exactly(self.reading_compact))
-        return (frozenset(exact),), _all_of(self.words), _all_of(self.reading_words)
+            return (frozenset(exact),), _all_words(self.words)
+        exact.add(_title_term(self.reading_compact))
+        return (frozenset(exact),), _all_words(self.words), _all_words(self.reading_words)
 
-    def lenient_probes(self, common: Collection[str]) -> tuple[Probe, ...]:
-        """What may match with slips: titles near the whole query, and titles with a word near each of its
-        words. Those that are common in titles are taken as meant; if all are, the strict probes have asked.
+    def lenient_term_queries(self, common: Collection[str]) -> tuple[TermQuery, ...]:
+        """The term queries with typing errors: for titles near the whole query, and for titles that have a
+        word near each of its words.
+
+        Words in `common` are matched exactly. If all words are common, the strict term queries suffice.
         """
         whole = self.compact
-        near_title = {_near_title(deletion) for deletion in _deletions(whole)}
-        if len(whole) <= HEAD:  # the beginning of a title, parted in another way
-            near_title |= {_beginning(whole), _word(whole)}
-        probes: list[Probe] = [(frozenset(near_title),)]
-        rests = frozenset(_rest_of_title(rest) for rest in _rests(whole))
-        if rests:
-            probes.append((rests,))
-        probes += [
-            _rarest_first([self._near(word, common) for word in runs])
-            for runs in (self.runs, self.reading)
-            if not {run for run in runs if not is_number(run)} <= set(common)
+        near_title = {_title_deletion_term(deletion) for deletion in _deletion_neighbourhood(whole)}
+        if len(whole) <= PREFIX_LENGTH:  # a prefix of a title, with other spaces
+            near_title |= {_prefix_term(whole), _word_term(whole)}
+        term_queries: list[TermQuery] = [(frozenset(near_title),)]
+        suffixes = frozenset(_title_suffix_term(suffix) for suffix in _possible_suffixes(whole))
+        if suffixes:
+            term_queries.append((suffixes,))
+        term_queries += [
+            _rarest_first([self._near_word_clause(word, common) for word in parts])
+            for parts in (self.typed_words, self.reading)
+            if not {part for part in parts if not is_number(part)} <= set(common)
         ]
-        return tuple(probes)
+        return tuple(term_queries)
 
-    def _near(self, word: str, common: Collection[str]) -> frozenset[str]:
+    def _near_word_clause(self, word: str, common: Collection[str]) -> frozenset[str]:
         if is_number(word):
             return frozenset({word})
-        near = {_word(word), _word(word[:HEAD])} if word == self.runs[-1] else {_word(word)}
+        near = (
+            {_word_term(word), _word_term(word[:PREFIX_LENGTH])}
+            if word == self.typed_words[-1]
+            else {_word_term(word)}
+        )
         if word not in common:
-            near |= {_near_word(part) for part in _deletions(word) if len(part) >= SPELLABLE - 1}
-            near |= {_rest_of_word(rest) for rest in _rests(word)}
+            near |= {
+                _word_deletion_term(part)
+                for part in _deletion_neighbourhood(word)
+                if len(part) >= MIN_NEAR_LENGTH - 1
+            }
+            near |= {_word_suffix_term(suffix) for suffix in _possible_suffixes(word)}
         return frozenset(near)
 
 
@@ -265,7 +276,7 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A movie that a probe found: its titles as shown, their keys in the same order, and its popularity."""
+    """A movie that a store found: its titles, their keys in the same order, and its popularity."""
 
     id: MovieId
     titles: tuple[str, ...]
@@ -275,124 +286,129 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Match:
-    """A candidate that matches; matches sort best first.
+    """A candidate that matches. Matches sort best first.
 
-    `slips` counts typing errors in the near tiers, and in the exact tier how much folding it took.
+    `distance` is the edit distance in the near tiers; in the exact tier it tells how much folding was needed.
+    `popularity_rank` is the negative popularity, or infinity if that is unknown.
     """
 
     tier: Tier
-    slips: int
-    unpopularity: float
+    distance: int
+    popularity_rank: float
     id: MovieId
 
 
-Find = Callable[[Probe, int], Sequence[Candidate]]
-"""Answers a probe: the most popular movies that carry a term of each clause, at most so many."""
+FindCandidates = Callable[[TermQuery, int], Sequence[Candidate]]
+"""Runs a term query: returns the most popular movies found, at most as many as the second argument says."""
 
-DEPTH = 500
-"""So many movies each probe may bring in."""
+MAX_CANDIDATES = 500
+"""Movies that each term query returns at most."""
 
-ENOUGH = 20
-"""With so many matches without a slip, none with slips are looked for."""
+ENOUGH_MATCHES = 20
+"""With at least this many matches, typing errors are not considered."""
 
-COMMON = 100
-"""A word that so many movies carry is no slip of another."""
+COMMON_WORD_COUNT = 100
+"""A word that at least this many movies have is assumed to be typed correctly."""
 
 
-def search(query: Query, find: Find) -> list[Match]:
-    """All matches that the probes find, best first: exact, prefix, all words, near; then by popularity.
+def search(query: Query, find: FindCandidates) -> list[Match]:
+    """All matches, best first: by tier (`Tier`), then by distance, then by popularity.
 
-    An id or an address finds its film and nothing else. A last word that may be a year is one if no title
-    holds what was typed, and films of that year match the rest.
+    An id or an address finds its film and nothing else. The last word is read as a year if it can be one, no
+    title matches the whole text, and films of that year match the other words.
     """
     if query.empty:
         return []
     if query.address:
-        found = find((frozenset({_identified(query.address)}),), DEPTH)
+        found = find((frozenset({_id_term(query.address)}),), MAX_CANDIDATES)
         return sorted(_match(Tier.EXACT, 0, candidate) for candidate in found)
-    matches = _ranked(query, query.strict_probes(), find)
-    if query.dated and not matches:
-        undated, year = query.dated
-        clause = frozenset({_year(year)})
+    matches = _ranked_matches(query, query.strict_term_queries(), find)
+    if query.with_year and not matches:
+        undated, year = query.with_year
+        clause = frozenset({_year_term(year)})
 
-        def released(probe: Probe, limit: int) -> Sequence[Candidate]:
-            return find((*probe, clause), limit)
+        def released(term_query: TermQuery, limit: int) -> Sequence[Candidate]:
+            return find((*term_query, clause), limit)
 
-        strict = _ranked(undated, undated.strict_probes(), released)
-        that_year = _with_slips(undated, strict, released, everywhere=find)
+        strict = _ranked_matches(undated, undated.strict_term_queries(), released)
+        that_year = _with_near_matches(undated, strict, released, everywhere=find)
         if that_year:
             return sorted(that_year.values())
-    return sorted(_with_slips(query, matches, find, everywhere=find).values())
+    return sorted(_with_near_matches(query, matches, find, everywhere=find).values())
 
 
-def _with_slips(
-    query: Query, strict: dict[MovieId, Match], find: Find, *, everywhere: Find
+def _with_near_matches(
+    query: Query, strict: dict[MovieId, Match], find: FindCandidates, *, everywhere: FindCandidates
 ) -> dict[MovieId, Match]:
-    """The strict matches and, if they are few, those with slips. Which words are common is asked of the whole
-    catalogue.
+    """The strict matches and, if they are few, those with typing errors. Common words are counted in the
+    whole catalogue, by `everywhere`.
     """
-    if len(strict) >= ENOUGH:
+    if len(strict) >= ENOUGH_MATCHES:
         return strict
-    typed = {word for word in (*query.runs, *query.reading) if not is_number(word)}
-    common = {word for word in typed if len(everywhere((frozenset({_word(word)}),), COMMON)) == COMMON}
-    return {**_ranked(query, query.lenient_probes(common), find), **strict}
+    typed = {word for word in (*query.typed_words, *query.reading) if not is_number(word)}
+    common = {
+        word
+        for word in typed
+        if len(everywhere((frozenset({_word_term(word)}),), COMMON_WORD_COUNT)) == COMMON_WORD_COUNT
+    }
+    return {**_ranked_matches(query, query.lenient_term_queries(common), find), **strict}
 
 
 def rank(query: Query, candidate: Candidate) -> Match | None:
-    """How a movie matches, by the better of its titles; None if it does not."""
+    """How a movie matches, by the best of its titles; None if it does not."""
     ranked = [
         (*found, place)
         for place, (title, title_key) in enumerate(zip(candidate.titles, candidate.keys, strict=True))
-        if (found := _title_match(query, title, title_key))
+        if (found := _match_title(query, title, title_key))
     ]
     if not ranked:
         return None
-    tier, slips, place = min(ranked)
-    return _match(tier, 2 * slips + place if tier is Tier.EXACT else slips, candidate)
+    tier, distance, place = min(ranked)
+    return _match(tier, 2 * distance + place if tier is Tier.EXACT else distance, candidate)
 
 
-def _match(tier: Tier, slips: int, candidate: Candidate) -> Match:
-    unpopularity = -candidate.popularity if candidate.popularity is not None else float("inf")
-    return Match(tier, slips, unpopularity, candidate.id)
+def _match(tier: Tier, distance: int, candidate: Candidate) -> Match:
+    popularity_rank = -candidate.popularity if candidate.popularity is not None else float("inf")
+    return Match(tier, distance, popularity_rank, candidate.id)
 
 
-def forgiven(length: int) -> int:
-    """How many slips are forgiven in so many letters: none in 1 or 2, one in up to 11, two in more."""
+def allowed_distance(length: int) -> int:
+    """The largest edit distance at which texts match: 0 up to 2 letters, 1 up to 11 letters, else 2."""
     return 0 if length < 3 else 1 if length < 12 else 2
 
 
-def slips(typed: str, meant: str, forgiving: int) -> int | None:
-    """How many letters were dropped, added, exchanged or swapped with their neighbour; None if more than
-    `forgiving`, which is 2 at most.
+def edit_distance(typed: str, meant: str, limit: int) -> int | None:
+    """How many letters were deleted, inserted, substituted or transposed; None if more than `limit`, which is
+    2 at most.
 
-    This is the unrestricted Damerau-Levenshtein distance: swapped letters may have been edited again, so
-    `tmrix` is two slips from `matrix`.
+    This is the unrestricted Damerau-Levenshtein distance: transposed letters may be edited again, so the
+    distance of `tmrix` and `matrix` is 2.
     """
-    one, other = _differing(typed, meant)
+    one, other = _differing_parts(typed, meant)
     if one == other:
         return 0
-    if forgiving and _one_slip(one, other):
+    if limit and _within_one_edit(one, other):
         return 1
-    return 2 if forgiving > 1 and _two_slips(one, other) else None
+    return 2 if limit > 1 and _within_two_edits(one, other) else None
 
 
-def _one_slip(one: str, other: str) -> bool:
-    """Whether two texts are at most one slip apart; neither their first nor their last letters are equal."""
+def _within_one_edit(one: str, other: str) -> bool:
+    """Whether the distance is at most 1, for texts from `_differing_parts`."""
     return (len(one) <= 1 and len(other) <= 1) or (len(one) == 2 and one == other[::-1])
 
 
-def _two_slips(one: str, other: str) -> bool:
-    """Whether two texts are at most two slips apart; neither their first nor their last letters are equal."""
+def _within_two_edits(one: str, other: str) -> bool:
+    """Whether the distance is at most 2, for texts from `_differing_parts`."""
     if one[:1] == other[-1:] and one[-1:] == other[:1] and {len(one), len(other)} == {2, 3}:
-        return True  # swapped, with one letter put between or taken away
-    slipped = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
+        return True  # transposed, with one letter inserted or deleted between
+    edited = [(one[1:], other), (one, other[1:]), (one[1:], other[1:])]
     if one[:2] == other[1::-1]:
-        slipped.append((one[2:], other[2:]))
-    return any(_one_slip(*_differing(*rests)) for rests in slipped)
+        edited.append((one[2:], other[2:]))
+    return any(_within_one_edit(*_differing_parts(*remainders)) for remainders in edited)
 
 
-def _differing(one: str, other: str) -> tuple[str, str]:
-    """Both without the letters that they share at the beginning and at the end, which edits never need."""
+def _differing_parts(one: str, other: str) -> tuple[str, str]:
+    """Both texts without their common prefix and suffix, which do not change the edit distance."""
     shorter = min(len(one), len(other))
     start = 0
     while start < shorter and one[start] == other[start]:
@@ -403,37 +419,46 @@ def _differing(one: str, other: str) -> tuple[str, str]:
     return one[start : len(one) - end], other[start : len(other) - end]
 
 
-def _ranked(query: Query, probes: Iterable[Probe], find: Find) -> dict[MovieId, Match]:
-    found = {candidate.id: candidate for probe in probes for candidate in find(probe, DEPTH)}
+def _ranked_matches(
+    query: Query, term_queries: Iterable[TermQuery], find: FindCandidates
+) -> dict[MovieId, Match]:
+    found = {
+        candidate.id: candidate
+        for term_query in term_queries
+        for candidate in find(term_query, MAX_CANDIDATES)
+    }
     matches = (rank(query, candidate) for candidate in found.values())
     return {match.id: match for match in matches if match}
 
 
-def _title_match(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
+def _match_title(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
     whole = compact(title_key)
     if whole == query.compact:
         return Tier.EXACT, _folding(query, title, title_key)
     reading = read_numbers(title_key) if query.reading else ()
     joined = _joined(reading)
     if reading and joined == query.reading_compact:
-        return Tier.EXACT, READ_ALIKE
+        return Tier.EXACT, NUMBERS_DIFFER
     if whole.startswith(query.compact) or (reading and joined.startswith(query.reading_compact)):
         return Tier.PREFIX, 0
-    held = words(title_key)
-    read = (*held, *reading)
-    if (all(word in whole for word in query.words) and _holds_all(query.words, held)) or (
+    title_words = words(title_key)
+    read = (*title_words, *reading)
+    if (all(word in whole for word in query.words) and _holds_all(query.words, title_words)) or (
         reading and _holds_all(query.reading_words, read)
     ):
         return Tier.WORDS, 0
-    distance = _few_slips(query.compact, whole)
+    distance = _allowed_edit_distance(query.compact, whole)
     if distance is not None:
         return Tier.NEAR_TITLE, distance
-    totals = [_slips_of_words(query.runs, held), _slips_of_words(query.reading, read) if reading else None]
+    totals = [
+        _words_distance(query.typed_words, title_words),
+        _words_distance(query.reading, read) if reading else None,
+    ]
     return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=None)
 
 
-READ_ALIKE = 3
-"""How much folding an exact title took of which a number is written in another way."""
+NUMBERS_DIFFER = 3
+"""The distance of an exact match in which a number is written in another way."""
 
 
 def _folding(query: Query, title: str, title_key: str) -> int:
@@ -442,27 +467,27 @@ def _folding(query: Query, title: str, title_key: str) -> int:
     return 1 if title_key == query.key else 2
 
 
-def _holds_all(wanted: Sequence[str], held: Sequence[str]) -> bool:
+def _holds_all(wanted: Sequence[str], title_words: Sequence[str]) -> bool:
     *complete, last = wanted
-    if not all(word in held for word in complete):
+    if not all(word in title_words for word in complete):
         return False
-    return last in held if is_number(last) else any(word.startswith(last) for word in held)
+    return last in title_words if is_number(last) else any(word.startswith(last) for word in title_words)
 
 
-def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
-    """The slips in all wanted words together, each taken for the nearest held one; None if one is near to
-    none.
+def _words_distance(wanted: Sequence[str], title_words: Sequence[str]) -> int | None:
+    """The sum of the distances from each wanted word to the nearest word of a title; None if there is no near
+    word for one of them.
     """
     total = 0
     for place, word in enumerate(wanted):
-        if word in held or (place == len(wanted) - 1 and _holds_all([word], held)):
+        if word in title_words or (place == len(wanted) - 1 and _holds_all([word], title_words)):
             continue
         if is_number(word):
             return None
         spelt = (
-            _few_slips(word, other)
-            for other in held
-            if max(len(word), len(other)) >= SPELLABLE and not is_number(other)
+            _allowed_edit_distance(word, other)
+            for other in title_words
+            if max(len(word), len(other)) >= MIN_NEAR_LENGTH and not is_number(other)
         )
         distances = [distance for distance in spelt if distance is not None]
         if not distances:
@@ -471,14 +496,14 @@ def _slips_of_words(wanted: Sequence[str], held: Sequence[str]) -> int | None:
     return total
 
 
-def _few_slips(typed: str, meant: str) -> int | None:
-    """The slips between two words or titles; None if they are more than is forgiven."""
-    allowed = forgiven(max(len(typed), len(meant)))
-    return slips(typed, meant, allowed) if abs(len(typed) - len(meant)) <= allowed else None
+def _allowed_edit_distance(typed: str, meant: str) -> int | None:
+    """The edit distance of two words or titles; None if it is larger than allowed for their length."""
+    allowed = allowed_distance(max(len(typed), len(meant)))
+    return edit_distance(typed, meant, allowed) if abs(len(typed) - len(meant)) <= allowed else None
 
 
 def _plain(text: str) -> str:
-    """Case, accents and width folded; letters that Unicode does not take apart are spelt out."""
+    """Fold case, accents and width, and spell out letters that Unicode does not decompose."""
     parted = "".join(f" {char}" if unicodedata.category(char) == "No" else char for char in text)
     apart = unicodedata.normalize("NFKD", parted.casefold()).casefold()
     bare = "".join(char for char in apart if not _is_accent(char))
@@ -486,9 +511,8 @@ def _plain(text: str) -> str:
 
 
 def _is_accent(char: str) -> bool:
-    """Marks that change a letter's look, not the letter: those above, below and through it, and the points of
-    Hebrew and Arabic. Vowel signs and voicing marks, which other scripts write as marks, make another letter
-    and stay.
+    """Whether a character is a diacritic that is folded: a mark above, below or through a letter, or a point
+    of Hebrew or Arabic. Vowel signs and voicing marks of other scripts make another letter, so they are kept.
     """
     marked = unicodedata.combining(char)
     return marked == 1 or 10 <= marked <= 36 or marked >= 202 or unicodedata.category(char) == "Cf"
@@ -499,8 +523,8 @@ def _is_mark(char: str) -> bool:
 
 
 def _pairs(run: str) -> tuple[str, ...]:
-    """The neighbouring letters of a run in an unspaced script, two by two; the run itself if it is in another
-    script, or has no more than two.
+    """The pairs of adjacent letters of a run in an unspaced script; the run itself if it is in another
+    script, or has at most two letters.
     """
     if len(run) < 3 or not _UNSPACED_LETTER.match(run):
         return (run,)
@@ -514,80 +538,89 @@ def _single_letters(run: str) -> Iterator[str]:
 
 
 def _in_pairs(parts: Iterable[str]) -> tuple[str, ...]:
-    """Words, with what is in unspaced scripts as pairs of letters."""
+    """Words, with runs in unspaced scripts as pairs of letters."""
     return tuple(word for part in parts for run in _SCRIPT_RUNS.findall(part) for word in _pairs(run))
 
 
 def _joined(reading: Iterable[str]) -> str:
-    """A reading without gaps; where a number ends is marked, so that 1 does not begin 12."""
+    """A reading without spaces. The end of a number is marked, so that `1` is not a prefix of `12`."""
     return "".join(f"{part}#" if is_number(part) else part for part in reading)
 
 
-def _deletions(word: str) -> set[str]:
-    """The beginning of a word, as it is and with each one letter left out: two words share one of these if
-    no more than one slip is in their beginnings.
+def _deletion_neighbourhood(word: str) -> set[str]:
+    """The prefix of a word, and the prefix with any one letter deleted, as in W. Garbe's SymSpell. Two words
+    share one of these if the distance of their prefixes is at most 1.
     """
-    start = word[:DELETED_FROM]
+    start = word[:DELETION_PREFIX_LENGTH]
     return {start} | {start[:place] + start[place + 1 :] for place in range(len(start))} - {""}
 
 
-def _rest(word: str) -> tuple[str, ...]:
-    """What finds a word or title that was typed with two slips in its beginning; nothing if it is too short
-    for two slips to be forgiven, however it was typed.
+def _deletions_of_word(word: str) -> Collection[str]:
+    """The indexed deletions of a word. A word that is one letter too short may be typed with one more."""
+    if len(word) >= MIN_NEAR_LENGTH:
+        return _deletion_neighbourhood(word)
+    return {word} if len(word) == MIN_NEAR_LENGTH - 1 else ()
+
+
+def _suffix_of(word: str) -> tuple[str, ...]:
+    """The indexed suffix of a word or title, which finds it if two edits are in its prefix. Empty if the text
+    is too short for two edits to be allowed.
     """
-    return (word[REST_FROM : REST_FROM + REST],) if forgiven(len(word) + 2) > 1 else ()
+    return (word[SUFFIX_START : SUFFIX_START + SUFFIX_LENGTH],) if allowed_distance(len(word) + 2) > 1 else ()
 
 
-def _rests(typed: str) -> set[str]:
-    """The rest that each text has for which this may have been typed with two slips in its beginning."""
+def _possible_suffixes(typed: str) -> set[str]:
+    """The indexed suffixes of all texts from which this may differ by two edits in the prefix."""
     lengths = range(len(typed) - 2, len(typed) + 3)
-    starts = (REST_FROM + len(typed) - meant for meant in lengths if forgiven(max(meant, len(typed))) > 1)
-    return {typed[start : start + REST] for start in starts}
+    starts = (
+        SUFFIX_START + len(typed) - meant for meant in lengths if allowed_distance(max(meant, len(typed))) > 1
+    )
+    return {typed[start : start + SUFFIX_LENGTH] for start in starts}
 
 
-def _all_of(wanted: Sequence[str]) -> Probe:
-    """Titles that hold all of these words, of which the last may be cut short unless it is a number."""
+def _all_words(wanted: Sequence[str]) -> TermQuery:
+    """The term query for titles with all these words. The last may be incomplete unless it is a number."""
     *complete, last = wanted
-    cut_short = frozenset({last} if is_number(last) else {_word(last[:HEAD]), _word(last)})
-    return _rarest_first([*(frozenset({_word(word)}) for word in complete), cut_short])
+    cut_short = frozenset({last} if is_number(last) else {_word_term(last[:PREFIX_LENGTH]), _word_term(last)})
+    return _rarest_first([*(frozenset({_word_term(word)}) for word in complete), cut_short])
 
 
-def _rarest_first(clauses: Sequence[frozenset[str]]) -> Probe:
-    """Long terms are rarer than short ones, as a rule."""
+def _rarest_first(clauses: Sequence[frozenset[str]]) -> TermQuery:
+    """Sort clauses by the length of their longest term, because long terms are usually more selective."""
     return tuple(sorted(dict.fromkeys(clauses), key=lambda clause: -max(map(len, clause))))
 
 
-def _exactly(whole: str) -> str:
+def _title_term(whole: str) -> str:
     return f"={whole}"
 
 
-def _beginning(whole: str) -> str:
+def _prefix_term(whole: str) -> str:
     return f"<{whole}"
 
 
-def _near_title(deletion: str) -> str:
+def _title_deletion_term(deletion: str) -> str:
     return f"^{deletion}"
 
 
-def _rest_of_title(rest: str) -> str:
-    return f"${rest}"
+def _title_suffix_term(suffix: str) -> str:
+    return f"${suffix}"
 
 
-def _word(word: str) -> str:
+def _word_term(word: str) -> str:
     return word
 
 
-def _near_word(deletion: str) -> str:
+def _word_deletion_term(deletion: str) -> str:
     return f"~{deletion}"
 
 
-def _rest_of_word(rest: str) -> str:
-    return f"%{rest}"
+def _word_suffix_term(suffix: str) -> str:
+    return f"%{suffix}"
 
 
-def _year(year: int) -> str:
+def _year_term(year: int) -> str:
     return f"@{year}"
 
 
-def _identified(number: TmdbNumber | ImdbId) -> str:
+def _id_term(number: TmdbNumber | ImdbId) -> str:
     return f"!{number.value}"

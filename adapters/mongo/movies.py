@@ -26,7 +26,7 @@ from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
-from domain.search import Candidate, Probe
+from domain.search import Candidate, TermQuery
 from domain.sync import PageResult, SourceName, SyncRun
 
 KEPT_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
@@ -79,10 +79,10 @@ class MongoMovieRepository:
         with self.database.using() as database:
             return count(database, self.frequencies, wanted)
 
-    def find(self, probe: Probe, limit: int) -> list[Candidate]:
+    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
         # The index is entered by the terms of one clause, each in order of popularity; what they lead to is
         # merged, and tested for the other clauses. MongoDB tries out with which clause that is done best.
-        clauses = [{"terms": {"$in": sorted(clause)}} for clause in probe]
+        clauses = [{"terms": {"$in": sorted(clause)}} for clause in query]
         wanted = {"listed": True, "$and": clauses}
         with self.database.using() as database:
             found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="by_term").limit(limit)

@@ -17,7 +17,7 @@ from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
-from domain.search import Candidate, Probe
+from domain.search import Candidate, TermQuery
 from domain.sync import PageResult, SourceName, SyncRun
 
 KEPT_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally())})
@@ -65,8 +65,8 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return count(connection, self.frequencies, wanted)
 
-    def find(self, probe: Probe, limit: int) -> list[Candidate]:
-        statement, values = find_statement(probe, limit)
+    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
+        statement, values = find_statement(query, limit)
         with self.database.reading() as connection:
             return [candidate_of(row) for row in connection.execute(statement, values)]
 
@@ -117,11 +117,11 @@ class SqliteMovieRepository:
         return int(value)
 
 
-def find_statement(probe: Probe, limit: int) -> tuple[str, list[Cell]]:
-    """The query for a probe: walk the first clause's terms, each in order of popularity, and look the others
-    up.
+def find_statement(query: TermQuery, limit: int) -> tuple[str, list[Cell]]:
+    """Build the statement for a term query: walk the first clause's terms, each in order of popularity, and
+    look the others up.
     """
-    first, *others = (sorted(clause) for clause in probe)
+    first, *others = (sorted(clause) for clause in query)
     also = "".join(
         f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {marks(clause)}"
         " AND other.unpopularity = anchor.unpopularity AND other.movie = anchor.movie)"

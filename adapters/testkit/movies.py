@@ -472,6 +472,6 @@ def _ids(movies: list[Movie]) -> list[MovieId]:
     return [movie.id for movie in movies]
 
 
-def _numbers(store: Store, *probe: frozenset[str], limit: int = 10) -> list[int]:
-    ids = [found.id for found in store.movies.find(probe, limit)]
+def _numbers(store: Store, *query: frozenset[str], limit: int = 10) -> list[int]:
+    ids = [found.id for found in store.movies.find(query, limit)]
     return [movie.facts.tmdb_id for movie in store.movies.by_ids(ids)]

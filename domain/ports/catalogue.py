@@ -8,7 +8,7 @@ from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, MovieId, MovieRef
 from domain.movies import Genre, Movie
 from domain.pagination import Window
-from domain.search import Candidate, Probe
+from domain.search import Candidate, TermQuery
 from domain.sync import ChangedIdsPage, Detail, GenreList, PageResult, SourceName, SourcePage, SyncRun
 
 
@@ -41,7 +41,7 @@ class MovieRepository(Protocol):
         """How many listed movies the filter admits."""
         ...
 
-    def find(self, probe: Probe, limit: int) -> list[Candidate]:
+    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
         """The listed movies that carry at least one term of each clause of the probe, most popular first.
 
         At most `limit` of them; unknown popularity last, ties by TMDB number. A candidate's titles are the

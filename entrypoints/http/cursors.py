@@ -69,13 +69,13 @@ def _values(position: Position) -> tuple[object, ...]:
     """The values in a token. JSON has no infinity: msgspec encodes it as null, like an unknown value."""
     match position:
         case Match():
-            return position.tier, position.slips, position.unpopularity, position.id
+            return position.tier, position.distance, position.popularity_rank, position.id
         case Cursor():
             return position.value, position.id
 
 
-def _match(tier: Tier, slips: int, unpopularity: float | None, movie: str) -> Match:
-    return Match(tier, slips, float("inf") if unpopularity is None else unpopularity, MovieId(movie))
+def _match(tier: Tier, distance: int, popularity_rank: float | None, movie: str) -> Match:
+    return Match(tier, distance, float("inf") if popularity_rank is None else popularity_rank, MovieId(movie))
 
 
 _POSITIONS: dict[SortKey, Callable[..., Position]] = {

@@ -175,19 +175,19 @@ TIED = [
     f"up to {texts.MAX_TEXT_LENGTH:,} characters",
     f"A user has up to {watchlist.MAX_ITEMS:,}",
     f"| {watchlist.MAX_ITEMS:,} items are on it |",
-    f"the {search.DEPTH} most popular movies of each kind",
-    f"takes the {search.DEPTH} most popular movies",
-    f"{search.DEPTH} movies a probe",
+    f"the {search.MAX_CANDIDATES} most popular movies of each kind",
+    f"takes the {search.MAX_CANDIDATES} most popular movies",
+    f"{search.MAX_CANDIDATES} movies a term query",
     (
-        f"none up to {min(n for n in range(99) if search.forgiven(n) == 1) - 1} letters,"
-        f" one from {min(n for n in range(99) if search.forgiven(n) == 1)}"
-        f" to {min(n for n in range(99) if search.forgiven(n) == 2) - 1},"
-        f" two from {min(n for n in range(99) if search.forgiven(n) == 2)}"
+        f"none up to {min(n for n in range(99) if search.allowed_distance(n) == 1) - 1} letters,"
+        f" one from {min(n for n in range(99) if search.allowed_distance(n) == 1)}"
+        f" to {min(n for n in range(99) if search.allowed_distance(n) == 2) - 1},"
+        f" two from {min(n for n in range(99) if search.allowed_distance(n) == 2)}"
     ),
-    f"has at least {search.SPELLABLE} letters",
-    f"hold fewer than {search.ENOUGH} movies",
-    f"bring fewer than {search.ENOUGH} movies",
-    f"a word that {search.COMMON} movies or more carry",
+    f"has at least {search.MIN_NEAR_LENGTH} letters",
+    f"hold fewer than {search.ENOUGH_MATCHES} movies",
+    f"bring fewer than {search.ENOUGH_MATCHES} movies",
+    f"a word that {search.COMMON_WORD_COUNT} movies or more carry",
     f"from {search.FIRST_YEAR} to {search.LAST_YEAR}, bare or in brackets",
     f"year of release, {search.FIRST_YEAR} to {search.LAST_YEAR}",
     f"(required, {bounds(movies.SearchWords)[0]} to {bounds(movies.SearchWords)[1]} characters",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 from domain.ids import movie_id
-from domain.search import Candidate, Match, Probe, Query, key, rank, search, terms
+from domain.search import Candidate, Match, Query, TermQuery, key, rank, search, terms
 
 TITLES = (
     "The Matrix",
@@ -59,18 +59,18 @@ TERMS = {
 }
 
 
-def find(probe: Probe, limit: int) -> list[Candidate]:
-    """What a store answers."""
-    return [candidate for candidate in CANDIDATES if brings(probe, TERMS[candidate.id])]
+def find(query: TermQuery, limit: int) -> list[Candidate]:
+    """Find candidates as a store does."""
+    return [candidate for candidate in CANDIDATES if finds(query, TERMS[candidate.id])]
 
 
-def brings(probe: Probe, filed: frozenset[str]) -> bool:
-    """Whether a probe brings a movie that is filed under these terms."""
-    return all(not clause.isdisjoint(filed) for clause in probe)
+def finds(query: TermQuery, filed: frozenset[str]) -> bool:
+    """Whether a term query finds a movie with these terms."""
+    return all(not clause.isdisjoint(filed) for clause in query)
 
 
 def matched(typed: str, *titles: str) -> Match | None:
-    """How a movie of these titles matches by the rules of ranking alone."""
+    """How a movie with these titles matches, by ranking alone."""
     return rank(Query(typed), Candidate(movie_id(1), titles, tuple(map(key, titles)), None))
 
 
@@ -79,11 +79,11 @@ def accepts(typed: str, title: str) -> bool:
     return not Query(typed).empty and matched(typed, title) is not None
 
 
-def reaches(typed: str, title: str) -> bool:
-    """Whether the index brings a title for what was typed."""
+def index_finds(typed: str, title: str) -> bool:
+    """Whether some term query finds a title for a typed text."""
     query = Query(typed)
-    probes = (*query.strict_probes(), *query.lenient_probes(()))
-    return any(brings(probe, terms([title])) for probe in probes)
+    term_queries = (*query.strict_term_queries(), *query.lenient_term_queries(()))
+    return any(finds(query, terms([title])) for query in term_queries)
 
 
 def found(text: str) -> list[str]:
@@ -94,7 +94,7 @@ def found(text: str) -> list[str]:
 
 @st.composite
 def mistyped(draw: st.DrawFn, text: str) -> str:
-    """A text with one letter dropped, added, exchanged or swapped with its neighbour."""
+    """A text with one letter deleted, inserted, substituted or transposed."""
     places = [place for place, char in enumerate(text) if char.isalnum()]
     place = draw(st.sampled_from(places))
     other = draw(st.sampled_from(string.ascii_lowercase))

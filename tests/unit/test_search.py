@@ -3,8 +3,8 @@
 import pytest
 
 from domain.ids import movie_id
-from domain.search import Candidate, Match, Probe, Query, Tier, search, terms
-from tests.unit.searching import CANDIDATES, TITLES, brings, find, found
+from domain.search import Candidate, Match, Query, TermQuery, Tier, search, terms
+from tests.unit.searching import CANDIDATES, TITLES, find, finds, found
 
 
 @pytest.mark.parametrize(
@@ -76,36 +76,36 @@ def test_an_exact_title_comes_first(title: str) -> None:
     assert found(title.upper())[0] in (title, title.upper().title(), *TITLES)
 
 
-def test_a_last_year_leaves_films_of_that_year() -> None:
+def test_a_year_as_last_word_selects_films_of_that_year() -> None:
     assert found("the matrix 2003") == ["The Matrix Reloaded"]
     assert found("her 2013") == ["Her"]
     assert found("2001 1968") == ["2001"]
 
 
-def test_a_year_that_a_title_holds_is_part_of_the_title() -> None:
+def test_a_year_in_a_title_is_part_of_the_title() -> None:
     dated = Candidate(movie_id(1), ("Blade Runner 2049",), ("blade runner 2049",), 1.0)
     other = Candidate(movie_id(2), ("Blade Runner",), ("blade runner",), 9.0)
     filed = {dated.id: terms(dated.titles, year=2017), other.id: terms(other.titles, year=2049)}
 
-    def both(probe: Probe, limit: int) -> list[Candidate]:
-        return [candidate for candidate in (dated, other) if brings(probe, filed[candidate.id])]
+    def both(term_query: TermQuery, limit: int) -> list[Candidate]:
+        return [candidate for candidate in (dated, other) if finds(term_query, filed[candidate.id])]
 
     assert [match.id for match in search(Query("blade runner 2049"), both)] == [dated.id]
 
 
-def test_a_year_in_which_nothing_matches_is_taken_as_typed() -> None:
+def test_a_year_in_which_nothing_matches_is_an_ordinary_word() -> None:
     assert found("the matrix 1950") == found("the matrix 1951") == []
     assert found("aliens 1979") == ["Alien"]
 
 
 @pytest.mark.parametrize("typed", ["1999", "(1999)", "matrix 1869", "matrix 2101", "matrix 199", "the1999"])
 def test_no_other_word_is_a_year(typed: str) -> None:
-    assert Query(typed).dated is None
+    assert Query(typed).with_year is None
 
 
 @pytest.mark.parametrize("year", [1870, 2100])
 def test_the_first_and_the_last_year_are_years(year: int) -> None:
-    assert Query(f"matrix {year}").dated == (Query("matrix"), year)
+    assert Query(f"matrix {year}").with_year == (Query("matrix"), year)
 
 
 @pytest.mark.parametrize(
@@ -124,58 +124,64 @@ def test_an_id_or_an_address_finds_its_film_alone(typed: str) -> None:
     assert search(Query(typed), find) == [Match(Tier.EXACT, 0, -2.0, movie_id(2))]
 
 
-def test_an_address_of_a_film_that_is_not_held_finds_nothing() -> None:
+def test_an_address_of_an_unknown_film_finds_nothing() -> None:
     assert found("https://www.imdb.com/title/tt9999999/") == found("themoviedb.org/movie/999") == []
 
 
-def test_of_titles_that_fold_alike_the_one_typed_comes_first() -> None:
+def test_among_titles_with_equal_keys_the_one_typed_comes_first() -> None:
     assert found("Rán")[0] == "Rán"
     assert found("Ran")[0] == "Ran"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t \n", "\u200b"])
-def test_nothing_typed_finds_nothing(text: str) -> None:
+def test_an_empty_query_finds_nothing(text: str) -> None:
     assert found(text) == []
 
 
-def test_the_most_popular_500_of_each_kind_are_seen_and_100_tell_that_a_word_is_common() -> None:
-    asked: list[tuple[Probe, int]] = []
+def test_a_term_query_returns_up_to_500_movies_and_a_word_is_common_with_100() -> None:
+    asked: list[tuple[TermQuery, int]] = []
 
-    def nothing(probe: Probe, limit: int) -> list[Candidate]:
-        asked.append((probe, limit))
+    def nothing(term_query: TermQuery, limit: int) -> list[Candidate]:
+        asked.append((term_query, limit))
         return []
 
     search(Query("gigolo"), nothing)
-    assert {limit for probe, limit in asked if probe != (frozenset({"gigolo"}),)} == {500}
-    assert {limit for probe, limit in asked if probe == (frozenset({"gigolo"}),)} == {100}
+    assert {limit for term_query, limit in asked if term_query != (frozenset({"gigolo"}),)} == {500}
+    assert {limit for term_query, limit in asked if term_query == (frozenset({"gigolo"}),)} == {100}
     search(Query("tt0080365"), nothing)
     assert asked[-1] == ((frozenset({"!tt0080365"}),), 500)
 
 
 @pytest.mark.parametrize("count", [19, 20])
-def test_slips_are_looked_for_while_fewer_than_20_match_without(count: int) -> None:
-    asked: list[Probe] = []
+def test_typing_errors_are_considered_while_fewer_than_20_movies_match(count: int) -> None:
+    asked: list[TermQuery] = []
 
-    def many(probe: Probe, limit: int) -> list[Candidate]:
-        asked.append(probe)
+    def many(term_query: TermQuery, limit: int) -> list[Candidate]:
+        asked.append(term_query)
         return [Candidate(movie_id(number), ("love",), ("love",), 1.0) for number in range(1, count + 1)]
 
     query = Query("love")
     assert len(search(query, many)) == count
-    assert (tuple(asked) == query.strict_probes()) is (count == 20)
+    assert (tuple(asked) == query.strict_term_queries()) is (count == 20)
 
 
 @pytest.mark.parametrize("count", [99, 100])
 @pytest.mark.parametrize("typed", ["american gigolo", "american gigolo 1980"])
-def test_a_word_that_100_movies_carry_is_taken_as_meant(typed: str, count: int) -> None:
-    asked: list[Probe] = []
+def test_a_word_that_100_movies_have_is_matched_exactly(typed: str, count: int) -> None:
+    asked: list[TermQuery] = []
 
-    def find_common(probe: Probe, limit: int) -> list[Candidate]:
-        asked.append(probe)
-        return [CANDIDATES[0]] * count if probe == (frozenset({"american"}),) else []
+    def find_common(term_query: TermQuery, limit: int) -> list[Candidate]:
+        asked.append(term_query)
+        return [CANDIDATES[0]] * count if term_query == (frozenset({"american"}),) else []
 
     search(Query(typed), find_common)
-    near_words = [clause for probe in asked for clause in probe if "~gigolo" in clause and len(probe) > 1]
+    near_words = [
+        clause for term_query in asked for clause in term_query if "~gigolo" in clause and len(term_query) > 1
+    ]
     assert near_words
-    as_typed = [probe for probe in asked if frozenset({"american"}) in probe and near_words[0] in probe]
+    as_typed = [
+        term_query
+        for term_query in asked
+        if frozenset({"american"}) in term_query and near_words[0] in term_query
+    ]
     assert bool(as_typed) is (count == 100)

@@ -1,4 +1,4 @@
-"""Titles, folded: what counts of them, and the words by which they are found."""
+"""Folding of titles, and the words of a key."""
 
 import string
 import unicodedata
@@ -82,17 +82,17 @@ def test_unspaced_scripts_are_found_by_pairs_of_letters() -> None:
     "title",
     ["กขค", "ກຂຄ", "ကခဂ", "កខគ", "あいう", "アイウ", "㐀㐁㐂", "千と千", "\U00020000\U00020001\U00020002"],
 )
-def test_every_script_without_spaces_is_cut_into_pairs_and_letters(title: str) -> None:
+def test_every_script_without_spaces_is_split_into_pairs_and_letters(title: str) -> None:
     one, two, three = list(key(title))
     assert set(words(key(title))) == {one + two + three, one + two, two + three, one, two, three}
 
 
-def test_a_vowel_sign_alone_is_no_word() -> None:
+def test_a_vowel_sign_alone_is_not_a_word() -> None:
     assert words("\u0e01\u0e34") == ("\u0e01\u0e34", "\u0e01")
 
 
 @pytest.mark.parametrize("letter", ["a", "я"])
-def test_500_words_of_a_title_count(letter: str) -> None:
+def test_500_words_of_a_title_are_indexed(letter: str) -> None:
     many = [f"{letter}{number}" for number in range(501)]
     assert words(" ".join(many)) == tuple(many[:500])
     assert words(f"{letter} {letter}") == (letter,)

@@ -1,4 +1,4 @@
-"""Whether a title matches what was typed, and how well."""
+"""Whether a title matches a query, and how well."""
 
 import pytest
 
@@ -33,10 +33,10 @@ from tests.unit.searching import CANDIDATES, matched
         ("moons rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
     ],
 )
-def test_a_title_matches_in_a_tier_with_so_many_slips(typed: str, title: str, tier: Tier, count: int) -> None:
+def test_a_title_matches_in_a_tier_with_a_distance(typed: str, title: str, tier: Tier, count: int) -> None:
     match = matched(typed, title)
     assert match
-    assert (match.tier, match.slips) == (tier, count)
+    assert (match.tier, match.distance) == (tier, count)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_title_matches_in_a_tier_with_so_many_slips(typed: str, title: str, ti
         ("xylophone two", "Rocky II"),
     ],
 )
-def test_what_is_too_different_is_no_match(typed: str, title: str) -> None:
+def test_a_title_that_is_too_different_does_not_match(typed: str, title: str) -> None:
     assert matched(typed, title) is None
 
 
@@ -60,10 +60,10 @@ def test_an_exact_original_title_counts_as_half_a_folding() -> None:
     own, other = matched("Solaris", "Solaris", "Solyaris"), matched("Solaris", "Sun", "Solaris")
     assert own
     assert other
-    assert (own.slips, other.slips) == (0, 1)
+    assert (own.distance, other.distance) == (0, 1)
 
 
-def test_tiers_have_the_numbers_that_cursors_hold() -> None:
+def test_tiers_have_the_numbers_that_cursors_contain() -> None:
     assert {tier.name: tier.value for tier in Tier} == {
         "EXACT": 0,
         "PREFIX": 1,
@@ -83,7 +83,7 @@ def test_an_exact_number_comes_before_one_written_in_another_way() -> None:
     assert ranked[:4] == sorted(match for match in ranked[:4] if match)
 
 
-def test_a_number_is_no_slip_of_another() -> None:
+def test_a_number_does_not_match_another_number() -> None:
     film = Candidate(movie_id(1), ("The Godfather Part III",), ("the godfather part iii",), 1.0)
     assert rank(Query("godfather 2"), film) is None
     assert rank(Query("godfather two"), film) is None
@@ -120,11 +120,11 @@ def test_a_title_goes_before_an_original_title() -> None:
 @pytest.mark.parametrize(
     "text", ["xylophone", "matrix xylophone", "xylophone matrix", "matirx xylophone", "the xylophone matrix"]
 )
-def test_what_matches_in_a_word_or_none_is_no_match(text: str) -> None:
+def test_a_query_without_a_word_in_common_does_not_match(text: str) -> None:
     assert rank(Query(text), CANDIDATES[0]) is None
 
 
-def test_slips_of_all_words_together_decide_among_near_words() -> None:
+def test_the_distances_of_all_words_add_up_among_near_words() -> None:
     ranked = [
         rank(
             Query(text),
@@ -132,7 +132,7 @@ def test_slips_of_all_words_together_decide_among_near_words() -> None:
         )
         for text in ("resurrection alien", "resurection alien", "resurection alein", "resurectoin alein")
     ]
-    assert [(match.tier, match.slips) for match in ranked if match] == [
+    assert [(match.tier, match.distance) for match in ranked if match] == [
         (Tier.WORDS, 0),
         (Tier.NEAR_WORDS, 1),
         (Tier.NEAR_WORDS, 2),

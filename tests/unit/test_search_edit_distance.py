@@ -1,4 +1,4 @@
-"""Typing errors: how they are counted, and that they are forgiven wherever they are."""
+"""Typing errors: the edit distance, and that errors are tolerated at all positions."""
 
 import string
 from itertools import product
@@ -7,35 +7,35 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.search import Query, compact, forgiven, key, slips, terms
-from tests.unit.searching import TITLES, accepts, all_mistyped, brings, found, mistyped, reaches
+from domain.search import Query, allowed_distance, compact, edit_distance, key, terms
+from tests.unit.searching import TITLES, accepts, all_mistyped, finds, found, index_finds, mistyped
 
 few_letters = st.text("abc", max_size=9)
 titles = st.lists(st.text("abcd", min_size=1, max_size=14), min_size=1, max_size=4).map(" ".join)
 
 
-def test_forgiveness_grows_with_length() -> None:
-    assert [forgiven(length) for length in (1, 2, 3, 11, 12, 90)] == [0, 0, 1, 1, 2, 2]
+def test_the_allowed_distance_grows_with_length() -> None:
+    assert [allowed_distance(length) for length in (1, 2, 3, 11, 12, 90)] == [0, 0, 1, 1, 2, 2]
 
 
-def test_slips_of_all_short_texts_are_counted_as_the_textbook_does() -> None:
+def test_the_distances_of_all_short_texts_are_those_of_the_textbook() -> None:
     texts = ["".join(letters) for length in range(5) for letters in product("abc", repeat=length)]
     for one, other in product(texts, texts):
-        _counted_as_the_textbook_does(one, other)
+        _check_distance(one, other)
 
 
 @given(few_letters, few_letters)
 @example("tmrix", "matrix")
 @example("ca", "abc")
 @example("abc", "ca")
-def test_slips_are_counted_as_the_textbook_does(one: str, other: str) -> None:
-    _counted_as_the_textbook_does(one, other)
+def test_distances_are_those_of_the_textbook(one: str, other: str) -> None:
+    _check_distance(one, other)
 
 
-def _counted_as_the_textbook_does(one: str, other: str) -> None:
+def _check_distance(one: str, other: str) -> None:
     distance = _distance(one, other)
-    for forgiving in (0, 1, 2):
-        assert slips(one, other, forgiving) == (distance if distance <= forgiving else None), (one, other)
+    for limit in (0, 1, 2):
+        assert edit_distance(one, other, limit) == (distance if distance <= limit else None), (one, other)
 
 
 def _distance(one: str, other: str) -> int:
@@ -64,22 +64,22 @@ def _distance(one: str, other: str) -> int:
     st.sampled_from([title for title in TITLES if len(compact(key(title))) > 2 and "½" not in title]),
     st.data(),
 )
-def test_one_typing_error_is_forgiven(title: str, data: st.DataObject) -> None:
+def test_one_typing_error_is_tolerated(title: str, data: st.DataObject) -> None:
     typed = data.draw(mistyped(title.lower()))
     assert title in found(typed)
 
 
 @given(st.sampled_from([title for title in TITLES if len(compact(key(title))) >= 14]), st.data())
-def test_two_typing_errors_are_forgiven_in_a_long_title(title: str, data: st.DataObject) -> None:
+def test_two_typing_errors_are_tolerated_in_a_long_title(title: str, data: st.DataObject) -> None:
     typed = data.draw(mistyped(data.draw(mistyped(title.lower()))))
     assert title in found(typed)
 
 
 @pytest.mark.parametrize("title", [title for title in TITLES if len(compact(key(title))) > 2])
-def test_every_single_typing_error_is_forgiven(title: str) -> None:
+def test_every_single_typing_error_is_tolerated(title: str) -> None:
     for typed in all_mistyped(key(title)):
         assert accepts(typed, title), typed
-        assert reaches(typed, title), typed
+        assert index_finds(typed, title), typed
 
 
 @pytest.mark.parametrize(
@@ -95,42 +95,42 @@ def test_every_single_typing_error_is_forgiven(title: str) -> None:
         "Independence Day",  # a word that forgives two beside one that forgives one
     ],
 )
-def test_every_pair_of_typing_errors_in_a_long_title_is_forgiven(title: str) -> None:
+def test_every_pair_of_typing_errors_in_a_long_title_is_tolerated(title: str) -> None:
     whole, filed = compact(key(title)), terms([title])
     for typed in {twice for once in all_mistyped(title) for twice in all_mistyped(once)}:
         query = Query(typed)
-        if forgiven(max(len(query.compact), len(whole))) == 2:
+        if allowed_distance(max(len(query.compact), len(whole))) == 2:
             # Words that are all common are not looked up: only the whole title can bring it then.
-            probes = (*query.strict_probes(), *query.lenient_probes(query.runs))
+            term_queries = (*query.strict_term_queries(), *query.lenient_term_queries(query.typed_words))
             assert accepts(typed, title), typed
-            assert any(brings(probe, filed) for probe in probes), typed
+            assert any(finds(term_query, filed) for term_query in term_queries), typed
 
 
 @pytest.mark.parametrize("length", range(10, 18))
-def test_every_pair_of_typing_errors_in_a_long_word_is_forgiven(length: int) -> None:
+def test_every_pair_of_typing_errors_in_a_long_word_is_tolerated(length: int) -> None:
     word = string.ascii_lowercase[:length]
     filed = terms([f"{word} and others"])
     for typed in {twice for once in all_mistyped(word) for twice in all_mistyped(once)}:
-        if forgiven(max(len(typed), length)) == 2:
+        if allowed_distance(max(len(typed), length)) == 2:
             # The words are looked up last, all of them near.
-            *_, near_words = Query(f"others {typed}").lenient_probes(())
-            assert brings(near_words, filed), typed
+            *_, near_words = Query(f"others {typed}").lenient_term_queries(())
+            assert finds(near_words, filed), typed
 
 
 @given(titles, titles)
 @example("ab", "a b")
 @example("a b", "abcde")
 @example("abcd ab", "abc")
-def test_whatever_ranking_would_accept_is_brought_by_the_index(typed: str, title: str) -> None:
-    assert not accepts(typed, title) or reaches(typed, title)
+def test_the_index_finds_everything_that_ranking_accepts(typed: str, title: str) -> None:
+    assert not accepts(typed, title) or index_finds(typed, title)
 
 
 @given(titles, st.data())
-def test_a_title_typed_in_part_and_with_errors_is_brought_if_ranking_would_accept_it(
+def test_the_index_finds_a_part_of_a_title_with_errors_if_ranking_accepts_it(
     title: str, data: st.DataObject
 ) -> None:
     part = data.draw(st.lists(st.sampled_from(title.split()), min_size=1).map(" ".join))
     typed = data.draw(mistyped(part))
     if any(char.isalnum() for char in typed):
         typed = data.draw(mistyped(typed))
-    assert not accepts(typed, title) or reaches(typed, title)
+    assert not accepts(typed, title) or index_finds(typed, title)
