@@ -14,9 +14,6 @@ from domain.ids import GenreId, MovieId, genre_id, movie_id
 from domain.pagination import Cursor
 from domain.ratings import Tally
 
-POSTERS = "https://image.tmdb.org/t/p/w500"
-"""Where TMDB serves posters, 500 pixels wide; a poster path is appended."""
-
 UNESCAPED_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 """A percent sign that does not begin an escape."""
 
@@ -246,11 +243,6 @@ class Movie:
     def visible(self) -> bool:
         """Whether lists and searches show it: it is not adult, and not removed at its source."""
         return not self.facts.adult and self.removed_at is None
-
-    @property
-    def poster_url(self) -> str | None:
-        """The address of the poster."""
-        return picture_url(POSTERS, self.facts.poster_path)
 
     def _completed(self, facts: MovieFacts) -> MovieFacts:
         """The facts to store: the source's present ones, and the stored ones where these are missing."""

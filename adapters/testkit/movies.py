@@ -22,7 +22,7 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import FACTS, Movie, MovieNotFound
+from domain.movies import FACTS, TEXT_FACTS, Movie, MovieNotFound
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, PageResult, RunClosed
@@ -214,7 +214,7 @@ class MovieRepositoryContract:
             expected = before[movie_id(number)].without_texts(noon(9))
             expected = replace(expected, tally=rated) if number == 7 else expected
             assert store.movies.get(movie_id(number)) == expected
-            assert expected.facts.overview is expected.poster_url is expected.facts.backdrop_path is None
+            assert {getattr(expected.facts, fact) for fact in TEXT_FACTS} == {None}
 
     def test_cleared_movies_are_listed_and_found_as_before(self, store: Store) -> None:
         put(store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg"))

@@ -13,7 +13,6 @@ from domain.ids import GenreId, genre_id, movie_id
 from domain.movies import (
     DETAIL_FACTS,
     FACTS,
-    POSTERS,
     TEXT_FACTS,
     Genre,
     GenreFacts,
@@ -23,8 +22,11 @@ from domain.movies import (
     folded_name,
     merged_genres,
     outcome,
+    picture_url,
 )
 from domain.ratings import Score, Tally
+
+POSTERS = "https://image.tmdb.org/t/p/w500"
 
 MONDAY, TUESDAY, WEDNESDAY = (datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6, 7))
 LISTED = MovieFacts(tmdb_id=1, title="Ran", original_title="乱", popularity=5.0)
@@ -182,13 +184,12 @@ def test_an_adult_movie_is_not_listed() -> None:
 
 
 def test_a_poster_has_an_address_if_there_is_one() -> None:
-    assert Movie.from_facts(LISTED, MONDAY).poster_url is None
-    poster = Movie.from_facts(replace(LISTED, poster_path="/ran.jpg"), MONDAY).poster_url
-    assert poster == "https://image.tmdb.org/t/p/w500/ran.jpg"
+    assert picture_url(POSTERS, None) is None
+    assert picture_url(POSTERS, "/ran.jpg") == "https://image.tmdb.org/t/p/w500/ran.jpg"
 
 
 def poster_of(path: str) -> str | None:
-    return Movie.from_facts(replace(LISTED, poster_path=path), MONDAY).poster_url
+    return picture_url(POSTERS, path)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from application import catalogue
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import Fault, FaultCode
 from domain.ids import GenreId, UserId
-from domain.movies import Genre, Movie
+from domain.movies import Genre, Movie, picture_url
 from domain.search import Match
 from domain.search import Query as SearchText
 from entrypoints.http.caching import Caching, shorten, variant
@@ -45,6 +45,10 @@ class GenreOut(Struct, frozen=True, kw_only=True):
     id: Id
     tmdb_id: Annotated[int, Meta(description="The number that TMDB knows it by.", ge=1, examples=[878])]
     name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
+
+
+POSTERS = "https://image.tmdb.org/t/p/w500"
+"""Where TMDB serves posters, 500 pixels wide."""
 
 
 class MovieOut(Struct, frozen=True, kw_only=True):
@@ -396,7 +400,7 @@ def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
         overview=facts.overview,
         poster_path=facts.poster_path,
         backdrop_path=facts.backdrop_path,
-        poster_url=movie.poster_url,
+        poster_url=picture_url(POSTERS, facts.poster_path),
         release_date=facts.release_date,
         runtime=facts.runtime,
         popularity=facts.popularity,
