@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -215,6 +215,12 @@ class MovieRepositoryContract:
             expected = replace(expected, tally=rated) if number == 7 else expected
             assert store.movies.get(movie_id(number)) == expected
             assert {getattr(expected.facts, fact) for fact in TEXT_FACTS} == {None}
+
+    def test_a_movie_that_was_synced_at_the_very_limit_keeps_its_texts(self, store: Store) -> None:
+        put(store, facts(1, overview="Cattle"), day=2)
+        assert store.movies.clear_texts(noon(2), noon(9), limit=10) == 0
+        assert store.movies.get(movie_id(1)).facts.overview == "Cattle"
+        assert store.movies.clear_texts(noon(2) + timedelta(milliseconds=1), noon(9), limit=10) == 1
 
     def test_cleared_movies_are_listed_and_found_as_before(self, store: Store) -> None:
         put(store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg"))

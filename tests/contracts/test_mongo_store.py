@@ -93,6 +93,19 @@ def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratin
     assert store.movies.count(MovieFilter()) == 1
 
 
+def test_a_movie_that_leaves_the_lists_keeps_no_terms(store: MongoStore) -> None:
+    def with_terms() -> list[int]:
+        with store.database.using() as database:
+            return sorted(movie["tmdbId"] for movie in database.movies.find({"terms": {"$exists": True}}))
+
+    first, second, _ = fill(store, [facts(1), facts(2), facts(3)])
+    for movie in (first, second):
+        store.ratings.add(verdict(joined(store, f"of-{movie.facts.tmdb_id}").id, movie.id, 10))
+    assert with_terms() == [1, 2, 3]
+    put(store, facts(1, adult=True), gone=(2,), day=2)
+    assert with_terms() == [3]
+
+
 @pytest.mark.parametrize("counted", [-1, 0, 1])
 @pytest.mark.parametrize("on_a_list", [True, False])
 def test_a_gone_movie_is_kept_for_the_lists_that_it_is_on_not_for_their_number(

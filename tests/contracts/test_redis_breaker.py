@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 from redis import Redis
 
+from adapters.redis import breaker
 from adapters.redis.breaker import MAX_CONCURRENT_CALLS, RedisBreaker, RedisUnavailable
 from adapters.redis.timeouts import CALL_TIMEOUT, RETRY_TIMEOUT
 from tests.contracts.valkey_server import Valkey, running_valkey
@@ -150,6 +151,22 @@ def test_redis_is_flushed_after_a_missed_invalidation(valkey: Valkey) -> None:
         valkey.thaw()
         eventually(lambda: not it.breaker.is_open)
         assert it.forgotten == 1
+
+
+@pytest.mark.parametrize(("longest_hiccup", "flushes"), [(0.0, 1), (3600.0, 0)])
+def test_the_same_server_is_flushed_only_after_a_long_outage(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, longest_hiccup: float, flushes: int
+) -> None:
+    """Other processes may have missed an invalidation meanwhile."""
+    monkeypatch.setattr(breaker, "MIN_OUTAGE", longest_hiccup)
+    with counted(valkey.url) as it:
+        it.breaker.ping()
+        valkey.freeze()
+        with pytest.raises(RedisUnavailable):
+            it.get()
+        valkey.thaw()
+        eventually(lambda: not it.breaker.is_open)
+        assert it.forgotten == flushes
 
 
 def test_an_invalidation_is_sent_while_the_breaker_is_open(redis_url: str) -> None:

@@ -171,16 +171,27 @@ def test_a_change_invalidates_its_own_keys_and_no_others(redis_url: str) -> None
     run(work, redis_url)
 
 
-@pytest.mark.parametrize("sweeping", [False, True])
-def test_a_slow_build_never_overwrites_an_invalidation(redis_url: str, *, sweeping: bool) -> None:
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        (DETAIL, lambda process: process.rate(603)),
+        (f"movies:rating:{movie_id(603)}", lambda process: process.rate(603)),
+        (DETAIL, lambda process: process.rate(*range(MAX_MOVIES_SINGLY + 1))),
+        ("watchlist:user:ann", lambda process: process.list(UserId("ann"))),
+        ("movies:list:1:20:", lambda process: process.sync()),
+    ],
+)
+def test_a_slow_build_never_overwrites_an_invalidation(
+    redis_url: str, key: str, change: Callable[[Process], None]
+) -> None:
     async def work(one: Process, other: Process) -> None:
         async def slow() -> str:
-            other.sync() if sweeping else other.rate(603)  # after the old state was read
+            change(other)  # after the old state was read
             return "old"
 
-        assert await one.answers(DETAIL, "", slow) == ("old", False)
-        assert await one.ask(says="new") == ("new", False)
-        assert await other.ask() == ("new", True)
+        assert await one.answers(key, "", slow) == ("old", False)
+        assert await one.ask(key, says="new") == ("new", False)
+        assert await other.ask(key) == ("new", True)
 
     run(work, redis_url, 2)
 

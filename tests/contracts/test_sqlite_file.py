@@ -236,6 +236,18 @@ def test_what_was_acknowledged_is_on_the_disk(store: SqliteStore) -> None:
     assert seen == [("wal", 2)] * 4
 
 
+def test_other_processes_cannot_write_between_the_reads_and_the_writes_of_a_transaction(
+    store: SqliteStore, file: Path
+) -> None:
+    store.prepare()
+    with (
+        store.database.writing(),
+        closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
 # How long writers wait.
 
 

@@ -19,7 +19,17 @@ from adapters.mongo.orphans import Orphans
 from adapters.redis import breaker as breakers
 from adapters.redis import worker_loop
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
-from adapters.redis.queue import RqJobQueue, abandoned_jobs, connect, is_pending, job_id_of, queue_of, requeue
+from adapters.redis.queue import (
+    JOBS,
+    RqJobQueue,
+    abandoned_jobs,
+    connect,
+    enqueue_job,
+    is_pending,
+    job_id_of,
+    queue_of,
+    requeue,
+)
 from adapters.redis.worker import InterruptibleWorker
 from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped
 from adapters.system import NoJobQueue
@@ -290,6 +300,19 @@ def test_a_job_that_was_taken_and_not_begun_goes_back_once(client: Redis, queued
     assert queue_of(client).get_job_ids() == [queued]
     assert abandoned_jobs(client) == []
     assert not requeue(client, queued)
+
+
+def test_a_job_that_goes_back_comes_before_those_that_were_queued_later(client: Redis, queued: str) -> None:
+    take(client)
+    later = enqueue_job(client, f"{JOBS}.sync", "genres").id
+    assert requeue(client, queued)
+    assert queue_of(client).get_job_ids() == [queued, later]
+
+
+def test_a_job_that_is_in_the_queue_again_is_not_put_there_twice(client: Redis, queued: str) -> None:
+    client.rpush(queue_of(client).intermediate_queue_key, queued)
+    assert not requeue(client, queued)
+    assert queue_of(client).get_job_ids() == [queued]
 
 
 def test_a_job_that_a_living_worker_has_is_left_to_it(client: Redis, queued: str) -> None:

@@ -105,6 +105,25 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_else(tmp_path: Path,
     assert of(target).write(again).with_secret  # a backup of what was restored is a backup
 
 
+def test_what_is_written_and_restored_is_on_the_disk_before_its_name_is(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename keeps the number of a file, and that of a directory stands for the names in it."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+
+    def numbers(*paths: Path) -> list[int]:
+        return [path.stat().st_ino for path in paths]
+
+    of(source).write(tmp_path / "backup.db")
+    assert synced == numbers(tmp_path / "backup.db", tmp_path)
+    synced.clear()
+    target = tmp_path / "target"
+    target.mkdir()
+    of(target).restore(tmp_path / "backup.db")
+    assert synced == numbers(target / "matinee.db", target / "jwt-secret", target)
+
+
 def test_a_store_without_a_secret_of_its_own_is_restored_without_one(tmp_path: Path, source: Path) -> None:
     (source / "jwt-secret").unlink()
     assert not of(source).write(tmp_path / "backup.db").with_secret

@@ -128,7 +128,7 @@ def put_by_another_program(client: Redis, function: str, *args: object, **option
     [
         "os.mkdir",
         f"{JOBS}.load",  # imported there
-        f"{JOBS}._at_work",
+        f"{JOBS}.{named._running_container.__name__}",
         f"{JOBS}.log.error",
         f"{JOBS}.Container",
         f"{JOBS}.nothing",
