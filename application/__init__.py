@@ -1,1 +1,1 @@
-"""The use cases: what people and schedules ask of Matinee. Standard library and the domain only."""
+"""The use cases. They import the standard library and the domain only."""

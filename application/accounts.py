@@ -1,4 +1,4 @@
-"""Accounts: becoming somebody, proving it, changing it, leaving."""
+"""Accounts: registration, login, sessions, changes and deletion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ from domain.users import (
 T = TypeVar("T")
 
 NewSecret = Callable[[], str]
-"""Makes a text that nobody can guess, at least 256 bits of it, without a dot."""
+"""Returns a random text of at least 256 bits, without a dot."""
 
 IsCommon = Callable[[str], bool]
 """Whether a password is on a list of common ones."""
@@ -46,7 +46,7 @@ IsCommon = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """What a client gets that has proved who it is. The refresh token works once."""
+    """The tokens of a signed-in client. The refresh token can be used once."""
 
     user: User
     access_token: str
@@ -63,7 +63,7 @@ REFUSALS: dict[Use, type[TokenRejected]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionIssuer:
-    """Begins sessions and exchanges their refresh tokens, of which only hashes are stored."""
+    """Starts sessions and exchanges refresh tokens, of which only hashes are stored."""
 
     sessions: SessionRepository
     tokens: AccessTokens
@@ -74,10 +74,10 @@ class SessionIssuer:
     refresh_grace: timedelta
 
     def begin(self, user: User, *, renewed: str | None = None) -> SignedIn | None:
-        """A session of its own for each login, and `renewed` in place of the user's password hash.
+        """Start a new session, and replace the password hash of the user by `renewed` if that is given.
 
-        None, beginning nothing, if the account is not as `user` shows it any more: it is gone, disabled, or
-        has another password hash.
+        Return None, changing nothing, if the account was deleted or disabled, or its password hash changed,
+        since `user` was read.
         """
         session, now = SessionId(self.new_id()), self.clock()
         text, token = self._issue(session, now)
@@ -112,7 +112,7 @@ class SessionIssuer:
         return self._signed_in(caller.user, claims.session, text)
 
     def _issue(self, session: SessionId, now: datetime) -> tuple[str, RefreshToken]:
-        """A refresh token, and what is kept of it."""
+        """A refresh token, and its record to store."""
         expires_at = now + self.refresh_ttl
         text = self.refresh_tokens.issue(session, expires_at)
         return text, RefreshToken(hash=hash_secret(text), expires_at=expires_at)
@@ -128,7 +128,7 @@ class SessionIssuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateUser:
-    """Make an account without signing it in."""
+    """Create an account."""
 
     users: UserRepository
     hasher: PasswordHasher
@@ -145,7 +145,7 @@ class CreateUser:
         role: Role = Role.USER,
         code: str | None = None,
     ) -> User:
-        """A `code` of an invitation is used up by one.
+        """Create the account; this uses the invitation with that code once, if one is given.
 
         Raises InvalidFields with all faults at once; InvitationRejected, EmailTaken, UsernameTaken,
         EmailAndUsernameTaken.
@@ -170,13 +170,13 @@ class CreateUser:
         return user
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
-        """What only this use case finds wrong with fields that are sound by themselves."""
+        """The faults that only this use case finds in fields that are valid by themselves."""
         return faults_of_password(given, "password", self.is_common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Register:
-    """Make an account and sign it in, as far as registration is open."""
+    """Create an account and sign it in, if registration is open to the client."""
 
     create_user: CreateUser
     session_issuer: SessionIssuer
@@ -186,7 +186,7 @@ class Register:
         self, *, username: str, email: str, password: str, invitation: str | None = None
     ) -> SignedIn:
         """Raises RegistrationClosed, InvitationRequired, InvitationRejected, InvalidText, EmailTaken,
-        UsernameTaken; InvalidCredentials if an admin disables or deletes the account in the very moment.
+        UsernameTaken; InvalidCredentials if an admin disables or deletes the account meanwhile.
         """
         code = required_code(self.registration, invitation)
         user = self.create_user(username=username, email=email, password=password, code=code)
@@ -196,7 +196,7 @@ class Register:
         return signed_in
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
-        """What only this use case finds wrong with fields that are sound by themselves."""
+        """The faults that only this use case finds in fields that are valid by themselves."""
         return self.create_user.faults(given)
 
 
@@ -222,12 +222,12 @@ class LogIn:
             )
             if signed_in:
                 return signed_in
-            # The account changed while the password was verified: what holds now decides.
+            # The account changed while the password was verified: try again with the new record.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
-    """Go on with a session whose access token has ended."""
+    """Exchange a refresh token for new tokens."""
 
     session_issuer: SessionIssuer
 
@@ -240,16 +240,14 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate:
-    """Find out who calls."""
+    """Find the user and the session of an access token."""
 
     tokens: AccessTokens
     sessions: SessionRepository
     clock: Clock
 
     def __call__(self, *, access_token: str) -> Caller:
-        """Raises TokenExpired, TokenRejected; TokenRevoked for a token of ours whose session has ended, which
-        is not looked up once the token itself has expired.
-        """
+        """Raises TokenExpired, TokenRejected; TokenRevoked if the session of a valid token has ended."""
         caller = self.sessions.caller(self.tokens.read(access_token), self.clock())
         if caller is None:
             raise TokenRevoked
@@ -269,14 +267,16 @@ class LogOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmPassword:
-    """Let go on only who knows the account's password."""
+    """Do something only if the password of the account is right."""
 
     users: UserRepository
     hasher: PasswordHasher
 
     def __call__(self, user: User, password: str, act: Callable[[str], T | None]) -> T:
-        """What `act` makes of the password hash that was verified; it returns None, having done nothing, if
-        that hash is not the stored one any more. Raises WrongPassword.
+        """Verify the password, and return the result of `act`, which is called with the verified hash.
+
+        `act` returns None, changing nothing, if that hash is no longer stored; then the password is verified
+        again. Raises WrongPassword.
         """
         while True:
             if not self.hasher.verify(user.password_hash, password):
@@ -333,7 +333,7 @@ class ChangeProfile:
         return after if after.password_hash == verified else None
 
     def faults(self, caller: Caller, given: Mapping[str, object]) -> Sequence[Fault]:
-        """What only this use case finds wrong with fields that are sound by themselves."""
+        """The faults that only this use case finds in fields that are valid by themselves."""
         email = given.get("email")
         moves = isinstance(email, str) and emails.email(email) != caller.user.email
         return _password_required().faults if moves and "current_password" not in given else ()
@@ -341,7 +341,7 @@ class ChangeProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePassword:
-    """Choose another password; every other session ends."""
+    """Change the password, and end all other sessions."""
 
     users: UserRepository
     confirm_password: ConfirmPassword
@@ -366,13 +366,13 @@ class ChangePassword:
         return after if after.password_hash == password_hash else None
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
-        """What only this use case finds wrong with fields that are sound by themselves."""
+        """The faults that only this use case finds in fields that are valid by themselves."""
         return faults_of_password(given, "new_password", self.is_common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAccount:
-    """Leave: the account, its ratings, its watchlist and its sessions are gone, and tallies follow."""
+    """Delete one's own account with its ratings, watchlist and sessions, and update the tallies."""
 
     users: UserRepository
     confirm_password: ConfirmPassword
@@ -394,7 +394,7 @@ class ListUsers:
     users: UserRepository
 
     def __call__(self, *, window: Window) -> Page[User]:
-        """A part of them."""
+        """One page of accounts."""
         found = self.users.page(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.users.count())
 
@@ -415,7 +415,7 @@ class FindUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeUser:
-    """Give an account another role or password, or disable or enable it."""
+    """Change the role or the password of an account, or disable or enable it."""
 
     users: UserRepository
     hasher: PasswordHasher
@@ -446,13 +446,13 @@ class ChangeUser:
         )
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
-        """What only this use case finds wrong with fields that are sound by themselves."""
+        """The faults that only this use case finds in fields that are valid by themselves."""
         return faults_of_password(given, "password", self.is_common)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteUser:
-    """Delete somebody else's account with its ratings, its watchlist and its sessions; tallies follow."""
+    """Delete another account with its ratings, watchlist and sessions, and update the tallies."""
 
     users: UserRepository
     invalidation: CacheInvalidation
@@ -464,7 +464,7 @@ class DeleteUser:
 
 
 def faults_of_password(given: Mapping[str, object], field: str, is_common: IsCommon) -> Sequence[Fault]:
-    """What is wrong with a chosen password, if one is given."""
+    """The faults of a new password, if one is given."""
     chosen = given.get(field)
     if not isinstance(chosen, str):
         return ()
@@ -481,12 +481,12 @@ def _password_required() -> Invalid:
 
 
 def require_admin(caller: Caller) -> Caller:
-    """The caller, if it is an admin. Raises AdminsOnly."""
+    """Return the caller if it is an admin. Raises AdminsOnly."""
     if caller.user.role is not Role.ADMIN:
         raise AdminsOnly
     return caller
 
 
 def hash_secret(token: str) -> str:
-    """The hash that is kept of a secret. A fast one is enough for what cannot be guessed; passwords can."""
+    """The hash to store of a random secret. Unlike passwords these cannot be guessed, so it may be fast."""
     return sha256(token.encode()).hexdigest()

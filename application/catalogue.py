@@ -1,4 +1,4 @@
-"""Reading the catalogue: lists, search, one movie, genres."""
+"""Reading the catalogue: lists, search, single movies, genres."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ TOTALS_TTL = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieResults:
-    """Movies in the order asked for, how many there are in all, and the genres by which to name theirs."""
+    """Movies in the requested order, the total number of movies, and all genres by id."""
 
     movies: tuple[Movie, ...]
     total: int
@@ -29,14 +29,14 @@ class MovieResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchResults(MovieResults):
-    """Movies that were searched for; `last` is the match that comes last of those shown."""
+    """Movies found by a search. `last` is the match of the last movie; None if there is none."""
 
     last: Match | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedTotal:
-    """How many movies a filter admits, and when they were counted."""
+    """The number of movies that a filter admits, and when it was counted."""
 
     movies: int
     counted_at: datetime
@@ -44,9 +44,9 @@ class CachedTotal:
 
 @dataclass(slots=True)
 class CachedTotals:
-    """How many movies each filter admits, remembered until the catalogue changes, or for a minute.
+    """Caches the number of movies that each filter admits, until the catalogue changes or TOTALS_TTL is over.
 
-    The minute is for `min_rating`, which users' ratings move without a new generation of the catalogue.
+    The time limit is for `min_rating`, because ratings do not change the generation of the catalogue.
     """
 
     movies: MovieRepository
@@ -56,7 +56,7 @@ class CachedTotals:
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, wanted: MovieFilter) -> int:
-        """How many movies the filter admits."""
+        """The number of movies that the filter admits."""
         now, generation = self.clock(), self.movies.generation()
         with self._lock:
             if generation != self._generation or len(self._known) >= MAX_TOTALS:
@@ -66,14 +66,14 @@ class CachedTotals:
             return known.movies
         total = CachedTotal(movies=self.movies.count(wanted), counted_at=now)
         with self._lock:
-            if generation == self._generation:  # a count of an older generation is not remembered
+            if generation == self._generation:  # a count of an older generation is not cached
                 self._known[wanted] = total
         return total.movies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowseMovies:
-    """Show a part of the catalogue, filtered and in order."""
+    """List movies, filtered and sorted."""
 
     movies: MovieRepository
     genres: GenreRepository
@@ -101,14 +101,14 @@ class BrowseMovies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchMovies:
-    """Find movies by title or original title, best match first."""
+    """Search movies by title or original title, best match first."""
 
     movies: MovieRepository
     genres: GenreRepository
 
     def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> SearchResults:
         """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
-        `skip`. Each probe of a search brings in up to `domain.search.MAX_CANDIDATES` movies.
+        `skip`. Each term query finds up to `domain.search.MAX_CANDIDATES` movies.
         """
         matches = search(Query(text), self.movies.find)
         begin = skip if after is None else bisect_right(matches, after)
@@ -142,12 +142,12 @@ class GetMovie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageGenres:
-    """Show a part of all genres, by name."""
+    """List the genres by name."""
 
     genres: GenreRepository
 
     def __call__(self, *, window: Window) -> Page[Genre]:
-        """There are so few that all are read."""
+        """One page of genres. All are read, because there are few."""
         genres = self.genres.all()
         after = window.cursor
         begin = window.skip

@@ -1,4 +1,4 @@
-"""Invitations: what admins do with them."""
+"""Invitations: creating, listing and revoking them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ DEFAULT_VALIDITY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateInvitation:
-    """Make an invitation."""
+    """Create an invitation."""
 
     invitations: InvitationRepository
     clock: Clock
@@ -22,7 +22,7 @@ class CreateInvitation:
     new_secret: NewSecret
 
     def __call__(self, *, valid_for: timedelta = DEFAULT_VALIDITY, uses: int = 1) -> tuple[Invitation, str]:
-        """The invitation and its code, which is not kept and cannot be shown again."""
+        """The invitation and its code, which is not stored and cannot be shown again."""
         code, now = self.new_secret(), self.clock()
         invitation = Invitation(
             id=InvitationId(self.new_id()),
@@ -43,14 +43,14 @@ class ListInvitations:
     invitations: InvitationRepository
 
     def __call__(self, *, window: Window) -> Page[Invitation]:
-        """A part of them."""
+        """One page of invitations."""
         found = self.invitations.page(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.invitations.count())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeInvitation:
-    """Delete an invitation. Accounts that it has made stay."""
+    """Delete an invitation. Accounts created with it stay."""
 
     invitations: InvitationRepository
 

@@ -1,4 +1,4 @@
-"""Running the service: whether it is well, and what it stands on."""
+"""Operation of the service: health, and flushing the cache."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ from domain.ports import CacheInvalidation, Clock, SyncRunRepository
 from domain.sync import Entity
 
 STALE_AFTER = timedelta(days=2)
-"""A catalogue that a source should refresh every night, and that was not for so long, is behind."""
+"""The age at which a catalogue is reported as stale; TMDB's is refreshed every night."""
 
 
 class Part(StrEnum):
-    """What the service stands on."""
+    """A dependency of the service, or the age of its data."""
 
     DATABASE = "database"
     REDIS = "redis"
@@ -46,10 +46,10 @@ class CatalogueNotFilled(Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a look at one part found, and how many seconds that took.
+    """The condition of one part, and how many seconds the check took.
 
-    `problem` is set if the part is away; its text is for the log. `synced_at` and `age` tell, of the sync
-    only, when it was last complete and how long ago that is; None if it never was.
+    `problem` is the error of a part that is unwell; its text is for the log. Only the part `sync` has
+    `synced_at`, the end of the last complete sync, and `age`, the time since then; None if there was none.
     """
 
     condition: Condition
@@ -61,13 +61,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The findings, and what they come to: down without the database, degraded if anything else is unwell."""
+    """The findings of all parts."""
 
     findings: Mapping[Part, Finding]
 
     @property
     def condition(self) -> Condition:
-        """The condition of the whole."""
+        """Down if the database is down, degraded if any other part is not well, else ok."""
         conditions = {part: finding.condition for part, finding in self.findings.items()}
         if conditions.get(Part.DATABASE) is Condition.DOWN:
             return Condition.DOWN
@@ -77,11 +77,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckHealth:
-    """Look at what the service stands on.
+    """Check the health of the service.
 
-    `redis` and `tmdb` are None where they are not configured. `check_source` returns why no sync can run, if
-    none can. TMDB is not asked each time: a probe every few seconds must neither eat the budget of requests
-    nor wait for a server far away.
+    `redis` and `tmdb` are None if they are not configured. `check_source` returns the error that every sync
+    would raise, or None. The result for TMDB is cached, so that frequent health checks neither use up the
+    request budget nor wait for a remote server.
     """
 
     database: Ping
@@ -93,16 +93,16 @@ class CheckHealth:
     stopwatch: Callable[[], float] = perf_counter
 
     def __call__(self, parts: Collection[Part] = tuple(Part)) -> Health:
-        """What is found of these parts. Raises nothing: what is away is a finding."""
+        """Check these parts. An unavailable part is a finding, not an error."""
         if self.tmdb and Part.TMDB in parts:
-            self.tmdb.refresh()  # it answers while the others are looked at
+            self.tmdb.refresh()  # it runs while the other parts are checked
         findings: dict[Part, Finding] = {}
         for part in parts:
             findings[part] = self._look(part, findings.get(Part.DATABASE))
         return Health(findings=findings)
 
     def _look(self, part: Part, database: Finding | None) -> Finding:
-        """A look at one part; what a silent database would have to tell is not waited for once more."""
+        """Check one part. An unavailable database is not called again for the part `sync`."""
         if part is Part.SYNC and database and database.problem:
             return replace(database, seconds=0.0)
         looks = {
@@ -129,7 +129,7 @@ class CheckHealth:
         return Finding(condition=Condition.OK)
 
     def _tmdb(self) -> Finding:
-        """Without TMDB all goes on but the syncs."""
+        """TMDB is degraded at worst, because only syncs need it."""
         if self.tmdb is None:
             return Finding(condition=Condition.NOT_CONFIGURED)
         word = self.tmdb()
@@ -137,7 +137,7 @@ class CheckHealth:
         return Finding(condition=condition, seconds=word.seconds, problem=word.problem)
 
     def _sync(self) -> Finding:
-        """The bundled catalogue does not age; TMDB's does. One that cannot be synced is as good as behind."""
+        """A catalogue of TMDB's that is old, or any that cannot be synced, is degraded."""
         problem = self.check_source()
         runs = [self.runs.latest(entity, completed=True) for entity in (Entity.MOVIES, Entity.CHANGES)]
         ends = [run.finished_at for run in runs if run and run.finished_at]
@@ -151,11 +151,11 @@ class CheckHealth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlushCache:
-    """Have every kept answer forgotten, in all processes."""
+    """Invalidate all cached responses in all processes."""
 
     invalidation: CacheInvalidation
 
     def __call__(self) -> None:
-        """Where the cache cannot be reached, it forgets before it is used again."""
+        """A cache that cannot be reached is emptied before it is used again."""
         with self.invalidation.all():
             pass

@@ -1,4 +1,4 @@
-"""Ratings: giving, changing and withdrawing them, and reading one's own and everybody's."""
+"""Ratings: creating, changing, deleting and listing them, and verifying the tallies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from domain.users import User
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rated:
-    """A rating with its movie and author; after a write also the movie's tally as it is now.
+    """A rating with its movie and author, and the present tally of the movie.
 
-    `created` tells of a write whether this is the user's first rating of the movie.
+    `created` is set by a write that added the user's first rating of the movie.
     """
 
     rating: Rating
@@ -28,7 +28,7 @@ class Rated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedPage:
-    """A part of a list of ratings, with their movies and authors."""
+    """One page of a list of ratings, with their movies and authors."""
 
     page: Page[Rating]
     movies: Mapping[MovieId, Movie]
@@ -56,7 +56,7 @@ class RateMovie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRating:
-    """Set a user's score for a movie, whether or not they have rated it: doing it twice is doing it once."""
+    """Set a user's score for a movie, whether or not they have rated it. Idempotent."""
 
     ratings: RatingRepository
     movies: MovieRepository
@@ -92,7 +92,7 @@ class ChangeRating:
     ) -> Rated:
         """A review of None is removed. Raises RatingNotFound, NotYourRating, InvalidText."""
         text = review if isinstance(review, Unchanged) else clean_text("review", review)
-        now, movie = self.clock(), self.ratings.get(rating).movie  # which a rating never changes
+        now, movie = self.clock(), self.ratings.get(rating).movie  # the movie of a rating never changes
         with self.invalidation.movies([movie]):
             changed, tally = self.ratings.change(
                 rating, user.id, lambda before: before.changed(now, score=score, review=text)
@@ -102,7 +102,7 @@ class ChangeRating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveReview:
-    """Delete the words of anybody's review; the score stays."""
+    """Delete the review of any rating; the score stays."""
 
     ratings: RatingRepository
     invalidation: CacheInvalidation
@@ -119,7 +119,7 @@ class RemoveReview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawRating:
-    """Take back one's own rating."""
+    """Delete one's own rating."""
 
     ratings: RatingRepository
     invalidation: CacheInvalidation
@@ -132,7 +132,7 @@ class WithdrawRating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnrateMovie:
-    """Take back one's own rating of a movie, if there is one."""
+    """Delete one's own rating of a movie, if there is one."""
 
     ratings: RatingRepository
     movies: MovieRepository
@@ -169,7 +169,7 @@ class ListMyRatings:
     movies: MovieRepository
 
     def __call__(self, *, user: User, by: RatingOrder, descending: bool, window: Window) -> RatedPage:
-        """A part of them, in order."""
+        """One page of ratings, in order."""
         found = self.ratings.of_user(
             user.id,
             by,
@@ -185,14 +185,14 @@ class ListMyRatings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListMovieRatings:
-    """Show everybody's ratings of one movie, the newest first."""
+    """Show all ratings of one movie, the newest first."""
 
     ratings: RatingRepository
     movies: MovieRepository
     users: UserRepository
 
     def __call__(self, *, movie: MovieRef, window: Window) -> RatedPage:
-        """A part of them; the movie's own tally is the summary. Raises MovieNotFound."""
+        """One page of ratings. The tally of the movie is the summary. Raises MovieNotFound."""
         rated = self.movies.get(movie)
         found = self.ratings.of_movie(rated.id, window.fetch_size, window.skip, after=window.cursor)
         shown = page_of(found, window, rated.tally.count)
@@ -211,11 +211,11 @@ class VerifyRatings:
     invalidation: CacheInvalidation
 
     def __call__(self, *, repair: bool = False) -> list[Drift]:
-        """The movies whose tally was wrong; with `repair` they are right now."""
+        """The movies whose tally differs from the recount; `repair` corrects them."""
         drifts = self.ratings.drifts()
         if not (repair and drifts):
             return drifts
-        wrong = [drift.movie for drift in drifts]  # a repair that fails may have been made in part
+        wrong = [drift.movie for drift in drifts]  # a repair that fails may be partly stored
         with self.invalidation.movies(wrong):
             repaired = self.ratings.drifts(repair=True)
             wrong += [drift.movie for drift in repaired]

@@ -1,7 +1,7 @@
-"""Keeping the catalogue in step with a source: one use case for each kind of run.
+"""Synchronization of the catalogue with a source: one use case for each kind of run.
 
-A page and the counts that tell of it are stored in one step, so a process killed at any moment leaves a
-record that is true.
+A page is stored in one step with the counts of its run, so the record is correct whenever the process is
+killed.
 """
 
 from collections.abc import Collection, Sequence
@@ -30,27 +30,27 @@ from domain.sync import (
 )
 
 REFRESH_BATCH = 100
-"""Movies a page when they are refreshed by number."""
+"""Movies in a page of a refresh by TMDB number."""
 
 RECENT_RUNS = 50
-"""Runs of all kinds among which one that failed of late is to be found."""
+"""Latest runs of all kinds among which a recent failed run is looked for."""
 
 MIN_GONE_CHECK = 20
-"""Of so many movies that are asked for together, or more, a source has not dropped more than half."""
+"""If at least this many movies are requested and the source reports most of them gone, it is not trusted."""
 
 CLEAR_BATCH = 200
-"""Movies a step when texts are cleared: other writers get in between."""
+"""Movies whose texts are cleared in one transaction. Other writers run in between."""
 
 
 @dataclass(slots=True)
 class PageBuilder:
-    """What has been read for one page of movies, before it is stored."""
+    """Collects what was read for one page of movies, until the page is stored."""
 
     movies: dict[int, MovieFacts]
-    held: Collection[int]
+    stored: Collection[int]
     duplicates: int = 0
     skipped: int = 0
-    asked: int = 0
+    requested: int = 0
     gone: list[int] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -59,8 +59,10 @@ class PageBuilder:
         self.problems += [warning for facts in self.movies.values() for warning in facts.warnings]
 
     def add(self, detail: Detail) -> None:
-        """Add what came of asking for one movie; what a list said of it stands where no more could be had."""
-        self.asked += 1
+        """Add the result of requesting one movie. If that failed, the row of the list is kept, if there is
+        one.
+        """
+        self.requested += 1
         match detail:
             case MovieFacts():
                 listed = self.movies.get(detail.tmdb_id)
@@ -68,7 +70,7 @@ class PageBuilder:
                 self.problems += detail.warnings
             case MovieGone(number):
                 self.movies.pop(number, None)
-                if number in self.held:
+                if number in self.stored:
                     self.gone.append(number)
                 else:
                     self.skip(f"movie {number}: the source no longer knows it")
@@ -79,16 +81,16 @@ class PageBuilder:
                 self.unread.append(detail.tmdb_id)
 
     def skip(self, problem: str) -> None:
-        """Leave a row aside, naming why."""
+        """Count a skipped row, and record the reason."""
         self.skipped += 1
         self.problems.append(problem)
 
     def build(self, page: int, at: datetime, requests: int) -> PageResult:
-        """All of it, ready for the store. Raises SourceUnavailable if the source cannot be believed."""
-        if self.asked >= MIN_GONE_CHECK and len(self.gone) * 2 > self.asked:
+        """The result to store. Raises SourceUnavailable if the source reports most of the movies gone."""
+        if self.requested >= MIN_GONE_CHECK and len(self.gone) * 2 > self.requested:
             reason = (
-                f"{len(self.gone)} of {self.asked} movies that we hold are said to be unknown, which is not"
-                " believed: check TMDB_BASE_URL"
+                f"{len(self.gone)} of {self.requested} movies that we hold are said to be unknown, which is"
+                " not believed: check TMDB_BASE_URL"
             )
             raise SourceUnavailable(reason)
         return PageResult(
@@ -106,19 +108,19 @@ class PageBuilder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSource:
-    """See whether syncs read from the source that filled the catalogue."""
+    """Check that syncs read from the source that filled the catalogue."""
 
     movies: MovieRepository
     source: MovieSource
 
     def __call__(self) -> FilledFromAnotherSource | None:
-        """What every sync would be refused with, if it would be."""
+        """The error that every sync would raise; None if the source is right."""
         return mismatch(self.movies.source(), self.source.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncGenres:
-    """Bring the genres up to date."""
+    """Update the genres."""
 
     runner: SyncRunner
     genres: GenreRepository
@@ -147,8 +149,8 @@ class SyncGenres:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncMovies:
-    """Bring the popular movies up to date: list pages, then the own page of each movie that is new or has
-    news.
+    """Update the popular movies: read list pages, then the details of each movie that is new or has
+    changed.
     """
 
     runner: SyncRunner
@@ -157,12 +159,12 @@ class SyncMovies:
     def __call__(
         self, *, pages: int, on_progress: ProgressCallback = no_progress, queued: RunId | None = None
     ) -> SyncRun:
-        """Read up to so many pages; return the closed run. Raises SyncRunning."""
+        """Read up to `pages` pages and return the closed run. Raises SyncRunning."""
         with self.runner.run(Entity.MOVIES, on_progress, queued) as recorder:
             recorder.set_last_page(min(pages, recorder.run.last_page or MAX_PAGES, MAX_PAGES))
             seen: set[int] = set()
             for page in recorder.run.pages_left:
-                if page in recorder.run.pages_left:  # the list may prove shorter while it is read
+                if page in recorder.run.pages_left:  # the list may become shorter meanwhile
                     with recorder.attempt(page):
                         self._read(page, recorder, seen)
         return recorder.run
@@ -187,10 +189,11 @@ class SyncMovies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncChanges:
-    """Read anew those of our movies that changed at the source since the last complete run, those of which it
-    has not spoken for months, and those that the last run could not read.
+    """Refresh the stored movies that changed at the source since the last complete run, those that were not
+    synced for REFRESH_AFTER, and those that the previous run could not read.
 
-    If that run is longer ago than the source can tell, or never was, all that we hold is read anew.
+    If the source does not list changes that far back, or no run was complete, all stored movies are
+    refreshed.
     """
 
     runner: SyncRunner
@@ -208,26 +211,26 @@ class SyncChanges:
                 pages, seen = self._refresh_changed(days, recorder)
                 self._refresh_stale(recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen)
             else:
-                # What a failed run of late has refreshed is left out, so that being killed again and again
-                # still gets on.
+                # Movies that a recent failed run has refreshed are left out, so that a run makes progress
+                # even if it is killed again and again.
                 self._refresh_stale(recorder.run.resuming_from(self._previous_run(recorder.run)), recorder)
         return recorder.run
 
     def _previous_run(self, run: SyncRun) -> SyncRun | None:
-        """The run of this kind that began before; it counts only if it is recent."""
+        """The previous run of this kind, if it is among the latest runs."""
         recent = self.runner.runs.recent(RECENT_RUNS)
         return next((each for each in recent if each.entity is run.entity and each.id != run.id), None)
 
     def _refresh_changed(self, days: tuple[date, date], recorder: RunRecorder) -> tuple[int, set[int]]:
-        """Read what changed within some days; return how many pages that took, and which of our movies."""
-        asked, seen = [(*days, 1)], set[int]()
-        for number, (first, last, page) in enumerate(asked, 1):
-            recorder.set_last_page(len(asked))
+        """Refresh what changed within some days. Return the number of pages, and the movies that changed."""
+        queries, seen = [(*days, 1)], set[int]()
+        for number, (first, last, page) in enumerate(queries, 1):
+            recorder.set_last_page(len(queries))
             with recorder.attempt(number):
                 changed = self.runner.source.changes(first, last, page)
                 if page == 1:
-                    asked += _remaining_queries(first, last, changed.total_pages)
-                recorder.set_last_page(len(asked))
+                    queries += _remaining_queries(first, last, changed.total_pages)
+                recorder.set_last_page(len(queries))
                 held = self.movies.held(changed.tmdb_ids)
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
                 fresh = [movie for movie in dict.fromkeys(ours) if movie not in seen]
@@ -236,13 +239,13 @@ class SyncChanges:
                     builder.skip(f"page {number}: {row}")
                 self._refresh(number, fresh, builder, recorder)
                 seen.update(ours)
-        return len(asked), seen
+        return len(queries), seen
 
     def _refresh_stale(
         self, since: datetime, recorder: RunRecorder, pages: int = 0, seen: Collection[int] = frozenset()
     ) -> None:
-        """Read what the source has not spoken of since then, and what the run before could not read, as pages
-        behind those that were read; but for movies that were asked for in these.
+        """Refresh movies that were not synced since then, and those that the previous run could not read, but
+        not those in `seen`. Their pages are numbered from `pages` + 1.
         """
         owed = sorted(self.movies.held(recorder.run.unread))
         stale = self.movies.stale(since, limit=MAX_TMDB_NUMBER)
@@ -250,8 +253,8 @@ class SyncChanges:
         chunks = [numbers[at : at + REFRESH_BATCH] for at in range(0, len(numbers), REFRESH_BATCH)]
         recorder.set_last_page(pages + len(chunks))
         if not recorder.run.done:
-            # Nothing that the source has said shows yet that it is there, takes our credential, and is TMDB:
-            # a wrong address knows none of our movies.
+            # Before any page was read: check that the source is available, accepts the credential, and is
+            # TMDB. At a wrong address all movies would seem gone.
             self.runner.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
             with recorder.attempt(page):
@@ -268,8 +271,8 @@ class SyncChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """What a sweep came to: the run that refreshed what it could, None if there was no source for it; and how
-    many movies lost their texts.
+    """The result of a sweep: the run that refreshed movies, None if the source did not match; and the number
+    of movies whose texts were cleared.
     """
 
     run: SyncRun | None
@@ -278,9 +281,9 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCatalogue:
-    """Keep no text of TMDB's longer than its terms allow: refresh what is old, clear what could not be.
+    """Refresh old movies, and clear the texts of TMDB's that its terms do not allow to store any longer.
 
-    Texts of the demo catalogue are our own, and are kept.
+    Texts of the demo catalogue are our own and are never cleared.
     """
 
     sync_changes: SyncChanges
@@ -290,7 +293,7 @@ class SweepCatalogue:
     clock: Clock
 
     def __call__(self) -> SweepResult:
-        """Raises SyncRunning, and then nothing is cleared: what is being refreshed may be in time."""
+        """Raises SyncRunning, clearing nothing, because the running sync may refresh the texts in time."""
         run = None if self.check_source() else self.sync_changes()
         cleared = 0 if self.movies.source() is SourceName.DEMO else self._clear(self.clock())
         return SweepResult(run=run, cleared=cleared)
@@ -305,9 +308,9 @@ class SweepCatalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeCatalogue:
-    """Hand a catalogue that the demo filled over to another source.
+    """Hand over a catalogue that the demo filled to another source.
 
-    Movies keep their facts until the new source is read, and users everything.
+    Movies keep their facts until they are read from the new source; data of users is not changed.
     """
 
     movies: MovieRepository
@@ -330,7 +333,7 @@ class UpgradeCatalogue:
 
 
 def _remaining_queries(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
-    """What is left to ask after the first page of some days' changes; too many are asked for in halves."""
+    """The queries that follow the first page of changes. A period with too many pages is split in halves."""
     if pages <= MAX_PAGES or last - first <= timedelta(days=1):
         return [(first, last, page) for page in range(2, min(pages, MAX_PAGES) + 1)]
     middle = first + (last - first) / 2
@@ -338,5 +341,5 @@ def _remaining_queries(first: date, last: date, pages: int) -> list[tuple[date, 
 
 
 def _needs_details(held: Movie | None, listed: MovieFacts) -> bool:
-    """Whether a movie's own page is to be read."""
+    """Whether the details of a movie must be read."""
     return not listed.detailed and (held is None or held.needs_details(listed))

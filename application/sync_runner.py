@@ -1,8 +1,7 @@
-"""What surrounds every sync: one run of a kind at a time over all processes, and no run without an end.
+"""Runs syncs: one run of a kind at a time over all processes, each with a record that is closed at its end.
 
-The frame takes the lock, closes a dead predecessor, and sees to it that every run ends in a closed record. A
-run may be set down before anybody does it: then its lock is held in the name of the queue, until whoever
-finds it there takes it over.
+The runner acquires the lock, closes the record of a run that died, and records the new run. A run can be
+enqueued; the queue holds its lock until a worker takes over.
 """
 
 import logging
@@ -37,52 +36,52 @@ from domain.sync import (
 )
 
 LOCK_TTL = timedelta(seconds=9)
-"""A holder that has not been heard of for so long is dead."""
+"""A holder that has not renewed its lock for this long is taken for dead."""
 
 HEARTBEAT_INTERVAL = LOCK_TTL / 3
-"""How often a living holder says so."""
+"""How often a holder renews its lock."""
 
 MAX_LOCK_WAIT = LOCK_TTL * 2
-"""Clocks of two hosts may differ, but not by so much that a worker's time seems longer than this."""
+"""A lock that seems to last longer than this, by the clock of this host, is not waited for."""
 
 QUEUE_LOCK_TTL = timedelta(seconds=10)
-"""How long a run that was just enqueued keeps others away without question. After that the queue is asked
-whether it still has the job: if not, the job was lost and the run makes way.
+"""How long the lock of an enqueued run is respected without further checks. After that, if the queue no
+longer has the job, the job was lost and another run takes the lock.
 """
 
 POLL_INTERVAL = timedelta(seconds=0.2)
-"""How often a newcomer looks whether the holder still lives."""
+"""How often a run that waits for a lock tries to acquire it."""
 
 MAX_FAILED_PAGES = 3
-"""A run whose first pages failed, so many in a row, is given up: the source is away."""
+"""A run fails if this many pages failed before any was stored: the source is unavailable."""
 
 PROCESS_DIED = "its process died"
 NEVER_STARTED = "no worker took it up"
-"""What has become of a run that is open and has lost its lock."""
+"""Why a run failed that is in progress in the store, but has lost its lock."""
 
 log = logging.getLogger(__name__)
 
 ProgressCallback = Callable[[SyncRun], None]
-"""Told of a run's record whenever it has changed."""
+"""Called with the record of a run whenever it has changed."""
 
 
 def no_progress(run: SyncRun) -> None:
-    """Watch nothing."""
+    """A callback that does nothing."""
 
 
 def lock_name(entity: Entity) -> str:
-    """The name of the lock that a kind of run needs."""
+    """The name of the lock for a kind of run."""
     return f"sync:{entity}"
 
 
 def queue_holder(run: RunId) -> str:
-    """The holder of a run's lock while nobody does it yet."""
+    """The holder of a run's lock while it is enqueued."""
     return f"queue:{run}"
 
 
 @dataclass(slots=True)
 class RunRecorder:
-    """A run in progress: its latest record, kept in the store and shown to whoever watches."""
+    """Keeps the record of a run in progress: saves it in the store and reports it to a callback."""
 
     run: SyncRun
     runs: SyncRunRepository
@@ -95,25 +94,26 @@ class RunRecorder:
         self._counted = self.source.requests()
 
     def set_last_page(self, last_page: int) -> None:
-        """Learn where the list ends."""
+        """Set the number of the last page of the source's list."""
         self.run = self.run.bounded(last_page)
         self.on_progress(self.run)
 
     def store(self, where: MovieRepository | GenreRepository, result: PageResult) -> None:
-        """Store a page, with the record that tells of it."""
+        """Store a page and the record with its counts, in one step."""
         with self.invalidation.all():
             self.run = where.store(result, self.run)
         self.on_progress(self.run)
 
     def new_requests(self) -> int:
-        """The requests sent since this was last asked."""
+        """The number of requests sent since the last call."""
         before, self._counted = self._counted, self.source.requests()
         return self._counted - before
 
     @contextmanager
     def attempt(self, page: int) -> Iterator[None]:
-        """A page that cannot be read is counted and named, and does not stop the others, unless all first
-        ones fail.
+        """A context that records a page as failed on SourceUnavailable, and lets the run go on.
+
+        Raises SourceUnavailable if MAX_FAILED_PAGES failed before any was stored.
         """
         try:
             yield
@@ -125,11 +125,11 @@ class RunRecorder:
                 raise
 
     def fail(self, at: datetime, reason: str, *, refused: bool = False) -> None:
-        """Record the end of a run that cannot go on, and the requests that it has sent in vain."""
+        """Close the run as failed, and count the requests that it sent since the last page."""
         self.close(self.run.failed(at, reason, requests=self.new_requests(), refused=refused))
 
     def close(self, run: SyncRun) -> None:
-        """Record the end."""
+        """Save the closed record."""
         self.runs.save(run)
         self.run = run
         self.on_progress(run)
@@ -137,7 +137,7 @@ class RunRecorder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRunner:
-    """What surrounds every run: one of a kind at a time, and no run without an end."""
+    """Runs one sync of a kind at a time, and closes the record of each."""
 
     source: MovieSource
     runs: SyncRunRepository
@@ -154,12 +154,12 @@ class SyncRunner:
     def run(
         self, entity: Entity, on_progress: ProgressCallback, queued: RunId | None = None
     ) -> Iterator[RunRecorder]:
-        """Begin a run and see it through to a closed record.
+        """A context in which a run is in progress; its record is closed at the end.
 
-        `queued` names a run that was set down: if it still lies there it is the one, else a new one goes on
-        where it has stopped. Raises SyncRunning if another holder lives, and FilledFromAnotherSource. The
-        source's refusal or absence closes the run as failed; anything else that breaks in does too, and goes
-        on upward.
+        `queued` is an enqueued run, which is continued if the queue still holds its lock; otherwise a new run
+        resumes it. SourceRefused and SourceUnavailable close the run as failed and are not raised; any other
+        error closes it as failed and is raised. Raises SyncRunning if a living process holds the lock, and
+        FilledFromAnotherSource.
         """
         with self._locked_run(entity, queued) as run:
             recorder = RunRecorder(run, self.runs, self.invalidation, self.source, on_progress)
@@ -180,11 +180,12 @@ class SyncRunner:
 
     @contextmanager
     def enqueue(self, entity: Entity) -> Iterator[SyncRun]:
-        """Put a run on record that somebody else is to do, and hold its lock for the queue.
+        """A context in which the job of a new run is to be queued. The run is on record, and the queue holds
+        its lock.
 
-        It is to be queued within; if that fails it is cancelled, so that a job that was queued all the same
-        finds nothing to do. Raises SyncRunning if one of its kind runs, or is set down already,
-        FilledFromAnotherSource, and QueueUnavailable if nobody can tell whether one still waits.
+        If queueing raises QueueUnavailable the run is cancelled, so that a job that was queued nevertheless
+        does nothing. Raises SyncRunning if a run of the kind is in progress or enqueued,
+        FilledFromAnotherSource, and QueueUnavailable if the state of an earlier job is unknown.
         """
         fresh = self._new_run(entity)
         name, holder = lock_name(entity), queue_holder(fresh.id)
@@ -202,8 +203,8 @@ class SyncRunner:
             undo.pop_all()
 
     def release_lock(self, run: SyncRun) -> None:
-        """Give back a run's lock, whoever holds it: the queue, or a worker that has not heard yet."""
-        with suppress(StorageUnavailable):  # the lock lapses by itself
+        """Release the lock of a run, whether the queue or a worker holds it."""
+        with suppress(StorageUnavailable):  # the lock expires
             for holder in (queue_holder(run.id), run.id):
                 self.locks.release(lock_name(run.entity), holder)
 
@@ -212,12 +213,12 @@ class SyncRunner:
         return SyncRun(id=run_id, entity=entity, started_at=self.clock(), source=self.source.name)
 
     def _check_source(self, recorder: RunRecorder) -> None:
-        """Have the store look at a run before anything is read for it. Whoever enqueued it may read from
-        another source than whoever does it.
+        """Let the store check the source of a run before anything is read. The process that enqueued the run
+        may be configured with another source.
 
         Raises FilledFromAnotherSource.
         """
-        with suppress(RunClosed):  # its first page will find that out
+        with suppress(RunClosed):  # storing its first page raises it again
             try:
                 self.runs.save(recorder.run)
             except FilledFromAnotherSource as error:
@@ -227,9 +228,9 @@ class SyncRunner:
     def _take_over_lost_job(
         self, fresh: SyncRun, holder: str, ttl: timedelta, is_pending: Callable[[RunId], bool]
     ) -> bool:
-        """Take over the lock of an enqueued run whose job was lost; whether the lock is ours now.
+        """Take over the lock of an enqueued run whose job was lost. Return whether the lock is ours now.
 
-        Raises SyncRunning if the job still waits for a worker, or was enqueued only just now.
+        Raises SyncRunning if the job still waits for a worker, or was enqueued within QUEUE_LOCK_TTL.
         """
         last, name = self.runs.latest(fresh.entity), lock_name(fresh.entity)
         if (
@@ -243,14 +244,14 @@ class SyncRunner:
         return self.locks.transfer(name, queue_holder(last.id), holder, ttl)
 
     def _is_pending(self, run: RunId) -> bool:
-        """Whether the queue has the run's job. While the queue is away, its runs keep nobody waiting."""
+        """Whether the queue has the run's job; False while the queue is unavailable."""
         try:
             return self.jobs.is_pending(run)
         except QueueUnavailable:
             return False
 
     def _add_run(self, fresh: SyncRun, end: str) -> SyncRun:
-        """Add a run; `end` is what has become of the one before, if that is still open."""
+        """Record a new run; `end` is why the previous one failed, if that is still in progress."""
         run = fresh.following(self._close_predecessor(fresh.entity, end))
         self.runs.add(run)
         return run
@@ -258,31 +259,29 @@ class SyncRunner:
     def _record_failure(
         self, recorder: RunRecorder, error: SourceRefused | SourceUnavailable | FilledFromAnotherSource
     ) -> None:
-        """Record why the source is not read, unless somebody has closed the run just now."""
+        """Close the run as failed because of its source, unless it was closed meanwhile."""
         try:
             recorder.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
         except RunClosed:
             recorder.run = self.runs.get(recorder.run.id)
 
     def _record_interruption(self, recorder: RunRecorder) -> None:
-        """Close the record if the store still listens; if not, the next run will find its lock lapsed and do
-        so.
-        """
+        """Close the run as failed if the store is available; otherwise the next run does so."""
         with suppress(StorageUnavailable, RunClosed):
             recorder.fail(self.clock(), "interrupted")
 
     def _close_predecessor(self, entity: Entity, end: str) -> SyncRun | None:
-        """The run before; one that is still open has lost its lock, and ends so."""
+        """The previous run. If it is still in progress it has lost its lock, and is closed as failed."""
         last = self.runs.latest(entity)
         if last and last.running:
             last = last.failed(self.clock(), end)
-            with suppress(RunClosed):  # somebody has cancelled it just now
+            with suppress(RunClosed):  # it was cancelled meanwhile
                 self.runs.save(last)
         return last
 
     @contextmanager
     def _locked_run(self, entity: Entity, queued: RunId | None) -> Iterator[SyncRun]:
-        """A run that is on record, for as long as its lock is ours."""
+        """A context with a recorded run whose lock is held."""
         name = lock_name(entity)
         if queued and self.locks.transfer(name, queue_holder(queued), queued, self.lock_ttl):
             with self._hold_lock(name, queued):
@@ -297,18 +296,20 @@ class SyncRunner:
 
     @contextmanager
     def _hold_lock(self, name: str, holder: RunId) -> Iterator[None]:
-        """Keep a lock that was acquired, and give it back at the end."""
+        """A context in which a thread renews an acquired lock; it is released at the end."""
         over = Event()
         try:
             Thread(target=self._renew_lock, args=(name, holder, over), name="sync-lock", daemon=True).start()
             yield
         finally:
             over.set()
-            with suppress(StorageUnavailable):  # the lock lapses by itself
+            with suppress(StorageUnavailable):  # the lock expires
                 self.locks.release(name, holder)
 
     def _acquire(self, entity: Entity, name: str, holder: RunId) -> None:
-        """Wait for a silent holder's time to end; one that renews it lives, and is left alone."""
+        """Acquire a lock, waiting until that of a dead holder expires. Raises SyncRunning if it is
+        renewed.
+        """
         expected = ends = self.locks.acquire(name, holder, self.lock_ttl)
         while ends is not None:
             if ends != expected or ends - self.clock() > MAX_LOCK_WAIT:
@@ -317,12 +318,12 @@ class SyncRunner:
             ends = self.locks.acquire(name, holder, self.lock_ttl)
 
     def _renew_lock(self, name: str, holder: RunId, over: Event) -> None:
-        """Say that the holder lives, until it is over or the lock is another's."""
+        """Renew a lock until `over` is set or another holder has it."""
         ours = True
         while ours and not over.wait(self.heartbeat_interval.total_seconds()):
             try:
                 ours = self.locks.renew(name, holder, self.lock_ttl)
-            except StorageUnavailable:  # a beat missed; the next may come in time
+            except StorageUnavailable:  # the next renewal may be in time
                 continue
             except Exception:
-                log.exception("Unexpected error while the lock %s is renewed; it is tried again", name)
+                log.exception("Unexpected error while the lock %s is renewed; retrying", name)

@@ -1,4 +1,4 @@
-"""Syncs that admins start and watch from afar, and that a worker does."""
+"""Background syncs: started, listed and cancelled by admins, run by a worker."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from domain.sync import Entity, Status, SyncRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartSync:
-    """Have a sync done in the background."""
+    """Start a sync in the background."""
 
     runner: SyncRunner
     jobs: JobQueue
 
     def __call__(self, *, entity: Entity) -> SyncRun:
-        """The run, which is on record and waits for a worker.
+        """The enqueued run.
 
-        Raises SyncRunning while one of its kind runs or waits, FilledFromAnotherSource, and QueueUnavailable;
-        then it is cancelled.
+        Raises SyncRunning if a run of the kind is in progress or enqueued, FilledFromAnotherSource, and
+        QueueUnavailable, after which the run is cancelled.
         """
         with self.runner.enqueue(entity) as run:
             self.jobs.sync(entity, run.id)
@@ -30,7 +30,7 @@ class StartSync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSync:
-    """Do a sync that was queued, or whose time has come."""
+    """Run a sync that was enqueued or scheduled."""
 
     runs: SyncRunRepository
     sync_genres: SyncGenres
@@ -39,11 +39,11 @@ class RunSync:
     pages: int
 
     def __call__(self, *, entity: Entity, queued: RunId | None = None) -> SyncRun:
-        """The closed run. A queued one that was cancelled or has ended well is left as it is; one that died
-        or failed is followed by another.
+        """The closed run. An enqueued run that was cancelled or completed is returned unchanged; one that
+        died or failed is resumed by a new run.
 
-        Raises SyncRunning if another is at work; SourceUnavailable if this one failed, so that the queue
-        tries again later; and SourceRefused or FilledFromAnotherSource if that is no use.
+        Raises SyncRunning if another run is in progress. If this one failed, raises SourceUnavailable, after
+        which the queue retries, or SourceRefused or FilledFromAnotherSource, for which retries are useless.
         """
         if queued and not (run := self.runs.get(queued)).wanted:
             return run
@@ -64,13 +64,13 @@ class RunSync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelSync:
-    """Stop a run, at work or queued; another may begin at once."""
+    """Cancel a run that is in progress or enqueued. Another can begin at once."""
 
     runner: SyncRunner
     clock: Clock
 
     def __call__(self, *, run: RunId) -> SyncRun:
-        """The closed run. Whoever does it is stopped by the fence as soon as he wants to write.
+        """The closed run. The worker that executes it stops with RunClosed when it stores its next page.
 
         Raises RunNotFound, and RunClosed if it is closed already.
         """
@@ -81,19 +81,19 @@ class CancelSync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRuns:
-    """Show the runs of all kinds, the one that began last first."""
+    """Show the runs of all kinds, the latest first."""
 
     runs: SyncRunRepository
 
     def __call__(self, *, window: Window) -> Page[SyncRun]:
-        """A part of them."""
+        """One page of runs."""
         found = self.runs.recent(window.fetch_size, window.skip, after=window.cursor)
         return page_of(found, window, self.runs.count())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRun:
-    """Show one run, as far as it has come."""
+    """Show one run."""
 
     runs: SyncRunRepository
 

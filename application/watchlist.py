@@ -1,4 +1,4 @@
-"""Watchlists, and everything that one user has to do with a movie or with the place."""
+"""Watchlists, a user's relation to a movie, and the export of a user's data."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
 
 EXPORT_BATCH = 50
-"""Ratings or items that are read at a time: few enough that others hardly wait meanwhile."""
+"""Ratings or items read at once: few, so that other requests hardly wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistEntry:
-    """A watchlist item with its movie and all genres. After a write, `created` is whether the item is new."""
+    """A watchlist item with its movie and all genres. `created` is set by a write that added the item."""
 
     item: WatchlistItem
     movie: Movie
@@ -35,7 +35,7 @@ class WatchlistEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistPage:
-    """A page of a watchlist with its movies and all genres."""
+    """One page of a watchlist with its movies and all genres."""
 
     page: Page[WatchlistItem]
     movies: Mapping[MovieId, Movie]
@@ -44,7 +44,7 @@ class WatchlistPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddToWatchlist:
-    """Put a movie on one's watchlist that is not there yet."""
+    """Add a movie to one's watchlist."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -64,7 +64,7 @@ class AddToWatchlist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOnWatchlist:
-    """See to it that a movie is on one's watchlist as given: doing it twice is doing it once."""
+    """Add a movie to one's watchlist, or replace its mark and note. Idempotent."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -112,7 +112,7 @@ class ChangeItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToggleFavorite:
-    """Turn the favourite mark of one's own item."""
+    """Toggle the favourite mark of one's own item."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -143,7 +143,7 @@ class RemoveItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeOffWatchlist:
-    """Take a movie off one's watchlist, if it is there."""
+    """Remove a movie from one's watchlist, if it is there."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -181,7 +181,7 @@ class ListWatchlist:
     genres: GenreRepository
 
     def __call__(self, *, user: User, favorite: bool | None, window: Window) -> WatchlistPage:
-        """A part of it; with `favorite` only items with or without the mark."""
+        """One page of items; `favorite` selects those with or without the mark."""
         found = self.watchlist.of_user(
             user.id,
             favorite=favorite,
@@ -208,7 +208,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRelation:
-    """Show one's own rating of a movie and its place on one's watchlist."""
+    """Show one's own rating and watchlist item of a movie."""
 
     ratings: RatingRepository
     watchlist: WatchlistRepository
@@ -245,11 +245,11 @@ class ExportedItems:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportUser:
-    """Read all of one user's data part by part: the ratings, then the watchlist, each the newest first.
+    """Read all data of a user in batches: the ratings, then the watchlist, each the newest first.
 
-    Nothing of the store is held between two parts. A rating or an item that exists when the export begins
-    and is not deleted before its part is read appears exactly once, as it is then: its place in this order
-    never changes. One that is added meanwhile is newer than the parts to come, and does not appear.
+    No transaction is open between two batches. A rating or item that exists when the export begins, and is
+    not deleted before its batch is read, appears exactly once, because its position in this order never
+    changes. One that is added meanwhile is newer than the remaining batches, and does not appear.
     """
 
     ratings: RatingRepository
@@ -258,7 +258,7 @@ class ExportUser:
     genres: GenreRepository
 
     def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
-        """Everything that is kept of the user but the account; each part is read when it is asked for."""
+        """Iterate over batches of all data of the user except the account. Each batch is read when needed."""
         after: Cursor | None = None
         by, limit = RatingOrder.CREATED_AT, EXPORT_BATCH
         while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):

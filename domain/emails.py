@@ -1,4 +1,4 @@
-"""E-mail addresses: which ones an account may have, and how they are compared."""
+"""E-mail addresses: validation and comparison."""
 
 import unicodedata
 
@@ -21,7 +21,7 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 
 
 def email(text: str) -> str:
-    """An e-mail address, without outer space, composed (NFC). Raises InvalidText."""
+    """Return a valid e-mail address in NFC, without outer white space. Raises InvalidText."""
     address = composed(text)
     if any(_is_invisible(each) for each in address):
         words = "must not hold spaces, control characters or other invisible characters"
@@ -42,12 +42,12 @@ def email(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """An address as it is stored: without outer space, composed (NFC)."""
+    """Return an address as it is stored: in NFC, without outer white space."""
     return unicodedata.normalize("NFC", text.strip())
 
 
 def folded(text: str) -> str:
-    """By which addresses and names are compared: case does not count."""
+    """The form in which addresses and names are compared: case is folded."""
     return text.casefold()
 
 

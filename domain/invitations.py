@@ -1,4 +1,4 @@
-"""Invitations: codes that make accounts where not everybody may register."""
+"""Invitations: codes for registration, if that is not open to everybody."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,12 +76,12 @@ class Invitation:
 
     @property
     def place(self) -> Cursor:
-        """Where this invitation stands among all, by age."""
+        """The position of this invitation in the list of all, which is sorted by age."""
         return Cursor(time_value(self.created_at), self.id)
 
 
 def required_code(registration: Registration, given: str | None) -> str | None:
-    """The code that a registration has to redeem; None if it needs none.
+    """The invitation code that a registration must use; None if it needs none.
 
     Raises RegistrationClosed, InvitationRequired.
     """

@@ -191,7 +191,7 @@ class Rating:
     def changed(
         self, at: datetime, *, score: Score | None = None, review: str | Unchanged | None = UNCHANGED
     ) -> "Rating":
-        """This rating with what is given changed."""
+        """This rating with the given fields changed."""
         return replace(
             self,
             score=score or self.score,
@@ -204,7 +204,7 @@ class Rating:
         return replace(other, id=self.id, created_at=self.created_at)
 
     def place(self, by: RatingOrder) -> Cursor:
-        """Where this rating stands in an order of ratings; its score counts in points."""
+        """The position of this rating in a sorted list. The value of a score is its points."""
         values: dict[RatingOrder, Value] = {
             RatingOrder.CREATED_AT: time_value(self.created_at),
             RatingOrder.UPDATED_AT: time_value(self.updated_at),

@@ -1,4 +1,4 @@
-"""Sessions: signed-in clients, and the family of refresh tokens of each."""
+"""Sessions of signed-in clients, and the rotation of their refresh tokens."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,16 +13,16 @@ period. A further one takes the place of the oldest.
 
 
 class Use(Enum):
-    """What comes of presenting a refresh token."""
+    """The result of presenting a refresh token."""
 
     RENEWED = auto()
-    """It is exchanged for another."""
+    """The token is exchanged for a new one."""
     EXPIRED = auto()
-    """It was never used, and its time is over."""
+    """The token expired unused."""
     REUSED = auto()
-    """It was used before, and the grace period is over: the whole family ends."""
+    """The token was used before, and the grace period is over: the session ends."""
     UNKNOWN = auto()
-    """Nothing shows that it was ever issued."""
+    """It is not known whether the token was issued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

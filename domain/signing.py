@@ -1,4 +1,4 @@
-"""Secrets that sign tokens: which ones nobody finds by trying."""
+"""Secrets that sign tokens: the rules that exclude guessable ones."""
 
 from itertools import pairwise
 

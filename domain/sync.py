@@ -1,13 +1,12 @@
-"""A sync run: what one pass over a source did, page by page, and the states that it may be in.
+"""Sync runs: the record of reading a source page by page, and the states of a run.
 
     in-progress ──> success     every page and every movie was read
                 ──> partial     something could not be read; `problems` names it
-                ──> failed      nothing could be read, the run was refused, its process died, or no worker
-                                took it up
-                ──> cancelled   someone stopped it, or it could not be queued
+                ──> failed      nothing could be read, the source refused the credential, the process died, or
+                                no worker started it
+                ──> cancelled   it was cancelled, or could not be queued
 
-A closed run never changes again. Its counts are its own: a run that goes on where a failed one stopped counts
-only the pages that were left.
+A closed run never changes again. A run that resumes a failed one counts only the pages that were left.
 """
 
 from collections.abc import Iterable
@@ -25,26 +24,27 @@ MAX_PAGES = 500
 """TMDB answers no page beyond this one, whatever its `total_pages` says."""
 
 MAX_CHANGES_PERIOD = timedelta(days=14)
-"""TMDB lists changes this far back, no farther."""
+"""The longest period for which TMDB lists changes."""
 
 RESUME_WINDOW = timedelta(hours=12)
-"""A failed run older than this is not taken up: the lists will have moved on, and all pages are read anew."""
+"""A failed run older than this is not resumed: the lists have changed, so all pages are read again."""
 
 REFRESH_AFTER = timedelta(days=150)
-"""What a source has not spoken of for so long is read anew, even if it says that nothing has changed."""
+"""Movies that were not synced for this long are refreshed, even if the source lists no change of them."""
 
 TEXT_RETENTION = timedelta(days=180)
-"""Texts and pictures of TMDB's may be kept for six months (its terms of use) after it last spoke of them."""
+"""TMDB's texts and pictures may be stored for six months after they were read (its terms of use)."""
 
 MAX_PROBLEMS_SHOWN = 20
-"""So many problems are spelt out in a run's `error`; of the others it gives the number."""
+"""Problems that the `error` of a run lists; the others are only counted there."""
 
 MAX_UNREAD = 1000
-"""So many movies that could not be read may be left to the next run, whose record is written with every page.
+"""Unread movies that a run may leave to the next. They are part of the record, which is written with every
+page.
 """
 
 MAX_PROBLEMS = 1000
-"""So many are kept in a run's record, which is written with every page; the others are only counted."""
+"""Problems stored in the record of a run, which is written with every page; the others are only counted."""
 
 
 class Entity(StrEnum):
@@ -56,7 +56,7 @@ class Entity(StrEnum):
 
 
 class SourceName(StrEnum):
-    """Where a catalogue comes from. A store is filled from one source and remembers which."""
+    """The source of a catalogue. A store is filled from one source and remembers it."""
 
     TMDB = "tmdb"
     DEMO = "demo"
@@ -157,26 +157,26 @@ class SourceRefused(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class MovieGone:
-    """A source's answer: it does not know the movie, or no longer."""
+    """The source does not have the movie, or no longer has it."""
 
     tmdb_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A source's answer on one movie that could not be had or understood."""
+    """The details of a movie could not be read. `reason` is a sentence for the record of the run."""
 
     tmdb_id: int
     reason: str
 
 
 Detail = MovieFacts | MovieGone | FetchFailed
-"""What came of asking a source for one movie."""
+"""The result of requesting the details of one movie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenreList:
-    """A source's genres; `unreadable` tells, a sentence each, which rows made no sense."""
+    """The genres of a source. `unreadable` has a sentence for each row that could not be read."""
 
     genres: tuple[GenreFacts, ...]
     unreadable: tuple[str, ...] = ()
@@ -184,8 +184,9 @@ class GenreList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePage:
-    """A page of a source's list of movies; `unreadable` tells, a sentence each, which rows made no sense, and
-    `warnings` what else could not be read of the page itself.
+    """A page of a source's list of movies.
+
+    `unreadable` has a sentence for each row that could not be read, `warnings` for each other value.
     """
 
     total_pages: int
@@ -196,7 +197,7 @@ class SourcePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedIdsPage:
-    """A page of the numbers of movies that changed at a source; `unreadable` as in a list."""
+    """A page of the TMDB numbers of movies that changed at a source. `unreadable` is as in SourcePage."""
 
     total_pages: int
     tmdb_ids: tuple[int, ...]
@@ -205,11 +206,10 @@ class ChangedIdsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageResult:
-    """What one page of a run brought in, to be stored in one step with the run's counts.
+    """The result of one page of a run, which is stored in one step with the counts of the run.
 
-    Each of `movies` and `genres`, no two of one number, will be inserted, updated or unchanged; `gone` are
-    movies that we hold and the source no longer knows, `unread` movies that we hold and could not read;
-    `duplicates` and `skipped` are rows that were read and left aside.
+    `movies` and `genres` have no TMDB number twice. `gone` are stored movies that the source no longer has,
+    `unread` stored movies that could not be read. `duplicates` and `skipped` count rows that are not stored.
     """
 
     page: int
@@ -228,12 +228,11 @@ class PageResult:
 class SyncRun:
     """The record of one run. Counts are of rows, pages and requests of this run alone.
 
-    `done` are the pages that it finished; `inherited` those that the failed run which it follows had
-    finished, so they were not read again. `last_page` is where the source's list ends, once that is known.
-    `unread` are movies that this run or the one before it should have refreshed and could not: the next one
-    does.
-    `source` is where it reads from. `problems_dropped` is how many problems were named beyond those kept.
-    That the source `refused` our credential is known to whoever did the run; no store keeps it.
+    `done` are the pages that it stored; `inherited` those that the failed run which it resumes had stored,
+    and which are not read again. `last_page` is the last page of the source's list; None until it is known.
+    `unread` are movies that this run or the previous one should have refreshed and could not; the next run
+    refreshes them. `problems_dropped` counts the problems that are not stored. `refused` is set if the source
+    refused the credential; stores do not keep it.
     """
 
     id: RunId
@@ -259,50 +258,48 @@ class SyncRun:
 
     @property
     def running(self) -> bool:
-        """Whether it may still change."""
+        """Whether the run is in progress."""
         return self.status is Status.IN_PROGRESS
 
     @property
     def place(self) -> Cursor:
-        """Where this run stands among all, by the time at which they began."""
+        """The position of this run in the list of all, which is sorted by `started_at`."""
         return Cursor(time_value(self.started_at), self.id)
 
     @property
     def wanted(self) -> bool:
-        """Whether whoever finds it in a queue has anything to do: it has neither ended well nor been
-        cancelled.
-        """
+        """Whether a worker that takes its job must run it: it is neither completed nor cancelled."""
         return self.status in (Status.IN_PROGRESS, Status.FAILED)
 
     @property
     def complete(self) -> bool:
-        """Whether it read every page: what it did not name as a problem is up to date as of its start."""
+        """Whether every page was read, so that all but the problems is up to date as of `started_at`."""
         return self.status in (Status.SUCCESS, Status.PARTIAL) and not self.pages_failed
 
     @property
     def fetched(self) -> int:
-        """Rows read: the sum of all that became of them."""
+        """The number of rows read, which is the sum of the counts of rows."""
         return self.inserted + self.updated + self.unchanged + self.skipped + self.duplicates
 
     @property
     def pages_total(self) -> int:
-        """How many pages this run has to read; 0 until that is known."""
+        """The number of pages that this run has to read; 0 until it is known."""
         return len(self.pages_left) + len(self.done)
 
     @property
     def pages_done(self) -> int:
-        """How many of them it has stored."""
+        """The number of pages that this run has stored."""
         return len(self.done)
 
     @property
     def pages_left(self) -> tuple[int, ...]:
-        """The pages still to be read, in order."""
+        """The pages still to be read, in ascending order."""
         finished = self.done | self.inherited
         return tuple(page for page in range(1, (self.last_page or 0) + 1) if page not in finished)
 
     @property
     def error(self) -> str | None:
-        """The problems in one text."""
+        """The problems as one text; None if there are none."""
         if not self.problems:
             return None
         named = "; ".join(self.problems[:MAX_PROBLEMS_SHOWN])
@@ -311,15 +308,15 @@ class SyncRun:
 
     @property
     def failure(self) -> SourceRefused | SourceUnavailable:
-        """What a failed run comes to, for whoever would try again."""
+        """The error that a failed run raises; SourceRefused if retries are useless."""
         reason = f"The sync of {self.entity} failed: {self.error}"
         return SourceRefused(reason) if self.refused else SourceUnavailable(reason)
 
     def following(self, before: "SyncRun | None") -> "SyncRun":
-        """This run, just begun, taking up what the one before it left.
+        """This new run, resuming the previous one.
 
-        Of a failed one that is recent enough these are its pages. Changes have none to take up, since their
-        pages are numbered anew by every run; they take up movies, however that run ended.
+        It inherits the pages of a recent failed run. Runs of changes number their pages anew, so they inherit
+        only the unread movies, however the previous run ended.
         """
         if before is None or before.entity is not self.entity or before.source is not self.source:
             return self
@@ -333,7 +330,7 @@ class SyncRun:
         return replace(self, inherited=inherited, last_page=before.last_page)
 
     def resuming_from(self, before: "SyncRun | None") -> datetime:
-        """Since when a movie counts as refreshed for this run: its start, or that of a recent failed run
+        """The time since which movies count as refreshed: the start of this run, or of a recent failed run
         before it.
         """
         if before is None or before.complete or self.source is not before.source:
@@ -343,13 +340,13 @@ class SyncRun:
         return before.started_at
 
     def bounded(self, last_page: int) -> "SyncRun":
-        """This run, knowing where the list ends."""
+        """This run with the last page of the list."""
         return replace(self, last_page=last_page)
 
     def stored(self, result: PageResult, outcomes: Iterable[Outcome]) -> "SyncRun":
-        """This run after a page was stored, with what that did to each movie of it.
+        """This run after a page was stored. `outcomes` are those of its rows.
 
-        Raises SourceUnavailable if more movies are unread than are left to the next run.
+        Raises SourceUnavailable if there are more than MAX_UNREAD unread movies.
         """
         happened = list(outcomes)
         return replace(
@@ -373,23 +370,23 @@ class SyncRun:
         ).with_problems(*self.problems, f"page {page}: {reason}")
 
     def finished(self, at: datetime) -> "SyncRun":
-        """This run at its end: success, partial where something was not read, failed where nothing was."""
+        """This run closed: as success, partial if there are problems, or failed if no page was stored."""
         if self.pages_failed and not self.done | self.inherited:
             return self._closed(Status.FAILED, at)
         return self._closed(Status.PARTIAL if self.problems else Status.SUCCESS, at)
 
     def failed(self, at: datetime, reason: str, *, requests: int = 0, refused: bool = False) -> "SyncRun":
-        """This run, stopped by something that it cannot go on from, after so many requests more."""
+        """This run closed as failed. `requests` are those sent since the last page."""
         closed = replace(self._closed(Status.FAILED, at), requests=self.requests + requests, refused=refused)
         return closed.with_problems(reason, *self.problems)
 
     def cancelled(self, at: datetime, reason: str | None = None) -> "SyncRun":
-        """This run, which nobody wants any more; `reason` tells why, if that is not plain."""
+        """This run closed as cancelled."""
         closed = self._closed(Status.CANCELLED, at)
         return closed.with_problems(reason, *self.problems) if reason else closed
 
     def with_problems(self, *problems: str) -> "SyncRun":
-        """This run with these problems: the first are kept, the others counted."""
+        """This run with these problems. The first MAX_PROBLEMS are stored, the others counted."""
         dropped = self.problems_dropped + max(0, len(problems) - MAX_PROBLEMS)
         return replace(self, problems=problems[:MAX_PROBLEMS], problems_dropped=dropped)
 
@@ -408,7 +405,7 @@ class SyncRun:
 
 
 def mismatch(filled_from: SourceName | None, source: SourceName) -> FilledFromAnotherSource | None:
-    """Why a source must not write to a catalogue; None if it has filled it, or if nobody has."""
+    """The error if a source must not write to a catalogue that another source has filled; else None."""
     return FilledFromAnotherSource(refused=source) if filled_from not in (None, source) else None
 
 
@@ -419,10 +416,10 @@ def admit(filled_from: SourceName | None, source: SourceName) -> None:
 
 
 def changed_days(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
-    """The first and last day to ask a source for changes since a good run; None if it does not tell so far
-    back.
+    """The first and last day of changes to read after a complete run; None if the period is too long.
 
-    They begin a little before that run did, because what a failed run refreshed in its stead counts as fresh.
+    The first day is RESUME_WINDOW before the start of that run, because a failed run before it may have
+    refreshed some movies in its place.
     """
     if last_good is None:
         return None

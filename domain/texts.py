@@ -1,4 +1,4 @@
-"""Texts that people write: what every store can keep and every client can show."""
+"""Reviews and notes: the texts that every store can keep and every client can show."""
 
 import re
 import unicodedata
@@ -10,12 +10,12 @@ from domain.errors import FaultCode, InvalidText
 MAX_TEXT_LENGTH = 2000
 """Characters of a review or a note."""
 
-_UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-"""Control characters but tab and line ends, and half characters."""
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+"""Control characters except tabs and line ends, and surrogates."""
 
 
 class Unchanged(Enum):
-    """Stands for "leave it as it is", where None means "remove it"."""
+    """A field that is not changed, where None removes it."""
 
     UNCHANGED = "unchanged"
 
@@ -23,16 +23,16 @@ class Unchanged(Enum):
 UNCHANGED: Final = Unchanged.UNCHANGED
 
 
-def validate_text(field: str, text: str, longest: int) -> str:
-    """The text, composed (NFC), if it is fit to keep. Raises InvalidText."""
-    if _UNFIT.search(text):
+def validate_text(field: str, text: str, max_length: int) -> str:
+    """Return the text in NFC. Raises InvalidText for control characters or too many characters."""
+    if _FORBIDDEN.search(text):
         raise InvalidText(field, "must not hold control characters", FaultCode.FORBIDDEN_CHARACTERS)
     composed = unicodedata.normalize("NFC", text)
-    if len(composed) > longest:
-        raise InvalidText(field, f"must be at most {longest:,} characters", FaultCode.TOO_LONG)
+    if len(composed) > max_length:
+        raise InvalidText(field, f"must be at most {max_length:,} characters", FaultCode.TOO_LONG)
     return composed
 
 
 def clean_text(field: str, text: str | None) -> str | None:
-    """A review or a note: plain text without outer space; None if nothing is in it. Raises InvalidText."""
+    """Return a review or note without outer white space; None if it is empty. Raises InvalidText."""
     return validate_text(field, text, MAX_TEXT_LENGTH).strip() or None if text is not None else None

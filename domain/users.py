@@ -1,4 +1,4 @@
-"""Accounts and sessions: who may be whom, and for how long."""
+"""Accounts: their rules, roles and errors."""
 
 import re
 from dataclasses import dataclass, replace
@@ -152,12 +152,12 @@ class User:
 
     @property
     def folded_email(self) -> str:
-        """By which e-mail addresses are compared."""
+        """The form of the e-mail address that is compared."""
         return folded(self.email)
 
     @property
     def folded_username(self) -> str:
-        """By which names are compared."""
+        """The form of the name that is compared."""
         return folded(self.username)
 
     @property
@@ -167,7 +167,7 @@ class User:
 
     @property
     def place(self) -> Cursor:
-        """Where this account stands among all, by age."""
+        """The position of this account in the list of all, which is sorted by age."""
         return Cursor(time_value(self.created_at), self.id)
 
     def with_changes(
@@ -180,7 +180,7 @@ class User:
         role: Role | None = None,
         disabled: bool | None = None,
     ) -> "User":
-        """This account with what is given changed."""
+        """This account with the given fields changed."""
         return replace(
             self,
             username=username if username is not None else self.username,
@@ -194,7 +194,7 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who is calling, and by which session."""
+    """The user and the session of a request."""
 
     user: User
     session: SessionId
@@ -210,14 +210,14 @@ def taken(*, email: bool, username: bool) -> Conflict | None:
 
 
 def username(text: str) -> str:
-    """A name that an account may bear. Raises InvalidText."""
+    """Return a valid user name. Raises InvalidText."""
     if not USERNAME.fullmatch(text):
         raise InvalidText("username", "must be 3 to 30 letters, digits, _ . or -")
     return text
 
 
 def password(text: str, *, common: bool, field: str = "password") -> str:
-    """A password that may be chosen; `common` tells whether it is on a list of such. Raises InvalidText."""
+    """Return a valid new password; one that is `common` is not. Raises InvalidText."""
     if not MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH:
         code = FaultCode.TOO_SHORT if len(text) < MIN_PASSWORD_LENGTH else FaultCode.TOO_LONG
         raise InvalidText(field, f"must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", code)

@@ -1,4 +1,4 @@
-"""Watchlists: movies that a user means to see, some of them favourites."""
+"""Watchlists: movies that a user wants to see, some of them marked as favourites."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -69,7 +69,7 @@ class WatchlistItem:
     def changed(
         self, at: datetime, *, is_favorite: bool | None = None, note: str | Unchanged | None = UNCHANGED
     ) -> "WatchlistItem":
-        """This item with what is given changed."""
+        """This item with the given fields changed."""
         return replace(
             self,
             is_favorite=self.is_favorite if is_favorite is None else is_favorite,
@@ -87,5 +87,5 @@ class WatchlistItem:
 
     @property
     def place(self) -> Cursor:
-        """Where this item stands among those of its user, by the time at which they were added."""
+        """The position of this item in the watchlist, which is sorted by `added_at`."""
         return Cursor(time_value(self.added_at), self.id)
