@@ -1,7 +1,11 @@
-"""The words that stores keep, clients send and answers hold: they stay what they are."""
+"""Words in stores, requests and responses, which never change; and words that no name may contain."""
 
+import io
+import re
+import tokenize
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +60,38 @@ def test_a_part_of_a_list_is_its_first_twenty_unless_another_is_asked_for() -> N
     assert (Window().limit, Window().skip, Window().cursor) == (20, 0, None)
     assert Window(limit=5).fetch_size == 6
     assert (MoviePage().movies, MoviePage().more) == ((), False)
+
+
+PRIVATE_WORDS = {
+    "asked", "asking", "basket", "glance", "goodbye", "harvest", "heard", "hopeless", "journal", "longest",
+    "mend", "mended", "most", "patience", "relocking", "said", "shortest", "slip", "slips", "stir", "stumps",
+    "told", "unfit", "unpopularity", "no_progress", "watching", "whoever",
+}  # fmt: skip
+"""Words that once named things here and that no reader could guess. The trade has a word for each."""
+
+CORE = [
+    path
+    for package in ("domain", "application")
+    for path in sorted((Path(__file__).parents[2] / package).rglob("*.py"))
+]
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: f"{path.parent.name}.{path.stem}")
+def test_names_in_the_core_are_words_of_the_trade(path: Path) -> None:
+    names = {
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+        if token.type == tokenize.NAME
+    }
+    assert {name for name in {*names, path.stem} if PRIVATE_WORDS & words_of(name)} == set()
+
+
+def words_of(name: str) -> set[str]:
+    """The words of a name in snake case or camel case, in lower case."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def test_a_name_is_split_into_its_words() -> None:
+    assert words_of("_first_heard") == {"first", "heard"}
+    assert words_of("LastWordTold") == {"last", "word", "told"}
+    assert words_of("LONGEST_WAIT") == {"longest", "wait"}
