@@ -59,7 +59,7 @@ class EmailAndUsernameTaken(Conflict):
 
 @dataclass(eq=False)
 class LastAdmin(Conflict):
-    """Somebody must be left who can run the place."""
+    """At least one active admin must remain."""
 
     code: ClassVar[str] = "last_admin"
 
@@ -79,7 +79,7 @@ class UserNotFound(NotFound):
 
 @dataclass(eq=False)
 class InvalidCredentials(Unauthenticated):
-    """E-mail address and password do not belong together; which of the two is wrong is not told."""
+    """The e-mail address is unknown or the password is wrong; the message does not tell which."""
 
     code: ClassVar[str] = "invalid_credentials"
 

@@ -152,5 +152,5 @@ class MovieSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections, and of whoever waits for them."""
+        """Close all connections, and stop callers that wait for them."""
         ...

@@ -1,4 +1,4 @@
-"""Keeping the place running: sync runs, locks, jobs, the store as a whole, the time."""
+"""Ports for operation: sync runs, locks, cache invalidation, the job queue, and the clock."""
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
