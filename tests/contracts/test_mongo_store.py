@@ -16,6 +16,8 @@ from pymongo import MongoClient
 
 from adapters import system
 from adapters.mongo import database as mongo_database
+from adapters.mongo import ratings as mongo_ratings
+from adapters.mongo import watchlists as mongo_watchlists
 from adapters.mongo.database import ALONE, MIGRATIONS, Documents
 from adapters.mongo.documents import movie_document
 from adapters.mongo.store import MongoStore
@@ -91,6 +93,37 @@ def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratin
     put(store, facts(1, title="Lost"), day=3)
     assert store.movies.get(TmdbNumber(1)).removed_at is None
     assert store.movies.count(MovieFilter()) == 1
+
+
+def test_a_movie_knows_how_many_lists_it_is_on_when_a_user_leaves(store: MongoStore) -> None:
+    (movie,) = fill(store, [facts(1)])
+    ann, bob = joined(store, "ann"), joined(store, "bob")
+    for user in (ann, bob):
+        store.watchlists.add(wish(user.id, movie.id))
+    store.users.remove(ann.id)
+    with store.database.using() as database:
+        (stored,) = database.movies.find({"tmdbId": 1})
+    assert stored["watchlistCount"] == 1
+
+
+def test_what_another_process_stored_unseen_is_replaced_by_a_put(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look finds nothing, as in the moment before the other process commits."""
+    (movie,) = fill(store, [facts(1)])
+    ann = joined(store)
+    rating, item = verdict(ann.id, movie.id, 3), wish(ann.id, movie.id)
+    store.ratings.add(rating)
+    store.watchlists.add(item)
+    for module in (mongo_ratings, mongo_watchlists):
+        looks = iter([lambda *_: None])
+        seen = module._of
+        monkeypatch.setattr(module, "_of", lambda *names, seen=seen, looks=looks: next(looks, seen)(*names))
+
+    replaced, _, created = store.ratings.put(verdict(ann.id, movie.id, 9))
+    assert (replaced.id, replaced.score, created) == (rating.id, Score.of(9), False)
+    marked, created = store.watchlists.put(wish(ann.id, movie.id, is_favorite=True))
+    assert (marked.id, marked.is_favorite, created) == (item.id, True, False)
 
 
 def test_a_movie_that_leaves_the_lists_keeps_no_terms(store: MongoStore) -> None:

@@ -45,6 +45,7 @@ from domain.users import (
     UserNotFound,
     WrongPassword,
 )
+from entrypoints.cli import users as commands
 
 SECRET = b"a secret of at least thirty-two bytes"
 OLD, NEW = "correct horse", "battery staple"
@@ -400,6 +401,15 @@ def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
         window = Window(limit=1, cursor=page.rows[-1].place)
     assert {user.id for user in shown} == {user.id for user in people}
     assert len(shown) == 3
+
+
+def test_the_command_lists_accounts_of_all_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
+    for size in (1, 2, 3):
+        monkeypatch.setattr(commands, "PAGE_SIZE", size)
+        listed = list(commands._all_accounts(ListUsers(users=place.store.users)))
+        assert len(listed) == 3
+        assert {user.id for user in listed} == {user.id for user in people}
 
 
 def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place: Place) -> None:

@@ -178,6 +178,14 @@ def test_invitations_are_listed_page_by_page(admin: Somebody) -> None:
     assert sorted(seen) == sorted(made)
 
 
+@pytest.mark.parametrize("path", ["users", "invitations", "sync/runs"])
+def test_only_the_cache_of_the_admin_may_keep_what_admins_see(admin: Somebody, path: str) -> None:
+    answer = admin("GET", f"/admin/{path}")
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
 def test_a_new_password_from_an_admin_ends_all_sessions(client: Client, admin: Somebody) -> None:
     neo = joined(client)
     answer = admin("PATCH", f"/admin/users/{neo.user['id']}", {"password": NEW_PASSWORD})

@@ -1,5 +1,6 @@
 """Limits on connections: requests that are slow, partial, endless, malformed or missing."""
 
+import asyncio
 import logging
 import re
 import select
@@ -7,6 +8,7 @@ import socket
 from asyncio import Event as AsyncEvent
 from collections.abc import Iterator
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from litestar.enums import ScopeType
@@ -17,6 +19,7 @@ from adapters.testkit.samples import invented
 from domain.movies import Genre
 from entrypoints.http import middleware
 from entrypoints.http.access_log import RequestRecord
+from entrypoints.http.connections import Connections, Limits
 from entrypoints.http.middleware import OuterMiddleware
 from tests.integration.http_service import application, filled
 from tests.integration.loopback import (
@@ -616,6 +619,18 @@ def test_of_all_addresses_only_so_many_connections_may_wait() -> None:
         until_true(lambda: server.closed.count("too_many_connections") == 10)
 
         assert server.get("/api/v1/movies").status == 200
+
+
+def test_of_those_that_go_for_newer_ones_only_so_many_a_second_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answered() -> list[bool]:
+        connections = Connections(Limits(evictions_answered=2), lambda _: None)
+        now = iter((10, 10.5, 10.9, 11))
+        monkeypatch.setattr(connections, "_loop", SimpleNamespace(time=lambda: next(now)))
+        return [connections.answers_eviction() for _ in range(4)]
+
+    assert asyncio.run(answered()) == [True, True, False, True]
 
 
 def test_a_trusted_proxy_may_have_more_but_not_the_clients_that_it_names() -> None:

@@ -239,6 +239,20 @@ def test_a_preflight_is_answered() -> None:
     assert answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize("header", ["authorization", "content-type", "if-none-match", "x-request-id"])
+def test_pages_of_named_origins_may_send_the_headers_that_the_api_reads(header: str) -> None:
+    with serving(cors_origins="https://films.example") as client:
+        asked = {
+            "Origin": "https://films.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": header,
+        }
+        answer = client.options("/api/v1/movies", headers=asked)
+
+    assert answer.status_code == 204
+    assert header in answer.headers["access-control-allow-headers"].lower()
+
+
 def test_without_origins_there_is_no_cors(client: Client) -> None:
     answer = client.get("/api/v1/movies", headers={"Origin": "https://films.example"})
 

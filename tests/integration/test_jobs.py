@@ -10,6 +10,7 @@ import pytest
 from adapters import system
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
+from adapters.testkit.invitations import invite
 from adapters.testkit.samples import facts, joined, put, signed_in, verdict
 from application.sync_runner import lock_name, queue_holder
 from domain.ids import RunId, movie_id
@@ -82,6 +83,13 @@ def test_tallies_that_have_drifted_are_corrected_and_named(
         jobs.verify_ratings()
     assert store.movies.get(movie_id(1)).tally == tally
     assert movie_id(1) in caplog.text
+
+
+def test_expired_invitations_are_deleted_with_the_sessions(store: SqliteStore) -> None:
+    invite(store, expires_at=system.now() - timedelta(days=1))
+    valid = invite(store, expires_at=system.now() + timedelta(days=1))
+    jobs.expire_sessions()
+    assert [each.id for each in store.invitations.page(10)] == [valid.id]
 
 
 def test_expired_sessions_are_deleted(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:

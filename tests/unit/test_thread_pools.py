@@ -1,9 +1,11 @@
 """The thread pool of requests."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
+from adapters.metering import queue_time
 from entrypoints.http.errors import ServerFull
 from entrypoints.http.thread_pools import RequestThreadPool
 
@@ -11,6 +13,24 @@ from entrypoints.http.thread_pools import RequestThreadPool
 def test_work_is_done_and_its_result_comes_back() -> None:
     with RequestThreadPool(threads=1) as threads:
         assert threads.submit(divmod, 7, 2).result() == (3, 1)
+
+
+def test_the_wait_of_one_request_is_not_counted_against_the_next() -> None:
+    begun, over = Event(), Event()
+
+    def work() -> float:
+        begun.set()
+        over.wait(30)
+        return queue_time.seconds
+
+    with RequestThreadPool(threads=1, timeout=30) as threads:
+        threads.submit(work)
+        assert begun.wait(30)
+        waiting = threads.submit(lambda: queue_time.seconds)
+        over.set()
+        assert waiting.result() > 0
+        left = ThreadPoolExecutor.submit(threads, lambda: queue_time.seconds)  # in the same thread
+        assert left.result() == 0
 
 
 def test_who_has_waited_too_long_for_a_thread_is_refused_and_not_served() -> None:
