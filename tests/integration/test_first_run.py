@@ -9,7 +9,14 @@ import pytest
 from dependency_injector import providers
 
 from adapters.demo import DemoMovieSource
-from domain.sync import Entity, SourcePage, SourceRefused, SourceUnavailable
+from domain.sync import (
+    Entity,
+    FilledFromAnotherSource,
+    SourceName,
+    SourcePage,
+    SourceRefused,
+    SourceUnavailable,
+)
 from entrypoints.container import Container, running
 from entrypoints.processes import first_run
 from entrypoints.processes.first_run import Timing
@@ -113,6 +120,14 @@ def test_a_refusal_is_not_tried_again(
     assert source.pings == 1
     assert not begun.is_set()  # it begins because preparing is over
     assert "check TMDB_API_KEY. Set it right, and start again." in capsys.readouterr().out
+
+
+def test_a_catalogue_of_another_source_is_not_tried_again(container: Container, source: Source) -> None:
+    begun = Event()
+    source.before_ping = failing(9, FilledFromAnotherSource(SourceName.DEMO))
+    fill_if_empty(container, begun.set)
+    assert source.pings == 1
+    assert not begun.is_set()
 
 
 @pytest.mark.parametrize("failures", [1, 3])
