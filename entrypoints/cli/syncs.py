@@ -1,7 +1,7 @@
 """`matinee sync`: syncs in the foreground."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -86,7 +86,12 @@ def upgrade(data_dir: str | None) -> None:
             _run(Entity.MOVIES, container.sync_movies(), pages=settings.tmdb_sync_pages),
             _run(Entity.CHANGES, container.sync_changes()),
         ]
-    sys.exit(next(code for code in (1, 3, 0) if code in codes))
+    sys.exit(worst_exit_code(codes))
+
+
+def worst_exit_code(codes: Collection[int]) -> int:
+    """Return the exit code for several runs: failed (1) before partial (3) before complete (0)."""
+    return next(code for code in (1, 3, 0) if code in codes)
 
 
 @contextmanager

@@ -551,7 +551,8 @@ class StuckUsers:
         return getattr(self.store.users, name)
 
 
-def test_slow_deletions_do_not_block_logins() -> None:
+@pytest.mark.parametrize("by_admin", [False, True])
+def test_slow_deletions_do_not_block_logins(by_admin: bool) -> None:
     store = filled([THE_MATRIX])
     container = container_over(store, Settings())
     quick = container.hasher()
@@ -569,16 +570,20 @@ def test_slow_deletions_do_not_block_logins() -> None:
             app, f"/api/v1{path}", method=method, headers=headers, body=msgspec.json.encode(body)
         )
 
+    async def delete(each: Any, admin: Any) -> Reply:
+        if by_admin:
+            return await post(f"/admin/users/{each['user']['id']}", {}, admin["access_token"], "DELETE")
+        return await post("/auth/me", {"password": PASSWORD}, each["access_token"], "DELETE")
+
     async def work() -> tuple[list[Reply], list[Reply]]:
+        admin = (await post("/auth/register", account("boss"))).json()
+        store.users.change(admin["user"]["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         leaving = [(await post("/auth/register", account(f"user{number}"))).json() for number in range(9)]
-        deletions = [
-            asyncio.create_task(post("/auth/me", {"password": PASSWORD}, each["access_token"], "DELETE"))
-            for each in leaving
-        ]
+        deletions = [asyncio.create_task(delete(each, admin)) for each in leaving]
         try:
             for _ in range(DELETION_THREADS):
                 assert await asyncio.to_thread(users.begun.acquire, timeout=20)
-            (full,), _ = await asyncio.wait(deletions, return_when=asyncio.FIRST_COMPLETED)
+            (full,), _ = await asyncio.wait(deletions, timeout=20, return_when=asyncio.FIRST_COMPLETED)
             answers = [
                 await post("/auth/register", account("neo")),
                 await post("/auth/login", {"email": "neo@example.com", "password": PASSWORD}),
