@@ -19,10 +19,10 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from adapters.metering import UNMETERED, Meter, queue_time
-from adapters.mongo.orphans import Orphans, SessionId
+from adapters.mongo.abandoned_transactions import AbandonedTransactions, SessionId
 from adapters.mongo.source import remember_source
+from adapters.mongo.striped_locks import StripedLocks
 from adapters.mongo.terms import SEARCHED, search_fields
-from adapters.mongo.turns import Turns
 from adapters.redaction import credentials_in, redact
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
@@ -32,27 +32,27 @@ Document = dict[str, Any]
 Documents = MongoDatabase[Document]
 T = TypeVar("T")
 
-PATIENCE = 1.4
+OPERATION_TIMEOUT = 1.4
 """Seconds that all operations of one call may take together. The driver looks at the time every half second
 while it waits for a server or to try again, so an answer comes within two.
 """
 
-LEAST_PATIENCE = 0.4
+MIN_TIMEOUT = 0.4
 """Seconds that they may take at least, however long their caller has waited for a thread before."""
 
 MOVIES_AT_ONCE = 1000
 """Movies that a migration writes with one command."""
 
-PATIENCE_WITH_INDEXES = 300
+MIGRATION_TIMEOUT = 300
 """Seconds to wait for migrations, and for indexes that are being built over movies that are there already."""
 
 CONNECTIONS = 100
 """So many calls of one process may be under way at once."""
 
-PATIENCE_IN_LINE = 0.3
+POOL_TIMEOUT = 0.3
 """Seconds to wait while that many are. The driver's waitQueueTimeoutMS is void for calls with a deadline."""
 
-LEAST = 0.001
+MIN_DEADLINE = 0.001
 """The driver takes no seconds for no deadline."""
 
 SORT_FIELDS = {
@@ -195,31 +195,31 @@ class Database:
         self._clients: dict[int, MongoClient[Document]] = {}
         self._lock = Lock()
         self._places = BoundedSemaphore(CONNECTIONS)
-        self._turns = Turns()
-        self._orphans = Orphans(self._end_sessions)
+        self._locks_by_name = StripedLocks()
+        self._abandoned = AbandonedTransactions(self._end_sessions)
 
     @contextmanager
-    def using(self, patience: float | None = None) -> Iterator[Documents]:
-        """The database, for operations that take no longer than `patience` seconds together, or than the
-        `timeoutMS` of the URI if that is more. Without `patience` it is what a caller may be made to wait.
+    def using(self, timeout: float | None = None) -> Iterator[Documents]:
+        """The database, for operations that take no longer than `timeout` seconds together, or than the
+        `timeoutMS` of the URI if that is more. Without `timeout` it is what a caller may be made to wait.
         """
-        until = monotonic() + (_patience() if patience is None else patience)
+        until = monotonic() + (_remaining_time() if timeout is None else timeout)
         with self._timed(), self._errors(), self._place():
             client = self._client()
-            with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, LEAST)):
+            with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, MIN_DEADLINE)):
                 yield client.get_default_database("matinee")
 
     def transaction(
-        self, work: Callable[[Documents], T], about: Iterable[str] = (), patience: float | None = None
+        self, work: Callable[[Documents], T], about: Iterable[str] = (), timeout: float | None = None
     ) -> T:
         """Do work in one transaction and return what it returns; nothing is written if anything is raised.
 
         The work is done again if another transaction was in its way: it must have no effect but on the store.
         Calls of this process `about` the same movies or users take turns, so that they are not.
         """
-        until = monotonic() + (_patience() if patience is None else patience)
+        until = monotonic() + (_remaining_time() if timeout is None else timeout)
         with (
-            self._turns.taken(about, until),
+            self._locks_by_name.held(about, until),
             self.using(until - monotonic()) as database,
             database.client.start_session().bind() as session,
         ):
@@ -232,7 +232,7 @@ class Database:
                 )
             except PyMongoError:
                 # The driver does not tell whether the server heard of the end; out of time, it is not told.
-                self._orphans.add(session.session_id)
+                self._abandoned.add(session.session_id)
                 raise
 
     def migrate(self) -> None:
@@ -246,7 +246,7 @@ class Database:
         if version > len(MIGRATIONS):
             reason = f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
             raise StorageUnavailable(reason)
-        with self.using(PATIENCE_WITH_INDEXES) as database:
+        with self.using(MIGRATION_TIMEOUT) as database:
             for step in MIGRATIONS[version:]:
                 step(database)
             for collection, indexes in INDEXES.items():
@@ -258,7 +258,7 @@ class Database:
         with self._lock:
             client = self._clients.pop(os.getpid(), None)
         if client:
-            with self._errors(), pymongo.timeout(PATIENCE):
+            with self._errors(), pymongo.timeout(OPERATION_TIMEOUT):
                 client.close()
 
     @contextmanager
@@ -272,8 +272,8 @@ class Database:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=PATIENCE_IN_LINE):
-            reason = f"{CONNECTIONS} calls were under way for {PATIENCE_IN_LINE} s"
+        if not self._places.acquire(timeout=POOL_TIMEOUT):
+            reason = f"{CONNECTIONS} calls were under way for {POOL_TIMEOUT} s"
             raise StorageUnavailable(reason)
         try:
             yield
@@ -291,7 +291,7 @@ class Database:
             ) from error
 
     def _end_sessions(self, sessions: list[SessionId]) -> None:
-        with pymongo.timeout(PATIENCE):
+        with pymongo.timeout(OPERATION_TIMEOUT):
             self._client().admin.command({"killSessions": sessions})
 
     def _client(self) -> MongoClient[Document]:
@@ -310,9 +310,9 @@ class Database:
                 tzinfo=UTC,
                 maxPoolSize=CONNECTIONS,
                 # `using` sets the deadline of a call; these are for what the driver does beside it.
-                connectTimeoutMS=int(PATIENCE * 1000),
-                socketTimeoutMS=int(PATIENCE * 1000),
-                serverSelectionTimeoutMS=int(PATIENCE * 1000),
+                connectTimeoutMS=int(OPERATION_TIMEOUT * 1000),
+                socketTimeoutMS=int(OPERATION_TIMEOUT * 1000),
+                serverSelectionTimeoutMS=int(OPERATION_TIMEOUT * 1000),
                 # What was acknowledged survives a power cut and the loss of the primary.
                 w="majority",
                 journal=True,
@@ -324,9 +324,9 @@ class Database:
             raise StorageUnavailable(reason) from None
 
 
-def _patience() -> float:
+def _remaining_time() -> float:
     """Seconds that one call may take: less if its caller has waited before it came to us."""
-    return max(PATIENCE - queue_time.seconds, LEAST_PATIENCE)
+    return max(OPERATION_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
 
 
 def refuse_standalone(hello: Document) -> None:

@@ -37,7 +37,7 @@ HAS_TEXTS = {"$or": [{field_name(fact): {"$ne": None}} for fact in TEXT_FACTS]}
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB counts what is unknown as least, so it comes last."""
 
-PATIENCE_TO_HAND_OVER = 60
+HAND_OVER_TIMEOUT = 60
 """Seconds that handing all movies over may take."""
 
 Pair = tuple[Movie | None, Movie | None]
@@ -106,9 +106,7 @@ class MongoMovieRepository:
             return source_of(database)
 
     def hand_over(self, to: SourceName, at: datetime) -> None:
-        self.database.transaction(
-            lambda database: _hand_over(database, to, at), patience=PATIENCE_TO_HAND_OVER
-        )
+        self.database.transaction(lambda database: _hand_over(database, to, at), timeout=HAND_OVER_TIMEOUT)
 
     def generation(self) -> int:
         with self.database.using() as database:

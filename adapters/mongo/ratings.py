@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.database import RATING_FIELDS, Database, Document, Documents
 from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
 from adapters.mongo.keyset import Keyset
-from adapters.mongo.users import rely_on
+from adapters.mongo.users import require_user
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
@@ -31,7 +31,7 @@ from domain.ratings import (
 RECOUNTED_AT_ONCE = 500
 """So many movies are compared with their ratings in one step."""
 
-PATIENCE_TO_RECOUNT = 60
+RECOUNT_TIMEOUT = 60
 """Seconds that such a step may take, or the recount of one movie."""
 
 BEFORE_ALL = ObjectId("0" * 24)
@@ -121,7 +121,7 @@ class MongoRatingRepository:
         """Movies whose tally seems wrong, by id: it is read a moment before the ratings are."""
         last: ObjectId | None = BEFORE_ALL
         while last:
-            with self.database.using(PATIENCE_TO_RECOUNT) as database:
+            with self.database.using(RECOUNT_TIMEOUT) as database:
                 stored = _tallies_after(database, last)
                 counted = _counted(database, {"$gt": last, "$lte": max(stored)}) if stored else {}
             yield from (
@@ -131,13 +131,11 @@ class MongoRatingRepository:
 
     def _drift(self, movie: MovieId, *, repair: bool) -> Drift | None:
         """What is wrong with a movie's tally, and stays wrong when looked at in one step."""
-        found = self.database.transaction(
-            lambda database: _drift(database, movie), patience=PATIENCE_TO_RECOUNT
-        )
+        found = self.database.transaction(lambda database: _drift(database, movie), timeout=RECOUNT_TIMEOUT)
         if found and repair:
             # Once more, with raters kept away: what is written is the recount of that very moment.
             found = self.database.transaction(
-                lambda database: _repaired(database, movie), {movie}, PATIENCE_TO_RECOUNT
+                lambda database: _repaired(database, movie), {movie}, RECOUNT_TIMEOUT
             )
         return found
 
@@ -147,7 +145,7 @@ def _add(database: Documents, rating: Rating) -> Tally:
         database.ratings.insert_one(rating_document(rating))
     except DuplicateKeyError as error:
         raise AlreadyRated from error
-    rely_on(database, rating.user)
+    require_user(database, rating.user)
     return _move(database, rating.movie, between(None, rating.score))
 
 

@@ -39,7 +39,7 @@ from domain.users import (
     taken,
 )
 
-PATIENCE_TO_LEAVE = 20
+DELETION_TIMEOUT = 20
 """Seconds that the deletion of an account may take, which changes every movie that the user has rated."""
 
 ADMINS = "admins"
@@ -91,7 +91,7 @@ class MongoUserRepository:
     def remove(self, user: UserId, *, verified: str | None = None) -> bool:
         about = _about(self.get(user)) | self._movies_of(user)
         return self.database.transaction(
-            lambda database: _remove(database, user, verified), about, PATIENCE_TO_LEAVE
+            lambda database: _remove(database, user, verified), about, DELETION_TIMEOUT
         )
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
@@ -154,7 +154,7 @@ class MongoSessionRepository:
             return database.sessions.delete_many({"expiresAt": {"$lte": at}}).deleted_count
 
 
-def rely_on(database: Documents, user: UserId) -> None:
+def require_user(database: Documents, user: UserId) -> None:
     """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
     if not database.users.update_one({"_id": own_id(user)}, RELIED_ON).matched_count:
         raise UserNotFound
@@ -212,7 +212,7 @@ def _change(
     if conflict := _claimed(database, after):
         raise conflict
     if before.is_active_admin and not after.is_active_admin:
-        _rely_on_another_admin(database, user)
+        _require_another_admin(database, user)
     try:
         database.users.update_one({"_id": own_id(user)}, {"$set": user_document(after)})
     except DuplicateKeyError as error:
@@ -229,7 +229,7 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
     if verified not in {None, stored.password_hash}:
         return False
     if stored.is_active_admin:
-        _rely_on_another_admin(database, user)
+        _require_another_admin(database, user)
     scores = {own_id(each.movie): each.score for each in map(rating_of, database.ratings.find(_of(user)))}
     listed = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
     database.users.delete_one({"_id": own_id(user)})
@@ -253,7 +253,7 @@ def _lists_without(movies: Iterable[ObjectId]) -> Iterable[UpdateOne]:
         yield UpdateOne({"_id": movie}, {"$inc": {"watchlistCount": -1}})
 
 
-def _rely_on_another_admin(database: Documents, leaving: UserId) -> None:
+def _require_another_admin(database: Documents, leaving: UserId) -> None:
     others = {"role": Role.ADMIN, "disabled": False, "_id": {"$ne": own_id(leaving)}}
     if not database.users.update_one(others, RELIED_ON, hint="admins").matched_count:
         raise LastAdmin

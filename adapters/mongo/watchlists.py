@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.database import Database, Document, Documents
 from adapters.mongo.documents import item_document, item_of, own_id
 from adapters.mongo.keyset import Keyset
-from adapters.mongo.users import rely_on
+from adapters.mongo.users import require_user
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
@@ -81,7 +81,7 @@ def _add(database: Documents, item: WatchlistItem) -> None:
     except DuplicateKeyError as error:
         raise AlreadyListed from error
     # Whoever lists another movie for this user meanwhile relies on the account too, so the count is exact.
-    rely_on(database, item.user)
+    require_user(database, item.user)
     if _size(database, item.user) > watchlist.MAX_ITEMS:
         raise WatchlistFull
     if not _move(database, item.movie, 1):

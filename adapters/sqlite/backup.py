@@ -22,7 +22,7 @@ from hashlib import sha256
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from adapters.sqlite.database import PATIENCE
+from adapters.sqlite.database import WRITE_TIMEOUT
 from adapters.sqlite.files import BACKUP
 from adapters.sqlite.inspection import NEWEST, parts, parts_of
 from domain.errors import Conflict, Invalid, StorageUnavailable, Unavailable
@@ -243,13 +243,13 @@ def refuse_unfinished(path: Path) -> None:
 
 
 def _open(path: Path, options: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=PATIENCE)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=WRITE_TIMEOUT)
 
 
 def _new(path: Path) -> sqlite3.Connection:
     """A new database that only its owner may read; it is synced as a whole when it is done."""
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    connection = sqlite3.connect(path, timeout=PATIENCE)
+    connection = sqlite3.connect(path, timeout=WRITE_TIMEOUT)
     connection.execute("PRAGMA synchronous = OFF")
     return connection
 

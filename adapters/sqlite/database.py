@@ -16,10 +16,10 @@ from adapters.sqlite.terms import rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 
-PATIENCE = 1.5
+WRITE_TIMEOUT = 1.5
 """Seconds that one call may wait for other writers, those of this process and of others together."""
 
-LEAST_PATIENCE = 0.4
+MIN_TIMEOUT = 0.4
 """Seconds that it may wait at least, however long its caller has waited for a thread before."""
 
 SLACK = 0.05
@@ -276,7 +276,7 @@ class Database:
         """A connection in a write transaction, which is committed at the end, or rolled back if anything is
         raised.
         """
-        until = monotonic() + max(PATIENCE - queue_time.seconds, LEAST_PATIENCE)
+        until = monotonic() + max(WRITE_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
         with self._timed(), self._alone(until), self._connected() as connection:
             _begin(connection, until - monotonic())
             try:
@@ -341,7 +341,7 @@ class Database:
     @contextmanager
     def _alone(self, until: float) -> Iterator[None]:
         if not self._writers.acquire(timeout=max(0.0, until - monotonic())):
-            reason = f"other writers kept the store busy for {PATIENCE} s"
+            reason = f"other writers kept the store busy for {WRITE_TIMEOUT} s"
             raise StorageUnavailable(reason)
         try:
             yield
@@ -361,7 +361,7 @@ class Database:
     def _open(self, target: str) -> sqlite3.Connection:
         # Threads do not share a connection; check_same_thread is off so that close() may close them all.
         connection = sqlite3.connect(
-            target, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=True
+            target, timeout=WRITE_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True
         )
         try:
             connection.row_factory = sqlite3.Row
@@ -389,16 +389,16 @@ def apply_migrations(connection: sqlite3.Connection, migrations: Iterable[Migrat
             migration(connection)
 
 
-def _begin(connection: sqlite3.Connection, patience: float) -> None:
-    """Begin a write transaction; writers of other processes are waited for `patience` seconds at most."""
-    if patience > PATIENCE - SLACK:
+def _begin(connection: sqlite3.Connection, timeout: float) -> None:
+    """Begin a write transaction; writers of other processes are waited for `timeout` seconds at most."""
+    if timeout > WRITE_TIMEOUT - SLACK:
         connection.execute("BEGIN IMMEDIATE")
         return
-    connection.execute(f"PRAGMA busy_timeout = {max(0, round(patience * 1000))}")
+    connection.execute(f"PRAGMA busy_timeout = {max(0, round(timeout * 1000))}")
     try:
         connection.execute("BEGIN IMMEDIATE")
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(PATIENCE * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {round(WRITE_TIMEOUT * 1000)}")
 
 
 def _build(connection: sqlite3.Connection) -> None:

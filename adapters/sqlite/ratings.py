@@ -164,7 +164,7 @@ def withdraw_all(connection: sqlite3.Connection, user: UserId) -> None:
     connection.execute("DELETE FROM ratings WHERE user = ?", (user,))
 
 
-def rely_on(connection: sqlite3.Connection, user: UserId) -> None:
+def require_user(connection: sqlite3.Connection, user: UserId) -> None:
     """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
     if connection.execute("SELECT 1 FROM users WHERE id = ?", (user,)).fetchone() is None:
         raise UserNotFound
@@ -180,7 +180,7 @@ def _place(by: RatingOrder, after: Cursor | None) -> tuple[Cell, str] | None:
 
 
 def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:
-    rely_on(connection, rating.user)
+    require_user(connection, rating.user)
     tally = _move(connection, rating.movie, None, rating.score)
     row = rating_row(rating)
     connection.execute(insert("ratings", row), row)

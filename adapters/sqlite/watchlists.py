@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import rely_on
+from adapters.sqlite.ratings import require_user
 from adapters.sqlite.rows import insert, item_of, item_row, update
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
@@ -94,7 +94,7 @@ class SqliteWatchlistRepository:
 
 
 def _insert(connection: sqlite3.Connection, item: WatchlistItem) -> None:
-    rely_on(connection, item.user)
+    require_user(connection, item.user)
     if not connection.execute("SELECT 1 FROM movies WHERE id = ?", (item.movie,)).fetchone():
         raise MovieNotFound(item.movie)
     if _count(connection, item.user) >= watchlist.MAX_ITEMS:

@@ -247,7 +247,7 @@ def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
 def test_a_server_that_is_away_or_mute_is_given_up_within_two_seconds(
     server: str, request: pytest.FixtureRequest
 ) -> None:
-    assert mongo_database.PATIENCE + LOOKED_AT_EVERY < 2
+    assert mongo_database.OPERATION_TIMEOUT + LOOKED_AT_EVERY < 2
     store = MongoStore(request.getfixturevalue(server), system.now)
     for call in (store.ping, store.movies.generation, store.prepare, lambda: store.runs.recent(1)):
         began = time.monotonic()

@@ -305,7 +305,7 @@ def test_a_dead_builder_delays_others_only_briefly(valkey: Valkey) -> None:
 
 
 def test_who_waits_for_another_and_then_for_a_silent_store_waits_two_seconds_at_most() -> None:
-    assert WAIT_TIMEOUT + max(of_sqlite.PATIENCE, of_mongo.PATIENCE) <= 2
+    assert WAIT_TIMEOUT + max(of_sqlite.WRITE_TIMEOUT, of_mongo.OPERATION_TIMEOUT) <= 2
 
 
 def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str) -> None:

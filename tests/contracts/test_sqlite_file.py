@@ -17,7 +17,7 @@ import pytest
 from adapters.metering import queue_time
 from adapters.sqlite import database as databases
 from adapters.sqlite import files
-from adapters.sqlite.database import MIGRATIONS, PATIENCE, SLACK, Database
+from adapters.sqlite.database import MIGRATIONS, SLACK, WRITE_TIMEOUT, Database
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, noon
 from domain.errors import StorageUnavailable
@@ -280,7 +280,7 @@ def timeouts(statements: list[str]) -> list[float]:
 def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
     store: SqliteStore, others: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "PATIENCE", 1.0)
+    monkeypatch.setattr(databases, "WRITE_TIMEOUT", 1.0)
     queued, released = Event(), Event()
 
     def hold() -> None:
@@ -317,7 +317,7 @@ def test_a_writer_whose_caller_has_waited_for_a_thread_waits_less(
 
     waited, reset = timeouts(statements_of(store.database, write))
     assert left - SLACK <= waited <= left
-    assert reset == PATIENCE
+    assert reset == WRITE_TIMEOUT
 
 
 def test_a_writer_that_waited_for_nobody_changes_no_setting(store: SqliteStore) -> None:
@@ -326,4 +326,4 @@ def test_a_writer_that_waited_for_nobody_changes_no_setting(store: SqliteStore) 
 
 
 def test_what_a_store_may_take_and_the_wait_for_a_thread_come_to_less_than_two_seconds() -> None:
-    assert PATIENCE + SLACK < 2
+    assert WRITE_TIMEOUT + SLACK < 2

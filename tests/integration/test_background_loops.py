@@ -14,8 +14,8 @@ from redis import ConnectionError as BrokenOff
 from redis import Redis
 from rq.executions import Execution
 
-from adapters.mongo import orphans
-from adapters.mongo.orphans import Orphans
+from adapters.mongo import abandoned_transactions
+from adapters.mongo.abandoned_transactions import AbandonedTransactions
 from adapters.redis import breaker as breakers
 from adapters.redis import worker_loop
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
@@ -160,43 +160,39 @@ class Server:
         self.ended += sessions
 
 
-@pytest.fixture
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orphans, "SOON", 0.01)
-    monkeypatch.setattr(orphans, "AFTER_ERROR", 0.01)
+def retried_at_once(server: Server, lifetime: float = 60.0) -> AbandonedTransactions:
+    return AbandonedTransactions(server, retry_interval=0.01, error_interval=0.01, lifetime=lifetime)
 
 
-@pytest.mark.usefixtures("_at_once")
 def test_open_transactions_are_ended_although_an_unexpected_error_came_first(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = Server(ZeroDivisionError("a bug"), ConnectionFailure("silent"))
-    left = Orphans(server)
-    left.add({"id": 1})
+    abandoned = retried_at_once(server)
+    abandoned.add({"id": 1})
     eventually(lambda: bool(server.ended))
     assert server.ended == [{"id": 1}]
     assert "a bug" in caplog.text
-    left.add({"id": 2})
+    abandoned.add({"id": 2})
     eventually(lambda: len(server.ended) == 2)
 
 
-@pytest.mark.usefixtures("_at_once")
-def test_what_the_server_has_given_up_by_itself_is_not_tried_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(orphans, "GIVEN_UP_AFTER", 0.05)
+def test_what_the_server_has_aborted_by_itself_is_not_tried_for_ever() -> None:
     server = Server(*[ZeroDivisionError("a bug")] * 100_000)
-    left = Orphans(server)
-    left.add({"id": 1})
-    eventually(lambda: not left._ending)
-    server.errors = [OperationFailure("not authorized")]
-    monkeypatch.setattr(orphans, "GIVEN_UP_AFTER", 60)
-    left.add({"id": 2})
-    eventually(lambda: not left._ending)
+    abandoned = retried_at_once(server, lifetime=0.05)
+    abandoned.add({"id": 1})
+    eventually(lambda: not abandoned._running)
     assert server.ended == []
 
 
-@pytest.mark.usefixtures("_at_once")
+def test_what_the_server_refuses_to_end_is_left_to_it() -> None:
+    server = Server(OperationFailure("not authorized"))
+    abandoned = retried_at_once(server)
+    abandoned.add({"id": 2})
+    eventually(lambda: not abandoned._running)
+    assert server.ended == []
+
+
 def test_open_transactions_are_ended_later_where_no_thread_can_be_started(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,12 +200,12 @@ def test_open_transactions_are_ended_later_where_no_thread_can_be_started(
         raise RuntimeError("can't start new thread")
 
     server = Server()
-    left = Orphans(server)
+    abandoned = retried_at_once(server)
     with monkeypatch.context() as full:
-        full.setattr(orphans, "Thread", refuse)
-        left.add({"id": 1})
+        full.setattr(abandoned_transactions, "Thread", refuse)
+        abandoned.add({"id": 1})
     assert "cannot be ended" in caplog.text
-    left.add({"id": 2})
+    abandoned.add({"id": 2})
     eventually(lambda: server.ended == [{"id": 1}, {"id": 2}])
 
 

@@ -214,11 +214,14 @@ TIED = [
     f"{passwords.MEMORY_KIB // 1024} MB of memory while they hash",
     f"up to {sliding_windows.MAX_COUNTS:,} counts",
     # The store
-    f"after {sqlite.PATIENCE} seconds at most",
-    f"wait {sqlite.PATIENCE} seconds",
-    f"A call gets {mongo.PATIENCE} seconds; of one process at most {mongo.CONNECTIONS} are under way",
-    f"and the next waits {mongo.PATIENCE_IN_LINE} seconds",
-    f"a call gets {sqlite.PATIENCE} seconds",
+    f"after {sqlite.WRITE_TIMEOUT} seconds at most",
+    f"wait {sqlite.WRITE_TIMEOUT} seconds",
+    (
+        f"A call gets {mongo.OPERATION_TIMEOUT} seconds; "
+        f"of one process at most {mongo.CONNECTIONS} are under way"
+    ),
+    f"and the next waits {mongo.POOL_TIMEOUT} seconds",
+    f"a call gets {sqlite.WRITE_TIMEOUT} seconds",
     # Redis
     f"waits {ms(timeouts.CALL_TIMEOUT)}",
     f"given up after {ms(timeouts.CALL_TIMEOUT)}",
