@@ -11,7 +11,7 @@ from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner, lock_name
-from application.sync_runs import CancelSync, RunSync
+from application.sync_runs import CancelSync, RunSync, StartSync
 from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
@@ -120,6 +120,7 @@ class Bench:
             sync_changes=self.changes,
             pages=PAGES,
         )
+        self.start = StartSync(runner=self.runner, jobs=self.jobs)
         self.cancel = CancelSync(runner=self.runner, clock=clock)
         self.sweep = SweepCatalogue(
             sync_changes=self.changes,
@@ -130,9 +131,7 @@ class Bench:
         )
 
     def enqueue(self, entity: Entity = Entity.MOVIES) -> SyncRun:
-        with self.runner.enqueue(entity) as run:
-            self.jobs.sync(entity, run.id)
-        return run
+        return self.start(entity=entity)
 
     def held(self) -> list[int]:
         return sorted(self.store.movies.stale(self.clock() + timedelta(days=1), limit=999))
