@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pymongo import MongoClient
 
 from adapters import system
 from adapters.mongo import database as mongo_database
+from adapters.mongo import genres as mongo_genres
 from adapters.mongo import ratings as mongo_ratings
 from adapters.mongo import watchlists as mongo_watchlists
 from adapters.mongo.database import ALONE, MIGRATIONS, Documents
@@ -25,10 +27,10 @@ from adapters.testkit.samples import facts, fill, invented, joined, new_run, noo
 from domain.browsing import MovieFilter, SortBy, Sorting
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId, RunId, TmdbNumber
-from domain.movies import MovieNotFound
+from domain.movies import Genre, GenreFacts, MovieNotFound
 from domain.pagination import Window
 from domain.ratings import Score, Tally
-from domain.sync import Entity, PageResult, RunNotFound
+from domain.sync import Entity, FilledFromAnotherSource, PageResult, RunNotFound, SourceName
 from tests.contracts.mongo_server import running_secantus
 from tests.outages.proxy import cable
 
@@ -124,6 +126,32 @@ def test_what_another_process_stored_unseen_is_replaced_by_a_put(
     assert (replaced.id, replaced.score, created) == (rating.id, Score.of(9), False)
     marked, created = store.watchlists.put(wish(ann.id, movie.id, is_favorite=True))
     assert (marked.id, marked.is_favorite, created) == (item.id, True, False)
+
+
+def test_genres_are_not_stored_beside_a_hand_over_to_another_source(
+    store: MongoStore, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalogue is handed over after the run was admitted and before its genres are written."""
+    drama, western = GenreFacts(tmdb_id=18, name="Drama"), GenreFacts(tmdb_id=37, name="Western")
+    run = new_run(store, Entity.GENRES, source=SourceName.DEMO)
+    run = store.genres.store(PageResult(page=1, at=noon(), genres=(drama,)), run)
+    all_genres = mongo_genres._all
+
+    def hand_over() -> None:
+        with closing(MongoStore(mongo_uri, system.now)) as other:
+            other.movies.hand_over(SourceName.TMDB, noon(2))
+
+    def hand_over_first(database: Documents) -> list[Genre]:
+        found = all_genres(database)
+        with ThreadPoolExecutor(1) as thread:  # a session is bound to ours
+            thread.submit(hand_over).result()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mongo_genres, "_all", hand_over_first)
+        with pytest.raises(FilledFromAnotherSource):
+            store.genres.store(PageResult(page=2, at=noon(), genres=(western,)), run)
+    assert [genre.name for genre in store.genres.all()] == ["Drama"]
 
 
 def test_a_movie_that_leaves_the_lists_keeps_no_terms(store: MongoStore) -> None:
