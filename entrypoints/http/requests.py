@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from domain.errors import Fault, FaultCode, InvalidFields, NotFound
 from domain.ids import UserId, is_id
+from domain.texts import UNCHANGED, Unchanged
 from domain.users import Caller
 from entrypoints.http.errors import NotJson, UnsupportedContentEncoding
 from entrypoints.validation import ExtraRules, validate
@@ -84,6 +85,11 @@ BodyT = TypeVar("BodyT", bound=Body)
 def unset_to_none(value: ValueT | UnsetType) -> ValueT | None:
     """The value of an optional parameter or field; None if it was not given."""
     return None if isinstance(value, UnsetType) else value
+
+
+def unset_to_unchanged(value: ValueT | UnsetType) -> ValueT | Unchanged:
+    """The value of a field in a change; UNCHANGED if it was not given."""
+    return UNCHANGED if isinstance(value, UnsetType) else value
 
 
 def owner_of(request: HttpRequest) -> UserId | None:

@@ -1,10 +1,14 @@
 """Wire types that several resources share."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+from domain.texts import MAX_TEXT_LENGTH, clean_text
+from entrypoints.validation import rule
 
 DataT = TypeVar("DataT")
 
@@ -54,6 +58,17 @@ Distribution = Annotated[
         examples=[{"1": 0, "8.5": 2}],
     ),
 ]
+
+
+def free_text(field: str, *, example: str) -> Meta:
+    """The rule of a field for text that users write, such as a review; null removes it."""
+    return rule(
+        "must be text or null",
+        validator=partial(clean_text, field),
+        description=f"Plain text, at most {MAX_TEXT_LENGTH:,} characters. Null for none.",
+        examples=[example],
+        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
+    )
 
 
 class MetaOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """Ratings: giving, changing, removing and listing them."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated
 
 from litestar import delete, get, patch, post, put
@@ -14,7 +13,7 @@ from domain.browsing import SortOrder
 from domain.ids import MovieRef, RatingId, UserId
 from domain.movies import Movie
 from domain.ratings import Rating, RatingNotFound, RatingOrder, Score, ScoreOutOfRange, Tally
-from domain.texts import MAX_TEXT_LENGTH, UNCHANGED, Unchanged, clean_text
+from domain.texts import Unchanged
 from domain.users import Caller, User
 from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
@@ -29,7 +28,16 @@ from entrypoints.http.endpoints import (
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
-from entrypoints.http.requests import Body, HttpRequest, PatchBody, Query, parse_body, parse_query, path_id
+from entrypoints.http.requests import (
+    Body,
+    HttpRequest,
+    PatchBody,
+    Query,
+    parse_body,
+    parse_query,
+    path_id,
+    unset_to_unchanged,
+)
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import (
     Average,
@@ -43,6 +51,7 @@ from entrypoints.http.schemas import (
     TmdbId,
     Username,
     Weighted,
+    free_text,
     rfc3339,
 )
 from entrypoints.validation import rule
@@ -63,16 +72,7 @@ Points = Annotated[
         examples=[8.5],
     ),
 ]
-Review = Annotated[
-    str,
-    rule(
-        "must be text or null",
-        validator=partial(clean_text, "review"),
-        description="Plain text, at most 2,000 characters. Null for none.",
-        examples=["Whoa."],
-        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
-    ),
-]
+Review = Annotated[str, free_text("review", example="Whoa.")]
 
 
 class ScoreIn(Body, frozen=True, kw_only=True):
@@ -112,7 +112,7 @@ class RatingChangeIn(PatchBody, frozen=True, kw_only=True):
     @property
     def new_review(self) -> str | Unchanged | None:
         """The new review, None to remove it, or UNCHANGED."""
-        return UNCHANGED if isinstance(self.review, UnsetType) else self.review
+        return unset_to_unchanged(self.review)
 
 
 # Responses

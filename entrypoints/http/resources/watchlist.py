@@ -1,7 +1,6 @@
 """The watchlist, and a user's rating and watchlist item of a movie."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated
 
 from litestar import delete, get, patch, post, put
@@ -11,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from application import watchlist
 from domain.ids import GenreId, ItemId, MovieRef, UserId
 from domain.movies import Genre, Movie
-from domain.texts import MAX_TEXT_LENGTH, UNCHANGED, Unchanged, clean_text
+from domain.texts import Unchanged
 from domain.users import Caller, User
 from domain.watchlist import ItemNotFound, WatchlistItem
 from entrypoints.http.caching import Caching
@@ -35,11 +34,12 @@ from entrypoints.http.requests import (
     parse_query,
     path_id,
     unset_to_none,
+    unset_to_unchanged,
 )
 from entrypoints.http.resources.movies import MovieOut, movie_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.responses import Response, json_response, no_content
-from entrypoints.http.schemas import Id, Moment, PageOut, rfc3339
+from entrypoints.http.schemas import Id, Moment, PageOut, free_text, rfc3339
 from entrypoints.validation import rule
 
 TAG = "Watchlist"
@@ -48,16 +48,7 @@ MOVIE_PATH = {"id": MOVIE_REF}
 
 # Request bodies
 
-Note = Annotated[
-    str,
-    rule(
-        "must be text or null",
-        validator=partial(clean_text, "note"),
-        description="Plain text, at most 2,000 characters. Null for none.",
-        examples=["With the children"],
-        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
-    ),
-]
+Note = Annotated[str, free_text("note", example="With the children")]
 Favorite = Annotated[
     bool, rule("must be true or false", description="Whether to mark it as a favourite.", examples=[True])
 ]
@@ -95,7 +86,7 @@ class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
     @property
     def new_note(self) -> str | Unchanged | None:
         """The new note, None to remove it, or UNCHANGED."""
-        return UNCHANGED if isinstance(self.note, UnsetType) else self.note
+        return unset_to_unchanged(self.note)
 
 
 # Responses
