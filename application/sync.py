@@ -174,7 +174,7 @@ class SyncMovies:
         recorder.set_last_page(min(recorder.run.last_page or page, max(listed.total_pages, page)))
         fresh = {facts.tmdb_id: facts for facts in listed.movies if facts.tmdb_id not in seen}
         seen.update(fresh)
-        held = self.movies.held(fresh)
+        held = self.movies.by_tmdb_ids(fresh)
         builder = PageBuilder(fresh, held, duplicates=len(listed.movies) - len(fresh))
         builder.problems += listed.warnings
         for row in listed.unreadable:
@@ -231,7 +231,7 @@ class SyncChanges:
                 if page == 1:
                     queries += _remaining_queries(first, last, changed.total_pages)
                 recorder.set_last_page(len(queries))
-                held = self.movies.held(changed.tmdb_ids)
+                held = self.movies.by_tmdb_ids(changed.tmdb_ids)
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
                 fresh = [movie for movie in dict.fromkeys(ours) if movie not in seen]
                 builder = PageBuilder({}, fresh, duplicates=len(ours) - len(fresh))
@@ -247,7 +247,7 @@ class SyncChanges:
         """Refresh movies that were not synced since then, and those that the previous run could not read, but
         not those in `seen`. Their pages are numbered from `pages` + 1.
         """
-        owed = sorted(self.movies.held(recorder.run.unread))
+        owed = sorted(self.movies.by_tmdb_ids(recorder.run.unread))
         stale = self.movies.stale(since, limit=MAX_TMDB_NUMBER)
         numbers = [number for number in dict.fromkeys([*owed, *stale]) if number not in seen]
         chunks = [numbers[at : at + REFRESH_BATCH] for at in range(0, len(numbers), REFRESH_BATCH)]

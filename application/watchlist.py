@@ -264,13 +264,13 @@ class ExportUser:
         while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):
             movies = self._movies(rating.movie for rating in ratings)
             yield ExportedRatings(ratings=ratings, movies=movies)
-            after = ratings[-1].place(by)
+            after = ratings[-1].cursor(by)
         after = None
         while items := self.watchlist.of_user(user.id, favorite=None, limit=limit, after=after):
             genres = by_id(self.genres)
             movies = self._movies(item.movie for item in items)
             yield ExportedItems(items=items, movies=movies, genres=genres)
-            after = items[-1].place
+            after = items[-1].cursor
 
     def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
         return {movie.id: movie for movie in self.movies.by_ids(list(ids))}

@@ -67,8 +67,8 @@ class Sorting:
         """What this order compares of a movie; None if that is not known."""
         return sort_values(movie)[self.by]
 
-    def place(self, movie: Movie) -> Cursor:
-        """Where a movie stands in this order."""
+    def cursor(self, movie: Movie) -> Cursor:
+        """The position of a movie in this order."""
         return Cursor(self.value(movie), movie.id)
 
 

@@ -75,7 +75,7 @@ class Invitation:
     expires_at: datetime
 
     @property
-    def place(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """The position of this invitation in the list of all, which is sorted by age."""
         return Cursor(time_value(self.created_at), self.id)
 

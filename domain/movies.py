@@ -86,7 +86,7 @@ class Genre:
         return ref in (self.id, str(self.tmdb_id)) or folded_name(ref) == folded_name(self.name)
 
     @property
-    def place(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """The genre's position in the list of all, which is sorted by name."""
         return Cursor(self.name, self.id)
 

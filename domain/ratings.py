@@ -203,7 +203,7 @@ class Rating:
         """Another rating of the same user and movie, with the id and `created_at` of this one."""
         return replace(other, id=self.id, created_at=self.created_at)
 
-    def place(self, by: RatingOrder) -> Cursor:
+    def cursor(self, by: RatingOrder) -> Cursor:
         """The position of this rating in a sorted list. The value of a score is its points."""
         values: dict[RatingOrder, Value] = {
             RatingOrder.CREATED_AT: time_value(self.created_at),

@@ -262,7 +262,7 @@ class SyncRun:
         return self.status is Status.IN_PROGRESS
 
     @property
-    def place(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """The position of this run in the list of all, which is sorted by `started_at`."""
         return Cursor(time_value(self.started_at), self.id)
 

@@ -166,7 +166,7 @@ class User:
         return self.role is Role.ADMIN and not self.disabled
 
     @property
-    def place(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """The position of this account in the list of all, which is sorted by age."""
         return Cursor(time_value(self.created_at), self.id)
 

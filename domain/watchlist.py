@@ -86,6 +86,6 @@ class WatchlistItem:
         return self.changed(at, is_favorite=not self.is_favorite)
 
     @property
-    def place(self) -> Cursor:
+    def cursor(self) -> Cursor:
         """The position of this item in the watchlist, which is sorted by `added_at`."""
         return Cursor(time_value(self.added_at), self.id)

@@ -65,7 +65,7 @@ class MongoMovieRepository:
             movies = {movie.id: movie for movie in _select(database, "_id", map(own_id, ids))}
         return [movies[each] for each in ids if each in movies]
 
-    def held(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+    def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.using() as database:
             return _held(database, tmdb_ids)
 

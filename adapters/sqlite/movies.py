@@ -48,7 +48,7 @@ class SqliteMovieRepository:
             movies = {movie.id: movie for movie in _select(connection, "id", ids)}
         return [movies[each] for each in ids if each in movies]
 
-    def held(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+    def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.reading() as connection:
             return _held(connection, tmdb_ids)
 

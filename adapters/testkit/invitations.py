@@ -25,7 +25,7 @@ class InvitationRepositoryContract:
     def test_invitations_are_walked_by_page_and_by_cursor(self, store: Store) -> None:
         made = [invite(store, created_at=noon(1 + number // 3)) for number in range(9)]
         expected = sorted(made, key=lambda each: (-each.created_at.timestamp(), each.id))
-        assert walked(store.invitations.page, lambda each: each.place) == expected
+        assert walked(store.invitations.page, lambda each: each.cursor) == expected
         assert store.invitations.page(4, 3) == expected[3:7]
 
     def test_a_deleted_invitation_is_gone(self, store: Store) -> None:

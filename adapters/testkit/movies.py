@@ -89,8 +89,8 @@ class MovieRepositoryContract:
 
     def test_held_movies_are_told_from_others(self, store: Store) -> None:
         one, two = fill(store, [facts(1), facts(2)])
-        assert store.movies.held([1, 2, 3]) == {1: one, 2: two}
-        assert store.movies.held([]) == {}
+        assert store.movies.by_tmdb_ids([1, 2, 3]) == {1: one, 2: two}
+        assert store.movies.by_tmdb_ids([]) == {}
 
     def test_a_movie_told_again_keeps_its_identity_and_birth(self, store: Store) -> None:
         (first,) = fill(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
@@ -166,14 +166,14 @@ class MovieRepositoryContract:
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
             store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), run)
-        assert store.movies.held([1]) == {}
+        assert store.movies.by_tmdb_ids([1]) == {}
         assert store.movies.count(MovieFilter()) == 0
         assert store.runs.get(run.id).done == frozenset()
 
     def test_a_gone_movie_that_nobody_rated_is_deleted(self, store: Store) -> None:
         fill(store, [facts(1, title="Lost"), facts(2)])
         put(store, gone=(1,), day=2)
-        assert set(store.movies.held([1, 2])) == {2}
+        assert set(store.movies.by_tmdb_ids([1, 2])) == {2}
         assert store.movies.count(MovieFilter()) == 1
         assert store.movies.find((terms(["Lost"]),), 10) == []
 
@@ -202,7 +202,7 @@ class MovieRepositoryContract:
     def test_texts_and_pictures_of_silent_movies_are_cleared_and_nothing_else(self, store: Store) -> None:
         put(store, *invented(30))
         put(store, facts(31, overview="fresh"), day=3)
-        before = {movie.id: movie for movie in store.movies.held(range(32)).values()}
+        before = {movie.id: movie for movie in store.movies.by_tmdb_ids(range(32)).values()}
         rated = store.ratings.add(verdict(joined(store).id, movie_id(7)))
 
         cleared = store.movies.clear_texts(noon(2), noon(9), limit=100)

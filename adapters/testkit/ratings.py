@@ -243,7 +243,7 @@ class RatingRepositoryContract:
         ]
         assert show(limit=3, skip=50) == []
         for limit in (1, 3, 20):
-            assert walked(show, lambda rating: rating.place(by), limit) == mine
+            assert walked(show, lambda rating: rating.cursor(by), limit) == mine
 
     @pytest.mark.parametrize("by", RatingOrder)
     @pytest.mark.parametrize("descending", [True, False])
@@ -257,7 +257,7 @@ class RatingRepositoryContract:
         whole = show(limit=20)
         for number, rating in enumerate(whole):
             store.ratings.remove(rating.id, ann.id)
-            assert show(limit=20, after=rating.place(by)) == whole[number + 1 :]
+            assert show(limit=20, after=rating.cursor(by)) == whole[number + 1 :]
 
     def test_a_movies_ratings_come_newest_first_and_those_of_one_age_by_id(
         self, store: Store, movie: Movie
@@ -278,7 +278,7 @@ class RatingRepositoryContract:
         assert store.ratings.of_movie(NO_MOVIE, 3) == []
         show = partial(store.ratings.of_movie, movie.id)
         for limit in (1, 2, 50):
-            assert walked(show, lambda rating: rating.place(RatingOrder.CREATED_AT), limit) == ratings
+            assert walked(show, lambda rating: rating.cursor(RatingOrder.CREATED_AT), limit) == ratings
 
     def test_the_count_is_of_ones_own_ratings(self, store: Store, ann: User, bob: User) -> None:
         for movie in fill(store, [facts(1), facts(2)]):
@@ -385,7 +385,7 @@ class RatedMoviesContract:
         put(store, gone=(1,), day=2)
         store.ratings.remove_from(movie.id, ann.id)
         put(store, gone=(1,), day=3)
-        assert store.movies.held([1]) == {}
+        assert store.movies.by_tmdb_ids([1]) == {}
 
     def test_a_movie_that_goes_while_it_is_rated_is_kept_or_not_found(self, store: Store) -> None:
         users = crowd(store, 3)
@@ -397,7 +397,7 @@ class RatedMoviesContract:
             assert failed == ["MovieNotFound"] * len(failed)
             rated = sum(store.ratings.of(user, movie.id) is not None for user in users)
             assert rated == len(users) - len(failed)
-            held = store.movies.held([number])
+            held = store.movies.by_tmdb_ids([number])
             assert (held[number].tally if held else Tally()) == _tally(*[4] * rated)
             assert bool(held) is bool(rated)
 

@@ -103,7 +103,7 @@ class SyncRunRepositoryContract:
             store.runs.save(run.finished(noon(9)))
         expected = [ids[at] for at in (3, 4, 1, 0, 2)]
         for limit in (1, 2, 10):
-            runs = walked(store.runs.recent, lambda run: run.place, limit)
+            runs = walked(store.runs.recent, lambda run: run.cursor, limit)
             assert [run.id for run in runs] == expected
 
 

@@ -62,7 +62,7 @@ class CatalogueSourceContract:
             with pytest.raises(FilledFromAnotherSource) as caught:
                 write(result, run)
             assert caught.value.refused is second
-        assert store.movies.held([1, 2]) == {1: store.movies.get(movie_id(1))}
+        assert store.movies.by_tmdb_ids([1, 2]) == {1: store.movies.get(movie_id(1))}
         assert store.movies.get(movie_id(1)).facts == facts(1)
         assert store.genres.all() == []
         assert store.movies.source() is first
@@ -90,7 +90,7 @@ class CatalogueSourceContract:
             partial(store.movies.store, MOVIES, movies), partial(store.genres.store, GENRES, genres)
         ])  # fmt: skip
         assert kinds(answers) == ["FilledFromAnotherSource"]
-        filled = {TMDB: bool(store.movies.held([1])), DEMO: bool(store.genres.all())}
+        filled = {TMDB: bool(store.movies.by_tmdb_ids([1])), DEMO: bool(store.genres.all())}
         assert [source for source in filled if filled[source]] == [store.movies.source()]
 
     def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Store) -> None:
@@ -137,4 +137,7 @@ class CatalogueSourceContract:
         assert set(kinds(answers)) <= {"FilledFromAnotherSource"}
         assert store.movies.source() is TMDB
         # Whatever was stored has been handed over too: none of it counts as synced.
-        assert {movie.synced_at for movie in store.movies.held(range(1, 30)).values()} <= {noon(1), noon(2)}
+        assert {movie.synced_at for movie in store.movies.by_tmdb_ids(range(1, 30)).values()} <= {
+            noon(1),
+            noon(2),
+        }

@@ -319,7 +319,7 @@ class UserRepositoryContract:
         store.watchlists.add(wish(ann.id, listed))
         store.users.remove(ann.id)
         put(store, gone=(1, 2), day=2)
-        assert store.movies.held([1, 2]) == {}
+        assert store.movies.by_tmdb_ids([1, 2]) == {}
 
     def test_users_who_leave_while_others_rate_take_only_their_own_scores(self, store: Store) -> None:
         leaving, staying = crowd(store, 5), [joined(store, f"fan{number}").id for number in range(5)]
@@ -354,7 +354,7 @@ class UserRepositoryContract:
         assert store.users.page(2, 4) == expected[4:]
         assert store.users.page(2, 9) == []
         for limit in (1, 2, 10):
-            assert walked(store.users.page, lambda user: user.place, limit) == expected
+            assert walked(store.users.page, lambda user: user.cursor, limit) == expected
 
     def test_the_count_is_of_the_accounts_there_are(self, store: Store) -> None:
         assert store.users.count() == 0

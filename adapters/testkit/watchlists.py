@@ -185,7 +185,7 @@ class WatchlistRepositoryContract:
         assert [*show(limit=3), *show(limit=3, skip=3)] == wanted[:6]
         assert show(limit=3, skip=50) == []
         for limit in (1, 3, 20):
-            assert walked(show, lambda item: item.place, limit) == wanted
+            assert walked(show, lambda item: item.cursor, limit) == wanted
         assert store.watchlists.count(ann.id, favorite=favorite) == len(wanted)
 
     def test_a_count_follows_the_marks(self, store: Store, ann: User, movie: Movie) -> None:
@@ -248,7 +248,7 @@ class WatchlistRepositoryContract:
         answers = at_once([partial(store.watchlists.remove, item.id, ann.id)] * 6)
         assert kinds(answers) == ["ItemNotFound"] * 5
         put(store, gone=(1,), day=2)
-        assert store.movies.held([1]) == {}
+        assert store.movies.by_tmdb_ids([1]) == {}
 
 
 class ListedMoviesContract:
@@ -268,7 +268,7 @@ class ListedMoviesContract:
         assert store.movies.get(movie.id).removed_at == noon(2)
         store.watchlists.remove_from(movie.id, bob)
         put(store, gone=(1,), day=4)
-        assert store.movies.held([1]) == {}
+        assert store.movies.by_tmdb_ids([1]) == {}
 
     def test_a_gone_movie_is_kept_for_a_put_item_too(self, store: Store) -> None:
         (user,) = crowd(store, 1)
@@ -280,7 +280,7 @@ class ListedMoviesContract:
         assert store.movies.get(movie.id).removed_at == noon(2)
         store.watchlists.remove(_item(store, user, movie).id, user)
         put(store, gone=(1,), day=3)
-        assert store.movies.held([1]) == {}
+        assert store.movies.by_tmdb_ids([1]) == {}
 
     def test_a_movie_that_is_rated_and_listed_is_kept_for_either(self, store: Store) -> None:
         (user,) = crowd(store, 1)
@@ -310,7 +310,7 @@ class ListedMoviesContract:
         for movie in movies[3:6]:
             store.ratings.add(verdict(user, movie.id))
         put(store, gone=tuple(range(1, 20)), day=2)
-        assert sorted(store.movies.held(range(1, 20))) == [1, 2, 3, 4, 5, 6]
+        assert sorted(store.movies.by_tmdb_ids(range(1, 20))) == [1, 2, 3, 4, 5, 6]
 
     def test_a_movie_that_goes_while_it_is_listed_is_kept_or_not_found(self, store: Store) -> None:
         users = crowd(store, 3)
@@ -321,7 +321,7 @@ class ListedMoviesContract:
             failed = kinds(answers)
             assert failed == ["MovieNotFound"] * len(failed)
             listed = sum(store.watchlists.count(user) for user in users)
-            assert bool(store.movies.held([number])) is (len(failed) < len(users))
+            assert bool(store.movies.by_tmdb_ids([number])) is (len(failed) < len(users))
             for user in users:
                 store.watchlists.remove_from(movie.id, user)
             assert listed == len(users) - len(failed)

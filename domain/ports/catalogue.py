@@ -26,8 +26,8 @@ class MovieRepository(Protocol):
         """The movies of these ids, in the order of the ids; ids that we do not hold are left out."""
         ...
 
-    def held(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
-        """Those of the movies with these TMDB numbers that we hold, by number."""
+    def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+        """The stored movies with these TMDB numbers, by number; numbers without a movie are left out."""
         ...
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:

@@ -63,7 +63,7 @@ class UserRepository(Protocol):
         ...
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
-        """Accounts, the oldest first; ties by id. They follow `after` (`User.place`) if that is given, else
+        """Accounts, the oldest first; ties by id. They follow `after` (`User.cursor`) if that is given, else
         the first `skip`. The cost does not grow with the depth of a cursor.
         """
         ...
@@ -85,7 +85,7 @@ class InvitationRepository(Protocol):
         ...
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[Invitation]:
-        """Invitations, the newest first; ties by id. They follow `after` (`Invitation.place`) if that is
+        """Invitations, the newest first; ties by id. They follow `after` (`Invitation.cursor`) if that is
         given, else the first `skip`.
         """
         ...
@@ -195,7 +195,7 @@ class RatingRepository(Protocol):
     ) -> list[Rating]:
         """A user's ratings in order; ties by id, ascending.
 
-        They follow `after` (`Rating.place` in that order) if it is given, else the first `skip`. The cost
+        They follow `after` (`Rating.cursor` in that order) if it is given, else the first `skip`. The cost
         does not grow with the depth of a cursor.
         """
         ...
@@ -205,7 +205,7 @@ class RatingRepository(Protocol):
     ) -> list[Rating]:
         """Everybody's ratings of a movie, the newest (`created_at`) first; ties by id.
 
-        They follow `after` (`Rating.place` by `created_at`) if it is given, else the first `skip`. The cost
+        They follow `after` (`Rating.cursor` by `created_at`) if it is given, else the first `skip`. The cost
         does not grow with the depth of a cursor.
         """
         ...
@@ -276,7 +276,7 @@ class WatchlistRepository(Protocol):
         """A user's items, the newest (`added_at`) first, ties by id; only those with that favourite mark if
         given.
 
-        They follow `after` (`WatchlistItem.place`) if it is given, else the first `skip`. The cost does not
+        They follow `after` (`WatchlistItem.cursor`) if it is given, else the first `skip`. The cost does not
         grow with the depth of a cursor.
         """
         ...

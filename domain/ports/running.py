@@ -52,7 +52,7 @@ class SyncRunRepository(Protocol):
     def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
         """Runs of all kinds, the one that began last first; ties by id, the largest first.
 
-        They follow `after` (`SyncRun.place`) if it is given, else the first `skip`. The cost does not grow
+        They follow `after` (`SyncRun.cursor`) if it is given, else the first `skip`. The cost does not grow
         with the depth of a cursor.
         """
         ...

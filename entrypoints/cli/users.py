@@ -228,7 +228,7 @@ def _all_accounts(list_users: ListUsers) -> Iterator[User]:
         yield from page.rows
         if not page.more:
             return
-        window = Window(limit=PAGE_SIZE, cursor=page.rows[-1].place)
+        window = Window(limit=PAGE_SIZE, cursor=page.rows[-1].cursor)
 
 
 def _read_password() -> str:

@@ -219,7 +219,7 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
         lambda store: store.movies.get(TmdbNumber(1)),
         lambda store: store.movies.get(ImdbId("tt0000001")),
         lambda store: store.movies.by_ids([movie_id(1), movie_id(2)]),
-        lambda store: store.movies.held([1, 2]),
+        lambda store: store.movies.by_tmdb_ids([1, 2]),
         lambda store: store.movies.stale(system.now(), 10),
         lambda store: store.movies.generation(),
         lambda store: store.genres.all(),

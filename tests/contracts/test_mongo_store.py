@@ -178,7 +178,7 @@ def test_a_gone_movie_is_kept_for_the_lists_that_it_is_on_not_for_their_number(
     with store.database.using() as database:
         database.movies.update_one({"_id": ObjectId(movie.id)}, {"$set": {"watchlistCount": counted}})
     put(store, gone=(1,), day=2)
-    assert bool(store.movies.held([1])) == on_a_list
+    assert bool(store.movies.by_tmdb_ids([1])) == on_a_list
 
 
 def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: MongoStore) -> None:
@@ -267,8 +267,8 @@ def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
     with pytest.raises(OSError):  # noqa: PT011  any will do
         store.movies.store(PageResult(page=1, at=noon(2), movies=(facts(1, title="New"), facts(2))), run)
     assert store.runs.get(run.id) == run
-    assert store.movies.held([1, 2])[1].facts.title == "Movie 1"
-    assert set(store.movies.held([1, 2])) == {1}
+    assert store.movies.by_tmdb_ids([1, 2])[1].facts.title == "Movie 1"
+    assert set(store.movies.by_tmdb_ids([1, 2])) == {1}
 
 
 @pytest.mark.parametrize("server", ["nobody", "mute"])

@@ -214,7 +214,7 @@ class People(RuleBasedStateMachine):
 
     @invariant()
     def tallies_are_recounts(self) -> None:
-        held = self.store.movies.held(MOVIES)
+        held = self.store.movies.by_tmdb_ids(MOVIES)
         assert {number: movie.tally for number, movie in held.items()} == {n: self.tally(n) for n in MOVIES}
         assert self.store.ratings.drifts() == []
 

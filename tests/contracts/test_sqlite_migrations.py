@@ -59,7 +59,7 @@ def test_ratings_and_runs_of_version_2_can_be_walked_in_every_order(tmp_path: Pa
     assert store.inspect().missing == ()
     for descending in (True, False):
         ordered = sorted(ratings, key=lambda rating: rating.id)
-        ordered.sort(key=lambda rating: rating.place(by).value, reverse=descending)  # type: ignore[arg-type,return-value]
+        ordered.sort(key=lambda rating: rating.cursor(by).value, reverse=descending)  # type: ignore[arg-type,return-value]
         assert store.ratings.of_user(ANN, by, descending=descending, limit=50) == ordered
     assert store.runs.recent(20) == sorted(runs, key=lambda run: (run.started_at, run.id), reverse=True)
     store.close()

@@ -398,7 +398,7 @@ def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
     while (page := show(window=window)).rows:
         assert (page.total, page.more) == (3, len(shown) < 2)
         shown += page.rows
-        window = Window(limit=1, cursor=page.rows[-1].place)
+        window = Window(limit=1, cursor=page.rows[-1].cursor)
     assert {user.id for user in shown} == {user.id for user in people}
     assert len(shown) == 3
 
@@ -428,7 +428,7 @@ def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place
     assert longer.expires_at - longer.created_at == timedelta(days=30)
     first = show(window=Window(limit=1))
     assert (first.rows, first.more, first.total) == ((longer,), True, 2)
-    assert show(window=Window(limit=1, cursor=longer.place)).rows == (usual,)
+    assert show(window=Window(limit=1, cursor=longer.cursor)).rows == (usual,)
     revoke(invitation=usual.id)
     assert show(window=Window()).rows == (longer,)
 

@@ -118,7 +118,7 @@ def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.
 
 def catalogue(store: SqliteStore) -> dict[int, MovieFacts]:
     """Everything that is held, apart from when."""
-    movies = store.movies.held(store.movies.stale(system.now() + timedelta(days=999), limit=9999))
+    movies = store.movies.by_tmdb_ids(store.movies.stale(system.now() + timedelta(days=999), limit=9999))
     return {number: movie.facts for number, movie in movies.items()}
 
 
@@ -923,7 +923,7 @@ def test_lists_show_each_movie_once_while_a_sync_runs(
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
     store.prepare()
     sync_movies(store, source)
-    every = {movie.id for movie in store.movies.held(catalogue(store)).values() if movie.visible}
+    every = {movie.id for movie in store.movies.by_tmdb_ids(catalogue(store)).values() if movie.visible}
     with ThreadPoolExecutor(1) as pool:
         syncing = pool.submit(sync_movies, store, source)
         walks = 0

@@ -55,7 +55,7 @@ def syncs(bench: Bench) -> list[Callable[[], SyncRun]]:
 
 
 def everything(store: SqliteStore) -> Any:
-    held = store.movies.held(range(1, 10**6))
+    held = store.movies.by_tmdb_ids(range(1, 10**6))
     return held, store.genres.all(), store.runs.recent(99), store.movies.generation()
 
 
@@ -286,10 +286,10 @@ def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
 def test_a_job_with_another_source_writes_nothing_and_is_not_tried_again(
     tmdb_store: SqliteStore, job: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = tmdb_store.movies.held([603])
+    before = tmdb_store.movies.by_tmdb_ids([603])
     with caplog.at_level(logging.INFO):
         job()  # raises nothing
-    assert tmdb_store.movies.held([603]) == before
+    assert tmdb_store.movies.by_tmdb_ids([603]) == before
     assert tmdb_store.genres.all() == []
     assert NO_CREDENTIAL in caplog.text or "nothing refreshed" in caplog.text
 

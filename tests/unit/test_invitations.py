@@ -51,4 +51,4 @@ def test_an_invitation_stands_among_others_by_its_age() -> None:
         created_at=made,
         expires_at=made + timedelta(days=7),
     )
-    assert invitation.place == Cursor(time_value(made), invitation.id)
+    assert invitation.cursor == Cursor(time_value(made), invitation.id)

@@ -140,7 +140,7 @@ def test_a_cursor_selects_what_follows_a_movie(
     if not shown:
         return
     place = data.draw(st.integers(0, len(shown) - 1))
-    found = selected(catalogue, wanted, sorting, sorting.place(shown[place]), rare=False)
+    found = selected(catalogue, wanted, sorting, sorting.cursor(shown[place]), rare=False)
     assert found == [movie.id for movie in shown[place + 1 :]]
 
 

@@ -266,7 +266,7 @@ def test_a_genre_is_changed_by_another_name_only() -> None:
     assert renamed == replace(genre, name="SciFi", updated_at=TUESDAY)
     assert outcome(genre, renamed) is Outcome.UPDATED
     assert outcome(None, genre) is Outcome.INSERTED
-    assert (genre.place.value, genre.place.id) == ("Science Fiction", genre.id)
+    assert (genre.cursor.value, genre.cursor.id) == ("Science Fiction", genre.id)
 
 
 def test_a_name_belongs_to_the_genre_that_the_source_last_gave_it_to() -> None:

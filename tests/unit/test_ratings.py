@@ -186,17 +186,17 @@ def test_orders_are_named_as_in_the_api() -> None:
 def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:
     later = replace(RATING, id=RatingId("c" * 24), updated_at=TUESDAY, score=Score.of(9))
     for order, before_other in (
-        (RatingOrder.CREATED_AT, RATING.place(RatingOrder.CREATED_AT).value),
+        (RatingOrder.CREATED_AT, RATING.cursor(RatingOrder.CREATED_AT).value),
         (RatingOrder.UPDATED_AT, None),
         (RatingOrder.RATING, 7.5),
     ):
-        place, other = RATING.place(order), later.place(order)
+        place, other = RATING.cursor(order), later.cursor(order)
         assert (place.id, other.id) == (RATING.id, later.id)
         if order is RatingOrder.CREATED_AT:
             assert place.value == other.value == before_other
         else:
             assert str(place.value) < str(other.value)
-    assert RATING.place(RatingOrder.RATING).value == 7.5
+    assert RATING.cursor(RatingOrder.RATING).value == 7.5
 
 
 def test_a_rating_that_replaces_another_takes_over_its_id_and_birth() -> None:

@@ -200,8 +200,8 @@ def test_a_failure_says_what_failed_and_whether_trying_again_is_of_use() -> None
 
 def test_runs_stand_by_the_time_at_which_they_began_ties_by_id() -> None:
     later = replace(RUN, started_at=NOON + timedelta(milliseconds=1))
-    assert str(RUN.place.value) < str(later.place.value)
-    assert RUN.place.id == RUN.id
+    assert str(RUN.cursor.value) < str(later.cursor.value)
+    assert RUN.cursor.id == RUN.id
 
 
 def test_a_run_is_complete_if_it_missed_no_page() -> None:

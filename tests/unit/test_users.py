@@ -172,8 +172,8 @@ def test_an_item_changes_only_in_what_is_given() -> None:
 
 def test_accounts_stand_by_age_ties_by_id() -> None:
     later = replace(ADA, created_at=TUESDAY)
-    assert str(ADA.place.value) < str(later.place.value)
-    assert ADA.place.id == ADA.id
+    assert str(ADA.cursor.value) < str(later.cursor.value)
+    assert ADA.cursor.id == ADA.id
 
 
 def test_an_account_is_a_user_that_can_sign_in_unless_told_otherwise() -> None:

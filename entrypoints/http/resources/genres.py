@@ -96,7 +96,7 @@ async def get_genres(
 
     def build() -> Response:
         genres = page_genres(window=page.window)
-        meta = page.meta(genres, lambda genre: genre.place)
+        meta = page.meta(genres, lambda genre: genre.cursor)
         return page.response(PageOut(data=[genre_out(genre) for genre in genres.rows], meta=meta))
 
     return await caching(page.query, build, request)

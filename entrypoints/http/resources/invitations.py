@@ -143,7 +143,7 @@ def get_invitations(
     """List all invitations, newest first. Expired ones are deleted every hour."""
     page = parse_page(InvitationsQuery, request)
     listed = list_invitations(window=page.window)
-    meta = page.meta(listed, lambda invitation: invitation.place)
+    meta = page.meta(listed, lambda invitation: invitation.cursor)
     return page.response(PageOut(data=[invitation_out(each) for each in listed.rows], meta=meta))
 
 

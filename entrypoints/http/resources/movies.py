@@ -370,7 +370,7 @@ async def get_movie_by_id(
 
 def sorted_page(shown: catalogue.MovieResults, page: PageRequest[GenreMoviesQuery]) -> Response:
     """The response for a page of a sorted list."""
-    last = page.query.sorting.place(shown.movies[-1]) if shown.movies else None
+    last = page.query.sorting.cursor(shown.movies[-1]) if shown.movies else None
     return movie_page(shown, page, last)
 
 

@@ -356,7 +356,7 @@ def get_ratings(
     page = parse_page(RatingsQuery, request)
     by, descending = page.query.sort_by, page.query.sort_order is SortOrder.DESC
     mine = list_my_ratings(user=caller.user, by=by, descending=descending, window=page.window)
-    meta = page.meta(mine.page, lambda rating: rating.place(by))
+    meta = page.meta(mine.page, lambda rating: rating.cursor(by))
     return page.response(PageOut(data=ratings_out(mine), meta=meta))
 
 
@@ -371,7 +371,7 @@ async def get_ratings_of_movie(
     def build() -> Response:
         rated = list_movie_ratings(movie=movie, window=page.window)
         (its_movie,) = rated.movies.values()
-        meta = page.meta(rated.page, lambda rating: rating.place(RatingOrder.CREATED_AT))
+        meta = page.meta(rated.page, lambda rating: rating.cursor(RatingOrder.CREATED_AT))
         summary = rating_summary_out(its_movie.tally)
         return page.response(MovieRatingPageOut(data=ratings_out(rated), meta=meta, summary=summary))
 

@@ -136,7 +136,7 @@ def get_sync_runs(request: HttpRequest, list_runs: Injected[sync_runs.ListRuns])
     """List sync runs of all kinds, however they were started, newest first."""
     page = parse_page(RunsQuery, request)
     runs = list_runs(window=page.window)
-    meta = page.meta(runs, lambda run: run.place)
+    meta = page.meta(runs, lambda run: run.cursor)
     return page.response(PageOut(data=[run_out(run) for run in runs.rows], meta=meta))
 
 

@@ -106,7 +106,7 @@ def get_users(request: HttpRequest, list_users: Injected[accounts.ListUsers]) ->
     """List all accounts, oldest first."""
     page = parse_page(UsersQuery, request)
     users = list_users(window=page.window)
-    meta = page.meta(users, lambda user: user.place)
+    meta = page.meta(users, lambda user: user.cursor)
     return page.response(PageOut(data=[admin_user_out(user) for user in users.rows], meta=meta))
 
 

@@ -304,7 +304,7 @@ async def get_watchlist(
 
     def build() -> Response:
         listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
-        meta = page.meta(listed.page, lambda item: item.place)
+        meta = page.meta(listed.page, lambda item: item.cursor)
         return page.response(PageOut(data=items_out(listed), meta=meta))
 
     return await caching(page.query, build, request)
