@@ -13,9 +13,7 @@ from domain.ids import MAX_TMDB_NUMBER, RunId
 from domain.movies import Movie, MovieFacts
 from domain.ports import CacheInvalidation, Clock, GenreRepository, MovieRepository, MovieSource
 from domain.sync import (
-    MAX_PAGES,
     REFRESH_AFTER,
-    TEXT_RETENTION,
     Detail,
     Entity,
     FilledFromAnotherSource,
@@ -161,7 +159,8 @@ class SyncMovies:
     ) -> SyncRun:
         """Read up to `pages` pages and return the closed run. Raises SyncRunning."""
         with self.runner.run(Entity.MOVIES, on_progress, queued) as recorder:
-            recorder.set_last_page(min(pages, recorder.run.last_page or MAX_PAGES, MAX_PAGES))
+            max_pages = self.runner.source.max_pages
+            recorder.set_last_page(min(pages, recorder.run.last_page or max_pages, max_pages))
             seen: set[int] = set()
             for page in recorder.run.pages_left:
                 if page in recorder.run.pages_left:  # the list may become shorter meanwhile
@@ -179,12 +178,8 @@ class SyncMovies:
         builder.problems += listed.warnings
         for row in listed.unreadable:
             builder.skip(f"page {page}: {row}")
-        for detail in self.runner.source.details(
-            [n for n, facts in fresh.items() if _needs_details(held.get(n), facts)]
-        ):
-            builder.add(detail)
-        result = builder.build(page, self.runner.clock(), recorder.new_requests())
-        recorder.store(self.movies, result)
+        incomplete = [number for number, facts in fresh.items() if _needs_details(held.get(number), facts)]
+        _read_details(page, incomplete, builder, recorder, self.movies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +201,7 @@ class SyncChanges:
         runs = self.runner.runs
         last_good = runs.latest(Entity.CHANGES, completed=True) or runs.latest(Entity.MOVIES, completed=True)
         with self.runner.run(Entity.CHANGES, on_progress, queued) as recorder:
-            days = changed_days(last_good, recorder.run.started_at)
+            days = changed_days(last_good, recorder.run.started_at, self.runner.source.changes_window)
             if days:
                 pages, seen = self._refresh_changed(days, recorder)
                 self._refresh_stale(recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen)
@@ -223,13 +218,13 @@ class SyncChanges:
 
     def _refresh_changed(self, days: tuple[date, date], recorder: RunRecorder) -> tuple[int, set[int]]:
         """Refresh what changed within some days. Return the number of pages, and the movies that changed."""
-        queries, seen = [(*days, 1)], set[int]()
+        source, queries, seen = self.runner.source, [(*days, 1)], set[int]()
         for number, (first, last, page) in enumerate(queries, 1):
             recorder.set_last_page(len(queries))
             with recorder.attempt(number):
-                changed = self.runner.source.changes(first, last, page)
+                changed = source.changes(first, last, page)
                 if page == 1:
-                    queries += _remaining_queries(first, last, changed.total_pages)
+                    queries += _remaining_queries(first, last, changed.total_pages, source.max_pages)
                 recorder.set_last_page(len(queries))
                 held = self.movies.by_tmdb_ids(changed.tmdb_ids)
                 ours = [movie for movie in changed.tmdb_ids if movie in held]
@@ -237,7 +232,7 @@ class SyncChanges:
                 builder = PageBuilder({}, fresh, duplicates=len(ours) - len(fresh))
                 for row in changed.unreadable:
                     builder.skip(f"page {number}: {row}")
-                self._refresh(number, fresh, builder, recorder)
+                _read_details(number, fresh, builder, recorder, self.movies)
                 seen.update(ours)
         return len(queries), seen
 
@@ -258,15 +253,7 @@ class SyncChanges:
             self.runner.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
             with recorder.attempt(page):
-                self._refresh(page, chunk, PageBuilder({}, chunk), recorder)
-
-    def _refresh(
-        self, page: int, numbers: Sequence[int], builder: PageBuilder, recorder: RunRecorder
-    ) -> None:
-        for detail in self.runner.source.details(numbers):
-            builder.add(detail)
-        result = builder.build(page, self.runner.clock(), recorder.new_requests())
-        recorder.store(self.movies, result)
+                _read_details(page, chunk, PageBuilder({}, chunk), recorder, self.movies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +268,7 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCatalogue:
-    """Refresh old movies, and clear the texts of TMDB's that its terms do not allow to store any longer.
+    """Refresh old movies, and clear texts and pictures that were read more than `text_retention` ago.
 
     Texts of the demo catalogue are our own and are never cleared.
     """
@@ -291,6 +278,7 @@ class SweepCatalogue:
     movies: MovieRepository
     invalidation: CacheInvalidation
     clock: Clock
+    text_retention: timedelta
 
     def __call__(self) -> SweepResult:
         """Raises SyncRunning, clearing nothing, because the running sync may refresh the texts in time."""
@@ -301,7 +289,7 @@ class SweepCatalogue:
     def _clear(self, now: datetime) -> int:
         cleared = 0
         with self.invalidation.all():
-            while step := self.movies.clear_texts(now - TEXT_RETENTION, now, CLEAR_BATCH):
+            while step := self.movies.clear_texts(now - self.text_retention, now, CLEAR_BATCH):
                 cleared += step
         return cleared
 
@@ -332,10 +320,23 @@ class UpgradeCatalogue:
             self.movies.hand_over(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
 
 
-def _remaining_queries(first: date, last: date, pages: int) -> list[tuple[date, date, int]]:
+def _read_details(
+    page: int,
+    numbers: Sequence[int],
+    builder: PageBuilder,
+    recorder: RunRecorder,
+    movies: MovieRepository,
+) -> None:
+    """Add the details of these movies to a page, and store it."""
+    for detail in recorder.source.details(numbers):
+        builder.add(detail)
+    recorder.store(movies, builder.build(page, recorder.clock(), recorder.new_requests()))
+
+
+def _remaining_queries(first: date, last: date, pages: int, max_pages: int) -> list[tuple[date, date, int]]:
     """The queries that follow the first page of changes. A period with too many pages is split in halves."""
-    if pages <= MAX_PAGES or last - first <= timedelta(days=1):
-        return [(first, last, page) for page in range(2, min(pages, MAX_PAGES) + 1)]
+    if pages <= max_pages or last - first <= timedelta(days=1):
+        return [(first, last, page) for page in range(2, min(pages, max_pages) + 1)]
     middle = first + (last - first) / 2
     return [(first, middle, 1), (middle, last, 1)]
 

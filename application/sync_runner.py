@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Event, Thread
 
 from domain.errors import StorageUnavailable
@@ -87,6 +87,7 @@ class RunRecorder:
     runs: SyncRunRepository
     invalidation: CacheInvalidation
     source: MovieSource
+    clock: Clock
     on_progress: ProgressCallback
     _counted: int = field(init=False)
 
@@ -124,12 +125,15 @@ class RunRecorder:
             if self.run.pages_failed >= MAX_FAILED_PAGES and not self.run.done:
                 raise
 
-    def fail(self, at: datetime, reason: str, *, refused: bool = False) -> None:
-        """Close the run as failed, and count the requests that it sent since the last page."""
-        self.close(self.run.failed(at, reason, requests=self.new_requests(), refused=refused))
+    def finish(self) -> None:
+        """Close the run."""
+        self._close(self.run.finished(self.clock()))
 
-    def close(self, run: SyncRun) -> None:
-        """Save the closed record."""
+    def fail(self, reason: str, *, refused: bool = False) -> None:
+        """Close the run as failed, and count the requests that it sent since the last page."""
+        self._close(self.run.failed(self.clock(), reason, requests=self.new_requests(), refused=refused))
+
+    def _close(self, run: SyncRun) -> None:
         self.runs.save(run)
         self.run = run
         self.on_progress(run)
@@ -162,11 +166,14 @@ class SyncRunner:
         FilledFromAnotherSource.
         """
         with self._locked_run(entity, queued) as run:
-            recorder = RunRecorder(run, self.runs, self.invalidation, self.source, on_progress)
-            self._check_source(recorder)
+            recorder = RunRecorder(run, self.runs, self.invalidation, self.source, self.clock, on_progress)
             try:
+                # The process that enqueued the run may be configured with another source, so the store checks
+                # the source again before anything is read.
+                with suppress(RunClosed):  # storing the first page raises it again
+                    self.runs.save(run)
                 yield recorder
-                recorder.close(recorder.run.finished(self.clock()))
+                recorder.finish()
             except RunClosed:
                 recorder.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
@@ -212,19 +219,6 @@ class SyncRunner:
         run_id = RunId(self.new_id())
         return SyncRun(id=run_id, entity=entity, started_at=self.clock(), source=self.source.name)
 
-    def _check_source(self, recorder: RunRecorder) -> None:
-        """Let the store check the source of a run before anything is read. The process that enqueued the run
-        may be configured with another source.
-
-        Raises FilledFromAnotherSource.
-        """
-        with suppress(RunClosed):  # storing its first page raises it again
-            try:
-                self.runs.save(recorder.run)
-            except FilledFromAnotherSource as error:
-                self._record_failure(recorder, error)
-                raise
-
     def _take_over_lost_job(
         self, fresh: SyncRun, holder: str, ttl: timedelta, is_pending: Callable[[RunId], bool]
     ) -> bool:
@@ -261,14 +255,14 @@ class SyncRunner:
     ) -> None:
         """Close the run as failed because of its source, unless it was closed meanwhile."""
         try:
-            recorder.fail(self.clock(), str(error), refused=isinstance(error, SourceRefused))
+            recorder.fail(str(error), refused=isinstance(error, SourceRefused))
         except RunClosed:
             recorder.run = self.runs.get(recorder.run.id)
 
     def _record_interruption(self, recorder: RunRecorder) -> None:
         """Close the run as failed if the store is available; otherwise the next run does so."""
         with suppress(StorageUnavailable, RunClosed):
-            recorder.fail(self.clock(), "interrupted")
+            recorder.fail("interrupted")
 
     def _close_predecessor(self, entity: Entity, end: str) -> SyncRun | None:
         """The previous run. If it is still in progress it has lost its lock, and is closed as failed."""

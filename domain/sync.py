@@ -20,20 +20,11 @@ from domain.ids import RunId
 from domain.movies import GenreFacts, MovieFacts, Outcome
 from domain.pagination import Cursor, time_value
 
-MAX_PAGES = 500
-"""TMDB answers no page beyond this one, whatever its `total_pages` says."""
-
-MAX_CHANGES_PERIOD = timedelta(days=14)
-"""The longest period for which TMDB lists changes."""
-
 RESUME_WINDOW = timedelta(hours=12)
 """A failed run older than this is not resumed: the lists have changed, so all pages are read again."""
 
 REFRESH_AFTER = timedelta(days=150)
 """Movies that were not synced for this long are refreshed, even if the source lists no change of them."""
-
-TEXT_RETENTION = timedelta(days=180)
-"""TMDB's texts and pictures may be stored for six months after they were read (its terms of use)."""
 
 MAX_PROBLEMS_SHOWN = 20
 """Problems that the `error` of a run lists; the others are only counted there."""
@@ -415,8 +406,9 @@ def admit(filled_from: SourceName | None, source: SourceName) -> None:
         raise error
 
 
-def changed_days(last_good: SyncRun | None, now: datetime) -> tuple[date, date] | None:
-    """The first and last day of changes to read after a complete run; None if the period is too long.
+def changed_days(last_good: SyncRun | None, now: datetime, window: timedelta) -> tuple[date, date] | None:
+    """The first and last day of changes to read after a complete run; None if the period is longer than
+    `window`, the longest for which the source lists changes.
 
     The first day is RESUME_WINDOW before the start of that run, because a failed run before it may have
     refreshed some movies in its place.
@@ -424,4 +416,4 @@ def changed_days(last_good: SyncRun | None, now: datetime) -> tuple[date, date] 
     if last_good is None:
         return None
     first = last_good.started_at - RESUME_WINDOW
-    return (first.date(), now.date()) if now.date() - first.date() <= MAX_CHANGES_PERIOD else None
+    return (first.date(), now.date()) if now.date() - first.date() <= window else None

@@ -31,7 +31,7 @@ from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.tmdb.budget import RequestPacer, no_reservation
-from adapters.tmdb.source import TmdbMovieSource
+from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application.accounts import (
     Authenticate,
     ChangePassword,
@@ -356,6 +356,7 @@ class Container(DeclarativeContainer):
         movies=movies,
         invalidation=invalidation,
         clock=clock,
+        text_retention=TEXT_RETENTION,
     )
     upgrade_catalogue = providers.Factory(
         UpgradeCatalogue, movies=movies, source=source, invalidation=invalidation, clock=clock

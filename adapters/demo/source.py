@@ -5,8 +5,9 @@ TMDB completes the same records, since both use TMDB's ids.
 """
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -31,6 +32,9 @@ class DemoMovieSource:
     """MovieSource over the bundled file; it never fails and sends no requests."""
 
     name = SourceName.DEMO
+    max_pages = sys.maxsize
+    changes_window = timedelta(days=14)
+    """After a longer pause all films are read again, so changes in a new version are found."""
 
     def genres(self) -> GenreList:
         return GenreList(

@@ -17,9 +17,12 @@ from msgspec import UNSET
 from adapters.tmdb import values
 from adapters.tmdb.values import Reader, Unreadable, shown
 from domain.movies import DETAIL_FACTS, GenreFacts, MovieFacts
-from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, SourcePage
+from domain.sync import ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
 T = TypeVar("T")
+
+MAX_PAGES = 500
+"""TMDB sends no page beyond this one, whatever its `total_pages` says."""
 
 MAX_REASON_LENGTH = 200
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from threading import Event
 
@@ -25,11 +25,16 @@ from domain.sync import (
 
 RETRY_POLICY = RetryPolicy()
 
+TEXT_RETENTION = timedelta(days=180)
+"""Texts and pictures may be stored for six months after they were read (TMDB's terms of use)."""
+
 
 class TmdbMovieSource:
     """MovieSource over TMDB. All threads share its connections and its budget."""
 
     name = SourceName.TMDB
+    max_pages = payloads.MAX_PAGES
+    changes_window = timedelta(days=14)
 
     def __init__(  # noqa: PLR0913  each by its name
         self,

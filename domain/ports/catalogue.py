@@ -1,7 +1,7 @@
 """Movies and genres: where they are kept, and where they come from."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
@@ -119,6 +119,16 @@ class MovieSource(Protocol):
     @property
     def name(self) -> SourceName:
         """What a store remembers it by."""
+        ...
+
+    @property
+    def max_pages(self) -> int:
+        """The number of pages of a list that can be read, however many `total_pages` says there are."""
+        ...
+
+    @property
+    def changes_window(self) -> timedelta:
+        """The longest period for which `changes` lists movies."""
         ...
 
     def genres(self) -> GenreList:

@@ -28,11 +28,15 @@ from domain.sync import (
 
 PAGES = 4
 
+TEXT_RETENTION = timedelta(days=180)
+
 
 class ShelfSource:
     """A source that has four pages of five movies, and does what a test wants before each page."""
 
     name = SourceName.TMDB
+    max_pages = 500
+    changes_window = timedelta(days=14)
 
     def __init__(self) -> None:
         self.before: Callable[[int], None] = lambda _: None
@@ -128,6 +132,7 @@ class Bench:
             movies=store.movies,
             invalidation=NoCache(),
             clock=clock,
+            text_retention=TEXT_RETENTION,
         )
 
     def enqueue(self, entity: Entity = Entity.MOVIES) -> SyncRun:

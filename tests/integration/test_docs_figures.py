@@ -18,6 +18,7 @@ from adapters.redis import cache, cron, embedded, queue, sliding_windows, timeou
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
 from adapters.tmdb.client import PING_POLICY, RetryPolicy
+from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
@@ -264,12 +265,12 @@ TIED = [
     f"up to {seconds(sync_runner.LOCK_TTL)} seconds to know",
     f"died keeps others away for {seconds(sync_runner.LOCK_TTL)} seconds",
     f"{sync.RESUME_WINDOW // timedelta(hours=1)} hours",
-    f"({sync.MAX_CHANGES_PERIOD.days} days, less a margin of half a day)",
+    f"({TmdbMovieSource.changes_window.days} days, less a margin of half a day)",
     f"({sync.REFRESH_AFTER.days} days)",
-    f"{sync.TEXT_RETENTION.days} days",
+    f"{TEXT_RETENTION.days} days",
     f"Up to {sync.MAX_UNREAD:,} such movies are remembered",
-    f"1 to {sync.MAX_PAGES} pages",
-    f"the {sync.MAX_PAGES} pages that TMDB lists",
+    f"1 to {TmdbMovieSource.max_pages} pages",
+    f"the {TmdbMovieSource.max_pages} pages that TMDB lists",
     f"up to {TMDB.attempts} tries",
     f"up to {TMDB.max_backoff:.0f} seconds later",
     f"up to {TMDB.max_retry_after:.0f} seconds, and never shorter",

@@ -9,8 +9,8 @@ from adapters.demo import DemoMovieSource
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncMovies
 from domain.ids import TmdbNumber
-from domain.sync import REFRESH_AFTER, TEXT_RETENTION, Entity, Status, SyncRunning
-from tests.integration.sync_bench import Bench, Killed, ShelfSource, told
+from domain.sync import REFRESH_AFTER, Entity, Status, SyncRunning
+from tests.integration.sync_bench import TEXT_RETENTION, Bench, Killed, ShelfSource, told
 
 
 def test_changes_refresh_what_the_source_has_not_spoken_of_for_months(

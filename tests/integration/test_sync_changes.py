@@ -103,13 +103,11 @@ def test_a_sync_of_changes_counts_for_more_than_an_earlier_one_of_movies(
 def test_more_pages_than_a_list_may_have_are_asked_for_in_halves_down_to_a_day(
     bench: Bench,
     source: BusySource,
-    monkeypatch: pytest.MonkeyPatch,
     last: int,
     pages_a_day: int,
     asked: list[Question],
 ) -> None:
-    monkeypatch.setattr("application.sync.MAX_PAGES", 5)
-    source.pages_a_day = pages_a_day
+    source.max_pages, source.pages_a_day = 5, pages_a_day
     synced(bench, 1)
     bench.clock.now = noon(last)
     run = bench.do(entity=Entity.CHANGES)

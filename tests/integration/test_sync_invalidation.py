@@ -15,12 +15,12 @@ from adapters.testkit.samples import facts, noon, put
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
-from domain.sync import TEXT_RETENTION, ChangedIdsPage, Entity, GenreList, SourcePage, SourceUnavailable
+from domain.sync import ChangedIdsPage, Entity, GenreList, SourcePage, SourceUnavailable
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import application, container_over, filled, joined
-from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
+from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, told
 
 
 class Invalidations(system.NoCache):
@@ -116,6 +116,7 @@ def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfS
         movies=setting.movies,
         invalidation=setting.invalidations,
         clock=setting.bench.clock,
+        text_retention=TEXT_RETENTION,
     )
     assert sweep().cleared == 250
     assert len(setting.writes) > 3

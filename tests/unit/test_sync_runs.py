@@ -30,6 +30,7 @@ from domain.sync import (
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 RUN = SyncRun(id=RunId("a" * 24), entity=Entity.MOVIES, started_at=NOON)
+WINDOW = timedelta(days=14)
 CHANGES = replace(RUN, entity=Entity.CHANGES)
 
 harvests = st.builds(
@@ -242,14 +243,14 @@ def test_the_error_names_the_first_problems_and_counts_the_rest() -> None:
 
 def test_changes_are_asked_for_since_a_little_before_the_last_good_run() -> None:
     good = RUN.finished(NOON)
-    assert changed_days(good, NOON + timedelta(days=3)) == (
+    assert changed_days(good, NOON + timedelta(days=3), WINDOW) == (
         (NOON - RESUME_WINDOW).date(),
         (NOON + timedelta(days=3)).date(),
     )
     # Noon is twelve hours after midnight, so the fourteen days begin on the day of the run.
-    assert changed_days(good, NOON + timedelta(days=14)) == (date(2026, 1, 20), date(2026, 2, 3))
-    assert changed_days(good, NOON + timedelta(days=15)) is None
-    assert changed_days(None, NOON) is None
+    assert changed_days(good, NOON + timedelta(days=14), WINDOW) == (date(2026, 1, 20), date(2026, 2, 3))
+    assert changed_days(good, NOON + timedelta(days=15), WINDOW) is None
+    assert changed_days(None, NOON, WINDOW) is None
 
 
 def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
@@ -265,9 +266,12 @@ def test_what_a_recent_failed_run_refreshed_counts_as_fresh() -> None:
 
 def test_more_changes_than_a_list_shows_are_asked_for_in_halves() -> None:
     first, last = date(2026, 1, 1), date(2026, 1, 11)
-    assert _remaining_queries(first, last, 3) == [(first, last, 2), (first, last, 3)]
-    assert _remaining_queries(first, last, 501) == [(first, date(2026, 1, 6), 1), (date(2026, 1, 6), last, 1)]
-    assert len(_remaining_queries(first, date(2026, 1, 2), 900)) == 499
+    assert _remaining_queries(first, last, 3, 500) == [(first, last, 2), (first, last, 3)]
+    assert _remaining_queries(first, last, 501, 500) == [
+        (first, date(2026, 1, 6), 1),
+        (date(2026, 1, 6), last, 1),
+    ]
+    assert len(_remaining_queries(first, date(2026, 1, 2), 900, 500)) == 499
 
 
 def test_an_own_or_empty_catalogue_admits_a_source_and_another_does_not() -> None:

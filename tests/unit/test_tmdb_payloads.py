@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.tmdb import payloads
-from adapters.tmdb.payloads import READERS, TITLES, Unusable
+from adapters.tmdb.payloads import MAX_PAGES, READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import MAX_TMDB_NUMBER, genre_id
 from domain.movies import DETAIL_FACTS, GenreFacts, Movie, MovieFacts, picture_url
-from domain.sync import MAX_PAGES, ChangedIdsPage, FetchFailed, GenreList, SourcePage
+from domain.sync import ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**31 - 1, 2**31, 10**400])
 texts = st.text(st.characters() | st.characters(categories=["Cs"])) | st.sampled_from(

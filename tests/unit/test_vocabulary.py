@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application.operations import Condition, Part
-from domain import sync
 from domain.browsing import MoviePage, SortBy, SortOrder
 from domain.errors import FaultCode
 from domain.invitations import Registration
 from domain.movies import Outcome
 from domain.pagination import Window
 from domain.ratings import RatingOrder
-from domain.sync import Entity, SourceName, Status
+from domain.sync import REFRESH_AFTER, Entity, SourceName, Status
 from domain.users import Role
 
 
@@ -50,10 +50,10 @@ def test_words_that_programs_rely_on_stay_the_same(words: type[StrEnum], promise
 
 
 def test_terms_of_tmdb_are_kept_to() -> None:
-    assert timedelta(days=14) == sync.MAX_CHANGES_PERIOD
-    assert timedelta(days=180) == sync.TEXT_RETENTION
-    assert timedelta() < sync.REFRESH_AFTER < sync.TEXT_RETENTION
-    assert sync.MAX_PAGES == 500
+    assert TmdbMovieSource.changes_window == timedelta(days=14)
+    assert TmdbMovieSource.max_pages == 500
+    assert timedelta(days=180) == TEXT_RETENTION
+    assert timedelta() < REFRESH_AFTER < TEXT_RETENTION
 
 
 def test_a_part_of_a_list_is_its_first_twenty_unless_another_is_asked_for() -> None:
