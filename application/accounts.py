@@ -21,7 +21,7 @@ from domain.ports import (
     SessionRepository,
     UserRepository,
 )
-from domain.sessions import RefreshToken, Session, Use
+from domain.sessions import RefreshResult, RefreshToken, Session
 from domain.users import (
     AdminsOnly,
     Caller,
@@ -51,13 +51,13 @@ class SignedIn:
     user: User
     access_token: str
     refresh_token: str
-    lasts: timedelta
+    lifetime: timedelta
 
 
-REFUSALS: dict[Use, type[TokenRejected]] = {
-    Use.EXPIRED: TokenExpired,
-    Use.REUSED: TokenRevoked,
-    Use.UNKNOWN: TokenRejected,
+REFUSALS: dict[RefreshResult, type[TokenRejected]] = {
+    RefreshResult.EXPIRED: TokenExpired,
+    RefreshResult.REUSED: TokenRevoked,
+    RefreshResult.UNKNOWN: TokenRejected,
 }
 
 
@@ -122,7 +122,7 @@ class SessionIssuer:
             user=user,
             access_token=self.tokens.issue(user.id, session),
             refresh_token=refresh_token,
-            lasts=self.tokens.lasts,
+            lifetime=self.tokens.lifetime,
         )
 
 
@@ -152,15 +152,15 @@ class CreateUser:
         """
         common = self.is_common(password)
         check_all(
-            partial(users.username, username),
-            partial(emails.email, email),
-            partial(users.password, password, common=common),
+            partial(users.validate_username, username),
+            partial(emails.validate_email, email),
+            partial(users.validate_password, password, common=common),
         )
         now = self.clock()
         user = User(
             id=UserId(self.new_id()),
-            username=users.username(username),
-            email=emails.email(email),
+            username=users.validate_username(username),
+            email=emails.validate_email(email),
             password_hash=self.hasher.hash(password),
             role=role,
             created_at=now,
@@ -212,7 +212,7 @@ class LogIn:
     def __call__(self, *, email: str, password: str) -> SignedIn:
         """Raises InvalidCredentials, after the same work whether or not there is such an account."""
         while True:
-            user = self.users.by_email(emails.composed(email))
+            user = self.users.by_email(emails.normalized(email))
             right = self.hasher.verify(user.password_hash if user else self.decoy_hash, password)
             if user is None or not right or user.disabled:
                 raise InvalidCredentials
@@ -308,8 +308,8 @@ class ChangeProfile:
 
         Raises InvalidText, WrongPassword, EmailTaken, UsernameTaken.
         """
-        name = users.username(username) if username is not None else None
-        address = emails.email(email) if email is not None else None
+        name = users.validate_username(username) if username is not None else None
+        address = emails.validate_email(email) if email is not None else None
         if address == caller.user.email:
             address = None
         if password is None:
@@ -335,7 +335,7 @@ class ChangeProfile:
     def faults(self, caller: Caller, given: Mapping[str, object]) -> Sequence[Fault]:
         """The faults that only this use case finds in fields that are valid by themselves."""
         email = given.get("email")
-        moves = isinstance(email, str) and emails.email(email) != caller.user.email
+        moves = isinstance(email, str) and emails.validate_email(email) != caller.user.email
         return _password_required().faults if moves and "current_password" not in given else ()
 
 
@@ -351,7 +351,7 @@ class ChangePassword:
 
     def __call__(self, *, caller: Caller, current: str, new: str) -> None:
         """Raises InvalidText, WrongPassword."""
-        chosen = users.password(new, common=self.is_common(new), field="new_password")
+        chosen = users.validate_password(new, common=self.is_common(new), field="new_password")
         self.confirm_password(caller.user, current, lambda verified: self._change(caller, chosen, verified))
 
     def _change(self, caller: Caller, chosen: str, verified: str) -> User | None:
@@ -407,7 +407,7 @@ class FindUser:
 
     def __call__(self, *, email: str) -> User:
         """Raises UserNotFound."""
-        user = self.users.by_email(emails.composed(email))
+        user = self.users.by_email(emails.normalized(email))
         if user is None:
             raise UserNotFound
         return user
@@ -436,7 +436,9 @@ class ChangeUser:
         """
         password_hash = None
         if password is not None:
-            password_hash = self.hasher.hash(users.password(password, common=self.is_common(password)))
+            password_hash = self.hasher.hash(
+                users.validate_password(password, common=self.is_common(password))
+            )
         now = self.clock()
         return self.users.change(
             user,
@@ -469,7 +471,7 @@ def faults_of_password(given: Mapping[str, object], field: str, is_common: IsCom
     if not isinstance(chosen, str):
         return ()
     try:
-        users.password(chosen, common=is_common(chosen), field=field)
+        users.validate_password(chosen, common=is_common(chosen), field=field)
     except Invalid as error:
         return error.faults
     return ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
-from domain.browsing import MovieFilter, Sorting, genre_choice
+from domain.browsing import MovieFilter, Sorting, parse_genre_choice
 from domain.ids import GenreId, movie_ref
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.pagination import Page, Window, page_of
@@ -88,7 +88,7 @@ class BrowseMovies:
         """
         genres = self.genres.all()
         if genre is not None:
-            every, any_of = genre_choice(genre, genres)
+            every, any_of = parse_genre_choice(genre, genres)
             wanted = replace(wanted, all_genres=wanted.all_genres | every, any_genres=any_of)
         page = self.movies.page(wanted, sorting, window)
         return MovieResults(
@@ -141,7 +141,7 @@ class GetMovie:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PageGenres:
+class ListGenres:
     """List the genres by name."""
 
     genres: GenreRepository

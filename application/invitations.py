@@ -49,7 +49,7 @@ class ListInvitations:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RevokeInvitation:
+class RemoveInvitation:
     """Delete an invitation. Accounts created with it stay."""
 
     invitations: InvitationRepository

@@ -48,7 +48,7 @@ class RateMovie:
     def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
         """Raises MovieNotFound, AlreadyRated, InvalidText."""
         text, rated = clean_text("review", review), self.movies.get(movie)
-        rating = _fresh(self.new_id, self.clock, user, rated, score, text)
+        rating = _new_rating(self.new_id, self.clock, user, rated, score, text)
         with self.invalidation.movies([rated.id]):
             tally = self.ratings.add(rating)
         return Rated(rating=rating, movie=rated, user=user, tally=tally, created=True)
@@ -67,7 +67,7 @@ class SetRating:
     def __call__(self, *, user: User, movie: MovieRef, score: Score, review: str | None) -> Rated:
         """Raises MovieNotFound, InvalidText."""
         text, rated = clean_text("review", review), self.movies.get(movie)
-        wanted = _fresh(self.new_id, self.clock, user, rated, score, text)
+        wanted = _new_rating(self.new_id, self.clock, user, rated, score, text)
         with self.invalidation.movies([rated.id]):
             rating, tally, created = self.ratings.put(wanted)
         return Rated(rating=rating, movie=rated, user=user, tally=tally, created=created)
@@ -118,7 +118,7 @@ class RemoveReview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WithdrawRating:
+class RemoveRating:
     """Delete one's own rating."""
 
     ratings: RatingRepository
@@ -131,7 +131,7 @@ class WithdrawRating:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnrateMovie:
+class RemoveMovieRating:
     """Delete one's own rating of a movie, if there is one."""
 
     ratings: RatingRepository
@@ -222,7 +222,9 @@ class VerifyRatings:
         return repaired
 
 
-def _fresh(new_id: NewId, clock: Clock, user: User, movie: Movie, score: Score, review: str | None) -> Rating:
+def _new_rating(
+    new_id: NewId, clock: Clock, user: User, movie: Movie, score: Score, review: str | None
+) -> Rating:
     now = clock()
     return Rating(
         id=RatingId(new_id()),

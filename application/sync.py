@@ -317,7 +317,7 @@ class UpgradeCatalogue:
             admit(filled_from, self.source.name)
         self.source.ping()
         with self.invalidation.all():
-            self.movies.hand_over(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
+            self.movies.change_source(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
 
 
 def _read_details(

@@ -1,11 +1,11 @@
-"""Watchlists, a user's relation to a movie, and the export of a user's data."""
+"""Watchlists, and a user's relation to a movie."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
-from domain.pagination import Cursor, Page, Window, page_of
+from domain.pagination import Page, Window, page_of
 from domain.ports import (
     CacheInvalidation,
     Clock,
@@ -14,13 +14,10 @@ from domain.ports import (
     RatingRepository,
     WatchlistRepository,
 )
-from domain.ratings import Rating, RatingOrder
+from domain.ratings import Rating
 from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
-
-EXPORT_BATCH = 50
-"""Ratings or items read at once: few, so that other requests hardly wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +53,7 @@ class AddToWatchlist:
     def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> WatchlistEntry:
         """Raises MovieNotFound, AlreadyListed, WatchlistFull, InvalidText."""
         text, listed = clean_text("note", note), self.movies.get(movie)
-        item = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
+        item = _new_item(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.invalidation.watchlist(user.id):
             self.watchlist.add(item)
         return WatchlistEntry(item=item, movie=listed, genres=by_id(self.genres), created=True)
@@ -76,7 +73,7 @@ class SetOnWatchlist:
     def __call__(self, *, user: User, movie: MovieRef, is_favorite: bool, note: str | None) -> WatchlistEntry:
         """Raises MovieNotFound, WatchlistFull, InvalidText."""
         text, listed = clean_text("note", note), self.movies.get(movie)
-        wanted = _fresh(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
+        wanted = _new_item(self.new_id, self.clock, user, listed, text, is_favorite=is_favorite)
         with self.invalidation.watchlist(user.id):
             item, created = self.watchlist.put(wanted)
         return WatchlistEntry(item=item, movie=listed, genres=by_id(self.genres), created=created)
@@ -142,7 +139,7 @@ class RemoveItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakeOffWatchlist:
+class RemoveFromWatchlist:
     """Remove a movie from one's watchlist, if it is there."""
 
     watchlist: WatchlistRepository
@@ -226,57 +223,7 @@ class GetRelation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedRatings:
-    """Some of a user's ratings, with their movies."""
-
-    ratings: Sequence[Rating]
-    movies: Mapping[MovieId, Movie]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportedItems:
-    """Some items of a user's watchlist, with their movies and all genres."""
-
-    items: Sequence[WatchlistItem]
-    movies: Mapping[MovieId, Movie]
-    genres: Mapping[GenreId, Genre]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportUser:
-    """Read all data of a user in batches: the ratings, then the watchlist, each the newest first.
-
-    No transaction is open between two batches. A rating or item that exists when the export begins, and is
-    not deleted before its batch is read, appears exactly once, because its position in this order never
-    changes. One that is added meanwhile is newer than the remaining batches, and does not appear.
-    """
-
-    ratings: RatingRepository
-    watchlist: WatchlistRepository
-    movies: MovieRepository
-    genres: GenreRepository
-
-    def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
-        """Iterate over batches of all data of the user except the account. Each batch is read when needed."""
-        after: Cursor | None = None
-        by, limit = RatingOrder.CREATED_AT, EXPORT_BATCH
-        while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):
-            movies = self._movies(rating.movie for rating in ratings)
-            yield ExportedRatings(ratings=ratings, movies=movies)
-            after = ratings[-1].cursor(by)
-        after = None
-        while items := self.watchlist.of_user(user.id, favorite=None, limit=limit, after=after):
-            genres = by_id(self.genres)
-            movies = self._movies(item.movie for item in items)
-            yield ExportedItems(items=items, movies=movies, genres=genres)
-            after = items[-1].cursor
-
-    def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
-        return {movie.id: movie for movie in self.movies.by_ids(list(ids))}
-
-
-def _fresh(
+def _new_item(
     new_id: NewId, clock: Clock, user: User, movie: Movie, note: str | None, *, is_favorite: bool
 ) -> WatchlistItem:
     now = clock()

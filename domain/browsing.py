@@ -1,6 +1,6 @@
-"""Walking a catalogue: what to show, in which order, and where to go on.
+"""Lists of movies: filters, sort orders, and the parts of a list that follow a cursor.
 
-Every order is total: the sort value, known values first in either direction, then the id, ascending.
+Every order is total: by sort value, unknown values last in both directions, then by id, ascending.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from domain.search import sortable
 
 @dataclass(eq=False)
 class GenreChoiceMixed(Invalid):
-    """A choice asks for all and for any at once."""
+    """A choice of genres contains both separators: commas (all) and bars (any)."""
 
     faults = (
         Fault(
@@ -53,7 +53,7 @@ class SortOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """The order of a list."""
+    """The sort key and direction of a list of movies."""
 
     by: SortBy = SortBy.POPULARITY
     order: SortOrder = SortOrder.DESC
@@ -64,7 +64,7 @@ class Sorting:
         return self.order is SortOrder.DESC
 
     def value(self, movie: Movie) -> Value | None:
-        """What this order compares of a movie; None if that is not known."""
+        """The sort value of a movie in this order; None if it is unknown."""
         return sort_values(movie)[self.by]
 
     def cursor(self, movie: Movie) -> Cursor:
@@ -73,7 +73,7 @@ class Sorting:
 
 
 def sort_values(movie: Movie) -> dict[SortBy, Value | None]:
-    """A movie's value in every order, as a store keeps and compares it."""
+    """The sort values of a movie for all sort keys, as stores keep and compare them."""
     facts, tally = movie.facts, movie.tally
     return {
         SortBy.POPULARITY: facts.popularity,
@@ -88,11 +88,11 @@ def sort_values(movie: Movie) -> dict[SortBy, Value | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieFilter:
-    """Which movies to show; all conditions must hold. Adult and removed movies never show.
+    """Conditions for the movies of a list, all of which must be met. Only visible movies are listed.
 
-    `all_genres` must all be on the movie, and at least one of `any_genres`, if there are any. Years are of
-    the release date, both ends included; `min_rating` is our own average, `min_votes` is TMDB's vote count.
-    What is unknown meets no condition.
+    A movie must have all of `all_genres`, and at least one of `any_genres` if there are any. The years are
+    those of the release date, both included. `min_rating` is compared with our users' average, `min_votes`
+    with TMDB's vote count. An unknown value meets no condition.
     """
 
     all_genres: frozenset[GenreId] = frozenset()
@@ -105,13 +105,13 @@ class MovieFilter:
 
     @property
     def released(self) -> tuple[date | None, date | None]:
-        """The first and the last day that a release date may have; None is no bound."""
+        """The first and the last release date that meet the conditions; None is no limit."""
         first = date(self.year_from, 1, 1) if self.year_from is not None else None
         last = date(self.year_to, 12, 31) if self.year_to is not None else None
         return first, last
 
     def admits(self, movie: Movie) -> bool:
-        """The rule itself; stores answer the same with indexes."""
+        """Whether a movie meets the conditions. Stores must select the same movies."""
         facts = movie.facts
         return (
             movie.visible
@@ -130,21 +130,21 @@ class MovieFilter:
         return released is not None and (first or released) <= released <= (last or released)
 
 
-def genre_choice(text: str, genres: Sequence[Genre]) -> tuple[frozenset[GenreId], frozenset[GenreId]]:
-    """Read a choice of genres: `a,b` is all of them, `a|b` is any. Return (all, any).
+def parse_genre_choice(text: str, genres: Sequence[Genre]) -> tuple[frozenset[GenreId], frozenset[GenreId]]:
+    """Parse a choice of genres, `a,b` for all of them or `a|b` for any, into a pair: (all, any).
 
-    Raises GenreChoiceMixed, or InvalidFields with a fault for each genre that is unknown.
+    Raises GenreChoiceMixed, or InvalidFields with a fault for each unknown genre.
     """
     if "," in text and "|" in text:
         raise GenreChoiceMixed
-    sign = "|" if "|" in text else ","
-    parts = [part.strip() for part in text.split(sign)]
-    check_all(*(partial(_named, part, genres) for part in parts))
-    chosen = frozenset(_named(part, genres) for part in parts)
-    return (frozenset(), chosen) if sign == "|" else (chosen, frozenset())
+    separator = "|" if "|" in text else ","
+    parts = [part.strip() for part in text.split(separator)]
+    check_all(*(partial(_genre_id, part, genres) for part in parts))
+    chosen = frozenset(_genre_id(part, genres) for part in parts)
+    return (frozenset(), chosen) if separator == "|" else (chosen, frozenset())
 
 
-def _named(ref: str, genres: Sequence[Genre]) -> GenreId:
+def _genre_id(ref: str, genres: Sequence[Genre]) -> GenreId:
     for genre in genres:
         if genre.matches(ref):
             return genre.id
@@ -158,11 +158,11 @@ def _at_least(value: float | None, bound: float | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One unbroken stretch of an ordered list, which is one range of an index.
+    """A contiguous part of a sorted list, which is one range of an index. It is sorted by value, then by id.
 
-    `known` tells whether its movies have a sort value. If they have, it is exactly `at` or lies behind
-    `beyond` in the list's direction, or is any where both are None. Ids come after `after`. Within a span: by
-    value, then by id.
+    `known` is whether its movies have a sort value. If so, that value is equal to `at`, or follows `beyond`
+    in the direction of the list, or is arbitrary if both are None. Ids are larger than `after`, if that is
+    given.
     """
 
     known: bool
@@ -172,7 +172,7 @@ class Span:
 
 
 def spans(cursor: Cursor | None) -> tuple[Span, ...]:
-    """The stretches that follow a cursor, in order; the whole list without one."""
+    """The spans that follow a cursor, in order; those of the whole list if there is no cursor."""
     if cursor is None:
         return Span(known=True), Span(known=False)
     if cursor.value is None:
@@ -186,7 +186,7 @@ def spans(cursor: Cursor | None) -> tuple[Span, ...]:
 
 @dataclass(frozen=True, slots=True)
 class MoviePage:
-    """A part of an ordered list; `more` tells whether anything follows it."""
+    """A part of a sorted list of movies. `more` is whether any movie follows it."""
 
     movies: tuple[Movie, ...] = field(default=())
     more: bool = False

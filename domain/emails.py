@@ -8,21 +8,23 @@ MAX_EMAIL_LENGTH = 254
 """Characters of a whole address (RFC 5321, 4.5.3.1.3)."""
 
 MAX_LOCAL_PART_BYTES, MAX_DOMAIN_BYTES, MAX_LABEL_BYTES = 64, 253, 63
-"""Bytes: before the @ (RFC 5321, 4.5.3.1.1), and of a domain and one of its labels as DNS holds them."""
+"""Bytes: before the @ (RFC 5321, 4.5.3.1.1), and of a domain and each of its labels in DNS."""
 
-_SIGNS = frozenset("!#$%&'*+-/=?^_`{|}~")
-"""Signs that may stand before the @ without quotes (RFC 5322, 3.2.3); others are left to no address."""
+_SPECIALS = frozenset("!#$%&'*+-/=?^_`{|}~")
+"""Special characters that are allowed before the @ without quotes (RFC 5322, 3.2.3). Quotes are not
+supported.
+"""
 
 _ANGLES = frozenset("<>‹›«»〈〉⟨⟩❬❭❮❯❰❱⟪⟫⦑⦒⧼⧽《》˂˃")
-"""Angle brackets, and letters that look like them; others are found by their compatibility form."""
+"""Angle brackets, and characters that look like them. Others are recognized by their NFKC form."""
 
 _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters, marks and signs that show nothing, though their category does not tell."""
+"""Invisible characters whose Unicode category is that of visible ones."""
 
 
-def email(text: str) -> str:
+def validate_email(text: str) -> str:
     """Return a valid e-mail address in NFC, without outer white space. Raises InvalidText."""
-    address = composed(text)
+    address = normalized(text)
     if any(_is_invisible(each) for each in address):
         words = "must not hold spaces, control characters or other invisible characters"
         raise InvalidText("email", words, FaultCode.FORBIDDEN_CHARACTERS)
@@ -41,33 +43,33 @@ def email(text: str) -> str:
     return address
 
 
-def composed(text: str) -> str:
+def normalized(text: str) -> str:
     """Return an address as it is stored: in NFC, without outer white space."""
     return unicodedata.normalize("NFC", text.strip())
 
 
 def folded(text: str) -> str:
-    """The form in which addresses and names are compared: case is folded."""
+    """The form in which addresses and names are compared: with folded case."""
     return text.casefold()
 
 
 def _check_local_part(local: str) -> None:
-    """Raises InvalidText for what is no dot-atom (RFC 5322, 3.2.3), in letters and digits of any script."""
+    """Raises InvalidText unless it is a dot-atom (RFC 5322, 3.2.3), with letters and digits of any script."""
     atoms = local.split(".")
     if not all(atoms):
         raise InvalidText(
             "email", "must not have a dot at either end of what is before the @, or two in a row"
         )
     if any(unicodedata.category(atom[0])[0] == "M" for atom in atoms) or not all(
-        each in _SIGNS or unicodedata.category(each)[0] in "LMN" for atom in atoms for each in atom
+        each in _SPECIALS or unicodedata.category(each)[0] in "LMN" for atom in atoms for each in atom
     ):
-        signs = "".join(sorted(_SIGNS))
-        words = f"must have only letters, digits, dots and {signs} before the @"
+        specials = "".join(sorted(_SPECIALS))
+        words = f"must have only letters, digits, dots and {specials} before the @"
         raise InvalidText("email", words, FaultCode.FORBIDDEN_CHARACTERS)
 
 
 def _check_domain(domain: str) -> None:
-    """Raises InvalidText for what DNS could not hold, or does not hold where mail is sent to."""
+    """Raises InvalidText for what is not possible in DNS, and for a domain that cannot receive mail."""
     labels = domain.split(".")
     if len(labels) < 2 or not all(labels):
         raise InvalidText("email", "must be an e-mail address")
@@ -75,7 +77,7 @@ def _check_domain(domain: str) -> None:
         raise InvalidText(
             "email", "must have a domain of letters, digits and hyphens, with hyphens only inside its parts"
         )
-    encoded = [_as_dns_holds_it(label) for label in labels]
+    encoded = [_to_ascii(label) for label in labels]
     if max(map(len, encoded)) > MAX_LABEL_BYTES:
         words = f"must have a domain whose parts are at most {MAX_LABEL_BYTES} bytes long"
         raise InvalidText("email", words, FaultCode.TOO_LONG)
@@ -85,8 +87,8 @@ def _check_domain(domain: str) -> None:
 
 
 def _is_label(label: str) -> bool:
-    """Whether a part of a domain is of letters, marks, digits and inner hyphens, written plainly: fullwidth
-    letters and the like only stand for others (RFC 5891, 4.2.3, in short).
+    """Whether a part of a domain has only letters, marks, digits and inner hyphens, and no compatibility
+    characters such as fullwidth letters. This is a simplification of RFC 5891, 4.2.3.
     """
     categories = [unicodedata.category(each)[0] for each in label]
     return (
@@ -100,15 +102,17 @@ def _is_label(label: str) -> bool:
     )
 
 
-def _as_dns_holds_it(label: str) -> str:
-    """The label in ASCII (RFC 3492); its length is what counts here."""
+def _to_ascii(label: str) -> str:
+    """The label as DNS stores it (RFC 3492). Only its length is used."""
     if label.isascii():
         return label
     return "xn--" + label.lower().encode("punycode").decode()
 
 
 def _is_invisible(character: str) -> bool:
-    """Whether a character is white space, a control or format character, or shows nothing at all."""
+    """Whether a character is white space, a control or format character, or otherwise invisible."""
     category = unicodedata.category(character)
-    selects = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-    return category[0] in "CZ" or selects or character in _BLANK or "\u180b" <= character <= "\u180f"
+    variation_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return (
+        category[0] in "CZ" or variation_selector or character in _BLANK or "\u180b" <= character <= "\u180f"
+    )

@@ -1,16 +1,16 @@
-"""Everything that can go wrong, by kind. Each concrete error stands beside the rule that it belongs to.
+"""The kinds of errors. Each concrete error is declared beside the rule that it belongs to.
 
     MatineeError
     ├── Invalid          the input breaks a rule
-    ├── NotFound         there is no such thing
-    ├── Conflict         the wish is sound, but not in the present state of things
-    ├── Forbidden        known caller, not theirs to do
+    ├── NotFound         the requested object does not exist
+    ├── Conflict         the request is valid, but conflicts with the stored data
+    ├── Forbidden        the caller is known, but has no permission
     ├── Unauthenticated  the caller is not known
-    └── Unavailable      something outside the core is away, slow or broken
+    └── Unavailable      an external service cannot be reached, is too slow or fails
 
-`code` is a stable word for machines; `str(error)` is one sentence for people. Where fields of an input are to
-blame, `faults` names each of them. Borders translate by kind, so a new concrete error needs no change outside
-the file that declares it.
+`code` is a stable identifier for programs; `str(error)` is one sentence for people. `faults` names the
+invalid fields of an input. HTTP and the command line handle errors by kind, so a new concrete error needs no
+change outside the file that declares it.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,9 +41,9 @@ class FaultCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field of an input; `message` goes on where the field's name stops.
+    """What is wrong with one field of an input. The field's name and `message` form a sentence.
 
-    `subject` is what a sentence calls the field where that is not its name.
+    `subject` takes the place of the name in that sentence, if it is given.
     """
 
     field: str
@@ -56,37 +56,37 @@ class Fault:
 
 
 class MatineeError(Exception):
-    """The root: nothing else is raised on purpose by the core."""
+    """The root of all errors that the core raises on purpose."""
 
     code: ClassVar[str] = "error"
     faults: Sequence[Fault] = ()
 
     @property
     def sentences(self) -> list[str]:
-        """What it says: a sentence for each fault, else the one that it is."""
+        """One sentence for each fault, or the message of an error without faults."""
         return [str(fault) for fault in self.faults] or [str(self)]
 
 
-class Invalid(MatineeError):  # noqa: N818  the kinds read as the words they are
+class Invalid(MatineeError):  # noqa: N818  the kinds are words of their own, as in HTTP
     """The input breaks a rule."""
 
     code: ClassVar[str] = "validation_failed"
 
 
 class NotFound(MatineeError):  # noqa: N818
-    """There is no such thing."""
+    """The requested object does not exist."""
 
     code: ClassVar[str] = "not_found"
 
 
 class Conflict(MatineeError):  # noqa: N818
-    """The present state of things does not allow it."""
+    """The request is valid, but conflicts with the stored data."""
 
     code: ClassVar[str] = "conflict"
 
 
 class Forbidden(MatineeError):  # noqa: N818
-    """The caller is known, but this is not theirs to do."""
+    """The caller is known, but has no permission."""
 
     code: ClassVar[str] = "forbidden"
 
@@ -98,7 +98,7 @@ class Unauthenticated(MatineeError):  # noqa: N818
 
 
 class Unavailable(MatineeError):  # noqa: N818
-    """Something outside the core is away, slow or broken."""
+    """An external service cannot be reached, is too slow or fails."""
 
     code: ClassVar[str] = "unavailable"
 
@@ -129,7 +129,7 @@ class InvalidText(Invalid):
 
 
 def check_all(*rules: Callable[[], object]) -> None:
-    """Apply all rules. Raises InvalidFields with the faults of all that are broken."""
+    """Call all rules. Raises InvalidFields with the faults of every rule that raised Invalid."""
     faults: list[Fault] = []
     for rule in rules:
         try:
@@ -142,9 +142,9 @@ def check_all(*rules: Callable[[], object]) -> None:
 
 @dataclass(eq=False)
 class StorageUnavailable(Unavailable):
-    """The storage does not answer, or refuses to work.
+    """The storage does not respond, or fails.
 
-    `reason` is for the log, never for a client.
+    `reason` is for the log, and is never shown to a client.
     """
 
     code: ClassVar[str] = "storage_unavailable"

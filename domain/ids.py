@@ -1,7 +1,7 @@
-"""Identities: opaque 24 lower-case hex digits, and the two numbering systems that the world uses for movies.
+"""Ids: our own, which are 24 lower-case hex digits, and those of movies at TMDB and IMDb.
 
-The id of a movie or a genre is derived from its TMDB number, so every store, every host and every restart
-gives the same movie the same id, and a movie may refer to a genre before that genre has arrived.
+Our id of a movie or a genre is derived from its TMDB number, so it is the same in every store, and a movie
+can refer to a genre that is not stored yet.
 """
 
 import re
@@ -33,7 +33,7 @@ _ADDRESS = re.compile(
 )
 
 NewId = Callable[[], str]
-"""Makes a fresh id: 24 lower-case hex digits, never the same twice on any host."""
+"""Returns a new id: 24 lower-case hex digits, unique over all hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ImdbId:
 
 
 MovieRef = MovieId | TmdbNumber | ImdbId
-"""Any of the three ways in which a client may name a movie."""
+"""A reference to a movie, in one of the three forms that clients may use."""
 
 
 def is_id(text: str) -> bool:
@@ -60,19 +60,19 @@ def is_id(text: str) -> bool:
 
 
 def movie_id(tmdb_number: int) -> MovieId:
-    """Our id of the movie that TMDB numbers so."""
+    """Our id of the movie with a TMDB number."""
     return MovieId(_derived("movie", tmdb_number))
 
 
 def genre_id(tmdb_number: int) -> GenreId:
-    """Our id of the genre that TMDB numbers so."""
+    """Our id of the genre with a TMDB number."""
     return GenreId(_derived("genre", tmdb_number))
 
 
 def movie_ref(text: str) -> MovieRef | None:
-    """Read a movie's name from a path: our id, a TMDB number (`603`) or an IMDb id (`tt0133093`).
+    """Parse a reference to a movie: our id, a TMDB number (`603`) or an IMDb id (`tt0133093`).
 
-    None if it has none of the three forms, so no movie can have that name.
+    None if the text has none of the three forms.
     """
     if is_id(text):
         return MovieId(text)
@@ -83,8 +83,8 @@ def movie_ref(text: str) -> MovieRef | None:
 
 
 def movie_address(text: str) -> TmdbNumber | ImdbId | None:
-    """Read an IMDb id or a film's address at IMDb or TMDB, as people copy it from a browser; None for any
-    other text, a bare number included.
+    """Parse an IMDb id, or a movie's address at IMDb or TMDB as copied from a browser. None for any other
+    text, also for a number alone.
     """
     match = _ADDRESS.fullmatch(text.strip())
     if match is None:
@@ -96,7 +96,7 @@ def movie_address(text: str) -> TmdbNumber | ImdbId | None:
 
 
 def tmdb_number(text: str) -> int | None:
-    """Read one of TMDB's numbers, which are positive and fit 31 bits; None if the text is none."""
+    """Parse a TMDB number, which is positive and has at most 31 bits; None if the text is not one."""
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(MAX_TMDB_NUMBER)):
         return None
     number = int(text)

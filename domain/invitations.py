@@ -10,13 +10,13 @@ from domain.ids import InvitationId
 from domain.pagination import Cursor, time_value
 
 MAX_USES = 1000
-"""Accounts that one invitation can make."""
+"""The largest number of accounts that can be created with one invitation."""
 
 MIN_VALIDITY, MAX_VALIDITY = timedelta(minutes=1), timedelta(days=365)
 
 
 class Registration(StrEnum):
-    """Who may make an account: everybody, those with an invitation, or nobody."""
+    """Who may register: everybody, people with an invitation, or nobody."""
 
     OPEN = "open"
     INVITE = "invite"
@@ -35,7 +35,7 @@ class RegistrationClosed(Forbidden):
 
 @dataclass(eq=False)
 class InvitationRequired(Forbidden):
-    """Only those with an invitation may register, and none was given."""
+    """Registration requires an invitation, and none was given."""
 
     code: ClassVar[str] = "invitation_required"
 
@@ -65,7 +65,7 @@ class InvitationNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """A code that can make `uses` accounts until it expires. Only a hash of the code is kept."""
+    """A code with which `uses` accounts can be created until it expires. Only its hash is stored."""
 
     id: InvitationId
     code_hash: str
@@ -76,7 +76,7 @@ class Invitation:
 
     @property
     def cursor(self) -> Cursor:
-        """The position of this invitation in the list of all, which is sorted by age."""
+        """The position of this invitation in the list of all, which is sorted by creation time."""
         return Cursor(time_value(self.created_at), self.id)
 
 

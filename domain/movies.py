@@ -24,7 +24,7 @@ DETAIL = {"detail": True}
 """Marks a fact that a source gives with a movie's details only, never in a list."""
 
 TEXT = {"text": True}
-"""Marks a text or picture of the source's, which may be stored for a limited time only."""
+"""Marks a text or picture of the source, which may be stored for a limited time only."""
 
 NO_FACT = {"no_fact": True}
 """Marks a field that describes how complete the facts are."""
@@ -92,12 +92,12 @@ class Genre:
 
     @property
     def content(self) -> str:
-        """What is compared to tell whether a record has changed."""
+        """The value that is compared to decide whether a record has changed."""
         return self.name
 
 
 def folded_name(name: str) -> str:
-    """A genre's name in the form that is compared: without case, width and outer white space."""
+    """The name in the form that is compared: folded case and width, no outer white space."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
@@ -111,9 +111,9 @@ class MovieFacts:
     A list gives fewer facts than a movie's details: `detailed` says whether these are details. `genres` are
     in the source's order, without duplicates; a genre need not be stored yet.
 
-    `omitted` names facts that the source did not send, or not readably: stored values are kept for them.
-    `warnings` are sentences for the record of a run, one for each value that could not be read. Stored facts
-    have neither.
+    `omitted` names the facts that the source did not send, or that could not be read; their stored values are
+    kept. `warnings` has a sentence for each value that could not be read, for the record of the run. Stored
+    facts have neither.
     """
 
     tmdb_id: int
@@ -153,7 +153,7 @@ class MovieFacts:
 
     @property
     def as_stored(self) -> "MovieFacts":
-        """These facts as they are stored: what is still missing is unknown."""
+        """These facts as they are stored, where missing facts are unknown."""
         return replace(self, omitted=frozenset(), warnings=())
 
 
@@ -164,11 +164,11 @@ DETAIL_FACTS = frozenset(each.name for each in fields(MovieFacts) if each.metada
 """The names of the facts that no list gives."""
 
 TEXT_FACTS = tuple(each.name for each in fields(MovieFacts) if each.metadata.get("text"))
-"""The names of the texts and pictures; None in each of them when they are removed."""
+"""The names of the texts and pictures, which are None once they were removed."""
 
 
 class Outcome(StrEnum):
-    """How a source's facts changed the stored record."""
+    """How an update from a source changed a stored record."""
 
     INSERTED = "inserted"
     UPDATED = "updated"
@@ -236,7 +236,7 @@ class Movie:
 
     @property
     def content(self) -> tuple[MovieFacts, datetime | None]:
-        """What is compared to tell whether a record has changed, apart from users' ratings."""
+        """The values that are compared to decide whether a record has changed. Ratings are not among them."""
         return self.facts, self.removed_at
 
     @property

@@ -1,7 +1,7 @@
-"""Numbers in titles: digits, Roman numerals and English number words, read as one and the same.
+"""Numbers in titles: digits, Roman numerals and English number words, in one normalized form.
 
-`Rocky II`, `Rocky 2` and `rocky two` have one reading: `rocky`, `#2`. Ordinals have readings of their own:
-`#13th` for both `13th` and `thirteenth`.
+`Rocky II`, `Rocky 2` and `rocky two` are all normalized to `rocky`, `#2`. Ordinals have a form of their own:
+`13th` and `thirteenth` are both `#13th`.
 """
 
 import re
@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-MARK = "#"
-"""Begins the reading of a number; no folded word begins with it."""
+NUMBER_MARK = "#"
+"""The first character of a normalized number. No folded word begins with it."""
 
 _UNITS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 _TEENS = (
@@ -28,7 +28,7 @@ _SMALL_ORDINALS = _IRREGULAR | {f"{word}th": _SMALL[word] for word in _REGULAR}
 _ROUND_ORDINALS = {f"{word[:-1]}ieth": value for word, value in _ROUND.items()}
 _CARDINALS, _ORDINALS = _SMALL | _ROUND, _SMALL_ORDINALS | _ROUND_ORDINALS
 _CENTURIES = range(18, 21)
-"""What begins a year that is read as two numbers: nineteen eighty-four."""
+"""First halves of years that are spoken as two numbers, such as nineteen eighty-four."""
 
 _ROMAN = re.compile(r"(x{0,3})(ix|iv|v?i{0,3})")
 _ROMAN_ONES = {"i": 1, "v": 5, "iv": 4, "ix": 9}
@@ -36,83 +36,83 @@ _BEFORE_A_NUMBER = frozenset({"part", "episode", "chapter", "volume", "vol", "bo
 _ORDINAL_ENDINGS = frozenset({"st", "nd", "rd", "th"})
 _THOUSANDS = re.compile(r"(?<=\d)-(?=\d{3}(?!\d))")
 _PARTS = re.compile(r"\d+|[^\d\s-]+")
-_SIGN = re.compile(rf"\d|\b(?:[ivx]+|{'|'.join([*_CARDINALS, *_ORDINALS])})\b")
-"""What a key holds that may hold a number; most titles are done with here."""
+_MAYBE_NUMBER = re.compile(rf"\d|\b(?:[ivx]+|{'|'.join([*_CARDINALS, *_ORDINALS])})\b")
+"""Matches in every key that may contain a number. Most titles contain none, and need no further work."""
 
 
-def read_numbers(title_key: str) -> tuple[str, ...]:
-    """The words of a key with `#` and its value in place of each number; empty if it holds none.
+def normalize_numbers(title_key: str) -> tuple[str, ...]:
+    """The words of a key, with `#` and the value for each number; empty if the key contains no number.
 
-    Letters and digits written together are read apart: `oceans11` is `oceans`, `#11`. A single Roman letter
-    is a number only where titles number their sequels: never first, and `i` only last or after a word such as
-    `part`.
+    Letters and digits that are joined are separated: `oceans11` becomes `oceans`, `#11`. A single Roman
+    letter is a number only in positions where titles number their sequels: never first, and `i` only last or
+    after a word such as `part`.
     """
-    if not _SIGN.search(title_key):
+    if not _MAYBE_NUMBER.search(title_key):
         return ()
     parts = _PARTS.findall(_THOUSANDS.sub("", title_key))
-    read = tuple(_read(parts))
-    return read if any(part.startswith(MARK) for part in read) else ()
+    tokens = tuple(_tokens(parts))
+    return tokens if any(map(is_number, tokens)) else ()
 
 
 def is_number(part: str) -> bool:
-    """Whether a part of a reading is a number."""
-    return part.startswith(MARK)
+    """Whether a normalized word is a number."""
+    return part.startswith(NUMBER_MARK)
 
 
-def _read(parts: Sequence[str]) -> Iterator[str]:
-    place = 0
-    while place < len(parts):
-        part, used = _number_at(parts, place)
+def _tokens(parts: Sequence[str]) -> Iterator[str]:
+    index = 0
+    while index < len(parts):
+        part, used = _token_at(parts, index)
         yield part
-        place += used
+        index += used
 
 
-def _number_at(parts: Sequence[str], place: int) -> tuple[str, int]:
-    """What stands at a place, and how many parts it takes."""
-    part = parts[place]
+def _token_at(parts: Sequence[str], index: int) -> tuple[str, int]:
+    """The normalized word or number that begins at an index, and the number of parts that it consists of."""
+    part = parts[index]
     if part.isdecimal():
         digits = "".join(str(unicodedata.decimal(digit)) for digit in part)
-        if _ORDINAL_ENDINGS.intersection(parts[place + 1 : place + 2]):
-            return f"{MARK}{digits}th", 2
-        return f"{MARK}{digits}", 1
-    spelled = _spelled(parts, place)
+        if _ORDINAL_ENDINGS.intersection(parts[index + 1 : index + 2]):
+            return f"{NUMBER_MARK}{digits}th", 2
+        return f"{NUMBER_MARK}{digits}", 1
+    spelled = _spelled(parts, index)
     if spelled:
-        return f"{MARK}{spelled.value}{'th' if spelled.ordinal else ''}", spelled.used
-    roman = _roman(part) if _may_be_roman(parts, place) else 0
-    return (f"{MARK}{roman}", 1) if roman else (part, 1)
+        return f"{NUMBER_MARK}{spelled.value}{'th' if spelled.ordinal else ''}", spelled.used
+    roman = _roman(part) if _may_be_roman(parts, index) else 0
+    return (f"{NUMBER_MARK}{roman}", 1) if roman else (part, 1)
 
 
 class _Spelled(NamedTuple):
-    """A number in words, and how many words it takes."""
+    """A number in words, and how many words it has."""
 
     value: int
     ordinal: bool
     used: int
 
 
-def _spelled(parts: Sequence[str], place: int) -> _Spelled | None:
-    """The number that the words from a place spell, below a million."""
-    found = _below_hundred(parts, place)
+def _spelled(parts: Sequence[str], index: int) -> _Spelled | None:
+    """The number below a million that is spelled by the words from an index on."""
+    found = _below_hundred(parts, index)
     if not found or found.ordinal:
         return found
     value, ordinal, used = found
     if value in _CENTURIES:
-        rest = _below_hundred(parts, place + used)
+        rest = _below_hundred(parts, index + used)
         if rest and rest.value >= 10:
             return _Spelled(value * 100 + rest.value, rest.ordinal, used + rest.used)
     for scale, worth, lesser in (("hundred", 100, _below_hundred), ("thousand", 1000, _spelled)):
-        if parts[place + used : place + used + 1] == [scale]:
+        if parts[index + used : index + used + 1] == [scale]:
             value, used = value * worth, used + 1
-            joined = parts[place + used : place + used + 1] == ["and"]
-            rest = lesser(parts, place + used + joined)
+            joined = parts[index + used : index + used + 1] == ["and"]
+            rest = lesser(parts, index + used + joined)
             if rest and rest.value < worth:
                 value, ordinal, used = value + rest.value, rest.ordinal, used + joined + rest.used
     return _Spelled(value, ordinal, used)
 
 
-def _below_hundred(parts: Sequence[str], place: int) -> _Spelled | None:
-    """The number that one word from a place spells, or two, such as `twenty one`."""
-    match parts[place : place + 2]:
+def _below_hundred(parts: Sequence[str], index: int) -> _Spelled | None:
+    """The number below 100 that is spelled by one or two words from an index on, such as `twenty one`."""
+    match parts[index : index + 2]:
         case [tens, unit] if tens in _ROUND and 0 < _SMALL.get(unit, 0) < 10:
             return _Spelled(_ROUND[tens] + _SMALL[unit], ordinal=False, used=2)
         case [tens, unit] if tens in _ROUND and 0 < _SMALL_ORDINALS.get(unit, 0) < 10:
@@ -125,12 +125,12 @@ def _below_hundred(parts: Sequence[str], place: int) -> _Spelled | None:
             return None
 
 
-def _may_be_roman(parts: Sequence[str], place: int) -> bool:
-    if len(parts[place]) > 1:
+def _may_be_roman(parts: Sequence[str], index: int) -> bool:
+    if len(parts[index]) > 1:
         return True
-    if not place:
+    if not index:
         return False
-    return parts[place] != "i" or place == len(parts) - 1 or parts[place - 1] in _BEFORE_A_NUMBER
+    return parts[index] != "i" or index == len(parts) - 1 or parts[index - 1] in _BEFORE_A_NUMBER
 
 
 def _roman(part: str) -> int:

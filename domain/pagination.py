@@ -1,5 +1,5 @@
-"""Places in lists. Every list has a total order: a sort value, then the id. A place in it is a value and an
-id, so a page costs the same at any depth, and pages neither overlap nor skip.
+"""Pagination by cursor. Every list has a total order: by sort value, then by id. A cursor is a value and an
+id, so a page costs the same at any depth, and pages neither overlap nor skip rows.
 """
 
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from typing import Generic, TypeVar
 RowT = TypeVar("RowT")
 
 Value = float | int | str
-"""A sort value that every store compares alike: numbers by size, texts by code point, dates as YYYY-MM-DD,
-times as `time_value` writes them.
+"""A sort value that all stores compare alike: numbers by size, texts by code point. Dates are texts
+(YYYY-MM-DD), and so are times (`time_value`).
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in an ordered list: behind the row that has this sort value and this id."""
+    """A position in a sorted list: after the row with this sort value and this id."""
 
     value: Value | None
     id: str
@@ -25,7 +25,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which part of a list to show: up to `limit` rows behind `cursor`, or after the first `skip`."""
+    """The part of a list to show: up to `limit` rows after `cursor`, or after the first `skip` rows."""
 
     limit: int = 20
     skip: int = 0
@@ -33,13 +33,13 @@ class Window:
 
     @property
     def fetch_size(self) -> int:
-        """How many rows to read: one more than are shown tells whether any follow."""
+        """The number of rows to read: one more than shown, to know whether any follow."""
         return self.limit + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[RowT]):
-    """A part of a list; `more` tells whether anything follows it, `total` how many rows the list has."""
+    """A part of a list. `more` is whether rows follow it, `total` the number of rows in the list."""
 
     rows: tuple[RowT, ...]
     more: bool
@@ -47,10 +47,10 @@ class Page(Generic[RowT]):
 
 
 def page_of(found: Sequence[RowT], window: Window, total: int) -> Page[RowT]:
-    """The page that a window shows of what was found from its place on: up to `fetch_size` rows."""
+    """The page of a window, made of up to `fetch_size` rows that were read from its position on."""
     return Page(tuple(found[: window.limit]), more=len(found) > window.limit, total=total)
 
 
 def time_value(at: datetime) -> str:
-    """A time as a sort value: UTC, milliseconds, RFC 3339, so that texts sort as times do."""
+    """A time as a sort value: RFC 3339 in UTC with milliseconds, so that texts sort like times."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds")

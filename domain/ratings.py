@@ -1,5 +1,5 @@
-"""Ratings, scores and the tally: exact averages from integer counters, whatever the order in which ratings
-arrive.
+"""Ratings, scores and tallies. A movie's averages are computed from integer counters, so they are exact and
+do not depend on the order of the ratings.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ LOWEST, HIGHEST = 2, 20
 """The range of a score in half points: 1 to 10 in steps of a half."""
 
 STEPS = HIGHEST - LOWEST + 1
-"""How many different scores there are: 19."""
+"""The number of different scores: 19."""
 
 
 @dataclass(eq=False)
 class ScoreOutOfRange(Invalid):
-    """A score that is not one of the 19."""
+    """The score is not one of the 19 possible values."""
 
     value: object
     field: ClassVar[str] = "rating"
@@ -66,7 +66,7 @@ class NotYourRating(Forbidden):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Score:
-    """One user's verdict on one movie: 1 to 10 in steps of a half."""
+    """A user's score for a movie: 1 to 10 in steps of a half."""
 
     half_points: int
 
@@ -76,7 +76,7 @@ class Score:
 
     @classmethod
     def of(cls, points: float) -> "Score":
-        """The score for a number of points, such as 8 or 7.5. Raises ScoreOutOfRange for any other."""
+        """The score for a number of points, such as 8 or 7.5. Raises ScoreOutOfRange."""
         doubled = points * 2
         if not LOWEST <= doubled <= HIGHEST or doubled != int(doubled):
             raise ScoreOutOfRange(points)
@@ -84,15 +84,15 @@ class Score:
 
     @property
     def points(self) -> float:
-        """The score as people write it: 1.0 to 10.0."""
+        """The score in points: 1.0 to 10.0."""
         return self.half_points / 2
 
 
 PRIOR_WEIGHT = 10
-"""How many imagined votes pull a movie's weighted rating towards `PRIOR_MEAN`."""
+"""The number of assumed votes that a weighted rating adds to those of users."""
 
 PRIOR_MEAN = Score(13)
-"""The score of those imagined votes, 6.5: what an average film gets."""
+"""The score of the assumed votes: 6.5, that of an average film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Tally:
 
     @property
     def count(self) -> int:
-        """How many users have rated."""
+        """The number of ratings."""
         return sum(self.counts)
 
     @property
@@ -129,9 +129,9 @@ class Tally:
 
     @property
     def average(self) -> float | None:
-        """The mean score in points, one decimal, rounded half up; None until someone has rated.
+        """The mean score in points, rounded half up to one decimal; None if there are no ratings.
 
-        Integers all the way: a mean of 7.25 is 7.3, which binary fractions would not promise.
+        It is computed with integers: with floats, a mean of 7.25 might be rounded down.
         """
         if not self.count:
             return None
@@ -140,10 +140,10 @@ class Tally:
 
     @property
     def weighted(self) -> float | None:
-        """The Bayesian estimate of the movie's worth in points, two decimals; None until someone has rated.
+        """The Bayesian average in points, rounded half up to two decimals; None if there are no ratings.
 
         (v·R + m·C) / (v + m), with v votes of mean R, m = PRIOR_WEIGHT and C = PRIOR_MEAN: the formula that
-        IMDb published for its Top 250. It keeps a single 10.0 from standing above a thousand nines.
+        IMDb published for its Top 250. A movie with a single 10 ranks below one with a thousand nines.
         """
         if not self.count:
             return None
@@ -154,12 +154,12 @@ class Tally:
 
     @property
     def distribution(self) -> dict[str, int]:
-        """The counters by score as people write it: `{"1": 0, "1.5": 0, …, "10": 3}`."""
+        """The counters by score in points: `{"1": 0, "1.5": 0, …, "10": 3}`."""
         return {f"{half / 2:g}": count for half, count in enumerate(self.counts, LOWEST)}
 
 
 def between(old: Score | None, new: Score | None) -> Tally:
-    """The change of a movie's tally when one user's score goes from `old` to `new`; None is no score."""
+    """The difference to add to a tally when a user's score changes from `old` to `new`; None is no score."""
     counts = [0] * STEPS
     if old:
         counts[old.half_points - LOWEST] -= 1
@@ -178,7 +178,7 @@ class RatingOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """One user's score for one movie, with a review if they wrote one."""
+    """A user's score for a movie, and optionally a review."""
 
     id: RatingId
     user: UserId
@@ -204,7 +204,9 @@ class Rating:
         return replace(other, id=self.id, created_at=self.created_at)
 
     def cursor(self, by: RatingOrder) -> Cursor:
-        """The position of this rating in a sorted list. The value of a score is its points."""
+        """The position of this rating in a list that is sorted by `by`. The sort value of a score is its
+        points.
+        """
         values: dict[RatingOrder, Value] = {
             RatingOrder.CREATED_AT: time_value(self.created_at),
             RatingOrder.UPDATED_AT: time_value(self.updated_at),

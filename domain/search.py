@@ -18,7 +18,7 @@ from enum import IntEnum
 from functools import cached_property
 
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_address
-from domain.numerals import is_number, read_numbers
+from domain.numerals import is_number, normalize_numbers
 
 PREFIX_LENGTH = 5
 """Letters of the longest prefix of a word that is a term."""
@@ -154,10 +154,10 @@ def _terms(title_key: str) -> Iterator[str]:
         yield from (_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1))
         yield from (_word_deletion_term(deletion) for deletion in _deletions_of_word(word))
         yield from (_word_suffix_term(suffix) for suffix in _suffix_of(word))
-    reading = read_numbers(title_key)
-    if reading:
-        yield _title_term(_joined(reading))
-        yield from reading
+    normalized = normalize_numbers(title_key)
+    if normalized:
+        yield _title_term(_joined(normalized))
+        yield from normalized
 
 
 @dataclass(frozen=True)
@@ -168,10 +168,12 @@ class Query:
 
     @cached_property
     def key(self) -> str:
+        """The folded text."""
         return key(self.text)
 
     @cached_property
     def compact(self) -> str:
+        """The key without spaces and hyphens."""
         return compact(self.key)
 
     @cached_property
@@ -185,19 +187,19 @@ class Query:
         return tuple(part for chunk in self.key.split() for part in chunk.split("-"))
 
     @cached_property
-    def reading(self) -> tuple[str, ...]:
-        """The words with numbers in the form of `read_numbers`; empty if there is no number."""
-        return read_numbers(self.key)
+    def normalized(self) -> tuple[str, ...]:
+        """The words with normalized numbers (`normalize_numbers`); empty if there is no number."""
+        return normalize_numbers(self.key)
 
     @cached_property
-    def reading_compact(self) -> str:
-        """The reading without spaces."""
-        return _joined(self.reading)
+    def normalized_compact(self) -> str:
+        """The normalized words without spaces."""
+        return _joined(self.normalized)
 
     @cached_property
-    def reading_words(self) -> tuple[str, ...]:
-        """The parts of the reading that a matching title contains, in order; pairs as in `words`."""
-        return _in_pairs(self.reading)
+    def normalized_words(self) -> tuple[str, ...]:
+        """The normalized words that a matching title contains, in order; pairs as in `words`."""
+        return _in_pairs(self.normalized)
 
     @cached_property
     def address(self) -> TmdbNumber | ImdbId | None:
@@ -220,10 +222,10 @@ class Query:
     def strict_term_queries(self) -> tuple[TermQuery, ...]:
         """The term queries without typing errors: for the exact title, and for titles with all words."""
         exact = {_title_term(self.compact)}
-        if not self.reading:
+        if not self.normalized:
             return (frozenset(exact),), _all_words(self.words)
-        exact.add(_title_term(self.reading_compact))
-        return (frozenset(exact),), _all_words(self.words), _all_words(self.reading_words)
+        exact.add(_title_term(self.normalized_compact))
+        return (frozenset(exact),), _all_words(self.words), _all_words(self.normalized_words)
 
     def lenient_term_queries(self, common: Collection[str]) -> tuple[TermQuery, ...]:
         """The term queries with typing errors: for titles near the whole query, and for titles that have a
@@ -241,7 +243,7 @@ class Query:
             term_queries.append((suffixes,))
         term_queries += [
             _rarest_first([self._near_word_clause(word, common) for word in parts])
-            for parts in (self.typed_words, self.reading)
+            for parts in (self.typed_words, self.normalized)
             if not {part for part in parts if not is_number(part)} <= set(common)
         ]
         return tuple(term_queries)
@@ -345,7 +347,7 @@ def _with_near_matches(
     """
     if len(strict) >= ENOUGH_MATCHES:
         return strict
-    typed = {word for word in (*query.typed_words, *query.reading) if not is_number(word)}
+    typed = {word for word in (*query.typed_words, *query.normalized) if not is_number(word)}
     common = {
         word
         for word in typed
@@ -435,16 +437,16 @@ def _match_title(query: Query, title: str, title_key: str) -> tuple[Tier, int] |
     whole = compact(title_key)
     if whole == query.compact:
         return Tier.EXACT, _folding(query, title, title_key)
-    reading = read_numbers(title_key) if query.reading else ()
-    joined = _joined(reading)
-    if reading and joined == query.reading_compact:
+    normalized = normalize_numbers(title_key) if query.normalized else ()
+    joined = _joined(normalized)
+    if normalized and joined == query.normalized_compact:
         return Tier.EXACT, NUMBERS_DIFFER
-    if whole.startswith(query.compact) or (reading and joined.startswith(query.reading_compact)):
+    if whole.startswith(query.compact) or (normalized and joined.startswith(query.normalized_compact)):
         return Tier.PREFIX, 0
     title_words = words(title_key)
-    read = (*title_words, *reading)
+    all_words = (*title_words, *normalized)
     if (all(word in whole for word in query.words) and _holds_all(query.words, title_words)) or (
-        reading and _holds_all(query.reading_words, read)
+        normalized and _holds_all(query.normalized_words, all_words)
     ):
         return Tier.WORDS, 0
     distance = _allowed_edit_distance(query.compact, whole)
@@ -452,7 +454,7 @@ def _match_title(query: Query, title: str, title_key: str) -> tuple[Tier, int] |
         return Tier.NEAR_TITLE, distance
     totals = [
         _words_distance(query.typed_words, title_words),
-        _words_distance(query.reading, read) if reading else None,
+        _words_distance(query.normalized, all_words) if normalized else None,
     ]
     return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=None)
 
@@ -542,9 +544,9 @@ def _in_pairs(parts: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for part in parts for run in _SCRIPT_RUNS.findall(part) for word in _pairs(run))
 
 
-def _joined(reading: Iterable[str]) -> str:
-    """A reading without spaces. The end of a number is marked, so that `1` is not a prefix of `12`."""
-    return "".join(f"{part}#" if is_number(part) else part for part in reading)
+def _joined(normalized: Iterable[str]) -> str:
+    """Normalized words without spaces. The end of a number is marked, so that `1` is no prefix of `12`."""
+    return "".join(f"{part}#" if is_number(part) else part for part in normalized)
 
 
 def _deletion_neighbourhood(word: str) -> set[str]:

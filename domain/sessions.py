@@ -7,12 +7,12 @@ from enum import Enum, auto
 from domain.ids import SessionId, UserId
 
 MAX_TOKENS = 32
-"""Unused refresh tokens that one family may have at a time, and as many that were used within the grace
-period. A further one takes the place of the oldest.
+"""The largest number of unused refresh tokens of a session, and of those used within the grace period. A
+further token replaces the oldest.
 """
 
 
-class Use(Enum):
+class RefreshResult(Enum):
     """The result of presenting a refresh token."""
 
     RENEWED = auto()
@@ -27,7 +27,7 @@ class Use(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshToken:
-    """One refresh token of a family, known by its hash; forgotten when `expires_at` has come.
+    """A refresh token of a session, stored as a hash, and deleted after `expires_at`.
 
     `used_at` is the time of its first use; None until then.
     """
@@ -39,7 +39,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshClaims:
-    """What a refresh token says about itself. `expires_at` is None if no signature of ours proves it."""
+    """The contents of a refresh token. `expires_at` is None if the token has no valid signature of ours."""
 
     session: SessionId
     expires_at: datetime | None = None
@@ -52,10 +52,10 @@ class RefreshClaims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One signed-in client: the family of all refresh tokens that descend from one login.
+    """A signed-in client: all refresh tokens that descend from one login (a token family).
 
-    `tokens` are those that are unused, and those that were used so recently that they may be presented
-    again; the oldest first. `expires_at` is the end of the last unused one.
+    `tokens` are the unused ones, and those used within the grace period, which may be presented again; the
+    oldest first. `expires_at` is that of the last unused token.
     """
 
     id: SessionId
@@ -66,25 +66,26 @@ class Session:
 
     def exchange(
         self, presented: str, successor: RefreshToken, *, at: datetime, grace: timedelta, proven: bool
-    ) -> tuple["Session | None", Use]:
-        """The session after a refresh token was presented by its hash, None if that ends it; and why.
+    ) -> tuple["Session | None", RefreshResult]:
+        """Exchange a presented refresh token, given by its hash, for its successor.
 
-        `proven` says that the token was issued for this session, which its signature shows. So those that
-        were used long ago need not be remembered: what is proven and not known was used.
+        Return the session as it is afterwards, None if it ends, and the result. `proven` is whether the
+        token's signature proves that it was issued for this session. Because of that, used tokens need not be
+        stored: one that is proven but not stored was used before.
         """
         token = next((each for each in self.tokens if each.hash == presented), None)
         if token is None:
-            return (None, Use.REUSED) if proven else (self, Use.UNKNOWN)
+            return (None, RefreshResult.REUSED) if proven else (self, RefreshResult.UNKNOWN)
         if token.used_at is not None and at - token.used_at >= grace:
-            return None, Use.REUSED
+            return None, RefreshResult.REUSED
         if token.used_at is None and token.expires_at <= at:
-            return self, Use.EXPIRED
+            return self, RefreshResult.EXPIRED
         used_at = token.used_at or at
-        # Without a signature, only our memory can tell later that it was used.
+        # Without a signature, only this record shows later that the token was used.
         used = replace(token, used_at=used_at, expires_at=used_at + grace if proven else token.expires_at)
-        living = [each for each in self.tokens if each.hash != presented and each.expires_at > at]
-        unused = [each for each in living if each.used_at is None]
-        before = [each for each in living if each.used_at is not None]
-        tokens = (*[*before, used][-MAX_TOKENS:], *[*unused, successor][-MAX_TOKENS:])
+        valid = [each for each in self.tokens if each.hash != presented and each.expires_at > at]
+        unused = [each for each in valid if each.used_at is None]
+        used_before = [each for each in valid if each.used_at is not None]
+        tokens = (*[*used_before, used][-MAX_TOKENS:], *[*unused, successor][-MAX_TOKENS:])
         last = max(each.expires_at for each in tokens if each.used_at is None)
-        return replace(self, tokens=tokens, expires_at=last), Use.RENEWED
+        return replace(self, tokens=tokens, expires_at=last), RefreshResult.RENEWED

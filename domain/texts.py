@@ -1,4 +1,4 @@
-"""Reviews and notes: the texts that every store can keep and every client can show."""
+"""Validation of reviews, notes and other free texts, so that any store can keep them."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Unchanged(Enum):
-    """A field that is not changed, where None removes it."""
+    """The type of UNCHANGED, the argument for a field that is not changed, if None removes its value."""
 
     UNCHANGED = "unchanged"
 

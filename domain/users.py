@@ -37,7 +37,7 @@ class EmailTaken(Conflict):
 
 @dataclass(eq=False)
 class UsernameTaken(Conflict):
-    """Another account has that name, whatever its case."""
+    """Another account has that user name, whatever its case."""
 
     code: ClassVar[str] = "username_taken"
     faults = (Fault("username", FaultCode.TAKEN, "is taken"),)
@@ -48,7 +48,7 @@ class UsernameTaken(Conflict):
 
 @dataclass(eq=False)
 class EmailAndUsernameTaken(Conflict):
-    """Other accounts have both that e-mail address and that name."""
+    """Other accounts have that e-mail address and that user name."""
 
     code: ClassVar[str] = "email_and_username_taken"
     faults = (*EmailTaken.faults, *UsernameTaken.faults)
@@ -79,7 +79,7 @@ class UserNotFound(NotFound):
 
 @dataclass(eq=False)
 class InvalidCredentials(Unauthenticated):
-    """The e-mail address is unknown or the password is wrong; the message does not tell which."""
+    """The e-mail address is unknown or the password is wrong. The message does not reveal which."""
 
     code: ClassVar[str] = "invalid_credentials"
 
@@ -89,7 +89,7 @@ class InvalidCredentials(Unauthenticated):
 
 @dataclass(eq=False)
 class WrongPassword(Forbidden):
-    """The caller is known, but did not confirm with the right password."""
+    """The caller is signed in, but gave a wrong password to confirm a change."""
 
     code: ClassVar[str] = "wrong_password"
 
@@ -99,7 +99,7 @@ class WrongPassword(Forbidden):
 
 @dataclass(eq=False)
 class TokenRejected(Unauthenticated):
-    """A token is missing, malformed, forged or foreign."""
+    """The token is missing, malformed, or not signed by us."""
 
     code: ClassVar[str] = "token_rejected"
 
@@ -109,7 +109,7 @@ class TokenRejected(Unauthenticated):
 
 @dataclass(eq=False)
 class TokenExpired(TokenRejected):
-    """The token was ours, and its time is over."""
+    """The token is valid except that it has expired."""
 
     code: ClassVar[str] = "token_expired"
 
@@ -119,7 +119,9 @@ class TokenExpired(TokenRejected):
 
 @dataclass(eq=False)
 class TokenRevoked(TokenRejected):
-    """The token's session was ended: logged out, disabled, deleted, password changed, or a token reused."""
+    """The token's session has ended: by logout, a disabled or deleted account, another password, or the reuse
+    of a refresh token.
+    """
 
     code: ClassVar[str] = "token_revoked"
 
@@ -129,7 +131,7 @@ class TokenRevoked(TokenRejected):
 
 @dataclass(eq=False)
 class AdminsOnly(Forbidden):
-    """The call is for admins."""
+    """Only admins may do this."""
 
     code: ClassVar[str] = "admins_only"
 
@@ -139,7 +141,7 @@ class AdminsOnly(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account. `password_hash` is a PHC string; it never leaves the core."""
+    """An account. `password_hash` is a PHC string, which is never shown."""
 
     id: UserId
     username: str
@@ -152,12 +154,12 @@ class User:
 
     @property
     def folded_email(self) -> str:
-        """The form of the e-mail address that is compared."""
+        """The e-mail address in the form that is compared."""
         return folded(self.email)
 
     @property
     def folded_username(self) -> str:
-        """The form of the name that is compared."""
+        """The user name in the form that is compared."""
         return folded(self.username)
 
     @property
@@ -167,7 +169,7 @@ class User:
 
     @property
     def cursor(self) -> Cursor:
-        """The position of this account in the list of all, which is sorted by age."""
+        """The position of this account in the list of all, which is sorted by creation time."""
         return Cursor(time_value(self.created_at), self.id)
 
     def with_changes(
@@ -194,14 +196,14 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The user and the session of a request."""
+    """The user who makes a request, and the session of the token."""
 
     user: User
     session: SessionId
 
 
 def taken(*, email: bool, username: bool) -> Conflict | None:
-    """The error for an address or a name that another account has; None if both are free."""
+    """The error for an e-mail address or a user name that another account has; None if both are free."""
     if email and username:
         return EmailAndUsernameTaken()
     if email:
@@ -209,15 +211,15 @@ def taken(*, email: bool, username: bool) -> Conflict | None:
     return UsernameTaken() if username else None
 
 
-def username(text: str) -> str:
+def validate_username(text: str) -> str:
     """Return a valid user name. Raises InvalidText."""
     if not USERNAME.fullmatch(text):
         raise InvalidText("username", "must be 3 to 30 letters, digits, _ . or -")
     return text
 
 
-def password(text: str, *, common: bool, field: str = "password") -> str:
-    """Return a valid new password; one that is `common` is not. Raises InvalidText."""
+def validate_password(text: str, *, common: bool, field: str = "password") -> str:
+    """Return a valid new password. Raises InvalidText, also if it is `common`."""
     if not MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH:
         code = FaultCode.TOO_SHORT if len(text) < MIN_PASSWORD_LENGTH else FaultCode.TOO_LONG
         raise InvalidText(field, f"must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", code)

@@ -1,4 +1,4 @@
-"""Watchlists: movies that a user wants to see, some of them marked as favourites."""
+"""Watchlists: movies that a user wants to see or has marked as favourites."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from domain.pagination import Cursor, time_value
 from domain.texts import UNCHANGED, Unchanged
 
 MAX_ITEMS = 5000
-"""Items on one user's watchlist."""
+"""The largest number of items on a user's watchlist."""
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class AlreadyListed(Conflict):
 
 @dataclass(eq=False)
 class WatchlistFull(Conflict):
-    """The watchlist holds as much as it may."""
+    """The watchlist has MAX_ITEMS items."""
 
     code: ClassVar[str] = "watchlist_full"
 
@@ -56,7 +56,7 @@ class NotYourItem(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistItem:
-    """One movie on one user's watchlist."""
+    """A movie on a user's watchlist."""
 
     id: ItemId
     user: UserId
@@ -82,7 +82,7 @@ class WatchlistItem:
         return replace(other, id=self.id, added_at=self.added_at)
 
     def toggled(self, at: datetime) -> "WatchlistItem":
-        """This item with the opposite of its favourite mark."""
+        """This item with the favourite mark set or removed."""
         return self.changed(at, is_favorite=not self.is_favorite)
 
     @property

@@ -56,10 +56,11 @@ from application.catalogue import (
     CachedTotals,
     GetGenre,
     GetMovie,
-    PageGenres,
+    ListGenres,
     SearchMovies,
 )
-from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
+from application.export import ExportUser
+from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from application.operations import CheckHealth, FlushCache
 from application.probes import CachedGauges, CachedProbe, CollectGauges, Ping
 from application.ratings import (
@@ -68,11 +69,11 @@ from application.ratings import (
     ListMovieRatings,
     ListMyRatings,
     RateMovie,
+    RemoveMovieRating,
+    RemoveRating,
     RemoveReview,
     SetRating,
-    UnrateMovie,
     VerifyRatings,
-    WithdrawRating,
 )
 from application.sync import (
     CheckSource,
@@ -87,13 +88,12 @@ from application.sync_runs import CancelSync, GetRun, ListRuns, RunSync, StartSy
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
-    ExportUser,
     GetItem,
     GetRelation,
     ListWatchlist,
+    RemoveFromWatchlist,
     RemoveItem,
     SetOnWatchlist,
-    TakeOffWatchlist,
     ToggleFavorite,
 )
 from domain.errors import Invalid, Unavailable
@@ -331,7 +331,7 @@ class Container(DeclarativeContainer):
     decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
     secret: Provider[bytes] = providers.Singleton(signing_secret, settings)
     tokens: Provider[AccessTokens] = providers.Singleton(
-        JwtAccessTokens, secret=secret, lasts=settings.provided.access_token_ttl, clock=clock
+        JwtAccessTokens, secret=secret, lifetime=settings.provided.access_token_ttl, clock=clock
     )
     refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
 
@@ -378,7 +378,7 @@ class Container(DeclarativeContainer):
     browse_movies = providers.Factory(BrowseMovies, movies=movies, genres=genres, totals=totals)
     search_movies = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
-    page_genres = providers.Factory(PageGenres, genres=genres)
+    list_genres = providers.Factory(ListGenres, genres=genres)
     get_genre = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[CachedProbe | None] = providers.Singleton(tmdb_probe, settings, source)
     check_health = providers.Factory(
@@ -454,7 +454,7 @@ class Container(DeclarativeContainer):
         CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret
     )
     list_invitations = providers.Factory(ListInvitations, invitations=invitations)
-    revoke_invitation = providers.Factory(RevokeInvitation, invitations=invitations)
+    remove_invitation = providers.Factory(RemoveInvitation, invitations=invitations)
 
     rate_movie = providers.Factory(
         RateMovie, ratings=ratings, movies=movies, invalidation=invalidation, clock=clock, new_id=new_id
@@ -466,8 +466,10 @@ class Container(DeclarativeContainer):
         ChangeRating, ratings=ratings, movies=movies, invalidation=invalidation, clock=clock
     )
     remove_review = providers.Factory(RemoveReview, ratings=ratings, invalidation=invalidation, clock=clock)
-    withdraw_rating = providers.Factory(WithdrawRating, ratings=ratings, invalidation=invalidation)
-    unrate_movie = providers.Factory(UnrateMovie, ratings=ratings, movies=movies, invalidation=invalidation)
+    remove_rating = providers.Factory(RemoveRating, ratings=ratings, invalidation=invalidation)
+    remove_movie_rating = providers.Factory(
+        RemoveMovieRating, ratings=ratings, movies=movies, invalidation=invalidation
+    )
     get_rating = providers.Factory(GetRating, ratings=ratings, movies=movies)
     list_my_ratings = providers.Factory(ListMyRatings, ratings=ratings, movies=movies)
     list_movie_ratings = providers.Factory(ListMovieRatings, ratings=ratings, movies=movies, users=users)
@@ -503,8 +505,8 @@ class Container(DeclarativeContainer):
         clock=clock,
     )
     remove_item = providers.Factory(RemoveItem, watchlist=watchlists, invalidation=invalidation)
-    take_off_watchlist = providers.Factory(
-        TakeOffWatchlist, watchlist=watchlists, movies=movies, invalidation=invalidation
+    remove_from_watchlist = providers.Factory(
+        RemoveFromWatchlist, watchlist=watchlists, movies=movies, invalidation=invalidation
     )
     get_item = providers.Factory(GetItem, watchlist=watchlists, movies=movies, genres=genres)
     list_watchlist = providers.Factory(ListWatchlist, watchlist=watchlists, movies=movies, genres=genres)

@@ -105,7 +105,7 @@ class MongoMovieRepository:
         with self.database.using() as database:
             return source_of(database)
 
-    def hand_over(self, to: SourceName, at: datetime) -> None:
+    def change_source(self, to: SourceName, at: datetime) -> None:
         self.database.transaction(lambda database: _hand_over(database, to, at), timeout=HAND_OVER_TIMEOUT)
 
     def generation(self) -> int:

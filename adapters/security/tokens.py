@@ -51,7 +51,7 @@ class JwtAccessTokens:
     """Access tokens signed with HMAC-SHA-256. Raises WeakSecret if the secret is not strong enough."""
 
     secret: bytes = field(repr=False)
-    lasts: timedelta
+    lifetime: timedelta
     clock: Clock
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class JwtAccessTokens:
             sid=session,
             jti=secrets.token_hex(12),
             iat=now,
-            exp=now + int(self.lasts.total_seconds()),
+            exp=now + int(self.lifetime.total_seconds()),
         )
         return jwt.encode(msgspec.to_builtins(claims), self.secret, ALGORITHM)
 

@@ -105,7 +105,7 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return source_of(connection)
 
-    def hand_over(self, to: SourceName, at: datetime) -> None:
+    def change_source(self, to: SourceName, at: datetime) -> None:
         with self.database.writing() as connection:
             set_source(connection, to)
             connection.execute("UPDATE movies SET synced_at = ?1 WHERE synced_at > ?1", (moment(at),))

@@ -100,7 +100,7 @@ class CatalogueSourceContract:
         store.ratings.add(verdict(ann.id, movie_id(1), 8))
         store.watchlists.add(wish(ann.id, movie_id(2)))
 
-        store.movies.hand_over(TMDB, noon(2))
+        store.movies.change_source(TMDB, noon(2))
 
         assert store.movies.source() is TMDB
         assert store.movies.generation() > before
@@ -112,13 +112,13 @@ class CatalogueSourceContract:
 
     def test_what_has_been_silent_for_longer_stays_so(self, store: Store) -> None:
         put(store, facts(1), day=1)
-        store.movies.hand_over(DEMO, noon(2))
+        store.movies.change_source(DEMO, noon(2))
         assert store.movies.get(movie_id(1)).synced_at == noon(1)
 
     def test_pages_of_the_earlier_source_are_refused_and_of_the_new_one_stored(self, store: Store) -> None:
         demo = new_run(store, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
-        store.movies.hand_over(TMDB, noon())
+        store.movies.change_source(TMDB, noon())
         with pytest.raises(FilledFromAnotherSource):
             store.movies.store(PageResult(page=2, at=noon(), movies=(facts(2),)), demo)
         store.runs.save(demo.failed(noon(), "refused"))
@@ -132,7 +132,7 @@ class CatalogueSourceContract:
         answers = at_once([
             partial(store.movies.store, page, demo),
             partial(store.genres.store, GENRES, genres),
-            partial(store.movies.hand_over, TMDB, noon(2)),
+            partial(store.movies.change_source, TMDB, noon(2)),
         ])  # fmt: skip
         assert set(kinds(answers)) <= {"FilledFromAnotherSource"}
         assert store.movies.source() is TMDB

@@ -1,29 +1,22 @@
-"""What the core asks of the outside. The docstring of a method is its contract; every sentence is tested on
-every adapter.
+"""Interfaces through which the core uses the outside. The docstring of a method is its contract; every
+sentence is tested on every adapter.
 
-All methods are synchronous and may be called from any thread. Storage that is away, silent for two seconds or
-refuses to work raises StorageUnavailable from every method of a repository, and nothing is half-written.
+All methods are synchronous and may be called from any thread. Every method of a repository raises
+StorageUnavailable if the storage cannot be reached, does not answer within two seconds or refuses to work;
+then nothing is half-written.
 """
 
-from domain.ports.catalogue import GenreRepository, MovieRepository, MovieSource
-from domain.ports.people import (
+from domain.ports.accounts import (
     AccessTokens,
     InvitationRepository,
     PasswordHasher,
-    RatingRepository,
     RefreshTokens,
     SessionRepository,
     UserRepository,
-    WatchlistRepository,
 )
-from domain.ports.running import (
-    CacheInvalidation,
-    Clock,
-    JobQueue,
-    Locks,
-    QueueUnavailable,
-    SyncRunRepository,
-)
+from domain.ports.catalogue import GenreRepository, MovieRepository, MovieSource, SyncRunRepository
+from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
+from domain.ports.ratings import RatingRepository, WatchlistRepository
 
 __all__ = [
     "AccessTokens",

@@ -1,15 +1,15 @@
-"""Movies and genres: where they are kept, and where they come from."""
+"""Ports for the catalogue: stored movies and genres, the source of movies, and the records of syncs."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
-from domain.ids import GenreId, MovieId, MovieRef
+from domain.ids import GenreId, MovieId, MovieRef, RunId
 from domain.movies import Genre, Movie
-from domain.pagination import Window
+from domain.pagination import Cursor, Window
 from domain.search import Candidate, TermQuery
-from domain.sync import ChangedIdsPage, Detail, GenreList, PageResult, SourceName, SourcePage, SyncRun
+from domain.sync import ChangedIdsPage, Detail, Entity, GenreList, PageResult, SourceName, SourcePage, SyncRun
 
 
 class MovieRepository(Protocol):
@@ -67,7 +67,7 @@ class MovieRepository(Protocol):
         """The source that has filled the catalogue; None if it is empty."""
         ...
 
-    def hand_over(self, to: SourceName, at: datetime) -> None:
+    def change_source(self, to: SourceName, at: datetime) -> None:
         """Make another source that of the catalogue, all or nothing. No movie counts as synced since `at`, so
         that all are read anew; facts and users' data stay. Pages of the earlier source are refused from then
         on.
@@ -106,6 +106,53 @@ class GenreRepository(Protocol):
         What changes is what `domain.movies.merged_genres` says; none is ever deleted, two may exchange names.
         The source of the catalogue is decided, and errors are raised, as by `MovieRepository.store`.
         """
+        ...
+
+
+class SyncRunRepository(Protocol):
+    """The records of sync runs."""
+
+    def add(self, run: SyncRun) -> None:
+        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store, and
+        FilledFromAnotherSource if its source is not that of the catalogue.
+        """
+        ...
+
+    def save(self, run: SyncRun) -> None:
+        """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
+
+        Raises RunClosed if the stored run is closed already or unknown, and FilledFromAnotherSource if it is
+        to go on and its source is not that of the catalogue.
+        """
+        ...
+
+    def cancel(self, run: RunId, at: datetime) -> SyncRun:
+        """Close a run as cancelled, with what it has done up to this very moment; return it.
+
+        Raises RunNotFound, and RunClosed if it is closed already.
+        """
+        ...
+
+    def get(self, run: RunId) -> SyncRun:
+        """The run of that id. Raises RunNotFound."""
+        ...
+
+    def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
+        """The run of a kind that began last; with `completed`, the last that is complete
+        (`SyncRun.complete`).
+        """
+        ...
+
+    def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
+        """Runs of all kinds, the one that began last first; ties by id, the largest first.
+
+        They follow `after` (`SyncRun.cursor`) if it is given, else the first `skip`. The cost does not grow
+        with the depth of a cursor.
+        """
+        ...
+
+    def count(self) -> int:
+        """How many runs of all kinds there are."""
         ...
 
 

@@ -11,12 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from application.accounts import ListUsers
-from domain.emails import email as check_email
+from domain.emails import validate_email
 from domain.errors import FaultCode, InvalidText, check_all
 from domain.invitations import MAX_USES
 from domain.pagination import Window
-from domain.users import Role, User
-from domain.users import username as check_username
+from domain.users import Role, User, validate_username
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.errors import exit_with
 from entrypoints.cli.groups import SuggestingGroup
@@ -76,7 +75,7 @@ def create(email: str, username: str, data_dir: str | None, *, admin: bool) -> N
         role = Role.ADMIN if admin else Role.USER
         password = _read_password()
         if not password:
-            check_all(partial(check_username, username), partial(check_email, email), _require_password)
+            check_all(partial(validate_username, username), partial(validate_email, email), _require_password)
         user = container.create_user()(username=username, email=email, password=password, role=role)
         click.echo(f"{_full_name(user)} can sign in ({user.role}).")
         if settings.embedded:

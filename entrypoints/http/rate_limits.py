@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
 
-from domain.emails import composed, folded
+from domain.emails import folded, normalized
 from domain.users import User
 from entrypoints.http.addresses import address_key
 from entrypoints.http.errors import TooManyRequests
@@ -42,7 +42,7 @@ class RateLimits:
 
         The account is named by its e-mail address, so guesses from many addresses are counted together.
         """
-        account = blake2b(folded(composed(email)).encode(), digest_size=12).hexdigest()
+        account = blake2b(folded(normalized(email)).encode(), digest_size=12).hexdigest()
         await self._count(connection, self._auth_rate, f"auth:{client_key(connection)}")
         await self._count(connection, self._auth_rate, f"auth:account:{account}")
 

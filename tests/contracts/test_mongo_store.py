@@ -137,14 +137,14 @@ def test_genres_are_not_stored_beside_a_hand_over_to_another_source(
     run = store.genres.store(PageResult(page=1, at=noon(), genres=(drama,)), run)
     all_genres = mongo_genres._all
 
-    def hand_over() -> None:
+    def change_source() -> None:
         with closing(MongoStore(mongo_uri, system.now)) as other:
-            other.movies.hand_over(SourceName.TMDB, noon(2))
+            other.movies.change_source(SourceName.TMDB, noon(2))
 
     def hand_over_first(database: Documents) -> list[Genre]:
         found = all_genres(database)
         with ThreadPoolExecutor(1) as thread:  # a session is bound to ours
-            thread.submit(hand_over).result()
+            thread.submit(change_source).result()
         return found
 
     with monkeypatch.context() as patch:

@@ -19,17 +19,17 @@ from application.ratings import (
     ChangeRating,
     ListMovieRatings,
     RateMovie,
+    RemoveMovieRating,
+    RemoveRating,
     SetRating,
-    UnrateMovie,
-    WithdrawRating,
 )
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
     GetRelation,
     ListWatchlist,
+    RemoveFromWatchlist,
     SetOnWatchlist,
-    TakeOffWatchlist,
     ToggleFavorite,
 )
 from domain.errors import Forbidden
@@ -139,7 +139,7 @@ class People(RuleBasedStateMachine):
     @rule(who=people, other=people, movie=movies)
     def withdraw(self, who: int, other: int, movie: int) -> None:
         rating = self.rating_of(other, movie)
-        withdraw = WithdrawRating(ratings=self.store.ratings, invalidation=NOBODY)
+        withdraw = RemoveRating(ratings=self.store.ratings, invalidation=NOBODY)
         if (other, movie) not in self.scores:
             with pytest.raises(RatingNotFound):
                 withdraw(user=self.users[who], rating=rating)
@@ -152,7 +152,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def unrate(self, who: int, movie: int) -> None:
-        UnrateMovie(ratings=self.store.ratings, movies=self.store.movies, invalidation=NOBODY)(
+        RemoveMovieRating(ratings=self.store.ratings, movies=self.store.movies, invalidation=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.scores.pop((who, movie), None)
@@ -196,7 +196,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def take_off(self, who: int, movie: int) -> None:
-        TakeOffWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, invalidation=NOBODY)(
+        RemoveFromWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, invalidation=NOBODY)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.items.pop((who, movie), None)

@@ -43,7 +43,7 @@ class Place:
     def sessions(self) -> SessionIssuer:
         return SessionIssuer(
             sessions=self.store.sessions,
-            tokens=JwtAccessTokens(secret=SECRET, lasts=timedelta(minutes=15), clock=lambda: self.at),
+            tokens=JwtAccessTokens(secret=SECRET, lifetime=timedelta(minutes=15), clock=lambda: self.at),
             refresh_tokens=SignedRefreshTokens(SECRET),
             clock=lambda: self.at,
             new_id=fresh_id,

@@ -29,7 +29,7 @@ from application.accounts import (
     SignedIn,
     hash_secret,
 )
-from application.invitations import CreateInvitation, ListInvitations, RevokeInvitation
+from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from domain.errors import FaultCode, InvalidFields, InvalidText
 from domain.ids import SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
@@ -91,7 +91,7 @@ class Place:
 
     @property
     def tokens(self) -> JwtAccessTokens:
-        return JwtAccessTokens(secret=self.secret, lasts=ACCESS, clock=self.clock)
+        return JwtAccessTokens(secret=self.secret, lifetime=ACCESS, clock=self.clock)
 
     @property
     def sessions(self) -> SessionIssuer:
@@ -417,7 +417,7 @@ def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place
     made = CreateInvitation(
         invitations=kept, clock=place.clock, new_id=system.new_id, new_secret=lambda: "code"
     )
-    show, revoke = ListInvitations(invitations=kept), RevokeInvitation(invitations=kept)
+    show, revoke = ListInvitations(invitations=kept), RemoveInvitation(invitations=kept)
     usual, code = made()
     assert (code, usual.code_hash) == ("code", hash_secret("code"))
     assert (usual.uses, usual.remaining, usual.created_at) == (1, 1, place.at)

@@ -23,8 +23,8 @@ from litestar.types import HTTPScope
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, joined, noon, put, verdict, wish
-from application import watchlist
-from application.watchlist import ExportUser
+from application import export
+from application.export import ExportUser
 from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id
 from domain.ratings import Rating, RatingOrder
@@ -42,7 +42,7 @@ PART = 5
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchlist, "EXPORT_BATCH", PART)
+    monkeypatch.setattr(export, "EXPORT_BATCH", PART)
 
 
 @pytest.fixture

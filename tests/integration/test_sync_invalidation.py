@@ -43,7 +43,7 @@ class Invalidations(system.NoCache):
 class Watched:
     """A repository whose writes are noted, with whether kept answers will be forgotten after them."""
 
-    WRITES = ("store", "clear_texts", "hand_over")
+    WRITES = ("store", "clear_texts", "change_source")
 
     def __init__(self, part: Any, invalidations: Invalidations) -> None:
         self.part, self.invalidations = part, invalidations

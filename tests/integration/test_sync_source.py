@@ -315,7 +315,7 @@ def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
 
     class Overtaken(ShelfSource):
         def popular(self, page: int) -> SourcePage:
-            store.movies.hand_over(SourceName.DEMO, system.now())  # as if the demo had been quicker
+            store.movies.change_source(SourceName.DEMO, system.now())  # as if the demo had been quicker
             return super().popular(page)
 
     container.source.override(providers.Object(Overtaken()))

@@ -12,15 +12,13 @@ import pytest
 from adapters import system
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, put
-from application import watchlist
+from application import export
 from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
+from application.export import ExportedItems, ExportedRatings, ExportUser
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
-    ExportedItems,
-    ExportedRatings,
-    ExportUser,
     GetItem,
     SetOnWatchlist,
     ToggleFavorite,
@@ -143,7 +141,7 @@ def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
 def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchlist, "EXPORT_BATCH", 2)
+    monkeypatch.setattr(export, "EXPORT_BATCH", 2)
     put(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
     common: dict[str, Any] = {

@@ -14,7 +14,7 @@ from domain.browsing import (
     Sorting,
     SortOrder,
     Span,
-    genre_choice,
+    parse_genre_choice,
     spans,
 )
 from domain.errors import InvalidFields
@@ -151,17 +151,17 @@ def test_each_order_compares_its_own_value() -> None:
 
 def test_a_choice_of_genres_is_all_or_any() -> None:
     both = frozenset({WAR.id, DRAMA.id})
-    assert genre_choice("war, 18", [WAR, DRAMA]) == (both, frozenset())
-    assert genre_choice(f"{WAR.id}|drama", [WAR, DRAMA]) == (frozenset(), both)
-    assert genre_choice("DRAMA", [WAR, DRAMA]) == (frozenset({DRAMA.id}), frozenset())
+    assert parse_genre_choice("war, 18", [WAR, DRAMA]) == (both, frozenset())
+    assert parse_genre_choice(f"{WAR.id}|drama", [WAR, DRAMA]) == (frozenset(), both)
+    assert parse_genre_choice("DRAMA", [WAR, DRAMA]) == (frozenset({DRAMA.id}), frozenset())
 
 
 @pytest.mark.parametrize("text", ["western", "", "war,", "|", "0"])
 def test_a_choice_of_a_genre_that_is_not_held_is_refused(text: str) -> None:
     with pytest.raises(InvalidFields, match="genre must be the id, TMDB number or name of a genre"):
-        genre_choice(text, [WAR, DRAMA])
+        parse_genre_choice(text, [WAR, DRAMA])
 
 
 def test_a_choice_is_not_both_all_and_any() -> None:
     with pytest.raises(GenreChoiceMixed, match="not both"):
-        genre_choice("war,drama|18", [WAR, DRAMA])
+        parse_genre_choice("war,drama|18", [WAR, DRAMA])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.numerals import is_number, read_numbers
+from domain.numerals import is_number, normalize_numbers
 from domain.search import key
 
 SAME = [
@@ -34,7 +34,7 @@ SAME = [
 
 @pytest.mark.parametrize("titles", SAME, ids=lambda titles: titles[0])
 def test_however_a_number_is_written_it_reads_alike(titles: tuple[str, ...]) -> None:
-    (reading,) = {read_numbers(key(title)) for title in titles}
+    (reading,) = {normalize_numbers(key(title)) for title in titles}
     assert any(map(is_number, reading))
 
 
@@ -54,32 +54,32 @@ ROUND_ORDINALS = (
 
 def test_every_number_in_words_below_a_hundred_is_read() -> None:
     for value, (word, ordinal) in enumerate(zip(CARDINALS, ORDINALS, strict=True)):
-        assert read_numbers(f"{word} days") == (f"#{value}", "days")
-        assert read_numbers(f"the {ordinal} day") == (("the", f"#{value}th", "day") if value else ())
+        assert normalize_numbers(f"{word} days") == (f"#{value}", "days")
+        assert normalize_numbers(f"the {ordinal} day") == (("the", f"#{value}th", "day") if value else ())
     for tens, word, ordinal in zip(range(20, 100, 10), TENS, ROUND_ORDINALS, strict=True):
-        assert read_numbers(f"{word} days") == (f"#{tens}", "days")
-        assert read_numbers(f"the {ordinal} day") == ("the", f"#{tens}th", "day")
+        assert normalize_numbers(f"{word} days") == (f"#{tens}", "days")
+        assert normalize_numbers(f"the {ordinal} day") == ("the", f"#{tens}th", "day")
         for ones in range(1, 10):
-            assert read_numbers(f"{word} {CARDINALS[ones]} days") == (f"#{tens + ones}", "days")
-            assert read_numbers(f"{word} {ORDINALS[ones]} day") == (f"#{tens + ones}th", "day")
+            assert normalize_numbers(f"{word} {CARDINALS[ones]} days") == (f"#{tens + ones}", "days")
+            assert normalize_numbers(f"{word} {ORDINALS[ones]} day") == (f"#{tens + ones}th", "day")
 
 
 @pytest.mark.parametrize(
     "word", ["twelveth", "oneth", "fiveth", "twentyth", "zeroth", "hundredth", "onehundred"]
 )
 def test_a_word_that_is_no_number_is_read_as_none(word: str) -> None:
-    assert read_numbers(f"the {word} day") == ()
+    assert normalize_numbers(f"the {word} day") == ()
 
 
 @pytest.mark.parametrize(("digits", "ending"), [("1", "st"), ("2", "nd"), ("3", "rd"), ("4", "th")])
 def test_digits_with_an_ending_are_an_ordinal(digits: str, ending: str) -> None:
-    assert read_numbers(key(f"the {digits}{ending} day")) == ("the", f"#{digits}th", "day")
-    assert read_numbers(key(f"{digits} {digits}{ending} days")) == (f"#{digits}", f"#{digits}th", "days")
+    assert normalize_numbers(key(f"the {digits}{ending} day")) == ("the", f"#{digits}th", "day")
+    assert normalize_numbers(key(f"{digits} {digits}{ending} days")) == (f"#{digits}", f"#{digits}th", "days")
 
 
 @pytest.mark.parametrize("word", ["Part", "Episode", "Chapter", "Volume", "Vol.", "Book", "Teil", "Partie"])
 def test_a_single_i_is_a_number_after_a_word_that_numbers_parts(word: str) -> None:
-    assert read_numbers(key(f"{word} I: The Start")) == (word.lower().strip("."), "#1", "the", "start")
+    assert normalize_numbers(key(f"{word} I: The Start")) == (word.lower().strip("."), "#1", "the", "start")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_single_i_is_a_number_after_a_word_that_numbers_parts(word: str) -> No
     ],
 )
 def test_different_numbers_read_differently(one: str, other: str) -> None:
-    assert read_numbers(key(one)) != read_numbers(key(other))
+    assert normalize_numbers(key(one)) != normalize_numbers(key(other))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_different_numbers_read_differently(one: str, other: str) -> None:
     ],
 )
 def test_a_title_without_a_number_has_no_reading(title: str) -> None:
-    assert read_numbers(key(title)) == ()
+    assert normalize_numbers(key(title)) == ()
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_a_title_without_a_number_has_no_reading(title: str) -> None:
     ],
 )
 def test_numbers_are_read_where_they_stand(title: str, reading: tuple[str, ...]) -> None:
-    assert read_numbers(key(title)) == reading
+    assert normalize_numbers(key(title)) == reading
 
 
 @given(st.text())
 def test_any_title_can_be_read(title: str) -> None:
-    reading = read_numbers(key(title))
+    reading = normalize_numbers(key(title))
     assert not reading or any(map(is_number, reading))
 
 
@@ -164,6 +164,6 @@ def test_every_roman_numeral_up_to_39_is_read() -> None:
     ones = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
     romans = ["X" * tens + one for tens in range(4) for one in ones]
     for number, roman in enumerate(romans[1:], 1):
-        assert read_numbers(key(f"Part {roman}")) == ("part", f"#{number}")
+        assert normalize_numbers(key(f"Part {roman}")) == ("part", f"#{number}")
     for other in ("XL", "XXXX", "IIII", "VV", "VIV", "IXI", "IL"):
-        assert read_numbers(key(f"Part {other}")) == ()
+        assert normalize_numbers(key(f"Part {other}")) == ()

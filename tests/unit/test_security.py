@@ -37,7 +37,7 @@ HASH = HASHER.argon2.hash("correct horse", salt=b"a fixed salt, so")
 
 
 def tokens(*, secret: bytes = SECRET, later: timedelta = timedelta(0)) -> JwtAccessTokens:
-    return JwtAccessTokens(secret=secret, lasts=timedelta(minutes=15), clock=lambda: NOW + later)
+    return JwtAccessTokens(secret=secret, lifetime=timedelta(minutes=15), clock=lambda: NOW + later)
 
 
 def signed(header: dict[str, Any], claims: object, secret: bytes = SECRET) -> str:

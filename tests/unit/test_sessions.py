@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.ids import SessionId, UserId
-from domain.sessions import MAX_TOKENS, RefreshClaims, RefreshToken, Session, Use
+from domain.sessions import MAX_TOKENS, RefreshClaims, RefreshResult, RefreshToken, Session
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=10)
@@ -34,7 +34,7 @@ def exchange(
     *,
     grace: timedelta = GRACE,
     proven: bool = True,
-) -> tuple[Session | None, Use]:
+) -> tuple[Session | None, RefreshResult]:
     assert session is not None
     at = START + after
     return session.exchange(presented, token(successor, at), at=at, grace=grace, proven=proven)
@@ -42,7 +42,7 @@ def exchange(
 
 def renewed(session: Session | None, presented: str, successor: str, after: timedelta) -> Session:
     after_it, use = exchange(session, presented, successor, after)
-    assert use is Use.RENEWED
+    assert use is RefreshResult.RENEWED
     assert after_it is not None
     return after_it
 
@@ -55,7 +55,7 @@ def hashes(session: Session) -> set[str]:
 def test_an_unused_token_is_exchanged_for_the_next_and_the_session_lasts_from_then(*, proven: bool) -> None:
     later = timedelta(days=1)
     session, use = exchange(SESSION, "first", "second", later, proven=proven)
-    assert use is Use.RENEWED
+    assert use is RefreshResult.RENEWED
     assert session is not None
     assert session.expires_at == START + later + LASTS
     assert (session.id, session.user, session.created_at) == (SESSION.id, SESSION.user, SESSION.created_at)
@@ -66,27 +66,27 @@ def test_an_unused_token_is_exchanged_for_the_next_and_the_session_lasts_from_th
 @pytest.mark.parametrize(
     ("after", "use"),
     [
-        (timedelta(0), Use.RENEWED),
-        (GRACE - MOMENT, Use.RENEWED),
-        (GRACE, Use.REUSED),
-        (GRACE + MOMENT, Use.REUSED),
-        (timedelta(days=29), Use.REUSED),
-        (-MOMENT, Use.RENEWED),  # the clock of another host
+        (timedelta(0), RefreshResult.RENEWED),
+        (GRACE - MOMENT, RefreshResult.RENEWED),
+        (GRACE, RefreshResult.REUSED),
+        (GRACE + MOMENT, RefreshResult.REUSED),
+        (timedelta(days=29), RefreshResult.REUSED),
+        (-MOMENT, RefreshResult.RENEWED),  # the clock of another host
     ],
 )
 def test_a_used_token_works_again_within_the_grace_period_only(
-    after: timedelta, use: Use, *, proven: bool
+    after: timedelta, use: RefreshResult, *, proven: bool
 ) -> None:
     session, _ = exchange(SESSION, "first", "second", proven=proven)
     again, found = exchange(session, "first", "third", after, proven=proven)
     assert found is use
-    assert (again is None) is (use is Use.REUSED)
+    assert (again is None) is (use is RefreshResult.REUSED)
 
 
 def test_the_grace_period_counts_from_the_first_use() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     session = renewed(session, "first", "third", GRACE - MOMENT)
-    assert exchange(session, "first", "fourth", GRACE) == (None, Use.REUSED)
+    assert exchange(session, "first", "fourth", GRACE) == (None, RefreshResult.REUSED)
 
 
 def test_all_that_one_token_was_exchanged_for_goes_on() -> None:
@@ -94,26 +94,26 @@ def test_all_that_one_token_was_exchanged_for_goes_on() -> None:
     session = renewed(session, "first", "third", MOMENT)
     session = renewed(session, "second", "fourth", timedelta(days=1))
     session = renewed(session, "third", "fifth", timedelta(days=2))
-    assert exchange(session, "fourth", "sixth", timedelta(days=3))[1] is Use.RENEWED
+    assert exchange(session, "fourth", "sixth", timedelta(days=3))[1] is RefreshResult.RENEWED
 
 
 def test_without_a_grace_period_a_token_works_once() -> None:
     session, _ = exchange(SESSION, "first", "second", grace=timedelta(0))
-    assert exchange(session, "first", "third", grace=timedelta(0)) == (None, Use.REUSED)
+    assert exchange(session, "first", "third", grace=timedelta(0)) == (None, RefreshResult.REUSED)
 
 
 def test_a_token_that_is_proven_and_not_remembered_was_used_and_ends_the_family() -> None:
-    assert exchange(SESSION, "long ago", "second") == (None, Use.REUSED)
+    assert exchange(SESSION, "long ago", "second") == (None, RefreshResult.REUSED)
 
 
 def test_what_is_neither_known_nor_proven_changes_nothing() -> None:
-    assert exchange(SESSION, "forged", "second", proven=False) == (SESSION, Use.UNKNOWN)
+    assert exchange(SESSION, "forged", "second", proven=False) == (SESSION, RefreshResult.UNKNOWN)
 
 
 @pytest.mark.parametrize("proven", [True, False])
 def test_an_unused_token_ends_with_its_time_and_ends_nothing(*, proven: bool) -> None:
-    assert exchange(SESSION, "first", "second", LASTS - MOMENT, proven=proven)[1] is Use.RENEWED
-    assert exchange(SESSION, "first", "second", LASTS, proven=proven) == (SESSION, Use.EXPIRED)
+    assert exchange(SESSION, "first", "second", LASTS - MOMENT, proven=proven)[1] is RefreshResult.RENEWED
+    assert exchange(SESSION, "first", "second", LASTS, proven=proven) == (SESSION, RefreshResult.EXPIRED)
 
 
 def test_what_was_used_is_forgotten_after_the_grace_period_where_its_signature_tells() -> None:
@@ -128,7 +128,10 @@ def test_a_used_token_without_a_signature_is_remembered_as_long_as_it_would_have
     session, _ = exchange(SESSION, "first", "second", proven=False)
     for day in range(1, 29):
         session, _ = exchange(session, ["second", *map(str, range(1, 29))][day - 1], str(day), day * GRACE)
-    assert exchange(session, "first", "last", timedelta(days=29), proven=False) == (None, Use.REUSED)
+    assert exchange(session, "first", "last", timedelta(days=29), proven=False) == (
+        None,
+        RefreshResult.REUSED,
+    )
 
 
 def test_expired_tokens_are_forgotten_and_the_last_unused_one_decides_how_long_the_session_lasts() -> None:
@@ -165,7 +168,7 @@ def test_a_family_is_bounded_and_the_oldest_make_room() -> None:
 def test_a_longer_grace_period_counts_for_what_was_used_before_too() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     later = exchange(session, "first", "third", 2 * GRACE, grace=3 * GRACE)
-    assert later[1] is Use.RENEWED
+    assert later[1] is RefreshResult.RENEWED
 
 
 def test_a_refresh_token_is_proven_by_a_signature_which_tells_when_it_expires() -> None:

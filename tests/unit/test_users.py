@@ -29,7 +29,7 @@ ADA = User(
 
 @given(st.text(string.ascii_letters + string.digits + "_.-", min_size=3, max_size=30))
 def test_a_name_is_3_to_30_letters_digits_and_a_few_signs(text: str) -> None:
-    assert users.username(text) == text
+    assert users.validate_username(text) == text
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_name_is_3_to_30_letters_digits_and_a_few_signs(text: str) -> None:
 )
 def test_any_other_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidText, match="username must be 3 to 30"):
-        users.username(text)
+        users.validate_username(text)
 
 
 @pytest.mark.parametrize(
@@ -52,21 +52,21 @@ def test_any_other_name_is_refused(text: str) -> None:
 )
 def test_a_password_may_be_refused(text: str, common: bool, rule: str) -> None:
     with pytest.raises(InvalidText, match=rule) as caught:
-        users.password(text, common=common, field="new_password")
+        users.validate_password(text, common=common, field="new_password")
     assert caught.value.field == "new_password"
     assert text not in str(caught.value)
 
 
 def test_a_password_has_8_to_128_characters() -> None:
     for length in (8, 128):
-        assert users.password("x" * length, common=False) == "x" * length
+        assert users.validate_password("x" * length, common=False) == "x" * length
     for length in (7, 129):
         with pytest.raises(InvalidText, match="password must be 8 to 128 characters"):
-            users.password("x" * length, common=False)
+            users.validate_password("x" * length, common=False)
 
 
 def test_a_password_is_kept_letter_for_letter() -> None:
-    assert users.password(" e\u0301 with space ", common=False) == " e\u0301 with space "
+    assert users.validate_password(" e\u0301 with space ", common=False) == " e\u0301 with space "
 
 
 def test_names_and_addresses_are_compared_without_case() -> None:

@@ -29,7 +29,7 @@ TAG = "Account"
 
 def _password_rule(field: str) -> Callable[[str], str]:
     """The rule of a new password. Whether it is a common one is checked by the use case."""
-    return partial(users.password, common=False, field=field)
+    return partial(users.validate_password, common=False, field=field)
 
 
 PASSWORD_SCHEMA = {"minLength": MIN_PASSWORD_LENGTH, "maxLength": MAX_PASSWORD_LENGTH}
@@ -37,7 +37,7 @@ NewUsername = Annotated[
     str,
     rule(
         "must be text",
-        validator=users.username,
+        validator=users.validate_username,
         description="3 to 30 letters, digits, `_`, `.` or `-`. No other account has it, in any case.",
         examples=["trinity"],
         extra_json_schema={"pattern": "^[A-Za-z0-9_.-]{3,30}$"},
@@ -47,7 +47,7 @@ Email = Annotated[
     str,
     rule(
         "must be text",
-        validator=emails.email,
+        validator=emails.validate_email,
         description="An address that no other account has, in any case.",
         examples=["trinity@example.com"],
         extra_json_schema={"format": "email", "maxLength": MAX_EMAIL_LENGTH},

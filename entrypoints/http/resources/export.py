@@ -8,8 +8,8 @@ from litestar import get
 from msgspec import Struct
 from msgspec.json import encode
 
-from application import watchlist
-from application.watchlist import ExportedItems, ExportedRatings
+from application import export
+from application.export import ExportedItems, ExportedRatings
 from domain.users import Caller, User
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.exports import ExportResponse, Exports
@@ -57,7 +57,7 @@ EXPORT_MY_DATA = Endpoint(
 def get_export(
     request: HttpRequest,
     caller: Injected[Caller],
-    export_user: Injected[watchlist.ExportUser],
+    export_user: Injected[export.ExportUser],
     exports: Injected[Exports],
 ) -> ExportResponse:
     """Everything that is stored about you except the hash of your password.

@@ -89,13 +89,13 @@ LIST_GENRE_MOVIES = Endpoint(
 
 @get("/genres", opt=endpoint_opt(LIST_GENRES))
 async def get_genres(
-    request: HttpRequest, page_genres: Injected[catalogue.PageGenres], caching: Injected[Caching]
+    request: HttpRequest, list_genres: Injected[catalogue.ListGenres], caching: Injected[Caching]
 ) -> Response:
     """List all genres by name."""
     page = parse_page(GenresQuery, request)
 
     def build() -> Response:
-        genres = page_genres(window=page.window)
+        genres = list_genres(window=page.window)
         meta = page.meta(genres, lambda genre: genre.cursor)
         return page.response(PageOut(data=[genre_out(genre) for genre in genres.rows], meta=meta))
 

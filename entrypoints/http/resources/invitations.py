@@ -154,11 +154,11 @@ def get_invitations(
     opt=endpoint_opt(DELETE_INVITATION),
 )
 def delete_invitation(
-    request: HttpRequest, revoke_invitation: Injected[invitations.RevokeInvitation]
+    request: HttpRequest, remove_invitation: Injected[invitations.RemoveInvitation]
 ) -> Response:
     """Delete an invitation: its code stops working at once. Accounts that it has made stay."""
     parse_query(Query, request)
-    revoke_invitation(invitation=path_id(request, InvitationId, InvitationNotFound))
+    remove_invitation(invitation=path_id(request, InvitationId, InvitationNotFound))
     return no_content()
 
 

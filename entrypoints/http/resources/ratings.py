@@ -340,11 +340,11 @@ def put_movie_rating(
     opt=endpoint_opt(REMOVE_MOVIE_RATING),
 )
 def delete_movie_rating(
-    request: HttpRequest, caller: Injected[Caller], unrate_movie: Injected[ratings.UnrateMovie]
+    request: HttpRequest, caller: Injected[Caller], remove_movie_rating: Injected[ratings.RemoveMovieRating]
 ) -> Response:
     """Remove your rating of a movie. The answer is the same if there is none: safe to repeat."""
     parse_query(Query, request)
-    unrate_movie(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
+    remove_movie_rating(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     return no_content()
 
 
@@ -403,11 +403,11 @@ def patch_rating(
 
 @delete("/ratings/{id:str}", status_code=DELETE_STATUS, sync_to_thread=True, opt=endpoint_opt(DELETE_RATING))
 def delete_rating(
-    request: HttpRequest, caller: Injected[Caller], withdraw_rating: Injected[ratings.WithdrawRating]
+    request: HttpRequest, caller: Injected[Caller], remove_rating: Injected[ratings.RemoveRating]
 ) -> Response:
     """Delete one of your own ratings."""
     parse_query(Query, request)
-    withdraw_rating(user=caller.user, rating=rating_id(request))
+    remove_rating(user=caller.user, rating=rating_id(request))
     return no_content()
 
 

@@ -186,7 +186,7 @@ def session_out(signed_in: accounts.SignedIn) -> SessionOut:
     return SessionOut(
         access_token=signed_in.access_token,
         token_type=AUTH_SCHEME,
-        expires_in=int(signed_in.lasts.total_seconds()),
+        expires_in=int(signed_in.lifetime.total_seconds()),
         refresh_token=signed_in.refresh_token,
         user=user_out(signed_in.user),
     )

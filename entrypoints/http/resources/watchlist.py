@@ -283,11 +283,11 @@ def put_movie_on_watchlist(
 def delete_movie_from_watchlist(
     request: HttpRequest,
     caller: Injected[Caller],
-    take_off_watchlist: Injected[watchlist.TakeOffWatchlist],
+    remove_from_watchlist: Injected[watchlist.RemoveFromWatchlist],
 ) -> Response:
     """Remove a movie from your watchlist. The answer is the same if it is not there: safe to repeat."""
     parse_query(Query, request)
-    take_off_watchlist(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
+    remove_from_watchlist(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     return no_content()
 
 

@@ -1,4 +1,4 @@
-"""Ports for operation: sync runs, locks, cache invalidation, the job queue, and the clock."""
+"""Ports for what several processes share: locks, cache invalidation and the job queue; and the clock."""
 
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -8,58 +8,10 @@ from typing import ClassVar, Protocol
 
 from domain.errors import Unavailable
 from domain.ids import MovieId, RunId, UserId
-from domain.pagination import Cursor
-from domain.sync import Entity, SyncRun
+from domain.sync import Entity
 
 Clock = Callable[[], datetime]
 """Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
-
-
-class SyncRunRepository(Protocol):
-    """The records of sync runs."""
-
-    def add(self, run: SyncRun) -> None:
-        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store, and
-        FilledFromAnotherSource if its source is not that of the catalogue.
-        """
-        ...
-
-    def save(self, run: SyncRun) -> None:
-        """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
-
-        Raises RunClosed if the stored run is closed already or unknown, and FilledFromAnotherSource if it is
-        to go on and its source is not that of the catalogue.
-        """
-        ...
-
-    def cancel(self, run: RunId, at: datetime) -> SyncRun:
-        """Close a run as cancelled, with what it has done up to this very moment; return it.
-
-        Raises RunNotFound, and RunClosed if it is closed already.
-        """
-        ...
-
-    def get(self, run: RunId) -> SyncRun:
-        """The run of that id. Raises RunNotFound."""
-        ...
-
-    def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-        """The run of a kind that began last; with `completed`, the last that is complete
-        (`SyncRun.complete`).
-        """
-        ...
-
-    def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
-        """Runs of all kinds, the one that began last first; ties by id, the largest first.
-
-        They follow `after` (`SyncRun.cursor`) if it is given, else the first `skip`. The cost does not grow
-        with the depth of a cursor.
-        """
-        ...
-
-    def count(self) -> int:
-        """How many runs of all kinds there are."""
-        ...
 
 
 class Locks(Protocol):

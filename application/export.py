@@ -1,0 +1,66 @@
+"""The export of a user's data."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from application.watchlist import by_id
+from domain.ids import GenreId, MovieId
+from domain.movies import Genre, Movie
+from domain.pagination import Cursor
+from domain.ports import GenreRepository, MovieRepository, RatingRepository, WatchlistRepository
+from domain.ratings import Rating, RatingOrder
+from domain.users import User
+from domain.watchlist import WatchlistItem
+
+EXPORT_BATCH = 50
+"""Ratings or items read in one call: few, so that other requests hardly wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedRatings:
+    """Some of a user's ratings, with their movies."""
+
+    ratings: Sequence[Rating]
+    movies: Mapping[MovieId, Movie]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedItems:
+    """Some items of a user's watchlist, with their movies and all genres."""
+
+    items: Sequence[WatchlistItem]
+    movies: Mapping[MovieId, Movie]
+    genres: Mapping[GenreId, Genre]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportUser:
+    """Read all data of a user in batches: the ratings, then the watchlist, each the newest first.
+
+    No transaction is open between two batches. A rating or item that exists when the export begins, and is
+    not deleted before its batch is read, appears exactly once, because its position in this order never
+    changes. One that is added meanwhile is newer than the remaining batches, and does not appear.
+    """
+
+    ratings: RatingRepository
+    watchlist: WatchlistRepository
+    movies: MovieRepository
+    genres: GenreRepository
+
+    def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
+        """Iterate over batches of all data of the user except the account. Each batch is read when needed."""
+        after: Cursor | None = None
+        by, limit = RatingOrder.CREATED_AT, EXPORT_BATCH
+        while ratings := self.ratings.of_user(user.id, by, descending=True, limit=limit, after=after):
+            movies = self._movies(rating.movie for rating in ratings)
+            yield ExportedRatings(ratings=ratings, movies=movies)
+            after = ratings[-1].cursor(by)
+        after = None
+        while items := self.watchlist.of_user(user.id, favorite=None, limit=limit, after=after):
+            genres = by_id(self.genres)
+            movies = self._movies(item.movie for item in items)
+            yield ExportedItems(items=items, movies=movies, genres=genres)
+            after = items[-1].cursor
+
+    def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
+        return {movie.id: movie for movie in self.movies.by_ids(list(ids))}
