@@ -1,4 +1,4 @@
-"""Accounts: registration, login, sessions, changes and deletion."""
+"""Use cases of accounts: registration, login, sessions, changes and deletion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

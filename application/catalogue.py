@@ -1,4 +1,4 @@
-"""Reading the catalogue: lists, search, single movies, genres."""
+"""Use cases that read the catalogue: lists, search, movies and genres."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ TOTALS_TTL = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieResults:
-    """Movies in the requested order, the total number of movies, and all genres by id."""
+    """Movies in the requested order, the total number of results, and all genres by id.
+
+    `more` is whether results follow these.
+    """
 
     movies: tuple[Movie, ...]
     total: int

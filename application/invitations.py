@@ -1,4 +1,4 @@
-"""Invitations: creating, listing and revoking them."""
+"""Use cases of invitations."""
 
 from dataclasses import dataclass
 from datetime import timedelta

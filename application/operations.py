@@ -1,4 +1,4 @@
-"""Operation of the service: health, and flushing the cache."""
+"""Use cases for operators: health checks, and flushing the cache."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class CatalogueNotFilled(Unavailable):
 class Finding:
     """The condition of one part, and how many seconds the check took.
 
-    `problem` is the error of a part that is unwell; its text is for the log. Only the part `sync` has
+    `problem` is the error that a check raised; its text is for the log. Only the part `sync` has
     `synced_at`, the end of the last complete sync, and `age`, the time since then; None if there was none.
     """
 
@@ -67,12 +67,12 @@ class Health:
 
     @property
     def condition(self) -> Condition:
-        """Down if the database is down, degraded if any other part is not well, else ok."""
+        """Down if the database is down, degraded if any other part is down or degraded, else ok."""
         conditions = {part: finding.condition for part, finding in self.findings.items()}
         if conditions.get(Part.DATABASE) is Condition.DOWN:
             return Condition.DOWN
-        unwell = {Condition.DOWN, Condition.DEGRADED} & set(conditions.values())
-        return Condition.DEGRADED if unwell else Condition.OK
+        unhealthy = {Condition.DOWN, Condition.DEGRADED} & set(conditions.values())
+        return Condition.DEGRADED if unhealthy else Condition.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +98,14 @@ class CheckHealth:
             self.tmdb.refresh()  # it runs while the other parts are checked
         findings: dict[Part, Finding] = {}
         for part in parts:
-            findings[part] = self._look(part, findings.get(Part.DATABASE))
+            findings[part] = self._check(part, findings.get(Part.DATABASE))
         return Health(findings=findings)
 
-    def _look(self, part: Part, database: Finding | None) -> Finding:
+    def _check(self, part: Part, database: Finding | None) -> Finding:
         """Check one part. An unavailable database is not called again for the part `sync`."""
         if part is Part.SYNC and database and database.problem:
             return replace(database, seconds=0.0)
-        looks = {
+        checks = {
             Part.DATABASE: self._database,
             Part.REDIS: self._redis,
             Part.TMDB: self._tmdb,
@@ -113,7 +113,7 @@ class CheckHealth:
         }
         began = self.stopwatch()
         try:
-            found = looks[part]()
+            found = checks[part]()
         except Unavailable as problem:
             found = Finding(condition=Condition.DOWN, problem=problem)
         return replace(found, seconds=found.seconds or self.stopwatch() - began)
@@ -132,20 +132,20 @@ class CheckHealth:
         """TMDB is degraded at worst, because only syncs need it."""
         if self.tmdb is None:
             return Finding(condition=Condition.NOT_CONFIGURED)
-        word = self.tmdb()
-        condition = Condition.DEGRADED if word.problem else Condition.OK
-        return Finding(condition=condition, seconds=word.seconds, problem=word.problem)
+        result = self.tmdb()
+        condition = Condition.DEGRADED if result.problem else Condition.OK
+        return Finding(condition=condition, seconds=result.seconds, problem=result.problem)
 
     def _sync(self) -> Finding:
-        """A catalogue of TMDB's that is old, or any that cannot be synced, is degraded."""
+        """A catalogue from TMDB that is out of date, or any that cannot be synced, is degraded."""
         problem = self.check_source()
         runs = [self.runs.latest(entity, completed=True) for entity in (Entity.MOVIES, Entity.CHANGES)]
         ends = [run.finished_at for run in runs if run and run.finished_at]
         if not ends:
             return Finding(condition=Condition.DEGRADED, problem=problem or CatalogueNotFilled())
         age = self.clock() - max(ends)
-        behind = self.tmdb is not None and age > STALE_AFTER
-        condition = Condition.DEGRADED if behind or problem else Condition.OK
+        outdated = self.tmdb is not None and age > STALE_AFTER
+        condition = Condition.DEGRADED if outdated or problem else Condition.OK
         return Finding(condition=condition, problem=problem, synced_at=max(ends), age=age)
 
 

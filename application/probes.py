@@ -1,4 +1,4 @@
-"""Probes of remote services, and the gauges that monitoring reads. Both are cached."""
+"""Probes of remote services, and gauges for monitoring. Both are cached."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +52,7 @@ class ProbeFailed(Unavailable):
     error: str
 
     def __str__(self) -> str:
-        return f"The source of movies could not be asked: unexpected {self.error}"
+        return f"The source of movies could not be probed: unexpected {self.error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class CollectGauges:
     clock: Clock
 
     def __call__(self) -> list[Gauge]:
-        """All gauges that can be read. An unavailable service is called once, and has only its `…_up`."""
+        """All gauges that can be read. An unavailable service is called once and has only its `…_up`."""
         return [*self._of_store(), *self._of_queue()]
 
     def _of_store(self) -> list[Gauge]:

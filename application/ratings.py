@@ -1,4 +1,4 @@
-"""Ratings: creating, changing, deleting and listing them, and verifying the tallies."""
+"""Use cases of ratings, and the verification of tallies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from domain.users import User
 class Rated:
     """A rating with its movie and author, and the present tally of the movie.
 
-    `created` is set by a write that added the user's first rating of the movie.
+    `created` is set if a write added the user's first rating of the movie.
     """
 
     rating: Rating
@@ -28,7 +28,7 @@ class Rated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatedPage:
-    """One page of a list of ratings, with their movies and authors."""
+    """A page of a list of ratings, with their movies and authors by id."""
 
     page: Page[Rating]
     movies: Mapping[MovieId, Movie]
@@ -37,7 +37,7 @@ class RatedPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateMovie:
-    """Record a user's score for a movie that they have not rated yet."""
+    """Add a rating of a movie that the user has not rated yet."""
 
     ratings: RatingRepository
     movies: MovieRepository
@@ -56,7 +56,7 @@ class RateMovie:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetRating:
-    """Set a user's score for a movie, whether or not they have rated it. Idempotent."""
+    """Add or replace a user's rating of a movie. Idempotent."""
 
     ratings: RatingRepository
     movies: MovieRepository
@@ -169,7 +169,7 @@ class ListMyRatings:
     movies: MovieRepository
 
     def __call__(self, *, user: User, by: RatingOrder, descending: bool, window: Window) -> RatedPage:
-        """One page of ratings, in order."""
+        """One page of ratings in the requested order."""
         found = self.ratings.of_user(
             user.id,
             by,
@@ -205,7 +205,7 @@ class ListMovieRatings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRatings:
-    """Recount every movie's tally."""
+    """Compare every movie's tally with a recount of its ratings."""
 
     ratings: RatingRepository
     invalidation: CacheInvalidation

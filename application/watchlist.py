@@ -22,7 +22,7 @@ from domain.watchlist import NotYourItem, WatchlistItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistEntry:
-    """A watchlist item with its movie and all genres. `created` is set by a write that added the item."""
+    """A watchlist item with its movie, and all genres by id. `created` is set if a write added the item."""
 
     item: WatchlistItem
     movie: Movie
@@ -32,7 +32,7 @@ class WatchlistEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistPage:
-    """One page of a watchlist with its movies and all genres."""
+    """A page of a watchlist with its movies by id, and all genres by id."""
 
     page: Page[WatchlistItem]
     movies: Mapping[MovieId, Movie]
@@ -61,7 +61,7 @@ class AddToWatchlist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOnWatchlist:
-    """Add a movie to one's watchlist, or replace its mark and note. Idempotent."""
+    """Add a movie to one's watchlist, or replace the mark and note of its item. Idempotent."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -195,7 +195,7 @@ class ListWatchlist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A movie with a user's rating and watchlist item of it, and all genres."""
+    """A movie with a user's rating and watchlist item of it, and all genres by id."""
 
     movie: Movie
     rating: Rating | None
@@ -205,7 +205,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetRelation:
-    """Show one's own rating and watchlist item of a movie."""
+    """Show a movie with one's own rating and watchlist item."""
 
     ratings: RatingRepository
     watchlist: WatchlistRepository
@@ -239,5 +239,5 @@ def _new_item(
 
 
 def by_id(genres: GenreRepository) -> Mapping[GenreId, Genre]:
-    """All genres by id."""
+    """All genres, by id."""
     return {genre.id: genre for genre in genres.all()}

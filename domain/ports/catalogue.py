@@ -13,17 +13,17 @@ from domain.sync import ChangedIdsPage, Detail, Entity, GenreList, PageResult, S
 
 
 class MovieRepository(Protocol):
-    """The movies that we hold."""
+    """The stored movies."""
 
     def get(self, ref: MovieRef) -> Movie:
-        """The movie of that id, TMDB number or IMDb id, listed or not.
+        """The movie with that id, TMDB number or IMDb id, visible or not.
 
-        If several movies claim one IMDb id, the one with the lowest TMDB number. Raises MovieNotFound.
+        If several movies have the same IMDb id, the one with the lowest TMDB number. Raises MovieNotFound.
         """
         ...
 
     def by_ids(self, ids: Sequence[MovieId]) -> list[Movie]:
-        """The movies of these ids, in the order of the ids; ids that we do not hold are left out."""
+        """The movies with these ids, in the order of the ids. Unknown ids are left out."""
         ...
 
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
@@ -31,31 +31,31 @@ class MovieRepository(Protocol):
         ...
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
-        """A part of the listed movies that the filter admits, in the total order of `domain.browsing`.
+        """A part of the visible movies that the filter admits, in the total order of `domain.browsing`.
 
-        Its cost does not grow with the depth of a cursor, and no call reads the whole of the store.
+        Its cost does not grow with the depth of a cursor, and no call reads all movies.
         """
         ...
 
     def count(self, wanted: MovieFilter) -> int:
-        """How many listed movies the filter admits."""
+        """The number of visible movies that the filter admits."""
         ...
 
     def find(self, query: TermQuery, limit: int) -> list[Candidate]:
-        """The listed movies that carry at least one term of each clause of the probe, most popular first.
+        """The visible movies that have at least one term of each clause of the query, most popular first.
 
-        At most `limit` of them; unknown popularity last, ties by TMDB number. A candidate's titles are the
-        title and the original title.
+        At most `limit` movies; those of unknown popularity last, ties by TMDB number. The titles of a
+        candidate are the title and the original title.
         """
         ...
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
-        """Store what a page of a sync brought and the run's new counts, all or nothing; return the run as
+        """Store the movies of a page of a sync and the run's new counts, all or nothing; return the run as
         stored.
 
         A movie that is not stored is inserted, any other is updated (`Movie.updated_from`); users' tallies
-        never change. A movie that the source has removed is marked (`Movie.marked_removed`) while a user has
-        rated or listed it, and deleted otherwise; it counts as updated, or for nothing if it is not stored.
+        never change. A movie that the source has removed is marked (`Movie.marked_removed`) if a user has
+        rated it or has it on a watchlist, and deleted otherwise. It counts as updated if it is stored.
         The first page with any movie makes the run's source that of the catalogue.
 
         Raises, storing nothing, RunClosed if the run is no longer in progress in the store, and
@@ -68,14 +68,14 @@ class MovieRepository(Protocol):
         ...
 
     def change_source(self, to: SourceName, at: datetime) -> None:
-        """Make another source that of the catalogue, all or nothing. No movie counts as synced since `at`, so
-        that all are read anew; facts and users' data stay. Pages of the earlier source are refused from then
-        on.
+        """Make another source that of the catalogue, all or nothing. The movies count as synced at `at` or
+        earlier, so that all are refreshed; facts and users' data stay. Afterwards pages from the earlier
+        source are refused.
         """
         ...
 
     def stale(self, before: datetime, limit: int) -> list[int]:
-        """TMDB numbers of movies that no source has spoken of since `before`, longest silent first."""
+        """TMDB numbers of movies that were not synced since `before`, the longest ago first."""
         ...
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
@@ -85,26 +85,26 @@ class MovieRepository(Protocol):
         ...
 
     def generation(self) -> int:
-        """A number that grows with every sync page, or clearing, that changed what lists show."""
+        """A number that grows with every page of a sync, and every removal of texts, that changes lists."""
         ...
 
 
 class GenreRepository(Protocol):
-    """The genres that we hold."""
+    """The stored genres."""
 
     def all(self) -> list[Genre]:
-        """Every genre, by name, then id."""
+        """All genres, sorted by name, then by id."""
         ...
 
     def get(self, genre: GenreId) -> Genre:
-        """The genre of that id. Raises GenreNotFound."""
+        """The genre with that id. Raises GenreNotFound."""
         ...
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         """Store a source's genres and the run's new counts, all or nothing; return the run as stored.
 
-        What changes is what `domain.movies.merged_genres` says; none is ever deleted, two may exchange names.
-        The source of the catalogue is decided, and errors are raised, as by `MovieRepository.store`.
+        The genres are those that `domain.movies.merged_genres` returns: none is ever deleted, and two may
+        exchange their names. For the source of the catalogue and for errors, see `MovieRepository.store`.
         """
         ...
 
@@ -113,59 +113,60 @@ class SyncRunRepository(Protocol):
     """The records of sync runs."""
 
     def add(self, run: SyncRun) -> None:
-        """Record a run that has begun. Raises SyncRunning if one of its kind is in progress in the store, and
-        FilledFromAnotherSource if its source is not that of the catalogue.
+        """Store the record of a new run. Raises SyncRunning if a run of its kind is in progress in the store,
+        and FilledFromAnotherSource if its source is not that of the catalogue.
         """
         ...
 
     def save(self, run: SyncRun) -> None:
-        """Replace the record of a run that is in progress in the store, as its last word if it is closed now.
+        """Replace the record of a run that is in progress in the store. If the new record is closed, it never
+        changes again.
 
-        Raises RunClosed if the stored run is closed already or unknown, and FilledFromAnotherSource if it is
-        to go on and its source is not that of the catalogue.
+        Raises RunClosed if the stored run is closed already or unknown, and FilledFromAnotherSource if the
+        new record is in progress and its source is not that of the catalogue.
         """
         ...
 
     def cancel(self, run: RunId, at: datetime) -> SyncRun:
-        """Close a run as cancelled, with what it has done up to this very moment; return it.
+        """Close a run as cancelled, with the counts that are stored; return it.
 
         Raises RunNotFound, and RunClosed if it is closed already.
         """
         ...
 
     def get(self, run: RunId) -> SyncRun:
-        """The run of that id. Raises RunNotFound."""
+        """The run with that id. Raises RunNotFound."""
         ...
 
     def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-        """The run of a kind that began last; with `completed`, the last that is complete
+        """The run of a kind that began last; with `completed`, the last one that is complete
         (`SyncRun.complete`).
         """
         ...
 
     def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
-        """Runs of all kinds, the one that began last first; ties by id, the largest first.
+        """Up to `limit` runs of all kinds, the one that began last first; ties by id, the largest first.
 
-        They follow `after` (`SyncRun.cursor`) if it is given, else the first `skip`. The cost does not grow
-        with the depth of a cursor.
+        They are the runs after the cursor `after` (`SyncRun.cursor`) if it is given, else those after the
+        first `skip`. The cost does not grow with the depth of a cursor.
         """
         ...
 
     def count(self) -> int:
-        """How many runs of all kinds there are."""
+        """The number of runs of all kinds."""
         ...
 
 
 class MovieSource(Protocol):
-    """Where movies come from: TMDB, or the bundled demo catalogue.
+    """A source of movies: TMDB, or the bundled demo catalogue.
 
     Every method raises SourceRefused if the credential is not accepted. `genres`, `popular` and `changes`
-    raise SourceUnavailable if no usable answer came after all retries.
+    raise SourceUnavailable if there is no usable response after all retries.
     """
 
     @property
     def name(self) -> SourceName:
-        """What a store remembers it by."""
+        """The name by which stores remember the source."""
         ...
 
     @property
@@ -179,33 +180,36 @@ class MovieSource(Protocol):
         ...
 
     def genres(self) -> GenreList:
-        """All genres of movies, one at least."""
+        """All genres of movies, at least one."""
         ...
 
     def popular(self, page: int) -> SourcePage:
-        """A page of the popular movies, pages counted from 1. The first one is never empty."""
+        """A page of the popular movies. Pages are counted from 1, and the first is never empty."""
         ...
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
-        """What the source says of each of these movies, in any order; one answer for each number."""
+        """The details of each of these movies, or why they could not be read: one result for each number, in
+        any order.
+        """
         ...
 
     def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:
-        """A page of the numbers of movies that changed from the first to the last of these days, pages from
-        1.
+        """A page of the TMDB numbers of movies that changed from the first to the last of these days. Pages
+        are counted from 1.
         """
         ...
 
     def ping(self) -> datetime | None:
-        """Come back if the source answers and accepts us, with the time that it tells, if it tells one.
+        """Return if the source responds and accepts the credential, with the time of its clock, if it sends
+        it.
 
-        At most one cheap request, never sent twice, and no word for two seconds is a no. Raises
+        This sends at most one request, without retries, and waits two seconds at most. Raises
         SourceUnavailable.
         """
         ...
 
     def requests(self) -> int:
-        """How many requests have been sent since this source was made, retries included."""
+        """The number of requests sent since this object was created, retries included."""
         ...
 
     def close(self) -> None:

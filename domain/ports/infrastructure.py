@@ -11,35 +11,33 @@ from domain.ids import MovieId, RunId, UserId
 from domain.sync import Entity
 
 Clock = Callable[[], datetime]
-"""Tells the time: aware, UTC, whole milliseconds (all that every store keeps)."""
+"""Returns the present time: aware, in UTC, in whole milliseconds, which all stores can keep."""
 
 
 class Locks(Protocol):
-    """Mutual exclusion over all processes that share a store. A lock whose holder falls silent ends by
-    itself.
-    """
+    """Locks with expiry, for mutual exclusion over all processes that share a store."""
 
     def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
-        """Take the lock for `ttl`: None if it is ours now, else the moment at which its present holder's time
-        ends.
+        """Acquire a lock for `ttl`. Return None on success, else the time at which the present holder's lock
+        expires.
 
-        Of several that try at once, one gets it. The holder itself may acquire again, which renews.
+        Of several calls at once, one succeeds. The holder itself may acquire its lock again, which renews it.
         """
         ...
 
     def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
-        """Hold on for another `ttl` from now; False if it is no longer ours."""
+        """Extend a lock to `ttl` from now. False if `holder` does not hold it."""
         ...
 
     def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
-        """Make another the holder, for `ttl` from now; False if the lock is not that holder's.
+        """Make `to` the holder of a lock, for `ttl` from now. False if `holder` does not hold it.
 
-        Of several to whom it is to be passed on at once, one gets it.
+        Of several calls at once, one succeeds.
         """
         ...
 
     def release(self, name: str, holder: str) -> None:
-        """Give the lock back, if it is ours; otherwise do nothing."""
+        """Release a lock. Nothing happens if `holder` does not hold it."""
         ...
 
 
@@ -47,28 +45,28 @@ class CacheInvalidation(Protocol):
     """Invalidates cached copies of stored data, in all processes.
 
     Each method returns a context in which the data is changed. The copies are invalidated when the context
-    ends, also by an error, because the change may have been stored all the same. Invalidation never fails:
-    a cache that cannot be reached is emptied before it is used again.
+    ends, also by an error, because the change may have been stored nevertheless. Invalidation never raises: a
+    cache that cannot be reached is emptied before it is used again.
     """
 
     def movies(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
-        """The ratings and tallies of these movies change. Movies that are added to the collection within the
-        context count.
+        """A context in which ratings and tallies of these movies change. Movies may be added to the
+        collection within the context.
         """
         ...
 
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:
-        """The watchlist of a user changes."""
+        """A context in which the watchlist of a user changes."""
         ...
 
     def all(self) -> AbstractContextManager[None]:
-        """The catalogue changes, or data of many movies or users."""
+        """A context in which the catalogue changes, or data of many movies or users."""
         ...
 
 
 @dataclass(eq=False)
 class QueueUnavailable(Unavailable):
-    """The job queue is away, full, or not configured."""
+    """The job queue is unavailable, full, or not configured."""
 
     code: ClassVar[str] = "queue_unavailable"
     reason: str
@@ -78,23 +76,23 @@ class QueueUnavailable(Unavailable):
 
 
 class JobQueue(Protocol):
-    """Work for later: what is put here is done once or more often by a worker, whenever there is one.
+    """A queue of jobs. Each is executed by a worker, at least once.
 
-    Every method raises QueueUnavailable. Then the job is most likely not queued, but it may be: a silent
-    queue may have heard.
+    Every method raises QueueUnavailable. A job may be in the queue nevertheless, if only the response was
+    lost.
     """
 
     def sync(self, entity: Entity, run: RunId) -> None:
-        """Have a run that is on record done (`application.sync_runs.RunSync`)."""
+        """Enqueue the job of a recorded run, which `application.sync_runs.RunSync` executes."""
         ...
 
     def is_pending(self, run: RunId) -> bool:
-        """Whether the job of a run that was put here waits for a worker, or a living worker has it.
+        """Whether the job of a run waits for a worker, or is executed by one that is alive.
 
-        False means that it was lost, or is over.
+        False if the job was lost or has ended.
         """
         ...
 
     def waiting(self) -> int:
-        """How many jobs wait for a worker."""
+        """The number of jobs that wait for a worker."""
         ...

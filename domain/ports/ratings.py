@@ -10,28 +10,29 @@ from domain.watchlist import WatchlistItem
 
 
 class RatingRepository(Protocol):
-    """Ratings, each of which moves with its movie's tally: both change in one step, or neither does.
+    """Ratings. Each write changes the rating and its movie's tally in one step, both or neither.
 
-    `Tally`s that are returned are the movie's, right after the change.
+    The tallies returned are those of the movie after the change.
     """
 
     def add(self, rating: Rating) -> Tally:
-        """Store a first rating. Raises AlreadyRated, MovieNotFound, UserNotFound."""
+        """Store a user's first rating of a movie. Raises AlreadyRated, MovieNotFound, UserNotFound."""
         ...
 
     def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
-        """Store a rating whether or not the user has rated the movie; return it, and whether it is the first.
+        """Store a rating, whether or not the user has rated the movie. Return the rating, the tally, and
+        whether it is the user's first rating of the movie.
 
-        One that was there keeps its id and `created_at`, and takes score, review and `updated_at` of the new
-        one. Raises MovieNotFound, UserNotFound.
+        A rating that exists keeps its id and `created_at`, and gets the score, review and `updated_at` of the
+        new one. Raises MovieNotFound, UserNotFound.
         """
         ...
 
     def change(
         self, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
     ) -> tuple[Rating, Tally]:
-        """Apply a change to a user's rating as it is stored; return the result. The function may be called
-        twice.
+        """Apply a function to a user's stored rating; store and return the result. The function may be called
+        more than once.
 
         Raises RatingNotFound, NotYourRating.
         """
@@ -42,11 +43,11 @@ class RatingRepository(Protocol):
         ...
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
-        """Delete a user's rating of a movie; nothing happens if there is none."""
+        """Delete a user's rating of a movie. Nothing happens if there is none."""
         ...
 
     def get(self, rating: RatingId) -> Rating:
-        """The rating of that id. Raises RatingNotFound."""
+        """The rating with that id. Raises RatingNotFound."""
         ...
 
     def of(self, user: UserId, movie: MovieId) -> Rating | None:
@@ -63,47 +64,47 @@ class RatingRepository(Protocol):
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[Rating]:
-        """A user's ratings in order; ties by id, ascending.
+        """Up to `limit` of a user's ratings in an order; ties by id, ascending.
 
-        They follow `after` (`Rating.cursor` in that order) if it is given, else the first `skip`. The cost
-        does not grow with the depth of a cursor.
+        They are those after the cursor `after` (`Rating.cursor` in that order) if it is given, else those
+        after the first `skip`. The cost does not grow with the depth of a cursor.
         """
         ...
 
     def of_movie(
         self, movie: MovieId, limit: int, skip: int = 0, *, after: Cursor | None = None
     ) -> list[Rating]:
-        """Everybody's ratings of a movie, the newest (`created_at`) first; ties by id.
+        """Up to `limit` of all users' ratings of a movie, the newest (`created_at`) first; ties by id.
 
-        They follow `after` (`Rating.cursor` by `created_at`) if it is given, else the first `skip`. The cost
-        does not grow with the depth of a cursor.
+        They are those after the cursor `after` (`Rating.cursor` by `created_at`) if it is given, else those
+        after the first `skip`. The cost does not grow with the depth of a cursor.
         """
         ...
 
     def count(self, user: UserId) -> int:
-        """How many movies a user has rated."""
+        """The number of movies that a user has rated."""
         ...
 
     def drifts(self, *, repair: bool = False) -> list[Drift]:
-        """The movies whose tally differs from a recount of their ratings, by id; with `repair` it is set
-        right.
+        """The movies whose tally differs from a recount of their ratings, sorted by id; `repair` corrects the
+        tallies.
 
-        Each movie is recounted in one step, so ratings that come in meanwhile are no drift.
+        Each movie is recounted in one step, so ratings that are stored meanwhile do not appear as drift.
         """
         ...
 
 
 class WatchlistRepository(Protocol):
-    """Watchlists. A movie that is on one is kept when its source drops it."""
+    """Watchlists. A movie on a watchlist is not deleted when its source removes it."""
 
     def add(self, item: WatchlistItem) -> None:
         """Store a new item. Raises AlreadyListed, MovieNotFound, UserNotFound, WatchlistFull."""
         ...
 
     def put(self, item: WatchlistItem) -> tuple[WatchlistItem, bool]:
-        """Store an item whether or not the movie is listed already; return it, and whether it is new.
+        """Store an item, whether or not the movie is on the watchlist. Return it, and whether it is new.
 
-        One that was there keeps its id and `added_at`, and takes the rest of the new one. Raises
+        An item that exists keeps its id and `added_at`, and gets all other fields of the new one. Raises
         MovieNotFound, WatchlistFull.
         """
         ...
@@ -111,8 +112,8 @@ class WatchlistRepository(Protocol):
     def change(
         self, item: ItemId, user: UserId, change: Callable[[WatchlistItem], WatchlistItem]
     ) -> WatchlistItem:
-        """Apply a change to a user's item as it is stored; return the result. The function may be called
-        twice.
+        """Apply a function to a user's stored item; store and return the result. The function may be called
+        more than once.
 
         Raises ItemNotFound, NotYourItem.
         """
@@ -123,11 +124,11 @@ class WatchlistRepository(Protocol):
         ...
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
-        """Take a movie off a user's watchlist; nothing happens if it is not on it."""
+        """Remove a movie from a user's watchlist. Nothing happens if it is not there."""
         ...
 
     def get(self, item: ItemId) -> WatchlistItem:
-        """The item of that id. Raises ItemNotFound."""
+        """The item with that id. Raises ItemNotFound."""
         ...
 
     def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
@@ -143,14 +144,14 @@ class WatchlistRepository(Protocol):
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[WatchlistItem]:
-        """A user's items, the newest (`added_at`) first, ties by id; only those with that favourite mark if
-        given.
+        """Up to `limit` of a user's items, the newest (`added_at`) first; ties by id. `favorite` selects
+        those with or without the mark.
 
-        They follow `after` (`WatchlistItem.cursor`) if it is given, else the first `skip`. The cost does not
-        grow with the depth of a cursor.
+        They are those after the cursor `after` (`WatchlistItem.cursor`) if it is given, else those after the
+        first `skip`. The cost does not grow with the depth of a cursor.
         """
         ...
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
-        """How many items a user has, or how many with that favourite mark."""
+        """The number of a user's items; `favorite` selects those with or without the mark."""
         ...

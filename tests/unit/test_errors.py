@@ -118,7 +118,7 @@ KINDS = {
         (CatalogueNotFilled(), Unavailable, "catalogue_not_filled", "No sync of movies was ever complete"),
         (NotProbedYet(), Unavailable, "source_unavailable", "The source of movies has not answered yet"),
         (ProbeFailed("KeyError"), Unavailable, "source_unavailable",
-         "The source of movies could not be asked: unexpected KeyError"),
+         "The source of movies could not be probed: unexpected KeyError"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )  # fmt: skip

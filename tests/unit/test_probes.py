@@ -178,7 +178,7 @@ def test_an_unexpected_error_is_logged_and_the_next_probe_is_made(
     remote.problem = ZeroDivisionError("a bug")
     problem = probe().problem
     assert isinstance(problem, ProbeFailed)
-    assert str(problem) == "The source of movies could not be asked: unexpected ZeroDivisionError"
+    assert str(problem) == "The source of movies could not be probed: unexpected ZeroDivisionError"
     assert "Unexpected error in a probe of the movie source" in caplog.text
     assert "a bug" in caplog.text
     remote.problem = None
