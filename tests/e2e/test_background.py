@@ -63,7 +63,7 @@ def place(tmdb: TmdbSimulator, tmp_path: Path) -> Iterator[Background]:
             place.end()
 
 
-def test_a_worker_killed_in_a_sync_is_taken_over_and_nothing_shows(
+def test_another_worker_takes_over_the_sync_of_a_killed_one(
     place: Background, undisturbed: list[tuple[object, ...]]
 ) -> None:
     place.start_sync()
@@ -81,7 +81,7 @@ def test_a_worker_killed_in_a_sync_is_taken_over_and_nothing_shows(
     assert place.catalogue() == undisturbed
 
 
-def test_when_only_the_parent_is_killed_its_job_does_not_go_on_unseen(
+def test_a_job_ends_when_only_its_worker_is_killed(
     place: Background, undisturbed: list[tuple[object, ...]]
 ) -> None:
     place.start_sync()
@@ -98,7 +98,7 @@ def test_when_only_the_parent_is_killed_its_job_does_not_go_on_unseen(
     assert place.catalogue() == undisturbed
 
 
-def test_a_worker_that_is_told_to_stop_interrupts_its_job_and_puts_it_back(
+def test_a_worker_that_is_stopped_interrupts_its_job_and_requeues_it(
     place: Background, undisturbed: list[tuple[object, ...]]
 ) -> None:
     place.start_sync()
@@ -134,7 +134,7 @@ def failing(tmp_path: Path) -> Iterator[Background]:
             place.end()
 
 
-def test_a_sync_that_failed_is_tried_again_by_the_rules_of_the_queue(failing: Background) -> None:
+def test_the_queue_retries_a_failed_sync(failing: Background) -> None:
     failing.tmdb.misbehave(Fault("answer", every=1, status=422, body={}))
     failing.start_sync()
     worker = failing.worker()
@@ -143,7 +143,7 @@ def test_a_sync_that_failed_is_tried_again_by_the_rules_of_the_queue(failing: Ba
     assert {run.status for run in failing.runs()} == {Status.FAILED}
 
 
-def test_a_sync_whose_credential_is_refused_is_not_tried_again(failing: Background) -> None:
+def test_a_sync_with_a_refused_credential_is_not_retried(failing: Background) -> None:
     failing.start_sync()
     worker = failing.worker()
     with failing.client() as client:
@@ -156,7 +156,7 @@ def test_a_sync_whose_credential_is_refused_is_not_tried_again(failing: Backgrou
     assert "check TMDB_ACCESS_TOKEN" in str(run.error)
 
 
-def test_a_job_that_a_stranger_wrote_is_not_done_not_tried_again_and_named(place: Background) -> None:
+def test_a_foreign_job_fails_without_a_retry_and_is_logged(place: Background) -> None:
     with place.client() as client:
         strangers = [
             Queue(QUEUE, connection=client, serializer=serializer).enqueue(
@@ -176,7 +176,7 @@ def test_a_job_that_a_stranger_wrote_is_not_done_not_tried_again_and_named(place
     assert all(job.id in place.log for job in strangers)
 
 
-def test_a_run_cancelled_at_work_ends_and_the_worker_goes_on(place: Background) -> None:
+def test_a_cancelled_run_ends_and_its_worker_continues(place: Background) -> None:
     run = place.start_sync()
     place.worker()
     place.amid()
@@ -187,7 +187,7 @@ def test_a_run_cancelled_at_work_ends_and_the_worker_goes_on(place: Background) 
     assert (first, second.id) == (cancelled, again.id)
 
 
-def test_a_worker_outlasts_its_redis_idle_and_at_work(
+def test_a_worker_survives_an_outage_of_redis(
     place: Background, undisturbed: list[tuple[object, ...]]
 ) -> None:
     worker = place.worker()
@@ -211,7 +211,7 @@ def test_a_worker_outlasts_its_redis_idle_and_at_work(
     assert worker.poll() is None
 
 
-def test_a_sync_whose_redis_dies_right_after_it_was_accepted_does_not_block_others(
+def test_a_sync_lost_with_redis_does_not_block_others(
     place: Background, undisturbed: list[tuple[object, ...]]
 ) -> None:
     worker = place.worker()
@@ -235,7 +235,7 @@ def test_a_sync_whose_redis_dies_right_after_it_was_accepted_does_not_block_othe
     assert worker.poll() is None
 
 
-def test_a_worker_whose_job_was_told_to_stop_does_not_spin_while_redis_is_away(place: Background) -> None:
+def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(place: Background) -> None:
     place.start_sync()
     worker = place.worker()
     place.amid()
@@ -259,7 +259,7 @@ def looks(place: Background) -> int:
     return int(stats.get("cmdstat_zrange", {"calls": 0})["calls"])
 
 
-def test_two_schedulers_fire_each_entry_once_and_outlast_their_redis(place: Background) -> None:
+def test_two_schedulers_enqueue_each_entry_once_and_survive_an_outage_of_redis(place: Background) -> None:
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in cron_entries(Settings())}
     place.valkey.kill()

@@ -91,7 +91,7 @@ def rate(server: Serving, caller: dict[str, str], movies: list[str], turn: int) 
         assert answer.status_code in {200, 201}, answer.text
 
 
-def test_what_was_backed_up_under_load_is_there_after_all_else_is_lost(tmp_path: Path) -> None:
+def test_a_backup_under_load_restores_everything_acknowledged_before_it(tmp_path: Path) -> None:
     limits = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "1000/minute"}
     with serving(tmp_path, **limits) as server:
         ada = join(server, "ada")
@@ -124,7 +124,7 @@ def test_what_was_backed_up_under_load_is_there_after_all_else_is_lost(tmp_path:
         assert server.client.post("/auth/login", json=bob).status_code == 401
 
 
-def test_a_directory_in_use_is_refused_and_another_is_served_with_the_same_tokens(tmp_path: Path) -> None:
+def test_a_restore_refuses_a_directory_in_use_and_keeps_tokens_valid_in_another(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         ada = join(server, "ada")
         assert matinee("backup", "backup.db", cwd=tmp_path).returncode == 0
@@ -154,7 +154,7 @@ def filled(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_backup_that_is_killed_leaves_no_file_of_its_name(filled: Path) -> None:
+def test_a_killed_backup_leaves_no_file_with_its_name(filled: Path) -> None:
     die(filled, "1", "link", "backup", "backup.db")
     assert not (filled / "backup.db").exists()
     assert list(filled.glob(".matinee-backup-*"))
@@ -167,9 +167,7 @@ def test_a_backup_that_is_killed_leaves_no_file_of_its_name(filled: Path) -> Non
 
 
 @pytest.mark.parametrize("step", ["1", "2"])
-def test_a_restore_that_is_killed_leaves_no_store_and_is_made_good_by_the_next(
-    filled: Path, step: str
-) -> None:
+def test_a_killed_restore_leaves_no_store_and_can_be_repeated(filled: Path, step: str) -> None:
     (filled / "matinee-data" / "jwt-secret").write_text("s" * 48)
     assert matinee("backup", "backup.db", cwd=filled).returncode == 0
     die(filled, step, "replace", "restore", "backup.db", "--data-dir", "there")
@@ -185,7 +183,7 @@ def test_a_restore_that_is_killed_leaves_no_store_and_is_made_good_by_the_next(
 
 @pytest.mark.parametrize("size", [1, 100_000])
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_disk_that_fills_up_leaves_nothing_half_written(filled: Path, command: str, size: int) -> None:
+def test_a_full_disk_leaves_no_incomplete_backup(filled: Path, command: str, size: int) -> None:
     assert matinee("sync", "movies", cwd=filled).returncode == 0
     assert matinee("backup", "good.db", cwd=filled).returncode == 0
     arguments = ["backup", "new.db"] if command == "backup" else ["restore", "good.db", "--data-dir", "new"]
@@ -207,7 +205,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(filled: Path, command:
         assert list((filled / "new").glob("*")) == []
 
 
-def test_a_store_in_mongodb_is_left_to_its_own_tools(tmp_path: Path) -> None:
+def test_a_backup_of_mongodb_is_refused(tmp_path: Path) -> None:
     for command in ("backup", "restore"):
         ran = matinee(command, "x.db", cwd=tmp_path, MONGODB_URI="mongodb://127.0.0.1:1/x", JWT_SECRET=SECRET)
         assert ran.returncode == 2
@@ -215,7 +213,7 @@ def test_a_store_in_mongodb_is_left_to_its_own_tools(tmp_path: Path) -> None:
         assert len(ran.stderr.splitlines()) == 1
 
 
-def test_without_a_store_nothing_is_made(tmp_path: Path) -> None:
+def test_without_a_store_no_backup_is_made(tmp_path: Path) -> None:
     for arguments in (["backup", "x.db"], ["restore", "x.db"], ["backup", "x.db", "--data-dir", "none"]):
         ran = matinee(*arguments, cwd=tmp_path)
         assert (ran.returncode > 0, ran.stdout, len(ran.stderr.splitlines())) == (True, "", 1)

@@ -73,7 +73,7 @@ def directory(tmp_path: Path) -> Path:
         ("worker --page 0", "No such option '--page'. (see matinee worker --help)"),
     ],
 )
-def test_bad_usage_is_one_line_with_the_nearest_word(tmp_path: Path, usage: str, line: str) -> None:
+def test_bad_usage_prints_one_line_with_the_nearest_command(tmp_path: Path, usage: str, line: str) -> None:
     arguments = usage.split()
     ran = matinee(*arguments, cwd=tmp_path)
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"matinee: {line}\n")
@@ -93,7 +93,7 @@ def test_bad_usage_is_one_line_with_the_nearest_word(tmp_path: Path, usage: str,
         ["openapi"],
     ],
 )
-def test_output_that_nobody_reads_ends_in_silence(directory: Path, arguments: list[str]) -> None:
+def test_output_to_a_closed_pipe_ends_silently(directory: Path, arguments: list[str]) -> None:
     writing = unread_pipe()
     try:
         assert run_into(writing, *arguments, cwd=directory) == (CUT_OFF, "")
@@ -103,7 +103,7 @@ def test_output_that_nobody_reads_ends_in_silence(directory: Path, arguments: li
         os.close(writing)
 
 
-def test_a_sync_whose_progress_nobody_reads_is_done_all_the_same(directory: Path) -> None:
+def test_a_sync_completes_although_the_pipe_of_its_progress_is_closed(directory: Path) -> None:
     writing = unread_pipe()
     try:
         code, _ = run_into(writing, "sync", "movies", cwd=directory, stderr=writing)
@@ -118,7 +118,7 @@ def test_a_sync_whose_progress_nobody_reads_is_done_all_the_same(directory: Path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="wants /dev/full")
-def test_output_that_cannot_be_written_is_one_line(directory: Path) -> None:
+def test_output_that_cannot_be_written_is_reported_in_one_line(directory: Path) -> None:
     for arguments in (["users", "list"], ["openapi"], ["--help"]):
         with Path("/dev/full").open("w") as full:
             code, told = run_into(full.fileno(), *arguments, cwd=directory)
@@ -128,7 +128,7 @@ def test_output_that_cannot_be_written_is_one_line(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("level", "form", "shown"), [("debug", "json", True), ("debug", "console", True), ("info", "json", False)]
 )
-def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log_at_debug(
+def test_an_unexpected_error_prints_one_line_and_logs_a_traceback_at_debug(
     directory: Path, level: str, form: str, *, shown: bool
 ) -> None:
     log = directory / "matinee.log"
@@ -150,7 +150,7 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_in_the_log_at_debug(
     assert ("Traceback" in ran.stderr) is shown
 
 
-def test_at_debug_an_expected_failure_has_its_traceback_too(tmp_path: Path) -> None:
+def test_at_debug_an_expected_failure_is_logged_with_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "matinee-data").mkdir()
     (tmp_path / "matinee-data" / "matinee.db").write_bytes(b"no database " * 1000)
     quiet = matinee("users", "list", cwd=tmp_path)
@@ -162,7 +162,7 @@ def test_at_debug_an_expected_failure_has_its_traceback_too(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", ["PORT=80\nX=é\n".encode("latin-1"), "PORT=80".encode("utf-16"), b"A=\0"])
-def test_a_broken_env_file_is_named_once_by_every_command(tmp_path: Path, content: bytes) -> None:
+def test_every_command_reports_a_broken_env_file_once(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".env").write_bytes(content)
     for arguments in (["serve"], ["worker"], ["sync", "genres"], ["users", "list"], ["openapi"]):
         ran = matinee(*arguments, cwd=tmp_path)
@@ -173,7 +173,7 @@ def test_a_broken_env_file_is_named_once_by_every_command(tmp_path: Path, conten
     assert (failed.returncode, failed.stdout.count(".env cannot be read")) == (1, 1)
 
 
-def test_a_mistyped_name_in_the_env_file_is_named_once(directory: Path) -> None:
+def test_a_mistyped_name_in_the_env_file_is_reported_once(directory: Path) -> None:
     (directory / ".env").write_text("PROT=80\nMATINEE_COLOUR=red\nSMTP_HOST=x\n")
     ran = matinee("users", "list", cwd=directory)
     assert (ran.returncode, ran.stderr.splitlines()) == (
@@ -202,7 +202,7 @@ def test_a_refused_credential_fails_every_sync_of_an_empty_store(
         assert good.returncode == 0, good.stderr
 
 
-def test_a_log_file_in_a_missing_folder_is_made_and_one_that_cannot_be_is_explained(directory: Path) -> None:
+def test_the_directory_of_the_log_file_is_created_or_the_reason_reported(directory: Path) -> None:
     made = matinee("users", "list", cwd=directory, LOG_FILE="logs/of/matinee.log")
     assert (made.returncode, made.stderr) == (0, "")
     assert (directory / "logs" / "of" / "matinee.log").exists()

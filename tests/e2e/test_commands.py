@@ -36,7 +36,7 @@ def test_a_first_start_shows_the_demo_catalogue_and_a_second_the_same_data(tmp_p
     assert pages[0]["meta"]["total"] > 250
 
 
-def test_without_a_public_catalogue_the_start_tells_how_to_read(tmp_path: Path) -> None:
+def test_without_a_public_catalogue_the_banner_names_the_setting(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert "PUBLIC_CATALOGUE=true" in server.told
         refused = server.client.get("/movies")
@@ -81,7 +81,7 @@ def rows(directory: Path, query: str) -> list[Any]:
         return store.execute(query).fetchall()
 
 
-def test_a_store_of_tmdb_takes_nothing_from_the_demo_catalogue(tmp_path: Path) -> None:
+def test_a_catalogue_from_tmdb_is_not_synced_with_the_demo(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(60))) as tmdb:
         credential = {
             "TMDB_BASE_URL": tmdb.url,
@@ -127,7 +127,7 @@ def test_a_store_of_tmdb_takes_nothing_from_the_demo_catalogue(tmp_path: Path) -
         assert again.returncode == 0, again.stderr
 
 
-def test_a_store_of_the_demo_is_handed_over_to_tmdb_by_a_command(tmp_path: Path) -> None:
+def test_a_command_changes_the_source_of_a_demo_catalogue_to_tmdb(tmp_path: Path) -> None:
     for kind in ("genres", "movies"):
         filled = matinee("sync", kind, *(["--demo"] if kind == "movies" else []), cwd=tmp_path)
         assert filled.returncode == 0, filled.stderr
@@ -197,7 +197,7 @@ def test_all_faulty_settings_are_listed_at_once(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_taken_port_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -225,18 +225,18 @@ def test_the_openapi_document_can_be_printed(tmp_path: Path) -> None:
     assert not (tmp_path / "matinee-data").exists()
 
 
-def test_the_version_can_be_asked(tmp_path: Path) -> None:
+def test_the_version_can_be_printed(tmp_path: Path) -> None:
     assert matinee("--version", cwd=tmp_path).stdout.startswith("matinee, version 0.")
 
 
-def test_a_source_that_is_away_is_told_without_a_traceback(tmp_path: Path) -> None:
+def test_an_unavailable_source_is_reported_without_a_traceback(tmp_path: Path) -> None:
     away = {"TMDB_ACCESS_TOKEN": "token-of-mine", "TMDB_BASE_URL": "http://127.0.0.1:1"}
     ran = matinee("sync", "genres", cwd=tmp_path, **away)
     assert (ran.returncode, "Traceback" in ran.stderr) == (1, False)
     assert "page 1: TMDB could not be reached" in ran.stdout
 
 
-def test_the_wheel_gives_the_library_alone_and_names_the_extra_for_the_server(tmp_path: Path) -> None:
+def test_the_wheel_alone_has_the_library_and_its_command_names_the_extra(tmp_path: Path) -> None:
     built = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", ROOT],
         capture_output=True, text=True, check=False,

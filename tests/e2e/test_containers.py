@@ -36,7 +36,7 @@ def verdict(check: list[str], **variables: str) -> int:
     return ran.returncode
 
 
-def test_the_image_is_healthy_while_it_answers(tmp_path: Path) -> None:
+def test_the_container_is_healthy_while_the_api_responds(tmp_path: Path) -> None:
     port = str(free_port())
     with serving(tmp_path, PORT=port) as server:
         assert verdict(health_check(), PORT=port) == 0
@@ -44,7 +44,7 @@ def test_the_image_is_healthy_while_it_answers(tmp_path: Path) -> None:
     assert verdict(health_check(), PORT=port) != 0
 
 
-def test_a_worker_is_healthy_while_its_heart_beats(valkey: Valkey) -> None:
+def test_a_worker_container_is_healthy_while_it_sends_heartbeats(valkey: Valkey) -> None:
     check = SERVICES["worker"]["healthcheck"]["test"][1:]
     assert verdict(check, QUEUE_URL=valkey.url) != 0
     with redis.Redis.from_url(valkey.url) as client:
@@ -78,14 +78,14 @@ def cache(tmp_path: Path) -> Iterator[str]:
     assert server.returncode == 0
 
 
-def test_the_cache_wants_its_password(cache: str) -> None:
+def test_redis_requires_its_password(cache: str) -> None:
     with redis.Redis(unix_socket_path=cache) as stranger, pytest.raises(AuthenticationError):
         stranger.ping()
     with redis.Redis(unix_socket_path=cache, password=PASSWORD) as client:
         assert client.ping()
 
 
-def test_a_full_cache_throws_out_answers_and_never_a_job(cache: str) -> None:
+def test_a_full_redis_evicts_cached_responses_but_no_jobs(cache: str) -> None:
     with redis.Redis(unix_socket_path=cache, password=PASSWORD) as client:
         client.rpush("queue", "job")
         for number in range(3000):

@@ -32,7 +32,7 @@ def test_the_option_is_in_the_help_of_every_command_that_opens_the_store(
 
 @pytest.mark.parametrize("command", NOT_MAKING, ids=" ".join)
 @pytest.mark.parametrize("there", [True, False])
-def test_without_a_store_a_command_says_so_and_makes_none(
+def test_a_command_reports_a_missing_store_and_creates_none(
     tmp_path: Path, command: list[str], there: bool
 ) -> None:
     directory = tmp_path / "films"
@@ -49,7 +49,7 @@ def test_without_a_store_a_command_says_so_and_makes_none(
     assert not there or list(directory.iterdir()) == []
 
 
-def test_an_account_is_made_where_it_is_wanted_and_the_place_is_told(tmp_path: Path) -> None:
+def test_an_account_is_created_in_the_given_directory_which_is_printed(tmp_path: Path) -> None:
     films = tmp_path / "films"
     ran = matinee(*CREATE, "--data-dir", "films", cwd=tmp_path, stdin=f"{PASSWORD}\n")
     assert (ran.returncode, ran.stdout) == (0, "ada <ada@example.org> can sign in (user).\n")
@@ -69,14 +69,14 @@ def test_an_account_is_made_where_it_is_wanted_and_the_place_is_told(tmp_path: P
     assert not (tmp_path / "matinee-data").exists()
 
 
-def test_a_sync_makes_a_store_where_it_is_told_to(tmp_path: Path) -> None:
+def test_a_sync_creates_a_store_in_the_given_directory(tmp_path: Path) -> None:
     ran = matinee("sync", "genres", "--data-dir", "films", cwd=tmp_path)
     assert ran.returncode == 0
     assert f"There is no store in {tmp_path / 'films'} yet: a new one is made." in ran.stderr
     assert not (tmp_path / "matinee-data").exists()
 
 
-def test_serve_tells_how_to_make_an_account_in_its_own_directory(tmp_path: Path) -> None:
+def test_serve_prints_how_to_create_an_account_in_its_directory(tmp_path: Path) -> None:
     with serving(tmp_path, DATA_DIR="films") as server:
         (hint,) = [line for line in server.told.splitlines() if line.startswith("Admin")]
         assert f"--data-dir {tmp_path / 'films'}" in hint
@@ -89,7 +89,7 @@ def test_serve_tells_how_to_make_an_account_in_its_own_directory(tmp_path: Path)
         assert (answer.status_code, answer.json()["user"]["role"]) == (200, "admin")
 
 
-def test_with_mongodb_the_option_is_said_to_be_of_no_use(tmp_path: Path) -> None:
+def test_with_mongodb_a_warning_says_that_the_option_has_no_effect(tmp_path: Path) -> None:
     away = {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": "a signing secret of thirty-odd bytes"}
     ran = matinee("users", "list", "--data-dir", "films", cwd=tmp_path, **away)
     assert ran.returncode == 1

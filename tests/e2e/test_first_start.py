@@ -55,7 +55,7 @@ def test_without_a_network_the_first_start_serves_and_fills_in_the_background(tm
     assert "Traceback" not in log
 
 
-def test_a_source_that_falls_silent_amid_the_first_start_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_source_that_stalls_during_the_first_start_does_not_delay_it(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(40)), token="right") as tmdb:
         tmdb.misbehave(Fault("slow_headers", path="authentication|genre", seconds=60, times=1))
         with serving(tmp_path, **settings(tmdb.url)) as server:
@@ -64,7 +64,7 @@ def test_a_source_that_falls_silent_amid_the_first_start_holds_nobody_up(tmp_pat
             assert server.stop(signal.SIGTERM) == 0
 
 
-def test_stopped_while_it_waits_for_its_source_it_ends_at_once(tmp_path: Path) -> None:
+def test_a_stop_interrupts_the_wait_for_the_source(tmp_path: Path) -> None:
     with serving(tmp_path, **settings("http://127.0.0.1:1/3")) as server:
         began = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
@@ -73,7 +73,7 @@ def test_stopped_while_it_waits_for_its_source_it_ends_at_once(tmp_path: Path) -
     assert again.returncode == 0, again.stderr  # no lock and no run is left open
 
 
-def test_a_refused_credential_is_named_and_the_service_starts(tmp_path: Path) -> None:
+def test_a_refused_credential_is_reported_and_the_service_starts(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(20)), token="another") as tmdb:
         with serving(tmp_path, **settings(tmdb.url)) as server:
             assert (
@@ -87,7 +87,7 @@ def test_a_refused_credential_is_named_and_the_service_starts(tmp_path: Path) ->
             assert server.client.get("/movies").json()["meta"]["total"] > 0
 
 
-def test_the_banner_comes_last_and_what_it_says_holds(tmp_path: Path) -> None:
+def test_the_banner_is_printed_last_and_is_true(tmp_path: Path) -> None:
     port = str(free_port())
     with starting(tmp_path, {"LOG_FORMAT": "json", "PORT": port}) as server:
         assert server.process.stdout
@@ -101,7 +101,7 @@ def test_the_banner_comes_last_and_what_it_says_holds(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_a_service_whose_output_nobody_reads_goes_on(tmp_path: Path) -> None:
+def test_a_service_continues_when_the_pipe_of_its_output_is_closed(tmp_path: Path) -> None:
     port = str(free_port())
     process = subprocess.Popen(
         [*MATINEE, "serve"],

@@ -53,7 +53,7 @@ def assert_well(server: Serving, *, name: str) -> None:
 
 
 @pytest.mark.parametrize("addresses", [1, 100])
-def test_1030_half_sent_requests_keep_nobody_else_out(tmp_path: Path, addresses: int) -> None:
+def test_1030_incomplete_requests_do_not_block_others(tmp_path: Path, addresses: int) -> None:
     with running(tmp_path) as server, ExitStack() as stack:
         clients = flood(server, stack, 1030, HALF, addresses)
 
@@ -67,7 +67,7 @@ def test_1030_half_sent_requests_keep_nobody_else_out(tmp_path: Path, addresses:
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 
 
-def test_400_idle_connections_lock_nobody_out_where_descriptors_are_few(tmp_path: Path) -> None:
+def test_400_idle_connections_do_not_block_others_with_few_descriptors(tmp_path: Path) -> None:
     with running(tmp_path, descriptors=256) as server, ExitStack() as stack:
         clients = flood(server, stack, 400, b"")
         # Our own connection may be among those that make room, and must not be in use just then.

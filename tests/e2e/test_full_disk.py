@@ -29,7 +29,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
-def test_a_full_disk_stops_writes_only_and_for_as_long_as_it_is_full(tmp_path: Path, disk: Path) -> None:
+def test_a_full_disk_stops_only_writes_and_only_while_it_is_full(tmp_path: Path, disk: Path) -> None:
     data = disk / "data"
     generous = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "1000/minute"}
     log = {"LOG_FILE": str(disk / "matinee.log")}
@@ -148,7 +148,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("command", [["serve"], ["sync", "genres"]])
-def test_a_data_directory_that_cannot_be_used_is_one_line(
+def test_an_unusable_data_directory_is_reported_in_one_line(
     tmp_path: Path, disk: Path, command: list[str], broken: str
 ) -> None:
     make, told = BROKEN[broken]
@@ -168,7 +168,7 @@ def test_a_data_directory_that_cannot_be_used_is_one_line(
 @pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid() != 0, reason="needs another user than root")
 @pytest.mark.parametrize("command", [["serve"], ["sync", "genres"], ["users", "list"]])
 @pytest.mark.parametrize("closed", ["directory", "above"])
-def test_a_data_directory_of_another_user_is_one_line(
+def test_a_data_directory_of_another_user_is_reported_in_one_line(
     tmp_path: Path, command: list[str], closed: str
 ) -> None:
     outer = tmp_path / "outer"

@@ -122,7 +122,7 @@ def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: 
 
 
 @needs_node
-def test_spectral_finds_nothing_to_complain_of(place: Path) -> None:
+def test_spectral_reports_nothing(place: Path) -> None:
     (place / ".spectral.yaml").write_text('extends: ["spectral:oas"]\n', encoding="utf-8")
 
     told = node(place, "spectral", "lint", "--fail-severity", "hint", DOCUMENT)
@@ -131,7 +131,7 @@ def test_spectral_finds_nothing_to_complain_of(place: Path) -> None:
 
 
 @needs_node
-def test_redocly_finds_nothing_to_complain_of(place: Path) -> None:
+def test_redocly_reports_nothing(place: Path) -> None:
     told = node(place, "redocly", "lint", "--extends", "recommended", "--format", "json", DOCUMENT)
 
     assert json.loads(told[told.index("{") : told.rindex("}") + 1])["problems"] == []

@@ -68,9 +68,7 @@ def await_stored(data: Path, movies: int, process: subprocess.Popen[bytes]) -> N
         time.sleep(0.005)
 
 
-def test_killed_at_any_stage_the_catalogue_ends_like_an_undisturbed_one(
-    tmdb: TmdbSimulator, tmp_path: Path
-) -> None:
+def test_a_catalogue_is_the_same_whenever_its_sync_was_killed(tmdb: TmdbSimulator, tmp_path: Path) -> None:
     for pages in (0, 1, 4, 8):
         process = begin(tmdb, tmp_path / "killed")
         await_stored(tmp_path / "killed", pages * 20, process)
@@ -94,7 +92,7 @@ def test_killed_at_any_stage_the_catalogue_ends_like_an_undisturbed_one(
     assert sum(inserted for _, _, inserted in runs) == held == PAGES * 20  # type: ignore[misc]
 
 
-def test_ctrl_c_closes_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
+def test_ctrl_c_closes_the_record_of_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
     with begin(tmdb, tmp_path) as process:
         try:
             await_stored(tmp_path, 1, process)

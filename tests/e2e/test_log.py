@@ -28,7 +28,7 @@ def test_no_request_before_sigterm_is_lost(tmp_path: Path) -> None:
     ]
 
 
-def test_at_debug_neither_tokens_nor_passwords_nor_credentials_are_told(tmp_path: Path) -> None:
+def test_the_log_at_debug_has_no_tokens_passwords_or_credentials(tmp_path: Path) -> None:
     file = tmp_path / "matinee.log"
     with (
         TmdbSimulator(make_catalogue(40), token="SECRET-of-tmdb") as tmdb,

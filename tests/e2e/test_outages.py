@@ -32,18 +32,14 @@ def names(outage: object) -> str:
 
 @pytest.mark.xdist_group("outages of one machine")
 @pytest.mark.parametrize("outage", [*REDIS, TMDB[1], TMDB[3]], ids=names)
-def test_on_one_machine_an_outage_fails_nothing_and_heals_by_itself(
-    one_machine: Place, outage: Outage
-) -> None:
+def test_on_one_machine_the_service_recovers_from_outages(one_machine: Place, outage: Outage) -> None:
     assert play(one_machine, outage, clients=CLIENTS, seconds=SECONDS[outage], pause=PAUSE).faults() == []
     assert "Traceback" not in one_machine.log("serve")
 
 
 @pytest.mark.xdist_group("outages of several hosts")
 @pytest.mark.parametrize("outage", [REDIS[1], REDIS[2], *STORAGE], ids=names)
-def test_on_several_hosts_an_outage_fails_nothing_and_heals_by_itself(
-    several_hosts: Place, outage: Outage
-) -> None:
+def test_on_several_hosts_the_service_recovers_from_outages(several_hosts: Place, outage: Outage) -> None:
     assert play(several_hosts, outage, clients=CLIENTS, seconds=SECONDS[outage], pause=PAUSE).faults() == []
     for name in several_hosts.processes:
         assert "Traceback" not in several_hosts.log(name)

@@ -101,7 +101,7 @@ def registered(server: Serving, number: int) -> Rater:
 
 
 @pytest.mark.parametrize("store", ["sqlite", "mongo"])
-def test_raters_lose_nothing_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
+def test_no_acknowledged_rating_is_lost_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
     variables = {
         "JWT_SECRET": SECRET,
         "PORT": str(free_port()),

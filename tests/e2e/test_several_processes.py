@@ -55,7 +55,7 @@ def absences(place: Place) -> int:
     return sum(place.log(name).count("Redis is away") for name in place.processes)
 
 
-def test_a_write_through_one_is_seen_through_the_other_at_once(place: Place) -> None:
+def test_a_write_in_one_process_is_visible_in_another_at_once(place: Place) -> None:
     (visitor,) = visitors(place.bases, 1, place.movies)
     headers = {"Authorization": f"Bearer {visitor.token}"}
     one, other = (httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT) for base in place.bases)
@@ -71,7 +71,7 @@ def test_a_write_through_one_is_seen_through_the_other_at_once(place: Place) -> 
             one, other = other, one
 
 
-def test_who_logs_out_at_one_is_unknown_to_the_other(place: Place) -> None:
+def test_a_logout_in_one_process_is_effective_in_another(place: Place) -> None:
     (visitor,) = visitors(place.bases, 1, place.movies)
     headers = {"Authorization": f"Bearer {visitor.token}"}
     one, other = place.bases
@@ -99,7 +99,7 @@ def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(place: Place) ->
     assert seen == {(200, "MISS"): 1, (200, "HIT"): 999}
 
 
-def test_a_hundred_clients_of_one_user_share_one_limit(strict: Place) -> None:
+def test_all_clients_of_a_user_share_one_limit(strict: Place) -> None:
     async def ask(token: str, number: int, at_once: asyncio.Semaphore) -> int:
         headers = {"Authorization": f"Bearer {token}"}
         async with at_once, httpx.AsyncClient(timeout=TIMEOUT, headers=headers) as client:
@@ -117,7 +117,7 @@ def test_a_hundred_clients_of_one_user_share_one_limit(strict: Place) -> None:
     assert undisturbed(strict, passed) == 100
 
 
-def test_logins_for_one_account_share_one_limit_over_processes(strict: Place) -> None:
+def test_logins_for_an_account_share_one_limit_over_all_processes(strict: Place) -> None:
     def tried(turn: int) -> list[int]:
         body = {"email": f"nobody{turn}@example.org", "password": "no such password"}
         bases = [strict.bases[number % 2] for number in range(22)]
@@ -128,7 +128,7 @@ def test_logins_for_one_account_share_one_limit_over_processes(strict: Place) ->
     assert found.count(401) <= 20, "registrations from this address may have counted before"
 
 
-def test_a_forwarded_address_is_not_believed_from_just_anybody(strict: Place) -> None:
+def test_a_forwarded_address_from_an_untrusted_client_is_ignored(strict: Place) -> None:
     """Or each request could claim to come from somewhere else."""
     left = []
     for number in range(3):
@@ -139,7 +139,7 @@ def test_a_forwarded_address_is_not_believed_from_just_anybody(strict: Place) ->
     assert len(set(left)) == 3
 
 
-def test_a_forwarded_address_is_believed_from_a_trusted_proxy(tmp_path: Path) -> None:
+def test_a_forwarded_address_from_a_trusted_proxy_is_used(tmp_path: Path) -> None:
     with on_several_hosts(
         tmp_path, apis=1, workers=0, schedulers=0, TRUSTED_PROXIES="127.0.0.0/8", RATE_LIMIT="100/minute"
     ) as place:

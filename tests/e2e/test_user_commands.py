@@ -31,7 +31,7 @@ def created(cwd: Path, *arguments: str, password: str = PASSWORD) -> subprocess.
     return matinee(*(arguments or CREATE), cwd=cwd, stdin=f"{password}\n")
 
 
-def test_accounts_are_made_promoted_and_listed(tmp_path: Path) -> None:
+def test_accounts_are_created_promoted_and_listed(tmp_path: Path) -> None:
     ran = created(tmp_path)
     assert (ran.returncode, ran.stdout) == (0, "ada <Ada@Example.org> can sign in (user).\n"), ran.stderr
     ran = created(tmp_path, *create("bob@example.org", "bob"), "--admin")
@@ -46,7 +46,7 @@ def test_accounts_are_made_promoted_and_listed(tmp_path: Path) -> None:
     assert all(len(line) == 6 and len(line[0]) == 24 and line[5].endswith("Z") for line in lines)
 
 
-def test_an_account_is_looked_after_by_commands(tmp_path: Path) -> None:
+def test_commands_change_and_delete_an_account(tmp_path: Path) -> None:
     created(tmp_path, *create("ada@example.org", "ada"), "--admin")
     created(tmp_path, *create("bob@example.org", "bob"))
 
@@ -70,7 +70,7 @@ def test_an_account_is_looked_after_by_commands(tmp_path: Path) -> None:
     assert "bob" not in users("list")
 
 
-def test_a_deletion_asks_first(tmp_path: Path) -> None:
+def test_a_deletion_asks_for_confirmation(tmp_path: Path) -> None:
     created(tmp_path, *create("ada@example.org", "ada"))
     delete = ["users", "delete", "ada@example.org"]
 
@@ -89,7 +89,7 @@ def test_a_deletion_asks_first(tmp_path: Path) -> None:
     assert matinee("users", "list", cwd=tmp_path).stdout == ""
 
 
-def test_an_invitation_is_made_by_a_command_and_registers_once(tmp_path: Path) -> None:
+def test_a_command_creates_an_invitation_that_can_be_used_once(tmp_path: Path) -> None:
     created(tmp_path, *create("ada@example.org", "ada"), "--admin")
     ran = matinee("users", "invite", "--expires-in", "12h", cwd=tmp_path)
     assert ran.returncode == 0
@@ -126,7 +126,7 @@ def test_an_invitation_is_made_by_a_command_and_registers_once(tmp_path: Path) -
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_to_an_account_is_one_clear_line(
+def test_an_impossible_change_of_an_account_is_reported_in_one_line(
     administered: Path, arguments: list[str], told: str
 ) -> None:
     ran = matinee("users", *arguments, cwd=administered)
@@ -161,7 +161,7 @@ def administered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["export"], "", 2, "Missing option"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_one_clear_line(
+def test_an_impossible_creation_of_an_account_is_reported_in_one_line(
     account: Path, arguments: list[str], password: str, code: int, told: str
 ) -> None:
     ran = created(account, *arguments, password=password)
@@ -192,7 +192,7 @@ def test_what_cannot_be_done_is_one_clear_line(
         (create("ADA@example.org", "Ada"), PASSWORD, 1, ["email is taken", "username is taken"]),
     ],
 )
-def test_all_that_is_wrong_with_an_account_is_told_at_once(
+def test_all_faults_of_a_new_account_are_reported_at_once(
     account: Path, arguments: list[str], password: str, code: int, told: list[str]
 ) -> None:
     ran = created(account, *arguments, password=password)
@@ -262,7 +262,7 @@ def on_a_terminal(cwd: Path, *arguments: str, typed: list[str], hidden: bool = T
     return process.wait(timeout=10), seen
 
 
-def test_on_a_terminal_the_password_is_asked_for_twice_and_never_shown(tmp_path: Path) -> None:
+def test_a_terminal_prompts_twice_for_the_password_without_echo(tmp_path: Path) -> None:
     code, seen = on_a_terminal(tmp_path, *CREATE, typed=[PASSWORD, "another one", PASSWORD, PASSWORD])
     assert code == 0, seen
     assert "do not match" in seen
@@ -274,7 +274,7 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_never_shown(tmp_path:
     assert "Ada@Example.org" in seen
 
 
-def test_a_made_account_signs_in_and_its_export_is_what_the_service_answers(tmp_path: Path) -> None:
+def test_a_created_account_signs_in_and_its_export_is_that_of_the_api(tmp_path: Path) -> None:
     assert created(tmp_path).returncode == 0
     with serving(tmp_path) as server:
         assert "/auth/register" in server.told
@@ -293,7 +293,7 @@ def test_a_made_account_signs_in_and_its_export_is_what_the_service_answers(tmp_
     assert "argon2" not in ran.stdout
 
 
-def test_sessions_outlive_a_restart_and_the_secret_is_the_owners(tmp_path: Path) -> None:
+def test_sessions_survive_a_restart_and_the_secret_is_private(tmp_path: Path) -> None:
     account = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
     with serving(tmp_path) as server:
         token = server.client.post("/auth/register", json=account).json()["access_token"]
@@ -307,7 +307,7 @@ def test_sessions_outlive_a_restart_and_the_secret_is_the_owners(tmp_path: Path)
         assert server.client.get("/auth/me", headers=bearer).status_code == 401
 
 
-def test_a_recount_finds_and_repairs_drift(tmp_path: Path) -> None:
+def test_ratings_verify_finds_and_repairs_drift(tmp_path: Path) -> None:
     assert matinee("sync", "movies", cwd=tmp_path).returncode == 0
     clean = matinee("ratings", "verify", cwd=tmp_path)
     assert (clean.returncode, clean.stdout) == (0, "No drift: every tally equals a recount.\n")
@@ -321,7 +321,7 @@ def test_a_recount_finds_and_repairs_drift(tmp_path: Path) -> None:
     assert matinee("ratings", "verify", cwd=tmp_path).returncode == 0
 
 
-def test_what_a_command_repairs_is_seen_by_clients_of_the_service_at_once(tmp_path: Path) -> None:
+def test_clients_see_a_repair_by_a_command_at_once(tmp_path: Path) -> None:
     account = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
     with serving(tmp_path) as server:
         token = server.client.post("/auth/register", json=account).json()["access_token"]

@@ -177,7 +177,7 @@ def refused(place: Place, refresh_token: str) -> type[Exception] | None:
     return None
 
 
-def test_an_account_is_not_made_of_unfit_fields_and_all_of_them_are_named(place: Place) -> None:
+def test_an_account_with_invalid_fields_is_refused_with_all_faults(place: Place) -> None:
     create = CreateUser(
         users=place.store.users,
         hasher=STRONG,
@@ -202,7 +202,7 @@ def test_an_account_is_not_made_of_unfit_fields_and_all_of_them_are_named(place:
     assert place.store.users.get(eve.id).role is Role.ADMIN
 
 
-def test_a_login_renews_a_hash_of_weaker_parameters_and_ends_no_session(place: Place) -> None:
+def test_a_login_renews_an_outdated_hash_and_ends_no_session(place: Place) -> None:
     user = place.joined(WEAK)
     before = place.log_in(hasher=WEAK)
     place.log_in(hasher=STRONG, email=" ADA@example.org ")
@@ -213,7 +213,7 @@ def test_a_login_renews_a_hash_of_weaker_parameters_and_ends_no_session(place: P
     place.caller(before)
 
 
-def test_an_old_password_never_comes_back_by_a_login_that_renews_its_hash(place: Place) -> None:
+def test_a_login_that_renews_a_hash_never_restores_an_old_password(place: Place) -> None:
     user = place.joined(WEAK)
     with pytest.raises(InvalidCredentials):
         place.log_in(OLD, Interrupted(place.with_password(NEW)))
@@ -224,9 +224,7 @@ def test_an_old_password_never_comes_back_by_a_login_that_renews_its_hash(place:
 
 
 @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
-def test_a_login_leaves_no_session_of_an_account_that_changed_while_it_was_verified(
-    place: Place, what: str
-) -> None:
+def test_a_login_fails_if_the_account_changes_while_it_is_verified(place: Place, what: str) -> None:
     user = place.joined()
     steps: dict[str, Callable[[], object]] = {
         "another password": place.with_password(NEW),
@@ -240,12 +238,12 @@ def test_a_login_leaves_no_session_of_an_account_that_changed_while_it_was_verif
     assert place.store.sessions.active_users(place.at) == 0
 
 
-def test_a_login_goes_on_where_another_has_renewed_the_hash_of_the_same_password(place: Place) -> None:
+def test_a_login_succeeds_if_another_renews_the_hash_meanwhile(place: Place) -> None:
     place.joined(WEAK)
     place.caller(place.log_in(OLD, Interrupted(place.with_password(OLD))))
 
 
-def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_signed_in(place: Place) -> None:
+def test_an_account_that_is_disabled_during_its_registration_is_not_signed_in(place: Place) -> None:
     create = CreateUser(
         users=place.store.users,
         hasher=STRONG,
@@ -269,7 +267,7 @@ def test_an_account_that_is_disabled_in_the_moment_of_its_registration_is_not_si
     assert place.store.users.count() == 1
 
 
-def test_an_address_may_be_typed_as_another_keyboard_composes_it(place: Place) -> None:
+def test_a_login_normalizes_the_unicode_of_an_address(place: Place) -> None:
     user = place.joined()
     place.store.users.change(
         user.id, lambda stored: stored.with_changes(place.at, email="caf\u00e9@example.org")
@@ -277,7 +275,7 @@ def test_an_address_may_be_typed_as_another_keyboard_composes_it(place: Place) -
     place.log_in(email="cafe\u0301@example.org")
 
 
-def test_a_new_password_ends_the_other_sessions_and_keeps_ones_own(place: Place) -> None:
+def test_a_new_password_ends_all_sessions_but_the_callers(place: Place) -> None:
     place.joined()
     mine, other = place.log_in(), place.log_in()
     place.change_password(place.caller(mine), OLD, NEW)
@@ -287,7 +285,7 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_ones_own(place: Place)
     assert refused(place, other.refresh_token) is TokenRevoked
 
 
-def test_of_two_who_change_a_password_at_once_the_second_needs_the_new_one(place: Place) -> None:
+def test_the_second_of_two_concurrent_password_changes_needs_the_new_password(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
     with pytest.raises(WrongPassword):
@@ -295,14 +293,14 @@ def test_of_two_who_change_a_password_at_once_the_second_needs_the_new_one(place
     assert STRONG.verify(place.store.users.get(user.id).password_hash, NEW)
 
 
-def test_a_password_changes_although_a_login_renews_its_hash_meanwhile(place: Place) -> None:
+def test_a_password_changes_even_if_a_login_renews_its_hash_meanwhile(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
     place.change_password(caller, OLD, NEW, Interrupted(place.with_password(OLD)))
     assert STRONG.verify(place.store.users.get(user.id).password_hash, NEW)
 
 
-def test_an_account_is_not_deleted_by_a_password_that_was_changed_meanwhile(place: Place) -> None:
+def test_an_account_is_not_deleted_with_a_password_that_changed_meanwhile(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
     with pytest.raises(WrongPassword):
@@ -330,7 +328,7 @@ def test_another_address_needs_the_password_and_the_same_one_does_not(place: Pla
     assert (both.email, both.username) == ("eve@example.org", "eve")
 
 
-def test_a_password_that_is_too_weak_is_called_by_the_name_of_its_field(place: Place) -> None:
+def test_the_fault_of_a_weak_password_names_its_field(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
     parts: dict[str, Any] = {"users": place.store.users, "hasher": STRONG, "clock": place.clock}
@@ -359,7 +357,7 @@ def test_a_password_that_is_too_weak_is_called_by_the_name_of_its_field(place: P
     place.log_in(OLD)
 
 
-def test_of_a_profile_only_a_missing_password_for_another_address_is_a_fault(place: Place) -> None:
+def test_the_only_fault_of_a_profile_change_is_a_missing_password_for_a_new_address(place: Place) -> None:
     place.joined()
     caller, change = place.caller(place.log_in()), place.change_profile()
     (fault,) = change.faults(caller, {"email": "eva@example.org"})
@@ -369,7 +367,7 @@ def test_of_a_profile_only_a_missing_password_for_another_address_is_a_fault(pla
     assert not change.faults(caller, {"username": "eva"})
 
 
-def test_an_admin_finds_an_account_by_its_address_however_it_is_typed(place: Place) -> None:
+def test_an_account_is_found_by_its_address_in_any_case_and_composition(place: Place) -> None:
     find = FindUser(users=place.store.users)
     with pytest.raises(UserNotFound):
         find(email="ada@example.org")
@@ -377,7 +375,7 @@ def test_an_admin_finds_an_account_by_its_address_however_it_is_typed(place: Pla
     assert find(email=" ADA@example.org") == user
 
 
-def test_an_admin_changes_what_is_named_and_leaves_the_rest(place: Place) -> None:
+def test_an_admin_changes_only_the_given_fields(place: Place) -> None:
     user = place.joined()
     change = ChangeUser(users=place.store.users, hasher=STRONG, is_common=lambda _: False, clock=place.clock)
     assert change(user=user.id) == user
@@ -390,7 +388,7 @@ def test_an_admin_changes_what_is_named_and_leaves_the_rest(place: Place) -> Non
     assert renewed == replace(promoted, password_hash=renewed.password_hash)
 
 
-def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
+def test_accounts_are_listed_by_cursor(place: Place) -> None:
     people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
     show = ListUsers(users=place.store.users)
     shown: list[User] = []
@@ -403,7 +401,7 @@ def test_accounts_are_listed_from_cursor_to_cursor(place: Place) -> None:
     assert len(shown) == 3
 
 
-def test_the_command_lists_accounts_of_all_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_lists_the_accounts_of_all_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
     for size in (1, 2, 3):
         monkeypatch.setattr(commands, "PAGE_SIZE", size)
@@ -412,7 +410,7 @@ def test_the_command_lists_accounts_of_all_pages(place: Place, monkeypatch: pyte
         assert {user.id for user in listed} == {user.id for user in people}
 
 
-def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place: Place) -> None:
+def test_an_invitation_is_for_one_account_within_a_week_by_default(place: Place) -> None:
     kept = place.store.invitations
     made = CreateInvitation(
         invitations=kept, clock=place.clock, new_id=system.new_id, new_secret=lambda: "code"
@@ -433,7 +431,7 @@ def test_an_invitation_makes_one_account_within_a_week_unless_more_is_said(place
     assert show(window=Window()).rows == (longer,)
 
 
-def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Place) -> None:
+def test_an_unknown_invitation_is_rejected(place: Place) -> None:
     create = CreateUser(
         users=place.store.users,
         hasher=STRONG,
@@ -447,14 +445,14 @@ def test_where_invitations_are_needed_one_that_nobody_made_is_rejected(place: Pl
     assert place.store.users.count() == 0
 
 
-def test_a_password_that_is_given_is_verified_whatever_changes(place: Place) -> None:
+def test_a_given_password_is_verified_whichever_field_changes(place: Place) -> None:
     place.joined()
     caller = place.caller(place.log_in())
     with pytest.raises(WrongPassword):
         place.change_profile()(caller=caller, username="ada2", password=NEW)
 
 
-def test_an_address_does_not_change_by_a_password_that_was_changed_meanwhile(place: Place) -> None:
+def test_an_address_does_not_change_with_a_password_that_changed_meanwhile(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
     with pytest.raises(WrongPassword):
@@ -481,7 +479,7 @@ def test_a_refresh_token_works_once_and_again_within_the_grace_period(place: Pla
         assert place.caller(place.sessions.refresh(each.refresh_token)).session == session_of(first)
 
 
-def test_after_the_grace_period_a_used_token_ends_the_whole_family(place: Place) -> None:
+def test_after_the_grace_period_a_used_token_ends_the_session(place: Place) -> None:
     place.joined()
     first, elsewhere = place.log_in(), place.log_in()
     second = place.sessions.refresh(first.refresh_token)
@@ -495,7 +493,7 @@ def test_after_the_grace_period_a_used_token_ends_the_whole_family(place: Place)
     place.caller(elsewhere)
 
 
-def test_a_token_of_many_exchanges_ago_is_known_to_be_used(place: Place) -> None:
+def test_a_token_used_many_exchanges_ago_ends_the_session(place: Place) -> None:
     place.joined()
     first = latest = place.log_in()
     for _ in range(50):
@@ -505,7 +503,7 @@ def test_a_token_of_many_exchanges_ago_is_known_to_be_used(place: Place) -> None
     assert refused(place, latest.refresh_token) is TokenRevoked
 
 
-def test_two_tabs_that_refresh_at_once_both_go_on(place: Place) -> None:
+def test_two_concurrent_refreshes_with_one_token_both_succeed(place: Place) -> None:
     place.joined()
     first = place.log_in()
     tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 8)
@@ -515,7 +513,7 @@ def test_two_tabs_that_refresh_at_once_both_go_on(place: Place) -> None:
         place.sessions.refresh(each.refresh_token)
 
 
-def test_without_a_grace_period_one_of_two_that_refresh_at_once_ends_the_family(place: Place) -> None:
+def test_without_a_grace_period_one_of_two_concurrent_refreshes_ends_the_session(place: Place) -> None:
     place.joined()
     first = place.log_in()
     place.grace = timedelta(0)
@@ -565,7 +563,7 @@ def test_a_forged_refresh_token_is_refused_and_ends_no_session(place: Place) -> 
     place.sessions.refresh(signed_in.refresh_token)
 
 
-def test_a_token_of_another_session_is_no_token_of_this_one(place: Place) -> None:
+def test_a_token_of_another_session_is_rejected(place: Place) -> None:
     place.joined()
     mine, other = place.log_in(), place.log_in()
     swapped = f"{session_of(mine)}.{other.refresh_token.partition('.')[2]}"
@@ -574,7 +572,7 @@ def test_a_token_of_another_session_is_no_token_of_this_one(place: Place) -> Non
     place.caller(other)
 
 
-def test_an_access_token_is_no_refresh_token_nor_the_other_way_round(place: Place) -> None:
+def test_access_tokens_and_refresh_tokens_are_not_interchangeable(place: Place) -> None:
     place.joined()
     signed_in = place.log_in()
     assert refused(place, signed_in.access_token) is TokenRejected
@@ -582,7 +580,7 @@ def test_an_access_token_is_no_refresh_token_nor_the_other_way_round(place: Plac
         place.authenticate(access_token=signed_in.refresh_token)
 
 
-def test_a_refresh_token_expires_when_its_time_is_over_and_ends_nothing(place: Place) -> None:
+def test_an_expired_refresh_token_ends_no_session(place: Place) -> None:
     place.joined()
     first = place.log_in()
     second = place.sessions.refresh(first.refresh_token)
@@ -594,7 +592,7 @@ def test_a_refresh_token_expires_when_its_time_is_over_and_ends_nothing(place: P
     place.sessions.refresh(third.refresh_token)
 
 
-def test_a_token_of_a_session_that_ended_is_revoked_until_it_expires(place: Place) -> None:
+def test_the_token_of_an_ended_session_is_revoked_until_it_expires(place: Place) -> None:
     place.joined()
     signed_in = place.log_in()
     place.store.sessions.remove(session_of(signed_in))
@@ -609,7 +607,7 @@ def test_a_token_of_a_session_that_ended_is_revoked_until_it_expires(place: Plac
     assert refused(place, signed_in.refresh_token) is TokenExpired
 
 
-def test_a_refresh_that_meets_a_disabled_or_deleted_user_is_revoked(place: Place) -> None:
+def test_the_refresh_token_of_a_disabled_or_deleted_user_is_revoked(place: Place) -> None:
     user = place.joined()
     signed_in = place.log_in()
     with place.store.database.writing() as connection:  # past the repository, which would end the session
@@ -617,7 +615,7 @@ def test_a_refresh_that_meets_a_disabled_or_deleted_user_is_revoked(place: Place
     assert refused(place, signed_in.refresh_token) is TokenRevoked
 
 
-def test_another_secret_keeps_sessions_and_only_forgets_what_was_used(place: Place) -> None:
+def test_with_another_secret_sessions_continue_without_reuse_detection(place: Place) -> None:
     place.joined()
     first = place.log_in()
     second = place.sessions.refresh(first.refresh_token)
@@ -633,7 +631,7 @@ def test_another_secret_keeps_sessions_and_only_forgets_what_was_used(place: Pla
     assert refused(place, third.refresh_token) is TokenRevoked
 
 
-def test_a_hasher_with_threads_hashes_as_the_one_behind_it() -> None:
+def test_a_threaded_hasher_returns_the_results_of_its_hasher() -> None:
     hasher = ThreadedPasswordHasher(STRONG, threads=1)
     made = hasher.hash(OLD)
     assert hasher.verify(made, OLD)

@@ -124,7 +124,7 @@ def test_the_breaker_closes_after_an_unexpected_error_of_a_probe(
     assert "a bug" in caplog.text
 
 
-def test_the_breaker_closes_again_where_no_thread_can_be_started(
+def test_the_breaker_closes_even_if_no_thread_can_be_started(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -164,7 +164,7 @@ def retried_at_once(server: Server, lifetime: float = 60.0) -> AbandonedTransact
     return AbandonedTransactions(server, retry_interval=0.01, error_interval=0.01, lifetime=lifetime)
 
 
-def test_open_transactions_are_ended_although_an_unexpected_error_came_first(
+def test_open_transactions_are_ended_after_an_unexpected_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = Server(ZeroDivisionError("a bug"), ConnectionFailure("silent"))
@@ -177,7 +177,7 @@ def test_open_transactions_are_ended_although_an_unexpected_error_came_first(
     eventually(lambda: len(server.ended) == 2)
 
 
-def test_what_the_server_has_aborted_by_itself_is_not_tried_for_ever() -> None:
+def test_a_transaction_aborted_by_the_server_is_not_retried_forever() -> None:
     server = Server(*[ZeroDivisionError("a bug")] * 100_000)
     abandoned = retried_at_once(server, lifetime=0.05)
     abandoned.add({"id": 1})
@@ -185,7 +185,7 @@ def test_what_the_server_has_aborted_by_itself_is_not_tried_for_ever() -> None:
     assert server.ended == []
 
 
-def test_what_the_server_refuses_to_end_is_left_to_it() -> None:
+def test_a_transaction_that_the_server_refuses_to_end_is_given_up() -> None:
     server = Server(OperationFailure("not authorized"))
     abandoned = retried_at_once(server)
     abandoned.add({"id": 2})
@@ -193,7 +193,7 @@ def test_what_the_server_refuses_to_end_is_left_to_it() -> None:
     assert server.ended == []
 
 
-def test_open_transactions_are_ended_later_where_no_thread_can_be_started(
+def test_open_transactions_are_ended_later_if_no_thread_can_be_started(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
@@ -209,7 +209,7 @@ def test_open_transactions_are_ended_later_where_no_thread_can_be_started(
     eventually(lambda: server.ended == [{"id": 1}, {"id": 2}])
 
 
-def test_a_process_that_cannot_be_started_for_an_unforeseen_reason_is_tried_again(
+def test_a_process_that_cannot_be_started_is_retried(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def start() -> NoReturn:
@@ -222,7 +222,7 @@ def test_a_process_that_cannot_be_started_for_an_unforeseen_reason_is_tried_agai
     assert "a bug" in caplog.text
 
 
-def test_without_a_queue_nobody_can_tell_what_is_pending() -> None:
+def test_without_a_queue_pending_jobs_are_unknown() -> None:
     jobs = NoJobQueue()
     for ask in (lambda: jobs.sync(Entity.MOVIES, RUN), lambda: jobs.is_pending(RUN), jobs.waiting):
         with pytest.raises(QueueUnavailable):
@@ -260,7 +260,7 @@ def begin(client: Redis, seconds: int) -> None:
         pipeline.execute()
 
 
-def test_a_job_is_pending_until_it_is_lost_or_over(client: Redis, queued: str) -> None:
+def test_a_job_is_pending_until_it_is_lost_or_ends(client: Redis, queued: str) -> None:
     take(client)
     assert is_pending(client, queued)
     begin(client, 60)
@@ -274,7 +274,7 @@ def test_a_job_is_pending_until_it_is_lost_or_over(client: Redis, queued: str) -
 
 
 @pytest.mark.parametrize("loss", ["flushall", "the list"])
-def test_a_job_that_redis_has_lost_is_not_pending(client: Redis, queued: str, loss: str) -> None:
+def test_a_job_lost_by_redis_is_not_pending(client: Redis, queued: str, loss: str) -> None:
     if loss == "flushall":
         client.flushall()
     else:
@@ -282,14 +282,16 @@ def test_a_job_that_redis_has_lost_is_not_pending(client: Redis, queued: str, lo
     assert not is_pending(client, queued)
 
 
-def test_a_job_of_a_dead_worker_is_not_pending_once_that_has_been_missed(client: Redis, queued: str) -> None:
+def test_the_job_of_a_dead_worker_is_not_pending_after_its_heartbeat_expires(
+    client: Redis, queued: str
+) -> None:
     take(client)
     client.delete(queue_of(client).intermediate_queue_key)
     client.zadd(queue_of(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
     assert not is_pending(client, queued)
 
 
-def test_a_job_that_was_taken_and_not_begun_goes_back_once(client: Redis, queued: str) -> None:
+def test_a_job_taken_but_not_started_is_requeued_once(client: Redis, queued: str) -> None:
     take(client)
     assert abandoned_jobs(client) == [queued]
     assert requeue(client, queued)
@@ -298,27 +300,29 @@ def test_a_job_that_was_taken_and_not_begun_goes_back_once(client: Redis, queued
     assert not requeue(client, queued)
 
 
-def test_a_job_that_goes_back_comes_before_those_that_were_queued_later(client: Redis, queued: str) -> None:
+def test_a_requeued_job_precedes_those_queued_later(client: Redis, queued: str) -> None:
     take(client)
     later = enqueue_job(client, f"{JOBS}.sync", "genres").id
     assert requeue(client, queued)
     assert queue_of(client).get_job_ids() == [queued, later]
 
 
-def test_a_job_that_is_in_the_queue_again_is_not_put_there_twice(client: Redis, queued: str) -> None:
+def test_a_job_in_the_queue_is_not_requeued(client: Redis, queued: str) -> None:
     client.rpush(queue_of(client).intermediate_queue_key, queued)
     assert not requeue(client, queued)
     assert queue_of(client).get_job_ids() == [queued]
 
 
-def test_a_job_that_a_living_worker_has_is_left_to_it(client: Redis, queued: str) -> None:
+def test_a_job_of_a_living_worker_is_not_requeued(client: Redis, queued: str) -> None:
     take(client)
     begin(client, 60)
     assert abandoned_jobs(client) == []
 
 
 @pytest.mark.parametrize("status", ["finished", "failed", "scheduled", None])
-def test_a_job_that_is_over_or_gone_is_not_put_back(client: Redis, queued: str, status: str | None) -> None:
+def test_a_job_that_ended_or_was_deleted_is_not_requeued(
+    client: Redis, queued: str, status: str | None
+) -> None:
     take(client)
     if status:
         client.hset(f"rq:job:{queued}", "status", status)

@@ -73,7 +73,7 @@ def files(directory: Path) -> Files:
     }
 
 
-def test_a_backup_is_one_private_file_that_any_sqlite_reads(tmp_path: Path, source: Path) -> None:
+def test_a_backup_is_one_private_sqlite_file(tmp_path: Path, source: Path) -> None:
     before = os.umask(0)
     try:
         written = of(source).write(tmp_path / "backup.db")
@@ -87,7 +87,7 @@ def test_a_backup_is_one_private_file_that_any_sqlite_reads(tmp_path: Path, sour
     assert written.content.endswith("0 movies, 0 users, 0 ratings, 0 watchlist entries")
 
 
-def test_what_is_restored_is_what_was_backed_up_and_nothing_else(tmp_path: Path, backup: Path) -> None:
+def test_a_restored_store_equals_the_backed_up_one(tmp_path: Path, backup: Path) -> None:
     target = tmp_path / "elsewhere"
     target.mkdir()
     restored = of(target).restore(backup)
@@ -105,7 +105,7 @@ def test_what_is_restored_is_what_was_backed_up_and_nothing_else(tmp_path: Path,
     assert of(target).write(again).with_secret  # a backup of what was restored is a backup
 
 
-def test_what_is_written_and_restored_is_on_the_disk_before_its_name_is(
+def test_files_are_synced_before_they_are_named(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rename keeps the number of a file, and that of a directory stands for the names in it."""
@@ -124,7 +124,7 @@ def test_what_is_written_and_restored_is_on_the_disk_before_its_name_is(
     assert synced == numbers(target / "matinee.db", target / "jwt-secret", target)
 
 
-def test_a_store_without_a_secret_of_its_own_is_restored_without_one(tmp_path: Path, source: Path) -> None:
+def test_a_store_without_a_secret_is_restored_without_one(tmp_path: Path, source: Path) -> None:
     (source / "jwt-secret").unlink()
     assert not of(source).write(tmp_path / "backup.db").with_secret
     target = tmp_path / "elsewhere"
@@ -133,7 +133,7 @@ def test_a_store_without_a_secret_of_its_own_is_restored_without_one(tmp_path: P
     assert [each.name for each in target.iterdir()] == ["matinee.db"]
 
 
-def test_a_copy_of_a_store_with_its_log_can_be_restored_too(tmp_path: Path, source: Path) -> None:
+def test_a_copied_store_with_its_wal_can_be_restored(tmp_path: Path, source: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
     for each in source.iterdir():
@@ -145,7 +145,7 @@ def test_a_copy_of_a_store_with_its_log_can_be_restored_too(tmp_path: Path, sour
     assert genres(target / "matinee.db") == ["Drama"]
 
 
-def test_a_file_is_written_over_only_on_request_and_a_store_never(tmp_path: Path, source: Path) -> None:
+def test_a_file_is_overwritten_only_on_request_and_a_store_never(tmp_path: Path, source: Path) -> None:
     target = tmp_path / "backup.db"
     target.write_text("mine")
     with pytest.raises(BackupRefused, match="exists already; name another file, or let --overwrite"):
@@ -165,7 +165,7 @@ def test_a_file_is_written_over_only_on_request_and_a_store_never(tmp_path: Path
     assert files(source) == before
 
 
-def test_a_target_that_cannot_be_is_refused_with_what_to_do(tmp_path: Path, source: Path) -> None:
+def test_an_impossible_target_is_refused_with_advice(tmp_path: Path, source: Path) -> None:
     with pytest.raises(BackupRefused, match=f"{tmp_path} is a directory; name a file in it, such as"):
         of(source).write(tmp_path)
     with pytest.raises(BackupRefused, match=r"there is no directory .*/none; make it first"):
@@ -175,7 +175,7 @@ def test_a_target_that_cannot_be_is_refused_with_what_to_do(tmp_path: Path, sour
     assert [each.name for each in tmp_path.iterdir()] == ["source"]
 
 
-def test_two_backups_to_one_name_do_not_meet(
+def test_two_concurrent_backups_to_one_file_do_not_interfere(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, sync = tmp_path / "backup.db", backups._sync
@@ -192,7 +192,7 @@ def test_two_backups_to_one_name_do_not_meet(
     assert not list(tmp_path.glob(f"{STAGING}*"))
 
 
-def test_a_file_system_without_hard_links_will_do(
+def test_a_file_system_without_hard_links_is_supported(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def linkless(*_: object) -> None:
@@ -204,7 +204,7 @@ def test_a_file_system_without_hard_links_will_do(
     assert (tmp_path / "backup.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_killed_backup_left_is_cleared_away_and_what_another_makes_is_not(
+def test_the_rest_of_a_killed_backup_is_removed_but_not_that_of_a_running_one(
     tmp_path: Path, source: Path
 ) -> None:
     (tmp_path / f"{STAGING}dead").mkdir()
@@ -217,7 +217,7 @@ def test_what_a_killed_backup_left_is_cleared_away_and_what_another_makes_is_not
 
 
 @pytest.mark.parametrize("entry", ["matinee.db", "note.txt", ".hidden", "jwt-secret", "queue/x"])
-def test_a_directory_that_is_not_empty_is_refused_and_left_as_it_was(
+def test_a_restore_to_a_directory_that_is_not_empty_is_refused(
     tmp_path: Path, backup: Path, entry: str
 ) -> None:
     target = tmp_path / "elsewhere"
@@ -228,14 +228,14 @@ def test_a_directory_that_is_not_empty_is_refused_and_left_as_it_was(
     assert files(target) == {entry: b"mine"}
 
 
-def test_the_mark_of_a_disk_does_not_fill_a_directory(tmp_path: Path, backup: Path) -> None:
+def test_a_directory_with_only_lost_and_found_is_empty(tmp_path: Path, backup: Path) -> None:
     target = tmp_path / "elsewhere"
     (target / "lost+found").mkdir(parents=True)
     of(target).restore(backup)
     assert (target / "matinee.db").exists()
 
 
-def test_a_restore_that_was_killed_is_named_and_made_good_by_the_next(tmp_path: Path, backup: Path) -> None:
+def test_a_killed_restore_is_reported_and_can_be_repeated(tmp_path: Path, backup: Path) -> None:
     target = tmp_path / "elsewhere"
     (target / RESTORING).mkdir(parents=True)
     (target / RESTORING / "matinee.db").write_bytes(b"half")
@@ -266,7 +266,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, backup: Path, at: float) ->
     assert not list(target.iterdir())
 
 
-def test_one_bit_of_a_text_is_missed(tmp_path: Path, backup: Path) -> None:
+def test_a_changed_bit_of_a_text_is_detected(tmp_path: Path, backup: Path) -> None:
     content = backup.read_bytes()
     assert content.count(b"Drama") > 0
     backup.write_bytes(content.replace(b"Drama", b"Erama"))
@@ -274,7 +274,7 @@ def test_one_bit_of_a_text_is_missed(tmp_path: Path, backup: Path) -> None:
         of(tmp_path).examine(backup)
 
 
-def test_a_backup_that_was_looked_into_is_still_one(tmp_path: Path, backup: Path) -> None:
+def test_a_backup_that_was_opened_by_sqlite_is_still_valid(tmp_path: Path, backup: Path) -> None:
     assert genres(backup) == ["Drama"]
     of(tmp_path).examine(backup)
 
@@ -324,7 +324,7 @@ def as_a_pipe(path: Path) -> None:
         (as_a_pipe, "it is no ordinary file"),
     ],
 )
-def test_what_is_no_backup_is_refused_with_the_reason(
+def test_a_file_that_is_not_a_backup_is_refused_with_the_reason(
     tmp_path: Path, backup: Path, spoil: Any, reason: str
 ) -> None:
     spoil(backup)
@@ -335,7 +335,7 @@ def test_what_is_no_backup_is_refused_with_the_reason(
     assert not list(target.iterdir())
 
 
-def test_a_backup_of_an_older_schema_is_brought_forward_when_it_is_opened(tmp_path: Path) -> None:
+def test_a_backup_of_an_older_schema_is_migrated_when_it_is_opened(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
     with closing(sqlite3.connect(old / "matinee.db")) as connection:
@@ -354,9 +354,7 @@ def test_a_backup_of_an_older_schema_is_brought_forward_when_it_is_opened(tmp_pa
     assert genres(target / "matinee.db") == ["Drama"]
 
 
-def test_a_damaged_store_is_not_taken_for_a_good_backup(
-    tmp_path: Path, store: SqliteStore, source: Path
-) -> None:
+def test_a_damaged_store_is_not_backed_up(tmp_path: Path, store: SqliteStore, source: Path) -> None:
     with store.database.writing() as connection:
         connection.executemany(
             "INSERT INTO movie_terms VALUES (?, 1.0, 1)", [(f"{number:0500}",) for number in range(500)]
@@ -373,7 +371,7 @@ def test_a_damaged_store_is_not_taken_for_a_good_backup(
     assert {each.name for each in tmp_path.iterdir()} == {"source"}
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(
+def test_a_full_disk_is_reported_before_anything_is_written(
     tmp_path: Path, source: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000}))

@@ -42,14 +42,14 @@ def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     ("host", "url"), [("127.0.0.1", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080")]
 )
-def test_on_loopback_there_is_no_address_for_others(host: str, url: str) -> None:
+def test_a_loopback_host_has_no_address_for_other_machines(host: str, url: str) -> None:
     lines = shown(host)
     assert lines[:2] == [f"API   {url}/api/v1/movies", f"Docs  {url}/api/v1/docs"]
     assert not [line for line in lines if line.startswith("LAN")]
     assert lines[-1] == "Stop  Ctrl-C"
 
 
-def test_on_all_addresses_this_machine_and_others_have_one_each_that_leads_there() -> None:
+def test_the_wildcard_host_has_addresses_for_this_and_other_machines() -> None:
     lines = shown("0.0.0.0")
     assert "Docs  http://127.0.0.1:8080/api/v1/docs" in lines
     assert [line for line in lines if line.startswith("LAN")] == [
@@ -64,7 +64,7 @@ def test_on_all_addresses_this_machine_and_others_have_one_each_that_leads_there
     assert "0.0.0.0" not in "\n".join(lines)
 
 
-def test_an_address_of_the_network_is_shown_as_it_is() -> None:
+def test_an_address_of_the_network_is_shown_unchanged() -> None:
     lines = shown("192.168.1.20")
     assert "API   http://192.168.1.20:8080/api/v1/movies" in lines
     assert "LAN   http://192.168.1.20:8080/api/v1/docs" in lines
@@ -74,7 +74,7 @@ def test_an_address_of_the_network_is_shown_as_it_is() -> None:
     ("registration", "invitation", "joins"),
     [("open", False, True), ("invite", True, True), ("closed", False, False)],
 )
-def test_it_shows_how_to_register_as_the_service_wants_it(
+def test_the_banner_shows_how_to_register(
     registration: Literal["open", "invite", "closed"], invitation: bool, joins: bool
 ) -> None:
     text = "\n".join(shown("127.0.0.1", Settings(registration=registration, data_dir="/films")))
@@ -84,12 +84,12 @@ def test_it_shows_how_to_register_as_the_service_wants_it(
     assert "matinee users create --data-dir /films --admin" in text
 
 
-def test_without_a_network_that_is_said(network: list[str]) -> None:
+def test_the_banner_reports_a_missing_network(network: list[str]) -> None:
     network.clear()
     assert "LAN   this machine has no address in a network at the moment" in shown("0.0.0.0")
 
 
-def test_addresses_that_lead_only_here_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_of_this_machine_only_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(banners, "_addresses_by_route", lambda: iter(["10.0.0.5", "127.0.0.1", "fe80::1"]))
     monkeypatch.setattr(
         banners, "_addresses_by_interface", lambda: iter(["169.254.3.4", "10.0.0.5", "10.1.0.5"])
@@ -98,13 +98,13 @@ def test_addresses_that_lead_only_here_are_left_out(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
-def test_what_the_kernel_tells_of_routes_and_interfaces_are_addresses() -> None:
+def test_addresses_are_read_from_routes_and_interfaces() -> None:
     for found in (list(banners._addresses_by_route()), list(banners._addresses_by_interface())):
         for address in found:
             socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
-def test_what_nobody_reads_is_said_without_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_banner_to_a_closed_pipe_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:

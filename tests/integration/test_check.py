@@ -60,7 +60,7 @@ def prepared(directory: Path) -> None:
     store.close()
 
 
-def test_looking_makes_nothing(directory: Path) -> None:
+def test_a_check_creates_no_files(directory: Path) -> None:
     result = checked()
 
     assert result.exit_code == 0
@@ -68,7 +68,7 @@ def test_looking_makes_nothing(directory: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
-def test_what_is_well_is_ok_line_by_line(directory: Path) -> None:
+def test_a_healthy_store_has_only_ok_lines(directory: Path) -> None:
     prepared(directory)
     with TmdbSimulator(token="right") as tmdb:
         result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
@@ -99,7 +99,7 @@ def test_secrets_are_masked(directory: Path) -> None:
     assert "check MONGODB_URI" in lines["storage"]
 
 
-def test_every_fault_of_the_configuration_is_a_line(directory: Path) -> None:
+def test_every_fault_of_the_configuration_has_a_line(directory: Path) -> None:
     result = checked(PORT="no", REDIS_TTL="never")
 
     assert result.exit_code == 1
@@ -107,7 +107,7 @@ def test_every_fault_of_the_configuration_is_a_line(directory: Path) -> None:
     assert "PORT must be" in result.stdout
 
 
-def test_a_refused_credential_names_the_variable_to_mend(directory: Path) -> None:
+def test_the_line_of_a_refused_credential_names_the_variable(directory: Path) -> None:
     with TmdbSimulator(token="right") as tmdb:
         result = checked(TMDB_ACCESS_TOKEN="wrong", TMDB_BASE_URL=tmdb.url)
 
@@ -123,7 +123,7 @@ def test_a_refused_credential_names_the_variable_to_mend(directory: Path) -> Non
         (SourceName.DEMO, {"TMDB_ACCESS_TOKEN": "right"}, "-> run `matinee sync upgrade`"),
     ],
 )
-def test_a_catalogue_that_no_sync_may_refresh_has_failed(
+def test_a_catalogue_from_another_source_is_a_failure(
     directory: Path, source: SourceName, credential: dict[str, str], remedy: str
 ) -> None:
     store = SqliteStore(path=directory / "matinee-data" / "matinee.db", clock=noon)
@@ -138,14 +138,14 @@ def test_a_catalogue_that_no_sync_may_refresh_has_failed(
     assert tmdb.requests == 0
 
 
-def test_a_tmdb_that_is_down_has_failed(directory: Path) -> None:
+def test_an_unavailable_tmdb_is_a_failure(directory: Path) -> None:
     with TmdbSimulator(faults=[Fault("server_error", status=502)]) as tmdb:
         result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
 
     assert (result.exit_code, told(result)["tmdb"].split()[0]) == (1, "failed")
 
 
-def test_a_lost_index_has_failed_and_is_named(directory: Path) -> None:
+def test_a_missing_index_is_a_failure_and_is_named(directory: Path) -> None:
     prepared(directory)
     with closing(sqlite3.connect(directory / "matinee-data" / "matinee.db")) as connection:
         connection.execute("DROP INDEX ratings_by_movie")
@@ -174,7 +174,7 @@ def damage_a_table(path: Path) -> None:
         (lambda path: (path.with_name("jwt-secret").write_text("x" * 64), path.unlink()), "is missing"),
     ],
 )
-def test_a_damaged_or_lost_database_has_failed_and_the_mend_is_a_backup(
+def test_a_damaged_or_missing_database_is_a_failure_with_advice_to_restore(
     directory: Path, spoil: Callable[[Path], object], found: str
 ) -> None:
     prepared(directory)
@@ -190,7 +190,7 @@ def test_a_damaged_or_lost_database_has_failed_and_the_mend_is_a_backup(
 
 
 @pytest.mark.parametrize(("version", "verdict", "code"), [(1, "warning", 0), (99, "failed", 1)])
-def test_another_schema_than_ours_is_told(directory: Path, version: int, verdict: str, code: int) -> None:
+def test_an_older_or_newer_schema_is_reported(directory: Path, version: int, verdict: str, code: int) -> None:
     file = directory / "matinee-data" / "matinee.db"
     file.parent.mkdir(mode=0o700)
     with closing(sqlite3.connect(file)) as connection:
@@ -201,7 +201,7 @@ def test_another_schema_than_ours_is_told(directory: Path, version: int, verdict
     assert (result.exit_code, told(result)["storage"].split()[0]) == (code, verdict)
 
 
-def test_a_directory_open_to_others_is_a_warning(directory: Path) -> None:
+def test_a_data_directory_that_others_can_read_is_a_warning(directory: Path) -> None:
     prepared(directory)
     data = directory / "matinee-data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
@@ -213,13 +213,15 @@ def test_a_directory_open_to_others_is_a_warning(directory: Path) -> None:
     assert "-> chmod 700" in told(result)["data directory"]
 
 
-def test_a_file_in_the_directorys_place_has_failed(directory: Path) -> None:
+def test_a_file_instead_of_the_data_directory_is_a_failure(directory: Path) -> None:
     (directory / "matinee-data").write_text("not a directory")
 
     assert told(checked())["data directory"].startswith("failed")
 
 
-def test_what_may_not_be_touched_has_failed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_without_permissions_is_a_failure(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert "cannot be made" in told(checked())["data directory"]
     prepared(directory)
@@ -248,7 +250,7 @@ def valkey(*options: str, path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
-def test_a_redis_that_answers_is_ok_and_its_clock_agrees(directory: Path, policy: str) -> None:
+def test_a_redis_that_responds_is_ok_and_its_clock_is_compared(directory: Path, policy: str) -> None:
     with valkey("--maxmemory-policy", policy, path=directory) as address:
         result = checked(REDIS_URL=address)
 
@@ -256,7 +258,7 @@ def test_a_redis_that_answers_is_ok_and_its_clock_agrees(directory: Path, policy
     assert "that of REDIS_URL" in told(result)["clock"]
 
 
-def test_a_redis_that_drops_what_it_holds_is_none_for_a_queue(directory: Path) -> None:
+def test_a_redis_that_evicts_all_keys_is_a_warning_for_the_queue(directory: Path) -> None:
     with valkey("--maxmemory-policy", "allkeys-lru", path=directory) as address:
         alone, beside = checked(REDIS_URL=address), checked(REDIS_URL=address, QUEUE_URL=address)
 
@@ -266,21 +268,21 @@ def test_a_redis_that_drops_what_it_holds_is_none_for_a_queue(directory: Path) -
     assert alone.exit_code == beside.exit_code == 0
 
 
-def test_a_redis_that_wants_a_password_has_failed(directory: Path) -> None:
+def test_a_redis_that_requires_a_password_is_a_failure(directory: Path) -> None:
     with valkey("--requirepass", "right", path=directory) as address:
         result = checked(REDIS_URL=address)
 
     assert (result.exit_code, told(result)["redis"].split()[0]) == (1, "failed")
 
 
-def test_several_redises_are_left_to_those_who_know_them(directory: Path) -> None:
+def test_redis_with_several_servers_is_checked_without_details(directory: Path) -> None:
     result = checked(REDIS_URL="redis+cluster://127.0.0.1:1", QUEUE_URL="redis://127.0.0.1:1")
 
     assert "several servers" in told(result)["redis"]
     assert "QUEUE_URL: Redis is not available" in told(result)["redis"]
 
 
-def test_without_a_bundled_valkey_an_address_is_asked_for(
+def test_without_a_bundled_valkey_redis_url_is_required(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diagnostics, "find_spec", lambda _: None)
@@ -319,7 +321,7 @@ def examined(**given: Any) -> list[Finding]:
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(3, "behind"), (-3, "ahead of")])
-def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
+def test_a_skewed_clock_is_a_warning(seconds: int, side: str) -> None:
     there = noon() + timedelta(seconds=seconds)
     lines = examined(
         state=StoreInspection(version=2, newest=2, clock=there),
@@ -333,7 +335,7 @@ def test_a_clock_that_is_off_is_a_warning(seconds: int, side: str) -> None:
     ]
 
 
-def test_missing_indexes_of_a_distributed_store_are_made_by_a_start() -> None:
+def test_missing_indexes_of_mongodb_are_created_at_start() -> None:
     lines = examined(state=StoreInspection(version=2, newest=2, missing=("ratings.by_movie",)))
 
     assert [line.remedy for line in lines if line.part == "indexes"] == ["start matinee again: it makes them"]
@@ -343,7 +345,7 @@ def test_missing_indexes_of_a_distributed_store_are_made_by_a_start() -> None:
     ("free", "verdict"),
     [(50 * 2**20, Verdict.FAILED), (500 * 2**20, Verdict.WARNING), (5 * 2**30, Verdict.OK)],
 )
-def test_a_disk_that_fills_up_is_told_in_time(
+def test_little_free_disk_space_is_a_warning(
     free: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
@@ -351,7 +353,7 @@ def test_a_disk_that_fills_up_is_told_in_time(
     assert [line.verdict for line in examined() if line.part == "disk"] == [verdict]
 
 
-def test_a_log_file_is_looked_at_and_not_made(directory: Path) -> None:
+def test_a_log_file_is_checked_but_not_created(directory: Path) -> None:
     assert "matinee.log can be written" in told(checked(LOG_FILE="logs/matinee.log"))["log file"]
     assert not (directory / "logs").exists()
 
@@ -362,7 +364,7 @@ def test_a_log_file_is_looked_at_and_not_made(directory: Path) -> None:
     assert "storage" in told(failed)
 
 
-def test_a_slip_in_the_env_file_is_a_warning(directory: Path) -> None:
+def test_a_misspelt_name_in_the_env_file_is_a_warning(directory: Path) -> None:
     (directory / ".env").write_text("PROT=8080\n")
     assert "did you mean PORT?" in told(checked())["configuration"]
     (directory / ".env").unlink()

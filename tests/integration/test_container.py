@@ -35,7 +35,7 @@ def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
             assert provider() is not None or name == "tmdb", name
 
 
-def test_a_use_case_is_found_by_its_class_which_only_one_provider_makes(tmp_path: Path) -> None:
+def test_each_use_case_class_has_one_provider(tmp_path: Path) -> None:
     built = container(Settings(data_dir=str(tmp_path)))
     classes = [
         provider.provides
@@ -57,7 +57,7 @@ def test_the_application_does_not_start_without_a_use_case_that_a_handler_reques
     store.close()
 
 
-def test_without_redis_nothing_is_kept_and_each_process_counts_for_itself(tmp_path: Path) -> None:
+def test_without_redis_nothing_is_cached_and_each_process_counts_limits(tmp_path: Path) -> None:
     with running(Settings(data_dir=str(tmp_path))) as built:
         assert built.breaker() is None
         assert isinstance(built.invalidation(), system.NoCache)
@@ -74,7 +74,7 @@ def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
     tmdb.close()
 
 
-def test_without_the_driver_mongodb_is_refused_and_nothing_else_is_taken_in_its_place(
+def test_mongodb_without_its_driver_is_refused_without_a_fallback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("entrypoints.container.find_spec", lambda _: None)
@@ -86,7 +86,7 @@ def test_without_the_driver_mongodb_is_refused_and_nothing_else_is_taken_in_its_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
+def test_adapters_are_singletons_and_use_cases_are_not(tmp_path: Path) -> None:
     with running(Settings(data_dir=str(tmp_path))) as built:
         assert built.store() is built.store()
         assert built.movies() is built.store().movies
@@ -108,7 +108,7 @@ def test_adapters_are_made_once_and_use_cases_anew(tmp_path: Path) -> None:
     ],
     ids=lambda value: value.__name__ if inspect.isclass(value) else "",
 )
-def test_every_adapter_takes_exactly_what_its_port_says(port: type, adapters: list[type | str]) -> None:
+def test_every_adapter_has_the_signatures_of_its_port(port: type, adapters: list[type | str]) -> None:
     stores = (SqliteStore(path=None, clock=lambda: None), MongoStore(uri="mongodb://h/x", clock=lambda: None))  # type: ignore[arg-type, return-value]
     kinds = [
         kind
@@ -136,7 +136,7 @@ class Faulty:
         raise ZeroDivisionError("a bug")
 
 
-def test_what_was_not_opened_is_not_made_to_be_closed(
+def test_an_adapter_that_was_not_opened_is_not_created_at_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # httpx reads the proxy's address when a client is made.
@@ -149,7 +149,7 @@ def test_what_was_not_opened_is_not_made_to_be_closed(
 
 
 @pytest.mark.parametrize("last", ["store", "source"])
-def test_all_is_closed_although_one_cannot_be_and_what_was_done_stays_done(
+def test_a_failure_to_close_one_adapter_does_not_prevent_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, last: str
 ) -> None:
     faulty = Faulty()
@@ -167,7 +167,7 @@ def test_all_is_closed_although_one_cannot_be_and_what_was_done_stays_done(
     assert "a faulty part cannot be closed" in caplog.text
 
 
-def test_the_store_is_closed_also_when_the_work_fails(tmp_path: Path) -> None:
+def test_the_store_is_closed_when_the_work_fails(tmp_path: Path) -> None:
     opened = running(Settings(data_dir=str(tmp_path)))
     store = opened.__enter__().store()
     with pytest.raises(KeyboardInterrupt):

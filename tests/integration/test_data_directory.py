@@ -12,7 +12,7 @@ from entrypoints import data_directory
 from entrypoints.data_directory import DataDirectoryUnusable
 
 
-def test_one_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_missing_directory_is_created_with_private_permissions(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "data"
     assert not data_directory.exists(directory)
     assert data_directory.prepare(directory) == directory
@@ -22,7 +22,7 @@ def test_one_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> No
     assert data_directory.prepare(directory) == directory
 
 
-def test_a_link_to_a_directory_is_one(tmp_path: Path) -> None:
+def test_a_link_to_a_directory_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert data_directory.prepare(tmp_path / "link") == tmp_path / "real"
@@ -40,7 +40,9 @@ def loop(path: Path) -> None:
         (loop, "is a link that leads to itself"),
     ],
 )
-def test_what_stands_in_its_place_is_named(tmp_path: Path, make: Callable[[Path], None], fault: str) -> None:
+def test_a_file_instead_of_the_directory_is_reported(
+    tmp_path: Path, make: Callable[[Path], None], fault: str
+) -> None:
     directory = tmp_path / "data"
     make(directory)
     for look in (data_directory.exists, data_directory.prepare):
@@ -63,7 +65,7 @@ def test_what_stands_in_its_place_is_named(tmp_path: Path, make: Callable[[Path]
     ],
 )
 @pytest.mark.parametrize("there", [True, False])
-def test_what_the_system_refuses_is_told_with_the_mend(
+def test_a_refused_operation_is_reported_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, fault: str, there: bool
 ) -> None:
     def refuse(**_: object) -> NoReturn:
@@ -80,7 +82,7 @@ def test_what_the_system_refuses_is_told_with_the_mend(
     assert directory.exists() == there  # nothing is left that was not there
 
 
-def test_a_user_without_a_name_is_told_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_is_shown_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

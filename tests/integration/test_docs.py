@@ -120,12 +120,12 @@ def test_every_python_block_of_a_document_runs(path: Path) -> None:
         example.evaluate()
 
 
-def test_the_example_of_the_readme_needs_nothing_but_python() -> None:
+def test_the_example_of_the_readme_needs_only_python() -> None:
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{''.join(blocks('README.md'))}"
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, timeout=30)
 
 
-def test_the_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
+def test_the_adapter_of_the_guide_passes_its_contract(tmp_path: Path) -> None:
     guided = [block for block in blocks("docs/domain.md") if "MemoryLocks" in block]
     (tmp_path / "test_memory_locks.py").write_text("\n".join(guided), encoding="utf-8")
     told = subprocess.run(
@@ -141,7 +141,7 @@ def test_the_adapter_of_the_guide_keeps_its_contract(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("url", "shown"), list(examples()))
-def test_a_call_that_a_document_shows_answers_what_is_shown(client: Client, url: str, shown: str) -> None:
+def test_documented_calls_have_the_documented_responses(client: Client, url: str, shown: str) -> None:
     address = urlsplit(url)
     answer = client.get(f"{address.path}?{address.query}" if address.query else address.path)
     body = answer.text.replace("1.2.3", version("matinee"))  # the version that test applications have
@@ -151,7 +151,7 @@ def test_a_call_that_a_document_shows_answers_what_is_shown(client: Client, url:
     assert_shown(shown, body)
 
 
-def test_what_the_readme_does_with_an_account_is_answered_as_shown(client: Client) -> None:
+def test_the_readmes_calls_of_an_account_have_the_documented_responses(client: Client) -> None:
     known = {"API": "/api/v1", "JSON": "Content-Type: application/json"}
     steps = list(SIGNED_IN.finditer(text("README.md")))
     assert len(steps) == 4
@@ -168,12 +168,12 @@ def test_what_the_readme_does_with_an_account_is_answered_as_shown(client: Clien
             known["ME"] = f"Authorization: Bearer {answer.json()['access_token']}"
 
 
-def test_every_call_stands_in_the_api_document(paths: Any) -> None:
+def test_every_call_is_documented(paths: Any) -> None:
     told = {(method.lower(), f"/api/v1{path}") for method, path in HEADED_CALL.findall(text("docs/api.md"))}
     assert told == {(method, path) for path, calls in paths.items() for method in calls}
 
 
-def test_every_parameter_stands_in_the_api_document(paths: Any) -> None:
+def test_every_parameter_is_documented(paths: Any) -> None:
     told = text("docs/api.md")
     for path, calls in paths.items():
         for call in calls.values():
@@ -181,29 +181,29 @@ def test_every_parameter_stands_in_the_api_document(paths: Any) -> None:
                 assert parameter["in"] != "query" or f"`{parameter['name']}`" in told, path
 
 
-def test_every_field_of_a_movie_stands_in_the_api_document() -> None:
+def test_every_field_of_a_movie_is_documented() -> None:
     told = text("docs/api.md")
     assert [field for field in MovieDetailOut.__struct_fields__ if f"`{field}`" not in told] == []
 
 
-def test_every_code_of_a_fault_stands_in_the_api_document() -> None:
+def test_every_fault_code_is_documented() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \|$", text("docs/api.md"), re.MULTILINE)
     assert [code for code in FaultCode if code not in rows] == []
 
 
-def test_the_error_that_the_api_document_shows_is_a_whole_one() -> None:
+def test_the_documented_error_has_all_fields() -> None:
     (shown,) = re.findall(r"```json\n(.+?)```", text("docs/api.md"), re.DOTALL)
     fields = {field.encode_name for field in msgspec.structs.fields(ErrorOut) if field.name != "stack"}
     assert set(msgspec.json.decode(shown)) == fields
 
 
-def test_every_variable_stands_in_the_operators_document() -> None:
+def test_every_variable_is_documented() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| [^|]+ \|", text("docs/operating.md"), re.MULTILINE)
     assert sorted(rows) == sorted(field.encode_name for field in msgspec.structs.fields(Settings))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name)
-def test_every_link_inside_the_project_leads_somewhere(path: Path) -> None:
+def test_every_link_within_the_project_has_a_target(path: Path) -> None:
     for target, section in LINK.findall(path.read_text(encoding="utf-8")):
         if target.startswith(("http:", "https:")):
             continue
@@ -214,13 +214,13 @@ def test_every_link_inside_the_project_leads_somewhere(path: Path) -> None:
             assert section in map(anchor, headings), section
 
 
-def test_the_notice_that_tmdb_asks_for_is_in_the_readme_and_in_the_service(client: Client) -> None:
+def test_the_notice_required_by_tmdb_is_in_the_readme_and_in_the_service(client: Client) -> None:
     assert f"\n{ATTRIBUTION}\n" in text("README.md")
     assert client.get("/api/v1/about").json()["attribution"] == ATTRIBUTION
 
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
-def test_a_decision_is_dated_and_has_its_three_parts(path: Path) -> None:
+def test_every_decision_has_a_date_and_three_sections(path: Path) -> None:
     told = path.read_text(encoding="utf-8")
     number = int(path.name[:4])
     assert told.startswith(f"# {number}. ")
@@ -229,7 +229,7 @@ def test_a_decision_is_dated_and_has_its_three_parts(path: Path) -> None:
     assert parts == ["Context", "Decision", "Consequences"]
 
 
-def test_every_decision_is_listed_by_its_title() -> None:
+def test_every_decision_is_listed_with_its_title() -> None:
     listed = re.findall(r"^(\d+)\. \[([^\]]+)\]\(adr/([^)]+)\)", text("docs/architecture.md"), re.MULTILINE)
     assert [(number, " ".join(title.split()), file) for number, title, file in listed] == [
         (*path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split(". ", 1), path.name)
@@ -237,13 +237,13 @@ def test_every_decision_is_listed_by_its_title() -> None:
     ]
 
 
-def test_every_target_of_make_is_told_to_contributors() -> None:
+def test_every_target_of_make_is_documented() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.MULTILINE)
     told = text("CONTRIBUTING.md")
     assert [target for target in targets if target != "help" and f"make {target}" not in told] == []
 
 
-def test_every_error_that_the_guide_of_the_library_names_is_of_the_kind_that_it_says() -> None:
+def test_the_documented_errors_have_the_documented_kinds() -> None:
     kinds = re.findall(r"^\| `(\w+)` \| [^|]+ \| (`.+`) \|$", text("docs/domain.md"), re.MULTILINE)
     told = {(kind, name) for kind, names in kinds for name in re.findall(r"`(\w+)`", names)}
     known = {

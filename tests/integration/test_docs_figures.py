@@ -374,10 +374,10 @@ def loose(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", [each for each in DOCUMENTS if each.name != ELSEWHERE], ids=name)
-def test_every_figure_of_a_document_is_accounted_for(path: Path) -> None:
+def test_every_figure_of_a_document_is_compared_with_the_code(path: Path) -> None:
     assert list(loose(path)) == []
 
 
-def test_no_figure_is_accounted_for_that_no_document_has() -> None:
+def test_no_compared_figure_is_missing_from_the_documents() -> None:
     told = "\n".join(map(plain, DOCUMENTS))
     assert [words for words in ACCOUNTED if words not in told] == []

@@ -100,7 +100,7 @@ def usage(words_typed: str) -> tuple[str, set[str], list[str]]:
     )
 
 
-def test_every_command_stands_in_the_operators_document_with_all_that_it_takes() -> None:
+def test_every_command_is_documented_with_its_options() -> None:
     told = [usage(words(row[0])[0]) for row in table("docs/operating.md", "command", "does") if row[0] != ""]
     shown = {command: (options, arguments) for command, options, arguments in told}
     for command, known in commands(matinee):
@@ -112,14 +112,14 @@ def test_every_command_stands_in_the_operators_document_with_all_that_it_takes()
     assert shown == {"": ({"--version"}, []), "sync genres|movies|changes": ({"--demo"}, [])}
 
 
-def test_every_exit_code_stands_in_the_operators_document() -> None:
+def test_every_exit_code_is_documented() -> None:
     rows = table("docs/operating.md", "exit code", "meaning")
     told = {int(code) for row in rows for code in row[0].split(", ")}
     ours = {0, 1, 2, *syncs.EXIT_CODES.values(), ratings.DRIFT_CODE, errors.BROKEN_PIPE_CODE}
     assert told == ours | {130, 143}  # 128 and the number of SIGINT, of SIGTERM
 
 
-def test_every_code_of_an_error_stands_in_the_api_document_with_its_status() -> None:
+def test_every_error_code_is_documented_with_its_status() -> None:
     rows = table("docs/api.md", "code", "status", "meaning")
     told = {code: int(row[1]) for row in rows for code in words(row[0])}
     rest = re.search(r"but no call answers them: (.+?)\. An HTTP", " ".join(text("docs/api.md").split()))
@@ -135,7 +135,7 @@ def client() -> Iterator[Client]:
         yield client
 
 
-def test_every_series_of_metrics_stands_in_the_operators_document_with_its_labels(client: Client) -> None:
+def test_every_metric_is_documented_with_its_labels(client: Client) -> None:
     told = {
         words(name_cell)[0]: set(words(labels_cell.partition(": ")[0]))
         for names, labels_cell, _ in table("docs/operating.md", "series", "labels", "meaning")
@@ -150,7 +150,7 @@ def test_every_series_of_metrics_stands_in_the_operators_document_with_its_label
     assert [family for family in ours if not family.endswith("_created")] == []
 
 
-def test_every_outcome_of_a_request_to_tmdb_stands_in_the_operators_document() -> None:
+def test_every_outcome_of_a_tmdb_request_is_documented() -> None:
     (row,) = [
         row
         for row in table("docs/operating.md", "series", "labels", "meaning")
@@ -162,7 +162,7 @@ def test_every_outcome_of_a_request_to_tmdb_stands_in_the_operators_document() -
     assert set(words(row[1])[1:]) == {"ok", *returned, *outcomes.OUTCOMES.values()}
 
 
-def test_every_reason_for_closing_a_connection_stands_in_the_operators_document() -> None:
+def test_every_reason_for_closing_a_connection_is_documented() -> None:
     rows = table("docs/operating.md", "what", "limit", "`reason`", "what the client gets")
     kinds = RequestTimeout, HeadTooLarge, BodyTooLarge, MalformedRequest, TooManyConnections, ServerStopping
     refusals = [kind() for kind in kinds]
@@ -176,7 +176,7 @@ def test_every_reason_for_closing_a_connection_stands_in_the_operators_document(
         assert any(cell.startswith(str(told.status)) for cell in shown), told.code
 
 
-def test_a_line_of_the_log_in_the_operators_document_has_the_fields_of_ours(
+def test_the_documented_log_line_has_the_fields_of_a_real_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (shown,) = re.findall(r"```json\n(.+?)\n```", text("docs/operating.md"), re.DOTALL)
@@ -200,7 +200,7 @@ def roles() -> Iterator[str]:
         )
 
 
-def test_every_job_and_its_time_stand_in_the_operators_document() -> None:
+def test_every_job_is_documented_with_its_time() -> None:
     rows = table("docs/operating.md", "job", "when")
     told = " ".join(cell for row in rows for cell in row)
     for entry in scheduler.cron_entries(Settings()):
@@ -211,7 +211,7 @@ def test_every_job_and_its_time_stand_in_the_operators_document() -> None:
     assert len(scheduler.cron_entries(Settings())) == len(rows) + 1  # two syncs share a row
 
 
-def test_the_readme_names_the_times_of_the_nightly_jobs() -> None:
+def test_the_readme_has_the_times_of_the_nightly_jobs() -> None:
     times = {entry.name: entry.cron.split()[:2] for entry in scheduler.cron_entries(Settings())}
     at = {job: f"{int(hour):02}:{int(minute):02}" for job, (minute, hour) in times.items() if hour != "*"}
     told = " ".join(text("README.md").split())
@@ -221,7 +221,7 @@ def test_the_readme_names_the_times_of_the_nightly_jobs() -> None:
     )
 
 
-def test_every_collection_stands_in_the_documents_of_operators() -> None:
+def test_every_collection_is_documented() -> None:
     ours = {*INDEXES, "locks", "counters"}
     (listed,) = re.findall(r"Collections are (.+?)\.", " ".join(text("docs/operating.md").split()))
     assert set(words(listed)) == ours
@@ -232,24 +232,24 @@ def test_every_collection_stands_in_the_documents_of_operators() -> None:
     assert sharded & set(words(whole)) == set()
 
 
-def test_every_file_of_the_data_directory_stands_in_the_operators_document() -> None:
+def test_every_file_of_the_data_directory_is_documented() -> None:
     told = {name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])}
     logs_of_sqlite = {f"{DATABASE}-wal", f"{DATABASE}-shm"}
     assert told == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, PID_FILE, "metrics"}
 
 
-def test_the_doctors_example_shows_the_schema_of_today() -> None:
+def test_the_documented_check_shows_the_present_schema() -> None:
     shown = re.findall(r"SQLite answers, its schema has version (\d+)", text("docs/operating.md"))
     assert shown == [str(len(SQLITE_MIGRATIONS))]
 
 
-def test_every_cached_call_stands_in_the_api_document() -> None:
+def test_every_cached_call_is_documented() -> None:
     rows = table("docs/api.md", "call", "made anew at once after")
     told = {call for row in rows for call in words(row[0])}
     assert told == {f"GET {path}" for path, call in calls() if call.cached}
 
 
-def test_every_call_for_everyone_is_told_in_the_api_document() -> None:
+def test_every_public_call_is_documented() -> None:
     (told,) = re.findall(r"Every call but (.+?) wants `Authorization", " ".join(text("docs/api.md").split()))
     for path, call in calls():
         if call.access is Access.EVERYONE:
@@ -269,7 +269,7 @@ def calls() -> Iterator[tuple[str, Any]]:
     store.close()
 
 
-def test_every_field_of_every_answer_stands_in_the_api_document(client: Client) -> None:
+def test_every_field_of_every_response_is_documented(client: Client) -> None:
     document = BLOCK.sub("", text("docs/api.md"))
     told = {word for code in words(re.sub("``.+?``", "", document)) for word in re.findall(r"\w+", code)}
     told |= set(re.findall(r'"(\w+)"', text("docs/api.md")))
@@ -278,7 +278,7 @@ def test_every_field_of_every_answer_stands_in_the_api_document(client: Client) 
     assert sorted(named - told) == []
 
 
-def test_every_default_of_a_list_of_movies_stands_in_the_api_document(client: Client) -> None:
+def test_every_default_of_a_list_of_movies_is_documented(client: Client) -> None:
     listing = client.get("/api/v1/docs/openapi.json").json()["paths"]["/api/v1/movies"]["get"]
     known = {each["name"]: str(each["schema"].get("default", "")) for each in listing["parameters"]}
     told = {
@@ -297,14 +297,14 @@ def defaults() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("variable", "told"), list(defaults()))
-def test_a_setting_has_the_default_that_a_document_tells(variable: str, told: str) -> None:
+def test_every_setting_has_the_documented_default(variable: str, told: str) -> None:
     (default,) = [
         field.default for field in msgspec.structs.fields(Settings) if field.encode_name == variable
     ]
     assert told == ("unset" if default is None else str(default).removesuffix(".0") or "empty")
 
 
-def test_every_folder_stands_in_the_readme_and_every_folder_of_tests_for_contributors() -> None:
+def test_every_directory_is_documented() -> None:
     listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [Path(line) for line in listing.splitlines()]
     folders = {each.parts[0] for each in files if len(each.parts) > 1 and not each.parts[0].startswith(".")}
@@ -316,7 +316,7 @@ def test_every_folder_stands_in_the_readme_and_every_folder_of_tests_for_contrib
     assert sorted(told) == sorted(f"tests/{each}" for each in of_tests)
 
 
-def test_every_release_in_the_list_of_dependencies_is_the_locked_one() -> None:
+def test_the_documented_releases_are_the_locked_ones() -> None:
     releases = {name.lower(): version for name, (version, _) in locked("requirements.lock").items()}
     for row in re.findall(
         r"^\| ([\w-]+) \|.* \| ([^|]+) \|$", text("docs/adr/0014-dependencies.md"), re.MULTILINE
@@ -331,7 +331,7 @@ def test_every_release_in_the_list_of_dependencies_is_the_locked_one() -> None:
     )
 
 
-def test_the_document_is_of_the_openapi_that_is_told(client: Client) -> None:
+def test_the_documented_openapi_version_is_that_of_the_document(client: Client) -> None:
     (told,) = re.findall(r"the OpenAPI (\d\.\d) document", text("docs/api.md"))
     assert client.get("/api/v1/docs/openapi.json").json()["openapi"].startswith(f"{told}.")
 
@@ -348,7 +348,7 @@ MESSAGES = [
 """Sentences of ours that the operators' document repeats, or the beginnings of them."""
 
 
-def test_a_message_in_the_operators_document_is_one_of_ours() -> None:
+def test_every_documented_message_exists() -> None:
     """Words between backticks that are neither a command nor a setting are what somebody reads elsewhere."""
     sections = text("docs/operating.md").partition("## Troubleshooting")[2]
     read = "\n".join([*MESSAGES, *code_of("adapters/sqlite/files.py"), *code_of("adapters/tmdb/client.py")])

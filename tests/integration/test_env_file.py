@@ -34,7 +34,7 @@ KEY = "0123456789abcdef0123456789ABCDEF"
         ),
     ],
 )
-def test_a_broken_file_is_the_one_fault_and_shows_nothing_of_itself(
+def test_a_broken_file_is_the_only_fault_and_is_not_quoted(
     tmp_path: Path, content: bytes, reason: str
 ) -> None:
     file = tmp_path / ".env"
@@ -44,7 +44,7 @@ def test_a_broken_file_is_the_one_fault_and_shows_nothing_of_itself(
     assert raised.value.sentences == [f"{file} cannot be read: {reason}"]
 
 
-def test_a_directory_a_dead_link_and_a_file_of_anothers_are_named(tmp_path: Path) -> None:
+def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     (tmp_path / "closed").write_text("PORT=80\n")
@@ -57,7 +57,7 @@ def test_a_directory_a_dead_link_and_a_file_of_anothers_are_named(tmp_path: Path
             load({}, tmp_path / name)
 
 
-def test_a_byte_order_mark_and_line_ends_of_windows_do_no_harm(tmp_path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_bytes("\ufeffPORT=1111\r\nHOST='::1'\r\n".encode())
     assert (load({}, file).port, load({}, file).host) == (1111, "::1")
@@ -85,25 +85,25 @@ def test_a_byte_order_mark_and_line_ends_of_windows_do_no_harm(tmp_path: Path) -
         ("PUBLIC_CATALOG", "PUBLIC_CATALOGUE"),
     ],
 )
-def test_a_near_miss_is_named_with_what_was_probably_meant(name: str, meant: str) -> None:
+def test_a_misspelt_name_is_reported_with_the_nearest_setting(name: str, meant: str) -> None:
     assert list(misnamed([name], OURS)) == [
         f"{name} is not a setting of Matinee and is ignored; did you mean {meant}?"
     ]
 
 
-def test_a_name_with_our_prefix_is_named_even_if_nothing_is_near() -> None:
+def test_an_unknown_name_with_our_prefix_is_reported() -> None:
     for name in ("MATINEE_COLOUR", "matinee_colour", "TMDB_REGION"):
         assert list(misnamed([name], OURS)) == [
             f"{name} is not a setting of Matinee and is ignored; docs/operating.md lists all settings"
         ]
 
 
-def test_other_programs_variables_are_left_alone() -> None:
+def test_variables_of_other_programs_are_ignored() -> None:
     others = ["PATH", "POSTGRES_PASSWORD", "SMTP_HOST", "DATABASE_URL", "COMPOSE_PROJECT_NAME", "PUID", "TZ"]
     assert list(misnamed([*OURS, *COMPOSE_VARIABLES, *others], OURS)) == []
 
 
-def test_what_only_docker_compose_reads_is_known() -> None:
+def test_variables_of_docker_compose_are_known() -> None:
     assert (deployment_files.asked() | set(deployment_files.example())) - OURS == COMPOSE_VARIABLES
 
 
@@ -121,9 +121,7 @@ def test_load_warns_of_each_name_in_the_file_once(tmp_path: Path) -> None:
     ['"{}"', "'{}'", "Bearer {}", "bearer  {}\n", "Authorization: Bearer {}", '"Bearer {}"', "Bearer '{}'",
      " {}\r\n", "\u201c{}\u201d", "\ufeff{}\u200b", "`{}`,", "api_key={}"],
 )  # fmt: skip
-def test_a_credential_is_taken_out_of_what_it_was_copied_with(
-    name: str, credential: str, copied: str
-) -> None:
+def test_a_credential_is_extracted_from_copied_text(name: str, credential: str, copied: str) -> None:
     settings = load({name: copied.format(credential)}, None)
     assert getattr(settings, name.lower()) == credential
 
@@ -132,7 +130,7 @@ def test_a_credential_that_was_wrapped_is_joined() -> None:
     assert load({"TMDB_ACCESS_TOKEN": f"{JWT[:30]}\n  {JWT[30:]}"}, None).tmdb_access_token == JWT
 
 
-def test_empty_quotes_are_no_credential_and_the_word_bearer_alone_is_a_fault() -> None:
+def test_empty_quotes_are_no_credential_and_bearer_alone_is_a_fault() -> None:
     assert load({"TMDB_ACCESS_TOKEN": '""'}, None) == Settings()
     with pytest.raises(InvalidFields, match="TMDB_ACCESS_TOKEN holds only the word before a credential"):
         load({"TMDB_ACCESS_TOKEN": "Bearer "}, None)

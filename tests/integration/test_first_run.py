@@ -75,7 +75,7 @@ def failing(times: int, error: Exception) -> Callable[..., None]:
     return fail
 
 
-def test_a_source_that_answers_is_waited_for(container: Container, source: Source) -> None:
+def test_the_first_sync_is_waited_for(container: Container, source: Source) -> None:
     begun = Event()
     fill_if_empty(container, begun.set)
     assert is_filled(container)
@@ -84,7 +84,7 @@ def test_a_source_that_answers_is_waited_for(container: Container, source: Sourc
     assert source.pings == 1  # later starts ask nobody
 
 
-def test_one_that_is_away_lets_the_service_begin_once_and_is_tried_until_it_is_back(
+def test_with_an_unavailable_source_the_service_starts_and_the_sync_is_retried(
     container: Container, source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun: list[bool] = []
@@ -95,7 +95,7 @@ def test_one_that_is_away_lets_the_service_begin_once_and_is_tried_until_it_is_b
     assert "TMDB could not be reached. The service starts now" in capsys.readouterr().out
 
 
-def test_one_that_never_answers_lets_the_service_begin(container: Container, source: Source) -> None:
+def test_the_service_starts_with_a_source_that_never_responds(container: Container, source: Source) -> None:
     begun = Event()
     source.before_ping = lambda: begun.wait(30)  # as a resolver without a network
     fill_if_empty(container, begun.set, replace(QUICKLY, first_answer=0.05))
@@ -103,7 +103,9 @@ def test_one_that_never_answers_lets_the_service_begin(container: Container, sou
     assert is_filled(container)
 
 
-def test_one_that_stalls_amid_the_movies_lets_the_service_begin(container: Container, source: Source) -> None:
+def test_the_service_starts_with_a_source_that_stalls_between_movies(
+    container: Container, source: Source
+) -> None:
     begun = Event()
     source.before_page = lambda page: page == 3 and begun.wait(30)
     fill_if_empty(container, begun.set, replace(QUICKLY, progress=0.05))
@@ -111,7 +113,7 @@ def test_one_that_stalls_amid_the_movies_lets_the_service_begin(container: Conta
     assert is_filled(container)
 
 
-def test_a_refusal_is_not_tried_again(
+def test_a_refused_credential_is_not_retried(
     container: Container, source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun = Event()
@@ -122,7 +124,7 @@ def test_a_refusal_is_not_tried_again(
     assert "check TMDB_API_KEY. Set it right, and start again." in capsys.readouterr().out
 
 
-def test_a_catalogue_of_another_source_is_not_tried_again(container: Container, source: Source) -> None:
+def test_a_catalogue_from_another_source_is_not_retried(container: Container, source: Source) -> None:
     begun = Event()
     source.before_ping = failing(9, FilledFromAnotherSource(SourceName.DEMO))
     fill_if_empty(container, begun.set)
@@ -131,7 +133,7 @@ def test_a_catalogue_of_another_source_is_not_tried_again(container: Container, 
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-def test_pages_that_were_missed_are_tried_again(container: Container, source: Source, failures: int) -> None:
+def test_failed_pages_are_retried(container: Container, source: Source, failures: int) -> None:
     begun = Event()
     source.before_page = failing(failures, SourceUnavailable("no answer"))
     fill_if_empty(container, begun.set)
@@ -139,7 +141,7 @@ def test_pages_that_were_missed_are_tried_again(container: Container, source: So
     assert begun.is_set()
 
 
-def test_a_sync_that_runs_already_is_waited_for_in_the_background(container: Container) -> None:
+def test_a_running_sync_is_waited_for_in_the_background(container: Container) -> None:
     runner, begun = container.sync_runner(), Event()
     with runner.run(Entity.MOVIES, lambda _: None) as recorder:
         lock_holder = recorder.run.id

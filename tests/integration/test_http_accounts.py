@@ -59,7 +59,7 @@ def log_in(client: Client, name: str = "neo", password: str = PASSWORD) -> Any:
     return client.post("/api/v1/auth/login", json={"email": f"{name}@example.com", "password": password})
 
 
-def test_who_registers_is_signed_in(client: Client) -> None:
+def test_a_registration_signs_the_user_in(client: Client) -> None:
     answer = client.post("/api/v1/auth/register", json=account("neo"))
     body = answer.json()
 
@@ -82,7 +82,7 @@ def test_who_registers_is_signed_in(client: Client) -> None:
         ({"username": "NEO", "email": "other@example.com"}, "username_taken"),
     ],
 )
-def test_names_and_addresses_are_had_once_whatever_their_case(
+def test_user_names_and_addresses_are_unique_whatever_their_case(
     client: Client, change: dict[str, str], code: str
 ) -> None:
     joined(client)
@@ -92,7 +92,7 @@ def test_names_and_addresses_are_had_once_whatever_their_case(
     assert (answer.status_code, answer.json()["code"]) == (409, code)
 
 
-def test_every_fault_of_a_registration_is_named_at_once(client: Client) -> None:
+def test_all_faults_of_a_registration_are_reported_at_once(client: Client) -> None:
     answer = client.post(
         "/api/v1/auth/register?page=1", json={"username": "n o", "email": "x@", "password": "short", "x": 1}
     )
@@ -114,7 +114,7 @@ def test_a_common_password_is_refused(client: Client) -> None:
     assert answer.json()["errors"] == ["password must not be one of the most common passwords"]
 
 
-def test_a_login_begins_another_session(client: Client) -> None:
+def test_a_login_starts_another_session(client: Client) -> None:
     neo = joined(client)
 
     answer = client.post("/api/v1/auth/login", json={"email": " NEO@example.com", "password": PASSWORD})
@@ -143,7 +143,7 @@ def refresh(client: Client, refresh_token: str) -> Any:
     return client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})
 
 
-def test_a_refresh_token_works_again_for_a_while_and_gives_another_pair_of_the_same_family(
+def test_a_refresh_token_works_again_within_the_grace_period(
     client: Client,
 ) -> None:
     neo = joined(client)
@@ -163,7 +163,7 @@ def test_a_refresh_token_works_again_for_a_while_and_gives_another_pair_of_the_s
         assert refresh(client, tab.refresh_token).json()["code"] == "token_revoked"
 
 
-def test_without_a_grace_period_a_second_use_ends_the_whole_family() -> None:
+def test_without_a_grace_period_a_second_use_ends_the_session() -> None:
     with place(refresh_grace="0s") as (client, _):
         neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
         newer = signed_in(client, refresh(client, neo.refresh_token).json())
@@ -205,7 +205,7 @@ def test_the_error_code_distinguishes_invalid_tokens(here: tuple[Client, SqliteS
 
 
 @pytest.mark.parametrize("token", ["", "x", ".", "a" * 24 + ".x", "ä.ö", "x" * 9000])
-def test_what_is_no_refresh_token_is_refused(client: Client, token: str) -> None:
+def test_a_malformed_refresh_token_is_refused(client: Client, token: str) -> None:
     assert client.post("/api/v1/auth/refresh", json={"refresh_token": token}).status_code == 401
 
 
@@ -221,7 +221,7 @@ def test_after_a_logout_no_token_of_the_session_works(client: Client) -> None:
     assert neo("GET", "/auth/me").status_code == 200
 
 
-def test_a_profile_changes_in_what_is_given(client: Client) -> None:
+def test_only_the_given_fields_of_a_profile_change(client: Client) -> None:
     neo = joined(client)
     joined(client, "trinity")
 
@@ -242,7 +242,7 @@ def test_a_profile_changes_in_what_is_given(client: Client) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"username": None}, {"email": ""}, {"role": "admin"}, {"id": "x"}])
-def test_a_profile_does_not_change_in_anything_else(client: Client, body: dict[str, Any]) -> None:
+def test_other_fields_of_a_profile_cannot_be_changed(client: Client, body: dict[str, Any]) -> None:
     neo = joined(client)
 
     assert neo("PATCH", "/auth/me", body).status_code == 400
@@ -316,7 +316,7 @@ def test_a_deleted_account_leaves_nothing_behind(client: Client) -> None:
     assert joined(client).user["id"] != neo.user["id"]
 
 
-def test_an_export_holds_all_of_ones_own_and_nothing_else(client: Client) -> None:
+def test_an_export_has_all_data_of_the_caller_and_no_other(client: Client) -> None:
     neo, trinity = joined(client), joined(client, "trinity")
     rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 8.5, "review": "Whoa."}).json()
     item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()
@@ -336,7 +336,7 @@ OPEN = {
 }  # fmt: skip
 
 
-def test_every_call_wants_a_token_but_those_that_say_so(here: tuple[Client, SqliteStore]) -> None:
+def test_every_call_requires_a_token_except_the_public_ones(here: tuple[Client, SqliteStore]) -> None:
     client, _ = here
     document = client.get("/api/v1/docs/openapi.json").json()
     for path, operations in document["paths"].items():
@@ -353,7 +353,7 @@ def test_every_call_wants_a_token_but_those_that_say_so(here: tuple[Client, Sqli
 
 
 @pytest.mark.parametrize("header", ["", "{token}", "Basic bmVvOm5lbw==", "Token {token}", "Bearerly x"])
-def test_credentials_of_another_kind_are_as_good_as_none(header: str) -> None:
+def test_credentials_of_another_scheme_are_ignored(header: str) -> None:
     for public, status in (("true", 200), ("false", 401)):
         with place(public_catalogue=public) as (client, _):
             sent = header.format(token=joined(client).access_token)
@@ -363,7 +363,7 @@ def test_credentials_of_another_kind_are_as_good_as_none(header: str) -> None:
         assert ("error=" in answer.headers.get("www-authenticate", "")) is False
 
 
-def test_a_token_counts_beside_the_credentials_that_a_proxy_wants() -> None:
+def test_a_token_is_accepted_beside_credentials_for_a_proxy() -> None:
     with place(public_catalogue="true") as (client, _):
         neo = joined(client)
         basic = [("Authorization", "Basic bmVvOm5lbw==")]
@@ -403,20 +403,20 @@ def test_a_bad_token_is_refused_even_where_none_is_needed(
     assert ('error="invalid_token"' in answer.headers["www-authenticate"]) is sent_as_bearer
 
 
-def test_two_tokens_at_once_are_none(client: Client) -> None:
+def test_two_tokens_in_one_request_are_refused(client: Client) -> None:
     neo = joined(client)
     answer = client.get("/api/v1/auth/me", headers=[("Authorization", f"Bearer {neo.access_token}")] * 2)
 
     assert answer.json()["code"] == "token_rejected"
 
 
-def test_the_scheme_of_a_token_is_read_in_any_case(client: Client) -> None:
+def test_the_scheme_of_a_token_is_case_insensitive(client: Client) -> None:
     neo = joined(client)
 
     assert neo("GET", "/auth/me", headers={"Authorization": f"bearer  {neo.access_token}"}).status_code == 200
 
 
-def test_with_a_token_the_catalogue_is_open_and_only_the_callers_cache_may_keep_it(client: Client) -> None:
+def test_responses_of_a_private_catalogue_may_be_cached_by_the_caller_only(client: Client) -> None:
     neo = joined(client)
 
     for path in ("/movies", "/movies/603", "/genres", "/auth/me", "/ratings", "/watchlist", "/me/export"):
@@ -467,7 +467,7 @@ def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> 
     assert rest["meta"]["has_prev_page"]
 
 
-def test_the_last_admin_stays(here: tuple[Client, SqliteStore]) -> None:
+def test_the_last_admin_cannot_be_demoted_or_disabled(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     smith, neo = joined(client, "smith"), joined(client)
     promote(store, smith)
@@ -481,7 +481,7 @@ def test_the_last_admin_stays(here: tuple[Client, SqliteStore]) -> None:
     assert smith("GET", "/admin/users").json()["code"] == "admins_only"
 
 
-def test_only_admins_administer(client: Client) -> None:
+def test_administration_requires_the_role_admin(client: Client) -> None:
     neo = joined(client)
 
     for answer in (
@@ -621,7 +621,7 @@ async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Repl
     return replies, full, movies, await login()
 
 
-def test_a_token_of_another_secret_is_foreign(here: tuple[Client, SqliteStore]) -> None:
+def test_a_token_signed_with_another_secret_is_rejected(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     neo = joined(client)
     other = container_over(store, Settings())
@@ -634,7 +634,7 @@ def test_a_token_of_another_secret_is_foreign(here: tuple[Client, SqliteStore]) 
     assert (answer.status_code, answer.json()["code"]) == (401, "token_rejected")
 
 
-def test_the_document_describes_bodies_with_examples_that_hold(here: tuple[Client, SqliteStore]) -> None:
+def test_the_examples_of_bodies_in_the_document_are_valid(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     document = client.get("/api/v1/docs/openapi.json").json()
     smith = joined(client, "smith")
@@ -657,7 +657,7 @@ def test_the_document_describes_bodies_with_examples_that_hold(here: tuple[Clien
     assert bodies == 15
 
 
-def test_a_document_is_drawn_of_every_call() -> None:
+def test_the_document_has_every_call() -> None:
     document = msgspec.json.decode(openapi(application(filled([]))))
 
     assert sum(len(operations) for operations in document["paths"].values()) == 54

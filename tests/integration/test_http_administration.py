@@ -93,9 +93,7 @@ def test_without_an_invitation_taken_names_are_not_revealed(invited: Client) -> 
     assert answer.json()["code"] == "invitation_rejected"
 
 
-def test_where_registration_is_closed_an_invitation_does_not_help(
-    store: SqliteStore, admin: Somebody
-) -> None:
+def test_with_closed_registration_an_invitation_is_refused(store: SqliteStore, admin: Somebody) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     with TestClient(application(store, registration="closed")) as client:
         for more in ({}, {"invitation": code}):
@@ -105,13 +103,13 @@ def test_where_registration_is_closed_an_invitation_does_not_help(
         assert client.post("/api/v1/auth/login", json=login).status_code == 200
 
 
-def test_where_everybody_may_register_an_invitation_is_not_used_up(client: Client, admin: Somebody) -> None:
+def test_with_open_registration_an_invitation_is_not_consumed(client: Client, admin: Somebody) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     assert register(client, invitation=code).status_code == 201
     assert admin("GET", "/admin/invitations").json()["data"][0]["remaining"] == 1
 
 
-def test_a_faulty_registration_uses_nothing_up(admin: Somebody, invited: Client) -> None:
+def test_an_invalid_registration_does_not_consume_an_invitation(admin: Somebody, invited: Client) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     assert register(invited, invitation=code, password="short").status_code == 400
     assert register(invited, "smith", invitation=code).status_code == 409
@@ -159,7 +157,7 @@ def test_the_admin_chooses_how_long_an_invitation_is_valid(
         ({"valid": "7d"}, "valid is not a known field"),
     ],
 )
-def test_what_an_invitation_cannot_be_is_named(admin: Somebody, body: Any, error: str) -> None:
+def test_the_faults_of_an_invitation_are_named(admin: Somebody, body: Any, error: str) -> None:
     answer = admin("POST", "/admin/invitations", body)
     assert answer.status_code == 400
     (sentence,) = answer.json()["errors"]
@@ -179,7 +177,7 @@ def test_invitations_are_listed_page_by_page(admin: Somebody) -> None:
 
 
 @pytest.mark.parametrize("path", ["users", "invitations", "sync/runs"])
-def test_only_the_cache_of_the_admin_may_keep_what_admins_see(admin: Somebody, path: str) -> None:
+def test_responses_for_admins_may_be_cached_by_their_client_only(admin: Somebody, path: str) -> None:
     answer = admin("GET", f"/admin/{path}")
 
     assert answer.status_code == 200
@@ -197,7 +195,7 @@ def test_a_new_password_from_an_admin_ends_all_sessions(client: Client, admin: S
 
 
 @pytest.mark.parametrize("password", ["short", "Password1", "x" * 129])
-def test_an_admin_chooses_no_weak_password(client: Client, admin: Somebody, password: str) -> None:
+def test_an_admin_cannot_set_a_weak_password(client: Client, admin: Somebody, password: str) -> None:
     neo = joined(client)
     answer = admin("PATCH", f"/admin/users/{neo.user['id']}", {"password": password})
     assert answer.status_code == 400
@@ -205,7 +203,7 @@ def test_an_admin_chooses_no_weak_password(client: Client, admin: Somebody, pass
     assert neo("GET", "/auth/me").status_code == 200
 
 
-def test_a_deleted_user_is_gone_with_everything(client: Client, admin: Somebody) -> None:
+def test_a_deleted_user_is_deleted_with_all_data(client: Client, admin: Somebody) -> None:
     neo = joined(client)
     neo("PUT", "/movies/603/rating", {"rating": 8})
     assert admin("GET", "/movies/603").json()["ratings_count"] == 1
@@ -225,7 +223,7 @@ def test_the_last_admin_cannot_be_deleted(admin: Somebody) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
 
 
-def test_an_admin_deletes_a_review_and_leaves_the_score(client: Client, admin: Somebody) -> None:
+def test_an_admin_deletes_a_review_but_not_its_score(client: Client, admin: Somebody) -> None:
     neo = joined(client)
     rating = neo("PUT", "/movies/603/rating", {"rating": 8, "review": "Rude words."}).json()
 
@@ -252,7 +250,7 @@ def test_an_admin_deletes_a_review_and_leaves_the_score(client: Client, admin: S
         ("DELETE", "/admin/ratings/000000000000000000000000/review", None),
     ],
 )
-def test_administration_is_for_admins(client: Client, method: str, path: str, body: Any) -> None:
+def test_admin_endpoints_require_the_role_admin(client: Client, method: str, path: str, body: Any) -> None:
     neo = joined(client)
     answer = neo(method, path, body)
     assert (answer.status_code, answer.json()["code"]) == (403, "admins_only")

@@ -73,7 +73,7 @@ def through(somebody: Somebody, client: Client) -> Somebody:
 
 
 @pytest.mark.parametrize("path", CACHED)
-def test_a_second_answer_comes_from_the_cache_and_is_the_same(client: Client, path: str) -> None:
+def test_a_second_response_is_cached_and_identical(client: Client, path: str) -> None:
     neo = joined(client)
     made, kept = neo("GET", path), neo("GET", path)
     assert (made.headers["x-cache"], kept.headers["x-cache"]) == ("MISS", "HIT")
@@ -121,7 +121,7 @@ def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: V
                 assert answer.headers.get("link") == answers[2].headers.get("link"), path
 
 
-def test_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
+def test_cache_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
     neo = joined(client)
     for path in CACHED:
         neo("GET", path)
@@ -139,7 +139,7 @@ def test_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
         assert 0 < int(valkey.command("TTL", key)[1:]) <= 120
 
 
-def test_a_long_search_shares_its_key_with_no_other(client: Client, valkey: Valkey) -> None:
+def test_long_searches_have_different_keys(client: Client, valkey: Valkey) -> None:
     neo, words = joined(client), "matrix" * 30
     neo("GET", f"/movies/search?q={words}")
     with Redis.from_url(valkey.url) as redis:
@@ -160,7 +160,7 @@ def test_a_response_cached_by_another_version_is_built_again(client: Client, val
     assert {answer.content for answer in found} == {made.content}
 
 
-def test_a_movie_named_by_its_imdb_id_is_always_made(client: Client) -> None:
+def test_a_movie_requested_by_its_imdb_id_is_not_cached(client: Client) -> None:
     neo = joined(client)
     assert all("x-cache" not in neo("GET", "/movies/tt0133093").headers for _ in range(2))
 
@@ -171,13 +171,13 @@ def test_an_error_is_never_cached(client: Client) -> None:
     assert "x-cache" not in neo("GET", "/movies/999").headers
 
 
-def test_what_is_cached_is_still_refused_to_strangers(client: Client) -> None:
+def test_a_cached_response_still_requires_a_token(client: Client) -> None:
     neo = joined(client)
     neo("GET", "/movies/603")
     assert client.get("/api/v1/movies/603").status_code == 401
 
 
-def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: Valkey) -> None:
+def test_a_rating_in_one_process_is_visible_in_another_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
         neo = joined(one)
         again = through(neo, other)
@@ -199,7 +199,7 @@ def test_a_rating_through_one_process_is_seen_through_the_other_at_once(valkey: 
             assert again("GET", "/ratings/movie/603").json()["summary"]["average_rating"] == average
 
 
-def test_a_tally_that_is_repaired_is_seen_through_every_process_at_once(valkey: Valkey) -> None:
+def test_a_repaired_tally_is_visible_in_all_processes_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
         admin = joined(one, "morpheus")
         store.users.change(
@@ -223,7 +223,7 @@ def test_a_tally_that_is_repaired_is_seen_through_every_process_at_once(valkey: 
         assert again("GET", "/movies/604").headers["x-cache"] == "HIT"
 
 
-def test_a_watchlist_is_forgotten_when_it_changes_and_only_that_one(valkey: Valkey) -> None:
+def test_a_change_of_a_watchlist_invalidates_only_that_one(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
         neo, trinity = joined(one), joined(one, "trinity")
         again = through(neo, other)
@@ -243,7 +243,7 @@ def test_a_watchlist_is_forgotten_when_it_changes_and_only_that_one(valkey: Valk
         assert trinity("GET", "/watchlist").headers["x-cache"] == "HIT"
 
 
-def test_an_account_that_goes_takes_its_ratings_out_of_the_cache(valkey: Valkey) -> None:
+def test_the_deletion_of_an_account_invalidates_its_ratings(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
         neo, trinity = joined(one), joined(other, "trinity")
         neo("PUT", "/movies/603/rating", {"rating": 2})
@@ -259,7 +259,7 @@ def test_users_do_not_see_each_others_watchlists(client: Client) -> None:
     assert trinity("GET", "/watchlist").json()["data"] == []
 
 
-def test_without_redis_everything_works_and_no_header_speaks_of_a_cache(valkey: Valkey) -> None:
+def test_without_redis_everything_works_without_cache_headers(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), _):
         neo = joined(client)
         assert neo("GET", "/movies/603").headers["x-cache"] == "MISS"
@@ -273,7 +273,7 @@ def test_without_redis_everything_works_and_no_header_speaks_of_a_cache(valkey: 
         assert client.get("/api/v1/health").json()["checks"]["redis"]["status"] == "down"
 
 
-def test_what_changed_while_redis_was_frozen_is_seen_when_it_is_back(valkey: Valkey) -> None:
+def test_a_change_while_redis_was_frozen_is_visible_afterwards(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
         neo = joined(one)
         again = through(neo, other)
@@ -301,7 +301,7 @@ def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(valkey: Valkey) 
     store.close()
 
 
-def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
+def test_a_sync_is_visible_at_once(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), store):
         neo = joined(client)
         assert neo("GET", "/movies").json()["meta"]["total"] == 3
@@ -315,7 +315,7 @@ def test_a_sync_is_seen_at_once(valkey: Valkey) -> None:
         assert neo("GET", "/movies").json()["meta"]["total"] == 4
 
 
-def test_refreshing_a_session_is_no_matter_for_the_cache(client: Client) -> None:
+def test_refreshing_a_session_does_not_use_the_cache(client: Client) -> None:
     neo = joined(client)
     body = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).json()
     assert signed_in(client, body)("GET", "/watchlist").headers["x-cache"] == "MISS"

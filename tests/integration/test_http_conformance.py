@@ -118,7 +118,9 @@ def test_every_response_conforms_to_the_document(service: Service, method: str, 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_response_of_a_story_conforms_to_the_document(service: Service, role: str) -> None:
+def test_every_response_in_a_sequence_of_requests_conforms_to_the_document(
+    service: Service, role: str
+) -> None:
     """Stories use what earlier answers gave: ids of ratings, items, users and runs, and cursors."""
     machine = service.schema.as_state_machine()
 
@@ -135,7 +137,7 @@ def test_every_response_of_a_story_conforms_to_the_document(service: Service, ro
     Story.run(settings=settings(BOUNDED, max_examples=3 * EXAMPLES))
 
 
-def test_every_operation_of_the_document_is_tried(service: Service) -> None:
+def test_every_operation_of_the_document_is_tested(service: Service) -> None:
     tried = {f"{method} {path}" for method, path in OPERATIONS}
     found = list(service.schema.get_all_operations())
     assert {each.ok().label for each in found if isinstance(each, Ok)} == tried

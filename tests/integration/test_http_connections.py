@@ -90,21 +90,21 @@ def assert_refused(answer: Received, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
-def test_a_request_that_does_not_arrive_whole_in_time_is_answered_408(quick: Loopback, half: bytes) -> None:
+def test_an_incomplete_request_gets_a_408_after_the_time_limit(quick: Loopback, half: bytes) -> None:
     [answer] = quick.exchange(half)
 
     assert_refused(answer, 408, "request_timeout")
     assert quick.closed[-1] == "request_timeout"
 
 
-def test_the_408_bears_the_clients_own_request_id_and_path(quick: Loopback) -> None:
+def test_the_408_has_the_clients_request_id_and_path(quick: Loopback) -> None:
     [answer] = quick.exchange(request("POST", f"{LOGIN}?a=b", "X-Request-ID: mine", "Content-Length: 5"))
 
     assert (answer.headers["x-request-id"], answer.json()["path"]) == ("mine", LOGIN)
 
 
 @pytest.mark.parametrize("begin", [request("POST", LOGIN, "Content-Length: 9000"), b"GET /"])
-def test_single_bytes_do_not_prolong_the_time(quick: Loopback, begin: bytes) -> None:
+def test_single_bytes_do_not_extend_the_time_limit(quick: Loopback, begin: bytes) -> None:
     with quick.connect() as client:
         client.sendall(begin)
         while not select.select([client], [], [], 0.02)[0]:
@@ -114,7 +114,7 @@ def test_single_bytes_do_not_prolong_the_time(quick: Loopback, begin: bytes) -> 
     assert_refused(answer, 408, "request_timeout")
 
 
-def test_a_second_request_has_its_own_time(quick: Loopback) -> None:
+def test_a_second_request_has_its_own_time_limit(quick: Loopback) -> None:
     answers = quick.exchange(request("GET", LIVE) + HALF_BODY)
 
     assert [answer.status for answer in answers] == [200, 408]
@@ -129,21 +129,21 @@ def test_a_connection_without_a_request_is_closed_without_a_response(quick: Loop
     assert quick.closed[-1] == "silent"
 
 
-def test_empty_lines_do_not_prolong_the_time(quick: Loopback) -> None:
+def test_empty_lines_do_not_extend_the_time_limit(quick: Loopback) -> None:
     with quick.connect() as client:
         while not select.select([client], [], [], 0.02)[0]:
             client.sendall(b"\r\n")
         assert client.recv(100) == b""
 
 
-def test_a_kept_alive_connection_is_closed_when_nothing_follows(quick: Loopback) -> None:
+def test_an_idle_keep_alive_connection_is_closed(quick: Loopback) -> None:
     [answer] = quick.exchange(request("GET", LIVE))
 
     assert answer.status == 200
     assert quick.closed[-1] == "idle"
 
 
-def test_each_request_restarts_the_time_limit_of_a_kept_alive_connection(quick: Loopback) -> None:
+def test_each_request_restarts_the_time_limit_of_a_keep_alive_connection(quick: Loopback) -> None:
     with quick.connect() as client:
         for _ in range(8):  # in all, longer than a connection may be idle
             client.sendall(request("GET", LIVE))
@@ -172,9 +172,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("begin", "more"), ENDLESS.values(), ids=ENDLESS)
-def test_a_head_without_end_is_answered_431_and_read_no_further(
-    patient: Loopback, begin: bytes, more: bytes
-) -> None:
+def test_an_endless_head_gets_a_431_and_is_not_read_on(patient: Loopback, begin: bytes, more: bytes) -> None:
     with patient.connect() as client:
         client.sendall(begin)
         taken = send_while_possible(client, more * (40_000_000 // len(more)))
@@ -216,7 +214,7 @@ def test_a_head_has_at_most_256_headers(patient: Loopback) -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 1000, 65_536, 20_000_000])
-def test_a_chunked_body_is_read_no_further_than_it_may_be_long(quick: Loopback, chunk: int) -> None:
+def test_a_chunked_body_is_read_up_to_the_limit_only(quick: Loopback, chunk: int) -> None:
     piece = b"%x\r\n%s\r\n" % (chunk, b" " * chunk)
     with quick.connect() as client:
         client.sendall(CHUNKED)
@@ -230,14 +228,14 @@ def test_a_chunked_body_is_read_no_further_than_it_may_be_long(quick: Loopback, 
 
 
 @pytest.mark.parametrize("length", [65_537, 10**6, 10**12])
-def test_a_body_that_is_announced_too_long_is_not_waited_for(patient: Loopback, length: int) -> None:
+def test_a_body_with_too_large_a_content_length_is_refused_at_once(patient: Loopback, length: int) -> None:
     [answer] = patient.exchange(request("POST", LOGIN, f"Content-Length: {length}"))
 
     assert_refused(answer, 413, "payload_too_large")
 
 
 @pytest.mark.parametrize("head", ["Content-Length: 500000", "Transfer-Encoding: chunked"])
-def test_a_client_that_sends_all_before_it_reads_still_sees_the_413(patient: Loopback, head: str) -> None:
+def test_a_client_that_sends_the_whole_body_first_receives_the_413(patient: Loopback, head: str) -> None:
     body = b" " * 500_000 if "Length" in head else b"7a120\r\n" + b" " * 500_000 + b"\r\n0\r\n\r\n"
     with patient.connect() as client:
         client.sendall(request("POST", LOGIN, head))
@@ -253,7 +251,7 @@ def test_a_client_that_sends_all_before_it_reads_still_sees_the_413(patient: Loo
     assert_refused(next(responses(answer)), 413, "payload_too_large")
 
 
-def test_a_body_may_have_64_kib_however_it_is_cut(patient: Loopback) -> None:
+def test_a_body_may_have_64_kib_in_chunks_of_any_size(patient: Loopback) -> None:
     body = b'{"email": "a", "password": "b"}'.ljust(65_536)
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
     whole = request("POST", LOGIN, JSON, f"Content-Length: {len(body)}", "Connection: close", body=body)
@@ -317,7 +315,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_http_is_answered_400_and_what_follows_is_not_read(
+def test_malformed_http_gets_a_400_and_is_not_read_on(
     patient: Loopback, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     [answer] = patient.exchange(sent + request("GET", LIVE))
@@ -327,14 +325,14 @@ def test_what_is_no_http_is_answered_400_and_what_follows_is_not_read(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-def test_a_malformed_request_does_not_overtake_the_answers_before_it(patient: Loopback) -> None:
+def test_the_400_of_a_malformed_request_follows_earlier_responses(patient: Loopback) -> None:
     answers = patient.exchange(request("GET", "/api/v1/movies") + request("GET", LIVE) + b"nonsense\r\n")
 
     assert [answer.status for answer in answers] == [200, 200, 400]
     assert answers[1].json() == {"status": "ok"}
 
 
-def test_a_trailer_does_not_pass_for_a_header(patient: Loopback) -> None:
+def test_a_trailer_is_not_taken_for_a_header(patient: Loopback) -> None:
     trailer = b"0\r\nAuthorization: Bearer a.b.c\r\n\r\n"
     sent = request(
         "POST", "/api/v1/auth/logout", "Transfer-Encoding: chunked", "Connection: close", body=trailer
@@ -349,7 +347,7 @@ def test_a_trailer_does_not_pass_for_a_header(patient: Loopback) -> None:
 # Connections
 
 
-def test_a_client_may_send_many_requests_at_once(patient: Loopback) -> None:
+def test_pipelined_requests_are_answered(patient: Loopback) -> None:
     sent = request("GET", LIVE) * 1000 + request("POST", LOGIN, "Content-Length: 2", JSON, body=b"{}") * 1000
 
     answers = patient.exchange(sent + request("GET", LIVE, "Connection: close"))
@@ -358,13 +356,13 @@ def test_a_client_may_send_many_requests_at_once(patient: Loopback) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "a", "a:80", "[::1]:8080", "127.0.0.1", "a_b.example", "xn--e-4ga"])
-def test_a_host_may_have_any_name_or_none(patient: Loopback, host: str) -> None:
+def test_any_host_header_is_accepted(patient: Loopback, host: str) -> None:
     [answer] = patient.exchange(f"GET {LIVE} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
 
     assert answer.status == 200
 
 
-def test_a_late_answer_bears_the_date_at_which_it_leaves() -> None:
+def test_a_late_response_has_the_date_at_which_it_is_sent() -> None:
     with serving_on_loopback(request_seconds=1.5) as server, server.connect() as client:
         client.sendall(HALF_BODY)
         until_true(lambda: server.server.connections.receiving.due)
@@ -375,13 +373,13 @@ def test_a_late_answer_bears_the_date_at_which_it_leaves() -> None:
     assert answer.headers["date"].encode() != began
 
 
-def test_http_1_0_is_answered_and_closed(patient: Loopback) -> None:
+def test_an_http_1_0_request_is_answered_and_its_connection_closed(patient: Loopback) -> None:
     [answer] = patient.exchange(f"GET {LIVE} HTTP/1.0\r\n\r\n".encode())
 
     assert (answer.status, answer.headers["connection"]) == (200, "close")
 
 
-def test_a_client_that_expects_100_continue_gets_it(patient: Loopback) -> None:
+def test_a_client_that_expects_100_continue_receives_it(patient: Loopback) -> None:
     head = request("POST", LOGIN, "Expect: 100-continue", "Content-Length: 2", JSON, "Connection: close")
     with patient.connect() as client:
         client.sendall(head)
@@ -393,14 +391,16 @@ def test_a_client_that_expects_100_continue_gets_it(patient: Loopback) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"])
-def test_a_client_that_does_not_expect_100_continue_does_not_get_it(patient: Loopback, body: bytes) -> None:
+def test_a_client_that_does_not_expect_100_continue_does_not_receive_it(
+    patient: Loopback, body: bytes
+) -> None:
     head = [f"Content-Length: {len(body)}"] if body else []
     sent = request("POST", LOGIN, "Expect: 100-continue", JSON, *head, "Connection: close", body=body)
 
     assert [answer.status for answer in patient.exchange(sent)] == [400]
 
 
-def test_a_client_that_waits_for_100_with_too_much_to_send_is_refused_at_once(patient: Loopback) -> None:
+def test_a_client_that_expects_100_with_too_large_a_body_is_refused_at_once(patient: Loopback) -> None:
     [answer] = patient.exchange(request("POST", LOGIN, "Expect: 100-continue", "Content-Length: 99999999"))
 
     assert_refused(answer, 413, "payload_too_large")
@@ -411,7 +411,7 @@ H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: A
 
 
 @pytest.mark.parametrize("upgrade", [UPGRADE, H2C])
-def test_an_upgrade_is_passed_over(
+def test_an_upgrade_header_is_ignored(
     patient: Loopback, upgrade: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     body = b'{"email": "a"}'
@@ -441,7 +441,7 @@ def seen_499(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 @pytest.mark.parametrize("half", HALVES.values(), ids=HALVES)
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_a_client_that_leaves_before_its_request_is_complete_is_noted_as_499(
+def test_a_disconnect_before_the_request_is_complete_is_logged_as_499(
     patient: Loopback, half: bytes, abruptly: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -468,7 +468,7 @@ def leave(client: socket.socket, *, abruptly: bool) -> None:
 
 
 @pytest.mark.parametrize("waiting_requests", [0, 2])
-def test_a_client_that_leaves_while_its_answer_is_made_is_noted_as_499(
+def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waiting_requests: int
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -520,7 +520,7 @@ class Flood:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def test_a_client_that_leaves_while_its_answer_is_sent_is_noted_as_499() -> None:
+def test_a_disconnect_while_the_response_is_sent_is_logged_as_499() -> None:
     flood = Flood()
     with serving_on_loopback(flood.app) as server:
         with server.connect() as client:
@@ -531,7 +531,7 @@ def test_a_client_that_leaves_while_its_answer_is_sent_is_noted_as_499() -> None
     assert [exchange.status for exchange in flood.seen] == [499]
 
 
-def test_a_client_that_does_not_take_its_answer_is_cut_off() -> None:
+def test_a_client_that_does_not_read_its_response_is_disconnected() -> None:
     flood = Flood()
     with (
         serving_on_loopback(flood.app, stall_seconds=0.3) as server,
@@ -545,7 +545,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off() -> None:
     assert flood.seen[0].status == 499
 
 
-def test_a_client_that_takes_its_answer_slowly_is_not_cut_off() -> None:
+def test_a_client_that_reads_its_response_slowly_is_not_disconnected() -> None:
     flood = Flood()
     with serving_on_loopback(flood.app, stall_seconds=0.5, stall_bytes=1) as server:
         with server.connect() as client:
@@ -578,7 +578,7 @@ def test_a_closing_connection_does_not_wait_for_a_client_that_does_not_read() ->
 # How many
 
 
-def test_requests_on_their_way_occupy_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_requests_do_not_count_as_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_REQUESTS_IN_PROGRESS", 3)
     with serving_on_loopback() as server:
         halves = [server.connect() for _ in range(20)]
@@ -591,7 +591,7 @@ def test_requests_on_their_way_occupy_no_slot(monkeypatch: pytest.MonkeyPatch) -
         assert halves[8].recv(65_536).startswith(b"HTTP/1.1 400")
 
 
-def test_of_one_address_only_so_many_connections_may_wait_and_the_oldest_goes() -> None:
+def test_waiting_connections_of_one_address_are_bounded_and_the_oldest_is_closed() -> None:
     with serving_on_loopback(waiting_per_address=5) as server:
         clients: list[socket.socket] = []
         for _ in range(12):
@@ -612,7 +612,7 @@ def test_of_one_address_only_so_many_connections_may_wait_and_the_oldest_goes() 
         assert set(server.closed) == {"too_many_connections"}
 
 
-def test_of_all_addresses_only_so_many_connections_may_wait() -> None:
+def test_waiting_connections_of_all_addresses_are_bounded() -> None:
     with serving_on_loopback(waiting=10, evictions_answered=3) as server:
         for number in range(2, 22):
             server.connect(address=f"127.0.0.{number}").sendall(HALF_BODY)
@@ -621,7 +621,7 @@ def test_of_all_addresses_only_so_many_connections_may_wait() -> None:
         assert server.get("/api/v1/movies").status == 200
 
 
-def test_of_those_that_go_for_newer_ones_only_so_many_a_second_are_answered(
+def test_the_responses_to_evicted_connections_are_rate_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def answered() -> list[bool]:
@@ -633,7 +633,7 @@ def test_of_those_that_go_for_newer_ones_only_so_many_a_second_are_answered(
     assert asyncio.run(answered()) == [True, True, False, True]
 
 
-def test_a_trusted_proxy_may_have_more_but_not_the_clients_that_it_names() -> None:
+def test_a_trusted_proxy_is_not_bounded_but_its_clients_are() -> None:
     with serving_on_loopback(proxies=("127.0.0.1",), waiting_per_address=5) as server:
         unnamed = [server.connect() for _ in range(10)]
         for client in unnamed:
@@ -655,7 +655,7 @@ def test_a_trusted_proxy_may_have_more_but_not_the_clients_that_it_names() -> No
         assert server.get(LIVE).status == 200
 
 
-def test_when_there_is_no_room_the_connection_that_waited_longest_goes() -> None:
+def test_without_room_the_connection_that_waited_longest_is_closed() -> None:
     with serving_on_loopback(open=20) as server:
         idle = [server.connect() for _ in range(10)]
         for client in idle:
@@ -670,7 +670,7 @@ def test_when_there_is_no_room_the_connection_that_waited_longest_goes() -> None
         assert not is_closed(silent[-1])
 
 
-def test_while_all_connections_are_answering_the_next_one_waits() -> None:
+def test_while_all_connections_are_being_answered_the_next_one_waits() -> None:
     begun: list[AsyncEvent] = []
 
     async def holding(scope: Scope, receive: Receive, send: Send) -> None:
@@ -699,7 +699,7 @@ def test_while_all_connections_are_answering_the_next_one_waits() -> None:
 # The end
 
 
-def test_a_server_that_stops_waits_for_no_request_that_is_not_complete() -> None:
+def test_a_server_that_stops_does_not_wait_for_incomplete_requests() -> None:
     with serving_on_loopback() as server:
         halves = [server.connect() for _ in range(3)]
         halves[0].sendall(HALF_BODY)

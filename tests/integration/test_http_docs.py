@@ -49,7 +49,7 @@ def test_the_page_runs_nothing_inline_and_fetches_nothing_from_elsewhere(client:
     assert ATTRIBUTION in answer.text
 
 
-def test_the_codes_of_errors_stand_at_the_end_of_the_page(client: Client) -> None:
+def test_the_page_ends_with_the_error_codes(client: Client) -> None:
     text = client.get("/api/v1/docs").text
 
     assert text.index('id="swagger-ui"') < text.index('id="errors"')
@@ -79,7 +79,7 @@ def test_the_policy_of_the_page_allows_only_what_we_serve(client: Client) -> Non
         ("favicon-32x32.png", "image/png"),
     ],
 )
-def test_scripts_and_styles_are_served_from_here_and_can_be_cached(
+def test_scripts_and_styles_are_served_locally_and_can_be_cached(
     client: Client, name: str, kind: str
 ) -> None:
     answer = client.get(f"/api/v1/docs/{name}")
@@ -109,13 +109,13 @@ def test_without_the_package_of_swagger_ui_its_files_are_not_found(monkeypatch: 
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1"])
-def test_the_root_leads_to_the_documentation(client: Client, path: str) -> None:
+def test_the_root_redirects_to_the_documentation(client: Client, path: str) -> None:
     answer = client.get(path, follow_redirects=False)
 
     assert (answer.status_code, answer.headers["location"]) == (307, "/api/v1/docs")
 
 
-def test_about_names_version_licence_and_tmdb(client: Client) -> None:
+def test_about_has_the_version_the_licence_and_tmdbs_notice(client: Client) -> None:
     about = client.get("/api/v1/about").json()
 
     assert (about["name"], about["version"], about["licence"]) == ("Matinee", "1.2.3", "MIT")

@@ -118,7 +118,7 @@ def test_an_error_response_has_headers_for_the_next_step() -> None:
 @pytest.mark.parametrize(
     "path", ["/nothing", "/api/v1/nothing", "/api/v2/movies", "/api/v1/docs/nothing.js", "/schema"]
 )
-def test_where_nothing_is_a_friendly_404_points_to_the_documentation(path: str) -> None:
+def test_the_404_of_an_unknown_path_links_to_the_documentation(path: str) -> None:
     with serving() as client:
         answer = client.get(path)
 
@@ -169,13 +169,13 @@ def test_a_body_longer_than_we_read_is_refused_unread() -> None:
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "9" * 40, ""])
-def test_a_length_that_is_none_does_no_harm(length: str) -> None:
+def test_an_invalid_content_length_is_harmless(length: str) -> None:
     reply = called(application(filled([])), "/api/v1/about", headers={"content-length": length})
 
     assert reply.status == 200
 
 
-def test_an_unexpected_error_is_logged_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_is_logged_and_reveals_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with serving(database=failing(ZeroDivisionError("the secret"))) as client:
         answer = client.get("/api/v1/health", headers={"X-Request-ID": "mine"})
 
@@ -195,9 +195,7 @@ def test_in_development_an_unexpected_error_shows_its_traceback() -> None:
     assert "ZeroDivisionError: the cause\n" in error["stack"]
 
 
-def test_without_storage_responses_have_a_retry_after(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_storage_the_503_has_a_retry_after(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = SqliteStore(path=tmp_path / "matinee.db", clock=now)
     store.prepare()
     app = application(store)
@@ -215,7 +213,7 @@ def test_without_storage_responses_have_a_retry_after(
 @pytest.mark.parametrize(
     "path", ["movies", "movies/search?q=a", "movies/603", "genres", "genres/18", "genres/18/movies"]
 )
-def test_a_catalogue_that_is_not_public_wants_a_token(path: str) -> None:
+def test_a_private_catalogue_requires_a_token(path: str) -> None:
     with serving(public_catalogue="false") as client:
         answer = client.get(f"/api/v1/{path}")
 
@@ -227,13 +225,13 @@ def test_a_catalogue_that_is_not_public_wants_a_token(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["health", "health/live", "health/ready", "about", "docs", "docs/openapi.json"]
 )
-def test_what_is_no_secret_wants_no_token(path: str) -> None:
+def test_public_endpoints_require_no_token(path: str) -> None:
     with serving(public_catalogue="false") as client:
         assert client.get(f"/api/v1/{path}").status_code == 200
         assert client.options("/api/v1/movies").status_code == 204
 
 
-def test_a_full_service_refuses_at_once_and_stays_alive(
+def test_an_overloaded_service_refuses_requests_at_once_and_stays_alive(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

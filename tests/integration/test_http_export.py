@@ -140,7 +140,7 @@ def ann(store: SqliteStore) -> User:
     return user
 
 
-def test_an_export_is_one_json_document_in_as_many_chunks_as_parts(store: SqliteStore, ann: User) -> None:
+def test_an_export_is_one_json_document_in_one_chunk_per_batch(store: SqliteStore, ann: User) -> None:
     wire = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     export = json.loads(wire.body)
     assert wire.complete
@@ -153,7 +153,7 @@ def test_an_export_is_one_json_document_in_as_many_chunks_as_parts(store: Sqlite
 
 
 @pytest.mark.parametrize(("ratings", "items"), [(0, 0), (1, 0), (0, 1), (PART, PART), (PART + 1, 2 * PART)])
-def test_an_export_of_little_is_a_whole_document_too(store: SqliteStore, ratings: int, items: int) -> None:
+def test_an_empty_export_is_a_complete_document(store: SqliteStore, ratings: int, items: int) -> None:
     user = joined(store, "little")
     for number in range(1, ratings + 1):
         store.ratings.add(verdict(user.id, movie_id(number)))
@@ -167,7 +167,7 @@ def test_an_export_of_little_is_a_whole_document_too(store: SqliteStore, ratings
     )
 
 
-def test_a_short_export_is_answered_with_length_and_tag(store: SqliteStore, ann: User) -> None:
+def test_a_short_export_has_a_content_length_and_an_etag(store: SqliteStore, ann: User) -> None:
     streamed = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
     size = len(streamed.body)
     for short_bytes in (size - 1, size):
@@ -179,7 +179,7 @@ def test_a_short_export_is_answered_with_length_and_tag(store: SqliteStore, ann:
         assert (b"etag" in headers) == (b"content-length" in headers) == (short_bytes == size)
 
 
-def test_what_has_lost_its_movie_leaves_no_gap_in_the_document(store: SqliteStore, ann: User) -> None:
+def test_an_item_without_its_movie_leaves_the_document_valid(store: SqliteStore, ann: User) -> None:
     with store.database.writing() as connection:
         connection.execute("DELETE FROM movies WHERE tmdb_id IN (1, 2, 3, 4, 8, 12, 16, 20)")
     export = json.loads(b"".join(json_chunks(ann, exporting(store)(user=ann))))
@@ -194,7 +194,7 @@ def test_what_has_lost_its_movie_leaves_no_gap_in_the_document(store: SqliteStor
         ("zstd", lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body)),
     ],
 )
-def test_an_export_is_compressed_part_by_part(
+def test_an_export_is_compressed_batch_by_batch(
     store: SqliteStore, ann: User, encoding: str, decode: Callable[[bytes], bytes]
 ) -> None:
     plain = asyncio.run(Wire().ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
@@ -206,7 +206,7 @@ def test_an_export_is_compressed_part_by_part(
     assert len(wire.body) < len(plain.body) / 3
 
 
-def test_no_more_is_read_than_the_client_takes(store: SqliteStore, ann: User) -> None:
+def test_a_batch_is_read_only_when_the_client_is_ready(store: SqliteStore, ann: User) -> None:
     ratings = Failing(store.ratings, parts=100)
     seen: list[int] = []
     wire = Wire(on_body=lambda number: seen.append(ratings.read - number))
@@ -219,9 +219,7 @@ def test_no_more_is_read_than_the_client_takes(store: SqliteStore, ann: User) ->
     assert max(seen) <= 1
 
 
-def test_between_two_parts_the_store_is_free_and_changes_disturb_nothing(
-    store: SqliteStore, ann: User
-) -> None:
+def test_between_two_batches_the_store_can_be_changed(store: SqliteStore, ann: User) -> None:
     before = {
         rating.id: rating
         for rating in store.ratings.of_user(ann.id, RatingOrder.CREATED_AT, descending=True, limit=99)
@@ -244,7 +242,7 @@ def test_between_two_parts_the_store_is_free_and_changes_disturb_nothing(
     assert found[changed.id]["review"] == "Late"
 
 
-def test_a_client_that_stalls_holds_no_thread(store: SqliteStore, ann: User) -> None:
+def test_a_stalled_client_occupies_no_thread(store: SqliteStore, ann: User) -> None:
     exports = Exports(max_exports=2, pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> Wire:
@@ -260,7 +258,7 @@ def test_a_client_that_stalls_holds_no_thread(store: SqliteStore, ann: User) -> 
     assert exports.running == 0
 
 
-def test_a_client_that_stalls_is_given_up(
+def test_the_export_of_a_stalled_client_ends(
     store: SqliteStore, ann: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     exports = Exports(stall_timeout=0.01, pause_factor=0, max_unstreamed_bytes=0)
@@ -276,14 +274,14 @@ def test_a_client_that_stalls_is_given_up(
     assert "aborted" in caplog.text
 
 
-def test_an_export_that_takes_too_long_in_all_is_given_up(store: SqliteStore, ann: User) -> None:
+def test_an_export_that_takes_too_long_ends(store: SqliteStore, ann: User) -> None:
     exports = Exports(export_timeout=0.0, pause_factor=0, max_unstreamed_bytes=0)
     wire = asyncio.run(Wire().ask(answer_of(exports, store, ann)))
     assert wire.messages[-1]["type"] == "http.response.start" or not wire.complete
     assert exports.running == 0
 
 
-def test_a_client_that_leaves_ends_its_export(store: SqliteStore, ann: User) -> None:
+def test_a_disconnect_ends_the_export(store: SqliteStore, ann: User) -> None:
     exports = Exports(pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> Wire:
@@ -297,7 +295,7 @@ def test_a_client_that_leaves_ends_its_export(store: SqliteStore, ann: User) -> 
     assert exports.running == 0
 
 
-def test_a_task_that_is_cancelled_gives_its_place_back(store: SqliteStore, ann: User) -> None:
+def test_a_cancelled_export_frees_its_slot(store: SqliteStore, ann: User) -> None:
     exports = Exports(pause_factor=0, max_unstreamed_bytes=0)
 
     async def run() -> None:
@@ -312,7 +310,7 @@ def test_a_task_that_is_cancelled_gives_its_place_back(store: SqliteStore, ann: 
     assert exports.running == 0
 
 
-def test_only_so_many_run_at_once_and_only_so_many_of_one_user(store: SqliteStore, ann: User) -> None:
+def test_concurrent_exports_are_bounded_in_all_and_for_each_user(store: SqliteStore, ann: User) -> None:
     exports = Exports(max_exports=3, max_per_user=2, pause_factor=0, max_unstreamed_bytes=0)
     bob, eve = joined(store, "bob"), joined(store, "eve")
 
@@ -339,7 +337,7 @@ def test_only_so_many_run_at_once_and_only_so_many_of_one_user(store: SqliteStor
     asyncio.run(run())
 
 
-def test_the_thread_pauses_after_each_part_by_the_pause_factor(store: SqliteStore, ann: User) -> None:
+def test_the_thread_pauses_after_each_batch_by_the_pause_factor(store: SqliteStore, ann: User) -> None:
     naps: list[float] = []
     at = [0.0]
 
@@ -372,7 +370,7 @@ def clients(store: SqliteStore, **more: Any) -> Iterator[Any]:
         yield client
 
 
-def test_the_bounds_are_answered_with_codes_and_a_time_to_wait(store: SqliteStore) -> None:
+def test_refused_exports_have_codes_and_a_retry_after(store: SqliteStore) -> None:
     app = application(store)
     with TestClient(app) as client:
         neo = registered(client)
@@ -397,7 +395,7 @@ def exports_of(app: Litestar) -> Exports:
     return exports
 
 
-def test_the_format_is_json_and_no_other_yet(store: SqliteStore) -> None:
+def test_the_only_format_is_json(store: SqliteStore) -> None:
     with clients(store) as client:
         neo = registered(client)
         plain, named = neo("GET", "/me/export"), neo("GET", "/me/export?format=json")
@@ -406,7 +404,7 @@ def test_the_format_is_json_and_no_other_yet(store: SqliteStore) -> None:
     assert (other.status_code, other.json()["errors"]) == (400, ["format must be json"])
 
 
-def test_an_export_is_private_and_untagged_and_head_reads_nothing_on(store: SqliteStore) -> None:
+def test_an_export_is_private_without_an_etag_and_head_reads_no_batches(store: SqliteStore) -> None:
     app = application(store)
     exports_of(app).max_unstreamed_bytes = 0
     with TestClient(app) as client:
@@ -429,14 +427,14 @@ def failing(store: SqliteStore, parts: int) -> Litestar:
     return app
 
 
-def test_a_store_that_is_away_from_the_start_is_a_plain_503(store: SqliteStore) -> None:
+def test_an_unavailable_store_gives_a_503(store: SqliteStore) -> None:
     with TestClient(failing(store, 0)) as client:
         answer = registered(client)("GET", "/me/export")
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_a_store_that_fails_on_the_way_breaks_the_transfer(
+def test_a_store_that_fails_later_aborts_the_transfer(
     store: SqliteStore, encoding: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(failing(store, 2)) as port, closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client:
@@ -456,7 +454,7 @@ def test_a_store_that_fails_on_the_way_breaks_the_transfer(
     assert "An export was aborted" in caplog.text
 
 
-def test_a_whole_export_arrives_over_a_real_connection_which_goes_on(store: SqliteStore) -> None:
+def test_a_complete_export_keeps_its_connection_alive(store: SqliteStore) -> None:
     with (
         serving(failing(store, 99)) as port,
         closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client,

@@ -35,7 +35,7 @@ def refused(answer: Any, status: int = 400) -> list[tuple[str, str]]:
     return [(detail["field"], detail["code"]) for detail in body["details"]]
 
 
-def test_a_weak_password_beside_a_bad_address_a_bad_name_and_a_typo_are_all_named(client: Client) -> None:
+def test_a_weak_password_and_other_faults_are_named_together(client: Client) -> None:
     answer = client.post(
         "/api/v1/auth/register?colour=red",
         json={"username": "x", "email": "nobody", "password": "password1", "emial": "a@b.org"},
@@ -50,7 +50,7 @@ def test_a_weak_password_beside_a_bad_address_a_bad_name_and_a_typo_are_all_name
     ]
 
 
-def test_a_common_password_is_named_beside_a_missing_field(client: Client) -> None:
+def test_a_common_password_and_a_missing_field_are_named_together(client: Client) -> None:
     answer = client.post("/api/v1/auth/register", json={"email": "a@example.org", "password": "password1"})
 
     assert refused(answer) == [("username", "required"), ("password", "too_common")]
@@ -64,7 +64,7 @@ def test_a_new_password_is_checked_with_everything_else(morpheus: Somebody) -> N
     assert refused(answer) == [("current_password", "wrong_type"), ("new_password", "too_short")]
 
 
-def test_another_address_wants_the_password_and_that_is_named_with_everything_else(
+def test_the_missing_password_for_a_new_address_is_named_with_other_faults(
     morpheus: Somebody,
 ) -> None:
     def faults(body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -91,7 +91,7 @@ def test_another_address_wants_the_password_and_that_is_named_with_everything_el
         ),
     ],
 )
-def test_all_that_is_taken_is_named(
+def test_a_taken_name_and_a_taken_address_are_both_named(
     client: Client, morpheus: Somebody, taken: dict[str, str], code: str, fields: list[str]
 ) -> None:
     password = {"current_password": PASSWORD} if "email" in taken else {}
@@ -104,7 +104,7 @@ def test_all_that_is_taken_is_named(
         assert refused(answer, 409) == [(field, "taken") for field in fields]
 
 
-def test_what_there_is_already_names_its_field(morpheus: Somebody) -> None:
+def test_a_conflict_names_its_field(morpheus: Somebody) -> None:
     for path, body in (("/ratings", {"movie_id": 603, "rating": 9}), ("/watchlist", {"movie_id": 603})):
         assert morpheus("POST", path, body).status_code == 201
         assert refused(morpheus("POST", path, body), 409) == [("movie_id", "already_exists")]
@@ -175,13 +175,13 @@ def test_each_fault_of_a_body_has_its_code(morpheus: Somebody, body: bytes, faul
     assert fault in refused(answer)
 
 
-def test_a_change_of_nothing_is_a_fault_of_the_whole_body(morpheus: Somebody) -> None:
+def test_an_empty_change_is_a_fault_of_the_whole_body(morpheus: Somebody) -> None:
     rating = morpheus("PUT", "/movies/603/rating", {"rating": 5}).json()["id"]
 
     assert refused(morpheus("PATCH", f"/ratings/{rating}", {})) == [("body", "required")]
 
 
-def test_of_several_genres_each_unknown_one_is_named(morpheus: Somebody) -> None:
+def test_each_unknown_genre_is_named(morpheus: Somebody) -> None:
     assert refused(morpheus("GET", "/movies?genre=drama,nowhere,never")) == [("genre", "not_found")] * 2
 
 

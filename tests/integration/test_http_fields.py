@@ -64,7 +64,7 @@ def test_a_single_object_has_only_the_requested_fields(
 
 @pytest.mark.parametrize("path", [*LISTS, *ITEMS])
 @pytest.mark.parametrize("fields", ["colour", "id,,rating", "", "data"])
-def test_what_is_no_field_is_refused_and_the_fields_are_named(
+def test_an_unknown_field_is_refused_with_the_names_of_the_fields(
     admin: tuple[Somebody, dict[str, str]], path: str, fields: str
 ) -> None:
     neo, ids = admin
@@ -81,7 +81,9 @@ def test_the_links_of_a_list_keep_the_fields_parameter(admin: tuple[Somebody, di
     assert "fields=rating" in neo("GET", "/ratings?fields=rating").headers["link"]
 
 
-def test_the_document_has_the_parameter_wherever_it_works(admin: tuple[Somebody, dict[str, str]]) -> None:
+def test_the_document_declares_the_parameter_wherever_it_works(
+    admin: tuple[Somebody, dict[str, str]],
+) -> None:
     neo, _ = admin
     having = [
         path.removeprefix("/api/v1")

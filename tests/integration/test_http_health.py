@@ -58,7 +58,7 @@ def test_without_its_database_the_service_is_down(caplog: pytest.LogCaptureFixtu
     assert "the secret reason" in caplog.text
 
 
-def test_a_process_without_a_database_is_alive_all_the_same() -> None:
+def test_a_process_without_a_database_is_alive() -> None:
     with serving(database=away) as client:
         answer = client.get("/api/v1/health/live")
 
@@ -130,7 +130,7 @@ REFUSED = ("degraded", "degraded", "source_refused")
     ],
     ids=lambda value: value.label if isinstance(value, Fault) else "",
 )
-def test_tmdb_unwell_makes_the_service_degraded_until_it_is_well_again(
+def test_an_unhealthy_tmdb_makes_the_service_degraded_until_it_recovers(
     fault: Fault, wanted: tuple[str, str, str | None]
 ) -> None:
     with TmdbSimulator(faults=[fault]) as tmdb, watching_tmdb(tmdb) as client:
@@ -151,7 +151,7 @@ def test_a_silent_tmdb_delays_no_response_and_is_reported() -> None:
         assert comes_to(client, WELL)
 
 
-def test_a_credential_that_tmdb_does_not_take_is_refused() -> None:
+def test_a_refused_credential_makes_tmdb_degraded() -> None:
     with TmdbSimulator(token="right") as tmdb, watching_tmdb(tmdb, token="wrong") as client:
         assert comes_to(client, REFUSED)
 
@@ -163,7 +163,7 @@ def test_a_healthy_tmdb_is_not_checked_for_each_request() -> None:
         assert {request.path for request in tmdb.log} == {"/3/authentication"}
 
 
-def test_a_service_that_does_not_ask_tmdb_leaves_it_alone() -> None:
+def test_a_service_without_tmdb_sends_it_no_requests() -> None:
     with TmdbSimulator() as tmdb, watching_tmdb(tmdb) as client:
         for path in ("/ready", "/live", "/database"):
             client.get(f"/api/v1/health{path}")

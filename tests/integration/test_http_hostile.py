@@ -126,7 +126,7 @@ def assert_refused(answer: Any, *statuses: int) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-def test_a_body_that_is_none_is_refused(here: Any, neo: Somebody, call: str, body: bytes) -> None:
+def test_a_malformed_body_is_refused(here: Any, neo: Somebody, call: str, body: bytes) -> None:
     assert_refused(sent(neo, here, call, body), 400)
 
 
@@ -136,7 +136,7 @@ def test_a_body_that_is_none_is_refused(here: Any, neo: Somebody, call: str, bod
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
      "application/jsonx", "application/json; charset=utf-16", "application/xml", "é"],
 )  # fmt: skip
-def test_only_json_is_read(here: Any, neo: Somebody, call: str, kind: str) -> None:
+def test_only_json_bodies_are_accepted(here: Any, neo: Somebody, call: str, kind: str) -> None:
     answer = sent(neo, here, call, b'{"rating": 1}', kind.encode())  # type: ignore[arg-type]
 
     assert_refused(answer, 415)
@@ -146,12 +146,12 @@ def test_only_json_is_read(here: Any, neo: Somebody, call: str, kind: str) -> No
 @pytest.mark.parametrize(
     "kind", ["application/json", "Application/JSON; Charset=UTF-8", 'application/json;charset="utf-8"']
 )
-def test_json_is_read_however_it_is_called(here: Any, neo: Somebody, kind: str) -> None:
+def test_any_json_media_type_is_accepted(here: Any, neo: Somebody, kind: str) -> None:
     assert_refused(sent(neo, here, "POST /ratings", b"{}", kind), 400)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "x-gzip", "deflate", "identity, gzip", "no such"])
-def test_a_compressed_body_is_not_read(here: Any, neo: Somebody, encoding: str) -> None:
+def test_a_compressed_body_is_refused(here: Any, neo: Somebody, encoding: str) -> None:
     for call in CALLS:
         method, path = call.format(**here[3]).split()
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
@@ -162,7 +162,7 @@ def test_a_compressed_body_is_not_read(here: Any, neo: Somebody, encoding: str) 
         assert answer.headers["accept-encoding"] == "identity"
 
 
-def test_a_body_as_it_is_may_say_so_and_may_begin_with_a_byte_order_mark(here: Any) -> None:
+def test_the_encoding_identity_and_a_byte_order_mark_are_accepted(here: Any) -> None:
     client = here[0]
     body = b"\xef\xbb\xbf" + json.dumps({"email": "neo@example.com", "password": PASSWORD}).encode()
     headers = {"Content-Type": "application/json", "Content-Encoding": "Identity"}
@@ -171,15 +171,13 @@ def test_a_body_as_it_is_may_say_so_and_may_begin_with_a_byte_order_mark(here: A
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in EMPTY_IS_FINE])
-def test_no_body_at_all_lacks_what_is_wanted(here: Any, neo: Somebody, call: str) -> None:
+def test_a_missing_body_lacks_the_required_fields(here: Any, neo: Somebody, call: str) -> None:
     method, path = call.format(**here[3]).split()
 
     assert_refused(neo(method, path), 400)
 
 
-def test_ten_megabytes_are_refused_by_their_length_and_without_it_before_all_is_read(
-    here: Any, neo: Somebody
-) -> None:
+def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(here: Any, neo: Somebody) -> None:
     read = 0
 
     def chunks() -> Iterator[bytes]:
@@ -193,7 +191,7 @@ def test_ten_megabytes_are_refused_by_their_length_and_without_it_before_all_is_
     assert_refused(sent(neo, here, "POST /ratings", chunks()), 413)  # type: ignore[arg-type]
 
 
-def test_a_null_is_refused_wherever_it_is_not_meant(here: Any, neo: Somebody) -> None:
+def test_null_is_refused_for_fields_that_are_not_nullable(here: Any, neo: Somebody) -> None:
     for call in CALLS:
         answer = sent(neo, here, call, json.dumps(dict.fromkeys(FIELDS)).encode())
         errors = answer.json()["errors"]
@@ -210,13 +208,13 @@ def test_long_names_from_requests_are_shortened_in_errors(here: Any, neo: Somebo
 
 
 @pytest.mark.parametrize("header", [b"Bearer \xff", b"\x00", b"Bearer " + b"a" * 60_000, b"Bearer {$gt: ''}"])
-def test_tokens_of_strangers_are_refused(here: Any, header: bytes) -> None:
+def test_invalid_tokens_are_refused(here: Any, header: bytes) -> None:
     client = here[0]
 
     assert_refused(client.get("/api/v1/auth/me", headers={b"Authorization": header}), 401)
 
 
-def test_where_there_is_no_token_a_body_is_not_even_looked_at(here: Any) -> None:
+def test_without_a_token_the_body_is_not_read(here: Any) -> None:
     client = here[0]
 
     assert_refused(client.post("/api/v1/ratings", content=b"{"), 401)
@@ -245,7 +243,7 @@ JSON = st.recursive(
     | st.text(),
     path=st.text(max_size=12),
 )
-def test_whatever_is_sent_there_is_no_500(here: Any, call: str, body: str, path: str) -> None:
+def test_no_input_causes_a_500(here: Any, call: str, body: str, path: str) -> None:
     client, _, neo, _ = here
 
     answer = sent(neo, here, call, body.encode(errors="surrogatepass"))
@@ -257,7 +255,7 @@ def test_whatever_is_sent_there_is_no_500(here: Any, call: str, body: str, path:
         assert odd.status_code in {200, 204, 400, 403, 404, 405}, odd.text
 
 
-def test_the_operator_sets_the_limit_of_a_body() -> None:
+def test_the_limit_of_a_body_is_a_setting() -> None:
     with place(max_body_bytes=200) as (client, _):
         body = json.dumps(account("neo")).encode()
         kind = {"Content-Type": "application/json"}

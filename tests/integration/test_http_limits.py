@@ -50,7 +50,7 @@ def statuses(somebody: Somebody, number: int, path: str = "/auth/me") -> list[in
     return [somebody("GET", path).status_code for _ in range(number)]
 
 
-def test_beyond_its_rate_limit_a_user_gets_a_retry_after(valkey: Valkey) -> None:
+def test_a_user_over_the_rate_limit_gets_a_retry_after(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
         neo = joined(client)
         assert statuses(neo, 5) == [200] * 5
@@ -71,7 +71,7 @@ def test_every_response_has_rate_limit_headers(valkey: Valkey) -> None:
 
 
 @pytest.mark.parametrize("processes_number", [1, 2])
-def test_a_limit_is_the_users_over_all_processes(valkey: Valkey, processes_number: int) -> None:
+def test_a_user_has_one_limit_over_all_processes(valkey: Valkey, processes_number: int) -> None:
     with processes(valkey, processes_number, rate_limit="10/minute") as clients:
         neo = joined(clients[0])
         found = []
@@ -81,19 +81,19 @@ def test_a_limit_is_the_users_over_all_processes(valkey: Valkey, processes_numbe
         assert found == [200] * 10 + [429] * 2
 
 
-def test_users_behind_one_address_do_not_use_up_each_others_limit(valkey: Valkey) -> None:
+def test_users_with_one_address_have_separate_limits(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
         neo, trinity = joined(client), joined(client, "trinity")
         assert statuses(neo, 6)[-1] == 429
         assert statuses(trinity, 5) == [200] * 5
 
 
-def test_strangers_are_counted_by_address(valkey: Valkey) -> None:
+def test_requests_without_a_token_are_counted_by_address(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute", public_catalogue="true") as (client,):
         assert [client.get("/api/v1/movies").status_code for _ in range(6)] == [200] * 5 + [429]
 
 
-def test_tokens_cannot_be_tried_without_end(valkey: Valkey) -> None:
+def test_requests_with_invalid_tokens_are_limited(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="3/minute") as (client,):
         headers = {"Authorization": "Bearer not.a.token"}
         tried = [client.get("/api/v1/auth/me", headers=headers).status_code for _ in range(5)]
@@ -115,7 +115,7 @@ def test_health_and_documentation_are_never_limited(valkey: Valkey) -> None:
             assert "ratelimit-limit" not in client.get(f"/api/v1{path}").headers
 
 
-def test_logins_are_limited_for_an_account_wherever_they_come_from(valkey: Valkey) -> None:
+def test_logins_to_an_account_are_limited_over_all_addresses(valkey: Valkey) -> None:
     store = filled([THE_MATRIX])
     app = application(store, redis=valkey.url, auth_rate_limit="3/minute")
     body = b'{"email": "neo@example.com", "password": "wrong password"}'
@@ -126,7 +126,7 @@ def test_logins_are_limited_for_an_account_wherever_they_come_from(valkey: Valke
     store.close()
 
 
-def test_logins_are_limited_for_an_address_whatever_the_account(valkey: Valkey) -> None:
+def test_logins_from_an_address_are_limited_over_all_accounts(valkey: Valkey) -> None:
     with processes(valkey, auth_rate_limit="3/minute") as (client,):
         found = [
             client.post(
@@ -138,7 +138,7 @@ def test_logins_are_limited_for_an_address_whatever_the_account(valkey: Valkey) 
         assert found == [401, 401, 401, 429]
 
 
-def test_registrations_count_as_attempts(valkey: Valkey) -> None:
+def test_registrations_count_as_login_attempts(valkey: Valkey) -> None:
     with processes(valkey, auth_rate_limit="2/minute") as (client,):
         found = [
             client.post("/api/v1/auth/register", json=account(name)).status_code
@@ -149,7 +149,7 @@ def test_registrations_count_as_attempts(valkey: Valkey) -> None:
         assert answer.status_code == 429
 
 
-def test_while_redis_is_away_each_process_counts_for_itself(valkey: Valkey) -> None:
+def test_without_redis_each_process_counts_in_memory(valkey: Valkey) -> None:
     with processes(valkey, 2, rate_limit="5/minute") as (one, other):
         neo = joined(one)
         valkey.kill()
@@ -159,7 +159,7 @@ def test_while_redis_is_away_each_process_counts_for_itself(valkey: Valkey) -> N
 
 
 @pytest.mark.parametrize("outage", ["killed", "frozen"])
-def test_no_outage_of_redis_gives_more_attempts_to_log_in(valkey: Valkey, outage: str) -> None:
+def test_an_outage_of_redis_allows_no_further_login_attempts(valkey: Valkey, outage: str) -> None:
     with processes(valkey, auth_rate_limit="5/hour") as (client,):
         wrong = {"email": "neo@example.com", "password": "wrong password"}
 
@@ -186,7 +186,7 @@ def test_no_outage_of_redis_gives_more_attempts_to_log_in(valkey: Valkey, outage
         ("PATCH", "/auth/me", {"username": "TheOne", "current_password": "wrong"}),
     ],
 )
-def test_every_call_that_checks_a_password_counts_as_an_attempt(
+def test_every_call_that_verifies_a_password_counts_as_a_login_attempt(
     valkey: Valkey, method: str, path: str, body: dict[str, str]
 ) -> None:
     with processes(valkey, auth_rate_limit="3/hour") as (client,):
@@ -198,7 +198,7 @@ def test_every_call_that_checks_a_password_counts_as_an_attempt(
         assert neo("PATCH", "/auth/me", {"username": "TheOne"}).status_code == 200
 
 
-def test_a_stolen_token_gives_no_attempts_besides_those_of_logins(valkey: Valkey) -> None:
+def test_a_stolen_token_allows_no_further_attempts_to_guess_a_password(valkey: Valkey) -> None:
     store = filled([THE_MATRIX])
     app = application(store, redis=valkey.url, auth_rate_limit="4/hour")
     with TestClient(app) as client:
@@ -214,7 +214,7 @@ def test_a_stolen_token_gives_no_attempts_besides_those_of_logins(valkey: Valkey
     store.close()
 
 
-def test_without_any_redis_a_process_counts_in_its_memory() -> None:
+def test_without_a_configured_redis_a_process_counts_in_memory() -> None:
     with processes(None, rate_limit="2/minute", public_catalogue="true") as (client,):
         assert [client.get("/api/v1/movies").status_code for _ in range(3)] == [200, 200, 429]
 
@@ -229,7 +229,9 @@ def test_without_any_redis_a_process_counts_in_its_memory() -> None:
         ("a-unix-socket", "a-unix-socket", True),
     ],
 )
-def test_an_address_is_that_of_a_household(valkey: Valkey, one: str, other: str, *, same: bool) -> None:
+def test_the_first_64_bits_of_an_ipv6_address_are_counted(
+    valkey: Valkey, one: str, other: str, *, same: bool
+) -> None:
     store = filled([THE_MATRIX])
     app = application(store, redis=valkey.url, rate_limit="1/minute")
     assert called_from((one, other), app, "/api/v1/movies") == ([200, 429] if same else [200, 200])

@@ -75,12 +75,12 @@ def walks() -> Iterator[str]:
             yield f"{PLACES.get(path, path)}?{'&'.join(filter(None, (query, *order)))}"
 
 
-def test_every_list_is_tried_here() -> None:
+def test_every_list_of_the_api_is_tested_here() -> None:
     assert set(CALLS) == set(LISTS)
     assert {path for path, call in CALLS.items() if call.linked} == set(LISTS)
 
 
-def test_every_page_that_is_answered_belongs_to_a_list() -> None:
+def test_every_response_that_is_a_page_belongs_to_a_tested_list() -> None:
     paged = {
         path
         for path, call in READS.items()
@@ -153,7 +153,7 @@ def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: Somebody, p
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_that_is_gone_past_leads_back_to_its_last_page(somebody: Somebody, path: str) -> None:
+def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) -> None:
     start = f"{PLACES.get(path, path)}?{LISTS[path][0]}"
     last = somebody("GET", f"{start}&limit=2").json()["meta"]["total_pages"]
     answer = somebody("GET", f"{start}&limit=2&page=999")
@@ -170,7 +170,7 @@ def test_a_list_that_is_gone_past_leads_back_to_its_last_page(somebody: Somebody
     "path",
     ["/movies?year=1870", "/movies/search?q=zzzzzzzz", "/watchlist?", "/ratings?", "/ratings/movie/99?"],
 )
-def test_an_empty_list_has_no_page_before_any(somebody: Somebody, path: str) -> None:
+def test_an_empty_list_has_no_previous_page(somebody: Somebody, path: str) -> None:
     newcomer = joined(somebody.client, f"new{abs(hash(path)) % 10**9}")
     for page in (1, 3):
         answer = newcomer("GET", f"{path}&page={page}")
@@ -180,7 +180,7 @@ def test_an_empty_list_has_no_page_before_any(somebody: Somebody, path: str) -> 
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_cursor_that_is_none_of_the_list_is_refused_by_name(somebody: Somebody, path: str) -> None:
+def test_a_foreign_cursor_is_refused(somebody: Somebody, path: str) -> None:
     start = f"{PLACES.get(path, path)}?limit=2&{LISTS[path][0]}"
     token = somebody("GET", start).json()["meta"]["next_cursor"]
     middle = len(token) // 2
@@ -243,7 +243,7 @@ def other_value(parameter: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["/ratings", "/watchlist"])
-def test_a_cursor_is_good_for_its_owner_only(somebody: Somebody, path: str) -> None:
+def test_a_cursor_is_valid_for_its_owner_only(somebody: Somebody, path: str) -> None:
     token = somebody("GET", f"{path}?limit=5").json()["meta"]["next_cursor"]
     trinity = joined(somebody.client, f"trinity{path[1:4]}")
 
@@ -263,7 +263,7 @@ def test_every_order_sorts_by_a_field_that_is_shown() -> None:
 
 
 @pytest.mark.parametrize("by", ["average_rating", "weighted_rating", "ratings_count"])
-def test_lists_show_the_ratings_by_which_they_are_sorted(somebody: Somebody, by: str) -> None:
+def test_lists_sorted_by_ratings_show_them(somebody: Somebody, by: str) -> None:
     for path in ("/movies", "/genres/18/movies"):
         values = [row[by] for row in somebody("GET", f"{path}?sort_by={by}&limit=100").json()["data"]]
         known = [value for value in values if value is not None]
@@ -275,7 +275,7 @@ def test_lists_show_the_ratings_by_which_they_are_sorted(somebody: Somebody, by:
 
 
 @pytest.mark.parametrize("sort", ["created_at", "updated_at", "rating"])
-def test_beyond_the_rows_that_pages_reach_ratings_are_had_by_cursor(sort: str) -> None:
+def test_a_cursor_reaches_ratings_after_the_last_page_number(sort: str) -> None:
     store = filled([facts(603)])
     with TestClient(application(store)) as client:
         neo = joined(client)

@@ -109,7 +109,7 @@ def test_a_movie_has_exactly_the_fields_of_the_contract(client: Client) -> None:
     }
 
 
-def test_what_is_not_known_is_null(client: Client) -> None:
+def test_unknown_values_are_null(client: Client) -> None:
     bare = client.get("/api/v1/movies/8").json()
 
     assert {name for name, value in bare.items() if value is None} == {
@@ -120,7 +120,7 @@ def test_what_is_not_known_is_null(client: Client) -> None:
 
 
 @pytest.mark.parametrize("ref", [movie_id(603), "603", "tt0133093"])
-def test_a_movie_answers_to_each_of_its_three_names(client: Client, ref: str) -> None:
+def test_a_movie_is_found_by_each_of_its_three_ids(client: Client, ref: str) -> None:
     movie = client.get(f"/api/v1/movies/{ref}").json()
 
     assert movie["title"] == "The Matrix"
@@ -143,13 +143,13 @@ def test_a_rated_movie_shows_its_distribution_and_both_averages() -> None:
 @pytest.mark.parametrize(
     "ref", ["604", "tt9999999", "0" * 24, "nonsense", "-1", "6e2", "%00", "٦٠٣", "a" * 5000]
 )
-def test_a_movie_that_there_is_not_is_not_found(client: Client, ref: str) -> None:
+def test_an_unknown_movie_is_not_found(client: Client, ref: str) -> None:
     answer = client.get(f"/api/v1/movies/{ref}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
 
 
-def test_a_page_has_its_number_and_the_totals(crowd: Client) -> None:
+def test_a_page_has_its_number_and_totals(crowd: Client) -> None:
     total = crowd.get("/api/v1/movies").json()["meta"]["total"]
     answer = crowd.get("/api/v1/movies?page=2&limit=10&sort_by=title")
 
@@ -171,7 +171,7 @@ def test_a_page_has_its_number_and_the_totals(crowd: Client) -> None:
     }
 
 
-def test_the_last_page_leads_nowhere(client: Client) -> None:
+def test_the_last_page_has_no_next_link(client: Client) -> None:
     answer = client.get("/api/v1/movies?limit=2&page=2")
 
     assert answer.json()["meta"]["next_cursor"] is None
@@ -187,9 +187,7 @@ def test_a_page_beyond_the_last_is_empty(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("by", "order"), list(product(SortBy, SortOrder)))
-def test_following_next_shows_every_movie_once_by_page_and_by_cursor(
-    crowd: Client, by: str, order: str
-) -> None:
+def test_next_links_show_every_movie_once(crowd: Client, by: str, order: str) -> None:
     start = f"/movies?limit=7&sort_by={by}&sort_order={order}"
     pages, cursors = _walked(crowd, start), _walked(crowd, start, by_cursor=True)
 
@@ -197,7 +195,7 @@ def test_following_next_shows_every_movie_once_by_page_and_by_cursor(
     assert len(set(pages)) == len(pages) == crowd.get("/api/v1/movies").json()["meta"]["total"]
 
 
-def test_a_page_by_cursor_has_no_number_and_links_by_cursor(crowd: Client) -> None:
+def test_a_page_after_a_cursor_has_no_number_and_links_by_cursor(crowd: Client) -> None:
     first = crowd.get("/api/v1/movies?limit=5").json()
     second = crowd.get(f"/api/v1/movies?limit=5&cursor={first['meta']['next_cursor']}")
 
@@ -207,7 +205,7 @@ def test_a_page_by_cursor_has_no_number_and_links_by_cursor(crowd: Client) -> No
     assert second.links["next"]["url"].endswith(f"&cursor={second.json()['meta']['next_cursor']}")
 
 
-def test_the_first_ten_thousand_rows_can_be_had_by_page_and_no_more(client: Client) -> None:
+def test_page_numbers_reach_the_first_10000_rows(client: Client) -> None:
     for reachable in ("page=500", "page=10000&limit=1", "page=3334&limit=3"):
         assert shown(client, f"/movies?{reachable}") == []
     for beyond in ("page=501", "page=10001&limit=1", "page=3335&limit=3", f"page={10**30}"):
@@ -238,7 +236,7 @@ def test_the_first_ten_thousand_rows_can_be_had_by_page_and_no_more(client: Clie
         ("limit=1&page=2", [7]),
     ],
 )
-def test_filters_and_orders_do_what_they_say(client: Client, query: str, expected: list[int]) -> None:
+def test_filters_and_sort_orders_are_applied(client: Client, query: str, expected: list[int]) -> None:
     assert shown(client, f"/movies?{query}") == expected
 
 
@@ -247,7 +245,7 @@ def test_adult_titles_are_in_no_list_and_no_search(client: Client) -> None:
     assert shown(client, "/movies/search?q=adult") == []
 
 
-def test_fields_are_shown_alone_and_in_the_movies_order(client: Client) -> None:
+def test_only_the_requested_fields_are_shown_in_the_order_of_the_schema(client: Client) -> None:
     listed = client.get("/api/v1/movies?fields=title,%20id&limit=1").json()["data"]
 
     assert [list(movie.items()) for movie in listed] == [[("id", movie_id(603)), ("title", "The Matrix")]]
@@ -269,7 +267,7 @@ def test_a_search_finds_and_pages_by_number_and_by_cursor(crowd: Client) -> None
     assert _walked(crowd, "/movies/search?q=amelie&limit=3", by_cursor=True) == pages
 
 
-def test_genres_are_listed_shown_and_opened(client: Client) -> None:
+def test_genres_their_details_and_their_movies_are_shown(client: Client) -> None:
     science_fiction = {"id": genre_id(878), "tmdb_id": 878, "name": "Science Fiction"}
 
     assert science_fiction in client.get("/api/v1/genres").json()["data"]
@@ -280,13 +278,13 @@ def test_genres_are_listed_shown_and_opened(client: Client) -> None:
     assert client.get("/api/v1/genres/nothing/movies").json()["code"] == "genre_not_found"
 
 
-def test_links_below_a_genre_keep_its_name(crowd: Client) -> None:
+def test_links_of_a_genres_movies_keep_its_name(crowd: Client) -> None:
     answer = crowd.get("/api/v1/genres/Science Fiction/movies?limit=1")
 
     assert answer.links["next"]["url"] == "/api/v1/genres/Science%20Fiction/movies?limit=1&page=2"
 
 
-def test_every_fault_is_named_at_once(client: Client) -> None:
+def test_all_faults_of_a_query_are_named_at_once(client: Client) -> None:
     fields = ", ".join(MovieOut.__struct_fields__)
     query = (
         "page=0&limit=101&limit=5&genre=&year=1869&year_from=x&year_to=2101&min_rating=nan&min_votes=-1"
@@ -312,7 +310,7 @@ def test_every_fault_is_named_at_once(client: Client) -> None:
     ]
 
 
-def test_what_parameters_are_together_is_checked_too(client: Client) -> None:
+def test_combinations_of_parameters_are_validated(client: Client) -> None:
     assert faults(client, "/movies?page=1&cursor=AAAA&year_from=2001&year_to=2000") == [
         "cursor must stand without page",
         "cursor must be the next_cursor of another page of the same list",
@@ -360,14 +358,14 @@ def test_what_parameters_are_together_is_checked_too(client: Client) -> None:
         ("/health/live?x=1", "x is not a known parameter"),
     ],
 )
-def test_a_fault_is_named_with_the_rule_that_it_breaks(client: Client, path: str, fault: str | None) -> None:
+def test_a_fault_has_the_broken_rule(client: Client, path: str, fault: str | None) -> None:
     found = faults(client, path)
 
     assert len(found) == 1
     assert fault is None or found == [fault]
 
 
-def test_a_cursor_is_good_for_its_own_list_only(crowd: Client) -> None:
+def test_a_cursor_is_valid_for_its_list_only(crowd: Client) -> None:
     token = crowd.get("/api/v1/movies?limit=5&sort_by=title").json()["meta"]["next_cursor"]
 
     assert shown(crowd, f"/movies?limit=9&sort_by=title&cursor={token}")
@@ -378,7 +376,7 @@ def test_a_cursor_is_good_for_its_own_list_only(crowd: Client) -> None:
 
 
 @pytest.mark.parametrize("by", SortBy)
-def test_a_cursor_that_was_cut_or_changed_is_refused(crowd: Client, by: str) -> None:
+def test_a_truncated_or_modified_cursor_is_refused(crowd: Client, by: str) -> None:
     token = crowd.get(f"/api/v1/movies?sort_by={by}").json()["meta"]["next_cursor"]
     middle = len(token) // 2
     changed = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]

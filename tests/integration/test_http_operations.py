@@ -43,7 +43,7 @@ def average(somebody: Somebody) -> Any:
     return somebody("GET", "/movies/603").json()["average_rating"]
 
 
-def test_where_all_tallies_are_right_there_is_no_drift(admin: Somebody) -> None:
+def test_without_wrong_tallies_there_is_no_drift(admin: Somebody) -> None:
     admin("POST", "/ratings", {"movie_id": "603", "rating": 8})
 
     answer = admin("POST", VERIFY)
@@ -63,7 +63,7 @@ def test_a_drift_is_reported_and_not_repaired(admin: Somebody, skewed: str) -> N
     assert average(admin) == 10.0
 
 
-def test_a_drift_is_repaired_if_that_is_wanted(admin: Somebody, skewed: str) -> None:
+def test_a_drift_is_repaired_on_request(admin: Somebody, skewed: str) -> None:
     answer = admin("POST", VERIFY, {"repair": True}).json()
 
     assert answer["repaired"] is True
@@ -73,7 +73,7 @@ def test_a_drift_is_repaired_if_that_is_wanted(admin: Somebody, skewed: str) -> 
 
 
 @pytest.mark.parametrize("body", [{"repair": "yes"}, {"repair": None}, {"mend": True}])
-def test_what_is_not_meant_is_refused(admin: Somebody, body: Any) -> None:
+def test_an_unknown_field_is_refused(admin: Somebody, body: Any) -> None:
     assert admin("POST", VERIFY, body).status_code == 400
 
 

@@ -33,7 +33,7 @@ def tally(somebody: Somebody, movie: str = "603") -> tuple[float | None, int]:
     return shown["average_rating"], shown["ratings_count"]
 
 
-def test_a_rating_shows_movie_author_and_where_it_leaves_the_movie(neo: Somebody) -> None:
+def test_a_new_rating_shows_its_movie_its_author_and_the_new_average(neo: Somebody) -> None:
     answer = neo("POST", "/ratings", {"movie_id": MATRIX, "rating": 8.5, "review": "  Whoa.\n"})
     body = answer.json()
 
@@ -58,7 +58,7 @@ def test_a_rating_shows_movie_author_and_where_it_leaves_the_movie(neo: Somebody
 
 
 @pytest.mark.parametrize("name", [MATRIX, "603", 603, "tt0133093"])
-def test_a_movie_may_be_named_in_any_way(neo: Somebody, name: str | int) -> None:
+def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: str | int) -> None:
     assert neo("POST", "/ratings", {"movie_id": name, "rating": 7}).json()["movie_id"] == MATRIX
     assert neo("PUT", f"/movies/{name}/rating", {"rating": 8}).json()["movie_id"] == MATRIX
     assert neo("GET", f"/ratings/movie/{name}").json()["summary"]["average_rating"] == 8.0
@@ -68,7 +68,7 @@ def test_a_movie_may_be_named_in_any_way(neo: Somebody, name: str | int) -> None
 @pytest.mark.parametrize(
     "name", ["9", 9, "0", 0, -603, "-1", "the matrix", "", "a" * 24, "tt1", "A" * 24, 10**30]
 )
-def test_what_names_no_movie_is_not_found(neo: Somebody, name: str | int) -> None:
+def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: str | int) -> None:
     posted = neo("POST", "/ratings", {"movie_id": name, "rating": 7})
 
     assert (posted.status_code, posted.json()["code"]) == (404, "movie_not_found")
@@ -83,7 +83,7 @@ def test_what_names_no_movie_is_not_found(neo: Somebody, name: str | int) -> Non
     assert neo("GET", "/ratings").json()["meta"]["total"] == 0
 
 
-def test_a_second_first_rating_is_a_conflict(neo: Somebody) -> None:
+def test_a_second_post_of_a_rating_is_a_conflict(neo: Somebody) -> None:
     rated(neo)
     again = neo("POST", "/ratings", {"movie_id": "tt0133093", "rating": 1})
 
@@ -91,7 +91,7 @@ def test_a_second_first_rating_is_a_conflict(neo: Somebody) -> None:
     assert tally(neo) == (8.5, 1)
 
 
-def test_of_many_first_ratings_at_once_one_is_made(neo: Somebody) -> None:
+def test_one_of_many_concurrent_first_ratings_is_stored(neo: Somebody) -> None:
     def rate(_: int) -> int:
         status: int = neo("POST", "/ratings", {"movie_id": "603", "rating": 7}).status_code
         return status
@@ -136,7 +136,7 @@ def test_all_faults_of_a_rating_are_named_at_once(neo: Somebody) -> None:
 
 
 @pytest.mark.parametrize("review", ["a" * 2001, 5, True, [], {"$ne": None}, "a\x07b", "a\x00b"])
-def test_a_review_is_plain_text_of_some_length(neo: Somebody, review: Any) -> None:
+def test_a_review_is_plain_text_of_bounded_length(neo: Somebody, review: Any) -> None:
     answer = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": review})
 
     assert answer.status_code == 400
@@ -152,7 +152,7 @@ def test_a_long_review_is_stored_unchanged(neo: Somebody) -> None:
     assert neo("GET", f"/ratings/{body['id']}").json()["review"] == review
 
 
-def test_a_rating_is_set_by_the_movie_however_often(neo: Somebody) -> None:
+def test_setting_and_removing_a_movies_rating_are_idempotent(neo: Somebody) -> None:
     first = neo("PUT", "/movies/603/rating", {"rating": 4, "review": "Hm."})
     second = neo("PUT", "/movies/603/rating", {"rating": 9})
 
@@ -165,7 +165,7 @@ def test_a_rating_is_set_by_the_movie_however_often(neo: Somebody) -> None:
     assert tally(neo) == (None, 0)
 
 
-def test_a_change_touches_what_is_given_and_null_removes_a_review(neo: Somebody) -> None:
+def test_a_patch_changes_the_given_fields_and_null_removes_a_review(neo: Somebody) -> None:
     body = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": "Whoa."}).json()
     path = f"/ratings/{body['id']}"
 
@@ -181,7 +181,7 @@ def test_a_change_touches_what_is_given_and_null_removes_a_review(neo: Somebody)
     assert neo("PATCH", path, {"movie_id": "604"}).status_code == 400
 
 
-def test_a_withdrawn_rating_is_gone_and_so_is_the_average(neo: Somebody) -> None:
+def test_a_deleted_rating_is_removed_from_the_average(neo: Somebody) -> None:
     path = f"/ratings/{rated(neo)['id']}"
 
     assert neo("DELETE", path).status_code == 204
@@ -192,13 +192,13 @@ def test_a_withdrawn_rating_is_gone_and_so_is_the_average(neo: Somebody) -> None
 
 
 @pytest.mark.parametrize("name", ["x", "603", "movie", "a" * 24, "A" * 24, "0" * 25, "%00", "%FF", "é"])
-def test_what_is_no_ratings_id_is_not_found(neo: Somebody, name: str) -> None:
+def test_an_unknown_rating_is_not_found(neo: Somebody, name: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         answer = neo(method, f"/ratings/{name}", {"rating": 5} if method == "PATCH" else None)
         assert answer.status_code == 404
 
 
-def test_anothers_rating_is_not_to_be_seen_changed_or_deleted(client: Client, neo: Somebody) -> None:
+def test_another_users_rating_cannot_be_read_changed_or_deleted(client: Client, neo: Somebody) -> None:
     smith, path = joined(client, "smith"), f"/ratings/{rated(neo)['id']}"
 
     for method in ("GET", "PATCH", "DELETE"):
@@ -244,15 +244,13 @@ def test_own_ratings_have_the_requested_order(client: Client, neo: Somebody) -> 
         ("cursor=x", "cursor must be the next_cursor of another page of the same list"),
     ],
 )
-def test_a_page_that_cannot_be_is_refused(neo: Somebody, query: str, error: str) -> None:
+def test_an_invalid_page_is_refused(neo: Somebody, query: str, error: str) -> None:
     answer = neo("GET", f"/ratings?{query}")
 
     assert (answer.status_code, answer.json()["errors"]) == (400, [error])
 
 
-def test_everybodys_ratings_of_a_movie_come_with_a_summary_and_no_addresses(
-    client: Client, neo: Somebody
-) -> None:
+def test_the_ratings_of_a_movie_have_a_summary_and_no_addresses(client: Client, neo: Somebody) -> None:
     for name, score in (("trinity", 10), ("morpheus", 9.5), ("smith", 1)):
         rated(joined(client, name), rating=score)
 

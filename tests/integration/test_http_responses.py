@@ -36,7 +36,7 @@ def client() -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_has_a_name_and_the_security_headers(client: Client, path: str) -> None:
+def test_every_response_has_a_request_id_and_the_security_headers(client: Client, path: str) -> None:
     headers = client.get(path, follow_redirects=False).headers
 
     assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
@@ -85,11 +85,11 @@ def test_a_client_with_a_current_response_gets_304(client: Client, held: str) ->
 
 
 @pytest.mark.parametrize("held", ["", '"other"', 'W/"other"', "nonsense", '"'])
-def test_who_holds_something_else_gets_the_answer(client: Client, held: str) -> None:
+def test_a_client_with_an_outdated_response_gets_a_200(client: Client, held: str) -> None:
     assert client.get("/api/v1/movies", headers={"If-None-Match": held}).status_code == 200
 
 
-def test_tags_follow_the_bytes(client: Client) -> None:
+def test_an_etag_is_derived_from_the_body(client: Client) -> None:
     tags = {
         client.get(path).headers["etag"]
         for path in ("/api/v1/movies", "/api/v1/movies?limit=1", "/api/v1/genres")
@@ -135,7 +135,7 @@ def test_long_responses_have_the_requested_encoding(app: Litestar, encoding: str
     assert "content-encoding" not in plain.headers
 
 
-def test_short_answers_are_left_alone(app: Litestar) -> None:
+def test_short_responses_are_not_compressed(app: Litestar) -> None:
     reply = called(app, "/api/v1/about", headers={"accept-encoding": "gzip"})
 
     assert "content-encoding" not in reply.headers
@@ -170,7 +170,7 @@ def test_errors_are_compressed_too(app: Litestar) -> None:
         (",;,", None),
     ],
 )
-def test_the_encoding_is_the_clients_choice_before_ours(accepted: str, chosen: str | None) -> None:
+def test_the_clients_preferred_encoding_is_used(accepted: str, chosen: str | None) -> None:
     assert preferred_encoding(accepted.encode()) == chosen
 
 
@@ -180,7 +180,7 @@ def test_any_cache_may_store_a_public_catalogue(client: Client) -> None:
     assert client.get("/api/v1/movies/nothing").headers["cache-control"] == "no-store"
 
 
-def test_only_pages_of_named_origins_may_read_answers() -> None:
+def test_only_configured_origins_may_read_responses() -> None:
     with serving(cors_origins="https://films.example, https://other.example") as client:
         named = client.get("/api/v1/movies", headers={"Origin": "https://films.example"})
         foreign = client.get("/api/v1/movies", headers={"Origin": "https://evil.example"})
@@ -214,7 +214,7 @@ def test_only_pages_of_named_origins_may_read_answers() -> None:
         ("null", False),
     ],
 )
-def test_origins_match_however_they_were_written_and_no_others(origin: str, *, allowed: bool) -> None:
+def test_an_origin_matches_in_any_spelling(origin: str, *, allowed: bool) -> None:
     with serving(cors_origins="HTTPS://Films.example:443/, https://*.other.example") as client:
         answer = client.get("/api/v1/movies", headers={"Origin": origin})
         preflight = client.options(
@@ -225,7 +225,7 @@ def test_origins_match_however_they_were_written_and_no_others(origin: str, *, a
         assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
 
 
-def test_a_preflight_is_answered() -> None:
+def test_a_cors_preflight_is_answered() -> None:
     with serving(cors_origins="https://films.example") as client:
         asked = {
             "Origin": "https://films.example",
@@ -240,7 +240,7 @@ def test_a_preflight_is_answered() -> None:
 
 
 @pytest.mark.parametrize("header", ["authorization", "content-type", "if-none-match", "x-request-id"])
-def test_pages_of_named_origins_may_send_the_headers_that_the_api_reads(header: str) -> None:
+def test_configured_origins_may_send_the_headers_of_the_api(header: str) -> None:
     with serving(cors_origins="https://films.example") as client:
         asked = {
             "Origin": "https://films.example",
@@ -253,7 +253,7 @@ def test_pages_of_named_origins_may_send_the_headers_that_the_api_reads(header: 
     assert header in answer.headers["access-control-allow-headers"].lower()
 
 
-def test_without_origins_there_is_no_cors(client: Client) -> None:
+def test_without_configured_origins_there_are_no_cors_headers(client: Client) -> None:
     answer = client.get("/api/v1/movies", headers={"Origin": "https://films.example"})
 
     assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -48,7 +48,7 @@ def test_one_connection_carries_many_requests_of_all_kinds(port: int) -> None:
     assert (wrong.status, json.loads(error)["code"]) == (405, "method_not_allowed")
 
 
-def test_many_clients_at_once_all_get_the_same_answer(port: int) -> None:
+def test_concurrent_clients_get_identical_responses(port: int) -> None:
     def read(_: int) -> tuple[int, bytes]:
         with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
             while True:
@@ -66,7 +66,7 @@ def test_many_clients_at_once_all_get_the_same_answer(port: int) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/v1/movies/%FF%00", "/api/v1/movies?genre=%FF", "/api/v1/movies?genre=" + "a" * 9000]
 )
-def test_bytes_that_are_no_text_are_refused(port: int, path: str) -> None:
+def test_a_query_that_is_not_utf_8_is_refused(port: int, path: str) -> None:
     with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         answer, body = _asked(connection, "GET", path)
 

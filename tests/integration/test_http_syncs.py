@@ -63,7 +63,7 @@ def shown(place: Place, run: SyncRun) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_started_sync_is_on_record_at_once_and_waits_for_a_worker(place: Place, kind: str) -> None:
+def test_a_started_sync_is_recorded_at_once_and_waits_for_a_worker(place: Place, kind: str) -> None:
     run = started(place, kind)
     told = shown(place, run)
     assert (told["id"], told["entity"], told["status"]) == (run.id, kind, "in-progress")
@@ -81,7 +81,7 @@ def test_the_worker_executes_the_run_whose_id_the_client_got(place: Place) -> No
     assert told["finished_at"] >= told["started_at"]
 
 
-def test_while_one_runs_or_waits_another_of_its_kind_is_refused(place: Place) -> None:
+def test_a_sync_is_refused_while_one_of_its_kind_runs_or_waits(place: Place) -> None:
     run = started(place, "movies")
     answer = place.admin("POST", "/admin/sync/movies")
     assert (answer.status_code, answer.json()["code"]) == (409, "sync_running")
@@ -91,7 +91,7 @@ def test_while_one_runs_or_waits_another_of_its_kind_is_refused(place: Place) ->
     assert started(place, "movies").id != run.id
 
 
-def test_a_cancelled_run_makes_way_at_once_and_is_left_alone_by_workers(place: Place) -> None:
+def test_a_cancelled_run_frees_its_lock_and_is_not_executed(place: Place) -> None:
     run = started(place, "movies")
     answer = place.admin("POST", f"/admin/sync/runs/{run.id}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
@@ -104,7 +104,7 @@ def test_a_cancelled_run_makes_way_at_once_and_is_left_alone_by_workers(place: P
 
 
 @pytest.mark.parametrize("run", ["0" * 24, "nonsense"])
-def test_a_run_that_never_was_is_not_found(place: Place, run: str) -> None:
+def test_an_unknown_run_is_not_found(place: Place, run: str) -> None:
     for method, path in (("GET", ""), ("POST", "/cancel")):
         answer = place.admin(method, f"/admin/sync/runs/{run}{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "run_not_found")
@@ -121,7 +121,7 @@ def test_runs_are_listed_by_page_the_latest_first(place: Place) -> None:
     assert len(place.admin("GET", "/admin/sync/runs?limit=3&page=2").json()["data"]) == 1
 
 
-def test_without_a_queue_nothing_is_left_behind() -> None:
+def test_without_a_queue_no_run_is_in_progress() -> None:
     with plain_place(tmdb_access_token="t") as (client, store):
         admin = promoted(client, store)
         for _ in range(2):
@@ -134,9 +134,7 @@ def test_without_a_queue_nothing_is_left_behind() -> None:
             assert "REDIS_URL" in str(run.error)
 
 
-def test_a_silent_queue_is_given_up_and_a_job_that_got_there_all_the_same_does_nothing(
-    place: Place, valkey: Valkey
-) -> None:
+def test_after_a_timeout_of_the_queue_an_enqueued_job_does_nothing(place: Place, valkey: Valkey) -> None:
     started(place, "genres")
     valkey.freeze()
     answer = place.admin("POST", "/admin/sync/movies")
@@ -164,6 +162,6 @@ def test_syncs_are_for_admins_only(place: Place, method: str, path: str) -> None
     assert place.store.runs.latest(Entity.CHANGES) is None
 
 
-def test_parameters_that_no_sync_knows_are_refused(place: Place) -> None:
+def test_unknown_parameters_of_a_sync_are_refused(place: Place) -> None:
     assert place.admin("POST", "/admin/sync/movies?pages=3").status_code == 400
     assert place.jobs.waiting() == 0

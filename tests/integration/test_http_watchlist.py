@@ -41,14 +41,14 @@ def test_an_item_shows_the_movie_as_lists_do(neo: Somebody) -> None:
     assert neo("GET", f"/watchlist/{item['id']}").json() == item
 
 
-def test_an_item_is_no_favourite_and_has_no_note_by_default(neo: Somebody) -> None:
+def test_a_new_item_is_no_favourite_and_has_no_note_by_default(neo: Somebody) -> None:
     item = listed(neo)
 
     assert (item["is_favorite"], item["note"]) == (False, None)
 
 
 @pytest.mark.parametrize("name", [MATRIX, "603", 603, "tt0133093"])
-def test_a_movie_may_be_named_in_any_way(neo: Somebody, name: Any) -> None:
+def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: Any) -> None:
     assert neo("POST", "/watchlist", {"movie_id": name}).json()["movie"]["id"] == MATRIX
     assert neo("PUT", f"/movies/{name}/watchlist", {}).status_code == 200
     assert neo("GET", f"/me/movies/{name}").json()["watchlist"]["movie"]["id"] == MATRIX
@@ -56,7 +56,7 @@ def test_a_movie_may_be_named_in_any_way(neo: Somebody, name: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["9", 9, "x", "", "a" * 24])
-def test_what_names_no_movie_is_not_found(neo: Somebody, name: Any) -> None:
+def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: Any) -> None:
     assert neo("POST", "/watchlist", {"movie_id": name}).json()["code"] == "movie_not_found"
     if name:
         for method, path in (
@@ -68,14 +68,14 @@ def test_what_names_no_movie_is_not_found(neo: Somebody, name: Any) -> None:
             assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
 
 
-def test_a_movie_is_listed_once(neo: Somebody) -> None:
+def test_a_movie_is_on_a_watchlist_at_most_once(neo: Somebody) -> None:
     listed(neo)
     again = neo("POST", "/watchlist", {"movie_id": 603})
 
     assert (again.status_code, again.json()["code"]) == (409, "already_listed")
 
 
-def test_a_place_is_set_by_the_movie_however_often(neo: Somebody) -> None:
+def test_setting_and_removing_a_movies_item_are_idempotent(neo: Somebody) -> None:
     first = neo("PUT", "/movies/603/watchlist", {"is_favorite": True, "note": "soon"})
     second = neo("PUT", "/movies/603/watchlist")
 
@@ -87,7 +87,7 @@ def test_a_place_is_set_by_the_movie_however_often(neo: Somebody) -> None:
     assert neo("GET", "/watchlist").json()["meta"]["total"] == 0
 
 
-def test_a_change_touches_what_is_given_and_null_removes_a_note(neo: Somebody) -> None:
+def test_a_patch_changes_the_given_fields_and_null_removes_a_note(neo: Somebody) -> None:
     path = f"/watchlist/{listed(neo, note='soon')['id']}"
 
     marked = neo("PATCH", path, {"is_favorite": True}).json()
@@ -98,7 +98,7 @@ def test_a_change_touches_what_is_given_and_null_removes_a_note(neo: Somebody) -
     assert neo("PATCH", path, {}).json()["errors"] == ["the body must change something: is_favorite or note"]
 
 
-def test_a_mark_is_toggled(neo: Somebody) -> None:
+def test_a_favourite_mark_is_toggled(neo: Somebody) -> None:
     path = f"/watchlist/{listed(neo, note='soon')['id']}/favorite"
 
     marks = [neo("PATCH", path).json()["is_favorite"] for _ in range(3)]
@@ -117,7 +117,7 @@ def test_a_mark_is_toggled(neo: Somebody) -> None:
         ({"added_at": "2026-01-01"}, "added_at is not a known field"),
     ],
 )
-def test_fields_are_what_they_should_be(neo: Somebody, body: dict[str, Any], error: str) -> None:
+def test_invalid_fields_of_an_item_are_refused(neo: Somebody, body: dict[str, Any], error: str) -> None:
     item = listed(neo)
 
     for answer in (
@@ -130,7 +130,7 @@ def test_fields_are_what_they_should_be(neo: Somebody, body: dict[str, Any], err
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_anothers_item_is_not_to_be_touched_and_what_is_none_is_not_found(
+def test_another_users_item_is_forbidden_and_an_unknown_one_not_found(
     client: Client, neo: Somebody, method: str
 ) -> None:
     smith, mine = joined(client, "smith"), listed(neo)
@@ -151,7 +151,7 @@ def test_an_item_can_be_deleted_once(neo: Somebody) -> None:
     assert (neo("DELETE", path).status_code, neo("DELETE", path).status_code) == (204, 404)
 
 
-def test_a_watchlist_is_ones_own_and_can_be_narrowed_to_favourites(client: Client, neo: Somebody) -> None:
+def test_a_watchlist_is_private_and_can_be_filtered_by_favourites(client: Client, neo: Somebody) -> None:
     for movie in ("603", "604", "605"):
         listed(neo, movie, is_favorite=movie == "604")
     listed(joined(client, "smith"))
@@ -171,13 +171,13 @@ def test_a_watchlist_is_ones_own_and_can_be_narrowed_to_favourites(client: Clien
     assert '</api/v1/watchlist?limit=1&favorite=false&page=1>; rel="prev"' in page.headers["link"]
 
 
-def test_a_favourite_is_not_rated(neo: Somebody) -> None:
+def test_a_favourite_mark_is_not_a_rating(neo: Somebody) -> None:
     listed(neo, is_favorite=True)
 
     assert neo("GET", "/movies/603").json()["ratings_count"] == 0
 
 
-def test_a_relation_is_rating_and_place(neo: Somebody) -> None:
+def test_a_relation_has_the_rating_and_the_watchlist_item(neo: Somebody) -> None:
     nothing = neo("GET", "/me/movies/603").json()
     rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 9}).json()
     item = listed(neo)
@@ -188,7 +188,7 @@ def test_a_relation_is_rating_and_place(neo: Somebody) -> None:
     assert neo("GET", "/me/movies/604").json() == nothing
 
 
-def test_a_full_watchlist_takes_no_more(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_watchlist_refuses_further_items(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     listed(neo)
 

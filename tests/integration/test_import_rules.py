@@ -62,18 +62,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("path", PLANTED)
-def test_a_new_module_may_not_import_what_its_layer_may_not(told: str, path: str) -> None:
+def test_a_new_module_is_held_to_the_import_rules(told: str, path: str) -> None:
     module = path.removesuffix(".py").replace("/", ".")
     assert [line for line in told.splitlines() if module in line and "KEPT" not in line]
 
 
-def test_nothing_but_what_was_planted_is_found(told: str) -> None:
+def test_the_code_keeps_the_import_rules(told: str) -> None:
     broken = [line for line in told.splitlines() if "may not import" in line or "->" in line]
     planted = [path.removesuffix(".py").replace("/", ".") for path in PLANTED]
     assert [line for line in broken if not any(module in line for module in planted)] == []
 
 
-def test_every_package_that_is_shipped_is_looked_at() -> None:
+def test_every_shipped_package_is_checked() -> None:
     assert PROJECT["tool"]["importlinter"]["root_packages"] == PACKAGES
 
 
@@ -93,7 +93,7 @@ def parts() -> dict[str, set[str]]:
     return found
 
 
-def test_the_parts_of_the_entry_points_stand_on_few_levels_and_none_imports_in_a_circle(
+def test_the_entry_points_have_few_levels_and_no_import_cycles(
     parts: dict[str, set[str]],
 ) -> None:
     levels = TopologicalSorter(parts)

@@ -37,7 +37,7 @@ def store(settings: Settings) -> Iterator[SqliteStore]:
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_a_sync_is_done(store: SqliteStore, entity: Entity) -> None:
+def test_a_sync_job_runs_a_sync(store: SqliteStore, entity: Entity) -> None:
     jobs.sync(entity)
     run = store.runs.latest(entity)
     assert run
@@ -45,13 +45,13 @@ def test_a_sync_is_done(store: SqliteStore, entity: Entity) -> None:
 
 
 @pytest.mark.parametrize("job", [lambda: jobs.sync("changes"), jobs.sweep])
-def test_what_another_does_already_is_left_to_it(store: SqliteStore, job: Callable[[], None]) -> None:
+def test_a_sync_job_ends_if_another_run_is_in_progress(store: SqliteStore, job: Callable[[], None]) -> None:
     store.locks.acquire(lock_name(Entity.CHANGES), queue_holder(RunId("a" * 24)), timedelta(minutes=10))
     job()
     assert store.runs.latest(Entity.CHANGES) is None
 
 
-def test_a_sweep_reads_what_is_old(store: SqliteStore) -> None:
+def test_a_sweep_refreshes_old_movies(store: SqliteStore) -> None:
     jobs.sync("movies")
     jobs.sweep()
     run = store.runs.latest(Entity.CHANGES)
@@ -59,9 +59,7 @@ def test_a_sweep_reads_what_is_old(store: SqliteStore) -> None:
     assert run.status is Status.SUCCESS
 
 
-def test_a_sweep_whose_credential_is_refused_is_an_error_that_says_so(
-    store: SqliteStore, settings: Settings
-) -> None:
+def test_a_sweep_with_a_refused_credential_raises(store: SqliteStore, settings: Settings) -> None:
     put(store, facts(1))
     unreadable = Settings(data_dir=settings.data_dir, tmdb_access_token="no\ncredential")
     before = jobs.worker_settings.set(unreadable)
@@ -72,9 +70,7 @@ def test_a_sweep_whose_credential_is_refused_is_an_error_that_says_so(
         jobs.worker_settings.reset(before)
 
 
-def test_tallies_that_have_drifted_are_corrected_and_named(
-    store: SqliteStore, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_drifts_are_repaired_and_logged(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
     put(store, facts(1))
     tally = store.ratings.add(verdict(joined(store).id, movie_id(1)))
     with store.database.writing() as connection:

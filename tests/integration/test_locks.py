@@ -36,7 +36,7 @@ def wanted_by_the_server() -> list[Requirement]:
 
 
 @pytest.mark.parametrize("path", [SERVER, BUILD])
-def test_a_part_of_the_lock_has_the_versions_and_hashes_of_the_whole(path: str) -> None:
+def test_partial_locks_have_the_versions_and_hashes_of_the_full_one(path: str) -> None:
     whole = locked(WHOLE)
     part = locked(path)
     assert part
@@ -45,14 +45,14 @@ def test_a_part_of_the_lock_has_the_versions_and_hashes_of_the_whole(path: str) 
 
 
 @pytest.mark.parametrize("path", [WHOLE, SERVER])
-def test_a_lock_satisfies_the_project(path: str) -> None:
+def test_the_lock_satisfies_the_projects_requirements(path: str) -> None:
     pins = locked(path)
     for wanted in wanted_by_the_server():
         version = pins[canonicalize_name(wanted.name)][0]
         assert wanted.specifier.contains(version, prereleases=True), f"{wanted}: make lock"
 
 
-def test_the_image_misses_nothing_that_the_server_needs() -> None:
+def test_the_image_has_everything_that_the_server_needs() -> None:
     pins = locked(SERVER)
     found = {name for wanted in wanted_by_the_server() for name in needed(wanted)}
     assert found - pins.keys() == set()
@@ -63,12 +63,12 @@ def test_the_image_has_nothing_that_only_development_needs() -> None:
     assert named & locked(SERVER).keys() == set()
 
 
-def test_the_image_is_built_by_what_the_project_names() -> None:
+def test_the_image_is_built_with_the_build_requirements_of_the_project() -> None:
     for wanted in map(Requirement, project()["build-system"]["requires"]):
         assert wanted.specifier.contains(locked(BUILD)[canonicalize_name(wanted.name)][0])
 
 
 @pytest.mark.parametrize("path", [WHOLE, SERVER, BUILD])
-def test_a_lock_names_no_place_to_fetch_from(path: str) -> None:
+def test_the_locks_name_no_registry(path: str) -> None:
     assert "://" not in text(path)
     assert "--index" not in text(path)

@@ -68,7 +68,7 @@ def requests(told: str) -> list[dict[str, Any]]:
     return [line for line in lines(told) if line["event"] == "request"]
 
 
-def test_a_line_is_an_object_with_time_level_role_and_words(capsys: Capture) -> None:
+def test_a_line_is_a_json_object_with_time_level_role_and_event(capsys: Capture) -> None:
     configure(settings(), "worker")
     logging.getLogger("somebody").warning("%d of %s", 3, "four", extra={"page": 7})
 
@@ -80,7 +80,7 @@ def test_a_line_is_an_object_with_time_level_role_and_words(capsys: Capture) -> 
     }  # fmt: skip
 
 
-def test_a_traceback_is_part_of_its_line(capsys: Capture) -> None:
+def test_a_traceback_is_part_of_its_log_line(capsys: Capture) -> None:
     configure(settings(), "api")
     try:
         raise ValueError("no SECRET-mongo here")  # noqa: TRY301
@@ -92,7 +92,7 @@ def test_a_traceback_is_part_of_its_line(capsys: Capture) -> None:
     assert "ValueError: no *** here" in line["exception"]
 
 
-def test_structlogs_own_loggers_speak_alike(capsys: Capture) -> None:
+def test_structlog_loggers_write_the_same_format(capsys: Capture) -> None:
     configure(settings(), "api")
     structlog.get_logger("somebody").info("done", rate=2.5, token="SECRET")
 
@@ -104,7 +104,7 @@ def test_structlogs_own_loggers_speak_alike(capsys: Capture) -> None:
     "name", ["somebody", "uvicorn.error", "httpx", "httpcore.http11", "pymongo.command", "redis", "rq.worker"]
 )
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_no_logger_tells_a_secret_at_any_level(name: str, form: str, capsys: Capture) -> None:
+def test_no_logger_writes_a_secret_at_any_level(name: str, form: str, capsys: Capture) -> None:
     configure(settings(log_level="debug", log_format=form), "api")
     logger = logging.getLogger(name)
     for level in (logging.DEBUG, logging.INFO, logging.ERROR):
@@ -118,7 +118,7 @@ def test_no_logger_tells_a_secret_at_any_level(name: str, form: str, capsys: Cap
     assert told.count("plain") in {1, 2, 3}
 
 
-def test_a_line_that_cannot_be_made_tells_where_and_not_what(capsys: Capture) -> None:
+def test_a_log_call_that_fails_is_logged_by_location_only(capsys: Capture) -> None:
     class Sulking:
         def __str__(self) -> str:
             raise RuntimeError("SECRET")
@@ -133,7 +133,7 @@ def test_a_line_that_cannot_be_made_tells_where_and_not_what(capsys: Capture) ->
     assert "SECRET" not in told
 
 
-def test_nobody_can_fake_a_line(capsys: Capture) -> None:
+def test_log_lines_cannot_be_forged(capsys: Capture) -> None:
     configure(settings(log_format="console"), "api")
     logging.getLogger("somebody").info("path", extra={"path": "/a\r\x1b[2K forged"})
 
@@ -142,7 +142,7 @@ def test_nobody_can_fake_a_line(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_rqs_colours_are_left_out(capsys: Capture, form: str) -> None:
+def test_colours_of_rq_are_removed(capsys: Capture, form: str) -> None:
     configure(settings(log_format=form), "worker")
     logging.getLogger("rq.worker").info("%s: %s", "\x1b[32mdefault\x1b[39;49;00m", "\x1b[34;01msync\x1b[00m")
 
@@ -152,7 +152,7 @@ def test_rqs_colours_are_left_out(capsys: Capture, form: str) -> None:
     assert "u001b" not in told
 
 
-def test_a_folder_of_the_log_file_is_made_for_nobody_else(tmp_path: Path, monkeypatch: Monkeypatch) -> None:
+def test_the_directory_of_the_log_file_is_private(tmp_path: Path, monkeypatch: Monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for path in ("~/logs/of/mine.log", str(tmp_path / "new" / "matinee.log")):
         configure(settings(log_file=path), "api")
@@ -162,7 +162,7 @@ def test_a_folder_of_the_log_file_is_made_for_nobody_else(tmp_path: Path, monkey
         assert file.parent.stat().st_mode & 0o077 == 0
 
 
-def test_a_log_file_that_cannot_be_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_an_impossible_log_file_is_reported_with_advice(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, reason in (
         (tmp_path, f"{tmp_path}: it is a directory; name a file in it, such as {tmp_path}/matinee.log"),
@@ -224,7 +224,7 @@ def test_every_request_is_one_line(capsys: Capture) -> None:
     assert neo.access_token not in told
 
 
-def test_what_is_logged_on_the_way_carries_the_requests_id_also_from_threads(capsys: Capture) -> None:
+def test_lines_of_a_request_have_its_id_also_from_threads(capsys: Capture) -> None:
     def away() -> None:
         logging.getLogger("somebody").info("asked in %s", threading.current_thread().name)
 
@@ -238,7 +238,7 @@ def test_what_is_logged_on_the_way_carries_the_requests_id_also_from_threads(cap
     assert all(line["event"].startswith("asked in health") for line in found)
 
 
-def test_requests_are_not_told_where_only_warnings_are_wanted(capsys: Capture) -> None:
+def test_at_level_warning_requests_are_not_logged(capsys: Capture) -> None:
     with serving() as client:
         configure(settings(log_level="warning"), "api")
         client.get("/api/v1/about")
@@ -246,7 +246,7 @@ def test_requests_are_not_told_where_only_warnings_are_wanted(capsys: Capture) -
     assert capsys.readouterr().err == ""
 
 
-def test_the_file_gets_json_whatever_people_read(capsys: Capture, tmp_path: Path) -> None:
+def test_the_log_file_is_always_json(capsys: Capture, tmp_path: Path) -> None:
     file = tmp_path / "matinee.log"
     configure(settings(log_format="console", log_file=str(file)), "api")
     logging.getLogger("somebody").warning("here")
@@ -257,9 +257,7 @@ def test_the_file_gets_json_whatever_people_read(capsys: Capture, tmp_path: Path
     assert not told.startswith("{")
 
 
-def test_a_file_that_cannot_be_written_any_more_is_complained_of_once(
-    tmp_path: Path, capsys: Capture
-) -> None:
+def test_a_log_file_that_becomes_unwritable_is_reported_once(tmp_path: Path, capsys: Capture) -> None:
     directory = tmp_path / "logs"
     directory.mkdir()
     configure(settings(log_file=str(directory / "matinee.log")), "api")
@@ -281,9 +279,7 @@ class FullDisk(io.StringIO):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def test_neither_a_file_nor_standard_error_on_a_full_disk_keeps_anybody_from_working(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logging_to_a_full_disk_raises_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = tmp_path / "logs"
     monkeypatch.setattr(sys, "stderr", FullDisk())
     configure(settings(log_file=str(directory / "matinee.log")), "api")
@@ -306,7 +302,7 @@ for number in range(100):
 """
 
 
-def test_two_processes_fill_and_rotate_one_file_and_lose_no_line(tmp_path: Path) -> None:
+def test_two_processes_write_and_rotate_one_file_without_losing_lines(tmp_path: Path) -> None:
     file = tmp_path / "matinee.log"
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(file), role], stderr=subprocess.DEVNULL)

@@ -49,7 +49,7 @@ def client() -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/api/v1/metrics"])
-def test_anyone_may_read_them_where_prometheus_looks_and_where_the_api_is(path: str) -> None:
+def test_metrics_are_public_at_both_paths(path: str) -> None:
     with serving(public_catalogue="false") as client:
         answer = client.get(path)
 
@@ -79,14 +79,14 @@ def test_a_request_is_counted_by_its_route_and_never_by_its_path(client: Client)
     assert {dict(had)["method"] for (_, had) in samples(page) if "method" in dict(had)} <= METHODS | {"other"}
 
 
-def test_what_the_edge_refuses_is_counted_too(client: Client) -> None:
+def test_requests_refused_by_the_middleware_are_counted(client: Client) -> None:
     client.post("/api/v1/auth/login", content=b" " * 100_000)
 
     name = "matinee_request_duration_seconds_count"
     assert figure(client.get("/metrics").text, name, status_code="413") >= 1
 
 
-def test_each_use_of_the_store_is_timed_once() -> None:
+def test_each_operation_of_the_store_is_timed_once() -> None:
     def uses() -> float:
         return figure(meter.page([]).decode(), "matinee_storage_seconds_count")
 
@@ -101,7 +101,7 @@ def test_each_use_of_the_store_is_timed_once() -> None:
     assert uses() - before == 2
 
 
-def test_looks_into_the_cache_are_counted_as_hits_and_misses(valkey: Valkey) -> None:
+def test_cache_lookups_are_counted_as_hits_and_misses(valkey: Valkey) -> None:
     def looks(client: Client) -> tuple[float, float]:
         page = client.get("/metrics").text
         name = "matinee_cache_lookups_total"
@@ -115,7 +115,7 @@ def test_looks_into_the_cache_are_counted_as_hits_and_misses(valkey: Valkey) -> 
         assert looks(client) == (hits + 2, misses + 1)
 
 
-def test_people_are_counted_once_however_often_they_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_with_several_sessions_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "GAUGES_TTL", 0.0)
     with place() as (client, _):
         assert figure(client.get("/metrics").text, "matinee_active_users") == 0
@@ -128,7 +128,7 @@ def test_people_are_counted_once_however_often_they_signed_in(monkeypatch: pytes
         assert figure(client.get("/metrics").text, "matinee_active_users") == 2
 
 
-def test_store_and_queue_are_not_read_at_each_scrape(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_every_scrape_reads_the_store_and_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     with place() as (client, store):
         client.get("/metrics")
 
@@ -142,7 +142,7 @@ def test_store_and_queue_are_not_read_at_each_scrape(monkeypatch: pytest.MonkeyP
     assert "matinee_active_users" in answer.text
 
 
-def test_they_are_shown_also_while_the_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_available_without_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     with place() as (client, store):
 
         def away(*_: object, **__: object) -> None:
@@ -156,7 +156,7 @@ def test_they_are_shown_also_while_the_store_is_away(monkeypatch: pytest.MonkeyP
     assert "matinee_active_users" not in answer.text
 
 
-def test_requests_to_tmdb_are_counted_by_what_came_of_them() -> None:
+def test_requests_to_tmdb_are_counted_by_outcome() -> None:
     meter = open_meter()
 
     def counted() -> dict[str, float]:
@@ -237,7 +237,7 @@ class Counting:
         self.process.communicate()
 
 
-def test_processes_that_share_a_directory_are_one_to_prometheus(tmp_path: Path) -> None:
+def test_the_metrics_of_processes_that_share_a_directory_are_added(tmp_path: Path) -> None:
     one, two = Counting(tmp_path, 3, "fork"), Counting(tmp_path, 5, "page")
     page = two.finish()
 
@@ -248,7 +248,7 @@ def test_processes_that_share_a_directory_are_one_to_prometheus(tmp_path: Path) 
     one.finish()
 
 
-def test_the_counts_of_the_dead_stay_and_their_files_are_used_again(tmp_path: Path) -> None:
+def test_the_counts_of_ended_processes_stay_and_their_files_are_reused(tmp_path: Path) -> None:
     for amount in (1, 2, 4):
         Counting(tmp_path, amount, "fork").kill()
     page = Counting(tmp_path, 8, "page").finish()
@@ -262,7 +262,7 @@ def test_the_counts_of_the_dead_stay_and_their_files_are_used_again(tmp_path: Pa
 @pytest.mark.parametrize(
     "module", ["adapters.metrics.prometheus", "entrypoints.cli.users", "entrypoints.processes.jobs"]
 )
-def test_commands_and_jobs_do_without_the_web_framework(module: str) -> None:
+def test_commands_and_jobs_do_not_import_the_web_framework(module: str) -> None:
     code = f"import sys, {module}; print('litestar' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

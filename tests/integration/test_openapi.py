@@ -140,7 +140,7 @@ def within(value: Any) -> Iterator[dict[str, Any]]:
             yield from within(each)
 
 
-def test_it_is_of_this_version_and_names_tmdb_licence_and_contact(document: Any) -> None:
+def test_the_document_has_the_version_the_licence_and_the_contact(document: Any) -> None:
     info = document["info"]
 
     assert document["openapi"].startswith("3.1")
@@ -150,7 +150,7 @@ def test_it_is_of_this_version_and_names_tmdb_licence_and_contact(document: Any)
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
-def test_calls_have_the_names_that_clients_call_and_stand_in_the_order_of_their_tags(document: Any) -> None:
+def test_operations_have_the_expected_ids_in_the_order_of_their_tags(document: Any) -> None:
     shown: dict[str, dict[str, str]] = {}
     for path, calls in document["paths"].items():
         for method, call in calls.items():
@@ -167,7 +167,7 @@ def test_schemas_have_names_that_clients_can_use(schemas: Any) -> None:
     assert set(schemas) == SCHEMAS
 
 
-def test_the_document_and_the_routes_name_the_same_calls(document: Any) -> None:
+def test_the_document_and_the_routes_have_the_same_operations(document: Any) -> None:
     app = application(filled([]))
     routes = {
         f"{method.lower()} {route.path_format}"
@@ -182,7 +182,7 @@ def test_the_document_and_the_routes_name_the_same_calls(document: Any) -> None:
     assert told <= routes
 
 
-def test_nothing_leads_nowhere_and_nothing_is_unused(document: Any) -> None:
+def test_every_reference_has_a_target_and_every_component_is_used(document: Any) -> None:
     used = set(re.findall(r'"\$ref":"#/([^"]+)"', msgspec.json.encode(document).decode()))
     for reference in used:
         part = document
@@ -194,7 +194,7 @@ def test_nothing_leads_nowhere_and_nothing_is_unused(document: Any) -> None:
         assert [name for name in named[kind] if f"components/{kind}/{name}" not in used] == []
 
 
-def test_every_answer_of_every_call_is_declared(operations: dict[str, Any]) -> None:
+def test_every_response_of_every_operation_is_declared(operations: dict[str, Any]) -> None:
     for name, call in operations.items():
         expected = {str(status) for status in STATUS_ERRORS} - {"403", "404", "409"}
         expected -= {"401"} if name in PUBLIC - {"login", "refreshSession"} else set()
@@ -207,14 +207,14 @@ def test_every_answer_of_every_call_is_declared(operations: dict[str, Any]) -> N
         assert ("304" in call["responses"]) == (name.startswith(("get", "list", "search", "export"))), name
 
 
-def test_calls_by_id_can_find_nothing_and_those_of_admins_can_be_forbidden(document: Any) -> None:
+def test_operations_by_id_declare_404_and_those_of_admins_403(document: Any) -> None:
     for path, calls in document["paths"].items():
         for call in calls.values():
             assert "404" in call["responses"] or "{" not in path, path
             assert "403" in call["responses"] or "/admin/" not in path, path
 
 
-def test_public_calls_say_that_they_want_no_token(operations: dict[str, Any]) -> None:
+def test_public_operations_declare_that_they_need_no_token(operations: dict[str, Any]) -> None:
     for name, call in operations.items():
         assert call["security"] == ([] if name in PUBLIC else [{"bearer": []}]), name
 
@@ -225,7 +225,7 @@ def test_where_the_catalogue_is_public_a_token_is_optional() -> None:
     assert document["paths"]["/api/v1/movies"]["get"]["security"] == [{"bearer": []}, {}]
 
 
-def test_every_answer_declares_its_headers(document: Any, operations: dict[str, Any]) -> None:
+def test_every_response_declares_its_headers(document: Any, operations: dict[str, Any]) -> None:
     refusals = document["components"]["responses"]
     for name, call in operations.items():
         for status, answer in call["responses"].items():
@@ -242,7 +242,7 @@ def test_every_answer_declares_its_headers(document: Any, operations: dict[str, 
     assert "X-Cache" in operations["getMovie"]["responses"]["200"]["headers"]
 
 
-def test_an_answer_carries_the_headers_that_are_declared(operations: dict[str, Any]) -> None:
+def test_a_response_has_the_declared_headers(operations: dict[str, Any]) -> None:
     with serving() as client:
         for name, path in (("listMovies", "/movies"), ("getMovie", "/movies/1"), ("listGenres", "/genres")):
             answer = client.get(f"/api/v1{path}")
@@ -250,7 +250,7 @@ def test_an_answer_carries_the_headers_that_are_declared(operations: dict[str, A
             assert {header for header in declared if header not in answer.headers} == set()
 
 
-def test_every_error_is_shown_by_an_example(document: Any, schemas: dict[str, Any]) -> None:
+def test_every_error_has_an_example(document: Any, schemas: dict[str, Any]) -> None:
     schema = schemas["ApiError"]
 
     for response in document["components"]["responses"].values():
@@ -259,7 +259,7 @@ def test_every_error_is_shown_by_an_example(document: Any, schemas: dict[str, An
         assert f"`{example['code']}`" in response["description"]
 
 
-def test_every_call_and_field_is_described_in_words(document: Any, operations: dict[str, Any]) -> None:
+def test_every_operation_and_field_has_a_description(document: Any, operations: dict[str, Any]) -> None:
     for name, call in operations.items():
         assert call["summary"], name
         assert call["description"].endswith("."), name
@@ -272,7 +272,7 @@ def test_every_call_and_field_is_described_in_words(document: Any, operations: d
             assert "$ref" in its or its.get("description") or its.get("type") == "array", (name, field)
 
 
-def test_the_words_tell_nothing_of_the_inside(document: Any) -> None:
+def test_descriptions_reveal_no_internals(document: Any) -> None:
     words = [
         value for each in within(document) for key, value in each.items() if key in {"description", "summary"}
     ]
@@ -283,7 +283,7 @@ def test_the_words_tell_nothing_of_the_inside(document: Any) -> None:
     assert [text for text in words if isinstance(text, str) and inside.search(text)] == []
 
 
-def test_what_a_request_may_leave_out_is_not_required_by_generators_either(schemas: dict[str, Any]) -> None:
+def test_optional_fields_of_requests_have_no_default(schemas: dict[str, Any]) -> None:
     for name in (name for name in schemas if name.endswith("Input")):
         for field, schema in schemas[name]["properties"].items():
             assert "default" not in schema, (name, field)
@@ -291,12 +291,12 @@ def test_what_a_request_may_leave_out_is_not_required_by_generators_either(schem
     assert schemas["AddToWatchlistInput"]["required"] == ["movie_id"]
 
 
-def test_a_change_must_change_something(schemas: dict[str, Any]) -> None:
+def test_a_change_requires_at_least_one_field(schemas: dict[str, Any]) -> None:
     for name in ("UpdateAccountInput", "UpdateRatingInput", "UpdateWatchlistItemInput", "UpdateUserInput"):
         assert (schemas[name]["minProperties"], schemas[name]["required"]) == (1, [])
 
 
-def test_schemas_are_written_as_generators_read_them_best(document: Any) -> None:
+def test_schemas_have_the_form_that_generators_support(document: Any) -> None:
     for schema in within(document):
         assert "enum" not in schema or "type" in schema
         assert schema.get("type") != "integer" or "format" in schema
@@ -305,7 +305,7 @@ def test_schemas_are_written_as_generators_read_them_best(document: Any) -> None
     assert "default" not in str(document["components"]["schemas"])
 
 
-def test_what_fields_can_leave_out_of_an_answer_is_not_required(schemas: dict[str, Any]) -> None:
+def test_schemas_narrowed_by_fields_require_nothing(schemas: dict[str, Any]) -> None:
     assert schemas["MoviePage"]["properties"]["data"]["items"] == {
         "$ref": "#/components/schemas/PartialMovie"
     }
@@ -315,7 +315,9 @@ def test_what_fields_can_leave_out_of_an_answer_is_not_required(schemas: dict[st
     assert schemas["PartialMovie"]["properties"] == schemas["Movie"]["properties"]
 
 
-def test_only_calls_with_fields_answer_in_parts(operations: dict[str, Any], schemas: dict[str, Any]) -> None:
+def test_only_operations_with_fields_have_partial_schemas(
+    operations: dict[str, Any], schemas: dict[str, Any]
+) -> None:
     for name, call in operations.items():
         answer = (
             call["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
@@ -327,7 +329,7 @@ def test_only_calls_with_fields_answer_in_parts(operations: dict[str, Any], sche
             assert partly == ("fields" in {each["name"] for each in call["parameters"]}), name
 
 
-def test_an_answer_narrowed_by_fields_holds_these_fields_only(client: Client) -> None:
+def test_a_response_narrowed_by_fields_has_these_fields_only(client: Client) -> None:
     with serving() as public:
         page = public.get("/api/v1/movies?fields=title,id").json()
         movie = public.get("/api/v1/movies/1?fields=runtime").json()
@@ -336,7 +338,7 @@ def test_an_answer_narrowed_by_fields_holds_these_fields_only(client: Client) ->
     assert list(movie) == ["runtime"]
 
 
-def test_parameters_are_declared_with_bounds_defaults_and_words(operations: dict[str, Any]) -> None:
+def test_parameters_are_declared_with_bounds_defaults_and_descriptions(operations: dict[str, Any]) -> None:
     parameters = {each["name"]: each for each in operations["listMovies"]["parameters"]}
 
     assert set(parameters) == {
@@ -351,7 +353,7 @@ def test_parameters_are_declared_with_bounds_defaults_and_words(operations: dict
     assert all(each["description"] and not each["required"] for each in parameters.values())
 
 
-def test_what_a_call_needs_is_declared_as_required(operations: dict[str, Any]) -> None:
+def test_required_parameters_are_declared_as_required(operations: dict[str, Any]) -> None:
     search = {each["name"]: each for each in operations["searchMovies"]["parameters"]}
     movie = {each["name"]: each for each in operations["getMovie"]["parameters"]}
     rating = {each["name"]: each for each in operations["getRating"]["parameters"]}
@@ -362,7 +364,7 @@ def test_what_a_call_needs_is_declared_as_required(operations: dict[str, Any]) -
     assert rating["id"]["schema"]["pattern"] == "^[0-9a-f]{24}$"
 
 
-def test_answers_hold_what_the_document_requires(client: Client, schemas: dict[str, Any]) -> None:
+def test_responses_have_the_required_fields(client: Client, schemas: dict[str, Any]) -> None:
     health = client.get("/api/v1/health").json()
 
     assert set(health) == set(schemas["Health"]["required"])
@@ -375,7 +377,7 @@ def test_answers_hold_what_the_document_requires(client: Client, schemas: dict[s
         assert set(detail) == set(schemas["PartialMovieDetail"]["properties"])
 
 
-def test_answers_about_a_user_hold_what_the_document_requires(schemas: dict[str, Any]) -> None:
+def test_responses_about_a_user_have_the_required_fields(schemas: dict[str, Any]) -> None:
     with place(THE_MATRIX) as (client, _):
         neo = joined(client)
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5}).json()

@@ -46,14 +46,14 @@ def family() -> Iterator[Family]:
         process.kill()
 
 
-def test_whoever_holds_the_lifeline_ends_with_it_and_so_do_its_forks(family: Family) -> None:
+def test_a_process_and_its_forks_end_with_the_lifeline(family: Family) -> None:
     os.close(family.end)
     assert family.all_end()
     assert family.process.wait(10) == -signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the lifeline ends them")
-def test_a_fork_ends_with_its_parent_while_the_lifeline_is_held(family: Family) -> None:
+def test_a_fork_ends_with_its_parent_even_if_the_lifeline_is_open(family: Family) -> None:
     family.process.kill()
     assert family.all_end()
     os.close(family.end)

@@ -60,7 +60,7 @@ def queued(client: Redis) -> list[Job]:
     return queue_of(client).get_jobs()
 
 
-def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobQueue, client: Redis) -> None:
+def test_a_job_has_its_arguments_and_retries(jobs: RqJobQueue, client: Redis) -> None:
     assert jobs.waiting() == 0
     jobs.sync(Entity.MOVIES, RUN)
     (job,) = queued(client)
@@ -69,7 +69,7 @@ def test_a_job_carries_what_it_is_about_and_may_be_tried_again(jobs: RqJobQueue,
     assert jobs.waiting() == 1
 
 
-def test_without_an_address_there_is_no_queue() -> None:
+def test_without_a_configured_address_the_queue_is_unavailable() -> None:
     jobs = RqJobQueue(None)
     with pytest.raises(QueueUnavailable, match="set REDIS_URL"):
         jobs.sync(Entity.MOVIES, RUN)
@@ -80,14 +80,14 @@ def test_without_an_address_there_is_no_queue() -> None:
         Settings().require_queue_url()
 
 
-def test_the_queue_may_live_apart_from_the_cache() -> None:
+def test_the_queue_may_use_another_server_than_the_cache() -> None:
     assert (
         Settings(redis_url="redis://cache", queue_url="redis://queue").require_queue_url() == "redis://queue"
     )
     assert Settings(redis_url="redis://both").require_queue_url() == "redis://both"
 
 
-def test_a_queue_that_comes_back_is_used_again(jobs: RqJobQueue, valkey: Valkey) -> None:
+def test_a_queue_that_recovers_is_used_again(jobs: RqJobQueue, valkey: Valkey) -> None:
     jobs.sync(Entity.MOVIES, RUN)
     valkey.kill()
     for _ in range(2):
@@ -135,15 +135,13 @@ def put_by_another_program(client: Redis, function: str, *args: object, **option
         "sync",
     ],
 )
-def test_a_job_calls_a_function_of_ours_or_none(client: Redis, function: str) -> None:
+def test_a_job_may_call_only_our_functions(client: Redis, function: str) -> None:
     with pytest.raises(UnknownJob, match=f"'{function}'"):
         _ = put_by_another_program(client, function, "movies").func
 
 
 @pytest.mark.parametrize(("args", "options"), [([{"$ne": None}], {}), ([], {"entity": "movies"})])
-def test_a_job_is_given_texts_and_nothing_else(
-    client: Redis, args: list[object], options: dict[str, Any]
-) -> None:
+def test_the_arguments_of_a_job_are_texts(client: Redis, args: list[object], options: dict[str, Any]) -> None:
     assert put_by_another_program(client, f"{JOBS}.sync", "movies").func is named.sync
     with pytest.raises(UnknownJob):
         _ = put_by_another_program(client, f"{JOBS}.sync", *args, **options).func
@@ -235,7 +233,7 @@ def test_a_due_entry_is_enqueued_once_by_several_schedulers(client: Redis, valke
         table.connection.close()
 
 
-def test_a_scheduler_that_died_after_enqueuing_causes_no_second_job(client: Redis) -> None:
+def test_a_scheduler_that_dies_after_enqueuing_causes_no_second_job(client: Redis) -> None:
     table = CronTable(client, [GENRES])
     table.poll()
     for _ in range(2):  # the second time as if the first had not been noted
@@ -252,7 +250,7 @@ def test_an_entry_that_was_due_while_no_scheduler_ran_is_enqueued_once(client: R
     assert len(queued(client)) == 1
 
 
-def test_a_changed_entry_is_replaced_and_a_former_one_removed(client: Redis) -> None:
+def test_a_changed_entry_is_replaced_and_an_obsolete_one_removed(client: Redis) -> None:
     CronTable(client, [GENRES, HOURLY]).poll()
     CronTable(client, [CronEntry("sync-genres", "30 6 * * *", "sync", ("genres",))]).poll()
     assert set(scores(client)) == {GENRES.id}
@@ -260,7 +258,7 @@ def test_a_changed_entry_is_replaced_and_a_former_one_removed(client: Redis) -> 
     assert not client.exists(Job.key_for(HOURLY.id))
 
 
-def test_entries_come_back_when_redis_has_lost_them(client: Redis) -> None:
+def test_entries_lost_by_redis_are_stored_again(client: Redis) -> None:
     table = CronTable(client, [GENRES, HOURLY])
     table.poll()
     client.flushall()
@@ -333,7 +331,7 @@ def test_an_entry_that_is_never_due_is_never_enqueued(client: Redis) -> None:
     assert queued(client) == []
 
 
-def test_schedules_of_other_programs_are_left_alone(client: Redis) -> None:
+def test_entries_of_other_programs_are_not_changed(client: Redis) -> None:
     theirs = Scheduler("theirs", connection=client)
     theirs.enqueue_at(datetime(2000, 1, 1), "theirs.job")  # noqa: DTZ001  as rq-scheduler has it
     CronTable(client, [GENRES]).poll()

@@ -13,9 +13,7 @@ from domain.sync import REFRESH_AFTER, Entity, Status, SyncRunning
 from tests.integration.sync_bench import TEXT_RETENTION, Bench, Killed, ShelfSource, told
 
 
-def test_changes_refresh_what_the_source_has_not_spoken_of_for_months(
-    bench: Bench, shelf: ShelfSource
-) -> None:
+def test_a_changes_run_refreshes_movies_not_synced_for_months(bench: Bench, shelf: ShelfSource) -> None:
     put(bench.store, *map(told, range(1, 251)), day=1)
     bench.clock.now = noon(1) + REFRESH_AFTER
     put(bench.store, *map(told, range(251, 261)), day=1)
@@ -31,9 +29,7 @@ def test_changes_refresh_what_the_source_has_not_spoken_of_for_months(
     assert (bench.do(entity=Entity.CHANGES).pages_total, shelf.asked) == (1, [])
 
 
-def test_a_queued_refresh_of_everything_leaves_out_what_a_failed_one_has_done(
-    bench: Bench, shelf: ShelfSource
-) -> None:
+def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shelf: ShelfSource) -> None:
     put(bench.store, *map(told, range(1, 251)), day=1)
     bench.clock.now = noon(30)
     first = bench.enqueue(Entity.CHANGES)
@@ -54,7 +50,7 @@ def test_a_queued_refresh_of_everything_leaves_out_what_a_failed_one_has_done(
     assert len(shelf.asked) == 150
 
 
-def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
+def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
     bench: Bench, shelf: ShelfSource
 ) -> None:
     put(bench.store, *map(told, range(1, 7)), day=1)
@@ -72,7 +68,7 @@ def test_a_sweep_refreshes_what_it_can_and_clears_what_stayed_silent_too_long(
     assert bench.sweep().cleared == 0
 
 
-def test_texts_that_may_still_be_kept_are_kept(bench: Bench, shelf: ShelfSource) -> None:
+def test_texts_within_the_retention_time_are_kept(bench: Bench, shelf: ShelfSource) -> None:
     put(bench.store, told(1), day=1)
     shelf.unread = {1}
     bench.clock.now = noon(1) + TEXT_RETENTION
@@ -80,7 +76,7 @@ def test_texts_that_may_still_be_kept_are_kept(bench: Bench, shelf: ShelfSource)
     assert bench.store.movies.get(TmdbNumber(1)).facts.overview
 
 
-def test_many_are_cleared_step_by_step(
+def test_texts_are_cleared_in_batches(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("application.sync.CLEAR_BATCH", 3)
@@ -90,7 +86,7 @@ def test_many_are_cleared_step_by_step(
     assert bench.sweep().cleared == 7
 
 
-def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
+def test_nothing_is_cleared_while_a_changes_run_is_in_progress(bench: Bench) -> None:
     put(bench.store, told(1), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     bench.enqueue(Entity.CHANGES)
@@ -99,7 +95,7 @@ def test_nothing_is_cleared_while_changes_are_being_read(bench: Bench) -> None:
     assert bench.store.movies.get(TmdbNumber(1)).facts.overview
 
 
-def test_films_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None:
+def test_texts_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None:
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
     SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=500)
     bench.clock.forward(TEXT_RETENTION * 2)
@@ -112,7 +108,7 @@ def test_films_of_the_demo_are_refreshed_and_never_cleared(bench: Bench) -> None
     assert (bool(matrix.facts.overview), matrix.synced_at) == (True, bench.clock())
 
 
-def test_films_of_the_demo_keep_their_words_while_tmdb_may_not_read_them(bench: Bench) -> None:
+def test_texts_of_the_demo_are_kept_when_the_source_is_tmdb(bench: Bench) -> None:
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
     SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=500)
     bench.clock.forward(TEXT_RETENTION * 2)
@@ -123,7 +119,7 @@ def test_films_of_the_demo_keep_their_words_while_tmdb_may_not_read_them(bench: 
     assert bench.store.movies.get(TmdbNumber(603)).facts.overview
 
 
-def test_texts_of_tmdb_are_cleared_in_time_though_nothing_can_be_read(bench: Bench) -> None:
+def test_texts_from_tmdb_are_cleared_even_if_nothing_can_be_refreshed(bench: Bench) -> None:
     put(bench.store, told(987654), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     demo = Bench(bench.store, bench.clock, DemoMovieSource())

@@ -138,7 +138,7 @@ def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
 
 
-def test_a_sync_brings_every_movie_with_its_details(
+def test_a_sync_stores_every_movie_with_its_details(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     run = sync_movies(store, source)
@@ -165,7 +165,7 @@ def test_a_second_sync_reads_only_what_is_new_changed_or_without_runtime(
     assert catalogue(store)[changed].title == "Another title"
 
 
-def test_pages_end_where_the_source_ends(store: SqliteStore, source: TmdbMovieSource) -> None:
+def test_a_sync_ends_with_the_last_page_of_the_source(store: SqliteStore, source: TmdbMovieSource) -> None:
     assert sync_movies(store, source, pages=500).pages_total == PAGES
     assert sync_movies(store, source, pages=2).pages_total == 2
 
@@ -208,7 +208,7 @@ def test_a_genre_that_arrives_late_is_resolved(
     ],
     ids=lambda faults: "+".join(fault.kind for fault in faults),
 )
-def test_passing_faults_change_nothing_in_the_end(
+def test_transient_faults_do_not_change_the_result(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, faults: list[Fault]
 ) -> None:
     tmdb.misbehave(*faults)
@@ -228,7 +228,7 @@ def undisturbed_store(tmdb: TmdbSimulator, source: MovieSource) -> Iterator[Sqli
         yield store
 
 
-def test_a_page_that_cannot_be_read_is_counted_named_and_stops_no_other(
+def test_a_failed_page_is_counted_and_does_not_stop_the_run(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("server_error", "page=3", status=500))
@@ -244,7 +244,7 @@ def test_a_page_that_cannot_be_read_is_counted_named_and_stops_no_other(
     assert not run.complete
 
 
-def test_a_movie_whose_page_cannot_be_read_keeps_what_the_list_said(
+def test_a_movie_with_unreadable_details_is_stored_from_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
@@ -256,7 +256,7 @@ def test_a_movie_whose_page_cannot_be_read_keeps_what_the_list_said(
     assert not catalogue(store)[number].detailed
 
 
-def test_odd_rows_are_skipped_counted_and_named(
+def test_unreadable_rows_are_skipped_counted_and_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("item_without_id", "page=2", item=4), Fault("item_null", "page=5", item=0))
@@ -282,7 +282,7 @@ BAD_VALUES = {
 
 
 @pytest.mark.parametrize("key", [*BAD_VALUES, "genres"])
-def test_values_that_cannot_be_read_keep_what_we_hold_and_are_named(
+def test_unreadable_values_keep_the_stored_ones_and_are_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, key: str
 ) -> None:
     sync_movies(store, source)
@@ -311,7 +311,7 @@ def test_a_timestamp_is_read_as_its_day(
     assert {movie.release_date for movie in catalogue(store).values()} == {date(2001, 7, 4)}
 
 
-def test_what_an_own_page_gives_unreadably_is_taken_from_the_list(
+def test_an_unreadable_value_in_details_is_taken_from_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
@@ -325,7 +325,7 @@ def test_what_an_own_page_gives_unreadably_is_taken_from_the_list(
     assert run.problems == (f"movie {number}: release_date cannot be read: 'soon'",)
 
 
-def test_a_value_that_neither_gives_readably_is_named_once(
+def test_a_value_unreadable_in_both_is_named_once(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
@@ -336,7 +336,7 @@ def test_a_value_that_neither_gives_readably_is_named_once(
 
 
 @pytest.mark.parametrize("value", ["true", 1, "false", None])
-def test_movies_that_are_not_plainly_for_all_are_not_listed(
+def test_movies_of_unclear_adult_status_are_not_visible(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, value: object
 ) -> None:
     sync_movies(store, source)
@@ -371,7 +371,7 @@ def test_an_empty_first_page_is_a_failed_page(
     assert store.runs.latest(Entity.MOVIES, completed=True) is None
 
 
-def test_a_list_without_movies_fails_and_is_asked_for_again(
+def test_a_page_without_movies_fails_and_is_read_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(
@@ -384,7 +384,7 @@ def test_a_list_without_movies_fails_and_is_asked_for_again(
     assert store.runs.latest(Entity.MOVIES, completed=True) is None
 
 
-def test_a_first_page_of_which_no_row_can_be_read_is_a_failed_page(
+def test_a_first_page_without_readable_rows_is_a_failed_page(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("values", "popular", key="id", body=None))
@@ -393,7 +393,7 @@ def test_a_first_page_of_which_no_row_can_be_read_is_a_failed_page(
     assert "no row that can be read (row 1: no id)" in str(run.error)
 
 
-def test_an_end_that_cannot_be_read_does_not_end_the_list(
+def test_an_unreadable_number_of_pages_does_not_end_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("page_value", "popular.*page=[12]", key="total_pages", body="58,322"))
@@ -433,7 +433,7 @@ def test_every_row_of_the_list_of_genres_is_counted(
 
 
 @pytest.mark.parametrize("rows", [[], [None, {}], {}, None])
-def test_a_list_of_genres_that_holds_none_is_a_failure(
+def test_an_empty_list_of_genres_is_a_failure(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, rows: object
 ) -> None:
     tmdb.misbehave(Fault("genres", body=rows))
@@ -441,7 +441,7 @@ def test_a_list_of_genres_that_holds_none_is_a_failure(
     assert store.runs.latest(Entity.GENRES, completed=True) is None
 
 
-def test_a_firewall_that_refuses_one_movie_stops_no_other_and_blames_no_credential(
+def test_a_403_from_a_firewall_affects_one_movie_only(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
@@ -452,7 +452,7 @@ def test_a_firewall_that_refuses_one_movie_stops_no_other_and_blames_no_credenti
 
 
 @pytest.mark.parametrize("header", ["0", "Thu, 01 Jan 1970 00:00:00 GMT", "-1"])
-def test_a_source_that_is_busy_for_a_while_costs_no_movie(
+def test_a_source_that_is_busy_for_a_while_loses_no_movie(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, header: str
 ) -> None:
     tmdb.misbehave(Fault("too_many", per_target=True, times=IMPATIENT.attempts - 1, header=header))
@@ -470,7 +470,7 @@ def test_a_listed_movie_that_is_gone_is_skipped(
     assert number not in catalogue(store)
 
 
-def test_a_list_that_shifts_brings_duplicates_but_no_movie_twice(
+def test_a_list_that_shifts_has_duplicates_which_are_read_once(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("shift", by=-3))
@@ -480,7 +480,7 @@ def test_a_list_that_shifts_brings_duplicates_but_no_movie_twice(
     assert len(catalogue(store)) == run.inserted
 
 
-def test_every_page_failing_is_a_failure_and_is_given_up_soon(
+def test_a_run_fails_soon_if_every_page_fails(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     tmdb.misbehave(Fault("server_error", status=503))
@@ -504,7 +504,7 @@ def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
 
 @pytest.mark.usefixtures("_no_last_words")
 @pytest.mark.parametrize("stored", range(PAGES + 1))
-def test_killed_after_any_page_the_next_run_reads_what_was_left(
+def test_the_run_after_a_killed_one_reads_the_remaining_pages(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, stored: int
 ) -> None:
     with pytest.raises(Killed):
@@ -530,7 +530,7 @@ def test_killed_after_any_page_the_next_run_reads_what_was_left(
 
 
 @pytest.mark.usefixtures("_no_last_words")
-def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, source: TmdbMovieSource) -> None:
+def test_runs_that_are_killed_repeatedly_read_all_pages(store: SqliteStore, source: TmdbMovieSource) -> None:
     for _ in range(PAGES // 2):
         with suppress(Killed):
             sync_movies(store, source, on_progress=dying_after(2), **NO_HEARTBEAT)
@@ -539,7 +539,7 @@ def test_killed_again_and_again_the_pages_still_add_up(store: SqliteStore, sourc
     assert sum(each.inserted for each in store.runs.recent(99)) == len(catalogue(store)) == MOVIES
 
 
-def test_an_interrupted_run_is_closed(store: SqliteStore, source: TmdbMovieSource) -> None:
+def test_the_record_of_an_interrupted_run_is_closed(store: SqliteStore, source: TmdbMovieSource) -> None:
     with pytest.raises(Killed):
         sync_movies(store, source, on_progress=dying_after(1))
     run = store.runs.latest(Entity.MOVIES)
@@ -557,7 +557,7 @@ def test_a_cancelled_run_stops_at_its_next_page(store: SqliteStore, source: Tmdb
     assert (run.status, run.pages_done, len(catalogue(store))) == (Status.CANCELLED, 2, 40)
 
 
-def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
+def test_a_second_run_of_a_kind_is_refused_while_the_first_is_alive(
     store: SqliteStore, source: TmdbMovieSource
 ) -> None:
     often = timedelta(seconds=0.01)
@@ -574,7 +574,7 @@ def test_a_second_run_of_a_kind_leaves_the_living_first_alone(
     assert len(store.runs.recent(9)) == 1
 
 
-def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: TmdbMovieSource) -> None:
+def test_runs_of_different_kinds_may_run_at_once(store: SqliteStore, source: TmdbMovieSource) -> None:
     runs: list[SyncRun] = []
 
     def also(run: SyncRun) -> None:
@@ -585,7 +585,7 @@ def test_a_run_of_another_kind_may_go_on_meanwhile(store: SqliteStore, source: T
     assert runs[0].status is Status.SUCCESS
 
 
-def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
+def test_a_run_left_in_progress_by_a_storage_failure_is_closed_by_the_next(
     store: SqliteStore, source: TmdbMovieSource
 ) -> None:
 
@@ -619,7 +619,7 @@ def test_storage_that_fails_half_way_leaves_a_run_that_the_next_one_closes(
     assert sync_movies(store, source).inserted == MOVIES - 40
 
 
-def test_changes_are_read_for_movies_that_we_hold(
+def test_a_changes_run_reads_stored_movies_only(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -636,7 +636,7 @@ def test_changes_are_read_for_movies_that_we_hold(
     assert run.requests == tmdb.requests
 
 
-def test_a_movie_that_the_source_dropped_is_kept_only_while_someone_rated_it(
+def test_a_movie_removed_at_the_source_is_kept_only_if_it_is_rated(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -681,7 +681,7 @@ def rate(store: SqliteStore, number: int) -> None:
     )
 
 
-def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
+def test_a_changed_movie_with_unreadable_details_is_skipped_and_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -693,7 +693,7 @@ def test_a_changed_movie_that_cannot_be_read_is_skipped_and_named(
     assert store.runs.get(run.id) == run
 
 
-def test_what_a_run_of_changes_could_not_read_is_left_to_the_next_one_until_it_is_read(
+def test_unread_movies_are_left_to_the_next_run_until_they_are_read(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -717,7 +717,7 @@ def moment_after(days: int) -> Callable[[], datetime]:
 
 
 @pytest.mark.usefixtures("_no_last_words")
-def test_what_could_not_be_read_outlives_runs_that_are_killed_or_fail(
+def test_unread_movies_are_kept_over_killed_and_failed_runs(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -737,7 +737,7 @@ def test_what_could_not_be_read_outlives_runs_that_are_killed_or_fail(
     assert catalogue(store)[number].runtime == 5
 
 
-def test_a_movie_that_is_held_no_more_is_not_read_again(
+def test_an_unread_movie_that_was_deleted_is_not_read_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -751,7 +751,7 @@ def test_a_movie_that_is_held_no_more_is_not_read_again(
     assert "/3/movie/999999" not in asked
 
 
-def test_too_many_that_cannot_be_read_make_the_next_run_read_their_page_again(
+def test_too_many_unread_movies_make_the_next_run_read_their_page_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("domain.sync.MAX_UNREAD", 50)
@@ -774,7 +774,7 @@ NOT_TMDB = {
 
 @pytest.mark.parametrize("wrong", NOT_TMDB.values(), ids=NOT_TMDB)
 @pytest.mark.parametrize("days", [1, 20])
-def test_a_wrong_address_removes_no_movie(
+def test_a_wrong_base_url_removes_no_movie(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, wrong: Fault, days: int
 ) -> None:
     sync_movies(store, source)
@@ -786,7 +786,7 @@ def test_a_wrong_address_removes_no_movie(
     assert store.movies.get(TmdbNumber(listing(tmdb).popular_numbers()[0])).removed_at is None
 
 
-def test_a_source_that_suddenly_knows_few_of_our_movies_is_not_believed(
+def test_a_source_that_reports_most_movies_gone_is_not_trusted(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -798,7 +798,7 @@ def test_a_source_that_suddenly_knows_few_of_our_movies_is_not_believed(
     assert catalogue(store) == before
 
 
-def test_a_source_is_believed_that_has_dropped_some(
+def test_a_source_that_reports_some_movies_gone_is_trusted(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -822,7 +822,7 @@ def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
 
 
 @pytest.mark.parametrize("told", [None, "", 0])
-def test_a_list_that_does_not_tell_its_end_is_read_on_and_is_no_success(
+def test_a_list_without_a_number_of_pages_is_read_on_and_is_partial(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, told: object
 ) -> None:
     tmdb.misbehave(Fault("page_value", "popular", key="total_pages", body=told))
@@ -839,7 +839,7 @@ def test_a_list_that_does_not_tell_its_end_is_read_on_and_is_no_success(
         Fault("empty_page", "changes.*page=2"),
     ],
 )
-def test_changes_that_do_not_tell_all_make_the_next_run_ask_again(
+def test_incomplete_changes_make_the_next_run_read_them_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, fault: Fault
 ) -> None:
     sync_movies(store, source)
@@ -853,7 +853,7 @@ def test_changes_that_do_not_tell_all_make_the_next_run_ask_again(
     assert {movie.runtime for movie in catalogue(store).values()} == {7}
 
 
-def test_without_a_good_run_everything_is_refreshed(
+def test_without_a_complete_run_everything_is_refreshed(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     fill_by_hand(store, listing(tmdb).popular_numbers())
@@ -878,7 +878,7 @@ def test_after_more_than_two_weeks_everything_is_refreshed(
 
 
 @pytest.mark.usefixtures("_no_last_words")
-def test_refreshing_everything_goes_on_where_it_was_killed(
+def test_a_killed_full_refresh_is_resumed(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     fill_by_hand(store, listing(tmdb).popular_numbers())
@@ -890,7 +890,7 @@ def test_refreshing_everything_goes_on_where_it_was_killed(
     assert (run.status, run.fetched) == (Status.SUCCESS, MOVIES - 100)
 
 
-def test_a_page_of_changes_that_cannot_be_read_makes_the_next_run_ask_again(
+def test_a_failed_page_of_changes_makes_the_next_run_read_them_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     sync_movies(store, source)
@@ -904,7 +904,7 @@ def test_a_page_of_changes_that_cannot_be_read_makes_the_next_run_ask_again(
     assert {movie.runtime for movie in catalogue(store).values()} == {7}
 
 
-def test_a_run_that_a_newer_process_closed_writes_nothing_more(
+def test_a_run_closed_by_a_newer_process_stores_nothing_more(
     store: SqliteStore, source: TmdbMovieSource
 ) -> None:
     stale = new_run(store)

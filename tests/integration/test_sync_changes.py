@@ -68,7 +68,7 @@ def january(first: int, last: int, *pages: int) -> list[Question]:
 
 
 @pytest.mark.parametrize("entity", [Entity.CHANGES, Entity.MOVIES])
-def test_changes_are_asked_for_since_the_last_complete_run_not_since_one_that_failed(
+def test_changes_are_read_since_the_last_complete_run(
     bench: Bench, source: BusySource, entity: Entity
 ) -> None:
     synced(bench, 1, entity)
@@ -78,9 +78,7 @@ def test_changes_are_asked_for_since_the_last_complete_run_not_since_one_that_fa
     assert {(first.day, last.day) for first, last, _ in source.questions} == {(1, 5)}
 
 
-def test_a_sync_of_changes_counts_for_more_than_an_earlier_one_of_movies(
-    bench: Bench, source: BusySource
-) -> None:
+def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(bench: Bench, source: BusySource) -> None:
     synced(bench, 1, Entity.MOVIES)
     synced(bench, 3, Entity.CHANGES)
     bench.clock.now = noon(4)
@@ -100,7 +98,7 @@ def test_a_sync_of_changes_counts_for_more_than_an_earlier_one_of_movies(
                 *january(2, 3, 1, 2, 3, 4), *january(3, 4, 1, 2, 3, 4)]),
     ],
 )  # fmt: skip
-def test_more_pages_than_a_list_may_have_are_asked_for_in_halves_down_to_a_day(
+def test_a_period_with_too_many_pages_of_changes_is_halved_down_to_a_day(
     bench: Bench,
     source: BusySource,
     last: int,
@@ -115,7 +113,7 @@ def test_more_pages_than_a_list_may_have_are_asked_for_in_halves_down_to_a_day(
     assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(asked), len(asked))
 
 
-def test_while_it_is_read_a_run_knows_how_many_pages_it_has(
+def test_a_run_in_progress_has_the_number_of_pages(
     bench: Bench, source: BusySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(bench.store, *map(told, range(1, 4)), day=1)
@@ -129,9 +127,7 @@ def test_while_it_is_read_a_run_knows_how_many_pages_it_has(
     assert sorted(set(totals)) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_a_movie_that_changed_on_several_pages_is_read_once_and_counted_as_a_duplicate(
-    bench: Bench, source: BusySource
-) -> None:
+def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: BusySource) -> None:
     put(bench.store, *map(told, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
@@ -141,7 +137,7 @@ def test_a_movie_that_changed_on_several_pages_is_read_once_and_counted_as_a_dup
     assert (run.unchanged, run.duplicates, run.fetched) == (2, 4, 6)
 
 
-def test_without_a_complete_run_all_is_read_anew_however_lately_another_kind_failed(
+def test_without_a_complete_run_everything_is_refreshed_whatever_other_kinds_did(
     bench: Bench, source: BusySource
 ) -> None:
     run = put(bench.store, *map(told, range(1, 4)), day=1)
@@ -152,7 +148,7 @@ def test_without_a_complete_run_all_is_read_anew_however_lately_another_kind_fai
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_a_source_that_has_said_nothing_yet_is_asked_whether_it_is_there(
+def test_the_source_is_pinged_before_a_full_refresh(
     bench: Bench, source: BusySource, complete: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if complete:  # so that a page of changes is read
@@ -171,7 +167,7 @@ def test_a_source_that_has_said_nothing_yet_is_asked_whether_it_is_there(
     ("held", "gone", "believed"),
     [(19, 19, True), (20, 10, True), (20, 11, False), (21, 10, True), (21, 11, False)],
 )
-def test_of_twenty_movies_or_more_a_source_has_not_dropped_more_than_half(
+def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
     bench: Bench, source: BusySource, held: int, gone: int, believed: bool
 ) -> None:
     put(bench.store, *map(told, range(1, held + 1)), day=1)

@@ -81,7 +81,7 @@ def became(run: SyncRun) -> int:
     fates=st.dictionaries(st.integers(1, 8), st.sampled_from(FATES)),
 )
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_the_rows_of_a_run_are_the_sum_of_what_became_of_them(
+def test_the_counts_of_a_run_add_up_to_its_rows(
     genre_rows: list[Row], pages: list[list[Row]], changed: list[list[Row]], fates: dict[int, str]
 ) -> None:
     source = ScriptedSource(genre_rows, pages, changed)

@@ -90,14 +90,14 @@ def setting(bench: Bench) -> Setting:
 @pytest.mark.parametrize(
     ("entity", "pages"), [(Entity.GENRES, 1), (Entity.MOVIES, PAGES), (Entity.CHANGES, 3)]
 )
-def test_every_page_of_a_sync_invalidates_what_is_kept(setting: Setting, entity: Entity, pages: int) -> None:
+def test_every_page_of_a_sync_invalidates_the_cache(setting: Setting, entity: Entity, pages: int) -> None:
     setting.sync(entity)
     assert setting.writes == [True] * pages
     assert setting.invalidations.times == pages
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_a_page_whose_write_fails_invalidates_too(setting: Setting, entity: Entity) -> None:
+def test_a_page_that_cannot_be_stored_invalidates_the_cache(setting: Setting, entity: Entity) -> None:
     def fail(*_: object) -> None:
         raise SourceUnavailable("the store may or may not have heard")
 
@@ -107,7 +107,7 @@ def test_a_page_whose_write_fails_invalidates_too(setting: Setting, entity: Enti
     assert setting.invalidations.times >= 1
 
 
-def test_clearing_texts_invalidates_what_is_kept(setting: Setting, shelf: ShelfSource) -> None:
+def test_clearing_texts_invalidates_the_cache(setting: Setting, shelf: ShelfSource) -> None:
     shelf.unread = set(range(1, 251))
     setting.bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(days=1)
     sweep = SweepCatalogue(
@@ -157,7 +157,7 @@ SYNCS: dict[str, tuple[Callable[[Container], object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("kind", SYNCS)
-def test_what_a_sync_brings_is_seen_at_once_through_every_process(valkey: Valkey, kind: str) -> None:
+def test_a_sync_is_visible_in_all_processes_at_once(valkey: Valkey, kind: str) -> None:
     sync, paths = SYNCS[kind]
     source = NewsSource()
     store = filled([source.movie()])

@@ -45,7 +45,9 @@ def dying(shelf: ShelfSource, page: int) -> None:
 
 
 @pytest.mark.parametrize("entity", Entity)
-def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench, entity: Entity) -> None:
+def test_a_worker_takes_over_the_lock_of_an_enqueued_run_and_releases_it(
+    bench: Bench, entity: Entity
+) -> None:
     run = bench.enqueue(entity)
     assert not bench.free(entity)
     done = bench.do(entity=entity, queued=run.id)
@@ -53,7 +55,7 @@ def test_whoever_finds_a_run_takes_it_over_and_gives_its_lock_back(bench: Bench,
     assert bench.free(entity)
 
 
-def test_a_run_that_ended_well_is_not_done_again(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_completed_run_is_not_executed_again(bench: Bench, shelf: ShelfSource) -> None:
     run = bench.enqueue()
     done = bench.do(entity=Entity.MOVIES, queued=run.id)
     shelf.before = lambda _: pytest.fail("it is done already")
@@ -62,7 +64,7 @@ def test_a_run_that_ended_well_is_not_done_again(bench: Bench, shelf: ShelfSourc
 
 @pytest.mark.usefixtures("_no_last_words")
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
-def test_when_its_worker_is_killed_another_goes_on_with_the_pages_left(
+def test_another_worker_reads_the_remaining_pages_of_a_killed_one(
     bench: Bench, shelf: ShelfSource, page: int
 ) -> None:
     run = bench.enqueue()
@@ -81,7 +83,7 @@ def test_when_its_worker_is_killed_another_goes_on_with_the_pages_left(
     assert bench.held() == list(range(1, PAGES * 5 + 1))
 
 
-def test_an_interrupted_run_is_followed_by_another(bench: Bench, shelf: ShelfSource) -> None:
+def test_an_interrupted_run_is_resumed_by_another(bench: Bench, shelf: ShelfSource) -> None:
     run = bench.enqueue()
     dying(shelf, 3)
     with pytest.raises(Killed):
@@ -91,7 +93,7 @@ def test_an_interrupted_run_is_followed_by_another(bench: Bench, shelf: ShelfSou
     assert (other.status, other.pages_done) == (Status.SUCCESS, 2)
 
 
-def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_failed_sync_raises_so_that_the_queue_retries(bench: Bench, shelf: ShelfSource) -> None:
     def away(_: int) -> None:
         raise SourceUnavailable("TMDB is away")
 
@@ -103,9 +105,7 @@ def test_a_failed_sync_is_an_error_so_that_the_queue_tries_again(bench: Bench, s
     assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.SUCCESS
 
 
-def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_again(
-    bench: Bench, shelf: ShelfSource
-) -> None:
+def test_a_refused_credential_raises_an_error_without_retries(bench: Bench, shelf: ShelfSource) -> None:
     def refuse(page: int) -> None:
         if page == PAGES:
             raise SourceRefused("check TMDB_ACCESS_TOKEN")
@@ -118,7 +118,7 @@ def test_a_refused_credential_is_another_error_so_that_the_queue_does_not_try_ag
     assert (failed.status, failed.error) == (Status.FAILED, "check TMDB_ACCESS_TOKEN")
 
 
-def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
+def test_a_new_run_is_refused_while_one_is_enqueued(bench: Bench) -> None:
     run = bench.enqueue()
     for _ in range(2):
         with pytest.raises(SyncRunning):
@@ -128,7 +128,7 @@ def test_a_newcomer_does_not_wait_for_what_is_queued(bench: Bench) -> None:
     assert bench.store.runs.get(run.id).running
 
 
-def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench: Bench) -> None:
+def test_a_run_with_a_lost_job_blocks_others_for_some_seconds_only(bench: Bench) -> None:
     lost = bench.enqueue()
     bench.jobs.runs.clear()
     bench.clock.forward(QUEUE_LOCK_TTL - timedelta(seconds=1))
@@ -145,11 +145,11 @@ def test_a_run_whose_job_was_lost_keeps_others_away_for_a_few_seconds_only(bench
     assert bench.do(entity=Entity.MOVIES, queued=other.id).id == other.id
 
 
-def test_the_queue_loses_no_run_within_the_fifteen_seconds_that_are_promised() -> None:
+def test_the_lock_of_an_enqueued_run_is_shorter_than_the_documented_15_seconds() -> None:
     assert timedelta(0) < QUEUE_LOCK_TTL <= timedelta(seconds=15)
 
 
-def test_locks_last_as_long_as_operators_are_told(bench: Bench) -> None:
+def test_locks_have_the_documented_lifetimes(bench: Bench) -> None:
     assert timedelta(seconds=10) == QUEUE_LOCK_TTL
     assert timedelta(seconds=9) == bench.runner.lock_ttl == sync_runner.LOCK_TTL
     assert timedelta(seconds=3) == bench.runner.heartbeat_interval
@@ -157,7 +157,7 @@ def test_locks_last_as_long_as_operators_are_told(bench: Bench) -> None:
     assert timedelta(seconds=18) == sync_runner.MAX_LOCK_WAIT
 
 
-def test_each_kind_has_a_lock_of_its_own_and_each_run_a_name_in_the_queue() -> None:
+def test_each_kind_has_its_own_lock_and_each_enqueued_run_its_own_holder() -> None:
     assert {lock_name(entity) for entity in Entity} == {"sync:genres", "sync:movies", "sync:changes"}
     assert queue_holder(RunId("a" * 24)) == f"queue:{'a' * 24}"
 
@@ -179,7 +179,7 @@ def test_nothing_is_enqueued_while_a_sync_of_its_kind_runs_in_the_foreground(
     assert bench.jobs.runs == []
 
 
-def test_a_page_that_failed_is_on_record_before_the_next_is_read(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_failed_page_is_recorded_before_the_next_is_read(bench: Bench, shelf: ShelfSource) -> None:
     recorded: list[tuple[int, int]] = []
 
     def fail(page: int) -> None:
@@ -194,9 +194,7 @@ def test_a_page_that_failed_is_on_record_before_the_next_is_read(bench: Bench, s
     assert recorded == [(0, 0), (1, 0), (1, 1), (2, 1)]
 
 
-def test_whoever_watches_a_run_is_told_of_each_page_of_those_that_failed_and_of_the_end(
-    bench: Bench, shelf: ShelfSource
-) -> None:
+def test_the_progress_callback_is_called_for_each_page_and_the_end(bench: Bench, shelf: ShelfSource) -> None:
     def fail(page: int) -> None:
         if page == PAGES:
             raise SourceUnavailable("TMDB is away")
@@ -216,7 +214,7 @@ def test_whoever_watches_a_run_is_told_of_each_page_of_those_that_failed_and_of_
     assert seen[-1] == run == bench.store.runs.get(run.id)
 
 
-def test_no_process_is_kept_alive_by_a_heartbeat(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_heartbeat_does_not_keep_its_process_alive(bench: Bench, shelf: ShelfSource) -> None:
     daemons: list[list[bool]] = []
     shelf.before = lambda _: daemons.append([each.daemon for each in threads() if each.name == "sync-lock"])
     bench.do(entity=Entity.MOVIES)
@@ -224,9 +222,7 @@ def test_no_process_is_kept_alive_by_a_heartbeat(bench: Bench, shelf: ShelfSourc
 
 
 @pytest.mark.parametrize("waits", [QUEUE_LOCK_TTL, QUEUE_LOCK_TTL * 100])
-def test_a_run_whose_job_still_waits_keeps_others_away_however_long_that_is(
-    bench: Bench, waits: timedelta
-) -> None:
+def test_a_run_whose_job_waits_blocks_others_without_a_time_limit(bench: Bench, waits: timedelta) -> None:
     run = bench.enqueue()
     bench.clock.forward(waits)
     with pytest.raises(SyncRunning):
@@ -236,7 +232,7 @@ def test_a_run_whose_job_still_waits_keeps_others_away_however_long_that_is(
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
-def test_while_the_queue_is_away_nobody_knows_so_nothing_is_enqueued(bench: Bench) -> None:
+def test_while_the_queue_is_unavailable_nothing_is_enqueued(bench: Bench) -> None:
     run = bench.enqueue()
     bench.clock.forward(QUEUE_LOCK_TTL)
     bench.jobs.away = True
@@ -246,7 +242,7 @@ def test_while_the_queue_is_away_nobody_knows_so_nothing_is_enqueued(bench: Benc
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
-def test_a_sync_in_the_foreground_does_not_wait_for_a_queue_that_is_away(bench: Bench) -> None:
+def test_a_foreground_sync_does_not_wait_for_an_unavailable_queue(bench: Bench) -> None:
     lost = bench.enqueue()
     bench.clock.forward(QUEUE_LOCK_TTL)
     bench.jobs.away = True
@@ -254,7 +250,7 @@ def test_a_sync_in_the_foreground_does_not_wait_for_a_queue_that_is_away(bench: 
     assert bench.store.runs.get(lost.id).status is Status.FAILED
 
 
-def test_a_lost_job_that_comes_back_does_not_do_its_sync_beside_another(
+def test_a_lost_job_that_reappears_does_not_run_beside_another(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = bench.enqueue()
@@ -274,7 +270,7 @@ def test_a_lost_job_that_comes_back_does_not_do_its_sync_beside_another(
     assert refused
 
 
-def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) -> None:
+def test_a_run_that_no_worker_started_is_closed_with_that_reason(bench: Bench) -> None:
     lost = bench.enqueue()
     bench.jobs.runs.clear()
     bench.clock.forward(QUEUE_LOCK_TTL)
@@ -284,9 +280,7 @@ def test_whoever_begins_after_a_run_that_nobody_took_up_says_so(bench: Bench) ->
 
 
 @pytest.mark.usefixtures("_no_last_words")
-def test_a_queued_run_that_died_long_ago_is_not_said_to_have_found_no_worker(
-    bench: Bench, shelf: ShelfSource
-) -> None:
+def test_a_run_that_died_in_a_worker_is_closed_with_that_reason(bench: Bench, shelf: ShelfSource) -> None:
     run = bench.enqueue()
     dying(shelf, 1)
     with pytest.raises(Killed):
@@ -296,13 +290,13 @@ def test_a_queued_run_that_died_long_ago_is_not_said_to_have_found_no_worker(
     assert bench.store.runs.get(run.id).error == "its process died"
 
 
-def test_a_run_that_had_to_wait_long_for_its_worker_is_still_the_one(bench: Bench) -> None:
+def test_a_run_that_waited_long_for_its_worker_is_executed(bench: Bench) -> None:
     run = bench.enqueue()
     bench.clock.forward(QUEUE_LOCK_TTL * 2)
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 
-def test_two_who_find_the_same_job_do_not_both_do_it(
+def test_of_two_workers_with_the_same_job_one_executes_it(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = bench.enqueue()
@@ -322,7 +316,7 @@ def test_two_who_find_the_same_job_do_not_both_do_it(
     assert bench.store.runs.count() == 1
 
 
-def test_if_it_cannot_be_queued_it_is_cancelled_and_others_may_begin(bench: Bench) -> None:
+def test_a_run_that_cannot_be_enqueued_is_cancelled_and_frees_its_lock(bench: Bench) -> None:
     with pytest.raises(QueueUnavailable), bench.runner.enqueue(Entity.MOVIES) as run:
         raise QueueUnavailable("it is full")
     withdrawn = bench.store.runs.get(run.id)
@@ -334,7 +328,7 @@ def test_if_it_cannot_be_queued_it_is_cancelled_and_others_may_begin(bench: Benc
     assert bench.enqueue().running
 
 
-def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> None:
+def test_a_run_that_cannot_be_recorded_frees_its_lock(bench: Bench) -> None:
     class Full:
         def __init__(self, runs: object) -> None:
             self.runs = runs
@@ -352,7 +346,7 @@ def test_if_it_cannot_be_put_on_record_its_lock_is_given_back(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
-def test_a_run_cancelled_at_work_stops_and_another_may_begin_at_once(
+def test_a_run_cancelled_in_progress_stops_and_frees_its_lock(
     bench: Bench, shelf: ShelfSource, page: int
 ) -> None:
     run = bench.enqueue()
@@ -381,7 +375,9 @@ def test_a_run_cancelled_when_its_last_page_is_stored_ends_as_cancelled(bench: B
     assert (run.status, run.pages_done) == (Status.CANCELLED, PAGES)
 
 
-def test_a_run_cancelled_while_its_source_is_away_ends_as_cancelled(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_run_cancelled_while_its_source_is_unavailable_ends_as_cancelled(
+    bench: Bench, shelf: ShelfSource
+) -> None:
     run = bench.enqueue()
 
     def away(page: int) -> None:
@@ -406,7 +402,7 @@ def test_a_refused_sync_that_was_cancelled_ends_as_cancelled(bench: Bench, shelf
     assert bench.do(entity=Entity.MOVIES, queued=run.id).status is Status.CANCELLED
 
 
-def test_a_dead_run_that_is_cancelled_while_it_is_being_closed_does_no_harm(bench: Bench) -> None:
+def test_a_dead_run_may_be_cancelled_while_it_is_being_closed(bench: Bench) -> None:
     dead = new_run(bench.store)
 
     class Raced:
@@ -455,7 +451,7 @@ def test_an_unexpected_error_does_not_end_the_heartbeat(
     assert "a bug" in caplog.text
 
 
-def test_a_holder_whose_lock_became_anothers_stops_renewing_it(bench: Bench, shelf: ShelfSource) -> None:
+def test_a_lost_lock_is_not_renewed(bench: Bench, shelf: ShelfSource) -> None:
     bench = Bench(bench.store, bench.clock, shelf, heartbeat_interval=OFTEN)
     run = bench.enqueue()
     beating: list[int] = []

@@ -60,7 +60,7 @@ def everything(store: SqliteStore) -> Any:
 
 
 @pytest.mark.parametrize("kind", range(3))
-def test_without_a_credential_nothing_is_written_into_a_catalogue_of_tmdb(
+def test_without_a_credential_a_catalogue_from_tmdb_is_not_changed(
     bench: Bench, demo: Bench, kind: int
 ) -> None:
     put(bench.store, facts(603, poster_path="/a.jpg", vote_count=9))
@@ -74,7 +74,7 @@ def test_without_a_credential_nothing_is_written_into_a_catalogue_of_tmdb(
 
 
 @pytest.mark.parametrize("kind", range(3))
-def test_a_catalogue_of_the_demo_takes_no_sync_from_tmdb_before_it_is_handed_over(
+def test_a_demo_catalogue_is_not_synced_from_tmdb_before_an_upgrade(
     bench: Bench, demo: Bench, kind: int
 ) -> None:
     syncs(demo)[1]()
@@ -85,7 +85,7 @@ def test_a_catalogue_of_the_demo_takes_no_sync_from_tmdb_before_it_is_handed_ove
     assert syncs(demo)[kind]().status is Status.SUCCESS
 
 
-def test_a_run_that_another_source_overtakes_stores_nothing_more_and_is_closed(
+def test_a_run_stores_nothing_after_a_change_of_the_source(
     bench: Bench, demo: Bench, shelf: ShelfSource
 ) -> None:
     def overtake(page: int) -> None:
@@ -114,7 +114,7 @@ def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench
     assert bench.free(Entity.CHANGES)
 
 
-def test_a_queued_run_that_was_cancelled_just_now_stays_so(bench: Bench, demo: Bench) -> None:
+def test_an_enqueued_run_that_was_cancelled_stays_cancelled(bench: Bench, demo: Bench) -> None:
     run = bench.enqueue()
     bench.store.runs.save(run.cancelled(bench.clock()))
     with demo.runner.run(Entity.MOVIES, lambda _: None, run.id) as recorder:
@@ -122,14 +122,14 @@ def test_a_queued_run_that_was_cancelled_just_now_stays_so(bench: Bench, demo: B
     assert recorder.run.status is Status.CANCELLED
 
 
-def test_an_empty_catalogue_is_filled_by_whoever_does_the_queued_run(bench: Bench, demo: Bench) -> None:
+def test_an_enqueued_run_fills_an_empty_catalogue_from_the_workers_source(bench: Bench, demo: Bench) -> None:
     run = bench.enqueue()
     done = demo.do(entity=Entity.MOVIES, queued=run.id)
     assert (done.id, done.source) == (run.id, SourceName.DEMO)
     assert bench.store.movies.source() is SourceName.DEMO
 
 
-def test_pages_that_another_source_has_read_are_not_taken_up(bench: Bench, demo: Bench) -> None:
+def test_the_pages_of_a_run_from_another_source_are_read_again(bench: Bench, demo: Bench) -> None:
     def die(run: SyncRun) -> None:
         if run.running and run.pages_done == 2:
             raise SourceUnavailable("half way")
@@ -153,7 +153,7 @@ def upgrade(bench: Bench) -> UpgradeCatalogue:
     )
 
 
-def test_an_upgrade_hands_the_demo_over_and_everything_is_read_anew(
+def test_an_upgrade_changes_the_source_and_everything_is_refreshed(
     bench: Bench, demo: Bench, shelf: ShelfSource
 ) -> None:
     syncs(demo)[1]()
@@ -170,7 +170,7 @@ def test_an_upgrade_hands_the_demo_over_and_everything_is_read_anew(
         syncs(demo)[1]()
 
 
-def test_an_upgrade_changes_nothing_if_the_new_source_does_not_answer(
+def test_an_upgrade_changes_nothing_if_the_new_source_is_unavailable(
     bench: Bench, demo: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> None:
@@ -185,7 +185,7 @@ def test_an_upgrade_changes_nothing_if_the_new_source_does_not_answer(
     assert bench.store.movies.source() is SourceName.DEMO
 
 
-def test_an_upgrade_leaves_a_catalogue_alone_that_is_empty_or_the_sources_own(
+def test_an_upgrade_does_not_change_an_empty_catalogue_or_one_from_its_source(
     bench: Bench, demo: Bench
 ) -> None:
     upgrade(bench)()
@@ -198,7 +198,7 @@ def test_an_upgrade_leaves_a_catalogue_alone_that_is_empty_or_the_sources_own(
         upgrade(demo)()
 
 
-def test_an_upgrade_invalidates_what_is_kept(bench: Bench, demo: Bench) -> None:
+def test_an_upgrade_invalidates_the_cache(bench: Bench, demo: Bench) -> None:
     syncs(demo)[1]()
     invalidations = Invalidations()
     movies: Any = Watched(bench.store.movies, invalidations)
@@ -214,7 +214,7 @@ class TestHealth:
             database=bench.store.ping, runs=bench.store.runs, clock=bench.clock, check_source=check
         )
 
-    def test_a_catalogue_that_no_sync_may_refresh_is_degraded(self, bench: Bench, demo: Bench) -> None:
+    def test_a_catalogue_from_another_source_is_degraded(self, bench: Bench, demo: Bench) -> None:
         syncs(bench)[1]()
         assert self.health(bench)().condition is Condition.OK
         health = self.health(demo)()
@@ -226,7 +226,9 @@ class TestHealth:
         )
         assert isinstance(found.problem, FilledFromAnotherSource)
 
-    def test_so_is_one_that_was_never_complete(self, bench: Bench, demo: Bench) -> None:
+    def test_a_catalogue_from_another_source_without_a_complete_run_is_degraded(
+        self, bench: Bench, demo: Bench
+    ) -> None:
         put(bench.store, told(1))
         found = self.health(demo)().findings[Part.SYNC]
         assert isinstance(found.problem, FilledFromAnotherSource)
@@ -260,7 +262,7 @@ class NoJobQueue:
 
 
 @pytest.mark.parametrize("kind", Entity)
-def test_over_http_such_a_sync_is_a_conflict_with_a_code(service: Any, kind: Entity) -> None:
+def test_a_sync_from_another_source_is_a_conflict_over_http(service: Any, kind: Entity) -> None:
     admin, store = service
     answer = admin("POST", f"/admin/sync/{kind}")
     assert (answer.status_code, answer.json()["code"]) == (409, "source_mismatch")
@@ -283,7 +285,7 @@ def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 @pytest.mark.parametrize("job", [*(lambda each=each: jobs.sync(each) for each in Entity), jobs.sweep])
-def test_a_job_with_another_source_writes_nothing_and_is_not_tried_again(
+def test_a_job_with_another_source_stores_nothing_and_is_not_retried(
     tmdb_store: SqliteStore, job: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = tmdb_store.movies.by_tmdb_ids([603])
@@ -294,7 +296,7 @@ def test_a_job_with_another_source_writes_nothing_and_is_not_tried_again(
     assert NO_CREDENTIAL in caplog.text or "nothing refreshed" in caplog.text
 
 
-def test_the_first_start_leaves_such_a_catalogue_alone_and_says_so(
+def test_the_first_start_reports_a_catalogue_from_another_source(
     tmdb_store: SqliteStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings()
@@ -305,7 +307,7 @@ def test_the_first_start_leaves_such_a_catalogue_alone_and_says_so(
     assert tmdb_store.genres.all() == []
 
 
-def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
+def test_a_first_start_ends_if_another_source_fills_the_catalogue(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
@@ -324,7 +326,7 @@ def test_a_first_start_that_another_source_overtakes_gives_up_and_says_so(
     store.close()
 
 
-def test_without_syncs_the_timetable_has_none() -> None:
+def test_without_syncs_the_schedule_has_none() -> None:
     names = [entry.name for entry in cron_entries(Settings(), syncs=False)]
     assert names == ["expire-sessions", "sweep", "verify-ratings"]
     assert {entry.name for entry in cron_entries(Settings())} == {*names, "sync-genres", "sync-movies"}
@@ -332,7 +334,7 @@ def test_without_syncs_the_timetable_has_none() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the scheduler has no threads yet
 @pytest.mark.parametrize("credential", [None, "t"])
-def test_the_scheduler_finds_out_by_a_process_of_its_own(
+def test_the_scheduler_checks_the_source_in_a_process_of_its_own(
     tmdb_store: SqliteStore, credential: str | None
 ) -> None:
     settings = replace_settings(jobs.worker_settings.get(), credential)
@@ -344,7 +346,7 @@ def replace_settings(settings: Settings | None, credential: str | None) -> Setti
     return Settings(data_dir=settings.data_dir, tmdb_access_token=credential)
 
 
-def test_a_look_at_the_store_ends_with_a_code(
+def test_the_check_of_the_source_ends_with_an_exit_code(
     tmdb_store: SqliteStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -354,7 +356,7 @@ def test_a_look_at_the_store_ends_with_a_code(
     scheduler._check_source(replace_settings(jobs.worker_settings.get(), "t"))
 
 
-def test_while_the_store_is_away_syncs_are_scheduled(
+def test_while_the_store_is_unavailable_syncs_are_scheduled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "matinee.db").write_text("no database" * 500)

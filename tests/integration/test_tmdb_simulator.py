@@ -173,7 +173,7 @@ def test_a_fault_breaks_the_connection_or_the_body(
 
 
 @pytest.mark.parametrize("kind", ITEM_SPOILS)
-def test_one_item_of_a_page_is_spoilt(tmdb: TmdbSimulator, client: httpx.Client, kind: str) -> None:
+def test_a_fault_spoils_one_item_of_a_page(tmdb: TmdbSimulator, client: httpx.Client, kind: str) -> None:
     sound = popular(client).json()["results"]
     tmdb.misbehave(Fault(kind, item=3))
     spoilt = popular(client).json()["results"]
@@ -299,7 +299,7 @@ def test_several_recorded_answers_to_one_request_take_turns(tmp_path: Path) -> N
     assert answers[1].text == "<p>text"
 
 
-def test_it_runs_as_a_command_and_prints_its_counts_when_it_is_stopped(tmp_path: Path) -> None:
+def test_the_simulator_is_a_command_that_prints_its_counts_at_the_end(tmp_path: Path) -> None:
     faults = tmp_path / "faults.json"
     faults.write_text('[{"kind": "html", "path": "configuration"}]')
     command = subprocess.Popen(

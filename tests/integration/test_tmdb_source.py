@@ -180,9 +180,7 @@ class TestAnswers:
             source.popular(501)
         assert tmdb.requests == 2
 
-    def test_each_movie_has_one_answer_however_often_it_is_named(
-        self, tmdb: TmdbSimulator, source: TmdbMovieSource
-    ) -> None:
+    def test_each_requested_movie_has_one_result(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
         asked = numbers(tmdb)
         answers = list(source.details([*asked, *asked, 5_000_000]))
 
@@ -212,7 +210,7 @@ class TestAnswers:
             {"language": "de-DE"},
         ]
 
-    def test_changed_movies_are_numbers_dead_ones_among_them(self, connect: Connect) -> None:
+    def test_changes_are_numbers_including_those_of_deleted_movies(self, connect: Connect) -> None:
         today = date(2026, 3, 20)
         catalogue = Catalogue([{"id": n, "title": "T", "_changed": today.isoformat()} for n in range(1, 131)])
         catalogue.delete(7, when=today)
@@ -232,7 +230,7 @@ class TestAnswers:
         assert tmdb.requests == 1
 
     @pytest.mark.parametrize("kind", ITEM_SPOILS)
-    def test_a_spoilt_row_costs_itself_at_most(
+    def test_an_unreadable_row_affects_no_other(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, kind: str
     ) -> None:
         tmdb.misbehave(Fault(kind, item=6))
@@ -246,7 +244,7 @@ class TestAnswers:
 
 class TestStumbles:
     @pytest.mark.parametrize("fault", PASSING, ids=label)
-    def test_what_is_transient_is_tried_again(
+    def test_transient_failures_are_retried(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         source = connect(policy=policy_for(fault))
@@ -256,7 +254,7 @@ class TestStumbles:
         assert source.requests() == tmdb.requests == 2
 
     @pytest.mark.parametrize("fault", PASSING, ids=label)
-    def test_what_does_not_pass_is_given_up_after_five_tries_with_a_sentence(
+    def test_a_lasting_failure_is_reported_after_five_attempts(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         waits = Waits()
@@ -270,7 +268,7 @@ class TestStumbles:
         assert len(str(caught.value)) < 150
 
     @pytest.mark.parametrize("fault", LASTING, ids=label)
-    def test_what_will_not_pass_is_not_tried_again(
+    def test_permanent_failures_are_not_retried(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, fault: Fault
     ) -> None:
         tmdb.misbehave(fault)
@@ -297,7 +295,7 @@ class TestStumbles:
         ],
         ids=lambda value: value.label if isinstance(value, Fault) else "",
     )
-    def test_the_message_names_the_answer_and_the_request(
+    def test_the_message_has_the_response_and_the_request(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault, sentence: str
     ) -> None:
         source = connect(policy=replace(policy_for(fault), attempts=1))
@@ -335,7 +333,7 @@ class TestStumbles:
             connect(base_url=base_url, pause=waits).genres()
         assert not waits
 
-    def test_an_answer_too_long_to_be_one_is_not_read_to_its_end(
+    def test_a_response_that_is_too_long_is_not_read_to_its_end(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(client, "MAX_BODY_SIZE", 300)
@@ -343,7 +341,7 @@ class TestStumbles:
             source.popular(1)
         assert tmdb.requests == 5
 
-    def test_every_fault_in_turn_spoils_no_movie(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+    def test_no_fault_spoils_a_movie(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         source = connect(policy=HASTY)
         faults = [
             replace(fault, path=MOVIE, nth=2 * place + 1, times=1) for place, fault in enumerate(PASSING)
@@ -368,7 +366,7 @@ class TestWaits:
         assert len(waits) == 1
         assert 3 <= waits[0] <= 5
 
-    def test_it_really_waits(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+    def test_the_source_waits_for_retry_after(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
         tmdb.misbehave(Fault("too_many", seconds=1, times=1))
         source.popular(1)
         first, second = tmdb.log
@@ -416,7 +414,7 @@ class TestWaits:
         ],
         ids=lambda fault: str(fault.header if fault.header is not None else fault.seconds),
     )
-    def test_a_retry_after_that_asks_for_nothing_uses_up_no_try(
+    def test_a_retry_after_of_0_is_followed(
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         waits = Waits()
@@ -448,7 +446,7 @@ class TestWaits:
         for wait, least in zip(waits, [3, 3, 3, 4], strict=True):
             assert least <= wait <= least + 0.25
 
-    def test_without_it_waits_double_with_jitter_up_to_the_longest(
+    def test_without_retry_after_waits_double_with_jitter_up_to_a_maximum(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         waits = Waits()
@@ -482,7 +480,7 @@ class Watched(RequestPacer):
 
 
 class TestBudget:
-    def test_no_second_sees_more_requests_than_the_budget_whatever_goes_wrong(
+    def test_no_second_has_more_requests_than_the_budget_whatever_fails(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         tmdb.misbehave(
@@ -517,7 +515,7 @@ class TestBudget:
         assert source.requests() == tmdb.requests == 33
         assert budget.highest_rate() <= 30
 
-    def test_a_request_waits_for_its_turn_with_its_connection_standing(
+    def test_a_request_waits_for_the_budget_with_an_open_connection(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         source = connect(budget=RequestPacer(5))
@@ -532,7 +530,9 @@ class TestOneMovie:
         (answer,) = source.details([number])
         return answer
 
-    def test_what_tmdb_does_not_know_is_gone(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+    def test_a_movie_that_tmdb_does_not_know_is_gone(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
         number = numbers(tmdb)[0]
         tmdb.misbehave(Fault("gone", ids=[number]))
 
@@ -547,7 +547,7 @@ class TestOneMovie:
 
         assert self.one(source, 603) == FetchFailed(603, "TMDB answered 404, asked for /movie/603")
 
-    def test_one_that_cannot_be_had_is_unread_and_the_others_are_read(
+    def test_a_movie_that_cannot_be_fetched_does_not_affect_others(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
         first, second, *others = numbers(tmdb)
@@ -572,7 +572,7 @@ class TestOneMovie:
 
 
 class TestTurningAway:
-    def test_answers_are_handed_over_while_others_are_awaited(
+    def test_results_are_yielded_while_others_are_awaited(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         slow, *others = numbers(tmdb)[:5]
@@ -595,7 +595,7 @@ class TestTurningAway:
         # What is left are the simulator's own threads, one for each connection.
         assert threading.active_count() <= before + 8
 
-    def test_a_long_rest_is_cut_short_too(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+    def test_a_long_pause_is_interrupted(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         first, *others = numbers(tmdb)
         tmdb.misbehave(Fault("too_many", seconds=50, path=f"^/3/movie/(?!{first}[?])"))
         answers = connect(policy=RetryPolicy()).details([first, *others])
@@ -603,7 +603,7 @@ class TestTurningAway:
         answers.close()  # type: ignore[attr-defined]
         await_readers()
 
-    def test_closing_the_source_releases_who_waits(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+    def test_closing_the_source_releases_waiting_threads(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         tmdb.misbehave(Fault("too_many", seconds=50))
         source = connect(policy=RetryPolicy())
         threading.Timer(0.1, source.close).start()
@@ -622,7 +622,7 @@ class TestRefusal:
             (" ", "", "TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
         ],
     )
-    def test_a_401_names_the_variable_to_mend_and_is_not_tried_again(
+    def test_a_401_names_the_variable_and_is_not_retried(
         self, connect: Connect, token: str | None, key: str | None, variable: str
     ) -> None:
         with TmdbSimulator(catalogue=make_catalogue(5), token=TOKEN, api_key=KEY) as tmdb:
@@ -648,7 +648,7 @@ class TestRefusal:
             (JWT, HEX, "TMDB_ACCESS_TOKEN", "bearer"),
         ],
     )
-    def test_a_credential_in_the_other_ones_variable_is_sent_as_what_it_is(
+    def test_a_credential_in_the_wrong_variable_is_sent_correctly(
         self, connect: Connect, token: str | None, key: str | None, variable: str, sent: str
     ) -> None:
         with TmdbSimulator(catalogue=make_catalogue(5), token=JWT, api_key=HEX) as tmdb:
@@ -660,7 +660,7 @@ class TestRefusal:
         ):
             connect(base_url=tmdb.url, access_token=token, api_key=key).genres()
 
-    def test_the_header_is_preferred_and_the_key_does_where_there_is_no_token(self, connect: Connect) -> None:
+    def test_the_token_is_preferred_to_the_key(self, connect: Connect) -> None:
         with TmdbSimulator(catalogue=make_catalogue(5), token=TOKEN, api_key=KEY) as tmdb:
             connect(base_url=tmdb.url).genres()
             connect(base_url=tmdb.url, access_token=None).genres()
@@ -669,7 +669,7 @@ class TestRefusal:
             assert [request.credential for request in tmdb.log] == ["bearer", "api_key", "bearer"]
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_tmdbs_own_refusal_needs_no_words(
+    def test_a_refusal_by_tmdb_without_a_message_is_recognized(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int
     ) -> None:
         tmdb.misbehave(Fault("answer", status=status, body={"status_code": 10}))
@@ -680,7 +680,7 @@ class TestRefusal:
 
     @pytest.mark.parametrize("fault", FOREIGN, ids=lambda fault: f"{fault.kind}_{fault.body!s:.20}")
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refusal_that_tmdb_did_not_write_is_not_one_of_the_credential(
+    def test_a_refusal_by_another_server_is_not_one_of_the_credential(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, fault: Fault
     ) -> None:
         number = numbers(tmdb)[0]
@@ -714,14 +714,14 @@ class TestRefusal:
         assert isinstance(answer, FetchFailed)
 
     @pytest.mark.parametrize("code", [6, 34])
-    def test_it_says_so_by_one_of_two_codes(
+    def test_tmdb_reports_a_movie_as_gone_with_one_of_two_codes(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, code: int
     ) -> None:
         tmdb.misbehave(Fault("answer", status=404, body={"status_code": code}))
 
         assert list(source.details([603])) == [MovieGone(603)]
 
-    def test_a_refusal_ends_the_reading_of_movies_at_once(
+    def test_a_refusal_stops_the_requests_for_movies_at_once(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         tmdb.misbehave(Fault("answer", path=MOVIE, nth=5, status=401, body={"status_code": 10}))
@@ -733,7 +733,7 @@ class TestRefusal:
         assert tmdb.requests < 12
 
     @pytest.mark.parametrize("token", ["two words", "line\nbreak", "nul\x00", "naïve"])
-    def test_a_credential_that_cannot_be_one_is_refused_without_being_shown(
+    def test_a_malformed_credential_is_refused_without_being_shown(
         self, tmdb: TmdbSimulator, connect: Connect, token: str
     ) -> None:
         source = connect(access_token=token)
@@ -757,7 +757,7 @@ class TestRedirects:
             (f"https://portal.example/{TOKEN}/a", "https://portal.example/***/a"),
         ],
     )
-    def test_a_redirect_names_its_target_without_secrets_and_is_not_followed(
+    def test_a_redirect_is_not_followed_and_its_target_reported_without_secrets(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, location: str, shown: str
     ) -> None:
         tmdb.misbehave(Fault("redirect", status=status, header=location))
@@ -784,7 +784,7 @@ class TestRedirects:
             assert (tmdb.requests, other.requests) == (2, 0)
 
     @pytest.mark.parametrize("location", ["", "http://[::1", "x" * 1000])
-    def test_a_target_that_is_none_or_endless_does_no_harm(
+    def test_an_invalid_or_endless_redirect_target_is_harmless(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, location: str
     ) -> None:
         tmdb.misbehave(Fault("redirect", status=302, header=location))
@@ -796,7 +796,7 @@ class TestRedirects:
 
 class TestSecrets:
     @pytest.mark.parametrize(("token", "key"), [(TOKEN, None), (None, KEY)])
-    def test_no_log_no_error_and_no_repr_holds_the_credential(
+    def test_no_log_error_or_repr_contains_the_credential(
         self,
         tmdb: TmdbSimulator,
         connect: Connect,
@@ -831,7 +831,7 @@ class TestSecrets:
         assert "***" in written
         assert str(token or key) not in written
 
-    def test_an_address_to_be_redirected_to_is_logged_without_the_key(
+    def test_the_target_of_a_redirect_is_logged_without_the_key(
         self, source: TmdbMovieSource, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG, logger="httpcore.http11")
@@ -841,7 +841,7 @@ class TestSecrets:
 
         assert "api_key=***&page=1" in caplog.text
 
-    def test_an_import_changes_no_logger(self) -> None:
+    def test_importing_the_adapter_changes_no_logger(self) -> None:
         code = "import logging, adapters.tmdb.source; print(logging.getLogger('httpx').filters)"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert ran.stdout == "[]\n"
@@ -877,7 +877,7 @@ class TestRecordings:
         assert len(read) >= 8
         assert {type(facts) for facts in read} == {MovieFacts}
 
-    def test_every_recorded_oddity_is_read(self, folder: Path) -> None:
+    def test_every_recorded_special_case_is_read(self, folder: Path) -> None:
         oddities = lines(folder, "edge_items")
         for oddity in oddities:
             item = oddity["item"]

@@ -102,7 +102,7 @@ def test_a_first_rating_is_new_and_another_of_the_same_movie_is_not(desk: Desk) 
     assert (shown.created, shown.rating, shown.movie.facts) == (False, changed.rating, facts(1))
 
 
-def test_a_first_listing_is_new_and_another_of_the_same_movie_is_not(desk: Desk) -> None:
+def test_a_first_watchlist_item_is_new_and_another_of_the_same_movie_is_not(desk: Desk) -> None:
     listed = {"movie": TmdbNumber(1), "is_favorite": True, "note": " Soon. "}
     first = desk.over(AddToWatchlist)(**listed)
     assert (first.created, first.item.note, first.item.is_favorite) == (True, "Soon.", True)
@@ -115,7 +115,7 @@ def test_a_first_listing_is_new_and_another_of_the_same_movie_is_not(desk: Desk)
     assert desk.over(GetItem)(item=first.item.id) == turned
 
 
-def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
+def test_the_fault_of_an_invalid_text_names_review_or_note(desk: Desk) -> None:
     rating = desk.over(RateMovie)(movie=TmdbNumber(1), score=Score.of(8), review=None).rating.id
     item = desk.over(AddToWatchlist)(movie=TmdbNumber(1), is_favorite=False, note=None).item.id
     unfit = "x" * 100_000
@@ -138,7 +138,7 @@ def test_words_that_are_unfit_are_called_a_review_or_a_note(desk: Desk) -> None:
             assert caught.value.field == field
 
 
-def test_an_export_holds_everything_however_many_parts_it_is_read_in(
+def test_an_export_has_everything_in_any_number_of_batches(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "EXPORT_BATCH", 2)
@@ -169,7 +169,7 @@ def test_an_export_holds_everything_however_many_parts_it_is_read_in(
     assert all({each.movie for each in part.ratings} == set(part.movies) for part in parts[:3])  # type: ignore[union-attr]
 
 
-def test_totals_are_remembered_until_the_catalogue_changes_or_a_minute_passes(store: SqliteStore) -> None:
+def test_totals_are_cached_until_the_catalogue_changes_or_a_minute_passes(store: SqliteStore) -> None:
     at = [datetime(2026, 1, 5, tzinfo=UTC)]
     counted: list[MovieFilter] = []
 
@@ -193,7 +193,7 @@ def test_totals_are_remembered_until_the_catalogue_changes_or_a_minute_passes(st
     assert (totals(MovieFilter()), len(counted)) == (2, 3)
 
 
-def test_no_more_than_a_thousand_totals_are_remembered() -> None:
+def test_at_most_1000_totals_are_cached() -> None:
     counted: list[MovieFilter] = []
 
     class Counting:
@@ -213,7 +213,7 @@ def test_no_more_than_a_thousand_totals_are_remembered() -> None:
     assert counted == [*filters, filters[0]]
 
 
-def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> None:
+def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None:
     put(store, facts(1))
 
     class Overtaken:
@@ -235,7 +235,7 @@ def test_a_count_of_an_older_catalogue_is_not_remembered(store: SqliteStore) -> 
     assert totals(MovieFilter()) == 2
 
 
-def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: SqliteStore) -> None:
+def test_a_movie_is_returned_with_all_genres(store: SqliteStore) -> None:
     put(store, facts(1), facts(2))
     store.genres.store(
         PageResult(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
@@ -249,7 +249,7 @@ def test_one_movie_is_shown_with_the_genres_by_which_to_name_its_own(store: Sqli
     assert shown == MovieResults(movies=(movie,), total=1, more=False, genres={drama.id: drama})
 
 
-def test_a_search_shows_its_matches_part_by_part(store: SqliteStore) -> None:
+def test_a_search_returns_its_matches_page_by_page(store: SqliteStore) -> None:
     put(store, *(facts(number, title=f"Night {number}", popularity=1.0 / number) for number in range(1, 6)))
     find = SearchMovies(movies=store.movies, genres=store.genres)
 
@@ -297,7 +297,7 @@ def _drift(number: int) -> Drift:
     return Drift(movie_id(number), stored=Tally(), counted=Tally.of([Score.of(8)]))
 
 
-def test_a_repair_invalidates_whatever_it_repairs_and_a_look_nothing() -> None:
+def test_a_repair_invalidates_the_repaired_movies_and_a_recount_none() -> None:
     invalidation = Invalidated()
     verify = VerifyRatings(ratings=cast("Any", Recounted()), invalidation=cast("Any", invalidation))
     assert verify() == [_drift(1)]
@@ -306,7 +306,7 @@ def test_a_repair_invalidates_whatever_it_repairs_and_a_look_nothing() -> None:
     assert set(invalidation.invalidated) == {movie_id(1), movie_id(2)}
 
 
-def test_a_repair_that_fails_invalidates_what_it_may_have_repaired() -> None:
+def test_a_failed_repair_invalidates_the_movies_it_may_have_repaired() -> None:
     def away() -> None:
         reason = "away"
         raise StorageUnavailable(reason)
@@ -318,7 +318,7 @@ def test_a_repair_that_fails_invalidates_what_it_may_have_repaired() -> None:
     assert invalidation.invalidated == [movie_id(1)]
 
 
-def test_where_nothing_is_wrong_a_repair_writes_nothing(store: SqliteStore) -> None:
+def test_without_drift_a_repair_writes_nothing(store: SqliteStore) -> None:
     put(store, facts(1))
     invalidation = Invalidated()
     assert VerifyRatings(ratings=store.ratings, invalidation=cast("Any", invalidation))(repair=True) == []

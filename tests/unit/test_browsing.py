@@ -64,11 +64,11 @@ RAN = replace(
         (MovieFilter(language="en"), False),
     ],
 )
-def test_a_filter_admits_what_meets_all_its_conditions(wanted: MovieFilter, admitted: bool) -> None:
+def test_a_filter_admits_movies_that_meet_all_conditions(wanted: MovieFilter, admitted: bool) -> None:
     assert wanted.admits(RAN) is admitted
 
 
-def test_a_year_goes_from_its_first_day_to_its_last() -> None:
+def test_a_year_includes_its_first_and_its_last_day() -> None:
     wanted = MovieFilter(year_from=1985, year_to=1986)
     assert wanted.released == (date(1985, 1, 1), date(1986, 12, 31))
     assert (MovieFilter().released, MovieFilter(year_to=1986).released[0]) == ((None, None), None)
@@ -82,14 +82,14 @@ def test_a_year_goes_from_its_first_day_to_its_last() -> None:
         assert wanted.admits(movie) is admitted
 
 
-def test_what_is_unknown_meets_no_condition() -> None:
+def test_an_unknown_value_meets_no_condition() -> None:
     unknown = Movie.from_facts(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
     assert MovieFilter().admits(unknown)
     for wanted in (MovieFilter(year_from=1870), MovieFilter(min_rating=1), MovieFilter(min_votes=0)):
         assert not wanted.admits(unknown)
 
 
-def test_a_movie_that_is_not_listed_meets_no_filter() -> None:
+def test_a_movie_that_is_not_visible_meets_no_filter() -> None:
     assert not MovieFilter().admits(RAN.marked_removed(NOW))
 
 
@@ -98,7 +98,7 @@ def test_a_movie_that_is_not_listed_meets_no_filter() -> None:
     st.integers(1, 99),
     st.lists(st.tuples(st.none() | st.integers(0, 3), st.integers(1, 99))),
 )
-def test_the_spans_behind_a_cursor_hold_exactly_what_follows_it(
+def test_the_spans_after_a_cursor_contain_exactly_what_follows_it(
     value: float | None, number: int, rows: list[tuple[int | None, int]]
 ) -> None:
     for descending in (True, False):
@@ -132,11 +132,11 @@ def _within(row: tuple[float | None, MovieId], span: Span, descending: bool) -> 
     return value < span.beyond if descending else value > span.beyond
 
 
-def test_a_list_begins_with_what_is_known() -> None:
+def test_a_list_begins_with_known_values() -> None:
     assert spans(None) == (Span(known=True), Span(known=False))
 
 
-def test_each_order_compares_its_own_value() -> None:
+def test_each_sort_key_has_its_own_value() -> None:
     values = {by: Sorting(by, SortOrder.ASC).value(RAN) for by in SortBy}
     assert values == {
         SortBy.POPULARITY: None,
@@ -157,11 +157,11 @@ def test_a_choice_of_genres_is_all_or_any() -> None:
 
 
 @pytest.mark.parametrize("text", ["western", "", "war,", "|", "0"])
-def test_a_choice_of_a_genre_that_is_not_held_is_refused(text: str) -> None:
+def test_a_choice_of_an_unknown_genre_is_refused(text: str) -> None:
     with pytest.raises(InvalidFields, match="genre must be the id, TMDB number or name of a genre"):
         parse_genre_choice(text, [WAR, DRAMA])
 
 
-def test_a_choice_is_not_both_all_and_any() -> None:
+def test_a_choice_with_both_separators_is_refused() -> None:
     with pytest.raises(GenreChoiceMixed, match="not both"):
         parse_genre_choice("war,drama|18", [WAR, DRAMA])

@@ -30,7 +30,7 @@ def query_of(call: Endpoint, **given: Any) -> Any:
     return call.query(**{**required, **given})
 
 
-def test_the_calls_of_the_contract_are_cached() -> None:
+def test_the_endpoints_of_the_contract_are_cached() -> None:
     assert set(CACHED) == {
         "get_movies", "get_movies_search", "get_movie_by_id", "get_genres", "get_genre_movies",
         "get_ratings_of_movie", "get_watchlist",
@@ -69,13 +69,13 @@ def test_a_response_for_one_user_has_a_key_for_each_user(name: str) -> None:
     assert mine[1] != yours[1]
 
 
-def test_a_call_that_is_cached_for_all_shows_nothing_of_its_caller() -> None:
+def test_a_response_that_is_cached_for_all_does_not_depend_on_the_caller() -> None:
     """Only endpoints for readers, those that are `own`, and the ratings of a movie."""
     shared = {name for name, call in CACHED.items() if not call.own and call.access is not Access.READERS}
     assert shared == {"get_ratings_of_movie"}
 
 
-def test_the_same_question_in_other_words_has_one_key() -> None:
+def test_equivalent_queries_have_one_key() -> None:
     call = CACHED["get_movies"]
     plain, spelt = (
         variant_key(call, query, {}, None)
@@ -85,7 +85,7 @@ def test_the_same_question_in_other_words_has_one_key() -> None:
 
 
 @pytest.mark.parametrize("ref", ["603", movie_id(603)])
-def test_a_movies_answers_share_the_key_by_which_they_are_forgotten(ref: str) -> None:
+def test_the_responses_of_a_movie_share_the_key_that_is_invalidated(ref: str) -> None:
     for name, prefix in (("get_movie_by_id", "movies:detail:"), ("get_ratings_of_movie", "movies:rating:")):
         call = CACHED[name]
         for query in (query_of(call), query_of(call, **{msgspec.structs.fields(call.query)[0].name: 7})):
@@ -94,7 +94,7 @@ def test_a_movies_answers_share_the_key_by_which_they_are_forgotten(ref: str) ->
             assert key[0] == f"{prefix}{movie_id(603)}"
 
 
-def test_a_movie_that_is_named_by_its_imdb_id_has_no_key() -> None:
+def test_a_movie_requested_by_its_imdb_id_has_no_key() -> None:
     for name in ("get_movie_by_id", "get_ratings_of_movie"):
         assert (
             variant_key(CACHED[name], query_of(CACHED[name]), path_of(CACHED[name], "tt0133093"), None)
@@ -114,7 +114,7 @@ def test_keys_stay_short_and_differ_however_long_their_parameters_are() -> None:
     assert list_key(BrowseQuery(genre=long, page=2), {}, None).startswith("movies:list:2:20:#")
 
 
-def test_names_of_parameters_and_of_the_path_do_not_run_into_each_other() -> None:
+def test_query_parameters_and_path_parameters_do_not_collide_in_keys() -> None:
     call = CACHED["get_genre_movies"]
     keys = {
         variant_key(call, query, {"id": ref}, None)

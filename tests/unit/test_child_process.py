@@ -51,7 +51,7 @@ def test_the_delay_doubles_up_to_ten_seconds(clock: Clock) -> None:
     assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
 
 
-def test_nothing_is_started_before_its_time(clock: Clock) -> None:
+def test_a_process_is_not_restarted_before_its_delay(clock: Clock) -> None:
     starts: list[float] = []
 
     def start() -> Process:
@@ -67,7 +67,7 @@ def test_nothing_is_started_before_its_time(clock: Clock) -> None:
     assert starts == [1000.0, 1000.21]
 
 
-def test_whoever_ran_well_comes_back_without_delay(clock: Clock) -> None:
+def test_a_process_that_ran_long_enough_is_restarted_without_delay(clock: Clock) -> None:
     child = ChildProcess("worker", lambda: ran("exit 1"))
     for _ in range(4):
         child.supervise()
@@ -79,7 +79,7 @@ def test_whoever_ran_well_comes_back_without_delay(clock: Clock) -> None:
     assert child.delay == pytest.approx(0.2)
 
 
-def test_an_end_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_end_of_a_process_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     child = ChildProcess("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
     child.supervise()
@@ -105,7 +105,7 @@ class Writer:
         """It runs."""
 
 
-def test_a_line_is_logged_whole_wherever_a_read_ends(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_of_output_are_logged_whole(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "matinee.valkey")
     writer: Any = Writer()
     child = ChildProcess("valkey", lambda: writer)
@@ -129,19 +129,19 @@ def test_a_line_is_logged_whole_wherever_a_read_ends(caplog: pytest.LogCaptureFi
     writer.stdout.close()
 
 
-def test_what_cannot_be_started_is_named_in_the_log(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_process_that_cannot_be_started_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     ChildProcess("valkey", failing).supervise()
     assert "valkey cannot be started" in caplog.text
     assert "no room" in caplog.text
 
 
-def test_signals_are_named_where_they_have_names() -> None:
+def test_signals_are_logged_by_name_if_they_have_one() -> None:
     assert describe_exit(-signal.SIGSEGV) == "was killed by SIGSEGV"
     assert describe_exit(-50) == "was killed by signal 50"
     assert describe_exit(1) == "ended with exit code 1"
 
 
-def test_what_does_not_run_needs_no_signal_and_is_gone() -> None:
+def test_a_signal_to_an_ended_process_is_ignored() -> None:
     child = ChildProcess("api", failing)
     child.send_signal(signal.SIGTERM)
     assert child.wait(0)

@@ -50,7 +50,7 @@ def test_a_use_case_is_found_by_its_type_whatever_the_name_of_the_parameter() ->
     assert provided["show"].dependency() is PROJECT
 
 
-def test_the_caller_is_the_only_one_that_differs_from_request_to_request() -> None:
+def test_only_the_caller_differs_between_requests() -> None:
     def handler(caller: Injected[Caller]) -> None: ...
 
     assert injected(handler)["caller"].dependency is current_caller
@@ -70,14 +70,14 @@ def test_a_misspelt_type_is_named_at_start() -> None:
         injected(handler)
 
 
-def test_a_parameter_without_injected_would_be_a_query_parameter_and_is_refused() -> None:
+def test_a_parameter_without_injected_is_refused() -> None:
     def handler(project: Project) -> None: ...
 
     with pytest.raises(InvalidHandler, match=r"handler: project is not Injected\[\.\.\.\]"):
         injected(handler)
 
 
-def test_one_name_cannot_mean_two_types() -> None:
+def test_one_parameter_name_cannot_have_two_types() -> None:
     @get("/other", sync_to_thread=False)
     def other(what: Injected[Project]) -> None: ...
 

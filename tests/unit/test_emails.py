@@ -42,7 +42,7 @@ DOMAIN = "must have a domain of letters, digits and hyphens"
         "x@हिन्दी.example",
     ],
 )
-def test_an_address_has_two_sides_and_its_domain_could_be_held_by_dns(text: str) -> None:
+def test_valid_addresses_are_accepted(text: str) -> None:
     assert emails.validate_email(text) == text
     assert emails.validate_email(f" {text}\n") == text
 
@@ -138,7 +138,7 @@ def test_an_address_has_two_sides_and_its_domain_could_be_held_by_dns(text: str)
         ("a@" + ".".join(["l" * 50] * 5) + ".de", "at most 254 characters"),
     ],
 )
-def test_what_mail_could_not_be_sent_to_is_refused_with_the_rule(text: str, rule: str) -> None:
+def test_an_invalid_address_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(InvalidText) as caught:
         emails.validate_email(text)
     assert caught.value.field == "email"
@@ -153,7 +153,7 @@ def test_the_longest_address_has_254_characters() -> None:
         emails.validate_email(longest + "e")
 
 
-def test_an_address_is_stored_composed() -> None:
+def test_an_address_is_stored_in_nfc() -> None:
     assert emails.validate_email("caf\u0065\u0301@example.org") == "caf\u00e9@example.org"
     assert emails.normalized(" e\u0301 ") == "\u00e9"
 
@@ -161,7 +161,7 @@ def test_an_address_is_stored_composed() -> None:
 @given(st.text(max_size=40))
 @example("a@b.de")
 @example("\u212bngstr\xf6m@b.de")
-def test_any_text_is_an_address_or_refused_and_stays_what_it_was_found_to_be(text: str) -> None:
+def test_any_text_is_refused_or_is_a_valid_address_unchanged(text: str) -> None:
     try:
         address = emails.validate_email(text)
     except InvalidText:

@@ -152,13 +152,13 @@ def test_a_kind_has_a_code_of_its_own() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )  # fmt: skip
-def test_an_error_names_the_fields_that_are_to_blame(
+def test_an_error_names_the_invalid_fields(
     error: MatineeError, faults: list[tuple[str, FaultCode, str]]
 ) -> None:
     assert [(fault.field, fault.code, fault.message) for fault in error.faults] == faults
 
 
-def test_an_error_of_several_fields_is_a_sentence_for_each() -> None:
+def test_an_error_of_several_fields_has_a_sentence_for_each() -> None:
     faults = [
         Fault("limit", FaultCode.OUT_OF_RANGE, "must be from 1 to 100"),
         Fault("body", FaultCode.REQUIRED, "is missing", subject="The body"),

@@ -15,5 +15,5 @@ from entrypoints.cli.syncs import EXIT_CODES, worst_exit_code
         ((Status.SUCCESS, Status.CANCELLED, Status.PARTIAL), 1),
     ],
 )
-def test_the_worst_run_decides(statuses: tuple[Status, ...], worst: int) -> None:
+def test_the_exit_code_is_that_of_the_worst_run(statuses: tuple[Status, ...], worst: int) -> None:
     assert worst_exit_code([EXIT_CODES[status] for status in statuses]) == worst

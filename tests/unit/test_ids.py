@@ -19,7 +19,7 @@ numbers = st.integers(1, 2**31 - 1)
 
 
 @given(numbers)
-def test_an_id_is_24_lower_case_hex_digits_and_always_the_same(number: int) -> None:
+def test_a_derived_id_is_24_lower_case_hex_digits_and_constant(number: int) -> None:
     assert is_id(movie_id(number))
     assert movie_id(number) == movie_id(number)
     assert str(movie_id(number)) != str(genre_id(number))
@@ -31,7 +31,7 @@ def test_ids_are_the_same_in_every_version() -> None:
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("0603", 603), ("2147483647", 2**31 - 1)])
-def test_a_number_of_tmdbs_is_positive_and_fits_31_bits(text: str, number: int) -> None:
+def test_a_tmdb_number_is_positive_and_has_at_most_31_bits(text: str, number: int) -> None:
     assert tmdb_number(text) == number
 
 
@@ -41,14 +41,14 @@ def test_different_movies_have_different_ids(one: int, other: int) -> None:
 
 
 @given(numbers)
-def test_a_movie_has_three_names(number: int) -> None:
+def test_a_movie_has_three_kinds_of_references(number: int) -> None:
     assert movie_ref(str(number)) == TmdbNumber(number)
     assert movie_ref(movie_id(number)) == movie_id(number)
     assert movie_ref(f"tt{number:07}") == ImdbId(f"tt{number:07}")
 
 
 @given(st.text())
-def test_any_other_text_names_no_movie(text: str) -> None:
+def test_any_other_text_is_no_reference_to_a_movie(text: str) -> None:
     ref = movie_ref(text)
     if isinstance(ref, TmdbNumber):
         assert ref.value == int(text)
@@ -61,7 +61,7 @@ def test_any_other_text_names_no_movie(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "-1", "+5", "1.0", " 1", "²", "١", "2147483648", "9" * 5000, "tt1", "TT0133093"]
 )
-def test_what_only_looks_like_a_number_is_none(text: str) -> None:
+def test_unusual_digits_are_no_tmdb_number(text: str) -> None:
     assert tmdb_number(text) is None
     assert movie_ref(text) is None
 
@@ -79,7 +79,7 @@ def test_what_only_looks_like_a_number_is_none(text: str) -> None:
         ("themoviedb.org/movie/603/", TmdbNumber(603)),
     ],
 )
-def test_a_film_is_named_by_what_people_copy_from_a_browser(text: str, number: object) -> None:
+def test_an_address_copied_from_a_browser_is_parsed(text: str, number: object) -> None:
     assert movie_address(text) == number
 
 
@@ -101,5 +101,5 @@ def test_a_film_is_named_by_what_people_copy_from_a_browser(text: str, number: o
         "imdb.com/title/",
     ],
 )
-def test_nothing_else_is_taken_for_a_films_address(text: str) -> None:
+def test_other_texts_are_no_address_of_a_movie(text: str) -> None:
     assert movie_address(text) is None

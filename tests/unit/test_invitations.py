@@ -19,13 +19,13 @@ from domain.pagination import Cursor, time_value
 
 
 @pytest.mark.parametrize("given", [None, "", "code"])
-def test_closed_registration_lets_nobody_in(given: str | None) -> None:
+def test_closed_registration_is_refused(given: str | None) -> None:
     with pytest.raises(RegistrationClosed):
         required_code(Registration.CLOSED, given)
 
 
 @pytest.mark.parametrize("given", [None, "", "code"])
-def test_open_registration_asks_for_no_code(given: str | None) -> None:
+def test_open_registration_needs_no_code(given: str | None) -> None:
     assert required_code(Registration.OPEN, given) is None
 
 
@@ -36,12 +36,12 @@ def test_registration_by_invitation_needs_a_code(given: str | None) -> None:
         required_code(Registration.INVITE, given)
 
 
-def test_an_invitation_is_bounded_in_accounts_and_in_time() -> None:
+def test_an_invitation_has_bounded_uses_and_validity() -> None:
     assert MAX_USES == 1000
     assert (timedelta(minutes=1), timedelta(days=365)) == (MIN_VALIDITY, MAX_VALIDITY)
 
 
-def test_an_invitation_stands_among_others_by_its_age() -> None:
+def test_invitations_are_sorted_by_creation_time() -> None:
     made = datetime(2026, 1, 5, tzinfo=UTC)
     invitation = Invitation(
         id=InvitationId("a" * 24),

@@ -93,7 +93,7 @@ def test_an_outage_of_redis_opens_no_fresh_counter() -> None:
     assert passed == [True] * 10 + [False] * 2
 
 
-def test_what_passed_without_redis_counts_when_it_is_back() -> None:
+def test_requests_allowed_without_redis_count_when_it_is_back() -> None:
     breaker = Link(*[None] * 9, (True, 9, 1.0))
     answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
@@ -108,13 +108,13 @@ def test_a_redis_that_lost_its_counts_opens_no_fresh_counter() -> None:
     assert answers[-1][2] > 50
 
 
-def test_what_redis_refuses_is_refused_and_not_counted_here() -> None:
+def test_a_request_refused_by_redis_is_not_counted_in_memory() -> None:
     answers = counted(Link((False, 0, 30.0), (False, 0, 30.0), None), 12)
     assert answers[:2] == [(False, 0, 31)] * 2
     assert [passed for passed, _, _ in answers[2:]] == [True] * 10
 
 
-def test_limits_are_counted_apart_for_each_client_and_rate(clock: Clock) -> None:
+def test_each_client_and_rate_is_counted_separately(clock: Clock) -> None:
     async def work() -> list[bool]:
         count = RedisRateLimiter(None, clock=clock)
         asked = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
@@ -123,7 +123,7 @@ def test_limits_are_counted_apart_for_each_client_and_rate(clock: Clock) -> None
     assert asyncio.run(work()) == [True] * 4 + [False, False, True, False]
 
 
-def test_old_counts_make_room_for_new_ones() -> None:
+def test_the_oldest_counts_are_evicted() -> None:
     windows = SlidingWindows(max_counts=2)
     for who in ("a", "b", "a", "c"):
         windows.hit(who, 1, 60, 100.0)

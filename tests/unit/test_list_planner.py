@@ -16,22 +16,22 @@ def counting(result: int, calls: list[int]) -> Callable[[], int]:
     return count
 
 
-def test_without_a_condition_the_order_is_walked() -> None:
+def test_without_a_condition_the_sorted_index_is_scanned() -> None:
     assert worth_sorting({}, 1000, 20) is None
 
 
-def test_movies_that_are_rarer_than_what_is_walked_for_a_page_are_sorted() -> None:
+def test_few_matching_movies_are_read_and_sorted() -> None:
     assert worth_sorting({"common": 900, "rare": 10}, 1000, 20) == "rare"
     assert worth_sorting({"none": 0}, 1000, 20) == "none"
 
 
 @pytest.mark.parametrize(("frequency", "chosen"), [(144, "often"), (145, None)])
-def test_a_condition_that_many_movies_meet_is_found_by_walking(frequency: int, chosen: str | None) -> None:
+def test_for_many_matching_movies_the_sorted_index_is_scanned(frequency: int, chosen: str | None) -> None:
     # Of 1,000 movies 21 * 1000 / 144 = 145.8 are walked for 21 that pass, and 144.8 if 145 pass.
     assert worth_sorting({"often": frequency}, 1000, 20) == chosen
 
 
-def test_conditions_together_are_rarer_than_each() -> None:
+def test_several_conditions_are_estimated_to_match_fewer_movies() -> None:
     assert worth_sorting({"a": 300, "b": 300}, 1000, 20) is None
     assert worth_sorting({"a": 200, "b": 300}, 1000, 20) == "a"
 
@@ -41,7 +41,7 @@ def test_no_more_movies_are_sorted_than_the_limit() -> None:
     assert worth_sorting({"a": MAX_SORTED + 1}, 10**9, 20) is None
 
 
-def test_the_last_page_of_a_small_store_is_no_division_by_zero() -> None:
+def test_the_last_page_of_a_small_store_causes_no_division_by_zero() -> None:
     assert worth_sorting({"a": 0}, 0, 20) == "a"
 
 
@@ -54,7 +54,7 @@ def test_a_frequency_is_counted_once_until_the_store_has_grown_by_a_tenth() -> N
     assert calls == [5, 7, 8]
 
 
-def test_frequencies_of_so_many_conditions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_frequencies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_planner, "MAX_REMEMBERED", 2)
     frequencies, calls = Frequencies[str](), list[int]()
     for condition in "abcc":

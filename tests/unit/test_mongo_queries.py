@@ -133,7 +133,7 @@ def test_a_list_selects_exactly_the_movies_that_the_filter_admits_in_order(
 
 
 @given(catalogues.filter(bool), filters, sortings, st.data())
-def test_a_cursor_selects_what_follows_a_movie(
+def test_a_cursor_selects_the_movies_after_it(
     catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, data: st.DataObject
 ) -> None:
     shown = in_order(catalogue, wanted, sorting)
@@ -145,13 +145,13 @@ def test_a_cursor_selects_what_follows_a_movie(
 
 
 @given(catalogues)
-def test_movies_come_back_from_their_documents(catalogue: list[Movie]) -> None:
+def test_movies_survive_the_conversion_to_documents(catalogue: list[Movie]) -> None:
     catalogue = [*catalogue, Movie.from_facts(distinct(99, 1), noon())]
     database = holding(movies=list(map(movie_document, catalogue)))
     assert list(map(movie_of, database.movies.find())) == catalogue
 
 
-def test_genres_users_sessions_ratings_and_entries_come_back_from_their_documents() -> None:
+def test_other_entities_survive_the_conversion_to_documents() -> None:
     genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
     user: User = account("ann", role=Role.ADMIN, disabled=True)
     tokens = (RefreshToken(hash="a", expires_at=noon(3), used_at=noon(2)),)

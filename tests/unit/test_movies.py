@@ -58,15 +58,13 @@ genre_facts = st.lists(
 )
 
 
-def test_a_list_does_not_erase_what_the_own_page_told() -> None:
+def test_a_list_does_not_erase_details() -> None:
     movie = Movie.from_facts(DETAILED, MONDAY).updated_from(replace(LISTED, popularity=9.0), TUESDAY)
     assert movie.facts == replace(DETAILED, popularity=9.0)
 
 
 @given(movie_facts, movie_facts)
-def test_what_is_held_has_no_gaps_and_changes_only_in_what_was_given(
-    one: MovieFacts, two: MovieFacts
-) -> None:
+def test_an_update_changes_only_the_given_facts(one: MovieFacts, two: MovieFacts) -> None:
     held = Movie.from_facts(one, MONDAY)
     after = held.updated_from(two, TUESDAY).facts
     for facts in (held.facts, after):
@@ -79,7 +77,7 @@ def test_what_is_held_has_no_gaps_and_changes_only_in_what_was_given(
 
 
 @given(movie_facts, movie_facts, movie_facts)
-def test_a_list_and_an_own_page_together_say_what_they_say_one_after_the_other(
+def test_merged_facts_update_like_list_and_details_in_sequence(
     held: MovieFacts, listed: MovieFacts, own: MovieFacts
 ) -> None:
     movie = Movie.from_facts(held, MONDAY)
@@ -87,12 +85,12 @@ def test_a_list_and_an_own_page_together_say_what_they_say_one_after_the_other(
     assert together == movie.updated_from(listed, TUESDAY).updated_from(own, TUESDAY).facts
 
 
-def test_warnings_of_both_are_kept_each_once() -> None:
+def test_merged_facts_have_the_warnings_of_both_once() -> None:
     listed, own = replace(LISTED, warnings=("a", "b")), replace(DETAILED, warnings=("b", "c"))
     assert own.completed_by(listed).warnings == ("a", "b", "c")
 
 
-def test_only_what_neither_gives_is_missing_from_both_together() -> None:
+def test_merged_facts_lack_only_what_both_lack() -> None:
     listed = replace(LISTED, omitted=frozenset({"popularity", "overview"}))
     own = replace(DETAILED, omitted=frozenset({"popularity", "adult"}))
     assert own.completed_by(listed).omitted == {"popularity"}
@@ -102,20 +100,20 @@ def test_only_what_neither_gives_is_missing_from_both_together() -> None:
     assert own.missing == {"popularity", "adult"}
 
 
-def test_the_own_page_may_take_back_what_it_told() -> None:
+def test_details_may_remove_an_earlier_value() -> None:
     movie = Movie.from_facts(DETAILED, MONDAY).updated_from(replace(DETAILED, runtime=None), TUESDAY)
     assert movie.facts.runtime is None
 
 
 @given(movie_facts, movie_facts)
-def test_telling_twice_is_telling_once(first: MovieFacts, second: MovieFacts) -> None:
+def test_updates_are_idempotent(first: MovieFacts, second: MovieFacts) -> None:
     once = Movie.from_facts(first, MONDAY).updated_from(second, TUESDAY)
     assert once.updated_from(second, TUESDAY) == once
     assert outcome(once, once.updated_from(second, TUESDAY)) is Outcome.UNCHANGED
 
 
 @given(movie_facts, movie_facts)
-def test_a_record_keeps_its_identity_birth_and_tally(first: MovieFacts, second: MovieFacts) -> None:
+def test_an_update_keeps_id_creation_time_and_tally(first: MovieFacts, second: MovieFacts) -> None:
     before = Movie.from_facts(first, MONDAY)
     after = before.updated_from(second, TUESDAY)
     assert (after.id, after.created_at, after.tally) == (before.id, before.created_at, before.tally)
@@ -127,7 +125,7 @@ def test_a_new_movie_is_inserted() -> None:
     assert outcome(None, Movie.from_facts(LISTED, MONDAY)) is Outcome.INSERTED
 
 
-def test_the_own_page_is_wanted_for_news_and_for_an_unknown_runtime() -> None:
+def test_details_are_needed_for_changed_facts_and_an_unknown_runtime() -> None:
     held = Movie.from_facts(DETAILED, MONDAY)
     assert not held.needs_details(LISTED)
     assert held.needs_details(replace(LISTED, popularity=6.0))
@@ -135,7 +133,7 @@ def test_the_own_page_is_wanted_for_news_and_for_an_unknown_runtime() -> None:
     assert Movie.from_facts(LISTED, MONDAY).needs_details(LISTED)
 
 
-def test_a_removed_movie_is_not_listed_until_its_source_knows_it_again() -> None:
+def test_a_removed_movie_is_not_visible_until_its_source_has_it_again() -> None:
     removed = Movie.from_facts(DETAILED, MONDAY).marked_removed(MONDAY)
     assert not removed.visible
     assert removed.marked_removed(TUESDAY).removed_at == MONDAY
@@ -144,7 +142,7 @@ def test_a_removed_movie_is_not_listed_until_its_source_knows_it_again() -> None
     assert outcome(removed, back) is Outcome.UPDATED
 
 
-def test_a_removal_is_news_the_first_time_only() -> None:
+def test_only_the_first_removal_is_an_update() -> None:
     held = Movie.from_facts(DETAILED, MONDAY)
     removed = held.marked_removed(TUESDAY)
     assert removed == replace(held, removed_at=TUESDAY, updated_at=TUESDAY, synced_at=TUESDAY)
@@ -154,7 +152,7 @@ def test_a_removal_is_news_the_first_time_only() -> None:
     )
 
 
-def test_a_movie_is_cleared_of_texts_and_pictures_only_and_once() -> None:
+def test_only_texts_and_pictures_are_cleared_and_only_once() -> None:
     full = replace(DETAILED, overview="War.", poster_path="/p.jpg", backdrop_path="/b.jpg")
     held = Movie.from_facts(full, MONDAY)
     assert held.without_texts(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
@@ -166,20 +164,20 @@ def test_a_movie_is_cleared_of_texts_and_pictures_only_and_once() -> None:
     assert cleared.without_texts(WEDNESDAY) is cleared
 
 
-def test_a_removal_is_another_record_and_a_rating_is_none() -> None:
+def test_a_removal_changes_the_record_and_a_rating_does_not() -> None:
     held = Movie.from_facts(DETAILED, MONDAY)
     assert outcome(held, held.marked_removed(TUESDAY)) is Outcome.UPDATED
     assert outcome(held, replace(held, tally=Tally.of([Score.of(9)]))) is Outcome.UNCHANGED
     assert outcome(held, replace(held, synced_at=TUESDAY, updated_at=TUESDAY)) is Outcome.UNCHANGED
 
 
-def test_a_record_is_born_with_the_id_of_its_number_and_unrated() -> None:
+def test_a_new_movie_has_a_derived_id_and_no_ratings() -> None:
     movie = Movie.from_facts(DETAILED, MONDAY)
     assert (movie.id, movie.tally, movie.removed_at) == (movie_id(1), Tally(), None)
     assert movie.created_at == movie.updated_at == movie.synced_at == MONDAY
 
 
-def test_an_adult_movie_is_not_listed() -> None:
+def test_an_adult_movie_is_not_visible() -> None:
     assert not Movie.from_facts(replace(LISTED, adult=True), MONDAY).visible
 
 
@@ -219,12 +217,12 @@ def test_the_address_of_a_poster_is_percent_encoded_once(path: str, shown: str) 
      "/a\tb.jpg", "/a.jpg\n", "/a\r\nX-Evil: 1", "/a\x00.jpg", "/a\x7f.jpg", "/a\x85.jpg", "/a\u2028.jpg",
      "/a%0d%0aX-Evil:%201", "/%00.jpg", "/a%E2%80%A8.jpg"],
 )  # fmt: skip
-def test_a_path_that_leads_elsewhere_is_no_poster(path: str) -> None:
+def test_a_path_that_leaves_the_base_address_is_refused(path: str) -> None:
     assert poster_of(path) is None
 
 
 @given(st.text() | st.text(alphabet="/.%\\2eEfF@:?# a").map("/".__add__))
-def test_the_address_of_a_poster_never_leaves_its_place(path: str) -> None:
+def test_the_address_of_a_poster_never_leaves_the_base_address(path: str) -> None:
     address = poster_of(path)
     if address is None:
         return
@@ -241,7 +239,7 @@ def test_the_address_of_a_poster_never_leaves_its_place(path: str) -> None:
 
 
 @given(genre_facts, genre_facts)
-def test_no_two_genres_bear_one_name_and_none_is_lost(
+def test_genres_have_different_names_and_none_is_lost(
     first: list[GenreFacts], second: list[GenreFacts]
 ) -> None:
     held = merged_genres([], first, MONDAY)
@@ -251,14 +249,14 @@ def test_no_two_genres_bear_one_name_and_none_is_lost(
     assert merged_genres(after, second, TUESDAY) == after
 
 
-def test_a_genre_answers_to_id_number_and_name_in_any_case() -> None:
+def test_a_genre_matches_its_id_number_and_name_in_any_case() -> None:
     genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
     for ref in (genre.id, "878", "science fiction", " SCIENCE FICTION", "Ｓcience Fiction"):
         assert genre.matches(ref)
     assert not genre.matches("Science")
 
 
-def test_a_genre_is_changed_by_another_name_only() -> None:
+def test_only_a_new_name_changes_a_genre() -> None:
     genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), MONDAY)
     assert (genre.id, genre.created_at, genre.updated_at) == (genre_id(878), MONDAY, MONDAY)
     assert genre.updated_from(GenreFacts(tmdb_id=878, name="Science Fiction"), TUESDAY) is genre

@@ -33,7 +33,7 @@ SAME = [
 
 
 @pytest.mark.parametrize("titles", SAME, ids=lambda titles: titles[0])
-def test_however_a_number_is_written_it_reads_alike(titles: tuple[str, ...]) -> None:
+def test_all_spellings_of_a_number_are_normalized_alike(titles: tuple[str, ...]) -> None:
     (reading,) = {normalize_numbers(key(title)) for title in titles}
     assert any(map(is_number, reading))
 
@@ -52,7 +52,7 @@ ROUND_ORDINALS = (
 )
 
 
-def test_every_number_in_words_below_a_hundred_is_read() -> None:
+def test_every_number_in_words_below_a_hundred_is_recognized() -> None:
     for value, (word, ordinal) in enumerate(zip(CARDINALS, ORDINALS, strict=True)):
         assert normalize_numbers(f"{word} days") == (f"#{value}", "days")
         assert normalize_numbers(f"the {ordinal} day") == (("the", f"#{value}th", "day") if value else ())
@@ -67,18 +67,18 @@ def test_every_number_in_words_below_a_hundred_is_read() -> None:
 @pytest.mark.parametrize(
     "word", ["twelveth", "oneth", "fiveth", "twentyth", "zeroth", "hundredth", "onehundred"]
 )
-def test_a_word_that_is_no_number_is_read_as_none(word: str) -> None:
+def test_other_words_are_no_numbers(word: str) -> None:
     assert normalize_numbers(f"the {word} day") == ()
 
 
 @pytest.mark.parametrize(("digits", "ending"), [("1", "st"), ("2", "nd"), ("3", "rd"), ("4", "th")])
-def test_digits_with_an_ending_are_an_ordinal(digits: str, ending: str) -> None:
+def test_digits_with_an_ordinal_ending_are_an_ordinal(digits: str, ending: str) -> None:
     assert normalize_numbers(key(f"the {digits}{ending} day")) == ("the", f"#{digits}th", "day")
     assert normalize_numbers(key(f"{digits} {digits}{ending} days")) == (f"#{digits}", f"#{digits}th", "days")
 
 
 @pytest.mark.parametrize("word", ["Part", "Episode", "Chapter", "Volume", "Vol.", "Book", "Teil", "Partie"])
-def test_a_single_i_is_a_number_after_a_word_that_numbers_parts(word: str) -> None:
+def test_a_single_i_is_a_number_after_a_word_such_as_part(word: str) -> None:
     assert normalize_numbers(key(f"{word} I: The Start")) == (word.lower().strip("."), "#1", "the", "start")
 
 
@@ -94,7 +94,7 @@ def test_a_single_i_is_a_number_after_a_word_that_numbers_parts(word: str) -> No
         ("One Thousand", "One"),
     ],
 )
-def test_different_numbers_read_differently(one: str, other: str) -> None:
+def test_different_numbers_are_normalized_differently(one: str, other: str) -> None:
     assert normalize_numbers(key(one)) != normalize_numbers(key(other))
 
 
@@ -113,7 +113,7 @@ def test_different_numbers_read_differently(one: str, other: str) -> None:
         "Someone and Anything",
     ],
 )
-def test_a_title_without_a_number_has_no_reading(title: str) -> None:
+def test_a_title_without_a_number_has_no_normalized_form(title: str) -> None:
     assert normalize_numbers(key(title)) == ()
 
 
@@ -150,17 +150,17 @@ def test_a_title_without_a_number_has_no_reading(title: str) -> None:
         ("Fifth Hundred", ("#5th", "hundred")),
     ],
 )
-def test_numbers_are_read_where_they_stand(title: str, reading: tuple[str, ...]) -> None:
+def test_numbers_are_recognized_in_context(title: str, reading: tuple[str, ...]) -> None:
     assert normalize_numbers(key(title)) == reading
 
 
 @given(st.text())
-def test_any_title_can_be_read(title: str) -> None:
+def test_any_title_can_be_normalized(title: str) -> None:
     reading = normalize_numbers(key(title))
     assert not reading or any(map(is_number, reading))
 
 
-def test_every_roman_numeral_up_to_39_is_read() -> None:
+def test_every_roman_numeral_up_to_39_is_recognized() -> None:
     ones = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
     romans = ["X" * tens + one for tens in range(4) for one in ones]
     for number, roman in enumerate(romans[1:], 1):

@@ -39,7 +39,7 @@ def synced(store: SqliteStore, entity: Entity, day: int) -> None:
     store.runs.save(new_run(store, entity, day).finished(noon(day)))
 
 
-def test_all_is_well_when_everything_answers_and_the_catalogue_is_fresh(store: SqliteStore) -> None:
+def test_the_service_is_healthy_if_everything_responds_and_the_catalogue_is_fresh(store: SqliteStore) -> None:
     synced(store, Entity.MOVIES, day=1)
 
     health = check(store)()
@@ -57,7 +57,7 @@ def test_the_latest_complete_sync_counts_whatever_its_kind(store: SqliteStore) -
 
 
 @pytest.mark.parametrize(("day", "condition"), [(3, Condition.OK), (4, Condition.DEGRADED)])
-def test_a_catalogue_not_refreshed_for_two_days_is_behind(
+def test_a_catalogue_not_refreshed_for_two_days_is_degraded(
     store: SqliteStore, day: int, condition: Condition
 ) -> None:
     synced(store, Entity.MOVIES, day=1)
@@ -65,7 +65,7 @@ def test_a_catalogue_not_refreshed_for_two_days_is_behind(
     assert check(store, day=day)().condition is condition
 
 
-def test_a_sync_that_failed_is_not_one_that_was_complete(store: SqliteStore) -> None:
+def test_a_failed_sync_does_not_count_as_complete(store: SqliteStore) -> None:
     synced(store, Entity.MOVIES, day=1)
     store.runs.save(new_run(store, Entity.MOVIES, day=2).failed(noon(2), "TMDB is away"))
     store.runs.save(new_run(store, Entity.CHANGES, day=3).failed(noon(3), "TMDB is away"))
@@ -73,7 +73,7 @@ def test_a_sync_that_failed_is_not_one_that_was_complete(store: SqliteStore) -> 
     assert check(store, day=4)().findings[Part.SYNC].synced_at == noon(1)
 
 
-def test_a_catalogue_that_cannot_be_synced_is_degraded_and_tells_why(store: SqliteStore) -> None:
+def test_a_catalogue_that_cannot_be_synced_is_degraded_with_the_reason(store: SqliteStore) -> None:
     problem = FilledFromAnotherSource(SourceName.DEMO)
     for complete in (False, True):
         if complete:
@@ -85,7 +85,7 @@ def test_a_catalogue_that_cannot_be_synced_is_degraded_and_tells_why(store: Sqli
         assert (finding.condition, finding.problem) == (Condition.DEGRADED, problem)
 
 
-def test_tmdb_answers_while_the_others_are_looked_at(store: SqliteStore) -> None:
+def test_tmdb_is_probed_while_other_parts_are_checked(store: SqliteStore) -> None:
     asked = Event()
 
     def waiting() -> None:
@@ -96,7 +96,7 @@ def test_tmdb_answers_while_the_others_are_looked_at(store: SqliteStore) -> None
     assert health().findings[Part.TMDB].condition is Condition.OK
 
 
-def test_tmdb_is_asked_only_when_somebody_wants_to_know(store: SqliteStore) -> None:
+def test_tmdb_is_probed_only_if_it_is_requested(store: SqliteStore) -> None:
     asked: list[float] = []
     now = [0.0]
     word = CachedProbe(lambda: asked.append(now[0]), stopwatch=lambda: now[0])
@@ -108,7 +108,7 @@ def test_tmdb_is_asked_only_when_somebody_wants_to_know(store: SqliteStore) -> N
     assert asked == [60.0]
 
 
-def test_of_tmdb_it_is_said_how_long_its_own_answer_took(store: SqliteStore) -> None:
+def test_the_duration_of_tmdb_is_that_of_its_probe(store: SqliteStore) -> None:
     now = [100.0]
 
     def answer() -> None:
@@ -120,7 +120,7 @@ def test_of_tmdb_it_is_said_how_long_its_own_answer_took(store: SqliteStore) -> 
     assert health([Part.TMDB]).findings[Part.TMDB].seconds == 0.25
 
 
-def test_the_demo_catalogue_does_not_age(store: SqliteStore) -> None:
+def test_a_demo_catalogue_does_not_become_outdated(store: SqliteStore) -> None:
     synced(store, Entity.MOVIES, day=1)
 
     health = check(store, day=30, tmdb=False)()
@@ -142,7 +142,7 @@ def test_without_its_database_the_service_is_down(store: SqliteStore) -> None:
     assert str(health.findings[Part.DATABASE].problem) == "The storage is not available: no answer"
 
 
-def test_without_redis_the_service_is_degraded_and_with_it_well(store: SqliteStore) -> None:
+def test_the_service_is_degraded_without_redis_and_healthy_with_it(store: SqliteStore) -> None:
     def gone() -> None:
         raise Unavailable
 
@@ -151,7 +151,7 @@ def test_without_redis_the_service_is_degraded_and_with_it_well(store: SqliteSto
         assert health([Part.DATABASE, Part.REDIS]).condition is condition
 
 
-def test_a_finding_says_how_long_looking_took(store: SqliteStore) -> None:
+def test_a_finding_has_the_duration_of_the_check(store: SqliteStore) -> None:
     ticks = iter((10.0, 10.25))
     health = CheckHealth(database=store.ping, runs=store.runs, clock=noon, stopwatch=lambda: next(ticks))
 

@@ -39,7 +39,7 @@ NOWHERE = Path("/nonexistent/.env")
         ("https://a.example,https://A.example/", ["https://a.example"]),
     ],
 )  # fmt: skip
-def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> None:
+def test_an_origin_is_normalized_as_browsers_send_it(text: str, spelt: list[str]) -> None:
     assert parse_origins(text) == spelt
 
 
@@ -99,7 +99,7 @@ def test_an_origin_is_spelt_as_browsers_send_it(text: str, spelt: list[str]) -> 
         ("'https://a.example'", "with a scheme"),
     ],
 )
-def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: str) -> None:
+def test_an_origin_that_no_browser_sends_is_refused_with_the_rule(text: str, rule: str) -> None:
     with pytest.raises(InvalidOrigins) as caught:
         parse_origins(text)
     assert rule in str(caught.value)
@@ -109,7 +109,7 @@ def test_what_no_browser_would_send_is_refused_with_the_rule(text: str, rule: st
     assert "secret" not in str(caught.value)
 
 
-def test_the_settings_hold_origins_as_they_were_written_and_give_them_as_they_are_sent() -> None:
+def test_settings_keep_origins_as_written_and_return_them_normalized() -> None:
     settings = load({"CORS_ORIGINS": "https://A.example/, *"}, NOWHERE)
     assert settings.cors_origins == "https://A.example/, *"
     assert settings.allowed_origins == ["https://a.example", "*"]

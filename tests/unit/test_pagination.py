@@ -54,12 +54,12 @@ def test_the_previous_page_is_one_that_exists(page: int, total: int, prev: int |
         (9_999, 1, "page=10000"), (10_000, 1, "cursor=x"), (333, 30, "page=334"), (334, 30, "cursor=x"),
     ],
 )  # fmt: skip
-def test_beyond_the_rows_that_pages_reach_a_cursor_goes_on(page: int, limit: int, following: str) -> None:
+def test_after_the_last_page_number_the_next_link_has_a_cursor(page: int, limit: int, following: str) -> None:
     assert linked(standing(page, 20_000, limit=limit, cursor="x"))["next"] == following
 
 
 @given(st.integers(1, MAX_NUMBERED_ROWS), st.integers(1, 100), st.integers(0, 3 * MAX_NUMBERED_ROWS))
-def test_every_link_leads_to_a_page_that_is_not_refused(page: int, limit: int, total: int) -> None:
+def test_every_link_leads_to_a_valid_page(page: int, limit: int, total: int) -> None:
     if (page - 1) * limit >= MAX_NUMBERED_ROWS:
         return
     for name, parameters in linked(standing(page, total, limit=limit, cursor="x")).items():
@@ -74,11 +74,11 @@ def test_every_link_leads_to_a_page_that_is_not_refused(page: int, limit: int, t
 @pytest.mark.parametrize(
     ("total", "last"), [(0, None), (1, 1), (10_000, 500), (10_001, None), (20_000, None)]
 )
-def test_the_last_page_is_linked_where_page_numbers_reach_it(total: int, last: int | None) -> None:
+def test_the_last_page_is_linked_if_page_numbers_reach_it(total: int, last: int | None) -> None:
     assert linked(standing(1, total)).get("last") == (f"page={last}" if last else None)
 
 
-def test_links_keep_what_holds_for_the_whole_list() -> None:
+def test_links_keep_the_filters_and_the_order() -> None:
     query = BrowseQuery(page=2, limit=5, genre="a,b & c", min_rating=7, sort_by=SortBy.TITLE)
     kept = {name: value for name, value in query.given.items() if name != "page"}
     assert dict(links(standing(2, 100, limit=5), "/a b", kept))["first"] == (
@@ -98,7 +98,7 @@ def test_links_keep_what_holds_for_the_whole_list() -> None:
         (SortKey.RANK, Match(Tier.WORDS, 0, float("inf"), MovieId(ID))),
     ],
 )
-def test_a_token_gives_its_place_back_to_its_own_list_only(kind: SortKey, place: Position) -> None:
+def test_a_cursor_token_is_valid_for_its_own_list_only(kind: SortKey, place: Position) -> None:
     token = encode_cursor(place, b"list")
     assert decode_cursor(token, b"list", kind) == place
     assert decode_cursor(token, b"another", kind) is None
@@ -106,7 +106,7 @@ def test_a_token_gives_its_place_back_to_its_own_list_only(kind: SortKey, place:
         assert decode_cursor(spoilt, b"list", kind) is None
 
 
-def test_a_token_of_another_kind_is_refused_though_its_seal_is_right() -> None:
+def test_a_cursor_token_of_another_kind_is_refused_despite_a_valid_seal() -> None:
     for place in (Cursor("x", ID), Cursor(1, "no id"), Cursor("2026-01-05", ID), Cursor(True, ID)):
         assert decode_cursor(encode_cursor(place, b"list"), b"list", SortKey.TIME) is None
     for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):  # outside of what UTC can tell

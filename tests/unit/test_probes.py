@@ -112,7 +112,7 @@ def test_a_result_expires_counted_from_the_end_of_its_probe(remote: Remote, prob
     assert remote.calls == 2
 
 
-def test_the_first_result_is_waited_for_a_second_and_a_later_one_less(
+def test_a_first_result_is_waited_for_longer_than_a_later_one(
     remote: Remote, probe: CachedProbe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
@@ -133,7 +133,7 @@ def test_the_first_result_is_waited_for_a_second_and_a_later_one_less(
     assert waits == pytest.approx([0.75, 0.75, 0.3])
 
 
-def test_while_a_probe_runs_callers_get_the_last_result(remote: Remote, probe: CachedProbe) -> None:
+def test_while_a_probe_runs_calls_return_the_last_result(remote: Remote, probe: CachedProbe) -> None:
     probe()
     remote.answers.clear()
     remote.now += 10
@@ -187,7 +187,7 @@ def test_an_unexpected_error_is_logged_and_the_next_probe_is_made(
     assert probe().problem is None
 
 
-def test_a_source_that_refuses_makes_the_service_degraded(
+def test_a_refused_credential_makes_the_service_degraded(
     remote: Remote, probe: CachedProbe, store: SqliteStore
 ) -> None:
     remote.problem = SourceRefused("check TMDB_API_KEY")
@@ -248,7 +248,7 @@ def test_a_sync_that_failed_does_not_make_the_last_complete_one_younger(store: S
     assert age == 86400
 
 
-def test_an_unavailable_service_has_no_gauge_but_up(store: SqliteStore) -> None:
+def test_an_unavailable_service_has_only_the_gauge_up(store: SqliteStore) -> None:
     def gone() -> int:
         raise Unavailable
 
@@ -270,7 +270,7 @@ def test_gauges_are_cached_for_five_seconds(remote: Remote) -> None:
     assert [cached()[0].value for _ in range(5)] == [2] * 5
 
 
-def test_while_gauges_are_collected_callers_get_the_last_ones(remote: Remote) -> None:
+def test_while_gauges_are_collected_calls_return_the_last_ones(remote: Remote) -> None:
     cached = CachedGauges(_gauges_of(remote), stopwatch=remote.clock)
     cached()
     remote.answers.clear()

@@ -31,7 +31,7 @@ tallies = st.lists(scores).map(Tally.of)
 
 
 @given(scores)
-def test_a_score_reads_as_it_was_written(score: Score) -> None:
+def test_a_score_has_the_points_it_was_made_of(score: Score) -> None:
     assert Score.of(score.points) == score
 
 
@@ -45,13 +45,13 @@ def test_a_score_is_one_of_nineteen_numbers_or_refused(points: float) -> None:
 
 
 @pytest.mark.parametrize("points", [0, 0.5, 0.99, 1.25, 7.3, 10.5, -1, nan, inf, -inf, 10**400])
-def test_a_score_beside_the_scale_is_refused(points: float) -> None:
+def test_a_score_outside_the_scale_is_refused(points: float) -> None:
     with pytest.raises(ScoreOutOfRange):
         Score.of(points)
 
 
 @pytest.mark.parametrize("half_points", [1, 21])
-def test_half_points_beside_the_scale_are_refused(half_points: int) -> None:
+def test_half_points_outside_the_scale_are_refused(half_points: int) -> None:
     with pytest.raises(ScoreOutOfRange) as refused:
         Score(half_points)
     assert refused.value.value == half_points / 2
@@ -104,7 +104,7 @@ def test_the_weighted_rating_lies_between_the_mean_and_what_an_average_film_gets
     assert low - 0.005 <= tally.weighted <= high + 0.005
 
 
-def test_one_ten_does_not_stand_above_a_thousand_nines() -> None:
+def test_one_ten_does_not_rank_above_a_thousand_nines() -> None:
     one, thousand = Tally.of([Score.of(10)]).weighted, Tally.of([Score.of(9)] * 1000).weighted
     assert one == 6.82  # (10 + 10 * 6.5) / 11
     assert thousand == 8.98
@@ -131,7 +131,7 @@ def test_a_tally_has_nineteen_counters() -> None:
     ("points", "average"),
     [([7.5, 7], 7.3), ([8, 8, 8.5], 8.2), ([7, 7.5, 7.5, 7], 7.3), ([10], 10.0), ([1], 1.0)],
 )
-def test_averages_as_people_would_reckon_them(points: list[float], average: float) -> None:
+def test_averages_are_those_computed_by_hand(points: list[float], average: float) -> None:
     assert Tally.of(map(Score.of, points)).average == average
 
 
@@ -170,7 +170,7 @@ RATING = Rating(
 )
 
 
-def test_a_change_of_a_rating_changes_what_is_given_and_the_time_of_the_change() -> None:
+def test_a_change_of_a_rating_changes_the_given_fields_and_updated_at() -> None:
     assert RATING.changed(TUESDAY) == replace(RATING, updated_at=TUESDAY)
     assert RATING.changed(TUESDAY, score=Score.of(8)) == replace(
         RATING, score=Score.of(8), updated_at=TUESDAY
@@ -179,11 +179,11 @@ def test_a_change_of_a_rating_changes_what_is_given_and_the_time_of_the_change()
     assert RATING.changed(TUESDAY, review=None) == replace(RATING, review=None, updated_at=TUESDAY)
 
 
-def test_orders_are_named_as_in_the_api() -> None:
+def test_orders_have_the_names_of_the_api() -> None:
     assert [str(order) for order in RatingOrder] == ["created_at", "updated_at", "rating"]
 
 
-def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:
+def test_ratings_are_sorted_by_the_order_then_by_id() -> None:
     later = replace(RATING, id=RatingId("c" * 24), updated_at=TUESDAY, score=Score.of(9))
     for order, before_other in (
         (RatingOrder.CREATED_AT, RATING.cursor(RatingOrder.CREATED_AT).value),
@@ -199,7 +199,7 @@ def test_a_rating_stands_where_its_order_says_ties_by_id() -> None:
     assert RATING.cursor(RatingOrder.RATING).value == 7.5
 
 
-def test_a_rating_that_replaces_another_takes_over_its_id_and_birth() -> None:
+def test_a_rating_that_replaces_another_keeps_its_id_and_created_at() -> None:
     first = Rating(
         id=RatingId("1" * 24), user=UserId("2" * 24), movie=movie_id(3), score=Score(3), review="Dull.",
         created_at=datetime(2026, 1, 1, tzinfo=UTC), updated_at=datetime(2026, 1, 1, tzinfo=UTC),

@@ -32,7 +32,7 @@ def strangers(text: str) -> str:
 @pytest.mark.parametrize(
     "secret", ["signs-all-tokens", "v4-token", "0123456789abcdef", "m0ngo!pw", "r3dis/pw"]
 )
-def test_every_secret_of_the_settings_is_blackened_wherever_it_stands(secret: str) -> None:
+def test_every_secret_of_the_settings_is_redacted_anywhere(secret: str) -> None:
     redactor = Redactor(secrets_of(SETTINGS))
     whole = next(each for each in secrets_of(SETTINGS) if secret in each)
 
@@ -40,14 +40,14 @@ def test_every_secret_of_the_settings_is_blackened_wherever_it_stands(secret: st
         assert secret not in redactor.text(text)
 
 
-def test_a_secret_is_known_however_it_is_spelt() -> None:
+def test_a_secret_is_redacted_in_any_encoding() -> None:
     redactor = Redactor([SECRET])
 
     for text in (SECRET, repr(SECRET), json.dumps(SECRET), "k%22ey%5Cwith+%C3%A9+and+%2Fslash%2Bplus"):
         assert "slash" not in redactor.text(text), text
 
 
-def test_a_short_password_does_not_blacken_half_of_every_word() -> None:
+def test_a_short_password_is_redacted_only_as_a_whole_word() -> None:
     redactor = Redactor(secrets_of(SETTINGS))
 
     assert redactor.text("a kjustice, and kju alone") == "a kjustice, and *** alone"
@@ -71,7 +71,7 @@ def test_a_short_password_does_not_blacken_half_of_every_word() -> None:
         ("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$SECRET", ""),
     ],
 )
-def test_what_looks_like_a_secret_is_blackened_though_nobody_knows_it(text: str, kept: str) -> None:
+def test_text_that_looks_like_a_secret_is_redacted(text: str, kept: str) -> None:
     masked = strangers(text)
 
     assert "CRET" not in masked.replace("JWT_SECRET", "")
@@ -89,7 +89,7 @@ def test_what_looks_like_a_secret_is_blackened_though_nobody_knows_it(text: str,
         "The Secret Garden",
     ],
 )
-def test_what_is_no_secret_is_left_alone(text: str) -> None:
+def test_other_text_is_not_redacted(text: str) -> None:
     assert strangers(text) == text
 
 
@@ -115,12 +115,12 @@ def test_an_error_shows_neither_name_nor_password_of_a_url(url: str, text: str, 
 
 
 @pytest.mark.parametrize("name", ["password", "new_password", "Authorization", "refresh_token", "set-cookie"])
-def test_a_field_with_the_name_of_a_secret_shows_nothing(name: str) -> None:
+def test_a_field_with_the_name_of_a_secret_is_redacted(name: str) -> None:
     assert Redactor([]).field(name, {"deep": ["SECRET"]}) == "***"
     assert Redactor([]).value({"headers": {name: "SECRET"}}) == {"headers": {name: "***"}}
 
 
-def test_an_empty_secret_blackens_nothing() -> None:
+def test_an_empty_secret_redacts_nothing() -> None:
     assert Redactor(["", ""]).text("abc") == "abc"
     assert Redactor([]).field("token", None) is None
 
@@ -132,7 +132,7 @@ class Odd:
         return "Odd(password='SECRET', url=redis://:SECRET@h)"
 
 
-def test_whatever_a_field_holds_becomes_plain_and_shows_no_secret() -> None:
+def test_fields_of_any_type_are_redacted() -> None:
     redactor = Redactor(["SECRET-value"])
     deep: Any = "SECRET-value"
     for _ in range(8):
@@ -148,14 +148,14 @@ def test_whatever_a_field_holds_becomes_plain_and_shows_no_secret() -> None:
     assert '"fine":[1.5,null,true]' in written
 
 
-def test_characters_that_fake_lines_or_move_the_cursor_are_spelt_out() -> None:
+def test_control_characters_are_escaped() -> None:
     told = Redactor([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
 
     assert told == r"a\r\x1b[2J\x00\u2028\ud800\x85b" + "\n\tc"
 
 
 @given(st.text(), st.text(min_size=1))
-def test_no_text_gets_a_secret_through(around: str, secret: str) -> None:
+def test_no_surrounding_text_prevents_redaction(around: str, secret: str) -> None:
     redactor = Redactor([f"<{secret}-long-enough>"])
 
     assert f"<{secret}-long-enough>" not in redactor.text(f"{around}<{secret}-long-enough>{around}")
@@ -164,7 +164,7 @@ def test_no_text_gets_a_secret_through(around: str, secret: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["token", "password=", "bearer ", "://", "a", "eyJ", "authorization ", "$argon2"]
 )
-def test_no_input_makes_it_slow(piece: str) -> None:
+def test_redaction_takes_linear_time(piece: str) -> None:
     def took(text: str) -> float:
         began = thread_time()
         strangers(text)

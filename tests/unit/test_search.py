@@ -66,7 +66,7 @@ from tests.unit.searching import CANDIDATES, TITLES, find, finds, found
         ("matrix【２００３】", "The Matrix Reloaded"),
     ],
 )
-def test_a_film_is_found_as_people_type_it(typed: str, title: str) -> None:
+def test_a_film_is_found_by_what_people_type(typed: str, title: str) -> None:
     assert title in found(typed)[:3]
 
 
@@ -76,7 +76,7 @@ def test_an_exact_title_comes_first(title: str) -> None:
     assert found(title.upper())[0] in (title, title.upper().title(), *TITLES)
 
 
-def test_a_year_as_last_word_selects_films_of_that_year() -> None:
+def test_a_year_as_the_last_word_selects_films_of_that_year() -> None:
     assert found("the matrix 2003") == ["The Matrix Reloaded"]
     assert found("her 2013") == ["Her"]
     assert found("2001 1968") == ["2001"]
@@ -120,7 +120,7 @@ def test_the_first_and_the_last_year_are_years(year: int) -> None:
         "themoviedb.org/movie/2",
     ],
 )
-def test_an_id_or_an_address_finds_its_film_alone(typed: str) -> None:
+def test_an_id_or_an_address_finds_only_its_film(typed: str) -> None:
     assert search(Query(typed), find) == [Match(Tier.EXACT, 0, -2.0, movie_id(2))]
 
 

@@ -84,7 +84,7 @@ def test_strict_term_queries_are_the_exact_title_and_all_words_the_rarest_first(
     assert clauses(held) == [{"resurrections", "resur"}, {"the"}]
 
 
-def test_a_number_is_looked_up_as_typed_and_as_read() -> None:
+def test_a_number_is_looked_up_as_typed_and_normalized() -> None:
     exact, held, read = Query("the interstellar 2").strict_term_queries()
     assert clauses(exact) == [{"=theinterstellar2", "=theinterstellar#2#"}]
     assert clauses(held) == [{"interstellar"}, {"the"}, {"2"}]

@@ -71,7 +71,7 @@ def rejected(token: str, *, by: JwtAccessTokens | None = None) -> bool:
     return refusal(token, by or tokens()) is not None
 
 
-def test_a_token_names_its_session_until_it_ends() -> None:
+def test_a_token_names_its_session_until_it_expires() -> None:
     token = tokens().issue(USER, SESSION)
     assert tokens().read(token) == SESSION
     assert tokens(later=timedelta(minutes=14, seconds=59)).read(token) == SESSION
@@ -94,21 +94,21 @@ def test_a_token_names_its_session_until_it_ends() -> None:
         ({"exp": SOUND["iat"]}, timedelta(0), TokenExpired),
     ],
 )
-def test_a_token_holds_from_its_first_second_and_not_in_its_last(
+def test_a_token_is_valid_from_its_issue_and_invalid_at_its_expiry(
     claims: dict[str, int], after: timedelta, verdict: type[Exception] | None
 ) -> None:
     on_the_second = tokens(later=after - timedelta(microseconds=NOW.microsecond))
     assert refusal(made(**claims), on_the_second) is verdict
 
 
-def test_a_forged_token_is_not_said_to_have_expired() -> None:
+def test_an_expired_forged_token_is_rejected_and_not_expired() -> None:
     expired = made(exp=SOUND["iat"] - 1)
     assert refusal(expired, tokens()) is TokenExpired
     for forged in (f"{expired}x", signed({"alg": "HS256"}, SOUND | {"exp": 1}, secret=SECRET[::-1])):
         assert refusal(forged, tokens()) is TokenRejected
 
 
-def test_a_token_says_no_more_than_it_must_and_never_the_same_twice() -> None:
+def test_a_token_has_only_the_necessary_claims_and_is_unique() -> None:
     first, second = (
         jwt.decode(tokens().issue(USER, SESSION), options={"verify_signature": False}) for _ in "ab"
     )
@@ -118,20 +118,20 @@ def test_a_token_says_no_more_than_it_must_and_never_the_same_twice() -> None:
     assert not rejected(made())
 
 
-def test_a_token_under_another_secret_is_rejected() -> None:
+def test_a_token_signed_with_another_secret_is_rejected_by_the_adapter() -> None:
     assert rejected(tokens(secret=SECRET[::-1]).issue(USER, SESSION))
 
 
 @pytest.mark.parametrize(
     "alg", ["none", "None", "NONE", "HS384", "HS512", "RS256", "ES256", "hs256", "", None, [], 1]
 )
-def test_only_our_algorithm_counts_whatever_the_header_says(alg: object) -> None:
+def test_only_our_algorithm_is_accepted_whatever_the_header_says(alg: object) -> None:
     token = signed({"alg": alg, "typ": "JWT"}, SOUND)
     assert rejected(token)
     assert rejected(token.rpartition(".")[0] + ".")
 
 
-def test_a_public_key_is_no_secret_to_sign_with() -> None:
+def test_a_public_key_cannot_be_used_as_a_secret() -> None:
     key = b"-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK\n-----END PUBLIC KEY-----\n"
     assert rejected(signed({"alg": "HS256", "typ": "JWT"}, SOUND, secret=key))
     with pytest.raises(WeakSecret, match="must not be a public or private key"):
@@ -139,7 +139,7 @@ def test_a_public_key_is_no_secret_to_sign_with() -> None:
 
 
 @pytest.mark.parametrize("claim", SOUND)
-def test_every_claim_is_needed(claim: str) -> None:
+def test_every_claim_is_required(claim: str) -> None:
     assert rejected(made(**{claim: None}))
 
 
@@ -156,7 +156,7 @@ def test_every_claim_is_needed(claim: str) -> None:
         ("exp", 10**400),
     ],
 )  # fmt: skip
-def test_a_claim_that_is_not_as_we_make_it_is_rejected(claim: str, value: object) -> None:
+def test_a_claim_of_another_form_is_rejected(claim: str, value: object) -> None:
     assert rejected(made(**{claim: value}))
 
 
@@ -180,11 +180,11 @@ def test_a_changed_payload_or_signature_is_rejected() -> None:
         ({"alg": "HS256"}, b"[" * 2000), ({"alg": "HS256"}, b""), ([], SOUND),
     ],
 )  # fmt: skip
-def test_a_rightly_signed_oddity_is_rejected(header: dict[str, Any], claims: object) -> None:
+def test_a_correctly_signed_unusual_token_is_rejected(header: dict[str, Any], claims: object) -> None:
     assert rejected(signed(header, claims))
 
 
-def test_an_endless_token_is_rejected_unread() -> None:
+def test_a_very_long_token_is_rejected_unread() -> None:
     assert rejected(made(jti="j" * MAX_TOKEN_LENGTH))
     assert not rejected(made(jti="j" * (MAX_TOKEN_LENGTH // 2)))
 
@@ -202,29 +202,29 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*SOUND, "nbf"]), json_values, min_size=1))
-def test_any_claims_are_read_or_rejected(claims: dict[str, object]) -> None:
+def test_any_claims_are_accepted_or_rejected(claims: dict[str, object]) -> None:
     rejected(made(**claims))
 
 
 @given(st.dictionaries(st.sampled_from(["typ", "kid", "crit", "b64", "cty", "alg"]), json_values))
-def test_any_header_is_read_or_rejected(header: dict[str, object]) -> None:
+def test_any_header_is_accepted_or_rejected(header: dict[str, object]) -> None:
     rejected(signed({"alg": "HS256", **header}, SOUND))
 
 
-def test_a_short_secret_signs_nothing() -> None:
+def test_a_short_secret_cannot_sign() -> None:
     with pytest.raises(WeakSecret, match="JWT_SECRET must be at least 32 bytes long"):
         tokens(secret=SECRET[:31])
     assert "bytes for" not in repr(tokens())
 
 
-def test_a_password_is_known_by_its_hash() -> None:
+def test_a_password_is_verified_by_its_hash() -> None:
     assert HASHER.verify(HASH, "correct horse")
     assert not HASHER.verify(HASH, "correct horsf")
     assert HASH.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert HASHER.hash("correct horse") != HASH
 
 
-def test_a_password_is_the_same_however_a_keyboard_composes_it() -> None:
+def test_the_unicode_composition_of_a_password_does_not_matter() -> None:
     assert HASHER.verify(HASHER.hash("caf\u00e9 noir"), "cafe\u0301 noir")
 
 
@@ -243,7 +243,7 @@ def test_a_password_that_cannot_be_encoded_is_wrong() -> None:
     assert not HASHER.verify(HASH, "half \udc00")
 
 
-def test_a_hash_of_other_parameters_is_outdated_but_holds() -> None:
+def test_a_hash_with_other_parameters_is_outdated_but_valid() -> None:
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("correct horse")
     assert HASHER.verify(old, "correct horse")
     assert HASHER.outdated(old)
@@ -265,13 +265,13 @@ def test_common_passwords_are_known_in_any_case(password: str, *, common: bool) 
     assert is_common(password) == common
 
 
-def test_refresh_secrets_are_long_fresh_and_without_a_dot() -> None:
+def test_refresh_secrets_are_long_random_and_without_a_dot() -> None:
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert all(len(each) >= 43 and "." not in each for each in made)
 
 
-def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_secret_is_created_once_and_private(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     first = stored_secret(directory)
     assert len(first) >= 32
@@ -280,7 +280,7 @@ def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert [each.name for each in directory.iterdir()] == [FILE]
 
 
-def test_all_who_start_at_once_get_the_same_secret(tmp_path: Path) -> None:
+def test_concurrent_processes_get_the_same_secret(tmp_path: Path) -> None:
     for start in range(20):
         with ThreadPoolExecutor(8) as pool:
             got = set(pool.map(stored_secret, [tmp_path / str(start)] * 8))
@@ -295,7 +295,7 @@ def test_a_secret_that_others_can_read_is_logged(tmp_path: Path, caplog: pytest.
     assert secret.decode() not in caplog.text
 
 
-def test_a_kept_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
+def test_a_stored_secret_that_is_too_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text("short\n")
     with pytest.raises(WeakSecret, match=r"jwt-secret must be at least 32 bytes long") as caught:
         stored_secret(tmp_path)

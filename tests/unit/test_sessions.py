@@ -52,7 +52,7 @@ def hashes(session: Session) -> set[str]:
 
 
 @pytest.mark.parametrize("proven", [True, False])
-def test_an_unused_token_is_exchanged_for_the_next_and_the_session_lasts_from_then(*, proven: bool) -> None:
+def test_an_unused_token_is_exchanged_and_extends_the_session(*, proven: bool) -> None:
     later = timedelta(days=1)
     session, use = exchange(SESSION, "first", "second", later, proven=proven)
     assert use is RefreshResult.RENEWED
@@ -89,7 +89,7 @@ def test_the_grace_period_counts_from_the_first_use() -> None:
     assert exchange(session, "first", "fourth", GRACE) == (None, RefreshResult.REUSED)
 
 
-def test_all_that_one_token_was_exchanged_for_goes_on() -> None:
+def test_all_successors_of_one_token_stay_valid() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     session = renewed(session, "first", "third", MOMENT)
     session = renewed(session, "second", "fourth", timedelta(days=1))
@@ -102,21 +102,21 @@ def test_without_a_grace_period_a_token_works_once() -> None:
     assert exchange(session, "first", "third", grace=timedelta(0)) == (None, RefreshResult.REUSED)
 
 
-def test_a_token_that_is_proven_and_not_remembered_was_used_and_ends_the_family() -> None:
+def test_a_proven_token_that_is_not_stored_was_used_and_ends_the_session() -> None:
     assert exchange(SESSION, "long ago", "second") == (None, RefreshResult.REUSED)
 
 
-def test_what_is_neither_known_nor_proven_changes_nothing() -> None:
+def test_a_token_neither_stored_nor_proven_changes_nothing() -> None:
     assert exchange(SESSION, "forged", "second", proven=False) == (SESSION, RefreshResult.UNKNOWN)
 
 
 @pytest.mark.parametrize("proven", [True, False])
-def test_an_unused_token_ends_with_its_time_and_ends_nothing(*, proven: bool) -> None:
+def test_an_expired_unused_token_does_not_end_the_session(*, proven: bool) -> None:
     assert exchange(SESSION, "first", "second", LASTS - MOMENT, proven=proven)[1] is RefreshResult.RENEWED
     assert exchange(SESSION, "first", "second", LASTS, proven=proven) == (SESSION, RefreshResult.EXPIRED)
 
 
-def test_what_was_used_is_forgotten_after_the_grace_period_where_its_signature_tells() -> None:
+def test_a_used_signed_token_is_deleted_after_the_grace_period() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     session = renewed(session, "second", "third", GRACE - MOMENT)
     assert hashes(session) == {"first", "second", "third"}
@@ -124,7 +124,7 @@ def test_what_was_used_is_forgotten_after_the_grace_period_where_its_signature_t
     assert hashes(session) == {"second", "third", "fourth"}
 
 
-def test_a_used_token_without_a_signature_is_remembered_as_long_as_it_would_have_lasted() -> None:
+def test_a_used_unsigned_token_is_kept_until_it_expires() -> None:
     session, _ = exchange(SESSION, "first", "second", proven=False)
     for day in range(1, 29):
         session, _ = exchange(session, ["second", *map(str, range(1, 29))][day - 1], str(day), day * GRACE)
@@ -134,7 +134,7 @@ def test_a_used_token_without_a_signature_is_remembered_as_long_as_it_would_have
     )
 
 
-def test_expired_tokens_are_forgotten_and_the_last_unused_one_decides_how_long_the_session_lasts() -> None:
+def test_expired_tokens_are_deleted_and_the_last_unused_one_sets_the_expiry() -> None:
     session = renewed(SESSION, "first", "second", timedelta(days=1))
     session = renewed(session, "first", "third", timedelta(days=1) + MOMENT)
     assert session.expires_at == START + timedelta(days=31) + MOMENT
@@ -143,7 +143,7 @@ def test_expired_tokens_are_forgotten_and_the_last_unused_one_decides_how_long_t
     assert session.expires_at == START + timedelta(days=61)
 
 
-def test_a_shorter_life_of_new_tokens_does_not_cut_that_of_old_ones() -> None:
+def test_a_shorter_lifetime_of_new_tokens_does_not_shorten_that_of_old_ones() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     short = RefreshToken(hash="third", expires_at=START + timedelta(days=1))
     after, _ = session.exchange("first", short, at=START, grace=GRACE, proven=True)
@@ -151,7 +151,7 @@ def test_a_shorter_life_of_new_tokens_does_not_cut_that_of_old_ones() -> None:
     assert after.expires_at == START + LASTS
 
 
-def test_a_family_is_bounded_and_the_oldest_make_room() -> None:
+def test_the_tokens_of_a_session_are_bounded_and_the_oldest_are_replaced() -> None:
     assert MAX_TOKENS == 32
     session = SESSION
     for number in range(3 * MAX_TOKENS):
@@ -165,12 +165,12 @@ def test_a_family_is_bounded_and_the_oldest_make_room() -> None:
     assert len(session.tokens) == 2 * MAX_TOKENS
 
 
-def test_a_longer_grace_period_counts_for_what_was_used_before_too() -> None:
+def test_a_longer_grace_period_applies_to_tokens_used_before() -> None:
     session = renewed(SESSION, "first", "second", timedelta(0))
     later = exchange(session, "first", "third", 2 * GRACE, grace=3 * GRACE)
     assert later[1] is RefreshResult.RENEWED
 
 
-def test_a_refresh_token_is_proven_by_a_signature_which_tells_when_it_expires() -> None:
+def test_a_refresh_token_is_proven_if_its_expiry_is_signed() -> None:
     assert not RefreshClaims(session=SESSION.id).proven
     assert RefreshClaims(session=SESSION.id, expires_at=START).proven

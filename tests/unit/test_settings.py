@@ -21,11 +21,11 @@ class Thing(msgspec.Struct):
     tag: str | None = None
 
 
-def test_without_any_variable_everything_has_its_default() -> None:
+def test_without_variables_settings_have_their_defaults() -> None:
     assert load({}, NOWHERE) == Settings()
 
 
-def test_variables_go_before_the_file_and_the_command_line_before_both(tmp_path: Path) -> None:
+def test_variables_override_the_file_and_options_override_both(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PORT=1111\nHOST=file.example\nTMDB_LANGUAGE=de-DE\n")
     settings = load({"PORT": "2222", "HOST": "variable.example"}, file, {"port": 3333, "host": None})
@@ -151,7 +151,7 @@ def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rul
     assert caught.value.sentences == [f"{variable} {rule}"]
 
 
-def test_settings_answer_what_is_asked_of_them() -> None:
+def test_derived_settings_are_computed() -> None:
     settings = load(
         {
             "ENVIRONMENT": "development", "PUBLIC_CATALOGUE": "true", "CORS_ORIGINS": "https://a.example, ,https://b.example",
@@ -176,12 +176,12 @@ def test_settings_answer_what_is_asked_of_them() -> None:
         ("99999d", timedelta(days=99999)),
     ],
 )
-def test_durations_are_read(text: str, duration: timedelta) -> None:
+def test_durations_are_parsed(text: str, duration: timedelta) -> None:
     settings = load({"JWT_EXPIRES_IN": text, "REFRESH_EXPIRES_IN": text}, NOWHERE)
     assert (settings.access_token_ttl, settings.refresh_token_ttl) == (duration, duration)
 
 
-def test_tokens_last_a_week_and_sessions_a_month_unless_told_otherwise() -> None:
+def test_by_default_tokens_last_a_week_and_sessions_a_month() -> None:
     assert (Settings().access_token_ttl, Settings().refresh_token_ttl) == (
         timedelta(days=7),
         timedelta(days=30),
@@ -198,7 +198,7 @@ def test_tokens_last_a_week_and_sessions_a_month_unless_told_otherwise() -> None
         ("1h", timedelta(hours=1)),
     ],
 )
-def test_the_grace_of_refresh_tokens_may_be_nothing(text: str, grace: timedelta) -> None:
+def test_the_grace_period_of_refresh_tokens_may_be_0(text: str, grace: timedelta) -> None:
     assert load({"REFRESH_GRACE": text}, NOWHERE).reuse_grace == grace
     assert Settings().reuse_grace == timedelta(seconds=10)
 
@@ -209,7 +209,7 @@ def test_an_access_token_never_outlives_its_session() -> None:
 
 
 @pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 29 2 1", "0 0 31 1 *", "0 0 30 4,2 *"])
-def test_an_entry_that_is_due_now_and_then_is_one(cron: str) -> None:
+def test_valid_cron_entries_are_accepted(cron: str) -> None:
     assert load({"SYNC_MOVIES_CRON": cron}, NOWHERE).sync_movies_cron == cron
 
 
@@ -223,11 +223,11 @@ def test_an_entry_that_is_due_now_and_then_is_one(cron: str) -> None:
         "LS0tLS1zZWNyZXQtc2VjcmV0LS0tLS0=",
     ],
 )
-def test_a_secret_of_some_variety_signs(secret: str) -> None:
+def test_a_varied_secret_is_accepted(secret: str) -> None:
     assert load({"JWT_SECRET": secret}, NOWHERE).jwt_secret == secret
 
 
-def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
+def test_the_secret_is_required_for_several_hosts() -> None:
     mongo = {"MONGODB_URI": "mongodb://h/x"}
     with pytest.raises(InvalidFields) as caught:
         load({**mongo, "PORT": "0"}, NOWHERE)
@@ -238,7 +238,7 @@ def test_the_secret_is_asked_for_where_several_hosts_must_share_it() -> None:
     assert load({}, NOWHERE).embedded
 
 
-def test_a_secret_is_measured_in_bytes() -> None:
+def test_the_length_of_a_secret_is_counted_in_bytes() -> None:
     assert load({"JWT_SECRET": "éàèùâêîô" * 2}, NOWHERE).jwt_secret == "éàèùâêîô" * 2
     with pytest.raises(InvalidFields):
         load({"JWT_SECRET": "éàèùâêîôûéàèùâê"}, NOWHERE)
@@ -264,7 +264,7 @@ def test_secrets_are_masked() -> None:
     assert redacted(settings)["TMDB_ACCESS_TOKEN"] == "***"
 
 
-def test_input_is_refused_with_every_fault() -> None:
+def test_invalid_settings_are_refused_with_all_faults() -> None:
     with pytest.raises(InvalidFields) as caught:
         validate(Thing, {"size": 4, "tag": 1, "colour": "red"})
     assert caught.value.sentences[:2] == [
@@ -276,18 +276,18 @@ def test_input_is_refused_with_every_fault() -> None:
         validate(Thing, {})
 
 
-def test_texts_are_numbers_only_where_that_is_allowed() -> None:
+def test_texts_are_converted_to_numbers_only_if_that_is_allowed() -> None:
     assert validate(Thing, {"size": "2"}, strict=False).size == 2
     with pytest.raises(InvalidFields):
         validate(Thing, {"size": "2"})
 
 
-def test_a_redis_of_many_servers_wants_a_plain_one_for_the_queue() -> None:
+def test_redis_with_several_servers_needs_a_separate_queue_url() -> None:
     with pytest.raises(InvalidFields, match="QUEUE_URL is required"):
         load({"REDIS_URL": "redis+cluster://redis:6379"}, NOWHERE)
 
 
-def test_proxies_are_addresses_and_networks() -> None:
+def test_trusted_proxies_are_addresses_and_networks() -> None:
     assert load({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,"}, NOWHERE).proxies == [
         "127.0.0.1/32",
         "10.0.0.0/8",
@@ -302,18 +302,18 @@ def test_a_network_may_be_named_by_any_address_in_it() -> None:
     ("variables", "for_people"),
     [({}, False), ({"LOG_FORMAT": "console"}, True), ({"ENVIRONMENT": "development"}, True)],
 )
-def test_logs_are_json_unless_people_read_them(variables: dict[str, str], *, for_people: bool) -> None:
+def test_logs_are_json_except_on_a_terminal(variables: dict[str, str], *, for_people: bool) -> None:
     assert load(variables, NOWHERE).logs_for_people is for_people
 
 
-def test_the_same_settings_can_be_handed_on_whatever_a_file_says(tmp_path: Path) -> None:
+def test_settings_can_be_passed_on_whatever_the_env_file_says(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     settings = load({"PORT": "1234", "JWT_SECRET": SECRET, "TMDB_REQUESTS_PER_SECOND": "0.5"}, file)
     file.write_text("TMDB_API_KEY=later\nHOST=later.example\nPUBLIC_CATALOGUE=true\n")
     assert load(as_environment(settings), file) == settings
 
 
-def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
+def test_variables_required_by_a_command_are_named_with_other_faults() -> None:
     with pytest.raises(InvalidFields) as caught:
         load({"PORT": "0", "MONGODB_URI": "mongodb://m/x"}, NOWHERE, required=("JWT_SECRET", "REDIS_URL"))
     assert caught.value.sentences == [
@@ -323,7 +323,7 @@ def test_what_a_command_requires_is_named_with_all_other_faults() -> None:
     ]
 
 
-def test_the_ports_of_several_servers_are_looked_at_one_by_one() -> None:
+def test_the_ports_of_several_servers_are_validated() -> None:
     sound = "redis+sentinel://:secret@a:26379,[::1]:26380,c/mymaster"
     assert load({"REDIS_URL": sound, "QUEUE_URL": "redis://[::1]:6379"}, NOWHERE).redis_url == sound
     with pytest.raises(InvalidFields, match="REDIS_URL must be"):

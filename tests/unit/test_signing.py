@@ -27,7 +27,7 @@ ROWS = "must not be rows of a keyboard, an alphabet or a text with repetitions: 
         b"".join(RUNS),  # ten steps
     ],
 )
-def test_a_secret_that_nobody_finds_by_trying_can_sign(secret: bytes) -> None:
+def test_a_random_secret_is_accepted(secret: bytes) -> None:
     assert weakness(secret) is None
 
 
@@ -45,9 +45,7 @@ def test_a_secret_that_nobody_finds_by_trying_can_sign(secret: bytes) -> None:
         (b"".join(RUNS[:8]) + b"!xyz!xyz!xyz", ROWS),  # nine, two of them again and again
     ],
 )
-def test_a_secret_that_can_be_guessed_is_refused_with_the_rule_that_it_breaks(
-    secret: bytes, rule: str
-) -> None:
+def test_a_guessable_secret_is_refused_with_the_broken_rule(secret: bytes, rule: str) -> None:
     assert weakness(secret) == rule
 
 
@@ -55,7 +53,7 @@ def test_a_secret_that_can_be_guessed_is_refused_with_the_rule_that_it_breaks(
     "pair",
     b"aa ab ba AB 12 21 09 90 qw wq QW po op lk zx mn 1q q1 2q q2 qa aq wa aw az za sz zs 0p p0".split(),
 )
-def test_a_neighbour_on_a_keyboard_or_in_ascii_is_no_step(pair: bytes) -> None:
+def test_neighbours_on_a_keyboard_or_in_ascii_do_not_count(pair: bytes) -> None:
     eight_steps = b"".join(RUNS[:8])
     assert weakness(eight_steps + b"!" + pair) == ROWS
 
@@ -63,6 +61,6 @@ def test_a_neighbour_on_a_keyboard_or_in_ascii_is_no_step(pair: bytes) -> None:
 @pytest.mark.parametrize(
     "pair", b"ac ca 13 31 qe eq ad 1a a1 3q q3 qs sq 0q q0 pa ap 0w qz zq q\xe9 \xe9q \xe9\xeb".split()
 )
-def test_any_other_character_is_a_step(pair: bytes) -> None:
+def test_any_other_pair_of_characters_counts(pair: bytes) -> None:
     eight_steps = b"".join(RUNS[:8])
     assert weakness(eight_steps + b"!" + pair) is None

@@ -10,12 +10,12 @@ from entrypoints.http.errors import ServerFull
 from entrypoints.http.thread_pools import RequestThreadPool
 
 
-def test_work_is_done_and_its_result_comes_back() -> None:
+def test_a_call_in_a_thread_returns_its_result() -> None:
     with RequestThreadPool(threads=1) as threads:
         assert threads.submit(divmod, 7, 2).result() == (3, 1)
 
 
-def test_the_wait_of_one_request_is_not_counted_against_the_next() -> None:
+def test_each_request_has_its_own_waiting_time() -> None:
     begun, over = Event(), Event()
 
     def work() -> float:
@@ -33,7 +33,7 @@ def test_the_wait_of_one_request_is_not_counted_against_the_next() -> None:
         assert left.result() == 0
 
 
-def test_who_has_waited_too_long_for_a_thread_is_refused_and_not_served() -> None:
+def test_a_request_that_waits_too_long_for_a_thread_is_refused() -> None:
     begun, over = Event(), Event()
     done: list[str] = []
 

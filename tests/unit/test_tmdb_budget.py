@@ -52,7 +52,7 @@ def test_no_second_holds_more_than_the_budget(
         assert sum(first <= moment <= first + 1 for moment in left) <= max(1, per_second)
 
 
-def test_the_budget_is_used_up_nearly() -> None:
+def test_nearly_all_of_the_budget_is_used() -> None:
     left = list(moments(20, [0.0] * 41, [0.0] * 41))
 
     assert left[-1] - left[0] == pytest.approx(40 / 20 * 1.05)
@@ -90,7 +90,7 @@ def test_a_stopped_request_returns_at_once_and_uses_no_slot() -> None:
         assert time.now == pytest.approx(1002.1)
 
 
-def test_a_real_pause_is_cut_short_by_a_stop() -> None:
+def test_a_stop_interrupts_a_real_pause() -> None:
     pace, stop = RequestPacer(0.001), Event()  # a turn in a thousand seconds
     with pace.slot(stop):
         pass
@@ -100,7 +100,7 @@ def test_a_real_pause_is_cut_short_by_a_stop() -> None:
         raise AssertionError
 
 
-def test_a_request_that_fails_frees_the_turn() -> None:
+def test_a_failed_request_releases_the_turn() -> None:
     time = FakeTime()
     pace = RequestPacer(10, clock=time, pause=time.pause)
     with pytest.raises(ConnectionError), pace.slot(Event()):

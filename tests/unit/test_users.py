@@ -28,14 +28,14 @@ ADA = User(
 
 
 @given(st.text(string.ascii_letters + string.digits + "_.-", min_size=3, max_size=30))
-def test_a_name_is_3_to_30_letters_digits_and_a_few_signs(text: str) -> None:
+def test_a_user_name_has_3_to_30_letters_digits_and_some_signs(text: str) -> None:
     assert users.validate_username(text) == text
 
 
 @pytest.mark.parametrize(
     "text", ["", "ab", "a" * 31, "a b c", "né-né", "abc\n", "a\x00bc", "abc\u200b", "<b>x</b>"]
 )
-def test_any_other_name_is_refused(text: str) -> None:
+def test_any_other_user_name_is_refused(text: str) -> None:
     with pytest.raises(InvalidText, match="username must be 3 to 30"):
         users.validate_username(text)
 
@@ -50,7 +50,7 @@ def test_any_other_name_is_refused(text: str) -> None:
         ("half\ud800half", False, "control characters"),
     ],
 )
-def test_a_password_may_be_refused(text: str, common: bool, rule: str) -> None:
+def test_an_invalid_password_is_refused(text: str, common: bool, rule: str) -> None:
     with pytest.raises(InvalidText, match=rule) as caught:
         users.validate_password(text, common=common, field="new_password")
     assert caught.value.field == "new_password"
@@ -65,15 +65,15 @@ def test_a_password_has_8_to_128_characters() -> None:
             users.validate_password("x" * length, common=False)
 
 
-def test_a_password_is_kept_letter_for_letter() -> None:
+def test_a_password_is_not_normalized() -> None:
     assert users.validate_password(" e\u0301 with space ", common=False) == " e\u0301 with space "
 
 
-def test_names_and_addresses_are_compared_without_case() -> None:
+def test_user_names_and_addresses_are_compared_without_case() -> None:
     assert (ADA.folded_username, ADA.folded_email) == ("ada", "ada@example.org")
 
 
-def test_an_account_changes_only_in_what_is_given() -> None:
+def test_only_the_given_fields_of_an_account_change() -> None:
     assert ADA.with_changes(TUESDAY) == replace(ADA, updated_at=TUESDAY)
     assert ADA.with_changes(
         TUESDAY, username="Eve", email="eve@example.org", password_hash="$", role=Role.ADMIN, disabled=True
@@ -102,14 +102,14 @@ def test_an_account_changes_only_in_what_is_given() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc"))))
-def test_a_text_is_kept_composed(text: str) -> None:
+def test_a_text_is_stored_in_nfc(text: str) -> None:
     kept = validate_text("note", text, MAX_TEXT_LENGTH)
     assert validate_text("note", kept, MAX_TEXT_LENGTH) == kept
     assert kept.encode().decode() == kept
 
 
 @given(st.text(), st.characters(categories=("Cs", "Cc"), exclude_characters="\t\n\r\x80\x85\x9f"), st.text())
-def test_a_text_with_a_control_or_half_character_is_refused(before: str, odd: str, after: str) -> None:
+def test_a_text_with_a_control_character_or_surrogate_is_refused(before: str, odd: str, after: str) -> None:
     if odd < "\x80" or odd > "\xff":
         with pytest.raises(InvalidText, match="note must not hold control characters"):
             validate_text("note", before + odd + after, MAX_TEXT_LENGTH)
@@ -119,17 +119,17 @@ def test_a_text_with_a_control_or_half_character_is_refused(before: str, odd: st
     ("text", "kept"),
     [(None, None), ("", None), ("  \n", None), (" good\nfilm ", "good\nfilm"), ("e\u0301", "é")],
 )
-def test_a_review_is_what_is_written_in_it(text: str | None, kept: str | None) -> None:
+def test_a_review_has_no_outer_white_space(text: str | None, kept: str | None) -> None:
     assert clean_text("review", text) == kept
 
 
-def test_a_review_has_an_end() -> None:
+def test_a_review_has_a_maximum_length() -> None:
     assert clean_text("review", "x" * MAX_TEXT_LENGTH)
     with pytest.raises(InvalidText, match="review must be at most 2,000 characters"):
         clean_text("review", "x" * (MAX_TEXT_LENGTH + 1))
 
 
-def test_a_rating_changes_only_in_what_is_given() -> None:
+def test_only_the_given_fields_of_a_rating_change() -> None:
     rating = Rating(
         id=RatingId("b" * 24), user=ADA.id, movie=MovieId("c" * 24), score=Score.of(8), review="good",
         created_at=MONDAY, updated_at=MONDAY,
@@ -147,7 +147,7 @@ def test_a_rating_changes_only_in_what_is_given() -> None:
     )
 
 
-def test_an_item_changes_only_in_what_is_given() -> None:
+def test_only_the_given_fields_of_an_item_change() -> None:
     item = WatchlistItem(
         id=ItemId("d" * 24),
         user=ADA.id,
@@ -170,12 +170,12 @@ def test_an_item_changes_only_in_what_is_given() -> None:
     )
 
 
-def test_accounts_stand_by_age_ties_by_id() -> None:
+def test_accounts_are_sorted_by_creation_time_then_by_id() -> None:
     later = replace(ADA, created_at=TUESDAY)
     assert str(ADA.cursor.value) < str(later.cursor.value)
     assert ADA.cursor.id == ADA.id
 
 
-def test_an_account_is_a_user_that_can_sign_in_unless_told_otherwise() -> None:
+def test_a_new_account_is_an_enabled_user_by_default() -> None:
     assert (ADA.role, ADA.disabled) == (Role.USER, False)
     assert [str(role) for role in Role] == ["user", "admin"]

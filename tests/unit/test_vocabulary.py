@@ -45,18 +45,18 @@ from domain.users import Role
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_words_that_programs_rely_on_stay_the_same(words: type[StrEnum], promised: str) -> None:
+def test_identifiers_that_clients_rely_on_are_stable(words: type[StrEnum], promised: str) -> None:
     assert {str(word) for word in words} == set(promised.split())
 
 
-def test_terms_of_tmdb_are_kept_to() -> None:
+def test_the_terms_of_tmdb_are_observed() -> None:
     assert TmdbMovieSource.changes_window == timedelta(days=14)
     assert TmdbMovieSource.max_pages == 500
     assert timedelta(days=180) == TEXT_RETENTION
     assert timedelta() < REFRESH_AFTER < TEXT_RETENTION
 
 
-def test_a_part_of_a_list_is_its_first_twenty_unless_another_is_asked_for() -> None:
+def test_a_window_is_the_first_20_rows_by_default() -> None:
     assert (Window().limit, Window().skip, Window().cursor) == (20, 0, None)
     assert Window(limit=5).fetch_size == 6
     assert (MoviePage().movies, MoviePage().more) == ((), False)
@@ -77,7 +77,7 @@ CORE = [
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: f"{path.parent.name}.{path.stem}")
-def test_names_in_the_core_are_words_of_the_trade(path: Path) -> None:
+def test_names_in_the_core_contain_no_private_words(path: Path) -> None:
     names = {
         token.string
         for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
