@@ -57,7 +57,7 @@ class PageBuilder:
         self.problems += [warning for facts in self.movies.values() for warning in facts.warnings]
 
     def add(self, detail: Detail) -> None:
-        """Add the result of requesting one movie. If that failed, the row of the list is kept, if there is
+        """Add the result of requesting one movie. If that failed, the row of the list is used, if there is
         one.
         """
         self.requested += 1

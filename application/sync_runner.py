@@ -81,7 +81,7 @@ def queue_holder(run: RunId) -> str:
 
 @dataclass(slots=True)
 class RunRecorder:
-    """Keeps the record of a run in progress: saves it in the store and reports it to a callback."""
+    """Updates the record of a run in progress: saves it in the store and passes it to a callback."""
 
     run: SyncRun
     runs: SyncRunRepository
@@ -187,7 +187,7 @@ class SyncRunner:
 
     @contextmanager
     def enqueue(self, entity: Entity) -> Iterator[SyncRun]:
-        """A context in which the job of a new run is to be queued. The run is on record, and the queue holds
+        """A context in which the job of a new run is to be queued. The run is recorded, and the queue holds
         its lock.
 
         If queueing raises QueueUnavailable the run is cancelled, so that a job that was queued nevertheless

@@ -120,9 +120,9 @@ class FilledFromAnotherSource(Conflict):
 
 @dataclass(eq=False)
 class SourceUnavailable(Unavailable):
-    """TMDB could not be reached, or gave no usable answer.
+    """The movie source could not be reached, or gave no usable answer.
 
-    Or whatever else the movie source is. It is raised after all retries.
+    It is raised after all retries.
     """
 
     code: ClassVar[str] = "source_unavailable"
@@ -134,9 +134,9 @@ class SourceUnavailable(Unavailable):
 
 @dataclass(eq=False)
 class SourceRefused(Unavailable):
-    """TMDB refuses the credential of the service.
+    """The movie source refuses the credential of the service.
 
-    Trying again is no use. `reason` names the setting to correct.
+    Retries are useless. `reason` names the setting to correct.
     """
 
     code: ClassVar[str] = "source_refused"
@@ -223,7 +223,7 @@ class SyncRun:
     and which are not read again. `last_page` is the last page of the source's list; None until it is known.
     `unread` are movies that this run or the previous one should have refreshed and could not; the next run
     refreshes them. `problems_dropped` counts the problems that are not stored. `refused` is set if the source
-    refused the credential; stores do not keep it.
+    refused the credential; it is not stored.
     """
 
     id: RunId
@@ -306,8 +306,8 @@ class SyncRun:
     def following(self, before: "SyncRun | None") -> "SyncRun":
         """This new run, resuming the previous one.
 
-        It inherits the pages of a recent failed run. Runs of changes number their pages anew, so they inherit
-        only the unread movies, however the previous run ended.
+        It inherits the pages of a recent failed run. Pages of changes are numbered anew in each run, so a run
+        of changes inherits only the unread movies, however the previous run ended.
         """
         if before is None or before.entity is not self.entity or before.source is not self.source:
             return self

@@ -1,4 +1,4 @@
-"""Lines for people on standard output and standard error."""
+"""Output for people, on standard output and standard error."""
 
 import os
 import sys

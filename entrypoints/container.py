@@ -116,8 +116,7 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
-from entrypoints.observability.diagnostics import Diagnostics
-from entrypoints.observability.memory import resident_bytes
+from entrypoints.memory import resident_bytes
 from entrypoints.settings import SHARED_METRICS, Settings
 
 log = logging.getLogger("matinee.container")
@@ -131,7 +130,7 @@ T = TypeVar("T")
 class CleanupStack:
     """Closes resources in the reverse order of opening.
 
-    An error is logged and does not keep the others from being closed: the work is done by then.
+    An error is logged and does not prevent the others from being closed.
     """
 
     def __init__(self) -> None:
@@ -313,6 +312,7 @@ class Container(DeclarativeContainer):
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
     breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)
+    redis_probe = providers.Object(probe)
     invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker)
     counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
@@ -395,16 +395,6 @@ class Container(DeclarativeContainer):
         CollectGauges, runs=runs, sessions=sessions, clock=clock, waiting=jobs.provided.waiting
     )
     cached_gauges = providers.Singleton(CachedGauges, collect_gauges)
-
-    diagnostics = providers.Factory(
-        Diagnostics,
-        settings=settings,
-        redis=redis_url,
-        store=store,
-        source=source,
-        clock=clock,
-        probe=providers.Object(probe),
-    )
 
     session_issuer = providers.Factory(
         SessionIssuer,

@@ -1,4 +1,4 @@
-"""The data directory: checks that it can be used; the error says in one line what is wrong and what to do."""
+"""The data directory: its creation, and checks whose errors name the fault and the remedy."""
 
 import errno
 import os

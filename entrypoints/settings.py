@@ -35,7 +35,7 @@ SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable, not a setting, that names the directory in which several processes share their metrics."""
 
 MULTI_SERVER_SCHEMES = ("redis+sentinel://", "redis+cluster://")
-"""The schemes of Redis URLs that name several servers, which cannot hold the job queue."""
+"""The schemes of Redis URLs that name several servers, which cannot be used for the job queue."""
 
 TMDB_CREDENTIALS = ("TMDB_ACCESS_TOKEN", "TMDB_API_KEY")
 
@@ -79,7 +79,7 @@ def _check_directory(path: str) -> None:
     try:
         Path(path).expanduser()
     except RuntimeError:
-        raise InvalidValue(f"names the home directory of a user that there is not: {path}") from None
+        raise InvalidValue(f"names the home directory of a user that does not exist: {path}") from None
     if "\0" in path:
         raise ValueError(path)
 
@@ -184,7 +184,7 @@ Origins = Annotated[
     rule("must be origins such as https://films.example, with commas between them", validator=_check_origins),
 ]
 RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
-Truth = Annotated[Literal["true", "false"], rule("must be true or false")]
+Boolean = Annotated[Literal["true", "false"], rule("must be true or false")]
 Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"], rule("must be debug, info, warning or error")
@@ -218,7 +218,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     rate_limit: Limit = "100/minute"
     auth_rate_limit: Limit = "10/minute"
     registration: RegistrationMode = "open"
-    public_catalogue: Truth = "false"
+    public_catalogue: Boolean = "false"
     cors_origins: Origins = ""
     trusted_proxies: Networks = ""
     max_body_bytes: Bytes = 65536
@@ -345,7 +345,7 @@ def redacted(settings: Settings) -> dict[str, str]:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The environment from which `load` reads the same settings, whatever a `.env` file says."""
+    """The environment from which `load` reads the same settings, regardless of a `.env` file."""
     values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
@@ -370,19 +370,19 @@ def _joint_faults(raw: Mapping[str, object], required: Collection[str]) -> Itera
         if name not in raw:
             yield Fault(name, FaultCode.REQUIRED, "is required for this command")
     if "MONGODB_URI" in raw and "JWT_SECRET" not in raw and "JWT_SECRET" not in required:
-        words = "is required with MONGODB_URI: the same on every host, at least 32 bytes"
-        yield Fault("JWT_SECRET", FaultCode.REQUIRED, words)
+        message = "is required with MONGODB_URI: the same on every host, at least 32 bytes"
+        yield Fault("JWT_SECRET", FaultCode.REQUIRED, message)
     if "MONGODB_URI" in raw and find_spec("pymongo") is None:
-        words = "needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
-        yield Fault("MONGODB_URI", FaultCode.CONFLICTING, words)
+        message = "needs the MongoDB driver, which is not installed: pip install 'matinee[mongo]'"
+        yield Fault("MONGODB_URI", FaultCode.CONFLICTING, message)
     if str(raw.get("REDIS_URL")).startswith(MULTI_SERVER_SCHEMES) and "QUEUE_URL" not in raw:
-        words = "is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
-        yield Fault("QUEUE_URL", FaultCode.REQUIRED, words)
+        message = "is required where REDIS_URL names a Sentinel or a Cluster: a plain Redis for jobs"
+        yield Fault("QUEUE_URL", FaultCode.REQUIRED, message)
 
 
 def _empty_credentials(merged: Mapping[str, str | None], raw: Mapping[str, object]) -> Iterator[Fault]:
     """Credentials of which only surrounding text was copied; empty quotes count as not set."""
     for name in TMDB_CREDENTIALS:
         if name not in raw and any(map(str.isalnum, merged.get(name) or "")):
-            words = "holds only the word before a credential, such as Bearer, and no credential"
-            yield Fault(name, FaultCode.MALFORMED, words)
+            message = "holds only the word before a credential, such as Bearer, and no credential"
+            yield Fault(name, FaultCode.MALFORMED, message)

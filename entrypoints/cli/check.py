@@ -11,13 +11,14 @@ from dependency_injector import providers
 
 from domain.errors import InvalidFields
 from entrypoints.cli.context import data_dir_option, examples
-from entrypoints.container import Container
-from entrypoints.observability.diagnostics import (
+from entrypoints.cli.diagnostics import (
+    Diagnostics,
     Finding,
     Verdict,
     invalid_setting,
     suspicious_setting,
 )
+from entrypoints.container import Container
 from entrypoints.observability.logs import configure, log_file_problem
 from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings, load
@@ -46,7 +47,15 @@ def check(data_dir: str | None) -> None:
 
 def _diagnose(settings: Settings, warnings: Iterable[str]) -> int:
     container = Container(settings=providers.Object(settings))
-    findings = chain(map(suspicious_setting, warnings), _log_file(settings), container.diagnostics()())
+    diagnostics = Diagnostics(
+        settings=settings,
+        redis=container.redis_url(),
+        store=container.store(),
+        source=container.source(),
+        clock=container.clock(),
+        probe=container.redis_probe(),
+    )
+    findings = chain(map(suspicious_setting, warnings), _log_file(settings), diagnostics())
     try:
         return _print_findings(findings, Redactor(secrets_of(settings)))
     finally:

@@ -80,7 +80,7 @@ def running_command(
 ) -> "Iterator[tuple[Container, Settings]]":
     """A running container over the store that a command works on, and the settings.
 
-    With `create`, a missing store is created and the user told where; else StoreMissing is raised. With
+    With `create`, a missing store is created and its place printed; otherwise StoreMissing is raised. With
     `demo`, movies come from the demo catalogue even if there is a credential for TMDB.
     """
     from entrypoints.container import running  # noqa: PLC0415  `serve` itself does without

@@ -27,8 +27,8 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path, data_dir: str | None, *, overwrite: bool) -> None:
     """Write all data of this machine's store to FILE, also while the service runs.
 
-    FILE is one SQLite database that only you may read. It holds everything, also the hashes of passwords and
-    the secret that signs tokens: keep it as safe as the service. With MONGODB_URI, use mongodump instead.
+    FILE is one SQLite database that only you may read. It contains everything, including password hashes and
+    the secret that signs tokens: protect it like the service. With MONGODB_URI, use mongodump instead.
     """
     settings = load_settings(data_dir=data_dir)
     with interruptible():
@@ -88,7 +88,7 @@ def restore(file: Path, data_dir: str | None) -> None:
 def export(email: str, _format: str, data_dir: str | None) -> None:
     """Print all data of one user as JSON, as GET /me/export answers it.
 
-    It is written as it is read. Exit code 1: it is not whole.
+    It is written as it is read. Exit code 1: it is not complete.
     """
     with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)

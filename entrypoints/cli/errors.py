@@ -1,4 +1,4 @@
-"""What a command prints and which exit code it has when something goes wrong."""
+"""The messages and exit codes of commands that fail."""
 
 import errno
 import logging

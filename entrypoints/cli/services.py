@@ -1,4 +1,4 @@
-"""Commands that run until they are stopped: the whole service, or one role of it; and `matinee openapi`."""
+"""Commands that run the whole service, or one role of it, until they are stopped; and `matinee openapi`."""
 # ruff: noqa: PLC0415  each process imports only what its role needs, so that the supervisor stays small
 
 import os
@@ -71,7 +71,7 @@ def worker(data_dir: str | None) -> None:
 def scheduler(data_dir: str | None) -> None:
     """Put jobs into the queue when they are due: one role of several hosts.
 
-    Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Of several, one is at work and the others stand by.
+    Needs MONGODB_URI, REDIS_URL and JWT_SECRET. Of several, one is active and the others stand by.
     """
     _run_scheduler(REQUIRED, data_dir=data_dir)
 
@@ -116,7 +116,7 @@ def child(role: str, *, lifeline: int, reports: int, gate: int | None, listener:
 
 
 def _report(reports: int, role: str) -> None:
-    """Tell the supervisor that a role is up. If it has ended, the lifeline ends us."""
+    """Report to the supervisor that a role is up. If it has ended, the lifeline ends this process."""
     with suppress(BrokenPipeError):
         os.write(reports, f"{role}\n".encode())
 

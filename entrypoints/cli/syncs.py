@@ -56,7 +56,7 @@ def genres(data_dir: str | None, *, demo: bool) -> None:
 @demo_option
 @data_dir_option
 def movies(pages: int | None, data_dir: str | None, *, demo: bool) -> None:
-    """Read the popular movies; goes on where a run of the last 12 hours failed."""
+    """Read the popular movies; resumes a run that failed within the last 12 hours."""
     with _running_sync(data_dir, demo=demo) as (container, settings):
         sys.exit(_run(Entity.MOVIES, container.sync_movies(), pages=pages or settings.tmdb_sync_pages))
 
@@ -65,7 +65,7 @@ def movies(pages: int | None, data_dir: str | None, *, demo: bool) -> None:
 @demo_option
 @data_dir_option
 def changes(data_dir: str | None, *, demo: bool) -> None:
-    """Read anew the movies that changed since the last complete run."""
+    """Read again the movies that changed since the last complete run."""
     with _running_sync(data_dir, demo=demo) as (container, _):
         sys.exit(_run(Entity.CHANGES, container.sync_changes()))
 

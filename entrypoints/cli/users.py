@@ -68,8 +68,8 @@ def users() -> None:
 def create(email: str, username: str, data_dir: str | None, *, admin: bool) -> None:
     """Make an account.
 
-    The password is asked for twice, without echo; where standard input is no terminal, it is its first line.
-    Where there is no store yet, one is made: name the data directory of `matinee serve` if it has another.
+    On a terminal the password is prompted for twice, without echo; otherwise it is the first line of standard
+    input. A missing store is made: name the data directory of `matinee serve` unless it is the default.
     """
     with running_command(data_dir, create=True) as (container, settings):
         role = Role.ADMIN if admin else Role.USER
@@ -144,7 +144,8 @@ def enable(email: str, data_dir: str | None) -> None:
 def password(email: str, data_dir: str | None) -> None:
     """Give an account a new password, for somebody who has lost theirs, and end its sessions.
 
-    The password is asked for twice, without echo; where standard input is no terminal, it is its first line.
+    On a terminal the password is prompted for twice, without echo; otherwise it is the first line of standard
+    input.
     """
     with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)
@@ -162,7 +163,7 @@ def password(email: str, data_dir: str | None) -> None:
 def delete(email: str, data_dir: str | None, *, yes: bool) -> None:
     """Delete an account with its ratings, its watchlist and its sessions.
 
-    This cannot be undone, so it asks first; where standard input is no terminal, it wants --yes.
+    This cannot be undone, so a terminal is asked to confirm; without a terminal, --yes is required.
     """
     with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)

@@ -44,7 +44,7 @@ class RequestMeter(Protocol):
         ...
 
     def connection_closed(self, reason: str) -> None:
-        """Count a connection that was closed because of a limit or an error. There are few reasons."""
+        """Count a connection that was closed because of a limit or an error. The set of reasons is small."""
         ...
 
 

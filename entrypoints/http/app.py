@@ -105,10 +105,10 @@ def create_app(
         # A router for each resource, since Litestar compares all dependencies that a handler could request.
         return Router(path, route_handlers=routes, dependencies=dependencies(routes, find), opt=options)
 
-    kept = PUBLIC if public else PRIVATE
+    catalogue_cache = PUBLIC if public else PRIVATE
     app = Litestar(
         [
-            *(router(BASE, routes, cache_control=kept) for routes in CATALOGUE),
+            *(router(BASE, routes, cache_control=catalogue_cache) for routes in CATALOGUE),
             *(router(BASE, routes) for routes in OTHERS),
             router("/", AT_ROOT),
         ],

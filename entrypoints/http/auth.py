@@ -24,7 +24,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 @dataclass(eq=False)
 class TokenMissing(Unauthenticated):
-    """A token is wanted, and none was sent as it should be."""
+    """The request needs a token, and has none in the form `Authorization: Bearer <token>`."""
 
     def __str__(self) -> str:
         return f"A token is needed: send Authorization: Bearer <token>; {BASE}/auth/login gives one"

@@ -10,8 +10,9 @@ from litestar.concurrency import sync_to_thread
 
 from domain.ids import UserId
 from entrypoints.http.endpoints import Endpoint
-from entrypoints.http.requests import HttpRequest, Query, owner_of
+from entrypoints.http.requests import HttpRequest, owner_of
 from entrypoints.http.responses import Response
+from entrypoints.http.schemas import Query
 
 MAX_KEY_PART_LENGTH = 160
 """Characters of filters, a search text or a variant in a key; longer ones are replaced by a hash."""
@@ -81,7 +82,7 @@ def variant(
 
 
 def shorten(text: str) -> str:
-    """A part of a key, hashed if it is long. The sign before the hash cannot be in a quoted text."""
+    """A part of a key, hashed if it is long. The `#` before the hash cannot occur in quoted text."""
     if len(text) <= MAX_KEY_PART_LENGTH:
         return text
     return f"#{blake2b(text.encode(), digest_size=16).hexdigest()}"

@@ -177,12 +177,12 @@ class Connections:
 
     # The number of connections
 
-    def opened(self) -> None:
-        """Count a connection that was accepted."""
+    def count_opened(self) -> None:
+        """Count an accepted connection as open."""
         self._open += 1
 
-    def gone(self, connection: Connection | None) -> None:
-        """Count a connection as closed; None is one whose protocol was never created."""
+    def count_closed(self, connection: Connection | None) -> None:
+        """Count a connection as closed; None stands for one that never had a protocol."""
         if connection is not None:
             self.leave(connection)
         self._open -= 1

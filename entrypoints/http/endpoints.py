@@ -9,8 +9,8 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from domain.ids import UserId
-from entrypoints.http.requests import Body, Query
 from entrypoints.http.responses import PRIVATE
+from entrypoints.http.schemas import Body, Query
 
 InjectedT = TypeVar("InjectedT")
 
@@ -71,7 +71,7 @@ class Endpoint:
     - `answer`: the type of the response body, or None; it comes with each of `successes`, as `media_type`.
     - `query`, `body`, `path`: the parameters, the fields of the body, the path parameters.
     - `errors`: the statuses of errors besides `COMMON_ERRORS` and those of `access`.
-    - `unwell`: the type of the body that a 503 may have instead of an error.
+    - `unavailable`: the type of the body that a 503 may have instead of an error.
     - `linked`: whether the response has a `Link` header.
     - `own`: whether the answer depends on the caller, so that it is cached for each user, and cursors of one
       user are not valid for another.
@@ -89,7 +89,7 @@ class Endpoint:
     path: Mapping[str, PathParameter] = field(default_factory=dict)
     successes: tuple[int, ...] = (200,)
     errors: tuple[int, ...] = ()
-    unwell: Any = None
+    unavailable: Any = None
     media_type: str = "application/json"
     linked: bool = False
     own: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from traceback import format_exception
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
@@ -25,6 +25,13 @@ from domain.errors import (
 from domain.sync import SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
 from entrypoints.http.access_log import CLIENT_PRESENCE
+from entrypoints.http.exceptions import (
+    ClientLeft,
+    ExportRunning,
+    ExportsFull,
+    ServerFull,
+    UnsupportedContentEncoding,
+)
 from entrypoints.http.responses import NO_STORE, Header, Response, json_response
 from entrypoints.http.schemas import Moment, rfc3339
 
@@ -107,110 +114,6 @@ class ErrorOut(Struct, frozen=True, kw_only=True):
         ),
     ]
     stack: Annotated[list[str], Meta(description="The stack trace, in development only.")] | UnsetType = UNSET
-
-
-class ServerFull(Unavailable):
-    """More requests are in work than the service takes at a time."""
-
-    code: ClassVar[str] = "server_full"
-
-    def __str__(self) -> str:
-        return "The service is busy; try again in a second"
-
-
-class ExportsFull(ServerFull):
-    """As many exports run as the service runs at a time."""
-
-    code: ClassVar[str] = "exports_full"
-
-    def __str__(self) -> str:
-        return "Too many exports are running; try again in ten seconds"
-
-
-class ExportRunning(Conflict):
-    """As many exports of the user run as one user may run at a time."""
-
-    code: ClassVar[str] = "export_running"
-
-    def __str__(self) -> str:
-        return "Your exports are still running; let one end, or try again in ten seconds"
-
-
-class TooManyConnections(ServerFull):
-    """Too many connections of one address wait for their client; the oldest is closed."""
-
-    code: ClassVar[str] = "too_many_connections"
-
-    def __str__(self) -> str:
-        return "Too many connections of your address send nothing or only parts of requests"
-
-
-class ServerStopping(ServerFull):
-    """The service stops, and the request is not complete."""
-
-    code: ClassVar[str] = "server_stopping"
-
-    def __str__(self) -> str:
-        return "The service stops; try again in a second"
-
-
-class MalformedRequest(HTTPException):
-    """The data is not HTTP/1.1, or the end of the message is ambiguous."""
-
-    status_code = 400
-
-
-class RequestTimeout(HTTPException):
-    """The request was not complete in time."""
-
-    status_code = 408
-
-
-class BodyTooLarge(HTTPException):
-    """The request body exceeds the limit."""
-
-    status_code = 413
-
-
-class HeadTooLarge(HTTPException):
-    """The request line and the headers, or the trailers and the chunk framing, exceed the limit."""
-
-    status_code = 431
-
-
-class ClientLeft(HTTPException):
-    """The client closed the connection before the response was sent. It is logged only."""
-
-    status_code = 499
-
-    def __init__(self) -> None:
-        super().__init__(detail="The client left")  # Litestar knows no phrase for 499
-
-
-class NotJson(HTTPException):
-    """The media type of the request body is not JSON."""
-
-    status_code = 415
-
-
-class UnsupportedContentEncoding(HTTPException):
-    """The request body is compressed."""
-
-    status_code = 415
-    code = "unsupported_content_encoding"
-    message = "The request body must be sent as it is, without Content-Encoding"
-
-    def __init__(self) -> None:
-        super().__init__(headers={"accept-encoding": "identity"})
-
-
-class TooManyRequests(HTTPException):
-    """The client has reached a rate limit. `retry_after` is the number of seconds until the next request."""
-
-    status_code = 429
-
-    def __init__(self, *, retry_after: int) -> None:
-        super().__init__(headers={"retry-after": str(retry_after)})
 
 
 KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {

@@ -22,7 +22,7 @@ from litestar.types import HTTPScope, Receive, Send
 
 from domain.errors import Unavailable
 from domain.ids import UserId
-from entrypoints.http.errors import ExportRunning, ExportsFull
+from entrypoints.http.exceptions import ExportRunning, ExportsFull
 from entrypoints.http.responses import JSON, PRIVATE, Response, preferred_encoding
 
 MAX_EXPORTS = 16

@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from entrypoints.http.requests import Query
 from entrypoints.http.responses import Response, json_response
+from entrypoints.http.schemas import Query
 from entrypoints.validation import rule
 
 

@@ -74,9 +74,9 @@ class JsonSchemas:
         name = reference["$ref"].removeprefix(PREFIX)
         if name.startswith("Partial"):
             return reference
-        whole = self.components[name]
-        description = f"{whole['description']} With `fields`, the fields that it does not name are absent."
-        self.components[f"Partial{name}"] = {**whole, "description": description, "required": []}
+        complete = self.components[name]
+        description = f"{complete['description']} With `fields`, the fields that it does not name are absent."
+        self.components[f"Partial{name}"] = {**complete, "description": description, "required": []}
         return {"$ref": f"{PREFIX}Partial{name}"}
 
     def _name(self, name: str) -> str:

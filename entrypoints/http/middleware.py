@@ -21,7 +21,8 @@ from entrypoints.http.access_log import (
     Observer,
     RequestRecord,
 )
-from entrypoints.http.errors import BodyTooLarge, ClientLeft, ServerFull, error_response
+from entrypoints.http.errors import error_response
+from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
 from entrypoints.http.responses import Header
 
 MAX_REQUESTS_IN_PROGRESS = 1024
@@ -164,7 +165,7 @@ class _SendWrapper:
         await self.send(message)
 
     def _state_headers(self) -> list[Header]:
-        """The headers that rate limits and cache have left in the state."""
+        """The headers of the rate limit and the cache, from the state of the scope."""
         cached = self.state.get("x_cache")
         return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
 

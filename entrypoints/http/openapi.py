@@ -7,7 +7,6 @@ parsed and responses encoded; see ADR 13.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from inspect import getdoc
-from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
@@ -18,7 +17,7 @@ from entrypoints.http import ATTRIBUTION, LICENCE
 from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
 from entrypoints.http.errors import STATUS_ERRORS, ErrorOut, codes
 from entrypoints.http.json_schemas import Json, JsonSchemas, reachable
-from entrypoints.http.requests import Body, PatchBody
+from entrypoints.http.schemas import Body, PatchBody
 
 TAGS = {
     "Movies": "The catalogue: lists, search and single movies.",
@@ -151,17 +150,6 @@ class _Operation:
     endpoint: Endpoint
 
     @property
-    def types(self) -> Iterator[Any]:
-        """The types of parameters and bodies."""
-        endpoint = self.endpoint
-        yield from filter(None, (endpoint.query, endpoint.body, endpoint.answer, endpoint.unwell))
-
-    @property
-    def has_fields_parameter(self) -> bool:
-        """Whether clients can select fields of the response."""
-        return "fields" in self.endpoint.query.__struct_fields__
-
-    @property
     def description(self) -> str:
         """The docstring of the handler, with one line for each paragraph."""
         text = getdoc(getattr(self.handler.fn, "func", self.handler.fn)) or ""
@@ -184,14 +172,16 @@ def _operations(routes: Iterable[BaseRoute]) -> list[_Operation]:
 
 def _schemas(operations: Iterable[_Operation]) -> JsonSchemas:
     """The schemas of all types. A body is named after its operation: `RateMovieInput`."""
-    types = [*(kind for operation in operations for kind in operation.types), ErrorOut]
     endpoints = [operation.endpoint for operation in operations]
+    types = [
+        kind for each in endpoints for kind in (each.query, each.body, each.answer, each.unavailable) if kind
+    ]
     bodies = {
         endpoint.body: f"{endpoint.operation_id[0].upper()}{endpoint.operation_id[1:]}Input"
         for endpoint in endpoints
         if endpoint.body
     }
-    schemas = JsonSchemas(types, bodies)
+    schemas = JsonSchemas([*types, ErrorOut], bodies)
     for body in bodies:
         if issubclass(body, PatchBody):
             schemas.component(body)["minProperties"] = 1
@@ -253,7 +243,7 @@ class _Generator:
         names += ["X-Cache"] if endpoint.cached else []
         names += LIMIT_HEADERS if endpoint.limited else ()
         responses: Json = {
-            str(status): self._success(status, operation, names) for status in endpoint.successes
+            str(status): self._success(status, endpoint, names) for status in endpoint.successes
         }
         if is_get:
             not_modified = [name for name in names if name != "Link"]
@@ -263,8 +253,8 @@ class _Generator:
             }
         for status in endpoint.all_errors:
             responses[str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
-        if endpoint.unwell:
-            either = {"anyOf": [self.schemas[endpoint.unwell], self.schemas[ErrorOut]]}
+        if endpoint.unavailable:
+            either = {"anyOf": [self.schemas[endpoint.unavailable], self.schemas[ErrorOut]]}
             responses["503"] = {
                 "description": "It is down, or the service cannot answer at the moment.",
                 **_headers([*COMMON_HEADERS, "Retry-After"]),
@@ -272,12 +262,12 @@ class _Generator:
             }
         return responses
 
-    def _success(self, status: int, operation: _Operation, headers: Iterable[str]) -> Json:
-        answer, narrowed = operation.endpoint.answer, operation.has_fields_parameter
+    def _success(self, status: int, endpoint: Endpoint, headers: Iterable[str]) -> Json:
         response = {"description": SUCCESS_DESCRIPTIONS[status], **_headers(headers)}
-        if answer:
+        if answer := endpoint.answer:
+            narrowed = "fields" in endpoint.query.__struct_fields__
             schema = self.schemas.narrowed(answer) if narrowed else self.schemas[answer]
-            response["content"] = {operation.endpoint.media_type: {"schema": schema}}
+            response["content"] = {endpoint.media_type: {"schema": schema}}
         return response
 
 
@@ -321,8 +311,8 @@ def _error_response(status: int, schemas: JsonSchemas) -> Json:
 
 def _alternatives(names: list[str]) -> str:
     """An enumeration of names: "`a`, `b` or `c`"."""
-    quoted = [f"`{name}`" for name in names]
-    return " or ".join([*([", ".join(quoted[:-1])] if quoted[:-1] else []), quoted[-1]])
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _headers(names: Iterable[str]) -> Json:

@@ -13,9 +13,9 @@ from domain.errors import Fault, FaultCode, InvalidFields
 from domain.pagination import Cursor, Page, Window
 from entrypoints.http.cursors import Position, SortKey, decode_cursor, encode_cursor
 from entrypoints.http.field_selection import select_fields
-from entrypoints.http.requests import HttpRequest, Query, owner_of, read_query, unset_to_none
+from entrypoints.http.requests import HttpRequest, owner_of, read_query, unset_to_none
 from entrypoints.http.responses import Response, json_response
-from entrypoints.http.schemas import MetaOut, PageOut
+from entrypoints.http.schemas import MetaOut, PageOut, Query
 from entrypoints.validation import rule
 
 MAX_NUMBERED_ROWS = 10_000
@@ -142,8 +142,8 @@ class PageRequest(Generic[QueryT_co]):
     def response(self, page: PageOut[Any]) -> Response:
         """The response with the requested fields of the page's items, and links to other pages."""
         given = self.query.given
-        kept = {name: value for name, value in given.items() if name not in {"page", "cursor"}}
-        header = ", ".join(f'<{url}>; rel="{name}"' for name, url in links(page.meta, self.path, kept))
+        shared = {name: value for name, value in given.items() if name not in {"page", "cursor"}}
+        header = ", ".join(f'<{url}>; rel="{name}"' for name, url in links(page.meta, self.path, shared))
         fields = self.query.fields
         if fields is not UNSET:
             page = msgspec.structs.replace(page, data=[select_fields(item, fields) for item in page.data])
@@ -174,8 +174,8 @@ def links(meta: MetaOut, path: str, parameters: Mapping[str, Any]) -> Iterator[t
 
     `parameters` are those that all pages share. URLs have no host, since only clients know the public one.
     """
-    kept = msgspec.to_builtins(parameters)
-    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in kept.items()}
+    values = msgspec.to_builtins(parameters)
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()}
 
     def url(**window: str | int) -> str:
         return f"{quote(path)}?{urlencode({**texts, **window})}"

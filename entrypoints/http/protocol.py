@@ -19,7 +19,8 @@ from domain.errors import MatineeError
 from entrypoints.http.access_log import CLIENT_PRESENCE, ClientPresence
 from entrypoints.http.addresses import TrustedProxies, address_key
 from entrypoints.http.connections import Connections, Phase
-from entrypoints.http.errors import (
+from entrypoints.http.errors import problem_of
+from entrypoints.http.exceptions import (
     BodyTooLarge,
     ClientLeft,
     HeadTooLarge,
@@ -27,7 +28,6 @@ from entrypoints.http.errors import (
     RequestTimeout,
     ServerStopping,
     TooManyConnections,
-    problem_of,
 )
 from entrypoints.http.middleware import REFUSED
 
@@ -90,7 +90,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._presence.left = True
-        self._connections.gone(self)
+        self._connections.count_closed(self)
         left_early = self._part != NOTHING and not self._ended and not self._connections.stopping
         unfinished = self._unfinished() if left_early else None
         self._ended = True

@@ -8,7 +8,7 @@ from litestar.connection import ASGIConnection
 from domain.emails import folded, normalized
 from domain.users import User
 from entrypoints.http.addresses import address_key
-from entrypoints.http.errors import TooManyRequests
+from entrypoints.http.exceptions import TooManyRequests
 from entrypoints.http.responses import Header
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -18,7 +18,7 @@ class Counter(Protocol):
     """Counts requests of all processes."""
 
     async def __call__(self, rate: str, client: str) -> tuple[bool, int, int]:
-        """Count a request: whether it is allowed, how many remain, and the seconds until more are."""
+        """Count a request; return whether it is allowed, how many remain, and the seconds until more are."""
         ...
 
 

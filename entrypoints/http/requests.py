@@ -8,20 +8,22 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
+from functools import partial
+from typing import Any, NoReturn, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from msgspec import UNSET, UnsetType
+from msgspec import Meta, UnsetType
 
 from domain.errors import Fault, FaultCode, InvalidFields, NotFound
 from domain.ids import UserId, is_id
-from domain.texts import UNCHANGED, Unchanged
+from domain.texts import MAX_TEXT_LENGTH, UNCHANGED, Unchanged, clean_text
 from domain.users import Caller
-from entrypoints.http.errors import NotJson, UnsupportedContentEncoding
-from entrypoints.validation import ExtraRules, validate
+from entrypoints.http.exceptions import NotJson, UnsupportedContentEncoding
+from entrypoints.http.schemas import Body, Query
+from entrypoints.validation import ExtraRules, rule, validate
 
 HttpRequest: TypeAlias = Request[Any, Any, State]
 
@@ -37,47 +39,6 @@ ValueT = TypeVar("ValueT")
 IdT = TypeVar("IdT")
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The parameters of an endpoint; the base class has none.
-
-    Optional parameters are UNSET, not None: in a query string "null" is text like any other.
-    """
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The parameters that differ from their defaults, by encoded name."""
-        values = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
-        return {
-            field.encode_name: value
-            for field, value in values
-            if value is not UNSET and value != field.default
-        }
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The fields of a request body."""
-
-    def conflicts(self) -> list[Fault]:
-        """The errors that involve several fields."""
-        return []
-
-
-class PatchBody(Body, frozen=True, kw_only=True):
-    """The fields to change; those that are UNSET stay as they are. At least one field must be given.
-
-    The fields in `unchanging` change nothing by themselves.
-    """
-
-    unchanging: ClassVar[frozenset[str]] = frozenset()
-
-    def conflicts(self) -> list[Fault]:
-        """An error if there is nothing to change."""
-        names = [name for name in self.__struct_fields__ if name not in self.unchanging]
-        if any(getattr(self, name) is not UNSET for name in names):
-            return []
-        return [_body_fault(FaultCode.REQUIRED, f"must change something: {' or '.join(names)}")]
-
-
 QueryT = TypeVar("QueryT", bound=Query)
 BodyT = TypeVar("BodyT", bound=Body)
 
@@ -90,6 +51,17 @@ def unset_to_none(value: ValueT | UnsetType) -> ValueT | None:
 def unset_to_unchanged(value: ValueT | UnsetType) -> ValueT | Unchanged:
     """The value of a field in a change; UNCHANGED if it was not given."""
     return UNCHANGED if isinstance(value, UnsetType) else value
+
+
+def free_text(field: str, *, example: str) -> Meta:
+    """The rule of a field for text that users write, such as a review; null removes it."""
+    return rule(
+        "must be text or null",
+        validator=partial(clean_text, field),
+        description=f"Plain text, at most {MAX_TEXT_LENGTH:,} characters. Null for none.",
+        examples=[example],
+        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
+    )
 
 
 def owner_of(request: HttpRequest) -> UserId | None:

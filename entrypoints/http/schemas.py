@@ -1,14 +1,12 @@
-"""Wire types that several resources share."""
+"""Wire types: the base classes of queries and bodies, and the types that several resources share."""
 
 from datetime import UTC, date, datetime
-from functools import partial
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from domain.texts import MAX_TEXT_LENGTH, clean_text
-from entrypoints.validation import rule
+from domain.errors import Fault, FaultCode
 
 DataT = TypeVar("DataT")
 
@@ -60,15 +58,52 @@ Distribution = Annotated[
 ]
 
 
-def free_text(field: str, *, example: str) -> Meta:
-    """The rule of a field for text that users write, such as a review; null removes it."""
-    return rule(
-        "must be text or null",
-        validator=partial(clean_text, field),
-        description=f"Plain text, at most {MAX_TEXT_LENGTH:,} characters. Null for none.",
-        examples=[example],
-        extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
-    )
+class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parameters of an endpoint; the base class has none.
+
+    Optional parameters are UNSET, not None: in a query string "null" is text like any other.
+    """
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that differ from their defaults, by encoded name."""
+        values = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
+        return {
+            field.encode_name: value
+            for field, value in values
+            if value is not UNSET and value != field.default
+        }
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a request body."""
+
+    def conflicts(self) -> list[Fault]:
+        """The errors that involve several fields."""
+        return []
+
+
+class PatchBody(Body, frozen=True, kw_only=True):
+    """The fields to change; those that are UNSET stay as they are. At least one field must be given.
+
+    The fields in `unchanging` change nothing by themselves.
+    """
+
+    unchanging: ClassVar[frozenset[str]] = frozenset()
+
+    def conflicts(self) -> list[Fault]:
+        """An error if there is nothing to change."""
+        names = [name for name in self.__struct_fields__ if name not in self.unchanging]
+        if any(getattr(self, name) is not UNSET for name in names):
+            return []
+        return [
+            Fault(
+                "body",
+                FaultCode.REQUIRED,
+                f"must change something: {' or '.join(names)}",
+                subject="the body",
+            )
+        ]
 
 
 class MetaOut(msgspec.Struct, frozen=True, kw_only=True):

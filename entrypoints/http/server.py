@@ -40,10 +40,10 @@ log = logging.getLogger(__name__)
 def connections_within_descriptors() -> int:
     """Raise the limit of descriptors of this process, and return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
+    target = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+        soft = target
     most = MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     return most - min(RESERVED_DESCRIPTORS, most // 2)
 
@@ -151,7 +151,7 @@ class Acceptor:
                 self._loop.remove_reader(self._listener.fileno())
                 self._loop.call_later(ACCEPT_RETRY_DELAY, self._resume)
                 return
-            self._connections.opened()
+            self._connections.count_opened()
             task = self._loop.create_task(self._connect(accepted))
             self._arriving.add(task)
             task.add_done_callback(self._arriving.discard)
@@ -162,4 +162,4 @@ class Acceptor:
             await self._loop.connect_accepted_socket(self._protocol, accepted)
         except OSError:  # it has been closed already
             accepted.close()
-            self._connections.gone(None)
+            self._connections.count_closed(None)

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from adapters.metering import queue_time
-from entrypoints.http.errors import ServerFull
+from entrypoints.http.exceptions import ServerFull
 
 REQUEST_THREADS = 32
 """Requests that use the store at a time; others wait for a thread."""
@@ -85,7 +85,7 @@ class PasswordThreads(BoundedThreadPool):
 
 
 class DeletionThreads(BoundedThreadPool):
-    """Threads for deletions of accounts, so that slow ones keep nobody from logging in."""
+    """Threads for deletions of accounts, so that a slow one does not delay logins."""
 
     def __init__(self) -> None:
         super().__init__("deletions", DELETION_THREADS)

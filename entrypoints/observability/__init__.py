@@ -1,1 +1,1 @@
-"""Logs and how secrets are kept out of them, diagnostics, and what a command shows on its terminal."""
+"""The log, and the redaction of secrets in it."""

@@ -12,10 +12,10 @@ from entrypoints.settings import Settings
 REDACTED = "***"
 
 MIN_SUBSTRING_LENGTH = 8
-"""Characters of a secret that is redacted also inside a word; a shorter one only as a whole word."""
+"""The length from which a secret is redacted even inside a word; a shorter one only as a whole word."""
 
 MAX_DEPTH = 5
-"""Nested lists and mappings of a field that are kept as such; anything deeper is written as its `repr`."""
+"""The depth to which lists and mappings are logged as such; anything deeper is logged as its `repr`."""
 
 SECRET_PATTERN = re.compile(
     r"""

@@ -1,4 +1,4 @@
-"""The banner of `serve` and `api`: the addresses of the API, where the data is, and how to begin."""
+"""The banner of `serve` and `api`: the addresses of the API, the place of the data, and first commands."""
 
 import fcntl
 import json

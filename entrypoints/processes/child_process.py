@@ -44,7 +44,7 @@ class ChildProcess:
         self._output_log = logging.getLogger(f"matinee.{name}")
 
     def supervise(self) -> None:
-        """Notice that the process has ended, and start it when it is due. To be called after every wait."""
+        """Check whether the process has ended, and start it when it is due. To be called after every wait."""
         code = self.poll()
         if code is not None:
             self.postpone(describe_exit(code))

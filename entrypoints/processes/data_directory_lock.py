@@ -55,7 +55,7 @@ def _lock(descriptor: int, directory: Path) -> None:
 
 
 def _owner(file: os.stat_result) -> int | None:
-    """The process that holds the lock on a file; None where the system does not tell (not Linux)."""
+    """The process that holds the lock on a file; None on systems other than Linux."""
     if not LOCK_TABLE.exists():
         return None
     key = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"

@@ -28,7 +28,7 @@ from entrypoints.progress import ProgressCallback, ProgressConsole, show_progres
 from entrypoints.settings import Settings
 
 NON_RETRYABLE = (SourceRefused, FilledFromAnotherSource)
-"""Errors that another attempt cannot cure."""
+"""Errors after which another attempt is useless."""
 
 log = logging.getLogger("matinee.first_run")
 
@@ -38,10 +38,10 @@ class Timing:
     """How long the start waits, and how soon a sync is tried again; all in seconds."""
 
     first_answer: float = 5.0
-    """For the source's first answer: a resolver without a network takes longer."""
+    """The wait for the first answer of the source. Without a network, a DNS lookup takes longer than this."""
 
     progress: float = 20.0
-    """For each further page."""
+    """The wait for each further page."""
 
     first_retry: float = 5.0
     last_retry: float = 300.0
@@ -110,7 +110,7 @@ class CatalogueFill:
         self._over.set()
 
     def extend_deadline(self) -> None:
-        """Note that the source has answered or a page was read."""
+        """Set a new deadline, because the source has answered or a page was read."""
         self._deadline = monotonic() + self._timing.progress
 
     def start_early(self, reason: str) -> None:

@@ -1,6 +1,6 @@
 """The jobs that a worker runs: functions that the queue names, with strings as arguments.
 
-A job runs in its own process, forked from the worker, and opens everything anew: nothing that was opened
+A job runs in its own process, forked from the worker, and opens everything itself: nothing that was opened
 before a fork may be used after it. Heavy modules are imported by the job, not here. When a job raises, RQ
 tries it again.
 """
@@ -35,7 +35,7 @@ def sync(entity: str, queued: str | None = None) -> None:
 
 
 def sweep() -> None:
-    """Refresh old movies, and clear the texts that may not be kept any longer.
+    """Refresh old movies, and clear the texts that may no longer be stored.
 
     Raises SourceUnavailable if nothing could be read, and SourceRefused if TMDB refuses the credential.
     """

@@ -1,6 +1,6 @@
 """The directory in which the processes of `serve` share their metrics.
 
-It is in memory where there is a file system for that, so that a full disk does not disturb the counting.
+It is in memory where there is a file system for that, so that metrics are counted even if the disk is full.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def create(data_directory: Path) -> Path | None:
         try:
             return _make_empty(directory)
         except OSError as error:
-            log.warning("Metrics cannot be kept in %s: %s", directory, error.strerror)
+            log.warning("metrics cannot be stored in %s: %s", directory, error.strerror)
     return None
 
 

@@ -21,9 +21,8 @@ from adapters.sqlite.store import SqliteStore
 from adapters.store import StoreInspection
 from adapters.testkit.samples import facts, new_run, noon
 from domain.sync import PageResult, SourceName
-from entrypoints.cli import matinee
-from entrypoints.observability import diagnostics
-from entrypoints.observability.diagnostics import Diagnostics, Finding, Verdict
+from entrypoints.cli import diagnostics, matinee
+from entrypoints.cli.diagnostics import Diagnostics, Finding, Verdict
 from entrypoints.settings import Settings
 from tests.integration.test_logs import _as_before as as_before
 from tests.tmdb_simulator import Fault, TmdbSimulator

@@ -22,6 +22,7 @@ from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
+from entrypoints.cli import diagnostics
 from entrypoints.http import (
     connections,
     exports,
@@ -34,7 +35,7 @@ from entrypoints.http import (
     thread_pools,
 )
 from entrypoints.http.resources import movies
-from entrypoints.observability import diagnostics, logs
+from entrypoints.observability import logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_REFRESH_GRACE, Settings
 from tests.integration.test_docs import DOCUMENTS, name, text

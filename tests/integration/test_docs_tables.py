@@ -27,15 +27,14 @@ from entrypoints.container import DATABASE
 from entrypoints.http import BASE
 from entrypoints.http.access_log import RequestRecord, log_request
 from entrypoints.http.endpoints import Access, endpoint_of
-from entrypoints.http.errors import (
+from entrypoints.http.errors import codes, problem_of
+from entrypoints.http.exceptions import (
     BodyTooLarge,
     HeadTooLarge,
     MalformedRequest,
     RequestTimeout,
     ServerStopping,
     TooManyConnections,
-    codes,
-    problem_of,
 )
 from entrypoints.observability.logs import LineFormatter
 from entrypoints.observability.redaction import Redactor

@@ -32,7 +32,8 @@ from domain.errors import (
 from domain.movies import Genre, MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
 from entrypoints.http import middleware
-from entrypoints.http.errors import ServerFull, problem_of
+from entrypoints.http.errors import problem_of
+from entrypoints.http.exceptions import ServerFull
 from tests.integration.http_service import Reply, application, call, called, filled, now, serving
 
 TWO_FAULTS = (Fault("a", FaultCode.MALFORMED, "must be b"), Fault("c", FaultCode.REQUIRED, "is required"))

@@ -29,7 +29,7 @@ from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id
 from domain.ratings import Rating, RatingOrder
 from domain.users import User
-from entrypoints.http.errors import ExportRunning, ExportsFull
+from entrypoints.http.exceptions import ExportRunning, ExportsFull
 from entrypoints.http.exports import MAX_EXPORTS, MAX_EXPORTS_PER_USER, ExportResponse, Exports
 from entrypoints.http.resources.export import json_chunks
 from entrypoints.settings import Settings

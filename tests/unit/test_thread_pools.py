@@ -6,7 +6,7 @@ from threading import Event
 import pytest
 
 from adapters.metering import queue_time
-from entrypoints.http.errors import ServerFull
+from entrypoints.http.exceptions import ServerFull
 from entrypoints.http.thread_pools import RequestThreadPool
 
 

@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 
 from entrypoints.http import ATTRIBUTION, BASE, LICENCE
 from entrypoints.http.endpoints import Endpoint, Injected, endpoint_opt
-from entrypoints.http.requests import HttpRequest, Query, parse_query
+from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.responses import Response, json_response
+from entrypoints.http.schemas import Query
 
 Version = NewType("Version", str)
 """The version of Matinee."""

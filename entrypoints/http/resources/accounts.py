@@ -16,9 +16,9 @@ from domain.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Caller, Role,
 from entrypoints.http.endpoints import DELETE_STATUS, Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import Body, HttpRequest, PatchBody, parse_body, parse_query, unset_to_none
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query, unset_to_none
 from entrypoints.http.responses import Response, json_response, no_content
-from entrypoints.http.schemas import Id, Moment, Username, rfc3339
+from entrypoints.http.schemas import Body, Id, Moment, PatchBody, Username, rfc3339
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
 from entrypoints.validation import rule
 

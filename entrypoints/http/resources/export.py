@@ -13,10 +13,11 @@ from application.export import ExportedItems, ExportedRatings
 from domain.users import Caller, User
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.exports import ExportResponse, Exports
-from entrypoints.http.requests import HttpRequest, Query, parse_query
+from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.accounts import UserOut, user_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.resources.watchlist import WatchlistItemOut, item_out
+from entrypoints.http.schemas import Query
 from entrypoints.validation import rule
 
 

@@ -16,11 +16,11 @@ from application.operations import CheckHealth, Condition, Finding, Health, Part
 from entrypoints.http import BASE
 from entrypoints.http.endpoints import Endpoint, Injected, endpoint_opt
 from entrypoints.http.errors import RETRY_AFTER_2_S
-from entrypoints.http.requests import HttpRequest, Query, parse_query
+from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.about import Version
 from entrypoints.http.responses import NO_STORE, Response, json_response
-from entrypoints.http.schemas import Moment, rfc3339
-from entrypoints.observability.memory import resident_bytes
+from entrypoints.http.schemas import Moment, Query, rfc3339
+from entrypoints.memory import resident_bytes
 
 HEALTH = f"{BASE}/health"
 """The prefix of the paths, which are served even if the service is full."""
@@ -107,7 +107,12 @@ class HealthChecks:
 def health_endpoint(operation_id: str, summary: str, answer: type[Struct]) -> Endpoint:
     """An endpoint whose response has the same type whether its status is 200 or 503."""
     return Endpoint(
-        operation_id=operation_id, summary=summary, tag="Service", answer=answer, unwell=answer, limited=False
+        operation_id=operation_id,
+        summary=summary,
+        tag="Service",
+        answer=answer,
+        unavailable=answer,
+        limited=False,
     )
 
 

@@ -26,9 +26,9 @@ from entrypoints.http.endpoints import (
 )
 from entrypoints.http.field_selection import fields_rule
 from entrypoints.http.pagination import PageQuery, parse_page
-from entrypoints.http.requests import Body, HttpRequest, Query, parse_body, parse_query, path_id
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query, path_id
 from entrypoints.http.responses import NO_STORE, Response, json_response, no_content
-from entrypoints.http.schemas import Id, Moment, PageOut, rfc3339
+from entrypoints.http.schemas import Body, Id, Moment, PageOut, Query, rfc3339
 from entrypoints.validation import rule
 
 TAG = "Administration"

@@ -21,7 +21,7 @@ from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
-from entrypoints.http.requests import HttpRequest, Query, parse_query, unset_to_none
+from entrypoints.http.requests import HttpRequest, parse_query, unset_to_none
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import (
     Average,
@@ -30,6 +30,7 @@ from entrypoints.http.schemas import (
     Moment,
     PageOut,
     PosterPath,
+    Query,
     RatingsCount,
     ReleaseDate,
     TmdbId,

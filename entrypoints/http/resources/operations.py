@@ -11,10 +11,10 @@ from application.probes import CachedGauges, Gauge
 from domain.ratings import Drift
 from entrypoints.http.access_log import RequestMeter
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
-from entrypoints.http.requests import Body, HttpRequest, Query, parse_body, parse_query
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query
 from entrypoints.http.resources.ratings import RatingSummaryOut, rating_summary_out
 from entrypoints.http.responses import NO_STORE, Response, json_response
-from entrypoints.http.schemas import Id
+from entrypoints.http.schemas import Body, Id, Query
 from entrypoints.validation import rule
 
 METRICS = "/metrics"

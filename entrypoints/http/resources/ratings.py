@@ -29,10 +29,8 @@ from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_resp
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
-    Body,
     HttpRequest,
-    PatchBody,
-    Query,
+    free_text,
     parse_body,
     parse_query,
     path_id,
@@ -41,17 +39,19 @@ from entrypoints.http.requests import (
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import (
     Average,
+    Body,
     Distribution,
     Id,
     Moment,
     PageOut,
+    PatchBody,
     PosterPath,
+    Query,
     RatingsCount,
     ReleaseDate,
     TmdbId,
     Username,
     Weighted,
-    free_text,
     rfc3339,
 )
 from entrypoints.validation import rule

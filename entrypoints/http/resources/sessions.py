@@ -10,7 +10,7 @@ from application import accounts
 from domain.users import Caller
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import Body, HttpRequest, Query, parse_body, parse_query
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query
 from entrypoints.http.resources.accounts import (
     Email,
     KnownEmail,
@@ -21,6 +21,7 @@ from entrypoints.http.resources.accounts import (
     user_out,
 )
 from entrypoints.http.responses import NO_STORE, Response, json_response, no_content
+from entrypoints.http.schemas import Body, Query
 from entrypoints.http.thread_pools import PasswordThreads
 from entrypoints.validation import rule
 

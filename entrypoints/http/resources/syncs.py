@@ -12,9 +12,9 @@ from domain.sync import Entity, RunNotFound, Status, SyncRun
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt, id_parameter
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.pagination import PageQuery, parse_page
-from entrypoints.http.requests import HttpRequest, Query, parse_query, path_id
+from entrypoints.http.requests import HttpRequest, parse_query, path_id
 from entrypoints.http.responses import Response, json_response
-from entrypoints.http.schemas import Id, Moment, PageOut, rfc3339
+from entrypoints.http.schemas import Id, Moment, PageOut, Query, rfc3339
 
 TAG = "Administration"
 PATH = {"id": id_parameter("sync run")}

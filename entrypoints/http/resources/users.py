@@ -20,18 +20,10 @@ from entrypoints.http.endpoints import (
 )
 from entrypoints.http.field_selection import fields_rule
 from entrypoints.http.pagination import PageQuery, parse_page
-from entrypoints.http.requests import (
-    HttpRequest,
-    PatchBody,
-    Query,
-    parse_body,
-    parse_query,
-    path_id,
-    unset_to_none,
-)
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query, path_id, unset_to_none
 from entrypoints.http.resources.accounts import Password, UserOut, user_out
 from entrypoints.http.responses import Response, json_response, no_content
-from entrypoints.http.schemas import PageOut
+from entrypoints.http.schemas import PageOut, PatchBody, Query
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
 from entrypoints.validation import rule
 

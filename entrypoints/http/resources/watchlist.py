@@ -26,10 +26,8 @@ from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_resp
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
-    Body,
     HttpRequest,
-    PatchBody,
-    Query,
+    free_text,
     parse_body,
     parse_query,
     path_id,
@@ -39,7 +37,7 @@ from entrypoints.http.requests import (
 from entrypoints.http.resources.movies import MovieOut, movie_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.responses import Response, json_response, no_content
-from entrypoints.http.schemas import Id, Moment, PageOut, free_text, rfc3339
+from entrypoints.http.schemas import Body, Id, Moment, PageOut, PatchBody, Query, rfc3339
 from entrypoints.validation import rule
 
 TAG = "Watchlist"
@@ -388,7 +386,7 @@ def item_out(item: WatchlistItem, movie: Movie, genres: Mapping[GenreId, Genre])
 
 
 def entry_out(entry: watchlist.WatchlistEntry) -> WatchlistItemOut:
-    """Convert the result of a use case."""
+    """Convert an item as use cases return it."""
     return item_out(entry.item, entry.movie, entry.genres)
 
 

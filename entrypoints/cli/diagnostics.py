@@ -27,7 +27,7 @@ CLOCK_TOLERANCE = timedelta(seconds=2)
 """How far the clocks of hosts that share a store may differ: locks expire by them."""
 
 TMDB_CLOCK_TOLERANCE = timedelta(seconds=5)
-"""The same for TMDB, which reports whole seconds, from some time before its answer arrives."""
+"""The same for TMDB, whose `Date` has whole seconds and is older than the moment of its arrival."""
 
 TMDB_KEYS_URL = "https://www.themoviedb.org/settings/api"
 
@@ -221,7 +221,7 @@ def suspicious_setting(sentence: str) -> Finding:
 
 
 def _permissions(part: str, path: Path) -> Iterator[Finding]:
-    """Whether we, and nobody else, may use the data directory."""
+    """Whether this user may use the data directory, and no other user may."""
     inaccessible = [str(each) for each in (path, *_files(path)) if not os.access(each, os.R_OK | os.W_OK)]
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         yield Finding(

@@ -9,7 +9,7 @@ from pathlib import Path
 def resident_bytes(process: int) -> int | None:
     """The resident memory of a process on this machine, in bytes; None if it is not known.
 
-    Where there is no /proc, it is the peak of this process, and None for any other.
+    On systems without /proc, the result is the peak for this process, and None for any other.
     """
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
