@@ -1,1 +1,1 @@
-"""The ways in: HTTP and the command line, the settings, and the composition root."""
+"""The entry points: HTTP, the command line and the processes; the settings, and the composition root."""

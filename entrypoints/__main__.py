@@ -1,4 +1,4 @@
-"""`python -m entrypoints` is `matinee`."""
+"""`python -m entrypoints` runs `matinee`."""
 
 from entrypoints.launch import main
 

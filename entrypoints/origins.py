@@ -24,7 +24,7 @@ EXAMPLE = "such as https://films.example"
 
 
 class InvalidOrigins(ValueError):  # noqa: N818  the sentence that it states
-    """The text is no list of origins; the message continues after the name of a setting."""
+    """The text is not a list of origins; the message continues after the name of a setting."""
 
 
 def parse_origins(text: str) -> list[str]:

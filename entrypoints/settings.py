@@ -64,7 +64,7 @@ def _check_secret(secret: str) -> None:
 
 
 def _check_cron(text: str) -> None:
-    """Raises ValueError for text that is no cron entry, and InvalidValue for a date that does not exist."""
+    """Raises ValueError for text that is not a cron entry, InvalidValue for a date that does not exist."""
     if CronTab(text).next(default_utc=True) is None:  # the library that the scheduler uses
         raise InvalidValue("must be due on some day; there is no such day in any month it names")
 
@@ -104,7 +104,7 @@ def _check_ports(url: str) -> None:
 
 
 def _check_origins(text: str) -> None:
-    """Raises InvalidValue for text that is no list of origins."""
+    """Raises InvalidValue for text that is not a list of origins."""
     try:
         parse_origins(text)
     except InvalidOrigins as error:

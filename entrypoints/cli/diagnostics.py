@@ -207,7 +207,7 @@ def configuration(settings: Settings) -> Finding:
     """The settings that differ from their defaults; secrets are redacted."""
     defaults = redacted(Settings())
     changed = [f"{name}={value}" for name, value in redacted(settings).items() if value != defaults[name]]
-    return Finding(Verdict.OK, "configuration", ", ".join(changed) or "as it comes, nothing is set")
+    return Finding(Verdict.OK, "configuration", ", ".join(changed) or "no variable is set")
 
 
 def invalid_setting(sentence: str) -> Finding:

@@ -243,7 +243,7 @@ def _require_password() -> NoReturn:
 
 
 def _print_accounts(users: Sequence[User]) -> None:
-    """Print a table of accounts, or tab-separated lines if standard output is no terminal."""
+    """Print a table of accounts, or tab-separated lines if standard output is not a terminal."""
     console = OutputConsole()
     table = Table("id", "username", "e-mail", "role", "state", "created")
     for user in users:

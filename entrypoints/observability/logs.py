@@ -126,8 +126,8 @@ class LineFormatter(ProcessorFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line. A record that cannot be formatted is replaced by its place in the code: its message may
-        be what fails.
+        """Format a record as a line. One that cannot be formatted is replaced by its place in the code, since
+        its message may be what fails.
         """
         try:
             return super().format(record)

@@ -51,7 +51,7 @@ def _in_memory(data_directory: Path) -> list[Path]:
 
 
 def _make_empty(directory: Path) -> Path:
-    """Create a directory, without the files of ended processes, which would be counted for ever.
+    """Create a directory, without the files of ended processes, which would be counted forever.
 
     Raises OSError.
     """
@@ -63,7 +63,7 @@ def _make_empty(directory: Path) -> Path:
 
 
 def _require_own(directory: Path) -> None:
-    """Raise PermissionError for a link or another user's directory: /dev/shm is writable for everybody."""
+    """Raise PermissionError for a link or another user's directory: /dev/shm is writable foreverybody."""
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(None, "it is not ours")

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 
 from application import ratings
 from domain.browsing import SortOrder
-from domain.ids import MovieRef, RatingId, UserId
+from domain.ids import RatingId, UserId
 from domain.movies import Movie
 from domain.ratings import Rating, RatingNotFound, RatingOrder, Score, ScoreOutOfRange, Tally
 from domain.texts import Unchanged
@@ -91,11 +91,6 @@ class RatingIn(ScoreIn, frozen=True, kw_only=True):
     """A movie and your rating of it."""
 
     movie_id: MovieName
-
-    @property
-    def movie(self) -> MovieRef:
-        """The movie. Raises MovieNotFound."""
-        return parse_movie_ref(self.movie_id)
 
 
 class RatingChangeIn(PatchBody, frozen=True, kw_only=True):
@@ -316,7 +311,8 @@ def post_rating(
 ) -> Response:
     """Rate a movie that you have not rated yet. To rate whether or not you have, set your rating instead."""
     given = parse_body(RatingIn, request, body)
-    rated = rate_movie(user=caller.user, movie=given.movie, score=given.score, review=given.review)
+    movie = parse_movie_ref(given.movie_id)
+    rated = rate_movie(user=caller.user, movie=movie, score=given.score, review=given.review)
     return json_response(written_rating_out(rated), status=201)
 
 

@@ -8,7 +8,7 @@ from litestar.params import RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application import watchlist
-from domain.ids import GenreId, ItemId, MovieRef, UserId
+from domain.ids import GenreId, ItemId, UserId
 from domain.movies import Genre, Movie
 from domain.texts import Unchanged
 from domain.users import Caller, User
@@ -63,11 +63,6 @@ class ItemIn(WatchlistEntryIn, frozen=True, kw_only=True):
     """A movie to add to your watchlist."""
 
     movie_id: MovieName
-
-    @property
-    def movie(self) -> MovieRef:
-        """The movie. Raises MovieNotFound."""
-        return parse_movie_ref(self.movie_id)
 
 
 class ItemChangeIn(PatchBody, frozen=True, kw_only=True):
@@ -250,9 +245,8 @@ def post_item(
 ) -> Response:
     """Add a movie that is not on your watchlist yet."""
     given = parse_body(ItemIn, request, body)
-    added = add_to_watchlist(
-        user=caller.user, movie=given.movie, is_favorite=given.is_favorite, note=given.note
-    )
+    movie = parse_movie_ref(given.movie_id)
+    added = add_to_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
     return json_response(entry_out(added), status=201)
 
 
