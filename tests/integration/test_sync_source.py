@@ -17,6 +17,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, put
 from application.operations import CheckHealth, Condition, Part
 from application.sync import CheckSource, SyncChanges, SyncGenres, SyncMovies, UpgradeCatalogue
+from domain.errors import StorageUnavailable
 from domain.ids import TmdbNumber
 from domain.sync import (
     Entity,
@@ -120,6 +121,33 @@ def test_an_enqueued_run_that_was_cancelled_stays_cancelled(bench: Bench, demo: 
     with demo.runner.run(Entity.MOVIES, lambda _: None, run.id) as recorder:
         pass
     assert recorder.run.status is Status.CANCELLED
+
+
+class UnavailableOnce:
+    """The records of runs in a store that is unavailable at the first save."""
+
+    def __init__(self, runs: Any) -> None:
+        self.runs = runs
+        self.available = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.runs, name)
+
+    def save(self, run: SyncRun) -> None:
+        if not self.available:
+            self.available = True
+            raise StorageUnavailable("the store does not answer")
+        self.runs.save(run)
+
+
+def test_a_run_whose_source_cannot_be_checked_is_closed(bench: Bench) -> None:
+    runs: Any = UnavailableOnce(bench.store.runs)
+    sync = SyncMovies(runner=replace(bench.runner, runs=runs), movies=bench.store.movies)
+    with pytest.raises(StorageUnavailable):
+        sync(pages=PAGES)
+    (run,) = bench.store.runs.recent(1)
+    assert (run.status, run.problems, run.fetched) == (Status.FAILED, ("interrupted",), 0)
+    assert bench.free()
 
 
 def test_an_enqueued_run_fills_an_empty_catalogue_from_the_workers_source(bench: Bench, demo: Bench) -> None:
