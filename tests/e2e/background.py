@@ -1,4 +1,4 @@
-"""Workers and schedulers as processes of their own, over one data directory and one Valkey."""
+"""Workers and schedulers as separate processes over one data directory and one Valkey."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def eventually(what: Callable[[], Any]) -> Any:
 
 @dataclass
 class Background:
-    """What the processes share, and the processes."""
+    """The workers and schedulers, and what they share."""
 
     folder: Path
     valkey: Valkey
@@ -109,12 +109,12 @@ class Background:
             return start(entity=Entity.MOVIES)
 
     def runs(self) -> list[SyncRun]:
-        """The first first."""
+        """The runs, the oldest first."""
         with self.container() as container:
             return container.runs().recent(99)[::-1]
 
     def amid(self, pages: int = 2) -> SyncRun:
-        """A run in progress that has stored so many pages."""
+        """Wait for a run in progress with a number of stored pages."""
 
         def found() -> SyncRun | None:
             return next((run for run in self.runs() if run.running and run.pages_done >= pages), None)
@@ -123,7 +123,7 @@ class Background:
         return amid
 
     def done(self) -> list[SyncRun]:
-        """All runs, when the last of them has ended well."""
+        """Wait until the last run has succeeded; return all runs."""
         eventually(lambda: self.runs()[-1].status is Status.SUCCESS)
         return self.runs()
 
@@ -135,7 +135,7 @@ class Background:
             connection.close()
 
     def catalogue(self) -> list[tuple[object, ...]]:
-        """All that a sync writes, apart from when."""
+        """All stored movies and genres without their times."""
         return [
             *self.rows(f"SELECT {COLUMNS} FROM movies ORDER BY id"),
             *self.rows("SELECT * FROM movie_terms ORDER BY 1, 2, 3"),
@@ -153,7 +153,7 @@ class Background:
             return Queue(QUEUE, connection=client).get_job_ids()
 
     def client_sees_a_worker(self) -> bool:
-        """Whether a worker has made itself known."""
+        """Whether a worker is registered."""
         with self.client() as client:
             return bool(client.scard("rq:workers"))
 
@@ -166,23 +166,23 @@ class Background:
             client.close()
 
     def end(self) -> None:
-        """End what still runs."""
+        """End all processes."""
         for process in self.processes:
             process.kill()
             process.wait()
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
-    """The processes that it has forked."""
+    """The child processes of a process."""
     found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     return [int(pid) for pid in found.split()]
 
 
 def alive(pid: int) -> bool:
-    """Whether there is such a process, and it is not only waiting to be buried."""
+    """Whether a process runs and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # the latter if it ends meanwhile
+    except (FileNotFoundError, ProcessLookupError):  # the second error if it ends meanwhile
         return False
 
 

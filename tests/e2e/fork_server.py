@@ -1,7 +1,7 @@
-"""A process that has imported the commands already, and forks another for each one that a test runs.
+"""A process that has imported the commands, and forks a process for each command that a test runs.
 
-What a test sees is a real process: its own arguments, environment, directory, streams and exit code. It only
-saves the imports, which take longer than most commands do.
+Each command is a real process with its own arguments, environment, directory, streams and exit code. Only the
+imports are saved, which take longer than most commands.
 """
 
 import gc
@@ -20,14 +20,14 @@ TIMEOUT = 60
 """Seconds that a command may take."""
 
 ENDED = 4
-"""Bytes that tell an exit code."""
+"""The size of an exit code in bytes."""
 
 
 class ForkServer:
     """Runs commands one after the other."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Start the process, in an environment that holds none of our settings."""
+        """Start the process in an environment without settings of Matinee."""
         self._connection, theirs = socket.socketpair()
         self._connection.settimeout(TIMEOUT)
         with theirs:
@@ -69,7 +69,7 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _fork_for_each(connection: socket.socket) -> bool:
-    """Return True in each process that is to run a command, set up for it, and False when no more come."""
+    """Return True in each forked process, prepared for its command, and False in the server at its end."""
     while streams := socket.recv_fds(connection, 1, 4)[1]:
         child = os.fork()
         if not child:
@@ -83,7 +83,7 @@ def _fork_for_each(connection: socket.socket) -> bool:
             os.environ.clear()
             os.environ.update(environment)
             sys.argv[1:] = arguments
-            sys.orig_argv[1:] = ["-m", "entrypoints", *arguments]  # by which `serve` starts others
+            sys.orig_argv[1:] = ["-m", "entrypoints", *arguments]  # with which `serve` starts its children
             return True
         for stream in streams:
             os.close(stream)
@@ -99,6 +99,6 @@ if __name__ == "__main__":
     for path in cli.COMMANDS.values():
         import_module(path.partition(":")[0])
     import_module("entrypoints.container")
-    gc.freeze()  # what has been imported is shared, so long as nobody writes to it
+    gc.freeze()  # the memory of imported modules is shared until it is written to
     if _fork_for_each(socket.socket(fileno=int(sys.argv[1]))):
         main()

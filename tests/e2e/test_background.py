@@ -1,4 +1,4 @@
-"""Workers and schedulers, killed, stopped, and with Redis taken away from them."""
+"""Workers and schedulers that are killed or stopped, or lose Redis."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 
 @pytest.fixture(scope="module")
 def tmdb() -> Iterator[TmdbSimulator]:
-    # Slow enough for a process to be killed in the middle of things.
+    # Slow enough for a process to be killed during a sync.
     with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
         simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.3))
         yield simulator
@@ -44,7 +44,7 @@ def tmdb() -> Iterator[TmdbSimulator]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[object, ...]]:
-    """The catalogue after a sync that nobody disturbed."""
+    """The catalogue after an undisturbed sync."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with running_valkey(folder / "valkey") as valkey:
         place = Background(folder, valkey, tmdb)
@@ -122,7 +122,7 @@ def test_a_worker_that_is_stopped_interrupts_its_job_and_requeues_it(
 
 @pytest.fixture
 def failing(tmp_path: Path) -> Iterator[Background]:
-    """A place whose TMDB knows another token."""
+    """Processes whose credential TMDB refuses."""
     with (
         TmdbSimulator(Catalogue(make_movies(20, seed=8)), token="another") as refusing,
         running_valkey(tmp_path / "valkey") as valkey,
@@ -217,7 +217,7 @@ def test_a_sync_lost_with_redis_does_not_block_others(
     worker = place.worker()
     eventually(place.client_sees_a_worker)
     lost = place.start_sync()
-    place.valkey.kill()  # it keeps nothing: the job is lost unless the worker has begun it
+    place.valkey.kill()  # Redis loses its data: the job is lost unless the worker has started it
     place.valkey.start()
 
     def begun() -> bool:
@@ -245,7 +245,7 @@ def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(place
     place.valkey.kill()
     eventually(lambda: "The job queue is away: " in place.log)
     before = processor_time(worker.pid)
-    time.sleep(2)  # that it does next to nothing can only be seen by letting time pass
+    time.sleep(2)  # low processor time can only be measured over some time
     assert processor_time(worker.pid) - before < 1
     place.valkey.start()
     eventually(lambda: "The job queue is back" in place.log)
@@ -253,7 +253,7 @@ def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(place
 
 
 def looks(place: Background) -> int:
-    """How often a scheduler has looked for what is due."""
+    """The number of times that a scheduler has checked for due entries."""
     with place.client() as client:
         stats: Any = client.info("commandstats")
     return int(stats.get("cmdstat_zrange", {"calls": 0})["calls"])
@@ -275,7 +275,7 @@ def test_two_schedulers_enqueue_each_entry_once_and_survive_an_outage_of_redis(p
         client.zadd(CronTable.scheduled_jobs_key, dict.fromkeys(entries, int(time.time()) - 5))
     eventually(lambda: len(place.queued_ids()) >= len(entries))
     before = looks(place)
-    eventually(lambda: looks(place) >= before + 3)  # so both have looked again
+    eventually(lambda: looks(place) >= before + 3)  # both have checked again
     assert sorted(each.rpartition("-")[0] for each in place.queued_ids()) == sorted(entries)
     for scheduler in schedulers:
         scheduler.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Backup and restore, by the very commands of docs/deployment.md."""
+"""Backup and restore with the commands of docs/deployment.md."""
 
 import os
 import re
@@ -20,13 +20,13 @@ SECRET = "a signing secret of thirty-odd bytes"
 PASSWORD = "correct horse battery"
 
 
-def told(heading: str) -> list[str]:
+def documented_commands(heading: str) -> list[str]:
     """The commands under a heading of the document, block by block."""
     section = text("docs/deployment.md").partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
     return re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
 
 
-BACK_UP, RESTORE, _ = told("SQLite and the bundled Valkey")
+BACK_UP, RESTORE, _ = documented_commands("SQLite and the bundled Valkey")
 
 KILLED = """
 import os, signal, sys
@@ -46,11 +46,11 @@ act = getattr(owner, name)
 setattr(owner, name, dying)
 main()
 """
-"""Runs a command that is killed as it calls something for the n-th time."""
+"""A program that runs a command and kills it at the n-th call of a function."""
 
 
 def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run what the document says, with the `matinee` of this environment."""
+    """Run commands of the document with the `matinee` of this environment."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
         ["sh", "-e", "-c", commands],
@@ -77,7 +77,7 @@ def die(folder: Path, *arguments: str) -> None:
 
 
 def join(server: Serving, name: str) -> dict[str, str]:
-    """Headers of a new user."""
+    """Register a user; return the headers of its requests."""
     account = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     answer = server.client.post("/auth/register", json=account)
     assert answer.status_code == 201, answer.text
@@ -147,7 +147,7 @@ def test_a_restore_refuses_a_directory_in_use_and_keeps_tokens_valid_in_another(
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Path:
-    """A folder with a store that an account is in."""
+    """A directory with a store that has an account."""
     account = ["--email", "ada@example.org", "--username", "ada"]
     made = matinee("users", "create", *account, cwd=tmp_path, stdin=f"{PASSWORD}\n")
     assert made.returncode == 0, made.stderr

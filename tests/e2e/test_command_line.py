@@ -1,4 +1,4 @@
-"""What every command does alike: bad usage, output that is cut off, a broken `.env`, unexpected errors."""
+"""Common behaviour of all commands: bad usage, closed pipes, a broken `.env`, unexpected errors."""
 
 import json
 import os
@@ -25,7 +25,7 @@ main()
 
 
 def run_into(stdout: int, *arguments: str, cwd: Path, stderr: int = subprocess.PIPE) -> tuple[int, str]:
-    """Run a command whose output goes to a descriptor; its exit code, and what it said on standard error."""
+    """Run a command with output to a descriptor; return its exit code and its standard error."""
     ran = subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,
@@ -41,7 +41,7 @@ def run_into(stdout: int, *arguments: str, cwd: Path, stderr: int = subprocess.P
 
 
 def unread_pipe() -> int:
-    """A pipe's writing end, of which the reading end is closed."""
+    """The write end of a pipe whose read end is closed."""
     reading, writing = os.pipe()
     os.close(reading)
     return writing
@@ -49,7 +49,7 @@ def unread_pipe() -> int:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A folder with a store in it, and an account."""
+    """A directory with a store that has an account."""
     create = ["users", "create", "--email", "ada@example.org", "--username", "ada"]
     made = matinee(*create, cwd=tmp_path, stdin="correct horse battery\n")
     assert made.returncode == 0, made.stderr
@@ -114,7 +114,7 @@ def test_a_sync_completes_although_the_pipe_of_its_progress_is_closed(directory:
     finally:
         os.close(writing)
     again = matinee("sync", "movies", cwd=directory)
-    assert re.search(r"inserted\W+0\b", again.stdout), again.stdout  # all were there
+    assert re.search(r"inserted\W+0\b", again.stdout), again.stdout  # all genres were stored
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="wants /dev/full")

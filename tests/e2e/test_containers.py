@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the image run beside Matinee itself, run here without a container."""
+"""Health checks and servers of docker-compose.yml and the image, run without a container."""
 
 import os
 import subprocess
@@ -51,16 +51,16 @@ def test_a_worker_container_is_healthy_while_it_sends_heartbeats(valkey: Valkey)
         worker = Worker(["any"], connection=client)
         worker.register_birth()  # type: ignore[no-untyped-call]
         assert verdict(check, QUEUE_URL=valkey.url) == 0
-        client.delete(worker.key)  # as Redis does when no beat came
+        client.delete(worker.key)  # as Redis does without a heartbeat
     assert verdict(check, QUEUE_URL=valkey.url) != 0
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[str]:
-    """The socket of a server that was started as the container is, but for place and memory."""
+    """The socket of a server with the options of the container, except for directory and memory."""
     (tmp_path / "redis-server").symlink_to(get_binary_path())
     shell, option, script = SERVICES["redis"]["command"]
-    with tempfile.TemporaryDirectory(prefix="cache") as short:  # a socket's path may not be long
+    with tempfile.TemporaryDirectory(prefix="cache") as short:  # the path of a socket must be short
         place = f"dir {tmp_path}\nport 0\nunixsocket {short}/s"
         for told, instead in ("$$", "$"), ("${REDIS_MEMORY:-256mb}", "8mb"), ("dir /data", place):
             assert told in script

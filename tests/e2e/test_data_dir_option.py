@@ -1,4 +1,4 @@
-"""Every command that opens the store takes `--data-dir`, and few make one where there is none."""
+"""Every command that opens the store has `--data-dir`, and few create a missing store."""
 
 from pathlib import Path
 

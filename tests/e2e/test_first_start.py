@@ -1,4 +1,4 @@
-"""The first start: what it says and when, and how it gets on without its source of movies."""
+"""The first start: its output, and what it does without a source of movies."""
 
 import signal
 import socket
@@ -31,7 +31,7 @@ def sync_check(server: Serving) -> dict[str, object]:
 
 
 def await_movies(server: Serving, number: int) -> None:
-    """Wait until the catalogue is there."""
+    """Wait until the catalogue has movies."""
     until = time.monotonic() + 60
     while server.client.get("/movies").json()["meta"]["total"] < number or "error" in sync_check(server):
         assert time.monotonic() < until
@@ -68,9 +68,9 @@ def test_a_stop_interrupts_the_wait_for_the_source(tmp_path: Path) -> None:
     with serving(tmp_path, **settings("http://127.0.0.1:1/3")) as server:
         began = time.monotonic()
         assert server.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 10  # the contract's
+        assert time.monotonic() - began < 10  # as the README promises
     again = matinee("sync", "genres", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr  # no lock and no run is left open
+    assert again.returncode == 0, again.stderr  # no lock is held and no run is in progress
 
 
 def test_a_refused_credential_is_reported_and_the_service_starts(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Floods of connections against a running `matinee serve`: everybody else is answered as before."""
+"""Floods of connections to a running `matinee serve`: other clients are served as before."""
 
 import re
 import socket
@@ -25,7 +25,7 @@ def running(folder: Path, *, descriptors: int | None = None) -> Iterator[Serving
 def flood(
     server: Serving, stack: ExitStack, count: int, sent: bytes, addresses: int = 1
 ) -> list[socket.socket]:
-    """So many connections that have sent this, from so many addresses of this machine."""
+    """Connections from a number of addresses of this machine, each of which has sent this data."""
     clients = []
     for number in range(count):
         client = stack.enter_context(socket.socket())
@@ -38,7 +38,7 @@ def flood(
 
 
 def assert_well(server: Serving, *, name: str) -> None:
-    """Reads, writes and health checks of a client are answered."""
+    """Assert that reads, writes and health checks of a client succeed."""
     client = server.client
     account = {"username": name, "email": f"{name}@example.org", "password": "follow the white rabbit"}
     joined = client.post("/auth/register", json=account)
@@ -62,7 +62,7 @@ def test_1030_incomplete_requests_do_not_block_others(tmp_path: Path, addresses:
         metrics = server.client.get("/metrics").text
         evicted = re.search(r'connections_closed_total\{reason="too_many_connections"\} (\d+)', metrics)
         assert bool(evicted) is (addresses == 1)
-        assert server.stop() == 0  # although half-sent requests are still open
+        assert server.stop() == 0  # although incomplete requests are still open
 
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 
@@ -70,7 +70,7 @@ def test_1030_incomplete_requests_do_not_block_others(tmp_path: Path, addresses:
 def test_400_idle_connections_do_not_block_others_with_few_descriptors(tmp_path: Path) -> None:
     with running(tmp_path, descriptors=256) as server, ExitStack() as stack:
         clients = flood(server, stack, 400, b"")
-        # Our own connection may be among those that make room, and must not be in use just then.
+        # Our own connection may be evicted too, and must not be in use then.
         until_true(lambda: sum(not is_closed(client) for client in clients) <= 128)
 
         assert_well(server, name="neo")

@@ -1,4 +1,4 @@
-"""A data disk that fills up: reads go on, writes answer 503, nothing is lost, and it heals by itself."""
+"""A full data disk: reads continue, writes get a 503, nothing is lost, and the service recovers."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def test_a_full_disk_stops_only_writes_and_only_while_it_is_full(tmp_path: Path,
         refused = []
         for movie in movies[1:60]:
             answer = server.client.put(f"/movies/{movie}/rating", json={"rating": 3})
-            if answer.status_code == 201:  # the log of the database had a page left
+            if answer.status_code == 201:  # the WAL had a free page
                 given[movie] = 3
             else:
                 refused.append(answer)
@@ -73,7 +73,7 @@ def test_a_full_disk_stops_only_writes_and_only_while_it_is_full(tmp_path: Path,
         given[movies[70]] = 5
         assert {rating["movie_id"]: rating["rating"] for rating in all_ratings(server.client)} == given
         assert eventually(lambda: server.client.get("/health").json()["status"] == "ok")
-        assert running(server.process.pid) >= processes  # worker and scheduler begin a little later
+        assert running(server.process.pid) >= processes  # worker and scheduler start a little later
         assert server.stop() == 0
     with closing(sqlite3.connect(data / "matinee.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -90,7 +90,7 @@ def all_ratings(client: Any) -> list[dict[str, Any]]:
 
 
 def running(supervisor: int) -> set[str]:
-    """The children of `serve`."""
+    """The child processes of `serve` by name."""
     return set(Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split())
 
 

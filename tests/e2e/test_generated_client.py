@@ -1,4 +1,4 @@
-"""Clients made from the OpenAPI document by three maintained generators compile strictly and do their work.
+"""Clients generated from the OpenAPI document by three maintained generators compile strictly and work.
 
 The generators for TypeScript, and the linters of the document, are npm packages: `make clients` installs the
 versions that tests/clients/package-lock.json names. Without Node or these packages their tests are skipped.
@@ -24,7 +24,7 @@ DOCUMENT = "openapi.json"
 
 
 def node_is_ready() -> bool:
-    """Whether there is a Node that the packages run on, and they are installed."""
+    """Whether Node and the packages are installed."""
     if not shutil.which("node") or not (CLIENTS / "node_modules/ready").exists():
         return False
     version = subprocess.run(
@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 @pytest.fixture
 def place(tmp_path: Path, server: Serving) -> Path:
-    """A folder with the document as the service shows it, and the installed packages."""
+    """A directory with the document of the service and the installed packages."""
     (tmp_path / DOCUMENT).write_bytes(server.client.get("/docs/openapi.json").content)
     (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
@@ -58,7 +58,7 @@ def place(tmp_path: Path, server: Serving) -> Path:
 
 
 def run(place: Path, *command: str | Path) -> str:
-    """What a command printed that went well."""
+    """Run a command, which must succeed; return its output."""
     done = subprocess.run(
         command, cwd=place, env=os.environ | OFFLINE, capture_output=True, text=True, check=False, timeout=120
     )
@@ -67,12 +67,12 @@ def run(place: Path, *command: str | Path) -> str:
 
 
 def node(place: Path, tool: str, *arguments: str) -> str:
-    """What one of the installed tools printed."""
+    """Run one of the installed tools; return its output."""
     return run(place, place / "node_modules/.bin" / tool, *arguments)
 
 
 def compile_strictly(place: Path, journey: str, **options: object) -> None:
-    """Compile a journey and the generated client under the strictest rules, but for these options."""
+    """Compile a test program and the generated client under the strictest rules, except for these options."""
     shutil.copy(CLIENTS / f"{journey}.ts", place)
     rules = json.loads((CLIENTS / "tsconfig.json").read_text(encoding="utf-8"))
     rules["compilerOptions"] |= {"outDir": "made", **options}
@@ -115,7 +115,7 @@ def test_the_client_of_openapi_typescript_is_strictly_typed_and_works(place: Pat
 def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: Serving) -> None:
     shutil.copy(CLIENTS / "openapi-ts.config.mjs", place)
     node(place, "openapi-ts", "--file", "openapi-ts.config.mjs")
-    # What it writes of its own, beside what our document makes, breaks this one rule.
+    # The generator's own code, which does not depend on our document, breaks this rule.
     compile_strictly(place, "hey_api", exactOptionalPropertyTypes=False)
 
     assert run(place, "node", "made/hey_api.js", base_url(server)) == "done\n"

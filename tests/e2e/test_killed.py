@@ -1,4 +1,4 @@
-"""The real command, killed with SIGKILL at all stages: the catalogue ends as if nothing had happened."""
+"""The real command, killed at all stages: the catalogue is the same in the end."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ COLUMNS = "id, tmdb_id, imdb_id, title, original_title, overview, release_date, 
 
 @pytest.fixture
 def tmdb() -> Iterator[TmdbSimulator]:
-    # Slow enough for a process to be killed in the middle of things.
+    # Slow enough for a process to be killed during a sync.
     with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
         simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.05))
         yield simulator
@@ -52,7 +52,7 @@ def rows(data: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def stored(data: Path) -> int:
-    """How many movies are stored; the table itself may still be missing."""
+    """The number of stored movies. The table may still be missing."""
     if not (data / "matinee.db").exists():
         return 0
     with suppress(sqlite3.OperationalError):
@@ -62,7 +62,7 @@ def stored(data: Path) -> int:
 
 
 def await_stored(data: Path, movies: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until so many movies are stored."""
+    """Wait until a number of movies is stored."""
     while stored(data) < movies:
         assert process.poll() is None
         time.sleep(0.005)

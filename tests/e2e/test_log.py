@@ -1,4 +1,4 @@
-"""The log of the real command: every request to the last, and no secret at the chattiest level."""
+"""The log of the real command: all requests until the end, and no secret at level debug."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Outages under load, in short; `make outages` plays them at length."""
+"""Short outages under load; `make outages` runs longer ones."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ CLIENTS = 4
 PAUSE = 0.2
 
 SECONDS = dict.fromkeys((*REDIS, *STORAGE), 4.0) | dict.fromkeys(TMDB, 13.0)
-"""What was last said of TMDB holds for ten."""
+"""The result of a probe of TMDB is cached for ten."""
 
 
 @pytest.fixture(scope="module")

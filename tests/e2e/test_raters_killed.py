@@ -1,5 +1,5 @@
-"""Many clients rate at once while the server is killed and started again: nothing acknowledged is lost, every
-average is exact, and no answer is a 500.
+"""Many clients rate while the server is killed and restarted: no acknowledged write is lost, every average is
+exact, and no response is a 500.
 """
 
 import os
@@ -21,7 +21,7 @@ from tests.ports import free_port
 
 CLIENTS = {store: int(os.environ.get("ATTACK_CLIENTS", few)) for store, few in (("sqlite", 12), ("mongo", 4))}
 SECONDS = float(os.environ.get("ATTACK_SECONDS", "4"))
-"""Of the attack; `make attack` makes it longer and larger."""
+"""The size of the attack; `make attack` runs a larger one."""
 
 MOVIES = ("603", "238", "680", "155", "278")
 KILLS = 2
@@ -31,10 +31,10 @@ SECRET = "a secret of more than thirty-two bytes for tests"
 
 @dataclass
 class Rater:
-    """One client with an account of its own, and what it knows of its ratings.
+    """A client with its own account, and what it knows of its ratings.
 
-    `certain` is what the last acknowledged write of each movie left; a movie whose last write was not
-    acknowledged is in `doubtful` with what may stand there too.
+    `certain` has the result of the last acknowledged write of each movie. `doubtful` has the other possible
+    result for movies whose last write was not acknowledged.
     """
 
     number: int
@@ -81,7 +81,7 @@ class Rater:
 
 
 def await_writes(raters: list[Rater], seconds: float) -> None:
-    """Wait so long, and until as many more writes as there are raters were acknowledged."""
+    """Wait for a time, and until one more write for each rater was acknowledged."""
     wanted, until = sum(rater.writes for rater in raters) + len(raters), time.monotonic() + 60
     time.sleep(seconds)
     while sum(rater.writes for rater in raters) < wanted:
@@ -110,14 +110,14 @@ def test_no_acknowledged_rating_is_lost_when_the_server_is_killed(tmp_path: Path
     }
     with ExitStack() as servers:
         if store == "mongo":
-            # A server of its own: killed clients leave transactions behind, which end only after a while.
+            # A separate server, because the transactions of killed clients end only after a while.
             address = servers.enter_context(running_secantus(tmp_path))
             variables["MONGODB_URI"] = f"{address}/raters"
         rate_and_kill(tmp_path, CLIENTS[store], variables)
 
 
 def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> None:
-    """The whole of it, over the store that the variables name."""
+    """Run the attack on the store of these variables."""
     over, share = Event(), SECONDS / (KILLS + 1)
     with ThreadPoolExecutor(clients) as pool, ExitStack() as at_the_end:
         at_the_end.callback(over.set)

@@ -1,4 +1,4 @@
-"""Two API processes over one store and one Redis: what one does, the other shows."""
+"""Two API processes over one store and one Redis: a change in one is visible in the other."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """The same, with the usual limits."""
+    """The same, with the default limits."""
     folder = tmp_path_factory.mktemp("strict")
     with on_several_hosts(
         folder, workers=0, schedulers=0, RATE_LIMIT="100/minute", AUTH_RATE_LIMIT="20/minute"
@@ -36,10 +36,10 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def undisturbed(place: Place, attempt: Callable[[int], T]) -> T:
-    """What comes of an attempt during which no process took Redis for away.
+    """The result of an attempt during which no process found Redis unavailable.
 
-    That is what they do, for a moment, where the machine leaves it without a processor for too long; then
-    each goes on by itself, as promised, which is not what is tried here.
+    Processes find it unavailable for a moment if the machine is too busy. Then each works alone, as promised,
+    which is not tested here.
     """
     for turn in range(ATTEMPTS):
         before = absences(place)
@@ -51,7 +51,7 @@ def undisturbed(place: Place, attempt: Callable[[int], T]) -> T:
 
 
 def absences(place: Place) -> int:
-    """How often a process has found Redis away."""
+    """How often a process has found Redis unavailable."""
     return sum(place.log(name).count("Redis is away") for name in place.processes)
 
 
@@ -81,14 +81,14 @@ def test_a_logout_in_one_process_is_effective_in_another(place: Place) -> None:
 
 
 def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(place: Place) -> None:
-    """500 to each of two processes; a rebuild is what answers with MISS."""
+    """Each of two processes gets 500 requests; a response with MISS is a rebuild."""
 
     async def ask(client: httpx.AsyncClient, number: int, path: str) -> tuple[int, str | None]:
         answer = await client.get(f"{place.bases[number % 2]}{path}")
         return answer.status_code, answer.headers.get("x-cache")
 
     async def rush(path: str) -> Counter[tuple[int, str | None]]:
-        # The client looks at every connection that it keeps whenever it needs one.
+        # The client checks all its idle connections whenever it needs one.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits) as client:
             return Counter(await asyncio.gather(*(ask(client, number, path) for number in range(1000))))
@@ -129,7 +129,7 @@ def test_logins_for_an_account_share_one_limit_over_all_processes(strict: Place)
 
 
 def test_a_forwarded_address_from_an_untrusted_client_is_ignored(strict: Place) -> None:
-    """Or each request could claim to come from somewhere else."""
+    """Otherwise each request could claim another address."""
     left = []
     for number in range(3):
         headers = {"X-Forwarded-For": f"10.0.0.{number}"}

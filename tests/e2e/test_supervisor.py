@@ -1,4 +1,4 @@
-"""`matinee serve` and the processes that it answers for."""
+"""`matinee serve` and its child processes."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def processes(cwd: Path) -> dict[str, int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that waits to be buried does not."""
+    """Whether a process runs and is not a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -275,7 +275,7 @@ def test_each_role_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
             with starting(tmp_path, variables, command=role) as server:
                 time.sleep(2)
                 assert server.process.poll() is None
-                # A signal before it has come so far as to handle signals ends it as well.
+                # A signal ends it even before it handles signals.
                 assert server.stop(signal.SIGTERM) in {0, -signal.SIGTERM}
         assert somewhere.stop() == 0
     assert not (tmp_path / "unused").exists()

@@ -1,4 +1,4 @@
-"""The commands about people, as an operator runs them."""
+"""The commands for accounts and ratings."""
 
 import json
 import os
@@ -238,7 +238,7 @@ def test_every_command_has_help(tmp_path: Path, arguments: str) -> None:
 
 
 def on_a_terminal(cwd: Path, *arguments: str, typed: list[str], hidden: bool = True) -> tuple[int, str]:
-    """Run a command on a terminal of its own; its exit code, and all that is seen there."""
+    """Run a command on a terminal; return its exit code and its output."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*MATINEE, *arguments],
@@ -251,7 +251,7 @@ def on_a_terminal(cwd: Path, *arguments: str, typed: list[str], hidden: bool = T
     )
     os.close(theirs)
     seen, answers = "", list(typed)
-    with suppress(OSError):  # what reading raises when the other side has gone
+    with suppress(OSError):  # the error of reading from a closed terminal
         while part := os.read(ours, 4096).decode():
             seen += part
             if seen.endswith(": ") and answers:
@@ -338,7 +338,7 @@ def test_clients_see_a_repair_by_a_command_at_once(tmp_path: Path) -> None:
 
 
 def _drift(path: Path) -> str:
-    """Leave a tally without its rating; of which movie."""
+    """Delete a rating but not its tally; return the movie."""
     counts = [0] * 19
     counts[16] = 1  # a nine
     with closing(sqlite3.connect(path)) as database, database:

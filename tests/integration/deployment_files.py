@@ -1,4 +1,4 @@
-"""The files that deploy Matinee, as tests read them."""
+"""Readers of the files that deploy Matinee."""
 
 import re
 import tomllib
@@ -34,31 +34,31 @@ def workflow() -> dict[str, Any]:
 
 
 def example() -> dict[str, str]:
-    """The variables of .env.example with what they are shown to be, without quotation marks."""
+    """The variables and example values of .env.example, without quotation marks."""
     return {name: value.strip('"') for name, value in COMMENTED.findall(text(".env.example"))}
 
 
 def asked() -> set[str]:
-    """The variables that docker-compose.yml takes from .env."""
+    """The variables that docker-compose.yml reads from .env."""
     return set(ASKED.findall(text("docker-compose.yml")))
 
 
 def instructions() -> list[tuple[str, str]]:
-    """What the Dockerfile says, one by one, with continued lines joined."""
+    """The instructions of the Dockerfile, with continued lines joined."""
     return INSTRUCTION.findall(re.sub(r"\\\n\s*", "", text("Dockerfile")))
 
 
 def last(instruction: str) -> str:
-    """What the Dockerfile last says about something."""
+    """The argument of the last instruction of a kind in the Dockerfile."""
     return [told for name, told in instructions() if name == instruction][-1]
 
 
 def health_check() -> list[str]:
-    """The command by which the image tells whether it is healthy."""
+    """The health check command of the image."""
     command: list[str] = msgspec.json.decode(last("HEALTHCHECK").partition("CMD ")[2])
     return command
 
 
 def locked(path: str) -> dict[str, tuple[str, str]]:
-    """Version and hashes of each package of a lock file."""
+    """The version and the hashes of each package of a lock file."""
     return {name: (version, hashes) for name, version, hashes in PINNED.findall(text(path))}

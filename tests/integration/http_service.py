@@ -76,12 +76,12 @@ def application(
 ) -> Litestar:
     """The application over a store. The catalogue is public by default.
 
-    With `redis`, an address, answers are kept there, and requests are counted there.
+    `redis` is the address of a server for the cache and the rate limits.
     """
     plenty = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
     chosen = Settings(**{"public_catalogue": "true", **plenty, **settings})
     container = container or container_over(store, chosen)
-    if redis:  # with patience, since the machine may be busy
+    if redis:  # long timeouts, because the machine may be busy
         container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))
     breaker = container.breaker()
     health = CheckHealth(
@@ -174,7 +174,7 @@ PASSWORD = "follow the white rabbit"
 
 @dataclass(frozen=True)
 class Somebody:
-    """A user who is logged in."""
+    """A signed-in user, who sends requests."""
 
     client: Client
     user: dict[str, Any]

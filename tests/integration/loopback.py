@@ -1,4 +1,4 @@
-"""The application behind its own server on loopback, with time limits that a test can wait for."""
+"""The application with a server on loopback, with short time limits."""
 
 import socket
 import time
@@ -19,12 +19,12 @@ from entrypoints.http.server import Server
 from tests.integration.http_service import application, filled
 
 PATIENCE = 8
-"""Seconds to wait for something that must happen; the machine may be busy."""
+"""Seconds to wait for an event. The machine may be busy."""
 
 
 @dataclass
 class Loopback:
-    """A running server; `closed` are the reasons for which it closed connections."""
+    """A running server. `closed` has the reasons for which it closed connections."""
 
     server: Server
     port: int
@@ -32,7 +32,7 @@ class Loopback:
     clients: list[socket.socket] = field(default_factory=list)
 
     def connect(self, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
-        """A connection from an address of this machine. It is closed with the server at the latest."""
+        """A connection from an address of this machine, which is closed with the server."""
         client = socket.socket()
         self.clients.append(client)
         if receive_buffer:

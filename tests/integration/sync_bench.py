@@ -1,4 +1,4 @@
-"""The use cases of syncs over a store in memory, a source that does as a test says, and a clock to set."""
+"""The use cases of syncs over a store in memory, a scripted source and a clock that can be set."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -32,7 +32,7 @@ TEXT_RETENTION = timedelta(days=180)
 
 
 class ShelfSource:
-    """A source that has four pages of five movies, and does what a test wants before each page."""
+    """A source with four pages of five movies, which calls a function before each page."""
 
     name = SourceName.TMDB
     max_pages = 500
@@ -77,7 +77,7 @@ def told(number: int) -> MovieFacts:
 
 
 class JobsInMemory:
-    """A job queue that a test can empty, or take away."""
+    """A job queue in memory that a test can empty or make unavailable."""
 
     def __init__(self) -> None:
         self.runs: list[RunId] = []
@@ -101,7 +101,7 @@ class JobsInMemory:
 
 
 class Bench:
-    """The use cases over one store, a source and a clock that can be set forward."""
+    """The use cases over one store, a source and a clock that can be set."""
 
     def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource, **timing: timedelta) -> None:
         self.store, self.clock = store, clock
@@ -146,7 +146,7 @@ class Bench:
 
 
 class Killed(BaseException):
-    """Stands for a process that ends here."""
+    """Simulates a process that is killed."""
 
 
 @pytest.fixture

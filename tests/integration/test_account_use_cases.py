@@ -1,4 +1,4 @@
-"""Signing in, refreshing and confirming by password where something else happens at the same time."""
+"""Login, refresh and confirmation by password, with concurrent changes of the account."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -57,7 +57,7 @@ MOMENT = timedelta(milliseconds=1)
 
 @dataclass
 class Interrupted:
-    """A hasher that has something happen once, right after it verified a password."""
+    """A hasher that calls a function once, after it has verified a password."""
 
     what: Callable[[], object]
     hasher: Argon2PasswordHasher = STRONG
@@ -79,7 +79,7 @@ class Interrupted:
 
 @dataclass
 class Place:
-    """A store, a clock that can be moved, and the use cases over both."""
+    """A store, a clock that can be set, and the use cases over both."""
 
     store: SqliteStore
     at: datetime = field(default_factory=lambda: noon(2))
@@ -150,7 +150,7 @@ class Place:
         )
 
     def with_password(self, password: str, hasher: Argon2PasswordHasher = STRONG) -> Callable[[], User]:
-        """The step in which the password of the one user becomes another."""
+        """A function that changes the password of the only user."""
         (user,) = self.store.users.page(1)
         return lambda: self.store.users.change(
             user.id, lambda stored: stored.with_changes(self.at, password_hash=hasher.hash(password))
@@ -519,7 +519,7 @@ def test_without_a_grace_period_one_of_two_concurrent_refreshes_ends_the_session
     place.grace = timedelta(0)
     tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 4)
     won = [each for each in tabs if isinstance(each, SignedIn)]
-    assert len(won) <= 1  # none if the family has ended before the first to come was answered
+    assert len(won) <= 1  # none if the session ended before the first request was answered
     assert sum(isinstance(each, TokenRevoked) for each in tabs) == 4 - len(won)
     for each in (first, *won):
         assert refused(place, each.refresh_token) is TokenRevoked
@@ -610,7 +610,7 @@ def test_the_token_of_an_ended_session_is_revoked_until_it_expires(place: Place)
 def test_the_refresh_token_of_a_disabled_or_deleted_user_is_revoked(place: Place) -> None:
     user = place.joined()
     signed_in = place.log_in()
-    with place.store.database.writing() as connection:  # past the repository, which would end the session
+    with place.store.database.writing() as connection:  # not by the repository, which would end the session
         connection.execute("UPDATE users SET disabled = 1 WHERE id = ?", (user.id,))
     assert refused(place, signed_in.refresh_token) is TokenRevoked
 

@@ -1,4 +1,4 @@
-"""Loops and threads in the background: an error that nobody foresaw neither ends them nor makes them spin."""
+"""Background loops and threads: an unexpected error neither ends them nor makes them spin."""
 
 import logging
 import subprocess
@@ -140,7 +140,7 @@ def test_the_breaker_closes_even_if_no_thread_can_be_started(
         assert not lost.is_open
         assert "cannot be probed" in caplog.text
     valkey.start()
-    with pytest.raises(RedisUnavailable):  # it may have missed a change, so it has to forget first
+    with pytest.raises(RedisUnavailable):  # it may have missed a change, so it invalidates everything first
         lost.ping()
     eventually(lambda: not lost.is_open)
     assert forgotten.is_set()
@@ -148,7 +148,7 @@ def test_the_breaker_closes_even_if_no_thread_can_be_started(
 
 
 class Server:
-    """Ends sessions, after a few errors."""
+    """A MongoDB server that ends sessions after some errors."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -238,7 +238,7 @@ def client(valkey: Valkey) -> Iterator[Redis]:
 
 @pytest.fixture
 def queued(valkey: Valkey) -> Iterator[str]:
-    """A job that waits."""
+    """A job in the queue."""
     jobs = RqJobQueue(valkey.url)
     jobs.sync(Entity.MOVIES, RUN)
     assert jobs.is_pending(RUN)
@@ -248,13 +248,13 @@ def queued(valkey: Valkey) -> Iterator[str]:
 
 
 def take(client: Redis) -> None:
-    """What a worker does first: from then on it has the job, and has not begun it."""
+    """Take a job as a worker does, without starting it."""
     queue = queue_of(client)
     assert client.lmove(queue.key, queue.intermediate_queue_key, "LEFT", "RIGHT") == JOB.encode()
 
 
 def begin(client: Redis, seconds: int) -> None:
-    """What a worker does next: it says that it lives, for some seconds."""
+    """Start a job as a worker does: send a heartbeat that expires after some seconds."""
     with client.pipeline() as pipeline:
         Execution.create(queue_of(client).fetch_job(JOB), seconds, pipeline)  # type: ignore[arg-type]
         pipeline.execute()
@@ -268,7 +268,7 @@ def test_a_job_is_pending_until_it_is_lost_or_ends(client: Redis, queued: str) -
     assert is_pending(client, queued)
     client.delete(queue_of(client).started_job_registry.key)
     assert not is_pending(client, queued)
-    begin(client, -1000)  # its worker has been silent for long
+    begin(client, -1000)  # the heartbeat of its worker has expired
     client.zadd(queue_of(client).started_job_registry.key, {f"{queued}:x": time.time() - 1})
     assert client.zrange(queue_of(client).started_job_registry.key, 0, -1)
 
@@ -337,7 +337,7 @@ def test_a_worker_requeues_a_job_that_another_took_and_did_not_start(
 ) -> None:
     take(client)
     tidying = InterruptibleWorker(valkey.url, abandoned_after=0)
-    for _ in range(2):  # the first time it may be that its worker is about to begin
+    for _ in range(2):  # its worker may be about to start it
         assert queue_of(client).get_job_ids() == []
         client.delete(f"rq:tidying:{queue_of(client).name}")
         tidying._maintain()

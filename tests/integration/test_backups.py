@@ -1,4 +1,4 @@
-"""Backups of the embedded store: what is written, what is refused, and what a broken disk leaves."""
+"""Backups of the embedded store: writing, restoring, refusals and damaged files."""
 
 import os
 import sqlite3
@@ -32,7 +32,7 @@ SECRET = "a-secret-of-48-bytes-that-signs-the-access-tokens\n"
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A directory with a store that is open, so that part of it is in the log."""
+    """A directory with an open store, part of which is in the WAL."""
     directory = tmp_path / "source"
     directory.mkdir()
     (directory / "jwt-secret").write_text(SECRET)
@@ -82,7 +82,7 @@ def test_a_backup_is_one_private_sqlite_file(tmp_path: Path, source: Path) -> No
     assert {each.name for each in tmp_path.iterdir()} == {"source", "backup.db"}
     assert (tmp_path / "backup.db").stat().st_mode & 0o777 == 0o600
     assert genres(tmp_path / "backup.db") == ["Drama"]
-    assert {each.name for each in tmp_path.iterdir()} == {"source", "backup.db"}  # not even a log beside it
+    assert {each.name for each in tmp_path.iterdir()} == {"source", "backup.db"}  # also no WAL beside it
     assert (written.version, written.with_secret, written.made_by) == (len(MIGRATIONS), True, "1.2.3")
     assert written.content.endswith("0 movies, 0 users, 0 ratings, 0 watchlist entries")
 
@@ -102,13 +102,13 @@ def test_a_restored_store_equals_the_backed_up_one(tmp_path: Path, backup: Path)
     reopened.close()
     assert genres(target / "matinee.db") == ["Drama"]
     again = tmp_path / "again.db"
-    assert of(target).write(again).with_secret  # a backup of what was restored is a backup
+    assert of(target).write(again).with_secret  # a restored store can be backed up again
 
 
 def test_files_are_synced_before_they_are_named(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rename keeps the number of a file, and that of a directory stands for the names in it."""
+    """Files are recognized by inode, which a rename keeps; syncing a directory makes its names durable."""
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
 
@@ -248,7 +248,7 @@ def test_a_killed_restore_is_reported_and_can_be_repeated(tmp_path: Path, backup
 
 
 def damaged(path: Path, at: float) -> None:
-    """Spoil two kilobytes of a file, from a place between its first page and its end."""
+    """Overwrite two kilobytes of a file after its first page."""
     content = bytearray(path.read_bytes())
     place = 4096 + int((len(content) - 8192) * at)
     content[place : place + 2048] = b"\xaa" * 2048
@@ -343,7 +343,7 @@ def test_a_backup_of_an_older_schema_is_migrated_when_it_is_opened(tmp_path: Pat
         connection.execute("INSERT INTO genres VALUES ('a', 1, 'Drama', '', '')")
         connection.execute("PRAGMA user_version = 1")
         connection.commit()
-    assert of(old).write(tmp_path / "old.db").version == 1  # nor does a backup bring it forward
+    assert of(old).write(tmp_path / "old.db").version == 1  # a backup does not migrate it
     target = tmp_path / "elsewhere"
     target.mkdir()
     assert of(target).restore(tmp_path / "old.db").rows == {"movies": 0}

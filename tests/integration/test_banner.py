@@ -1,4 +1,4 @@
-"""What `serve` tells a person when its port answers: addresses for this machine and for others."""
+"""The banner of `serve`: addresses for this machine and for others."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ DEFAULTS = Settings()
 
 
 class Listener(socket.socket):
-    """A socket that says that it is bound somewhere; tests bind to nothing but loopback."""
+    """A socket that claims to be bound to an address. Tests bind to loopback only."""
 
     def __init__(self, host: str) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def shown(host: str, settings: Settings = DEFAULTS) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that this machine is made to have."""
+    """Sets the network addresses of this machine."""
     addresses = ["192.168.1.20", "fd00::20"]
     monkeypatch.setattr(banners, "lan_addresses", lambda: addresses)
     return addresses

@@ -1,4 +1,4 @@
-"""`matinee check`: what it finds, what it advises, and that it leaves all as it was."""
+"""`matinee check`: its findings, its advice, and that it changes nothing."""
 
 import os
 import sqlite3
@@ -32,7 +32,7 @@ __all__ = ["as_before"]
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory without any setting of ours."""
+    """A working directory without settings of Matinee."""
     for name in list(os.environ):
         if name.upper() in {"DATA_DIR", "MONGODB_URI", "REDIS_URL", "QUEUE_URL", "JWT_SECRET", "LOG_FILE"}:
             monkeypatch.delenv(name)
@@ -44,8 +44,8 @@ def checked(**variables: str) -> Result:
     return CliRunner().invoke(matinee, ["check"], env={"TMDB_ACCESS_TOKEN": None, **variables})
 
 
-def told(result: Result) -> dict[str, str]:
-    """The lines by their parts; of several, all."""
+def lines_by_part(result: Result) -> dict[str, str]:
+    """The output by part; the lines of one part are joined."""
     found: dict[str, str] = {}
     for line in result.stdout.splitlines():
         part = line[9:24].strip()
@@ -63,7 +63,7 @@ def test_a_check_creates_no_files(directory: Path) -> None:
     result = checked()
 
     assert result.exit_code == 0
-    assert told(result)["storage"].startswith("warning")
+    assert lines_by_part(result)["storage"].startswith("warning")
     assert list(directory.iterdir()) == []
 
 
@@ -72,7 +72,7 @@ def test_a_healthy_store_has_only_ok_lines(directory: Path) -> None:
     with TmdbSimulator(token="right") as tmdb:
         result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
 
-    lines = told(result)
+    lines = lines_by_part(result)
     assert result.exit_code == 0
     assert set(lines) == {
         "configuration", "data directory", "disk", "storage", "indexes", "redis", "tmdb", "clock",
@@ -93,7 +93,7 @@ def test_secrets_are_masked(directory: Path) -> None:
     assert result.exit_code == 1
     assert "SECRET-" not in result.stdout.replace("JWT_SECRET", "")
     assert "JWT_***" not in result.stdout
-    lines = told(result)
+    lines = lines_by_part(result)
     assert [lines[part].split()[0] for part in ("storage", "redis", "tmdb")] == ["failed"] * 3
     assert "check MONGODB_URI" in lines["storage"]
 
@@ -102,7 +102,7 @@ def test_every_fault_of_the_configuration_has_a_line(directory: Path) -> None:
     result = checked(PORT="no", REDIS_TTL="never")
 
     assert result.exit_code == 1
-    assert told(result)["configuration"].count("failed") == 2
+    assert lines_by_part(result)["configuration"].count("failed") == 2
     assert "PORT must be" in result.stdout
 
 
@@ -111,8 +111,8 @@ def test_the_line_of_a_refused_credential_names_the_variable(directory: Path) ->
         result = checked(TMDB_ACCESS_TOKEN="wrong", TMDB_BASE_URL=tmdb.url)
 
     assert result.exit_code == 1
-    assert "check TMDB_ACCESS_TOKEN" in told(result)["tmdb"]
-    assert "-> take a new one" in told(result)["tmdb"]
+    assert "check TMDB_ACCESS_TOKEN" in lines_by_part(result)["tmdb"]
+    assert "-> take a new one" in lines_by_part(result)["tmdb"]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_catalogue_from_another_source_is_a_failure(
     store.close()
     with TmdbSimulator(token="right") as tmdb:
         result = checked(TMDB_BASE_URL=tmdb.url, **credential)
-    line = told(result)["tmdb"]
+    line = lines_by_part(result)["tmdb"]
     assert (result.exit_code, line.split()[0]) == (1, "failed")
     assert remedy in line
     assert tmdb.requests == 0
@@ -141,7 +141,7 @@ def test_an_unavailable_tmdb_is_a_failure(directory: Path) -> None:
     with TmdbSimulator(faults=[Fault("server_error", status=502)]) as tmdb:
         result = checked(TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
 
-    assert (result.exit_code, told(result)["tmdb"].split()[0]) == (1, "failed")
+    assert (result.exit_code, lines_by_part(result)["tmdb"].split()[0]) == (1, "failed")
 
 
 def test_a_missing_index_is_a_failure_and_is_named(directory: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_missing_index_is_a_failure_and_is_named(directory: Path) -> None:
     result = checked()
 
     assert result.exit_code == 1
-    assert "ratings.ratings_by_movie" in told(result)["indexes"]
+    assert "ratings.ratings_by_movie" in lines_by_part(result)["indexes"]
 
 
 def damage_a_table(path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_damaged_or_missing_database_is_a_failure_with_advice_to_restore(
     result = checked()
 
     assert result.exit_code == 1
-    line = told(result)["storage"]
+    line = lines_by_part(result)["storage"]
     assert line.startswith("failed")
     assert found in line
     assert "restore a backup" in line
@@ -197,7 +197,7 @@ def test_an_older_or_newer_schema_is_reported(directory: Path, version: int, ver
 
     result = checked()
 
-    assert (result.exit_code, told(result)["storage"].split()[0]) == (code, verdict)
+    assert (result.exit_code, lines_by_part(result)["storage"].split()[0]) == (code, verdict)
 
 
 def test_a_data_directory_that_others_can_read_is_a_warning(directory: Path) -> None:
@@ -209,28 +209,28 @@ def test_a_data_directory_that_others_can_read_is_a_warning(directory: Path) -> 
     result = checked()
 
     assert result.exit_code == 0
-    assert "-> chmod 700" in told(result)["data directory"]
+    assert "-> chmod 700" in lines_by_part(result)["data directory"]
 
 
 def test_a_file_instead_of_the_data_directory_is_a_failure(directory: Path) -> None:
     (directory / "matinee-data").write_text("not a directory")
 
-    assert told(checked())["data directory"].startswith("failed")
+    assert lines_by_part(checked())["data directory"].startswith("failed")
 
 
 def test_a_directory_without_permissions_is_a_failure(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    assert "cannot be made" in told(checked())["data directory"]
+    assert "cannot be made" in lines_by_part(checked())["data directory"]
     prepared(directory)
 
-    assert "cannot be read and written" in told(checked())["data directory"]
+    assert "cannot be read and written" in lines_by_part(checked())["data directory"]
 
 
 @contextmanager
 def valkey(*options: str, path: Path) -> Iterator[str]:
-    """A Valkey of the bundled kind, on a socket; its address."""
+    """The address of a running Valkey on a socket."""
     socket = path / "v.sock"
     process = subprocess.Popen(
         [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", "", *options],
@@ -253,17 +253,17 @@ def test_a_redis_that_responds_is_ok_and_its_clock_is_compared(directory: Path, 
     with valkey("--maxmemory-policy", policy, path=directory) as address:
         result = checked(REDIS_URL=address)
 
-    assert told(result)["redis"] == "ok       redis           REDIS_URL answers"
-    assert "that of REDIS_URL" in told(result)["clock"]
+    assert lines_by_part(result)["redis"] == "ok       redis           REDIS_URL answers"
+    assert "that of REDIS_URL" in lines_by_part(result)["clock"]
 
 
 def test_a_redis_that_evicts_all_keys_is_a_warning_for_the_queue(directory: Path) -> None:
     with valkey("--maxmemory-policy", "allkeys-lru", path=directory) as address:
         alone, beside = checked(REDIS_URL=address), checked(REDIS_URL=address, QUEUE_URL=address)
 
-    assert "drops jobs" in told(alone)["redis"]
-    assert told(beside)["redis"].splitlines()[0].startswith("ok")
-    assert "QUEUE_URL answers, but drops jobs" in told(beside)["redis"]
+    assert "drops jobs" in lines_by_part(alone)["redis"]
+    assert lines_by_part(beside)["redis"].splitlines()[0].startswith("ok")
+    assert "QUEUE_URL answers, but drops jobs" in lines_by_part(beside)["redis"]
     assert alone.exit_code == beside.exit_code == 0
 
 
@@ -271,14 +271,14 @@ def test_a_redis_that_requires_a_password_is_a_failure(directory: Path) -> None:
     with valkey("--requirepass", "right", path=directory) as address:
         result = checked(REDIS_URL=address)
 
-    assert (result.exit_code, told(result)["redis"].split()[0]) == (1, "failed")
+    assert (result.exit_code, lines_by_part(result)["redis"].split()[0]) == (1, "failed")
 
 
 def test_redis_with_several_servers_is_checked_without_details(directory: Path) -> None:
     result = checked(REDIS_URL="redis+cluster://127.0.0.1:1", QUEUE_URL="redis://127.0.0.1:1")
 
-    assert "several servers" in told(result)["redis"]
-    assert "QUEUE_URL: Redis is not available" in told(result)["redis"]
+    assert "several servers" in lines_by_part(result)["redis"]
+    assert "QUEUE_URL: Redis is not available" in lines_by_part(result)["redis"]
 
 
 def test_without_a_bundled_valkey_redis_url_is_required(
@@ -286,11 +286,11 @@ def test_without_a_bundled_valkey_redis_url_is_required(
 ) -> None:
     monkeypatch.setattr(diagnostics, "find_spec", lambda _: None)
 
-    assert "set REDIS_URL" in told(checked())["redis"]
+    assert "set REDIS_URL" in lines_by_part(checked())["redis"]
 
 
 class Shown(SqliteStore):
-    """A store that is seen as a test wants it."""
+    """A store with the attributes that a test sets."""
 
     seen: StoreInspection
 
@@ -353,19 +353,19 @@ def test_little_free_disk_space_is_a_warning(
 
 
 def test_a_log_file_is_checked_but_not_created(directory: Path) -> None:
-    assert "matinee.log can be written" in told(checked(LOG_FILE="logs/matinee.log"))["log file"]
+    assert "matinee.log can be written" in lines_by_part(checked(LOG_FILE="logs/matinee.log"))["log file"]
     assert not (directory / "logs").exists()
 
     failed = checked(LOG_FILE=str(directory))
     assert failed.exit_code == 1
-    assert told(failed)["log file"].startswith("failed")
-    assert "it is a directory; name a file in it" in told(failed)["log file"]
-    assert "storage" in told(failed)
+    assert lines_by_part(failed)["log file"].startswith("failed")
+    assert "it is a directory; name a file in it" in lines_by_part(failed)["log file"]
+    assert "storage" in lines_by_part(failed)
 
 
 def test_a_misspelt_name_in_the_env_file_is_a_warning(directory: Path) -> None:
     (directory / ".env").write_text("PROT=8080\n")
-    assert "did you mean PORT?" in told(checked())["configuration"]
+    assert "did you mean PORT?" in lines_by_part(checked())["configuration"]
     (directory / ".env").unlink()
     (directory / ".env").mkdir()
-    assert "it is a directory" in told(checked())["configuration"]
+    assert "it is a directory" in lines_by_part(checked())["configuration"]

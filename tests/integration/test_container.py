@@ -126,7 +126,7 @@ def test_every_adapter_has_the_signatures_of_its_port(port: type, adapters: list
 
 
 class Faulty:
-    """Something that cannot be closed."""
+    """An adapter whose `close` fails."""
 
     def __init__(self) -> None:
         self.tries = 0

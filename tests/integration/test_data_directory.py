@@ -1,4 +1,4 @@
-"""The data directory: every way in which it cannot be used is one line that names DATA_DIR and the mend."""
+"""The data directory: an error is one line that names DATA_DIR and how to correct it."""
 
 import errno
 import os
@@ -79,7 +79,7 @@ def test_a_refused_operation_is_reported_with_advice(
         data_directory.prepare(directory)
     assert str(refused.value).startswith(f"DATA_DIR {directory} ")
     assert "\n" not in str(refused.value)
-    assert directory.exists() == there  # nothing is left that was not there
+    assert directory.exists() == there  # no file is left behind
 
 
 def test_a_user_without_a_name_is_shown_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

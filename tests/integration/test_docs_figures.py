@@ -1,7 +1,7 @@
-"""The figures in the documents: each is one of the code's, or is named here as measured or somebody else's.
+"""The figures in the documents: each is a constant of the code, or is listed here as measured or external.
 
-`TIED` holds words around figures, with the figures as the code has them. So a constant that changes is missed
-in every document that tells of it, and a figure that is new in a document wants its words here.
+`TIED` has phrases of the documents with figures from the code. So a test fails if a constant changes that a
+document mentions, and if a document has a new figure without a phrase here.
 """
 
 import re
@@ -76,7 +76,7 @@ def spelt(number: float) -> str:
 
 
 def bounds(annotation: Any) -> tuple[int, int]:
-    """The least and the greatest length of a parameter."""
+    """The minimum and maximum length of a parameter."""
     meta = annotation.__metadata__[0]
     return meta.min_length or 0, meta.max_length
 
@@ -86,19 +86,19 @@ def seconds(time: timedelta) -> str:
 
 
 def made(option: str) -> str:
-    """The number that the Makefile gives an option or a variable."""
+    """The number that the Makefile sets an option or a variable to."""
     (number,) = re.findall(rf"(?<!-){re.escape(option)}(\d+)", text("Makefile").replace("--cov-", "--cov_"))
     return str(number)
 
 
 def wanted() -> str:
-    """The least percentage of planted faults that tests must notice."""
+    """The minimum percentage of mutants that tests must detect."""
     (number,) = re.findall(r"^WANTED = ([\d]+)\.0$", text("tests/mutation/__main__.py"), re.MULTILINE)
     return str(number)
 
 
 def default_of(package: str, option: str) -> str:
-    """The default of a program of the tests."""
+    """The default of an option of a test program."""
     (number,) = re.findall(rf'"{option}", type=\w+, default=([\d_]+)', text(f"tests/{package}/__main__.py"))
     return str(number)
 
@@ -164,7 +164,7 @@ TIED = [
     f"a process runs {exports.MAX_EXPORTS} (503 `exports_full`)",
     f"A process runs {exports.MAX_EXPORTS} at a time, {exports.MAX_EXPORTS_PER_USER} of one user",
     f"up to {exports.MAX_EXPORTS} exports a process are streamed",
-    # Lists, search and what people write
+    # Lists, search and texts
     f"first {pagination.MAX_NUMBERED_ROWS:,} rows",
     f"| rows that `page` reaches | {pagination.MAX_NUMBERED_ROWS:,} |",
     f"{users.MAX_PASSWORD_LENGTH} characters, not one of the most common",
@@ -285,7 +285,7 @@ TIED = [
     f"less than {diagnostics.LOW_FREE_BYTES // 2**30} GB free | less than {mb(diagnostics.MIN_FREE_BYTES)}",
     f"more than {seconds(diagnostics.CLOCK_TOLERANCE)} s off MongoDB's or Redis' clock",
     f"or {seconds(diagnostics.TMDB_CLOCK_TOLERANCE)} s off TMDB's",
-    # What serve runs
+    # Processes of serve
     f"is started again in {child_process.FIRST_DELAY} s",
     f"up to {child_process.MAX_DELAY:.0f} seconds, and begins anew",
     f"once the process has run for {child_process.STABLE_AFTER:.0f} seconds",
@@ -299,7 +299,7 @@ TIED = [
     f"with {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
     f"there are {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
     f"at {mb(logs.MAX_FILE_BYTES)}",
-    # What contributors run
+    # Commands for contributors
     f"wanted are {wanted()} %",
     f"{made('--cov_fail-under=')} % over all",
     f"Branch coverage: {made('--fail-under=')} % of `domain` and `application`",
@@ -309,7 +309,7 @@ TIED = [
     f"each for {default_of('outages', '--seconds')} seconds",
     f"searches over {int(default_of('benchmarks', '--movies')):,} movies",
 ]
-"""Words around figures of the code. Each stands in a document."""
+"""Phrases with figures from the code. Each occurs in a document."""
 
 MEASURED = [
     "takes some 240 MB",
@@ -335,38 +335,38 @@ MEASURED = [
     "230 µs for each response | 14 µs",
     "| 52 µs | 13 µs",
 ]
-"""What somebody has measured, and may measure again."""
+"""Measured figures."""
 
 OTHERS = [
-    "20 movies each",  # a page of TMDB's
+    "20 movies each",  # rows in a page of TMDB
     "A page of 20 movies",
     "a page of 20 movies, compressed",
     "missed after about 90 seconds",  # RQ
-    '`"1,234"`',  # what TMDB might send
+    '`"1,234"`',  # a fault of TMDB
     "with 0 pages",
-    "is found again within 15 seconds",  # several of the times above
+    "is found again within 15 seconds",  # a sum of the times above
     "Redis 7, 256 MB",  # docker-compose.yml, which has tests of its own
     "keeps 50 MB of log",
-    "at most about 72 characters",  # of a commit's message
+    "at most about 72 characters",  # in the format of a commit message
     "1. movies of the same value",
     "2. movies whose value",
     "3. movies without a value",
 ]
-"""What no constant of ours says."""
+"""Figures that are not in our code."""
 
 ACCOUNTED = (*TIED, *MEASURED, *OTHERS)
 
 ELSEWHERE = "0014-dependencies.md"
-"""Sizes of packages, as they were installed."""
+"""Sizes of installed packages."""
 
 
 def plain(path: Path) -> str:
-    """A document in one line."""
+    """The text of a document as one line."""
     return " ".join(path.read_text(encoding="utf-8").split())
 
 
 def loose(path: Path) -> Iterator[str]:
-    """The figures of a document's sentences and tables that no words account for, with those around them."""
+    """The figures of a document that no phrase explains, with their context."""
     told = " ".join(BLOCK.sub("", path.read_text(encoding="utf-8")).split())
     accounted = [found.span() for words in ACCOUNTED for found in re.finditer(re.escape(words), told)]
     for figure in FIGURE.finditer(told):

@@ -1,4 +1,4 @@
-"""The tables and lists of the documents: they have what the code has, all of it and nothing else."""
+"""The tables and lists of the documents have exactly what the code has."""
 
 import ast
 import json
@@ -55,7 +55,7 @@ BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def tables(path: str) -> Iterator[tuple[Row, list[Row]]]:
-    """The tables of a document: their headings and their rows."""
+    """The tables of a document: headings and rows."""
     for found in re.finditer(r"^(\|.+\|)\n\|[-|]+\|\n((?:\|.+\|\n)*)", text(path), re.MULTILINE):
         yield cells(found[1]), [cells(line) for line in found[2].splitlines()]
 
@@ -65,18 +65,18 @@ def cells(line: str) -> Row:
 
 
 def table(path: str, *heading: str) -> list[Row]:
-    """The rows of the one table that has this heading."""
+    """The rows of the only table with this heading."""
     (rows,) = [rows for headed, rows in tables(path) if headed == list(heading)]
     return rows
 
 
 def words(cell: str) -> list[str]:
-    """What stands between backticks."""
+    """The texts between backticks."""
     return CODE.findall(cell)
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Every command that people type, by its words."""
+    """All commands of the command line by name."""
     with click.Context(group) as context:
         for each in group.list_commands(context):
             command = group.get_command(context, each)
@@ -185,14 +185,14 @@ def test_the_documented_log_line_has_the_fields_of_a_real_one(
     with caplog.at_level(logging.INFO):
         log_request(RequestRecord(scope, 200, 0.0025))
     line = json.loads(LineFormatter(Redactor([]), "api", for_people=False).format(caplog.records[-1]))
-    line.pop("message", None)  # which pytest adds to the record
+    line.pop("message", None)  # an attribute that pytest adds to the record
     assert list(json.loads(shown)) == list(line)
     (row,) = [row for row in table("docs/operating.md", "field", "meaning") if "`role`" in row[0]]
     assert set(words(row[1])) == set(roles())
 
 
 def roles() -> Iterator[str]:
-    """What processes say in the log that they do."""
+    """The roles of processes in the log."""
     for file in (ROOT / "entrypoints/cli").glob("*.py"):
         yield from re.findall(
             r'(?:role=|role: str = |running_role\(|configure\(.+, )"(\w+)"', file.read_text(encoding="utf-8")
@@ -258,7 +258,7 @@ def test_every_public_call_is_documented() -> None:
 
 
 def calls() -> Iterator[tuple[str, Any]]:
-    """The calls of the API by their paths."""
+    """The operations of the API by path."""
     store = filled([])
     for route in application(store).routes:
         for handler in getattr(route, "route_handlers", ()):
@@ -344,11 +344,11 @@ MESSAGES = [
     NEVER_STARTED,
     f"api {describe_exit(-9)}; it is started again in {FIRST_DELAY} s",
 ]
-"""Sentences of ours that the operators' document repeats, or the beginnings of them."""
+"""Messages that the operators' document repeats, or their beginnings."""
 
 
 def test_every_documented_message_exists() -> None:
-    """Words between backticks that are neither a command nor a setting are what somebody reads elsewhere."""
+    """Texts between backticks that are neither a command nor a setting are messages."""
     sections = text("docs/operating.md").partition("## Troubleshooting")[2]
     read = "\n".join([*MESSAGES, *code_of("adapters/sqlite/files.py"), *code_of("adapters/tmdb/client.py")])
     started = re.findall(r"`api was killed [^`]+`", text("docs/operating.md"))
@@ -358,7 +358,7 @@ def test_every_documented_message_exists() -> None:
 
 
 def code_of(path: str) -> list[str]:
-    """The texts that a module is made of."""
+    """The string constants of a module."""
     return [
         node.value
         for node in ast.walk(ast.parse(text(path)))

@@ -1,4 +1,4 @@
-"""The `.env` file: what keeps it from being read, names in it that look mistyped, credentials as copied."""
+"""The `.env` file: unreadable files, misspelt names, and copied credentials."""
 
 import os
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "closed").write_text("PORT=80\n")
     (tmp_path / "closed").chmod(0)
     places = {"directory": "it is a directory", "link": "a link to a file that does not exist"}
-    if os.geteuid():  # root reads everything
+    if os.geteuid():  # root can read every file
         places["closed"] = "Permission denied"
     for name, reason in places.items():
         with pytest.raises(InvalidFields, match=reason):

@@ -1,4 +1,4 @@
-"""Filling an empty catalogue: for how long the service waits for it, and what becomes of each failure."""
+"""The first sync of an empty catalogue: how long the service waits for it, and its failures."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +24,7 @@ from entrypoints.settings import Settings
 
 
 class Source(DemoMovieSource):
-    """The demo catalogue, which does something first; it stands for TMDB."""
+    """The demo catalogue under the name of TMDB, which calls a function first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def test_the_first_sync_is_waited_for(container: Container, source: Source) -> N
     assert is_filled(container)
     assert not begun.is_set()
     fill_if_empty(container, begun.set)
-    assert source.pings == 1  # later starts ask nobody
+    assert source.pings == 1  # later starts do not use the source
 
 
 def test_with_an_unavailable_source_the_service_starts_and_the_sync_is_retried(
@@ -97,7 +97,7 @@ def test_with_an_unavailable_source_the_service_starts_and_the_sync_is_retried(
 
 def test_the_service_starts_with_a_source_that_never_responds(container: Container, source: Source) -> None:
     begun = Event()
-    source.before_ping = lambda: begun.wait(30)  # as a resolver without a network
+    source.before_ping = lambda: begun.wait(30)  # the error of a resolver without a network
     fill_if_empty(container, begun.set, replace(QUICKLY, first_answer=0.05))
     assert begun.is_set()
     assert is_filled(container)
@@ -120,7 +120,7 @@ def test_a_refused_credential_is_not_retried(
     source.before_ping = failing(9, SourceRefused("TMDB refuses the credential, check TMDB_API_KEY"))
     fill_if_empty(container, begun.set)
     assert source.pings == 1
-    assert not begun.is_set()  # it begins because preparing is over
+    assert not begun.is_set()  # the service starts because preparing has ended
     assert "check TMDB_API_KEY. Set it right, and start again." in capsys.readouterr().out
 
 

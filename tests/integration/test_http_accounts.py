@@ -449,7 +449,7 @@ def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> 
     smith = joined(client, "smith")
     promote(store, smith)
     others = [joined(client, name) for name in ("neo", "trinity", "morpheus")]
-    ids = sorted(each.user["id"] for each in (smith, *others))  # all at the same moment
+    ids = sorted(each.user["id"] for each in (smith, *others))  # all at the same time
 
     page = smith("GET", "/admin/users?limit=3")
     body = page.json()
@@ -505,7 +505,7 @@ def test_an_unknown_user_is_not_found(here: tuple[Client, SqliteStore], name: st
 
 @dataclass
 class SlowHasher:
-    """Takes as long as the test decides."""
+    """A hasher that takes as long as the test decides."""
 
     go_on: Event = field(default_factory=Event)
 
@@ -611,7 +611,7 @@ async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Repl
 
     waiting = [asyncio.create_task(login()) for _ in range(20)]
     try:
-        await asyncio.sleep(0)  # all have begun
+        await asyncio.sleep(0)  # all have started
         full = await asyncio.wait_for(login(), timeout=10)
         movies = await asyncio.wait_for(call(app, "/api/v1/movies"), timeout=10)
         assert not any(each.done() for each in waiting)

@@ -48,7 +48,7 @@ def admin(client: Client, store: SqliteStore) -> Somebody:
 
 @pytest.fixture
 def invited(store: SqliteStore, admin: Somebody) -> Iterator[Client]:
-    """A process over the same store in which registration needs an invitation."""
+    """A process over the same store, where registration needs an invitation."""
     with TestClient(application(store, registration="invite")) as client:
         yield client
 

@@ -52,7 +52,7 @@ CACHED = (
 
 @contextmanager
 def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tuple[list[Client], SqliteStore]]:
-    """A number of applications over one store and one Redis."""
+    """Several applications over one store and one Redis."""
     store = filled([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
     with ExitStack() as stack:
         settings = {"public_catalogue": "false", **settings}
@@ -68,7 +68,7 @@ def client(valkey: Valkey) -> Iterator[Client]:
 
 
 def through(somebody: Somebody, client: Client) -> Somebody:
-    """The same user, who calls another process."""
+    """The same user as a client of another process."""
     return Somebody(client, somebody.user, somebody.access_token, somebody.refresh_token)
 
 
@@ -83,7 +83,7 @@ def test_a_second_response_is_cached_and_identical(client: Client, path: str) ->
     assert neo("GET", path, headers={"If-None-Match": made.headers["etag"]}).status_code == 304
 
 
-def asked_otherwise(somebody: Somebody) -> Iterator[tuple[str, str]]:
+def changed_requests(somebody: Somebody) -> Iterator[tuple[str, str]]:
     """Each cached endpoint with default parameters, and with each parameter changed."""
     document = somebody.client.get("/api/v1/docs/openapi.json").json()
     for path, calls in document["paths"].items():
@@ -110,7 +110,7 @@ def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: V
             joined(client, name)("PUT", "/movies/603/rating", {"rating": 8})
         for movie in ("603", "604", "605"):
             neo("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
-        pairs = list(asked_otherwise(neo))
+        pairs = list(changed_requests(neo))
         assert len(pairs) > 30
         for path in dict.fromkeys(path for pair in pairs for path in pair):
             answers = [neo("GET", path), neo("GET", path), through(neo, uncached)("GET", path)]
@@ -281,7 +281,7 @@ def test_a_change_while_redis_was_frozen_is_visible_afterwards(valkey: Valkey) -
         valkey.freeze()
         assert neo("PUT", "/movies/603/rating", {"rating": 8}).status_code == 201
         valkey.thaw()
-        while "x-cache" not in neo("GET", "/genres").headers:  # this one is back, and has had all forgotten
+        while "x-cache" not in neo("GET", "/genres").headers:  # it has recovered and invalidated everything
             pass
         assert again("GET", "/movies/603").json()["ratings_count"] == 1
 

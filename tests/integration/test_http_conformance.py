@@ -1,8 +1,8 @@
-"""The service keeps to its OpenAPI document, whatever is sent: Schemathesis makes requests of the document,
-valid and invalid ones, and compares each answer with what the document says of it.
+"""The service conforms to its OpenAPI document: Schemathesis generates valid and invalid requests from the
+document and compares each response with it.
 
-Requests are drawn as the examples of all property tests are: every run sends the same few; `make fuzz` sends
-others, ten times as many.
+As in all property tests, every run sends the same few requests; `make fuzz` sends ten times as many random
+ones.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ EXAMPLES = settings().max_examples // 25
 """Requests for each operation, role and kind."""
 
 STEPS = 10
-"""Calls of one story."""
+"""Requests in one sequence."""
 
 pytestmark = pytest.mark.hypothesis
 
@@ -51,7 +51,7 @@ BOUNDED = settings(
 
 
 class Service:
-    """The application, and who may call it."""
+    """The application, and its users."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
@@ -60,7 +60,7 @@ class Service:
         self._people = 0
 
     def headers(self, role: str) -> dict[str, str]:
-        """The headers of somebody new with that role."""
+        """The headers of a new user with that role."""
         if role == "anonymous":
             return {}
         self._people += 1
@@ -86,10 +86,10 @@ def service() -> Iterator[Service]:
 
 
 def validate(case: Case[Any], response: Response) -> None:
-    """Compare an answer with the document.
+    """Compare a response with the document.
 
-    What a document cannot say may be refused: that a cursor is the `next_cursor` of another page, or that two
-    years are in order. There is no queue here, which an admin who starts a sync is told.
+    A request may be refused for a rule that the document cannot express: that a cursor is the `next_cursor`
+    of another page, or that two years are in order. Starting a sync fails because there is no queue.
     """
     excluded: list[CheckFunction] = [positive_data_acceptance]
     if response.status_code == 503 and response.json()["code"] == "queue_unavailable":
@@ -98,7 +98,7 @@ def validate(case: Case[Any], response: Response) -> None:
 
 
 def kinds(operation: APIOperation[Any, Any, Any, Any]) -> tuple[GenerationMode, ...]:
-    """Valid requests, and invalid ones where there is anything to get wrong."""
+    """Valid requests, and invalid ones if the operation has any."""
     parts = (operation.path_parameters, operation.query, operation.body)
     return tuple(GenerationMode) if any(len(part) for part in parts) else (GenerationMode.POSITIVE,)
 
@@ -121,7 +121,7 @@ def test_every_response_conforms_to_the_document(service: Service, method: str, 
 def test_every_response_in_a_sequence_of_requests_conforms_to_the_document(
     service: Service, role: str
 ) -> None:
-    """Stories use what earlier answers gave: ids of ratings, items, users and runs, and cursors."""
+    """Requests use ids and cursors of earlier responses."""
     machine = service.schema.as_state_machine()
 
     class Story(machine):  # type: ignore[valid-type,misc]

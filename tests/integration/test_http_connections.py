@@ -145,7 +145,7 @@ def test_an_idle_keep_alive_connection_is_closed(quick: Loopback) -> None:
 
 def test_each_request_restarts_the_time_limit_of_a_keep_alive_connection(quick: Loopback) -> None:
     with quick.connect() as client:
-        for _ in range(8):  # in all, longer than a connection may be idle
+        for _ in range(8):  # in all, longer than the time limit of an idle connection
             client.sendall(request("GET", LIVE))
             assert client.recv(65_536).startswith(b"HTTP/1.1 200")
             select.select([client], [], [], 0.1)
@@ -178,7 +178,7 @@ def test_an_endless_head_gets_a_431_and_is_not_read_on(patient: Loopback, begin:
         taken = send_while_possible(client, more * (40_000_000 // len(more)))
         answers = received(client)
 
-    for answer in answers:  # there is none if the connection was reset before we could read it
+    for answer in answers:  # there is no response if the connection was reset before it could be read
         assert_refused(answer, 431, "head_too_large")
     assert taken < 30_000_000, "more than what the kernel holds"
     assert patient.closed[-1] == "head_too_large"
@@ -221,7 +221,7 @@ def test_a_chunked_body_is_read_up_to_the_limit_only(quick: Loopback, chunk: int
         taken = send_while_possible(client, piece * (40_000_000 // len(piece)))
         answers = received(client)
 
-    for answer in answers:  # there is none if the connection was reset before we could read it
+    for answer in answers:  # there is no response if the connection was reset before it could be read
         assert_refused(answer, 413, "payload_too_large")
     assert taken < 30_000_000, "more than what the kernel holds and what is discarded"
     assert quick.closed[-1] == "payload_too_large"
@@ -260,7 +260,7 @@ def test_a_body_may_have_64_kib_in_chunks_of_any_size(patient: Loopback) -> None
     assert [patient.exchange(each)[0].status for each in (whole, cut)] == [401, 401]
 
 
-# What is no HTTP/1.1
+# What is not HTTP/1.1
 
 MALFORMED = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00",
@@ -432,7 +432,7 @@ def test_an_upgrade_header_is_ignored(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-# Clients that leave
+# Disconnecting clients
 
 
 def seen_499(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
@@ -449,7 +449,7 @@ def test_a_disconnect_before_the_request_is_complete_is_logged_as_499(
         client.sendall(request("GET", LIVE))
         assert client.recv(65_536).startswith(b"HTTP/1.1 200")
         client.sendall(half)
-        until_true(lambda: patient.server.connections.receiving.due)  # a reset discards what is not read yet
+        until_true(lambda: patient.server.connections.receiving.due)  # a reset discards unread data
         leave(client, abruptly=abruptly)
 
     until_true(lambda: seen_499(caplog))
@@ -461,7 +461,7 @@ def test_a_disconnect_before_the_request_is_complete_is_logged_as_499(
 
 
 def leave(client: socket.socket, *, abruptly: bool) -> None:
-    """Close a connection, by a reset if abruptly."""
+    """Close a connection; `abruptly` resets it."""
     if abruptly:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     client.close()
@@ -497,7 +497,7 @@ def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
 
 
 class Flood:
-    """An application behind the middleware that sends without end; `seen` are the records of its requests."""
+    """An application with an endless response, behind the middleware. `seen` has the records of requests."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -550,7 +550,7 @@ def test_a_client_that_reads_its_response_slowly_is_not_disconnected() -> None:
     with serving_on_loopback(flood.app, stall_seconds=0.5, stall_bytes=1) as server:
         with server.connect() as client:
             client.sendall(request("GET", "/"))
-            for _ in range(10):  # in all, longer than an answer may stand still
+            for _ in range(10):  # in all, longer than the time limit of a stalled response
                 until_true(lambda: server.server.connections.stalled.due)
                 client.recv(20_000_000, socket.MSG_WAITALL)
             assert not server.closed
@@ -575,7 +575,7 @@ def test_a_closing_connection_does_not_wait_for_a_client_that_does_not_read() ->
         until_true(lambda: not server.server.server_state.connections)
 
 
-# How many
+# Number of connections
 
 
 def test_incomplete_requests_do_not_count_as_in_progress(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -696,7 +696,7 @@ def test_while_all_connections_are_being_answered_the_next_one_waits() -> None:
         assert clients[2].recv(65_536).startswith(b"HTTP/1.1 204")
 
 
-# The end
+# Shutdown
 
 
 def test_a_server_that_stops_does_not_wait_for_incomplete_requests() -> None:
@@ -704,7 +704,7 @@ def test_a_server_that_stops_does_not_wait_for_incomplete_requests() -> None:
         halves = [server.connect() for _ in range(3)]
         halves[0].sendall(HALF_BODY)
         halves[1].sendall(b"GET /")
-        halves[2].sendall(request("OPTIONS", LIVE))  # its answer has no body that could arrive later
+        halves[2].sendall(request("OPTIONS", LIVE))  # its response has no body that could arrive later
         assert halves[2].recv(65_536).startswith(b"HTTP/1.1 204")
         silent = server.connect()
         until_true(lambda: len(server.server.connections.receiving.due) == 2)

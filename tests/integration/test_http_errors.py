@@ -259,7 +259,7 @@ def test_an_overloaded_service_refuses_requests_at_once_and_stays_alive(
 
 async def _crowd(app: Litestar, release: Event) -> tuple[list[Reply], Reply, list[Reply], Reply]:
     held = [asyncio.create_task(call(app, "/api/v1/genres")) for _ in range(2)]
-    await asyncio.sleep(0)  # both have begun
+    await asyncio.sleep(0)  # both have started
     try:
         full = await call(app, "/api/v1/about")
         health = ("", "/live", "/ready", "/database", "/redis")

@@ -1,4 +1,4 @@
-"""Exports are complete or visibly aborted, few run at a time, and hold no resources between two parts."""
+"""Exports are complete or visibly aborted, bounded in number, and hold no resources between batches."""
 
 import asyncio
 import gzip
@@ -61,7 +61,7 @@ def populate(store: SqliteStore, user: UserId) -> None:
 
 @dataclass
 class Failing:
-    """A rating repository that fails after a number of parts."""
+    """A rating repository that fails after a number of batches."""
 
     ratings: Any
     parts: int
@@ -418,7 +418,7 @@ def test_an_export_is_private_without_an_etag_and_head_reads_no_batches(store: S
 
 
 def failing(store: SqliteStore, parts: int) -> Litestar:
-    """The application over a store that fails after a number of parts of an export."""
+    """The application over a store that fails after a number of batches of an export."""
     container = container_over(store, Settings())
     export_user = exporting(store, Failing(store.ratings, parts))
     container.export_user.override(providers.Object(export_user))
@@ -475,7 +475,7 @@ def serving(app: Litestar) -> Iterator[int]:
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield listener.getsockname()[1]  # the kernel keeps who connects before it listens
+        yield listener.getsockname()[1]  # the kernel queues connections until the server accepts them
     finally:
         server.should_exit = True
         thread.join(timeout=10)
@@ -483,7 +483,7 @@ def serving(app: Litestar) -> Iterator[int]:
 
 
 def register_at(port: int) -> Somebody:
-    """A new user of a real server."""
+    """Register a user at a real server."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client:
         account = {"username": "neo", "email": "neo@example.com", "password": "follow the white rabbit"}
         client.request(

@@ -18,12 +18,12 @@ from tests.tmdb_simulator import Fault, TmdbSimulator
 
 
 def away() -> None:
-    """A database that does not answer."""
+    """A database that does not respond."""
     raise StorageUnavailable("the secret reason")
 
 
 def answering() -> None:
-    """A TMDB that answers."""
+    """A TMDB that responds."""
 
 
 def test_a_healthy_service_reports_all_dependencies() -> None:
@@ -89,7 +89,7 @@ def test_without_proc_the_peak_memory_is_reported(monkeypatch: pytest.MonkeyPatc
 
 @contextmanager
 def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
-    """A service whose TMDB is this simulator."""
+    """A service that uses this simulator as TMDB."""
     source = TmdbMovieSource(
         access_token=known.get("token", "right"), api_key=None, budget=RequestPacer(1000), base_url=tmdb.url
     )
@@ -98,7 +98,7 @@ def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
     source.close()
 
 
-def told_of_tmdb(client: Client) -> tuple[str, str, str | None]:
+def statuses_with_tmdb(client: Client) -> tuple[str, str, str | None]:
     """The status of the service, and that of TMDB."""
     told = client.get("/api/v1/health").json()
     check = told["checks"]["tmdb"]
@@ -108,9 +108,9 @@ def told_of_tmdb(client: Client) -> tuple[str, str, str | None]:
 def comes_to(client: Client, wanted: tuple[str, str, str | None]) -> bool:
     """Whether TMDB gets this status within a few seconds."""
     end = monotonic() + 15
-    while monotonic() < end and told_of_tmdb(client) != wanted:
+    while monotonic() < end and statuses_with_tmdb(client) != wanted:
         sleep(0.1)
-    return told_of_tmdb(client) == wanted
+    return statuses_with_tmdb(client) == wanted
 
 
 WELL = ("ok", "ok", None)
@@ -135,7 +135,7 @@ def test_an_unhealthy_tmdb_makes_the_service_degraded_until_it_recovers(
 ) -> None:
     with TmdbSimulator(faults=[fault]) as tmdb, watching_tmdb(tmdb) as client:
         assert comes_to(client, wanted)
-        assert tmdb.requests < 5  # no retries, and not one for each time that somebody asks
+        assert tmdb.requests < 5  # no retries, and fewer probes than health checks
         tmdb.misbehave()
         assert comes_to(client, WELL)
 
@@ -145,7 +145,7 @@ def test_a_silent_tmdb_delays_no_response_and_is_reported() -> None:
         TmdbSimulator(faults=[Fault("slow_headers", seconds=30)]) as tmdb,
         watching_tmdb(tmdb) as client,
     ):
-        assert [told_of_tmdb(client) for _ in range(30)] == [UNAVAILABLE] * 30
+        assert [statuses_with_tmdb(client) for _ in range(30)] == [UNAVAILABLE] * 30
         assert tmdb.requests < 15, "most were told what was known"
         tmdb.misbehave()
         assert comes_to(client, WELL)
@@ -158,7 +158,7 @@ def test_a_refused_credential_makes_tmdb_degraded() -> None:
 
 def test_a_healthy_tmdb_is_not_checked_for_each_request() -> None:
     with TmdbSimulator() as tmdb, watching_tmdb(tmdb) as client:
-        assert [told_of_tmdb(client) for _ in range(20)] == [WELL] * 20
+        assert [statuses_with_tmdb(client) for _ in range(20)] == [WELL] * 20
         assert tmdb.requests <= 2
         assert {request.path for request in tmdb.log} == {"/3/authentication"}
 

@@ -53,7 +53,7 @@ def test_concurrent_clients_get_identical_responses(port: int) -> None:
         with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
             while True:
                 answer, body = _asked(connection, "GET", "/api/v1/movies?limit=100")
-                if answer.status != 503:  # a full service is asked again
+                if answer.status != 503:  # requests to a full service are retried
                     return answer.status, body
 
     with ThreadPoolExecutor(32) as clients:

@@ -43,7 +43,7 @@ def place(valkey: Valkey) -> Iterator[Place]:
     settings = Settings(redis_url=valkey.url)
     store = filled([], SourceName.DEMO)
     container = container_over(store, settings)
-    container.new_id.override(providers.Object(fresh_id))  # runs of one moment are listed by their ids
+    container.new_id.override(providers.Object(fresh_id))  # it sorts runs with the same start
     jobs = RqJobQueue(valkey.url)
     with Client(application(store, container=container)) as client:
         yield Place(client, store, container, jobs)

@@ -1,4 +1,4 @@
-"""The rules of imports hold for modules that nobody has written yet."""
+"""The import rules also apply to new modules."""
 
 import shutil
 import subprocess
@@ -29,11 +29,11 @@ PLANTED = {
     "entrypoints/http/fresh.py": "from adapters import system",
     "entrypoints/processes/fresh.py": "from adapters.redis import worker",
 }
-"""Modules of every kind, each with an import that it may not have."""
+"""Modules of all layers, each with a forbidden import."""
 
 
 def planted_in(folder: Path) -> str:
-    """What the linter says of our packages with these modules beside what is there."""
+    """The output of the linter for our packages with these modules added."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -78,13 +78,13 @@ def test_every_shipped_package_is_checked() -> None:
 
 
 def part_of(module: str) -> str:
-    """What a reader sees in `entrypoints/`: a package, such as `http` with all that is in it, or a module."""
+    """The part of `entrypoints/` that a module belongs to: a package such as `http`, or a module."""
     return module.split(".")[1] if "." in module else ""
 
 
 @pytest.fixture(scope="module")
 def parts() -> dict[str, set[str]]:
-    """The parts of `entrypoints`, and what each imports from the others, also within functions."""
+    """The parts of `entrypoints`, and the parts that each imports, also within functions."""
     graph = grimp.build_graph("entrypoints", cache_dir=None, exclude_type_checking_imports=True)
     found: dict[str, set[str]] = {}
     for module in graph.modules:

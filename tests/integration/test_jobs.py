@@ -1,4 +1,4 @@
-"""The jobs by their names, as a worker's child process does them."""
+"""The jobs by name, as the child process of a worker executes them."""
 
 import logging
 from collections.abc import Callable, Iterator

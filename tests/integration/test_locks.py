@@ -1,4 +1,4 @@
-"""The lock files: the image gets the packages that the suite ran with, all that it needs, and no more."""
+"""The lock files: the image has the versions that the tests use, all that it needs, and no others."""
 
 from collections.abc import Iterator
 from importlib.metadata import distribution
@@ -15,7 +15,7 @@ BUILD = "requirements-build.lock"
 
 
 def needed(requirement: Requirement) -> Iterator[str]:
-    """What an installed package needs here, and all that those need."""
+    """The requirements of an installed package on this platform, recursively."""
     waiting = [(requirement, "")]
     seen = set()
     while waiting:
@@ -40,7 +40,7 @@ def test_partial_locks_have_the_versions_and_hashes_of_the_full_one(path: str) -
     whole = locked(WHOLE)
     part = locked(path)
     assert part
-    # The suite needs no setuptools: it is there to build the one package that comes as source.
+    # The tests do not use setuptools, which builds the only package without a wheel.
     assert {name: pin for name, pin in part.items() if whole.get(name) != pin}.keys() <= {"setuptools"}
 
 

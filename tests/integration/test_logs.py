@@ -1,4 +1,4 @@
-"""The log as it is written: lines of JSON, one for each request, rotated, and without any secret."""
+"""The log: lines of JSON, one for each request, rotated, and without secrets."""
 
 import errno
 import io
@@ -34,7 +34,7 @@ Monkeypatch = pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """What a process sets once for all is set back here."""
+    """Restore the global logging configuration."""
     root, hooks, shown = logging.root, (sys.excepthook, threading.excepthook), warnings.showwarning
     before = (root.handlers[:], root.level, logging.raiseExceptions)
     levels = {name: logging.getLogger(name).level for name in logs.MIN_LEVELS}
@@ -60,7 +60,7 @@ def settings(**values: Any) -> Settings:
 
 
 def lines(told: str) -> list[dict[str, Any]]:
-    """The lines of a log, each of which must be an object of JSON."""
+    """The lines of a log, each of which must be a JSON object."""
     return [json.loads(line) for line in told.splitlines()]
 
 
@@ -273,7 +273,7 @@ def test_a_log_file_that_becomes_unwritable_is_reported_once(tmp_path: Path, cap
 
 
 class FullDisk(io.StringIO):
-    """Standard error that leads to a file on a full disk."""
+    """Standard error that is redirected to a full disk."""
 
     def write(self, text: str) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

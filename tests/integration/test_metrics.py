@@ -214,7 +214,7 @@ if sys.argv[2] == "page":
 
 
 class Counting:
-    """A process that counts, and waits until it is told to go on."""
+    """A process that counts, and waits for a signal to continue."""
 
     def __init__(self, directory: Path, amount: int, mode: str) -> None:
         self.process = subprocess.Popen(

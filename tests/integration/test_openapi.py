@@ -301,7 +301,7 @@ def test_schemas_have_the_form_that_generators_support(document: Any) -> None:
         assert "enum" not in schema or "type" in schema
         assert schema.get("type") != "integer" or "format" in schema
         if "anyOf" in schema and {"type": "null"} in schema["anyOf"]:
-            assert any("$ref" in each for each in schema["anyOf"])  # else it is one array of types
+            assert any("$ref" in each for each in schema["anyOf"])  # otherwise it has an array of types
     assert "default" not in str(document["components"]["schemas"])
 
 

@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them."""
+"""Processes that end with their parent."""
 
 import os
 import signal
@@ -23,13 +23,13 @@ time.sleep(60)
 
 @dataclass
 class Family:
-    """A process with a lifeline, with what it has forked, which bears its name no more."""
+    """A process with a lifeline, and its forks, which have other names."""
 
     process: subprocess.Popen[bytes]
     end: int
 
     def all_end(self) -> bool:
-        """Wait until nobody is left who could still say something."""
+        """Wait until all processes have ended."""
         assert self.process.stdout
         return self.process.stdout.read() == b""
 

@@ -94,7 +94,7 @@ def test_a_queue_that_recovers_is_used_again(jobs: RqJobQueue, valkey: Valkey) -
         with pytest.raises(QueueUnavailable):
             jobs.sync(Entity.GENRES, OTHER)
     valkey.start()
-    for _ in range(2):  # the same run again is no second job
+    for _ in range(2):  # enqueuing the same run again adds no job
         jobs.sync(Entity.GENRES, OTHER)
     assert jobs.waiting() == 2
 
@@ -108,7 +108,7 @@ def test_a_full_queue_is_unavailable(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Whoever unpickles it makes a folder."""
+    """Creates a directory when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -118,7 +118,7 @@ class Trap:
 
 
 def put_by_another_program(client: Redis, function: str, *args: object, **options: Any) -> Job:
-    """As a worker finds it."""
+    """The job as a worker reads it."""
     foreign = Queue(QUEUE, connection=client, serializer=JSONSerializer)
     return RestrictedJob.fetch(foreign.enqueue(function, *args, **options).id, client)
 
@@ -236,7 +236,7 @@ def test_a_due_entry_is_enqueued_once_by_several_schedulers(client: Redis, valke
 def test_a_scheduler_that_dies_after_enqueuing_causes_no_second_job(client: Redis) -> None:
     table = CronTable(client, [GENRES])
     table.poll()
-    for _ in range(2):  # the second time as if the first had not been noted
+    for _ in range(2):  # the second time as if the first had not been recorded
         make_due(client, GENRES, ago=int(time.time()) - 1_700_000_000)
         table.poll()
     assert len(queued(client)) == 1

@@ -1,4 +1,4 @@
-"""What has not been heard of for long: it is refreshed, or cleared of texts."""
+"""The sweep: movies that were not synced for long are refreshed, or their texts cleared."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Syncs against a TMDB that behaves, and one that does not: the catalogue and the run's record are true."""
+"""Syncs with a TMDB with and without faults: the catalogue and the record of the run are correct."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +39,7 @@ MOVIES = PAGES * 20
 
 
 class Killed(BaseException):
-    """Stands for a process that ends here; the runner must not get to close anything."""
+    """Simulates a process that is killed: the runner must not close anything."""
 
 
 @pytest.fixture
@@ -70,20 +70,20 @@ def empty_store() -> Iterator[SqliteStore]:
 
 
 def listing(tmdb: TmdbSimulator) -> Catalogue:
-    """The movies that the simulator shows, to be edited."""
+    """The movies of the simulator, which a test may change."""
     assert tmdb.catalogue
     return tmdb.catalogue
 
 
 class Timing(TypedDict, total=False):
-    """Fields of SyncRunner that a test may want shorter."""
+    """Fields of SyncRunner with times that a test can shorten."""
 
     lock_ttl: timedelta
     heartbeat_interval: timedelta
 
 
 NO_HEARTBEAT: Timing = {"lock_ttl": timedelta(seconds=0.05), "heartbeat_interval": timedelta(days=1)}
-"""A process whose lock lapses soon after it was killed. Here all are threads of one process."""
+"""The lock of a killed process expires soon. In these tests, all processes are threads."""
 
 
 def runner(
@@ -117,13 +117,13 @@ def sync_changes(store: SqliteStore, source: MovieSource, clock: Clock = system.
 
 
 def catalogue(store: SqliteStore) -> dict[int, MovieFacts]:
-    """Everything that is held, apart from when."""
+    """All stored movies and genres without their times."""
     movies = store.movies.by_tmdb_ids(store.movies.stale(system.now() + timedelta(days=999), limit=9999))
     return {number: movie.facts for number, movie in movies.items()}
 
 
 def dying_after(pages: int) -> Callable[[SyncRun], None]:
-    """A watch that kills the process when so many pages are stored."""
+    """A progress callback that kills the process after a number of stored pages."""
 
     def on_progress(run: SyncRun) -> None:
         if run.pages_done >= pages:
@@ -134,7 +134,7 @@ def dying_after(pages: int) -> Callable[[SyncRun], None]:
 
 @pytest.fixture
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process closes no record."""
+    """A killed process does not close its record."""
     monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
 
 
@@ -213,7 +213,7 @@ def test_transient_faults_do_not_change_the_result(
 ) -> None:
     tmdb.misbehave(*faults)
     run = sync_movies(store, source)
-    if run.status is not Status.SUCCESS:  # chance struck one request three times: the next run heals it
+    if run.status is not Status.SUCCESS:  # one request failed three times by chance: the next run reads it
         tmdb.misbehave()
         sync_movies(store, source)
     (undisturbed,) = (catalogue(other) for other in undisturbed_store(tmdb, source))
@@ -590,7 +590,7 @@ def test_a_run_left_in_progress_by_a_storage_failure_is_closed_by_the_next(
 ) -> None:
 
     class Failing:
-        """The store, away from some moment on."""
+        """A store that becomes unavailable."""
 
         away = False
 
@@ -657,7 +657,7 @@ def test_a_movie_removed_at_the_source_is_kept_only_if_it_is_rated(
 
 
 def rate(store: SqliteStore, number: int) -> None:
-    """Have somebody rate a movie."""
+    """Add a rating of a movie."""
     now = system.now()
     user = User(
         id=UserId(system.new_id()),
@@ -702,7 +702,7 @@ def test_unread_movies_are_left_to_the_next_run_until_they_are_read(
     tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
     sync_changes(store, source)
     soon, later, latest = (moment_after(days) for days in (10, 20, 21))
-    listing(tmdb).change(number, when=99, runtime=5)  # so that the source speaks of it no more
+    listing(tmdb).change(number, when=99, runtime=5)  # so that the source no longer lists it
     again = sync_changes(store, source, soon)
     assert (again.skipped, *again.unread) == (1, number)
     tmdb.misbehave()
@@ -762,7 +762,7 @@ def test_too_many_unread_movies_make_the_next_run_read_their_page_again(
     assert "More than 50 movies could not be read" in str(run.error)
     tmdb.misbehave()
     again = refresh_all(store, source)
-    assert (again.status, again.fetched) == (Status.SUCCESS, 100)  # all of the page that failed
+    assert (again.status, again.fetched) == (Status.SUCCESS, 100)  # all movies of the failed page
 
 
 NOT_TMDB = {

@@ -1,4 +1,4 @@
-"""Which days and pages of changes a sync asks its source for, and what it reads anew besides."""
+"""The days and pages of changes that a sync requests, and what else it refreshes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Question = tuple[date, date, int]
 
 @dataclass
 class BusySource(ShelfSource):
-    """A source that has so many pages of changes for each day, and remembers what it was asked."""
+    """A source with a number of pages of changes for each day, which records requests."""
 
     pages_a_day: int = 1
     questions: list[Question] = field(default_factory=list)
@@ -54,12 +54,12 @@ def bench(source: BusySource) -> Iterator[Bench]:
 
 
 def synced(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
-    """A sync that was complete that day."""
+    """A complete run of that day."""
     bench.store.runs.save(new_run(bench.store, entity, day).finished(noon(day)))
 
 
 def failed(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
-    """A sync that failed that day."""
+    """A failed run of that day."""
     bench.store.runs.save(new_run(bench.store, entity, day).failed(noon(day), "TMDB is away"))
 
 

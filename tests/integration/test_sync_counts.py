@@ -1,4 +1,4 @@
-"""Every row that a source gives is counted once, as what became of it, in every kind of sync."""
+"""Every row of a source is counted once by its result, in every kind of sync."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, MovieGon
 from tests.integration.sync_bench import Bench, ShelfSource
 
 Row = int | None
-"""A number, or a row that makes no sense."""
+"""A TMDB number, or an unreadable row."""
 
 rows = st.lists(st.none() | st.integers(1, 8), max_size=8)
 FATES = ("read", "read", "gone", "unread")
@@ -23,7 +23,7 @@ FATES = ("read", "read", "gone", "unread")
 
 @dataclass
 class ScriptedSource(ShelfSource):
-    """A source that gives what a test has written down."""
+    """A source with scripted responses."""
 
     genre_rows: list[Row] = field(default_factory=list)
     pages: list[list[Row]] = field(default_factory=list)
@@ -90,7 +90,7 @@ def test_the_counts_of_a_run_add_up_to_its_rows(
     bench = Bench(store, SetClock(), source)
     movies = SyncMovies(runner=bench.runner, movies=store.movies)
 
-    for _ in range(2):  # into an empty store, and into a filled one with other fates
+    for _ in range(2):  # into an empty store, and into a filled one with other results
         genres = SyncGenres(runner=bench.runner, genres=store.genres)()
         assert genres.fetched == became(genres) == len(genre_rows)
         assert genres.skipped == genre_rows.count(None)

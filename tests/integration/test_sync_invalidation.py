@@ -1,4 +1,4 @@
-"""Whatever a sync writes makes kept answers untrue: they are forgotten in every process."""
+"""Every write of a sync invalidates cached responses in all processes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSour
 
 
 class Invalidations(system.NoCache):
-    """Notes whether everything is about to be forgotten, and how often it was."""
+    """Records whether an invalidation of everything is in progress, and how many there were."""
 
     def __init__(self) -> None:
         self.open = False
@@ -41,7 +41,7 @@ class Invalidations(system.NoCache):
 
 
 class Watched:
-    """A repository whose writes are noted, with whether kept answers will be forgotten after them."""
+    """A repository that records for each write whether an invalidation is in progress."""
 
     WRITES = ("store", "clear_texts", "change_source")
 
@@ -56,7 +56,7 @@ class Watched:
 
 
 class Setting:
-    """The use cases over a store whose writes and invalidations are watched."""
+    """The use cases over a store whose writes and invalidations are recorded."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.invalidations = bench, Invalidations()
@@ -124,7 +124,7 @@ def test_clearing_texts_invalidates_the_cache(setting: Setting, shelf: ShelfSour
 
 
 class NewsSource(ShelfSource):
-    """A source that has one movie, with another popularity each time, and another name for a genre."""
+    """A source with one movie and one genre, which change with each request."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Syncs that are set down for a worker, taken over, tried again and cancelled."""
+"""Enqueued syncs: taken over by a worker, retried and cancelled."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -22,19 +22,19 @@ OFTEN = timedelta(milliseconds=5)
 
 
 def heartbeats() -> int:
-    """How many threads renew a lock."""
+    """The number of threads that renew a lock."""
     return sum(thread.name == "sync-lock" for thread in threads())
 
 
 @pytest.fixture
 def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed process closes no record, gives back no lock, and its heart stops."""
+    """A killed process closes no record, releases no lock, and sends no heartbeats."""
     monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
     monkeypatch.setattr(SyncRunner, "_renew_lock", lambda *_: None)
 
 
 def dying(shelf: ShelfSource, page: int) -> None:
-    """Have whoever reads this page be killed, once."""
+    """Kill the process that reads this page, once."""
 
     def die(asked: int) -> None:
         if asked == page:
@@ -71,9 +71,7 @@ def test_another_worker_reads_the_remaining_pages_of_a_killed_one(
     dying(shelf, page)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
-    bench.store.locks.acquire(
-        lock_name(Entity.MOVIES), run.id, sync_runner.LOCK_TTL
-    )  # nothing was given back
+    bench.store.locks.acquire(lock_name(Entity.MOVIES), run.id, sync_runner.LOCK_TTL)  # no lock was released
     bench.clock.forward(sync_runner.LOCK_TTL)
 
     other = bench.do(entity=Entity.MOVIES, queued=run.id)
@@ -264,7 +262,7 @@ def test_a_lost_job_that_reappears_does_not_run_beside_another(
                 bench.do(entity=Entity.MOVIES, queued=lost.id)
             refused.append(caught.value)
 
-    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock stands still meanwhile
+    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock does not advance meanwhile
     shelf.before = come_back
     assert bench.do(entity=Entity.MOVIES).pages_done == PAGES
     assert refused
@@ -308,7 +306,7 @@ def test_of_two_workers_with_the_same_job_one_executes_it(
                 bench.do(entity=Entity.MOVIES, queued=run.id)
             refused.append(caught.value)
 
-    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock stands still meanwhile
+    monkeypatch.setattr(sync_runner, "MAX_LOCK_WAIT", timedelta(0))  # the clock does not advance meanwhile
     shelf.before = intrude
     done = bench.do(entity=Entity.MOVIES, queued=run.id)
     assert refused

@@ -1,4 +1,4 @@
-"""A catalogue takes syncs from the source that filled it, and from no other, whoever asks for them."""
+"""A catalogue is synced only from the source that filled it."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ NO_CREDENTIAL = "set TMDB_ACCESS_TOKEN or TMDB_API_KEY"
 
 @pytest.fixture
 def demo(bench: Bench) -> Bench:
-    """The same store, with the demo catalogue for a source."""
+    """The same store with the demo catalogue as the source."""
     return Bench(bench.store, bench.clock, DemoMovieSource())
 
 
@@ -264,7 +264,7 @@ class TestHealth:
 
 @pytest.fixture
 def service() -> Iterator[tuple[Any, SqliteStore]]:
-    """The API without a credential, over a catalogue of TMDB, as an admin calls it."""
+    """The API without a credential over a catalogue from TMDB, and an admin as its client."""
     store = filled([facts(603)])
     container = container_over(store, Settings())
     container.jobs.override(providers.Object(NoJobQueue()))
@@ -274,7 +274,7 @@ def service() -> Iterator[tuple[Any, SqliteStore]]:
 
 
 class NoJobQueue:
-    """A queue in which nothing may be put."""
+    """A queue that must not be used."""
 
     def sync(self, *_: object) -> None:
         pytest.fail("nothing may be queued")
@@ -295,13 +295,13 @@ def test_a_sync_from_another_source_is_a_conflict_over_http(service: Any, kind: 
     answer = admin("POST", f"/admin/sync/{kind}")
     assert (answer.status_code, answer.json()["code"]) == (409, "source_mismatch")
     assert NO_CREDENTIAL in answer.json()["message"]
-    assert store.runs.count() == 2  # those that filled it
+    assert store.runs.count() == 2  # the runs that filled it
     assert admin("POST", f"/admin/sync/{kind}").json()["code"] == "source_mismatch"
 
 
 @pytest.fixture
 def tmdb_store(tmp_path: Path) -> Iterator[SqliteStore]:
-    """A file that TMDB has filled; jobs run without a credential."""
+    """A database that was filled from TMDB. Jobs run without a credential."""
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
     store.prepare()
     page = PageResult(page=1, at=system.now(), movies=(facts(603, poster_path="/a.jpg"),))
@@ -345,7 +345,7 @@ def test_a_first_start_ends_if_another_source_fills_the_catalogue(
 
     class Overtaken(ShelfSource):
         def popular(self, page: int) -> SourcePage:
-            store.movies.change_source(SourceName.DEMO, system.now())  # as if the demo had been quicker
+            store.movies.change_source(SourceName.DEMO, system.now())  # as if the demo had filled it first
             return super().popular(page)
 
     container.source.override(providers.Object(Overtaken()))

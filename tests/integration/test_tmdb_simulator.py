@@ -1,4 +1,4 @@
-"""The TMDB simulator answers as TMDB does and fails on request, as the tests that use it need."""
+"""The TMDB simulator responds like TMDB, and fails on request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.tmdb_simulator import (
 )
 
 PROJECT = Path(__file__).resolve().parents[2]
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # httpx would load certificates for each client: slow
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates for each client is slow
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
 
@@ -253,7 +253,7 @@ def test_stopping_ends_a_slow_answer_at_once() -> None:
 def test_the_same_seed_invents_the_same_movies() -> None:
     assert make_movies(120, seed=3) == make_movies(120, seed=3) != make_movies(120, seed=4)
     assert len({item["id"] for item in make_movies(500)}) == 500
-    assert len(QUIRKS) * 3 <= 100  # so many movies hold each oddity
+    assert len(QUIRKS) * 3 <= 100  # the number of movies with each special case
     assert {change.id for change in make_catalogue(60).changes} - make_catalogue(60).movies.keys()
 
 

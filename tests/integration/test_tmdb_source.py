@@ -1,4 +1,4 @@
-"""TmdbMovieSource against a TMDB on loopback that answers, refuses, stumbles, falls silent and breaks off."""
+"""TmdbMovieSource with a TMDB simulator on loopback that responds, refuses, fails, stalls and disconnects."""
 
 import logging
 import socket
@@ -74,7 +74,7 @@ FOREIGN = [
     Fault("gzip_garbage"),
     Fault("truncated_body"),
 ]
-"""Bodies of a 401 or 403 that TMDB did not write, or of which nothing arrived."""
+"""Bodies of a 401 or 403 that are not from TMDB, or did not arrive."""
 
 
 def label(fault: Fault) -> str:
@@ -82,7 +82,7 @@ def label(fault: Fault) -> str:
 
 
 def await_readers() -> None:
-    """Wait until no thread reads from TMDB any more."""
+    """Wait until no thread reads from TMDB."""
     limit = time.monotonic() + 30
     while any(thread.name.startswith("tmdb_") for thread in threading.enumerate()):
         assert time.monotonic() < limit
@@ -94,7 +94,7 @@ def once(fault: Fault, path: str = POPULAR) -> Fault:
 
 
 def policy_for(fault: Fault) -> RetryPolicy:
-    """Short timeouts only for faults that need them: a busy machine is no silent TMDB."""
+    """A policy with short timeouts only for faults that need them, because the machine may be busy."""
     return HASTY if fault.kind.startswith("slow") else QUICK
 
 
@@ -141,13 +141,13 @@ def connect(tmdb: TmdbSimulator) -> Iterator[Connect]:
 @pytest.fixture
 def source(connect: Connect) -> TmdbMovieSource:
     source = connect()
-    kept_promise: MovieSource = source  # the type checker's part of the contract
+    kept_promise: MovieSource = source  # a check of the types by mypy
     assert kept_promise.requests() == 0
     return source
 
 
 class Waits(list[float]):
-    """The waits that were asked for; none is waited."""
+    """Records the requested pauses without waiting."""
 
     def __call__(self, seconds: float, stop: Event) -> None:
         if stop.is_set():
@@ -350,7 +350,7 @@ class TestStumbles:
         answers = list(source.details(numbers(tmdb)))
 
         assert {type(answer) for answer in answers} == {MovieFacts}
-        assert sum(tmdb.struck.values()) >= len(PASSING) - 1  # a movie's page has no results to spoil
+        assert sum(tmdb.struck.values()) >= len(PASSING) - 1  # details have no results to spoil
         assert source.requests() == tmdb.requests
 
 
@@ -460,7 +460,7 @@ class TestWaits:
 
 
 class Watched(RequestPacer):
-    """A budget that notes when each request has left: when it arrives depends on the machine, too."""
+    """A budget that records when each request is sent. When it arrives also depends on the machine."""
 
     def __init__(self, per_second: float) -> None:
         super().__init__(per_second)
@@ -475,7 +475,7 @@ class Watched(RequestPacer):
                 self.left.append(time.monotonic())
 
     def highest_rate(self) -> int:
-        """The most requests within any one second."""
+        """The largest number of requests within one second."""
         return max(sum(start <= later < start + 1 for later in self.left) for start in self.left)
 
 
@@ -592,7 +592,7 @@ class TestTurningAway:
         await_readers()
 
         assert tmdb.requests < len(numbers(tmdb)) / 2
-        # What is left are the simulator's own threads, one for each connection.
+        # The remaining threads are those of the simulator, one for each connection.
         assert threading.active_count() <= before + 8
 
     def test_a_long_pause_is_interrupted(self, tmdb: TmdbSimulator, connect: Connect) -> None:
@@ -861,7 +861,7 @@ class TestRecordings:
     def test_every_recorded_row_of_a_list_is_read(self, folder: Path) -> None:
         paths = (*(f"/3/movie/{name}" for name in self.LISTS), "/3/search/movie", "/3/discover/movie")
         pages = [exchange["body"] for exchange in self.exchanges(folder) if exchange["path"] in paths]
-        pages = [page for page in pages if page["results"]]  # a search may find nothing
+        pages = [page for page in pages if page["results"]]  # a search may have no results
         read = [payloads.listed(page, page["page"]) for page in pages]
 
         assert sum(len(page.movies) for page in read) == sum(len(page["results"]) for page in pages)

@@ -1,4 +1,4 @@
-"""Use cases at their edges, over the embedded store in memory."""
+"""Edge cases of use cases over the embedded store in memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,7 +56,7 @@ def ada(store: SqliteStore, password_hash: str = "-") -> User:
 
 @dataclass
 class Desk:
-    """The use cases by which somebody rates and lists movies."""
+    """The use cases of ratings and watchlists with their user."""
 
     store: SqliteStore
     user: User
@@ -227,7 +227,7 @@ def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None
             if self.late:
                 self.late = False
                 put(store, facts(2))
-                totals(MovieFilter(language="en"))  # somebody else asks meanwhile
+                totals(MovieFilter(language="en"))  # another caller meanwhile
             return number
 
     totals = CachedTotals(movies=cast("Any", Overtaken()), clock=system.now)
@@ -269,7 +269,7 @@ def test_a_search_returns_its_matches_page_by_page(store: SqliteStore) -> None:
 
 @dataclass
 class Recounted:
-    """Ratings of which one movie's tally is found wrong, and when it is repaired, another's too."""
+    """Ratings with a drift of one movie, and one of another movie that is found during the repair."""
 
     repairs: Callable[[], None] = lambda: None
 
@@ -280,7 +280,7 @@ class Recounted:
 
 
 class Invalidated:
-    """Notes of which movies copies are invalidated."""
+    """Records the movies whose copies are invalidated."""
 
     def __init__(self) -> None:
         self.invalidated: list[MovieId] = []

@@ -1,4 +1,4 @@
-"""A small catalogue to search in, and how people mistype its titles."""
+"""A small catalogue for tests of search, and mistyped titles."""
 
 import string
 from collections.abc import Iterator
@@ -109,8 +109,8 @@ def mistyped(draw: st.DrawFn, text: str) -> str:
 
 
 def all_mistyped(text: str) -> Iterator[str]:
-    """A text with one typing error, at every place, of all four kinds; added letters are strange to the text,
-    or equal to its first.
+    """All variants of a text with one typing error, at every position and of all four kinds. Added letters
+    are not in the text, or equal to its first.
     """
     for place in range(len(text) + 1):
         before, after = text[:place], text[place:]

@@ -25,7 +25,7 @@ def path_of(call: Endpoint, ref: str = "603") -> dict[str, str]:
 
 
 def query_of(call: Endpoint, **given: Any) -> Any:
-    """A query of an endpoint. Structs are not validated when created, so any values will do."""
+    """A query of an endpoint. Structs are not validated when created, so any values are possible."""
     required = {field.name: "matrix" for field in msgspec.structs.fields(call.query) if field.required}
     return call.query(**{**required, **given})
 

@@ -1,4 +1,4 @@
-"""Processes that are started again when they end."""
+"""Child processes that are restarted when they end."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from entrypoints.processes.child_process import MAX_LINE_BYTES, ChildProcess, Pr
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -93,7 +93,7 @@ def test_the_end_of_a_process_is_logged(clock: Clock, caplog: pytest.LogCaptureF
 
 
 class Writer:
-    """A process that runs, and whose output a test writes."""
+    """A running process whose output a test writes."""
 
     pid = 1
 
@@ -102,7 +102,7 @@ class Writer:
         self.stdout = os.fdopen(reading, "rb", buffering=0)
 
     def poll(self) -> None:
-        """It runs."""
+        """The process is running."""
 
 
 def test_lines_of_output_are_logged_whole(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Handlers get what they request by type, and the application does not start if it cannot provide it."""
+"""Handlers get dependencies by type, and the application does not start if one is missing."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -32,7 +32,7 @@ PROJECT = Project()
 
 
 def resolve(kind: type[T]) -> T:
-    """Knows one use case."""
+    """A resolver that provides one use case."""
     instances: dict[object, Any] = {Project: PROJECT}
     found: T = instances[kind]
     return found

@@ -1,4 +1,4 @@
-"""The rules of e-mail addresses."""
+"""The validation of e-mail addresses."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""What goes wrong has a code that programs may rely on, and a sentence that people can read."""
+"""Every error has a stable code for programs and a sentence for people."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rules of identities."""
+"""Ids and references to movies."""
 
 import pytest
 from hypothesis import given

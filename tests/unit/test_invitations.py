@@ -1,4 +1,4 @@
-"""Who may register, and what an invitation may be."""
+"""Registration and invitations."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 
 class Link:
-    """A Redis that says what a test wants, or is away for None; it notes how often it was asked."""
+    """A Redis with a scripted response, unavailable if that is None. It counts calls."""
 
     def __init__(self, *answers: tuple[bool, int, float] | None) -> None:
         self.answers = list(answers)
@@ -98,7 +98,7 @@ def test_requests_allowed_without_redis_count_when_it_is_back() -> None:
     answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[9][1] == 0
-    assert breaker.asked == 10  # who has used up what this process lets pass is refused at once
+    assert breaker.asked == 10  # a client over the limit of this process is refused at once
 
 
 def test_a_redis_that_lost_its_counts_opens_no_fresh_counter() -> None:

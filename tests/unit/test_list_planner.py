@@ -1,4 +1,4 @@
-"""Which of two ways to read a filtered list is chosen."""
+"""The choice between two ways to read a filtered list."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,8 @@ def test_few_matching_movies_are_read_and_sorted() -> None:
 
 @pytest.mark.parametrize(("frequency", "chosen"), [(144, "often"), (145, None)])
 def test_for_many_matching_movies_the_sorted_index_is_scanned(frequency: int, chosen: str | None) -> None:
-    # Of 1,000 movies 21 * 1000 / 144 = 145.8 are walked for 21 that pass, and 144.8 if 145 pass.
+    # To find 21 of 144 matches among 1,000 movies, 21 * 1000 / 144 = 145.8 are scanned; with 145 matches,
+    # 144.8.
     assert worth_sorting({"often": frequency}, 1000, 20) == chosen
 
 

@@ -1,7 +1,6 @@
-"""What the MongoDB store's queries select from invented movies, and how documents become entities again.
+"""The queries of the MongoDB store over generated movies, and the conversion of documents to entities.
 
-mongomock evaluates the queries in memory. What it does not have, sessions and bulk writes, is left to the
-contract suite.
+mongomock evaluates the queries in memory. It has no sessions and bulk writes, which the contract suite tests.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +47,7 @@ numbers = st.integers(1, 40)
 
 @st.composite
 def movies(draw: st.DrawFn) -> Movie:
-    """A movie whose values lie at the ends of what filters ask for."""
+    """Movies with values at the limits of filters."""
     known = facts(
         draw(numbers),
         title=draw(st.sampled_from(["A", "b", "Ä"])),
@@ -80,7 +79,7 @@ catalogues = st.lists(movies(), max_size=8, unique_by=lambda movie: movie.id)
 
 
 def holding(**collections: Sequence[dict[str, Any]]) -> Any:
-    """A database in memory that holds these documents, and returns aware times as ours does."""
+    """A database in memory with these documents, which returns aware times like MongoDB."""
     database: Any = mongomock.MongoClient(tz_aware=True).get_database("matinee")  # aware times are UTC
     for name, documents in collections.items():
         if documents:
@@ -89,7 +88,7 @@ def holding(**collections: Sequence[dict[str, Any]]) -> Any:
 
 
 class Guessed(Frequencies[Condition]):
-    """Takes all conditions for equally frequent; mongomock cannot count by an index."""
+    """Estimates the same frequency for all conditions, because mongomock has no indexes."""
 
     def __init__(self, frequency: int) -> None:
         super().__init__()
@@ -100,7 +99,7 @@ class Guessed(Frequencies[Condition]):
 
 
 def in_order(catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
-    """A list by the domain's own rules."""
+    """The list that the rules of the domain select."""
     admitted = sorted(filter(wanted.admits, catalogue), key=lambda movie: movie.id)
     known = [movie for movie in admitted if sorting.value(movie) is not None]
     known.sort(key=sorting.value, reverse=sorting.descending)  # type: ignore[arg-type]

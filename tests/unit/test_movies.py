@@ -1,4 +1,4 @@
-"""The rules by which a source's word becomes our record."""
+"""How facts of a source update movies and genres."""
 
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Health: what the service stands on, and what it comes to."""
+"""Health of the parts and of the whole."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -27,7 +27,7 @@ def away() -> None:
 
 
 def well() -> None:
-    """What answers."""
+    """A ping that succeeds."""
 
 
 def check(store: SqliteStore, *, day: int = 1, tmdb: bool = True) -> CheckHealth:

@@ -1,4 +1,4 @@
-"""Which origins may be named, and how they are spelt."""
+"""The validation and normalization of CORS origins."""
 
 from pathlib import Path
 

@@ -109,7 +109,7 @@ def test_a_cursor_token_is_valid_for_its_own_list_only(kind: SortKey, place: Pos
 def test_a_cursor_token_of_another_kind_is_refused_despite_a_valid_seal() -> None:
     for place in (Cursor("x", ID), Cursor(1, "no id"), Cursor("2026-01-05", ID), Cursor(True, ID)):
         assert decode_cursor(encode_cursor(place, b"list"), b"list", SortKey.TIME) is None
-    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):  # outside of what UTC can tell
+    for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):  # out of range in UTC
         assert decode_cursor(encode_cursor(Cursor(text, ID), b"list"), b"list", SortKey.TIME) is None
     naive = Cursor("2026-01-05T12:00:00", ID)
     assert decode_cursor(encode_cursor(naive, b"list"), b"list", SortKey.TIME) is None

@@ -18,7 +18,7 @@ from domain.sync import Entity, SourceRefused, SourceUnavailable
 
 
 class Remote:
-    """A remote service whose answers a test controls."""
+    """A remote service whose responses a test controls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -91,7 +91,7 @@ def test_a_result_has_the_duration_of_the_probe(
 
 def test_a_result_that_is_read_late_expires_no_later(remote: Remote, probe: CachedProbe) -> None:
     probe.refresh()
-    probe._thread.submit(lambda: None).result()  # it has answered
+    probe._thread.submit(lambda: None).result()  # it has responded
     remote.now += 10
     remote.problem = SourceUnavailable("gone")
 
@@ -102,7 +102,7 @@ def test_a_result_that_is_read_late_expires_no_later(remote: Remote, probe: Cach
 def test_a_result_expires_counted_from_the_end_of_its_probe(remote: Remote, probe: CachedProbe) -> None:
     remote.takes = 4.0
     probe.refresh()
-    probe._thread.submit(lambda: None).result()  # it has answered
+    probe._thread.submit(lambda: None).result()  # it has responded
     remote.takes = 0.0
     remote.now = 113.9
     probe()
@@ -156,7 +156,7 @@ def test_without_any_result_a_slow_probe_is_not_waited_for(remote: Remote, probe
     assert isinstance(first.problem, Unavailable)
     assert str(first.problem) == "The source of movies has not answered yet"
     assert first.seconds == 1.0
-    remote.now = 0.0  # however long it takes, it is waited for
+    remote.now = 0.0  # the first result is waited for without a limit
     remote.answers.set()
     assert probe().problem is None
     assert remote.calls == 1

@@ -1,4 +1,4 @@
-"""What keeps secrets out of the log and out of errors, against those who would get them in."""
+"""Redaction of secrets in logs and errors."""
 
 import json
 from time import thread_time
@@ -25,7 +25,7 @@ SETTINGS = Settings(
 
 
 def strangers(text: str) -> str:
-    """A text through a redactor that knows no secret."""
+    """Redact a text without known secrets."""
     return Redactor([]).text(text)
 
 
@@ -126,7 +126,7 @@ def test_an_empty_secret_redacts_nothing() -> None:
 
 
 class Odd:
-    """Something that shows its secrets."""
+    """An object whose repr contains secrets."""
 
     def __repr__(self) -> str:
         return "Odd(password='SECRET', url=redis://:SECRET@h)"

@@ -1,4 +1,4 @@
-"""What is sent to Redis: keys, scripts' arguments and expiries, on an imitation that needs no server."""
+"""The commands sent to Redis: keys, arguments of scripts and expiries, with fakeredis."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ DETAIL = f"movies:detail:{MATRIX}"
 
 
 class Scripted(FakeRedis):
-    """A Redis that records scripts in place of running them."""
+    """A Redis that records scripts without running them."""
 
     def __init__(self, reply: bytes) -> None:
         super().__init__()

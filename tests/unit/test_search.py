@@ -1,4 +1,4 @@
-"""What a search finds in a catalogue, and in which order."""
+"""The results of searches in a small catalogue."""
 
 import pytest
 

@@ -85,14 +85,14 @@ def test_every_single_typing_error_is_tolerated(title: str) -> None:
 @pytest.mark.parametrize(
     "title",
     [
-        "Interstellar",  # 12 letters: the least that forgive two
+        "Interstellar",  # 12 letters, the minimum for two errors
         "Stalker Rising",  # 13
         "The Godfathers",  # 13, in two words
         "Reconnaissance",  # 14, letters repeated
-        "La Vita e Bella",  # in words too short to be spelt wrong
+        "La Vita e Bella",  # in words too short for typing errors
         "Matrix Reloaded",  # 14, in two words
         "The Matrix Reloaded",
-        "Independence Day",  # a word that forgives two beside one that forgives one
+        "Independence Day",  # words with two and one tolerated errors
     ],
 )
 def test_every_pair_of_typing_errors_in_a_long_title_is_tolerated(title: str) -> None:
@@ -100,7 +100,7 @@ def test_every_pair_of_typing_errors_in_a_long_title_is_tolerated(title: str) ->
     for typed in {twice for once in all_mistyped(title) for twice in all_mistyped(once)}:
         query = Query(typed)
         if allowed_distance(max(len(query.compact), len(whole))) == 2:
-            # Words that are all common are not looked up: only the whole title can bring it then.
+            # If all words are common, only the whole title is looked up with errors.
             term_queries = (*query.strict_term_queries(), *query.lenient_term_queries(query.typed_words))
             assert accepts(typed, title), typed
             assert any(finds(term_query, filed) for term_query in term_queries), typed
@@ -112,7 +112,7 @@ def test_every_pair_of_typing_errors_in_a_long_word_is_tolerated(length: int) ->
     filed = terms([f"{word} and others"])
     for typed in {twice for once in all_mistyped(word) for twice in all_mistyped(once)}:
         if allowed_distance(max(len(typed), length)) == 2:
-            # The words are looked up last, all of them near.
+            # The last term query has the near words.
             *_, near_words = Query(f"others {typed}").lenient_term_queries(())
             assert finds(near_words, filed), typed
 

@@ -44,9 +44,9 @@ def test_a_title_matches_in_a_tier_with_a_distance(typed: str, title: str, tier:
     [
         ("rix", "The Matrix"),  # words match from their beginning,
         ("rix reloaded", "The Matrix Reloaded"),
-        ("mat reloaded", "The Matrix Reloaded"),  # and only the last may be cut short,
+        ("mat reloaded", "The Matrix Reloaded"),  # and only the last may be incomplete,
         ("matr reloadde", "The Matrix Reloaded"),
-        ("son rises", "The Red Sun Rises"),  # no slips between two words of three letters,
+        ("son rises", "The Red Sun Rises"),  # no errors between two words of three letters,
         ("rocky one", "Rocky 12"),  # and numbers are whole
         ("rocky one returns", "Rocky 12 Returns"),
         ("xylophone two", "Rocky II"),

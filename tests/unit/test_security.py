@@ -1,4 +1,4 @@
-"""Passwords, tokens and secrets: what is ours is known again, and nothing else is."""
+"""Passwords, tokens and secrets: only our own are accepted."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def tokens(*, secret: bytes = SECRET, later: timedelta = timedelta(0)) -> JwtAcc
 
 
 def signed(header: dict[str, Any], claims: object, secret: bytes = SECRET) -> str:
-    """A token with a right signature, whatever it says."""
+    """A correctly signed token with any claims."""
     head, body = (
         base64.urlsafe_b64encode(each if isinstance(each, bytes) else json.dumps(each).encode())
         .rstrip(b"=")
@@ -53,13 +53,13 @@ def signed(header: dict[str, Any], claims: object, secret: bytes = SECRET) -> st
 
 
 def made(**claims: object) -> str:
-    """A token like ours but for these claims; None leaves one out."""
+    """A token like ours with these claims changed; None removes a claim."""
     said = {name: value for name, value in {**SOUND, **claims}.items() if value is not None}
     return signed({"alg": "HS256", "typ": "JWT"}, said)
 
 
 def refusal(token: str, by: JwtAccessTokens) -> type[TokenRejected] | None:
-    """How a token is refused; None if it is not."""
+    """The error of a token; None if it is accepted."""
     try:
         by.read(token)
     except TokenRejected as error:

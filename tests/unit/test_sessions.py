@@ -1,4 +1,4 @@
-"""What becomes of a family of refresh tokens when one of them is presented."""
+"""The exchange of refresh tokens within a session."""
 
 from datetime import UTC, datetime, timedelta
 

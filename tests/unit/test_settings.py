@@ -1,4 +1,4 @@
-"""The settings, and the check that all typed input goes through."""
+"""The settings, and the validation of all input."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -9,7 +9,7 @@ RANDOM = b"kq7zx2mw9rtb4vn8sld3fy6hjpc5gauo"
 
 EIGHT = b"k2x9p4z7"
 RUNS = b"abcdefgh mno def uvw ghi rst jkl xyz pqr 345 bcd".split()
-"""From one to the next is a step between strangers, within each are neighbours only."""
+"""Pairs of neighbours. The steps between the pairs are not between neighbours."""
 
 TOO_SHORT = "must be at least 32 bytes long"
 TOO_FEW = "must have at least 8 different characters: use a random one"

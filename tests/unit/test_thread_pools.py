@@ -44,7 +44,7 @@ def test_a_request_that_waits_too_long_for_a_thread_is_refused() -> None:
     with RequestThreadPool(threads=1, timeout=30) as threads:
         busy = threads.submit(work)
         assert begun.wait(30)
-        threads._timeout = 0  # any wait is too long from here on
+        threads._timeout = 0  # any wait is too long from now on
         late = threads.submit(done.append, "late")
         over.set()
         with pytest.raises(ServerFull):

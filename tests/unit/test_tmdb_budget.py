@@ -1,4 +1,4 @@
-"""The budget lets no more through than it should, whatever the threads do."""
+"""The budget is never exceeded by any number of threads."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,7 +13,7 @@ from adapters.tmdb.budget import RequestPacer, Stopped
 
 
 class FakeTime:
-    """A clock that moves only when somebody pauses, or sends."""
+    """A clock that advances only during pauses and requests."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -28,7 +28,7 @@ class FakeTime:
 
 
 def moments(per_second: float, sendings: list[float], idle: list[float]) -> Iterator[float]:
-    """When the requests leave that take so long to send, with such pauses of our own between them."""
+    """The times at which requests are sent, for given durations of the requests and pauses between them."""
     time = FakeTime()
     pace = RequestPacer(per_second, clock=time, pause=time.pause)
     for sending, rest in zip(sendings, idle, strict=False):

@@ -1,4 +1,4 @@
-"""What TMDB sends is read as far as it makes sense, and never stops anything by being odd."""
+"""Payloads of TMDB are read leniently: an unreadable value affects nothing else."""
 
 import json
 from contextlib import suppress
@@ -116,7 +116,7 @@ class TestMovie:
             ("\u00a0 8½ \ufeff", "8½"),
             ("Two  spaces\u00a0within", "Two  spaces\u00a0within"),
             ("\u200bİstanbul\u2060", "İstanbul"),
-            ("അവൻ‍", "അവൻ‍"),  # a joiner shapes the last letter
+            ("അവൻ‍", "അവൻ‍"),  # a joiner affects the shape of the last letter
             ("e\u0301te\u0301", "e\u0301te\u0301"),
             ("Tom &amp; Jerry", "Tom &amp; Jerry"),
             ("N\x00UL and \ud800half", "NUL and half"),
@@ -274,14 +274,14 @@ UNREADABLE: dict[str, list[Any]] = {
     "imdb_id": [*TEXTS, "tt12", "nm0000206", "tt0133093x", "TT0133093", "tt\u0661234567", 133093, "0133093"],
     "runtime": [*NUMBERS, "1h 40m", "136 min", "2:16", "PT136M", 95.5, "95.5", 100_001],
 }  # fmt: skip
-"""By fact, what is there and cannot be read."""
+"""Unreadable values by fact."""
 
 UNKNOWN: dict[str, list[Any]] = {
     fact: [None, ""] if fact in COUNTED else [None, "", 0, 0.0]
     for fact in FACTS
     if fact not in (*TITLES, "adult", "genres")
 }
-"""By fact, what says that TMDB does not know."""
+"""Values by fact that mean unknown."""
 
 
 def held_with(fact: str, value: Any) -> MovieFacts:
@@ -290,7 +290,7 @@ def held_with(fact: str, value: Any) -> MovieFacts:
 
 
 class TestUpdates:
-    """What becomes of a movie that we hold."""
+    """Updates of a stored movie."""
 
     def updated(self, held: MovieFacts = HELD, **values: Any) -> tuple[MovieFacts, tuple[str, ...]]:
         facts = payloads.movie(SENT | values, detailed=True)
@@ -322,7 +322,7 @@ class TestUpdates:
         facts = payloads.movie(SENT | {fact: value}, detailed=True)
         new = Movie.from_facts(facts, datetime(2026, 1, 1, tzinfo=UTC)).facts
 
-        if fact == "genres":  # those that can be read are better than none
+        if fact == "genres":  # the readable ones are kept
             assert set(new.genres) <= {genre_id(28)}
         else:
             assert getattr(new, fact) is None
@@ -634,7 +634,7 @@ class TestBodies:
 
 
 def sent(value: object) -> Any:
-    """What arrives of a value that is sent as JSON."""
+    """A value after encoding and decoding as JSON."""
     return payloads.decoded(json.dumps(value).encode())
 
 

@@ -1,4 +1,4 @@
-"""The rules of accounts, and of texts that people write."""
+"""The validation of accounts, reviews and notes."""
 
 import string
 from dataclasses import replace

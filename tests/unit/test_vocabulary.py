@@ -1,4 +1,4 @@
-"""Words in stores, requests and responses, which never change; and words that no name may contain."""
+"""Stable identifiers in stores, requests and responses; and words that names may not contain."""
 
 import io
 import re
@@ -67,7 +67,7 @@ PRIVATE_WORDS = {
     "mend", "mended", "most", "patience", "relocking", "said", "shortest", "slip", "slips", "stir", "stumps",
     "told", "unfit", "unpopularity", "no_progress", "watching", "whoever",
 }  # fmt: skip
-"""Words that once named things here and that no reader could guess. The trade has a word for each."""
+"""Former names that readers could not guess. There is a standard term for each."""
 
 CORE = [
     path
