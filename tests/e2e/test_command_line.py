@@ -108,9 +108,9 @@ def test_a_sync_completes_although_the_pipe_of_its_progress_is_closed(directory:
     try:
         code, _ = run_into(writing, "sync", "movies", cwd=directory, stderr=writing)
         assert code == CUT_OFF
-        code, told = run_into(writing, "sync", "genres", cwd=directory)
+        code, stderr = run_into(writing, "sync", "genres", cwd=directory)
         assert code == CUT_OFF
-        assert "Error" not in told
+        assert "Error" not in stderr
     finally:
         os.close(writing)
     again = matinee("sync", "movies", cwd=directory)
@@ -121,8 +121,8 @@ def test_a_sync_completes_although_the_pipe_of_its_progress_is_closed(directory:
 def test_output_that_cannot_be_written_is_reported_in_one_line(directory: Path) -> None:
     for arguments in (["users", "list"], ["openapi"], ["--help"]):
         with Path("/dev/full").open("w") as full:
-            code, told = run_into(full.fileno(), *arguments, cwd=directory)
-        assert (code, told) == (1, "matinee: the output cannot be written: No space left on device\n")
+            code, stderr = run_into(full.fileno(), *arguments, cwd=directory)
+        assert (code, stderr) == (1, "matinee: the output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize(

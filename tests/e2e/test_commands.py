@@ -154,7 +154,7 @@ def test_a_command_changes_the_source_of_a_demo_catalogue_to_tmdb(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "code", "told"),
+    ("arguments", "variables", "code", "message"),
     [
         (["sync", "movies", "--pages", "0"], {}, 2, "--pages"),
         (["dance"], {}, 2, "dance"),
@@ -182,10 +182,12 @@ def test_a_command_changes_the_source_of_a_demo_catalogue_to_tmdb(tmp_path: Path
     ],
 )
 def test_bad_usage_is_one_clear_line(
-    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, told: str
+    tmp_path: Path, arguments: list[str], variables: dict[str, str], code: int, message: str
 ) -> None:
     ran = matinee(*arguments, cwd=tmp_path, **variables)
-    assert (ran.returncode, told in ran.stderr, "Traceback" in ran.stderr) == (code, True, False), ran.stderr
+    assert (ran.returncode, message in ran.stderr, "Traceback" in ran.stderr) == (code, True, False), (
+        ran.stderr
+    )
 
 
 def test_all_faulty_settings_are_listed_at_once(tmp_path: Path) -> None:
@@ -256,9 +258,9 @@ def test_the_wheel_alone_has_the_library_and_its_command_names_the_extra(tmp_pat
     folders = {Path(file).parent for file in json.loads(alone.stdout)}
     packages = {folder.parts[folder.parts.index("site-packages") + 1] for folder in folders}
     assert packages - {"_distutils_hack"} == {"domain"}
-    asked = subprocess.run(
+    ran = subprocess.run(
         [tmp_path / "empty" / "bin" / "matinee"], capture_output=True, text=True, check=False
     )
-    assert asked.returncode == 2
-    assert "pip install 'matinee[server]'" in asked.stderr
+    assert ran.returncode == 2
+    assert "pip install 'matinee[server]'" in ran.stderr
     assert list((tmp_path / "empty" / "lib").glob("**/films.jsonl"))

@@ -62,9 +62,9 @@ def cache(tmp_path: Path) -> Iterator[str]:
     shell, option, script = SERVICES["redis"]["command"]
     with tempfile.TemporaryDirectory(prefix="cache") as short:  # the path of a socket must be short
         place = f"dir {tmp_path}\nport 0\nunixsocket {short}/s"
-        for told, instead in ("$$", "$"), ("${REDIS_MEMORY:-256mb}", "8mb"), ("dir /data", place):
-            assert told in script
-            script = script.replace(told, instead)
+        for original, instead in ("$$", "$"), ("${REDIS_MEMORY:-256mb}", "8mb"), ("dir /data", place):
+            assert original in script
+            script = script.replace(original, instead)
         with subprocess.Popen(
             [shell, option, script],
             env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "REDISCLI_AUTH": PASSWORD},

@@ -80,11 +80,11 @@ def test_serve_prints_how_to_create_an_account_in_its_directory(tmp_path: Path) 
     with serving(tmp_path, DATA_DIR="films") as server:
         (hint,) = [line for line in server.told.splitlines() if line.startswith("Admin")]
         assert f"--data-dir {tmp_path / 'films'}" in hint
-        told = hint.split()[1:]
-        assert told[:3] == ["matinee", "users", "create"]
-        ran = matinee(*told[1:], cwd=tmp_path, stdin=f"{PASSWORD}\n")
+        arguments = hint.split()[1:]
+        assert arguments[:3] == ["matinee", "users", "create"]
+        ran = matinee(*arguments[1:], cwd=tmp_path, stdin=f"{PASSWORD}\n")
         assert ran.returncode == 0, ran.stderr
-        email = told[told.index("--email") + 1]
+        email = arguments[arguments.index("--email") + 1]
         answer = server.client.post("/auth/login", json={"email": email, "password": PASSWORD})
         assert (answer.status_code, answer.json()["user"]["role"]) == (200, "admin")
 

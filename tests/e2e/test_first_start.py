@@ -96,8 +96,8 @@ def test_the_banner_is_printed_last_and_is_true(tmp_path: Path) -> None:
                 break
         log = (tmp_path / "serve.log").read_text()
         assert httpx.get(f"http://127.0.0.1:{port}/api/v1/health/live", timeout=30).status_code == 200
-        for told in ("Application startup complete", "worker runs as process", "verify-ratings is due at"):
-            assert told in log
+        for message in ("Application startup complete", "worker runs as process", "verify-ratings is due at"):
+            assert message in log
         assert server.stop() == 0
 
 

@@ -151,12 +151,12 @@ BROKEN: dict[str, tuple[Callable[[Path], Path], str]] = {
 def test_an_unusable_data_directory_is_reported_in_one_line(
     tmp_path: Path, disk: Path, command: list[str], broken: str
 ) -> None:
-    make, told = BROKEN[broken]
+    make, message = BROKEN[broken]
     directory = make(disk)
     ran = matinee(*command, cwd=tmp_path, DATA_DIR=str(directory), PORT=str(free_port()))
     assert ran.returncode == 2
     assert ran.stderr.startswith("matinee: DATA_DIR ")
-    assert told in ran.stderr
+    assert message in ran.stderr
     assert "--data-dir" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1, ran.stderr
     checked = matinee("check", cwd=tmp_path, DATA_DIR=str(directory))

@@ -94,9 +94,11 @@ def test_the_client_of_openapi_python_client_is_strictly_typed_and_works(
     place: Path, server: Serving
 ) -> None:
     generator = PYTHON_TOOLS / "openapi-python-client"
-    told = run(place, generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", "client")
-    assert "ERROR" not in told
-    assert "WARNING" not in told
+    output = run(
+        place, generator, "generate", "--path", DOCUMENT, "--meta", "none", "--output-path", "client"
+    )
+    assert "ERROR" not in output
+    assert "WARNING" not in output
     shutil.copy(CLIENTS / "openapi_python_client.py", place)
     run(place, sys.executable, "-m", "mypy", "--strict", "client", "openapi_python_client.py")
 
@@ -125,13 +127,13 @@ def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: 
 def test_spectral_reports_nothing(place: Path) -> None:
     (place / ".spectral.yaml").write_text('extends: ["spectral:oas"]\n', encoding="utf-8")
 
-    told = node(place, "spectral", "lint", "--fail-severity", "hint", DOCUMENT)
+    output = node(place, "spectral", "lint", "--fail-severity", "hint", DOCUMENT)
 
-    assert "No results" in told
+    assert "No results" in output
 
 
 @needs_node
 def test_redocly_reports_nothing(place: Path) -> None:
-    told = node(place, "redocly", "lint", "--extends", "recommended", "--format", "json", DOCUMENT)
+    output = node(place, "redocly", "lint", "--extends", "recommended", "--format", "json", DOCUMENT)
 
-    assert json.loads(told[told.index("{") : told.rindex("}") + 1])["problems"] == []
+    assert json.loads(output[output.index("{") : output.rindex("}") + 1])["problems"] == []

@@ -22,8 +22,8 @@ def test_no_request_before_sigterm_is_lost(tmp_path: Path) -> None:
             server.client.get("/about", headers={"X-Request-ID": f"mine-{number}"})
         assert server.stop(signal.SIGTERM) == 0
 
-    told = [line.get("request_id") for line in lines(file)]
-    assert [each for each in told if str(each).startswith("mine")] == [
+    written = [line.get("request_id") for line in lines(file)]
+    assert [each for each in written if str(each).startswith("mine")] == [
         f"mine-{number}" for number in range(50)
     ]
 
@@ -52,10 +52,10 @@ def test_the_log_at_debug_has_no_tokens_passwords_or_credentials(tmp_path: Path)
         server.client.get("/health")
         assert server.stop() == 0
 
-    told = file.read_text() + (tmp_path / "serve.log").read_text() + server.told
+    written = file.read_text() + (tmp_path / "serve.log").read_text() + server.told
     assert len([line for line in lines(file) if line["event"] == "request"]) >= 6
     for secret in ("SECRET", made["access_token"], made["refresh_token"], renewed["access_token"]):
-        assert secret not in told
+        assert secret not in written
 
 
 def test_a_log_file_that_cannot_be_written_ends_the_start_with_one_line(tmp_path: Path) -> None:

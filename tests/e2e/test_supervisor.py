@@ -205,7 +205,7 @@ def test_without_the_valkey_wheel_one_line_asks_for_redis_url(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("variables", "secret", "code", "told"),
+    ("variables", "secret", "code", "message"),
     [
         (
             {"MONGODB_URI": "mongodb://127.0.0.1:1/x", "JWT_SECRET": SECRET},
@@ -217,14 +217,14 @@ def test_without_the_valkey_wheel_one_line_asks_for_redis_url(tmp_path: Path) ->
     ],
 )
 def test_a_reason_not_to_start_is_reported_once(
-    tmp_path: Path, variables: dict[str, str], secret: str | None, code: int, told: str
+    tmp_path: Path, variables: dict[str, str], secret: str | None, code: int, message: str
 ) -> None:
     if secret:
         (tmp_path / "matinee-data").mkdir()
         (tmp_path / "matinee-data" / "jwt-secret").write_text(secret)
     ran = matinee("serve", cwd=tmp_path, PORT=str(free_port()), **variables)
     lines = [line for line in ran.stderr.splitlines() if line.startswith("matinee: ")]
-    assert (ran.returncode, len(lines), told in lines[0]) == (code, 1, True), ran.stderr
+    assert (ran.returncode, len(lines), message in lines[0]) == (code, 1, True), ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -109,7 +109,7 @@ def test_a_command_creates_an_invitation_that_can_be_used_once(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["invite", "--uses", "0"], "0 is not in the range 1<=x<=1000"),
         (["invite", "--expires-in", "soon"], "'soon' must be 60 to 31536000 seconds, or a duration"),
@@ -127,12 +127,12 @@ def test_a_command_creates_an_invitation_that_can_be_used_once(tmp_path: Path) -
     ],
 )  # fmt: skip
 def test_an_impossible_change_of_an_account_is_reported_in_one_line(
-    administered: Path, arguments: list[str], told: str
+    administered: Path, arguments: list[str], message: str
 ) -> None:
     ran = matinee("users", *arguments, cwd=administered)
     assert ran.returncode in {1, 2}
     assert ran.stdout == ""
-    assert told in ran.stderr.splitlines()[-1]
+    assert message in ran.stderr.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def administered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "password", "code", "told"),
+    ("arguments", "password", "code", "message"),
     [
         ([*CREATE[:-1], "x"], PASSWORD, 2, "username must be 3 to 30"),
         (create("x", "xyz"), PASSWORD, 2, "email must be an e-mail address"),
@@ -162,16 +162,16 @@ def administered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )  # fmt: skip
 def test_an_impossible_creation_of_an_account_is_reported_in_one_line(
-    account: Path, arguments: list[str], password: str, code: int, told: str
+    account: Path, arguments: list[str], password: str, code: int, message: str
 ) -> None:
     ran = created(account, *arguments, password=password)
     assert (ran.returncode, ran.stdout) == (code, "")
-    assert told in ran.stderr.splitlines()[-1]
+    assert message in ran.stderr.splitlines()[-1]
     assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "password", "code", "told"),
+    ("arguments", "password", "code", "message"),
     [
         (
             create("nobody", "x"),
@@ -193,12 +193,12 @@ def test_an_impossible_creation_of_an_account_is_reported_in_one_line(
     ],
 )
 def test_all_faults_of_a_new_account_are_reported_at_once(
-    account: Path, arguments: list[str], password: str, code: int, told: list[str]
+    account: Path, arguments: list[str], password: str, code: int, message: list[str]
 ) -> None:
     ran = created(account, *arguments, password=password)
 
     assert (ran.returncode, ran.stdout) == (code, "")
-    assert ran.stderr.splitlines() == [f"matinee: {sentence}" for sentence in told]
+    assert ran.stderr.splitlines() == [f"matinee: {sentence}" for sentence in message]
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def example() -> dict[str, str]:
     return {name: value.strip('"') for name, value in COMMENTED.findall(text(".env.example"))}
 
 
-def asked() -> set[str]:
+def compose_variables() -> set[str]:
     """The variables that docker-compose.yml reads from .env."""
     return set(ASKED.findall(text("docker-compose.yml")))
 
@@ -48,14 +48,14 @@ def instructions() -> list[tuple[str, str]]:
     return INSTRUCTION.findall(re.sub(r"\\\n\s*", "", text("Dockerfile")))
 
 
-def last(instruction: str) -> str:
+def last_argument(instruction: str) -> str:
     """The argument of the last instruction of a kind in the Dockerfile."""
-    return [told for name, told in instructions() if name == instruction][-1]
+    return [argument for name, argument in instructions() if name == instruction][-1]
 
 
 def health_check() -> list[str]:
     """The health check command of the image."""
-    command: list[str] = msgspec.json.decode(last("HEALTHCHECK").partition("CMD ")[2])
+    command: list[str] = msgspec.json.decode(last_argument("HEALTHCHECK").partition("CMD ")[2])
     return command
 
 

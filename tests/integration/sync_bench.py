@@ -41,7 +41,7 @@ class ShelfSource:
     def __init__(self) -> None:
         self.before: Callable[[int], None] = lambda _: None
         self.before_detail: Callable[[int], None] = lambda _: None
-        self.asked: list[int] = []
+        self.requested: list[int] = []
         self.unread: set[int] = set()
 
     def genres(self) -> GenreList:
@@ -50,13 +50,13 @@ class ShelfSource:
 
     def popular(self, page: int) -> SourcePage:
         self.before(page)
-        return SourcePage(total_pages=PAGES, movies=tuple(map(told, range(page * 5 - 4, page * 5 + 1))))
+        return SourcePage(total_pages=PAGES, movies=tuple(map(facts_of, range(page * 5 - 4, page * 5 + 1))))
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:
             self.before_detail(number)
-            self.asked.append(number)
-            yield FetchFailed(number, "no answer") if number in self.unread else told(number)
+            self.requested.append(number)
+            yield FetchFailed(number, "no answer") if number in self.unread else facts_of(number)
 
     def changes(self, first: object, last: object, page: int) -> ChangedIdsPage:
         self.before(page)
@@ -72,7 +72,7 @@ class ShelfSource:
         pass
 
 
-def told(number: int) -> MovieFacts:
+def facts_of(number: int) -> MovieFacts:
     return facts(number, runtime=90, detailed=True, overview=f"What happens in {number}")
 
 

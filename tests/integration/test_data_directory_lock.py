@@ -15,10 +15,10 @@ from entrypoints.processes.data_directory_lock import DataDirectoryTaken, locked
 def test_the_second_process_in_a_directory_gets_the_id_of_the_first(tmp_path: Path) -> None:
     directory = tmp_path / "new" / "data"
     with locked(directory):
-        with pytest.raises(DataDirectoryTaken) as told, locked(directory):
+        with pytest.raises(DataDirectoryTaken) as caught, locked(directory):
             pass
-        assert str(directory) in str(told.value)
-        assert told.value.pid == (os.getpid() if sys.platform == "linux" else None)
+        assert str(directory) in str(caught.value)
+        assert caught.value.pid == (os.getpid() if sys.platform == "linux" else None)
     with locked(directory):
         assert list(directory.iterdir()) == []
 

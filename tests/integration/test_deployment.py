@@ -18,12 +18,12 @@ from entrypoints.settings import SECRETS, Settings, load
 from tests.contracts import mongo_server
 from tests.integration.deployment_files import (
     ROOT,
-    asked,
     compose,
+    compose_variables,
     example,
     health_check,
     instructions,
-    last,
+    last_argument,
     project,
     text,
     workflow,
@@ -47,7 +47,10 @@ MUST_BE_SET = {"JWT_SECRET", "MONGO_PASSWORD", "MONGO_ROOT_PASSWORD", "REDIS_PAS
 
 SERVICES: dict[str, Any] = compose()["services"]
 ROLES = {name: service for name, service in SERVICES.items() if "build" in service}
-COMMANDS: list[list[str]] = [msgspec.json.decode(last("CMD")), *(each["command"] for each in ROLES.values())]
+COMMANDS: list[list[str]] = [
+    msgspec.json.decode(last_argument("CMD")),
+    *(each["command"] for each in ROLES.values()),
+]
 
 
 def test_the_example_has_every_variable_and_no_other() -> None:
@@ -115,8 +118,8 @@ def test_the_example_has_only_comments() -> None:
 
 
 def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
-    assert asked() <= example().keys()
-    assert asked() >= OWN_VARIABLES
+    assert compose_variables() <= example().keys()
+    assert compose_variables() >= OWN_VARIABLES
 
 
 def test_compose_refuses_to_start_without_a_secret() -> None:
@@ -144,24 +147,24 @@ def test_no_service_of_the_compose_file_contains_a_secret(service: str) -> None:
 
 def test_the_image_contains_no_secret() -> None:
     assert [name for name in SECRETS | MUST_BE_SET if name in text("Dockerfile")] == []
-    assert [told for name, told in instructions() if name == "ARG"] == ["PYTHON=3.13-slim-trixie"]
+    assert [argument for name, argument in instructions() if name == "ARG"] == ["PYTHON=3.13-slim-trixie"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_services_have_no_needless_privileges(service: str) -> None:
-    told = SERVICES[service]
-    assert (told["read_only"], told["cap_drop"]) == (True, ["ALL"])
-    assert told["security_opt"] == ["no-new-privileges:true"]
-    assert told.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc"})
+    definition = SERVICES[service]
+    assert (definition["read_only"], definition["cap_drop"]) == (True, ["ALL"])
+    assert definition["security_opt"] == ["no-new-privileges:true"]
+    assert definition.keys().isdisjoint({"privileged", "cap_add", "network_mode", "pid", "ipc"})
     # Our image has its user in the Dockerfile.
-    assert "build" in told or told["user"] not in {"root", "0"}
+    assert "build" in definition or definition["user"] not in {"root", "0"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_services_restart_and_their_logs_are_bounded(service: str) -> None:
-    told = SERVICES[service]
-    assert told["restart"] == "unless-stopped"
-    assert told["logging"]["options"].keys() == {"max-size", "max-file"}
+    definition = SERVICES[service]
+    assert definition["restart"] == "unless-stopped"
+    assert definition["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -231,28 +234,28 @@ def test_what_a_container_runs_is_a_command(command: list[str]) -> None:
 
 
 def test_the_image_is_the_command_line() -> None:
-    assert msgspec.json.decode(last("ENTRYPOINT")) == ["matinee"]
+    assert msgspec.json.decode(last_argument("ENTRYPOINT")) == ["matinee"]
     assert [service["command"] for service in ROLES.values()] == [[role] for role in ROLES]
     assert ROLES.keys() == {"api", "worker", "scheduler"}
 
 
 def test_the_image_runs_as_an_unprivileged_user() -> None:
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last("USER"))
-    number = last("USER").split(":")[0]
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last_argument("USER"))
+    number = last_argument("USER").split(":")[0]
     assert f"--uid {number}" in text("Dockerfile")
     for role in ROLES.values():
         assert f"/data:uid={number},gid={number},mode=0700" in role["tmpfs"]
 
 
 def test_the_image_listens_on_all_addresses_and_writes_to_its_volume() -> None:
-    given = dict(each.split("=", 1) for each in last("ENV").split())
+    given = dict(each.split("=", 1) for each in last_argument("ENV").split())
     assert {name: given[name] for name in IN_THE_IMAGE} == {
         "HOST": "0.0.0.0",
         "PORT": "8080",
-        "DATA_DIR": last("VOLUME"),
+        "DATA_DIR": last_argument("VOLUME"),
     }
-    assert last("WORKDIR") == last("VOLUME")
-    assert last("EXPOSE") == given["PORT"]
+    assert last_argument("WORKDIR") == last_argument("VOLUME")
+    assert last_argument("EXPOSE") == given["PORT"]
 
 
 def test_the_image_has_a_health_check() -> None:
@@ -261,7 +264,11 @@ def test_the_image_has_a_health_check() -> None:
 
 def test_the_build_context_has_every_package_and_little_else() -> None:
     packages = project()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    copied = [told.split()[:-1] for name, told in instructions() if name == "COPY" and "--from" not in told]
+    copied = [
+        argument.split()[:-1]
+        for name, argument in instructions()
+        if name == "COPY" and "--from" not in argument
+    ]
     sources = {source for each in copied for source in each}
     assert sources >= {*packages}
     let_in = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}

@@ -128,7 +128,7 @@ def test_the_example_of_the_readme_needs_only_python() -> None:
 def test_the_adapter_of_the_guide_passes_its_contract(tmp_path: Path) -> None:
     guided = [block for block in blocks("docs/domain.md") if "MemoryLocks" in block]
     (tmp_path / "test_memory_locks.py").write_text("\n".join(guided), encoding="utf-8")
-    told = subprocess.run(
+    documented = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_memory_locks.py"],
         cwd=tmp_path,
         capture_output=True,
@@ -136,8 +136,8 @@ def test_the_adapter_of_the_guide_passes_its_contract(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert told.returncode == 0, told.stdout
-    assert "13 passed" in told.stdout
+    assert documented.returncode == 0, documented.stdout
+    assert "13 passed" in documented.stdout
 
 
 @pytest.mark.parametrize(("url", "shown"), list(examples()))
@@ -169,21 +169,23 @@ def test_the_readmes_calls_of_an_account_have_the_documented_responses(client: C
 
 
 def test_every_call_is_documented(paths: Any) -> None:
-    told = {(method.lower(), f"/api/v1{path}") for method, path in HEADED_CALL.findall(text("docs/api.md"))}
-    assert told == {(method, path) for path, calls in paths.items() for method in calls}
+    documented = {
+        (method.lower(), f"/api/v1{path}") for method, path in HEADED_CALL.findall(text("docs/api.md"))
+    }
+    assert documented == {(method, path) for path, calls in paths.items() for method in calls}
 
 
 def test_every_parameter_is_documented(paths: Any) -> None:
-    told = text("docs/api.md")
+    documented = text("docs/api.md")
     for path, calls in paths.items():
         for call in calls.values():
             for parameter in call["parameters"]:
-                assert parameter["in"] != "query" or f"`{parameter['name']}`" in told, path
+                assert parameter["in"] != "query" or f"`{parameter['name']}`" in documented, path
 
 
 def test_every_field_of_a_movie_is_documented() -> None:
-    told = text("docs/api.md")
-    assert [field for field in MovieDetailOut.__struct_fields__ if f"`{field}`" not in told] == []
+    documented = text("docs/api.md")
+    assert [field for field in MovieDetailOut.__struct_fields__ if f"`{field}`" not in documented] == []
 
 
 def test_every_fault_code_is_documented() -> None:
@@ -221,11 +223,11 @@ def test_the_notice_required_by_tmdb_is_in_the_readme_and_in_the_service(client:
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.stem)
 def test_every_decision_has_a_date_and_three_sections(path: Path) -> None:
-    told = path.read_text(encoding="utf-8")
+    documented = path.read_text(encoding="utf-8")
     number = int(path.name[:4])
-    assert told.startswith(f"# {number}. ")
-    assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", told, re.MULTILINE)
-    parts = re.findall(r"^## (\w+)\n\n\S", told, re.MULTILINE)
+    assert documented.startswith(f"# {number}. ")
+    assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", documented, re.MULTILINE)
+    parts = re.findall(r"^## (\w+)\n\n\S", documented, re.MULTILINE)
     assert parts == ["Context", "Decision", "Consequences"]
 
 
@@ -239,20 +241,20 @@ def test_every_decision_is_listed_with_its_title() -> None:
 
 def test_every_target_of_make_is_documented() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.MULTILINE)
-    told = text("CONTRIBUTING.md")
-    assert [target for target in targets if target != "help" and f"make {target}" not in told] == []
+    documented = text("CONTRIBUTING.md")
+    assert [target for target in targets if target != "help" and f"make {target}" not in documented] == []
 
 
 def test_the_documented_errors_have_the_documented_kinds() -> None:
     kinds = re.findall(r"^\| `(\w+)` \| [^|]+ \| (`.+`) \|$", text("docs/domain.md"), re.MULTILINE)
-    told = {(kind, name) for kind, names in kinds for name in re.findall(r"`(\w+)`", names)}
+    documented = {(kind, name) for kind, names in kinds for name in re.findall(r"`(\w+)`", names)}
     known = {
         (kind.__name__, error.__name__)
         for kind in MatineeError.__subclasses__()
         for error in descendants(kind)
     }
     assert len(kinds) == len(MatineeError.__subclasses__())
-    assert told - known == set()
+    assert documented - known == set()
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

@@ -367,11 +367,11 @@ def plain(path: Path) -> str:
 
 def loose(path: Path) -> Iterator[str]:
     """The figures of a document that no phrase explains, with their context."""
-    told = " ".join(BLOCK.sub("", path.read_text(encoding="utf-8")).split())
-    accounted = [found.span() for words in ACCOUNTED for found in re.finditer(re.escape(words), told)]
-    for figure in FIGURE.finditer(told):
+    document = " ".join(BLOCK.sub("", path.read_text(encoding="utf-8")).split())
+    accounted = [found.span() for words in ACCOUNTED for found in re.finditer(re.escape(words), document)]
+    for figure in FIGURE.finditer(document):
         if not any(start <= figure.start() and figure.end() <= end for start, end in accounted):
-            yield told[max(0, figure.start() - 60) : figure.end() + 30]
+            yield document[max(0, figure.start() - 60) : figure.end() + 30]
 
 
 @pytest.mark.parametrize("path", [each for each in DOCUMENTS if each.name != ELSEWHERE], ids=name)
@@ -380,5 +380,5 @@ def test_every_figure_of_a_document_is_compared_with_the_code(path: Path) -> Non
 
 
 def test_no_compared_figure_is_missing_from_the_documents() -> None:
-    told = "\n".join(map(plain, DOCUMENTS))
-    assert [words for words in ACCOUNTED if words not in told] == []
+    document = "\n".join(map(plain, DOCUMENTS))
+    assert [words for words in ACCOUNTED if words not in document] == []

@@ -100,8 +100,10 @@ def usage(words_typed: str) -> tuple[str, set[str], list[str]]:
 
 
 def test_every_command_is_documented_with_its_options() -> None:
-    told = [usage(words(row[0])[0]) for row in table("docs/operating.md", "command", "does") if row[0] != ""]
-    shown = {command: (options, arguments) for command, options, arguments in told}
+    documented = [
+        usage(words(row[0])[0]) for row in table("docs/operating.md", "command", "does") if row[0] != ""
+    ]
+    shown = {command: (options, arguments) for command, options, arguments in documented}
     for command, known in commands(matinee):
         options = {name for each in known.params if isinstance(each, click.Option) for name in each.opts}
         arguments = [
@@ -113,19 +115,19 @@ def test_every_command_is_documented_with_its_options() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     rows = table("docs/operating.md", "exit code", "meaning")
-    told = {int(code) for row in rows for code in row[0].split(", ")}
+    documented = {int(code) for row in rows for code in row[0].split(", ")}
     ours = {0, 1, 2, *syncs.EXIT_CODES.values(), ratings.DRIFT_CODE, errors.BROKEN_PIPE_CODE}
-    assert told == ours | {130, 143}  # 128 and the number of SIGINT, of SIGTERM
+    assert documented == ours | {130, 143}  # 128 and the number of SIGINT, of SIGTERM
 
 
 def test_every_error_code_is_documented_with_its_status() -> None:
     rows = table("docs/api.md", "code", "status", "meaning")
-    told = {code: int(row[1]) for row in rows for code in words(row[0])}
+    documented = {code: int(row[1]) for row in rows for code in words(row[0])}
     rest = re.search(r"but no call answers them: (.+?)\. An HTTP", " ".join(text("docs/api.md").split()))
     assert rest
     for codes_of_status, status in re.findall(r"((?:`\w+`(?:, | and )?)+) \((\d+)", rest[1]):
-        told |= dict.fromkeys(words(codes_of_status), int(status))
-    assert told == {code: status for code, (status, _) in codes().items() if code != "error"}
+        documented |= dict.fromkeys(words(codes_of_status), int(status))
+    assert documented == {code: status for code, (status, _) in codes().items() if code != "error"}
 
 
 @pytest.fixture(scope="module")
@@ -135,14 +137,14 @@ def client() -> Iterator[Client]:
 
 
 def test_every_metric_is_documented_with_its_labels(client: Client) -> None:
-    told = {
+    documented = {
         words(name_cell)[0]: set(words(labels_cell.partition(": ")[0]))
         for names, labels_cell, _ in table("docs/operating.md", "series", "labels", "meaning")
         for name_cell in names.split(", ")
     }
     families = list(text_string_to_metric_families(client.get("/metrics").text))
     ours = {family.name: family for family in families if family.name.startswith("matinee_")}
-    for series, labels in told.items():
+    for series, labels in documented.items():
         family = ours.pop(series.removesuffix("_total"), None)
         had = {label for sample in family.samples for label in sample.labels} if family else set()
         assert had - {"le"} <= labels, series
@@ -170,9 +172,9 @@ def test_every_reason_for_closing_a_connection_is_documented() -> None:
         problem_of(each).code for each in refusals
     }
     for each in refusals:
-        told = problem_of(each)
-        shown = [row[3] for row in rows if words(row[2]) == [told.code]]
-        assert any(cell.startswith(str(told.status)) for cell in shown), told.code
+        documented = problem_of(each)
+        shown = [row[3] for row in rows if words(row[2]) == [documented.code]]
+        assert any(cell.startswith(str(documented.status)) for cell in shown), documented.code
 
 
 def test_the_documented_log_line_has_the_fields_of_a_real_one(
@@ -201,22 +203,22 @@ def roles() -> Iterator[str]:
 
 def test_every_job_is_documented_with_its_time() -> None:
     rows = table("docs/operating.md", "job", "when")
-    told = " ".join(cell for row in rows for cell in row)
+    documented = " ".join(cell for row in rows for cell in row)
     for entry in scheduler.cron_entries(Settings()):
         minute, hour, *_ = entry.cron.split()
         at = f"every hour at :{int(minute):02}" if hour == "*" else f"{int(hour):02}:{int(minute):02}"
         setting = [name for name, value in as_environment(Settings()).items() if value == entry.cron]
-        assert at in told or f"`{setting[0]}`" in told, entry.name
+        assert at in documented or f"`{setting[0]}`" in documented, entry.name
     assert len(scheduler.cron_entries(Settings())) == len(rows) + 1  # two syncs share a row
 
 
 def test_the_readme_has_the_times_of_the_nightly_jobs() -> None:
     times = {entry.name: entry.cron.split()[:2] for entry in scheduler.cron_entries(Settings())}
     at = {job: f"{int(hour):02}:{int(minute):02}" for job, (minute, hour) in times.items() if hour != "*"}
-    told = " ".join(text("README.md").split())
+    documented = " ".join(text("README.md").split())
     assert (
         f"genres at {at['sync-genres']}, popular movies at {at['sync-movies']}, changes at {at['sweep']}"
-        in told
+        in documented
     )
 
 
@@ -232,9 +234,11 @@ def test_every_collection_is_documented() -> None:
 
 
 def test_every_file_of_the_data_directory_is_documented() -> None:
-    told = {name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])}
+    documented = {
+        name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])
+    }
     logs_of_sqlite = {f"{DATABASE}-wal", f"{DATABASE}-shm"}
-    assert told == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, PID_FILE, "metrics"}
+    assert documented == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, PID_FILE, "metrics"}
 
 
 def test_the_documented_check_shows_the_present_schema() -> None:
@@ -244,17 +248,19 @@ def test_the_documented_check_shows_the_present_schema() -> None:
 
 def test_every_cached_call_is_documented() -> None:
     rows = table("docs/api.md", "call", "made anew at once after")
-    told = {call for row in rows for call in words(row[0])}
-    assert told == {f"GET {path}" for path, call in calls() if call.cached}
+    documented = {call for row in rows for call in words(row[0])}
+    assert documented == {f"GET {path}" for path, call in calls() if call.cached}
 
 
 def test_every_public_call_is_documented() -> None:
-    (told,) = re.findall(r"Every call but (.+?) wants `Authorization", " ".join(text("docs/api.md").split()))
+    (documented,) = re.findall(
+        r"Every call but (.+?) wants `Authorization", " ".join(text("docs/api.md").split())
+    )
     for path, call in calls():
         if call.access is Access.EVERYONE:
             word = path if path.startswith("/auth") else path.split("/")[1]
-            assert word in told, path
-    assert set(words(told)) <= {path for path, call in calls() if call.access is Access.EVERYONE}
+            assert word in documented, path
+    assert set(words(documented)) <= {path for path, call in calls() if call.access is Access.EVERYONE}
 
 
 def calls() -> Iterator[tuple[str, Any]]:
@@ -270,22 +276,24 @@ def calls() -> Iterator[tuple[str, Any]]:
 
 def test_every_field_of_every_response_is_documented(client: Client) -> None:
     document = BLOCK.sub("", text("docs/api.md"))
-    told = {word for code in words(re.sub("``.+?``", "", document)) for word in re.findall(r"\w+", code)}
-    told |= set(re.findall(r'"(\w+)"', text("docs/api.md")))
+    documented = {
+        word for code in words(re.sub("``.+?``", "", document)) for word in re.findall(r"\w+", code)
+    }
+    documented |= set(re.findall(r'"(\w+)"', text("docs/api.md")))
     schemas = client.get("/api/v1/docs/openapi.json").json()["components"]["schemas"]
     named = {field for schema in schemas.values() for field in schema.get("properties", ())}
-    assert sorted(named - told) == []
+    assert sorted(named - documented) == []
 
 
 def test_every_default_of_a_list_of_movies_is_documented(client: Client) -> None:
     listing = client.get("/api/v1/docs/openapi.json").json()["paths"]["/api/v1/movies"]["get"]
     known = {each["name"]: str(each["schema"].get("default", "")) for each in listing["parameters"]}
-    told = {
+    documented = {
         name: row[1].strip("`")
         for row in table("docs/api.md", "parameter", "default", "meaning")
         for name in words(row[0])
     }
-    assert told == known | {"fields": "all"}
+    assert documented == known | {"fields": "all"}
 
 
 def defaults() -> Iterator[Any]:
@@ -295,12 +303,12 @@ def defaults() -> Iterator[Any]:
                 yield pytest.param(one, value.strip("`"), id=f"{path}:{one}")
 
 
-@pytest.mark.parametrize(("variable", "told"), list(defaults()))
-def test_every_setting_has_the_documented_default(variable: str, told: str) -> None:
+@pytest.mark.parametrize(("variable", "documented"), list(defaults()))
+def test_every_setting_has_the_documented_default(variable: str, documented: str) -> None:
     (default,) = [
         field.default for field in msgspec.structs.fields(Settings) if field.encode_name == variable
     ]
-    assert told == ("unset" if default is None else str(default).removesuffix(".0") or "empty")
+    assert documented == ("unset" if default is None else str(default).removesuffix(".0") or "empty")
 
 
 def test_every_directory_is_documented() -> None:
@@ -311,8 +319,8 @@ def test_every_directory_is_documented() -> None:
     (layout,) = re.findall(r"## Layout\n\n```\n(.+?)```", text("README.md"), re.DOTALL)
     assert set(re.findall(r"^(\w+)/ ", layout, re.MULTILINE)) == folders
     assert [each for each in of_tests if f"{each}/" not in layout] == []
-    told = [words(row[0])[0] for row in table("CONTRIBUTING.md", "folder", "holds")]
-    assert sorted(told) == sorted(f"tests/{each}" for each in of_tests)
+    documented = [words(row[0])[0] for row in table("CONTRIBUTING.md", "folder", "holds")]
+    assert sorted(documented) == sorted(f"tests/{each}" for each in of_tests)
 
 
 def test_the_documented_releases_are_the_locked_ones() -> None:
@@ -331,8 +339,8 @@ def test_the_documented_releases_are_the_locked_ones() -> None:
 
 
 def test_the_documented_openapi_version_is_that_of_the_document(client: Client) -> None:
-    (told,) = re.findall(r"the OpenAPI (\d\.\d) document", text("docs/api.md"))
-    assert client.get("/api/v1/docs/openapi.json").json()["openapi"].startswith(f"{told}.")
+    (documented,) = re.findall(r"the OpenAPI (\d\.\d) document", text("docs/api.md"))
+    assert client.get("/api/v1/docs/openapi.json").json()["openapi"].startswith(f"{documented}.")
 
 
 MESSAGES = [

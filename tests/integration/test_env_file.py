@@ -104,7 +104,9 @@ def test_variables_of_other_programs_are_ignored() -> None:
 
 
 def test_variables_of_docker_compose_are_known() -> None:
-    assert (deployment_files.asked() | set(deployment_files.example())) - OURS == COMPOSE_VARIABLES
+    assert (
+        deployment_files.compose_variables() | set(deployment_files.example())
+    ) - OURS == COMPOSE_VARIABLES
 
 
 def test_load_warns_of_each_name_in_the_file_once(tmp_path: Path) -> None:

@@ -94,11 +94,11 @@ def test_an_error_has_exactly_the_fields_of_the_contract() -> None:
 def test_each_kind_of_error_has_its_status_and_reveals_nothing_internal(
     error: Exception, status: int, code: str
 ) -> None:
-    told = problem_of(error)
+    problem = problem_of(error)
 
-    assert (told.status, told.code) == (status, code)
-    assert "secret" not in repr(told)
-    assert "TMDB_API_KEY" not in repr(told)
+    assert (problem.status, problem.code) == (status, code)
+    assert "secret" not in repr(problem)
+    assert "TMDB_API_KEY" not in repr(problem)
 
 
 def test_every_fault_is_listed_and_other_errors_list_none() -> None:

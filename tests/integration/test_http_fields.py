@@ -92,8 +92,8 @@ def test_the_document_declares_the_parameter_wherever_it_works(
     ]
 
     named = {"genre": "{id}", "rating": "{id}", "item": "{id}", "run": "{id}"}
-    told = {
+    documented = {
         path.partition("?")[0].format(movie="{movie_id}" if "/ratings/movie" in path else "{id}", **named)
         for path in (*LISTS, *ITEMS)
     }
-    assert set(having) == told
+    assert set(having) == documented

@@ -30,19 +30,19 @@ def test_a_healthy_service_reports_all_dependencies() -> None:
     with serving(tmdb=answering) as client:
         answer = client.get("/api/v1/health")
 
-    told = answer.json()
-    assert (answer.status_code, told["status"], told["version"]) == (200, "ok", "1.2.3")
-    assert told["uptime_seconds"] >= 0
-    assert told["memory_rss_bytes"] > 10_000_000
-    assert {name: check["status"] for name, check in told["checks"].items()} == {
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["version"]) == (200, "ok", "1.2.3")
+    assert body["uptime_seconds"] >= 0
+    assert body["memory_rss_bytes"] > 10_000_000
+    assert {name: check["status"] for name, check in body["checks"].items()} == {
         "database": "ok",
         "redis": "not_configured",
         "tmdb": "ok",
         "sync": "ok",
     }
-    assert all(check["latency_ms"] >= 0 for check in told["checks"].values())
-    assert told["checks"]["sync"]["last_completed_at"] == "2026-01-01T12:00:00.345Z"
-    assert told["checks"]["sync"]["age_seconds"] == 86400
+    assert all(check["latency_ms"] >= 0 for check in body["checks"].values())
+    assert body["checks"]["sync"]["last_completed_at"] == "2026-01-01T12:00:00.345Z"
+    assert body["checks"]["sync"]["age_seconds"] == 86400
 
 
 def test_without_its_database_the_service_is_down(caplog: pytest.LogCaptureFixture) -> None:
@@ -100,9 +100,9 @@ def watching_tmdb(tmdb: TmdbSimulator, **known: Any) -> Iterator[Client]:
 
 def statuses_with_tmdb(client: Client) -> tuple[str, str, str | None]:
     """The status of the service, and that of TMDB."""
-    told = client.get("/api/v1/health").json()
-    check = told["checks"]["tmdb"]
-    return told["status"], check["status"], check.get("error")
+    body = client.get("/api/v1/health").json()
+    check = body["checks"]["tmdb"]
+    return body["status"], check["status"], check.get("error")
 
 
 def comes_to(client: Client, wanted: tuple[str, str, str | None]) -> bool:
@@ -146,7 +146,7 @@ def test_a_silent_tmdb_delays_no_response_and_is_reported() -> None:
         watching_tmdb(tmdb) as client,
     ):
         assert [statuses_with_tmdb(client) for _ in range(30)] == [UNAVAILABLE] * 30
-        assert tmdb.requests < 15, "most were told what was known"
+        assert tmdb.requests < 15, "most got the cached result"
         tmdb.misbehave()
         assert comes_to(client, WELL)
 

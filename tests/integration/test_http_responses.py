@@ -227,12 +227,12 @@ def test_an_origin_matches_in_any_spelling(origin: str, *, allowed: bool) -> Non
 
 def test_a_cors_preflight_is_answered() -> None:
     with serving(cors_origins="https://films.example") as client:
-        asked = {
+        preflight = {
             "Origin": "https://films.example",
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": "authorization",
         }
-        answer = client.options("/api/v1/movies", headers=asked)
+        answer = client.options("/api/v1/movies", headers=preflight)
 
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == "https://films.example"
@@ -242,12 +242,12 @@ def test_a_cors_preflight_is_answered() -> None:
 @pytest.mark.parametrize("header", ["authorization", "content-type", "if-none-match", "x-request-id"])
 def test_configured_origins_may_send_the_headers_of_the_api(header: str) -> None:
     with serving(cors_origins="https://films.example") as client:
-        asked = {
+        preflight = {
             "Origin": "https://films.example",
             "Access-Control-Request-Method": "GET",
             "Access-Control-Request-Headers": header,
         }
-        answer = client.options("/api/v1/movies", headers=asked)
+        answer = client.options("/api/v1/movies", headers=preflight)
 
     assert answer.status_code == 204
     assert header in answer.headers["access-control-allow-headers"].lower()

@@ -65,9 +65,9 @@ def shown(place: Place, run: SyncRun) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_started_sync_is_recorded_at_once_and_waits_for_a_worker(place: Place, kind: str) -> None:
     run = started(place, kind)
-    told = shown(place, run)
-    assert (told["id"], told["entity"], told["status"]) == (run.id, kind, "in-progress")
-    assert (told["pages_total"], told["pages_done"], told["finished_at"], told["error"]) == (0, 0, None, None)
+    body = shown(place, run)
+    assert (body["id"], body["entity"], body["status"]) == (run.id, kind, "in-progress")
+    assert (body["pages_total"], body["pages_done"], body["finished_at"], body["error"]) == (0, 0, None, None)
     assert place.jobs.waiting() == 1
 
 
@@ -75,10 +75,10 @@ def test_the_worker_executes_the_run_whose_id_the_client_got(place: Place) -> No
     run = started(place, "genres")
     done = place.work(Entity.GENRES, run)
     assert done.id == run.id
-    told = shown(place, run)
-    assert (told["status"], told["pages_done"], told["pages_total"]) == ("success", 1, 1)
-    assert told["fetched"] == told["inserted"] + told["updated"] + told["unchanged"] == 19
-    assert told["finished_at"] >= told["started_at"]
+    body = shown(place, run)
+    assert (body["status"], body["pages_done"], body["pages_total"]) == ("success", 1, 1)
+    assert body["fetched"] == body["inserted"] + body["updated"] + body["unchanged"] == 19
+    assert body["finished_at"] >= body["started_at"]
 
 
 def test_a_sync_is_refused_while_one_of_its_kind_runs_or_waits(place: Place) -> None:

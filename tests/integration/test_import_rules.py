@@ -57,18 +57,18 @@ def planted_in(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+def output(tmp_path_factory: pytest.TempPathFactory) -> str:
     return planted_in(tmp_path_factory.mktemp("planted"))
 
 
 @pytest.mark.parametrize("path", PLANTED)
-def test_a_new_module_is_held_to_the_import_rules(told: str, path: str) -> None:
+def test_a_new_module_is_held_to_the_import_rules(output: str, path: str) -> None:
     module = path.removesuffix(".py").replace("/", ".")
-    assert [line for line in told.splitlines() if module in line and "KEPT" not in line]
+    assert [line for line in output.splitlines() if module in line and "KEPT" not in line]
 
 
-def test_the_code_keeps_the_import_rules(told: str) -> None:
-    broken = [line for line in told.splitlines() if "may not import" in line or "->" in line]
+def test_the_code_keeps_the_import_rules(output: str) -> None:
+    broken = [line for line in output.splitlines() if "may not import" in line or "->" in line]
     planted = [path.removesuffix(".py").replace("/", ".") for path in PLANTED]
     assert [line for line in broken if not any(module in line for module in planted)] == []
 

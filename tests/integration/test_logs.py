@@ -59,13 +59,13 @@ def settings(**values: Any) -> Settings:
     return Settings(**{"log_format": "json", **SECRETS, **values})
 
 
-def lines(told: str) -> list[dict[str, Any]]:
+def lines(output: str) -> list[dict[str, Any]]:
     """The lines of a log, each of which must be a JSON object."""
-    return [json.loads(line) for line in told.splitlines()]
+    return [json.loads(line) for line in output.splitlines()]
 
 
-def requests(told: str) -> list[dict[str, Any]]:
-    return [line for line in lines(told) if line["event"] == "request"]
+def requests(output: str) -> list[dict[str, Any]]:
+    return [line for line in lines(output) if line["event"] == "request"]
 
 
 def test_a_line_is_a_json_object_with_time_level_role_and_event(capsys: Capture) -> None:
@@ -113,9 +113,9 @@ def test_no_logger_writes_a_secret_at_any_level(name: str, form: str, capsys: Ca
         logger.log(level, {"password": "SECRET"}, extra={"deep": {"a": {"refresh_token": "SECRET"}}})
         logger.log(level, "%s", b"Authorization: Bearer SECRET")
 
-    told = capsys.readouterr().err
-    assert "SECRET" not in told
-    assert told.count("plain") in {1, 2, 3}
+    output = capsys.readouterr().err
+    assert "SECRET" not in output
+    assert output.count("plain") in {1, 2, 3}
 
 
 def test_a_log_call_that_fails_is_logged_by_location_only(capsys: Capture) -> None:
@@ -127,18 +127,18 @@ def test_a_log_call_that_fails_is_logged_by_location_only(capsys: Capture) -> No
     logging.getLogger("somebody").info("%d", "SECRET")
     logging.getLogger("somebody").info("%s", Sulking())
 
-    told = capsys.readouterr().err
-    assert [line["level"] for line in lines(told)] == ["error", "error"]
-    assert all("test_logs.py" in line["event"] for line in lines(told))
-    assert "SECRET" not in told
+    output = capsys.readouterr().err
+    assert [line["level"] for line in lines(output)] == ["error", "error"]
+    assert all("test_logs.py" in line["event"] for line in lines(output))
+    assert "SECRET" not in output
 
 
 def test_log_lines_cannot_be_forged(capsys: Capture) -> None:
     configure(settings(log_format="console"), "api")
     logging.getLogger("somebody").info("path", extra={"path": "/a\r\x1b[2K forged"})
 
-    assert "\r" not in (told := capsys.readouterr().err)
-    assert "\x1b" not in told
+    assert "\r" not in (output := capsys.readouterr().err)
+    assert "\x1b" not in output
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -146,10 +146,10 @@ def test_colours_of_rq_are_removed(capsys: Capture, form: str) -> None:
     configure(settings(log_format=form), "worker")
     logging.getLogger("rq.worker").info("%s: %s", "\x1b[32mdefault\x1b[39;49;00m", "\x1b[34;01msync\x1b[00m")
 
-    told = capsys.readouterr().err
-    assert "default: sync" in told
-    assert "x1b" not in told
-    assert "u001b" not in told
+    output = capsys.readouterr().err
+    assert "default: sync" in output
+    assert "x1b" not in output
+    assert "u001b" not in output
 
 
 def test_the_directory_of_the_log_file_is_private(tmp_path: Path, monkeypatch: Monkeypatch) -> None:
@@ -190,13 +190,13 @@ def test_threads_that_die_warnings_and_the_end_of_a_process_are_logged(capsys: C
         warnings.warn("old-fashioned", stacklevel=1)
     sys.excepthook(ValueError, ValueError("SECRET-mongo"), None)
 
-    told = capsys.readouterr().err
-    assert [line["event"].split(":")[0] for line in lines(told)][::2] == [
+    output = capsys.readouterr().err
+    assert [line["event"].split(":")[0] for line in lines(output)][::2] == [
         "thread tmdb-1 died of ValueError",
         "the process died of ValueError",
     ]
-    assert "old-fashioned" in told
-    assert "SECRET" not in told
+    assert "old-fashioned" in output
+    assert "SECRET" not in output
 
 
 def test_every_request_is_one_line(capsys: Capture) -> None:
@@ -208,7 +208,7 @@ def test_every_request_is_one_line(capsys: Capture) -> None:
         client.get("/api/v1/nothing/here?token=SECRET")
         neo("POST", "/auth/password", {"current_password": "SECRET", "new_password": "SECRET"})
 
-    found = requests(told := capsys.readouterr().err)
+    found = requests(output := capsys.readouterr().err)
     assert [(line["method"], line["route"], line["status"]) for line in found] == [
         ("GET", "/api/v1/movies/{id}", 200),
         ("HEAD", "/api/v1/movies", 200),
@@ -220,13 +220,13 @@ def test_every_request_is_one_line(capsys: Capture) -> None:
     assert found[0]["user_id"] == neo.user["id"]
     assert found[0]["duration_ms"] > 0
     assert "user_id" not in found[2]
-    assert "SECRET" not in told
-    assert neo.access_token not in told
+    assert "SECRET" not in output
+    assert neo.access_token not in output
 
 
 def test_lines_of_a_request_have_its_id_also_from_threads(capsys: Capture) -> None:
     def away() -> None:
-        logging.getLogger("somebody").info("asked in %s", threading.current_thread().name)
+        logging.getLogger("somebody").info("called in %s", threading.current_thread().name)
 
     with serving(database=away) as client:
         configure(settings(), "api")
@@ -235,7 +235,7 @@ def test_lines_of_a_request_have_its_id_also_from_threads(capsys: Capture) -> No
 
     found = [line for line in lines(capsys.readouterr().err) if line["logger"] == "somebody"]
     assert [line["request_id"] for line in found] == ["mine-1", "mine-2"]
-    assert all(line["event"].startswith("asked in health") for line in found)
+    assert all(line["event"].startswith("called in health") for line in found)
 
 
 def test_at_level_warning_requests_are_not_logged(capsys: Capture) -> None:
@@ -253,8 +253,8 @@ def test_the_log_file_is_always_json(capsys: Capture, tmp_path: Path) -> None:
 
     (line,) = lines(file.read_text())
     assert line["event"] == "here"
-    assert "here" in (told := capsys.readouterr().err)
-    assert not told.startswith("{")
+    assert "here" in (output := capsys.readouterr().err)
+    assert not output.startswith("{")
 
 
 def test_a_log_file_that_becomes_unwritable_is_reported_once(tmp_path: Path, capsys: Capture) -> None:
@@ -267,9 +267,9 @@ def test_a_log_file_that_becomes_unwritable_is_reported_once(tmp_path: Path, cap
     for _ in range(3):
         logging.getLogger("somebody").info("SECRET-mongo")
 
-    told = capsys.readouterr().err
-    assert told.count("matinee: LOG_FILE cannot be written") == 1
-    assert "SECRET" not in told
+    output = capsys.readouterr().err
+    assert output.count("matinee: LOG_FILE cannot be written") == 1
+    assert "SECRET" not in output
 
 
 class FullDisk(io.StringIO):

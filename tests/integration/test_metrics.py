@@ -132,10 +132,10 @@ def test_not_every_scrape_reads_the_store_and_the_queue(monkeypatch: pytest.Monk
     with place() as (client, store):
         client.get("/metrics")
 
-        def asked(*_: object, **__: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise AssertionError
 
-        monkeypatch.setattr(type(store.runs), "latest", asked)
+        monkeypatch.setattr(type(store.runs), "latest", fail)
         answer = client.get("/api/v1/metrics")
 
     assert figure(answer.text, "matinee_storage_up") == 1
@@ -228,9 +228,9 @@ class Counting:
         assert self.process.stdout.readline() == "ready\n"
 
     def finish(self) -> str:
-        told, _ = self.process.communicate("\n", timeout=30)
+        output, _ = self.process.communicate("\n", timeout=30)
         assert self.process.returncode == 0
-        return told
+        return output
 
     def kill(self) -> None:
         self.process.kill()

@@ -176,10 +176,10 @@ def test_the_document_and_the_routes_have_the_same_operations(document: Any) -> 
         for method in route.route_handler_map
         if method != "OPTIONS"
     }
-    told = {f"{method} {path}" for path, calls in document["paths"].items() for method in calls}
+    documented = {f"{method} {path}" for path, calls in document["paths"].items() for method in calls}
 
-    assert routes - told == {"get /", "get /api/v1", "get /metrics"}
-    assert told <= routes
+    assert routes - documented == {"get /", "get /api/v1", "get /metrics"}
+    assert documented <= routes
 
 
 def test_every_reference_has_a_target_and_every_component_is_used(document: Any) -> None:

@@ -10,13 +10,13 @@ from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncMovies
 from domain.ids import TmdbNumber
 from domain.sync import REFRESH_AFTER, Entity, Status, SyncRunning
-from tests.integration.sync_bench import TEXT_RETENTION, Bench, Killed, ShelfSource, told
+from tests.integration.sync_bench import TEXT_RETENTION, Bench, Killed, ShelfSource, facts_of
 
 
 def test_a_changes_run_refreshes_movies_not_synced_for_months(bench: Bench, shelf: ShelfSource) -> None:
-    put(bench.store, *map(told, range(1, 251)), day=1)
+    put(bench.store, *map(facts_of, range(1, 251)), day=1)
     bench.clock.now = noon(1) + REFRESH_AFTER
-    put(bench.store, *map(told, range(251, 261)), day=1)
+    put(bench.store, *map(facts_of, range(251, 261)), day=1)
     new = new_run(bench.store, Entity.CHANGES)
     bench.store.runs.save(replace(new, started_at=bench.clock()).finished(bench.clock()))
 
@@ -24,13 +24,13 @@ def test_a_changes_run_refreshes_movies_not_synced_for_months(bench: Bench, shel
     done = bench.do(entity=Entity.CHANGES)
 
     assert (done.status, done.pages_total, done.pages_done, done.unchanged) == (Status.SUCCESS, 4, 4, 260)
-    assert sorted(shelf.asked) == list(range(1, 261))
-    shelf.asked.clear()
-    assert (bench.do(entity=Entity.CHANGES).pages_total, shelf.asked) == (1, [])
+    assert sorted(shelf.requested) == list(range(1, 261))
+    shelf.requested.clear()
+    assert (bench.do(entity=Entity.CHANGES).pages_total, shelf.requested) == (1, [])
 
 
 def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shelf: ShelfSource) -> None:
-    put(bench.store, *map(told, range(1, 251)), day=1)
+    put(bench.store, *map(facts_of, range(1, 251)), day=1)
     bench.clock.now = noon(30)
     first = bench.enqueue(Entity.CHANGES)
 
@@ -42,18 +42,18 @@ def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shel
     with pytest.raises(Killed):
         bench.do(entity=Entity.CHANGES, queued=first.id)
     shelf.before_detail = lambda _: None
-    shelf.asked.clear()
+    shelf.requested.clear()
     bench.clock.forward(timedelta(hours=1))
     second = bench.enqueue(Entity.CHANGES)
     done = bench.do(entity=Entity.CHANGES, queued=second.id)
     assert (done.id, done.status, done.pages_done) == (second.id, Status.SUCCESS, 2)
-    assert len(shelf.asked) == 150
+    assert len(shelf.requested) == 150
 
 
 def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
     bench: Bench, shelf: ShelfSource
 ) -> None:
-    put(bench.store, *map(told, range(1, 7)), day=1)
+    put(bench.store, *map(facts_of, range(1, 7)), day=1)
     shelf.unread = {2, 5}
     bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(seconds=1)
 
@@ -69,7 +69,7 @@ def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
 
 
 def test_texts_within_the_retention_time_are_kept(bench: Bench, shelf: ShelfSource) -> None:
-    put(bench.store, told(1), day=1)
+    put(bench.store, facts_of(1), day=1)
     shelf.unread = {1}
     bench.clock.now = noon(1) + TEXT_RETENTION
     assert bench.sweep().cleared == 0
@@ -80,14 +80,14 @@ def test_texts_are_cleared_in_batches(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("application.sync.CLEAR_BATCH", 3)
-    put(bench.store, *map(told, range(1, 8)), day=1)
+    put(bench.store, *map(facts_of, range(1, 8)), day=1)
     shelf.unread = set(range(1, 8))
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     assert bench.sweep().cleared == 7
 
 
 def test_nothing_is_cleared_while_a_changes_run_is_in_progress(bench: Bench) -> None:
-    put(bench.store, told(1), day=1)
+    put(bench.store, facts_of(1), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     bench.enqueue(Entity.CHANGES)
     with pytest.raises(SyncRunning):
@@ -120,7 +120,7 @@ def test_texts_of_the_demo_are_kept_when_the_source_is_tmdb(bench: Bench) -> Non
 
 
 def test_texts_from_tmdb_are_cleared_even_if_nothing_can_be_refreshed(bench: Bench) -> None:
-    put(bench.store, told(987654), day=1)
+    put(bench.store, facts_of(987654), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
 

@@ -159,8 +159,8 @@ def test_a_second_sync_reads_only_what_is_new_changed_or_without_runtime(
     changed = next(number for number, movie in catalogue(store).items() if movie.runtime)
     listing(tmdb).change(changed, title="Another title")
     run = sync_movies(store, source)
-    asked = {int(request.path.split("/")[-1]) for request in tmdb.log if request.path[-1].isdigit()}
-    assert asked == {changed} | without_runtime
+    requested = {int(request.path.split("/")[-1]) for request in tmdb.log if request.path[-1].isdigit()}
+    assert requested == {changed} | without_runtime
     assert (run.inserted, run.updated, run.unchanged) == (0, 1, MOVIES - 1)
     assert catalogue(store)[changed].title == "Another title"
 
@@ -746,9 +746,9 @@ def test_an_unread_movie_that_was_deleted_is_not_read_again(
     store.runs.save(replace(run, unread=frozenset({number, 999_999})).finished(system.now()))
     tmdb.reset_counts()
     sync_changes(store, source)
-    asked = [request.path for request in tmdb.log if request.path[-1].isdigit()]
-    assert f"/3/movie/{number}" in asked
-    assert "/3/movie/999999" not in asked
+    requested = [request.path for request in tmdb.log if request.path[-1].isdigit()]
+    assert f"/3/movie/{number}" in requested
+    assert "/3/movie/999999" not in requested
 
 
 def test_too_many_unread_movies_make_the_next_run_read_their_page_again(
@@ -821,14 +821,14 @@ def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
     )
 
 
-@pytest.mark.parametrize("told", [None, "", 0])
+@pytest.mark.parametrize("total_pages", [None, "", 0])
 def test_a_list_without_a_number_of_pages_is_read_on_and_is_partial(
-    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, told: object
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, total_pages: object
 ) -> None:
-    tmdb.misbehave(Fault("page_value", "popular", key="total_pages", body=told))
+    tmdb.misbehave(Fault("page_value", "popular", key="total_pages", body=total_pages))
     run = sync_movies(store, source, pages=PAGES + 3)
     assert (run.status, run.inserted, run.pages_failed) == (Status.PARTIAL, MOVIES, 0)
-    assert run.problems[0] == f"page 1: total_pages cannot be read: {told!r}"
+    assert run.problems[0] == f"page 1: total_pages cannot be read: {total_pages!r}"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from adapters.testkit.locks import SetClock
 from adapters.testkit.samples import new_run, noon, put
 from application.sync import SyncChanges
 from domain.sync import ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
-from tests.integration.sync_bench import Bench, ShelfSource, told
+from tests.integration.sync_bench import Bench, ShelfSource, facts_of
 
 Question = tuple[date, date, int]
 
@@ -35,8 +35,8 @@ class BusySource(ShelfSource):
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:
-            self.asked.append(number)
-            yield MovieGone(number) if number in self.gone else told(number)
+            self.requested.append(number)
+            yield MovieGone(number) if number in self.gone else facts_of(number)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(bench: Bench,
 
 
 @pytest.mark.parametrize(
-    ("last", "pages_a_day", "asked"),
+    ("last", "pages_a_day", "expected"),
     [
         (5, 1, january(1, 5, 1, 2, 3, 4)),
         (2, 5, january(1, 2, 1, 2, 3, 4, 5)),
@@ -103,20 +103,20 @@ def test_a_period_with_too_many_pages_of_changes_is_halved_down_to_a_day(
     source: BusySource,
     last: int,
     pages_a_day: int,
-    asked: list[Question],
+    expected: list[Question],
 ) -> None:
     source.max_pages, source.pages_a_day = 5, pages_a_day
     synced(bench, 1)
     bench.clock.now = noon(last)
     run = bench.do(entity=Entity.CHANGES)
-    assert sorted(source.questions) == sorted(asked)
-    assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(asked), len(asked))
+    assert sorted(source.questions) == sorted(expected)
+    assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(expected), len(expected))
 
 
 def test_a_run_in_progress_has_the_number_of_pages(
     bench: Bench, source: BusySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(bench.store, *map(told, range(1, 4)), day=1)
+    put(bench.store, *map(facts_of, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 3, (1, 2)
@@ -128,23 +128,23 @@ def test_a_run_in_progress_has_the_number_of_pages(
 
 
 def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: BusySource) -> None:
-    put(bench.store, *map(told, range(1, 4)), day=1)
+    put(bench.store, *map(facts_of, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 2, (1, 2, 2, 999)
     run = bench.do(entity=Entity.CHANGES)
-    assert source.asked == [1, 2]
+    assert source.requested == [1, 2]
     assert (run.unchanged, run.duplicates, run.fetched) == (2, 4, 6)
 
 
 def test_without_a_complete_run_everything_is_refreshed_whatever_other_kinds_did(
     bench: Bench, source: BusySource
 ) -> None:
-    run = put(bench.store, *map(told, range(1, 4)), day=1)
+    run = put(bench.store, *map(facts_of, range(1, 4)), day=1)
     bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
     bench.clock.now = noon(1) + timedelta(hours=1)
     bench.do(entity=Entity.CHANGES)
-    assert sorted(source.asked) == [1, 2, 3]
+    assert sorted(source.requested) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -170,7 +170,7 @@ def test_the_source_is_pinged_before_a_full_refresh(
 def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
     bench: Bench, source: BusySource, held: int, gone: int, believed: bool
 ) -> None:
-    put(bench.store, *map(told, range(1, held + 1)), day=1)
+    put(bench.store, *map(facts_of, range(1, held + 1)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.changed, source.gone = tuple(range(1, held + 1)), frozenset(range(1, gone + 1))

@@ -20,7 +20,7 @@ from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import application, container_over, filled, joined
-from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, told
+from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, facts_of
 
 
 class Invalidations(system.NoCache):
@@ -81,7 +81,7 @@ class Setting:
 
 @pytest.fixture
 def setting(bench: Bench) -> Setting:
-    run = put(bench.store, *map(told, range(1, 251)))
+    run = put(bench.store, *map(facts_of, range(1, 251)))
     bench.store.runs.save(run.cancelled(noon()))
     bench.clock.now = noon(2)
     return Setting(bench)

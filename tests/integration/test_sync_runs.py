@@ -36,8 +36,8 @@ def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def dying(shelf: ShelfSource, page: int) -> None:
     """Kill the process that reads this page, once."""
 
-    def die(asked: int) -> None:
-        if asked == page:
+    def die(requested: int) -> None:
+        if requested == page:
             shelf.before = lambda _: None
             raise Killed
 
@@ -200,8 +200,8 @@ def test_the_progress_callback_is_called_for_each_page_and_the_end(bench: Bench,
     shelf.before = fail
     seen: list[SyncRun] = []
     run = SyncMovies(runner=bench.runner, movies=bench.store.movies)(pages=PAGES, on_progress=seen.append)
-    told = [(each.status, each.pages_done, each.pages_failed) for each in seen]
-    assert list(dict.fromkeys(told)) == [
+    progress = [(each.status, each.pages_done, each.pages_failed) for each in seen]
+    assert list(dict.fromkeys(progress)) == [
         (Status.IN_PROGRESS, 0, 0),
         (Status.IN_PROGRESS, 1, 0),
         (Status.IN_PROGRESS, 2, 0),
@@ -350,8 +350,8 @@ def test_a_run_cancelled_in_progress_stops_and_frees_its_lock(
     run = bench.enqueue()
     others: list[SyncRun] = []
 
-    def cancel(asked: int) -> None:
-        if asked == page and not others:
+    def cancel(requested: int) -> None:
+        if requested == page and not others:
             assert bench.cancel(run=run.id).pages_done == page - 1
             others.append(bench.enqueue())
 

@@ -34,7 +34,7 @@ from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
 from tests.integration.http_service import application, container_over, filled
-from tests.integration.sync_bench import PAGES, Bench, ShelfSource, told
+from tests.integration.sync_bench import PAGES, Bench, ShelfSource, facts_of
 from tests.integration.test_http_syncs import promoted
 from tests.integration.test_sync_invalidation import Invalidations, Watched
 
@@ -105,7 +105,7 @@ def test_a_run_stores_nothing_after_a_change_of_the_source(
 
 
 def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
-    put(bench.store, told(1))
+    put(bench.store, facts_of(1))
     run = bench.enqueue(Entity.CHANGES)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         demo.do(entity=Entity.CHANGES, queued=run.id)
@@ -191,8 +191,8 @@ def test_an_upgrade_changes_the_source_and_everything_is_refreshed(
     assert bench.store.movies.get(TmdbNumber(603)).facts.title == "The Matrix"
     for sync in syncs(bench):
         assert sync().status is Status.SUCCESS
-    assert ours - set(range(1, 21)) <= set(shelf.asked)
-    assert bench.store.movies.get(TmdbNumber(603)).facts == told(603)
+    assert ours - set(range(1, 21)) <= set(shelf.requested)
+    assert bench.store.movies.get(TmdbNumber(603)).facts == facts_of(603)
     assert bench.sweep().cleared == 0
     with pytest.raises(FilledFromAnotherSource):
         syncs(demo)[1]()
@@ -257,7 +257,7 @@ class TestHealth:
     def test_a_catalogue_from_another_source_without_a_complete_run_is_degraded(
         self, bench: Bench, demo: Bench
     ) -> None:
-        put(bench.store, told(1))
+        put(bench.store, facts_of(1))
         found = self.health(demo)().findings[Part.SYNC]
         assert isinstance(found.problem, FilledFromAnotherSource)
 
@@ -329,9 +329,9 @@ def test_the_first_start_reports_a_catalogue_from_another_source(
 ) -> None:
     settings = Settings()
     fill_if_empty(container_over(tmdb_store, settings), settings, lambda: pytest.fail("it begins at once"))
-    told = capsys.readouterr().out
-    assert told.startswith("No syncs will run: The catalogue was filled from TMDB")
-    assert NO_CREDENTIAL in told
+    output = capsys.readouterr().out
+    assert output.startswith("No syncs will run: The catalogue was filled from TMDB")
+    assert NO_CREDENTIAL in output
     assert tmdb_store.genres.all() == []
 
 

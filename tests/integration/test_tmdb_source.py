@@ -181,14 +181,14 @@ class TestAnswers:
         assert tmdb.requests == 2
 
     def test_each_requested_movie_has_one_result(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
-        asked = numbers(tmdb)
-        answers = list(source.details([*asked, *asked, 5_000_000]))
+        requested = numbers(tmdb)
+        answers = list(source.details([*requested, *requested, 5_000_000]))
 
         assert {answer.tmdb_id: type(answer) for answer in answers} == {
-            **dict.fromkeys(asked, MovieFacts),
+            **dict.fromkeys(requested, MovieFacts),
             5_000_000: MovieGone,
         }
-        assert len(answers) == len(asked) + 1 == tmdb.requests
+        assert len(answers) == len(requested) + 1 == tmdb.requests
         assert all(answer.detailed for answer in answers if isinstance(answer, MovieFacts))
         assert list(source.details([])) == []
 

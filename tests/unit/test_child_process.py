@@ -84,8 +84,8 @@ def test_the_end_of_a_process_is_logged(clock: Clock, caplog: pytest.LogCaptureF
     child = ChildProcess("valkey", lambda: ran("echo out of disk; echo mere talk; exit 3"), noise="talk")
     child.supervise()
     child.supervise()
-    told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records][1:]
-    assert told == [
+    logged = [(record.name, record.levelname, record.getMessage()) for record in caplog.records][1:]
+    assert logged == [
         ("matinee.valkey", "INFO", "out of disk"),
         ("matinee.valkey", "DEBUG", "mere talk"),
         ("matinee.supervisor", "WARNING", "valkey ended with exit code 3; it is started again in 0.2 s"),

@@ -34,10 +34,10 @@ class Link:
 
     def __init__(self, *answers: tuple[bool, int, float] | None) -> None:
         self.answers = list(answers)
-        self.asked = 0
+        self.calls = 0
 
     async def call(self, _: object) -> tuple[bool, int, float]:
-        self.asked += 1
+        self.calls += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer is None:
             reason = "late"
@@ -98,7 +98,7 @@ def test_requests_allowed_without_redis_count_when_it_is_back() -> None:
     answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[9][1] == 0
-    assert breaker.asked == 10  # a client over the limit of this process is refused at once
+    assert breaker.calls == 10  # a client over the limit of this process is refused at once
 
 
 def test_a_redis_that_lost_its_counts_opens_no_fresh_counter() -> None:
@@ -117,8 +117,8 @@ def test_a_request_refused_by_redis_is_not_counted_in_memory() -> None:
 def test_each_client_and_rate_is_counted_separately(clock: Clock) -> None:
     async def work() -> list[bool]:
         count = RedisRateLimiter(None, clock=clock)
-        asked = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
-        return [(await count(*each))[0] for each in (*asked, *asked)]
+        requests = [("1/minute", "neo"), ("1/minute", "trinity"), ("2/minute", "neo"), ("1/hour", "neo")]
+        return [(await count(*each))[0] for each in (*requests, *requests)]
 
     assert asyncio.run(work()) == [True] * 4 + [False, False, True, False]
 

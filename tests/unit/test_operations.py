@@ -86,26 +86,26 @@ def test_a_catalogue_that_cannot_be_synced_is_degraded_with_the_reason(store: Sq
 
 
 def test_tmdb_is_probed_while_other_parts_are_checked(store: SqliteStore) -> None:
-    asked = Event()
+    probed = Event()
 
     def waiting() -> None:
-        assert asked.wait(10)
+        assert probed.wait(10)
 
-    health = CheckHealth(database=waiting, runs=store.runs, clock=noon, tmdb=CachedProbe(asked.set))
+    health = CheckHealth(database=waiting, runs=store.runs, clock=noon, tmdb=CachedProbe(probed.set))
 
     assert health().findings[Part.TMDB].condition is Condition.OK
 
 
 def test_tmdb_is_probed_only_if_it_is_requested(store: SqliteStore) -> None:
-    asked: list[float] = []
+    probed: list[float] = []
     now = [0.0]
-    word = CachedProbe(lambda: asked.append(now[0]), stopwatch=lambda: now[0])
+    probe = CachedProbe(lambda: probed.append(now[0]), stopwatch=lambda: now[0])
 
-    CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)([Part.DATABASE])
+    CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=probe)([Part.DATABASE])
     now[0] = 60.0
-    word()
+    probe()
 
-    assert asked == [60.0]
+    assert probed == [60.0]
 
 
 def test_the_duration_of_tmdb_is_that_of_its_probe(store: SqliteStore) -> None:
@@ -114,8 +114,8 @@ def test_the_duration_of_tmdb_is_that_of_its_probe(store: SqliteStore) -> None:
     def answer() -> None:
         now[0] += 0.25
 
-    word = CachedProbe(answer, stopwatch=lambda: now[0])
-    health = CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=word)
+    probe = CachedProbe(answer, stopwatch=lambda: now[0])
+    health = CheckHealth(database=well, runs=store.runs, clock=noon, tmdb=probe)
 
     assert health([Part.TMDB]).findings[Part.TMDB].seconds == 0.25
 

@@ -117,9 +117,9 @@ def test_a_first_result_is_waited_for_longer_than_a_later_one(
 ) -> None:
     waits: list[float] = []
 
-    def waiting(asked: Iterable[Future[ProbeResult]], seconds: float) -> None:
+    def waiting(futures: Iterable[Future[ProbeResult]], seconds: float) -> None:
         waits.append(seconds)
-        wait(asked, 10 if remote.answers.is_set() else 0)
+        wait(futures, 10 if remote.answers.is_set() else 0)
 
     monkeypatch.setattr(probes, "wait", waiting)
     remote.answers.clear()
@@ -199,11 +199,11 @@ def test_a_refused_credential_makes_the_service_degraded(
 
 
 def test_an_unavailable_database_is_called_once(store: SqliteStore) -> None:
-    asked: list[Entity] = []
+    entities: list[Entity] = []
 
     class Runs:
         def latest(self, entity: Entity, *, completed: bool = False) -> None:
-            asked.append(entity)
+            entities.append(entity)
 
     ticks = iter((10.0, 10.25, 11.0, 12.0, 13.0, 14.0))
     health = CheckHealth(
@@ -216,7 +216,7 @@ def test_an_unavailable_database_is_called_once(store: SqliteStore) -> None:
     assert health.findings[Part.DATABASE].seconds == 0.25
     assert health.findings[Part.SYNC].condition is Condition.DOWN
     assert health.findings[Part.SYNC].seconds == 0.0
-    assert asked == []
+    assert entities == []
 
 
 def test_gauges_describe_syncs_users_and_the_queue(store: SqliteStore) -> None:

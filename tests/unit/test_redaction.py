@@ -137,21 +137,21 @@ def test_fields_of_any_type_are_redacted() -> None:
     deep: Any = "SECRET-value"
     for _ in range(8):
         deep = [deep]
-    told = redactor.value(
+    redacted = redactor.value(
         {"odd": Odd(), "bytes": b"SECRET-value", "error": ValueError("SECRET-value"), "deep": deep,
          1: {2.5, "SECRET-value"}, "SECRET-value": 1, "nan": float("nan"), "fine": [1.5, None, True]}
     )  # fmt: skip
 
-    written = msgspec.json.encode(told).decode()
+    written = msgspec.json.encode(redacted).decode()
     assert "SECRET" not in written
     assert '"nan":"nan"' in written
     assert '"fine":[1.5,null,true]' in written
 
 
 def test_control_characters_are_escaped() -> None:
-    told = Redactor([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
+    redacted = Redactor([]).value("a\r\x1b[2J\x00\u2028\ud800\x85b\n\tc")
 
-    assert told == r"a\r\x1b[2J\x00\u2028\ud800\x85b" + "\n\tc"
+    assert redacted == r"a\r\x1b[2J\x00\u2028\ud800\x85b" + "\n\tc"
 
 
 @given(st.text(), st.text(min_size=1))

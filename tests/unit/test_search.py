@@ -139,49 +139,49 @@ def test_an_empty_query_finds_nothing(text: str) -> None:
 
 
 def test_a_term_query_returns_up_to_500_movies_and_a_word_is_common_with_100() -> None:
-    asked: list[tuple[TermQuery, int]] = []
+    calls: list[tuple[TermQuery, int]] = []
 
     def nothing(term_query: TermQuery, limit: int) -> list[Candidate]:
-        asked.append((term_query, limit))
+        calls.append((term_query, limit))
         return []
 
     search(Query("gigolo"), nothing)
-    assert {limit for term_query, limit in asked if term_query != (frozenset({"gigolo"}),)} == {500}
-    assert {limit for term_query, limit in asked if term_query == (frozenset({"gigolo"}),)} == {100}
+    assert {limit for term_query, limit in calls if term_query != (frozenset({"gigolo"}),)} == {500}
+    assert {limit for term_query, limit in calls if term_query == (frozenset({"gigolo"}),)} == {100}
     search(Query("tt0080365"), nothing)
-    assert asked[-1] == ((frozenset({"!tt0080365"}),), 500)
+    assert calls[-1] == ((frozenset({"!tt0080365"}),), 500)
 
 
 @pytest.mark.parametrize("count", [19, 20])
 def test_typing_errors_are_considered_while_fewer_than_20_movies_match(count: int) -> None:
-    asked: list[TermQuery] = []
+    calls: list[TermQuery] = []
 
     def many(term_query: TermQuery, limit: int) -> list[Candidate]:
-        asked.append(term_query)
+        calls.append(term_query)
         return [Candidate(movie_id(number), ("love",), ("love",), 1.0) for number in range(1, count + 1)]
 
     query = Query("love")
     assert len(search(query, many)) == count
-    assert (tuple(asked) == query.strict_term_queries()) is (count == 20)
+    assert (tuple(calls) == query.strict_term_queries()) is (count == 20)
 
 
 @pytest.mark.parametrize("count", [99, 100])
 @pytest.mark.parametrize("typed", ["american gigolo", "american gigolo 1980"])
 def test_a_word_that_100_movies_have_is_matched_exactly(typed: str, count: int) -> None:
-    asked: list[TermQuery] = []
+    calls: list[TermQuery] = []
 
     def find_common(term_query: TermQuery, limit: int) -> list[Candidate]:
-        asked.append(term_query)
+        calls.append(term_query)
         return [CANDIDATES[0]] * count if term_query == (frozenset({"american"}),) else []
 
     search(Query(typed), find_common)
     near_words = [
-        clause for term_query in asked for clause in term_query if "~gigolo" in clause and len(term_query) > 1
+        clause for term_query in calls for clause in term_query if "~gigolo" in clause and len(term_query) > 1
     ]
     assert near_words
     as_typed = [
         term_query
-        for term_query in asked
+        for term_query in calls
         if frozenset({"american"}) in term_query and near_words[0] in term_query
     ]
     assert bool(as_typed) is (count == 100)

@@ -62,14 +62,16 @@ def test_a_suffix_is_looked_up_at_all_positions_to_which_two_errors_can_move_it(
     length: int, starts: Sequence[int]
 ) -> None:
     typed = string.ascii_lowercase[:length]
-    asked = {
+    looked_up = {
         term
         for term_query in Query(typed).lenient_term_queries(())
         for clause in term_query
         for term in clause
     }
     rests = {typed[start : start + 16] for start in starts}
-    assert {term for term in asked if term[0] in "$%"} == {f"{mark}{rest}" for mark in "$%" for rest in rests}
+    assert {term for term in looked_up if term[0] in "$%"} == {
+        f"{mark}{rest}" for mark in "$%" for rest in rests
+    }
 
 
 def clauses(term_query: TermQuery) -> list[set[str]]:

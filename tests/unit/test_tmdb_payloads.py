@@ -111,7 +111,7 @@ class TestMovie:
             read(title=title, original_title=title)
 
     @pytest.mark.parametrize(
-        ("told", "kept"),
+        ("value", "kept"),
         [
             ("\u00a0 8½ \ufeff", "8½"),
             ("Two  spaces\u00a0within", "Two  spaces\u00a0within"),
@@ -124,9 +124,9 @@ class TestMovie:
         ],
     )
     def test_a_title_is_stripped_of_outer_white_space_and_control_characters(
-        self, told: str, kept: str
+        self, value: str, kept: str
     ) -> None:
-        assert read(title=told).title == kept
+        assert read(title=value).title == kept
 
     @pytest.mark.parametrize(
         "field", ["overview", "poster_path", "backdrop_path", "imdb_id", "original_language"]
@@ -135,12 +135,12 @@ class TestMovie:
     def test_an_empty_text_is_unknown(self, field: str, nothing: object) -> None:
         assert getattr(read(**{field: nothing}), field) is None
 
-    @pytest.mark.parametrize("told", ["1999-01-01", "2041-12-18", "1874-12-09"])
-    def test_a_date_in_the_future_or_on_new_years_day_stays(self, told: str) -> None:
-        assert read(release_date=told).release_date == date.fromisoformat(told)
+    @pytest.mark.parametrize("value", ["1999-01-01", "2041-12-18", "1874-12-09"])
+    def test_a_date_in_the_future_or_on_new_years_day_stays(self, value: str) -> None:
+        assert read(release_date=value).release_date == date.fromisoformat(value)
 
     @pytest.mark.parametrize(
-        ("told", "kept"),
+        ("value", "kept"),
         [
             (0, None),
             (95, 95),
@@ -153,18 +153,18 @@ class TestMovie:
             (True, None),
         ],
     )
-    def test_a_runtime_is_a_positive_number_of_minutes(self, told: object, kept: int | None) -> None:
-        assert read(runtime=told).runtime == kept
+    def test_a_runtime_is_a_positive_number_of_minutes(self, value: object, kept: int | None) -> None:
+        assert read(runtime=value).runtime == kept
 
     @pytest.mark.parametrize(
-        ("told", "kept"),
+        ("value", "kept"),
         [(0, 0), (12, 12), ("12", 12), (-1, None), (2**31 - 1, 2**31 - 1), (2**31, None), (None, None)],
     )
-    def test_zero_is_a_valid_count_of_votes(self, told: object, kept: int | None) -> None:
-        assert read(vote_count=told).vote_count == kept
+    def test_zero_is_a_valid_count_of_votes(self, value: object, kept: int | None) -> None:
+        assert read(vote_count=value).vote_count == kept
 
     @pytest.mark.parametrize(
-        ("told", "kept"),
+        ("value", "kept"),
         [
             (8, 8.0),
             (7.365, 7.365),
@@ -177,15 +177,15 @@ class TestMovie:
             (True, None),
         ],
     )
-    def test_a_vote_is_a_number_from_0_to_10(self, told: object, kept: float | None) -> None:
-        vote = read(vote_average=told).vote_average
+    def test_a_vote_is_a_number_from_0_to_10(self, value: object, kept: float | None) -> None:
+        vote = read(vote_average=value).vote_average
 
         assert vote == kept
         assert vote is None or type(vote) is float
 
-    @pytest.mark.parametrize(("told", "kept"), [("cn", "cn"), ("sh", "sh"), ("XX", "xx")])
-    def test_a_language_is_kept_as_given_in_lower_case(self, told: str, kept: str) -> None:
-        assert read(original_language=told).original_language == kept
+    @pytest.mark.parametrize(("value", "kept"), [("cn", "cn"), ("sh", "sh"), ("XX", "xx")])
+    def test_a_language_is_kept_as_given_in_lower_case(self, value: str, kept: str) -> None:
+        assert read(original_language=value).original_language == kept
 
     def test_genres_keep_their_order_each_once(self) -> None:
         expected = (genre_id(10770), genre_id(28), genre_id(4711))
@@ -456,33 +456,33 @@ class TestPages:
             payloads.genres(body)
 
     @pytest.mark.parametrize(
-        ("told", "read"), [(9, 9), (58_322, 500), ("12", 12), (501, 500), (3, 3), (2, 2)]
+        ("value", "read"), [(9, 9), (58_322, 500), ("12", 12), (501, 500), (3, 3), (2, 2)]
     )
-    def test_the_number_of_pages_is_limited_to_what_tmdb_serves(self, told: object, read: int) -> None:
-        page = payloads.listed({"results": [row()], "total_pages": told}, 3)
+    def test_the_number_of_pages_is_limited_to_what_tmdb_serves(self, value: object, read: int) -> None:
+        page = payloads.listed({"results": [row()], "total_pages": value}, 3)
 
         assert (page.total_pages, page.warnings) == (read, ())
 
-    @pytest.mark.parametrize("told", [None, "", 0, "0", "x", "58,322", -1, 2.5, True, [], {"n": 3}])
+    @pytest.mark.parametrize("value", [None, "", 0, "0", "x", "58,322", -1, 2.5, True, [], {"n": 3}])
     @pytest.mark.parametrize("number", [1, 3])
-    def test_a_missing_or_unreadable_number_of_pages_ends_no_list(self, told: object, number: int) -> None:
-        page = payloads.listed({"results": [row()], "total_pages": told}, number)
+    def test_a_missing_or_unreadable_number_of_pages_ends_no_list(self, value: object, number: int) -> None:
+        page = payloads.listed({"results": [row()], "total_pages": value}, number)
 
         assert page.total_pages == MAX_PAGES
-        assert page.warnings == (f"page {number}: total_pages cannot be read: {told!r}",)
+        assert page.warnings == (f"page {number}: total_pages cannot be read: {value!r}",)
         with pytest.raises(Unusable, match="for a number of pages"):
-            payloads.changed({"results": [{"id": 1}], "total_pages": told}, number)
+            payloads.changed({"results": [{"id": 1}], "total_pages": value}, number)
 
-    @pytest.mark.parametrize("told", [1, 2, 4, 0, -3, "4", "x", True, [3]])
-    def test_a_page_with_the_number_of_another_is_unusable(self, told: object) -> None:
+    @pytest.mark.parametrize("value", [1, 2, 4, 0, -3, "4", "x", True, [3]])
+    def test_a_page_with_the_number_of_another_is_unusable(self, value: object) -> None:
         for reading in (payloads.listed, payloads.changed):
             with pytest.raises(Unusable, match=r"page .* instead"):
-                reading({"page": told, "results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3)
+                reading({"page": value, "results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3)
 
-    @pytest.mark.parametrize("told", [{"page": 3}, {"page": "3"}, {"page": None}, {}])
-    def test_a_page_may_omit_its_number(self, told: dict[str, Any]) -> None:
-        assert payloads.listed(told | {"results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3).movies
-        assert payloads.changed(told | {"results": [{"id": 1}], "total_pages": 9}, 3).tmdb_ids == (1,)
+    @pytest.mark.parametrize("value", [{"page": 3}, {"page": "3"}, {"page": None}, {}])
+    def test_a_page_may_omit_its_number(self, value: dict[str, Any]) -> None:
+        assert payloads.listed(value | {"results": [{"id": 1, "title": "A"}], "total_pages": 9}, 3).movies
+        assert payloads.changed(value | {"results": [{"id": 1}], "total_pages": 9}, 3).tmdb_ids == (1,)
 
     @pytest.mark.parametrize("pages", [0, 1])
     def test_an_empty_first_page_is_valid_for_changes_only(self, pages: int) -> None:
@@ -507,13 +507,13 @@ class TestPages:
         with pytest.raises(Unusable, match="a page without changes, though there are more"):
             payloads.changed({"page": 1, "results": [], "total_pages": pages}, 1)
 
-    @pytest.mark.parametrize("told", [None, "", "x", -1])
-    def test_a_list_of_unknown_length_ends_at_an_empty_page_with_a_warning(self, told: object) -> None:
-        page = payloads.listed({"results": [], "total_pages": told}, 3)
+    @pytest.mark.parametrize("value", [None, "", "x", -1])
+    def test_a_list_of_unknown_length_ends_at_an_empty_page_with_a_warning(self, value: object) -> None:
+        page = payloads.listed({"results": [], "total_pages": value}, 3)
         assert page.total_pages == 2
-        assert page.warnings == (f"page 3: total_pages cannot be read: {told!r}",)
+        assert page.warnings == (f"page 3: total_pages cannot be read: {value!r}",)
         with pytest.raises(Unusable, match="for a number of pages"):
-            payloads.changed({"results": [], "total_pages": told}, 3)
+            payloads.changed({"results": [], "total_pages": value}, 3)
 
     def test_a_page_without_readable_rows_is_unusable(self) -> None:
         rows = [{"id": None}, None]
