@@ -125,7 +125,7 @@ TIED = [
     f"Heads over {kib(HOLDS.head_bytes)}",
     f"| {HOLDS.waiting_per_address:,} | `too_many_connections` |",
     f"503 if a request had begun, for {spelt(HOLDS.evictions_answered)} in a second",
-    f"go for newer ones, {spelt(HOLDS.evictions_answered)} a second are answered",
+    f"closed for newer ones, {spelt(HOLDS.evictions_answered)} a second get a response",
     f"all clients share {HOLDS.waiting_per_address:,} places",
     f"of one address {HOLDS.waiting_per_address:,} may wait",
     f"| {HOLDS.waiting_per_address:,} other connections of the address",
@@ -152,7 +152,7 @@ TIED = [
         f"of these {thread_pools.REQUEST_THREADS} in threads"
     ),
     f"in one of {thread_pools.REQUEST_THREADS} threads",
-    f"runs in a pool of {thread_pools.REQUEST_THREADS} threads",
+    f"run in a pool of {thread_pools.REQUEST_THREADS} threads",
     f"`MAX_BODY_BYTES`, {SET.max_body_bytes:,} bytes unless set",
     f"Answers over {responses.MIN_COMPRESSED_SIZE:,} bytes",
     f"| parameters of a request | {requests.MAX_PARAMETERS} |",
