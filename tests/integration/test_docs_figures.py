@@ -250,7 +250,7 @@ TIED = [
     f"keeps others away for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"held for the queue, for {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"after the {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds it asks the queue",
-    f"held; {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds later he asks the queue",
+    f"held; {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds later it asks the queue",
     f"from the queue after {seconds(sync_runner.QUEUE_LOCK_TTL)} seconds",
     f"another takes over within {cron.POLL_INTERVAL + 10} seconds",  # rq-scheduler adds ten to the lock
     f"within some {worker.HEARTBEAT_TTL + worker.MAINTENANCE_INTERVAL + 4} seconds",
