@@ -144,7 +144,7 @@ TIED = [
     f"With `ulimit -n 256` it holds {256 - min(server.RESERVED_DESCRIPTORS, 128)} connections",
     f"The parser gets {protocol.PIECE_BYTES // 1024} KiB at a time",
     f"{middleware.MAX_REQUESTS_IN_PROGRESS:,} requests",
-    f"beyond {middleware.MAX_REQUESTS_IN_PROGRESS:,} requests in work the next is refused",
+    f"beyond {middleware.MAX_REQUESTS_IN_PROGRESS:,} requests in progress the next is refused",
     f"{middleware.MAX_REQUESTS_IN_PROGRESS:,} others are in progress",
     f"held all {middleware.MAX_REQUESTS_IN_PROGRESS:,} places",
     (
@@ -276,7 +276,7 @@ TIED = [
     f"up to {TMDB.max_backoff:.0f} seconds later",
     f"up to {TMDB.max_retry_after:.0f} seconds, and never shorter",
     # Health
-    f"every {spelt(probes.SUCCESS_TTL)} seconds, and every {spelt(probes.FAILURE_TTL)} while it is unwell",
+    f"every {spelt(probes.SUCCESS_TTL)} seconds, and every {spelt(probes.FAILURE_TTL)} while it is unhealthy",
     f"asked at most every {spelt(probes.SUCCESS_TTL)} seconds for each process",
     f"within about {spelt(probes.FAILURE_TTL + PING_POLICY.total_timeout)} seconds of somebody asking",
     f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",

@@ -247,14 +247,14 @@ def test_the_documented_check_shows_the_present_schema() -> None:
 
 
 def test_every_cached_call_is_documented() -> None:
-    rows = table("docs/api.md", "call", "made anew at once after")
+    rows = table("docs/api.md", "call", "invalidated at once by")
     documented = {call for row in rows for call in words(row[0])}
     assert documented == {f"GET {path}" for path, call in calls() if call.cached}
 
 
 def test_every_public_call_is_documented() -> None:
     (documented,) = re.findall(
-        r"Every call but (.+?) wants `Authorization", " ".join(text("docs/api.md").split())
+        r"Every call except (.+?) requires `Authorization", " ".join(text("docs/api.md").split())
     )
     for path, call in calls():
         if call.access is Access.EVERYONE:
