@@ -36,7 +36,7 @@ class Condition(StrEnum):
 
 @dataclass(eq=False)
 class CatalogueNotFilled(Unavailable):
-    """No sync of movies was ever complete."""
+    """No sync of movies was ever complete, so the catalogue is empty or incomplete."""
 
     code: ClassVar[str] = "catalogue_not_filled"
 

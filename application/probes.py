@@ -138,7 +138,7 @@ class CollectGauges:
     clock: Clock
 
     def __call__(self) -> list[Gauge]:
-        """All gauges that can be read. An unavailable service is called once and has only its `…_up`."""
+        """All gauges that can be read. If a service is unavailable, only its gauge `…_up` is returned."""
         return [*self._of_store(), *self._of_queue()]
 
     def _of_store(self) -> list[Gauge]:

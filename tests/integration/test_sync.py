@@ -133,7 +133,7 @@ def dying_after(pages: int) -> Callable[[SyncRun], None]:
 
 
 @pytest.fixture
-def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def _killed_without_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process does not close its record."""
     monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
 
@@ -502,7 +502,7 @@ def test_a_refused_credential_stops_the_run_at_once(store: SqliteStore) -> None:
         assert "TMDB_ACCESS_TOKEN" in run.error
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 @pytest.mark.parametrize("stored", range(PAGES + 1))
 def test_the_run_after_a_killed_one_reads_the_remaining_pages(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, stored: int
@@ -529,7 +529,7 @@ def test_the_run_after_a_killed_one_reads_the_remaining_pages(
     assert catalogue(store) == undisturbed
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 def test_runs_that_are_killed_repeatedly_read_all_pages(store: SqliteStore, source: TmdbMovieSource) -> None:
     for _ in range(PAGES // 2):
         with suppress(Killed):
@@ -716,7 +716,7 @@ def moment_after(days: int) -> Callable[[], datetime]:
     return lambda: system.now() + timedelta(days=days)
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 def test_unread_movies_are_kept_over_killed_and_failed_runs(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
@@ -877,7 +877,7 @@ def test_after_more_than_two_weeks_everything_is_refreshed(
     assert (run.status, run.fetched, run.unchanged) == (Status.SUCCESS, MOVIES, MOVIES)
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 def test_a_killed_full_refresh_is_resumed(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:

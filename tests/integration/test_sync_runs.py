@@ -27,7 +27,7 @@ def heartbeats() -> int:
 
 
 @pytest.fixture
-def _no_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def _killed_without_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed process closes no record, releases no lock, and sends no heartbeats."""
     monkeypatch.setattr(SyncRunner, "_record_interruption", lambda *_: None)
     monkeypatch.setattr(SyncRunner, "_renew_lock", lambda *_: None)
@@ -62,7 +62,7 @@ def test_a_completed_run_is_not_executed_again(bench: Bench, shelf: ShelfSource)
     assert bench.do(entity=Entity.MOVIES, queued=run.id) == done
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 @pytest.mark.parametrize("page", range(1, PAGES + 1))
 def test_another_worker_reads_the_remaining_pages_of_a_killed_one(
     bench: Bench, shelf: ShelfSource, page: int
@@ -277,7 +277,7 @@ def test_a_run_that_no_worker_started_is_closed_with_that_reason(bench: Bench) -
     assert bench.free()
 
 
-@pytest.mark.usefixtures("_no_last_words")
+@pytest.mark.usefixtures("_killed_without_cleanup")
 def test_a_run_that_died_in_a_worker_is_closed_with_that_reason(bench: Bench, shelf: ShelfSource) -> None:
     run = bench.enqueue()
     dying(shelf, 1)

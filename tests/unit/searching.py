@@ -75,7 +75,7 @@ def matched(typed: str, *titles: str) -> Match | None:
 
 
 def accepts(typed: str, title: str) -> bool:
-    """Whether a title matches."""
+    """Whether ranking accepts a title for a typed text."""
     return not Query(typed).empty and matched(typed, title) is not None
 
 

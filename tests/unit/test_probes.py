@@ -240,7 +240,7 @@ def test_gauges_describe_syncs_users_and_the_queue(store: SqliteStore) -> None:
     ]
 
 
-def test_a_sync_that_failed_does_not_make_the_last_complete_one_younger(store: SqliteStore) -> None:
+def test_a_failed_sync_does_not_change_the_age_of_the_last_complete_one(store: SqliteStore) -> None:
     store.runs.save(new_run(store, Entity.MOVIES).finished(noon()))
     store.runs.save(new_run(store, Entity.MOVIES, day=2).failed(noon(2), "TMDB is away"))
 
