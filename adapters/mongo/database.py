@@ -1,192 +1,58 @@
-"""The client, transactions and the schema of the distributed store; and the one place where pymongo's errors
-end.
-"""
+"""The client and transactions of the distributed store. Only this module translates errors of pymongo."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
-from itertools import islice
 from threading import BoundedSemaphore, Lock
 from time import monotonic, perf_counter
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import IndexModel, MongoClient, UpdateOne
-from pymongo.database import Database as MongoDatabase
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from adapters.metering import UNMETERED, Meter, queue_time
 from adapters.mongo.abandoned_transactions import AbandonedTransactions, SessionId
-from adapters.mongo.source import remember_source
+from adapters.mongo.schema import INDEXES, MIGRATIONS, Document, Documents
 from adapters.mongo.striped_locks import StripedLocks
-from adapters.mongo.terms import SEARCHED, search_fields
 from adapters.redaction import credentials_in, redact
-from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
-from domain.ratings import RatingOrder
 
-Document = dict[str, Any]
-Documents = MongoDatabase[Document]
 T = TypeVar("T")
 
 OPERATION_TIMEOUT = 1.4
-"""Seconds that all operations of one call may take together. The driver looks at the time every half second
-while it waits for a server or to try again, so an answer comes within two.
+"""Seconds that all operations of one call may take together. While the driver waits for a server or a retry,
+it checks the time every half second, so a call ends within two seconds.
 """
 
 MIN_TIMEOUT = 0.4
-"""Seconds that they may take at least, however long their caller has waited for a thread before."""
-
-MOVIES_AT_ONCE = 1000
-"""Movies that a migration writes with one command."""
+"""The least of these seconds, however long the caller has waited for a thread before."""
 
 MIGRATION_TIMEOUT = 300
-"""Seconds to wait for migrations, and for indexes that are being built over movies that are there already."""
+"""Seconds for all migrations, and for building indexes of existing documents."""
 
-CONNECTIONS = 100
-"""So many calls of one process may be under way at once."""
+MAX_CONCURRENT_CALLS = 100
+"""Concurrent calls of one process, which bounds its connections."""
 
 POOL_TIMEOUT = 0.3
-"""Seconds to wait while that many are. The driver's waitQueueTimeoutMS is void for calls with a deadline."""
+"""Seconds to wait for other calls to end. The driver ignores waitQueueTimeoutMS for calls with a deadline."""
 
 MIN_DEADLINE = 0.001
-"""The driver takes no seconds for no deadline."""
+"""Seconds; the driver takes 0 for no deadline."""
 
-SORT_FIELDS = {
-    SortBy.POPULARITY: "popularity",
-    SortBy.RELEASE_DATE: "releaseDate",
-    SortBy.TITLE: "sortTitle",
-    SortBy.VOTE_AVERAGE: "voteAverage",
-    SortBy.AVERAGE_RATING: "averageRating",
-    SortBy.WEIGHTED_RATING: "weightedRating",
-    SortBy.RATINGS_COUNT: "ratingsCount",
-}
-"""The field that each order compares."""
-
-RATING_FIELDS = {
-    RatingOrder.CREATED_AT: "createdAt",
-    RatingOrder.UPDATED_AT: "updatedAt",
-    RatingOrder.RATING: "rating",
-}
-"""The field that each order of a user's ratings compares."""
-
-ALONE = (
-    "MongoDB runs as a standalone server, which knows no transactions: start mongod with --replSet rs0, call"
+STANDALONE = (
+    "MongoDB runs as a standalone server, which has no transactions: start mongod with --replSet rs0, call"
     " rs.initiate() once, and add ?replicaSet=rs0 to MONGODB_URI"
 )
-
-
-def _index(name: str, *keys: str, **options: object) -> IndexModel:
-    """An index over these fields; a minus sign turns one's order round."""
-    return IndexModel(
-        [(key.lstrip("-"), -1 if key.startswith("-") else 1) for key in keys], name=name, **options
-    )
-
-
-def _of_listed(name: str, *keys: str) -> IndexModel:
-    """An index of the movies that lists show. `listed` leads it so that counting them needs no documents."""
-    return _index(name, "listed", *keys, partialFilterExpression={"listed": True})
-
-
-INDEXES = {
-    "movies": [
-        _index("one_per_number", "tmdbId", unique=True),
-        _index("by_imdb_id", "imdbId", "tmdbId"),
-        *(_of_listed(f"by_{sort}_desc", f"-{field}", "_id") for sort, field in SORT_FIELDS.items()),
-        *(_of_listed(f"by_{sort}_asc", field, "_id") for sort, field in SORT_FIELDS.items()),
-        _of_listed("by_genre", "genres"),
-        _of_listed("by_language", "originalLanguage"),
-        _of_listed("by_vote_count", "voteCount"),
-        _index("by_term", "terms", "-popularity", "tmdbId", partialFilterExpression={"listed": True}),
-        _index("by_synced_at", "syncedAt", "tmdbId"),
-    ],
-    "genres": [
-        _index("one_per_number", "tmdbId", unique=True),
-        _index("one_per_name", "name", unique=True),
-    ],
-    "synclogs": [
-        _index(
-            "one_in_progress", "entityType", unique=True, partialFilterExpression={"status": "in-progress"}
-        ),
-        _index("by_entity", "entityType", "-createdAt", "-_id"),
-        _index("by_start", "-createdAt", "-_id"),
-    ],
-    "users": [
-        _index("one_per_email", "emailFolded", unique=True),
-        _index("one_per_name", "usernameFolded", unique=True),
-        _index("by_creation", "createdAt", "_id"),
-        _index("admins", "role", partialFilterExpression={"role": "admin", "disabled": False}),
-    ],
-    "sessions": [
-        _index("by_user", "userId"),
-        _index("by_end", "expiresAt"),
-    ],
-    "invitations": [
-        _index("one_per_code", "codeHash", unique=True),
-        _index("newest_first", "-createdAt", "_id"),
-        _index("by_end", "expiresAt"),
-    ],
-    "ratings": [
-        _index("one_per_movie", "userId", "movieId", unique=True),
-        *(_index(f"by_{by}_desc", "userId", f"-{field}", "_id") for by, field in RATING_FIELDS.items()),
-        *(_index(f"by_{by}_asc", "userId", field, "_id") for by, field in RATING_FIELDS.items()),
-        _index("by_movie", "movieId", "-createdAt", "_id"),
-    ],
-    "watchlists": [
-        _index("one_per_movie", "userId", "movieId", unique=True),
-        _index("by_addition", "userId", "-addedAt", "_id"),
-        _index("by_mark", "userId", "isFavorite", "-addedAt", "_id"),
-        _index("by_movie", "movieId"),
-    ],
-}
-"""Created wherever they are missing, at every start. `_id` of a lock and of a counter is its name."""
-
-
-def _counters_from_nothing(database: Documents) -> None:
-    for name, value in (("generation", 1), ("listed", 0)):
-        database.counters.update_one({"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True)
-
-
-def _rewrite_terms(database: Documents) -> None:
-    """Store the keys of all movies, and the terms of those that are listed, as this version makes them. A
-    movie that changes meanwhile is left to the process that changes it, which knows them too.
-    """
-    movies = database.movies.find({}, dict.fromkeys(SEARCHED, True), batch_size=MOVIES_AT_ONCE)
-    while page := list(islice(movies, MOVIES_AT_ONCE)):
-        database.movies.bulk_write(
-            [UpdateOne(movie, {"$set": search_fields(movie)}) for movie in page],
-            ordered=False,
-        )
-
-
-def _lists_of_refresh_tokens(database: Documents) -> None:
-    """Make the one hash of each session its list of refresh tokens, as `session_document` writes it."""
-    for session in database.sessions.find({"refreshHash": {"$exists": True}}):
-        tokens = [{"hash": session["refreshHash"], "expiresAt": session["expiresAt"], "usedAt": None}]
-        database.sessions.update_one(
-            {"_id": session["_id"], "refreshHash": session["refreshHash"]},
-            {"$set": {"refreshTokens": tokens}, "$unset": {"refreshHash": ""}},
-        )
-
-
-MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
-    _counters_from_nothing,
-    _rewrite_terms,  # two slips, numbers, years, ids, and single letters of unspaced scripts
-    _lists_of_refresh_tokens,
-    remember_source,
-)
-"""Each brings the schema one version forward, and does no harm where another process does so just then. What
-has been released is never edited, only followed.
-"""
 
 
 class Database:
     """One MongoDB database: the one that the URI names, or `matinee`.
 
-    Every process has its own client, made when first needed: a fork never speaks on its parent's sockets.
+    Each process has its own client, created on first use: a forked process never uses its parent's sockets.
     """
 
     def __init__(self, uri: str, meter: Meter = UNMETERED) -> None:
@@ -194,17 +60,19 @@ class Database:
         self._meter = meter
         self._clients: dict[int, MongoClient[Document]] = {}
         self._lock = Lock()
-        self._places = BoundedSemaphore(CONNECTIONS)
+        self._calls = BoundedSemaphore(MAX_CONCURRENT_CALLS)
         self._locks_by_name = StripedLocks()
         self._abandoned = AbandonedTransactions(self._end_sessions)
 
     @contextmanager
     def using(self, timeout: float | None = None) -> Iterator[Documents]:
-        """The database, for operations that take no longer than `timeout` seconds together, or than the
-        `timeoutMS` of the URI if that is more. Without `timeout` it is what a caller may be made to wait.
+        """The database, for operations that take at most `timeout` seconds together.
+
+        The default is `OPERATION_TIMEOUT`; a `timeoutMS` in the URI can only increase it. Raises
+        StorageUnavailable.
         """
         until = monotonic() + (_remaining_time() if timeout is None else timeout)
-        with self._timed(), self._errors(), self._place():
+        with self._timed(), self._errors(), self._call():
             client = self._client()
             with pymongo.timeout(max(until - monotonic(), client.options.timeout or 0, MIN_DEADLINE)):
                 yield client.get_default_database("matinee")
@@ -212,10 +80,11 @@ class Database:
     def transaction(
         self, work: Callable[[Documents], T], about: Iterable[str] = (), timeout: float | None = None
     ) -> T:
-        """Do work in one transaction and return what it returns; nothing is written if anything is raised.
+        """Call `work` in one transaction and return its result; after an exception nothing is written.
 
-        The work is done again if another transaction was in its way: it must have no effect but on the store.
-        Calls of this process `about` the same movies or users take turns, so that they are not.
+        `work` is called again after a conflict with another transaction, so it must have no other effects.
+        `about` are the movies and users that it changes: calls of this process with a common one wait for
+        each other, which avoids conflicts. Raises StorageUnavailable.
         """
         until = monotonic() + (_remaining_time() if timeout is None else timeout)
         with (
@@ -223,38 +92,39 @@ class Database:
             self.using(until - monotonic()) as database,
             database.client.start_session().bind() as session,
         ):
-            # A write concern goes with the commit and is refused before. The driver knows that if each call
-            # names its session, but (4.20) not if the session is bound.
+            # Within a transaction the server rejects write concerns, except for the commit's. The driver
+            # omits them if a session is passed to each call, but (4.20) not if the session is bound.
             within = database.with_options(write_concern=WriteConcern())
             try:
                 return session.with_transaction(
                     lambda _: work(within), ReadConcern("snapshot"), database.write_concern
                 )
             except PyMongoError:
-                # The driver does not tell whether the server heard of the end; out of time, it is not told.
+                # The driver does not report whether the server has aborted; without time left it has not.
                 self._abandoned.add(session.session_id)
                 raise
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version and create missing indexes. Raises StorageUnavailable if the
-        server knows no transactions, or holds a schema newer than ours.
+        """Bring the schema to the newest version and create missing indexes.
+
+        Raises StorageUnavailable, also for a standalone server and for a newer schema.
         """
         with self.using() as database:
             refuse_standalone(database.client.admin.command("hello"))
-            known = database.counters.find_one("schema")
-        version = known["value"] if known else 0
+            stored = database.counters.find_one("schema")
+        version = stored["value"] if stored else 0
         if version > len(MIGRATIONS):
             reason = f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
             raise StorageUnavailable(reason)
         with self.using(MIGRATION_TIMEOUT) as database:
-            for step in MIGRATIONS[version:]:
-                step(database)
+            for migration in MIGRATIONS[version:]:
+                migration(database)
             for collection, indexes in INDEXES.items():
                 database[collection].create_indexes(indexes)
             database.counters.update_one({"_id": "schema"}, {"$max": {"value": len(MIGRATIONS)}}, upsert=True)
 
     def close(self) -> None:
-        """Close this process's client. The database can be used again; then it makes a new one."""
+        """Close the client of this process. The database can be used again, with a new client."""
         with self._lock:
             client = self._clients.pop(os.getpid(), None)
         if client:
@@ -263,7 +133,7 @@ class Database:
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        """Note how long the store is in use, waiting for a place included."""
+        """Measure how long the store is in use, waiting included."""
         began = perf_counter()
         try:
             yield
@@ -271,18 +141,19 @@ class Database:
             self._meter.timed("storage", perf_counter() - began)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=POOL_TIMEOUT):
-            reason = f"{CONNECTIONS} calls were under way for {POOL_TIMEOUT} s"
+    def _call(self) -> Iterator[None]:
+        """Count as one of the concurrent calls. Raises StorageUnavailable if there are too many."""
+        if not self._calls.acquire(timeout=POOL_TIMEOUT):
+            reason = f"{MAX_CONCURRENT_CALLS} calls were in progress for {POOL_TIMEOUT} s"
             raise StorageUnavailable(reason)
         try:
             yield
         finally:
-            self._places.release()
+            self._calls.release()
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what pymongo can raise into what the ports promise."""
+        """Translate errors of pymongo into StorageUnavailable, without the credentials of the URI."""
         try:
             yield
         except PyMongoError as error:
@@ -308,12 +179,12 @@ class Database:
                 appname="matinee",
                 tz_aware=True,
                 tzinfo=UTC,
-                maxPoolSize=CONNECTIONS,
-                # `using` sets the deadline of a call; these are for what the driver does beside it.
+                maxPoolSize=MAX_CONCURRENT_CALLS,
+                # `using` sets the deadline of a call; these apply to the driver's background connections.
                 connectTimeoutMS=int(OPERATION_TIMEOUT * 1000),
                 socketTimeoutMS=int(OPERATION_TIMEOUT * 1000),
                 serverSelectionTimeoutMS=int(OPERATION_TIMEOUT * 1000),
-                # What was acknowledged survives a power cut and the loss of the primary.
+                # An acknowledged write survives a power failure and the loss of the primary.
                 w="majority",
                 journal=True,
                 retryReads=True,
@@ -325,18 +196,18 @@ class Database:
 
 
 def _remaining_time() -> float:
-    """Seconds that one call may take: less if its caller has waited before it came to us."""
+    """Seconds that one call may take: fewer if its caller has waited for a thread."""
     return max(OPERATION_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
 
 
-def refuse_standalone(hello: Document) -> None:
-    """Raises StorageUnavailable if a server's hello tells that it knows no transactions."""
+def refuse_standalone(hello: Mapping[str, Any]) -> None:
+    """Raises StorageUnavailable if a server's reply to `hello` is that of a standalone server."""
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise StorageUnavailable(ALONE)
+        raise StorageUnavailable(STANDALONE)
 
 
 def counter(database: Documents, name: str) -> int:
-    """The value of one of the store's counters."""
+    """The value of a counter. Raises StorageUnavailable if the store was never prepared."""
     document = database.counters.find_one(name)
     if document is None:
         raise StorageUnavailable(f"it has no counter {name!r}: it was never prepared")

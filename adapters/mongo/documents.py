@@ -1,4 +1,4 @@
-"""How movies, genres, runs and what users have become documents of the distributed store, and back."""
+"""Conversion of the domain's objects to documents of the distributed store, and back."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -7,8 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from adapters.mongo.database import SORT_FIELDS, Document
-from adapters.mongo.terms import search_fields
+from adapters.mongo.schema import SORT_FIELDS, Document, search_fields
 from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, is_id
 from domain.movies import FACTS, Genre, Movie, MovieFacts
@@ -32,18 +31,19 @@ RUN_COUNTS = {
 }
 
 WHOLE_MOVIE = {"terms": False}
-"""All fields of a movie but those that only the search index uses."""
+"""A projection of all fields of a movie but `terms`, which only the search index uses."""
 
 CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", "popularity"), True)
+"""A projection of the fields of a search candidate."""
 
 
 def own_id(text: str) -> ObjectId | str:
-    """One of our ids as MongoDB stores it; a text that is no id stays a text, which no document has as id."""
+    """An id as MongoDB stores it. Any other text is returned unchanged: no document has it as its id."""
     return ObjectId(text) if is_id(text) else text
 
 
 def midnight(day: date) -> datetime:
-    """The time that represents a day: BSON has no dates without a time."""
+    """The time that represents a date: BSON has no dates without a time."""
     return datetime.combine(day, time(), UTC)
 
 
@@ -54,7 +54,7 @@ def field_name(fact: str) -> str:
 
 
 Conversion = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-"""From a value to what its field holds, and back."""
+"""Functions that convert a value to that of its field, and back."""
 
 CONVERSIONS: Mapping[object, Conversion] = {
     date | None: (lambda day: midnight(day) if day else None, lambda at: at.date() if at else None),
@@ -63,7 +63,7 @@ CONVERSIONS: Mapping[object, Conversion] = {
         lambda ids: tuple(GenreId(str(each)) for each in ids),
     ),
 }
-"""By the type of a fact. Values of other types are stored as they are."""
+"""The conversion for each type of a fact. Values of other types are stored unchanged."""
 
 FACT_TYPES = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
 
@@ -84,7 +84,7 @@ def movie_document(movie: Movie) -> Document:
         "updatedAt": movie.updated_at,
         "syncedAt": movie.synced_at,
         "removedAt": movie.removed_at,
-        "listed": movie.visible,
+        "visible": movie.visible,
         **({"ratingsCounts": list(movie.tally.counts)} if movie.tally.count else {}),
         **{SORT_FIELDS[sort]: sort_value(sort, value) for sort, value in sort_values(movie).items()},
     }
@@ -92,7 +92,7 @@ def movie_document(movie: Movie) -> Document:
 
 
 def movie_of(document: Mapping[str, Any]) -> Movie:
-    """The movie that a document holds. Facts that are missing were unknown to the version that wrote it."""
+    """The movie in a document of `movies`. Facts that its version did not have get their defaults."""
     facts = MovieFacts(
         **{fact: document[name] for name, fact in PLAIN_FIELDS.items() if name in document},
         **{
@@ -123,12 +123,12 @@ def tally_document(tally: Tally) -> Document:
 
 
 def tally_of(document: Mapping[str, Any]) -> Tally:
-    """The tally of the movie that a document holds; empty if no user has rated the movie."""
+    """The tally in a document of `movies`; empty if no user has rated the movie."""
     return Tally(tuple(document["ratingsCounts"])) if "ratingsCounts" in document else Tally()
 
 
 def candidate_of(document: Mapping[str, Any]) -> Candidate:
-    """What ranking needs of a movie."""
+    """A candidate for ranking, from the fields of CANDIDATE."""
     return Candidate(
         id=MovieId(str(document["_id"])),
         titles=(document["title"], document["originalTitle"]),
@@ -149,7 +149,7 @@ def genre_document(genre: Genre) -> Document:
 
 
 def genre_of(document: Mapping[str, Any]) -> Genre:
-    """The genre that a document holds."""
+    """The genre in a document of `genres`."""
     return Genre(
         id=GenreId(str(document["_id"])),
         tmdb_id=document["tmdbId"],
@@ -160,9 +160,9 @@ def genre_of(document: Mapping[str, Any]) -> Genre:
 
 
 def run_document(run: SyncRun) -> Document:
-    """All fields of a run; totals and the error message are for people who read the collection.
+    """All fields of a run; `createdAt` is its start and `lastSyncDate` its end.
 
-    `createdAt` is its start and `lastSyncDate` its end.
+    Totals and the error message are derived, and stored for people who read the collection.
     """
     return {
         **{field: getattr(run, name) for field, name in RUN_COUNTS.items()},
@@ -187,8 +187,8 @@ def run_document(run: SyncRun) -> Document:
 
 
 def run_of(document: Mapping[str, Any]) -> SyncRun:
-    """The run that a document holds."""
-    # A process of an earlier version may still write runs that tell neither source nor movies left unread.
+    """The run in a document of `synclogs`."""
+    # Runs of earlier versions have neither a source nor the movies that they could not read.
     document = {"source": SourceName.TMDB, "problemsDropped": 0, "unread": [], **document}
     return SyncRun(
         **{name: document[field] for field, name in RUN_COUNTS.items()},
@@ -223,7 +223,7 @@ def user_document(user: User) -> Document:
 
 
 def user_of(document: Mapping[str, Any]) -> User:
-    """The account that a document holds."""
+    """The account in a document of `users`."""
     return User(
         id=UserId(str(document["_id"])),
         username=document["username"],
@@ -251,7 +251,7 @@ def session_document(session: Session) -> Document:
 
 
 def session_of(document: Mapping[str, Any]) -> Session:
-    """The session that a document holds."""
+    """The session in a document of `sessions`."""
     return Session(
         id=SessionId(str(document["_id"])),
         user=UserId(str(document["userId"])),
@@ -265,7 +265,7 @@ def session_of(document: Mapping[str, Any]) -> Session:
 
 
 def rating_document(rating: Rating) -> Document:
-    """All fields of a rating; its score in points, as people write it."""
+    """All fields of a rating. Its score is stored in points, from 1 to 10 in halves."""
     return {
         "_id": own_id(rating.id),
         "userId": own_id(rating.user),
@@ -278,7 +278,7 @@ def rating_document(rating: Rating) -> Document:
 
 
 def rating_of(document: Mapping[str, Any]) -> Rating:
-    """The rating that a document holds."""
+    """The rating in a document of `ratings`."""
     return Rating(
         id=RatingId(str(document["_id"])),
         user=UserId(str(document["userId"])),
@@ -305,7 +305,7 @@ def item_document(item: WatchlistItem) -> Document:
 
 
 def item_of(document: Mapping[str, Any]) -> WatchlistItem:
-    """The watchlist item that a document holds."""
+    """The watchlist item in a document of `watchlists`."""
     return WatchlistItem(
         id=ItemId(str(document["_id"])),
         user=UserId(str(document["userId"])),
@@ -318,7 +318,7 @@ def item_of(document: Mapping[str, Any]) -> WatchlistItem:
 
 
 def sort_value(sort: SortBy, value: Value | None) -> Value | datetime | None:
-    """A sort value as the documents hold it."""
+    """A sort value as documents store it: dates are times."""
     if sort is SortBy.RELEASE_DATE and isinstance(value, str):
         return midnight(date.fromisoformat(value))
     return value

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from adapters.mongo.database import Database, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import genre_document, genre_of, own_id
 from adapters.mongo.runs import advance
-from adapters.mongo.source import claim, hold_source
+from adapters.mongo.schema import Documents
+from adapters.mongo.source import claim, lock_source
 from domain.ids import GenreId
 from domain.movies import Genre, GenreNotFound, Outcome, merged_genres, outcome
 from domain.sync import PageResult, SyncRun
@@ -36,15 +37,15 @@ def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
     claim(database, run, result)
     before = {genre.id: genre for genre in _all(database)}
     after = merged_genres(before.values(), result.genres, result.at)
-    said = {facts.tmdb_id for facts in result.genres}
+    received = {facts.tmdb_id for facts in result.genres}
     advanced = run.stored(
-        result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+        result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in received]
     )
     advance(database, advanced)
     changed = [each for each in after if outcome(before.get(each.id), each) is not Outcome.UNCHANGED]
     if changed:
-        hold_source(database)
-        # Names are unique and may change hands: all leave before any comes back.
+        lock_source(database)
+        # Names are unique, and two genres may exchange theirs: all are deleted before any is inserted.
         database.genres.delete_many({"_id": {"$in": [own_id(each.id) for each in changed]}})
         database.genres.insert_many(map(genre_document, changed))
     return advanced

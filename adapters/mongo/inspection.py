@@ -1,32 +1,32 @@
-"""A look at a distributed store from outside: what its schema lacks. It changes nothing."""
+"""A read-only inspection of a distributed store: its version, missing indexes, and the server's clock."""
 
-from adapters.mongo.database import INDEXES, MIGRATIONS, Database, Documents, refuse_standalone
-from adapters.mongo.source import NAME as SOURCE
+from adapters.mongo.database import Database, refuse_standalone
+from adapters.mongo.schema import INDEXES, MIGRATIONS, SOURCE, Documents
 from adapters.mongo.source import source_of
 from adapters.store import StoreInspection
 
 
 def inspect(database: Database) -> StoreInspection:
-    """What there is in the database. Raises StorageUnavailable, also for a standalone server."""
+    """Inspect the store. Raises StorageUnavailable, also for a standalone server."""
     with database.using() as documents:
         hello = documents.client.admin.command("hello", codec_options=documents.codec_options)
         refuse_standalone(hello)
         schema = documents.counters.find_one("schema")
         version = int(schema["value"]) if schema else 0
         missing = tuple(_missing(documents)) if version else ()
-        remembered = documents.counters.find_one(SOURCE)
+        has_source = documents.counters.find_one(SOURCE) is not None
     return StoreInspection(
         version=version,
         newest=len(MIGRATIONS),
         missing=missing,
         clock=hello["localTime"],
-        source=source_of(documents) if remembered else None,
+        source=source_of(documents) if has_source else None,
     )
 
 
 def _missing(documents: Documents) -> list[str]:
-    """The indexes that ought to be there and are not, or are over other fields."""
-    there = {
+    """The indexes of the schema that are missing, or have other fields, as `collection.index`."""
+    present = {
         (collection, index["name"]): dict(index["key"])
         for collection in documents.list_collection_names()
         for index in documents[collection].list_indexes()
@@ -35,5 +35,5 @@ def _missing(documents: Documents) -> list[str]:
     return [
         f"{collection}.{index['name']}"
         for collection, index in wanted
-        if there.get((collection, index["name"])) != dict(index["key"])
+        if present.get((collection, index["name"])) != dict(index["key"])
     ]

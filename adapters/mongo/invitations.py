@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.mongo.database import Database, Document, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import Document, Documents
 from domain.ids import InvitationId
 from domain.invitations import Invitation, InvitationNotFound, InvitationRejected
 from domain.pagination import Cursor
 
-NEWEST_FIRST = Keyset(field="createdAt", index="newest_first", descending=True)
+NEWEST_FIRST = Keyset(field="createdAt", index="by_created_at", descending=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class MongoInvitationRepository:
 
     def count(self) -> int:
         with self.database.using() as database:
-            return database.invitations.count_documents({}, hint="newest_first")
+            return database.invitations.count_documents({}, hint="by_created_at")
 
     def remove_expired(self, at: datetime) -> int:
         with self.database.using() as database:
@@ -46,7 +47,7 @@ class MongoInvitationRepository:
 
 
 def redeem(database: Documents, code_hash: str, at: datetime) -> None:
-    """Take one use of an invitation, in the transaction that is open. Raises InvitationRejected."""
+    """Use an invitation up by one, within a transaction. Raises InvitationRejected."""
     valid = {"codeHash": code_hash, "remaining": {"$gt": 0}, "expiresAt": {"$gt": at}}
     if not database.invitations.update_one(valid, {"$inc": {"remaining": -1}}).matched_count:
         raise InvitationRejected

@@ -1,4 +1,4 @@
-"""Lists that an index keeps in order: by one field that is never null, then by id."""
+"""Keyset pagination of collections sorted by one field that is never null, then by id."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from adapters.mongo.database import Document
 from adapters.mongo.documents import own_id
+from adapters.mongo.schema import Document
 from domain.pagination import Cursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyset:
-    """The documents of a collection that pass a filter, in the order of an index of `field` and `_id`.
+    """The documents of a collection that match a filter, sorted by an index of `field` and `_id`.
 
-    What follows a place is two unbroken ranges of that index: the rest of the same value, and what lies
-    beyond it. `timed` says that the field holds times, which cursors have as texts.
+    The documents after a cursor are two ranges of that index: those with the same value and a later id, then
+    those with later values. With `timed` the field holds times, which are texts in cursors.
     """
 
     field: str
@@ -35,13 +35,13 @@ class Keyset:
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[Document]:
-        """Up to `limit` documents: those that follow a place, else the first `skip`."""
+        """Up to `limit` documents: those after a cursor, or without one those after the first `skip`."""
         if after is None:
             return self._range(collection, wanted, limit, skip)
         value = datetime.fromisoformat(str(after.value)) if self.timed else after.value
-        tied = {self.field: value, "_id": {"$lt" if self.ids_descending else "$gt": own_id(after.id)}}
+        ties = {self.field: value, "_id": {"$lt" if self.ids_descending else "$gt": own_id(after.id)}}
         beyond = {self.field: {"$lt" if self.descending else "$gt": value}}
-        found = self._range(collection, {**wanted, **tied}, limit)
+        found = self._range(collection, {**wanted, **ties}, limit)
         if len(found) < limit:
             found += self._range(collection, {**wanted, **beyond}, limit - len(found))
         return found

@@ -7,7 +7,7 @@ from datetime import datetime
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 
 from adapters.list_planner import Frequencies
-from adapters.mongo.database import Database, Document, Documents, counter
+from adapters.mongo.database import Database, counter
 from adapters.mongo.documents import (
     CANDIDATE,
     WHOLE_MOVIE,
@@ -20,6 +20,7 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.listing import Condition, Statement, count, page_statements
 from adapters.mongo.runs import advance
+from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
@@ -29,19 +30,20 @@ from domain.ratings import Tally
 from domain.search import Candidate, TermQuery
 from domain.sync import PageResult, SourceName, SyncRun
 
-KEPT_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
+INSERT_ONLY_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
 """Fields that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
 
 HAS_TEXTS = {"$or": [{field_name(fact): {"$ne": None}} for fact in TEXT_FACTS]}
+"""The condition that a movie has a text or a picture."""
 
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
-"""The order of search. MongoDB counts what is unknown as least, so it comes last."""
+"""The order of search. MongoDB sorts null below all numbers, so unknown popularity comes last."""
 
 HAND_OVER_TIMEOUT = 60
-"""Seconds that handing all movies over may take."""
+"""Seconds for a hand-over, which may change every movie."""
 
 Pair = tuple[Movie | None, Movie | None]
-"""A movie before and after a sync spoke of it; None where we did not hold it, or no longer do."""
+"""A movie before and after a page of a sync: before is None if it is inserted, after if it is deleted."""
 
 Write = UpdateOne | UpdateMany | DeleteMany
 
@@ -67,7 +69,7 @@ class MongoMovieRepository:
 
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.using() as database:
-            return _held(database, tmdb_ids)
+            return _by_tmdb_ids(database, tmdb_ids)
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
         with self.database.using() as database:
@@ -80,22 +82,22 @@ class MongoMovieRepository:
             return count(database, self.frequencies, wanted)
 
     def find(self, query: TermQuery, limit: int) -> list[Candidate]:
-        # The index is entered by the terms of one clause, each in order of popularity; what they lead to is
-        # merged, and tested for the other clauses. MongoDB tries out with which clause that is done best.
+        # The index is scanned for the terms of one clause, each in order of popularity. MongoDB merges these
+        # scans, tests their movies for the other clauses, and chooses the clause by trial.
         clauses = [{"terms": {"$in": sorted(clause)}} for clause in query]
-        wanted = {"listed": True, "$and": clauses}
+        wanted = {"visible": True, "$and": clauses}
         with self.database.using() as database:
-            found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="by_term").limit(limit)
-            return [candidate_of(document) for document in found]
+            found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="visible_by_term")
+            return [candidate_of(document) for document in found.limit(limit)]
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         return self.database.transaction(lambda database: _store(database, result, run))
 
     def stale(self, before: datetime, limit: int) -> list[int]:
-        silent = {"syncedAt": {"$lt": before}}
+        stale = {"syncedAt": {"$lt": before}}
         order = [("syncedAt", 1), ("tmdbId", 1)]
         with self.database.using() as database:
-            found = database.movies.find(silent, {"_id": False, "tmdbId": True}, sort=order).limit(limit)
+            found = database.movies.find(stale, {"_id": False, "tmdbId": True}, sort=order).limit(limit)
             return [document["tmdbId"] for document in found]
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
@@ -114,7 +116,7 @@ class MongoMovieRepository:
 
 
 def _window(database: Documents, statements: Sequence[Statement], window: Window) -> list[Document]:
-    """The window's movies, and one more if any follows."""
+    """The window's movies, and one more if any follow."""
     movies: list[Document] = []
     skip = window.skip
     for statement in statements:
@@ -127,22 +129,23 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
 
 def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
     claim(database, run, result)
-    held = _held(database, [*(facts.tmdb_id for facts in result.movies), *result.gone])
-    merged = merged_movies(held, result.movies, result.at)
-    forgotten = [held[number] for number in result.gone if number in held]
-    outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(forgotten)
+    stored = _by_tmdb_ids(database, [*(facts.tmdb_id for facts in result.movies), *result.gone])
+    merged = merged_movies(stored, result.movies, result.at)
+    removed = [stored[number] for number in result.gone if number in stored]
+    outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(removed)
     advanced = run.stored(result, outcomes)
-    # A closed run is found out before anything else is written, and movies, which raters want too, come late.
+    # The run is written first, so that a closed run is noticed at once, and the movies late: locking them
+    # only briefly causes fewer conflicts with ratings.
     advance(database, advanced)
-    in_use = _in_use(database, forgotten)
+    in_use = _in_use(database, removed)
     pairs: list[Pair] = [
         *merged,
-        *((movie, movie.marked_removed(result.at) if movie.id in in_use else None) for movie in forgotten),
+        *((movie, movie.marked_removed(result.at) if movie.id in in_use else None) for movie in removed),
     ]
     writes = _writes(pairs, result.at)
     if writes:
         database.movies.bulk_write(writes)
-    _count(database, pairs, changed=any(happened is not Outcome.UNCHANGED for happened in outcomes))
+    _count(database, pairs, changed=any(each is not Outcome.UNCHANGED for each in outcomes))
     return advanced
 
 
@@ -153,8 +156,8 @@ def _hand_over(database: Documents, to: SourceName, at: datetime) -> None:
 
 
 def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int) -> int:
-    silent = {"syncedAt": {"$lt": before}, **HAS_TEXTS}
-    found = database.movies.find(silent, WHOLE_MOVIE, sort=[("syncedAt", 1)]).limit(limit)
+    stale = {"syncedAt": {"$lt": before}, **HAS_TEXTS}
+    found = database.movies.find(stale, WHOLE_MOVIE, sort=[("syncedAt", 1)]).limit(limit)
     pairs: list[Pair] = [(movie, movie.without_texts(at)) for movie in map(movie_of, found)]
     if pairs:
         database.movies.bulk_write(_writes(pairs, at))
@@ -163,10 +166,10 @@ def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int
 
 
 def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
-    """Those of the movies that somebody has rated or listed.
+    """The movies that have a rating or are on a watchlist.
 
-    The ratings and watchlists themselves are asked: what a movie counts of them may have drifted. Whoever
-    rates or lists one meanwhile writes to the movie too, so one of the two transactions is done again.
+    The ratings and watchlists are queried, since a movie's own counts may be wrong. A concurrent rating or
+    watchlist item writes to the movie too, so one of the two transactions is repeated.
     """
     return {movie.id for movie in movies if _is_used(database, own_id(movie.id))}
 
@@ -178,7 +181,7 @@ def _is_used(database: Documents, movie: object) -> bool:
 
 
 def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:
-    """What brings documents from one state to the next, all movies of a page at once."""
+    """The bulk write for the movies of a page."""
     writes: list[Write] = []
     unchanged, deleted = list[int](), list[int]()
     for before, after in pairs:
@@ -198,8 +201,8 @@ def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:
 def _upsert(movie: Movie) -> UpdateOne:
     document = movie_document(movie)
     update = {
-        "$set": {name: value for name, value in document.items() if name not in KEPT_FIELDS},
-        "$setOnInsert": {name: value for name, value in document.items() if name in KEPT_FIELDS},
+        "$set": {name: value for name, value in document.items() if name not in INSERT_ONLY_FIELDS},
+        "$setOnInsert": {name: value for name, value in document.items() if name in INSERT_ONLY_FIELDS},
     }
     if not movie.visible:
         update["$unset"] = {"terms": ""}
@@ -207,9 +210,9 @@ def _upsert(movie: Movie) -> UpdateOne:
 
 
 def _count(database: Documents, pairs: Iterable[Pair], *, changed: bool) -> None:
-    """Keep the counters up to date; they come last, since pages of all runs meet there."""
+    """Update the counters. They are written last, since the pages of all runs conflict there."""
     more = sum(bool(after and after.visible) - bool(before and before.visible) for before, after in pairs)
-    steps = {"generation": int(changed), "listed": more}
+    steps = {"generation": int(changed), "visible_movies": more}
     writes = [UpdateOne({"_id": name}, {"$inc": {"value": step}}) for name, step in steps.items() if step]
     if writes:
         database.counters.bulk_write(writes)
@@ -226,11 +229,11 @@ def _lookup(ref: MovieRef) -> Document:
 
 
 def _first(ref: MovieRef) -> list[tuple[str, int]] | None:
-    """The order in which one of several movies is the one: only IMDb ids have several claimants."""
+    """The order by which one of several movies is chosen: only an IMDb id may be that of several."""
     return [("tmdbId", 1)] if isinstance(ref, ImdbId) else None
 
 
-def _held(database: Documents, tmdb_ids: Iterable[int]) -> dict[int, Movie]:
+def _by_tmdb_ids(database: Documents, tmdb_ids: Iterable[int]) -> dict[int, Movie]:
     return {movie.facts.tmdb_id: movie for movie in _select(database, "tmdbId", tmdb_ids)}
 
 

@@ -1,4 +1,4 @@
-"""The ratings of the distributed store, each of which moves with its movie's tally."""
+"""The ratings of the distributed store. A rating and its movie's tally change in one transaction."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.database import RATING_FIELDS, Database, Document, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import RATING_FIELDS, Document, Documents
 from adapters.mongo.users import require_user
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
@@ -28,13 +29,13 @@ from domain.ratings import (
     between,
 )
 
-RECOUNTED_AT_ONCE = 500
-"""So many movies are compared with their ratings in one step."""
+RECOUNT_BATCH_SIZE = 500
+"""The movies whose tallies are compared with their ratings by one query."""
 
 RECOUNT_TIMEOUT = 60
-"""Seconds that such a step may take, or the recount of one movie."""
+"""Seconds for the recount of such a batch, or of one movie."""
 
-BEFORE_ALL = ObjectId("0" * 24)
+SMALLEST_ID = ObjectId("0" * 24)
 
 OF_MOVIE = Keyset(field="createdAt", index="by_movie", descending=True)
 
@@ -52,7 +53,7 @@ class MongoRatingRepository:
         try:
             return self.database.transaction(lambda database: _put(database, rating), _about(rating))
         except AlreadyRated:
-            # The user's first rating came in from another process, unseen. Now it can be seen.
+            # Another process stored the user's first rating after ours was looked up. Now it is found.
             return self.database.transaction(lambda database: _put(database, rating), _about(rating))
 
     def change(
@@ -64,7 +65,7 @@ class MongoRatingRepository:
     def remove(self, rating: RatingId, user: UserId) -> Tally:
         about = _about(self.get(rating))
         return self.database.transaction(
-            lambda database: _remove(database, _own(database, rating, user)), about
+            lambda database: _remove(database, _owned(database, rating, user)), about
         )
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
@@ -74,7 +75,7 @@ class MongoRatingRepository:
 
     def get(self, rating: RatingId) -> Rating:
         with self.database.using() as database:
-            return _stored(database, rating)
+            return _get(database, rating)
 
     def of(self, user: UserId, movie: MovieId) -> Rating | None:
         with self.database.using() as database:
@@ -90,7 +91,7 @@ class MongoRatingRepository:
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[Rating]:
-        listed = Keyset(
+        keyset = Keyset(
             field=RATING_FIELDS[by],
             index=f"by_{by}_{'desc' if descending else 'asc'}",
             descending=descending,
@@ -98,7 +99,7 @@ class MongoRatingRepository:
         )
         wanted = {"userId": own_id(user)}
         with self.database.using() as database:
-            found = listed.documents(database.ratings, wanted, limit=limit, skip=skip, after=after)
+            found = keyset.documents(database.ratings, wanted, limit=limit, skip=skip, after=after)
         return [rating_of(document) for document in found]
 
     def of_movie(
@@ -114,12 +115,12 @@ class MongoRatingRepository:
             return database.ratings.count_documents({"userId": own_id(user)}, hint="one_per_movie")
 
     def drifts(self, *, repair: bool = False) -> list[Drift]:
-        found = (self._drift(movie, repair=repair) for movie in self._suspects())
+        found = (self._drift(movie, repair=repair) for movie in self._candidates())
         return [drift for drift in found if drift]
 
-    def _suspects(self) -> Iterator[MovieId]:
-        """Movies whose tally seems wrong, by id: it is read a moment before the ratings are."""
-        last: ObjectId | None = BEFORE_ALL
+    def _candidates(self) -> Iterator[MovieId]:
+        """Movies whose tally may be wrong, by id. Tallies and ratings are not read at the same time."""
+        last: ObjectId | None = SMALLEST_ID
         while last:
             with self.database.using(RECOUNT_TIMEOUT) as database:
                 stored = _tallies_after(database, last)
@@ -127,13 +128,13 @@ class MongoRatingRepository:
             yield from (
                 MovieId(str(movie)) for movie, tally in stored.items() if tally != counted.get(movie, Tally())
             )
-            last = max(stored) if len(stored) == RECOUNTED_AT_ONCE else None
+            last = max(stored) if len(stored) == RECOUNT_BATCH_SIZE else None
 
     def _drift(self, movie: MovieId, *, repair: bool) -> Drift | None:
-        """What is wrong with a movie's tally, and stays wrong when looked at in one step."""
+        """The drift of a movie's tally, from a recount in one transaction; None if there is none."""
         found = self.database.transaction(lambda database: _drift(database, movie), timeout=RECOUNT_TIMEOUT)
         if found and repair:
-            # Once more, with raters kept away: what is written is the recount of that very moment.
+            # Recounted again in the transaction that writes, and with the lock of the movie's ratings.
             found = self.database.transaction(
                 lambda database: _repaired(database, movie), {movie}, RECOUNT_TIMEOUT
             )
@@ -146,7 +147,7 @@ def _add(database: Documents, rating: Rating) -> Tally:
     except DuplicateKeyError as error:
         raise AlreadyRated from error
     require_user(database, rating.user)
-    return _move(database, rating.movie, between(None, rating.score))
+    return _change_tally(database, rating.movie, between(None, rating.score))
 
 
 def _put(database: Documents, rating: Rating) -> tuple[Rating, Tally, bool]:
@@ -160,19 +161,19 @@ def _put(database: Documents, rating: Rating) -> tuple[Rating, Tally, bool]:
 def _change(
     database: Documents, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
 ) -> tuple[Rating, Tally]:
-    before = _own(database, rating, user)
+    before = _owned(database, rating, user)
     after = change(before)
     return after, _replace(database, before, after)
 
 
 def _replace(database: Documents, before: Rating, after: Rating) -> Tally:
     database.ratings.replace_one({"_id": own_id(before.id)}, rating_document(after))
-    return _move(database, before.movie, between(before.score, after.score))
+    return _change_tally(database, before.movie, between(before.score, after.score))
 
 
 def _remove(database: Documents, rating: Rating) -> Tally:
     database.ratings.delete_one({"_id": own_id(rating.id)})
-    return _move(database, rating.movie, between(rating.score, None))
+    return _change_tally(database, rating.movie, between(rating.score, None))
 
 
 def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
@@ -181,26 +182,29 @@ def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
         _remove(database, found)
 
 
-def _move(database: Documents, movie: MovieId, step: Tally) -> Tally:
-    """Take the tally a step further; last in a transaction, since this is where raters meet."""
+def _change_tally(database: Documents, movie: MovieId, difference: Tally) -> Tally:
+    """Add a difference to a movie's tally; return the new one.
+
+    It is the last write of a transaction, since ratings of one movie conflict here.
+    """
     found = database.movies.find_one({"_id": own_id(movie)}, {"ratingsCounts": True})
     if found is None:
         raise MovieNotFound(movie)
-    tally = tally_of(found) + step
-    if any(step.counts):
+    tally = tally_of(found) + difference
+    if any(difference.counts):
         database.movies.update_one({"_id": own_id(movie)}, {"$set": tally_document(tally)})
     return tally
 
 
-def _stored(database: Documents, rating: RatingId) -> Rating:
+def _get(database: Documents, rating: RatingId) -> Rating:
     found = database.ratings.find_one({"_id": own_id(rating)})
     if found is None:
         raise RatingNotFound
     return rating_of(found)
 
 
-def _own(database: Documents, rating: RatingId, user: UserId) -> Rating:
-    found = _stored(database, rating)
+def _owned(database: Documents, rating: RatingId, user: UserId) -> Rating:
+    found = _get(database, rating)
     if found.user != user:
         raise NotYourRating
     return found
@@ -212,13 +216,16 @@ def _of(database: Documents, user: UserId, movie: MovieId) -> Rating | None:
 
 
 def _tallies_after(database: Documents, last: ObjectId) -> dict[ObjectId, Tally]:
-    """The tallies of the movies next in order of ids."""
+    """The tallies of the next movies by id."""
     found = database.movies.find({"_id": {"$gt": last}}, {"ratingsCounts": True}, sort=[("_id", 1)])
-    return {movie["_id"]: tally_of(movie) for movie in found.limit(RECOUNTED_AT_ONCE)}
+    return {movie["_id"]: tally_of(movie) for movie in found.limit(RECOUNT_BATCH_SIZE)}
 
 
 def _counted(database: Documents, movies: object) -> dict[ObjectId, Tally]:
-    """The tallies of some movies by their ratings; a movie without any has none."""
+    """The tallies of movies, recounted from their ratings. `movies` is a query for their ids.
+
+    A movie without ratings is left out.
+    """
     group = {"_id": {"movie": "$movieId", "rating": "$rating"}, "count": {"$sum": 1}}
     pipeline: list[Document] = [{"$match": {"movieId": movies}}, {"$group": group}]
     counts: defaultdict[ObjectId, list[int]] = defaultdict(lambda: [0] * STEPS)
@@ -244,4 +251,5 @@ def _repaired(database: Documents, movie: MovieId) -> Drift | None:
 
 
 def _about(rating: Rating) -> Iterable[str]:
+    """What a transaction for a rating is about."""
     return {rating.movie, rating.user}

@@ -1,4 +1,4 @@
-"""The records of sync runs and the locks of the distributed store."""
+"""Sync runs and locks of the distributed store."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,18 +6,17 @@ from datetime import datetime, timedelta
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.database import Database, Document, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, run_document, run_of
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import source_of
 from domain.ids import RunId
 from domain.pagination import Cursor
 from domain.ports import Clock
 from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRunning, admit
 
-LATEST_FIRST = [("createdAt", -1), ("_id", -1)]
-
-BY_START = Keyset(field="createdAt", index="by_start", descending=True, ids_descending=True)
+LATEST_FIRST = Keyset(field="createdAt", index="by_created_at", descending=True, ids_descending=True)
 
 
 def advance(database: Documents, run: SyncRun) -> None:
@@ -69,12 +68,13 @@ class MongoSyncRunRepository:
     def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
         wanted: Document = {"entityType": entity} | ({"complete": True} if completed else {})
         with self.database.using() as database:
-            found = database.synclogs.find_one(wanted, sort=LATEST_FIRST, hint="by_entity")
+            latest_first = [("createdAt", -1), ("_id", -1)]
+            found = database.synclogs.find_one(wanted, sort=latest_first, hint="by_entity")
         return run_of(found) if found else None
 
     def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
         with self.database.using() as database:
-            found = BY_START.documents(database.synclogs, {}, limit=limit, skip=skip, after=after)
+            found = LATEST_FIRST.documents(database.synclogs, {}, limit=limit, skip=skip, after=after)
         return [run_of(document) for document in found]
 
     def count(self) -> int:
@@ -84,7 +84,7 @@ class MongoSyncRunRepository:
 
 @dataclass(frozen=True, slots=True)
 class MongoLocks:
-    """Locks over MongoDB. The hosts' clocks may differ by a little of the time for which locks are taken."""
+    """Locks over MongoDB. The clocks of all hosts must agree to within a fraction of a lock's `ttl`."""
 
     database: Database
     clock: Clock
@@ -93,39 +93,41 @@ class MongoLocks:
         now = self.clock()
         after: Document | None = None
         with self.database.using() as database:
-            # With `upsert` there is a document afterwards; of two that insert at once, one may see none.
+            # With `upsert` the document exists afterwards. Of two concurrent inserts, one may return None.
             while after is None:
                 after = database.locks.find_one_and_update(
                     {"_id": name},
-                    _taken_if_free(holder, now, now + ttl),
+                    _acquire_if_free(holder, now, now + ttl),
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
-        ends_at: datetime = after["endsAt"]
-        return None if after["holder"] == holder else ends_at
+        expires_at: datetime = after["expiresAt"]
+        return None if after["holder"] == holder else expires_at
 
     def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
-        ends_at = self.clock() + ttl
+        expires_at = {"$set": {"expiresAt": self.clock() + ttl}}
         with self.database.using() as database:
-            done = database.locks.update_one({"_id": name, "holder": holder}, {"$set": {"endsAt": ends_at}})
-        return done.matched_count > 0
+            updated = database.locks.update_one({"_id": name, "holder": holder}, expires_at)
+        return updated.matched_count > 0
 
     def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
-        taken = {"$set": {"holder": to, "endsAt": self.clock() + ttl}}
+        holder_and_expiry = {"$set": {"holder": to, "expiresAt": self.clock() + ttl}}
         with self.database.using() as database:
-            done = database.locks.update_one({"_id": name, "holder": holder}, taken)
-        return done.matched_count > 0
+            updated = database.locks.update_one({"_id": name, "holder": holder}, holder_and_expiry)
+        return updated.matched_count > 0
 
     def release(self, name: str, holder: str) -> None:
         with self.database.using() as database:
             database.locks.delete_one({"_id": name, "holder": holder})
 
 
-def _taken_if_free(holder: str, now: datetime, ends_at: datetime) -> list[Document]:
-    """An update that decides within its one atomic step: a lock that is missing, over or the holder's own is
-    taken.
-    """
-    me = {"$literal": holder}
-    free = {"$or": [{"$lte": [{"$ifNull": ["$endsAt", now]}, now]}, {"$eq": ["$holder", me]}]}
-    taken = {"holder": {"$cond": [free, me, "$holder"]}, "endsAt": {"$cond": [free, ends_at, "$endsAt"]}}
-    return [{"$set": taken}]
+def _acquire_if_free(holder: str, now: datetime, expires_at: datetime) -> list[Document]:
+    """An update pipeline that acquires a lock if it is missing, has expired, or is already the holder's."""
+    new_holder = {"$literal": holder}
+    expired = {"$lte": [{"$ifNull": ["$expiresAt", now]}, now]}
+    free = {"$or": [expired, {"$eq": ["$holder", new_holder]}]}
+    fields = {
+        "holder": {"$cond": [free, new_holder, "$holder"]},
+        "expiresAt": {"$cond": [free, expires_at, "$expiresAt"]},
+    }
+    return [{"$set": fields}]

@@ -1,4 +1,4 @@
-"""The distributed store as a whole."""
+"""All repositories of the distributed store."""
 
 from adapters.metering import UNMETERED, Meter
 from adapters.mongo.database import Database

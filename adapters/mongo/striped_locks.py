@@ -1,7 +1,7 @@
 """Locks by name within a process.
 
-Transactions that meet at one document fail and back off, for seconds if there are many. Calls that wait for a
-lock here first succeed one after the other.
+Concurrent transactions that write to one document conflict and back off, for seconds if there are many. Calls
+that first wait for a lock here succeed one after the other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from time import monotonic
 from domain.errors import StorageUnavailable
 
 STRIPES = 64
-"""The number of locks for all movies and users; names that share one only wait for each other."""
+"""The number of locks. Names that share one wait for each other, which costs only time."""
 
 LOCK_TIMEOUT = 1.0
 """Seconds to wait for all locks of one call."""
@@ -26,13 +26,13 @@ class StripedLocks:
 
     @contextmanager
     def held(self, names: Iterable[str], until: float) -> Iterator[None]:
-        """Hold the locks of these names, for which it waits until a time of the monotonic clock at most.
+        """Hold the locks of these names; wait for them until a time of the monotonic clock, in seconds.
 
-        Raises StorageUnavailable.
+        Raises StorageUnavailable if they are not free by then, or within `LOCK_TIMEOUT` seconds.
         """
         until = min(until, monotonic() + LOCK_TIMEOUT)
         with ExitStack() as locks:
-            # Always in the same order, so that no two calls wait for each other.
+            # Always in the same order, which excludes deadlocks.
             for stripe in sorted({hash(name) % STRIPES for name in names}):
                 lock = self._locks[stripe]
                 if not lock.acquire(timeout=max(0, until - monotonic())):

@@ -1,4 +1,4 @@
-"""The accounts and sessions of the distributed store, and what leaves with an account."""
+"""The accounts and sessions of the distributed store, and the deletion of an account's data."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.database import Database, Document, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import (
     own_id,
     rating_of,
@@ -22,6 +22,7 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.invitations import redeem
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import Document, Documents
 from domain.emails import folded
 from domain.errors import Conflict
 from domain.ids import SessionId, UserId
@@ -43,16 +44,16 @@ DELETION_TIMEOUT = 20
 """Seconds that the deletion of an account may take, which changes every movie that the user has rated."""
 
 ADMINS = "admins"
-"""What calls are about that leave the place with one admin less."""
+"""The element of `about` for transactions that may reduce the number of active admins."""
 
-RELIED_ON = {"$inc": {"reliedOn": 1}}
-"""Written to an account that a transaction needs as it is: of two such transactions, or one that changes the
-account meanwhile, only one can be committed.
+LOCK = {"$inc": {"lockCount": 1}}
+"""An update of an account that a transaction depends on. It conflicts with concurrent changes of the account,
+like SELECT ... FOR UPDATE in SQL: one of the two transactions is repeated.
 """
 
 T = TypeVar("T")
 
-BY_AGE = Keyset(field="createdAt", index="by_creation")
+OLDEST_FIRST = Keyset(field="createdAt", index="by_created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class MongoUserRepository:
 
     def get(self, user: UserId) -> User:
         with self.database.using() as database:
-            return _stored(database, user)
+            return _get(database, user)
 
     def by_email(self, email: str) -> User | None:
         with self.database.using() as database:
@@ -96,15 +97,15 @@ class MongoUserRepository:
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
         with self.database.using() as database:
-            found = BY_AGE.documents(database.users, {}, limit=limit, skip=skip, after=after)
+            found = OLDEST_FIRST.documents(database.users, {}, limit=limit, skip=skip, after=after)
         return [user_of(document) for document in found]
 
     def count(self) -> int:
         with self.database.using() as database:
-            return database.users.count_documents({}, hint="by_creation")
+            return database.users.count_documents({}, hint="by_created_at")
 
     def _movies_of(self, user: UserId) -> set[str]:
-        """All movies that the user has rated or listed."""
+        """The ids of all movies that the user has rated or has on the watchlist."""
         with self.database.using() as database:
             return {
                 str(document["movieId"])
@@ -121,14 +122,14 @@ class MongoSessionRepository:
 
     def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
         return self.database.transaction(
-            lambda database: _begin(database, session, verified, renewed), {session.user}
+            lambda database: _add_session(database, session, verified, renewed), {session.user}
         )
 
     def caller(self, session: SessionId, at: datetime) -> Caller | None:
         with self.database.using() as database:
-            alive = database.sessions.find_one(_alive(session, at), {"userId": True})
-            enabled = {"_id": alive["userId"], "disabled": False} if alive else None
-            found = database.users.find_one(enabled) if enabled else None
+            valid = {"_id": own_id(session), "expiresAt": {"$gt": at}}
+            owner = database.sessions.find_one(valid, {"userId": True})
+            found = database.users.find_one({"_id": owner["userId"], "disabled": False}) if owner else None
         return Caller(user=user_of(found), session=session) if found else None
 
     def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
@@ -145,9 +146,9 @@ class MongoSessionRepository:
 
     def active_users(self, at: datetime) -> int:
         with self.database.using() as database:
-            alive = {"$match": {"expiresAt": {"$gt": at}}}
-            steps: list[Document] = [alive, {"$group": {"_id": "$userId"}}, {"$count": "number"}]
-            return next((int(found["number"]) for found in database.sessions.aggregate(steps)), 0)
+            valid = {"$match": {"expiresAt": {"$gt": at}}}
+            stages: list[Document] = [valid, {"$group": {"_id": "$userId"}}, {"$count": "number"}]
+            return next((int(found["number"]) for found in database.sessions.aggregate(stages)), 0)
 
     def remove_expired(self, at: datetime) -> int:
         with self.database.using() as database:
@@ -155,8 +156,8 @@ class MongoSessionRepository:
 
 
 def require_user(database: Documents, user: UserId) -> None:
-    """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
-    if not database.users.update_one({"_id": own_id(user)}, RELIED_ON).matched_count:
+    """Lock an account until the end of the transaction. Raises UserNotFound."""
+    if not database.users.update_one({"_id": own_id(user)}, LOCK).matched_count:
         raise UserNotFound
 
 
@@ -164,25 +165,31 @@ def _add(database: Documents, user: User) -> None:
     try:
         database.users.insert_one(user_document(user))
     except DuplicateKeyError as error:
-        raise _claimed(database, user) or _taken(error) from error
+        raise _conflict(database, user) or _conflict_of(error) from error
 
 
 def _add_invited(database: Documents, user: User, invitation: str) -> None:
-    """The same in a transaction, which a duplicate key ends: so names are looked up first."""
+    """Add an account within a transaction.
+
+    A duplicate key ends the transaction, so names are looked up first.
+    """
     redeem(database, invitation, user.created_at)
-    if conflict := _claimed(database, user):
+    if conflict := _conflict(database, user):
         raise conflict
     try:
         database.users.insert_one(user_document(user))
     except DuplicateKeyError as error:
-        raise _taken(error) from error
+        raise _conflict_of(error) from error
 
 
-def _begin(database: Documents, session: Session, verified: str, renewed: str | None) -> bool:
-    """Store a session, if its user is as it was verified: who changes that meanwhile is in our way."""
-    as_verified = {"_id": own_id(session.user), "password": verified, "disabled": False}
-    relied_on = RELIED_ON | {"$set": {"password": renewed or verified}}
-    if not database.users.update_one(as_verified, relied_on).matched_count:
+def _add_session(database: Documents, session: Session, verified: str, renewed: str | None) -> bool:
+    """Store a session if its user is enabled and has the verified password hash; return whether it was.
+
+    The write to the account conflicts with concurrent changes of it.
+    """
+    verified_user = {"_id": own_id(session.user), "password": verified, "disabled": False}
+    update = LOCK | {"$set": {"password": renewed or verified}}
+    if not database.users.update_one(verified_user, update).matched_count:
         return False
     database.sessions.insert_one(session_document(session))
     return True
@@ -196,27 +203,27 @@ def _change_session(
     if found is None:
         return None
     before = session_of(found)
-    after, answer = change(before)
+    after, result = change(before)
     if after is None:
         database.sessions.delete_one(stored)
     elif after != before:
         database.sessions.replace_one(stored, session_document(after))
-    return answer
+    return result
 
 
 def _change(
     database: Documents, user: UserId, change: Callable[[User], User], keeping: SessionId | None
 ) -> User:
-    before = _stored(database, user)
+    before = _get(database, user)
     after = change(before)
-    if conflict := _claimed(database, after):
+    if conflict := _conflict(database, after):
         raise conflict
     if before.is_active_admin and not after.is_active_admin:
         _require_another_admin(database, user)
     try:
         database.users.update_one({"_id": own_id(user)}, {"$set": user_document(after)})
     except DuplicateKeyError as error:
-        raise _taken(error) from error
+        raise _conflict_of(error) from error
     if after.disabled:
         database.sessions.delete_many(_of(user))
     elif after.password_hash != before.password_hash:
@@ -225,41 +232,42 @@ def _change(
 
 
 def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
-    stored = _stored(database, user)
+    stored = _get(database, user)
     if verified not in {None, stored.password_hash}:
         return False
     if stored.is_active_admin:
         _require_another_admin(database, user)
     scores = {own_id(each.movie): each.score for each in map(rating_of, database.ratings.find(_of(user)))}
-    listed = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
+    watchlisted = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
     database.users.delete_one({"_id": own_id(user)})
     for collection in (database.sessions, database.ratings, database.watchlists):
         collection.delete_many(_of(user))
-    steps = [*_tallies_without(database, scores), *_lists_without(listed)]
-    if steps:
-        database.movies.bulk_write(steps)
+    writes = [*_subtract_scores(database, scores), *_decrement_watchlist_counts(watchlisted)]
+    if writes:
+        database.movies.bulk_write(writes)
     return True
 
 
-def _tallies_without(database: Documents, scores: Mapping[ObjectId | str, Score]) -> Iterable[UpdateOne]:
+def _subtract_scores(database: Documents, scores: Mapping[ObjectId | str, Score]) -> Iterable[UpdateOne]:
     rated = database.movies.find({"_id": {"$in": list(scores)}}, {"ratingsCounts": True})
     for movie in rated:
         tally = tally_of(movie) + between(scores[movie["_id"]], None)
         yield UpdateOne({"_id": movie["_id"]}, {"$set": tally_document(tally)})
 
 
-def _lists_without(movies: Iterable[ObjectId]) -> Iterable[UpdateOne]:
+def _decrement_watchlist_counts(movies: Iterable[ObjectId]) -> Iterable[UpdateOne]:
     for movie in movies:
         yield UpdateOne({"_id": movie}, {"$inc": {"watchlistCount": -1}})
 
 
-def _require_another_admin(database: Documents, leaving: UserId) -> None:
-    others = {"role": Role.ADMIN, "disabled": False, "_id": {"$ne": own_id(leaving)}}
-    if not database.users.update_one(others, RELIED_ON, hint="admins").matched_count:
+def _require_another_admin(database: Documents, user: UserId) -> None:
+    """Lock another active admin than this one. Raises LastAdmin if there is none."""
+    others = {"role": Role.ADMIN, "disabled": False, "_id": {"$ne": own_id(user)}}
+    if not database.users.update_one(others, LOCK, hint="active_admins").matched_count:
         raise LastAdmin
 
 
-def _stored(database: Documents, user: UserId) -> User:
+def _get(database: Documents, user: UserId) -> User:
     found = database.users.find_one({"_id": own_id(user)})
     if found is None:
         raise UserNotFound
@@ -267,7 +275,7 @@ def _stored(database: Documents, user: UserId) -> User:
 
 
 def _about(user: User) -> set[str]:
-    """What takes turns while an account is changed. An admin's may be the last."""
+    """What a change of an account is about; a change of an admin may remove the last one."""
     return {user.id, ADMINS} if user.is_active_admin else {user.id}
 
 
@@ -275,20 +283,16 @@ def _of(user: UserId) -> Document:
     return {"userId": own_id(user)}
 
 
-def _alive(session: SessionId, at: datetime) -> Document:
-    return {"_id": own_id(session), "expiresAt": {"$gt": at}}
-
-
-def _claimed(database: Documents, user: User) -> Conflict | None:
-    """The error if others have the user's address, name, or both, at this moment."""
-    mine = {"emailFolded": user.folded_email, "usernameFolded": user.folded_username}
+def _conflict(database: Documents, user: User) -> Conflict | None:
+    """The error if other accounts have the user's e-mail address, name or both; None otherwise."""
+    unique = {"emailFolded": user.folded_email, "usernameFolded": user.folded_username}
     email, username = (
         database.users.find_one({field: value, "_id": {"$ne": own_id(user.id)}}, {"_id": True}) is not None
-        for field, value in mine.items()
+        for field, value in unique.items()
     )
     return taken(email=email, username=username)
 
 
-def _taken(error: DuplicateKeyError) -> Conflict:
-    """The error for one who came first a moment ago: the index tells of one field only."""
+def _conflict_of(error: DuplicateKeyError) -> Conflict:
+    """The error for a duplicate key, which names one field only."""
     return EmailTaken() if "emailFolded" in (error.details or {}).get("keyPattern", {}) else UsernameTaken()

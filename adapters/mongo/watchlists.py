@@ -1,13 +1,14 @@
-"""The watchlists of the distributed store. A movie knows how many it is on: it is kept while it is on one."""
+"""The watchlists of the distributed store. Each movie has a count of the watchlists that it is on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pymongo.errors import DuplicateKeyError
 
-from adapters.mongo.database import Database, Document, Documents
+from adapters.mongo.database import Database
 from adapters.mongo.documents import item_document, item_of, own_id
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import Document, Documents
 from adapters.mongo.users import require_user
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
@@ -29,7 +30,7 @@ class MongoWatchlistRepository:
         try:
             return self.database.transaction(lambda database: _put(database, item), _about(item))
         except AlreadyListed:
-            # The movie was listed by another process, unseen. Now it can be seen.
+            # Another process stored the item after it was looked up here. Now it is found.
             return self.database.transaction(lambda database: _put(database, item), _about(item))
 
     def change(
@@ -39,7 +40,7 @@ class MongoWatchlistRepository:
 
     def remove(self, item: ItemId, user: UserId) -> None:
         about = _about(self.get(item))
-        self.database.transaction(lambda database: _remove(database, _own(database, item, user)), about)
+        self.database.transaction(lambda database: _remove(database, _owned(database, item, user)), about)
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
@@ -48,7 +49,7 @@ class MongoWatchlistRepository:
 
     def get(self, item: ItemId) -> WatchlistItem:
         with self.database.using() as database:
-            return _stored(database, item)
+            return _get(database, item)
 
     def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
         with self.database.using() as database:
@@ -63,14 +64,14 @@ class MongoWatchlistRepository:
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[WatchlistItem]:
-        wanted, index = _marked(user, favorite)
-        listed = Keyset(field="addedAt", index=index, descending=True)
+        wanted, index = _query(user, favorite)
+        keyset = Keyset(field="addedAt", index=index, descending=True)
         with self.database.using() as database:
-            found = listed.documents(database.watchlists, wanted, limit=limit, skip=skip, after=after)
+            found = keyset.documents(database.watchlists, wanted, limit=limit, skip=skip, after=after)
         return [item_of(document) for document in found]
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
-        wanted, index = _marked(user, favorite)
+        wanted, index = _query(user, favorite)
         with self.database.using() as database:
             return database.watchlists.count_documents(wanted, hint=index)
 
@@ -80,11 +81,11 @@ def _add(database: Documents, item: WatchlistItem) -> None:
         database.watchlists.insert_one(item_document(item))
     except DuplicateKeyError as error:
         raise AlreadyListed from error
-    # Whoever lists another movie for this user meanwhile relies on the account too, so the count is exact.
+    # A concurrent addition for this user locks the account too, so the count is exact.
     require_user(database, item.user)
     if _size(database, item.user) > watchlist.MAX_ITEMS:
         raise WatchlistFull
-    if not _move(database, item.movie, 1):
+    if not _change_count(database, item.movie, 1):
         raise MovieNotFound(item.movie)
 
 
@@ -101,7 +102,7 @@ def _put(database: Documents, item: WatchlistItem) -> tuple[WatchlistItem, bool]
 def _change(
     database: Documents, item: ItemId, user: UserId, change: Callable[[WatchlistItem], WatchlistItem]
 ) -> WatchlistItem:
-    after = change(_own(database, item, user))
+    after = change(_owned(database, item, user))
     _replace(database, after)
     return after
 
@@ -112,7 +113,7 @@ def _replace(database: Documents, item: WatchlistItem) -> None:
 
 def _remove(database: Documents, item: WatchlistItem) -> None:
     database.watchlists.delete_one({"_id": own_id(item.id)})
-    _move(database, item.movie, -1)
+    _change_count(database, item.movie, -1)
 
 
 def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
@@ -121,27 +122,28 @@ def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
         _remove(database, found)
 
 
-def _move(database: Documents, movie: MovieId, step: int) -> bool:
-    """Count the lists that the movie is on; last in a transaction, since users meet there. False if there is
-    no such movie.
+def _change_count(database: Documents, movie: MovieId, difference: int) -> bool:
+    """Add to the number of watchlists that a movie is on; False if there is no such movie.
+
+    It is the last write of a transaction, since users with the same movie conflict here.
     """
-    done = database.movies.update_one({"_id": own_id(movie)}, {"$inc": {"watchlistCount": step}})
-    return done.matched_count > 0
+    updated = database.movies.update_one({"_id": own_id(movie)}, {"$inc": {"watchlistCount": difference}})
+    return updated.matched_count > 0
 
 
 def _size(database: Documents, user: UserId) -> int:
     return database.watchlists.count_documents({"userId": own_id(user)}, hint="one_per_movie")
 
 
-def _stored(database: Documents, item: ItemId) -> WatchlistItem:
+def _get(database: Documents, item: ItemId) -> WatchlistItem:
     found = database.watchlists.find_one({"_id": own_id(item)})
     if found is None:
         raise ItemNotFound
     return item_of(found)
 
 
-def _own(database: Documents, item: ItemId, user: UserId) -> WatchlistItem:
-    found = _stored(database, item)
+def _owned(database: Documents, item: ItemId, user: UserId) -> WatchlistItem:
+    found = _get(database, item)
     if found.user != user:
         raise NotYourItem
     return found
@@ -152,12 +154,13 @@ def _of(database: Documents, user: UserId, movie: MovieId) -> WatchlistItem | No
     return item_of(found) if found else None
 
 
-def _marked(user: UserId, favorite: bool | None) -> tuple[Document, str]:  # noqa: FBT001  as in the port
-    """A user's items, those with a favourite mark or without it if that is asked for; and their index."""
+def _query(user: UserId, favorite: bool | None) -> tuple[Document, str]:  # noqa: FBT001  as in the port
+    """The query for a user's items, and its index; only items with this favourite mark if it is given."""
     if favorite is None:
-        return {"userId": own_id(user)}, "by_addition"
-    return {"userId": own_id(user), "isFavorite": favorite}, "by_mark"
+        return {"userId": own_id(user)}, "by_added_at"
+    return {"userId": own_id(user), "isFavorite": favorite}, "by_favorite"
 
 
 def _about(item: WatchlistItem) -> set[str]:
+    """What a transaction for an item is about."""
     return {item.movie, item.user}

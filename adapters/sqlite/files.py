@@ -1,7 +1,7 @@
-"""The file of the embedded store: made whole or not at all, and never taken for ours if it is not.
+"""The file of the embedded store: created atomically, and checked before it is used.
 
-A database that is there and holds nothing was lost. To begin with an empty one in its place would look as if
-nobody had ever had an account.
+An empty file at its path means that data was lost. It is refused: a new database in its place would look as
+if no account had ever existed.
 """
 
 import errno
@@ -16,38 +16,38 @@ from pathlib import Path
 from domain.errors import StorageUnavailable
 
 BACKUP = "docs/deployment.md, Backup and restore"
-"""Where the way back is described."""
+"""The documentation of restoring a backup."""
 
 HEADER = b"SQLite format 3\0"
 
-OURS = frozenset({"movies", "counters"})
-"""Tables that every version of the schema has."""
+OWN_TABLES = frozenset({"movies", "counters"})
+"""Tables of every version of the schema."""
 
-LOOK_TIMEOUT = 1.5
-"""Seconds for which a look at a database waits for who has it locked."""
+READ_TIMEOUT = 1.5
+"""Seconds that a read-only connection waits for a lock."""
 
-NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-"""How file systems say that they have no hard links."""
+HARD_LINKS_UNSUPPORTED = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""Error numbers of file systems without hard links."""
 
 
 Traces = Collection[tuple[str, int]]
-"""Files that stand beside a database once one was made, by their names, each with the least size that ours
-have: a smaller one was put there by hand.
+"""Names of files that exist beside a used database, each with its least size in bytes. A smaller file was
+put there by the operator.
 """
 
 
 @dataclass(eq=False)
-class DatabaseUnfit(StorageUnavailable):
-    """What stands at the path of the database is none of ours, or what was there is gone."""
+class UnusableDatabase(StorageUnavailable):
+    """The file is no database of Matinee, or the database is missing."""
 
     def __str__(self) -> str:
         return self.reason
 
 
 def exists(path: Path, traces: Traces = ()) -> bool:
-    """Whether a database was made at a path.
+    """Whether there is a database at a path.
 
-    Raises DatabaseUnfit for what cannot be a database, and where there must have been one; OSError.
+    Raises UnusableDatabase for a file that is no database, and for a database that is lost; and OSError.
     """
     try:
         with path.open("rb") as file:
@@ -56,14 +56,14 @@ def exists(path: Path, traces: Traces = ()) -> bool:
         _refuse_lost(path, traces)
         return False
     except IsADirectoryError:
-        raise DatabaseUnfit(f"{path} is a directory: set DATA_DIR to another directory") from None
+        raise UnusableDatabase(f"{path} is a directory: set DATA_DIR to another directory") from None
     if not header:
-        raise DatabaseUnfit(
+        raise UnusableDatabase(
             f"{path} is empty, so what it held is lost: restore a backup ({BACKUP}), or remove the file to"
             " begin with an empty store"
         )
     if header != HEADER:
-        raise DatabaseUnfit(
+        raise UnusableDatabase(
             f"{path} is not a database, or its beginning is damaged: restore a backup ({BACKUP}), or set"
             " DATA_DIR to another directory"
         )
@@ -71,22 +71,23 @@ def exists(path: Path, traces: Traces = ()) -> bool:
 
 
 def _refuse_lost(path: Path, traces: Traces) -> None:
-    """Raises DatabaseUnfit if there must have been a database."""
+    """Raises UnusableDatabase if other files show that there was a database."""
     if path.is_symlink():
-        raise DatabaseUnfit(f"{path} is a link that leads nowhere: mend it, or restore a backup ({BACKUP})")
+        raise UnusableDatabase(f"{path} is a broken link: repair it, or restore a backup ({BACKUP})")
     log = path.with_name(f"{path.name}-wal")
-    left = [name for name, least in traces if _size(path.with_name(name)) >= least]
+    remaining = [name for name, min_size in traces if _size(path.with_name(name)) >= min_size]
     if _size(log) > 0:
-        left.append(log.name)
-    if left:
-        raise DatabaseUnfit(
-            f"{path} is missing, though {' and '.join(left)} beside it shows that there was a store: restore"
-            f" a backup ({BACKUP}), or remove {' and '.join(left)} too to begin with an empty store"
+        remaining.append(log.name)
+    if remaining:
+        names = " and ".join(remaining)
+        raise UnusableDatabase(
+            f"{path} is missing, though {names} beside it shows that there was a store: restore a backup"
+            f" ({BACKUP}), or remove {names} too to begin with an empty store"
         )
 
 
 def _size(path: Path) -> int:
-    """The size of a file; -1 for none."""
+    """The size of a file in bytes; -1 if there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -94,56 +95,56 @@ def _size(path: Path) -> int:
 
 
 def create(path: Path, build: Callable[[sqlite3.Connection], None]) -> None:
-    """Put a database at a path, whole or not at all, unless another process was faster.
+    """Create a database at a path atomically, unless another process has done so.
 
-    It is built under a name of its own and then linked to the path, which fails if that is taken. So a
-    process that is killed meanwhile, or finds the disk full, leaves nothing that looks like a lost database.
+    `build` creates its schema. The database is built in a temporary file and then linked to the path, which
+    fails if the path exists. So a process that is killed, or finds the disk full, leaves no empty database.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(descriptor)
-    made = Path(name)
+    built = Path(name)
     try:
-        with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(built, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = MEMORY")  # no file that a kill would leave
+            connection.execute("PRAGMA journal_mode = MEMORY")  # no journal file that could be left
             build(connection)
-            # Kept in the file; to change it later, with others at work, could find the database locked.
+            # The mode is stored in the file. It cannot be changed while other processes use the database.
             connection.execute("PRAGMA journal_mode = WAL")
         with suppress(FileExistsError):
-            _publish(made, path)
+            _publish(built, path)
     finally:
         for suffix in ("", "-wal", "-shm"):
-            Path(f"{made}{suffix}").unlink(missing_ok=True)
+            Path(f"{built}{suffix}").unlink(missing_ok=True)
 
 
-def _publish(made: Path, path: Path) -> None:
-    """Give a file its name. Raises FileExistsError."""
+def _publish(built: Path, path: Path) -> None:
+    """Link a file to its final path. Raises FileExistsError."""
     try:
-        os.link(made, path)
+        os.link(built, path)
     except OSError as error:
-        if error.errno not in NO_LINKS:
+        if error.errno not in HARD_LINKS_UNSUPPORTED:
             raise
         if path.exists():
             raise FileExistsError from None
-        made.rename(path)
+        built.rename(path)
 
 
-def to_read(path: Path) -> sqlite3.Connection:
-    """A connection of its own to a database, by which nothing can be written."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOOK_TIMEOUT)
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a read-only connection to a database."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT)
 
 
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
-    """Raises DatabaseUnfit for a database that holds nothing, or what belongs to others."""
+    """Raises UnusableDatabase for a database without tables, and for one of another application."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
-        raise DatabaseUnfit(
+        raise UnusableDatabase(
             f"{path} has no tables, so what it held is lost: restore a backup ({BACKUP}), or remove the file"
             " to begin with an empty store"
         )
-    if version < 1 or not tables >= OURS:
-        raise DatabaseUnfit(
+    if version < 1 or not tables >= OWN_TABLES:
+        raise UnusableDatabase(
             f"{path} is the database of another application: set DATA_DIR to another directory, or restore a"
             f" backup ({BACKUP})"
         )

@@ -34,11 +34,11 @@ class SqliteGenreRepository:
             claim(connection, run, result)
             before = {genre.id: genre for genre in _all(connection)}
             after = merged_genres(before.values(), result.genres, result.at)
-            said = {facts.tmdb_id for facts in result.genres}
+            received = {facts.tmdb_id for facts in result.genres}
             advanced = run.stored(
-                result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in said]
+                result, [outcome(before.get(each.id), each) for each in after if each.tmdb_id in received]
             )
-            # Names are unique and may change hands: all leave before any comes back.
+            # Names are unique, and two genres may exchange theirs: all are deleted before any is inserted.
             connection.execute("DELETE FROM genres")
             rows = [genre_row(genre) for genre in after]
             for row in rows:

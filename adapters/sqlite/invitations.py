@@ -13,9 +13,9 @@ from domain.pagination import Cursor
 
 NEWEST_FIRST = Keyset(
     table="invitations",
-    index="invitations_by_age",
+    index="invitations_by_created_at",
     column="created_at",
-    test="created_at > ''",
+    condition="created_at > ''",
     descending=True,
 )
 
@@ -38,9 +38,8 @@ class SqliteInvitationRepository:
             raise InvitationNotFound
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[Invitation]:
-        place = (after.value, after.id) if after else None
         with self.database.reading() as connection:
-            rows = NEWEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=place)
+            rows = NEWEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=after)
         return [_invitation(row) for row in rows]
 
     def count(self) -> int:
@@ -54,13 +53,13 @@ class SqliteInvitationRepository:
 
 
 def redeem(connection: sqlite3.Connection, code_hash: str, at: datetime) -> None:
-    """Take one use of an invitation, in the transaction that is open. Raises InvitationRejected."""
-    taken = connection.execute(
+    """Use an invitation up by one, within a transaction. Raises InvitationRejected."""
+    redeemed = connection.execute(
         "UPDATE invitations SET remaining = remaining - 1"
         " WHERE code_hash = ? AND remaining > 0 AND expires_at > ?",
         (code_hash, moment(at)),
     )
-    if not taken.rowcount:
+    if not redeemed.rowcount:
         raise InvitationRejected
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.list_planner import Frequencies
-from adapters.sqlite.database import AT_ONCE, Database, marks
+from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.listing import Condition, Statement, count, page_statements
 from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row, tally_row
 from adapters.sqlite.runs import advance
@@ -20,12 +20,14 @@ from domain.ratings import Tally
 from domain.search import Candidate, TermQuery
 from domain.sync import PageResult, SourceName, SyncRun
 
-KEPT_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally())})
+INSERT_ONLY_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally())})
 """Columns that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
 
-INDEX_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "unpopularity", "movie")}
+ENTRY_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "negative_popularity", "movie")}
+"""The columns of the tables by which lists and searches find movies."""
 
 HAS_TEXTS = f"({' OR '.join(f'{name} IS NOT NULL' for name in TEXT_FACTS)})"
+"""The condition that a movie has a text or a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,14 @@ class SqliteMovieRepository:
 
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.reading() as connection:
-            return _held(connection, tmdb_ids)
+            return _by_tmdb_ids(connection, tmdb_ids)
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
         with self.database.reading() as connection:
             numbers = _numbers(
                 connection, page_statements(connection, self.frequencies, wanted, sorting, window), window
             )
-            movies = _held(connection, numbers[: window.limit])
+            movies = _by_tmdb_ids(connection, numbers[: window.limit])
         shown = tuple(movies[number] for number in numbers[: window.limit] if number in movies)
         return MoviePage(shown, more=len(numbers) > window.limit)
 
@@ -73,16 +75,15 @@ class SqliteMovieRepository:
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
             claim(connection, run, result)
-            held = _held(connection, [facts.tmdb_id for facts in result.movies])
-            pairs = merged_movies(held, result.movies, result.at)
-            forgotten = list(_held(connection, result.gone).values())
+            stored = _by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
+            pairs = merged_movies(stored, result.movies, result.at)
+            removed = list(_by_tmdb_ids(connection, result.gone).values())
             _write(connection, pairs)
-            _forget(connection, forgotten, result.at)
-            outcomes = [outcome(before, after) for before, after in pairs] + [Outcome.UPDATED] * len(
-                forgotten
-            )
-            if any(happened is not Outcome.UNCHANGED for happened in outcomes):
-                _count_on(connection)
+            _remove(connection, removed, result.at)
+            outcomes = [outcome(before, after) for before, after in pairs]
+            outcomes += [Outcome.UPDATED] * len(removed)
+            if any(each is not Outcome.UNCHANGED for each in outcomes):
+                _increment_generation(connection)
             advanced = run.stored(result, outcomes)
             advance(connection, advanced)
         return advanced
@@ -95,11 +96,11 @@ class SqliteMovieRepository:
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
         statement = f"SELECT * FROM movies WHERE synced_at < ? AND {HAS_TEXTS} ORDER BY synced_at LIMIT ?"
         with self.database.writing() as connection:
-            silent = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
-            _write(connection, [(movie, movie.without_texts(at)) for movie in silent])
-            if silent:
-                _count_on(connection)
-        return len(silent)
+            stale = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
+            _write(connection, [(movie, movie.without_texts(at)) for movie in stale])
+            if stale:
+                _increment_generation(connection)
+        return len(stale)
 
     def source(self) -> SourceName | None:
         with self.database.reading() as connection:
@@ -109,7 +110,7 @@ class SqliteMovieRepository:
         with self.database.writing() as connection:
             set_source(connection, to)
             connection.execute("UPDATE movies SET synced_at = ?1 WHERE synced_at > ?1", (moment(at),))
-            _count_on(connection)
+            _increment_generation(connection)
 
     def generation(self) -> int:
         with self.database.reading() as connection:
@@ -118,32 +119,34 @@ class SqliteMovieRepository:
 
 
 def find_statement(query: TermQuery, limit: int) -> tuple[str, list[Cell]]:
-    """Build the statement for a term query: walk the first clause's terms, each in order of popularity, and
-    look the others up.
+    """The statement for a term query, and its parameters.
+
+    The rows of the first clause's terms are scanned, each term's in order of popularity, and the terms of the
+    other clauses are looked up.
     """
     first, *others = (sorted(clause) for clause in query)
-    also = "".join(
-        f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {marks(clause)}"
-        " AND other.unpopularity = anchor.unpopularity AND other.movie = anchor.movie)"
+    conditions = "".join(
+        f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {placeholders(clause)}"
+        " AND other.negative_popularity = anchor.negative_popularity AND other.movie = anchor.movie)"
         for clause in others
     )
-    walk = (
-        f"SELECT * FROM (SELECT unpopularity, movie FROM movie_terms anchor WHERE term = ?{also}"
-        " ORDER BY unpopularity, movie LIMIT ?)"
+    scan = (
+        "SELECT * FROM (SELECT negative_popularity, movie FROM movie_terms anchor"
+        f" WHERE term = ?{conditions} ORDER BY negative_popularity, movie LIMIT ?)"
     )
     values: list[Cell] = []
     for term in first:
         values += [term, *(term for clause in others for term in clause), limit]
     best = (
-        f"SELECT DISTINCT unpopularity, movie FROM ({' UNION ALL '.join([walk] * len(first))})"
-        " ORDER BY unpopularity, movie LIMIT ?"
+        f"SELECT DISTINCT negative_popularity, movie FROM ({' UNION ALL '.join([scan] * len(first))})"
+        " ORDER BY negative_popularity, movie LIMIT ?"
     )
     joined = f"SELECT {CANDIDATE} FROM ({best}) CROSS JOIN movies ON tmdb_id = movie"
-    return f"{joined} ORDER BY unpopularity, movie", [*values, limit]
+    return f"{joined} ORDER BY negative_popularity, movie", [*values, limit]
 
 
 def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], window: Window) -> list[int]:
-    """The window's TMDB numbers, and one more if any follows."""
+    """The TMDB numbers of the window's movies, and one more if any follow."""
     numbers: list[int] = []
     skip = window.skip
     for statement in statements:
@@ -155,13 +158,13 @@ def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], wi
     return numbers
 
 
-def _count_on(connection: sqlite3.Connection) -> None:
-    """Lists show something else now."""
+def _increment_generation(connection: sqlite3.Connection) -> None:
+    """Record that the contents of lists have changed."""
     connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'generation'")
 
 
 def _write(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie]]) -> None:
-    """Bring rows, genres and terms from one state to the next, all movies of a page at once."""
+    """Write the changed movies of these pairs (before, after), with their genres and terms."""
     changed = [(before, after) for before, after in pairs if outcome(before, after) is not Outcome.UNCHANGED]
     rows = [movie_row(after) for _, after in changed]
     if rows:
@@ -171,29 +174,29 @@ def _write(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, M
         "UPDATE movies SET synced_at = ? WHERE tmdb_id = ?",
         [(moment(movie.synced_at), movie.facts.tmdb_id) for movie in unchanged],
     )
-    _index(connection, changed)
+    _update_entries(connection, changed)
 
 
 def _upsert(row: Mapping[str, Cell]) -> str:
-    source_columns = (name for name in row if name not in KEPT_COLUMNS)
+    synced_columns = (name for name in row if name not in INSERT_ONLY_COLUMNS)
     return f"{insert('movies', row)} ON CONFLICT (tmdb_id) DO UPDATE SET " + ", ".join(
-        f"{name} = excluded.{name}" for name in source_columns
+        f"{name} = excluded.{name}" for name in synced_columns
     )
 
 
-def _forget(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetime) -> None:
-    """Mark movies removed that a user has rated or listed, and delete the others."""
+def _remove(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetime) -> None:
+    """Mark movies as removed if a user has rated them or has them on a watchlist, and delete the others."""
     used = _used(connection, [movie.id for movie in movies])
     _write(connection, [(movie, movie.marked_removed(at)) for movie in movies if movie.id in used])
     unused = [movie for movie in movies if movie.id not in used]
-    _index(connection, [(movie, None) for movie in unused])
+    _update_entries(connection, [(movie, None) for movie in unused])
     connection.executemany(
         "DELETE FROM movies WHERE tmdb_id = ?", [(movie.facts.tmdb_id,) for movie in unused]
     )
 
 
 def _used(connection: sqlite3.Connection, movies: Sequence[MovieId]) -> set[MovieId]:
-    """Those of the movies that somebody has rated or listed."""
+    """The movies that have a rating or are on a watchlist."""
     statement = (
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM ratings WHERE movie = :id)"
         " OR EXISTS (SELECT 1 FROM watchlists WHERE movie = :id)"
@@ -201,21 +204,25 @@ def _used(connection: sqlite3.Connection, movies: Sequence[MovieId]) -> set[Movi
     return {movie for movie in movies if connection.execute(statement, {"id": movie}).fetchone()}
 
 
-def _index(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie | None]]) -> None:
-    """Bring what lists and searches look up from one state to the next. Movies that are not listed have no
-    entries.
+def _update_entries(
+    connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie | None]]
+) -> None:
+    """Update the genres and terms of these movies (before, after), and the number of visible movies.
+
+    Only visible movies have entries.
     """
     for table, entries in (("movie_genres", _genre_entries), ("movie_terms", _term_entries)):
-        gone, new = set[tuple[Cell, ...]](), set[tuple[Cell, ...]]()
+        deleted, inserted = set[tuple[Cell, ...]](), set[tuple[Cell, ...]]()
         for before, after in pairs:
             old_entries, new_entries = entries(before), entries(after)
-            gone |= old_entries - new_entries
-            new |= new_entries - old_entries
-        columns = " = ? AND ".join(INDEX_COLUMNS[table])
-        connection.executemany(f"DELETE FROM {table} WHERE {columns} = ?", sorted(gone))
-        connection.executemany(f"INSERT INTO {table} VALUES {marks(INDEX_COLUMNS[table])}", sorted(new))
-    more = sum(bool(after and after.visible) - bool(before and before.visible) for before, after in pairs)
-    connection.execute("UPDATE counters SET value = value + ? WHERE name = 'listed'", (more,))
+            deleted |= old_entries - new_entries
+            inserted |= new_entries - old_entries
+        columns = ENTRY_COLUMNS[table]
+        condition = " = ? AND ".join(columns)
+        connection.executemany(f"DELETE FROM {table} WHERE {condition} = ?", sorted(deleted))
+        connection.executemany(f"INSERT INTO {table} VALUES {placeholders(columns)}", sorted(inserted))
+    change = sum(bool(after and after.visible) - bool(before and before.visible) for before, after in pairs)
+    connection.execute("UPDATE counters SET value = value + ? WHERE name = 'visible_movies'", (change,))
 
 
 def _genre_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
@@ -249,13 +256,13 @@ def _lookup(ref: MovieRef) -> tuple[str, Cell]:
             return "id = ?", ref
 
 
-def _held(connection: sqlite3.Connection, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+def _by_tmdb_ids(connection: sqlite3.Connection, tmdb_ids: Collection[int]) -> dict[int, Movie]:
     return {movie.facts.tmdb_id: movie for movie in _select(connection, "tmdb_id", tmdb_ids)}
 
 
 def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell]) -> Iterable[Movie]:
     wanted = list(values)
-    for start in range(0, len(wanted), AT_ONCE):
-        part = wanted[start : start + AT_ONCE]
-        for row in connection.execute(f"SELECT * FROM movies WHERE {column} IN {marks(part)}", part):
+    for start in range(0, len(wanted), MAX_VALUES):
+        part = wanted[start : start + MAX_VALUES]
+        for row in connection.execute(f"SELECT * FROM movies WHERE {column} IN {placeholders(part)}", part):
             yield movie_of(row)

@@ -1,12 +1,14 @@
-"""The ratings of the embedded store. A rating and its movie's tally change in one transaction, by what the
-domain says a score makes of a tally; what it costs does not depend on how many have rated the movie.
+"""The ratings of the embedded store.
+
+A rating and its movie's tally change in one transaction. The tally changes by the difference of two scores,
+so the cost does not depend on the number of the movie's ratings.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adapters.sqlite.database import Database, marks
+from adapters.sqlite.database import Database, placeholders
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import Cell, insert, rating_of, rating_row, tally_of, tally_row, update
 from domain.ids import MovieId, RatingId, UserId
@@ -27,18 +29,18 @@ from domain.ratings import (
 )
 from domain.users import UserNotFound
 
-REPAIRED_AT_ONCE = 50
-"""So many movies are recounted in one transaction; other writers wait meanwhile."""
+REPAIR_BATCH_SIZE = 50
+"""The movies that are recounted in one transaction; other writers wait meanwhile."""
 
 COLUMNS = {
     RatingOrder.CREATED_AT: "created_at",
     RatingOrder.UPDATED_AT: "updated_at",
     RatingOrder.RATING: "half_points",
 }
-"""The column that each order compares."""
+"""The column by which each order sorts."""
 
 OF_MOVIE = Keyset(
-    table="ratings", index="ratings_by_movie", column="created_at", test="movie = ?", descending=True
+    table="ratings", index="ratings_by_movie", column="created_at", condition="movie = ?", descending=True
 )
 
 _COUNTS = ", ".join(f"sum(half_points = {half}) AS score_{half}" for half in range(LOWEST, HIGHEST + 1))
@@ -100,23 +102,23 @@ class SqliteRatingRepository:
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[Rating]:
-        listed = Keyset(
+        keyset = Keyset(
             table="ratings",
             index=f"ratings_by_{by}_{'desc' if descending else 'asc'}",
             column=COLUMNS[by],
-            test="user = ?",
+            condition="user = ?",
             descending=descending,
+            scale=2 if by is RatingOrder.RATING else 1,  # cursors have points, the column half points
         )
         with self.database.reading() as connection:
-            rows = listed.rows(connection, (user,), limit=limit, skip=skip, after=_place(by, after))
+            rows = keyset.rows(connection, (user,), limit=limit, skip=skip, after=after)
         return [rating_of(row) for row in rows]
 
     def of_movie(
         self, movie: MovieId, limit: int, skip: int = 0, *, after: Cursor | None = None
     ) -> list[Rating]:
-        place = _place(RatingOrder.CREATED_AT, after)
         with self.database.reading() as connection:
-            rows = OF_MOVIE.rows(connection, (movie,), limit=limit, skip=skip, after=place)
+            rows = OF_MOVIE.rows(connection, (movie,), limit=limit, skip=skip, after=after)
         return [rating_of(row) for row in rows]
 
     def count(self, user: UserId) -> int:
@@ -130,11 +132,11 @@ class SqliteRatingRepository:
         if not repair:
             return found
         movies = [drift.movie for drift in found]
-        parts = [movies[at : at + REPAIRED_AT_ONCE] for at in range(0, len(movies), REPAIRED_AT_ONCE)]
+        parts = [movies[at : at + REPAIR_BATCH_SIZE] for at in range(0, len(movies), REPAIR_BATCH_SIZE)]
         return [drift for part in parts for drift in self._repaired(part)]
 
     def _repaired(self, movies: Sequence[MovieId]) -> list[Drift]:
-        """Recount these movies again, now that nobody else writes, and set their tallies right."""
+        """Recount these movies within a write transaction, and correct their tallies."""
         with self.database.writing() as connection:
             drifts = list(_drifts(connection, movies))
             for drift in drifts:
@@ -143,13 +145,13 @@ class SqliteRatingRepository:
 
 
 def set_tally(connection: sqlite3.Connection, movie: MovieId, tally: Tally) -> None:
-    """Replace a movie's tally and all that derives from it, within a transaction."""
+    """Set a movie's tally, and the columns derived from it, within a transaction."""
     row = {**tally_row(tally), "id": movie}
     connection.execute(update("movies", row), row)
 
 
-def withdraw_all(connection: sqlite3.Connection, user: UserId) -> None:
-    """Delete all ratings of a user within a transaction; each movie's tally loses its score."""
+def remove_ratings(connection: sqlite3.Connection, user: UserId) -> None:
+    """Delete all ratings of a user, and subtract them from the movies' tallies, within a transaction."""
     scores = connection.execute(
         "SELECT movies.id, movies.tally, ratings.half_points FROM ratings"
         " CROSS JOIN movies ON movies.id = ratings.movie WHERE ratings.user = ?",
@@ -165,23 +167,14 @@ def withdraw_all(connection: sqlite3.Connection, user: UserId) -> None:
 
 
 def require_user(connection: sqlite3.Connection, user: UserId) -> None:
-    """See to it that the account is there until the transaction is committed. Raises UserNotFound."""
+    """Check within a write transaction that an account exists. Raises UserNotFound."""
     if connection.execute("SELECT 1 FROM users WHERE id = ?", (user,)).fetchone() is None:
         raise UserNotFound
 
 
-def _place(by: RatingOrder, after: Cursor | None) -> tuple[Cell, str] | None:
-    """A place as rows have it: they keep half points."""
-    if after is None:
-        return None
-    if by is RatingOrder.RATING and isinstance(after.value, int | float):
-        return 2 * after.value, after.id
-    return after.value, after.id
-
-
 def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:
     require_user(connection, rating.user)
-    tally = _move(connection, rating.movie, None, rating.score)
+    tally = _change_tally(connection, rating.movie, None, rating.score)
     row = rating_row(rating)
     connection.execute(insert("ratings", row), row)
     return tally
@@ -190,16 +183,18 @@ def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:
 def _replace(connection: sqlite3.Connection, before: Rating, after: Rating) -> Tally:
     row = rating_row(after)
     connection.execute(update("ratings", row), row)
-    return _move(connection, before.movie, before.score, after.score)
+    return _change_tally(connection, before.movie, before.score, after.score)
 
 
 def _delete(connection: sqlite3.Connection, rating: Rating) -> Tally:
     connection.execute("DELETE FROM ratings WHERE id = ?", (rating.id,))
-    return _move(connection, rating.movie, rating.score, None)
+    return _change_tally(connection, rating.movie, rating.score, None)
 
 
-def _move(connection: sqlite3.Connection, movie: MovieId, old: Score | None, new: Score | None) -> Tally:
-    """Bring a movie's tally from one score of a user to the next; return it as it is then."""
+def _change_tally(
+    connection: sqlite3.Connection, movie: MovieId, old: Score | None, new: Score | None
+) -> Tally:
+    """Replace a user's score in a movie's tally, None for no score; return the new tally."""
     row = connection.execute("SELECT tally FROM movies WHERE id = ?", (movie,)).fetchone()
     if row is None:
         raise MovieNotFound(movie)
@@ -230,11 +225,11 @@ def _of(connection: sqlite3.Connection, user: UserId, movie: MovieId) -> Rating 
 
 
 def _drifts(connection: sqlite3.Connection, movies: Sequence[MovieId] | None = None) -> Iterator[Drift]:
-    """Recount all movies, or these, in one statement, which reads one state of the store."""
+    """Recount all movies, or these, in one statement, which reads one state of the store; sorted by id."""
     rated, with_tally, values = "", "", list[Cell]()
     if movies is not None:
-        rated = f"WHERE movie IN {marks(movies)} "
-        with_tally = f"AND id IN {marks(movies)} "
+        rated = f"WHERE movie IN {placeholders(movies)} "
+        with_tally = f"AND id IN {placeholders(movies)} "
         values = [*movies, *movies]
     rows = connection.execute(
         f"SELECT movies.id AS movie, tally, counted.* FROM"

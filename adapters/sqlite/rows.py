@@ -1,4 +1,4 @@
-"""How what the domain knows becomes rows of the embedded store, and back."""
+"""Conversion of the domain's objects to rows of the embedded store, and back."""
 
 import json
 import sqlite3
@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
-from adapters.sqlite.database import SORT_COLUMNS
+from adapters.sqlite.schema import SORT_COLUMNS
 from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId
 from domain.movies import FACTS, Genre, Movie, MovieFacts
@@ -21,7 +21,7 @@ from domain.watchlist import WatchlistItem
 Cell = str | int | float | None
 
 Conversion = tuple[Callable[[Any], Cell], Callable[[Any], Any]]
-"""From a value to what its column holds, and back."""
+"""Functions that convert a value to that of its column, and back."""
 
 CONVERSIONS: Mapping[object, Conversion] = {
     bool: (int, bool),
@@ -31,10 +31,10 @@ CONVERSIONS: Mapping[object, Conversion] = {
     ),
     tuple[GenreId, ...]: (",".join, lambda text: tuple(map(GenreId, filter(None, text.split(","))))),
 }
-"""By the type of a fact. Values of other types are stored as they are."""
+"""The conversion for each type of a fact. Values of other types are stored unchanged."""
 
 FACT_COLUMNS = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
-"""The type of each fact, by the name of its column, which is its own."""
+"""The type of each fact, by the name of its column, which is that of the fact."""
 
 PLAIN_COLUMNS = tuple(name for name, kind in FACT_COLUMNS.items() if kind not in CONVERSIONS)
 CONVERTED_COLUMNS = {name: CONVERSIONS[kind] for name, kind in FACT_COLUMNS.items() if kind in CONVERSIONS}
@@ -51,10 +51,11 @@ RUN_COUNTS = (
 )
 
 CANDIDATE = "id, title, original_title, title_key, original_key, popularity"
+"""The columns of a search candidate."""
 
 
 def movie_row(movie: Movie) -> dict[str, Cell]:
-    """All columns of a movie, its tally's among them."""
+    """All columns of a movie, those of its tally included."""
     facts = movie.facts
     sorts = sort_values(movie)
     return {
@@ -65,7 +66,7 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
         "updated_at": moment(movie.updated_at),
         "synced_at": moment(movie.synced_at),
         "removed_at": moment(movie.removed_at) if movie.removed_at else None,
-        "listed": movie.visible,
+        "visible": movie.visible,
         "title_key": key(facts.title),
         "original_key": key(facts.original_title),
         **{column: sorts[sort] for sort, column in SORT_COLUMNS.items()},
@@ -74,7 +75,7 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
 
 
 def tally_row(tally: Tally) -> dict[str, Cell]:
-    """The columns of a movie that depend on users' ratings; `tally` is NULL without any."""
+    """The columns of a movie that depend on users' ratings; `tally` is NULL if there are none."""
     return {
         "tally": json.dumps(tally.counts) if any(tally.counts) else None,
         "ratings_count": tally.count,
@@ -84,12 +85,12 @@ def tally_row(tally: Tally) -> dict[str, Cell]:
 
 
 def tally_of(text: str | None) -> Tally:
-    """The tally that a movie's column holds."""
+    """The tally in a movie's column `tally`."""
     return Tally(tuple(json.loads(text))) if text else Tally()
 
 
 def movie_of(row: sqlite3.Row) -> Movie:
-    """The movie that a row holds."""
+    """The movie in a row of `movies`."""
     facts = MovieFacts(
         **{name: row[name] for name in PLAIN_COLUMNS},
         **{name: from_cell(row[name]) for name, (_, from_cell) in CONVERTED_COLUMNS.items()},
@@ -106,7 +107,7 @@ def movie_of(row: sqlite3.Row) -> Movie:
 
 
 def candidate_of(row: sqlite3.Row) -> Candidate:
-    """What ranking needs of a movie."""
+    """A candidate for ranking, from the columns of CANDIDATE."""
     identifier, title, original, title_key, original_key, popularity = row
     return Candidate(MovieId(identifier), (title, original), (title_key, original_key), popularity)
 
@@ -123,7 +124,7 @@ def genre_row(genre: Genre) -> dict[str, Cell]:
 
 
 def genre_of(row: sqlite3.Row) -> Genre:
-    """The genre that a row holds."""
+    """The genre in a row of `genres`."""
     return Genre(
         id=GenreId(row["id"]),
         tmdb_id=row["tmdb_id"],
@@ -134,7 +135,7 @@ def genre_of(row: sqlite3.Row) -> Genre:
 
 
 def run_row(run: SyncRun) -> dict[str, Cell]:
-    """All columns of a run; totals and error are for people who read the table."""
+    """All columns of a run. Totals and error are derived, and stored for people who read the table."""
     return {
         **{name: getattr(run, name) for name in RUN_COUNTS},
         "id": run.id,
@@ -157,7 +158,7 @@ def run_row(run: SyncRun) -> dict[str, Cell]:
 
 
 def run_of(row: sqlite3.Row) -> SyncRun:
-    """The run that a row holds."""
+    """The run in a row of `synclogs`."""
     return SyncRun(
         **{name: row[name] for name in RUN_COUNTS},
         id=RunId(row["id"]),
@@ -192,7 +193,7 @@ def user_row(user: User) -> dict[str, Cell]:
 
 
 def user_of(row: sqlite3.Row) -> User:
-    """The account that a row holds."""
+    """The account in a row of `users`."""
     return User(
         id=UserId(row["id"]),
         username=row["username"],
@@ -221,7 +222,7 @@ def session_row(session: Session) -> dict[str, Cell]:
 
 
 def session_of(row: sqlite3.Row) -> Session:
-    """The session that a row holds."""
+    """The session in a row of `sessions`."""
     tokens = tuple(
         RefreshToken(
             hash=token,
@@ -253,7 +254,7 @@ def rating_row(rating: Rating) -> dict[str, Cell]:
 
 
 def rating_of(row: sqlite3.Row) -> Rating:
-    """The rating that a row holds."""
+    """The rating in a row of `ratings`."""
     return Rating(
         id=RatingId(row["id"]),
         user=UserId(row["user"]),
@@ -279,7 +280,7 @@ def item_row(item: WatchlistItem) -> dict[str, Cell]:
 
 
 def item_of(row: sqlite3.Row) -> WatchlistItem:
-    """The watchlist item that a row holds."""
+    """The watchlist item in a row of `watchlists`."""
     return WatchlistItem(
         id=ItemId(row["id"]),
         user=UserId(row["user"]),
@@ -292,17 +293,17 @@ def item_of(row: sqlite3.Row) -> WatchlistItem:
 
 
 def moment(at: datetime) -> str:
-    """A time as text that sorts by time."""
+    """A time as ISO 8601 text with milliseconds; all are UTC, so texts sort as times do."""
     return at.isoformat(timespec="milliseconds")
 
 
 def insert(table: str, row: Mapping[str, Cell]) -> str:
-    """An INSERT of named columns."""
+    """An INSERT statement with a named placeholder for each column."""
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
 
 
 def update(table: str, row: Mapping[str, Cell]) -> str:
-    """An UPDATE of named columns, of the row with that id."""
+    """An UPDATE statement for the row with the id `:id`, with a named placeholder for each column."""
     return (
         f"UPDATE {table} SET {', '.join(f'{name} = :{name}' for name in row if name != 'id')} WHERE id = :id"
     )

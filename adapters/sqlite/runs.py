@@ -1,4 +1,4 @@
-"""The records of sync runs and the locks of the embedded store."""
+"""Sync runs and locks of the embedded store."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from domain.sync import Entity, RunClosed, RunNotFound, Status, SyncRun, SyncRun
 
 LATEST_FIRST = Keyset(
     table="synclogs",
-    index="synclogs_in_order",
+    index="synclogs_by_started_at",
     column="started_at",
-    test="started_at > ''",
+    condition="started_at > ''",
     descending=True,
     ids_descending=True,
 )
@@ -27,11 +27,11 @@ def advance(connection: sqlite3.Connection, run: SyncRun) -> None:
     """Replace a run's record within a transaction. Raises RunClosed if it is not in progress in the store."""
     row = run_row(run)
     columns = ", ".join(f"{name} = :{name}" for name in row)
-    done = connection.execute(
+    updated = connection.execute(
         f"UPDATE synclogs SET {columns} WHERE id = :id AND status = :open",
         {**row, "open": Status.IN_PROGRESS},
     )
-    if not done.rowcount:
+    if not updated.rowcount:
         raise RunClosed(run.id)
 
 
@@ -72,14 +72,15 @@ class SqliteSyncRunRepository:
         return found[0]
 
     def latest(self, entity: Entity, *, completed: bool = False) -> SyncRun | None:
-        also = " AND complete = 1" if completed else ""
-        found = self._runs(f"WHERE entity = ?{also} ORDER BY started_at DESC, rowid DESC LIMIT 1", entity)
+        condition = " AND complete = 1" if completed else ""
+        found = self._runs(
+            f"WHERE entity = ?{condition} ORDER BY started_at DESC, rowid DESC LIMIT 1", entity
+        )
         return found[0] if found else None
 
     def recent(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[SyncRun]:
-        place = (after.value, after.id) if after else None
         with self.database.reading() as connection:
-            rows = LATEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=place)
+            rows = LATEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=after)
         return [run_of(row) for row in rows]
 
     def count(self) -> int:
@@ -94,7 +95,7 @@ class SqliteSyncRunRepository:
 
 @dataclass(frozen=True, slots=True)
 class SqliteLocks:
-    """Locks over SQLite; all processes are on one host, so they read one clock."""
+    """Locks over SQLite. All processes are on one host and share its clock."""
 
     database: Database
     clock: Clock
@@ -102,30 +103,32 @@ class SqliteLocks:
     def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
         now = self.clock()
         with self.database.writing() as connection:
-            row = connection.execute("SELECT holder, ends_at FROM locks WHERE name = ?", (name,)).fetchone()
-            if row and row["holder"] != holder and datetime.fromisoformat(row["ends_at"]) > now:
-                return datetime.fromisoformat(row["ends_at"])
+            row = connection.execute(
+                "SELECT holder, expires_at FROM locks WHERE name = ?", (name,)
+            ).fetchone()
+            if row and row["holder"] != holder and datetime.fromisoformat(row["expires_at"]) > now:
+                return datetime.fromisoformat(row["expires_at"])
             connection.execute(
                 "INSERT OR REPLACE INTO locks VALUES (?, ?, ?)", (name, holder, moment(now + ttl))
             )
         return None
 
     def renew(self, name: str, holder: str, ttl: timedelta) -> bool:
-        ends_at = moment(self.clock() + ttl)
+        expires_at = moment(self.clock() + ttl)
         with self.database.writing() as connection:
-            done = connection.execute(
-                "UPDATE locks SET ends_at = ? WHERE name = ? AND holder = ?", (ends_at, name, holder)
+            updated = connection.execute(
+                "UPDATE locks SET expires_at = ? WHERE name = ? AND holder = ?", (expires_at, name, holder)
             )
-        return done.rowcount > 0
+        return updated.rowcount > 0
 
     def transfer(self, name: str, holder: str, to: str, ttl: timedelta) -> bool:
-        ends_at = moment(self.clock() + ttl)
+        expires_at = moment(self.clock() + ttl)
         with self.database.writing() as connection:
-            done = connection.execute(
-                "UPDATE locks SET holder = ?, ends_at = ? WHERE name = ? AND holder = ?",
-                (to, ends_at, name, holder),
+            updated = connection.execute(
+                "UPDATE locks SET holder = ?, expires_at = ? WHERE name = ? AND holder = ?",
+                (to, expires_at, name, holder),
             )
-        return done.rowcount > 0
+        return updated.rowcount > 0
 
     def release(self, name: str, holder: str) -> None:
         with self.database.writing() as connection:

@@ -1,4 +1,4 @@
-"""The embedded store as a whole."""
+"""All repositories of the embedded store."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from domain.ports import Clock
 class SqliteStore:
     """All repositories over one SQLite file, or in memory without a path.
 
-    `traces` are files that stand beside the database once it was made: if one of them exists and the database
-    does not, it was lost, and no new one is made.
+    `traces` are files that exist beside a used database. If one of them exists and the database does not, the
+    database was lost, and no new one is created.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class SqliteStore:
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                reason = f"the data directory {self.path.parent} cannot be made: {error.strerror}"
+                reason = f"the data directory {self.path.parent} cannot be created: {error.strerror}"
                 raise StorageUnavailable(reason) from error
             refuse_unfinished(self.path)
         self.database.migrate()

@@ -1,4 +1,4 @@
-"""The search index of the embedded store: what a movie is filed under, and filing all movies anew."""
+"""The rows of the embedded store's search index."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -7,12 +7,16 @@ from datetime import date
 from domain.search import key, terms
 
 LEAST_POPULAR = 1e308
-"""Stands for unknown popularity in the search index, whose order begins with the most popular."""
+"""The negative popularity of a movie whose popularity is unknown: it sorts after all others."""
 
-MOVIES_AT_ONCE = 1000
+BATCH_SIZE = 1000
+"""The movies that a migration rewrites with one statement."""
 
 Entry = tuple[str, float, int]
-"""A row of movie_terms: term, unpopularity, TMDB number."""
+"""A row of movie_terms: term, negative popularity, TMDB number.
+
+The primary key starts with the first two, so the movies of a term are read the most popular first.
+"""
 
 
 def term_entries(
@@ -23,30 +27,33 @@ def term_entries(
     imdb_id: str | None,
     popularity: float | None,
 ) -> set[Entry]:
-    """The rows of a movie that is listed."""
-    unpopularity = -popularity if popularity is not None else LEAST_POPULAR
+    """The rows of a visible movie. Titles, year and ids become terms by `domain.search.terms`."""
+    negative_popularity = -popularity if popularity is not None else LEAST_POPULAR
     year = released.year if released else None
     return {
-        (term, unpopularity, tmdb_id) for term in terms(titles, year=year, tmdb_id=tmdb_id, imdb_id=imdb_id)
+        (term, negative_popularity, tmdb_id)
+        for term in terms(titles, year=year, tmdb_id=tmdb_id, imdb_id=imdb_id)
     }
 
 
 def rewrite_terms(connection: sqlite3.Connection) -> None:
-    """Store the keys of all movies, and the terms of those that are listed, as this version makes them: a
-    migration for changed keys or terms.
+    """A migration: compute the title keys of all movies and the terms of visible ones again.
+
+    It can be applied before the migration that renames `listed` and after it.
     """
     connection.execute("DELETE FROM movie_terms")
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(movies)")}
     movies = connection.execute(
-        "SELECT tmdb_id, title, original_title, release_date, imdb_id, popularity, listed"
-        " FROM movies ORDER BY tmdb_id"
+        "SELECT tmdb_id, title, original_title, release_date, imdb_id, popularity,"
+        f" {'visible' if 'visible' in columns else 'listed'} AS visible FROM movies ORDER BY tmdb_id"
     ).fetchall()
-    for start in range(0, len(movies), MOVIES_AT_ONCE):
-        page = movies[start : start + MOVIES_AT_ONCE]
+    for start in range(0, len(movies), BATCH_SIZE):
+        page = movies[start : start + BATCH_SIZE]
         connection.executemany(
             "UPDATE movies SET title_key = ?, original_key = ? WHERE tmdb_id = ?",
             [(key(movie["title"]), key(movie["original_title"]), movie["tmdb_id"]) for movie in page],
         )
-        entries = [row for movie in page if movie["listed"] for row in _entries(movie)]
+        entries = [row for movie in page if movie["visible"] for row in _entries(movie)]
         connection.executemany("INSERT INTO movie_terms VALUES (?, ?, ?)", sorted(entries))
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from adapters.sqlite.database import AT_ONCE, Database, marks
+from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.invitations import redeem
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import withdraw_all
+from adapters.sqlite.ratings import remove_ratings
 from adapters.sqlite.rows import insert, moment, session_of, session_row, update, user_of, user_row
 from domain.emails import folded
 from domain.ids import SessionId, UserId
@@ -23,7 +23,9 @@ from domain.users import (
     taken,
 )
 
-BY_AGE = Keyset(table="users", index="users_by_age", column="created_at", test="created_at > ''")
+OLDEST_FIRST = Keyset(
+    table="users", index="users_by_created_at", column="created_at", condition="created_at > ''"
+)
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class SqliteUserRepository:
         with self.database.writing() as connection:
             if invitation is not None:
                 redeem(connection, invitation, user.created_at)
-            _claim(connection, user)
+            _check_unique(connection, user)
             connection.execute(insert("users", row), row)
             connection.execute("UPDATE counters SET value = value + 1 WHERE name = 'users'")
 
@@ -57,9 +59,9 @@ class SqliteUserRepository:
     def by_ids(self, users: Collection[UserId]) -> dict[UserId, User]:
         wanted, found = list(users), dict[UserId, User]()
         with self.database.reading() as connection:
-            for start in range(0, len(wanted), AT_ONCE):
-                part = wanted[start : start + AT_ONCE]
-                rows = connection.execute(f"SELECT * FROM users WHERE id IN {marks(part)}", part)
+            for start in range(0, len(wanted), MAX_VALUES):
+                part = wanted[start : start + MAX_VALUES]
+                rows = connection.execute(f"SELECT * FROM users WHERE id IN {placeholders(part)}", part)
                 found |= {user.id: user for user in map(user_of, rows)}
         return found
 
@@ -69,8 +71,8 @@ class SqliteUserRepository:
         with self.database.writing() as connection:
             before = _get(connection, user)
             after = change(before)
-            _spare_the_last_admin(connection, before, after)
-            _claim(connection, after)
+            _refuse_last_admin(connection, before, after)
+            _check_unique(connection, after)
             row = user_row(after)
             connection.execute(update("users", row), row)
             if after.disabled:
@@ -84,8 +86,8 @@ class SqliteUserRepository:
             stored = _get(connection, user)
             if verified not in {None, stored.password_hash}:
                 return False
-            _spare_the_last_admin(connection, stored, None)
-            withdraw_all(connection, user)
+            _refuse_last_admin(connection, stored, None)
+            remove_ratings(connection, user)
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
             _end_sessions(connection, user)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
@@ -93,9 +95,8 @@ class SqliteUserRepository:
         return True
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
-        place = (after.value, after.id) if after else None
         with self.database.reading() as connection:
-            rows = BY_AGE.rows(connection, (), limit=limit, skip=skip, after=place)
+            rows = OLDEST_FIRST.rows(connection, (), limit=limit, skip=skip, after=after)
         return [user_of(row) for row in rows]
 
     def count(self) -> int:
@@ -113,13 +114,13 @@ class SqliteSessionRepository:
     def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
         row = session_row(session)
         with self.database.writing() as connection:
-            admitted = connection.execute(
+            verified_users = connection.execute(
                 "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ? AND NOT disabled",
                 (renewed or verified, session.user, verified),
             )
-            if admitted.rowcount:
+            if verified_users.rowcount:
                 connection.execute(insert("sessions", row), row)
-        return admitted.rowcount > 0
+        return verified_users.rowcount > 0
 
     def caller(self, session: SessionId, at: datetime) -> Caller | None:
         with self.database.reading() as connection:
@@ -133,18 +134,18 @@ class SqliteSessionRepository:
     def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
         with self.database.reading() as connection:
             if _session(connection, session) is None:
-                return None  # without a turn among the writers
+                return None  # without waiting for other writers
         with self.database.writing() as connection:
             before = _session(connection, session)
             if before is None:
                 return None
-            after, answer = change(before)
+            after, result = change(before)
             if after is None:
                 connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
             elif after != before:
                 row = session_row(after)
                 connection.execute(update("sessions", row), row)
-        return answer
+        return result
 
     def remove(self, session: SessionId) -> None:
         with self.database.writing() as connection:
@@ -159,8 +160,8 @@ class SqliteSessionRepository:
 
     def remove_expired(self, at: datetime) -> int:
         with self.database.writing() as connection:
-            done = connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (moment(at),))
-        return done.rowcount
+            removed = connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (moment(at),))
+        return removed.rowcount
 
 
 def _get(connection: sqlite3.Connection, user: UserId) -> User:
@@ -175,26 +176,30 @@ def _session(connection: sqlite3.Connection, session: SessionId) -> Session | No
     return session_of(row) if row else None
 
 
-def _end_sessions(connection: sqlite3.Connection, user: UserId, but: SessionId | None = None) -> None:
-    connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, but))
+def _end_sessions(connection: sqlite3.Connection, user: UserId, except_for: SessionId | None = None) -> None:
+    connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, except_for))
 
 
-def _claim(connection: sqlite3.Connection, user: User) -> None:
-    """See to it that nobody else has the user's address or name; in a write transaction that stays so."""
+def _check_unique(connection: sqlite3.Connection, user: User) -> None:
+    """Check within a write transaction that no other account has the same e-mail address or name.
+
+    Raises EmailTaken, UsernameTaken or EmailAndUsernameTaken.
+    """
     conflict = taken(
-        email=_others(connection, "folded_email", user.folded_email, user.id),
-        username=_others(connection, "folded_username", user.folded_username, user.id),
+        email=_other_has(connection, "folded_email", user.folded_email, user.id),
+        username=_other_has(connection, "folded_username", user.folded_username, user.id),
     )
     if conflict:
         raise conflict
 
 
-def _others(connection: sqlite3.Connection, column: str, value: str, but: UserId) -> bool:
+def _other_has(connection: sqlite3.Connection, column: str, value: str, user: UserId) -> bool:
     statement = f"SELECT 1 FROM users WHERE {column} = ? AND id != ?"
-    return connection.execute(statement, (value, but)).fetchone() is not None
+    return connection.execute(statement, (value, user)).fetchone() is not None
 
 
-def _spare_the_last_admin(connection: sqlite3.Connection, before: User, after: User | None) -> None:
+def _refuse_last_admin(connection: sqlite3.Connection, before: User, after: User | None) -> None:
+    """Raises LastAdmin if a change would leave no active admin. `after` is None for a deletion."""
     if not before.is_active_admin or (after and after.is_active_admin):
         return
     statement = "SELECT 1 FROM users WHERE is_active_admin = 1 AND id != ? LIMIT 1"

@@ -7,21 +7,25 @@ from dataclasses import dataclass
 from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import require_user
-from adapters.sqlite.rows import insert, item_of, item_row, update
+from adapters.sqlite.rows import Cell, insert, item_of, item_row, update
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
 
-LISTED = Keyset(
-    table="watchlists", index="watchlists_by_age", column="added_at", test="user = ?", descending=True
+ALL_ITEMS = Keyset(
+    table="watchlists",
+    index="watchlists_by_added_at",
+    column="added_at",
+    condition="user = ?",
+    descending=True,
 )
-MARKED = Keyset(
+BY_FAVORITE = Keyset(
     table="watchlists",
     index="watchlists_by_favorite",
     column="added_at",
-    test="user = ? AND is_favorite = ?",
+    condition="user = ? AND is_favorite = ?",
     descending=True,
 )
 
@@ -82,10 +86,9 @@ class SqliteWatchlistRepository:
         skip: int = 0,
         after: Cursor | None = None,
     ) -> list[WatchlistItem]:
-        listed, values = (LISTED, (user,)) if favorite is None else (MARKED, (user, favorite))
-        place = (after.value, after.id) if after else None
+        keyset, values = _keyset(user, favorite)
         with self.database.reading() as connection:
-            rows = listed.rows(connection, values, limit=limit, skip=skip, after=place)
+            rows = keyset.rows(connection, values, limit=limit, skip=skip, after=after)
         return [item_of(row) for row in rows]
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
@@ -130,5 +133,10 @@ def _of(connection: sqlite3.Connection, user: UserId, movie: MovieId) -> Watchli
 
 
 def _count(connection: sqlite3.Connection, user: UserId, favorite: bool | None = None) -> int:  # noqa: FBT001
-    listed, values = (LISTED, (user,)) if favorite is None else (MARKED, (user, favorite))
-    return listed.count(connection, values)
+    keyset, values = _keyset(user, favorite)
+    return keyset.count(connection, values)
+
+
+def _keyset(user: UserId, favorite: bool | None) -> tuple[Keyset, tuple[Cell, ...]]:  # noqa: FBT001
+    """The keyset of a user's items and its parameters; only items with this favourite mark if it is given."""
+    return (ALL_ITEMS, (user,)) if favorite is None else (BY_FAVORITE, (user, favorite))

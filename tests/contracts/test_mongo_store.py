@@ -20,8 +20,9 @@ from adapters.mongo import database as mongo_database
 from adapters.mongo import genres as mongo_genres
 from adapters.mongo import ratings as mongo_ratings
 from adapters.mongo import watchlists as mongo_watchlists
-from adapters.mongo.database import ALONE, MIGRATIONS, Documents
+from adapters.mongo.database import STANDALONE
 from adapters.mongo.documents import movie_document
+from adapters.mongo.schema import INDEXES, MIGRATIONS, Documents
 from adapters.mongo.store import MongoStore
 from adapters.testkit.samples import facts, fill, invented, joined, new_run, noon, put, verdict, wish
 from domain.browsing import MovieFilter, SortBy, Sorting
@@ -198,9 +199,9 @@ def test_many_may_prepare_the_store_at_once(mongo_uri: str) -> None:
     assert stores[5].movies.count(MovieFilter()) == 0
     with stores[0].database.using() as database:
         names = {name for name in database.movies.index_information() if name != "_id_"}
-        assert names == {index.document["name"] for index in mongo_database.INDEXES["movies"]}
+        assert names == {index.document["name"] for index in INDEXES["movies"]}
         counters = {each["_id"]: each["value"] for each in database.counters.find()}
-    assert counters == {"generation": 1, "listed": 0, "schema": len(MIGRATIONS), "source": None}
+    assert counters == {"generation": 1, "visible_movies": 0, "schema": len(MIGRATIONS), "source": None}
     for store in stores:
         store.close()
 
@@ -232,7 +233,7 @@ def test_a_standalone_server_is_refused_with_the_mend(tmp_path: Path) -> None:
         with pytest.raises(StorageUnavailable) as refused:
             store.prepare()
         store.close()
-    assert refused.value.reason == ALONE
+    assert refused.value.reason == STANDALONE
 
 
 def test_two_syncs_may_tell_of_the_same_movies_at_once(store: MongoStore) -> None:
@@ -302,9 +303,9 @@ def test_texts_that_are_no_ids_name_nothing(store: MongoStore) -> None:
 def test_more_calls_than_connections_are_turned_away_at_once(
     mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo_database, "CONNECTIONS", 1)
+    monkeypatch.setattr(mongo_database, "MAX_CONCURRENT_CALLS", 1)
     store = MongoStore(mongo_uri, system.now)
-    with store.database.using(), pytest.raises(StorageUnavailable, match="under way"):
+    with store.database.using(), pytest.raises(StorageUnavailable, match="in progress"):
         store.ping()
     store.ping()
     store.close()

@@ -9,9 +9,9 @@ from typing import Any
 import pymongo
 import pytest
 
-from adapters.mongo import database as mongo_database
+from adapters.mongo import schema as mongo_schema
 from adapters.mongo.store import MongoStore
-from adapters.sqlite import database as sqlite_database
+from adapters.sqlite import schema
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import rewrite_terms
 from adapters.testkit.samples import facts, fill, noon
@@ -43,11 +43,11 @@ def file(tmp_path: Path) -> Path:
 def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
     """A store in which all is as now but the terms, which are those of the version before."""
     store = SqliteStore(path=file, clock=noon)
-    others = tuple(each for each in sqlite_database.MIGRATIONS if each is not rewrite_terms)
+    others = tuple(each for each in schema.MIGRATIONS if each is not rewrite_terms)
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_database, "MIGRATIONS", others)
+        patch.setattr(schema, "MIGRATIONS", others)
         store.prepare()
-    monkeypatch.setattr(sqlite_database, "MIGRATIONS", (*others, rewrite_terms))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*others, rewrite_terms))
     fill(store, list(MOVIES))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM movie_terms")
@@ -72,7 +72,7 @@ def mongo(mongo_uri: str, documents: Any) -> Iterator[MongoStore]:
     fill(store, list(MOVIES))
     documents.movies.update_many({}, {"$set": {"terms": []}})
     documents.movies.update_one({"tmdbId": 1}, {"$set": {"terms": EARLIER_TERMS}})
-    version = mongo_database.MIGRATIONS.index(mongo_database._rewrite_terms)
+    version = mongo_schema.MIGRATIONS.index(mongo_schema.rewrite_terms)
     documents.counters.update_one({"_id": "schema"}, {"$set": {"value": version}})
     yield store
     store.close()
@@ -113,8 +113,8 @@ def test_documents_of_the_version_before_are_filed_anew(mongo: MongoStore, docum
 def test_more_movies_than_are_written_at_once_are_filed_anew(
     sqlite: SqliteStore, mongo: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.sqlite.terms.MOVIES_AT_ONCE", 1)
-    monkeypatch.setattr("adapters.mongo.database.MOVIES_AT_ONCE", 1)
+    monkeypatch.setattr("adapters.sqlite.terms.BATCH_SIZE", 1)
+    monkeypatch.setattr("adapters.mongo.schema.BATCH_SIZE", 1)
     for store in (sqlite, mongo):
         store.prepare()
         assert _found(store, "matrix reloaded") == [MATRIX]

@@ -13,9 +13,10 @@ import pytest
 from bson import ObjectId
 
 from adapters.mongo import database as mongo_database
+from adapters.mongo.schema import MIGRATIONS
 from adapters.mongo.store import MongoStore
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
-from adapters.sqlite import database as sqlite_database
+from adapters.sqlite import schema
 from adapters.sqlite.rows import insert, user_row
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
@@ -114,7 +115,7 @@ class TestSqlite(Migrated):
         path = tmp_path / "matinee.db"
         store = SqliteStore(path=path, clock=noon)
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite_database, "MIGRATIONS", sqlite_database.MIGRATIONS[:2])
+            patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
             store.prepare()
         user = account()
         row = user_row(user)
@@ -137,7 +138,7 @@ class TestMongo(Migrated):
     def place(self, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         store = MongoStore(uri=mongo_uri, clock=noon)
         with monkeypatch.context() as patch:
-            patch.setattr(mongo_database, "MIGRATIONS", mongo_database.MIGRATIONS[:1])
+            patch.setattr(mongo_database, "MIGRATIONS", MIGRATIONS[:1])
             store.prepare()
         user = joined(store)
         with pymongo.MongoClient[Any](mongo_uri) as client:

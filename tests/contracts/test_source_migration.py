@@ -11,11 +11,9 @@ import pymongo
 import pytest
 
 from adapters.demo import DemoMovieSource
-from adapters.mongo import database as mongo_database
-from adapters.mongo import source as mongo_source
+from adapters.mongo import schema as mongo_schema
 from adapters.mongo.store import MongoStore
-from adapters.sqlite.database import MIGRATIONS
-from adapters.sqlite.source import remember_source
+from adapters.sqlite.schema import MIGRATIONS, add_source
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.testkit.samples import facts, new_run, noon
@@ -111,7 +109,7 @@ def mongo(mongo_uri: str) -> Iterator[MongoStore]:
 
 def forget(file: Path) -> None:
     """Make of a file what the version before would have left."""
-    version = MIGRATIONS.index(remember_source)
+    version = MIGRATIONS.index(add_source)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DROP TABLE catalogue")
         for column in ("source", "problems_dropped"):
@@ -145,7 +143,7 @@ def test_documents_of_the_version_before_are_those_of_whoever_filled_them(
 ) -> None:
     fill, source = HISTORIES[history]
     fill(mongo)
-    version = mongo_database.MIGRATIONS.index(mongo_source.remember_source)
+    version = mongo_schema.MIGRATIONS.index(mongo_schema.add_source)
     documents.counters.delete_one({"_id": "source"})
     documents.counters.update_one({"_id": "schema"}, {"$set": {"value": version}})
     documents.synclogs.update_many({}, {"$unset": {"source": "", "problemsDropped": ""}})

@@ -16,8 +16,8 @@ import pytest
 
 from adapters.metering import queue_time
 from adapters.sqlite import database as databases
-from adapters.sqlite import files
-from adapters.sqlite.database import MIGRATIONS, SLACK, WRITE_TIMEOUT, Database
+from adapters.sqlite import files, schema
+from adapters.sqlite.database import TIMEOUT_TOLERANCE, WRITE_TIMEOUT, Database
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import joined, noon
 from domain.errors import StorageUnavailable
@@ -68,7 +68,7 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a header and nothing else": (lambda path: path.write_bytes(files.HEADER), "restore a backup"),
     "cut short": (cut_short, "the database is damaged: restore a backup"),
     "a directory": (lambda path: path.mkdir(), "is a directory: set DATA_DIR"),
-    "a dead link": (lambda path: path.symlink_to("nowhere"), "a link that leads nowhere"),
+    "a dead link": (lambda path: path.symlink_to("nowhere"), "a broken link"),
     "gone but for its log": (
         lambda path: path.with_name("matinee.db-wal").write_bytes(b"pages"),
         "is missing, though matinee.db-wal beside it shows that there was a store",
@@ -107,7 +107,7 @@ def test_a_newer_schema_is_refused_and_says_so(store: SqliteStore, file: Path) -
     store.prepare()
     store.close()
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        connection.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
     with pytest.raises(StorageUnavailable, match=r"schema has version \d+, this Matinee knows up to"):
         store.prepare()
 
@@ -121,13 +121,13 @@ def test_a_database_that_is_up_to_date_is_opened_while_another_writes(
 
 def test_an_older_schema_is_brought_forward_with_what_it_holds(store: SqliteStore, file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
+        connection.executescript(f"{schema.MIGRATIONS[0]}; PRAGMA user_version = 1")
         connection.execute("UPDATE counters SET value = 42 WHERE name = 'listed'")
         connection.commit()
     store.prepare()
     with store.database.reading() as connection:
-        (listed,) = connection.execute("SELECT value FROM counters WHERE name = 'listed'").fetchone()
-    assert listed == 42
+        (visible,) = connection.execute("SELECT value FROM counters WHERE name = 'visible_movies'").fetchone()
+    assert visible == 42
     assert store.inspect().missing == ()
 
 
@@ -144,13 +144,13 @@ def test_many_who_make_it_at_once_make_one(file: Path) -> None:
 KILLED_AT = """
 import os, sys
 from pathlib import Path
-from adapters.sqlite import database, files
+from adapters.sqlite import files, schema
 from adapters.sqlite.store import SqliteStore
 
 if sys.argv[2] == "built":
     files._publish = lambda *_: os._exit(9)
 else:
-    database.MIGRATIONS = (*database.MIGRATIONS, "SELECT os_exit()")
+    schema.MIGRATIONS = (*schema.MIGRATIONS, "SELECT os_exit()")
     connect = files.sqlite3.connect
     def connected(*args, **options):
         connection = connect(*args, **options)
@@ -188,7 +188,7 @@ def test_where_there_are_no_hard_links_it_is_made_all_the_same(
 
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(os, "link", refuse)
-        files.create(file, databases._build)
+        files.create(file, schema.build)
     store.prepare()
     assert [each.id for each in store.users.page(9)] == ([user.id] if other else [])
 
@@ -284,10 +284,10 @@ def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
     queued, released = Event(), Event()
 
     def hold() -> None:
-        store.database._writers.acquire()
+        store.database._writer_lock.acquire()
         queued.set()
         Event().wait(0.6)
-        store.database._writers.release()
+        store.database._writer_lock.release()
         released.set()
 
     Thread(target=hold).start()
@@ -316,7 +316,7 @@ def test_a_writer_whose_caller_has_waited_for_a_thread_waits_less(
             queue_time.seconds = 0.0
 
     waited, reset = timeouts(statements_of(store.database, write))
-    assert left - SLACK <= waited <= left
+    assert left - TIMEOUT_TOLERANCE <= waited <= left
     assert reset == WRITE_TIMEOUT
 
 
@@ -326,4 +326,4 @@ def test_a_writer_that_waited_for_nobody_changes_no_setting(store: SqliteStore) 
 
 
 def test_what_a_store_may_take_and_the_wait_for_a_thread_come_to_less_than_two_seconds() -> None:
-    assert WRITE_TIMEOUT + SLACK < 2
+    assert WRITE_TIMEOUT + TIMEOUT_TOLERANCE < 2

@@ -2,17 +2,24 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters import system
-from adapters.sqlite.database import MIGRATIONS, apply_migrations
-from adapters.sqlite.rows import Cell, insert, rating_row, run_row, user_row
+from adapters.sqlite.rows import Cell, insert, item_row, moment, movie_row, rating_row, run_row, user_row
+from adapters.sqlite.schema import MIGRATIONS, apply_migrations
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import account, noon, verdict
+from adapters.sqlite.terms import term_entries
+from adapters.testkit.movies import SORTINGS, expected, walked_by_cursor
+from adapters.testkit.samples import account, invented, noon, put, verdict, wish
+from adapters.testkit.samples import facts as facts_of
+from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
+from domain.movies import Movie
 from domain.ratings import RatingOrder
+from domain.search import Query, search
 from domain.sync import Entity, SourceName, SyncRun
 from domain.users import LastAdmin, Role
 
@@ -81,4 +88,49 @@ def test_the_last_active_admin_of_version_8_is_still_known_as_one(tmp_path: Path
     store.users.remove(bob.id)
     store.prepare()
     assert store.users.count() == 1
+    store.close()
+
+
+def test_lists_searches_and_locks_of_version_9_go_on_under_the_new_names(tmp_path: Path) -> None:
+    movies = [Movie.from_facts(each, noon()) for each in invented(60)]
+    ann, until = account("ann"), noon(9)
+    items = [wish(ann.id, movie.id, 1 + number % 5) for number, movie in enumerate(movies)]
+    with closing(earlier(tmp_path / "matinee.db", 9)) as connection:
+        for movie in movies:
+            row = movie_row(movie)
+            row["listed"] = row.pop("visible")
+            connection.execute(insert("movies", row), row)
+            if movie.visible:
+                facts = movie.facts
+                entries = term_entries(
+                    facts.tmdb_id,
+                    (facts.title, facts.original_title),
+                    released=facts.release_date,
+                    imdb_id=facts.imdb_id,
+                    popularity=facts.popularity,
+                )
+                connection.executemany("INSERT INTO movie_terms VALUES (?, ?, ?)", entries)
+        for item in items:
+            connection.execute(insert("watchlists", item_row(item)), item_row(item))
+        connection.execute(insert("users", user_row(ann)), user_row(ann))
+        connection.execute("INSERT INTO locks VALUES ('sync:movies', 'me', ?)", (moment(until),))
+        visible = sum(movie.visible for movie in movies)
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'listed'", (visible,))
+        connection.execute("UPDATE counters SET value = 1 WHERE name = 'users'")
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
+    store.prepare()
+    assert (store.inspect().missing, store.inspect().damage) == ((), ())
+    assert store.movies.count(MovieFilter()) == visible
+    for sorting in SORTINGS:
+        assert walked_by_cursor(store, MovieFilter(), sorting) == expected(movies, MovieFilter(), sorting)
+    for movie in movies:
+        found = {match.id for match in search(Query(movie.facts.title), store.movies.find)}
+        assert (movie.id in found) is movie.visible
+    assert store.locks.acquire("sync:movies", "you", timedelta(minutes=1)) == until
+    assert store.users.page(9) == [ann]
+    newest_first = sorted(items, key=lambda item: item.id)
+    newest_first.sort(key=lambda item: item.added_at, reverse=True)
+    assert store.watchlists.of_user(ann.id, favorite=None, limit=99) == newest_first
+    put(store, facts_of(999, adult=True), day=2)
+    assert store.movies.count(MovieFilter()) == visible
     store.close()

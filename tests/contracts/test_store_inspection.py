@@ -11,7 +11,7 @@ import pymongo
 import pytest
 
 from adapters.mongo.store import MongoStore
-from adapters.sqlite.database import MIGRATIONS
+from adapters.sqlite.schema import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, noon, put
 from domain.errors import StorageUnavailable
@@ -51,13 +51,13 @@ def test_a_file_that_is_not_there_is_not_made(sqlite: SqliteStore, file: Path) -
 def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
     sqlite.prepare()
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("DROP INDEX sessions_by_end")
+        connection.execute("DROP INDEX sessions_by_expires_at")
         connection.execute("DROP TABLE watchlists")
 
     assert sqlite.inspect().missing == (
-        "sessions.sessions_by_end",
+        "sessions.sessions_by_expires_at",
         "watchlists",
-        "watchlists.watchlists_by_age",
+        "watchlists.watchlists_by_added_at",
         "watchlists.watchlists_by_favorite",
         "watchlists.watchlists_by_movie",
     )
@@ -131,11 +131,11 @@ def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, docum
 
 def test_an_index_that_was_dropped_or_is_another_is_named(mongo: MongoStore, documents: Any) -> None:
     mongo.prepare()
-    documents.sessions.drop_index("by_end")
+    documents.sessions.drop_index("by_expires_at")
     documents.ratings.drop_index("by_movie")
     documents.ratings.create_index([("movieId", 1)], name="by_movie")
 
-    assert mongo.inspect().missing == ("sessions.by_end", "ratings.by_movie")
+    assert mongo.inspect().missing == ("sessions.by_expires_at", "ratings.by_movie")
 
 
 def test_the_server_tells_the_time(mongo: MongoStore) -> None:

@@ -11,16 +11,15 @@ import pytest
 
 from adapters.sqlite import backup as backups
 from adapters.sqlite.backup import (
-    EXTRA,
     RESTORING,
     STAGING,
     BackupFailed,
     BackupRefused,
-    BackupUnfit,
     SqliteBackups,
     StoreMissing,
 )
-from adapters.sqlite.database import MIGRATIONS, apply_migrations
+from adapters.sqlite.backup_file import METADATA_TABLE, InvalidBackup
+from adapters.sqlite.schema import MIGRATIONS, apply_migrations
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import noon
 from domain.errors import StorageUnavailable
@@ -95,7 +94,7 @@ def test_a_restored_store_equals_the_backed_up_one(tmp_path: Path, backup: Path)
     assert all(each.stat().st_mode & 0o077 == 0 for each in target.iterdir())
     assert (target / "jwt-secret").read_text() == SECRET
     assert SECRET.strip().encode() not in (target / "matinee.db").read_bytes()
-    assert EXTRA.encode() not in (target / "matinee.db").read_bytes()
+    assert METADATA_TABLE.encode() not in (target / "matinee.db").read_bytes()
     assert restored.made_at == "2026-01-01T12:00:00Z"
     reopened = SqliteStore(path=target / "matinee.db", clock=noon)
     reopened.prepare()
@@ -261,7 +260,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, backup: Path, at: float) ->
     target = tmp_path / "elsewhere"
     target.mkdir()
     for act in (of(target).examine, of(target).restore):
-        with pytest.raises(BackupUnfit, match=r"damaged .*take another backup"):
+        with pytest.raises(InvalidBackup, match=r"damaged .*take another backup"):
             act(backup)
     assert not list(target.iterdir())
 
@@ -270,7 +269,7 @@ def test_a_changed_bit_of_a_text_is_detected(tmp_path: Path, backup: Path) -> No
     content = backup.read_bytes()
     assert content.count(b"Drama") > 0
     backup.write_bytes(content.replace(b"Drama", b"Erama"))
-    with pytest.raises(BackupUnfit, match="it was damaged or changed after it was made"):
+    with pytest.raises(InvalidBackup, match="it was damaged or changed after it was made"):
         of(tmp_path).examine(backup)
 
 
@@ -285,7 +284,7 @@ def shortened(path: Path) -> None:
 
 def without_an_index(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP INDEX users_by_age")
+        connection.execute("DROP INDEX users_by_created_at")
 
 
 def of_the_future(path: Path) -> None:
@@ -313,7 +312,7 @@ def as_a_pipe(path: Path) -> None:
     ("spoil", "reason"),
     [
         (shortened, "it is damaged"),
-        (without_an_index, r"it is damaged \(users.users_by_age\)"),
+        (without_an_index, r"it is damaged \(users.users_by_created_at\)"),
         (of_the_future, "this Matinee knows up to .*: install a newer one"),
         (anothers, "it is no backup of Matinee"),
         (lambda path: path.write_bytes(b""), "it is no backup of Matinee"),
@@ -330,7 +329,7 @@ def test_a_file_that_is_not_a_backup_is_refused_with_the_reason(
     spoil(backup)
     target = tmp_path / "elsewhere"
     target.mkdir()
-    with pytest.raises(BackupUnfit, match=reason):
+    with pytest.raises(InvalidBackup, match=reason):
         of(target).restore(backup)
     assert not list(target.iterdir())
 

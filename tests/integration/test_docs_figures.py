@@ -220,7 +220,7 @@ TIED = [
     f"wait {sqlite.WRITE_TIMEOUT} seconds",
     (
         f"A call gets {mongo.OPERATION_TIMEOUT} seconds; "
-        f"of one process at most {mongo.CONNECTIONS} are under way"
+        f"of one process at most {mongo.MAX_CONCURRENT_CALLS} are in progress"
     ),
     f"and the next waits {mongo.POOL_TIMEOUT} seconds",
     f"a call gets {sqlite.WRITE_TIMEOUT} seconds",

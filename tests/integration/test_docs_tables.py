@@ -15,10 +15,11 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from adapters.mongo.database import ALONE, INDEXES
+from adapters.mongo.database import STANDALONE
+from adapters.mongo.schema import INDEXES
 from adapters.redis.embedded import PID_FILE, QUEUE, SOCKET, EmbeddedRedisMissing
 from adapters.security.secrets import FILE as SECRET_FILE
-from adapters.sqlite.database import MIGRATIONS as SQLITE_MIGRATIONS
+from adapters.sqlite.schema import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
 from application.sync_runner import NEVER_STARTED
 from domain.sync import Entity, SyncRunning
@@ -347,7 +348,7 @@ MESSAGES = [
     str(DataDirectoryTaken(Path("…"), 4711)),
     str(CannotListen("127.0.0.1", 8080, "in use")),
     str(EmbeddedRedisMissing()),
-    ALONE,
+    STANDALONE,
     str(SyncRunning(Entity.MOVIES)),
     NEVER_STARTED,
     f"api {describe_exit(-9)}; it is started again in {FIRST_DELAY} s",

@@ -112,7 +112,7 @@ def selected(
     """The ids that the queries of a list select, one query after another."""
     database = holding(
         movies=list(map(movie_document, catalogue)),
-        counters=[{"_id": "listed", "value": len(catalogue)}],
+        counters=[{"_id": "visible_movies", "value": len(catalogue)}],
     )
     frequencies = Guessed(0 if rare else len(catalogue))
     statements = page_statements(database, frequencies, wanted, sorting, Window(cursor=cursor))

@@ -1,0 +1,247 @@
+"""The schema of the distributed store: fields, indexes, and the migrations that lead to it."""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any
+
+from pymongo import IndexModel, UpdateOne
+from pymongo.database import Database as MongoDatabase
+from pymongo.errors import OperationFailure
+
+from domain.browsing import SortBy
+from domain.ratings import RatingOrder
+from domain.search import key, terms
+from domain.sync import SourceName
+
+Document = dict[str, Any]
+Documents = MongoDatabase[Document]
+
+SORT_FIELDS = {
+    SortBy.POPULARITY: "popularity",
+    SortBy.RELEASE_DATE: "releaseDate",
+    SortBy.TITLE: "sortTitle",
+    SortBy.VOTE_AVERAGE: "voteAverage",
+    SortBy.AVERAGE_RATING: "averageRating",
+    SortBy.WEIGHTED_RATING: "weightedRating",
+    SortBy.RATINGS_COUNT: "ratingsCount",
+}
+"""The field by which each order sorts."""
+
+RATING_FIELDS = {
+    RatingOrder.CREATED_AT: "createdAt",
+    RatingOrder.UPDATED_AT: "updatedAt",
+    RatingOrder.RATING: "rating",
+}
+"""The field by which each order of a user's ratings sorts."""
+
+SEARCHED_FIELDS = ("tmdbId", "imdbId", "title", "originalTitle", "releaseDate", "visible")
+"""The fields from which `search_fields` computes others."""
+
+BATCH_SIZE = 1000
+"""The movies that a migration writes with one command."""
+
+SOURCE = "source"
+"""The counter that holds the source of the catalogue."""
+
+OF_TMDB = ("voteCount", "voteAverage", "posterPath", "backdropPath")
+"""Fields that the demo catalogue does not have."""
+
+INDEX_NOT_FOUND = 27
+"""An error code of the server."""
+
+
+def _index(name: str, *keys: str, **options: object) -> IndexModel:
+    """An index of these fields; a field with a minus sign is descending."""
+    return IndexModel(
+        [(each.lstrip("-"), -1 if each.startswith("-") else 1) for each in keys], name=name, **options
+    )
+
+
+def _of_visible(name: str, *keys: str) -> IndexModel:
+    """An index of visible movies. As `visible` is its first field, it counts them without documents."""
+    return _index(name, "visible", *keys, partialFilterExpression={"visible": True})
+
+
+INDEXES = {
+    "movies": [
+        _index("one_per_number", "tmdbId", unique=True),
+        _index("by_imdb_id", "imdbId", "tmdbId"),
+        *(_of_visible(f"visible_by_{sort}_desc", f"-{field}", "_id") for sort, field in SORT_FIELDS.items()),
+        *(_of_visible(f"visible_by_{sort}_asc", field, "_id") for sort, field in SORT_FIELDS.items()),
+        _of_visible("visible_by_genre", "genres"),
+        _of_visible("visible_by_language", "originalLanguage"),
+        _of_visible("visible_by_vote_count", "voteCount"),
+        _index(
+            "visible_by_term", "terms", "-popularity", "tmdbId", partialFilterExpression={"visible": True}
+        ),
+        _index("by_synced_at", "syncedAt", "tmdbId"),
+    ],
+    "genres": [
+        _index("one_per_number", "tmdbId", unique=True),
+        _index("one_per_name", "name", unique=True),
+    ],
+    "synclogs": [
+        _index(
+            "one_in_progress", "entityType", unique=True, partialFilterExpression={"status": "in-progress"}
+        ),
+        _index("by_entity", "entityType", "-createdAt", "-_id"),
+        _index("by_created_at", "-createdAt", "-_id"),
+    ],
+    "users": [
+        _index("one_per_email", "emailFolded", unique=True),
+        _index("one_per_name", "usernameFolded", unique=True),
+        _index("by_created_at", "createdAt", "_id"),
+        _index("active_admins", "role", partialFilterExpression={"role": "admin", "disabled": False}),
+    ],
+    "sessions": [
+        _index("by_user", "userId"),
+        _index("by_expires_at", "expiresAt"),
+    ],
+    "invitations": [
+        _index("one_per_code", "codeHash", unique=True),
+        _index("by_created_at", "-createdAt", "_id"),
+        _index("by_expires_at", "expiresAt"),
+    ],
+    "ratings": [
+        _index("one_per_movie", "userId", "movieId", unique=True),
+        *(_index(f"by_{by}_desc", "userId", f"-{field}", "_id") for by, field in RATING_FIELDS.items()),
+        *(_index(f"by_{by}_asc", "userId", field, "_id") for by, field in RATING_FIELDS.items()),
+        _index("by_movie", "movieId", "-createdAt", "_id"),
+    ],
+    "watchlists": [
+        _index("one_per_movie", "userId", "movieId", unique=True),
+        _index("by_added_at", "userId", "-addedAt", "_id"),
+        _index("by_favorite", "userId", "isFavorite", "-addedAt", "_id"),
+        _index("by_movie", "movieId"),
+    ],
+}
+"""The indexes of each collection. Missing ones are created at every start. Locks and counters need none:
+their `_id` is their name. Unique indexes keep their names, since on a sharded cluster the index of a shard
+key cannot be dropped.
+"""
+
+FORMER_INDEXES = {
+    "movies": [
+        *(f"by_{sort}_{order}" for sort in SORT_FIELDS for order in ("desc", "asc")),
+        "by_genre",
+        "by_language",
+        "by_vote_count",
+        "by_term",
+    ],
+    "synclogs": ["by_start"],
+    "users": ["by_creation", "admins"],
+    "sessions": ["by_end"],
+    "invitations": ["newest_first", "by_end"],
+    "watchlists": ["by_addition", "by_mark"],
+}
+"""Names that indexes had in earlier versions of the schema. None of them is used again."""
+
+
+def search_fields(movie: Mapping[str, Any]) -> Document:
+    """The keys of a movie's titles and, if it is visible, its terms. `movie` has the SEARCHED_FIELDS."""
+    titles, released = (movie["title"], movie["originalTitle"]), movie["releaseDate"]
+    fields: Document = dict(zip(("titleKey", "originalKey"), map(key, titles), strict=True))
+    if movie["visible"]:
+        year = released.year if released else None
+        fields["terms"] = sorted(terms(titles, year=year, tmdb_id=movie["tmdbId"], imdb_id=movie["imdbId"]))
+    return fields
+
+
+def add_counters(database: Documents) -> None:
+    """A migration: create the counters."""
+    for name, value in (("generation", 1), ("listed", 0)):
+        database.counters.update_one({"_id": name}, {"$setOnInsert": {"value": value}}, upsert=True)
+
+
+def rewrite_terms(database: Documents) -> None:
+    """A migration: compute the title keys of all movies and the terms of visible ones again.
+
+    It can be applied before the migration that renames `listed` and after it. A movie that another process
+    changes meanwhile is skipped: that process has this version, too.
+    """
+    projection = dict.fromkeys((*SEARCHED_FIELDS, "listed"), True)
+    movies = database.movies.find({}, projection, batch_size=BATCH_SIZE)
+    while page := list(islice(movies, BATCH_SIZE)):
+        database.movies.bulk_write(
+            [
+                UpdateOne(movie, {"$set": search_fields({"visible": movie.get("listed"), **movie})})
+                for movie in page
+            ],
+            ordered=False,
+        )
+
+
+def add_refresh_tokens(database: Documents) -> None:
+    """A migration: make each session's one hash a list of refresh tokens, as `session_document` writes it."""
+    for session in database.sessions.find({"refreshHash": {"$exists": True}}):
+        tokens = [{"hash": session["refreshHash"], "expiresAt": session["expiresAt"], "usedAt": None}]
+        database.sessions.update_one(
+            {"_id": session["_id"], "refreshHash": session["refreshHash"]},
+            {"$set": {"refreshTokens": tokens}, "$unset": {"refreshHash": ""}},
+        )
+
+
+def add_source(database: Documents) -> None:
+    """A migration: store the source of the catalogue and of each run, and how many problems a run dropped.
+
+    The demo sends no requests. A catalogue that both have written to is TMDB's: its next syncs complete the
+    movies of the demo.
+    """
+    for requests, source in (({"$gt": 0}, SourceName.TMDB), (0, SourceName.DEMO)):
+        database.synclogs.update_many(
+            {"requests": requests, "source": {"$exists": False}},
+            {"$set": {"source": source, "problemsDropped": 0}},
+        )
+    database.counters.update_one(
+        {"_id": SOURCE}, {"$setOnInsert": {"value": _filled_from(database)}}, upsert=True
+    )
+
+
+def _filled_from(database: Documents) -> SourceName | None:
+    stored = [{name: {"$gt": 0}} for name in ("inserted", "updated", "unchanged")]
+    if database.synclogs.find_one({"requests": {"$gt": 0}, "$or": stored}):
+        return SourceName.TMDB
+    if database.movies.find_one({"$or": [{name: {"$ne": None}} for name in OF_TMDB]}, {"_id": True}):
+        return SourceName.TMDB
+    if database.movies.find_one({}, {"_id": True}) or database.genres.find_one({}, {"_id": True}):
+        return SourceName.DEMO
+    return None
+
+
+def rename_fields(database: Documents) -> None:
+    """A migration: rename fields, indexes and a counter after what they hold.
+
+    The former indexes are dropped first, so that renaming a field does not update them.
+    """
+    for collection, names in FORMER_INDEXES.items():
+        for name in set(names) & set(database[collection].index_information()):
+            _drop_index(database, collection, name)
+    for collection, former, present in (("movies", "listed", "visible"), ("locks", "endsAt", "expiresAt")):
+        database[collection].update_many({former: {"$exists": True}}, {"$rename": {former: present}})
+    for collection, unused in (("users", "reliedOn"), ("counters", "held")):
+        database[collection].update_many({unused: {"$exists": True}}, {"$unset": {unused: ""}})
+    former_counter = database.counters.find_one("listed")
+    if former_counter:
+        value = {"$setOnInsert": {"value": former_counter["value"]}}
+        database.counters.update_one({"_id": "visible_movies"}, value, upsert=True)
+        database.counters.delete_one({"_id": "listed"})
+
+
+def _drop_index(database: Documents, collection: str, name: str) -> None:
+    try:
+        database[collection].drop_index(name)
+    except OperationFailure as error:
+        if error.code != INDEX_NOT_FOUND:  # another process has dropped it
+            raise
+
+
+MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
+    add_counters,
+    rewrite_terms,  # two typing errors, numbers, years, ids, and single letters of unspaced scripts
+    add_refresh_tokens,
+    add_source,
+    rename_fields,
+)
+"""Each leads to the next version of the schema, and is safe when several processes apply it at once. A
+released one is never changed, only followed by others.
+"""

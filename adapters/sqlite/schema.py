@@ -1,0 +1,311 @@
+"""The schema of the embedded store, and the migrations that lead to it."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from adapters.sqlite.terms import rewrite_terms
+from domain.browsing import SortBy
+from domain.errors import StorageUnavailable
+
+SORT_COLUMNS = {sort: "sort_title" if sort is SortBy.TITLE else sort.value for sort in SortBy}
+"""The column by which each order sorts."""
+
+_SORT_INDEXES = "".join(
+    f"CREATE INDEX movies_by_{sort}_desc ON movies ({column} DESC, id) WHERE listed = 1;\n"
+    f"CREATE INDEX movies_by_{sort}_asc ON movies ({column}, id) WHERE listed = 1;\n"
+    for sort, column in SORT_COLUMNS.items()
+)
+
+Migration = str | Callable[[sqlite3.Connection], None]
+"""A script of statements, or a function for what needs more."""
+
+
+FILLED_FROM = """
+    SELECT CASE
+        WHEN EXISTS (SELECT 1 FROM synclogs WHERE requests > 0 AND inserted + updated + unchanged > 0)
+            OR EXISTS (SELECT 1 FROM movies WHERE vote_count IS NOT NULL OR vote_average IS NOT NULL
+                OR poster_path IS NOT NULL OR backdrop_path IS NOT NULL) THEN 'tmdb'
+        WHEN EXISTS (SELECT 1 FROM movies) OR EXISTS (SELECT 1 FROM genres) THEN 'demo'
+    END
+"""
+"""The source of a catalogue of which it is not stored. The demo sends no requests and has no votes and no
+pictures. A catalogue that both have written to is TMDB's: its next syncs complete the movies of the demo.
+"""
+
+
+def add_source(connection: sqlite3.Connection) -> None:
+    """A migration: store the source of the catalogue and of each run, and how many problems a run dropped."""
+    if "source" not in _columns(connection, "synclogs"):
+        connection.execute("ALTER TABLE synclogs ADD COLUMN source TEXT NOT NULL DEFAULT 'tmdb'")
+        connection.execute("ALTER TABLE synclogs ADD COLUMN problems_dropped INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE synclogs SET source = 'demo' WHERE requests = 0")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS catalogue (id INTEGER PRIMARY KEY CHECK (id = 1), source TEXT)"
+    )
+    connection.execute(f"INSERT OR IGNORE INTO catalogue VALUES (1, ({FILLED_FROM}))")
+
+
+def add_unread(connection: sqlite3.Connection) -> None:
+    """A migration: store the numbers of the movies that a run could not read."""
+    if "unread" not in _columns(connection, "synclogs"):
+        connection.execute("ALTER TABLE synclogs ADD COLUMN unread TEXT NOT NULL DEFAULT '[]'")
+
+
+def rename_admins(connection: sqlite3.Connection) -> None:
+    """A migration: rename the column and the index of active admins."""
+    if "is_active_admin" not in _columns(connection, "users"):
+        connection.execute("DROP INDEX users_who_run_the_place")
+        connection.execute("ALTER TABLE users RENAME COLUMN runs_the_place TO is_active_admin")
+        connection.execute(
+            "CREATE INDEX users_active_admins ON users (is_active_admin, id) WHERE is_active_admin = 1"
+        )
+
+
+RENAMED_COLUMNS = (
+    ("movies", "listed", "visible"),
+    ("movie_terms", "unpopularity", "negative_popularity"),
+    ("locks", "ends_at", "expires_at"),
+)
+
+RENAMED_INDEXES = {
+    "users_by_age": "users_by_created_at ON users (created_at, id)",
+    "sessions_by_end": "sessions_by_expires_at ON sessions (expires_at)",
+    "invitations_by_age": "invitations_by_created_at ON invitations (created_at DESC, id)",
+    "invitations_by_end": "invitations_by_expires_at ON invitations (expires_at)",
+    "watchlists_by_age": "watchlists_by_added_at ON watchlists (user, added_at DESC, id)",
+    "synclogs_in_order": "synclogs_by_started_at ON synclogs (started_at, id)",
+}
+
+
+def rename_columns(connection: sqlite3.Connection) -> None:
+    """A migration: rename columns, indexes and a counter after what they hold."""
+    for table, former, name in RENAMED_COLUMNS:
+        if former in _columns(connection, table):
+            connection.execute(f"ALTER TABLE {table} RENAME COLUMN {former} TO {name}")
+    for former, definition in RENAMED_INDEXES.items():
+        connection.execute(f"DROP INDEX IF EXISTS {former}")
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {definition}")
+    connection.execute("UPDATE counters SET name = 'visible_movies' WHERE name = 'listed'")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    f"""
+    CREATE TABLE movies (
+        tmdb_id INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        imdb_id TEXT,
+        title TEXT NOT NULL,
+        original_title TEXT NOT NULL,
+        original_language TEXT,
+        overview TEXT,
+        poster_path TEXT,
+        backdrop_path TEXT,
+        release_date TEXT,
+        runtime INTEGER,
+        popularity REAL,
+        vote_average REAL,
+        vote_count INTEGER,
+        adult INTEGER NOT NULL,
+        genres TEXT NOT NULL,
+        detailed INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        synced_at TEXT NOT NULL,
+        removed_at TEXT,
+        listed INTEGER NOT NULL,
+        sort_title TEXT NOT NULL,
+        title_key TEXT NOT NULL,
+        original_key TEXT NOT NULL,
+        tally TEXT,
+        ratings_count INTEGER NOT NULL DEFAULT 0,
+        average_rating REAL,
+        weighted_rating REAL
+    );
+    {_SORT_INDEXES}
+    CREATE INDEX movies_by_imdb_id ON movies (imdb_id) WHERE imdb_id IS NOT NULL;
+    CREATE INDEX movies_by_language ON movies (original_language) WHERE listed = 1;
+    CREATE INDEX movies_by_vote_count ON movies (vote_count) WHERE listed = 1;
+    CREATE INDEX movies_by_synced_at ON movies (synced_at);
+    CREATE TABLE movie_genres (
+        genre TEXT NOT NULL, movie INTEGER NOT NULL, PRIMARY KEY (genre, movie)
+    ) WITHOUT ROWID;
+    CREATE TABLE movie_terms (
+        term TEXT NOT NULL, unpopularity REAL NOT NULL, movie INTEGER NOT NULL,
+        PRIMARY KEY (term, unpopularity, movie)
+    ) WITHOUT ROWID;
+    CREATE TABLE genres (
+        id TEXT PRIMARY KEY,
+        tmdb_id INTEGER NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE synclogs (
+        id TEXT NOT NULL UNIQUE,
+        entity TEXT NOT NULL,
+        status TEXT NOT NULL,
+        started_at TEXT NOT NULL,
+        finished_at TEXT,
+        pages_total INTEGER NOT NULL,
+        pages_done INTEGER NOT NULL,
+        pages_failed INTEGER NOT NULL,
+        fetched INTEGER NOT NULL,
+        inserted INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        unchanged INTEGER NOT NULL,
+        skipped INTEGER NOT NULL,
+        duplicates INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        error TEXT,
+        complete INTEGER NOT NULL,
+        last_page INTEGER,
+        done TEXT NOT NULL,
+        inherited TEXT NOT NULL,
+        problems TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX synclogs_one_in_progress ON synclogs (entity) WHERE status = 'in-progress';
+    CREATE INDEX synclogs_by_entity ON synclogs (entity, started_at);
+    CREATE INDEX synclogs_by_start ON synclogs (started_at);
+    CREATE TABLE locks (name TEXT PRIMARY KEY, holder TEXT NOT NULL, ends_at TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO counters VALUES ('generation', 1), ('listed', 0);
+    """,
+    """
+    CREATE TABLE users (
+        id TEXT PRIMARY KEY,
+        username TEXT NOT NULL,
+        email TEXT NOT NULL,
+        folded_username TEXT NOT NULL UNIQUE,
+        folded_email TEXT NOT NULL UNIQUE,
+        password_hash TEXT NOT NULL,
+        role TEXT NOT NULL,
+        disabled INTEGER NOT NULL,
+        runs_the_place INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX users_by_age ON users (created_at, id);
+    CREATE INDEX users_who_run_the_place ON users (runs_the_place, id) WHERE runs_the_place = 1;
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        refresh_hash TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_by_user ON sessions (user);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
+    CREATE TABLE ratings (
+        id TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        half_points INTEGER NOT NULL,
+        review TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        UNIQUE (user, movie)
+    );
+    CREATE INDEX ratings_by_created_at ON ratings (user, created_at DESC, id);
+    CREATE INDEX ratings_by_updated_at ON ratings (user, updated_at DESC, id);
+    CREATE INDEX ratings_by_rating_desc ON ratings (user, half_points DESC, id);
+    CREATE INDEX ratings_by_rating_asc ON ratings (user, half_points, id);
+    CREATE INDEX ratings_by_movie ON ratings (movie, created_at DESC, id, half_points);
+    CREATE INDEX movies_by_tally ON movies (id) WHERE tally IS NOT NULL;
+    CREATE TABLE watchlists (
+        id TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        is_favorite INTEGER NOT NULL,
+        note TEXT,
+        added_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        UNIQUE (user, movie)
+    );
+    CREATE INDEX watchlists_by_age ON watchlists (user, added_at DESC, id);
+    CREATE INDEX watchlists_by_favorite ON watchlists (user, is_favorite, added_at DESC, id);
+    CREATE INDEX watchlists_by_movie ON watchlists (movie);
+    INSERT INTO counters VALUES ('users', 0);
+    """,
+    rewrite_terms,  # two typing errors, numbers, years, ids, and single letters of unspaced scripts
+    """
+    DROP INDEX IF EXISTS ratings_by_created_at;
+    DROP INDEX IF EXISTS ratings_by_updated_at;
+    CREATE INDEX IF NOT EXISTS ratings_by_created_at_desc ON ratings (user, created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_created_at_asc ON ratings (user, created_at, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_updated_at_desc ON ratings (user, updated_at DESC, id);
+    CREATE INDEX IF NOT EXISTS ratings_by_updated_at_asc ON ratings (user, updated_at, id);
+    DROP INDEX IF EXISTS synclogs_by_start;
+    CREATE INDEX IF NOT EXISTS synclogs_in_order ON synclogs (started_at, id);
+    """,
+    # Each session's one hash becomes a list of refresh tokens, as `session_row` writes it.
+    """
+    CREATE TABLE families (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        tokens TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO families
+        SELECT id, user, '[["' || refresh_hash || '", "' || expires_at || '", null]]', created_at, expires_at
+        FROM sessions;
+    DROP TABLE sessions;
+    ALTER TABLE families RENAME TO sessions;
+    CREATE INDEX sessions_by_user ON sessions (user);
+    CREATE INDEX sessions_by_end ON sessions (expires_at);
+    """,
+    add_source,
+    """
+    CREATE TABLE IF NOT EXISTS invitations (
+        id TEXT PRIMARY KEY,
+        code_hash TEXT NOT NULL UNIQUE,
+        uses INTEGER NOT NULL,
+        remaining INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS invitations_by_age ON invitations (created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS invitations_by_end ON invitations (expires_at);
+    """,
+    add_unread,
+    rename_admins,
+    rename_columns,
+)
+"""Each leads to the next version of the schema. A released one is never changed, only followed by others."""
+
+
+def apply_migrations(connection: sqlite3.Connection, migrations: Iterable[Migration]) -> None:
+    """Apply migrations in order, within the open transaction if there is one."""
+    for migration in migrations:
+        if isinstance(migration, str):
+            for statement in migration.split(";"):
+                connection.execute(statement)
+        else:
+            migration(connection)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The version of a database's schema; 0 if it has none yet."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a schema to the newest version. Raises StorageUnavailable if it is newer than this program."""
+    version = version_of(connection)
+    if version > len(MIGRATIONS):
+        reason = f"its schema has version {version}, this Matinee knows up to {len(MIGRATIONS)}: upgrade"
+        raise StorageUnavailable(reason)
+    apply_migrations(connection, MIGRATIONS[version:])
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+def build(connection: sqlite3.Connection) -> None:
+    """Give an empty database the newest schema."""
+    connection.execute("BEGIN")
+    upgrade(connection)
+    connection.execute("COMMIT")

@@ -1,0 +1,117 @@
+"""Databases of earlier versions are migrated with all their data."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pymongo
+import pytest
+
+from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, rename_fields
+from adapters.mongo.store import MongoStore
+from adapters.testkit.movies import FILTERS, SORTINGS, expected, walked_by_cursor
+from adapters.testkit.samples import fill, invented, joined, noon, signed_in, wish
+from domain.browsing import MovieFilter
+from domain.search import Query, search
+
+VISIBLE = {"partialFilterExpression": {"listed": True}}
+FORMER_INDEXES: dict[str, dict[str, tuple[list[tuple[str, int]], dict[str, Any]]]] = {
+    "movies": {
+        **{
+            f"by_{sort}_{order}": ([("listed", 1), (field, direction), ("_id", 1)], VISIBLE)
+            for sort, field in SORT_FIELDS.items()
+            for order, direction in (("desc", -1), ("asc", 1))
+        },
+        "by_genre": ([("listed", 1), ("genres", 1)], VISIBLE),
+        "by_language": ([("listed", 1), ("originalLanguage", 1)], VISIBLE),
+        "by_vote_count": ([("listed", 1), ("voteCount", 1)], VISIBLE),
+        "by_term": ([("terms", 1), ("popularity", -1), ("tmdbId", 1)], VISIBLE),
+    },
+    "synclogs": {"by_start": ([("createdAt", -1), ("_id", -1)], {})},
+    "users": {
+        "by_creation": ([("createdAt", 1), ("_id", 1)], {}),
+        "admins": (
+            [("role", 1)],
+            {"partialFilterExpression": {"role": "admin", "disabled": False}},
+        ),
+    },
+    "sessions": {"by_end": ([("expiresAt", 1)], {})},
+    "invitations": {
+        "newest_first": ([("createdAt", -1), ("_id", 1)], {}),
+        "by_end": ([("expiresAt", 1)], {}),
+    },
+    "watchlists": {
+        "by_addition": ([("userId", 1), ("addedAt", -1), ("_id", 1)], {}),
+        "by_mark": ([("userId", 1), ("isFavorite", 1), ("addedAt", -1), ("_id", 1)], {}),
+    },
+}
+"""The indexes of version 4 whose names or fields have changed."""
+
+
+@pytest.fixture
+def documents(mongo_uri: str) -> Iterator[Any]:
+    with pymongo.MongoClient[Any](mongo_uri) as client:
+        yield client.get_default_database()
+
+
+def downgrade(documents: Any) -> None:
+    """Turn a database of this version into one of version 4."""
+    for collection, indexes in FORMER_INDEXES.items():
+        unchanged = {"_id_", *(name for name in names_of(collection) if name.startswith("one_"))}
+        for name in set(documents[collection].index_information()) - unchanged:
+            documents[collection].drop_index(name)
+        for name, (keys, options) in indexes.items():
+            documents[collection].create_index(keys, name=name, **options)
+    documents.movies.update_many({}, {"$rename": {"visible": "listed"}})
+    documents.locks.update_many({}, {"$rename": {"expiresAt": "endsAt"}})
+    documents.users.update_many({}, {"$set": {"reliedOn": 3}})
+    documents.counters.insert_one(
+        {"_id": "listed", "value": documents.counters.find_one("visible_movies")["value"]}
+    )
+    documents.counters.delete_one({"_id": "visible_movies"})
+    documents.counters.update_one({"_id": "schema"}, {"$set": {"value": MIGRATIONS.index(rename_fields)}})
+
+
+def names_of(collection: str) -> set[str]:
+    return {index.document["name"] for index in INDEXES[collection]}
+
+
+def test_a_database_of_version_4_keeps_its_data_under_new_names(mongo_uri: str, documents: Any) -> None:
+    stores = [MongoStore(uri=mongo_uri, clock=noon) for _ in range(3)]
+    store = stores[0]
+    store.prepare()
+    movies = fill(store, invented(60))
+    ann, until = joined(store), noon() + timedelta(days=1)
+    signed_in(store, ann)
+    item = wish(ann.id, movies[0].id)
+    store.watchlists.add(item)
+    store.locks.acquire("sync:movies", "me", timedelta(days=1))
+    downgrade(documents)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(MongoStore.prepare, stores))
+
+    assert (store.inspect().version, store.inspect().missing) == (len(MIGRATIONS), ())
+    for collection in FORMER_INDEXES:
+        assert set(documents[collection].index_information()) == {"_id_", *names_of(collection)}
+    assert documents.movies.count_documents({"listed": {"$exists": True}}) == 0
+    assert {each["_id"] for each in documents.counters.find()} == {
+        "generation",
+        "schema",
+        "source",
+        "visible_movies",
+    }
+    for wanted in (MovieFilter(), FILTERS["one genre"]):
+        assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
+        for sorting in SORTINGS:
+            assert walked_by_cursor(store, wanted, sorting) == expected(movies, wanted, sorting)
+    for movie in movies[:20]:
+        found = {match.id for match in search(Query(movie.facts.title), store.movies.find)}
+        assert (movie.id in found) is movie.visible
+    assert store.locks.acquire("sync:movies", "you", timedelta(days=1)) == until
+    assert store.users.page(9) == [ann]
+    assert store.watchlists.of_user(ann.id, favorite=False, limit=9) == [item]
+    assert store.sessions.active_users(noon(2)) == 1
+    for each in stores:
+        each.close()
