@@ -21,7 +21,7 @@ from adapters.testkit.ratings import (
     RatingRepositoryContract,
 )
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
-from adapters.testkit.samples import facts, invented, new_run, noon
+from adapters.testkit.samples import facts, new_run, noon, random_facts
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
 from adapters.testkit.sources import CatalogueSourceContract
 from adapters.testkit.stores import StoreContract
@@ -48,7 +48,7 @@ __all__ = [
     "UserRepositoryContract",
     "WatchlistRepositoryContract",
     "facts",
-    "invented",
     "new_run",
     "noon",
+    "random_facts",
 ]

@@ -10,15 +10,15 @@ import pytest
 from adapters.store import Store
 from adapters.testkit.samples import (
     GENRES,
-    distinct,
+    add_movies,
+    add_user,
+    distinct_facts,
     facts,
-    fill,
-    invented,
-    joined,
+    new_rating,
     new_run,
     noon,
-    put,
-    verdict,
+    random_facts,
+    store_page,
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
@@ -56,88 +56,88 @@ CHANGING_FACTS = tuple(fact for fact in FACTS if fact != "tmdb_id")
 class MovieRepositoryContract:
     """Looking up and storing."""
 
-    def test_a_movie_comes_back_as_it_was_stored(self, store: Store) -> None:
-        for movie in fill(store, invented(40)):
+    def test_a_movie_is_read_as_it_was_stored(self, store: Store) -> None:
+        for movie in add_movies(store, random_facts(40)):
             assert store.movies.get(movie.id) == movie
 
-    def test_a_movie_answers_to_all_three_names(self, store: Store) -> None:
-        (movie,) = fill(store, [facts(603, imdb_id="tt0133093")])
+    def test_a_movie_is_found_by_its_id_its_number_and_its_imdb_id(self, store: Store) -> None:
+        (movie,) = add_movies(store, [facts(603, imdb_id="tt0133093")])
         assert store.movies.get(movie_id(603)) == movie
         assert store.movies.get(TmdbNumber(603)) == movie
         assert store.movies.get(ImdbId("tt0133093")) == movie
 
-    def test_the_lowest_number_bears_an_imdb_id_that_several_claim(self, store: Store) -> None:
-        fill(store, [facts(9, imdb_id="tt0000009"), facts(5, imdb_id="tt0000009")])
+    def test_an_imdb_id_of_several_movies_finds_that_with_the_lowest_number(self, store: Store) -> None:
+        add_movies(store, [facts(9, imdb_id="tt0000009"), facts(5, imdb_id="tt0000009")])
         assert store.movies.get(ImdbId("tt0000009")).facts.tmdb_id == 5
 
     @pytest.mark.parametrize("ref", [MovieId("0" * 24), TmdbNumber(2), ImdbId("tt0000002")])
-    def test_a_movie_that_is_not_held_is_not_found(self, store: Store, ref: Any) -> None:
-        fill(store, [facts(1)])
+    def test_a_movie_that_is_not_stored_is_not_found(self, store: Store, ref: Any) -> None:
+        add_movies(store, [facts(1)])
         with pytest.raises(MovieNotFound):
             store.movies.get(ref)
 
-    def test_movies_that_no_list_shows_can_be_looked_up(self, store: Store) -> None:
-        fill(store, [facts(1, adult=True)])
+    def test_movies_hidden_from_lists_can_be_looked_up(self, store: Store) -> None:
+        add_movies(store, [facts(1, adult=True)])
         assert store.movies.get(TmdbNumber(1)).facts.adult
 
-    def test_movies_come_in_the_order_of_their_ids_without_those_that_are_not_held(
+    def test_movies_are_returned_in_the_order_of_their_ids_and_unknown_ids_skipped(
         self, store: Store
     ) -> None:
-        one, two = fill(store, [facts(1), facts(2)])
+        one, two = add_movies(store, [facts(1), facts(2)])
         assert store.movies.by_ids([two.id, MovieId("0" * 24), one.id]) == [two, one]
         assert store.movies.by_ids([]) == []
 
-    def test_held_movies_are_told_from_others(self, store: Store) -> None:
-        one, two = fill(store, [facts(1), facts(2)])
+    def test_stored_movies_are_found_by_their_tmdb_numbers(self, store: Store) -> None:
+        one, two = add_movies(store, [facts(1), facts(2)])
         assert store.movies.by_tmdb_ids([1, 2, 3]) == {1: one, 2: two}
         assert store.movies.by_tmdb_ids([]) == {}
 
-    def test_a_movie_told_again_keeps_its_identity_and_birth(self, store: Store) -> None:
-        (first,) = fill(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
-        put(store, facts(1, title="Renamed", genres=GENRES[:2]), day=2)
+    def test_an_updated_movie_keeps_its_id_and_creation_time(self, store: Store) -> None:
+        (first,) = add_movies(store, [facts(1, runtime=100, imdb_id="tt0000001", detailed=True)])
+        store_page(store, facts(1, title="Renamed", genres=GENRES[:2]), day=2)
         second = store.movies.get(first.id)
         assert second == first.updated_from(facts(1, title="Renamed", genres=GENRES[:2]), noon(2))
         assert (second.created_at, second.facts.runtime) == (noon(1), 100)
 
     def test_every_fact_is_stored_with_its_type(self, store: Store) -> None:
         for value in (1, 2):
-            put(store, distinct(1, value), day=value)
+            store_page(store, distinct_facts(1, value), day=value)
             stored = store.movies.get(TmdbNumber(1)).facts
             assert {fact: _typed(getattr(stored, fact)) for fact in FACTS} == {
-                fact: _typed(getattr(distinct(1, value), fact)) for fact in FACTS
+                fact: _typed(getattr(distinct_facts(1, value), fact)) for fact in FACTS
             }
 
     @pytest.mark.parametrize("fact", CHANGING_FACTS)
-    def test_a_fact_that_was_omitted_stays_as_it_was(self, store: Store, fact: str) -> None:
-        before, after = distinct(1, 1), distinct(1, 2)
-        put(store, before)
-        run = put(store, replace(after, omitted=frozenset({fact}), warnings=("odd",)), day=2)
+    def test_an_omitted_fact_keeps_its_stored_value(self, store: Store, fact: str) -> None:
+        before, after = distinct_facts(1, 1), distinct_facts(1, 2)
+        store_page(store, before)
+        run = store_page(store, replace(after, omitted=frozenset({fact}), warnings=("odd",)), day=2)
         held = store.movies.get(TmdbNumber(1)).facts
         assert getattr(held, fact) == getattr(before, fact)
         changes: dict[str, Any] = {fact: getattr(before, fact)}
         assert held == replace(after, **changes)
         assert run.updated == 1
 
-    def test_a_fact_that_was_omitted_of_a_new_movie_is_what_was_given_instead(self, store: Store) -> None:
-        new = distinct(1, 2)
-        put(store, replace(new, omitted=frozenset({"title", "genres"}), warnings=("odd",)))
+    def test_an_omitted_fact_of_a_new_movie_has_the_substitute_value(self, store: Store) -> None:
+        new = distinct_facts(1, 2)
+        store_page(store, replace(new, omitted=frozenset({"title", "genres"}), warnings=("odd",)))
         assert store.movies.get(TmdbNumber(1)).facts == new
 
-    def test_a_movie_of_which_everything_was_omitted_is_unchanged(self, store: Store) -> None:
-        before, after = distinct(1, 1), distinct(1, 2)
-        put(store, before)
-        run = put(store, replace(after, omitted=frozenset(FACTS)), day=2)
+    def test_a_movie_with_all_facts_omitted_is_unchanged(self, store: Store) -> None:
+        before, after = distinct_facts(1, 1), distinct_facts(1, 2)
+        store_page(store, before)
+        run = store_page(store, replace(after, omitted=frozenset(FACTS)), day=2)
         assert (store.movies.get(TmdbNumber(1)).facts, run.unchanged) == (before, 1)
 
-    def test_counts_tell_what_happened(self, store: Store) -> None:
-        run = put(store, facts(1), facts(2), facts(3))
+    def test_a_runs_counts_match_the_outcomes(self, store: Store) -> None:
+        run = store_page(store, facts(1), facts(2), facts(3))
         assert (run.inserted, run.updated, run.unchanged, run.fetched) == (3, 0, 0, 3)
-        run = put(store, facts(1), facts(2, popularity=9.0), facts(4), gone=(3, 77), day=2)
+        run = store_page(store, facts(1), facts(2, popularity=9.0), facts(4), gone=(3, 77), day=2)
         assert (run.inserted, run.updated, run.unchanged) == (1, 2, 1)
 
-    def test_an_unchanged_movie_was_heard_of_all_the_same(self, store: Store) -> None:
-        put(store, facts(1))
-        put(store, facts(1), day=2)
+    def test_an_unchanged_movie_counts_as_synced(self, store: Store) -> None:
+        store_page(store, facts(1))
+        store_page(store, facts(1), day=2)
         movie = store.movies.get(TmdbNumber(1))
         assert (movie.updated_at, movie.synced_at) == (noon(1), noon(2))
 
@@ -170,40 +170,40 @@ class MovieRepositoryContract:
         assert store.movies.count(MovieFilter()) == 0
         assert store.runs.get(run.id).done == frozenset()
 
-    def test_a_gone_movie_that_nobody_rated_is_deleted(self, store: Store) -> None:
-        fill(store, [facts(1, title="Lost"), facts(2)])
-        put(store, gone=(1,), day=2)
+    def test_a_removed_movie_without_ratings_is_deleted(self, store: Store) -> None:
+        add_movies(store, [facts(1, title="Lost"), facts(2)])
+        store_page(store, gone=(1,), day=2)
         assert set(store.movies.by_tmdb_ids([1, 2])) == {2}
         assert store.movies.count(MovieFilter()) == 1
         assert store.movies.find((terms(["Lost"]),), 10) == []
 
-    def test_a_movie_that_comes_back_is_held_again(self, store: Store) -> None:
-        put(store, facts(1))
-        put(store, gone=(1,), day=2)
-        put(store, facts(1), day=3)
+    def test_a_removed_movie_that_returns_is_stored_again(self, store: Store) -> None:
+        store_page(store, facts(1))
+        store_page(store, gone=(1,), day=2)
+        store_page(store, facts(1), day=3)
         assert store.movies.count(MovieFilter()) == 1
 
-    def test_the_generation_grows_with_what_lists_show(self, store: Store) -> None:
+    def test_the_generation_grows_when_the_contents_of_lists_change(self, store: Store) -> None:
         generations = [store.movies.generation()]
         for stored in (facts(1), facts(1, popularity=2.0)):
-            put(store, stored)
+            store_page(store, stored)
             generations.append(store.movies.generation())
         assert generations == sorted(set(generations))
-        put(store, facts(1, popularity=2.0))
+        store_page(store, facts(1, popularity=2.0))
         assert store.movies.generation() == generations[-1]
 
-    def test_stale_movies_come_longest_silent_first(self, store: Store) -> None:
+    def test_stale_movies_are_sorted_by_their_last_sync(self, store: Store) -> None:
         for day, number in ((1, 3), (2, 1), (2, 2), (4, 4)):
-            put(store, facts(number), day=day)
+            store_page(store, facts(number), day=day)
         assert store.movies.stale(noon(4), limit=10) == [3, 1, 2]
         assert store.movies.stale(noon(4), limit=2) == [3, 1]
         assert store.movies.stale(noon(1), limit=2) == []
 
-    def test_texts_and_pictures_of_silent_movies_are_cleared_and_nothing_else(self, store: Store) -> None:
-        put(store, *invented(30))
-        put(store, facts(31, overview="fresh"), day=3)
+    def test_only_texts_and_pictures_of_stale_movies_are_cleared(self, store: Store) -> None:
+        store_page(store, *random_facts(30))
+        store_page(store, facts(31, overview="fresh"), day=3)
         before = {movie.id: movie for movie in store.movies.by_tmdb_ids(range(32)).values()}
-        rated = store.ratings.add(verdict(joined(store).id, movie_id(7)))
+        rated = store.ratings.add(new_rating(add_user(store).id, movie_id(7)))
 
         cleared = store.movies.clear_texts(noon(2), noon(9), limit=100)
 
@@ -216,14 +216,16 @@ class MovieRepositoryContract:
             assert store.movies.get(movie_id(number)) == expected
             assert {getattr(expected.facts, fact) for fact in TEXT_FACTS} == {None}
 
-    def test_a_movie_that_was_synced_at_the_very_limit_keeps_its_texts(self, store: Store) -> None:
-        put(store, facts(1, overview="Cattle"), day=2)
+    def test_a_movie_synced_exactly_at_the_limit_keeps_its_texts(self, store: Store) -> None:
+        store_page(store, facts(1, overview="Cattle"), day=2)
         assert store.movies.clear_texts(noon(2), noon(9), limit=10) == 0
         assert store.movies.get(movie_id(1)).facts.overview == "Cattle"
         assert store.movies.clear_texts(noon(2) + timedelta(milliseconds=1), noon(9), limit=10) == 1
 
     def test_cleared_movies_are_listed_and_found_as_before(self, store: Store) -> None:
-        put(store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg"))
+        store_page(
+            store, facts(1, title="Red River", genres=GENRES[:1], overview="Cattle", poster_path="/1.jpg")
+        )
         generation = store.movies.generation()
         store.movies.clear_texts(noon(2), noon(9), limit=10)
         assert store.movies.generation() > generation
@@ -233,15 +235,15 @@ class MovieRepositoryContract:
         assert len(store.movies.find((terms(["Red River"]),), 10)) == 1
         assert store.movies.stale(noon(2), limit=10) == [1]
 
-    def test_no_more_are_cleared_at_a_time_than_asked_for_and_none_twice(self, store: Store) -> None:
-        put(store, *(facts(number, backdrop_path="/b.jpg") for number in range(1, 6)))
+    def test_clearing_respects_its_limit_and_clears_no_movie_twice(self, store: Store) -> None:
+        store_page(store, *(facts(number, backdrop_path="/b.jpg") for number in range(1, 6)))
         answers = [store.movies.clear_texts(noon(2), noon(9), limit=2) for _ in range(4)]
         assert answers == [2, 2, 1, 0]
         generation = store.movies.generation()
         assert store.movies.clear_texts(noon(2), noon(9), limit=2) == 0
         assert store.movies.generation() == generation
 
-    def test_a_page_of_a_run_of_another_kind_counts_there(self, store: Store) -> None:
+    def test_a_page_counts_for_its_run_whatever_the_runs_kind(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES)
         assert store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), run).inserted == 1
 
@@ -250,71 +252,69 @@ class MovieListContract:
     """Lists: the same as filtering and sorting all movies by the domain's own rules."""
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-    def test_a_list_walked_by_cursor_shows_each_movie_once_in_order(
+    def test_a_list_read_by_cursor_has_each_movie_once_in_order(
         self, store: Store, wanted: MovieFilter
     ) -> None:
-        movies = fill(store, invented(90))
+        movies = add_movies(store, random_facts(90))
         for sorting in SORTINGS:
-            assert _ids(walked_by_cursor(store, wanted, sorting)) == _ids(
-                expected(movies, wanted, sorting)
-            ), sorting
-
-    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-    def test_a_list_walked_by_page_shows_each_movie_once_in_order(
-        self, store: Store, wanted: MovieFilter
-    ) -> None:
-        movies = fill(store, invented(90, seed=1))
-        for sorting in SORTINGS:
-            assert _ids(walked_by_page(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
+            assert _ids(list_by_cursor(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
                 sorting
             )
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-    def test_a_count_is_the_length_of_the_list(self, store: Store, wanted: MovieFilter) -> None:
-        movies = fill(store, invented(90, seed=2))
+    def test_a_list_read_by_page_has_each_movie_once_in_order(
+        self, store: Store, wanted: MovieFilter
+    ) -> None:
+        movies = add_movies(store, random_facts(90, seed=1))
+        for sorting in SORTINGS:
+            assert _ids(list_by_page(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
+                sorting
+            )
+
+    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+    def test_the_count_is_the_length_of_the_list(self, store: Store, wanted: MovieFilter) -> None:
+        movies = add_movies(store, random_facts(90, seed=2))
         assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
 
-    def test_more_tells_whether_anything_follows(self, store: Store) -> None:
-        fill(store, [facts(number) for number in range(1, 5)])
+    def test_more_is_true_while_movies_follow(self, store: Store) -> None:
+        add_movies(store, [facts(number) for number in range(1, 5)])
         for limit, more in ((3, True), (4, False), (5, False)):
             assert store.movies.page(MovieFilter(), Sorting(), Window(limit=limit)).more is more
         assert store.movies.page(MovieFilter(), Sorting(), Window(skip=9)).movies == ()
 
-    def test_a_list_goes_on_behind_a_movie_that_is_no_longer_there(self, store: Store) -> None:
-        fill(store, [facts(number, popularity=float(number)) for number in range(1, 7)])
+    def test_a_list_continues_after_a_deleted_movie(self, store: Store) -> None:
+        add_movies(store, [facts(number, popularity=float(number)) for number in range(1, 7)])
         first = store.movies.page(MovieFilter(), Sorting(), Window(limit=3)).movies
-        put(store, gone=(4,), day=2)
+        store_page(store, gone=(4,), day=2)
         cursor = Cursor(first[-1].facts.popularity, first[-1].id)
         rest = store.movies.page(MovieFilter(), Sorting(), Window(cursor=cursor)).movies
         assert [movie.facts.tmdb_id for movie in rest] == [3, 2, 1]
 
-    def test_a_list_walked_while_movies_arrive_misses_and_repeats_none_that_was_there(
-        self, store: Store
-    ) -> None:
-        before = fill(store, [facts(number, popularity=number % 7 / 2) for number in range(1, 60)])
+    def test_a_list_read_during_inserts_has_each_earlier_movie_exactly_once(self, store: Store) -> None:
+        before = add_movies(store, [facts(number, popularity=number % 7 / 2) for number in range(1, 60)])
         arriving = iter(range(100, 200))
 
         def another() -> None:
             number = next(arriving)
-            put(
+            store_page(
                 store,
                 facts(number, popularity=number % 7 / 2),
                 facts(number - 90, popularity=(number - 90) % 7 / 2),
             )
 
-        seen = _ids(walked_by_cursor(store, MovieFilter(), Sorting(), meanwhile=another))
+        seen = _ids(list_by_cursor(store, MovieFilter(), Sorting(), meanwhile=another))
         assert len(seen) == len(set(seen))
         assert {movie.id for movie in before} <= set(seen)
 
-    def test_a_movie_moves_when_its_value_does(self, store: Store) -> None:
-        put(store, facts(1, popularity=5.0), facts(2, popularity=4.0), facts(3, popularity=None))
-        put(store, facts(2, popularity=None), facts(3, popularity=9.0), day=2)
+    def test_a_movie_moves_in_a_list_when_its_sort_value_changes(self, store: Store) -> None:
+        store_page(store, facts(1, popularity=5.0), facts(2, popularity=4.0), facts(3, popularity=None))
+        store_page(store, facts(2, popularity=None), facts(3, popularity=9.0), day=2)
         shown = store.movies.page(MovieFilter(), Sorting(), Window()).movies
         assert [movie.facts.tmdb_id for movie in shown] == [3, 1, 2]
 
-    def test_a_movie_that_turns_out_adult_leaves_lists_and_search(self, store: Store) -> None:
-        put(store, facts(1, title="Quiet", genres=GENRES[:1]))
-        put(store, facts(1, title="Quiet", genres=GENRES[:1], adult=True), day=2)
+    def test_a_movie_marked_as_adult_leaves_lists_and_search(self, store: Store) -> None:
+        store_page(store, facts(1, title="Quiet", genres=GENRES[:1]))
+        store_page(store, facts(1, title="Quiet", genres=GENRES[:1], adult=True), day=2)
         for wanted in (MovieFilter(), FILTERS["one genre"]):
             assert store.movies.count(wanted) == 0
             assert store.movies.page(wanted, Sorting(), Window()).movies == ()
@@ -325,14 +325,14 @@ class MovieSearchContract:
     """Finding by terms."""
 
     def test_every_movie_is_found_by_each_of_its_titles(self, store: Store) -> None:
-        movies = [movie for movie in fill(store, invented(60)) if movie.visible]
+        movies = [movie for movie in add_movies(store, random_facts(60)) if movie.visible]
         for movie in movies:
             for title in (movie.facts.title, movie.facts.original_title):
                 best = search(Query(title), store.movies.find)
                 assert movie.id in {match.id for match in best}, title
 
-    def test_a_search_answers_what_ranking_every_movie_would(self, store: Store) -> None:
-        movies = [movie for movie in fill(store, invented(60, seed=3)) if movie.visible]
+    def test_a_search_finds_what_ranking_all_movies_would(self, store: Store) -> None:
+        movies = [movie for movie in add_movies(store, random_facts(60, seed=3)) if movie.visible]
         for text in ("star", "wall e", "amelie riv", "8 1/2", "千尋", "nihgt", "love of", "stra war"):
             query = Query(text)
             every = filter(None, (rank(query, candidate(movie)) for movie in movies))
@@ -354,8 +354,8 @@ class MovieSearchContract:
             ("dogd", "Dog Day Afternoon"),
         ],
     )
-    def test_typing_errors_are_forgiven(self, store: Store, typed: str, title: str) -> None:
-        (movie, *_) = fill(store, [facts(1, title=title), facts(2, title="Something Else")])
+    def test_typing_errors_are_tolerated(self, store: Store, typed: str, title: str) -> None:
+        (movie, *_) = add_movies(store, [facts(1, title=title), facts(2, title="Something Else")])
         assert [match.id for match in search(Query(typed), store.movies.find)] == [movie.id]
 
     @pytest.mark.parametrize(
@@ -375,10 +375,10 @@ class MovieSearchContract:
             ("tt7654321", []),
         ],
     )
-    def test_years_numbers_kana_and_ids_find_their_films(
+    def test_years_numbers_kana_and_ids_find_their_movies(
         self, store: Store, typed: str, numbers: list[int]
     ) -> None:
-        fill(
+        add_movies(
             store,
             [
                 facts(1, title="Dune", imdb_id="tt0000001", release_date=date(1984, 12, 14)),
@@ -390,9 +390,9 @@ class MovieSearchContract:
         found = [match.id for match in search(Query(typed), store.movies.find)]
         assert found == [movie_id(number) for number in numbers]
 
-    def test_a_movie_is_found_by_the_year_and_id_that_it_has_now(self, store: Store) -> None:
-        put(store, facts(1, title="Dune", imdb_id=None, release_date=date(2020, 12, 18)))
-        put(
+    def test_a_movie_is_found_by_its_current_year_and_id(self, store: Store) -> None:
+        store_page(store, facts(1, title="Dune", imdb_id=None, release_date=date(2020, 12, 18)))
+        store_page(
             store,
             facts(1, title="Dune", imdb_id="tt0000001", release_date=date(2021, 9, 15), detailed=True),
             day=2,
@@ -401,15 +401,17 @@ class MovieSearchContract:
         for typed in ("dune 2021", "tt0000001"):
             assert [match.id for match in search(Query(typed), store.movies.find)] == [movie_id(1)]
 
-    def test_a_probe_wants_a_term_of_each_clause(self, store: Store) -> None:
-        fill(store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")])
+    def test_a_term_query_requires_a_term_of_each_clause(self, store: Store) -> None:
+        add_movies(
+            store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="blue river")]
+        )
         assert _numbers(store, frozenset({"red"}), frozenset({"river"})) == [1]
         assert _numbers(store, frozenset({"red", "blue"}), frozenset({"river"})) == [1, 3]
         assert _numbers(store, frozenset({"river", "house"})) == [1, 2, 3]
         assert _numbers(store, frozenset({"green"})) == []
 
-    def test_the_most_popular_come_first_and_unknown_popularity_last(self, store: Store) -> None:
-        fill(
+    def test_candidates_are_sorted_by_popularity_with_unknown_last(self, store: Store) -> None:
+        add_movies(
             store,
             [facts(number, title="same", popularity=popularity)
              for number, popularity in ((1, 1.0), (2, None), (3, 7.5), (5, 1.0), (4, 1.0))],
@@ -417,15 +419,15 @@ class MovieSearchContract:
         assert _numbers(store, frozenset({"same"})) == [3, 1, 4, 5, 2]
         assert _numbers(store, frozenset({"same", "s"}), limit=2) == [3, 1]
 
-    def test_a_candidate_carries_what_ranking_needs(self, store: Store) -> None:
-        (movie,) = fill(
+    def test_a_candidate_has_the_fields_that_ranking_needs(self, store: Store) -> None:
+        (movie,) = add_movies(
             store, [facts(1, title="Amélie", original_title="Le Fabuleux Destin d'Amélie Poulain")]
         )
         assert store.movies.find((frozenset({"amelie"}),), 5) == [candidate(movie)]
 
     def test_a_renamed_movie_is_found_by_its_new_title_only(self, store: Store) -> None:
-        put(store, facts(1, title="Old", original_title="Old"))
-        put(store, facts(1, title="New", original_title="New", popularity=3.0), day=2)
+        store_page(store, facts(1, title="Old", original_title="Old"))
+        store_page(store, facts(1, title="New", original_title="New", popularity=3.0), day=2)
         assert _numbers(store, frozenset({"old"})) == []
         assert _numbers(store, frozenset({"new"})) == [1]
 
@@ -449,7 +451,7 @@ def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list
     return known + [movie for movie in admitted if sorting.value(movie) is None]
 
 
-def walked_by_cursor(
+def list_by_cursor(
     store: Store, wanted: MovieFilter, sorting: Sorting, meanwhile: Callable[[], object] = lambda: None
 ) -> list[Movie]:
     """All pages of seven, from cursor to cursor."""
@@ -464,7 +466,7 @@ def walked_by_cursor(
         meanwhile()
 
 
-def walked_by_page(store: Store, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+def list_by_page(store: Store, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
     """All pages of eleven, by number."""
     found: list[Movie] = []
     while True:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.store import Store
-from adapters.testkit.samples import facts, new_run, noon, walked
+from adapters.testkit.samples import facts, new_run, noon, read_pages
 from domain.ids import GenreId, RunId, genre_id
 from domain.movies import Genre, GenreFacts, GenreNotFound
 from domain.sync import Entity, PageResult, RunClosed, RunNotFound, SyncRun, SyncRunning
@@ -14,7 +14,7 @@ from domain.sync import Entity, PageResult, RunClosed, RunNotFound, SyncRun, Syn
 class SyncRunRepositoryContract:
     """The records of runs."""
 
-    def test_a_run_comes_back_as_it_was_saved(self, store: Store) -> None:
+    def test_a_run_is_read_as_it_was_saved(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES).bounded(9).missed(3, "no answer", 5)
         store.runs.save(run)
         assert store.runs.get(run.id) == run
@@ -27,7 +27,7 @@ class SyncRunRepositoryContract:
         store.runs.save(run.failed(noon(2), "given up"))
         assert store.runs.get(run.id) == run.failed(noon(2), "given up")
 
-    def test_a_run_that_nobody_began_is_not_found(self, store: Store) -> None:
+    def test_a_missing_run_is_not_found(self, store: Store) -> None:
         with pytest.raises(RunNotFound):
             store.runs.get(RunId("0" * 24))
 
@@ -40,7 +40,7 @@ class SyncRunRepositoryContract:
         store.runs.save(first.cancelled(noon()))
         store.runs.add(second)
 
-    def test_a_closed_run_is_never_changed(self, store: Store) -> None:
+    def test_a_closed_run_cannot_be_changed(self, store: Store) -> None:
         run = new_run(store)
         store.runs.save(run.cancelled(noon()))
         with pytest.raises(RunClosed):
@@ -55,7 +55,7 @@ class SyncRunRepositoryContract:
             store.runs.cancel(run.id, noon(3))
         assert store.runs.get(run.id) == cancelled
 
-    def test_a_run_that_nobody_began_cannot_be_cancelled(self, store: Store) -> None:
+    def test_a_missing_run_cannot_be_cancelled(self, store: Store) -> None:
         with pytest.raises(RunNotFound):
             store.runs.cancel(RunId("0" * 24), noon())
 
@@ -63,7 +63,7 @@ class SyncRunRepositoryContract:
         with pytest.raises(RunClosed):
             store.runs.save(SyncRun(id=RunId("d" * 24), entity=Entity.MOVIES, started_at=noon()))
 
-    def test_the_latest_run_of_a_kind_began_last(self, store: Store) -> None:
+    def test_the_latest_run_of_a_kind_is_the_last_started(self, store: Store) -> None:
         assert store.runs.latest(Entity.MOVIES) is None
         for day, entity in ((1, Entity.MOVIES), (3, Entity.MOVIES), (4, Entity.GENRES)):
             new_run(store, entity, day)
@@ -71,7 +71,7 @@ class SyncRunRepositoryContract:
         assert latest
         assert latest.started_at == noon(3)
 
-    def test_the_latest_completed_run_missed_no_page(self, store: Store) -> None:
+    def test_the_latest_completed_run_has_no_failed_page(self, store: Store) -> None:
         good = new_run(store, day=1)
         store.runs.save(good.finished(noon()))
         partial = new_run(store, day=2)
@@ -89,13 +89,13 @@ class SyncRunRepositoryContract:
         assert found
         assert found.id == partial.id
 
-    def test_recent_runs_come_latest_first(self, store: Store) -> None:
+    def test_recent_runs_are_sorted_latest_first(self, store: Store) -> None:
         ids = [new_run(store, entity, day).id for day, entity in enumerate((*Entity, *Entity), 1)]
         assert [run.id for run in store.runs.recent(10)] == ids[::-1]
         assert [run.id for run in store.runs.recent(2, skip=1)] == ids[::-1][1:3]
         assert store.runs.count() == len(ids)
 
-    def test_runs_that_began_at_once_come_by_id_the_largest_first(self, store: Store) -> None:
+    def test_runs_with_the_same_start_are_sorted_by_id_descending(self, store: Store) -> None:
         ids = [f"{number:024x}" for number in (5, 9, 2, 7, 3)]
         for number, identifier in enumerate(ids):
             run = SyncRun(id=RunId(identifier), entity=Entity.MOVIES, started_at=noon(1 + number // 3))
@@ -103,14 +103,14 @@ class SyncRunRepositoryContract:
             store.runs.save(run.finished(noon(9)))
         expected = [ids[at] for at in (3, 4, 1, 0, 2)]
         for limit in (1, 2, 10):
-            runs = walked(store.runs.recent, lambda run: run.cursor, limit)
+            runs = read_pages(store.runs.recent, lambda run: run.cursor, limit)
             assert [run.id for run in runs] == expected
 
 
 class GenreRepositoryContract:
     """Genres."""
 
-    def test_genres_come_by_name(self, store: Store) -> None:
+    def test_genres_are_sorted_by_name(self, store: Store) -> None:
         run = _tell(store, GenreFacts(tmdb_id=53, name="Thriller"), GenreFacts(tmdb_id=28, name="Action"))
         assert [genre.name for genre in store.genres.all()] == ["Action", "Thriller"]
         assert (run.inserted, run.fetched, store.runs.get(run.id)) == (2, 2, run)
@@ -123,7 +123,7 @@ class GenreRepositoryContract:
         with pytest.raises(GenreNotFound):
             store.genres.get(GenreId("0" * 24))
 
-    def test_none_is_deleted_and_only_news_counts(self, store: Store) -> None:
+    def test_genres_are_never_deleted_and_only_changed_ones_count(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=28, name="Action"), GenreFacts(tmdb_id=18, name="Drama"))
         run = _tell(store, GenreFacts(tmdb_id=28, name="Azione"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {28: "Azione", 18: "Drama"}
@@ -133,13 +133,13 @@ class GenreRepositoryContract:
             noon(2),
         )
 
-    def test_two_genres_may_exchange_their_names(self, store: Store) -> None:
+    def test_two_genres_can_exchange_their_names(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=1, name="Left"), GenreFacts(tmdb_id=2, name="Right"))
         run = _tell(store, GenreFacts(tmdb_id=1, name="Right"), GenreFacts(tmdb_id=2, name="Left"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {1: "Right", 2: "Left"}
         assert run.updated == 2
 
-    def test_a_name_goes_to_the_genre_that_was_last_given_it(self, store: Store) -> None:
+    def test_a_duplicate_name_belongs_to_the_genre_that_had_it_last(self, store: Store) -> None:
         _tell(store, GenreFacts(tmdb_id=1, name="War"))
         _tell(store, GenreFacts(tmdb_id=2, name="War"), day=2)
         assert {genre.tmdb_id: genre.name for genre in store.genres.all()} == {1: "War (1)", 2: "War"}

@@ -70,7 +70,7 @@ def facts(number: int, **known: Any) -> MovieFacts:
     )
 
 
-def distinct(number: int, value: int) -> MovieFacts:
+def distinct_facts(number: int, value: int) -> MovieFacts:
     """A movie's details with a value for every fact. Those of values from 1 to 4 agree in no fact."""
     known = {each.name: _fact(each.name, each.type, value) for each in fields(MovieFacts)}
     return MovieFacts(**{fact: known[fact] for fact in FACTS} | {"tmdb_id": number, "detailed": True})
@@ -80,7 +80,7 @@ def _fact(name: str, kind: object, value: int) -> Any:
     return FORMS.get(name, VALUES.get(kind, f"{name} {{}}".format))(value)
 
 
-def invented(amount: int, seed: int = 0) -> list[MovieFacts]:
+def random_facts(amount: int, seed: int = 0) -> list[MovieFacts]:
     """So many movies with every kind of gap, tie and oddity, the same for the same seed."""
     random = Random(seed)
     return [_invented(number, random) for number in range(1, amount + 1)]
@@ -123,30 +123,30 @@ def new_run(
     return run
 
 
-def put(store: Store, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
+def store_page(store: Store, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
     """Store movies as a sync of that day does; return the run's record."""
     run = new_run(store, day=day)
     return store.movies.store(PageResult(page=1, at=noon(day), movies=movies, gone=gone), run)
 
 
-def going(store: Store, number: int) -> Callable[[], SyncRun]:
+def removal_of(store: Store, number: int) -> Callable[[], SyncRun]:
     """The step in which a sync drops a movie: its run has begun."""
     run = new_run(store, day=1 + number)
     return partial(store.movies.store, PageResult(page=1, at=noon(1 + number), gone=(number,)), run)
 
 
-def fill(store: Store, movies: list[MovieFacts]) -> list[Movie]:
+def add_movies(store: Store, movies: list[MovieFacts]) -> list[Movie]:
     """Store many movies; return them as they ought to come back."""
-    put(store, *movies)
+    store_page(store, *movies)
     return [Movie.from_facts(each, noon()) for each in movies]
 
 
-def later(seconds: float) -> timedelta:
+def duration(seconds: float) -> timedelta:
     """A stretch of time."""
     return timedelta(seconds=seconds)
 
 
-def account(username: str = "ann", **known: Any) -> User:
+def new_account(username: str = "ann", **known: Any) -> User:
     """An account, where a test does not care."""
     return User(
         **{
@@ -161,19 +161,19 @@ def account(username: str = "ann", **known: Any) -> User:
     )
 
 
-def joined(store: Store, username: str = "ann", **known: Any) -> User:
+def add_user(store: Store, username: str = "ann", **known: Any) -> User:
     """Somebody with an account in the store."""
-    user = account(username, **known)
+    user = new_account(username, **known)
     store.users.add(user)
     return user
 
 
-def crowd(store: Store, size: int) -> list[UserId]:
+def add_users(store: Store, size: int) -> list[UserId]:
     """So many users."""
-    return [joined(store, f"user{number}").id for number in range(size)]
+    return [add_user(store, f"user{number}").id for number in range(size)]
 
 
-def signed_in(store: Store, user: User, **known: Any) -> Session:
+def add_session(store: Store, user: User, **known: Any) -> Session:
     """A session in the store: for three days, with the hash "first"."""
     session = Session(
         **{
@@ -189,12 +189,12 @@ def signed_in(store: Store, user: User, **known: Any) -> Session:
     return session
 
 
-def alive(store: Store, *sessions: SessionId, day: int = 2) -> list[SessionId]:
+def valid_sessions(store: Store, *sessions: SessionId, day: int = 2) -> list[SessionId]:
     """Those of the sessions by which somebody calls."""
     return [session for session in sessions if store.sessions.caller(session, noon(day))]
 
 
-def verdict(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **known: Any) -> Rating:
+def new_rating(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **known: Any) -> Rating:
     """A rating, not stored yet."""
     return Rating(
         **{
@@ -209,7 +209,7 @@ def verdict(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **kno
     )
 
 
-def wish(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistItem:
+def new_item(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistItem:
     """A watchlist item, not stored yet."""
     return WatchlistItem(
         **{
@@ -226,7 +226,7 @@ def wish(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistI
 RETRIED_FOR = 60
 
 
-def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+def run_concurrently(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """What each of the calls, begun at the same moment, returned; or which of our errors it raised.
 
     A busy store may refuse a call, which is then made again, as a client would, for `RETRIED_FOR` seconds.
@@ -247,12 +247,14 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(answer, calls))
 
 
-def kinds(answers: Sequence[object]) -> list[str]:
+def error_names(answers: Sequence[object]) -> list[str]:
     """The names of the errors among answers."""
     return [type(answer).__name__ for answer in answers if isinstance(answer, MatineeError)]
 
 
-def walked(show: Callable[..., list[RowT]], place: Callable[[RowT], Cursor], limit: int = 3) -> list[RowT]:
+def read_pages(
+    show: Callable[..., list[RowT]], place: Callable[[RowT], Cursor], limit: int = 3
+) -> list[RowT]:
     """All of a list, read from cursor to cursor."""
     found: list[RowT] = []
     after: Cursor | None = None

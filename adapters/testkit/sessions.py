@@ -9,14 +9,14 @@ import pytest
 
 from adapters.store import Store
 from adapters.testkit.samples import (
-    account,
-    alive,
-    at_once,
+    add_session,
+    add_user,
+    duration,
     fresh_id,
-    joined,
-    later,
+    new_account,
     noon,
-    signed_in,
+    run_concurrently,
+    valid_sessions,
 )
 from domain.errors import StorageUnavailable
 from domain.ids import SessionId, UserId
@@ -39,38 +39,38 @@ ROUNDS = 5
 class SessionRepositoryContract:
     """Signed-in clients."""
 
-    def test_a_session_comes_back_as_it_was_stored(self, store: Store) -> None:
+    def test_a_session_is_read_as_it_was_stored(self, store: Store) -> None:
         tokens = (
             RefreshToken(hash="old", expires_at=noon(2), used_at=noon(1)),
             RefreshToken(hash="first", expires_at=noon(4)),
         )
-        session = signed_in(store, joined(store), tokens=tokens)
+        session = add_session(store, add_user(store), tokens=tokens)
         assert _read(store, session.id) == session
 
-    def test_a_session_tells_who_calls(self, store: Store) -> None:
-        ann, bob = joined(store, role=Role.ADMIN), joined(store, "bob")
+    def test_a_session_identifies_its_caller(self, store: Store) -> None:
+        ann, bob = add_user(store, role=Role.ADMIN), add_user(store, "bob")
         for user in (ann, bob):
-            session = signed_in(store, user)
+            session = add_session(store, user)
             assert store.sessions.caller(session.id, noon(2)) == Caller(user=user, session=session.id)
 
-    def test_nobody_calls_by_a_session_that_there_is_not(self, store: Store) -> None:
-        signed_in(store, joined(store))
+    def test_a_missing_session_has_no_caller(self, store: Store) -> None:
+        add_session(store, add_user(store))
         assert store.sessions.caller(NO_SESSION, noon(2)) is None
 
-    def test_a_session_lasts_to_its_end(self, store: Store) -> None:
-        session = signed_in(store, joined(store))
-        assert store.sessions.caller(session.id, noon(4) - later(0.001))
+    def test_a_session_is_valid_until_it_expires(self, store: Store) -> None:
+        session = add_session(store, add_user(store))
+        assert store.sessions.caller(session.id, noon(4) - duration(0.001))
         assert store.sessions.caller(session.id, noon(4)) is None
 
-    def test_the_caller_is_the_account_as_it_is_now(self, store: Store) -> None:
-        ann = joined(store)
-        session = signed_in(store, ann)
+    def test_the_caller_is_the_current_account(self, store: Store) -> None:
+        ann = add_user(store)
+        session = add_session(store, ann)
         changed = store.users.change(ann.id, lambda user: user.with_changes(noon(2), role=Role.ADMIN))
         assert store.sessions.caller(session.id, noon(2)) == Caller(user=changed, session=session.id)
 
     @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
-    def test_no_session_begins_after_what_would_have_ended_it(self, store: Store, what: str) -> None:
-        ann = joined(store)
+    def test_no_session_is_added_after_an_event_that_ends_all_sessions(self, store: Store, what: str) -> None:
+        ann = add_user(store)
         _end(store, ann, what)
         begun = _fresh(ann)
         assert store.sessions.add(begun, verified=ann.password_hash) is False
@@ -80,78 +80,80 @@ class SessionRepositoryContract:
             assert store.users.get(ann.id).password_hash != RENEWED
 
     @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
-    def test_no_login_outlives_what_ends_all_sessions_at_the_same_time(self, store: Store, what: str) -> None:
+    def test_no_login_survives_a_concurrent_end_of_all_sessions(self, store: Store, what: str) -> None:
         for number in range(ROUNDS):
-            ann = joined(store, f"ann{number}")
+            ann = add_user(store, f"ann{number}")
             begun = [_fresh(ann) for _ in range(4)]
             logins = [partial(store.sessions.add, each, verified=ann.password_hash) for each in begun]
-            at_once([*logins, partial(_end, store, ann, what)])
-            assert alive(store, *(each.id for each in begun)) == []
+            run_concurrently([*logins, partial(_end, store, ann, what)])
+            assert valid_sessions(store, *(each.id for each in begun)) == []
             assert [each.id for each in begun if _read(store, each.id)] == []
 
     def test_a_login_renews_the_hash_of_its_password_and_ends_no_session(self, store: Store) -> None:
-        ann = joined(store)
-        before, begun = signed_in(store, ann), _fresh(ann)
+        ann = add_user(store)
+        before, begun = add_session(store, ann), _fresh(ann)
         assert store.sessions.add(begun, verified=ann.password_hash, renewed=RENEWED) is True
         assert store.users.get(ann.id) == replace(ann, password_hash=RENEWED)
-        assert alive(store, before.id, begun.id) == [before.id, begun.id]
+        assert valid_sessions(store, before.id, begun.id) == [before.id, begun.id]
 
-    def test_of_several_logins_that_renew_a_hash_at_once_one_does(self, store: Store) -> None:
-        ann = joined(store)
-        answers = at_once([
+    def test_of_concurrent_logins_that_renew_a_hash_one_succeeds(self, store: Store) -> None:
+        ann = add_user(store)
+        answers = run_concurrently([
             partial(store.sessions.add, _fresh(ann), verified=ann.password_hash, renewed=f"$renewed{number}")
             for number in range(6)
         ])  # fmt: skip
         assert sorted(answers) == [False] * 5 + [True]
         assert store.users.get(ann.id).password_hash == f"$renewed{answers.index(True)}"
 
-    def test_several_logins_at_once_all_begin(self, store: Store) -> None:
-        ann = joined(store)
+    def test_concurrent_logins_all_succeed(self, store: Store) -> None:
+        ann = add_user(store)
         begun = [_fresh(ann) for _ in range(6)]
-        answers = at_once([partial(store.sessions.add, each, verified=ann.password_hash) for each in begun])
+        answers = run_concurrently(
+            [partial(store.sessions.add, each, verified=ann.password_hash) for each in begun]
+        )
         assert answers == [True] * 6
-        assert len(alive(store, *(each.id for each in begun))) == 6
+        assert len(valid_sessions(store, *(each.id for each in begun))) == 6
 
-    def test_a_changed_session_is_stored_and_the_answer_returned(self, store: Store) -> None:
-        ann = joined(store)
-        session, other = signed_in(store, ann), signed_in(store, ann)
-        used = RefreshToken(hash="first", expires_at=noon(3), used_at=noon(2) + later(0.001))
+    def test_a_changed_session_is_stored_and_the_result_returned(self, store: Store) -> None:
+        ann = add_user(store)
+        session, other = add_session(store, ann), add_session(store, ann)
+        used = RefreshToken(hash="first", expires_at=noon(3), used_at=noon(2) + duration(0.001))
         changed = replace(
             session, tokens=(used, RefreshToken(hash="second", expires_at=noon(6))), expires_at=noon(6)
         )
         assert store.sessions.change(session.id, lambda _: (changed, "answer")) == "answer"
         assert _read(store, session.id) == changed
-        assert store.sessions.caller(session.id, noon(6) - later(0.001))
+        assert store.sessions.caller(session.id, noon(6) - duration(0.001))
         assert store.sessions.caller(session.id, noon(6)) is None
         assert _read(store, other.id) == other
 
-    def test_a_change_may_leave_a_session_or_end_it(self, store: Store) -> None:
-        ann = joined(store)
-        session, other = signed_in(store, ann), signed_in(store, ann)
+    def test_a_change_can_keep_a_session_or_delete_it(self, store: Store) -> None:
+        ann = add_user(store)
+        session, other = add_session(store, ann), add_session(store, ann)
         assert store.sessions.change(session.id, lambda session: (session, 1)) == 1
         assert _read(store, session.id) == session
         assert store.sessions.change(session.id, lambda _: (None, 2)) == 2
         assert store.sessions.change(session.id, lambda session: (session, 3)) is None
-        assert alive(store, session.id, other.id) == [other.id]
+        assert valid_sessions(store, session.id, other.id) == [other.id]
 
-    def test_a_session_that_there_is_not_is_not_changed(self, store: Store) -> None:
-        signed_in(store, joined(store))
+    def test_a_missing_session_is_not_changed(self, store: Store) -> None:
+        add_session(store, add_user(store))
         assert store.sessions.change(NO_SESSION, lambda session: (session, "answer")) is None
 
-    def test_a_change_that_fails_leaves_the_session(self, store: Store) -> None:
-        session = signed_in(store, joined(store))
+    def test_a_failed_change_does_not_alter_the_session(self, store: Store) -> None:
+        session = add_session(store, add_user(store))
         with pytest.raises(ZeroDivisionError):
             store.sessions.change(session.id, lambda _: (None, 1 // 0))
         assert _read(store, session.id) == session
 
-    def test_of_several_changes_at_once_each_sees_the_one_before(self, store: Store) -> None:
-        session = signed_in(store, joined(store))
+    def test_concurrent_changes_of_a_session_are_applied_one_after_another(self, store: Store) -> None:
+        session = add_session(store, add_user(store))
 
         def use(session: Session, name: str) -> tuple[Session, int]:
             token = RefreshToken(hash=name, expires_at=noon(5))
             return replace(session, tokens=(*session.tokens, token)), len(session.tokens)
 
-        answers = at_once([
+        answers = run_concurrently([
             partial(store.sessions.change, session.id, partial(use, name=f"hash{number}"))
             for number in range(8)
         ])  # fmt: skip
@@ -160,39 +162,39 @@ class SessionRepositoryContract:
         assert stored is not None
         assert {each.hash for each in stored.tokens} == {"first", *(f"hash{number}" for number in range(8))}
 
-    def test_a_session_ends_once_for_all(self, store: Store) -> None:
-        ann = joined(store)
-        session, other = signed_in(store, ann), signed_in(store, ann)
+    def test_a_removed_session_has_no_caller(self, store: Store) -> None:
+        ann = add_user(store)
+        session, other = add_session(store, ann), add_session(store, ann)
         store.sessions.remove(session.id)
         store.sessions.remove(session.id)
         assert store.sessions.caller(session.id, noon(2)) is None
         assert _read(store, session.id) is None
         assert store.sessions.caller(other.id, noon(2))
 
-    def test_a_session_that_ends_while_it_is_changed_has_ended(self, store: Store) -> None:
+    def test_a_session_removed_during_a_change_stays_removed(self, store: Store) -> None:
         for number in range(ROUNDS):
-            session = signed_in(store, joined(store, f"ann{number}"))
+            session = add_session(store, add_user(store, f"ann{number}"))
             longer = replace(session, expires_at=noon(9))
-            at_once([
+            run_concurrently([
                 partial(store.sessions.change, session.id, partial(_becomes, longer)),
                 partial(store.sessions.remove, session.id),
             ])  # fmt: skip
             assert _read(store, session.id) is None
 
-    def test_expired_sessions_are_cleared_away(self, store: Store) -> None:
-        ann = joined(store)
+    def test_expired_sessions_are_removed(self, store: Store) -> None:
+        ann = add_user(store)
         ends = (2, 3, 3, 4)
-        sessions = [signed_in(store, ann, expires_at=noon(day)) for day in ends]
+        sessions = [add_session(store, ann, expires_at=noon(day)) for day in ends]
         assert store.sessions.remove_expired(noon(1)) == 0
         assert store.sessions.remove_expired(noon(3)) == 3
         assert store.sessions.remove_expired(noon(3)) == 0
-        assert alive(store, *(session.id for session in sessions), day=1) == [sessions[3].id]
+        assert valid_sessions(store, *(session.id for session in sessions), day=1) == [sessions[3].id]
 
-    def test_a_user_is_active_once_as_long_as_any_session_lives(self, store: Store) -> None:
-        ann, bob = joined(store), joined(store, "bob")
+    def test_a_user_with_valid_sessions_is_counted_once_as_active(self, store: Store) -> None:
+        ann, bob = add_user(store), add_user(store, "bob")
         assert store.sessions.active_users(noon(1)) == 0
         for user, day in ((ann, 2), (ann, 4), (bob, 3)):
-            signed_in(store, user, expires_at=noon(day))
+            add_session(store, user, expires_at=noon(day))
         assert [store.sessions.active_users(noon(day)) for day in (1, 2, 3, 4)] == [2, 2, 1, 0]
 
 
@@ -202,19 +204,19 @@ class EndingSessionsContract:
     Beside `store` it wants the fixtures `plant` and `jam`.
     """
 
-    def test_a_session_of_a_disabled_user_admits_nobody(self, store: Store, plant: Plant) -> None:
-        planted = _fresh(joined(store, disabled=True))
+    def test_a_session_of_a_disabled_user_has_no_caller(self, store: Store, plant: Plant) -> None:
+        planted = _fresh(add_user(store, disabled=True))
         plant(planted)
         assert _read(store, planted.id) == planted
         assert store.sessions.caller(planted.id, noon(2)) is None
 
-    def test_a_session_without_its_user_admits_nobody(self, store: Store, plant: Plant) -> None:
-        planted = _fresh(account("nobody"))
+    def test_a_session_without_its_user_has_no_caller(self, store: Store, plant: Plant) -> None:
+        planted = _fresh(new_account("nobody"))
         plant(planted)
         assert store.sessions.caller(planted.id, noon(2)) is None
 
-    def test_who_is_disabled_again_has_no_session_either(self, store: Store, plant: Plant) -> None:
-        ann = joined(store)
+    def test_disabling_a_disabled_account_removes_its_sessions(self, store: Store, plant: Plant) -> None:
+        ann = add_user(store)
         disabled = store.users.change(ann.id, _disabled)
         planted = _fresh(disabled)
         plant(planted)
@@ -222,15 +224,13 @@ class EndingSessionsContract:
         assert _read(store, planted.id) is None
 
     @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
-    def test_an_account_changes_together_with_its_sessions_or_not_at_all(
-        self, store: Store, jam: Jam, what: str
-    ) -> None:
-        ann = joined(store)
-        session = signed_in(store, ann)
+    def test_an_account_and_its_sessions_change_atomically(self, store: Store, jam: Jam, what: str) -> None:
+        ann = add_user(store)
+        session = add_session(store, ann)
         with jam(), pytest.raises(StorageUnavailable):
             _end(store, ann, what)
         assert store.users.get(ann.id) == ann
-        assert alive(store, session.id) == [session.id]
+        assert valid_sessions(store, session.id) == [session.id]
 
 
 def _fresh(user: User) -> Session:

@@ -5,7 +5,17 @@ from functools import partial
 import pytest
 
 from adapters.store import Store
-from adapters.testkit.samples import at_once, facts, joined, kinds, new_run, noon, put, verdict, wish
+from adapters.testkit.samples import (
+    add_user,
+    error_names,
+    facts,
+    new_item,
+    new_rating,
+    new_run,
+    noon,
+    run_concurrently,
+    store_page,
+)
 from domain.ids import RunId, movie_id
 from domain.movies import GenreFacts
 from domain.sync import Entity, FilledFromAnotherSource, PageResult, SourceName, SyncRun
@@ -23,7 +33,7 @@ class CatalogueSourceContract:
         assert store.movies.source() is None
 
     @pytest.mark.parametrize("source", SourceName)
-    def test_the_first_page_that_brings_anything_decides(self, store: Store, source: SourceName) -> None:
+    def test_the_first_page_with_content_sets_the_source(self, store: Store, source: SourceName) -> None:
         run = new_run(store, source=source)
         run = store.movies.store(PageResult(page=1, at=noon(), gone=(7,), skipped=1), run)
         assert store.movies.source() is None
@@ -31,13 +41,13 @@ class CatalogueSourceContract:
         assert store.movies.source() is source
 
     @pytest.mark.parametrize("source", SourceName)
-    def test_genres_decide_too(self, store: Store, source: SourceName) -> None:
+    def test_the_first_genres_set_the_source(self, store: Store, source: SourceName) -> None:
         run = store.genres.store(PageResult(page=1, at=noon()), new_run(store, Entity.GENRES, source=source))
         assert store.movies.source() is None
         store.genres.store(GENRES, run)
         assert store.movies.source() is source
 
-    def test_a_run_comes_back_with_its_source_and_the_problems_that_it_dropped(self, store: Store) -> None:
+    def test_a_run_is_stored_with_its_source_and_its_number_of_dropped_problems(self, store: Store) -> None:
         run = new_run(store, source=DEMO).with_problems(*map(str, range(1002)))
         store.runs.save(run)
         assert store.runs.get(run.id) == run
@@ -69,7 +79,7 @@ class CatalogueSourceContract:
         assert (store.runs.get(movies.id), store.runs.get(genres.id)) == (movies, genres)
 
     @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
-    def test_no_run_of_another_source_begins_or_goes_on(
+    def test_a_run_of_another_source_can_neither_start_nor_continue(
         self, store: Store, first: SourceName, second: SourceName
     ) -> None:
         begun = new_run(store, source=second)
@@ -84,21 +94,21 @@ class CatalogueSourceContract:
         assert store.runs.get(begun.id) == begun.failed(noon(), "refused")
         store.runs.add(SyncRun(id=RunId("e" * 24), entity=Entity.CHANGES, started_at=noon(), source=first))
 
-    def test_of_two_sources_at_once_one_fills_the_catalogue(self, store: Store) -> None:
+    def test_of_two_concurrent_sources_one_fills_the_catalogue(self, store: Store) -> None:
         movies, genres = new_run(store, source=TMDB), new_run(store, Entity.GENRES, source=DEMO)
-        answers = at_once([
+        answers = run_concurrently([
             partial(store.movies.store, MOVIES, movies), partial(store.genres.store, GENRES, genres)
         ])  # fmt: skip
-        assert kinds(answers) == ["FilledFromAnotherSource"]
+        assert error_names(answers) == ["FilledFromAnotherSource"]
         filled = {TMDB: bool(store.movies.by_tmdb_ids([1])), DEMO: bool(store.genres.all())}
         assert [source for source in filled if filled[source]] == [store.movies.source()]
 
-    def test_a_catalogue_that_is_handed_over_keeps_its_facts_and_what_users_have(self, store: Store) -> None:
+    def test_a_hand_over_keeps_facts_ratings_and_watchlists(self, store: Store) -> None:
         run = new_run(store, source=DEMO, day=3)
         store.movies.store(PageResult(page=1, at=noon(3), movies=(facts(1), facts(2))), run)
-        ann, before = joined(store), store.movies.generation()
-        store.ratings.add(verdict(ann.id, movie_id(1), 8))
-        store.watchlists.add(wish(ann.id, movie_id(2)))
+        ann, before = add_user(store), store.movies.generation()
+        store.ratings.add(new_rating(ann.id, movie_id(1), 8))
+        store.watchlists.add(new_item(ann.id, movie_id(2)))
 
         store.movies.change_source(TMDB, noon(2))
 
@@ -110,31 +120,31 @@ class CatalogueSourceContract:
         assert (rated.facts, rated.tally.count, rated.synced_at) == (facts(1), 1, noon(2))
         assert store.watchlists.count(ann.id) == 1
 
-    def test_what_has_been_silent_for_longer_stays_so(self, store: Store) -> None:
-        put(store, facts(1), day=1)
+    def test_a_hand_over_does_not_make_movies_look_fresher(self, store: Store) -> None:
+        store_page(store, facts(1), day=1)
         store.movies.change_source(DEMO, noon(2))
         assert store.movies.get(movie_id(1)).synced_at == noon(1)
 
-    def test_pages_of_the_earlier_source_are_refused_and_of_the_new_one_stored(self, store: Store) -> None:
+    def test_after_a_hand_over_only_pages_of_the_new_source_are_stored(self, store: Store) -> None:
         demo = new_run(store, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
         store.movies.change_source(TMDB, noon())
         with pytest.raises(FilledFromAnotherSource):
             store.movies.store(PageResult(page=2, at=noon(), movies=(facts(2),)), demo)
         store.runs.save(demo.failed(noon(), "refused"))
-        put(store, facts(1, title="Renamed"), day=2)
+        store_page(store, facts(1, title="Renamed"), day=2)
         assert store.movies.get(movie_id(1)).facts.title == "Renamed"
 
-    def test_pages_that_come_while_it_is_handed_over_are_before_it_or_refused(self, store: Store) -> None:
+    def test_pages_concurrent_with_a_hand_over_are_stored_before_it_or_refused(self, store: Store) -> None:
         demo, genres = new_run(store, source=DEMO), new_run(store, Entity.GENRES, source=DEMO)
         demo = store.movies.store(MOVIES, demo)
         page = PageResult(page=2, at=noon(5), movies=tuple(map(facts, range(2, 30))))
-        answers = at_once([
+        answers = run_concurrently([
             partial(store.movies.store, page, demo),
             partial(store.genres.store, GENRES, genres),
             partial(store.movies.change_source, TMDB, noon(2)),
         ])  # fmt: skip
-        assert set(kinds(answers)) <= {"FilledFromAnotherSource"}
+        assert set(error_names(answers)) <= {"FilledFromAnotherSource"}
         assert store.movies.source() is TMDB
         # Whatever was stored has been handed over too: none of it counts as synced.
         assert {movie.synced_at for movie in store.movies.by_tmdb_ids(range(1, 30)).values()} <= {

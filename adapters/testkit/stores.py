@@ -9,13 +9,13 @@ class StoreContract:
     def test_a_prepared_store_answers(self, store: Store) -> None:
         store.ping()
 
-    def test_a_prepared_store_is_there(self, store: Store) -> None:
+    def test_a_prepared_store_exists(self, store: Store) -> None:
         assert store.exists()
 
-    def test_nothing_is_damaged_in_a_store_that_was_just_prepared(self, store: Store) -> None:
+    def test_a_prepared_store_is_not_damaged(self, store: Store) -> None:
         assert store.inspect().damage == ()
 
-    def test_a_prepared_store_has_the_newest_schema_and_lacks_nothing(self, store: Store) -> None:
+    def test_a_prepared_store_has_the_complete_newest_schema(self, store: Store) -> None:
         look = store.inspect()
         assert look.version == look.newest > 0
         assert look.missing == ()
@@ -26,6 +26,6 @@ class StoreContract:
         after = store.inspect()
         assert (after.version, after.missing) == (before.version, before.missing)
 
-    def test_a_closed_store_can_be_looked_at_again(self, store: Store) -> None:
+    def test_a_closed_store_can_be_inspected(self, store: Store) -> None:
         store.close()
         assert store.inspect().version >= 0

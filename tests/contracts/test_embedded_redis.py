@@ -49,7 +49,7 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     server.clean()
 
 
-def test_nothing_answers_where_nothing_runs(tmp_path: Path, server: EmbeddedRedis) -> None:
+def test_without_a_running_server_there_is_no_address(tmp_path: Path, server: EmbeddedRedis) -> None:
     assert address(tmp_path) is None
     with running(server, tmp_path) as process:
         assert address(tmp_path) == server.url
@@ -59,7 +59,7 @@ def test_nothing_answers_where_nothing_runs(tmp_path: Path, server: EmbeddedRedi
         assert address(tmp_path) is None
 
 
-def test_only_its_owner_can_reach_it(tmp_path: Path, server: EmbeddedRedis) -> None:
+def test_only_the_owner_can_connect(tmp_path: Path, server: EmbeddedRedis) -> None:
     with running(server, tmp_path) as process:
         assert (tmp_path / "redis.sock").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / "queue").stat().st_mode & 0o077 == 0
@@ -83,7 +83,7 @@ def open_inodes(pid: int) -> set[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_jobs_outlive_a_restart(tmp_path: Path, server: EmbeddedRedis, how: signal.Signals) -> None:
+def test_jobs_survive_a_restart(tmp_path: Path, server: EmbeddedRedis, how: signal.Signals) -> None:
     with running(server, tmp_path) as process:
         with Redis.from_url(server.url) as client:
             client.rpush("jobs", "first", "second")
@@ -93,7 +93,7 @@ def test_jobs_outlive_a_restart(tmp_path: Path, server: EmbeddedRedis, how: sign
         assert client.lrange("jobs", 0, -1) == [b"first", b"second"]
 
 
-def test_cached_answers_make_room_and_jobs_stay(tmp_path: Path, server: EmbeddedRedis) -> None:
+def test_cached_responses_are_evicted_and_jobs_are_not(tmp_path: Path, server: EmbeddedRedis) -> None:
     with running(server, tmp_path), Redis.from_url(server.url) as client:
         client.set("job", "x" * 1000)
         for number in range(90):
@@ -102,9 +102,7 @@ def test_cached_answers_make_room_and_jobs_stay(tmp_path: Path, server: Embedded
         assert 10 < client.dbsize() < 80
 
 
-def test_a_frozen_server_that_was_left_behind_is_ended_by_the_next(
-    tmp_path: Path, server: EmbeddedRedis
-) -> None:
+def test_a_frozen_former_server_is_killed_by_the_next(tmp_path: Path, server: EmbeddedRedis) -> None:
     with running(server, tmp_path) as former:
         with Redis.from_url(server.url) as client:
             client.set("job", "1")
@@ -115,7 +113,7 @@ def test_a_frozen_server_that_was_left_behind_is_ended_by_the_next(
             assert client.get("job") == b"1"
 
 
-def test_a_server_that_cannot_be_killed_is_named(
+def test_a_former_server_that_cannot_be_killed_is_an_error(
     tmp_path: Path, server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(server, tmp_path) as former, monkeypatch.context() as powerless:
@@ -125,7 +123,7 @@ def test_a_server_that_cannot_be_killed_is_named(
         assert former.poll() is None
 
 
-def test_a_long_data_directory_is_reached_by_a_short_name(tmp_path: Path) -> None:
+def test_a_data_directory_with_a_long_path_is_reached_by_a_short_link(tmp_path: Path) -> None:
     directory = tmp_path / ("with space %41 é " * 4) / ("long" * 30)
     directory.mkdir(parents=True)
     server = EmbeddedRedis(directory)
@@ -140,7 +138,7 @@ def test_a_long_data_directory_is_reached_by_a_short_name(tmp_path: Path) -> Non
     assert {path.name for path in directory.iterdir()} == {"queue"}
 
 
-def test_any_letters_may_stand_in_a_data_directorys_name(tmp_path: Path) -> None:
+def test_a_data_directory_can_have_any_characters_in_its_name(tmp_path: Path) -> None:
     directory = tmp_path / "b c%41é"
     directory.mkdir()
     server = EmbeddedRedis(directory)
@@ -148,7 +146,7 @@ def test_any_letters_may_stand_in_a_data_directorys_name(tmp_path: Path) -> None
         assert client.ping()
 
 
-def test_a_short_name_that_leads_elsewhere_is_not_believed(tmp_path: Path) -> None:
+def test_a_short_link_to_another_directory_is_refused(tmp_path: Path) -> None:
     directory = tmp_path / ("long" * 30)
     directory.mkdir(parents=True)
     link = embedded._short_link(directory)
@@ -160,14 +158,16 @@ def test_a_short_name_that_leads_elsewhere_is_not_believed(tmp_path: Path) -> No
         link.unlink()
 
 
-def test_no_short_link_at_all_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_link_that_cannot_be_created_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = tmp_path / ("long" * 30)
     monkeypatch.setattr(embedded, "_short_link", lambda _: tmp_path / "missing" / "link")
     with pytest.raises(SocketPathTooLong, match="No such file"):
         EmbeddedRedis(directory)
 
 
-def test_without_the_wheel_one_line_asks_for_redis_url(
+def test_without_the_wheel_the_error_names_redis_url_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def absent(name: str) -> None:

@@ -20,7 +20,7 @@ from adapters.mongo.documents import (
     run_of,
 )
 from adapters.testkit.movies import candidate
-from adapters.testkit.samples import facts, invented, noon
+from adapters.testkit.samples import facts, noon, random_facts
 from domain.ids import RunId
 from domain.movies import Genre, GenreFacts, Movie
 from domain.ratings import Score, Tally
@@ -37,26 +37,26 @@ def through_bson(document: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "movies",
     [
-        [Movie.from_facts(each, noon()) for each in invented(60)],
+        [Movie.from_facts(each, noon()) for each in random_facts(60)],
         [RATED],
         [RATED.marked_removed(noon(2)).updated_from(facts(1, title="Back"), noon(3)).marked_removed(noon(4))],
     ],
     ids=["invented", "rated", "removed"],
 )
-def test_movies_come_back_as_they_were(movies: list[Movie]) -> None:
+def test_movies_are_read_as_they_were_written(movies: list[Movie]) -> None:
     for movie in movies:
         document = through_bson(movie_document(movie))
         assert movie_of(document) == movie
         assert candidate_of(document) == candidate(movie)
 
 
-def test_genres_come_back_as_they_were() -> None:
+def test_genres_are_read_as_they_were_written() -> None:
     genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
     assert genre_of(through_bson(genre_document(genre))) == genre
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_runs_come_back_as_they_were(closed: bool) -> None:
+def test_runs_are_read_as_they_were_written(closed: bool) -> None:
     run = SyncRun(id=RunId("a" * 24), entity=Entity.CHANGES, started_at=noon(), inherited=frozenset({1, 2}))
     run = run.bounded(9).missed(3, "no answer", 5)
     run = run.failed(noon(2), "given up") if closed else run
@@ -88,12 +88,12 @@ def test_a_run_has_the_field_names_of_the_original_system() -> None:
     assert document["errorMessage"] == "page 4: odd"
 
 
-def test_only_movies_that_lists_show_carry_terms() -> None:
+def test_only_visible_movies_have_terms() -> None:
     assert "=quiet" in movie_document(Movie.from_facts(facts(1, title="Quiet"), noon()))["terms"]
     assert "terms" not in movie_document(Movie.from_facts(facts(1, title="Quiet", adult=True), noon()))
 
 
-def test_a_tally_is_stored_once_there_is_one() -> None:
+def test_only_a_tally_with_ratings_is_stored() -> None:
     assert "ratingsCounts" not in movie_document(Movie.from_facts(facts(1), noon()))
     document = movie_document(RATED)
     assert document["ratingsCounts"] == list(RATED.tally.counts)

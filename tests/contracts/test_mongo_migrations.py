@@ -10,8 +10,8 @@ import pytest
 
 from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, rename_fields
 from adapters.mongo.store import MongoStore
-from adapters.testkit.movies import FILTERS, SORTINGS, expected, walked_by_cursor
-from adapters.testkit.samples import fill, invented, joined, noon, signed_in, wish
+from adapters.testkit.movies import FILTERS, SORTINGS, expected, list_by_cursor
+from adapters.testkit.samples import add_movies, add_session, add_user, new_item, noon, random_facts
 from domain.browsing import MovieFilter
 from domain.search import Query, search
 
@@ -77,14 +77,14 @@ def names_of(collection: str) -> set[str]:
     return {index.document["name"] for index in INDEXES[collection]}
 
 
-def test_a_database_of_version_4_keeps_its_data_under_new_names(mongo_uri: str, documents: Any) -> None:
+def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, documents: Any) -> None:
     stores = [MongoStore(uri=mongo_uri, clock=noon) for _ in range(3)]
     store = stores[0]
     store.prepare()
-    movies = fill(store, invented(60))
-    ann, until = joined(store), noon() + timedelta(days=1)
-    signed_in(store, ann)
-    item = wish(ann.id, movies[0].id)
+    movies = add_movies(store, random_facts(60))
+    ann, until = add_user(store), noon() + timedelta(days=1)
+    add_session(store, ann)
+    item = new_item(ann.id, movies[0].id)
     store.watchlists.add(item)
     store.locks.acquire("sync:movies", "me", timedelta(days=1))
     downgrade(documents)
@@ -105,7 +105,7 @@ def test_a_database_of_version_4_keeps_its_data_under_new_names(mongo_uri: str, 
     for wanted in (MovieFilter(), FILTERS["one genre"]):
         assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
         for sorting in SORTINGS:
-            assert walked_by_cursor(store, wanted, sorting) == expected(movies, wanted, sorting)
+            assert list_by_cursor(store, wanted, sorting) == expected(movies, wanted, sorting)
     for movie in movies[:20]:
         found = {match.id for match in search(Query(movie.facts.title), store.movies.find)}
         assert (movie.id in found) is movie.visible

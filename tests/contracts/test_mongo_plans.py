@@ -17,7 +17,7 @@ from adapters import system
 from adapters.list_planner import ALWAYS_KNOWN
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS
-from adapters.testkit.samples import GENRES, facts, invented, new_run, put
+from adapters.testkit.samples import GENRES, facts, new_run, random_facts, store_page
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
@@ -65,9 +65,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[MongoStore]:
     with fresh_database(address(request)) as uri:
         store = MongoStore(uri, system.now)
         store.prepare()
-        movies = invented(200)
+        movies = random_facts(200)
         for start in range(0, len(movies), 50):
-            put(store, *movies[start : start + 50])
+            store_page(store, *movies[start : start + 50])
         yield store
         store.close()
 
@@ -230,7 +230,7 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
         lambda store: store.locks.renew("sync:movies", "me", timedelta(seconds=1)),
         lambda store: store.locks.release("sync:movies", "me"),
         lambda store: store.ping(),
-        lambda store: put(store, facts(1, genres=GENRES[:1]), facts(9000), facts(2), gone=(9000, 3)),
+        lambda store: store_page(store, facts(1, genres=GENRES[:1]), facts(9000), facts(2), gone=(9000, 3)),
         lambda store: store.genres.store(
             PageResult(page=1, at=system.now(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
             new_run(store, Entity.GENRES),
@@ -272,7 +272,7 @@ WINDOWS = ({"skip": 2}, {"after": TIMED})
 @pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
 @pytest.mark.parametrize("by", RatingOrder)
 @pytest.mark.parametrize("descending", [True, False])
-def test_ratings_of_a_user_are_walked_in_order_by_an_index(
+def test_ratings_of_a_user_are_read_in_order_from_an_index(
     store: MongoStore, by: RatingOrder, window: Any, *, descending: bool
 ) -> None:
     if by is RatingOrder.RATING and "after" in window:
@@ -297,17 +297,18 @@ def test_ratings_of_a_user_are_walked_in_order_by_an_index(
     ],
     ids=["users", "ratings of a movie", "watchlist", "favourites", "runs"],
 )
-def test_lists_of_what_users_have_are_never_sorted(
+def test_lists_of_accounts_ratings_watchlists_and_runs_are_never_sorted(
     store: MongoStore, call: Callable[[MongoStore, Any], object], window: Any
 ) -> None:
     assert scans(store, lambda store: call(store, window)) == []
     assert sorts(store, lambda store: call(store, window)) == []
 
 
-def test_a_page_of_a_sync_writes_its_movies_at_once(store: MongoStore) -> None:
-    put(store, facts(7001), facts(7002), facts(7003))
+def test_a_page_of_a_sync_is_one_bulk_write(store: MongoStore) -> None:
+    store_page(store, facts(7001), facts(7002), facts(7003))
     sent = commands(
-        store, lambda store: put(store, facts(7001), facts(7002, title="Other"), facts(7004), gone=(7003,))
+        store,
+        lambda store: store_page(store, facts(7001), facts(7002, title="Other"), facts(7004), gone=(7003,)),
     )
     writes = [next(iter(each.items())) for each in sent if WRITES.keys() & each.keys()]
     assert [kind for kind, collection in writes if collection == "movies"] == ["update", "delete"]

@@ -24,7 +24,17 @@ from adapters.mongo.database import STANDALONE
 from adapters.mongo.documents import movie_document
 from adapters.mongo.schema import INDEXES, MIGRATIONS, Documents
 from adapters.mongo.store import MongoStore
-from adapters.testkit.samples import facts, fill, invented, joined, new_run, noon, put, verdict, wish
+from adapters.testkit.samples import (
+    add_movies,
+    add_user,
+    facts,
+    new_item,
+    new_rating,
+    new_run,
+    noon,
+    random_facts,
+    store_page,
+)
 from domain.browsing import MovieFilter, SortBy, Sorting
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId, RunId, TmdbNumber
@@ -75,47 +85,47 @@ TWO_SECONDS = 10.0
 TWO_TENS = Tally.of([Score(20), Score(20)])
 
 
-def test_a_sync_leaves_users_ratings_alone(store: MongoStore) -> None:
-    fill(store, [facts(1), facts(2)])
+def test_a_sync_does_not_change_users_ratings(store: MongoStore) -> None:
+    add_movies(store, [facts(1), facts(2)])
     rate(store, 1, TWO_TENS)
-    put(store, facts(1, title="Renamed"), facts(2, title="Renamed"), day=2)
+    store_page(store, facts(1, title="Renamed"), facts(2, title="Renamed"), day=2)
     movie = store.movies.get(TmdbNumber(1))
     assert (movie.facts.title, movie.tally) == ("Renamed", TWO_TENS)
     best = store.movies.page(MovieFilter(), Sorting(SortBy.AVERAGE_RATING), Window()).movies
     assert [movie.facts.tmdb_id for movie in best] == [1, 2]
 
 
-def test_a_gone_movie_that_someone_rated_is_marked_and_comes_back_with_its_ratings(store: MongoStore) -> None:
-    (movie,) = fill(store, [facts(1, title="Lost")])
+def test_a_removed_movie_with_ratings_is_marked_and_returns_with_them(store: MongoStore) -> None:
+    (movie,) = add_movies(store, [facts(1, title="Lost")])
     for name in ("ann", "bob"):
-        store.ratings.add(verdict(joined(store, name).id, movie.id, 10))
-    assert put(store, gone=(1,), day=2).updated == 1
+        store.ratings.add(new_rating(add_user(store, name).id, movie.id, 10))
+    assert store_page(store, gone=(1,), day=2).updated == 1
     gone = store.movies.get(TmdbNumber(1))
     assert (gone.removed_at, gone.tally) == (noon(2), TWO_TENS)
     assert store.movies.count(MovieFilter()) == 0
-    put(store, facts(1, title="Lost"), day=3)
+    store_page(store, facts(1, title="Lost"), day=3)
     assert store.movies.get(TmdbNumber(1)).removed_at is None
     assert store.movies.count(MovieFilter()) == 1
 
 
-def test_a_movie_knows_how_many_lists_it_is_on_when_a_user_leaves(store: MongoStore) -> None:
-    (movie,) = fill(store, [facts(1)])
-    ann, bob = joined(store, "ann"), joined(store, "bob")
+def test_a_removed_account_is_subtracted_from_the_watchlist_counts(store: MongoStore) -> None:
+    (movie,) = add_movies(store, [facts(1)])
+    ann, bob = add_user(store, "ann"), add_user(store, "bob")
     for user in (ann, bob):
-        store.watchlists.add(wish(user.id, movie.id))
+        store.watchlists.add(new_item(user.id, movie.id))
     store.users.remove(ann.id)
     with store.database.using() as database:
         (stored,) = database.movies.find({"tmdbId": 1})
     assert stored["watchlistCount"] == 1
 
 
-def test_what_another_process_stored_unseen_is_replaced_by_a_put(
+def test_a_put_replaces_what_another_process_stored_meanwhile(
     store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first look finds nothing, as in the moment before the other process commits."""
-    (movie,) = fill(store, [facts(1)])
-    ann = joined(store)
-    rating, item = verdict(ann.id, movie.id, 3), wish(ann.id, movie.id)
+    (movie,) = add_movies(store, [facts(1)])
+    ann = add_user(store)
+    rating, item = new_rating(ann.id, movie.id, 3), new_item(ann.id, movie.id)
     store.ratings.add(rating)
     store.watchlists.add(item)
     for module in (mongo_ratings, mongo_watchlists):
@@ -123,13 +133,13 @@ def test_what_another_process_stored_unseen_is_replaced_by_a_put(
         seen = module._of
         monkeypatch.setattr(module, "_of", lambda *names, seen=seen, looks=looks: next(looks, seen)(*names))
 
-    replaced, _, created = store.ratings.put(verdict(ann.id, movie.id, 9))
+    replaced, _, created = store.ratings.put(new_rating(ann.id, movie.id, 9))
     assert (replaced.id, replaced.score, created) == (rating.id, Score.of(9), False)
-    marked, created = store.watchlists.put(wish(ann.id, movie.id, is_favorite=True))
+    marked, created = store.watchlists.put(new_item(ann.id, movie.id, is_favorite=True))
     assert (marked.id, marked.is_favorite, created) == (item.id, True, False)
 
 
-def test_genres_are_not_stored_beside_a_hand_over_to_another_source(
+def test_genres_conflict_with_a_concurrent_hand_over(
     store: MongoStore, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The catalogue is handed over after the run was admitted and before its genres are written."""
@@ -155,35 +165,35 @@ def test_genres_are_not_stored_beside_a_hand_over_to_another_source(
     assert [genre.name for genre in store.genres.all()] == ["Drama"]
 
 
-def test_a_movie_that_leaves_the_lists_keeps_no_terms(store: MongoStore) -> None:
+def test_a_movie_that_becomes_hidden_loses_its_terms(store: MongoStore) -> None:
     def with_terms() -> list[int]:
         with store.database.using() as database:
             return sorted(movie["tmdbId"] for movie in database.movies.find({"terms": {"$exists": True}}))
 
-    first, second, _ = fill(store, [facts(1), facts(2), facts(3)])
+    first, second, _ = add_movies(store, [facts(1), facts(2), facts(3)])
     for movie in (first, second):
-        store.ratings.add(verdict(joined(store, f"of-{movie.facts.tmdb_id}").id, movie.id, 10))
+        store.ratings.add(new_rating(add_user(store, f"of-{movie.facts.tmdb_id}").id, movie.id, 10))
     assert with_terms() == [1, 2, 3]
-    put(store, facts(1, adult=True), gone=(2,), day=2)
+    store_page(store, facts(1, adult=True), gone=(2,), day=2)
     assert with_terms() == [3]
 
 
 @pytest.mark.parametrize("counted", [-1, 0, 1])
 @pytest.mark.parametrize("on_a_list", [True, False])
-def test_a_gone_movie_is_kept_for_the_lists_that_it_is_on_not_for_their_number(
+def test_a_removed_movie_is_kept_for_its_watchlists_not_for_their_count(
     store: MongoStore, on_a_list: bool, counted: int
 ) -> None:
-    (movie,) = fill(store, [facts(1)])
+    (movie,) = add_movies(store, [facts(1)])
     if on_a_list:
-        store.watchlists.add(wish(joined(store).id, movie.id))
+        store.watchlists.add(new_item(add_user(store).id, movie.id))
     with store.database.using() as database:
         database.movies.update_one({"_id": ObjectId(movie.id)}, {"$set": {"watchlistCount": counted}})
-    put(store, gone=(1,), day=2)
+    store_page(store, gone=(1,), day=2)
     assert bool(store.movies.by_tmdb_ids([1])) == on_a_list
 
 
-def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: MongoStore) -> None:
-    movies = fill(store, invented(120))
+def test_rare_and_frequent_conditions_give_correct_pages(store: MongoStore) -> None:
+    movies = add_movies(store, random_facts(120))
     for wanted in (MovieFilter(language="ja", min_votes=100), MovieFilter(min_votes=0)):
         shown = store.movies.page(wanted, Sorting(), Window(limit=3)).movies
         expected = [movie for movie in movies if wanted.admits(movie) and movie.facts.popularity is not None]
@@ -191,7 +201,7 @@ def test_a_rare_genre_is_read_and_sorted_and_a_frequent_one_is_walked(store: Mon
         assert list(shown) == expected[:3]
 
 
-def test_many_may_prepare_the_store_at_once(mongo_uri: str) -> None:
+def test_several_processes_can_prepare_the_store_at_once(mongo_uri: str) -> None:
     stores = [MongoStore(mongo_uri, system.now) for _ in range(6)]
     with ThreadPoolExecutor(len(stores)) as pool:
         list(pool.map(MongoStore.prepare, stores))
@@ -207,27 +217,27 @@ def test_many_may_prepare_the_store_at_once(mongo_uri: str) -> None:
 
 
 def test_preparing_again_changes_nothing(store: MongoStore) -> None:
-    fill(store, [facts(1)])
+    add_movies(store, [facts(1)])
     generation = store.movies.generation()
     store.prepare()
     assert (store.movies.generation(), store.movies.count(MovieFilter())) == (generation, 1)
 
 
-def test_a_store_of_a_newer_matinee_is_refused(store: MongoStore) -> None:
+def test_a_newer_schema_is_refused_by_mongodb(store: MongoStore) -> None:
     with store.database.using() as database:
         database.counters.update_one({"_id": "schema"}, {"$set": {"value": len(MIGRATIONS) + 1}})
     with pytest.raises(StorageUnavailable, match="upgrade"):
         store.prepare()
 
 
-def test_a_store_that_was_never_prepared_says_so(mongo_uri: str) -> None:
+def test_using_a_store_that_was_never_prepared_is_an_error(mongo_uri: str) -> None:
     store = MongoStore(mongo_uri, system.now)
     with pytest.raises(StorageUnavailable, match="never prepared"):
         store.movies.generation()
     store.close()
 
 
-def test_a_standalone_server_is_refused_with_the_mend(tmp_path: Path) -> None:
+def test_a_standalone_server_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with running_secantus(tmp_path, "--standalone") as address:
         store = MongoStore(address, system.now)
         with pytest.raises(StorageUnavailable) as refused:
@@ -236,7 +246,7 @@ def test_a_standalone_server_is_refused_with_the_mend(tmp_path: Path) -> None:
     assert refused.value.reason == STANDALONE
 
 
-def test_two_syncs_may_tell_of_the_same_movies_at_once(store: MongoStore) -> None:
+def test_two_concurrent_syncs_can_store_the_same_movies(store: MongoStore) -> None:
     runs = [new_run(store, entity) for entity in (Entity.MOVIES, Entity.CHANGES)]
     movies = tuple(facts(number) for number in range(1, 6))
 
@@ -255,10 +265,10 @@ def test_two_syncs_may_tell_of_the_same_movies_at_once(store: MongoStore) -> Non
     assert store.movies.count(MovieFilter()) == 5
 
 
-def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
+def test_nothing_of_a_page_is_stored_if_its_last_write_fails(
     store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(store, [facts(1)])
+    add_movies(store, [facts(1)])
     run = new_run(store)
 
     def broken(*_: object, **__: object) -> None:
@@ -273,7 +283,7 @@ def test_nothing_is_stored_of_a_page_that_fails_at_its_end(
 
 
 @pytest.mark.parametrize("server", ["nobody", "mute"])
-def test_a_server_that_is_away_or_mute_is_given_up_within_two_seconds(
+def test_calls_to_an_unreachable_server_fail_within_two_seconds(
     server: str, request: pytest.FixtureRequest
 ) -> None:
     assert mongo_database.OPERATION_TIMEOUT + LOOKED_AT_EVERY < 2
@@ -288,19 +298,19 @@ def test_a_server_that_is_away_or_mute_is_given_up_within_two_seconds(
     assert time.monotonic() - began < TWO_SECONDS
 
 
-def test_a_store_can_be_used_again_after_it_was_closed(store: MongoStore) -> None:
+def test_a_closed_store_can_be_used_again(store: MongoStore) -> None:
     store.close()
     store.ping()
 
 
-def test_texts_that_are_no_ids_name_nothing(store: MongoStore) -> None:
+def test_invalid_ids_are_not_found(store: MongoStore) -> None:
     with pytest.raises(MovieNotFound):
         store.movies.get(MovieId("no id"))
     with pytest.raises(RunNotFound):
         store.runs.get(RunId(str(ObjectId()).upper()))
 
 
-def test_more_calls_than_connections_are_turned_away_at_once(
+def test_more_calls_than_connections_are_refused_soon(
     mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mongo_database, "MAX_CONCURRENT_CALLS", 1)
@@ -312,7 +322,7 @@ def test_more_calls_than_connections_are_turned_away_at_once(
 
 
 def test_a_forked_process_has_a_client_of_its_own(store: MongoStore) -> None:
-    fill(store, [facts(1)])
+    add_movies(store, [facts(1)])
     context = multiprocessing.get_context("fork")
     mine, theirs = context.Pipe()
 
@@ -342,7 +352,7 @@ SECRET = "s3cr@t/w0rd"
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_no_error_and_no_repr_shows_what_the_uri_keeps_secret(uri: str) -> None:
+def test_no_error_and_no_repr_contains_the_credentials_of_the_uri(uri: str) -> None:
     store = MongoStore(uri, system.now)
     with pytest.raises(StorageUnavailable) as away:
         store.ping()
@@ -351,7 +361,7 @@ def test_no_error_and_no_repr_shows_what_the_uri_keeps_secret(uri: str) -> None:
         assert not [part for part in ("s3cr", "w0rd", SECRET, "annabel") if part in text], text
 
 
-def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path) -> None:
+def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path) -> None:
     with running_secantus(tmp_path) as address:
         with MongoClient[dict[str, object]](address) as client:
             client.admin.command("createUser", "annabel", pwd="right", roles=[])
@@ -363,12 +373,12 @@ def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path) -> None:
     assert "wrong" not in str(refused.value)
 
 
-def test_a_transaction_cut_off_in_the_middle_keeps_nobody_out_once_the_server_is_back(tmp_path: Path) -> None:
+def test_an_interrupted_transaction_blocks_no_writes_after_a_reconnect(tmp_path: Path) -> None:
     """By itself the server would hold what it touched for a minute."""
     with running_secantus(tmp_path) as address, cable(urlsplit(address).port or 0) as wire:
         store = MongoStore(f"mongodb://127.0.0.1:{wire.port}/cut?directConnection=true", system.now)
         store.prepare()
-        put(store, facts(603))
+        store_page(store, facts(603))
 
         def cut_off(database: Documents) -> None:
             database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 1}})

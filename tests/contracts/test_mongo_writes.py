@@ -8,7 +8,7 @@ from pymongo import monitoring
 
 from adapters import system
 from adapters.mongo.store import MongoStore
-from adapters.testkit.samples import facts, joined, new_run, put, signed_in, verdict, wish
+from adapters.testkit.samples import add_session, add_user, facts, new_item, new_rating, new_run, store_page
 from domain.ids import movie_id
 from domain.ratings import Score
 
@@ -56,13 +56,13 @@ def store(request: pytest.FixtureRequest, mongo_uri: str, wire: Wire) -> Iterato
 
 
 def test_every_write_waits_for_a_majority_and_its_journals(store: MongoStore, wire: Wire) -> None:
-    user = joined(store)
-    session = signed_in(store, user)
-    put(store, facts(1), facts(2))
-    rated = verdict(user.id, movie_id(1))
+    user = add_user(store)
+    session = add_session(store, user)
+    store_page(store, facts(1), facts(2))
+    rated = new_rating(user.id, movie_id(1))
     store.ratings.add(rated)
     store.ratings.change(rated.id, user.id, lambda rating: rating.changed(system.now(), score=Score(3)))
-    listed = wish(user.id, movie_id(2))
+    listed = new_item(user.id, movie_id(2))
     store.watchlists.add(listed)
     store.watchlists.remove(listed.id, user.id)
     store.sessions.remove(session.id)

@@ -10,7 +10,7 @@ from litestar.testing import TestClient
 
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import GENRES, distinct, new_run, noon, put
+from adapters.testkit.samples import GENRES, distinct_facts, new_run, noon, store_page
 from adapters.tmdb import payloads
 from domain.ids import genre_id
 from domain.movies import DETAIL_FACTS, FACTS, GenreFacts, MovieFacts
@@ -19,7 +19,7 @@ from tests.integration.http_service import application
 
 GENRE_NUMBERS = {genre_id(number): number for number in (18, 28, 35, 53, 878)}
 
-DETAILS, ROW = distinct(603, 2), distinct(603, 4)
+DETAILS, ROW = distinct_facts(603, 2), distinct_facts(603, 4)
 
 
 def sent(facts: MovieFacts, *, detailed: bool) -> dict[str, Any]:
@@ -42,14 +42,14 @@ def shown(facts: MovieFacts, fact: str) -> object:
 class MovieFields:
     """The test on every store."""
 
-    def test_no_fact_is_lost_on_its_way(self, store: Any) -> None:
+    def test_every_fact_reaches_the_api(self, store: Any) -> None:
         details = payloads.detail(sent(DETAILS, detailed=True), 603)
         assert details == DETAILS, "adapters/tmdb/payloads.py does not read it"
         genres = tuple(GenreFacts(tmdb_id=GENRE_NUMBERS[genre], name=genre) for genre in GENRES)
         store.genres.store(PageResult(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))
 
-        put(store, DETAILS)
-        put(store, payloads.movie(sent(ROW, detailed=False)), day=2)
+        store_page(store, DETAILS)
+        store_page(store, payloads.movie(sent(ROW, detailed=False)), day=2)
 
         with TestClient(application(store)) as client:
             movie = client.get("/api/v1/movies/603").json()

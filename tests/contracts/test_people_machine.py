@@ -14,7 +14,7 @@ from adapters import system
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
-from adapters.testkit.samples import facts, put
+from adapters.testkit.samples import facts, store_page
 from application.ratings import (
     ChangeRating,
     ListMovieRatings,
@@ -270,11 +270,11 @@ def mongo(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize(("kind", "share", "steps"), [(sqlite, 0.6, 40), (mongo, 0.05, 20)])
-def test_people_see_what_a_plain_dict_would_show(
+def test_ratings_and_watchlists_behave_like_plain_dicts(
     kind: Callable[[pytest.FixtureRequest], Any], share: float, steps: int, request: pytest.FixtureRequest
 ) -> None:
     with kind(request) as store:
-        put(cast("Store", store), *(facts(number) for number in MOVIES))
+        store_page(cast("Store", store), *(facts(number) for number in MOVIES))
         machine = type("PeopleOverThisStore", (People,), {"store": store})
         run_state_machine_as_test(
             machine,

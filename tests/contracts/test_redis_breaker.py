@@ -93,7 +93,7 @@ def test_calls_to_a_dead_redis_fail_until_it_is_back(
     assert told[-1].startswith("Redis is back after")
 
 
-def test_a_redis_that_is_down_at_the_start_is_used_once_it_answers(tmp_path: Path) -> None:
+def test_a_redis_that_is_unavailable_at_the_start_is_used_once_it_answers(tmp_path: Path) -> None:
     with running_valkey(tmp_path) as valkey:
         valkey.stop()
         with counted(valkey.url) as it:
@@ -130,7 +130,7 @@ def test_a_new_server_at_the_address_is_flushed_before_it_is_used(valkey: Valkey
         it.get()
 
 
-def test_an_idle_process_notices_a_restart_too(valkey: Valkey) -> None:
+def test_an_idle_process_notices_a_restart(valkey: Valkey) -> None:
     """Its connections were closed by the other side and are made anew without anybody's seeing it."""
     with counted(valkey.url) as it:
         assert it.get() is None
@@ -208,7 +208,7 @@ def test_a_full_redis_does_not_open_the_breaker(tmp_path: Path) -> None:
         assert it.get() is None
 
 
-def test_a_rush_of_requests_opens_no_rush_of_connections(redis_url: str) -> None:
+def test_many_concurrent_calls_open_a_limited_number_of_connections(redis_url: str) -> None:
     async def rush(breaker: RedisBreaker) -> None:
         async with breaker.connected():
             await asyncio.gather(*(breaker.call(lambda redis: redis.ping()) for _ in range(500)))
@@ -219,7 +219,7 @@ def test_a_rush_of_requests_opens_no_rush_of_connections(redis_url: str) -> None
         asyncio.run(rush(it.breaker))
 
 
-def test_passwords_of_an_address_are_shown_nowhere() -> None:
+def test_errors_do_not_contain_the_password_of_the_address() -> None:
     with counted("redis://reader:s3cret@127.0.0.1:1/0") as it, pytest.raises(RedisUnavailable) as caught:
         it.breaker.ping()
     assert "s3cret" not in str(caught.value)

@@ -15,7 +15,7 @@ def breaker_to(url: str) -> RedisBreaker:
     return RedisBreaker(url, flush=lambda _: None, timeout=2.0)
 
 
-def test_moments_are_given_out_evenly_and_once(redis_url: str) -> None:
+def test_reservations_are_evenly_spaced_over_processes(redis_url: str) -> None:
     one, other = breaker_to(redis_url), breaker_to(redis_url)
     waits = [RedisReservations(breaker)(10.0) for breaker in (one, other, one)]
     assert waits[0] == 0.0
@@ -25,7 +25,7 @@ def test_moments_are_given_out_evenly_and_once(redis_url: str) -> None:
         breaker.close()
 
 
-def test_a_moment_that_has_passed_is_not_saved_up(redis_url: str) -> None:
+def test_unused_time_is_not_saved_up(redis_url: str) -> None:
     breaker = breaker_to(redis_url)
     breaker.call_from_thread(lambda redis: redis.set(KEY, "1"))  # of 1970
     reserve = RedisReservations(breaker)
@@ -34,7 +34,7 @@ def test_a_moment_that_has_passed_is_not_saved_up(redis_url: str) -> None:
     breaker.close()
 
 
-def test_what_is_booked_is_forgotten_in_time(valkey: Valkey) -> None:
+def test_reservations_expire(valkey: Valkey) -> None:
     breaker = breaker_to(valkey.url)
     RedisReservations(breaker)(10.0)
     assert 0 < int(valkey.command("PTTL", "tmdb:free_at")[1:]) <= 11_000
@@ -50,7 +50,7 @@ def test_without_redis_each_process_spaces_its_own_requests(valkey: Valkey) -> N
     breaker.close()
 
 
-def test_two_processes_together_keep_to_one_rate(redis_url: str) -> None:
+def test_two_processes_share_one_rate(redis_url: str) -> None:
     rate, requests = 40, 30
     sent: list[float] = []
 

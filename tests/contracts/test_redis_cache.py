@@ -92,7 +92,7 @@ def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **optio
         asyncio.run(wrapped(made))
 
 
-def test_an_answer_is_made_once_and_then_kept(redis_url: str) -> None:
+def test_a_response_is_built_once_and_then_cached(redis_url: str) -> None:
     async def work(one: Process) -> None:
         assert await one.ask() == ("made", False)
         assert await one.ask(says="again") == ("made", True)
@@ -101,7 +101,7 @@ def test_an_answer_is_made_once_and_then_kept(redis_url: str) -> None:
     run(work, redis_url)
 
 
-def test_what_one_process_makes_another_finds(redis_url: str) -> None:
+def test_a_response_built_by_one_process_is_cached_for_another(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         await one.ask()
         assert await other.ask(says="again") == ("made", True)
@@ -109,7 +109,7 @@ def test_what_one_process_makes_another_finds(redis_url: str) -> None:
     run(work, redis_url, 2)
 
 
-def test_variants_of_a_key_are_kept_apart_and_forgotten_together(redis_url: str) -> None:
+def test_variants_of_a_key_are_cached_separately_and_invalidated_together(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         await one.ask(variant="title", says="short")
         await one.ask(says="long")
@@ -122,7 +122,7 @@ def test_variants_of_a_key_are_kept_apart_and_forgotten_together(redis_url: str)
     run(work, redis_url, 2)
 
 
-def test_an_answer_lives_as_long_as_it_may(valkey: Valkey) -> None:
+def test_a_response_expires_after_its_time_to_live(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         await one.ask()
         assert 0 < int(valkey.command("PTTL", DETAIL)[1:]) <= 60_000
@@ -135,7 +135,7 @@ def test_an_answer_lives_as_long_as_it_may(valkey: Valkey) -> None:
     run(work, valkey.url, seconds=60)
 
 
-def test_a_change_of_ratings_is_seen_by_every_process_at_once(redis_url: str) -> None:
+def test_an_invalidation_is_effective_in_every_process_at_once(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         for number in range(50):
             await one.ask(says=str(number))
@@ -304,11 +304,11 @@ def test_a_dead_builder_delays_others_only_briefly(valkey: Valkey) -> None:
     run(work, valkey.url)
 
 
-def test_who_waits_for_another_and_then_for_a_silent_store_waits_two_seconds_at_most() -> None:
+def test_waiting_for_a_builder_and_for_an_unavailable_store_takes_two_seconds_at_most() -> None:
     assert WAIT_TIMEOUT + max(of_sqlite.WRITE_TIMEOUT, of_mongo.OPERATION_TIMEOUT) <= 2
 
 
-def test_a_key_that_changes_all_the_time_is_answered_all_the_same(redis_url: str) -> None:
+def test_a_key_that_is_invalidated_all_the_time_is_still_answered(redis_url: str) -> None:
     async def work(one: Process) -> None:
         async def voided_meanwhile() -> str:
             one.sync()
@@ -334,7 +334,7 @@ def test_without_redis_every_response_is_built_again(valkey: Valkey) -> None:
     run(work, valkey.url)
 
 
-def test_redis_that_dies_while_an_answer_is_made_loses_only_the_keeping(valkey: Valkey) -> None:
+def test_a_response_built_while_redis_dies_is_returned_but_not_cached(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         async def build() -> str:
             one.built += 1
@@ -347,7 +347,7 @@ def test_redis_that_dies_while_an_answer_is_made_loses_only_the_keeping(valkey: 
     run(work, valkey.url)
 
 
-def test_redis_that_dies_while_building_fails_leaves_that_error(valkey: Valkey) -> None:
+def test_an_error_of_a_build_is_raised_although_redis_dies(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         async def build() -> str:
             valkey.kill()
@@ -359,7 +359,7 @@ def test_redis_that_dies_while_building_fails_leaves_that_error(valkey: Valkey) 
     run(work, valkey.url)
 
 
-def test_nothing_from_before_an_outage_is_served_after_it(valkey: Valkey) -> None:
+def test_no_response_from_before_an_outage_is_served_after_it(valkey: Valkey) -> None:
     """What changed while Redis was frozen, and could not be told, is not in what it still holds."""
 
     async def work(one: Process) -> None:
@@ -397,7 +397,7 @@ def test_data_restored_from_before_a_change_is_not_served(valkey: Valkey) -> Non
     run(started, valkey.url, 2)
 
 
-def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
+def test_a_full_redis_stores_no_responses_but_is_still_invalidated(tmp_path: Path) -> None:
     async def work(one: Process) -> None:
         await one.ask(says="old")
         valkey.command("CONFIG", "SET", "maxmemory", "1")
@@ -414,7 +414,7 @@ def test_a_full_redis_keeps_no_more_but_still_forgets(tmp_path: Path) -> None:
         run(work, valkey.url)
 
 
-def test_a_process_keeps_a_limited_number_of_responses(redis_url: str) -> None:
+def test_a_process_holds_a_limited_number_of_responses(redis_url: str) -> None:
     async def work(one: Process) -> None:
         for number in range(MAX_LOCAL_ENTRIES + 10):
             await one.ask(f"movies:detail:{number}", says=str(number))

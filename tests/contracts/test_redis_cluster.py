@@ -49,7 +49,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         gc.collect()
 
 
-def test_a_cluster_that_is_down_at_first_is_used_once_it_answers(cluster: Cluster) -> None:
+def test_a_cluster_that_is_unavailable_at_the_start_is_used_once_it_answers(cluster: Cluster) -> None:
     cluster.node.kill()
     with counted(cluster.url) as it:
         it.breaker.invalidate(lambda redis: redis.delete("word"))  # raises nothing

@@ -66,7 +66,7 @@ def sentinel(folder: Path, port: int, primary: int) -> Iterator[None]:
             process.communicate()
 
 
-def test_the_primary_that_a_sentinel_knows_is_used_as_soon_as_it_tells(tmp_path: Path) -> None:
+def test_the_primary_of_a_sentinel_is_used_once_the_sentinel_answers(tmp_path: Path) -> None:
     port, knowing = free_port(), free_port()
     with (
         running_valkey(tmp_path / "primary", "--bind", "127.0.0.1", "--port", str(port)) as primary,

@@ -14,7 +14,7 @@ from adapters.mongo.store import MongoStore
 from adapters.sqlite import schema
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import rewrite_terms
-from adapters.testkit.samples import facts, fill, noon
+from adapters.testkit.samples import add_movies, facts, noon
 from domain.movies import MovieFacts
 from domain.search import Query, search
 
@@ -48,7 +48,7 @@ def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]
         patch.setattr(schema, "MIGRATIONS", others)
         store.prepare()
     monkeypatch.setattr(schema, "MIGRATIONS", (*others, rewrite_terms))
-    fill(store, list(MOVIES))
+    add_movies(store, list(MOVIES))
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM movie_terms")
         connection.executemany(
@@ -69,7 +69,7 @@ def mongo(mongo_uri: str, documents: Any) -> Iterator[MongoStore]:
     """A store as the version before left it."""
     store = MongoStore(uri=mongo_uri, clock=noon)
     store.prepare()
-    fill(store, list(MOVIES))
+    add_movies(store, list(MOVIES))
     documents.movies.update_many({}, {"$set": {"terms": []}})
     documents.movies.update_one({"tmdbId": 1}, {"$set": {"terms": EARLIER_TERMS}})
     version = mongo_schema.MIGRATIONS.index(mongo_schema.rewrite_terms)
@@ -78,7 +78,7 @@ def mongo(mongo_uri: str, documents: Any) -> Iterator[MongoStore]:
     store.close()
 
 
-def test_a_file_of_the_version_before_is_filed_anew(sqlite: SqliteStore, file: Path) -> None:
+def test_migrating_a_file_rewrites_its_terms(sqlite: SqliteStore, file: Path) -> None:
     assert _found(sqlite, "the tmrix reloaded") == []
 
     sqlite.prepare()
@@ -88,13 +88,13 @@ def test_a_file_of_the_version_before_is_filed_anew(sqlite: SqliteStore, file: P
     assert _found(sqlite, "hidden") == []
     fresh = SqliteStore(path=file.with_name("fresh.db"), clock=noon)
     fresh.prepare()
-    fill(fresh, list(MOVIES))
+    add_movies(fresh, list(MOVIES))
     fresh.close()
     assert _entries(file) == _entries(file.with_name("fresh.db"))
     assert sqlite.inspect().version == sqlite.inspect().newest
 
 
-def test_documents_of_the_version_before_are_filed_anew(mongo: MongoStore, documents: Any) -> None:
+def test_migrating_documents_rewrites_their_terms(mongo: MongoStore, documents: Any) -> None:
     assert _found(mongo, "the tmrix reloaded") == []
     documents.movies.update_one({"tmdbId": 3}, {"$unset": {"terms": ""}})
 
@@ -105,12 +105,12 @@ def test_documents_of_the_version_before_are_filed_anew(mongo: MongoStore, docum
     assert "terms" not in documents.movies.find_one({"tmdbId": 3})
     after = {each["tmdbId"]: each.get("terms") for each in documents.movies.find()}
     documents.movies.delete_many({})
-    fill(mongo, list(MOVIES))
+    add_movies(mongo, list(MOVIES))
     assert after == {each["tmdbId"]: each.get("terms") for each in documents.movies.find()}
     assert mongo.inspect().version == mongo.inspect().newest
 
 
-def test_more_movies_than_are_written_at_once_are_filed_anew(
+def test_terms_are_rewritten_in_several_batches(
     sqlite: SqliteStore, mongo: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.sqlite.terms.BATCH_SIZE", 1)

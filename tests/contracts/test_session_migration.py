@@ -20,7 +20,7 @@ from adapters.sqlite import schema
 from adapters.sqlite.rows import insert, user_row
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
-from adapters.testkit.samples import account, fresh_id, joined, later, noon
+from adapters.testkit.samples import add_user, duration, fresh_id, new_account, noon
 from application.accounts import SessionIssuer
 from domain.ids import SessionId
 from domain.sessions import RefreshToken, Session
@@ -31,7 +31,7 @@ SESSION = SessionId("5" * 24)
 TOKEN = f"{SESSION}.Zk3v0cXb5J1nQe8yZk3v0cXb5J1nQe8yZk3v0cXb5J1"
 HASH = sha256(TOKEN.encode()).hexdigest()
 GRACE = timedelta(seconds=10)
-MOMENT = later(0.001)
+MOMENT = duration(0.001)
 
 
 class Place:
@@ -64,7 +64,7 @@ def refused(place: Place, refresh_token: str) -> type[Exception] | None:
 class Migrated:
     """What holds over each store."""
 
-    def test_a_session_of_the_version_before_is_whole(self, place: Place) -> None:
+    def test_a_session_of_an_earlier_version_is_complete(self, place: Place) -> None:
         assert place.store.sessions.change(SESSION, lambda session: (session, session)) == Session(
             id=SESSION,
             user=place.user.id,
@@ -76,7 +76,7 @@ class Migrated:
         assert caller is not None
         assert caller.user == place.user
 
-    def test_its_refresh_token_works_once_and_again_within_the_grace_period(self, place: Place) -> None:
+    def test_its_refresh_token_is_valid_once_and_again_within_the_grace_period(self, place: Place) -> None:
         first = place.sessions.refresh(TOKEN)
         place.at += GRACE - MOMENT
         second = place.sessions.refresh(TOKEN)
@@ -87,7 +87,7 @@ class Migrated:
         assert refused(place, second.refresh_token) is TokenRevoked
         assert place.store.sessions.caller(SESSION, place.at) is None
 
-    def test_what_only_looks_like_its_refresh_token_ends_nothing(self, place: Place) -> None:
+    def test_a_forged_refresh_token_does_not_end_the_session(self, place: Place) -> None:
         for forged in (
             f"{SESSION}.garbage",
             TOKEN[:-1],
@@ -97,13 +97,13 @@ class Migrated:
             assert refused(place, forged) is TokenRejected
         assert place.sessions.refresh(TOKEN).user == place.user
 
-    def test_it_ends_when_it_would_have(self, place: Place) -> None:
+    def test_its_expiry_is_unchanged(self, place: Place) -> None:
         place.at = noon(4)
         assert refused(place, TOKEN) is TokenExpired
         place.at = noon(4) - MOMENT
         assert place.sessions.refresh(TOKEN).user == place.user
 
-    def test_preparing_again_leaves_what_was_exchanged_since(self, place: Place) -> None:
+    def test_preparing_again_keeps_exchanged_tokens(self, place: Place) -> None:
         first = place.sessions.refresh(TOKEN)
         place.store.prepare()
         assert place.sessions.refresh(first.refresh_token).user == place.user
@@ -117,7 +117,7 @@ class TestSqlite(Migrated):
         with monkeypatch.context() as patch:
             patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
             store.prepare()
-        user = account()
+        user = new_account()
         row = user_row(user)
         row["runs_the_place"] = row.pop("is_active_admin")
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -140,7 +140,7 @@ class TestMongo(Migrated):
         with monkeypatch.context() as patch:
             patch.setattr(mongo_database, "MIGRATIONS", MIGRATIONS[:1])
             store.prepare()
-        user = joined(store)
+        user = add_user(store)
         with pymongo.MongoClient[Any](mongo_uri) as client:
             client.get_default_database().sessions.insert_one(
                 {

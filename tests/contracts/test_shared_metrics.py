@@ -43,7 +43,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     place.unlink()
 
 
-def test_a_figure_is_there_for_others_at_once_and_for_who_comes_after(file: Path) -> None:
+def test_a_figure_is_visible_to_other_processes_and_to_the_next(file: Path) -> None:
     one = SharedFile(file, retry_after=0)
     one.write(KEY, one.read(KEY) + 2.5)
     assert stored(file) == {KEY: 2.5}
@@ -71,7 +71,7 @@ def test_a_file_grows_with_what_is_counted(file: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\x00", b"\xff" * 100, bytes(100), b"\x64\x00\x00\x00" + b"\xff" * 200]
 )
-def test_what_a_crash_left_of_a_file_is_no_reason_to_end(file: Path, content: bytes) -> None:
+def test_a_damaged_file_is_replaced(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     one = SharedFile(file, retry_after=0)
     one.write(KEY, 1)
@@ -79,7 +79,7 @@ def test_what_a_crash_left_of_a_file_is_no_reason_to_end(file: Path, content: by
     one.close()
 
 
-def test_only_whole_files_are_read(tmp_path: Path) -> None:
+def test_damaged_files_are_not_read(tmp_path: Path) -> None:
     for name, content in {
         "empty": b"",
         "short": b"\x01",
@@ -101,7 +101,7 @@ def refusing(error: int) -> Callable[..., NoReturn]:
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG])
-def test_what_cannot_be_written_is_kept_and_written_later(
+def test_figures_that_cannot_be_written_are_written_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: int
 ) -> None:
     monkeypatch.setattr(shared, "_in_memory", lambda _: False)
@@ -121,9 +121,7 @@ def test_what_cannot_be_written_is_kept_and_written_later(
     one.close()
 
 
-def test_a_file_that_can_never_be_opened_costs_a_try_now_and_then(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_opening_a_file_is_retried_only_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[object] = []
 
     def refuse(path: object, *_: object) -> NoReturn:
@@ -156,7 +154,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.parametrize("full_from", ["the start", "later"])
-def test_on_a_full_disk_a_process_lives_counts_and_recovers(tmp_path: Path, full_from: str) -> None:
+def test_a_process_counts_on_a_full_disk_and_recovers(tmp_path: Path, full_from: str) -> None:
     with small_disk(tmp_path / "disk", "16m") as disk, ExitStack() as cleaned:
         metrics = disk / "metrics"
         metrics.mkdir()
@@ -195,7 +193,7 @@ def test_on_a_full_disk_a_process_lives_counts_and_recovers(tmp_path: Path, full
 # The slots, and the directory.
 
 
-def test_without_a_slot_a_process_counts_for_itself_and_tries_again(
+def test_without_a_slot_a_process_counts_alone_and_retries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("adapters.metrics.slots.RETRY_AFTER", 0.0)
@@ -208,7 +206,7 @@ def test_without_a_slot_a_process_counts_for_itself_and_tries_again(
     slots.release()
 
 
-def test_a_slot_counts_although_its_number_cannot_be_written(
+def test_a_slot_is_valid_although_its_process_id_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slots = Slots(tmp_path)
@@ -228,7 +226,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return memory
 
 
-def test_metrics_are_in_memory_begin_anew_and_are_removed_in_the_end(tmp_path: Path, memory: Path) -> None:
+def test_the_metrics_directory_is_in_memory_and_emptied_and_removed(tmp_path: Path, memory: Path) -> None:
     first = metrics_directory.create(tmp_path)
     assert first
     assert first.parent == memory
@@ -242,7 +240,7 @@ def test_metrics_are_in_memory_begin_anew_and_are_removed_in_the_end(tmp_path: P
     assert not first.exists()
 
 
-def test_two_data_directories_share_no_metrics(tmp_path: Path, memory: Path) -> None:
+def test_two_data_directories_have_separate_metrics(tmp_path: Path, memory: Path) -> None:
     assert metrics_directory.create(tmp_path / "one") != metrics_directory.create(tmp_path / "two")
 
 
@@ -251,7 +249,7 @@ def stranger(place: Path) -> None:
 
 
 @pytest.mark.parametrize("taken", [stranger, Path.touch])
-def test_what_strangers_put_in_its_place_is_left_alone(
+def test_a_foreign_file_at_the_path_is_not_touched(
     tmp_path: Path, memory: Path, taken: Callable[[Path], Any]
 ) -> None:
     place = metrics_directory.create(tmp_path)
@@ -262,7 +260,7 @@ def test_what_strangers_put_in_its_place_is_left_alone(
     assert os.path.lexists(place)
 
 
-def test_where_memory_has_no_room_the_data_directory_is_used(
+def test_without_free_memory_the_data_directory_is_used(
     tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics_directory, "MIN_FREE_BYTES", 2**62)
@@ -271,7 +269,7 @@ def test_where_memory_has_no_room_the_data_directory_is_used(
     assert (tmp_path / "metrics").exists()
 
 
-def test_where_there_is_no_place_at_all_each_process_counts_for_itself(
+def test_without_any_directory_each_process_counts_alone(
     tmp_path: Path, memory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     memory.rmdir()

@@ -118,9 +118,7 @@ def forget(file: Path) -> None:
 
 
 @pytest.mark.parametrize("history", HISTORIES)
-def test_a_file_of_the_version_before_is_that_of_whoever_filled_it(
-    sqlite: SqliteStore, file: Path, history: str
-) -> None:
+def test_migrating_a_file_derives_its_source(sqlite: SqliteStore, file: Path, history: str) -> None:
     fill, source = HISTORIES[history]
     fill(sqlite)
     held, runs = sqlite.movies.stale(noon(2), 999), sqlite.runs.count()
@@ -138,9 +136,7 @@ def test_a_file_of_the_version_before_is_that_of_whoever_filled_it(
 
 
 @pytest.mark.parametrize("history", HISTORIES)
-def test_documents_of_the_version_before_are_those_of_whoever_filled_them(
-    mongo: MongoStore, documents: Any, history: str
-) -> None:
+def test_migrating_documents_derives_their_source(mongo: MongoStore, documents: Any, history: str) -> None:
     fill, source = HISTORIES[history]
     fill(mongo)
     version = mongo_schema.MIGRATIONS.index(mongo_schema.add_source)

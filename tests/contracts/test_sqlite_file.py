@@ -19,7 +19,7 @@ from adapters.sqlite import database as databases
 from adapters.sqlite import files, schema
 from adapters.sqlite.database import TIMEOUT_TOLERANCE, WRITE_TIMEOUT, Database
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import joined, noon
+from adapters.testkit.samples import add_user, noon
 from domain.errors import StorageUnavailable
 
 TRACE = "jwt-secret"
@@ -81,7 +81,7 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_lost_or_foreign_database_is_refused_and_left_as_it_is(
+def test_a_lost_or_foreign_database_is_refused_and_not_changed(
     store: SqliteStore, file: Path, loss: str
 ) -> None:
     make, told = LOSSES[loss]
@@ -95,7 +95,7 @@ def test_a_lost_or_foreign_database_is_refused_and_left_as_it_is(
     assert (file.read_bytes() if file.is_file() else None) == before
 
 
-def test_a_database_that_is_not_there_is_made(store: SqliteStore, file: Path) -> None:
+def test_a_missing_database_is_created(store: SqliteStore, file: Path) -> None:
     assert not store.exists()
     store.prepare()
     assert store.exists()
@@ -103,7 +103,7 @@ def test_a_database_that_is_not_there_is_made(store: SqliteStore, file: Path) ->
     assert sorted(each.name for each in file.parent.iterdir() if each.name.startswith(".")) == []
 
 
-def test_a_newer_schema_is_refused_and_says_so(store: SqliteStore, file: Path) -> None:
+def test_a_newer_schema_is_refused_by_sqlite(store: SqliteStore, file: Path) -> None:
     store.prepare()
     store.close()
     with closing(sqlite3.connect(file)) as connection:
@@ -112,14 +112,14 @@ def test_a_newer_schema_is_refused_and_says_so(store: SqliteStore, file: Path) -
         store.prepare()
 
 
-def test_a_database_that_is_up_to_date_is_opened_while_another_writes(
+def test_a_current_database_can_be_opened_while_another_process_writes(
     store: SqliteStore, others: sqlite3.Connection
 ) -> None:
     store.prepare()
     store.ping()
 
 
-def test_an_older_schema_is_brought_forward_with_what_it_holds(store: SqliteStore, file: Path) -> None:
+def test_an_older_schema_is_migrated_with_its_data(store: SqliteStore, file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(f"{schema.MIGRATIONS[0]}; PRAGMA user_version = 1")
         connection.execute("UPDATE counters SET value = 42 WHERE name = 'listed'")
@@ -131,11 +131,11 @@ def test_an_older_schema_is_brought_forward_with_what_it_holds(store: SqliteStor
     assert store.inspect().missing == ()
 
 
-def test_many_who_make_it_at_once_make_one(file: Path) -> None:
+def test_concurrent_creations_create_one_database(file: Path) -> None:
     stores = [SqliteStore(path=file, clock=noon) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(SqliteStore.prepare, stores))
-    user = joined(stores[0])
+    user = add_user(stores[0])
     assert all(store.users.get(user.id) == user for store in stores)
     for store in stores:
         store.close()
@@ -162,9 +162,7 @@ SqliteStore(path=Path(sys.argv[1]), clock=None).prepare()
 
 
 @pytest.mark.parametrize("moment", ["building", "built"])
-def test_a_first_start_that_is_killed_leaves_nothing_that_looks_like_a_loss(
-    store: SqliteStore, file: Path, moment: str
-) -> None:
+def test_a_creation_that_is_killed_leaves_no_database(store: SqliteStore, file: Path, moment: str) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED_AT, str(file), moment], check=False, timeout=60)
     assert killed.returncode == 9
     assert not file.exists()
@@ -172,13 +170,13 @@ def test_a_first_start_that_is_killed_leaves_nothing_that_looks_like_a_loss(
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_where_there_are_no_hard_links_it_is_made_all_the_same(
+def test_a_database_is_created_without_hard_links(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
     if other:
         faster = SqliteStore(path=file.with_name("faster.db"), clock=noon)
         faster.prepare()
-        user = joined(faster)
+        user = add_user(faster)
         faster.close()
 
     def refuse(made: Path, path: Path) -> NoReturn:
@@ -193,7 +191,7 @@ def test_where_there_are_no_hard_links_it_is_made_all_the_same(
     assert [each.id for each in store.users.page(9)] == ([user.id] if other else [])
 
 
-def test_a_full_disk_is_told_when_the_database_is_made(
+def test_creating_a_database_on_a_full_disk_is_an_error(
     store: SqliteStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> NoReturn:
@@ -205,9 +203,7 @@ def test_a_full_disk_is_told_when_the_database_is_made(
     assert list(file.parent.iterdir()) == []
 
 
-def test_a_database_that_is_removed_while_it_is_used_does_not_come_back_empty(
-    store: SqliteStore, file: Path
-) -> None:
+def test_a_database_removed_during_use_is_not_created_again(store: SqliteStore, file: Path) -> None:
     store.prepare()
     store.close()
     file.unlink()
@@ -219,7 +215,7 @@ def test_a_database_that_is_removed_while_it_is_used_does_not_come_back_empty(
 # How it lasts.
 
 
-def test_what_was_acknowledged_is_on_the_disk(store: SqliteStore) -> None:
+def test_connections_use_wal_and_full_synchronization(store: SqliteStore) -> None:
     store.prepare()
     seen: list[tuple[str, int]] = []
 
@@ -277,7 +273,7 @@ def timeouts(statements: list[str]) -> list[float]:
     return [int(each.rpartition("=")[2]) / 1000 for each in statements if "busy_timeout" in each]
 
 
-def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
+def test_waiting_for_the_own_process_shortens_waiting_for_others(
     store: SqliteStore, others: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "WRITE_TIMEOUT", 1.0)
@@ -304,7 +300,7 @@ def test_a_writer_waits_once_for_those_of_its_process_and_of_others(
 
 
 @pytest.mark.parametrize(("queued", "left"), [(1.0, 0.5), (5.0, 0.4)])
-def test_a_writer_whose_caller_has_waited_for_a_thread_waits_less(
+def test_waiting_for_a_thread_shortens_waiting_for_writers(
     store: SqliteStore, others: sqlite3.Connection, queued: float, left: float
 ) -> None:
     def write() -> None:
@@ -320,10 +316,10 @@ def test_a_writer_whose_caller_has_waited_for_a_thread_waits_less(
     assert reset == WRITE_TIMEOUT
 
 
-def test_a_writer_that_waited_for_nobody_changes_no_setting(store: SqliteStore) -> None:
+def test_without_waiting_no_timeout_is_changed(store: SqliteStore) -> None:
     store.prepare()
-    assert timeouts(statements_of(store.database, lambda: joined(store))) == []
+    assert timeouts(statements_of(store.database, lambda: add_user(store))) == []
 
 
-def test_what_a_store_may_take_and_the_wait_for_a_thread_come_to_less_than_two_seconds() -> None:
+def test_the_write_timeout_is_less_than_two_seconds() -> None:
     assert WRITE_TIMEOUT + TIMEOUT_TOLERANCE < 2

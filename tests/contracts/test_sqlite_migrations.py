@@ -12,9 +12,9 @@ from adapters.sqlite.rows import Cell, insert, item_row, moment, movie_row, rati
 from adapters.sqlite.schema import MIGRATIONS, apply_migrations
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import term_entries
-from adapters.testkit.movies import SORTINGS, expected, walked_by_cursor
-from adapters.testkit.samples import account, invented, noon, put, verdict, wish
+from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
 from adapters.testkit.samples import facts as facts_of
+from adapters.testkit.samples import new_account, new_item, new_rating, noon, random_facts, store_page
 from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
 from domain.movies import Movie
@@ -44,8 +44,8 @@ def run_row_of_version_2(run: SyncRun) -> dict[str, Cell]:
 
 
 @pytest.mark.parametrize("by", RatingOrder)
-def test_ratings_and_runs_of_version_2_can_be_walked_in_every_order(tmp_path: Path, by: RatingOrder) -> None:
-    ratings = [verdict(ANN, movie_id(number), 1 + number % 5, 1 + number % 7) for number in range(1, 30)]
+def test_ratings_and_runs_of_version_2_are_listed_in_every_order(tmp_path: Path, by: RatingOrder) -> None:
+    ratings = [new_rating(ANN, movie_id(number), 1 + number % 5, 1 + number % 7) for number in range(1, 30)]
     runs = [
         SyncRun(
             id=RunId(f"{number:024x}"),
@@ -72,8 +72,8 @@ def test_ratings_and_runs_of_version_2_can_be_walked_in_every_order(tmp_path: Pa
     store.close()
 
 
-def test_the_last_active_admin_of_version_8_is_still_known_as_one(tmp_path: Path) -> None:
-    ann, bob = account("ann", role=Role.ADMIN), account("bob", role=Role.ADMIN, disabled=True)
+def test_the_last_active_admin_of_version_8_is_still_protected(tmp_path: Path) -> None:
+    ann, bob = new_account("ann", role=Role.ADMIN), new_account("bob", role=Role.ADMIN, disabled=True)
     with closing(earlier(tmp_path / "matinee.db", 8)) as connection:
         for row in map(user_row, (ann, bob)):
             row["runs_the_place"] = row.pop("is_active_admin")
@@ -91,10 +91,10 @@ def test_the_last_active_admin_of_version_8_is_still_known_as_one(tmp_path: Path
     store.close()
 
 
-def test_lists_searches_and_locks_of_version_9_go_on_under_the_new_names(tmp_path: Path) -> None:
-    movies = [Movie.from_facts(each, noon()) for each in invented(60)]
-    ann, until = account("ann"), noon(9)
-    items = [wish(ann.id, movie.id, 1 + number % 5) for number, movie in enumerate(movies)]
+def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> None:
+    movies = [Movie.from_facts(each, noon()) for each in random_facts(60)]
+    ann, until = new_account("ann"), noon(9)
+    items = [new_item(ann.id, movie.id, 1 + number % 5) for number, movie in enumerate(movies)]
     with closing(earlier(tmp_path / "matinee.db", 9)) as connection:
         for movie in movies:
             row = movie_row(movie)
@@ -122,7 +122,7 @@ def test_lists_searches_and_locks_of_version_9_go_on_under_the_new_names(tmp_pat
     assert (store.inspect().missing, store.inspect().damage) == ((), ())
     assert store.movies.count(MovieFilter()) == visible
     for sorting in SORTINGS:
-        assert walked_by_cursor(store, MovieFilter(), sorting) == expected(movies, MovieFilter(), sorting)
+        assert list_by_cursor(store, MovieFilter(), sorting) == expected(movies, MovieFilter(), sorting)
     for movie in movies:
         found = {match.id for match in search(Query(movie.facts.title), store.movies.find)}
         assert (movie.id in found) is movie.visible
@@ -131,6 +131,6 @@ def test_lists_searches_and_locks_of_version_9_go_on_under_the_new_names(tmp_pat
     newest_first = sorted(items, key=lambda item: item.id)
     newest_first.sort(key=lambda item: item.added_at, reverse=True)
     assert store.watchlists.of_user(ann.id, favorite=None, limit=99) == newest_first
-    put(store, facts_of(999, adult=True), day=2)
+    store_page(store, facts_of(999, adult=True), day=2)
     assert store.movies.count(MovieFilter()) == visible
     store.close()

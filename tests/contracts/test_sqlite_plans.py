@@ -12,17 +12,17 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.movies import FILTERS, SORTINGS
 from adapters.testkit.samples import (
     GENRES,
-    account,
-    crowd,
+    add_session,
+    add_user,
+    add_users,
     facts,
     fresh_id,
-    invented,
-    joined,
+    new_account,
+    new_item,
+    new_rating,
     new_run,
-    put,
-    signed_in,
-    verdict,
-    wish,
+    random_facts,
+    store_page,
 )
 from domain.browsing import MovieFilter, SortBy, Sorting
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, movie_id
@@ -41,7 +41,7 @@ Calls = Callable[[SqliteStore], object]
 def store() -> Iterator[SqliteStore]:
     store = SqliteStore(path=None, clock=system.now)
     store.prepare()
-    put(store, *invented(400))
+    store_page(store, *random_facts(400))
     yield store
     store.close()
 
@@ -116,7 +116,7 @@ def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
         lambda store: store.runs.recent(10),
         lambda store: store.locks.acquire("sync:movies", "me", timedelta(seconds=1)),
         lambda store: store.ping(),
-        lambda store: put(store, facts(1, genres=GENRES[:1]), facts(9000), gone=(9000,)),
+        lambda store: store_page(store, facts(1, genres=GENRES[:1]), facts(9000), gone=(9000,)),
     ],
     ids=[
         "by id", "by number", "by IMDb id", "several", "held", "stale", "generation", "latest run",
@@ -135,28 +135,28 @@ USER, SESSION, RATING, ITEM = UserId("a" * 24), SessionId("b" * 24), RatingId("c
 @pytest.fixture(scope="module")
 def used(store: SqliteStore) -> SqliteStore:
     """The store after people have come, rated and listed."""
-    ann = joined(store, id=USER, role=Role.ADMIN)
-    joined(store, "admin", role=Role.ADMIN)
-    signed_in(store, ann, id=SESSION)
-    store.ratings.add(verdict(USER, movie_id(1), id=RATING))
-    store.watchlists.add(wish(USER, movie_id(1), id=ITEM))
-    for user in crowd(store, 30):
+    ann = add_user(store, id=USER, role=Role.ADMIN)
+    add_user(store, "admin", role=Role.ADMIN)
+    add_session(store, ann, id=SESSION)
+    store.ratings.add(new_rating(USER, movie_id(1), id=RATING))
+    store.watchlists.add(new_item(USER, movie_id(1), id=ITEM))
+    for user in add_users(store, 30):
         for number in range(1, 20):
-            store.ratings.add(verdict(user, movie_id(number)))
-            store.watchlists.add(wish(user, movie_id(number)))
+            store.ratings.add(new_rating(user, movie_id(number)))
+            store.watchlists.add(new_item(user, movie_id(number)))
     return store
 
 
 def come_and_go(store: SqliteStore) -> None:
     """One user's way through the place."""
-    user = account(f"visitor{int(fresh_id(), 16)}")
+    user = new_account(f"visitor{int(fresh_id(), 16)}")
     store.users.add(user)
-    signed_in(store, user)
+    add_session(store, user)
     for number in (1, 2):
-        store.ratings.add(verdict(user.id, movie_id(number)))
-        store.ratings.put(verdict(user.id, movie_id(number), 3))
-        store.watchlists.add(wish(user.id, movie_id(number)))
-        store.watchlists.put(wish(user.id, movie_id(number), is_favorite=True))
+        store.ratings.add(new_rating(user.id, movie_id(number)))
+        store.ratings.put(new_rating(user.id, movie_id(number), 3))
+        store.watchlists.add(new_item(user.id, movie_id(number)))
+        store.watchlists.put(new_item(user.id, movie_id(number), is_favorite=True))
     store.ratings.remove_from(movie_id(1), user.id)
     store.watchlists.remove_from(movie_id(1), user.id)
     store.users.remove(user.id)
@@ -196,7 +196,7 @@ def renamed(user: User) -> User:
         lambda store: store.watchlists.change(ITEM, USER, lambda item: item.toggled(system.now())),
         lambda store: store.watchlists.count(USER),
         lambda store: store.watchlists.count(USER, favorite=True),
-        lambda store: put(store, facts(9000), gone=(1, 2, 9000)),
+        lambda store: store_page(store, facts(9000), gone=(1, 2, 9000)),
         come_and_go,
     ],
     ids=[
@@ -207,7 +207,7 @@ def renamed(user: User) -> User:
         "a whole visit",
     ],
 )  # fmt: skip
-def test_nothing_that_users_do_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
+def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
     assert scans(used, call) == []
 
 
@@ -218,7 +218,7 @@ WINDOWS = ({"skip": 2}, {"after": Cursor(None, "c" * 24)})
 @pytest.mark.parametrize("window", WINDOWS, ids=["page", "cursor"])
 @pytest.mark.parametrize("by", RatingOrder)
 @pytest.mark.parametrize("descending", [True, False])
-def test_ratings_of_a_user_are_walked_in_order_by_an_index(
+def test_ratings_of_a_user_are_read_in_order_from_an_index(
     used: SqliteStore, by: RatingOrder, window: Any, *, descending: bool
 ) -> None:
     steps = list(
@@ -241,7 +241,7 @@ def test_ratings_of_a_user_are_walked_in_order_by_an_index(
     ],
     ids=["users", "ratings of a movie", "watchlist", "favourites", "not favourites", "runs"],
 )
-def test_lists_of_what_users_have_are_never_sorted(
+def test_lists_of_accounts_ratings_watchlists_and_runs_are_never_sorted(
     used: SqliteStore, call: Callable[[SqliteStore, Any], object], window: Any
 ) -> None:
     steps = list(plans(used, lambda store: call(store, window)))
@@ -249,7 +249,7 @@ def test_lists_of_what_users_have_are_never_sorted(
     assert not [step for step in steps if "TEMP B-TREE" in step or step.startswith("SCAN")]
 
 
-def test_what_follows_a_cursor_is_two_ranges_of_an_index(used: SqliteStore) -> None:
+def test_a_page_after_a_cursor_reads_two_ranges_of_an_index(used: SqliteStore) -> None:
     after = Cursor(8.0, "c" * 24)
     by = RatingOrder.RATING
     steps = plans(used, lambda store: store.ratings.of_user(USER, by, descending=True, limit=50, after=after))
@@ -259,7 +259,7 @@ def test_what_follows_a_cursor_is_two_ranges_of_an_index(used: SqliteStore) -> N
     ]
 
 
-def test_a_caller_is_told_by_two_lookups(used: SqliteStore) -> None:
+def test_a_caller_is_identified_by_two_lookups(used: SqliteStore) -> None:
     steps = list(plans(used, lambda store: store.sessions.caller(SESSION, system.now())))
     assert steps == [
         "SEARCH sessions USING PRIMARY KEY (id=?)",

@@ -13,7 +13,7 @@ import pytest
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.schema import MIGRATIONS
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, noon, put
+from adapters.testkit.samples import facts, noon, store_page
 from domain.errors import StorageUnavailable
 
 
@@ -42,13 +42,13 @@ def documents(mongo_uri: str) -> Iterator[Any]:
         yield client.get_default_database()
 
 
-def test_a_file_that_is_not_there_is_not_made(sqlite: SqliteStore, file: Path) -> None:
+def test_inspecting_a_missing_file_does_not_create_it(sqlite: SqliteStore, file: Path) -> None:
     assert not sqlite.exists()
     assert sqlite.inspect().version == 0
     assert not file.parent.exists()
 
 
-def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
+def test_dropped_indexes_and_tables_of_a_file_are_reported(sqlite: SqliteStore, file: Path) -> None:
     sqlite.prepare()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("DROP INDEX sessions_by_expires_at")
@@ -63,7 +63,7 @@ def test_an_index_that_was_dropped_from_a_file_is_named(sqlite: SqliteStore, fil
     )
 
 
-def test_an_older_file_lacks_nothing_of_its_own_schema(sqlite: SqliteStore, file: Path) -> None:
+def test_an_older_file_is_compared_with_its_own_schema(sqlite: SqliteStore, file: Path) -> None:
     file.parent.mkdir()
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1")
@@ -74,7 +74,7 @@ def test_an_older_file_lacks_nothing_of_its_own_schema(sqlite: SqliteStore, file
     assert found.newest > 1
 
 
-def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> None:
+def test_inspecting_a_file_that_is_no_database_is_an_error(sqlite: SqliteStore, file: Path) -> None:
     file.parent.mkdir()
     file.write_text("a shopping list, long enough to be taken for a header of a file by anybody" * 20)
 
@@ -82,9 +82,9 @@ def test_what_is_no_database_is_unavailable(sqlite: SqliteStore, file: Path) -> 
         sqlite.inspect()
 
 
-def test_damage_anywhere_in_a_file_is_named(sqlite: SqliteStore, file: Path) -> None:
+def test_damage_anywhere_in_a_file_is_reported(sqlite: SqliteStore, file: Path) -> None:
     sqlite.prepare()
-    put(sqlite, *(facts(number, title=f"Movie {number}") for number in range(1, 400)))
+    store_page(sqlite, *(facts(number, title=f"Movie {number}") for number in range(1, 400)))
     assert sqlite.inspect().damage == ()
     sqlite.close()
     with closing(sqlite3.connect(file)) as connection:
@@ -107,9 +107,9 @@ def test_damage_anywhere_in_a_file_is_named(sqlite: SqliteStore, file: Path) -> 
         file.write_bytes(whole)
 
 
-def test_an_index_that_does_not_agree_with_its_table_is_damage(sqlite: SqliteStore, file: Path) -> None:
+def test_an_index_that_differs_from_its_table_is_damage(sqlite: SqliteStore, file: Path) -> None:
     sqlite.prepare()
-    put(sqlite, facts(1), facts(2))
+    store_page(sqlite, facts(1), facts(2))
     sqlite.close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
@@ -121,7 +121,7 @@ def test_an_index_that_does_not_agree_with_its_table_is_damage(sqlite: SqliteSto
     assert sqlite.inspect().damage
 
 
-def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, documents: Any) -> None:
+def test_inspecting_an_empty_database_creates_nothing(mongo: MongoStore, documents: Any) -> None:
     found = mongo.inspect()
 
     assert not mongo.exists()
@@ -129,7 +129,7 @@ def test_a_database_that_was_never_prepared_stays_empty(mongo: MongoStore, docum
     assert documents.list_collection_names() == []
 
 
-def test_an_index_that_was_dropped_or_is_another_is_named(mongo: MongoStore, documents: Any) -> None:
+def test_dropped_and_different_indexes_of_documents_are_reported(mongo: MongoStore, documents: Any) -> None:
     mongo.prepare()
     documents.sessions.drop_index("by_expires_at")
     documents.ratings.drop_index("by_movie")
@@ -138,7 +138,7 @@ def test_an_index_that_was_dropped_or_is_another_is_named(mongo: MongoStore, doc
     assert mongo.inspect().missing == ("sessions.by_expires_at", "ratings.by_movie")
 
 
-def test_the_server_tells_the_time(mongo: MongoStore) -> None:
+def test_the_inspection_has_the_servers_time(mongo: MongoStore) -> None:
     mongo.prepare()
 
     clock = mongo.inspect().clock

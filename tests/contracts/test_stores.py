@@ -34,7 +34,7 @@ from adapters.testkit import (
     UserRepositoryContract,
     WatchlistRepositoryContract,
 )
-from adapters.testkit.locks import SetClock
+from adapters.testkit.locks import ManualClock
 from adapters.testkit.ratings import Skew
 from adapters.testkit.sessions import Jam, Plant
 from domain.errors import StorageUnavailable
@@ -66,8 +66,8 @@ class Contracts(
     """Everything that a store must keep."""
 
     @pytest.fixture
-    def clock(self) -> SetClock:
-        return SetClock()
+    def clock(self) -> ManualClock:
+        return ManualClock()
 
 
 def test_no_contract_hides_a_test_of_another() -> None:
@@ -114,7 +114,7 @@ def jammed(store: SqliteStore) -> Jam:
 
 class TestSqliteFile(Contracts):
     @pytest.fixture
-    def store(self, tmp_path: Path, clock: SetClock) -> Iterator[SqliteStore]:
+    def store(self, tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
         store = SqliteStore(path=tmp_path / "matinee.db", clock=clock)
         store.prepare()
         yield store
@@ -135,7 +135,7 @@ class TestSqliteFile(Contracts):
 
 class TestSqliteInMemory(Contracts):
     @pytest.fixture
-    def store(self, clock: SetClock) -> Iterator[SqliteStore]:
+    def store(self, clock: ManualClock) -> Iterator[SqliteStore]:
         store = SqliteStore(path=None, clock=clock)
         store.prepare()
         yield store
@@ -156,7 +156,7 @@ class TestSqliteInMemory(Contracts):
 
 class TestMongo(Contracts):
     @pytest.fixture
-    def store(self, mongo_uri: str, clock: SetClock) -> Iterator[MongoStore]:
+    def store(self, mongo_uri: str, clock: ManualClock) -> Iterator[MongoStore]:
         store = MongoStore(uri=mongo_uri, clock=clock)
         store.prepare()
         yield store

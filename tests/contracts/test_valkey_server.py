@@ -8,7 +8,7 @@ import redis
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 
-def test_a_clients_words_are_kept_over_a_kill(valkey: Valkey) -> None:
+def test_data_survives_a_kill(valkey: Valkey) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         client.set("name", "neo")
         valkey.kill()
@@ -17,7 +17,7 @@ def test_a_clients_words_are_kept_over_a_kill(valkey: Valkey) -> None:
         assert client.get("name") == b"neo"
 
 
-def test_a_frozen_server_is_silent_until_it_thaws(valkey: Valkey) -> None:
+def test_a_frozen_server_does_not_answer_until_it_is_thawed(valkey: Valkey) -> None:
     valkey.freeze()
     with redis.Redis.from_url(valkey.url, socket_timeout=0.2, retry=None) as client:
         with pytest.raises(redis.TimeoutError):
@@ -26,7 +26,7 @@ def test_a_frozen_server_is_silent_until_it_thaws(valkey: Valkey) -> None:
         assert client.ping()
 
 
-def test_one_of_ones_own_takes_options_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_separate_server_takes_options_and_removes_its_socket(tmp_path: Path) -> None:
     with running_valkey(tmp_path, "--maxmemory", "8mb") as own, redis.Redis.from_url(own.url) as client:
         assert client.config_get("maxmemory") == {"maxmemory": "8388608"}
         own.stop()

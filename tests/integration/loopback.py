@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from litestar.types import ASGIApp
 
-from adapters.testkit.samples import invented
+from adapters.testkit.samples import random_facts
 from entrypoints.http.connections import Limits
 from entrypoints.http.server import Server
 from tests.integration.http_service import application, filled
@@ -74,7 +74,7 @@ def serving_on_loopback(
     app: ASGIApp | None = None, *, proxies: tuple[str, ...] = (), **limits: Any
 ) -> Iterator[Loopback]:
     """Serve an application with these limits; by default, the API over some movies."""
-    store = None if app else filled(invented(40))
+    store = None if app else filled(random_facts(40))
     app = app or application(store)  # type: ignore[arg-type]
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.sqlite.store import SqliteStore
 from adapters.system import NoCache
-from adapters.testkit.locks import SetClock
+from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner, lock_name
@@ -103,7 +103,9 @@ class JobsInMemory:
 class Bench:
     """The use cases over one store, a source and a clock that can be set."""
 
-    def __init__(self, store: SqliteStore, clock: SetClock, source: MovieSource, **timing: timedelta) -> None:
+    def __init__(
+        self, store: SqliteStore, clock: ManualClock, source: MovieSource, **timing: timedelta
+    ) -> None:
         self.store, self.clock = store, clock
         self.jobs = JobsInMemory()
         self.runner = SyncRunner(
@@ -158,7 +160,7 @@ def shelf() -> ShelfSource:
 @pytest.fixture
 def bench(shelf: ShelfSource) -> Iterator[Bench]:
     """The use cases over an empty store."""
-    clock = SetClock()
+    clock = ManualClock()
     store = SqliteStore(path=None, clock=clock)
     store.prepare()
     yield Bench(store, clock, shelf)

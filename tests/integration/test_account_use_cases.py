@@ -12,7 +12,7 @@ from adapters import system
 from adapters.security.passwords import Argon2PasswordHasher, ThreadedPasswordHasher
 from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import alive, at_once, fresh_id, joined, noon
+from adapters.testkit.samples import add_user, fresh_id, noon, run_concurrently, valid_sessions
 from application.accounts import (
     Authenticate,
     ChangePassword,
@@ -279,7 +279,7 @@ def test_a_new_password_ends_all_sessions_but_the_callers(place: Place) -> None:
     place.joined()
     mine, other = place.log_in(), place.log_in()
     place.change_password(place.caller(mine), OLD, NEW)
-    assert alive(place.store, session_of(mine), session_of(other)) == [session_of(mine)]
+    assert valid_sessions(place.store, session_of(mine), session_of(other)) == [session_of(mine)]
     with pytest.raises(TokenRevoked):
         place.caller(other)
     assert refused(place, other.refresh_token) is TokenRevoked
@@ -381,7 +381,7 @@ def test_an_admin_changes_only_the_given_fields(place: Place) -> None:
     assert change(user=user.id) == user
     promoted = change(user=user.id, role=Role.ADMIN)
     assert promoted == replace(user, role=Role.ADMIN)
-    demoted = change(user=joined(place.store).id, disabled=True)
+    demoted = change(user=add_user(place.store).id, disabled=True)
     assert (demoted.disabled, demoted.role) == (True, Role.USER)
     renewed = change(user=user.id, password=NEW)
     assert STRONG.verify(renewed.password_hash, NEW)
@@ -389,7 +389,7 @@ def test_an_admin_changes_only_the_given_fields(place: Place) -> None:
 
 
 def test_accounts_are_listed_by_cursor(place: Place) -> None:
-    people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
+    people = [place.joined(), add_user(place.store, "bob"), add_user(place.store, "eve")]
     show = ListUsers(users=place.store.users)
     shown: list[User] = []
     window = Window(limit=1)
@@ -402,7 +402,7 @@ def test_accounts_are_listed_by_cursor(place: Place) -> None:
 
 
 def test_the_command_lists_the_accounts_of_all_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = [place.joined(), joined(place.store, "bob"), joined(place.store, "eve")]
+    people = [place.joined(), add_user(place.store, "bob"), add_user(place.store, "eve")]
     for size in (1, 2, 3):
         monkeypatch.setattr(commands, "PAGE_SIZE", size)
         listed = list(commands._all_accounts(ListUsers(users=place.store.users)))
@@ -506,7 +506,7 @@ def test_a_token_used_many_exchanges_ago_ends_the_session(place: Place) -> None:
 def test_two_concurrent_refreshes_with_one_token_both_succeed(place: Place) -> None:
     place.joined()
     first = place.log_in()
-    tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 8)
+    tabs = run_concurrently([lambda: place.sessions.refresh(first.refresh_token)] * 8)
     assert len({each.refresh_token for each in tabs}) == 8
     place.at += timedelta(days=2)
     for each in tabs:
@@ -517,7 +517,7 @@ def test_without_a_grace_period_one_of_two_concurrent_refreshes_ends_the_session
     place.joined()
     first = place.log_in()
     place.grace = timedelta(0)
-    tabs = at_once([lambda: place.sessions.refresh(first.refresh_token)] * 4)
+    tabs = run_concurrently([lambda: place.sessions.refresh(first.refresh_token)] * 4)
     won = [each for each in tabs if isinstance(each, SignedIn)]
     assert len(won) <= 1  # none if the session ended before the first request was answered
     assert sum(isinstance(each, TokenRevoked) for each in tabs) == 4 - len(won)

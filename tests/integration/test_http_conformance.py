@@ -21,7 +21,7 @@ from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import invented, noon
+from adapters.testkit.samples import noon, random_facts
 from domain.ids import UserId
 from domain.users import Role
 from entrypoints.http.app import openapi
@@ -80,7 +80,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    store = filled(invented(60))
+    store = filled(random_facts(60))
     yield Service(store)
     store.close()
 

@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from adapters.sqlite.genres import SqliteGenreRepository
-from adapters.testkit.samples import invented
+from adapters.testkit.samples import random_facts
 from domain.movies import Genre
 from entrypoints.http import middleware
 from entrypoints.http.access_log import RequestRecord
@@ -472,7 +472,7 @@ def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waiting_requests: int
 ) -> None:
     caplog.set_level(logging.INFO)
-    release, waiting, store = Event(), Event(), filled(invented(3))
+    release, waiting, store = Event(), Event(), filled(random_facts(3))
     everything = SqliteGenreRepository.all
 
     def slowly(genres: SqliteGenreRepository) -> list[Genre]:

@@ -22,7 +22,7 @@ from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, joined, noon, put, verdict, wish
+from adapters.testkit.samples import add_user, facts, new_item, new_rating, noon, store_page
 from application import export
 from application.export import ExportUser
 from domain.errors import StorageUnavailable
@@ -55,8 +55,8 @@ def store() -> Iterator[SqliteStore]:
 def populate(store: SqliteStore, user: UserId) -> None:
     """Rate all movies, and add them to the watchlist."""
     for number in range(1, MOVIES + 1):
-        store.ratings.add(verdict(user, movie_id(number), 1 + number % 19 / 2, 1 + number % 4))
-        store.watchlists.add(wish(user, movie_id(number), 1 + number % 3))
+        store.ratings.add(new_rating(user, movie_id(number), 1 + number % 19 / 2, 1 + number % 4))
+        store.watchlists.add(new_item(user, movie_id(number), 1 + number % 3))
 
 
 @dataclass
@@ -135,7 +135,7 @@ def answer_of(
 
 @pytest.fixture
 def ann(store: SqliteStore) -> User:
-    user = joined(store)
+    user = add_user(store)
     populate(store, user.id)
     return user
 
@@ -154,11 +154,11 @@ def test_an_export_is_one_json_document_in_one_chunk_per_batch(store: SqliteStor
 
 @pytest.mark.parametrize(("ratings", "items"), [(0, 0), (1, 0), (0, 1), (PART, PART), (PART + 1, 2 * PART)])
 def test_an_empty_export_is_a_complete_document(store: SqliteStore, ratings: int, items: int) -> None:
-    user = joined(store, "little")
+    user = add_user(store, "little")
     for number in range(1, ratings + 1):
-        store.ratings.add(verdict(user.id, movie_id(number)))
+        store.ratings.add(new_rating(user.id, movie_id(number)))
     for number in range(1, items + 1):
-        store.watchlists.add(wish(user.id, movie_id(number)))
+        store.watchlists.add(new_item(user.id, movie_id(number)))
     export = json.loads(b"".join(json_chunks(user, exporting(store)(user=user))))
     assert (export["user"]["id"], len(export["ratings"]), len(export["watchlist"])) == (
         user.id,
@@ -232,8 +232,8 @@ def test_between_two_batches_the_store_can_be_changed(store: SqliteStore, ann: U
             assert not store.database._connection().in_transaction
             store.ratings.remove(gone.id, ann.id)
             store.ratings.change(changed.id, ann.id, lambda rating: rating.changed(noon(9), review="Late"))
-            put(store, late, day=5)
-            store.ratings.add(verdict(ann.id, movie_id(99), 3, 9))
+            store_page(store, late, day=5)
+            store.ratings.add(new_rating(ann.id, movie_id(99), 3, 9))
 
     wire = Wire(on_body=meddle)
     asyncio.run(wire.ask(answer_of(Exports(pause_factor=0, max_unstreamed_bytes=0), store, ann)))
@@ -312,7 +312,7 @@ def test_a_cancelled_export_frees_its_slot(store: SqliteStore, ann: User) -> Non
 
 def test_concurrent_exports_are_bounded_in_all_and_for_each_user(store: SqliteStore, ann: User) -> None:
     exports = Exports(max_exports=3, max_per_user=2, pause_factor=0, max_unstreamed_bytes=0)
-    bob, eve = joined(store, "bob"), joined(store, "eve")
+    bob, eve = add_user(store, "bob"), add_user(store, "eve")
 
     async def run() -> None:
         taken = asyncio.Event()

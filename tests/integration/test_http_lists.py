@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 
 from adapters.sqlite.rows import insert, rating_row
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, invented, new_run, noon, verdict
+from adapters.testkit.samples import facts, new_rating, new_run, noon, random_facts
 from domain.ids import UserId, movie_id
 from domain.sync import Entity
 from domain.users import Role
@@ -92,7 +92,7 @@ def test_every_response_that_is_a_page_belongs_to_a_tested_list() -> None:
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqliteStore]:
     """A store in which every list has many rows, many of which tie."""
-    store = filled(invented(150))
+    store = filled(random_facts(150))
     for day in range(1, 20):
         for entity in Entity:
             run = new_run(store, entity, 1 + day // 4)
@@ -281,7 +281,7 @@ def test_a_cursor_reaches_ratings_after_the_last_page_number(sort: str) -> None:
         neo = joined(client)
         many = MAX_NUMBERED_ROWS + 150
         rows = [
-            rating_row(verdict(UserId(neo.user["id"]), movie_id(number), 1 + number % 19 / 2))
+            rating_row(new_rating(UserId(neo.user["id"]), movie_id(number), 1 + number % 19 / 2))
             for number in range(1, many + 1)
         ]
         with store.database.writing() as connection:

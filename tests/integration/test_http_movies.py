@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
 
-from adapters.testkit.samples import facts, invented, noon
+from adapters.testkit.samples import facts, noon, random_facts
 from domain.browsing import SortBy, SortOrder
 from domain.ids import genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie
@@ -54,13 +54,13 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def crowd() -> Iterator[Client]:
-    with serving(*invented(83)) as client:
+    with serving(*random_facts(83)) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return application(filled(invented(20)))
+    return application(filled(random_facts(20)))
 
 
 def shown(client: Client, path: str) -> list[Any]:

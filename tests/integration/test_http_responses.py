@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from litestar import Litestar
 
-from adapters.testkit.samples import invented
+from adapters.testkit.samples import random_facts
 from entrypoints.http.responses import preferred_encoding
 from tests.integration.http_service import Client, application, called, filled, serving
 
@@ -26,12 +26,12 @@ PATHS = [
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return application(filled(invented(50)))
+    return application(filled(random_facts(50)))
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with serving(*invented(50)) as client:
+    with serving(*random_facts(50)) as client:
         yield client
 
 

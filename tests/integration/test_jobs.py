@@ -10,8 +10,8 @@ import pytest
 from adapters import system
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.invitations import invite
-from adapters.testkit.samples import facts, joined, put, signed_in, verdict
+from adapters.testkit.invitations import add_invitation
+from adapters.testkit.samples import add_session, add_user, facts, new_rating, store_page
 from application.sync_runner import lock_name, queue_holder
 from domain.ids import RunId, movie_id
 from domain.ratings import Tally
@@ -60,7 +60,7 @@ def test_a_sweep_refreshes_old_movies(store: SqliteStore) -> None:
 
 
 def test_a_sweep_with_a_refused_credential_raises(store: SqliteStore, settings: Settings) -> None:
-    put(store, facts(1))
+    store_page(store, facts(1))
     unreadable = Settings(data_dir=settings.data_dir, tmdb_access_token="no\ncredential")
     before = jobs.worker_settings.set(unreadable)
     try:
@@ -71,8 +71,8 @@ def test_a_sweep_with_a_refused_credential_raises(store: SqliteStore, settings: 
 
 
 def test_drifts_are_repaired_and_logged(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
-    put(store, facts(1))
-    tally = store.ratings.add(verdict(joined(store).id, movie_id(1)))
+    store_page(store, facts(1))
+    tally = store.ratings.add(new_rating(add_user(store).id, movie_id(1)))
     with store.database.writing() as connection:
         set_tally(connection, movie_id(1), Tally())
     with caplog.at_level(logging.WARNING):
@@ -82,15 +82,15 @@ def test_drifts_are_repaired_and_logged(store: SqliteStore, caplog: pytest.LogCa
 
 
 def test_expired_invitations_are_deleted_with_the_sessions(store: SqliteStore) -> None:
-    invite(store, expires_at=system.now() - timedelta(days=1))
-    valid = invite(store, expires_at=system.now() + timedelta(days=1))
+    add_invitation(store, expires_at=system.now() - timedelta(days=1))
+    valid = add_invitation(store, expires_at=system.now() + timedelta(days=1))
     jobs.expire_sessions()
     assert [each.id for each in store.invitations.page(10)] == [valid.id]
 
 
 def test_expired_sessions_are_deleted(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
-    signed_in(store, joined(store))  # in January 2026
-    living = signed_in(store, joined(store, "bob"), expires_at=system.now() + timedelta(days=1))
+    add_session(store, add_user(store))  # in January 2026
+    living = add_session(store, add_user(store, "bob"), expires_at=system.now() + timedelta(days=1))
     with caplog.at_level(logging.INFO):
         jobs.expire_sessions()
     assert "1 expired sessions removed" in caplog.text

@@ -12,8 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.metrics.prometheus import BUCKETS
 from adapters.metrics.slots import Slots
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import joined as joined_in
-from adapters.testkit.samples import noon
+from adapters.testkit.samples import add_user, noon
 from adapters.tmdb.budget import RequestPacer
 from adapters.tmdb.source import TmdbMovieSource
 from application import probes
@@ -94,7 +93,7 @@ def test_each_operation_of_the_store_is_timed_once() -> None:
     store = SqliteStore(path=None, clock=noon, meter=meter)
     store.prepare()
     before = uses()
-    joined_in(store)
+    add_user(store)
     store.users.count()
     store.close()
 

@@ -13,8 +13,8 @@ import pytest
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.movies import walked_by_cursor, walked_by_page
-from adapters.testkit.samples import facts, new_run, put
+from adapters.testkit.movies import list_by_cursor, list_by_page
+from adapters.testkit.samples import facts, new_run, store_page
 from adapters.tmdb.budget import RequestPacer
 from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
@@ -863,7 +863,7 @@ def test_without_a_complete_run_everything_is_refreshed(
 
 
 def fill_by_hand(store: SqliteStore, numbers: list[int]) -> None:
-    run = put(store, *(facts(number) for number in numbers))
+    run = store_page(store, *(facts(number) for number in numbers))
     store.runs.save(run.failed(run.started_at, "by hand"))
 
 
@@ -916,7 +916,7 @@ def test_a_run_closed_by_a_newer_process_stores_nothing_more(
     assert catalogue(store) == {}
 
 
-@pytest.mark.parametrize("way", [walked_by_cursor, walked_by_page])
+@pytest.mark.parametrize("way", [list_by_cursor, list_by_page])
 def test_lists_show_each_movie_once_while_a_sync_runs(
     tmp_path: Path, source: TmdbMovieSource, way: Callable[[SqliteStore, MovieFilter, Sorting], list[Movie]]
 ) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.locks import SetClock
+from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import facts
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from domain.movies import GenreFacts
@@ -85,9 +85,9 @@ def test_the_counts_of_a_run_add_up_to_its_rows(
     genre_rows: list[Row], pages: list[list[Row]], changed: list[list[Row]], fates: dict[int, str]
 ) -> None:
     source = ScriptedSource(genre_rows, pages, changed)
-    store = SqliteStore(path=None, clock=SetClock())
+    store = SqliteStore(path=None, clock=ManualClock())
     store.prepare()
-    bench = Bench(store, SetClock(), source)
+    bench = Bench(store, ManualClock(), source)
     movies = SyncMovies(runner=bench.runner, movies=store.movies)
 
     for _ in range(2):  # into an empty store, and into a filled one with other results

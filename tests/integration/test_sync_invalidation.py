@@ -11,7 +11,7 @@ from dependency_injector import providers
 from litestar.testing import TestClient
 
 from adapters import system
-from adapters.testkit.samples import facts, noon, put
+from adapters.testkit.samples import facts, noon, store_page
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
@@ -81,7 +81,11 @@ class Setting:
 
 @pytest.fixture
 def setting(bench: Bench) -> Setting:
+<<<<<<< HEAD
     run = put(bench.store, *map(facts_of, range(1, 251)))
+=======
+    run = store_page(bench.store, *map(told, range(1, 251)))
+>>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
     bench.store.runs.save(run.cancelled(noon()))
     bench.clock.now = noon(2)
     return Setting(bench)

@@ -71,8 +71,15 @@ def test_another_worker_reads_the_remaining_pages_of_a_killed_one(
     dying(shelf, page)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
+<<<<<<< HEAD
     bench.store.locks.acquire(lock_name(Entity.MOVIES), run.id, sync_runner.LOCK_TTL)  # no lock was released
     bench.clock.forward(sync_runner.LOCK_TTL)
+=======
+    bench.store.locks.acquire(
+        lock_name(Entity.MOVIES), run.id, sync_runner.LOCK_TTL
+    )  # nothing was given back
+    bench.clock.advance(sync_runner.LOCK_TTL)
+>>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
 
     other = bench.do(entity=Entity.MOVIES, queued=run.id)
 
@@ -129,12 +136,12 @@ def test_a_new_run_is_refused_while_one_is_enqueued(bench: Bench) -> None:
 def test_a_run_with_a_lost_job_blocks_others_for_some_seconds_only(bench: Bench) -> None:
     lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LOCK_TTL - timedelta(seconds=1))
+    bench.clock.advance(QUEUE_LOCK_TTL - timedelta(seconds=1))
     with pytest.raises(SyncRunning):
         bench.enqueue()
     with pytest.raises(SyncRunning):
         bench.do(entity=Entity.MOVIES)
-    bench.clock.forward(timedelta(seconds=1))
+    bench.clock.advance(timedelta(seconds=1))
     other = bench.enqueue()
     closed = bench.store.runs.get(lost.id)
     assert (closed.status, closed.error) == (Status.FAILED, "no worker took it up")
@@ -222,7 +229,7 @@ def test_a_heartbeat_does_not_keep_its_process_alive(bench: Bench, shelf: ShelfS
 @pytest.mark.parametrize("waits", [QUEUE_LOCK_TTL, QUEUE_LOCK_TTL * 100])
 def test_a_run_whose_job_waits_blocks_others_without_a_time_limit(bench: Bench, waits: timedelta) -> None:
     run = bench.enqueue()
-    bench.clock.forward(waits)
+    bench.clock.advance(waits)
     with pytest.raises(SyncRunning):
         bench.enqueue()
     with pytest.raises(SyncRunning):
@@ -232,7 +239,7 @@ def test_a_run_whose_job_waits_blocks_others_without_a_time_limit(bench: Bench, 
 
 def test_while_the_queue_is_unavailable_nothing_is_enqueued(bench: Bench) -> None:
     run = bench.enqueue()
-    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.clock.advance(QUEUE_LOCK_TTL)
     bench.jobs.away = True
     with pytest.raises(QueueUnavailable):
         bench.enqueue()
@@ -242,7 +249,7 @@ def test_while_the_queue_is_unavailable_nothing_is_enqueued(bench: Bench) -> Non
 
 def test_a_foreground_sync_does_not_wait_for_an_unavailable_queue(bench: Bench) -> None:
     lost = bench.enqueue()
-    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.clock.advance(QUEUE_LOCK_TTL)
     bench.jobs.away = True
     assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
     assert bench.store.runs.get(lost.id).status is Status.FAILED
@@ -253,7 +260,7 @@ def test_a_lost_job_that_reappears_does_not_run_beside_another(
 ) -> None:
     lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.clock.advance(QUEUE_LOCK_TTL)
     refused: list[SyncRunning] = []
 
     def come_back(page: int) -> None:
@@ -271,7 +278,7 @@ def test_a_lost_job_that_reappears_does_not_run_beside_another(
 def test_a_run_that_no_worker_started_is_closed_with_that_reason(bench: Bench) -> None:
     lost = bench.enqueue()
     bench.jobs.runs.clear()
-    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.clock.advance(QUEUE_LOCK_TTL)
     assert bench.do(entity=Entity.MOVIES).status is Status.SUCCESS
     assert bench.store.runs.get(lost.id).error == "no worker took it up"
     assert bench.free()
@@ -283,14 +290,14 @@ def test_a_run_that_died_in_a_worker_is_closed_with_that_reason(bench: Bench, sh
     dying(shelf, 1)
     with pytest.raises(Killed):
         bench.do(entity=Entity.MOVIES, queued=run.id)
-    bench.clock.forward(QUEUE_LOCK_TTL)
+    bench.clock.advance(QUEUE_LOCK_TTL)
     bench.enqueue()
     assert bench.store.runs.get(run.id).error == "its process died"
 
 
 def test_a_run_that_waited_long_for_its_worker_is_executed(bench: Bench) -> None:
     run = bench.enqueue()
-    bench.clock.forward(QUEUE_LOCK_TTL * 2)
+    bench.clock.advance(QUEUE_LOCK_TTL * 2)
     assert bench.do(entity=Entity.MOVIES, queued=run.id).id == run.id
 
 

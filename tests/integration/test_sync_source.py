@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, new_run, put
+from adapters.testkit.samples import facts, new_run, store_page
 from application.operations import CheckHealth, Condition, Part
 from application.sync import CheckSource, SyncChanges, SyncGenres, SyncMovies, UpgradeCatalogue
 from domain.errors import StorageUnavailable
@@ -64,7 +64,7 @@ def everything(store: SqliteStore) -> Any:
 def test_without_a_credential_a_catalogue_from_tmdb_is_not_changed(
     bench: Bench, demo: Bench, kind: int
 ) -> None:
-    put(bench.store, facts(603, poster_path="/a.jpg", vote_count=9))
+    store_page(bench.store, facts(603, poster_path="/a.jpg", vote_count=9))
     before = everything(bench.store)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         syncs(demo)[kind]()
@@ -105,7 +105,11 @@ def test_a_run_stores_nothing_after_a_change_of_the_source(
 
 
 def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
+<<<<<<< HEAD
     put(bench.store, facts_of(1))
+=======
+    store_page(bench.store, told(1))
+>>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
     run = bench.enqueue(Entity.CHANGES)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         demo.do(entity=Entity.CHANGES, queued=run.id)
@@ -257,7 +261,11 @@ class TestHealth:
     def test_a_catalogue_from_another_source_without_a_complete_run_is_degraded(
         self, bench: Bench, demo: Bench
     ) -> None:
+<<<<<<< HEAD
         put(bench.store, facts_of(1))
+=======
+        store_page(bench.store, told(1))
+>>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
         found = self.health(demo)().findings[Part.SYNC]
         assert isinstance(found.problem, FilledFromAnotherSource)
 

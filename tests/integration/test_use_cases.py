@@ -11,7 +11,7 @@ import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, new_run, noon, put
+from adapters.testkit.samples import facts, new_run, noon, store_page
 from application import export
 from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
 from application.export import ExportedItems, ExportedRatings, ExportUser
@@ -77,7 +77,7 @@ class Desk:
 
 @pytest.fixture
 def desk(store: SqliteStore) -> Desk:
-    put(store, facts(1))
+    store_page(store, facts(1))
     return Desk(store, ada(store))
 
 
@@ -142,7 +142,7 @@ def test_an_export_has_everything_in_any_number_of_batches(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "EXPORT_BATCH", 2)
-    put(store, *(facts(number) for number in range(1, 6)))
+    store_page(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
     common: dict[str, Any] = {
         "movies": store.movies,
@@ -182,10 +182,10 @@ def test_totals_are_cached_until_the_catalogue_changes_or_a_minute_passes(store:
             return store.movies.count(wanted)
 
     totals = CachedTotals(movies=cast("Any", Counting()), clock=lambda: at[0])
-    put(store, facts(1))
+    store_page(store, facts(1))
     assert [totals(MovieFilter()), totals(MovieFilter())] == [1, 1]
     assert len(counted) == 1
-    put(store, facts(2))
+    store_page(store, facts(2))
     assert totals(MovieFilter()) == 2
     at[0] += timedelta(seconds=60)
     assert (totals(MovieFilter()), len(counted)) == (2, 2)
@@ -214,7 +214,7 @@ def test_at_most_1000_totals_are_cached() -> None:
 
 
 def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None:
-    put(store, facts(1))
+    store_page(store, facts(1))
 
     class Overtaken:
         late = True
@@ -226,8 +226,13 @@ def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None
             number = store.movies.count(wanted)
             if self.late:
                 self.late = False
+<<<<<<< HEAD
                 put(store, facts(2))
                 totals(MovieFilter(language="en"))  # another caller meanwhile
+=======
+                store_page(store, facts(2))
+                totals(MovieFilter(language="en"))  # somebody else asks meanwhile
+>>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
             return number
 
     totals = CachedTotals(movies=cast("Any", Overtaken()), clock=system.now)
@@ -236,7 +241,7 @@ def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None
 
 
 def test_a_movie_is_returned_with_all_genres(store: SqliteStore) -> None:
-    put(store, facts(1), facts(2))
+    store_page(store, facts(1), facts(2))
     store.genres.store(
         PageResult(page=1, at=noon(), genres=(GenreFacts(tmdb_id=18, name="Drama"),)),
         new_run(store, Entity.GENRES),
@@ -250,7 +255,9 @@ def test_a_movie_is_returned_with_all_genres(store: SqliteStore) -> None:
 
 
 def test_a_search_returns_its_matches_page_by_page(store: SqliteStore) -> None:
-    put(store, *(facts(number, title=f"Night {number}", popularity=1.0 / number) for number in range(1, 6)))
+    store_page(
+        store, *(facts(number, title=f"Night {number}", popularity=1.0 / number) for number in range(1, 6))
+    )
     find = SearchMovies(movies=store.movies, genres=store.genres)
 
     def titles(found: MovieResults) -> list[str]:
@@ -319,7 +326,7 @@ def test_a_failed_repair_invalidates_the_movies_it_may_have_repaired() -> None:
 
 
 def test_without_drift_a_repair_writes_nothing(store: SqliteStore) -> None:
-    put(store, facts(1))
+    store_page(store, facts(1))
     invalidation = Invalidated()
     assert VerifyRatings(ratings=store.ratings, invalidation=cast("Any", invalidation))(repair=True) == []
     assert invalidation.invalidated == []

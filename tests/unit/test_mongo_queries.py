@@ -28,7 +28,7 @@ from adapters.mongo.documents import (
     user_of,
 )
 from adapters.mongo.listing import Condition, page_statements
-from adapters.testkit.samples import account, distinct, facts, noon, verdict, wish
+from adapters.testkit.samples import distinct_facts, facts, new_account, new_item, new_rating, noon
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import SessionId, genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie
@@ -145,20 +145,20 @@ def test_a_cursor_selects_the_movies_after_it(
 
 @given(catalogues)
 def test_movies_survive_the_conversion_to_documents(catalogue: list[Movie]) -> None:
-    catalogue = [*catalogue, Movie.from_facts(distinct(99, 1), noon())]
+    catalogue = [*catalogue, Movie.from_facts(distinct_facts(99, 1), noon())]
     database = holding(movies=list(map(movie_document, catalogue)))
     assert list(map(movie_of, database.movies.find())) == catalogue
 
 
 def test_other_entities_survive_the_conversion_to_documents() -> None:
     genre = Genre.from_facts(GenreFacts(tmdb_id=878, name="Science Fiction"), noon())
-    user: User = account("ann", role=Role.ADMIN, disabled=True)
+    user: User = new_account("ann", role=Role.ADMIN, disabled=True)
     tokens = (RefreshToken(hash="a", expires_at=noon(3), used_at=noon(2)),)
     session = Session(
         id=SessionId("5" * 24), user=user.id, tokens=tokens, created_at=noon(), expires_at=noon(3)
     )
-    rating = verdict(user.id, movie_id(1), 7.5, review="Fine.")
-    entry: WatchlistItem = wish(user.id, movie_id(1), is_favorite=True, note="Soon")
+    rating = new_rating(user.id, movie_id(1), 7.5, review="Fine.")
+    entry: WatchlistItem = new_item(user.id, movie_id(1), is_favorite=True, note="Soon")
     database = holding(
         genres=[genre_document(genre)],
         users=[user_document(user)],

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.metering import UNMETERED
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import joined, new_run, noon, signed_in
+from adapters.testkit.samples import add_session, add_user, new_run, noon
 from application import probes
 from application.operations import CheckHealth, Condition, Part
 from application.probes import CachedGauges, CachedProbe, CollectGauges, Gauge, ProbeFailed, ProbeResult
@@ -222,9 +222,9 @@ def test_an_unavailable_database_is_called_once(store: SqliteStore) -> None:
 def test_gauges_describe_syncs_users_and_the_queue(store: SqliteStore) -> None:
     store.runs.save(new_run(store, Entity.MOVIES).finished(noon()))
     new_run(store, Entity.GENRES)
-    ann = joined(store)
-    signed_in(store, ann)
-    signed_in(store, ann)
+    ann = add_user(store)
+    add_session(store, ann)
+    add_session(store, ann)
 
     assert _collect(store, lambda: 3) == [
         Gauge("storage_up", "1 if the store answers, 0 if not.", 1),
