@@ -1,1 +1,1 @@
-"""The adapters: thin, one folder a technology, each keeping a promise that `domain.ports` states."""
+"""The adapters: one folder for each technology, with implementations of the ports in `domain.ports`."""

@@ -1,13 +1,13 @@
-"""What adapters report of their work: durations and outcomes; and how long their caller had waited."""
+"""The metrics that adapters report, and the time that their caller has waited for a thread."""
 
 from threading import local
 from typing import Literal, Protocol
 
 Timed = Literal["storage", "redis"]
-"""What is timed: one use of the store, one round trip to Redis."""
+"""The operations that are timed: one use of the store, one round trip to Redis."""
 
 Counted = Literal["cache", "tmdb"]
-"""What is counted: cache look-ups (`hit` or `miss`), requests to TMDB (by their outcome)."""
+"""The events that are counted by outcome: cache lookups (`hit` or `miss`), requests to TMDB."""
 
 
 class Meter(Protocol):
@@ -36,9 +36,9 @@ UNMETERED = Unmetered()
 
 
 class QueueTime(local):
-    """How many seconds the present thread's call had waited in a queue before it was started.
+    """The seconds that the current thread's call waited in a queue before it was started.
 
-    A store shortens its own timeout by that, so that both waits together stay within the promised time.
+    A store reduces its own timeout by them, so that both waits together stay within the promised time.
     """
 
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""What every store offers: its repositories, and what operators do with it as a whole."""
+"""The interface of a store: its repositories, and operations on the store as a whole."""
 
 from dataclasses import dataclass
 from datetime import datetime

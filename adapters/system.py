@@ -49,4 +49,4 @@ class NoJobQueue:
 
     @staticmethod
     def _refuse() -> NoReturn:
-        raise QueueUnavailable("there is none")
+        raise QueueUnavailable("none is configured")

@@ -1,7 +1,7 @@
-"""The demo catalogue as a MovieSource: some 260 films with descriptions of our own.
+"""The demo catalogue as a MovieSource: some 260 movies with overviews written for Matinee.
 
-`popularity` is an editorial figure of ours, not TMDB's; there are no votes and no pictures. A later sync from
-TMDB completes the same records, since both use TMDB's ids.
+`popularity` is an estimate of the authors, not TMDB's figure. There are no votes and no pictures. A later
+sync from TMDB completes the same records, since both use TMDB's ids.
 """
 
 import json
@@ -66,7 +66,7 @@ class DemoMovieSource:
 
     @cached_property
     def _films(self) -> tuple[MovieFacts, ...]:
-        """All films, by falling popularity."""
+        """All movies, sorted by popularity, descending."""
         lines = files(__package__).joinpath("films.jsonl").read_text(encoding="utf-8").splitlines()
         films = (_film(json.loads(line)) for line in lines)
         return tuple(sorted(films, key=lambda film: -(film.popularity or 0)))

@@ -59,12 +59,12 @@ class Series:
 
 
 class PrometheusMeter:
-    """Meter over Prometheus' client. Processes that share a directory are added up."""
+    """Meter over Prometheus' client. The figures of processes that share a directory are added up."""
 
     def __init__(self, directory: Path | None, memory: Callable[[int], int | None]) -> None:
-        """`memory` returns the resident bytes of a process by its id, None if they are not known.
+        """`memory` returns the resident memory of a process in bytes by its id, None if that is not known.
 
-        If the directory cannot be used, this process counts for itself.
+        If the directory cannot be used, the metrics are not shared.
         """
         self._slots = _slots_of(directory) if directory else None
         if directory:
@@ -111,7 +111,7 @@ class PrometheusMeter:
 
     def _memory(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
-            f"{PREFIX}_process_memory_bytes", "Memory that a process holds.", labels=["slot"]
+            f"{PREFIX}_process_memory_bytes", "Resident memory of a process.", labels=["slot"]
         )
         for slot, process in self._slots.in_use() if self._slots else [(1, os.getpid())]:
             size = self._memory_of(process)
@@ -136,7 +136,7 @@ def _slots_of(directory: Path) -> Slots | None:
     try:
         return Slots(directory)
     except OSError as error:
-        log.warning("Metrics are kept in each process alone: %s", error)
+        log.warning("Metrics are not shared between processes: %s", error)
         return None
 
 
@@ -165,11 +165,13 @@ def _series() -> Series:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would add a line to each series
     return Series(
         storage=Histogram(
-            f"{PREFIX}_storage_seconds", "How long the store was in use by one call.", buckets=BUCKETS
+            f"{PREFIX}_storage_seconds", "Duration of one use of the store, in seconds.", buckets=BUCKETS
         ),
-        redis=Histogram(f"{PREFIX}_redis_seconds", "How long a round trip to Redis took.", buckets=BUCKETS),
-        cache=Counter(f"{PREFIX}_cache_lookups", "Looks into the cache, hits and misses.", ["outcome"]),
-        tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by what came of them.", ["outcome"]),
+        redis=Histogram(
+            f"{PREFIX}_redis_seconds", "Duration of a round trip to Redis, in seconds.", buckets=BUCKETS
+        ),
+        cache=Counter(f"{PREFIX}_cache_lookups", "Cache lookups by outcome: hit or miss.", ["outcome"]),
+        tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by outcome.", ["outcome"]),
         closed=Counter(
             f"{PREFIX}_connections_closed", "Connections closed by a limit or an error.", ["reason"]
         ),

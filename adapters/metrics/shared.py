@@ -33,7 +33,7 @@ RETRY_AFTER = 1.0
 MOUNTS = Path("/proc/self/mountinfo")
 
 UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, struct.error)
-"""What reading a damaged file may raise."""
+"""The exceptions of reading a damaged file."""
 
 USED = struct.Struct("i")
 FIGURE = struct.Struct("dd")
@@ -264,7 +264,7 @@ class _Figures:
     def file(self, kind: str) -> SharedFile:
         """The file of a kind. The caller holds the lock."""
         slot = self._slot()
-        if slot != self._current_slot:  # after a fork: the parent's figures are not ours
+        if slot != self._current_slot:  # after a fork: the parent's figures are not this process's
             for file in self._files.values():
                 file.close()
             self._files, self._current_slot = {}, slot

@@ -45,7 +45,7 @@ class Slots:
                 self._claim()
             except OSError as error:
                 self._retry_at = monotonic() + RETRY_AFTER
-                log.warning("Metrics are kept in this process alone: %s", error)
+                log.warning("Metrics of this process are not shared: %s", error)
         return self._slot
 
     def in_use(self) -> Iterator[tuple[int, int]]:

@@ -78,17 +78,17 @@ class Database:
                 yield client.get_default_database("matinee")
 
     def transaction(
-        self, work: Callable[[Documents], T], about: Iterable[str] = (), timeout: float | None = None
+        self, work: Callable[[Documents], T], lock_names: Iterable[str] = (), timeout: float | None = None
     ) -> T:
         """Call `work` in one transaction and return its result; after an exception nothing is written.
 
         `work` is called again after a conflict with another transaction, so it must have no other effects.
-        `about` are the movies and users that it changes: calls of this process with a common one wait for
-        each other, which avoids conflicts. Raises StorageUnavailable.
+        `lock_names` are the ids of what it changes: calls of this process with a common name wait for each
+        other, which avoids conflicts. Raises StorageUnavailable.
         """
         until = monotonic() + (_remaining_time() if timeout is None else timeout)
         with (
-            self._locks_by_name.held(about, until),
+            self._locks_by_name.held(lock_names, until),
             self.using(until - monotonic()) as database,
             database.client.start_session().bind() as session,
         ):

@@ -47,31 +47,33 @@ class MongoRatingRepository:
     database: Database
 
     def add(self, rating: Rating) -> Tally:
-        return self.database.transaction(lambda database: _add(database, rating), _about(rating))
+        return self.database.transaction(lambda database: _add(database, rating), _lock_names(rating))
 
     def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
         try:
-            return self.database.transaction(lambda database: _put(database, rating), _about(rating))
+            return self.database.transaction(lambda database: _put(database, rating), _lock_names(rating))
         except AlreadyRated:
-            # Another process stored the user's first rating after ours was looked up. Now it is found.
-            return self.database.transaction(lambda database: _put(database, rating), _about(rating))
+            # Another process stored the user's first rating after the lookup. Now it is found.
+            return self.database.transaction(lambda database: _put(database, rating), _lock_names(rating))
 
     def change(
         self, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
     ) -> tuple[Rating, Tally]:
-        about = _about(self.get(rating))
-        return self.database.transaction(lambda database: _change(database, rating, user, change), about)
+        lock_names = _lock_names(self.get(rating))
+        return self.database.transaction(lambda database: _change(database, rating, user, change), lock_names)
 
     def remove(self, rating: RatingId, user: UserId) -> Tally:
-        about = _about(self.get(rating))
+        lock_names = _lock_names(self.get(rating))
         return self.database.transaction(
-            lambda database: _remove(database, _owned(database, rating, user)), about
+            lambda database: _remove(database, _owned(database, rating, user)), lock_names
         )
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
         if found:
-            self.database.transaction(lambda database: _remove_from(database, movie, user), _about(found))
+            self.database.transaction(
+                lambda database: _remove_from(database, movie, user), _lock_names(found)
+            )
 
     def get(self, rating: RatingId) -> Rating:
         with self.database.using() as database:
@@ -250,6 +252,6 @@ def _repaired(database: Documents, movie: MovieId) -> Drift | None:
     return found
 
 
-def _about(rating: Rating) -> Iterable[str]:
-    """What a transaction for a rating is about."""
+def _lock_names(rating: Rating) -> Iterable[str]:
+    """The lock names for a change of a rating."""
     return {rating.movie, rating.user}

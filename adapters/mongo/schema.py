@@ -157,7 +157,7 @@ def rewrite_terms(database: Documents) -> None:
     """A migration: compute the title keys of all movies and the terms of visible ones again.
 
     It can be applied before the migration that renames `listed` and after it. A movie that another process
-    changes meanwhile is skipped: that process has this version, too.
+    changes at the same time is skipped: that process has this version, too.
     """
     projection = dict.fromkeys((*SEARCHED_FIELDS, "listed"), True)
     movies = database.movies.find({}, projection, batch_size=BATCH_SIZE)

@@ -44,7 +44,7 @@ DELETION_TIMEOUT = 20
 """Seconds that the deletion of an account may take, which changes every movie that the user has rated."""
 
 ADMINS = "admins"
-"""The element of `about` for transactions that may reduce the number of active admins."""
+"""The lock name of transactions that may reduce the number of active admins."""
 
 LOCK = {"$inc": {"lockCount": 1}}
 """An update of an account that a transaction depends on. It conflicts with concurrent changes of the account,
@@ -86,13 +86,15 @@ class MongoUserRepository:
     def change(
         self, user: UserId, change: Callable[[User], User], *, keeping: SessionId | None = None
     ) -> User:
-        about = _about(self.get(user))
-        return self.database.transaction(lambda database: _change(database, user, change, keeping), about)
+        lock_names = _lock_names(self.get(user))
+        return self.database.transaction(
+            lambda database: _change(database, user, change, keeping), lock_names
+        )
 
     def remove(self, user: UserId, *, verified: str | None = None) -> bool:
-        about = _about(self.get(user)) | self._movies_of(user)
+        lock_names = _lock_names(self.get(user)) | self._movies_of(user)
         return self.database.transaction(
-            lambda database: _remove(database, user, verified), about, DELETION_TIMEOUT
+            lambda database: _remove(database, user, verified), lock_names, DELETION_TIMEOUT
         )
 
     def page(self, limit: int, skip: int = 0, *, after: Cursor | None = None) -> list[User]:
@@ -274,8 +276,8 @@ def _get(database: Documents, user: UserId) -> User:
     return user_of(found)
 
 
-def _about(user: User) -> set[str]:
-    """What a change of an account is about; a change of an admin may remove the last one."""
+def _lock_names(user: User) -> set[str]:
+    """The lock names for a change of an account. Changes of admins share one: an admin may be the last."""
     return {user.id, ADMINS} if user.is_active_admin else {user.id}
 
 

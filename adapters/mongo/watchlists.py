@@ -24,14 +24,14 @@ class MongoWatchlistRepository:
     database: Database
 
     def add(self, item: WatchlistItem) -> None:
-        self.database.transaction(lambda database: _add(database, item), _about(item))
+        self.database.transaction(lambda database: _add(database, item), _lock_names(item))
 
     def put(self, item: WatchlistItem) -> tuple[WatchlistItem, bool]:
         try:
-            return self.database.transaction(lambda database: _put(database, item), _about(item))
+            return self.database.transaction(lambda database: _put(database, item), _lock_names(item))
         except AlreadyListed:
             # Another process stored the item after it was looked up here. Now it is found.
-            return self.database.transaction(lambda database: _put(database, item), _about(item))
+            return self.database.transaction(lambda database: _put(database, item), _lock_names(item))
 
     def change(
         self, item: ItemId, user: UserId, change: Callable[[WatchlistItem], WatchlistItem]
@@ -39,13 +39,17 @@ class MongoWatchlistRepository:
         return self.database.transaction(lambda database: _change(database, item, user, change), {user})
 
     def remove(self, item: ItemId, user: UserId) -> None:
-        about = _about(self.get(item))
-        self.database.transaction(lambda database: _remove(database, _owned(database, item, user)), about)
+        lock_names = _lock_names(self.get(item))
+        self.database.transaction(
+            lambda database: _remove(database, _owned(database, item, user)), lock_names
+        )
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
         if found:
-            self.database.transaction(lambda database: _remove_from(database, movie, user), _about(found))
+            self.database.transaction(
+                lambda database: _remove_from(database, movie, user), _lock_names(found)
+            )
 
     def get(self, item: ItemId) -> WatchlistItem:
         with self.database.using() as database:
@@ -161,6 +165,6 @@ def _query(user: UserId, favorite: bool | None) -> tuple[Document, str]:  # noqa
     return {"userId": own_id(user), "isFavorite": favorite}, "by_favorite"
 
 
-def _about(item: WatchlistItem) -> set[str]:
-    """What a transaction for an item is about."""
+def _lock_names(item: WatchlistItem) -> set[str]:
+    """The lock names for a change of an item."""
     return {item.movie, item.user}

@@ -181,7 +181,7 @@ class RedisBreaker:
         if not self._attempt(lambda: call(own.steady if busy else own.quick)):
             self._invalidation_missed = True
             # Another thread may have closed the breaker in this very moment.
-            self._open(RedisConnectionError("it missed an invalidation"))
+            self._open(RedisConnectionError("an invalidation was missed"))
 
     def _attempt(self, call: Callable[[], object]) -> bool:
         began = perf_counter()
@@ -205,7 +205,7 @@ class RedisBreaker:
         began = perf_counter()
         try:
             yield
-        except OutOfMemoryError as error:  # it answers, so the breaker stays closed
+        except OutOfMemoryError as error:  # Redis answers, so the breaker stays closed
             raise RedisUnavailable(str(error)) from error
         except FAILURES as error:
             self._open(error)
@@ -248,7 +248,7 @@ class RedisBreaker:
             if self._open_reason is not None or self._closed.is_set():
                 return
             self._open_reason, self._opened_at = self._describe(error), monotonic()
-        log.warning("Redis is away: %s", self._open_reason)
+        log.warning("Redis is unavailable: %s", self._open_reason)
         try:
             Thread(target=self._probe_until_closed, name="redis-probe", daemon=True).start()
         except RuntimeError as failure:  # no more threads: the next failed call tries again
@@ -265,11 +265,11 @@ class RedisBreaker:
             except FAILURES:
                 continue
             except Exception:  # without this thread the breaker would stay open
-                log.exception("Unexpected error while Redis is probed; it is probed again")
+                log.exception("Unexpected error while Redis is probed; retrying")
                 interval = self._interval_after_error
                 continue
             if closed:
-                log.info("Redis is back after %.1f s", monotonic() - self._opened_at)
+                log.info("Redis is available again after %.1f s", monotonic() - self._opened_at)
                 return
 
     def _try_to_close(self) -> bool:

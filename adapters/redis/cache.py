@@ -77,7 +77,7 @@ Build = Callable[[], Awaitable[T]]
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """The state of a key: with `mine` this process builds it, and `token` is the value of its lock."""
+    """The state of a key: with `mine` this process holds the lock and builds; `token` is the lock's value."""
 
     mine: bool
     token: str
@@ -155,7 +155,7 @@ class RedisResponseCache(Generic[T]):
     async def _lead(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
         """Get the response for all calls in this process that wait for it.
 
-        They read the cache again when it is there. An error of `build` is raised in all of them.
+        They read the cache again when it is stored. An error of `build` is raised in all of them.
         """
         pending = self._builds[key, variant] = asyncio.get_running_loop().create_future()
         failed: Exception | None = None

@@ -47,7 +47,7 @@ class CronEntry:
 
     @property
     def pattern(self) -> Pattern:
-        """What is compared with the stored entry."""
+        """The fields that are compared with the stored entry."""
         return self.cron, f"{JOBS}.{self.job}", list(self.args)
 
 
@@ -101,14 +101,14 @@ class CronTable(Scheduler):  # type: ignore[misc]
     def remove(self, id: bytes) -> None:
         """Remove a foreign or former entry."""
         name = id.decode(errors="backslashreplace")
-        log.warning("%s is removed from the cron table: it is no entry of ours", name)
+        log.warning("%s is removed from the cron table: it is no entry of Matinee", name)
         self.connection.zrem(self.scheduled_jobs_key, id)
         self.connection.delete(RestrictedJob.key_for(name))
 
     def enqueue_due(self) -> None:
         """Enqueue a job for each due entry, and store its next time.
 
-        Only the time is read from Redis; the job is made from our own entry.
+        Only the time is read from Redis. The job is made from the entry in this program.
         """
         due = self.connection.zrange(
             self.scheduled_jobs_key, "-inf", int(time()), byscore=True, withscores=True

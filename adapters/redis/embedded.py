@@ -34,7 +34,7 @@ KILL_TIMEOUT = 1.0
 ANSWER_TIMEOUT = 0.5
 
 IGNORED_WARNING = "Memory overcommit must be enabled"
-"""A warning of Valkey at every start on most machines, which matters for gigabytes; ours has 64 MB."""
+"""A warning of Valkey at every start on most machines. It matters for gigabytes of data, not for 64 MB."""
 
 OPTIONS = {
     # No TCP port, and a socket that only its owner may open.
@@ -228,10 +228,10 @@ def _short_enough(directory: Path) -> Path:
     try:
         with suppress(FileExistsError):
             link.symlink_to(directory, target_is_directory=True)
-        ours = link.lstat().st_uid == os.geteuid() and link.readlink() == directory
+        is_own = link.lstat().st_uid == os.geteuid() and link.readlink() == directory
     except OSError as error:
         raise SocketPathTooLong(directory, f"{link}: {error.strerror}") from error
-    if not ours:
+    if not is_own:
         # Another user's server could read our data and give us jobs.
-        raise SocketPathTooLong(directory, f"{link} is not ours")
+        raise SocketPathTooLong(directory, f"{link} belongs to another user or leads elsewhere")
     return link

@@ -46,17 +46,17 @@ RETRY_DELAYS = (0, 10, 60, 300, 900)
 
 
 CALLBACK_FIELDS = {b"success_callback_name", b"failure_callback_name", b"stopped_callback_name", b"webhooks"}
-"""Fields of callbacks, which RQ calls when a job has ended; ours have none."""
+"""Fields of callbacks, which RQ calls when a job has ended. Matinee's jobs have none."""
 
 
 @dataclass(eq=False)
 class UnknownJob(Exception):  # noqa: N818  the sentence it states
-    """A job that calls no function of ours; it is never run."""
+    """A job that calls no function of `JOBS_MODULE`; it is never run."""
 
     function: object
 
     def __str__(self) -> str:
-        return f"{self.function!r} is no job of ours, or not with such arguments"
+        return f"{self.function!r} is no job of Matinee, or has other arguments"
 
 
 class RestrictedJob(Job):
@@ -96,16 +96,16 @@ def job_id_of(run: RunId) -> str:
 
 
 def is_pending(client: Redis, job: str) -> bool:
-    """Whether a job is in the queue, on its way to a worker, or run by a live worker."""
+    """Whether a job is in the queue, taken but not started, or run by a live worker."""
     queue = queue_of(client)
     with client.pipeline() as pipeline:
         pipeline.lpos(queue.key, job)
         pipeline.lpos(queue.intermediate_queue_key, job)
         pipeline.zrangebyscore(queue.started_job_registry.key, time(), "+inf")
-        in_queue, in_hand, living = pipeline.execute()
-    if in_queue is not None or in_hand is not None:
+        queued, taken, executions = pipeline.execute()
+    if queued is not None or taken is not None:
         return True
-    return any(execution.startswith(f"{job}:".encode()) for execution in living)
+    return any(execution.startswith(f"{job}:".encode()) for execution in executions)
 
 
 REQUEUE = """
@@ -131,8 +131,8 @@ def abandoned_jobs(client: Redis) -> list[str]:
     with client.pipeline() as pipeline:
         pipeline.lrange(queue.intermediate_queue_key, 0, -1)
         pipeline.zrangebyscore(queue.started_job_registry.key, time(), "+inf")
-        taken, living = pipeline.execute()
-    running = {execution.rpartition(b":")[0] for execution in living}
+        taken, executions = pipeline.execute()
+    running = {execution.rpartition(b":")[0] for execution in executions}
     return [job.decode(errors="replace") for job in taken if job not in running]
 
 

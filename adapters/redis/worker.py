@@ -1,7 +1,7 @@
-"""A worker over RQ that stops at once, is missed within seconds of its death, and survives outages of Redis.
+"""A worker over RQ that stops at once, is declared dead within seconds, and survives outages of Redis.
 
 RQ's own loop waits for the end of a job before it stops, notices a dead worker only after minutes, and exits
-when Redis does not answer. So the loop is ours; queue, jobs, forks and registries are RQ's.
+when Redis does not answer. So the loop is our own; queue, jobs, forks and registries are RQ's.
 
 A job runs in a child process, RQ's "work horse". SIGTERM interrupts it: the job returns to the head of the
 queue and keeps its retries. The child interrupts itself when its parent has died.
@@ -122,7 +122,7 @@ class InterruptibleWorker(Worker):
         Otherwise it would be found only after its heartbeat has expired.
         """
         if self._current_job and requeue(self.connection, self._current_job):
-            self.log.warning("Job %s was not started; it goes back to the queue", self._current_job)
+            self.log.warning("Job %s was not started; it is enqueued again", self._current_job)
             self._flag.wait(self._abandoned_after)  # the cause may persist
         self._current_job = None
 
@@ -166,7 +166,7 @@ class InterruptibleWorker(Worker):
             first_seen = None if taken.set_first_seen(job) else taken.get_first_seen(job)
             if first_seen and (now() - first_seen).total_seconds() >= self._abandoned_after:
                 if requeue(self.connection, job):
-                    self.log.warning("Job %s was taken and not started; it goes back to the queue", job)
+                    self.log.warning("Job %s was taken but not started; it is enqueued again", job)
                 self.connection.delete(taken.get_first_seen_key(job))
 
     def _interrupt_job(self) -> None:
@@ -191,7 +191,7 @@ class InterruptibleWorker(Worker):
         try:
             super().maintain_heartbeats(job, execution)
         except (RedisError, OSError) as error:
-            self.log.warning("The job queue is away during job %s: %s", job.id, error)
+            self.log.warning("The job queue is unavailable during job %s: %s", job.id, error)
 
     def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the job's process, if there is one.
@@ -226,7 +226,7 @@ class InterruptibleWorker(Worker):
     def handle_exception(self, job: Job, *exc_info: Any) -> None:  # noqa: ANN401  as RQ has it
         """Log why a job ended early, and drop the retries of `NON_RETRYABLE` errors."""
         if exc_info[0] is Interrupted:
-            self.log.info("Job %s interrupted; it goes back to the queue", job.id)
+            self.log.info("Job %s was interrupted; it is enqueued again", job.id)
             return
         if isinstance(exc_info[1], NON_RETRYABLE):
             job.retries_left = 0

@@ -19,7 +19,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownFlag:
-    """A flag that asks this process to stop; safe to set in a signal handler.
+    """A flag that tells this process to shut down; safe to set in a signal handler.
 
     A handler may run at any moment, so it takes no lock: it stores a time and writes to a pipe, which wakes
     `wait`. A forked process has a copy of the flag and does not write to the shared pipe, because its parent
@@ -29,7 +29,7 @@ class ShutdownFlag:
     def __init__(self) -> None:
         self._set_at: float | None = None
         self._owner = os.getpid()
-        self._reading, self._writing = os.pipe()
+        self._read_end, self._write_end = os.pipe()
 
     @property
     def is_set(self) -> bool:
@@ -46,16 +46,16 @@ class ShutdownFlag:
         if self._set_at is None:
             self._set_at = monotonic()
             if os.getpid() == self._owner:
-                os.write(self._writing, b".")
+                os.write(self._write_end, b".")
 
     def wait(self, seconds: float) -> None:
         """Wait for some seconds, or until the flag is set."""
-        select.select([self._reading], [], [], seconds)
+        select.select([self._read_end], [], [], seconds)
 
     def close(self) -> None:
         """Close the pipe."""
-        os.close(self._reading)
-        os.close(self._writing)
+        os.close(self._read_end)
+        os.close(self._write_end)
 
 
 @contextmanager
@@ -85,13 +85,13 @@ def run_until_stopped(run_once: Callable[[], None], shutdown: ShutdownFlag, log:
         try:
             run_once()
         except (RedisError, OSError) as error:
-            log.log(logging.DEBUG if outage else logging.WARNING, "The job queue is away: %s", error)
+            log.log(logging.DEBUG if outage else logging.WARNING, "The job queue is unavailable: %s", error)
             outage = True
         except Exception:
-            log.exception("Unexpected error in the background; it goes on")
+            log.exception("Unexpected error in the main loop; it continues")
         else:
             if outage:
-                log.warning("The job queue is back")
+                log.warning("The job queue is available again")
             delay, outage = 0.0, False
             continue
         delay = min(delay * 2 or FIRST_RETRY_DELAY, MAX_RETRY_DELAY)

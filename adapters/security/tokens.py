@@ -23,7 +23,7 @@ ALGORITHM = "HS256"
 ISSUER, AUDIENCE = "matinee", "matinee-api"
 
 MAX_TOKEN_LENGTH = 4096
-"""Characters; our own have about 330, and longer ones are rejected unread."""
+"""Characters. Tokens of Matinee have about 330; longer ones are rejected without parsing."""
 
 SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """Three base64url parts without padding, so that each token has exactly one form."""

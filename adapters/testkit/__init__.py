@@ -1,14 +1,14 @@
-"""The contracts of the ports as test suites: subclass one, give it a `store` fixture, and pytest runs it on
-your adapter.
+"""The contracts of the ports as test suites: subclass one, add a `store` fixture, and pytest runs it on your
+adapter.
 
     from adapters.testkit import MovieRepositoryContract
 
     class TestMyMovies(MovieRepositoryContract):
         @pytest.fixture
         def store(self):
-            ...  # anything with the attributes of `Store`, empty and prepared
+            ...  # an object with the attributes of `Store`, empty and prepared
 
-Wants pytest; `pip install matinee[testkit]` brings it.
+It requires pytest, which `pip install matinee[testkit]` installs.
 """
 
 from adapters.testkit.invitations import InvitationRepositoryContract

@@ -1,4 +1,4 @@
-"""What InvitationRepository promises, and UserRepository.add of accounts that are made by invitation."""
+"""The contract of InvitationRepository, and of UserRepository.add with an invitation."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from domain.users import EmailTaken, UsernameTaken
 
 
 class InvitationRepositoryContract:
-    """Invitations, and what redeeming one does."""
+    """Storing, listing and redeeming invitations."""
 
     def test_invitations_are_sorted_newest_first(self, store: Store) -> None:
         old = add_invitation(store, created_at=noon(1))
@@ -92,7 +92,7 @@ class InvitationRepositoryContract:
 
 
 def add_invitation(store: Store, **known: Any) -> Invitation:
-    """Store an invitation, made on the 1st, that holds for the rest of the month."""
+    """Store an invitation that was created on 1 January and expires on 31 January."""
     identifier = fresh_id()
     uses = known.get("uses", 1)
     invitation = Invitation(

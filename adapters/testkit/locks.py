@@ -1,6 +1,4 @@
-"""What Locks promises. The `store` of this contract reads its time from a `clock` fixture that can be set
-forward.
-"""
+"""The contract of Locks. The `store` fixture must read the time from the `clock` fixture, a ManualClock."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -26,7 +24,7 @@ class ManualClock:
 
 
 class LocksContract:
-    """Mutual exclusion."""
+    """Acquiring, renewing, transferring and releasing locks."""
 
     def test_a_free_lock_can_be_acquired(self, store: Store) -> None:
         assert store.locks.acquire("sync:movies", "me", MINUTE) is None

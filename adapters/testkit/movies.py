@@ -1,4 +1,4 @@
-"""What MovieRepository promises."""
+"""The contract of MovieRepository."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,7 +54,7 @@ CHANGING_FACTS = tuple(fact for fact in FACTS if fact != "tmdb_id")
 
 
 class MovieRepositoryContract:
-    """Looking up and storing."""
+    """Looking movies up, and storing pages of a sync."""
 
     def test_a_movie_is_read_as_it_was_stored(self, store: Store) -> None:
         for movie in add_movies(store, random_facts(40)):
@@ -249,7 +249,7 @@ class MovieRepositoryContract:
 
 
 class MovieListContract:
-    """Lists: the same as filtering and sorting all movies by the domain's own rules."""
+    """Lists are the same as filtering and sorting all movies by the domain's own rules."""
 
     @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
     def test_a_list_read_by_cursor_has_each_movie_once_in_order(
@@ -322,7 +322,7 @@ class MovieListContract:
 
 
 class MovieSearchContract:
-    """Finding by terms."""
+    """Finding candidates by terms."""
 
     def test_every_movie_is_found_by_each_of_its_titles(self, store: Store) -> None:
         movies = [movie for movie in add_movies(store, random_facts(60)) if movie.visible]
@@ -433,18 +433,18 @@ class MovieSearchContract:
 
 
 def _typed(value: object) -> tuple[type, object]:
-    """A value that equals only values of its own type: True is no 1."""
+    """A value with its type, so that True and 1 differ."""
     return type(value), value
 
 
 def candidate(movie: Movie) -> Candidate:
-    """What a store ought to hand to ranking."""
+    """The candidate that a store must return for a movie."""
     titles = (movie.facts.title, movie.facts.original_title)
     return Candidate(movie.id, titles, (key(titles[0]), key(titles[1])), movie.facts.popularity)
 
 
 def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
-    """A list by the rules, from all movies."""
+    """A list by the domain's rules, from all movies."""
     admitted = sorted(filter(wanted.admits, movies), key=lambda movie: movie.id)
     known = [movie for movie in admitted if sorting.value(movie) is not None]
     known.sort(key=sorting.value, reverse=sorting.descending)  # type: ignore[arg-type]
@@ -454,7 +454,7 @@ def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list
 def list_by_cursor(
     store: Store, wanted: MovieFilter, sorting: Sorting, meanwhile: Callable[[], object] = lambda: None
 ) -> list[Movie]:
-    """All pages of seven, from cursor to cursor."""
+    """All movies of a list, read seven at a time by cursor. `meanwhile` is called between two pages."""
     found: list[Movie] = []
     cursor = None
     while True:
@@ -467,7 +467,7 @@ def list_by_cursor(
 
 
 def list_by_page(store: Store, wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
-    """All pages of eleven, by number."""
+    """All movies of a list, read eleven at a time by the number of movies to skip."""
     found: list[Movie] = []
     while True:
         page = store.movies.page(wanted, sorting, Window(limit=11, skip=len(found)))

@@ -1,5 +1,7 @@
-"""What RatingRepository promises. Beside `store`, DriftContract wants a fixture `skew`: a function that sets
-the tally of a movie behind the back of the ports, all that derives from it included, as a bad restore might.
+"""The contract of RatingRepository.
+
+DriftContract needs another fixture, `force_tally`: a function that sets a movie's tally and everything
+derived from it without its ratings, as a faulty restore might.
 """
 
 from collections.abc import Callable, Iterable
@@ -47,11 +49,11 @@ NO_RATING = RatingId("0" * 24)
 
 OUR_ORDERS = (SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT)
 
-Skew = Callable[[MovieId, Tally], None]
+ForceTally = Callable[[MovieId, Tally], None]
 
 
 class RatingRepositoryContract:
-    """Ratings and the tallies that move with them."""
+    """Ratings, and the tallies that change with them."""
 
     @pytest.fixture
     def ann(self, store: Store) -> User:
@@ -296,7 +298,7 @@ class RatingRepositoryContract:
 
 
 class RatedMoviesContract:
-    """What ratings do to movies, lists and syncs."""
+    """The effects of ratings on movies, lists and syncs."""
 
     @pytest.fixture
     def ann(self, store: Store) -> User:
@@ -413,7 +415,7 @@ class RatedMoviesContract:
 
 
 class ConcurrentRatingsContract:
-    """Tallies are exact whoever comes when."""
+    """Tallies are exact after concurrent changes."""
 
     @pytest.fixture
     def movie(self, store: Store) -> Movie:
@@ -496,7 +498,7 @@ class ConcurrentRatingsContract:
 
 
 class DriftContract:
-    """Recounting, and setting right what something else than these ports has put wrong."""
+    """Finding and correcting tallies that do not match their ratings."""
 
     @pytest.fixture
     def rated(self, store: Store) -> list[MovieId]:
@@ -512,11 +514,11 @@ class DriftContract:
         assert store.movies.get(rated[0]).tally == _tally(8, 3.5)
 
     def test_drifts_are_sorted_by_id_with_stored_and_counted_tallies(
-        self, store: Store, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], force_tally: ForceTally
     ) -> None:
         wrong = {rated[2]: _tally(8), rated[0]: Tally(), rated[4]: _tally(1, 1)}
         for movie, tally in wrong.items():
-            skew(movie, tally)
+            force_tally(movie, tally)
         drifts = [
             Drift(rated[0], Tally(), _tally(8, 3.5)),
             Drift(rated[2], _tally(8), _tally(8, 3.5)),
@@ -526,16 +528,16 @@ class DriftContract:
         assert {movie: store.movies.get(movie).tally for movie in wrong} == wrong
 
     def test_a_score_counted_as_another_is_a_drift(
-        self, store: Store, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], force_tally: ForceTally
     ) -> None:
-        skew(rated[1], _tally(8, 4))
+        force_tally(rated[1], _tally(8, 4))
         assert store.ratings.drifts() == [Drift(rated[1], _tally(8, 4), _tally(8, 3.5))]
 
     def test_a_repair_returns_the_corrected_drifts(
-        self, store: Store, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], force_tally: ForceTally
     ) -> None:
-        skew(rated[1], _tally(10, 10, 10))
-        skew(rated[3], _tally(9))
+        force_tally(rated[1], _tally(10, 10, 10))
+        force_tally(rated[3], _tally(9))
         drifts = store.ratings.drifts(repair=True)
         assert drifts == [
             Drift(rated[1], _tally(10, 10, 10), _tally(8, 3.5)),
@@ -548,20 +550,20 @@ class DriftContract:
         assert [movie.id for movie in shown] == rated[:3]
 
     def test_ratings_after_a_repair_start_from_the_corrected_tally(
-        self, store: Store, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], force_tally: ForceTally
     ) -> None:
-        skew(rated[0], _tally(1))
+        force_tally(rated[0], _tally(1))
         store.ratings.drifts(repair=True)
         assert store.ratings.add(new_rating(add_user(store, "eva").id, rated[0], 10)) == _tally(8, 3.5, 10)
 
     def test_a_removed_movie_is_kept_for_its_ratings_not_for_its_tally(
-        self, store: Store, rated: list[MovieId], skew: Skew
+        self, store: Store, rated: list[MovieId], force_tally: ForceTally
     ) -> None:
-        """Rated with an empty tally and with a false one; and not rated with a tally that says so."""
+        """Two movies have ratings but an empty or wrong tally; one has a tally but no ratings."""
         empty, false, invented_votes = rated[0], rated[1], rated[3]
-        skew(empty, Tally())
-        skew(false, _tally(1))
-        skew(invented_votes, _tally(8, 9))
+        force_tally(empty, Tally())
+        force_tally(false, _tally(1))
+        force_tally(invented_votes, _tally(8, 9))
         numbers = {movie.id: movie.facts.tmdb_id for movie in store.movies.by_ids(rated)}
         run = store_page(store, gone=tuple(numbers.values()), day=2)
         assert run.updated == len(rated)
@@ -569,10 +571,10 @@ class DriftContract:
         assert [movie.removed_at for movie in store.movies.by_ids(rated)] == [noon(2)] * 3
         assert store.ratings.count(store.ratings.of_movie(empty, 1)[0].user) == 3
 
-    def test_many_drifts_are_repaired(self, store: Store, skew: Skew) -> None:
+    def test_many_drifts_are_repaired(self, store: Store, force_tally: ForceTally) -> None:
         movies = add_movies(store, [facts(number) for number in range(1, 131)])
         for movie in movies:
-            skew(movie.id, _tally(5))
+            force_tally(movie.id, _tally(5))
         drifts = store.ratings.drifts(repair=True)
         assert [drift.movie for drift in drifts] == sorted(movie.id for movie in movies)
         assert store.ratings.drifts() == []
@@ -598,7 +600,7 @@ def _admitted(store: Store, min_rating: float) -> list[int]:
 
 
 def _busy(store: Store, user: UserId, movies: Iterable[Movie], random: Random) -> None:
-    """A user who cannot decide; may run twice at once for one user."""
+    """Change a user's ratings at random; two calls for one user may run at once."""
     movies = list(movies)
     for _ in range(12):
         movie, points = random.choice(movies).id, random.choice((1, 5, 5.5, 10))

@@ -1,4 +1,4 @@
-"""What SyncRunRepository and GenreRepository promise."""
+"""The contracts of SyncRunRepository and GenreRepository."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from domain.sync import Entity, PageResult, RunClosed, RunNotFound, SyncRun, Syn
 
 
 class SyncRunRepositoryContract:
-    """The records of runs."""
+    """Storing, closing and listing sync runs."""
 
     def test_a_run_is_read_as_it_was_saved(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES).bounded(9).missed(3, "no answer", 5)
@@ -108,7 +108,7 @@ class SyncRunRepositoryContract:
 
 
 class GenreRepositoryContract:
-    """Genres."""
+    """Storing and reading genres."""
 
     def test_genres_are_sorted_by_name(self, store: Store) -> None:
         run = _tell(store, GenreFacts(tmdb_id=53, name="Thriller"), GenreFacts(tmdb_id=28, name="Action"))

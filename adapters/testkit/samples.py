@@ -1,4 +1,4 @@
-"""What the contracts store: movies and people made up for testing, and runs to store movies under."""
+"""Test data for the contracts: movies, users and what they own, and runs to store movies under."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,17 +53,17 @@ _numbers = count(1)
 
 
 def fresh_id() -> str:
-    """An id that no other has; later ones are larger."""
+    """A new id, larger than those before it."""
     return f"{next(_numbers):024x}"
 
 
 def noon(day: int = 1) -> datetime:
-    """A moment in January 2026; milliseconds are all that every store keeps."""
+    """A time on a day of January 2026, in UTC. Stores keep milliseconds, so it has some."""
     return datetime(2026, 1, day, 12, 0, 0, 345000, tzinfo=UTC)
 
 
 def facts(number: int, **known: Any) -> MovieFacts:
-    """What a source might say of a movie, where a test does not care."""
+    """The facts of a movie, with defaults for those that are not given."""
     title = f"Movie {number}"
     return MovieFacts(
         **{"tmdb_id": number, "title": title, "original_title": title, "popularity": 1.0, **known}
@@ -71,7 +71,7 @@ def facts(number: int, **known: Any) -> MovieFacts:
 
 
 def distinct_facts(number: int, value: int) -> MovieFacts:
-    """A movie's details with a value for every fact. Those of values from 1 to 4 agree in no fact."""
+    """The details of a movie with a value for every fact. Values from 1 to 4 have no fact in common."""
     known = {each.name: _fact(each.name, each.type, value) for each in fields(MovieFacts)}
     return MovieFacts(**{fact: known[fact] for fact in FACTS} | {"tmdb_id": number, "detailed": True})
 
@@ -81,7 +81,7 @@ def _fact(name: str, kind: object, value: int) -> Any:
 
 
 def random_facts(amount: int, seed: int = 0) -> list[MovieFacts]:
-    """So many movies with every kind of gap, tie and oddity, the same for the same seed."""
+    """The facts of `amount` movies, with missing values, ties and unusual texts; equal for equal seeds."""
     random = Random(seed)
     return [_invented(number, random) for number in range(1, amount + 1)]
 
@@ -114,7 +114,7 @@ def _invented(number: int, random: Random) -> MovieFacts:
 def new_run(
     store: Store, entity: Entity = Entity.MOVIES, day: int = 1, source: SourceName = SourceName.TMDB
 ) -> SyncRun:
-    """A run of that kind, in progress in the store; one that was is closed."""
+    """Store a run that is in progress; an earlier one of the same kind is finished first."""
     before = store.runs.latest(entity)
     if before and before.running:
         store.runs.save(before.finished(noon(day)))
@@ -124,30 +124,30 @@ def new_run(
 
 
 def store_page(store: Store, *movies: MovieFacts, gone: tuple[int, ...] = (), day: int = 1) -> SyncRun:
-    """Store movies as a sync of that day does; return the run's record."""
+    """Store movies like a page of a sync of that day; return the run's new record."""
     run = new_run(store, day=day)
     return store.movies.store(PageResult(page=1, at=noon(day), movies=movies, gone=gone), run)
 
 
 def removal_of(store: Store, number: int) -> Callable[[], SyncRun]:
-    """The step in which a sync drops a movie: its run has begun."""
+    """A call that stores a page with a removed movie. Its run is started at once."""
     run = new_run(store, day=1 + number)
     return partial(store.movies.store, PageResult(page=1, at=noon(1 + number), gone=(number,)), run)
 
 
 def add_movies(store: Store, movies: list[MovieFacts]) -> list[Movie]:
-    """Store many movies; return them as they ought to come back."""
+    """Store movies; return them as they must be read."""
     store_page(store, *movies)
     return [Movie.from_facts(each, noon()) for each in movies]
 
 
 def duration(seconds: float) -> timedelta:
-    """A stretch of time."""
+    """A number of seconds as a timedelta."""
     return timedelta(seconds=seconds)
 
 
 def new_account(username: str = "ann", **known: Any) -> User:
-    """An account, where a test does not care."""
+    """An account that is not stored, with defaults for values that are not given."""
     return User(
         **{
             "id": UserId(fresh_id()),
@@ -162,19 +162,19 @@ def new_account(username: str = "ann", **known: Any) -> User:
 
 
 def add_user(store: Store, username: str = "ann", **known: Any) -> User:
-    """Somebody with an account in the store."""
+    """Store an account, and return it."""
     user = new_account(username, **known)
     store.users.add(user)
     return user
 
 
 def add_users(store: Store, size: int) -> list[UserId]:
-    """So many users."""
+    """Store accounts, and return their ids."""
     return [add_user(store, f"user{number}").id for number in range(size)]
 
 
 def add_session(store: Store, user: User, **known: Any) -> Session:
-    """A session in the store: for three days, with the hash "first"."""
+    """Store a session that lasts three days, with a refresh token whose hash is `first`."""
     session = Session(
         **{
             "id": SessionId(fresh_id()),
@@ -190,12 +190,12 @@ def add_session(store: Store, user: User, **known: Any) -> Session:
 
 
 def valid_sessions(store: Store, *sessions: SessionId, day: int = 2) -> list[SessionId]:
-    """Those of the sessions by which somebody calls."""
+    """The sessions that have a caller on that day."""
     return [session for session in sessions if store.sessions.caller(session, noon(day))]
 
 
 def new_rating(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **known: Any) -> Rating:
-    """A rating, not stored yet."""
+    """A rating that is not stored."""
     return Rating(
         **{
             "id": RatingId(fresh_id()),
@@ -210,7 +210,7 @@ def new_rating(user: UserId, movie: MovieId, points: float = 8, day: int = 1, **
 
 
 def new_item(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> WatchlistItem:
-    """A watchlist item, not stored yet."""
+    """A watchlist item that is not stored."""
     return WatchlistItem(
         **{
             "id": ItemId(fresh_id()),
@@ -223,19 +223,19 @@ def new_item(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> Watchl
     )
 
 
-RETRIED_FOR = 60
+RETRY_TIMEOUT = 60
 
 
 def run_concurrently(calls: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each of the calls, begun at the same moment, returned; or which of our errors it raised.
+    """Start all calls at the same time; return the result of each, or its MatineeError.
 
-    A busy store may refuse a call, which is then made again, as a client would, for `RETRIED_FOR` seconds.
+    A call that fails with StorageUnavailable is repeated, as a client would do, for `RETRY_TIMEOUT` seconds.
     """
     together = Barrier(len(calls))
 
     def answer(call: Callable[[], Any]) -> Any:
         together.wait()
-        until = monotonic() + RETRIED_FOR
+        until = monotonic() + RETRY_TIMEOUT
         while True:
             try:
                 return call()
@@ -248,19 +248,19 @@ def run_concurrently(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 def error_names(answers: Sequence[object]) -> list[str]:
-    """The names of the errors among answers."""
+    """The names of the errors among the results of `run_concurrently`."""
     return [type(answer).__name__ for answer in answers if isinstance(answer, MatineeError)]
 
 
 def read_pages(
-    show: Callable[..., list[RowT]], place: Callable[[RowT], Cursor], limit: int = 3
+    show: Callable[..., list[RowT]], cursor: Callable[[RowT], Cursor], limit: int = 3
 ) -> list[RowT]:
-    """All of a list, read from cursor to cursor."""
+    """A whole list, read page by page with cursors. `cursor` returns the cursor of a row."""
     found: list[RowT] = []
     after: Cursor | None = None
     while part := show(limit=limit, after=after):
         assert len(part) <= limit
-        assert not any(row in found for row in part), "a cursor leads back"
+        assert not any(row in found for row in part), "a page repeats a row"
         found += part
-        after = place(part[-1])
+        after = cursor(part[-1])
     return found

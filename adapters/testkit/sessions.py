@@ -1,4 +1,4 @@
-"""What SessionRepository promises, and how sessions end with what their users had proved."""
+"""The contract of SessionRepository, and of the events that end sessions."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,10 +26,10 @@ from domain.users import Caller, Role, User
 NO_SESSION = SessionId("0" * 24)
 NEW, RENEWED = "$argon2id$new", "$argon2id$renewed"
 
-Plant = Callable[[Session], None]
+InsertSession = Callable[[Session], None]
 """Stores a session as it is, whatever its user may do."""
 
-Jam = Callable[[], AbstractContextManager[None]]
+FailingDeletes = Callable[[], AbstractContextManager[None]]
 """Within it, the store fails whenever it is to delete a session."""
 
 ROUNDS = 5
@@ -37,7 +37,7 @@ ROUNDS = 5
 
 
 class SessionRepositoryContract:
-    """Signed-in clients."""
+    """Storing, changing and removing sessions."""
 
     def test_a_session_is_read_as_it_was_stored(self, store: Store) -> None:
         tokens = (
@@ -199,35 +199,43 @@ class SessionRepositoryContract:
 
 
 class EndingSessionsContract:
-    """What no other call can bring about: sessions where there should be none, and deletions that fail.
+    """Sessions that should not exist, and failing deletions, which no port can bring about.
 
-    Beside `store` it wants the fixtures `plant` and `jam`.
+    It needs two more fixtures, `insert_session` and `failing_deletes`.
     """
 
-    def test_a_session_of_a_disabled_user_has_no_caller(self, store: Store, plant: Plant) -> None:
-        planted = _fresh(add_user(store, disabled=True))
-        plant(planted)
-        assert _read(store, planted.id) == planted
-        assert store.sessions.caller(planted.id, noon(2)) is None
+    def test_a_session_of_a_disabled_user_has_no_caller(
+        self, store: Store, insert_session: InsertSession
+    ) -> None:
+        inserted = _fresh(add_user(store, disabled=True))
+        insert_session(inserted)
+        assert _read(store, inserted.id) == inserted
+        assert store.sessions.caller(inserted.id, noon(2)) is None
 
-    def test_a_session_without_its_user_has_no_caller(self, store: Store, plant: Plant) -> None:
-        planted = _fresh(new_account("nobody"))
-        plant(planted)
-        assert store.sessions.caller(planted.id, noon(2)) is None
+    def test_a_session_without_its_user_has_no_caller(
+        self, store: Store, insert_session: InsertSession
+    ) -> None:
+        inserted = _fresh(new_account("nobody"))
+        insert_session(inserted)
+        assert store.sessions.caller(inserted.id, noon(2)) is None
 
-    def test_disabling_a_disabled_account_removes_its_sessions(self, store: Store, plant: Plant) -> None:
+    def test_disabling_a_disabled_account_removes_its_sessions(
+        self, store: Store, insert_session: InsertSession
+    ) -> None:
         ann = add_user(store)
         disabled = store.users.change(ann.id, _disabled)
-        planted = _fresh(disabled)
-        plant(planted)
+        inserted = _fresh(disabled)
+        insert_session(inserted)
         store.users.change(ann.id, _disabled)
-        assert _read(store, planted.id) is None
+        assert _read(store, inserted.id) is None
 
     @pytest.mark.parametrize("what", ["another password", "disabled", "gone"])
-    def test_an_account_and_its_sessions_change_atomically(self, store: Store, jam: Jam, what: str) -> None:
+    def test_an_account_and_its_sessions_change_atomically(
+        self, store: Store, failing_deletes: FailingDeletes, what: str
+    ) -> None:
         ann = add_user(store)
         session = add_session(store, ann)
-        with jam(), pytest.raises(StorageUnavailable):
+        with failing_deletes(), pytest.raises(StorageUnavailable):
             _end(store, ann, what)
         assert store.users.get(ann.id) == ann
         assert valid_sessions(store, session.id) == [session.id]
@@ -248,7 +256,7 @@ def _disabled(user: User) -> User:
 
 
 def _end(store: Store, user: User, what: str) -> None:
-    """Do to an account what ends all its sessions."""
+    """Change or remove an account so that all its sessions end."""
     if what == "gone":
         store.users.remove(user.id)
     elif what == "disabled":

@@ -1,4 +1,4 @@
-"""What MovieRepository, GenreRepository and SyncRunRepository promise of the source of a catalogue."""
+"""The contract of all repositories about the source of a catalogue."""
 
 from functools import partial
 
@@ -27,7 +27,7 @@ MOVIES = PageResult(page=1, at=noon(), movies=(facts(1),))
 
 
 class CatalogueSourceContract:
-    """A catalogue is filled from one source, and remembers which."""
+    """A catalogue is filled from one source, which is stored."""
 
     def test_an_empty_catalogue_has_no_source(self, store: Store) -> None:
         assert store.movies.source() is None

@@ -1,10 +1,10 @@
-"""What Store promises. The `store` of this contract is a prepared one that others have not written to."""
+"""The contract of Store. Its `store` fixture is prepared and empty."""
 
 from adapters.store import Store
 
 
 class StoreContract:
-    """A store as a whole."""
+    """Preparing, inspecting and closing a store."""
 
     def test_a_prepared_store_answers(self, store: Store) -> None:
         store.ping()

@@ -1,4 +1,4 @@
-"""What UserRepository promises."""
+"""The contract of UserRepository."""
 
 from functools import partial
 
@@ -35,12 +35,12 @@ from domain.users import (
 )
 from domain.watchlist import ItemNotFound
 
-NOBODY = UserId("0" * 24)
+NO_USER = UserId("0" * 24)
 NEW = "$argon2id$new"
 
 
 class UserRepositoryContract:
-    """Accounts."""
+    """Storing, changing and removing accounts."""
 
     def test_an_account_is_read_as_it_was_stored(self, store: Store) -> None:
         for user in (
@@ -53,12 +53,12 @@ class UserRepositoryContract:
     def test_a_missing_account_is_not_found(self, store: Store) -> None:
         add_user(store)
         with pytest.raises(UserNotFound):
-            store.users.get(NOBODY)
+            store.users.get(NO_USER)
         with pytest.raises(UserNotFound):
-            store.users.change(NOBODY, _renamed("bob"))
+            store.users.change(NO_USER, _renamed("bob"))
         for verified in (None, "$hash"):
             with pytest.raises(UserNotFound):
-                store.users.remove(NOBODY, verified=verified)
+                store.users.remove(NO_USER, verified=verified)
 
     def test_an_email_address_is_unique_ignoring_case(self, store: Store) -> None:
         add_user(store, email="Ann@Example.com")
@@ -107,7 +107,7 @@ class UserRepositoryContract:
     def test_missing_accounts_are_left_out_of_a_lookup_by_ids(self, store: Store) -> None:
         ann, bob = add_user(store), add_user(store, "bob")
         add_user(store, "eva")
-        assert store.users.by_ids({ann.id, bob.id, NOBODY}) == {ann.id: ann, bob.id: bob}
+        assert store.users.by_ids({ann.id, bob.id, NO_USER}) == {ann.id: ann, bob.id: bob}
         assert store.users.by_ids([]) == {}
 
     def test_a_changed_account_is_stored_and_returned(self, store: Store) -> None:

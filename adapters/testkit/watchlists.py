@@ -1,5 +1,6 @@
-"""What WatchlistRepository promises. An adapter reads `domain.watchlist.MAX_ITEMS` when it is asked: this
-contract makes it small.
+"""The contract of WatchlistRepository.
+
+It reduces `domain.watchlist.MAX_ITEMS`, which adapters must read at each call.
 """
 
 from functools import partial
@@ -33,7 +34,7 @@ NO_ITEM = ItemId("0" * 24)
 
 
 class WatchlistRepositoryContract:
-    """Watchlists."""
+    """Storing, changing and listing watchlist items."""
 
     @pytest.fixture
     def ann(self, store: Store) -> User:
@@ -258,7 +259,7 @@ class WatchlistRepositoryContract:
 
 
 class ListedMoviesContract:
-    """What watchlists do to movies that their source drops."""
+    """The effects of watchlists on movies that their source removes."""
 
     def test_a_removed_movie_is_kept_while_it_is_on_a_watchlist(self, store: Store) -> None:
         ann, bob = add_users(store, 2)

@@ -217,9 +217,9 @@ class TmdbClient:
         for piece in answer.iter_bytes():
             body += piece
             if len(body) > MAX_BODY_SIZE:
-                raise Unusable("more than it could have to say")
+                raise Unusable("a body that is too long")
             if self._clock() > end:
-                raise Unusable(f"no end within {timeout:g} s")
+                raise Unusable(f"a body that did not end within {timeout:g} s")
         return bytes(body)
 
     def _error_of(self, answer: httpx.Response, timeout: float) -> tuple[int | None, str | None]:
@@ -249,12 +249,12 @@ def source_errors(request: str, credential: Credential, policy: RetryPolicy) -> 
     try:
         yield
     except Stopped as error:
-        raise SourceUnavailable("Nobody waits for TMDB's answer any more") from error
+        raise SourceUnavailable("The request to TMDB was cancelled") from error
     except Refused as error:
         raise _translated(error, request, credential) from error
     except (httpx.HTTPError, httpx.InvalidURL, Unusable) as error:
         text = credential.redact(_describe(error, policy))
-        raise SourceUnavailable(f"{text}, asked for {request}") from error
+        raise SourceUnavailable(f"{text}, requested {request}") from error
 
 
 def is_transient(error: BaseException) -> bool:
@@ -294,7 +294,7 @@ def _translated(error: Refused, request: str, credential: Credential) -> SourceR
         message = f"{error.status}: {error.message}" if error.message else f"{error.status}"
         return SourceRefused(f"TMDB refuses the credential, check {credential.variable} ({message})")
     kind = Absent if error.of_movie else SourceUnavailable
-    return kind(f"{error}, asked for {request}")
+    return kind(f"{error}, requested {request}")
 
 
 def _describe(error: httpx.HTTPError | httpx.InvalidURL | Unusable, policy: RetryPolicy) -> str:
@@ -303,12 +303,12 @@ def _describe(error: httpx.HTTPError | httpx.InvalidURL | Unusable, policy: Retr
         case Unusable():
             return f"TMDB answered with {error}"
         case httpx.ConnectTimeout():
-            return f"TMDB took no connection within {policy.connect_timeout:g} s"
+            return f"TMDB accepted no connection within {policy.connect_timeout:g} s"
         case httpx.TimeoutException():
-            return f"TMDB gave no answer within {policy.read_timeout:g} s"
+            return f"TMDB did not answer within {policy.read_timeout:g} s"
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol() | httpx.InvalidURL():
             return f"TMDB could not be reached ({error})"
         case httpx.DecodingError():
-            return "TMDB's answer could not be unpacked"
+            return "TMDB's answer could not be decompressed"
         case _:
-            return "The connection to TMDB broke off"
+            return "The connection to TMDB was lost"

@@ -135,7 +135,7 @@ def listed(body: object, page: int) -> SourcePage:
         raise Unusable("a first page without movies")
     pages, warnings = _length_of_list(payload, page)
     if not payload.results and page <= pages:
-        raise Unusable("a page without movies, though the list goes on")
+        raise Unusable("a page without movies, before the end of the list")
     movies: list[MovieFacts] = []
     unreadable: list[str] = []
     for place, row in enumerate(payload.results, 1):
@@ -161,9 +161,9 @@ def changed(body: object, page: int) -> ChangedIdsPage:
     except Unreadable:
         pages = None
     if pages is None or (payload.results and not pages):
-        raise Unusable(f"{shown(payload.total_pages)} for a number of pages")
+        raise Unusable(f"{shown(payload.total_pages)} as the number of pages")
     if not payload.results and page <= pages and (page, pages) != (1, 1):
-        raise Unusable("a page without changes, though there are more")
+        raise Unusable("a page without changes, before the last page")
     found = values.identities(payload.results)
     numbers = [number for number in found if number]
     unreadable = [f"row {place}: no id" for place, number in enumerate(found, 1) if not number]
@@ -270,7 +270,7 @@ def _shaped(body: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
-        raise Unusable("JSON of another shape than it should have") from error
+        raise Unusable("JSON of an unexpected shape") from error
 
 
 def _object(row: object, kind: type[T]) -> T:
@@ -295,7 +295,7 @@ def _page(body: object, wanted: int) -> PagePayload:
 def _demand_any(read: Sized, unreadable: Sequence[str]) -> None:
     """Raises Unusable if there are rows and none is readable."""
     if unreadable and not read:
-        raise Unusable(f"no row that can be read ({unreadable[0]})")
+        raise Unusable(f"no readable row ({unreadable[0]})")
 
 
 def _length_of_list(payload: PagePayload, page: int) -> tuple[int, tuple[str, ...]]:

@@ -1,6 +1,6 @@
-"""MongoDB for tests: a SecantusDB process that is started here, and any real server that is named.
+"""MongoDB for tests: a SecantusDB process, and a real server if MATINEE_TEST_MONGODB_URI names one.
 
-SecantusDB is GPL, so it is a process of its own and nothing of it is ever imported.
+SecantusDB is GPL, so it runs as a process of its own and is never imported.
 """
 
 import os
@@ -20,8 +20,8 @@ from pymongo import MongoClient
 
 REAL = "MATINEE_TEST_MONGODB_URI"
 SERVERS = ("secantus", "real") if os.environ.get(REAL) else ("secantus",)
-STARTS_WITHIN = 60
-"""Seconds; importing its geometry takes a while on a busy machine."""
+START_TIMEOUT = 60
+"""Seconds; its imports take long on a busy machine."""
 
 GUARD = """
 import os, subprocess, sys, threading
@@ -29,34 +29,36 @@ server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 threading.Thread(target=lambda: (os.read(0, 1), server.terminate()), daemon=True).start()
 os._exit(server.wait())
 """
-"""Runs a server until our end of a pipe is closed, which it also is when the tests are killed."""
+"""A program that runs a server until its standard input is closed, also by the death of the tests."""
 
-PATIENT = "timeoutMS=30000"
+TEST_TIMEOUT = "timeoutMS=30000"
 """SecantusDB is written in Python, and shares the machine with all other tests."""
 
 
 @contextmanager
 def running_secantus(folder: Path, *options: str) -> Iterator[str]:
-    """The address of a new SecantusDB on a port of its own choice. Skips the test if there is none."""
+    """Start SecantusDB on a free port; yields its address. Skips the test if it is not installed."""
     beside = str(Path(sys.executable).parent)
     program = shutil.which("secantusd-py", path=beside) or shutil.which("secantusd-py")
     if program is None:
         pytest.skip("SecantusDB is not installed: it has no wheel for this machine")
     log = folder / "secantus.log"
-    with log.open("wb") as told:  # a file, since nobody would go on reading a pipe
+    with log.open("wb") as output:  # a file, since a pipe that is not read would block the server
         server = [program, "--host", "127.0.0.1", "--port", "0", "--storage-path", ":memory:", *options]
         command = [sys.executable, "-c", GUARD, *server]
-        # Nobody wants to know which lines of it are covered, and finding out makes it slow.
+        # Measuring its coverage would make it slow.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=told, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment
+        )
     try:
-        yield f"mongodb://{_told_by(process, log)}"
+        yield f"mongodb://{_wait_for_address(process, log)}"
     finally:
         process.communicate(timeout=30)
 
 
-def _told_by(process: subprocess.Popen[bytes], log: Path) -> str:
-    until = time.monotonic() + STARTS_WITHIN
+def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + START_TIMEOUT
     while time.monotonic() < until and process.poll() is None:
         if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
             return found[1]
@@ -66,27 +68,27 @@ def _told_by(process: subprocess.Popen[bytes], log: Path) -> str:
 
 @pytest.fixture(scope="session")
 def secantus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a SecantusDB that speaks MongoDB's wire protocol, as a replica set of one."""
+    """The address of a SecantusDB that is a replica set with one member."""
     with running_secantus(tmp_path_factory.mktemp("secantus")) as address:
         yield address
 
 
 def address(request: pytest.FixtureRequest) -> str:
-    """The address of the server that a fixture's parameter, one of SERVERS, names."""
+    """The address of the server named by a fixture's parameter, one of SERVERS."""
     server: str = os.environ[REAL] if request.param == "real" else request.getfixturevalue("secantus")
     return server
 
 
 @contextmanager
 def fresh_database(server: str) -> Iterator[str]:
-    """The address of a database of its own on that server, which is dropped afterwards."""
+    """The address of a new database on a server; it is dropped at the end."""
     parts = urlsplit(server)
     name = f"matinee_test_{uuid4().hex[:12]}"
     options = parts.query
     if "timeoutms=" not in options.lower():
-        options = "&".join(filter(None, (options, PATIENT)))
+        options = "&".join(filter(None, (options, TEST_TIMEOUT)))
     if "@" in parts.netloc and "authsource=" not in options.lower():
-        # The database in a URI is also where its user is known, unless it says otherwise.
+        # Without authSource, users are looked up in the database of the URI.
         options += f"&authSource={parts.path.strip('/') or 'admin'}"
     yield parts._replace(path=f"/{name}", query=options).geturl()
     with MongoClient[dict[str, object]](server) as client:
@@ -95,6 +97,6 @@ def fresh_database(server: str) -> Iterator[str]:
 
 @pytest.fixture(params=SERVERS)
 def mongo_uri(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a fresh database."""
+    """The address of a new database."""
     with fresh_database(address(request)) as uri:
         yield uri

@@ -1,4 +1,4 @@
-"""A file system of its own that holds next to nothing, and what uses it up."""
+"""A small file system for tests of full disks."""
 
 import errno
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A disk of that size (`16m`) at a place; the test is skipped where none can be mounted."""
+    """Mount a tmpfs of a size such as `16m`. Skips the test if mounting is not permitted."""
     place.mkdir()
     made = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)],
@@ -27,7 +27,7 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Use up what is left; the file that does, which may be removed."""
+    """Fill a disk completely; return the file that does so."""
     filler = disk / "filler"
     with filler.open("ab", buffering=0) as file:
         try:

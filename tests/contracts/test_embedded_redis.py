@@ -1,4 +1,4 @@
-"""The bundled Valkey over one data directory."""
+"""The bundled Valkey of a data directory."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def running(server: EmbeddedRedis, directory: Path) -> Iterator[Process]:
-    """A server that answers; ended in order, whatever became of it."""
+    """Start a server and wait for its answer; it is stopped at the end."""
     with server.start() as process:
         try:
             until = monotonic() + 10
@@ -69,7 +69,7 @@ def test_only_the_owner_can_connect(tmp_path: Path, server: EmbeddedRedis) -> No
 
 
 def listening_inodes() -> set[str]:
-    """The sockets of the Internet's protocols on this machine."""
+    """The inodes of all listening TCP and UDP sockets of this machine."""
     tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6", "udp", "udp6")]
     lines = [line for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     return {line.split()[9] for line in lines}
@@ -177,6 +177,6 @@ def test_without_the_wheel_the_error_names_redis_url_in_one_line(
     with pytest.raises(EmbeddedRedisMissing, match="REDIS_URL"):
         EmbeddedRedis(tmp_path)
     monkeypatch.setattr(embedded, "files", dict[str, list[Path]]().get)
-    with pytest.raises(EmbeddedRedisMissing) as told:
+    with pytest.raises(EmbeddedRedisMissing) as caught:
         EmbeddedRedis(tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What goes into MongoDB comes out as it was, in the fields that other readers of the database know."""
+"""Documents are read as they were written, and have the field names of the original system."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +30,7 @@ RATED = replace(Movie.from_facts(facts(1), noon()), tally=Tally.of([Score(2), Sc
 
 
 def through_bson(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document after it went to the server and came back, as our client reads it."""
+    """A document encoded and decoded like those that the server returns."""
     return bson.decode(bson.encode(document), CodecOptions(tz_aware=True, tzinfo=UTC))
 
 

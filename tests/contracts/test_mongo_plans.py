@@ -1,9 +1,8 @@
-"""What MongoDB does for each call, by its own account: no call reads a whole collection, and lists are not
-sorted.
+"""The query plans of MongoDB: no call reads a whole collection, and lists are not sorted.
 
-Every command that goes over the wire is caught and explained. SecantusDB's account of sorts is coarser than
-MongoDB's: it reports a SORT wherever a query with a filter has a sort of two fields. There, the rule by which
-MongoDB spares itself a sort is applied to the index that was chosen.
+A listener records all commands, and each is explained. SecantusDB's plans are less precise than MongoDB's:
+they have a SORT for every query with a filter and two sort fields. There the tests apply MongoDB's rule for
+sorts to the chosen index.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -34,20 +33,20 @@ Command = Mapping[str, Any]
 
 QUERIES = ("find", "aggregate")
 WRITES = {"update": "updates", "delete": "deletes"}
-"""Commands that carry several writes, and where."""
+"""Commands with several writes, and the field that holds them."""
 
-SILENT = ("insert", "ping", "commitTransaction", "abortTransaction", "endSessions", "getMore")
-"""Commands that look for nothing."""
+WITHOUT_QUERY = ("insert", "ping", "commitTransaction", "abortTransaction", "endSessions", "getMore")
+"""Commands without a query."""
 
 
 class Listener(monitoring.CommandListener):
-    """Notes the commands that all clients of this process send, while it is asked to."""
+    """Records the commands that all clients of this process send."""
 
-    heard: list[Command] | None = None
+    recorded: list[Command] | None = None
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if self.heard is not None:
-            self.heard.append(dict(event.command))
+        if self.recorded is not None:
+            self.recorded.append(dict(event.command))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         pass
@@ -73,22 +72,22 @@ def store(request: pytest.FixtureRequest) -> Iterator[MongoStore]:
 
 
 def page(wanted: MovieFilter, sorting: Sorting, window: Window) -> Calls:
-    """The call for a page of a list."""
+    """A call that reads a page of a list."""
     return lambda store: store.movies.page(wanted, sorting, window)
 
 
 def commands(store: MongoStore, call: Calls) -> list[Command]:
-    """What a call sends."""
-    LISTENER.heard = heard = list[Command]()
+    """The commands that a call sends."""
+    LISTENER.recorded = recorded = list[Command]()
     try:
         call(store)
     finally:
-        LISTENER.heard = None
-    return heard
+        LISTENER.recorded = None
+    return recorded
 
 
 def queries(command: Command) -> Iterator[Command]:
-    """A command as queries that can be explained; those of a write have its filter."""
+    """The queries of a command, in a form that can be explained; a write has its filter."""
     (kind, collection), *_ = command.items()
     if kind in QUERIES:
         wanted = ("filter", "sort", "hint", "limit", "skip", "projection", "pipeline", "cursor")
@@ -99,11 +98,11 @@ def queries(command: Command) -> Iterator[Command]:
     elif kind == "findAndModify":
         yield {"find": collection, "filter": command["query"]}
     else:
-        assert kind in SILENT, command
+        assert kind in WITHOUT_QUERY, command
 
 
 def stages(plan: object) -> Iterator[Mapping[str, Any]]:
-    """All stages of a plan, wherever they are."""
+    """All stages of a plan."""
     if isinstance(plan, Mapping):
         if "stage" in plan:
             yield plan
@@ -115,10 +114,10 @@ def stages(plan: object) -> Iterator[Mapping[str, Any]]:
 
 
 def plan(store: MongoStore, query: Command) -> list[Mapping[str, Any]]:
-    """The stages that answer a query."""
+    """The stages of the winning plan of a query."""
     with store.database.using() as database:
-        told = database.command("explain", dict(query), verbosity="queryPlanner")
-    plans = [told, *(stage.get("$cursor", {}) for stage in told.get("stages", ()))]
+        explained = database.command("explain", dict(query), verbosity="queryPlanner")
+    plans = [explained, *(stage.get("$cursor", {}) for stage in explained.get("stages", ()))]
     return [stage for each in plans for stage in stages(each.get("queryPlanner", {}).get("winningPlan"))]
 
 
@@ -141,15 +140,19 @@ def sorts(store: MongoStore, call: Calls) -> list[Command]:
     with store.database.using() as database:
         coarse = database.client.admin.command("hello").get("setName") == "secantus"
     plans = [(query, plan(store, query)) for query in found]
-    blocked = [(query, told) for query, told in plans if any(stage["stage"] == "SORT" for stage in told)]
-    return [query for query, told in blocked if not (coarse and in_order(told, query))]
+    blocked = [
+        (query, explained)
+        for query, explained in plans
+        if any(stage["stage"] == "SORT" for stage in explained)
+    ]
+    return [query for query, explained in blocked if not (coarse and in_order(explained, query))]
 
 
-def in_order(told: list[Mapping[str, Any]], query: Command) -> bool:
-    """Whether the index that is walked has the order that is asked for, as MongoDB sees it: fields of which
-    the filter leaves one value, or several whose results can be merged, may stand before it.
+def in_order(explained: list[Mapping[str, Any]], query: Command) -> bool:
+    """Whether the scanned index has the requested order, by MongoDB's rule: fields with equality conditions,
+    or whose sorted results can be merged, may come before it.
     """
-    (pattern,) = (list(stage["keyPattern"].items()) for stage in told if stage["stage"] == "IXSCAN")
+    (pattern,) = (list(stage["keyPattern"].items()) for stage in explained if stage["stage"] == "IXSCAN")
     wanted = list(query["sort"].items())
     fixed = set(values_given(query["filter"]))
     while pattern[: len(wanted)] != wanted and pattern and pattern[0][0] in fixed:

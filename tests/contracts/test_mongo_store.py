@@ -1,4 +1,4 @@
-"""What the distributed store promises beyond the ports: many processes, servers that fail, secrets kept."""
+"""Promises of the distributed store beyond the ports: several processes, failing servers, secrets."""
 
 import multiprocessing
 import os
@@ -55,32 +55,32 @@ def store(mongo_uri: str) -> Iterator[MongoStore]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address at which nothing listens."""
+def unreachable() -> str:
+    """An address without a server."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"mongodb://127.0.0.1:{server.getsockname()[1]}/matinee?replicaSet=rs0"
 
 
 @pytest.fixture
-def mute() -> Iterator[str]:
-    """The address of a server that takes connections and never says a word."""
+def unresponsive() -> Iterator[str]:
+    """The address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"mongodb://127.0.0.1:{server.getsockname()[1]}/matinee"
 
 
 def rate(store: MongoStore, number: int, tally: Tally) -> None:
-    """Give a movie a tally, as users' ratings do."""
+    """Give a movie a tally, as ratings would."""
     document = movie_document(replace(store.movies.get(TmdbNumber(number)), tally=tally))
     with store.database.using() as database:
         rated = {name: value for name, value in document.items() if "ating" in name}
         database.movies.update_one({"tmdbId": number}, {"$set": rated})
 
 
-LOOKED_AT_EVERY = 0.5
-"""So often the driver looks at the time while it waits for a server."""
+DRIVER_CHECK_INTERVAL = 0.5
+"""Seconds between two checks of the time by the driver while it waits for a server."""
 
-TWO_SECONDS = 10.0
-"""With what a busy machine adds. Without a limit of ours the driver takes 30."""
+MAX_SECONDS = 10.0
+"""The limit on a busy machine; without our timeout the driver would wait for 30 seconds."""
 
 TWO_TENS = Tally.of([Score(20), Score(20)])
 
@@ -122,7 +122,7 @@ def test_a_removed_account_is_subtracted_from_the_watchlist_counts(store: MongoS
 def test_a_put_replaces_what_another_process_stored_meanwhile(
     store: MongoStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first look finds nothing, as in the moment before the other process commits."""
+    """The first lookup finds nothing, as just before the other process commits."""
     (movie,) = add_movies(store, [facts(1)])
     ann = add_user(store)
     rating, item = new_rating(ann.id, movie.id, 3), new_item(ann.id, movie.id)
@@ -253,8 +253,8 @@ def test_two_concurrent_syncs_can_store_the_same_movies(store: MongoStore) -> No
     def sync(run_number: int) -> None:
         run = runs[run_number]
         for page in range(1, 6):
-            told = tuple(replace(each, popularity=float(10 * run_number + page)) for each in movies)
-            run = store.movies.store(PageResult(page=page, at=noon(), movies=told), run)
+            page_facts = tuple(replace(each, popularity=float(10 * run_number + page)) for each in movies)
+            run = store.movies.store(PageResult(page=page, at=noon(), movies=page_facts), run)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(sync, range(2)))
@@ -282,20 +282,20 @@ def test_nothing_of_a_page_is_stored_if_its_last_write_fails(
     assert set(store.movies.by_tmdb_ids([1, 2])) == {1}
 
 
-@pytest.mark.parametrize("server", ["nobody", "mute"])
+@pytest.mark.parametrize("server", ["unreachable", "unresponsive"])
 def test_calls_to_an_unreachable_server_fail_within_two_seconds(
     server: str, request: pytest.FixtureRequest
 ) -> None:
-    assert mongo_database.OPERATION_TIMEOUT + LOOKED_AT_EVERY < 2
+    assert mongo_database.OPERATION_TIMEOUT + DRIVER_CHECK_INTERVAL < 2
     store = MongoStore(request.getfixturevalue(server), system.now)
     for call in (store.ping, store.movies.generation, store.prepare, lambda: store.runs.recent(1)):
         began = time.monotonic()
         with pytest.raises(StorageUnavailable):
             call()
-        assert time.monotonic() - began < TWO_SECONDS
+        assert time.monotonic() - began < MAX_SECONDS
     began = time.monotonic()
     store.close()
-    assert time.monotonic() - began < TWO_SECONDS
+    assert time.monotonic() - began < MAX_SECONDS
 
 
 def test_a_closed_store_can_be_used_again(store: MongoStore) -> None:
@@ -374,7 +374,7 @@ def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_transaction_blocks_no_writes_after_a_reconnect(tmp_path: Path) -> None:
-    """By itself the server would hold what it touched for a minute."""
+    """Without help the server would block writes to these documents for a minute."""
     with running_secantus(tmp_path) as address, cable(urlsplit(address).port or 0) as wire:
         store = MongoStore(f"mongodb://127.0.0.1:{wire.port}/cut?directConnection=true", system.now)
         store.prepare()

@@ -1,4 +1,4 @@
-"""What the distributed store acknowledges survives a power cut and the loss of the primary."""
+"""The write concern of the distributed store: a majority, and its journals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ WRITES = frozenset({"insert", "update", "delete", "findAndModify", "bulkWrite", 
 
 
 class Wire(monitoring.CommandListener):
-    """The write commands that are sent, but not those of a transaction: its commit bears their concern."""
+    """Records the write concern of each write; in a transaction, that of its commit."""
 
     def __init__(self) -> None:
         self.concerns: list[tuple[str, Any]] = []
@@ -38,7 +38,7 @@ class Wire(monitoring.CommandListener):
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """All that the clients made from now on send."""
+    """Records the writes of clients that are created from now on."""
     wire = Wire()
     monitoring.register(wire)
     yield wire
@@ -47,7 +47,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture(params=["", "w=1&journal=false", "w=0", "w=2"])
 def store(request: pytest.FixtureRequest, mongo_uri: str, wire: Wire) -> Iterator[MongoStore]:
-    """A store, whatever its address would have."""
+    """A store whose URI asks for a weaker write concern."""
     weaker = f"{'&' if '?' in mongo_uri else '?'}{request.param}" if request.param else ""
     store = MongoStore(mongo_uri + weaker, system.now)
     store.prepare()

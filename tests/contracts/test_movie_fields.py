@@ -1,4 +1,4 @@
-"""No fact of a movie is lost on its way from TMDB's answer through each store and a later list to the API."""
+"""Every fact of a movie is kept on its way from TMDB through each store and a later list to the API."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ DETAILS, ROW = distinct_facts(603, 2), distinct_facts(603, 4)
 
 
 def sent(facts: MovieFacts, *, detailed: bool) -> dict[str, Any]:
-    """These facts as TMDB sends them, in details or in a list."""
+    """Facts as TMDB sends them, in details or in a list."""
     values = {fact: getattr(facts, fact) for fact in FACTS if detailed or fact not in DETAIL_FACTS}
     numbers = [GENRE_NUMBERS[genre] for genre in values.pop("genres")]
     genres = {"genres": [{"id": number} for number in numbers]} if detailed else {"genre_ids": numbers}
@@ -32,7 +32,7 @@ def sent(facts: MovieFacts, *, detailed: bool) -> dict[str, Any]:
 
 
 def shown(facts: MovieFacts, fact: str) -> object:
-    """A fact as the API shows it."""
+    """A fact as the API returns it."""
     value = getattr(facts, fact)
     if fact == "genres":
         return [{"id": each, "tmdb_id": GENRE_NUMBERS[each], "name": each} for each in value]
@@ -40,7 +40,7 @@ def shown(facts: MovieFacts, fact: str) -> object:
 
 
 class MovieFields:
-    """The test on every store."""
+    """The tests for each store."""
 
     def test_every_fact_reaches_the_api(self, store: Any) -> None:
         details = payloads.detail(sent(DETAILS, detailed=True), 603)

@@ -1,4 +1,4 @@
-"""Ratings and watchlists driven at random against a model made of plain dicts, over both stores."""
+"""Ratings and watchlists compared with a model of plain dicts, over random histories and both stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,13 +47,13 @@ people = st.integers(0, PEOPLE - 1)
 movies = st.sampled_from(MOVIES)
 scores = st.integers(LOWEST, HIGHEST).map(Score)
 texts = st.none() | st.sampled_from(["good", "bad"])
-NOBODY = system.NoCache()
+NO_CACHE = system.NoCache()
 
 Key = tuple[int, int]
 
 
 class People(RuleBasedStateMachine):
-    """What each of a few people thinks of a few movies, and means to see."""
+    """Random changes of ratings and watchlists of a few users."""
 
     store: Store
 
@@ -66,11 +66,11 @@ class People(RuleBasedStateMachine):
         store = self.store
         written: dict[str, Any] = {
             "movies": store.movies,
-            "invalidation": NOBODY,
+            "invalidation": NO_CACHE,
             "clock": system.now,
             "new_id": system.new_id,
         }
-        changed: dict[str, Any] = {"movies": store.movies, "invalidation": NOBODY, "clock": system.now}
+        changed: dict[str, Any] = {"movies": store.movies, "invalidation": NO_CACHE, "clock": system.now}
         self.rate_movie = RateMovie(ratings=store.ratings, **written)
         self.set_rating = SetRating(ratings=store.ratings, **written)
         self.change_rating = ChangeRating(ratings=store.ratings, **changed)
@@ -139,7 +139,7 @@ class People(RuleBasedStateMachine):
     @rule(who=people, other=people, movie=movies)
     def withdraw(self, who: int, other: int, movie: int) -> None:
         rating = self.rating_of(other, movie)
-        withdraw = RemoveRating(ratings=self.store.ratings, invalidation=NOBODY)
+        withdraw = RemoveRating(ratings=self.store.ratings, invalidation=NO_CACHE)
         if (other, movie) not in self.scores:
             with pytest.raises(RatingNotFound):
                 withdraw(user=self.users[who], rating=rating)
@@ -152,7 +152,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def unrate(self, who: int, movie: int) -> None:
-        RemoveMovieRating(ratings=self.store.ratings, movies=self.store.movies, invalidation=NOBODY)(
+        RemoveMovieRating(ratings=self.store.ratings, movies=self.store.movies, invalidation=NO_CACHE)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.scores.pop((who, movie), None)
@@ -196,7 +196,7 @@ class People(RuleBasedStateMachine):
 
     @rule(who=people, movie=movies)
     def take_off(self, who: int, movie: int) -> None:
-        RemoveFromWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, invalidation=NOBODY)(
+        RemoveFromWatchlist(watchlist=self.store.watchlists, movies=self.store.movies, invalidation=NO_CACHE)(
             user=self.users[who], movie=TmdbNumber(movie)
         )
         self.items.pop((who, movie), None)

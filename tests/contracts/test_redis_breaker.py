@@ -1,4 +1,4 @@
-"""The way to a Redis that may fail at any time."""
+"""The circuit breaker around Redis."""
 
 import asyncio
 import logging
@@ -16,20 +16,20 @@ from adapters.redis.breaker import MAX_CONCURRENT_CALLS, RedisBreaker, RedisUnav
 from adapters.redis.timeouts import CALL_TIMEOUT, RETRY_TIMEOUT
 from tests.contracts.valkey_server import Valkey, running_valkey
 
-SOON = 10.0
-"""Seconds within which a test gives up hoping."""
+TIMEOUT = 10.0
+"""Seconds after which a test fails."""
 
 
 class Counted:
-    """A breaker, and how often it has had Redis forget."""
+    """A breaker that counts its flushes."""
 
     def __init__(self, url: str) -> None:
-        self.forgotten = 0
+        self.flushes = 0
         self.breaker = RedisBreaker(url, flush=self._forget, timeout=1.0)  # the machine may be busy
 
     def _forget(self, redis: Redis) -> None:
         redis.ping()
-        self.forgotten += 1
+        self.flushes += 1
 
     def get(self) -> bytes | None:
         return self.breaker.call_from_thread(lambda redis: redis.get("word"))  # type: ignore[return-value]
@@ -45,13 +45,13 @@ def counted(url: str) -> Iterator[Counted]:
 
 
 def commands(valkey: Valkey) -> int:
-    """How many commands the server has processed."""
+    """The number of commands that the server has processed."""
     with Redis.from_url(valkey.url) as redis:
         return int(redis.info("stats")["total_commands_processed"])
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + SOON
+    until = time.monotonic() + TIMEOUT
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -88,9 +88,9 @@ def test_calls_to_a_dead_redis_fail_until_it_is_back(
         valkey.start()
         eventually(lambda: not it.breaker.is_open)
         it.breaker.ping()
-    told = [record.getMessage() for record in caplog.records]
-    assert told[0].startswith("Redis is away")
-    assert told[-1].startswith("Redis is back after")
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[0].startswith("Redis is unavailable")
+    assert messages[-1].startswith("Redis is available again after")
 
 
 def test_a_redis_that_is_unavailable_at_the_start_is_used_once_it_answers(tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_a_new_server_at_the_address_is_flushed_before_it_is_used(valkey: Valkey
         with pytest.raises(RedisUnavailable):  # the connection broke, and the next one meets another server
             it.get()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == 1
+        assert it.flushes == 1
         it.get()
 
 
 def test_an_idle_process_notices_a_restart(valkey: Valkey) -> None:
-    """Its connections were closed by the other side and are made anew without anybody's seeing it."""
+    """Its connections were closed by the server, and redis-py reconnects without an error."""
     with counted(valkey.url) as it:
         assert it.get() is None
         valkey.stop()
@@ -140,7 +140,7 @@ def test_an_idle_process_notices_a_restart(valkey: Valkey) -> None:
             it.get()
         except RedisUnavailable:
             eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == 1
+        assert it.flushes == 1
 
 
 def test_redis_is_flushed_after_a_missed_invalidation(valkey: Valkey) -> None:
@@ -150,15 +150,15 @@ def test_redis_is_flushed_after_a_missed_invalidation(valkey: Valkey) -> None:
         it.breaker.invalidate(lambda redis: redis.delete("word"))
         valkey.thaw()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == 1
+        assert it.flushes == 1
 
 
-@pytest.mark.parametrize(("longest_hiccup", "flushes"), [(0.0, 1), (3600.0, 0)])
+@pytest.mark.parametrize(("min_outage", "flushes"), [(0.0, 1), (3600.0, 0)])
 def test_the_same_server_is_flushed_only_after_a_long_outage(
-    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, longest_hiccup: float, flushes: int
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, min_outage: float, flushes: int
 ) -> None:
     """Other processes may have missed an invalidation meanwhile."""
-    monkeypatch.setattr(breaker, "MIN_OUTAGE", longest_hiccup)
+    monkeypatch.setattr(breaker, "MIN_OUTAGE", min_outage)
     with counted(valkey.url) as it:
         it.breaker.ping()
         valkey.freeze()
@@ -166,7 +166,7 @@ def test_the_same_server_is_flushed_only_after_a_long_outage(
             it.get()
         valkey.thaw()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == flushes
+        assert it.flushes == flushes
 
 
 def test_an_invalidation_is_sent_while_the_breaker_is_open(redis_url: str) -> None:
@@ -176,7 +176,7 @@ def test_an_invalidation_is_sent_while_the_breaker_is_open(redis_url: str) -> No
         it.breaker.invalidate(lambda redis: redis.delete("word"))
         it.breaker._open_reason = None
         assert it.get() is None
-        assert it.forgotten == 0
+        assert it.flushes == 0
 
 
 def test_an_invalidation_missed_during_a_flush_causes_another(valkey: Valkey) -> None:
@@ -184,17 +184,15 @@ def test_an_invalidation_missed_during_a_flush_causes_another(valkey: Valkey) ->
         it.breaker.ping()
 
         def forget(redis: Redis) -> None:
-            it.forgotten += 1
-            it.breaker._invalidation_missed = (
-                it.forgotten == 1
-            )  # another thread could not tell Redis just then
+            it.flushes += 1
+            it.breaker._invalidation_missed = it.flushes == 1  # another thread could not tell Redis just then
 
         it.breaker._flush = forget
         valkey.freeze()
         it.breaker.invalidate(lambda redis: redis.delete("word"))
         valkey.thaw()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == 2
+        assert it.flushes == 2
 
 
 def test_a_full_redis_does_not_open_the_breaker(tmp_path: Path) -> None:
@@ -241,7 +239,7 @@ def test_concurrent_failures_start_one_probing_thread(valkey: Valkey) -> None:
             thread.join()
         valkey.start()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten == 1
+        assert it.flushes == 1
 
 
 def test_a_busy_event_loop_does_not_open_the_breaker(redis_url: str) -> None:

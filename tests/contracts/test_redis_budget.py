@@ -1,4 +1,4 @@
-"""One budget of requests to TMDB for all processes."""
+"""The budget of requests to TMDB that processes share."""
 
 from threading import Event, Thread
 from time import monotonic

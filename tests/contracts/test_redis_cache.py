@@ -1,4 +1,4 @@
-"""Answers that are made once, kept for a while, and never outlive a change."""
+"""The response cache: responses are built once, and never outlive an invalidation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,7 +29,7 @@ LOCK = f"{{{DETAIL}}}:lock:"
 
 
 class Process:
-    """What one process has of the cache."""
+    """The cache of one process."""
 
     def __init__(self, url: str, seconds: int = 60) -> None:
         self.breaker = RedisBreaker(url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
@@ -45,7 +45,7 @@ class Process:
             pass
 
     def list(self, user: UserId) -> None:
-        """Change somebody's watchlist."""
+        """Change a user's watchlist."""
         with self._invalidation.watchlist(user):
             pass
 
@@ -69,7 +69,7 @@ class Process:
 
 @contextmanager
 def processes(url: str, number: int = 1, **options: int) -> Iterator[list[Process]]:
-    """So many processes, as far as the cache can tell."""
+    """Several caches over one Redis, as of several processes."""
     made = [Process(url, **options) for _ in range(number)]
     try:
         yield made
@@ -79,7 +79,7 @@ def processes(url: str, number: int = 1, **options: int) -> Iterator[list[Proces
 
 
 def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **options: int) -> None:
-    """Let work use some processes in one event loop."""
+    """Run a coroutine with several processes in one event loop."""
 
     async def wrapped(made: list[Process]) -> None:
         try:
@@ -360,7 +360,7 @@ def test_an_error_of_a_build_is_raised_although_redis_dies(valkey: Valkey) -> No
 
 
 def test_no_response_from_before_an_outage_is_served_after_it(valkey: Valkey) -> None:
-    """What changed while Redis was frozen, and could not be told, is not in what it still holds."""
+    """A change whose invalidation could not be sent is not hidden by an old response."""
 
     async def work(one: Process) -> None:
         await one.ask(says="old")
@@ -374,7 +374,7 @@ def test_no_response_from_before_an_outage_is_served_after_it(valkey: Valkey) ->
 
 
 def test_data_restored_from_before_a_change_is_not_served(valkey: Valkey) -> None:
-    """A server that comes back with older data than it had may hold what a change had deleted."""
+    """A server restarted with older data may hold responses that were invalidated."""
 
     async def work(one: Process, idle: Process) -> None:
         await idle.ask(says="old")

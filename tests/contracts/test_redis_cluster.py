@@ -1,4 +1,4 @@
-"""A Cluster in the place of one server: redis-py has another client for it, which fails in its own ways."""
+"""A Cluster instead of one server: redis-py has another client for it, with other errors."""
 
 import asyncio
 import gc
@@ -55,11 +55,11 @@ def test_a_cluster_that_is_unavailable_at_the_start_is_used_once_it_answers(clus
         it.breaker.invalidate(lambda redis: redis.delete("word"))  # raises nothing
         with pytest.raises(RedisUnavailable):
             it.get()
-        assert it.forgotten == 0
+        assert it.flushes == 0
 
         cluster.start()
         eventually(lambda: not it.breaker.is_open)
-        assert it.forgotten > 0
+        assert it.flushes > 0
         it.breaker.call_from_thread(lambda redis: redis.set("word", "yes"))
         assert it.get() == b"yes"
 

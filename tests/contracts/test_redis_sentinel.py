@@ -1,4 +1,4 @@
-"""Sentinels that know where the primary is: what becomes of them must be as quick to tell as of a server."""
+"""Sentinels that know the primary: their failures must be noticed as soon as those of a server."""
 
 import socket
 import subprocess
@@ -16,21 +16,21 @@ from tests.contracts.test_redis_breaker import counted, eventually
 from tests.contracts.valkey_server import running_valkey
 from tests.ports import free_port
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
 @contextmanager
 def breaking_off() -> Iterator[tuple[int, list[object]]]:
-    """A port where every connection is taken and closed at once, and those that there were."""
+    """A port that accepts and closes every connection; yields the port, and a list of the connections."""
     taken: list[object] = []
 
     def take() -> None:
         while True:
             try:
-                connection, place = listener.accept()
+                connection, address = listener.accept()
             except OSError:
                 return
-            taken.append(place)
+            taken.append(address)
             connection.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -44,16 +44,16 @@ def breaking_off() -> Iterator[tuple[int, list[object]]]:
 
 
 def test_sentinels_that_close_the_connection_are_tried_once_each() -> None:
-    with breaking_off() as (one, asked_one), breaking_off() as (other, asked_other):
-        client = addresses.client(f"redis+sentinel://127.0.0.1:{one},127.0.0.1:{other}/mymaster", PATIENCE)
+    with breaking_off() as (one, connections_to_one), breaking_off() as (other, connections_to_other):
+        client = addresses.client(f"redis+sentinel://127.0.0.1:{one},127.0.0.1:{other}/mymaster", TIMEOUT)
         with pytest.raises(BrokenOff), client:
             client.ping()
-        assert (len(asked_one), len(asked_other)) == (1, 1)
+        assert (len(connections_to_one), len(connections_to_other)) == (1, 1)
 
 
 @contextmanager
 def sentinel(folder: Path, port: int, primary: int) -> Iterator[None]:
-    """A Sentinel that watches one primary; it ends with its standard input, should we be killed."""
+    """A Sentinel that monitors one primary. It ends when its standard input is closed."""
     folder.mkdir()
     config = folder / "sentinel.conf"
     watching = f"sentinel monitor mymaster 127.0.0.1 {primary} 1"

@@ -1,4 +1,4 @@
-"""A store of the version before files its movies anew, under the terms by which searches look now."""
+"""Migrating a store rewrites its search terms."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sqlite(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteStore]:
-    """A store in which all is as now but the terms, which are those of the version before."""
+    """A current store with the terms of an earlier version."""
     store = SqliteStore(path=file, clock=noon)
     others = tuple(each for each in schema.MIGRATIONS if each is not rewrite_terms)
     with monkeypatch.context() as patch:
@@ -66,7 +66,7 @@ def documents(mongo_uri: str) -> Iterator[Any]:
 
 @pytest.fixture
 def mongo(mongo_uri: str, documents: Any) -> Iterator[MongoStore]:
-    """A store as the version before left it."""
+    """A store of an earlier version."""
     store = MongoStore(uri=mongo_uri, clock=noon)
     store.prepare()
     add_movies(store, list(MOVIES))

@@ -1,4 +1,4 @@
-"""Sessions of the version before, which kept one hash each, go on."""
+"""Sessions of an earlier version, which had one hash each, stay valid."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ GRACE = timedelta(seconds=10)
 MOMENT = duration(0.001)
 
 
-class Place:
-    """A store of this version, and sessions by a clock that can be moved."""
+class Context:
+    """A migrated store, and sessions by a clock that can be set."""
 
     def __init__(self, store: Store, user: User) -> None:
         self.store, self.user, self.at = store, user, noon(2)
@@ -53,65 +53,67 @@ class Place:
         )
 
 
-def refused(place: Place, refresh_token: str) -> type[Exception] | None:
+def refused(context: Context, refresh_token: str) -> type[Exception] | None:
     try:
-        place.sessions.refresh(refresh_token)
+        context.sessions.refresh(refresh_token)
     except TokenRejected as error:
         return type(error)
     return None
 
 
 class Migrated:
-    """What holds over each store."""
+    """The tests for each store."""
 
-    def test_a_session_of_an_earlier_version_is_complete(self, place: Place) -> None:
-        assert place.store.sessions.change(SESSION, lambda session: (session, session)) == Session(
+    def test_a_session_of_an_earlier_version_is_complete(self, context: Context) -> None:
+        assert context.store.sessions.change(SESSION, lambda session: (session, session)) == Session(
             id=SESSION,
-            user=place.user.id,
+            user=context.user.id,
             tokens=(RefreshToken(hash=HASH, expires_at=noon(4)),),
             created_at=noon(1),
             expires_at=noon(4),
         )
-        caller = place.store.sessions.caller(SESSION, place.at)
+        caller = context.store.sessions.caller(SESSION, context.at)
         assert caller is not None
-        assert caller.user == place.user
+        assert caller.user == context.user
 
-    def test_its_refresh_token_is_valid_once_and_again_within_the_grace_period(self, place: Place) -> None:
-        first = place.sessions.refresh(TOKEN)
-        place.at += GRACE - MOMENT
-        second = place.sessions.refresh(TOKEN)
-        place.at += MOMENT
-        assert place.sessions.refresh(first.refresh_token).user == place.user
-        assert place.sessions.refresh(second.refresh_token).user == place.user
-        assert refused(place, TOKEN) is TokenRevoked
-        assert refused(place, second.refresh_token) is TokenRevoked
-        assert place.store.sessions.caller(SESSION, place.at) is None
+    def test_its_refresh_token_is_valid_once_and_again_within_the_grace_period(
+        self, context: Context
+    ) -> None:
+        first = context.sessions.refresh(TOKEN)
+        context.at += GRACE - MOMENT
+        second = context.sessions.refresh(TOKEN)
+        context.at += MOMENT
+        assert context.sessions.refresh(first.refresh_token).user == context.user
+        assert context.sessions.refresh(second.refresh_token).user == context.user
+        assert refused(context, TOKEN) is TokenRevoked
+        assert refused(context, second.refresh_token) is TokenRevoked
+        assert context.store.sessions.caller(SESSION, context.at) is None
 
-    def test_a_forged_refresh_token_does_not_end_the_session(self, place: Place) -> None:
+    def test_a_forged_refresh_token_does_not_end_the_session(self, context: Context) -> None:
         for forged in (
             f"{SESSION}.garbage",
             TOKEN[:-1],
             f"{TOKEN}x",
             f"{'6' * 24}.{TOKEN.partition('.')[2]}",
         ):
-            assert refused(place, forged) is TokenRejected
-        assert place.sessions.refresh(TOKEN).user == place.user
+            assert refused(context, forged) is TokenRejected
+        assert context.sessions.refresh(TOKEN).user == context.user
 
-    def test_its_expiry_is_unchanged(self, place: Place) -> None:
-        place.at = noon(4)
-        assert refused(place, TOKEN) is TokenExpired
-        place.at = noon(4) - MOMENT
-        assert place.sessions.refresh(TOKEN).user == place.user
+    def test_its_expiry_is_unchanged(self, context: Context) -> None:
+        context.at = noon(4)
+        assert refused(context, TOKEN) is TokenExpired
+        context.at = noon(4) - MOMENT
+        assert context.sessions.refresh(TOKEN).user == context.user
 
-    def test_preparing_again_keeps_exchanged_tokens(self, place: Place) -> None:
-        first = place.sessions.refresh(TOKEN)
-        place.store.prepare()
-        assert place.sessions.refresh(first.refresh_token).user == place.user
+    def test_preparing_again_keeps_exchanged_tokens(self, context: Context) -> None:
+        first = context.sessions.refresh(TOKEN)
+        context.store.prepare()
+        assert context.sessions.refresh(first.refresh_token).user == context.user
 
 
 class TestSqlite(Migrated):
     @pytest.fixture
-    def place(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    def context(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
         path = tmp_path / "matinee.db"
         store = SqliteStore(path=path, clock=noon)
         with monkeypatch.context() as patch:
@@ -129,13 +131,13 @@ class TestSqlite(Migrated):
                 (SESSION, user.id, HASH, "2026-01-01T12:00:00.345+00:00", "2026-01-04T12:00:00.345+00:00"),
             )
         store.prepare()
-        yield Place(store, user)
+        yield Context(store, user)
         store.close()
 
 
 class TestMongo(Migrated):
     @pytest.fixture
-    def place(self, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    def context(self, mongo_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
         store = MongoStore(uri=mongo_uri, clock=noon)
         with monkeypatch.context() as patch:
             patch.setattr(mongo_database, "MIGRATIONS", MIGRATIONS[:1])
@@ -152,5 +154,5 @@ class TestMongo(Migrated):
                 }
             )
         store.prepare()
-        yield Place(store, user)
+        yield Context(store, user)
         store.close()

@@ -1,4 +1,4 @@
-"""Figures that processes share, on disks that are full, small, broken, or not there."""
+"""Metrics that processes share, on full, small, damaged and missing disks."""
 
 import errno
 import os
@@ -23,13 +23,13 @@ OTHER = mmap_key("a", "a_total", ["outcome"], ["not"], "What is counted.")
 
 
 def stored(path: Path) -> dict[str, float]:
-    """What others read."""
+    """The figures that other processes read."""
     return {key: value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path))}  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(params=["disk", "memory"])
 def file(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place on a disk, and one in memory if there is one."""
+    """A path on a disk, and one in memory if /dev/shm exists."""
     if request.param == "disk":
         monkeypatch.setattr(shared, "_in_memory", lambda _: False)
         yield tmp_path / "counter_1.db"
@@ -219,7 +219,7 @@ def test_a_slot_is_valid_although_its_process_id_cannot_be_written(
 
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stands for /dev/shm."""
+    """A directory in place of /dev/shm."""
     memory = tmp_path / "shm"
     memory.mkdir()
     monkeypatch.setattr(metrics_directory, "SHARED_MEMORY", memory)

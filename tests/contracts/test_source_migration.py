@@ -1,4 +1,4 @@
-"""Stores of earlier versions did not remember their source: it is worked out from what they hold."""
+"""The source of a store of an earlier version is derived from its contents."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ TMDB_ROW = facts(1, vote_count=0)
 
 
 def page(store: Store, *movies: MovieFacts, requests: int) -> None:
-    """A run that stored these movies, as it was recorded when nobody asked for its source."""
+    """Store movies by a run of which no source is recorded."""
     run = store.movies.store(PageResult(page=1, at=noon(), movies=movies, requests=requests), new_run(store))
     store.runs.save(run.finished(noon()))
 
@@ -57,7 +57,7 @@ def tmdb(store: Store) -> None:
 
 
 def after(*histories: History) -> History:
-    """One history after the other."""
+    """Several histories, one after the other."""
 
     def fill(store: Store) -> None:
         for history in histories:
@@ -108,7 +108,7 @@ def mongo(mongo_uri: str) -> Iterator[MongoStore]:
 
 
 def forget(file: Path) -> None:
-    """Make of a file what the version before would have left."""
+    """Turn a file into one of the version without a source."""
     version = MIGRATIONS.index(add_source)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DROP TABLE catalogue")

@@ -1,4 +1,4 @@
-"""The database file: made whole or not at all, told from what is none, and written so that it lasts."""
+"""The database file: created atomically, checked before use, and written durably."""
 
 import errno
 import os
@@ -257,7 +257,7 @@ def others(store: SqliteStore, file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def statements_of(database: Database, write: Callable[[], object]) -> list[str]:
-    """What is executed on this thread's connection meanwhile."""
+    """The statements that a call executes on this thread's connection."""
     seen: list[str] = []
     with database.reading() as connection:
         connection.set_trace_callback(seen.append)

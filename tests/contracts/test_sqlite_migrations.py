@@ -1,4 +1,4 @@
-"""Stores of earlier versions are brought forward with all that is in them."""
+"""Databases of earlier versions are migrated with all their data."""
 
 import sqlite3
 from contextlib import closing
@@ -27,7 +27,7 @@ ANN = UserId("a" * 24)
 
 
 def earlier(path: Path, version: int) -> sqlite3.Connection:
-    """A store as that version left it, without any rows."""
+    """An empty database with an earlier version of the schema."""
     connection = sqlite3.connect(path, isolation_level=None)
     apply_migrations(connection, MIGRATIONS[:version])
     connection.execute(f"PRAGMA user_version = {version}")
@@ -35,7 +35,7 @@ def earlier(path: Path, version: int) -> sqlite3.Connection:
 
 
 def run_row_of_version_2(run: SyncRun) -> dict[str, Cell]:
-    """A run as versions before the fifth kept it."""
+    """A run as versions before the sixth stored it."""
     return {
         name: value
         for name, value in run_row(run).items()

@@ -1,4 +1,4 @@
-"""What SQLite does for each call, by its own account: no call reads a whole table."""
+"""The query plans of SQLite: no call reads a whole table."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -47,7 +47,7 @@ def store() -> Iterator[SqliteStore]:
 
 
 def plans(store: SqliteStore, call: Calls) -> Iterator[str]:
-    """Each step that SQLite takes for the statements of a call."""
+    """The steps of the plans of a call's statements."""
     statements: list[str] = []
     with store.database.reading() as connection:
         connection.set_trace_callback(statements.append)
@@ -134,7 +134,7 @@ USER, SESSION, RATING, ITEM = UserId("a" * 24), SessionId("b" * 24), RatingId("c
 
 @pytest.fixture(scope="module")
 def used(store: SqliteStore) -> SqliteStore:
-    """The store after people have come, rated and listed."""
+    """The store with users, ratings and watchlists."""
     ann = add_user(store, id=USER, role=Role.ADMIN)
     add_user(store, "admin", role=Role.ADMIN)
     add_session(store, ann, id=SESSION)
@@ -148,7 +148,7 @@ def used(store: SqliteStore) -> SqliteStore:
 
 
 def come_and_go(store: SqliteStore) -> None:
-    """One user's way through the place."""
+    """All that one user does, from registration to deletion."""
     user = new_account(f"visitor{int(fresh_id(), 16)}")
     store.users.add(user)
     add_session(store, user)

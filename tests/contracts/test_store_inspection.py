@@ -1,4 +1,4 @@
-"""Looking at a store without touching it: what each finds of its own schema, and that nothing comes to be."""
+"""Inspecting a store reports what its schema lacks, and changes nothing."""
 
 import sqlite3
 from collections.abc import Iterator

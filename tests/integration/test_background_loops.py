@@ -93,7 +93,11 @@ def test_the_loop_continues_after_an_unexpected_error_with_a_delay(
     ]
     assert "a bug" in caplog.text
     assert "another" in caplog.text
-    assert caplog.text.count("The job queue is away") == caplog.text.count("The job queue is back") == 1
+    assert (
+        caplog.text.count("The job queue is unavailable")
+        == caplog.text.count("The job queue is available again")
+        == 1
+    )
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -356,7 +356,7 @@ def test_a_page_that_repeats_another_is_a_failed_page(
     tmdb.misbehave(Fault("page_value", "popular.*page=4", key="page", body=number))
     run = sync_movies(store, source)
     assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
-    assert run.error == f"page 4: TMDB answered with page {number} instead, asked for /movie/popular?page=4"
+    assert run.error == f"page 4: TMDB answered with page {number} instead, requested /movie/popular?page=4"
     tmdb.misbehave()
     assert sync_movies(store, source).inserted == 20
 
@@ -390,7 +390,7 @@ def test_a_first_page_without_readable_rows_is_a_failed_page(
     tmdb.misbehave(Fault("values", "popular", key="id", body=None))
     run = sync_movies(store, source)
     assert (run.status, run.fetched) == (Status.FAILED, 0)
-    assert "no row that can be read (row 1: no id)" in str(run.error)
+    assert "no readable row (row 1: no id)" in str(run.error)
 
 
 def test_an_unreadable_number_of_pages_does_not_end_the_list(
@@ -816,7 +816,7 @@ def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
     tmdb.misbehave(Fault("empty_page", f"popular.*page={number}\\b"))
     run = sync_movies(store, source)
     assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
-    assert f"page {number}: TMDB answered with a page without movies, though the list goes on" in str(
+    assert f"page {number}: TMDB answered with a page without movies, before the end of the list" in str(
         run.error
     )
 

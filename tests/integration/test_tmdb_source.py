@@ -175,7 +175,7 @@ class TestAnswers:
     ) -> None:
         assert source.popular(4) == SourcePage(total_pages=3, movies=())
         with pytest.raises(
-            SourceUnavailable, match=r"answered 400 \(.*500.\), asked for /movie/popular\?page=501"
+            SourceUnavailable, match=r"answered 400 \(.*500.\), requested /movie/popular\?page=501"
         ):
             source.popular(501)
         assert tmdb.requests == 2
@@ -225,7 +225,7 @@ class TestAnswers:
     def test_a_range_of_days_that_is_too_long_is_not_retried(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
-        with pytest.raises(SourceUnavailable, match=r"answered 422 .*asked for /movie/changes\?page=1"):
+        with pytest.raises(SourceUnavailable, match=r"answered 422 .*requested /movie/changes\?page=1"):
             source.changes(date(2026, 1, 1), date(2026, 3, 20), 1)
         assert tmdb.requests == 1
 
@@ -260,7 +260,7 @@ class TestStumbles:
         waits = Waits()
         source = connect(pause=waits, policy=policy_for(fault))
         tmdb.misbehave(fault)
-        with pytest.raises(SourceUnavailable, match=r"^T.*, asked for /movie/popular\?page=1$") as caught:
+        with pytest.raises(SourceUnavailable, match=r"^T.*, requested /movie/popular\?page=1$") as caught:
             source.popular(1)
 
         assert source.requests() == tmdb.requests == 5
@@ -286,12 +286,12 @@ class TestStumbles:
                 Fault("answer", status=422, body={"errors": ["page is odd"]}),
                 "TMDB answered 422 (page is odd)",
             ),
-            (Fault("slow_headers", seconds=5), "TMDB gave no answer within 0.15 s"),
-            (Fault("slow_body", seconds=0.5), "TMDB answered with no end within 0.25 s"),
+            (Fault("slow_headers", seconds=5), "TMDB did not answer within 0.15 s"),
+            (Fault("slow_body", seconds=0.5), "TMDB answered with a body that did not end within 0.25 s"),
             (Fault("html"), "TMDB answered with something other than JSON"),
-            (Fault("results_not_a_list"), "TMDB answered with JSON of another shape than it should have"),
-            (Fault("gzip_garbage"), "TMDB's answer could not be unpacked"),
-            (Fault("reset"), "The connection to TMDB broke off"),
+            (Fault("results_not_a_list"), "TMDB answered with JSON of an unexpected shape"),
+            (Fault("gzip_garbage"), "TMDB's answer could not be decompressed"),
+            (Fault("reset"), "The connection to TMDB was lost"),
         ],
         ids=lambda value: value.label if isinstance(value, Fault) else "",
     )
@@ -303,14 +303,14 @@ class TestStumbles:
         with pytest.raises(SourceUnavailable) as caught:
             source.popular(1)
 
-        assert str(caught.value) == f"{sentence}, asked for /movie/popular?page=1"
+        assert str(caught.value) == f"{sentence}, requested /movie/popular?page=1"
 
     def test_a_refused_connection_is_reported_and_counts_no_request(self, connect: Connect) -> None:
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port = free.getsockname()[1]
         source = connect(base_url=f"http://127.0.0.1:{port}/3", pause=Waits())
         with pytest.raises(
-            SourceUnavailable, match=r"^TMDB could not be reached \(.*refused\), asked for /genre"
+            SourceUnavailable, match=r"^TMDB could not be reached \(.*refused\), requested /genre"
         ):
             source.genres()
 
@@ -323,7 +323,7 @@ class TestStumbles:
                 source = connect(
                     base_url=f"http://{host}:{port}", policy=RetryPolicy(connect_timeout=0.2, attempts=1)
                 )
-                with pytest.raises(SourceUnavailable, match=r"took no connection within 0\.2 s"):
+                with pytest.raises(SourceUnavailable, match=r"accepted no connection within 0\.2 s"):
                     source.genres()
 
     @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/3", "http://[::1/3"])
@@ -337,7 +337,7 @@ class TestStumbles:
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(client, "MAX_BODY_SIZE", 300)
-        with pytest.raises(SourceUnavailable, match="more than it could have to say"):
+        with pytest.raises(SourceUnavailable, match="a body that is too long"):
             source.popular(1)
         assert tmdb.requests == 5
 
@@ -545,7 +545,7 @@ class TestOneMovie:
     ) -> None:
         tmdb.misbehave(Fault("answer", status=404, body=body))
 
-        assert self.one(source, 603) == FetchFailed(603, "TMDB answered 404, asked for /movie/603")
+        assert self.one(source, 603) == FetchFailed(603, "TMDB answered 404, requested /movie/603")
 
     def test_a_movie_that_cannot_be_fetched_does_not_affect_others(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
@@ -557,9 +557,9 @@ class TestOneMovie:
         )
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
-        said = f"TMDB answered 500 (The server made a mistake.), asked for /movie/{first}"
+        said = f"TMDB answered 500 (The server made a mistake.), requested /movie/{first}"
         assert answers.pop(first) == FetchFailed(first, said)
-        assert answers.pop(second) == FetchFailed(second, f"TMDB answered 400, asked for /movie/{second}")
+        assert answers.pop(second) == FetchFailed(second, f"TMDB answered 400, requested /movie/{second}")
         assert {type(answers[number]) for number in others} == {MovieFacts}
 
     def test_another_movie_than_the_requested_one_is_a_failed_fetch(
@@ -691,7 +691,7 @@ class TestRefusal:
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
         reason = f"{status} was answered by something other than TMDB, such as a firewall or a proxy"
-        assert answers.pop(number) == FetchFailed(number, f"{reason}, asked for /movie/{number}")
+        assert answers.pop(number) == FetchFailed(number, f"{reason}, requested /movie/{number}")
         assert {type(answer) for answer in answers.values()} == {MovieFacts}
         assert tmdb.requests == len(answers) + (1 if status == 401 else 2)
 
@@ -766,7 +766,7 @@ class TestRedirects:
 
         assert str(caught.value) == (
             f"TMDB answered {status}, a redirect to {shown}: check TMDB_BASE_URL, "
-            "asked for /movie/popular?page=1"
+            "requested /movie/popular?page=1"
         )
         assert tmdb.requests == 1
 

@@ -56,7 +56,7 @@ def test_a_frequency_is_counted_once_until_the_store_has_grown_by_a_tenth() -> N
 
 
 def test_the_cache_of_frequencies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_planner, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(list_planner, "MAX_CACHED", 2)
     frequencies, calls = Frequencies[str](), list[int]()
     for condition in "abcc":
         frequencies(condition, 10, counting(1, calls))
