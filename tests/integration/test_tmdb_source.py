@@ -607,7 +607,7 @@ class TestTurningAway:
         tmdb.misbehave(Fault("too_many", seconds=50))
         source = connect(policy=RetryPolicy())
         threading.Timer(0.1, source.close).start()
-        with pytest.raises(SourceUnavailable, match="Nobody waits"):
+        with pytest.raises(SourceUnavailable, match="request to TMDB was cancelled"):
             source.popular(1)
 
 
