@@ -51,13 +51,8 @@ def undisturbed(place: Place, attempt: Callable[[int], T]) -> T:
 
 
 def absences(place: Place) -> int:
-<<<<<<< HEAD
     """How often a process has found Redis unavailable."""
-    return sum(place.log(name).count("Redis is away") for name in place.processes)
-=======
-    """How often a process has found Redis away."""
     return sum(place.log(name).count("Redis is unavailable") for name in place.processes)
->>>>>>> 53a4f1f (Describe the adapters, their errors and their contracts in plain English)
 
 
 def test_a_write_in_one_process_is_visible_in_another_at_once(place: Place) -> None:

@@ -14,15 +14,9 @@ from tests.integration.sync_bench import TEXT_RETENTION, Bench, Killed, ShelfSou
 
 
 def test_a_changes_run_refreshes_movies_not_synced_for_months(bench: Bench, shelf: ShelfSource) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 251)), day=1)
+    store_page(bench.store, *map(facts_of, range(1, 251)), day=1)
     bench.clock.now = noon(1) + REFRESH_AFTER
-    put(bench.store, *map(facts_of, range(251, 261)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 251)), day=1)
-    bench.clock.now = noon(1) + REFRESH_AFTER
-    store_page(bench.store, *map(told, range(251, 261)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(251, 261)), day=1)
     new = new_run(bench.store, Entity.CHANGES)
     bench.store.runs.save(replace(new, started_at=bench.clock()).finished(bench.clock()))
 
@@ -36,11 +30,7 @@ def test_a_changes_run_refreshes_movies_not_synced_for_months(bench: Bench, shel
 
 
 def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shelf: ShelfSource) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 251)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 251)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, 251)), day=1)
     bench.clock.now = noon(30)
     first = bench.enqueue(Entity.CHANGES)
 
@@ -52,13 +42,8 @@ def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shel
     with pytest.raises(Killed):
         bench.do(entity=Entity.CHANGES, queued=first.id)
     shelf.before_detail = lambda _: None
-<<<<<<< HEAD
     shelf.requested.clear()
-    bench.clock.forward(timedelta(hours=1))
-=======
-    shelf.asked.clear()
     bench.clock.advance(timedelta(hours=1))
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
     second = bench.enqueue(Entity.CHANGES)
     done = bench.do(entity=Entity.CHANGES, queued=second.id)
     assert (done.id, done.status, done.pages_done) == (second.id, Status.SUCCESS, 2)
@@ -68,11 +53,7 @@ def test_a_full_refresh_skips_what_a_failed_one_has_refreshed(bench: Bench, shel
 def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
     bench: Bench, shelf: ShelfSource
 ) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 7)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 7)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, 7)), day=1)
     shelf.unread = {2, 5}
     bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(seconds=1)
 
@@ -88,11 +69,7 @@ def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
 
 
 def test_texts_within_the_retention_time_are_kept(bench: Bench, shelf: ShelfSource) -> None:
-<<<<<<< HEAD
-    put(bench.store, facts_of(1), day=1)
-=======
-    store_page(bench.store, told(1), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, facts_of(1), day=1)
     shelf.unread = {1}
     bench.clock.now = noon(1) + TEXT_RETENTION
     assert bench.sweep().cleared == 0
@@ -103,22 +80,14 @@ def test_texts_are_cleared_in_batches(
     bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("application.sync.CLEAR_BATCH", 3)
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 8)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 8)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, 8)), day=1)
     shelf.unread = set(range(1, 8))
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     assert bench.sweep().cleared == 7
 
 
 def test_nothing_is_cleared_while_a_changes_run_is_in_progress(bench: Bench) -> None:
-<<<<<<< HEAD
-    put(bench.store, facts_of(1), day=1)
-=======
-    store_page(bench.store, told(1), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, facts_of(1), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     bench.enqueue(Entity.CHANGES)
     with pytest.raises(SyncRunning):
@@ -151,11 +120,7 @@ def test_texts_of_the_demo_are_kept_when_the_source_is_tmdb(bench: Bench) -> Non
 
 
 def test_texts_from_tmdb_are_cleared_even_if_nothing_can_be_refreshed(bench: Bench) -> None:
-<<<<<<< HEAD
-    put(bench.store, facts_of(987654), day=1)
-=======
-    store_page(bench.store, told(987654), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, facts_of(987654), day=1)
     bench.clock.now = noon(1) + TEXT_RETENTION * 2
     demo = Bench(bench.store, bench.clock, DemoMovieSource())
 

@@ -116,11 +116,7 @@ def test_a_period_with_too_many_pages_of_changes_is_halved_down_to_a_day(
 def test_a_run_in_progress_has_the_number_of_pages(
     bench: Bench, source: BusySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 4)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 4)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 3, (1, 2)
@@ -132,11 +128,7 @@ def test_a_run_in_progress_has_the_number_of_pages(
 
 
 def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: BusySource) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, 4)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, 4)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 2, (1, 2, 2, 999)
@@ -148,11 +140,7 @@ def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: 
 def test_without_a_complete_run_everything_is_refreshed_whatever_other_kinds_did(
     bench: Bench, source: BusySource
 ) -> None:
-<<<<<<< HEAD
-    run = put(bench.store, *map(facts_of, range(1, 4)), day=1)
-=======
-    run = store_page(bench.store, *map(told, range(1, 4)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    run = store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
     bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
     bench.clock.now = noon(1) + timedelta(hours=1)
     bench.do(entity=Entity.CHANGES)
@@ -182,11 +170,7 @@ def test_the_source_is_pinged_before_a_full_refresh(
 def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
     bench: Bench, source: BusySource, held: int, gone: int, believed: bool
 ) -> None:
-<<<<<<< HEAD
-    put(bench.store, *map(facts_of, range(1, held + 1)), day=1)
-=======
-    store_page(bench.store, *map(told, range(1, held + 1)), day=1)
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, *map(facts_of, range(1, held + 1)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.changed, source.gone = tuple(range(1, held + 1)), frozenset(range(1, gone + 1))

@@ -81,11 +81,7 @@ class Setting:
 
 @pytest.fixture
 def setting(bench: Bench) -> Setting:
-<<<<<<< HEAD
-    run = put(bench.store, *map(facts_of, range(1, 251)))
-=======
-    run = store_page(bench.store, *map(told, range(1, 251)))
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    run = store_page(bench.store, *map(facts_of, range(1, 251)))
     bench.store.runs.save(run.cancelled(noon()))
     bench.clock.now = noon(2)
     return Setting(bench)

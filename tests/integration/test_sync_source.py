@@ -105,11 +105,7 @@ def test_a_run_stores_nothing_after_a_change_of_the_source(
 
 
 def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
-<<<<<<< HEAD
-    put(bench.store, facts_of(1))
-=======
-    store_page(bench.store, told(1))
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+    store_page(bench.store, facts_of(1))
     run = bench.enqueue(Entity.CHANGES)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         demo.do(entity=Entity.CHANGES, queued=run.id)
@@ -261,11 +257,7 @@ class TestHealth:
     def test_a_catalogue_from_another_source_without_a_complete_run_is_degraded(
         self, bench: Bench, demo: Bench
     ) -> None:
-<<<<<<< HEAD
-        put(bench.store, facts_of(1))
-=======
-        store_page(bench.store, told(1))
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+        store_page(bench.store, facts_of(1))
         found = self.health(demo)().findings[Part.SYNC]
         assert isinstance(found.problem, FilledFromAnotherSource)
 

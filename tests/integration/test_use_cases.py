@@ -226,13 +226,8 @@ def test_a_count_of_an_older_catalogue_is_not_cached(store: SqliteStore) -> None
             number = store.movies.count(wanted)
             if self.late:
                 self.late = False
-<<<<<<< HEAD
-                put(store, facts(2))
-                totals(MovieFilter(language="en"))  # another caller meanwhile
-=======
                 store_page(store, facts(2))
-                totals(MovieFilter(language="en"))  # somebody else asks meanwhile
->>>>>>> ef1abcb (Name the contract tests by their promise, and their helpers by what they do)
+                totals(MovieFilter(language="en"))  # another caller meanwhile
             return number
 
     totals = CachedTotals(movies=cast("Any", Overtaken()), clock=system.now)
