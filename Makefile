@@ -1,6 +1,9 @@
 # `make serve` runs Matinee, `make test` tests it. Both set everything up first, and need no network from the second
 # time on. `make help` lists the rest.
 
+# Without cached bytecode every process that a test starts compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 # The first Python on the path that is new enough; PYTHON=... names another.
