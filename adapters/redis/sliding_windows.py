@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
+from typing import NamedTuple, TypeAlias
 
 MAX_COUNTS = 65_536
 """Counts that are kept; a further one evicts the least recently used."""
@@ -10,9 +10,14 @@ MAX_COUNTS = 65_536
 MARGIN = 0.001
 """Seconds that rounding may lose."""
 
+MAX_DRIFT = 0.1
+"""The part of a window by which its start here may differ from that in Redis and still be corrected."""
 
-@dataclass(frozen=True, slots=True)
-class WindowState:
+Key: TypeAlias = tuple[str, int, int]
+"""A client and its limit: requests and seconds."""
+
+
+class WindowState(NamedTuple):
     """The requests that remain for a client, and the seconds until more do."""
 
     remaining: int
@@ -20,81 +25,83 @@ class WindowState:
 
 
 @dataclass(slots=True)
-class _Window:
+class Window:
     """Requests in the current window, which began at `start`, and in the one before."""
 
     start: float
     current: int = 0
     previous: int = 0
 
+    def used(self, seconds: int, now: float) -> int:
+        """The requests that count now."""
+        return int(self.previous * (1 - (now - self.start) / seconds)) + self.current
+
+    def state(self, amount: int, seconds: int, now: float) -> WindowState:
+        """The state under a limit of `amount` in `seconds`, the length of the window."""
+        used = self.used(seconds, now)
+        if not used:
+            return WindowState(amount, 0.0)
+        return WindowState(max(0, amount - used), self._freed(min(used, amount), seconds, now))
+
+    def _freed(self, used: int, seconds: int, now: float) -> float:
+        """The seconds until less than `used` counts.
+
+        The overlap shrinks in this window, or in the next one, in which the current window is the previous
+        one.
+        """
+        end = self.start + seconds - now
+        if used > self.current:
+            return max(0.0, end - seconds * (used - self.current) / self.previous + MARGIN)
+        return end + seconds * (1 - used / self.current) + MARGIN
+
 
 class SlidingWindows:
-    """Counts of recent requests by client and limit. Thread-safe.
+    """Counts of recent requests by client and limit. To be used from one event loop.
 
     A sliding window counter: requests of the previous window count in proportion to its overlap with a window
-    that ends now. As in the script of `limits` for Redis, the first request begins a window, others follow
-    without gaps, and a client without requests for two windows starts again from 0. `now` is in seconds, from
-    a monotonic clock.
+    that ends now. As in the script for Redis, the first request begins a window, others follow without gaps,
+    and a client without requests for two windows starts again from 0. `now` is in seconds, from a monotonic
+    clock.
     """
 
     def __init__(self, max_counts: int = MAX_COUNTS) -> None:
         self._max_counts = max_counts
-        self._counts: OrderedDict[tuple[str, int, int], _Window] = OrderedDict()
-        self._lock = Lock()
+        self._counts: OrderedDict[Key, Window] = OrderedDict()
 
-    def add(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
-        """Count a request of a client even above its limit of `amount` in `seconds`; return the new state."""
-        with self._lock:
-            window = self._window((client, amount, seconds), now)
-            window.current += 1
-            return _state(window, amount, seconds, now)
+    def add(self, key: Key, now: float, start: float | None = None) -> WindowState:
+        """Count a request even above its limit; return the new state.
 
-    def hit(self, client: str, amount: int, seconds: int, now: float) -> tuple[bool, WindowState]:
+        `start` is when the window of the counter in Redis began. The window here begins at that time too, so
+        that this count exceeds the one in Redis only if that was lost.
+        """
+        window = self._window(key, now, start)
+        window.current += 1
+        return window.state(key[1], key[2], now)
+
+    def hit(self, key: Key, now: float) -> tuple[bool, WindowState]:
         """Count a request if the limit allows it; return whether it does, and the new state."""
-        with self._lock:
-            window = self._window((client, amount, seconds), now)
-            allowed = _used(window, seconds, now) < amount
-            window.current += allowed
-            return allowed, _state(window, amount, seconds, now)
+        _, amount, seconds = key
+        window = self._window(key, now)
+        allowed = window.used(seconds, now) < amount
+        window.current += allowed
+        return allowed, window.state(amount, seconds, now)
 
-    def state(self, client: str, amount: int, seconds: int, now: float) -> WindowState:
+    def state(self, key: Key, now: float) -> WindowState:
         """The state of a client, without counting a request."""
-        key = client, amount, seconds
-        with self._lock:
-            window = self._window(key, now) if key in self._counts else _Window(now)
-            return _state(window, amount, seconds, now)
+        window = self._window(key, now) if key in self._counts else Window(now)
+        return window.state(key[1], key[2], now)
 
-    def _window(self, key: tuple[str, int, int], now: float) -> _Window:
+    def _window(self, key: Key, now: float, start: float | None = None) -> Window:
         """The counter of a key, moved on to the current window."""
         seconds = key[2]
         window = self._counts.get(key)
         if window is None or now - window.start >= 2 * seconds:
-            window = self._counts[key] = _Window(now)
+            window = self._counts[key] = Window(now if start is None else start)
             if len(self._counts) > self._max_counts:
                 self._counts.popitem(last=False)
         elif now - window.start >= seconds:
             window.start, window.previous, window.current = window.start + seconds, window.current, 0
+        if start is not None and abs(window.start - start) <= seconds * MAX_DRIFT:
+            window.start = start
         self._counts.move_to_end(key)
         return window
-
-
-def _used(window: _Window, seconds: int, now: float) -> int:
-    return int(window.previous * (1 - (now - window.start) / seconds)) + window.current
-
-
-def _state(window: _Window, amount: int, seconds: int, now: float) -> WindowState:
-    used = _used(window, seconds, now)
-    if not used:
-        return WindowState(amount, 0.0)
-    return WindowState(max(0, amount - used), _freed(window, min(used, amount), seconds, now))
-
-
-def _freed(window: _Window, used: int, seconds: int, now: float) -> float:
-    """The seconds until less than `used` counts.
-
-    The overlap shrinks in this window, or in the next one, in which the current window is the previous one.
-    """
-    end = window.start + seconds - now
-    if used > window.current:
-        return max(0.0, end - seconds * (used - window.current) / window.previous + MARGIN)
-    return end + seconds * (1 - used / window.current) + MARGIN

@@ -1,5 +1,6 @@
 """Rate limits by user and by address, and the `RateLimit` headers."""
 
+from collections.abc import Awaitable, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -21,6 +22,10 @@ class Counter(Protocol):
         """Count a request; return whether it is allowed, how many remain, and the seconds until more are."""
         ...
 
+    async def count_all(self, rate: str, clients: Sequence[str]) -> tuple[bool, int, int]:
+        """Count a request of several clients, up to the first that is refused: the result for that one."""
+        ...
+
 
 class RateLimits:
     """Counts each request against `rate`. Registrations and password checks count against `auth_rate` too.
@@ -35,7 +40,8 @@ class RateLimits:
 
     async def count_request(self, connection: Connection, user: User | None) -> None:
         """Count a request of a user, or of an address if there is no user. Raises TooManyRequests."""
-        await self._count(connection, self._rate, f"user:{user.id}" if user else client_key(connection))
+        who = f"user:{user.id}" if user else client_key(connection)
+        await self._count(connection, self._rate, self._counter(self._rate, who))
 
     async def count_attempt(self, connection: Connection, email: str) -> None:
         """Count a registration or a password check, by address and by account. Raises TooManyRequests.
@@ -43,11 +49,13 @@ class RateLimits:
         The account is named by its e-mail address, so guesses from many addresses are counted together.
         """
         account = blake2b(folded(normalized(email)).encode(), digest_size=12).hexdigest()
-        await self._count(connection, self._auth_rate, f"auth:{client_key(connection)}")
-        await self._count(connection, self._auth_rate, f"auth:account:{account}")
+        clients = f"auth:{client_key(connection)}", f"auth:account:{account}"
+        await self._count(connection, self._auth_rate, self._counter.count_all(self._auth_rate, clients))
 
-    async def _count(self, connection: Connection, rate: str, who: str) -> None:
-        allowed, remaining, reset = await self._counter(rate, who)
+    async def _count(
+        self, connection: Connection, rate: str, counted: Awaitable[tuple[bool, int, int]]
+    ) -> None:
+        allowed, remaining, reset = await counted
         limit, _, _ = rate.partition("/")
         headers: list[Header] = [
             (b"ratelimit-limit", limit.encode()),

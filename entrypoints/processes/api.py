@@ -1,8 +1,8 @@
 """`matinee api`: the server process of the REST API."""
 
 import socket
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from secrets import token_bytes
 
@@ -57,13 +57,22 @@ def openapi(settings: Settings) -> str:
 
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application with the use cases of the container."""
-    breaker = container.breaker()
+    breaker, counter = container.breaker(), container.counter()
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if breaker:
+                await stack.enter_async_context(breaker.connected())
+            stack.push_async_callback(counter.close)
+            yield
+
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
         cache=response_cache(breaker, settings, dump=pack, load=unpack) if breaker else None,
-        counter=container.counter(),
+        counter=counter,
         settings=settings,
         version=version("matinee"),
-        lifespan=breaker.connected if breaker else nullcontext,
+        lifespan=connected,
     )

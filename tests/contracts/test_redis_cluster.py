@@ -5,11 +5,13 @@ import gc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, invalidate_all
+from adapters.redis.limits import RedisRateLimiter
 from domain.ids import movie_id
 from tests.contracts.test_redis_breaker import counted, eventually
 from tests.contracts.valkey_server import Valkey, running_valkey
@@ -95,3 +97,20 @@ def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Clust
         asyncio.run(work())
     finally:
         breaker.close()
+
+
+def test_each_counter_of_limits_may_be_on_another_node(cluster: Cluster) -> None:
+    async def work() -> list[Any]:
+        breaker = RedisBreaker(cluster.url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
+        limiter = RedisRateLimiter(breaker, cluster.url)
+        assert (await limiter.count_all("2/minute", ["address", "account"]))[:2] == (True, 1)
+        assert (await limiter("100/minute", "neo"))[:2] == (True, 99)
+        assert (await limiter("100/minute", "trinity"))[:2] == (True, 99)
+        await limiter.close()
+        counted = breaker.call_from_thread(lambda redis: [redis.get(name) for name in names])
+        await breaker.disconnect()
+        breaker.close()
+        return counted
+
+    names = ["limits:neo:100/60", "limits:trinity:100/60", "limits:account:2/60"]
+    assert [value.split()[1:] for value in asyncio.run(work())] == [[b"1", b"0", b"0", b"0"]] * 3

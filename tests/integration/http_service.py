@@ -1,8 +1,8 @@
 """The HTTP application over a store in memory, and functions that call it."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, cast
@@ -83,7 +83,14 @@ def application(
     container = container or container_over(store, chosen)
     if redis:  # long timeouts, because the machine may be busy
         container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))
-    breaker = container.breaker()
+    breaker, counter = container.breaker(), container.counter()
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[None]:
+        async with breaker.connected() if breaker else nullcontext():
+            yield
+            await counter.close()
+
     health = CheckHealth(
         database=database or store.ping,
         redis=redis_ping(breaker),
@@ -96,10 +103,10 @@ def application(
         resolve=Resolver(container),
         metrics=container.meter(),
         cache=response_cache(breaker, chosen, dump=pack, load=unpack) if breaker else None,
-        counter=container.counter(),
+        counter=counter,
         settings=chosen,
         version="1.2.3",
-        lifespan=breaker.connected if breaker else nullcontext,
+        lifespan=connected,
     )
 
 

@@ -14,7 +14,17 @@ from typing import Any
 import pytest
 
 from adapters.mongo import database as mongo
-from adapters.redis import cache, cron, embedded, queue, sliding_windows, timeouts, worker, worker_loop
+from adapters.redis import (
+    cache,
+    cron,
+    embedded,
+    leases,
+    queue,
+    sliding_windows,
+    timeouts,
+    worker,
+    worker_loop,
+)
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
 from adapters.tmdb.client import PING_POLICY, RetryPolicy
@@ -215,6 +225,11 @@ TIED = [
     f"takes {passwords.MEMORY_KIB // 1024} MB for each core",
     f"{passwords.MEMORY_KIB // 1024} MB of memory while they hash",
     f"up to {sliding_windows.MAX_COUNTS:,} counts",
+    f"more than {leases.MAX_LEASED:,} requests if that is less",
+    f"at most {leases.MAX_LEASED:,} requests, is reserved",
+    f"Limits below {2 * leases.LEASE_SHARE}, and all",
+    f"limits below {2 * leases.LEASE_SHARE} and",
+    f"agree within {100 * leases.CLOCK_MARGIN / leases.LEASE_SECONDS:.1f} % over a second",
     # The store
     f"after {sqlite.WRITE_TIMEOUT} seconds at most",
     f"wait {sqlite.WRITE_TIMEOUT} seconds",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from redis import Redis
 
 from adapters.testkit.samples import facts
 from tests.contracts.valkey_server import Valkey
@@ -136,6 +137,23 @@ def test_logins_from_an_address_are_limited_over_all_accounts(valkey: Valkey) ->
             for number in range(4)
         ]
         assert found == [401, 401, 401, 429]
+
+
+def test_a_login_calls_redis_twice_to_count(valkey: Valkey) -> None:
+    with Redis.from_url(valkey.url) as redis, processes(valkey) as (client,):
+        redis.config_resetstat()
+        wrong = {"email": "neo@example.com", "password": "wrong password"}
+        assert client.post("/api/v1/auth/login", json=wrong).status_code == 401
+        commands: Any = redis.info("commandstats")
+        assert commands["cmdstat_eval"]["calls"] == 2
+
+
+def test_a_process_that_stops_returns_the_requests_that_it_has_leased(valkey: Valkey) -> None:
+    remaining = []
+    for _ in range(2):
+        with processes(valkey, rate_limit="100/minute", public_catalogue="true") as (client,):
+            remaining += [client.get("/api/v1/movies").headers["ratelimit-remaining"] for _ in range(2)]
+    assert remaining == ["99", "98", "97", "96"]
 
 
 def test_registrations_count_as_login_attempts(valkey: Valkey) -> None:

@@ -26,7 +26,7 @@ from tests.mutation.operators import ACTIVE, Mutant, instrumented
 
 PRELOADED = (
     "hypothesis", "hypothesis.stateful", "litestar", "litestar.testing", "msgspec", "httpx", "pymongo",
-    "redis", "rq", "structlog", "limits", "argon2", "jwt", "prometheus_client", "click", "rich.console",
+    "redis", "rq", "structlog", "argon2", "jwt", "prometheus_client", "click", "rich.console",
     "zxcvbn", "dependency_injector.providers",
 )  # fmt: skip
 """What tests import of others: loaded once, before any fork."""

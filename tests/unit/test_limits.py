@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.redis import limits
 from adapters.redis.breaker import RedisUnavailable
+from adapters.redis.leases import Reply
 from adapters.redis.limits import RedisRateLimiter
 from adapters.redis.sliding_windows import SlidingWindows
 
@@ -30,19 +31,21 @@ def clock() -> Clock:
 
 
 class Link:
-    """A Redis with a scripted response, unavailable if that is None. It counts calls."""
+    """A Redis in which so many requests remain, unavailable if that is None. It counts calls."""
 
-    def __init__(self, *answers: tuple[bool, int, float] | None) -> None:
-        self.answers = list(answers)
+    def __init__(self, *remaining: int | None) -> None:
+        self.remaining = list(remaining)
         self.calls = 0
 
-    async def call(self, _: object) -> tuple[bool, int, float]:
+    async def call(self, _: object) -> list[Reply]:
         self.calls += 1
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer is None:
+        remaining = self.remaining.pop(0) if len(self.remaining) > 1 else self.remaining[0]
+        if remaining is None:
             reason = "late"
             raise RedisUnavailable(reason)
-        return answer
+        allowed = remaining > 0
+        elapsed = 0 if allowed else 30 * 10**6
+        return [Reply(int(allowed), 10**15, elapsed, current=10 - remaining + allowed, previous=0, granted=0)]
 
 
 def counted(breaker: Link | None, times: int, rate: str = RATE) -> list[tuple[bool, int, int]]:
@@ -88,13 +91,13 @@ def test_the_limit_is_freed_gradually(clock: Clock) -> None:
 
 
 def test_an_outage_of_redis_opens_no_fresh_counter() -> None:
-    breaker = Link(*[(True, left, 1.0) for left in range(9, 2, -1)], None)
+    breaker = Link(*range(10, 3, -1), None)
     passed = [passed for passed, _, _ in counted(breaker, 12)]
     assert passed == [True] * 10 + [False] * 2
 
 
 def test_requests_allowed_without_redis_count_when_it_is_back() -> None:
-    breaker = Link(*[None] * 9, (True, 9, 1.0))
+    breaker = Link(*[None] * 9, 10)
     answers = counted(breaker, 12)
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[9][1] == 0
@@ -102,14 +105,14 @@ def test_requests_allowed_without_redis_count_when_it_is_back() -> None:
 
 
 def test_a_redis_that_lost_its_counts_opens_no_fresh_counter() -> None:
-    answers = counted(Link((True, 9, 1.0)), 12)
+    answers = counted(Link(10), 12)
     assert [remaining for _, remaining, _ in answers] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0]
     assert [passed for passed, _, _ in answers] == [True] * 10 + [False] * 2
     assert answers[-1][2] > 50
 
 
 def test_a_request_refused_by_redis_is_not_counted_in_memory() -> None:
-    answers = counted(Link((False, 0, 30.0), (False, 0, 30.0), None), 12)
+    answers = counted(Link(0, 0, None), 12)
     assert answers[:2] == [(False, 0, 31)] * 2
     assert [passed for passed, _, _ in answers[2:]] == [True] * 10
 
@@ -126,17 +129,17 @@ def test_each_client_and_rate_is_counted_separately(clock: Clock) -> None:
 def test_the_oldest_counts_are_evicted() -> None:
     windows = SlidingWindows(max_counts=2)
     for who in ("a", "b", "a", "c"):
-        windows.hit(who, 1, 60, 100.0)
-    assert [windows.state(who, 1, 60, 100.0).remaining for who in "abc"] == [0, 1, 0]
+        windows.hit((who, 1, 60), 100.0)
+    assert [windows.state((who, 1, 60), 100.0).remaining for who in "abc"] == [0, 1, 0]
 
 
 def test_a_client_without_requests_for_two_windows_starts_again_from_0() -> None:
     windows = SlidingWindows()
-    windows.add("neo", 10, 60, 100.0)
-    windows.add("neo", 10, 60, 165.0)
-    assert windows.state("neo", 10, 60, 165.0).remaining == 9
-    assert windows.state("neo", 10, 60, 285.0).remaining == 10
-    assert windows.state("nobody", 10, 60, 285.0) == windows.state("neo", 10, 60, 290.0)
+    windows.add(("neo", 10, 60), 100.0)
+    windows.add(("neo", 10, 60), 165.0)
+    assert windows.state(("neo", 10, 60), 165.0).remaining == 9
+    assert windows.state(("neo", 10, 60), 285.0).remaining == 10
+    assert windows.state(("nobody", 10, 60), 285.0) == windows.state(("neo", 10, 60), 290.0)
 
 
 @given(
@@ -149,12 +152,12 @@ def test_no_window_allows_more_than_twice_the_limit_and_waiting_for_the_reset_su
     windows, now, passed = SlidingWindows(), 1000.0, []
     for wait in waits:
         now += wait
-        allowed, standing = windows.hit("neo", amount, 60, now)
+        allowed, standing = windows.hit(("neo", amount, 60), now)
         passed += [now] * allowed
         assert 0 <= standing.remaining < amount
         assert 0 <= standing.reset <= 121
         if not allowed:
             later = now + limits._whole(standing.reset)
-            assert windows.state("neo", amount, 60, later).remaining > 0
+            assert windows.state(("neo", amount, 60), later).remaining > 0
     for at in passed:
         assert sum(at <= each < at + 60 for each in passed) <= 2 * amount
