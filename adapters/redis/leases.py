@@ -158,12 +158,11 @@ class Lease:
         self.renew_below, self.renewing = self.unused // RENEW_BELOW, False
 
     def use(self, amount: int, seconds: int, now: float) -> WindowState:
-        """Use a request; return the state of the limit."""
+        """Use a request; return the state of the limit, whose reset may be `lag` seconds too early."""
         self.unused -= 1
         self.used += 1
         self.window.current += 1
-        remaining, reset = self.window.state(amount, seconds, now)
-        return WindowState(remaining, reset + self.lag)
+        return self.window.state(amount, seconds, now)
 
     def is_due(self, now: float) -> bool:
         """Whether it is to be renewed, once until that has happened."""

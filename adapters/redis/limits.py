@@ -101,13 +101,17 @@ class RedisRateLimiter:
         lease = self._leases.usable(key, now)
         if lease is None:
             return None
-        allowed, local = self._local.hit(key, now)
-        if not allowed:
+        window = self._local.window(key, now)
+        left = amount - window.used(seconds, now)
+        if left < 1:
             return None
-        shared = lease.use(amount, seconds, now)
+        window.current += 1
+        remaining, reset = lease.use(amount, seconds, now)
         if lease.is_due(now):
             self._start(self._renew(self._breaker, key))
-        return _stricter(shared, local)
+        if left <= remaining:  # Redis has lost requests that are counted here
+            return _stricter(WindowState(remaining, reset + lease.lag), window.state(amount, seconds, now))
+        return remaining, _whole(reset + lease.lag)
 
     async def close(self) -> None:
         """Return all unused requests."""

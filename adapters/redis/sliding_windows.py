@@ -68,30 +68,7 @@ class SlidingWindows:
         self._max_counts = max_counts
         self._counts: OrderedDict[Key, Window] = OrderedDict()
 
-    def add(self, key: Key, now: float, start: float | None = None) -> WindowState:
-        """Count a request even above its limit; return the new state.
-
-        `start` is when the window of the counter in Redis began. The window here begins at that time too, so
-        that this count exceeds the one in Redis only if that was lost.
-        """
-        window = self._window(key, now, start)
-        window.current += 1
-        return window.state(key[1], key[2], now)
-
-    def hit(self, key: Key, now: float) -> tuple[bool, WindowState]:
-        """Count a request if the limit allows it; return whether it does, and the new state."""
-        _, amount, seconds = key
-        window = self._window(key, now)
-        allowed = window.used(seconds, now) < amount
-        window.current += allowed
-        return allowed, window.state(amount, seconds, now)
-
-    def state(self, key: Key, now: float) -> WindowState:
-        """The state of a client, without counting a request."""
-        window = self._window(key, now) if key in self._counts else Window(now)
-        return window.state(key[1], key[2], now)
-
-    def _window(self, key: Key, now: float, start: float | None = None) -> Window:
+    def window(self, key: Key, now: float, start: float | None = None) -> Window:
         """The counter of a key, moved on to the current window."""
         seconds = key[2]
         window = self._counts.get(key)
@@ -105,3 +82,26 @@ class SlidingWindows:
             window.start = start
         self._counts.move_to_end(key)
         return window
+
+    def add(self, key: Key, now: float, start: float | None = None) -> WindowState:
+        """Count a request even above its limit; return the new state.
+
+        `start` is when the window of the counter in Redis began. The window here begins at that time too, so
+        that this count exceeds the one in Redis only if that was lost.
+        """
+        window = self.window(key, now, start)
+        window.current += 1
+        return window.state(key[1], key[2], now)
+
+    def hit(self, key: Key, now: float) -> tuple[bool, WindowState]:
+        """Count a request if the limit allows it; return whether it does, and the new state."""
+        _, amount, seconds = key
+        window = self.window(key, now)
+        allowed = window.used(seconds, now) < amount
+        window.current += allowed
+        return allowed, window.state(amount, seconds, now)
+
+    def state(self, key: Key, now: float) -> WindowState:
+        """The state of a client, without counting a request."""
+        window = self.window(key, now) if key in self._counts else Window(now)
+        return window.state(key[1], key[2], now)

@@ -322,6 +322,41 @@ def test_a_process_that_came_later_refuses_no_more_than_redis() -> None:
     asyncio.run(work())
 
 
+def test_a_redis_that_loses_its_counters_grants_no_process_more_than_the_limit() -> None:
+    async def work() -> list[tuple[bool, int, int]]:
+        direct = Direct()
+        limiter = direct.limiter()
+        results = []
+        for number in range(120):
+            if number % 7 == 0:
+                direct.redis.counters.clear()
+            results.append(await limiter("100/minute", "neo"))
+            await asyncio.sleep(0)
+        return results
+
+    results = asyncio.run(work())
+    assert [allowed for allowed, _, _ in results] == [True] * 100 + [False] * 20
+    assert [remaining for _, remaining, _ in results] == [*range(99, -1, -1), *[0] * 20]
+
+
+def test_a_request_that_redis_refuses_uses_what_a_concurrent_one_has_leased() -> None:
+    async def work() -> list[bool]:
+        network = Network(SharedCounters())
+        limiter = RedisRateLimiter(network, clock=lambda: 0.0)  # type: ignore[arg-type]
+        requests = [asyncio.ensure_future(limiter("100/minute", "neo")) for _ in range(2)]
+        await asyncio.sleep(0)
+        first, second = network.messages
+        first.step()
+        await asyncio.sleep(0)
+        network.redis.counters["limits:neo:100/60"].current = 100  # by other processes
+        for message in (second, first, second):
+            message.step()
+            await asyncio.sleep(0)
+        return [(await request)[0] for request in requests]
+
+    assert asyncio.run(work()) == [True, True]
+
+
 KEY = ("neo", 100, 60)
 
 
