@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from domain.ids import MovieId, RunId, UserId
+from domain.ids import MovieId, RunId, SessionId, UserId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 
@@ -29,6 +29,12 @@ class NoCache:
         return nullcontext()
 
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+    def user(self, user: UserId) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
+    def session(self, session: SessionId) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
     def all(self) -> AbstractContextManager[None]:

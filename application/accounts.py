@@ -68,6 +68,7 @@ class SessionIssuer:
     sessions: SessionRepository
     tokens: AccessTokens
     refresh_tokens: RefreshTokens
+    invalidation: CacheInvalidation
     clock: Clock
     new_id: NewId
     refresh_ttl: timedelta
@@ -96,12 +97,17 @@ class SessionIssuer:
         if claims.expires_at is not None and claims.expires_at <= now:
             raise TokenExpired
         text, successor = self._issue(claims.session, now)
-        use = self.sessions.change(
-            claims.session,
-            lambda session: session.exchange(
-                hash_secret(refresh_token), successor, at=now, grace=self.refresh_grace, proven=claims.proven
-            ),
-        )
+        with self.invalidation.session(claims.session):
+            use = self.sessions.change(
+                claims.session,
+                lambda session: session.exchange(
+                    hash_secret(refresh_token),
+                    successor,
+                    at=now,
+                    grace=self.refresh_grace,
+                    proven=claims.proven,
+                ),
+            )
         if use is None:
             raise TokenRevoked if claims.proven else TokenRejected
         if use in REFUSALS:
@@ -239,6 +245,14 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated:
+    """Who has sent an access token, and for how long the token is valid from now on."""
+
+    caller: Caller
+    valid_for: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate:
     """Find the user and the session of an access token."""
 
@@ -246,12 +260,13 @@ class Authenticate:
     sessions: SessionRepository
     clock: Clock
 
-    def __call__(self, *, access_token: str) -> Caller:
+    def __call__(self, *, access_token: str) -> Authenticated:
         """Raises TokenExpired, TokenRejected; TokenRevoked if the session of a valid token has ended."""
-        caller = self.sessions.caller(self.tokens.read(access_token), self.clock())
+        claims, now = self.tokens.read(access_token), self.clock()
+        caller = self.sessions.caller(claims.session, now)
         if caller is None:
             raise TokenRevoked
-        return caller
+        return Authenticated(caller=caller, valid_for=claims.expires_at - now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,10 +274,12 @@ class LogOut:
     """End a session: its access tokens and its refresh token stop working at once."""
 
     sessions: SessionRepository
+    invalidation: CacheInvalidation
 
     def __call__(self, *, caller: Caller) -> None:
         """End the caller's own session."""
-        self.sessions.remove(caller.session)
+        with self.invalidation.session(caller.session):
+            self.sessions.remove(caller.session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +310,7 @@ class ChangeProfile:
 
     users: UserRepository
     confirm_password: ConfirmPassword
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(
@@ -316,7 +334,10 @@ class ChangeProfile:
             if address is not None:
                 raise _password_required()
             now = self.clock()
-            return self.users.change(caller.user.id, lambda stored: stored.with_changes(now, username=name))
+            with self.invalidation.user(caller.user.id):
+                return self.users.change(
+                    caller.user.id, lambda stored: stored.with_changes(now, username=name)
+                )
         return self.confirm_password(
             caller.user, password, lambda verified: self._change(caller.user, name, address, verified)
         )
@@ -329,7 +350,8 @@ class ChangeProfile:
                 return stored
             return stored.with_changes(now, username=name, email=address)
 
-        after = self.users.change(user.id, changed)
+        with self.invalidation.user(user.id):
+            after = self.users.change(user.id, changed)
         return after if after.password_hash == verified else None
 
     def faults(self, caller: Caller, given: Mapping[str, object]) -> Sequence[Fault]:
@@ -347,6 +369,7 @@ class ChangePassword:
     confirm_password: ConfirmPassword
     hasher: PasswordHasher
     is_common: IsCommon
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(self, *, caller: Caller, current: str, new: str) -> None:
@@ -362,7 +385,8 @@ class ChangePassword:
                 return stored
             return stored.with_changes(now, password_hash=password_hash)
 
-        after = self.users.change(caller.user.id, changed, keeping=caller.session)
+        with self.invalidation.user(caller.user.id):
+            after = self.users.change(caller.user.id, changed, keeping=caller.session)
         return after if after.password_hash == password_hash else None
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
@@ -383,7 +407,8 @@ class DeleteAccount:
         self.confirm_password(caller.user, password, lambda verified: self._remove(caller.user.id, verified))
 
     def _remove(self, user: UserId, verified: str) -> bool | None:
-        with self.invalidation.all():  # all the movies that the account had rated, and the lists of raters
+        # All the movies that the account had rated, and the lists of raters.
+        with self.invalidation.all(), self.invalidation.user(user):
             return self.users.remove(user, verified=verified) or None
 
 
@@ -420,6 +445,7 @@ class ChangeUser:
     users: UserRepository
     hasher: PasswordHasher
     is_common: IsCommon
+    invalidation: CacheInvalidation
     clock: Clock
 
     def __call__(
@@ -440,12 +466,13 @@ class ChangeUser:
                 users.validate_password(password, common=self.is_common(password))
             )
         now = self.clock()
-        return self.users.change(
-            user,
-            lambda stored: stored.with_changes(
-                now, role=role, disabled=disabled, password_hash=password_hash
-            ),
-        )
+        with self.invalidation.user(user):
+            return self.users.change(
+                user,
+                lambda stored: stored.with_changes(
+                    now, role=role, disabled=disabled, password_hash=password_hash
+                ),
+            )
 
     def faults(self, given: Mapping[str, object]) -> Sequence[Fault]:
         """The faults that only this use case finds in fields that are valid by themselves."""
@@ -461,7 +488,8 @@ class DeleteUser:
 
     def __call__(self, *, user: UserId) -> None:
         """Raises UserNotFound, LastAdmin."""
-        with self.invalidation.all():  # all the movies that the account had rated, and the lists of raters
+        # All the movies that the account had rated, and the lists of raters.
+        with self.invalidation.all(), self.invalidation.user(user):
             self.users.remove(user)
 
 

@@ -38,6 +38,14 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessClaims:
+    """What a valid access token says: its session, and the time from which it is no longer valid."""
+
+    session: SessionId
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshClaims:
     """The contents of a refresh token. `expires_at` is None if the token has no valid signature of ours."""
 

@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -17,10 +17,14 @@ from adapters.demo import DemoMovieSource
 from adapters.metering import Meter
 from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
+from adapters.redis.addresses import clustered
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.budget import RedisReservations
-from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, invalidate_all
+from adapters.redis.cache import RedisResponseCache
+from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
 from adapters.redis.limits import RedisRateLimiter
+from adapters.redis.listener import InvalidationListener
+from adapters.redis.local_cache import Lease
 from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobQueue
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
@@ -227,9 +231,33 @@ def redis_ping(breaker: RedisBreaker | None) -> Ping | None:
     return breaker.ping if breaker else None
 
 
-def cache_invalidation(breaker: RedisBreaker | None) -> CacheInvalidation:
+def open_listener(url: str | None, breaker: RedisBreaker | None, lease: Lease) -> InvalidationListener | None:
+    """The listener to invalidations; None without Redis, and with a Cluster, which cannot tell how many
+    processes have received a message.
+    """
+    return InvalidationListener(url, lease, breaker) if url and breaker and not clustered(url) else None
+
+
+def cache_invalidation(
+    breaker: RedisBreaker | None, listener: InvalidationListener | None
+) -> CacheInvalidation:
     """The invalidation of cached responses; without Redis, none are cached."""
-    return RedisCacheInvalidation(breaker) if breaker else system.NoCache()
+    if not breaker:
+        return system.NoCache()
+    return RedisCacheInvalidation(breaker, listener, publish=listener is not None)
+
+
+@asynccontextmanager
+async def connected(
+    breaker: RedisBreaker | None, listener: InvalidationListener | None
+) -> AsyncIterator[None]:
+    """A context in which an event loop is connected to Redis, and receives invalidations."""
+    async with AsyncExitStack() as stack:
+        if breaker:
+            await stack.enter_async_context(breaker.connected())
+        if listener:
+            await stack.enter_async_context(listener.listening())
+        yield
 
 
 def response_cache(
@@ -313,7 +341,11 @@ class Container(DeclarativeContainer):
     redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
     breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)
     redis_probe = providers.Object(probe)
-    invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker)
+    lease: Provider[Lease] = providers.Singleton(Lease)
+    listener: Provider[InvalidationListener | None] = providers.Singleton(
+        open_listener, redis_url, breaker, lease
+    )
+    invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker, listener)
     counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis_url, cleanup)
@@ -401,6 +433,7 @@ class Container(DeclarativeContainer):
         sessions=sessions,
         tokens=tokens,
         refresh_tokens=refresh_tokens,
+        invalidation=invalidation,
         clock=clock,
         new_id=new_id,
         refresh_ttl=settings.provided.refresh_token_ttl,
@@ -420,10 +453,14 @@ class Container(DeclarativeContainer):
     )
     refresh = providers.Factory(Refresh, session_issuer=session_issuer)
     authenticate = providers.Factory(Authenticate, tokens=tokens, sessions=sessions, clock=clock)
-    log_out = providers.Factory(LogOut, sessions=sessions)
+    log_out = providers.Factory(LogOut, sessions=sessions, invalidation=invalidation)
     confirm_password = providers.Factory(ConfirmPassword, users=users, hasher=hasher)
     change_profile = providers.Factory(
-        ChangeProfile, users=users, confirm_password=confirm_password, clock=clock
+        ChangeProfile,
+        users=users,
+        confirm_password=confirm_password,
+        invalidation=invalidation,
+        clock=clock,
     )
     change_password = providers.Factory(
         ChangePassword,
@@ -431,6 +468,7 @@ class Container(DeclarativeContainer):
         confirm_password=confirm_password,
         hasher=hasher,
         is_common=is_common,
+        invalidation=invalidation,
         clock=clock,
     )
     delete_account = providers.Factory(
@@ -438,7 +476,14 @@ class Container(DeclarativeContainer):
     )
     list_users = providers.Factory(ListUsers, users=users)
     find_user = providers.Factory(FindUser, users=users)
-    change_user = providers.Factory(ChangeUser, users=users, hasher=hasher, is_common=is_common, clock=clock)
+    change_user = providers.Factory(
+        ChangeUser,
+        users=users,
+        hasher=hasher,
+        is_common=is_common,
+        invalidation=invalidation,
+        clock=clock,
+    )
     delete_user = providers.Factory(DeleteUser, users=users, invalidation=invalidation)
     create_invitation = providers.Factory(
         CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret

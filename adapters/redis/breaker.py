@@ -145,12 +145,20 @@ class RedisBreaker:
         self._opened_at = 0.0
         self._invalidation_missed = False
         self._server: bytes | None = None
+        self._server_since = 0.0
         self._closed = Event()
 
     @property
     def is_open(self) -> bool:
         """Whether calls fail without reaching Redis."""
         return self._open_reason is not None
+
+    def server_age(self) -> float:
+        """Seconds since this process first reached the server that it uses now. For so long at least no other
+        server was at the address.
+        """
+        with self._lock:
+            return monotonic() - self._server_since
 
     async def call(self, call: Callable[[AsyncRedis], Awaitable[T]]) -> T:
         """Call Redis from an event loop. Raises RedisUnavailable."""
@@ -166,8 +174,8 @@ class RedisBreaker:
         with self.guarded():
             return call(self._process_clients().default)
 
-    def invalidate(self, call: Callable[[Client], object]) -> None:
-        """Send an invalidation, also while the breaker is open; raise nothing.
+    def invalidate(self, call: Callable[[Client], object]) -> bool:
+        """Send an invalidation, also while the breaker is open. Return whether that succeeded at once.
 
         A failed call is retried once with a short timeout, so `call` must be repeatable. If that fails too,
         Redis is flushed before it is used again.
@@ -175,13 +183,14 @@ class RedisBreaker:
         own = self._process_clients()
         began = perf_counter()
         if not self.is_open and self._attempt(lambda: call(own.default)):
-            return
+            return True
         # On a busy machine Redis may be waiting for a processor too.
         busy = perf_counter() - began > self._timeout + LATE_THRESHOLD
         if not self._attempt(lambda: call(own.steady if busy else own.quick)):
             self._invalidation_missed = True
             # Another thread may have closed the breaker in this very moment.
             self._open(RedisConnectionError("an invalidation was missed"))
+        return False
 
     def _attempt(self, call: Callable[[], object]) -> bool:
         began = perf_counter()
@@ -285,7 +294,9 @@ class RedisBreaker:
         with self._lock:
             if self._invalidation_missed:  # another one was missed during the flush
                 return False
-            self._server, self._open_reason = server, None
+            if server != self._server:
+                self._server, self._server_since = server, monotonic()
+            self._open_reason = None
         return True
 
     def _check_server(self, server: bytes) -> None:
@@ -294,7 +305,8 @@ class RedisBreaker:
         Raises RedisConnectionError.
         """
         with self._lock:
-            self._server = self._server or server
+            if self._server is None:
+                self._server, self._server_since = server, monotonic()
             known = server == self._server and not self._invalidation_missed and self._open_reason is None
         if not known:
             raise RedisConnectionError("another server answers, or it was restarted")

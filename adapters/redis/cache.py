@@ -18,18 +18,16 @@ response is built twice, and both are correct.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Generic, TypeVar
 
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import OutOfMemoryError
 
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
-from domain.ids import MovieId, UserId
 
 GENERATION = "cache:generation"
 """The key of the token with which all valid heads begin."""
@@ -67,9 +65,6 @@ return 1
 """Store a response if its stamp still exists, and release the lock."""
 
 RELEASE_LOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
-
-MAX_MOVIES_SINGLY = 250
-"""Movies that are invalidated one by one; if more change at once, everything is."""
 
 T = TypeVar("T")
 Build = Callable[[], Awaitable[T]]
@@ -202,7 +197,7 @@ class RedisResponseCache(Generic[T]):
     async def _store(
         self, redis: AsyncRedis, key: str, variant: str, claim: _Claim, head: bytes, answer: T
     ) -> bool:
-        keys = (key, _stamp(key), _lock(key, variant))
+        keys = (key, stamp_key(key), _lock(key, variant))
         fields = (f"h:{variant}", head, f"b:{variant}", head + self._dump(answer))
         reply: Any = redis.eval(
             STORE, len(keys), *keys, claim.stamp, claim.token, *fields, self._milliseconds
@@ -215,48 +210,6 @@ class RedisResponseCache(Generic[T]):
             await self._breaker.call(
                 lambda redis: redis.eval(RELEASE_LOCK, 1, _lock(key, variant), claim.token)
             )
-
-
-class RedisCacheInvalidation:
-    """CacheInvalidation: removes cached responses from Redis, for all processes."""
-
-    def __init__(self, breaker: RedisBreaker) -> None:
-        self._breaker = breaker
-
-    @contextmanager
-    def movies(self, movies: Collection[MovieId]) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            if len(movies) > MAX_MOVIES_SINGLY:
-                self._breaker.invalidate(invalidate_all)
-            elif movies:
-                self._invalidate(
-                    [f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")]
-                )
-
-    @contextmanager
-    def watchlist(self, user: UserId) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._invalidate([f"watchlist:user:{user}"])
-
-    @contextmanager
-    def all(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self._breaker.invalidate(invalidate_all)
-
-    def _invalidate(self, keys: Collection[str]) -> None:
-        names = [name for key in keys for name in (key, _stamp(key))]
-        self._breaker.invalidate(lambda redis: redis.delete(*names))
-
-
-def invalidate_all(redis: Redis) -> None:
-    """Invalidate every response, cached or being built."""
-    redis.delete(GENERATION)
 
 
 async def _head(redis: AsyncRedis, key: str, variant: str) -> tuple[bytes | None, bytes | None]:
@@ -286,9 +239,9 @@ async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) ->
     async with redis.pipeline(transaction=False) as pipe:
         pipe.set(_lock(key, variant), token, nx=True, px=LOCK_TTL)
         pipe.get(_lock(key, variant))
-        pipe.set(_stamp(key), token, nx=True, px=STAMP_TTL)
-        pipe.pexpire(_stamp(key), STAMP_TTL)
-        pipe.get(_stamp(key))
+        pipe.set(stamp_key(key), token, nx=True, px=STAMP_TTL)
+        pipe.pexpire(stamp_key(key), STAMP_TTL)
+        pipe.get(stamp_key(key))
         pipe.set(GENERATION, token, nx=True)
         pipe.get(GENERATION)
         pipe.hget(key, f"h:{variant}")
@@ -303,7 +256,7 @@ async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) ->
     return _Claim(owner.startswith(process), owner, generation, stamp, head)
 
 
-def _stamp(key: str) -> str:
+def stamp_key(key: str) -> str:
     """The braces keep the keys on the same node of a Cluster."""
     return f"{{{key}}}:stamp"
 

@@ -14,7 +14,7 @@ import msgspec
 from adapters.security.secrets import WeakSecret, new_secret, require_strong
 from domain.ids import OWN_ID, SessionId, UserId, is_id
 from domain.ports import Clock
-from domain.sessions import RefreshClaims
+from domain.sessions import AccessClaims, RefreshClaims
 from domain.users import TokenExpired, TokenRejected
 
 ALGORITHM = "HS256"
@@ -27,6 +27,13 @@ MAX_TOKEN_LENGTH = 4096
 
 SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """Three base64url parts without padding, so that each token has exactly one form."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+MILLISECOND = timedelta(milliseconds=1)
+
+MAX_SECONDS = 250_000_000_000
+"""Seconds since 1970 in the last year of which there are dates."""
 
 Id = Annotated[str, msgspec.Meta(pattern=rf"^{OWN_ID.pattern}\Z")]
 
@@ -74,14 +81,15 @@ class JwtAccessTokens:
         )
         return jwt.encode(msgspec.to_builtins(claims), self.secret, ALGORITHM)
 
-    def read(self, token: str) -> SessionId:
+    def read(self, token: str) -> AccessClaims:
         claims = self._claims(token)
         now = self.clock().timestamp()
         if now < max(claims.iat, claims.nbf):
             raise TokenRejected
         if now >= claims.exp:
             raise TokenExpired
-        return SessionId(claims.sid)
+        expires_at = EPOCH + timedelta(seconds=min(claims.exp, MAX_SECONDS))
+        return AccessClaims(session=SessionId(claims.sid), expires_at=expires_at)
 
     def _claims(self, token: str) -> Claims:
         """The claims of a validly signed token, at whatever time. Raises TokenRejected."""
@@ -106,11 +114,6 @@ class JwtAccessTokens:
             return msgspec.convert(claims, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise TokenRejected from error
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

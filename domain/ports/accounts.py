@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from domain.ids import InvitationId, SessionId, UserId
 from domain.invitations import Invitation
 from domain.pagination import Cursor
-from domain.sessions import RefreshClaims, Session
+from domain.sessions import AccessClaims, RefreshClaims, Session
 from domain.users import Caller, User
 
 T = TypeVar("T")
@@ -161,8 +161,8 @@ class AccessTokens(Protocol):
         """A new token, which is valid from now on."""
         ...
 
-    def read(self, token: str) -> SessionId:
-        """The session of a valid token. Raises TokenExpired if its lifetime is over, and TokenRejected for
+    def read(self, token: str) -> AccessClaims:
+        """The claims of a valid token. Raises TokenExpired if its lifetime is over, and TokenRejected for
         anything that is not a token of ours.
         """
         ...

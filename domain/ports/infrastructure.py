@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from domain.errors import Unavailable
-from domain.ids import MovieId, RunId, UserId
+from domain.ids import MovieId, RunId, SessionId, UserId
 from domain.sync import Entity
 
 Clock = Callable[[], datetime]
@@ -57,6 +57,14 @@ class CacheInvalidation(Protocol):
 
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:
         """A context in which the watchlist of a user changes."""
+        ...
+
+    def user(self, user: UserId) -> AbstractContextManager[None]:
+        """A context in which the account of a user changes, or all its sessions end."""
+        ...
+
+    def session(self, session: SessionId) -> AbstractContextManager[None]:
+        """A context in which a session ends."""
         ...
 
     def all(self) -> AbstractContextManager[None]:

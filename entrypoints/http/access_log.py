@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from litestar.types import HTTPScope
 
+from domain.ids import UserId
 from domain.users import Caller
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -48,24 +49,38 @@ class RequestMeter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestRecord:
-    """A request that is complete, with the status and the seconds of its response."""
+    """A request that is complete.
 
-    scope: HTTPScope
+    `route` is the template of the path, such as /api/v1/movies/{id}; `cache` is the value of `X-Cache`: HIT,
+    MISS, or None if the cache was not used.
+    """
+
+    request_id: str
+    method: str
+    route: str
+    path: str
     status: int
     seconds: float
+    user: UserId | None = None
+    cache: str | None = None
 
-    @property
-    def route(self) -> str:
-        """The template of the path, such as /api/v1/movies/{id}."""
-        return self.scope.get("path_template") or NO_ROUTE
-
-    @property
-    def cache(self) -> str | None:
-        """The value of `X-Cache`: HIT, MISS, or None if the cache was not used."""
-        state = self.scope["state"]
-        return state.get("x_cache")
+    @classmethod
+    def of(cls, scope: HTTPScope, status: int, seconds: float) -> "RequestRecord":
+        """The record of a request that has passed through the application."""
+        state = scope["state"]
+        caller: Caller | None = state.get("caller")
+        return cls(
+            request_id=state["request_id"],
+            method=scope["method"],
+            route=scope.get("path_template") or NO_ROUTE,
+            path=state["path"],
+            status=status,
+            seconds=seconds,
+            user=caller.user.id if caller else None,
+            cache=state.get("x_cache"),
+        )
 
 
 Observer = Callable[[RequestRecord], None]
@@ -75,7 +90,7 @@ def observers(meter: RequestMeter) -> Sequence[Observer]:
     """The observers of every request: the access log and the metrics."""
 
     def measure(record: RequestRecord) -> None:
-        method = record.scope["method"] if record.scope["method"] in METHODS else "other"
+        method = record.method if record.method in METHODS else "other"
         meter.answered(method, record.route, record.status, record.seconds)
         if record.cache:
             meter.counted("cache", record.cache.lower())
@@ -87,14 +102,12 @@ def log_request(record: RequestRecord) -> None:
     """Write a line to the access log. The query string is left out: it may contain anything."""
     if not log.isEnabledFor(logging.INFO):
         return
-    state = record.scope["state"]
-    caller: Caller | None = state.get("caller")
-    optional = {"user_id": caller.user.id if caller else None, "cache": record.cache}
+    optional = {"user_id": record.user, "cache": record.cache}
     fields = {
-        "request_id": state["request_id"],
-        "method": record.scope["method"],
+        "request_id": record.request_id,
+        "method": record.method,
         "route": record.route,
-        "path": state["path"],
+        "path": record.path,
         "status": record.status,
         "duration_ms": round(record.seconds * 1000, 3),
         **{name: value for name, value in optional.items() if value is not None},

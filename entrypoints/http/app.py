@@ -20,7 +20,9 @@ from entrypoints.http.caching import Caching, ResponseCache
 from entrypoints.http.dependencies import Resolver, dependencies
 from entrypoints.http.errors import error_response
 from entrypoints.http.exports import Exports
-from entrypoints.http.middleware import OuterMiddleware
+from entrypoints.http.fast_path import FastPath
+from entrypoints.http.local_copies import LocalCopies
+from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
 from entrypoints.http.openapi import document
 from entrypoints.http.options import respond_to_options
 from entrypoints.http.rate_limits import Counter, RateLimits
@@ -76,19 +78,21 @@ def create_app(
     resolve: Resolver,
     metrics: Metrics,
     cache: ResponseCache | None,
+    copies: LocalCopies | None = None,
     counter: Counter,
     settings: Settings,
     version: str,
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Litestar:
-    """Create the application. `resolve` finds the use cases; the event loop runs within `lifespan`.
+    """Create the application. `resolve` finds the use cases; the event loop runs within `lifespan`. Without
+    `copies` there is no fast path.
 
     Raises InvalidHandler if a handler requests something that nothing provides.
     """
     public = settings.catalogue_is_public
     rate_limits = RateLimits(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
     own: dict[object, object] = {
-        Caching: Caching(cache),
+        Caching: Caching(cache, copies),
         DeletionThreads: DeletionThreads(),
         Exports: Exports(),
         HealthChecks: HealthChecks(resolve(CheckHealth)),
@@ -112,7 +116,7 @@ def create_app(
             *(router(BASE, routes) for routes in OTHERS),
             router("/", AT_ROOT),
         ],
-        guards=[make_guard(resolve(Authenticate), rate_limits, public=public)],
+        guards=[make_guard(resolve(Authenticate), rate_limits, copies, public=public)],
         exception_handlers=_exception_handlers(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_set_thread_pool],
@@ -125,13 +129,16 @@ def create_app(
         pdb_on_exception=False,
     )
     app.state.openapi = json_response(document(app.routes, version=version, public=public), cache=PUBLIC)
+    common_headers = CommonHeaders(cors=bool(settings.allowed_origins))
     app.asgi_handler = OuterMiddleware(
         respond_to_options(app, app.asgi_handler),
         unlimited=health.HEALTH,
         max_body_bytes=settings.max_body_bytes,
-        cors=bool(settings.allowed_origins),
+        common_headers=common_headers,
         observers=observers(metrics),
     )
+    if copies:
+        app.asgi_handler = FastPath(app.asgi_handler, copies, rate_limits, common_headers, observers(metrics))
     return app
 
 

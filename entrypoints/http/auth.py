@@ -9,15 +9,22 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from application.accounts import Authenticate, require_admin
+from application.accounts import Authenticate, Authenticated, require_admin
 from domain.errors import Unauthenticated
 from domain.users import Caller
 from entrypoints.http import BASE
 from entrypoints.http.endpoints import Access, endpoint_of
+from entrypoints.http.local_copies import LocalCopies
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.requests import HttpRequest
 
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)
+
+ACCOUNTS = "accounts"
+"""The tag of changes of any account or session."""
+
+CALLER_SECONDS = 30.0
+"""Seconds for which a copy of a caller is kept at most."""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -30,7 +37,9 @@ class TokenMissing(Unauthenticated):
         return f"A token is needed: send Authorization: Bearer <token>; {BASE}/auth/login gives one"
 
 
-def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: bool) -> Guard:
+def make_guard(
+    authenticate: Authenticate, rate_limits: RateLimits, copies: LocalCopies | None = None, *, public: bool
+) -> Guard:
     """Make the guard that authenticates, counts and authorizes each request.
 
     If `public`, the catalogue can be read without a token; an invalid token is still refused. A request
@@ -39,6 +48,7 @@ def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: b
     The guard raises TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar
     would run all of it in a thread otherwise, and only `authenticate` needs one.
     """
+    find_caller = CallerCache(authenticate, copies)
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         endpoint = endpoint_of(handler.opt)
@@ -51,7 +61,7 @@ def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: b
                 await rate_limits.count_request(connection, None)
             return
         try:
-            caller = await sync_to_thread(authenticate, access_token=bearer_token(headers))
+            caller = await find_caller(headers)
         except Unauthenticated:
             await rate_limits.count_request(connection, None)  # or tokens could be guessed without limit
             raise
@@ -61,6 +71,36 @@ def make_guard(authenticate: Authenticate, rate_limits: RateLimits, *, public: b
         connection.scope["state"]["caller"] = caller
 
     return guard
+
+
+class CallerCache:
+    """Finds the caller of a token, and keeps a copy of it if the process may keep one."""
+
+    def __init__(self, authenticate: Authenticate, copies: LocalCopies | None) -> None:
+        self._authenticate = authenticate
+        self._copies = copies.callers if copies else None
+
+    async def __call__(self, headers: list[str]) -> Caller:
+        """The caller, by the `Authorization` headers. Raises TokenMissing, TokenRejected."""
+        token = bearer_token(headers)
+        if self._copies is None:
+            return (await self._find(token)).caller
+        key = headers[0].encode("latin-1")
+        copy: Caller | None = self._copies.get(key)
+        if copy:
+            return copy
+        fill = self._copies.begin(ACCOUNTS)
+        try:
+            found = await self._find(token)
+        except BaseException:
+            self._copies.discard(fill)
+            raise
+        tags = (f"user:{found.caller.user.id}", f"session:{found.caller.session}")
+        self._copies.put(fill, key, found.caller, tags, min(found.valid_for.total_seconds(), CALLER_SECONDS))
+        return found.caller
+
+    async def _find(self, token: str) -> Authenticated:
+        return await sync_to_thread(self._authenticate, access_token=token)
 
 
 def bearer_headers(connection: Connection) -> list[str]:

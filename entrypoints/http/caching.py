@@ -10,6 +10,7 @@ from litestar.concurrency import sync_to_thread
 
 from domain.ids import UserId
 from entrypoints.http.endpoints import Endpoint
+from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key
 from entrypoints.http.requests import HttpRequest, owner_of
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import Query
@@ -19,6 +20,13 @@ MAX_KEY_PART_LENGTH = 160
 
 VariantKey = tuple[str, str]
 """A key, which is invalidated as a whole, and a variant: `("movies:detail:66…", "fields=id&%2Fid=603")`."""
+
+
+GENERATION = "cache:generation"
+"""The tag that all responses have."""
+
+LOCAL_SECONDS = 1.0
+"""Seconds for which a process keeps a copy of a response that others may have kept for a while."""
 
 
 class ResponseCache(Protocol):
@@ -35,10 +43,11 @@ class ResponseCache(Protocol):
 
 
 class Caching:
-    """Returns stored responses, and builds those that are not stored in a thread."""
+    """Returns stored responses, builds those that are not stored in a thread, and keeps copies of both."""
 
-    def __init__(self, cache: ResponseCache | None) -> None:
+    def __init__(self, cache: ResponseCache | None, copies: LocalCopies | None = None) -> None:
         self._cache = cache
+        self._copies = copies.responses if copies else None
 
     async def __call__(self, query: Query, build: Callable[[], Response], request: HttpRequest) -> Response:
         """Return the response to a request, and set `X-Cache`. Without a key it is always built."""
@@ -47,12 +56,30 @@ class Caching:
             return await sync_to_thread(build)
 
         endpoint: Endpoint = request.scope["route_handler"].opt["endpoint"]
-        key = variant_key(endpoint, query, request.path_params, owner_of(request))
+        owner = owner_of(request)
+        key = variant_key(endpoint, query, request.path_params, owner)
         if self._cache is None or key is None:
             return await built()
-        response, hit = await self._cache(*key, built)
-        if hit is not None:
-            request.scope["state"]["x_cache"] = "HIT" if hit else "MISS"
+        tags = (key[0], GENERATION)
+        fill = self._copies.begin(*tags) if self._copies else None
+        try:
+            response, hit = await self._cache(*key, built)
+        except BaseException:
+            if self._copies:
+                self._copies.discard(fill)
+            raise
+        if hit is None:
+            if self._copies:
+                self._copies.discard(fill)
+            return response
+        request.scope["state"]["x_cache"] = "HIT" if hit else "MISS"
+        if self._copies:
+            copy = LocalResponse(
+                response=response,
+                cache_control=response.cache_control(request.scope),
+                route=request.scope["path_template"],
+            )
+            self._copies.put(fill, response_key(request.scope, owner), copy, tags, LOCAL_SECONDS)
         return response
 
 

@@ -47,6 +47,19 @@ COMMON_HEADERS: tuple[Header, ...] = (
 HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
 
 
+class CommonHeaders:
+    """The headers that all responses have unless they set them themselves."""
+
+    def __init__(self, *, cors: bool) -> None:
+        vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
+        self._fixed = (vary, *COMMON_HEADERS)
+
+    def __call__(self, request_id: str, *, https: bool) -> list[Header]:
+        """The headers of the response to one request."""
+        headers = [(b"x-request-id", request_id.encode()), *self._fixed]
+        return [*headers, HSTS] if https else headers
+
+
 class OuterMiddleware:
     """Wraps the application. Paths that begin with `unlimited` are served even if too many requests run."""
 
@@ -56,14 +69,14 @@ class OuterMiddleware:
         *,
         unlimited: str,
         max_body_bytes: int,
-        cors: bool,
+        common_headers: CommonHeaders,
         observers: Sequence[Observer] = (),
     ) -> None:
         self.app = app
         self.observers = observers
         self.unlimited = unlimited
         self.max_body_bytes = max_body_bytes
-        self.vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
+        self.common_headers = common_headers
         self.in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,16 +89,17 @@ class OuterMiddleware:
     async def _respond(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         began = perf_counter()
         request_headers = dict(scope["headers"])
-        request_id = _request_id(request_headers.get(b"x-request-id", b""))
+        request_id = request_id_of(request_headers.get(b"x-request-id", b""))
         state = scope["state"]
-        state |= {"request_id": request_id, "path": _printable(scope["path"])}
+        state |= {"request_id": request_id, "path": printable(scope["path"])}
         presence: ClientPresence | None = state.get(CLIENT_PRESENCE)
         if presence is None:  # another server than ours, or a test
             presence = state[CLIENT_PRESENCE] = ClientPresence()
             receive = _noting_disconnect(receive, presence)
         bind_contextvars(request_id=request_id)  # for every log line of this request
         is_head = state["is_head"] = scope["method"] == "HEAD"
-        wrapper = _SendWrapper(send, state, self._headers(scope, request_id), is_head=is_head)
+        added = self.common_headers(request_id, https=scope["scheme"] == "https")
+        wrapper = _SendWrapper(send, state, added, is_head=is_head)
         # A copy, because the server must not see that HEAD was replaced.
         inner = HTTPScope(**{**scope, "method": "GET"}) if is_head else scope
         try:
@@ -96,7 +110,7 @@ class OuterMiddleware:
             self._notify(scope, status or CLIENT_CLOSED_REQUEST, perf_counter() - began)
 
     def _notify(self, scope: HTTPScope, status: int, seconds: float) -> None:
-        record = RequestRecord(scope, status, seconds)
+        record = RequestRecord.of(scope, status, seconds)
         for observer in self.observers:
             observer(record)
 
@@ -132,10 +146,6 @@ class OuterMiddleware:
     def _decrement(self) -> None:
         self.in_progress -= 1
 
-    def _headers(self, scope: HTTPScope, request_id: str) -> list[Header]:
-        headers = [(b"x-request-id", request_id.encode()), self.vary, *COMMON_HEADERS]
-        return [*headers, HSTS] if scope["scheme"] == "https" else headers
-
 
 class _SendWrapper:
     """A `send` that adds headers to the response and remembers its status.
@@ -155,7 +165,9 @@ class _SendWrapper:
         """Send a message of the response."""
         if message["type"] == "http.response.start":
             self.begin()
-            own = [header for header in message["headers"] if header[0] != b"vary"]  # self.vary is complete
+            own = [
+                header for header in message["headers"] if header[0] != b"vary"
+            ]  # the common one is complete
             self.status = message["status"]
             names = {name for name, _ in own}
             added = [*self._state_headers(), *(header for header in self.headers if header[0] not in names)]
@@ -188,7 +200,8 @@ def _noting_disconnect(receive: Receive, presence: ClientPresence) -> Receive:
     return noting
 
 
-def _request_id(header: bytes) -> str:
+def request_id_of(header: bytes) -> str:
+    """The id in an `X-Request-ID` header if that is valid, otherwise a new one."""
     return header.decode() if REQUEST_ID.fullmatch(header) else uuid4().hex
 
 
@@ -197,6 +210,6 @@ def _content_length(request_headers: dict[bytes, bytes]) -> int:
     return int(value) if value.isdigit() and len(value) < 20 else 0
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """A path that can be encoded in UTF-8."""
     return path.encode(errors="replace").decode()

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
+from litestar.types import HTTPScope, WebSocketScope
 
 from domain.emails import folded, normalized
 from domain.users import User
@@ -26,6 +27,12 @@ class Counter(Protocol):
         """Count a request of several clients, up to the first that is refused: the result for that one."""
         ...
 
+    def take(self, rate: str, client: str) -> tuple[int, int] | None:
+        """Count a request that is allowed for certain, and return how many remain, and the seconds until more
+        are. None, counting nothing, if the other processes must be asked.
+        """
+        ...
+
 
 class RateLimits:
     """Counts each request against `rate`. Registrations and password checks count against `auth_rate` too.
@@ -40,8 +47,12 @@ class RateLimits:
 
     async def count_request(self, connection: Connection, user: User | None) -> None:
         """Count a request of a user, or of an address if there is no user. Raises TooManyRequests."""
-        who = f"user:{user.id}" if user else client_key(connection)
-        await self._count(connection, self._rate, self._counter(self._rate, who))
+        await self._count(connection, self._rate, self._counter(self._rate, _who(connection.scope, user)))
+
+    def take(self, scope: HTTPScope, user: User | None) -> list[Header] | None:
+        """Count a request that is allowed for certain, and return its headers; None if that is not known."""
+        taken = self._counter.take(self._rate, _who(scope, user))
+        return None if taken is None else _headers(self._rate, *taken)
 
     async def count_attempt(self, connection: Connection, email: str) -> None:
         """Count a registration or a password check, by address and by account. Raises TooManyRequests.
@@ -49,24 +60,32 @@ class RateLimits:
         The account is named by its e-mail address, so guesses from many addresses are counted together.
         """
         account = blake2b(folded(normalized(email)).encode(), digest_size=12).hexdigest()
-        clients = f"auth:{client_key(connection)}", f"auth:account:{account}"
+        clients = f"auth:{_client(connection.scope)}", f"auth:account:{account}"
         await self._count(connection, self._auth_rate, self._counter.count_all(self._auth_rate, clients))
 
     async def _count(
         self, connection: Connection, rate: str, counted: Awaitable[tuple[bool, int, int]]
     ) -> None:
         allowed, remaining, reset = await counted
-        limit, _, _ = rate.partition("/")
-        headers: list[Header] = [
-            (b"ratelimit-limit", limit.encode()),
-            (b"ratelimit-remaining", b"%d" % remaining),
-            (b"ratelimit-reset", b"%d" % reset),
-        ]
-        connection.scope["state"]["limit_headers"] = headers
+        connection.scope["state"]["limit_headers"] = _headers(rate, remaining, reset)
         if not allowed:
             raise TooManyRequests(retry_after=reset)
 
 
-def client_key(connection: Connection) -> str:
+def _headers(rate: str, remaining: int, reset: int) -> list[Header]:
+    limit, _, _ = rate.partition("/")
+    return [
+        (b"ratelimit-limit", limit.encode()),
+        (b"ratelimit-remaining", b"%d" % remaining),
+        (b"ratelimit-reset", b"%d" % reset),
+    ]
+
+
+def _who(scope: HTTPScope | WebSocketScope, user: User | None) -> str:
+    return f"user:{user.id}" if user else _client(scope)
+
+
+def _client(scope: HTTPScope | WebSocketScope) -> str:
     """The key of the client's address. The server has replaced a trusted proxy's by the forwarded one."""
-    return address_key(connection.client.host if connection.client else "unknown")
+    client = scope["client"]
+    return address_key(client[0] if client else "unknown")

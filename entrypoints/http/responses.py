@@ -68,16 +68,31 @@ class Response:
     def negotiate(self, scope: HTTPScope) -> tuple[int, list[Header], bytes]:
         """The status, headers and body for a request, by its `If-None-Match` and `Accept-Encoding`."""
         request_headers = dict(scope["headers"])
-        headers = [*self.headers, (b"cache-control", self.cache or _cache_control_of_route(scope))]
-        if self.status == 200 and scope["method"] == "GET":
+        return self.represent(
+            accept_encoding=request_headers.get(b"accept-encoding", b""),
+            if_none_match=request_headers.get(b"if-none-match", b""),
+            cache_control=self.cache_control(scope),
+            is_get=scope["method"] == "GET",
+        )
+
+    def cache_control(self, scope: HTTPScope) -> bytes:
+        """The `Cache-Control` of this response to a request: its own, or the option of the route."""
+        return self.cache or scope["route_handler"].opt.get("cache_control", PUBLIC)
+
+    def represent(
+        self, *, accept_encoding: bytes, if_none_match: bytes, cache_control: bytes, is_get: bool = True
+    ) -> tuple[int, list[Header], bytes]:
+        """The status, headers and body for these headers of a request."""
+        headers = [*self.headers, (b"cache-control", cache_control)]
+        if self.status == 200 and is_get:
             headers.append((b"etag", self.etag))
-            if _matches(request_headers.get(b"if-none-match", b""), self.etag):
+            if if_none_match and _matches(if_none_match, self.etag):
                 return 304, headers, b""
         if self.status == 204:
             return 204, headers, b""
         body, encoding = self.body, None
         if len(body) > MIN_COMPRESSED_SIZE:
-            encoding = preferred_encoding(request_headers.get(b"accept-encoding", b""))
+            encoding = preferred_encoding(accept_encoding)
         if encoding:
             body = self.encoded(encoding)
             headers.append((b"content-encoding", encoding.encode()))
@@ -154,12 +169,5 @@ def _weight(parameters: str) -> float:
 
 def _matches(if_none_match: bytes, etag: bytes) -> bool:
     """Whether an `If-None-Match` header names an entity tag; the comparison is weak, as RFC 9110 requires."""
-    if not if_none_match:
-        return False
     opaque = etag.removeprefix(b"W/")
     return if_none_match.strip() == b"*" or opaque in _ENTITY_TAG.findall(if_none_match)
-
-
-def _cache_control_of_route(scope: HTTPScope) -> bytes:
-    cache: bytes = scope["route_handler"].opt.get("cache_control", PUBLIC)
-    return cache

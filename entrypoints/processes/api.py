@@ -1,8 +1,8 @@
 """`matinee api`: the server process of the REST API."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from secrets import token_bytes
 
@@ -10,7 +10,7 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
-from entrypoints.container import Container, Resolver, response_cache
+from entrypoints.container import Container, Resolver, connected, response_cache
 from entrypoints.http.app import create_app
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.connections import Limits
@@ -57,22 +57,14 @@ def openapi(settings: Settings) -> str:
 
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application with the use cases of the container."""
-    breaker, counter = container.breaker(), container.counter()
-
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            if breaker:
-                await stack.enter_async_context(breaker.connected())
-            stack.push_async_callback(counter.close)
-            yield
-
+    breaker, listener, counter = container.breaker(), container.listener(), container.counter()
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
         cache=response_cache(breaker, settings, dump=pack, load=unpack) if breaker else None,
+        copies=listener,
         counter=counter,
         settings=settings,
         version=version("matinee"),
-        lifespan=connected,
+        lifespan=lambda: connected(breaker, listener, counter),
     )

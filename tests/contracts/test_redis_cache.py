@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from adapters.mongo import database as of_mongo
 from adapters.redis.breaker import RedisBreaker
-from adapters.redis.cache import (
-    MAX_LOCAL_ENTRIES,
-    MAX_MOVIES_SINGLY,
-    WAIT_TIMEOUT,
-    RedisCacheInvalidation,
-    RedisResponseCache,
-    invalidate_all,
-)
+from adapters.redis.cache import MAX_LOCAL_ENTRIES, WAIT_TIMEOUT, RedisResponseCache
+from adapters.redis.invalidation import MAX_MOVIES_SINGLY, RedisCacheInvalidation, invalidate_all
 from adapters.sqlite import database as of_sqlite
 from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
-from adapters.redis.cache import RedisCacheInvalidation, RedisResponseCache, invalidate_all
+from adapters.redis.cache import RedisResponseCache
+from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
 from adapters.redis.limits import RedisRateLimiter
 from domain.ids import movie_id
 from tests.contracts.test_redis_breaker import counted, eventually

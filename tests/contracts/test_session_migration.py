@@ -20,6 +20,7 @@ from adapters.sqlite import schema
 from adapters.sqlite.rows import insert, user_row
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
+from adapters.system import NoCache
 from adapters.testkit.samples import add_user, duration, fresh_id, new_account, noon
 from application.accounts import SessionIssuer
 from domain.ids import SessionId
@@ -46,6 +47,7 @@ class Context:
             sessions=self.store.sessions,
             tokens=JwtAccessTokens(secret=SECRET, lifetime=timedelta(minutes=15), clock=lambda: self.at),
             refresh_tokens=SignedRefreshTokens(SECRET),
+            invalidation=NoCache(),
             clock=lambda: self.at,
             new_id=fresh_id,
             refresh_ttl=timedelta(days=30),

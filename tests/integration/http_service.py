@@ -1,8 +1,8 @@
 """The HTTP application over a store in memory, and functions that call it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, cast
@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
 from adapters.redis.breaker import RedisBreaker
-from adapters.redis.cache import invalidate_all
+from adapters.redis.invalidation import invalidate_all
 from adapters.security.passwords import Argon2PasswordHasher
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
@@ -24,8 +24,11 @@ from application.probes import CachedProbe, Ping
 from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.sync import Entity, PageResult, SourceName
-from entrypoints.container import Container, Resolver, redis_ping, response_cache
+from entrypoints.container import Container, Resolver, connected, redis_ping, response_cache
 from entrypoints.http.app import create_app
+from entrypoints.http.caching import ResponseCache
+from entrypoints.http.local_copies import LocalCopies
+from entrypoints.http.rate_limits import Counter
 from entrypoints.http.responses import pack, unpack
 from entrypoints.settings import Settings
 
@@ -72,6 +75,9 @@ def application(
     tmdb: Ping | None = None,
     container: Container | None = None,
     redis: str | None = None,
+    cache: ResponseCache | None = None,
+    copies: LocalCopies | None = None,
+    counter: Counter | None = None,
     **settings: Any,
 ) -> Litestar:
     """The application over a store. The catalogue is public by default.
@@ -83,14 +89,8 @@ def application(
     container = container or container_over(store, chosen)
     if redis:  # long timeouts, because the machine may be busy
         container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))
-    breaker, counter = container.breaker(), container.counter()
-
-    @asynccontextmanager
-    async def connected() -> AsyncIterator[None]:
-        async with breaker.connected() if breaker else nullcontext():
-            yield
-            await counter.close()
-
+        container.redis_url.override(providers.Object(redis))
+    breaker, listener, limiter = container.breaker(), container.listener(), container.counter()
     health = CheckHealth(
         database=database or store.ping,
         redis=redis_ping(breaker),
@@ -99,14 +99,17 @@ def application(
         tmdb=CachedProbe(tmdb) if tmdb else None,
     )
     container.check_health.override(providers.Object(health))
+    if breaker and cache is None:
+        cache = response_cache(breaker, chosen, dump=pack, load=unpack)
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=response_cache(breaker, chosen, dump=pack, load=unpack) if breaker else None,
-        counter=counter,
+        cache=cache,
+        copies=copies or listener,
+        counter=counter or limiter,
         settings=chosen,
         version="1.2.3",
-        lifespan=connected,
+        lifespan=lambda: connected(breaker, listener, limiter),
     )
 
 

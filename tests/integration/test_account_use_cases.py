@@ -99,6 +99,7 @@ class Place:
             sessions=self.store.sessions,
             tokens=self.tokens,
             refresh_tokens=SignedRefreshTokens(self.secret),
+            invalidation=system.NoCache(),
             clock=self.clock,
             new_id=system.new_id,
             refresh_ttl=LASTS,
@@ -128,7 +129,7 @@ class Place:
         return log_in(email=email, password=password)
 
     def caller(self, signed_in: SignedIn) -> Caller:
-        return self.authenticate(access_token=signed_in.access_token)
+        return self.authenticate(access_token=signed_in.access_token).caller
 
     def change_password(self, caller: Caller, current: str, new: str, hasher: Any = STRONG) -> None:
         ChangePassword(
@@ -136,12 +137,18 @@ class Place:
             confirm_password=ConfirmPassword(users=self.store.users, hasher=hasher),
             hasher=hasher,
             is_common=lambda _: False,
+            invalidation=system.NoCache(),
             clock=self.clock,
         )(caller=caller, current=current, new=new)
 
     def change_profile(self, hasher: Any = STRONG) -> ChangeProfile:
         confirm = ConfirmPassword(users=self.store.users, hasher=hasher)
-        return ChangeProfile(users=self.store.users, confirm_password=confirm, clock=self.clock)
+        return ChangeProfile(
+            users=self.store.users,
+            confirm_password=confirm,
+            invalidation=system.NoCache(),
+            clock=self.clock,
+        )
 
     def delete(self, caller: Caller, password: str, hasher: Any = STRONG) -> None:
         confirm = ConfirmPassword(users=self.store.users, hasher=hasher)
@@ -336,6 +343,7 @@ def test_the_fault_of_a_weak_password_names_its_field(place: Place) -> None:
     confirm = ConfirmPassword(users=place.store.users, hasher=STRONG)
     create = CreateUser(**parts, new_id=system.new_id)
     register = Register(create_user=create, session_issuer=place.sessions, registration=Registration.OPEN)
+    parts["invalidation"] = system.NoCache()
     change, change_mine = ChangeUser(**parts), ChangePassword(**parts, confirm_password=confirm)
     for faults_in, name in (
         (create.faults, "password"),
@@ -377,7 +385,13 @@ def test_an_account_is_found_by_its_address_in_any_case_and_composition(place: P
 
 def test_an_admin_changes_only_the_given_fields(place: Place) -> None:
     user = place.joined()
-    change = ChangeUser(users=place.store.users, hasher=STRONG, is_common=lambda _: False, clock=place.clock)
+    change = ChangeUser(
+        users=place.store.users,
+        hasher=STRONG,
+        is_common=lambda _: False,
+        invalidation=system.NoCache(),
+        clock=place.clock,
+    )
     assert change(user=user.id) == user
     promoted = change(user=user.id, role=Role.ADMIN)
     assert promoted == replace(user, role=Role.ADMIN)

@@ -10,7 +10,7 @@ from dependency_injector import providers
 from adapters import system
 from adapters.demo import DemoMovieSource
 from adapters.mongo.store import MongoStore
-from adapters.redis.cache import RedisCacheInvalidation
+from adapters.redis.invalidation import RedisCacheInvalidation
 from adapters.redis.queue import RqJobQueue
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store

@@ -19,6 +19,9 @@ from adapters.redis import (
     cron,
     embedded,
     leases,
+    invalidation,
+    listener,
+    local_cache,
     queue,
     sliding_windows,
     timeouts,
@@ -34,6 +37,7 @@ from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
+    auth,
     connections,
     exports,
     middleware,
@@ -248,7 +252,7 @@ TIED = [
     f"for {ms(timeouts.RETRY_TIMEOUT)}",
     f"{round(cache.WAIT_TIMEOUT / cache.POLL_INTERVAL)} times, {ms(cache.POLL_INTERVAL)} apart",
     f"keeps the {cache.MAX_LOCAL_ENTRIES} answers",
-    f"more than {cache.MAX_MOVIES_SINGLY} movies",
+    f"more than {invalidation.MAX_MOVIES_SINGLY} movies",
     f"`REDIS_TTL` seconds, {SET.redis_ttl} unless set",
     f"the entry expires, {SET.redis_ttl} seconds unless set",
     f"limited to {embedded.OPTIONS['maxmemory'].removesuffix('mb')} MB",
@@ -300,6 +304,17 @@ TIED = [
     f"less than {diagnostics.LOW_FREE_BYTES // 2**30} GB free | less than {mb(diagnostics.MIN_FREE_BYTES)}",
     f"more than {seconds(diagnostics.CLOCK_TOLERANCE)} s off MongoDB's or Redis' clock",
     f"or {seconds(diagnostics.TMDB_CLOCK_TOLERANCE)} s off TMDB's",
+    # Copies under a lease
+    f"renews the lease for {ms(local_cache.LEASE)} after",
+    f"The next ping follows {ms(listener.PING_INTERVAL)} later",
+    f"or {ms(listener.MAX_WAIT)} later, when none",
+    f"has then waited {ms(listener.MAX_WAIT)} with its two attempts",
+    f"known for less than {ms(listener.MAX_WAIT)}",
+    f"kept for {auth.CALLER_SECONDS:.0f} seconds at most",
+    f"no later than p + {ms(local_cache.LEASE)}",
+    f"until P + {ms(listener.MAX_WAIT)}",
+    f"flushes: {auth.CALLER_SECONDS:.0f} seconds at most for a caller",
+    f"under way for more than {ms(listener.MAX_WAIT - local_cache.LEASE)}",
     # Processes of serve
     f"is started again in {child_process.FIRST_DELAY} s",
     f"up to {child_process.MAX_DELAY:.0f} seconds, and begins anew",
@@ -327,6 +342,7 @@ TIED = [
 """Phrases with figures from the code. Each occurs in a document."""
 
 MEASURED = [
+    "A cached response cost about 1 ms of processor time",
     "takes some 240 MB",
     "take some 240 MB",
     "stays at some 44 MB",
@@ -360,6 +376,8 @@ OTHERS = [
     '`"1,234"`',  # a fault of TMDB
     "with 0 pages",
     "is found again within 15 seconds",  # a sum of the times above
+    "A lease of 300 ms and a ping every 100 ms",
+    "would have to wait 300 ms, and nothing may wait more than 50 ms",
     "Redis 7, 256 MB",  # docker-compose.yml, which has tests of its own
     "keeps 50 MB of log",
     "at most about 72 characters",  # in the format of a commit message

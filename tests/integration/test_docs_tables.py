@@ -7,7 +7,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -22,6 +21,7 @@ from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.schema import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
 from application.sync_runner import NEVER_STARTED
+from domain.ids import UserId
 from domain.sync import Entity, SyncRunning
 from entrypoints.cli import errors, matinee, ratings, syncs
 from entrypoints.container import DATABASE
@@ -182,11 +182,18 @@ def test_the_documented_log_line_has_the_fields_of_a_real_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (shown,) = re.findall(r"```json\n(.+?)\n```", text("docs/operating.md"), re.DOTALL)
-    caller = SimpleNamespace(user=SimpleNamespace(id="8e7b1c04d9b44b6f9a2d3c51"))
-    state = {"request_id": "1", "path": "/api/v1/movies/603", "caller": caller, "x_cache": "HIT"}
-    scope: Any = {"method": "GET", "path_template": "/api/v1/movies/{id}", "state": state}
+    record = RequestRecord(
+        request_id="1",
+        method="GET",
+        route="/api/v1/movies/{id}",
+        path="/api/v1/movies/603",
+        status=200,
+        seconds=0.0025,
+        user=UserId("8e7b1c04d9b44b6f9a2d3c51"),
+        cache="HIT",
+    )
     with caplog.at_level(logging.INFO):
-        log_request(RequestRecord(scope, 200, 0.0025))
+        log_request(record)
     line = json.loads(LineFormatter(Redactor([]), "api", for_people=False).format(caplog.records[-1]))
     line.pop("message", None)  # an attribute that pytest adds to the record
     assert list(json.loads(shown)) == list(line)

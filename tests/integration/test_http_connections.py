@@ -20,7 +20,7 @@ from domain.movies import Genre
 from entrypoints.http import middleware
 from entrypoints.http.access_log import RequestRecord
 from entrypoints.http.connections import Connections, Limits
-from entrypoints.http.middleware import OuterMiddleware
+from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
 from tests.integration.http_service import application, filled
 from tests.integration.loopback import (
     PATIENCE,
@@ -503,7 +503,11 @@ class Flood:
         self.begun = 0
         self.seen: list[RequestRecord] = []
         self.app = OuterMiddleware(
-            self, unlimited="/health", max_body_bytes=100, cors=False, observers=[self.seen.append]
+            self,
+            unlimited="/health",
+            max_body_bytes=100,
+            common_headers=CommonHeaders(cors=False),
+            observers=[self.seen.append],
         )
         self.chunk = b"a" * 65_536
 

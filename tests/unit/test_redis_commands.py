@@ -9,15 +9,8 @@ from fakeredis import FakeAsyncRedis, FakeRedis
 
 from adapters.redis.breaker import Client
 from adapters.redis.budget import KEY, RESERVE, RedisReservations
-from adapters.redis.cache import (
-    GENERATION,
-    LOCK_TTL,
-    STAMP_TTL,
-    STORE,
-    RedisCacheInvalidation,
-    RedisResponseCache,
-    invalidate_all,
-)
+from adapters.redis.cache import GENERATION, LOCK_TTL, STAMP_TTL, STORE, RedisResponseCache
+from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
 from adapters.redis.queue import (
     JOB_TIMEOUT,
     JOBS,
@@ -64,8 +57,9 @@ class Closed:
     def __init__(self, redis: Client | FakeAsyncRedis) -> None:
         self.redis: Any = redis
 
-    def invalidate(self, call: Callable[[Any], object]) -> None:
+    def invalidate(self, call: Callable[[Any], object]) -> bool:
         call(self.redis)
+        return True
 
     def call_from_thread(self, call: Callable[[Any], object]) -> object:
         return call(self.redis)
@@ -78,7 +72,7 @@ def holding(*keys: str) -> tuple[FakeRedis, RedisCacheInvalidation]:
     redis = FakeRedis()
     for key in keys:
         redis.set(key, "cached")
-    return redis, RedisCacheInvalidation(Closed(redis))  # type: ignore[arg-type]
+    return redis, RedisCacheInvalidation(Closed(redis), publish=False)  # type: ignore[arg-type]
 
 
 def left(redis: Client) -> set[str]:

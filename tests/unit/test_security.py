@@ -22,6 +22,7 @@ from adapters.security.tokens import MAX_TOKEN_LENGTH, JwtAccessTokens
 from adapters.testkit.samples import noon
 from domain.errors import StorageUnavailable
 from domain.ids import SessionId, UserId
+from domain.sessions import AccessClaims
 from domain.users import TokenExpired, TokenRejected
 
 SECRET = b"a secret of more than thirty-two bytes for tests"
@@ -73,8 +74,9 @@ def rejected(token: str, *, by: JwtAccessTokens | None = None) -> bool:
 
 def test_a_token_names_its_session_until_it_expires() -> None:
     token = tokens().issue(USER, SESSION)
-    assert tokens().read(token) == SESSION
-    assert tokens(later=timedelta(minutes=14, seconds=59)).read(token) == SESSION
+    claims = AccessClaims(session=SESSION, expires_at=NOW.replace(microsecond=0) + timedelta(minutes=15))
+    assert tokens().read(token) == claims
+    assert tokens(later=timedelta(minutes=14, seconds=59)).read(token) == claims
     assert rejected(token, by=tokens(later=timedelta(minutes=15)))
     assert rejected(token, by=tokens(later=timedelta(days=400)))
     assert rejected(token, by=tokens(later=timedelta(seconds=-1)))

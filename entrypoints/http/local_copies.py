@@ -1,0 +1,63 @@
+"""Copies of responses and callers that a process keeps, and may use for a while without asking."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from litestar.types import HTTPScope
+
+from entrypoints.http.responses import PUBLIC, Response
+
+
+class LocalCache(Protocol):
+    """Values that this process may use without asking, until they are invalidated."""
+
+    def get(self, key: Hashable) -> Any:  # noqa: ANN401
+        """The value; None if there is none that may be used."""
+        ...
+
+    def begin(self, *tags: str) -> Any:  # noqa: ANN401
+        """Begin to read a value. If one of the tags is invalidated from now on, it is not kept."""
+        ...
+
+    def put(self, fill: Any, key: Hashable, value: Any, tags: Sequence[str], seconds: float) -> None:  # noqa: ANN401
+        """Keep the value that was begun, for so many seconds, until one of its tags is invalidated."""
+        ...
+
+    def discard(self, fill: Any) -> None:  # noqa: ANN401
+        """Keep no value."""
+        ...
+
+
+class LocalCopies(Protocol):
+    """The copies that this process keeps: of responses, and of the callers of access tokens."""
+
+    @property
+    def responses(self) -> LocalCache: ...
+
+    @property
+    def callers(self) -> LocalCache: ...
+
+    def use(self) -> None:
+        """Note that the copies are in use."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalResponse:
+    """A copy of a response, with what the route adds to it."""
+
+    response: Response
+    cache_control: bytes
+    route: str
+
+    @property
+    def public(self) -> bool:
+        """Whether callers without a token may have it."""
+        return self.cache_control == PUBLIC
+
+
+def response_key(scope: HTTPScope, owner: str | None) -> Hashable:
+    """The key of a copy: the target of the request, and the owner if the response is for one user only."""
+    target = scope["raw_path"], scope["query_string"]
+    return (*target, owner) if owner else target
