@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -14,10 +15,10 @@ from redis import Redis
 from adapters.redis import breaker
 from adapters.redis.breaker import MAX_CONCURRENT_CALLS, RedisBreaker, RedisUnavailable
 from adapters.redis.timeouts import CALL_TIMEOUT, RETRY_TIMEOUT
+from tests import waiting
 from tests.contracts.valkey_server import Valkey, running_valkey
 
-TIMEOUT = 10.0
-"""Seconds after which a test fails."""
+eventually = partial(waiting.eventually, timeout=10, interval=0.01)
 
 
 class Counted:
@@ -48,13 +49,6 @@ def commands(valkey: Valkey) -> int:
     """The number of commands that the server has processed."""
     with Redis.from_url(valkey.url) as redis:
         return int(redis.info("stats")["total_commands_processed"])
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + TIMEOUT
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_a_call_returns_the_answer_of_redis(redis_url: str) -> None:

@@ -5,14 +5,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import pytest
 from redis import Redis
 from rq import Queue
 
@@ -21,12 +19,12 @@ from application.sync_runs import StartSync
 from domain.sync import Entity, Status, SyncRun
 from entrypoints.container import Container, running
 from entrypoints.settings import Settings
+from tests import waiting
 from tests.contracts.valkey_server import Valkey
 from tests.e2e.commands import environment
 from tests.tmdb_simulator import TmdbSimulator
 
-PATIENCE = 60
-"""Seconds to wait for what must come; the machine may be busy."""
+eventually = partial(waiting.eventually, timeout=60, interval=0.05)
 
 PAGES = 12
 COLUMNS = "id, tmdb_id, imdb_id, title, original_title, overview, release_date, runtime, popularity, genres"
@@ -39,16 +37,6 @@ from entrypoints.settings import load
 from entrypoints.processes import {module}
 {module}.run(load())
 """
-
-
-def eventually(what: Callable[[], Any]) -> Any:
-    """What it comes to be, as soon as that is true."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        if found := what():
-            return found
-        time.sleep(0.05)
-    pytest.fail("it never came true")
 
 
 @dataclass

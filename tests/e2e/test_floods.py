@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.commands import Serving, starting
-from tests.integration.loopback import is_closed, until_true
+from tests.integration.loopback import eventually, is_closed
 
 HALF = b'POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"em'
 PLENTY = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute", "PUBLIC_CATALOGUE": "true"}
@@ -71,7 +71,7 @@ def test_400_idle_connections_do_not_block_others_with_few_descriptors(tmp_path:
     with running(tmp_path, descriptors=256) as server, ExitStack() as stack:
         clients = flood(server, stack, 400, b"")
         # Our own connection may be evicted too, and must not be in use then.
-        until_true(lambda: sum(not is_closed(client) for client in clients) <= 128)
+        eventually(lambda: sum(not is_closed(client) for client in clients) <= 128)
 
         assert_well(server, name="neo")
         for client in flood(server, stack, 200, b"GET /api/v1/health/live HTTP/1.1\r\nHost: a\r\n\r\n"):

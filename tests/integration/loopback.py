@@ -1,25 +1,27 @@
 """The application with a server on loopback, with short time limits."""
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Thread
 from typing import Any
 
 import msgspec
-import pytest
 import uvicorn
 from litestar.types import ASGIApp
 
 from adapters.testkit.samples import random_facts
 from entrypoints.http.connections import Limits
 from entrypoints.http.server import Server
+from tests import waiting
 from tests.integration.http_service import application, filled
 
 PATIENCE = 8
 """Seconds to wait for an event. The machine may be busy."""
+
+eventually = partial(waiting.eventually, timeout=PATIENCE, interval=0.005)
 
 
 @dataclass
@@ -92,7 +94,7 @@ def serving_on_loopback(
     server = Server(config, Limits(**limits), proxies=proxies, closed=closed.append)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    until_true(lambda: server.started)
+    eventually(lambda: server.started)
     loopback = Loopback(server, listener.getsockname()[1], closed)
     try:
         yield loopback
@@ -104,15 +106,6 @@ def serving_on_loopback(
         if store:
             store.close()
     assert not thread.is_alive()
-
-
-def until_true(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
-    """Wait until a condition holds."""
-    until = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > until:
-            pytest.fail("it never came true")
-        time.sleep(0.005)
 
 
 def request(method: str, path: str, *headers: str, body: bytes = b"") -> bytes:

@@ -4,7 +4,8 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from threading import Event
 from typing import Any, NoReturn
 
@@ -37,10 +38,13 @@ from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 from entrypoints.processes.child_process import ChildProcess
+from tests import waiting
 from tests.contracts.valkey_server import Valkey
 
 RUN = RunId("a" * 24)
 JOB = job_id_of(RUN)
+
+eventually = partial(waiting.eventually, timeout=30, interval=0.01)
 
 SET_IN_A_FORK = """
 import os, select
@@ -98,13 +102,6 @@ def test_the_loop_continues_after_an_unexpected_error_with_a_delay(
         == caplog.text.count("The job queue is available again")
         == 1
     )
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_the_breaker_closes_after_an_unexpected_error_of_a_probe(

@@ -26,13 +26,13 @@ from tests.integration.loopback import (
     PATIENCE,
     Loopback,
     Received,
+    eventually,
     is_closed,
     received,
     request,
     responses,
     send_while_possible,
     serving_on_loopback,
-    until_true,
 )
 
 LIVE = "/api/v1/health/live"
@@ -365,7 +365,7 @@ def test_any_host_header_is_accepted(patient: Loopback, host: str) -> None:
 def test_a_late_response_has_the_date_at_which_it_is_sent() -> None:
     with serving_on_loopback(request_seconds=1.5) as server, server.connect() as client:
         client.sendall(HALF_BODY)
-        until_true(lambda: server.server.connections.receiving.due)
+        eventually(lambda: server.server.connections.receiving.due)
         began = dict(server.server.server_state.default_headers)[b"date"]
         [answer] = received(client)
 
@@ -449,10 +449,10 @@ def test_a_disconnect_before_the_request_is_complete_is_logged_as_499(
         client.sendall(request("GET", LIVE))
         assert client.recv(65_536).startswith(b"HTTP/1.1 200")
         client.sendall(half)
-        until_true(lambda: patient.server.connections.receiving.due)  # a reset discards unread data
+        eventually(lambda: patient.server.connections.receiving.due)  # a reset discards unread data
         leave(client, abruptly=abruptly)
 
-    until_true(lambda: seen_499(caplog))
+    eventually(lambda: seen_499(caplog))
     [record] = seen_499(caplog)
     assert record.levelno == logging.INFO
     assert not [each for each in caplog.records if each.levelno > logging.INFO or each.exc_info]
@@ -485,9 +485,9 @@ def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
         with server.connect() as client:
             client.sendall(request("GET", "/api/v1/genres") + request("GET", LIVE) * waiting_requests)
             assert waiting.wait(PATIENCE)
-        until_true(lambda: not server.server.server_state.connections)
+        eventually(lambda: not server.server.server_state.connections)
         release.set()
-        until_true(lambda: seen_499(caplog))
+        eventually(lambda: seen_499(caplog))
 
     [record] = seen_499(caplog)
     assert record.levelno == logging.INFO
@@ -530,7 +530,7 @@ def test_a_disconnect_while_the_response_is_sent_is_logged_as_499() -> None:
         with server.connect() as client:
             client.sendall(request("GET", "/"))
             assert client.recv(1000)
-        until_true(lambda: flood.seen)
+        eventually(lambda: flood.seen)
 
     assert [exchange.status for exchange in flood.seen] == [499]
 
@@ -542,7 +542,7 @@ def test_a_client_that_does_not_read_its_response_is_disconnected() -> None:
         server.connect(receive_buffer=4096) as client,
     ):
         client.sendall(request("GET", "/"))
-        until_true(lambda: flood.seen)
+        eventually(lambda: flood.seen)
         assert server.closed == ["stalled"]
         assert not server.server.connections.stalled.due
 
@@ -555,10 +555,10 @@ def test_a_client_that_reads_its_response_slowly_is_not_disconnected() -> None:
         with server.connect() as client:
             client.sendall(request("GET", "/"))
             for _ in range(10):  # in all, longer than the time limit of a stalled response
-                until_true(lambda: server.server.connections.stalled.due)
+                eventually(lambda: server.server.connections.stalled.due)
                 client.recv(20_000_000, socket.MSG_WAITALL)
             assert not server.closed
-        until_true(lambda: flood.seen)
+        eventually(lambda: flood.seen)
 
 
 def test_a_closing_connection_does_not_wait_for_a_client_that_does_not_read() -> None:
@@ -575,8 +575,8 @@ def test_a_closing_connection_does_not_wait_for_a_client_that_does_not_read() ->
         server.connect(receive_buffer=4096) as client,
     ):
         client.sendall(request("GET", "/", "Connection: close"))
-        until_true(lambda: server.closed == ["stalled"])
-        until_true(lambda: not server.server.server_state.connections)
+        eventually(lambda: server.closed == ["stalled"])
+        eventually(lambda: not server.server.server_state.connections)
 
 
 # Number of connections
@@ -588,7 +588,7 @@ def test_incomplete_requests_do_not_count_as_in_progress(monkeypatch: pytest.Mon
         halves = [server.connect() for _ in range(20)]
         for number, client in enumerate(halves):
             client.sendall(list(HALVES.values())[number % len(HALVES)])
-        until_true(lambda: len(server.server.connections.receiving.due) == 20)
+        eventually(lambda: len(server.server.connections.receiving.due) == 20)
 
         assert [server.get(path).status for path in (LIVE, "/api/v1/health", "/api/v1/movies")] == [200] * 3
         halves[8].sendall(b'ail": "a"}'.ljust(46))
@@ -601,12 +601,12 @@ def test_waiting_connections_of_one_address_are_bounded_and_the_oldest_is_closed
         for _ in range(12):
             clients.append(server.connect())
             clients[-1].sendall(HALF_BODY)
-            until_true(
+            eventually(
                 lambda: len(server.closed) + len(server.server.connections.receiving.due) == len(clients)
             )
         evicted = [received(client)[0] for client in clients[:7]]
         elsewhere = [server.connect(address="127.0.0.2") for _ in range(5)]
-        until_true(lambda: len(server.server.connections.silent.due) == 5)
+        eventually(lambda: len(server.server.connections.silent.due) == 5)
 
         for answer in evicted:
             assert_refused(answer, 503, "too_many_connections")
@@ -620,7 +620,7 @@ def test_waiting_connections_of_all_addresses_are_bounded() -> None:
     with serving_on_loopback(waiting=10, evictions_answered=3) as server:
         for number in range(2, 22):
             server.connect(address=f"127.0.0.{number}").sendall(HALF_BODY)
-        until_true(lambda: server.closed.count("too_many_connections") == 10)
+        eventually(lambda: server.closed.count("too_many_connections") == 10)
 
         assert server.get("/api/v1/movies").status == 200
 
@@ -645,7 +645,7 @@ def test_a_trusted_proxy_is_not_bounded_but_its_clients_are() -> None:
         other = server.connect()
         other.sendall(request("POST", LOGIN, "Content-Length: 50", "X-Forwarded-For: 192.0.2.2"))
         receiving = server.server.connections.receiving
-        until_true(lambda: len(receiving.due) == 11)
+        eventually(lambda: len(receiving.due) == 11)
 
         named: list[socket.socket] = []
         for _ in range(8):
@@ -653,7 +653,7 @@ def test_a_trusted_proxy_is_not_bounded_but_its_clients_are() -> None:
             named[-1].sendall(
                 request("POST", LOGIN, "Content-Length: 50", "X-Forwarded-For: 10.0.0.1, 192.0.2.1")
             )
-            until_true(lambda: len(receiving.due) + len(server.closed) == 11 + len(named))
+            eventually(lambda: len(receiving.due) + len(server.closed) == 11 + len(named))
         assert [received(client)[0].status for client in named[:3]] == [503] * 3
         assert not any(is_closed(client) for client in [*unnamed, other, *named[3:]])
         assert server.get(LIVE).status == 200
@@ -669,7 +669,7 @@ def test_without_room_the_connection_that_waited_longest_is_closed() -> None:
 
         for _ in range(5):
             assert server.get(LIVE).status == 200
-        until_true(lambda: all(is_closed(client) for client in idle))
+        eventually(lambda: all(is_closed(client) for client in idle))
         assert set(server.closed) == {"descriptors"}
         assert not is_closed(silent[-1])
 
@@ -690,11 +690,11 @@ def test_while_all_connections_are_being_answered_the_next_one_waits() -> None:
         for _ in range(3):
             clients.append(server.connect())
             clients[-1].sendall(request("GET", "/"))
-            until_true(lambda: len(begun) == min(len(clients), 2))
+            eventually(lambda: len(begun) == min(len(clients), 2))
         loop = server.server.connections._loop
         loop.call_soon_threadsafe(begun[0].set)
         assert clients[0].recv(65_536).startswith(b"HTTP/1.1 204")
-        until_true(lambda: len(begun) == 3)
+        eventually(lambda: len(begun) == 3)
         loop.call_soon_threadsafe(begun[1].set)
         loop.call_soon_threadsafe(begun[2].set)
         assert clients[2].recv(65_536).startswith(b"HTTP/1.1 204")
@@ -711,7 +711,7 @@ def test_a_server_that_stops_does_not_wait_for_incomplete_requests() -> None:
         halves[2].sendall(request("OPTIONS", LIVE))  # its response has no body that could arrive later
         assert halves[2].recv(65_536).startswith(b"HTTP/1.1 204")
         silent = server.connect()
-        until_true(lambda: len(server.server.connections.receiving.due) == 2)
+        eventually(lambda: len(server.server.connections.receiving.due) == 2)
         server.server.should_exit = True
 
         for client in halves[:2]:

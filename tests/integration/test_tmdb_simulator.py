@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.loopback import until_true
+from tests.integration.loopback import eventually
 from tests.tmdb_simulator import (
     ITEM_SPOILS,
     QUIRKS,
@@ -244,7 +244,7 @@ def test_stopping_ends_a_slow_answer_at_once() -> None:
     with TmdbSimulator(catalogue=[movie(1)], faults=[Fault("slow_headers", seconds=60)]) as simulator:
         requesting = threading.Thread(target=request, args=(f"{simulator.url}/movie/1",))
         requesting.start()
-        until_true(lambda: simulator.requests)
+        eventually(lambda: simulator.requests)
     requesting.join()
 
     assert [isinstance(error, httpx.TimeoutException) for error in errors] == [False]
