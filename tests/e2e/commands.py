@@ -30,7 +30,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def unmeasured(**variables: str) -> dict[str, str]:
-    """The same for a process that may not write what coverage has measured, or has no room to."""
+    """The same for a process that coverage does not measure: measuring makes a start half as long again."""
     measured = environment(**variables)
     return {name: value for name, value in measured.items() if not name.startswith("COVERAGE_")}
 
@@ -53,6 +53,12 @@ def matinee(
             check=False,
         )
     return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin=stdin)
+
+
+def matinee_into(stdout: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same with standard output to a descriptor."""
+    given = environment(PYTHONPATH=str(Path.cwd()))
+    return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin="", stdout=stdout)
 
 
 @cache
@@ -114,11 +120,13 @@ def starting(
     variables: Mapping[str, str],
     *,
     command: str = "serve",
+    measured: bool = False,
     group: bool = False,
     descriptors: int | None = None,
 ) -> Iterator[Serving]:
     """`matinee serve`, or another command, which need not answer yet; what it logs is in serve.log.
 
+    Coverage measures its processes only if `measured`: the API is measured in the process of the tests.
     With `group` it leads a group of processes, as on a terminal; each may have so many `descriptors`.
     """
     limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
@@ -132,7 +140,7 @@ def starting(
         process = subprocess.Popen(
             [*limited, *MATINEE, command],
             cwd=cwd,
-            env=environment(**variables),
+            env=environment(**variables) if measured else unmeasured(**variables),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -38,9 +38,18 @@ class ForkServer:
             )
 
     def run(
-        self, arguments: list[str], *, cwd: Path, environment: Mapping[str, str], stdin: str
+        self,
+        arguments: list[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        stdin: str,
+        stdout: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. Raises TimeoutError."""
+        """Run a command to its end, with standard output to a descriptor if one is given.
+
+        Raises TimeoutError.
+        """
         with (
             tempfile.TemporaryFile() as given,
             tempfile.TemporaryFile() as output,
@@ -49,10 +58,15 @@ class ForkServer:
         ):
             given.write(stdin.encode(errors="surrogateescape"))
             request.write(json.dumps([arguments, str(cwd), dict(environment)]).encode())
-            streams = (given, output, errors, request)
-            for stream in streams:
-                stream.seek(0)
-            socket.send_fds(self._connection, [b"\0"], [stream.fileno() for stream in streams])
+            given.seek(0)
+            request.seek(0)
+            streams = [
+                given.fileno(),
+                output.fileno() if stdout is None else stdout,
+                errors.fileno(),
+                request.fileno(),
+            ]
+            socket.send_fds(self._connection, [b"\0"], streams)
             code = self._connection.recv(ENDED)
             assert code, f"the fork server has ended: {self._process.wait()}"
             return subprocess.CompletedProcess(arguments, int(code), _text(output), _text(errors))

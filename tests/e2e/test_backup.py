@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, Serving, environment, matinee, serving, unmeasured
+from tests.e2e.commands import MATINEE, Serving, matinee, serving, unmeasured
 from tests.integration.deployment_files import text
 from tests.ports import free_port
 
@@ -55,7 +55,7 @@ def run(commands: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", "-e", "-c", commands],
         cwd=folder,
-        env=environment(PATH=path),
+        env=unmeasured(PATH=path),
         capture_output=True,
         text=True,
         check=False,
@@ -68,7 +68,7 @@ def die(folder: Path, *arguments: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", KILLED, *arguments],
         cwd=folder,
-        env=environment(PYTHONPATH=str(Path.cwd())),
+        env=unmeasured(PYTHONPATH=str(Path.cwd())),
         check=False,
         capture_output=True,
         timeout=60,

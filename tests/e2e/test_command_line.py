@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, environment, matinee
+from tests.e2e.commands import MATINEE, environment, matinee, matinee_into
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 CUT_OFF = 141
@@ -25,7 +25,7 @@ main()
 
 
 def run_into(stdout: int, *arguments: str, cwd: Path, stderr: int = subprocess.PIPE) -> tuple[int, str]:
-    """Run a command with output to a descriptor; return its exit code and its standard error."""
+    """Run a command in a new interpreter with output to a descriptor; return its exit code and standard error."""
     ran = subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,
@@ -96,11 +96,19 @@ def test_bad_usage_prints_one_line_with_the_nearest_command(tmp_path: Path, usag
 def test_output_to_a_closed_pipe_ends_silently(directory: Path, arguments: list[str]) -> None:
     writing = unread_pipe()
     try:
-        assert run_into(writing, *arguments, cwd=directory) == (CUT_OFF, "")
-        code, _ = run_into(subprocess.PIPE, "sevre", cwd=directory, stderr=writing)
-        assert code == CUT_OFF
+        ran = matinee_into(writing, *arguments, cwd=directory)
     finally:
         os.close(writing)
+    assert (ran.returncode, ran.stderr) == (CUT_OFF, "")
+
+
+def test_errors_to_a_closed_pipe_end_silently(tmp_path: Path) -> None:
+    writing = unread_pipe()
+    try:
+        code, _ = run_into(subprocess.PIPE, "sevre", cwd=tmp_path, stderr=writing)
+    finally:
+        os.close(writing)
+    assert code == CUT_OFF
 
 
 def test_a_sync_completes_although_the_pipe_of_its_progress_is_closed(directory: Path) -> None:

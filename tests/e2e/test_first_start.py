@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.commands import MATINEE, Serving, environment, matinee, serving, starting
+from tests.e2e.commands import MATINEE, Serving, matinee, serving, starting, unmeasured
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -106,7 +106,7 @@ def test_a_service_continues_when_the_pipe_of_its_output_is_closed(tmp_path: Pat
     process = subprocess.Popen(
         [*MATINEE, "serve"],
         cwd=tmp_path,
-        env=environment(PYTHONPATH=str(Path.cwd()), PORT=port, PYTHONUNBUFFERED="1"),
+        env=unmeasured(PYTHONPATH=str(Path.cwd()), PORT=port, PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -6,21 +6,36 @@ import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from adapters.redis.embedded import address
+from tests import waiting
 from tests.contracts.mongo_server import running_secantus
-from tests.e2e.commands import matinee, serving, starting
+from tests.e2e import commands
+from tests.e2e.commands import Serving, matinee
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 SECRET = "a secret of more than thirty-two bytes for tests"
 
 SERVICES = ("valkey", "api", "worker", "scheduler")
+
+eventually = partial(waiting.eventually, timeout=30, interval=0.05)
+starting = partial(commands.starting, measured=True)
+"""Only here does coverage measure supervisor, API, worker and scheduler as processes."""
+
+
+@contextmanager
+def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
+    with starting(cwd, variables) as server:
+        server.await_answers()
+        yield server
 
 
 def log(cwd: Path) -> str:
@@ -40,13 +55,6 @@ def alive(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def all_run(cwd: Path) -> bool:

@@ -13,7 +13,7 @@ import httpx
 
 from tests.contracts.mongo_server import running_secantus
 from tests.contracts.valkey_server import Valkey, running_valkey
-from tests.e2e.commands import MATINEE, environment, matinee
+from tests.e2e.commands import MATINEE, matinee, unmeasured
 from tests.outages.proxy import Cable, cable
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
@@ -47,7 +47,7 @@ class Place:
             self.processes[name] = subprocess.Popen(
                 [*MATINEE, *arguments],
                 cwd=self.folder,
-                env=environment(**self.variables),
+                env=unmeasured(**self.variables),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
