@@ -30,3 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """A profile named on the command line is loaded by hypothesis itself."""
     if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
         settings.load_profile("seeded")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let coverage ignore property tests: it makes them take twice as long, and a hundred examples execute
+    the lines that one does. With contexts, as in `make mutants`, it needs every test that executes a line.
+    """
+    if config.getoption("cov_context", default=None) is None:
+        for item in items:
+            if item.get_closest_marker("hypothesis"):
+                item.add_marker(pytest.mark.no_cover)

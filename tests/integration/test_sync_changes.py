@@ -24,6 +24,7 @@ class BusySource(ShelfSource):
     questions: list[Question] = field(default_factory=list)
     changed: tuple[int, ...] = ()
     gone: frozenset[int] = frozenset()
+    unreadable: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -31,7 +32,7 @@ class BusySource(ShelfSource):
     def changes(self, first: date, last: date, page: int) -> ChangedIdsPage:  # type: ignore[override]
         self.questions.append((first, last, page))
         pages = self.pages_a_day * max(1, (last - first).days)
-        return ChangedIdsPage(total_pages=pages, tmdb_ids=self.changed)
+        return ChangedIdsPage(total_pages=pages, tmdb_ids=self.changed, unreadable=self.unreadable)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:
@@ -180,3 +181,12 @@ def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
     else:
         assert (run.status, run.pages_failed, len(bench.held())) == (Status.FAILED, 1, held)
         assert f"{gone} of {held} movies that we hold are said to be unknown" in str(run.error)
+
+
+def test_unreadable_rows_of_changes_are_skipped_counted_and_named(bench: Bench, source: BusySource) -> None:
+    put(bench.store, told(1), day=1)
+    synced(bench, 2)
+    bench.clock.now = noon(3)
+    source.changed, source.unreadable = (1,), ("row 2: no id",)
+    run = bench.changes()
+    assert (run.fetched, run.skipped, run.problems) == (2, 1, ("page 1: row 2: no id",))
