@@ -25,7 +25,7 @@ main()
 
 
 def run_into(stdout: int, *arguments: str, cwd: Path, stderr: int = subprocess.PIPE) -> tuple[int, str]:
-    """Run a command in a new interpreter with output to a descriptor; return its exit code and standard error."""
+    """Run a new interpreter with output to a descriptor; return its exit code and its standard error."""
     ran = subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,

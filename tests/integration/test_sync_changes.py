@@ -184,7 +184,7 @@ def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
 
 
 def test_unreadable_rows_of_changes_are_skipped_counted_and_named(bench: Bench, source: BusySource) -> None:
-    put(bench.store, told(1), day=1)
+    store_page(bench.store, facts_of(1), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.changed, source.unreadable = (1,), ("row 2: no id",)
