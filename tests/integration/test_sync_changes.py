@@ -1,7 +1,7 @@
 """The days and pages of changes that a sync requests, and what else it refreshes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import pytest
@@ -9,8 +9,9 @@ import pytest
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import new_run, noon, store_page
-from application.sync import SyncChanges
-from domain.sync import ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
+from application.sync import RECENT_RUNS, SyncChanges
+from domain.movies import MovieFacts
+from domain.sync import REFRESH_AFTER, ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
 from tests.integration.sync_bench import Bench, ShelfSource, facts_of
 
 Question = tuple[date, date, int]
@@ -35,9 +36,9 @@ class BusySource(ShelfSource):
         return ChangedIdsPage(total_pages=pages, tmdb_ids=self.changed, unreadable=self.unreadable)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
-        for number in tmdb_ids:
-            self.requested.append(number)
-            yield MovieGone(number) if number in self.gone else facts_of(number)
+        for detail in super().details(tmdb_ids):
+            gone = isinstance(detail, MovieFacts) and detail.tmdb_id in self.gone
+            yield MovieGone(detail.tmdb_id) if gone else detail
 
 
 @pytest.fixture
@@ -91,6 +92,7 @@ def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(bench: Bench,
     ("last", "pages_a_day", "expected"),
     [
         (5, 1, january(1, 5, 1, 2, 3, 4)),
+        (6, 1, january(1, 6, 1, 2, 3, 4, 5)),
         (2, 5, january(1, 2, 1, 2, 3, 4, 5)),
         (2, 7, january(1, 2, 1, 2, 3, 4, 5)),
         (3, 3, [*january(1, 3, 1), *january(1, 2, 1, 2, 3), *january(2, 3, 1, 2, 3)]),
@@ -114,18 +116,73 @@ def test_a_period_with_too_many_pages_of_changes_is_halved_down_to_a_day(
     assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(expected), len(expected))
 
 
-def test_a_run_in_progress_has_the_number_of_pages(
-    bench: Bench, source: BusySource, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def progress_of_changes(bench: Bench) -> list[tuple[int, int]]:
+    """Sync changes; return each number of pages done, with the number of pages known then."""
+    seen: list[tuple[int, int]] = []
+    SyncChanges(runner=bench.runner, movies=bench.store.movies)(
+        on_progress=lambda run: seen.append((run.pages_done, run.pages_total))
+    )
+    return sorted(set(seen))
+
+
+def test_a_run_in_progress_has_the_number_of_pages(bench: Bench, source: BusySource) -> None:
     store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
     synced(bench, 2)
     bench.clock.now = noon(3)
     source.pages_a_day, source.changed = 3, (1, 2)
-    totals: list[tuple[int, int]] = []
-    SyncChanges(runner=bench.runner, movies=bench.store.movies)(
-        on_progress=lambda run: totals.append((run.pages_done, run.pages_total))
-    )
-    assert sorted(set(totals)) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
+    assert progress_of_changes(bench) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_refresh_of_all_movies_has_the_number_of_pages_before_it_reads_one(bench: Bench) -> None:
+    run = store_page(bench.store, *map(facts_of, range(1, 251)), day=1)
+    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    bench.clock.now = noon(2)
+    totals = progress_of_changes(bench)
+    assert [(done, total) for done, total in totals if total] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_pages_of_stale_movies_are_added_before_they_are_read(bench: Bench, source: BusySource) -> None:
+    store_page(bench.store, *map(facts_of, range(1, 102)), day=1)
+    bench.clock.now = noon(1) + REFRESH_AFTER + timedelta(days=1)
+    run = replace(new_run(bench.store, Entity.CHANGES), started_at=bench.clock() - timedelta(days=1))
+    bench.store.runs.save(run.finished(run.started_at))
+    assert progress_of_changes(bench) == [(0, 1), (1, 1), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_changed_row_that_cannot_be_read_is_named_with_its_page(bench: Bench, source: BusySource) -> None:
+    synced(bench, 1)
+    bench.clock.now = noon(2)
+    source.pages_a_day, source.unreadable = 2, ("row 3: no id",)
+    run = bench.do(entity=Entity.CHANGES)
+    assert (run.status, run.skipped) == (Status.PARTIAL, 2)
+    assert run.problems == ("page 1: row 3: no id", "page 2: row 3: no id")
+
+
+def test_a_changed_movie_that_cannot_be_read_is_named(bench: Bench, source: BusySource) -> None:
+    store_page(bench.store, facts_of(1), day=1)
+    synced(bench, 1)
+    bench.clock.now = noon(2)
+    source.changed, source.unread = (1,), {1}
+    assert bench.do(entity=Entity.CHANGES).problems == ("movie 1: no answer",)
+
+
+@pytest.mark.parametrize(("later_runs", "read"), [(RECENT_RUNS - 2, [101, 102]), (RECENT_RUNS - 1, [1, 102])])
+def test_movies_of_a_failed_refresh_are_skipped_while_it_is_among_the_latest_runs(
+    bench: Bench, source: BusySource, later_runs: int, read: list[int]
+) -> None:
+    run = store_page(bench.store, *map(facts_of, range(1, 103)), day=1)
+    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    bench.clock.now = noon(2)
+    source.before_detail = lambda number: pytest.fail("killed") if number == 101 else None
+    with pytest.raises(pytest.fail.Exception):
+        SyncChanges(runner=bench.runner, movies=bench.store.movies)()
+    source.before_detail = lambda _: None
+    source.requested.clear()
+    for _ in range(later_runs):
+        new_run(bench.store, Entity.GENRES, 2)
+    bench.clock.advance(timedelta(hours=1))
+    SyncChanges(runner=bench.runner, movies=bench.store.movies)()
+    assert [min(source.requested), max(source.requested)] == read
 
 
 def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: BusySource) -> None:
@@ -181,12 +238,3 @@ def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
     else:
         assert (run.status, run.pages_failed, len(bench.held())) == (Status.FAILED, 1, held)
         assert f"{gone} of {held} movies that we hold are said to be unknown" in str(run.error)
-
-
-def test_unreadable_rows_of_changes_are_skipped_counted_and_named(bench: Bench, source: BusySource) -> None:
-    store_page(bench.store, facts_of(1), day=1)
-    synced(bench, 2)
-    bench.clock.now = noon(3)
-    source.changed, source.unreadable = (1,), ("row 2: no id",)
-    run = bench.changes()
-    assert (run.fetched, run.skipped, run.problems) == (2, 1, ("page 1: row 2: no id",))

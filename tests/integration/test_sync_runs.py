@@ -10,7 +10,7 @@ import pytest
 
 from adapters.testkit.samples import new_run, noon
 from application import sync_runner
-from application.sync import SyncMovies
+from application.sync import SyncGenres, SyncMovies
 from application.sync_runner import QUEUE_LOCK_TTL, SyncRunner, lock_name, queue_holder
 from domain.errors import StorageUnavailable
 from domain.ids import RunId
@@ -210,6 +210,12 @@ def test_the_progress_callback_is_called_for_each_page_and_the_end(bench: Bench,
         (Status.PARTIAL, 3, 1),
     ]
     assert seen[-1] == run == bench.store.runs.get(run.id)
+
+
+def test_a_sync_of_genres_has_one_page(bench: Bench) -> None:
+    seen: list[SyncRun] = []
+    SyncGenres(runner=bench.runner, genres=bench.store.genres)(on_progress=seen.append)
+    assert {(each.pages_done, each.pages_total) for each in seen} == {(0, 1), (1, 1)}
 
 
 def test_a_heartbeat_does_not_keep_its_process_alive(bench: Bench, shelf: ShelfSource) -> None:
