@@ -249,12 +249,15 @@ def cache_invalidation(
 
 @asynccontextmanager
 async def connected(
-    breaker: RedisBreaker | None, listener: InvalidationListener | None
+    breaker: RedisBreaker | None, listener: InvalidationListener | None, limiter: RedisRateLimiter
 ) -> AsyncIterator[None]:
-    """A context in which an event loop is connected to Redis, and receives invalidations."""
+    """A context in which an event loop is connected to Redis, and receives invalidations. At its end, the
+    limiter returns what it has leased.
+    """
     async with AsyncExitStack() as stack:
         if breaker:
             await stack.enter_async_context(breaker.connected())
+        stack.push_async_callback(limiter.close)
         if listener:
             await stack.enter_async_context(listener.listening())
         yield

@@ -60,6 +60,9 @@ IDLE_AFTER = 2.0
 RECONNECT_INTERVAL = 0.2
 """Seconds between two attempts to subscribe."""
 
+CANCEL_INTERVAL = 0.1
+"""Seconds until a task that goes on is cancelled again."""
+
 MAX_WAIT = 0.045
 """Seconds after which a process that has not received an invalidation holds no lease: `LEASE`, and half as
 much again for the way of its last ping and for clocks that run at different speeds.
@@ -191,9 +194,9 @@ class InvalidationListener:
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            while not task.done():  # wait_for, which redis-py uses, may swallow a cancellation in Python 3.11
+                task.cancel()
+                await asyncio.wait([task], timeout=CANCEL_INTERVAL)
 
     async def _run(self) -> None:
         client = addresses.async_client(self._url, SOCKET_TIMEOUT)

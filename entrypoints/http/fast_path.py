@@ -99,10 +99,9 @@ class FastPath:
         began: float,
     ) -> None:
         request_id = request_id_of(headers.get(b"x-request-id", b""))
-        status, own, body = copy.response.represent(
+        status, own, body = copy.represent(
             accept_encoding=headers.get(b"accept-encoding", b""),
             if_none_match=headers.get(b"if-none-match", b""),
-            cache_control=copy.cache_control,
         )
         is_head = scope["method"] == "HEAD"
         added = self._common_headers(request_id, https=scope["scheme"] == "https")

@@ -1,12 +1,18 @@
 """Copies of responses and callers that a process keeps, and may use for a while without asking."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from litestar.types import HTTPScope
 
-from entrypoints.http.responses import PUBLIC, Response
+from entrypoints.http.responses import PUBLIC, Header, Response
+
+MAX_REPRESENTED = 8
+"""Different `Accept-Encoding` headers for which the headers of a response are kept."""
+
+Represented = tuple[int, list[Header], bytes]
+"""Status, headers and body."""
 
 
 class LocalCache(Protocol):
@@ -50,6 +56,20 @@ class LocalResponse:
     response: Response
     cache_control: bytes
     route: str
+    _represented: dict[bytes, Represented] = field(default_factory=dict)
+
+    def represent(self, *, accept_encoding: bytes, if_none_match: bytes) -> Represented:
+        """The status, headers and body for these headers of a request. The result must not be changed."""
+        found = None if if_none_match else self._represented.get(accept_encoding)
+        if found is None:
+            found = self.response.represent(
+                accept_encoding=accept_encoding,
+                if_none_match=if_none_match,
+                cache_control=self.cache_control,
+            )
+            if not if_none_match and len(self._represented) < MAX_REPRESENTED:
+                self._represented[accept_encoding] = found
+        return found
 
     @property
     def public(self) -> bool:

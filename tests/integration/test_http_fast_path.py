@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
@@ -60,6 +60,9 @@ class Unlimited:
         self.taken: list[str] = []
 
     async def __call__(self, rate: str, client: str) -> tuple[bool, int, int]:
+        return True, 7, 3
+
+    async def count_all(self, rate: str, clients: Sequence[str]) -> tuple[bool, int, int]:
         return True, 7, 3
 
     def take(self, rate: str, client: str) -> tuple[int, int] | None:
