@@ -437,7 +437,8 @@ def test_an_empty_list_of_genres_is_a_failure(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, rows: object
 ) -> None:
     tmdb.misbehave(Fault("genres", body=rows))
-    assert sync_genres(store, source).status is Status.FAILED
+    run = sync_genres(store, source)
+    assert (run.status, str(run.error)[:8]) == (Status.FAILED, "page 1: ")
     assert store.runs.latest(Entity.GENRES, completed=True) is None
 
 
