@@ -1,7 +1,8 @@
 """Enqueued syncs: taken over by a worker, retried and cancelled."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from threading import enumerate as threads
 from time import monotonic, sleep
@@ -473,3 +474,63 @@ def test_a_lost_lock_is_not_renewed(bench: Bench, shelf: ShelfSource) -> None:
     bench.do(entity=Entity.MOVIES, queued=run.id)
     assert beating == [0]
     assert bench.store.locks.renew(lock_name(Entity.MOVIES), "another", timedelta(1))
+
+
+class Passing:
+    """Locks of which each attempt to acquire one takes a second, and lets a test act."""
+
+    def __init__(self, bench: Bench, act: Callable[[], object] = lambda: None) -> None:
+        self.bench, self.act = bench, act
+        self.attempts = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.bench.store.locks, name)
+
+    def acquire(self, name: str, holder: str, ttl: timedelta) -> datetime | None:
+        self.attempts += 1
+        expiry = self.bench.store.locks.acquire(name, holder, ttl)
+        if expiry:
+            self.bench.clock.advance(timedelta(seconds=1))
+            self.act()
+        return expiry
+
+
+def sync_over(bench: Bench, locks: Passing, poll_interval: timedelta = timedelta(0)) -> SyncRun:
+    runner = replace(bench.runner, locks=locks, poll_interval=poll_interval)  # type: ignore[arg-type]
+    return SyncMovies(runner=runner, movies=bench.store.movies)(pages=PAGES)
+
+
+def test_a_run_waits_until_the_lock_of_a_dead_process_expires(bench: Bench) -> None:
+    bench.store.locks.acquire(lock_name(Entity.MOVIES), "a dead process", timedelta(seconds=9))
+    locks = Passing(bench)
+    assert sync_over(bench, locks).status is Status.SUCCESS
+    assert locks.attempts == 10
+
+
+def test_a_run_does_not_wait_for_a_lock_that_is_renewed(bench: Bench) -> None:
+    name, ttl = lock_name(Entity.MOVIES), timedelta(seconds=9)
+    bench.store.locks.acquire(name, "a living process", ttl)
+    locks = Passing(bench, lambda: bench.store.locks.renew(name, "a living process", ttl))
+    with pytest.raises(SyncRunning):
+        sync_over(bench, locks)
+    assert locks.attempts == 2
+
+
+@pytest.mark.parametrize(("excess", "waits"), [(0, True), (1, False)])
+def test_a_run_waits_for_no_lock_that_lasts_longer_than_a_run_holds_one(
+    bench: Bench, excess: int, waits: bool
+) -> None:
+    ttl = sync_runner.MAX_LOCK_WAIT + timedelta(seconds=1, milliseconds=excess)
+    bench.store.locks.acquire(lock_name(Entity.MOVIES), "a process of another clock", ttl)
+    if waits:
+        assert sync_over(bench, Passing(bench)).status is Status.SUCCESS
+    else:
+        with pytest.raises(SyncRunning):
+            sync_over(bench, Passing(bench))
+
+
+def test_a_run_does_not_ask_for_a_lock_without_a_pause(bench: Bench) -> None:
+    bench.store.locks.acquire(lock_name(Entity.MOVIES), "a dead process", timedelta(seconds=3))
+    pause, began = timedelta(seconds=0.02), monotonic()
+    sync_over(bench, Passing(bench), poll_interval=pause)
+    assert monotonic() - began >= 3 * pause.total_seconds()
