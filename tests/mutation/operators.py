@@ -82,7 +82,9 @@ class Instrument(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.stmt):
             before, self._lines = self._lines, range(node.lineno, (node.end_lineno or node.lineno) + 1)
-            if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try | ast.Match):
+            if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try):  # its head, on any lines
+                self._lines = range(node.lineno, max(node.lineno + 1, node.body[0].lineno))
+            elif isinstance(node, ast.Match):
                 self._lines = range(node.lineno, node.lineno + 1)
             try:
                 return cast("ast.AST", super().visit(node))
