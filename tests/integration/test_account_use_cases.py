@@ -1,6 +1,7 @@
 """Login, refresh and confirmation by password, with concurrent changes of the account."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,9 +22,11 @@ from application.accounts import (
     ConfirmPassword,
     CreateUser,
     DeleteAccount,
+    DeleteUser,
     FindUser,
     ListUsers,
     LogIn,
+    LogOut,
     Register,
     SessionIssuer,
     SignedIn,
@@ -34,6 +37,7 @@ from domain.errors import FaultCode, InvalidFields, InvalidText
 from domain.ids import SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
 from domain.pagination import Window
+from domain.ports import CacheInvalidation
 from domain.users import (
     Caller,
     InvalidCredentials,
@@ -85,6 +89,7 @@ class Place:
     at: datetime = field(default_factory=lambda: noon(2))
     grace: timedelta = GRACE
     secret: bytes = SECRET
+    invalidation: CacheInvalidation = field(default_factory=system.NoCache)
 
     def clock(self) -> datetime:
         return self.at
@@ -99,7 +104,7 @@ class Place:
             sessions=self.store.sessions,
             tokens=self.tokens,
             refresh_tokens=SignedRefreshTokens(self.secret),
-            invalidation=system.NoCache(),
+            invalidation=self.invalidation,
             clock=self.clock,
             new_id=system.new_id,
             refresh_ttl=LASTS,
@@ -137,7 +142,7 @@ class Place:
             confirm_password=ConfirmPassword(users=self.store.users, hasher=hasher),
             hasher=hasher,
             is_common=lambda _: False,
-            invalidation=system.NoCache(),
+            invalidation=self.invalidation,
             clock=self.clock,
         )(caller=caller, current=current, new=new)
 
@@ -146,13 +151,13 @@ class Place:
         return ChangeProfile(
             users=self.store.users,
             confirm_password=confirm,
-            invalidation=system.NoCache(),
+            invalidation=self.invalidation,
             clock=self.clock,
         )
 
     def delete(self, caller: Caller, password: str, hasher: Any = STRONG) -> None:
         confirm = ConfirmPassword(users=self.store.users, hasher=hasher)
-        DeleteAccount(users=self.store.users, confirm_password=confirm, invalidation=system.NoCache())(
+        DeleteAccount(users=self.store.users, confirm_password=confirm, invalidation=self.invalidation)(
             caller=caller, password=password
         )
 
@@ -654,3 +659,107 @@ def test_a_threaded_hasher_returns_the_results_of_its_hasher() -> None:
     assert hasher.outdated(WEAK.hash(OLD))
     assert not hasher.outdated(made)
     assert ThreadedPasswordHasher().outdated(made)
+
+
+class CopiesSeen(system.NoCache):
+    """Records what is invalidated, and who still calls by the session that a test watches at that moment."""
+
+    def __init__(self, store: SqliteStore, session: SessionId) -> None:
+        self.store, self.session_id = store, session
+        self.seen: list[tuple[str, User | None]] = []
+
+    @contextmanager
+    def _changed(self, tag: str) -> Iterator[None]:
+        yield
+        caller = self.store.sessions.caller(self.session_id, noon(2))
+        self.seen.append((tag, caller.user if caller else None))
+
+    def user(self, user: UserId) -> AbstractContextManager[None]:
+        return self._changed(user)
+
+    def session(self, session: SessionId) -> AbstractContextManager[None]:
+        return self._changed(session)
+
+    def all(self) -> AbstractContextManager[None]:
+        return self._changed("all")
+
+
+@dataclass
+class SignedInPlace:
+    """A place where the only user is signed in twice, and what was invalidated since then."""
+
+    place: Place
+    signed_in: SignedIn
+    caller: Caller
+    other: Caller
+    copies: CopiesSeen
+
+
+@pytest.fixture
+def signed_in_place(place: Place) -> SignedInPlace:
+    place.joined()
+    signed_in, other = place.log_in(), place.log_in()
+    copies = CopiesSeen(place.store, session_of(signed_in))
+    place.invalidation = copies
+    return SignedInPlace(place, signed_in, place.caller(signed_in), place.caller(other), copies)
+
+
+def test_copies_of_a_session_are_invalidated_after_it_has_ended(signed_in_place: SignedInPlace) -> None:
+    here = signed_in_place
+    LogOut(sessions=here.place.store.sessions, invalidation=here.copies)(caller=here.caller)
+    assert here.copies.seen == [(here.caller.session, None)]
+
+
+def test_copies_of_a_session_are_invalidated_after_a_reused_token_has_ended_it(
+    signed_in_place: SignedInPlace,
+) -> None:
+    here = signed_in_place
+    here.place.grace = timedelta(0)
+    here.place.sessions.refresh(here.signed_in.refresh_token)
+    with pytest.raises(TokenRevoked):
+        here.place.sessions.refresh(here.signed_in.refresh_token)
+    assert here.copies.seen[-1] == (here.caller.session, None)
+
+
+@pytest.mark.parametrize("password", [None, OLD])
+def test_copies_of_an_account_are_invalidated_after_its_name_has_changed(
+    signed_in_place: SignedInPlace, password: str | None
+) -> None:
+    here = signed_in_place
+    after = here.place.change_profile()(caller=here.caller, username="lovelace", password=password)
+    assert here.copies.seen == [(here.caller.user.id, after)]
+
+
+def test_copies_of_an_account_are_invalidated_after_its_other_sessions_have_ended(
+    signed_in_place: SignedInPlace,
+) -> None:
+    here = signed_in_place
+    here.place.change_password(here.other, OLD, NEW)
+    assert here.copies.seen == [(here.caller.user.id, None)]
+
+
+def test_copies_of_an_account_are_invalidated_after_an_admin_has_disabled_it(
+    signed_in_place: SignedInPlace,
+) -> None:
+    here = signed_in_place
+    change = ChangeUser(
+        users=here.place.store.users,
+        hasher=STRONG,
+        is_common=lambda _: False,
+        invalidation=here.copies,
+        clock=here.place.clock,
+    )
+    change(user=here.caller.user.id, disabled=True)
+    assert here.copies.seen == [(here.caller.user.id, None)]
+
+
+@pytest.mark.parametrize("by_an_admin", [True, False])
+def test_copies_of_an_account_and_of_movies_are_invalidated_after_it_was_deleted(
+    signed_in_place: SignedInPlace, by_an_admin: bool
+) -> None:
+    here = signed_in_place
+    if by_an_admin:
+        DeleteUser(users=here.place.store.users, invalidation=here.copies)(user=here.caller.user.id)
+    else:
+        here.place.delete(here.caller, OLD)
+    assert here.copies.seen == [(here.caller.user.id, None), ("all", None)]
