@@ -119,8 +119,10 @@ class TokenExpired(TokenRejected):
 
 @dataclass(eq=False)
 class TokenRevoked(TokenRejected):
-    """The token's session has ended: by logout, a disabled or deleted account, another password, or the reuse
-    of a refresh token.
+    """The token's session has ended.
+
+    It ends by logout, when the account is disabled or deleted or gets another password, and when a refresh
+    token is reused.
     """
 
     code: ClassVar[str] = "token_revoked"

@@ -26,7 +26,7 @@ class AlreadyListed(Conflict):
 
 @dataclass(eq=False)
 class WatchlistFull(Conflict):
-    """The watchlist has MAX_ITEMS items."""
+    """The watchlist has the maximum number of items."""
 
     code: ClassVar[str] = "watchlist_full"
 

@@ -208,7 +208,9 @@ def codes() -> dict[str, tuple[int, str]]:
         UnsupportedContentEncoding.message,
     )
     for kind in _subclasses(MatineeError):
-        found.setdefault(kind.code, (_status_of(kind)[0], (kind.__doc__ or "").split("\n")[0]))
+        found.setdefault(
+            kind.code, (_status_of(kind)[0], " ".join((kind.__doc__ or "").partition("\n\n")[0].split()))
+        )
     return found
 
 

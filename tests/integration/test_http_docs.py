@@ -49,6 +49,11 @@ def test_the_page_runs_nothing_inline_and_fetches_nothing_from_elsewhere(client:
     assert ATTRIBUTION in answer.text
 
 
+@pytest.mark.parametrize(("code", "sentence"), [(code, sentence) for code, (_, sentence) in codes().items()])
+def test_the_meaning_of_an_error_code_names_nothing_of_the_code(code: str, sentence: str) -> None:
+    assert not re.search(r"`|[A-Z]+_[A-Z]", sentence), code
+
+
 def test_the_page_ends_with_the_error_codes(client: Client) -> None:
     text = client.get("/api/v1/docs").text
 
