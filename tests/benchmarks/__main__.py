@@ -26,6 +26,7 @@ from domain.movies import MovieFacts
 from domain.pagination import Cursor, Window
 from domain.search import Query, search
 from domain.sync import Entity, PageResult, SyncRun
+from tests.benchmarks.load import load
 from tests.benchmarks.service import service
 
 TIMES = 15
@@ -75,7 +76,7 @@ def main() -> None:
     console = Console(width=110)
     if not options.only_service:
         measure_store(console, options.movies)
-    for table in service():
+    for table in (*service(), load()):
         console.print(table)
 
 
