@@ -249,10 +249,13 @@ def cache_invalidation(
 
 @asynccontextmanager
 async def connected(
-    breaker: RedisBreaker | None, listener: InvalidationListener | None, limiter: RedisRateLimiter
+    breaker: RedisBreaker | None,
+    listener: InvalidationListener | None,
+    limiter: RedisRateLimiter,
+    cache: RedisResponseCache[Any],
 ) -> AsyncIterator[None]:
     """A context in which an event loop is connected to Redis, and receives invalidations. At its end, the
-    limiter returns what it has leased.
+    cache stores what was built, and the limiter returns what it has leased.
     """
     async with AsyncExitStack() as stack:
         if breaker:
@@ -260,11 +263,12 @@ async def connected(
         stack.push_async_callback(limiter.close)
         if listener:
             await stack.enter_async_context(listener.listening())
+        stack.push_async_callback(cache.finish)
         yield
 
 
 def response_cache(
-    breaker: RedisBreaker,
+    breaker: RedisBreaker | None,
     settings: Settings,
     *,
     dump: Callable[[T], bytes],

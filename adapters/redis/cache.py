@@ -9,25 +9,36 @@ deletes all its variants. No stale entry is served, because:
 - Before a response is built, a stamp is stored beside its key. An invalidation deletes the stamp too, and a
   response is stored only if its stamp still exists: a slow build never overwrites an invalidation.
 - An invalidation only deletes, which Redis does even when its memory is full.
-- The head is read from Redis at every request. A process keeps the responses themselves by their heads, so a
-  popular one is transferred once.
+- The entry is looked up in Redis at every call. A process keeps the responses themselves, and a lookup names
+  the head that it has, so a popular one is transferred once.
 
-The process that builds an entry holds a lock, and the others wait. The lock only saves work: if it expires, a
-response is built twice, and both are correct.
+One script looks an entry up, and locks the key if there is none. The process with the lock builds the entry,
+and the others wait. The lock only saves work: if it expires, a response is built twice, and both are correct.
+The entry is stored, and the lock released, after the response was returned.
+
+Within a process one call at a time looks up or builds an entry: a flight. The calls that wait for it share
+its response if they began before Redis or the store was read. A later call may have begun after a change that
+the flight has not seen. It uses a local copy, if the process has one that is known to be valid, or it makes
+another flight, when the entry is stored.
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from secrets import token_hex
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio import RedisCluster as AsyncRedisCluster
 from redis.exceptions import OutOfMemoryError
 
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
+from domain.errors import Unavailable
 
 GENERATION = "cache:generation"
 """The key of the token with which all valid heads begin."""
@@ -49,11 +60,35 @@ store, for which the other may be waiting too, two seconds at most.
 POLL_INTERVAL = 0.01
 """Seconds between two checks for another process's response."""
 
-MAX_ATTEMPTS = 4
-"""Times that a response may be invalidated while a request waits for it; then the request builds its own."""
-
 MAX_LOCAL_ENTRIES = 256
 """Responses that a process keeps in memory."""
+
+LOOK_UP = """
+local generation = KEYS[4] and redis.call('GET', KEYS[4]) or ARGV[9]
+local head, left = redis.call('HGET', KEYS[1], ARGV[1]), redis.call('PTTL', KEYS[1])
+if head and generation ~= '' and head:sub(1, #generation) == generation and head ~= ARGV[4] then
+  return {'hit', left, head, head ~= ARGV[3] and redis.call('HGET', KEYS[1], ARGV[2])}
+end
+local holder = redis.call('GET', KEYS[3])
+if holder and holder:sub(1, #ARGV[6]) ~= ARGV[6] then return {'locked'} end
+local locked = redis.pcall('SET', KEYS[3], ARGV[5], 'PX', ARGV[7])
+if locked.err then return locked.err:find('OOM', 1, true) and {'full'} or locked end
+if generation == '' then
+  generation = ARGV[5]
+  redis.call('SET', KEYS[4], generation)
+end
+local stamp = redis.call('GET', KEYS[2]) or ARGV[5]
+redis.call('SET', KEYS[2], stamp, 'PX', ARGV[8])
+return {'build', left, ARGV[5], generation, stamp}
+"""
+"""Return an entry, without a response that the process has. If there is none, lock the key, unless another
+process has the lock, and return the generation and a stamp. A lock of the same process is left from a call
+whose reply was lost, since only one call at a time builds an entry there.
+
+Keys: entry, stamp, lock; the generation, except in a Cluster, where it is on another node and comes as an
+argument. Arguments: the fields of head and response; the head that the process has; a head whose response it
+cannot read; a new token, and the beginning of all tokens of the process.
+"""
 
 STORE = """
 if redis.call('GET', KEYS[3]) == ARGV[2] then redis.call('DEL', KEYS[3]) end
@@ -67,193 +102,261 @@ return 1
 RELEASE_LOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 T = TypeVar("T")
+ReplyT = TypeVar("ReplyT")
 Build = Callable[[], Awaitable[T]]
+Place = tuple[str, str]
+"""A key, and a variant."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """The state of a key: with `mine` this process holds the lock and builds; `token` is the lock's value."""
+    """The lock of an entry that this process builds; `token` is its value."""
 
-    mine: bool
     token: str
     generation: bytes
     stamp: bytes
-    head: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup(Generic[T]):
+    """The result of a lookup: a valid response, or a claim, or neither if the response cannot be stored.
+
+    `hit` is None if the cache is not available. `expires` is the end of the entry, or of one that is built
+    now, in seconds by the monotonic clock.
+    """
+
+    hit: bool | None
+    expires: float = 0.0
+    response: T | None = None
+    claim: _Claim | None = None
+
+
+class _Flight(Generic[T]):
+    """A lookup, and a build if that is necessary, for all calls that wait for it.
+
+    `moment` is set before Redis or the store is read. A call whose moment is earlier began before that.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.moment = 0
+        self.response: T | None = None
+        self.hit: bool | None = True
+        self.error: Exception | None = None
+        self.returned: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+
+    def share(self, moment: int) -> tuple[T, bool | None, float] | None:
+        """The result for a call that waits since `moment`; None if it may be stale.
+
+        Raises the flight's error, to later calls too if the store is unavailable: or each of them would wait
+        for its timeout.
+        """
+        early = moment < self.moment
+        if self.error and (early or isinstance(self.error, Unavailable)):
+            raise self.error
+        return (self.response, self.hit, 0.0) if early and self.response is not None else None
 
 
 class RedisResponseCache(Generic[T]):
     """Responses that are built once and cached for some seconds.
 
     `dump` and `load` convert a response to bytes and back; `load` returns None for invalid bytes. Without
-    Redis, or when it is full, every response is built again.
+    Redis, or when it is full, no response is stored; concurrent calls still share one.
     """
 
     def __init__(
         self,
-        breaker: RedisBreaker,
+        breaker: RedisBreaker | None,
         *,
         seconds: int,
         dump: Callable[[T], bytes],
         load: Callable[[bytes], T | None],
     ) -> None:
         self._breaker = breaker
-        self._milliseconds = seconds * 1000
+        self._seconds = seconds
         self._dump = dump
         self._load = load
         self._process = f"{token_hex(TOKEN_LENGTH // 2)}:"
-        self._local: OrderedDict[bytes, T] = OrderedDict()
-        self._builds: dict[tuple[str, str], asyncio.Future[Exception | None]] = {}
+        self._moments = count(1)
+        self._local: OrderedDict[Place, tuple[bytes, T]] = OrderedDict()
+        self._flights: dict[Place, _Flight[T]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """Return a response, and whether it was cached; None instead if the cache was not available.
+    async def __call__(
+        self, key: str, variant: str, build: Build[T], local_copy: Callable[[], T | None] = lambda: None
+    ) -> tuple[T, bool | None, float]:
+        """Return a response, whether it was cached, and the seconds for which a copy of it may be kept.
 
-        `build` makes the response if it is not cached; its errors are raised. Of concurrent calls, in this
-        process or others, one builds.
+        The second value is None if the cache was not available, and the third is 0 for a call that has waited
+        for another. `build` makes the response if it is not cached; its errors are raised. Of concurrent
+        calls, in this process or others, one builds. `local_copy` returns a copy that is known to be valid,
+        or None.
         """
+        moment = next(self._moments)
+        place = key, variant
+        while flight := self._flights.get(place):
+            await asyncio.shield(flight.returned)
+            shared = flight.share(moment)
+            if shared is not None:
+                return shared
+            copy = local_copy()
+            if copy is not None:
+                return copy, True, 0.0
+            await asyncio.shield(flight.ended)
+        return await self._lead(place, build)
+
+    async def finish(self) -> None:
+        """Wait until all responses that were built are stored."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _lead(self, place: Place, build: Build[T]) -> tuple[T, bool | None, float]:
+        """Get the response for all calls in this process that wait for it."""
+        flight = self._flights[place] = _Flight()
+        claim: _Claim | None = None
         try:
-            for _ in range(MAX_ATTEMPTS):
-                cached = await self._find(key, variant)
-                if cached is not None:
-                    return cached, True
-                pending = self._builds.get((key, variant))
-                if pending is None:
-                    return await self._lead(key, variant, build)
-                if error := await asyncio.shield(pending):
-                    raise error
-        except RedisUnavailable:
-            return await build(), None
-        return await build(), False
-
-    async def _find(self, key: str, variant: str) -> T | None:
-        """The cached response, if it is valid. Raises RedisUnavailable."""
-        generation, head = await self._breaker.call(lambda redis: _head(redis, key, variant))
-        return await self._current(key, variant, generation, head)
-
-    async def _current(
-        self, key: str, variant: str, generation: bytes | None, head: bytes | None
-    ) -> T | None:
-        if not head or not generation or not head.startswith(generation):
-            return None
-        if head in self._local:
-            self._local.move_to_end(head)
-            return self._local[head]
-        body = await self._breaker.call(lambda redis: _body(redis, key, variant, head))
-        answer = None if body is None else self._load(body)
-        return None if answer is None else self._remember(head, answer)
-
-    def _remember(self, head: bytes, answer: T) -> T:
-        self._local[head] = answer
-        if len(self._local) > MAX_LOCAL_ENTRIES:
-            self._local.popitem(last=False)
-        return answer
-
-    async def _lead(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """Get the response for all calls in this process that wait for it.
-
-        They read the cache again when it is stored. An error of `build` is raised in all of them.
-        """
-        pending = self._builds[key, variant] = asyncio.get_running_loop().create_future()
-        failed: Exception | None = None
-        try:
-            return await self._fill(key, variant, build)
-        except RedisUnavailable:
-            raise
+            found = await self._find(place, flight)
+            claim, response = found.claim, found.response
+            if response is None:
+                flight.moment = next(self._moments)
+                response = await build()
+            flight.response, flight.hit = response, None if found.hit is None else True
         except Exception as error:
-            failed = error
+            flight.error = error
             raise
         finally:
-            del self._builds[key, variant]
-            pending.set_result(failed)
+            flight.returned.set_result(None)
+            self._end(place, flight, claim)
+        return response, found.hit, max(0.0, found.expires - monotonic())
 
-    async def _fill(self, key: str, variant: str, build: Build[T]) -> tuple[T, bool | None]:
-        """Build the response, or wait for another process. Raises RedisUnavailable before building."""
-        # Counted in polls, not by the clock: if this event loop is late, the builder may be late too.
-        for _ in range(round(WAIT_TIMEOUT / POLL_INTERVAL)):
-            claim = await self._breaker.call(lambda redis: _try_claim(redis, key, variant, self._process))
-            if claim is None:
-                return await build(), False
-            cached = await self._current(key, variant, claim.generation, claim.head)
-            if cached is not None:
-                if claim.mine:
-                    await self._release(key, variant, claim)
-                return cached, True
-            if claim.mine:
-                return await self._build(key, variant, claim, build), False
-            await asyncio.sleep(POLL_INTERVAL)
-        return await build(), False
-
-    async def _build(self, key: str, variant: str, claim: _Claim, build: Build[T]) -> T:
+    async def _find(self, place: Place, flight: _Flight[T]) -> _Lookup[T]:
+        """Look the entry up, or wait for another process that builds it."""
+        head, response = self._local.get(place, (b"", None))
+        unreadable = b""
+        sent = monotonic()
         try:
-            answer = await build()
-        except BaseException:
-            await self._release(key, variant, claim)
-            raise
-        head = claim.generation + token_hex(TOKEN_LENGTH // 2).encode()
-        with suppress(RedisUnavailable):  # then the response serves this request only
-            if await self._breaker.call(lambda redis: self._store(redis, key, variant, claim, head, answer)):
-                self._remember(head, answer)
-        return answer
+            # Counted in polls, not by the clock: if this event loop is late, the builder may be late too.
+            for _ in range(round(WAIT_TIMEOUT / POLL_INTERVAL)):
+                flight.moment, sent = next(self._moments), monotonic()
+                match await self._look_up(place, head, unreadable):
+                    case [b"hit", left, found, packed]:
+                        if found != head:
+                            response = None if packed is None else self._load(packed)
+                        if response is not None:
+                            self._remember(place, found, response)
+                            return _Lookup(hit=True, expires=sent + left / 1000, response=response)
+                        unreadable = found
+                    case [b"build", left, token, generation, stamp]:
+                        # An entry of another variant is there already: all of a key expire together.
+                        seconds = left / 1000 if left >= 0 else self._seconds
+                        claim = _Claim(token.decode(), generation, stamp)
+                        return _Lookup(hit=False, expires=sent + seconds, claim=claim)
+                    case [b"full"]:
+                        break
+                    case _:
+                        await asyncio.sleep(POLL_INTERVAL)
+        except RedisUnavailable:
+            await asyncio.sleep(0)  # the calls that are about to begin can share the response
+            return _Lookup(hit=None)
+        return _Lookup(hit=False, expires=sent + self._seconds)
 
-    async def _store(
-        self, redis: AsyncRedis, key: str, variant: str, claim: _Claim, head: bytes, answer: T
-    ) -> bool:
-        keys = (key, stamp_key(key), _lock(key, variant))
-        fields = (f"h:{variant}", head, f"b:{variant}", head + self._dump(answer))
-        reply: Any = redis.eval(
-            STORE, len(keys), *keys, claim.stamp, claim.token, *fields, self._milliseconds
-        )
-        return bool(await reply)
+    async def _look_up(self, place: Place, head: bytes, unreadable: bytes) -> Any:  # noqa: ANN401
+        """The reply of the script. Raises RedisUnavailable."""
+        token = self._process + token_hex(TOKEN_LENGTH // 2)
+        return await self._call(lambda redis: _look_up(redis, place, head, unreadable, token, self._process))
 
-    async def _release(self, key: str, variant: str, claim: _Claim) -> None:
-        """Release the lock; without Redis it expires."""
-        with suppress(RedisUnavailable):
-            await self._breaker.call(
-                lambda redis: redis.eval(RELEASE_LOCK, 1, _lock(key, variant), claim.token)
-            )
+    async def _call(self, call: Callable[[AsyncRedis], Awaitable[ReplyT]]) -> ReplyT:
+        """Call Redis. Raises RedisUnavailable, also if there is none."""
+        if self._breaker is None:
+            raise RedisUnavailable("there is none")
+        return await self._breaker.call(call)
+
+    def _remember(self, place: Place, head: bytes, response: T) -> None:
+        self._local[place] = head, response
+        self._local.move_to_end(place)
+        if len(self._local) > MAX_LOCAL_ENTRIES:
+            self._local.popitem(last=False)
+
+    def _end(self, place: Place, flight: _Flight[T], claim: _Claim | None) -> None:
+        """End a flight when its response, if there is one, is stored and its lock released."""
+        if claim is None:
+            self._remove(place)
+            return
+        task = asyncio.create_task(self._settle(place, flight.response, claim))
+        self._tasks.add(task)
+        task.add_done_callback(lambda task: self._settled(place, task))
+
+    async def _settle(self, place: Place, response: T | None, claim: _Claim) -> None:
+        """Store a response, if there is one, and release the lock; without Redis it expires."""
+        with suppress(RedisUnavailable):  # then the response was for the calls that waited for it
+            if response is None:
+                await self._call(lambda redis: _release(redis, place, claim))
+                return
+            head = claim.generation + token_hex(TOKEN_LENGTH // 2).encode()
+            packed = self._dump(response)
+            if await self._call(
+                lambda redis: _store(redis, place, claim, head, packed, self._seconds * 1000)
+            ):
+                self._remember(place, head, response)
+
+    def _settled(self, place: Place, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("Unexpected error while a response is stored", exc_info=error)
+        self._remove(place)
+
+    def _remove(self, place: Place) -> None:
+        self._flights.pop(place).ended.set_result(None)
 
 
-async def _head(redis: AsyncRedis, key: str, variant: str) -> tuple[bytes | None, bytes | None]:
-    """The generation, and the head of a response."""
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.get(GENERATION)
-        pipe.hget(key, f"h:{variant}")
-        generation, head = await pipe.execute()
-    return generation, head
+async def _look_up(
+    redis: Any,  # noqa: ANN401  of either type: they have no common one
+    place: Place,
+    head: bytes,
+    unreadable: bytes,
+    token: str,
+    process: str,
+) -> Any:  # noqa: ANN401
+    key, variant = place
+    keys = [key, stamp_key(key), _lock(key, variant)]
+    generation = b""
+    try:
+        if isinstance(redis, AsyncRedisCluster):
+            generation = await _generation(redis, token)
+        else:
+            keys.append(GENERATION)
+        fields = f"h:{variant}", f"b:{variant}"
+        own = token, process, LOCK_TTL, STAMP_TTL
+        return await redis.eval(LOOK_UP, len(keys), *keys, *fields, head, unreadable, *own, generation)
+    except OutOfMemoryError:
+        return [b"full"]
 
 
-async def _body(redis: AsyncRedis, key: str, variant: str, head: bytes) -> bytes | None:
-    """The response with that head; None if it was replaced."""
-    reply: Any = redis.hget(key, f"b:{variant}")
-    body: bytes | None = await reply
-    return body.removeprefix(head) if body and body.startswith(head) else None
+async def _generation(cluster: AsyncRedisCluster, token: str) -> bytes:
+    """The generation in a Cluster. It is read before the entry, so an entry is valid if it was so then."""
+    found: Any = await cluster.get(GENERATION)
+    if found is None:
+        await cluster.set(GENERATION, token, nx=True)
+        found = await cluster.get(GENERATION)
+    return found or token.encode()  # or it was deleted in this moment, and what is built now never valid
 
 
-async def _try_claim(redis: AsyncRedis, key: str, variant: str, process: str) -> _Claim | None:
-    """Try to lock a key, and read its head again; None if Redis is full.
+async def _store(
+    redis: AsyncRedis, place: Place, claim: _Claim, head: bytes, packed: bytes, milliseconds: int
+) -> bool:
+    key, variant = place
+    keys = key, stamp_key(key), _lock(key, variant)
+    fields = f"h:{variant}", head, f"b:{variant}", packed
+    reply: Any = redis.eval(STORE, len(keys), *keys, claim.stamp, claim.token, *fields, milliseconds)
+    return bool(await reply)
 
-    The order of the commands matters: the process that gets the lock sees everything that was stored before
-    the lock was released. An existing lock of this process is left from a claim whose reply was lost, since
-    only one call at a time builds a key here.
-    """
-    token = process + token_hex(TOKEN_LENGTH // 2)
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.set(_lock(key, variant), token, nx=True, px=LOCK_TTL)
-        pipe.get(_lock(key, variant))
-        pipe.set(stamp_key(key), token, nx=True, px=STAMP_TTL)
-        pipe.pexpire(stamp_key(key), STAMP_TTL)
-        pipe.get(stamp_key(key))
-        pipe.set(GENERATION, token, nx=True)
-        pipe.get(GENERATION)
-        pipe.hget(key, f"h:{variant}")
-        replies = await pipe.execute(raise_on_error=False)
-    for error in replies:
-        if isinstance(error, OutOfMemoryError):
-            return None
-        if isinstance(error, Exception):
-            raise error
-    _, holder, _, _, stamp, _, generation, head = replies
-    owner = (holder or b"").decode()
-    return _Claim(owner.startswith(process), owner, generation, stamp, head)
+
+async def _release(redis: AsyncRedis, place: Place, claim: _Claim) -> None:
+    reply: Any = redis.eval(RELEASE_LOCK, 1, _lock(*place), claim.token)
+    await reply
 
 
 def stamp_key(key: str) -> str:

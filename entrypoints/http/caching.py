@@ -1,6 +1,6 @@
 """The response cache: cache keys, and the lookup before a response is built."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from hashlib import blake2b
 from typing import Protocol
 from urllib.parse import urlencode
@@ -25,19 +25,22 @@ VariantKey = tuple[str, str]
 GENERATION = "cache:generation"
 """The tag that all responses have."""
 
-LOCAL_SECONDS = 1.0
-"""Seconds for which a process keeps a copy of a response that others may have kept for a while."""
-
 
 class ResponseCache(Protocol):
     """Stores responses for all processes."""
 
     async def __call__(
-        self, key: str, variant: str, build: Callable[[], Awaitable[Response]]
-    ) -> tuple[Response, bool | None]:
-        """Return a response, built if it is not stored, and whether it was stored.
+        self,
+        key: str,
+        variant: str,
+        build: Callable[[], Awaitable[Response]],
+        local_copy: Callable[[], Response | None],
+    ) -> tuple[Response, bool | None, float]:
+        """Return a response, built if it is not stored; whether it was stored; and the seconds for which a
+        copy of it may be kept.
 
-        The second value is None if the cache is unavailable.
+        The second value is None if the cache is unavailable, and the third is 0 if another call in this
+        process got the response. Such a call uses `local_copy` if it can.
         """
         ...
 
@@ -60,27 +63,27 @@ class Caching:
         key = variant_key(endpoint, query, request.path_params, owner)
         if self._cache is None or key is None:
             return await built()
-        tags = (key[0], GENERATION)
-        fill = self._copies.begin(*tags) if self._copies else None
+        target = response_key(request.scope, owner)
+        fill = self._copies.begin(key[0], GENERATION) if self._copies else None
         try:
-            response, hit = await self._cache(*key, built)
-        except BaseException:
-            if self._copies:
-                self._copies.discard(fill)
-            raise
-        if hit is None:
-            if self._copies:
-                self._copies.discard(fill)
+            response, hit, seconds = await self._cache(*key, built, lambda: self._copy(target))
+            if hit is not None:
+                request.scope["state"]["x_cache"] = "HIT" if hit else "MISS"
+                if self._copies and seconds:
+                    copy = LocalResponse(
+                        response=response,
+                        cache_control=response.cache_control(request.scope),
+                        route=request.scope["path_template"],
+                    )
+                    self._copies.put(fill, target, copy, (key[0], GENERATION), seconds)
             return response
-        request.scope["state"]["x_cache"] = "HIT" if hit else "MISS"
-        if self._copies:
-            copy = LocalResponse(
-                response=response,
-                cache_control=response.cache_control(request.scope),
-                route=request.scope["path_template"],
-            )
-            self._copies.put(fill, response_key(request.scope, owner), copy, tags, LOCAL_SECONDS)
-        return response
+        finally:
+            if self._copies:
+                self._copies.discard(fill)
+
+    def _copy(self, target: Hashable) -> Response | None:
+        copy: LocalResponse | None = self._copies.get(target) if self._copies else None
+        return copy.response if copy else None
 
 
 def variant_key(

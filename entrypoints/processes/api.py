@@ -58,13 +58,14 @@ def openapi(settings: Settings) -> str:
 def _app(container: Container, settings: Settings) -> Litestar:
     """The application with the use cases of the container."""
     breaker, listener, counter = container.breaker(), container.listener(), container.counter()
+    cache = response_cache(breaker, settings, dump=pack, load=unpack)
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=response_cache(breaker, settings, dump=pack, load=unpack) if breaker else None,
+        cache=cache,
         copies=listener,
         counter=counter,
         settings=settings,
         version=version("matinee"),
-        lifespan=lambda: connected(breaker, listener, counter),
+        lifespan=lambda: connected(breaker, listener, counter, cache),
     )

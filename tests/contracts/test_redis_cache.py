@@ -1,7 +1,7 @@
 """The response cache: responses are built once, and never outlive an invalidation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.metering import Counted, Timed
 from adapters.mongo import database as of_mongo
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.cache import MAX_LOCAL_ENTRIES, WAIT_TIMEOUT, RedisResponseCache
@@ -16,17 +17,35 @@ from adapters.redis.invalidation import MAX_MOVIES_SINGLY, RedisCacheInvalidatio
 from adapters.sqlite import database as of_sqlite
 from domain.errors import StorageUnavailable
 from domain.ids import UserId, movie_id
+from domain.movies import GenreNotFound
 from tests.contracts.valkey_server import Valkey, running_valkey
 
 DETAIL = f"movies:detail:{movie_id(603)}"
 LOCK = f"{{{DETAIL}}}:lock:"
 
 
+class RoundTrips:
+    """A meter that counts calls of Redis."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def timed(self, what: Timed, seconds: float) -> None:
+        assert what == "redis"
+        self.number += 1
+
+    def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
+        raise AssertionError
+
+
 class Process:
     """The cache of one process."""
 
     def __init__(self, url: str, seconds: int = 60) -> None:
-        self.breaker = RedisBreaker(url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
+        self.round_trips = RoundTrips()
+        self.breaker = RedisBreaker(  # with a long timeout, because the machine may be busy
+            url, flush=invalidate_all, meter=self.round_trips, timeout=2.0
+        )
         self._invalidation = RedisCacheInvalidation(self.breaker)
         self.answers = RedisResponseCache[str](
             self.breaker, seconds=seconds, dump=str.encode, load=bytes.decode
@@ -53,12 +72,18 @@ class Process:
         while self.breaker.is_open:  # noqa: ASYNC110  it comes back in a thread
             await asyncio.sleep(0.01)
 
+    async def respond(
+        self, key: str, variant: str, build: Callable[[], Awaitable[str]]
+    ) -> tuple[str, bool | None]:
+        answer, kept, _ = await self.answers(key, variant, build)
+        return answer, kept
+
     async def ask(self, key: str = DETAIL, says: str = "made", variant: str = "") -> tuple[str, bool | None]:
         async def build() -> str:
             self.built += 1
             return says
 
-        return await self.answers(key, variant, build)
+        return await self.respond(key, variant, build)
 
 
 @contextmanager
@@ -80,6 +105,7 @@ def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **optio
             await work(*made)
         finally:
             for process in made:
+                await process.answers.finish()
                 await process.breaker.disconnect()
 
     with processes(url, number, **options) as made:
@@ -119,9 +145,11 @@ def test_variants_of_a_key_are_cached_separately_and_invalidated_together(redis_
 def test_a_response_expires_after_its_time_to_live(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         await one.ask()
+        await one.answers.finish()
         assert 0 < int(valkey.command("PTTL", DETAIL)[1:]) <= 60_000
         valkey.command("PEXPIRE", DETAIL, "30000")  # half a minute later
-        await one.ask(variant="later")  # does not make the first live longer
+        await one.ask(variant="later")
+        await one.answers.finish()  # does not make the first live longer
         assert int(valkey.command("PTTL", DETAIL)[1:]) <= 30_000
         valkey.command("PEXPIRE", DETAIL, "0")
         assert await one.ask(says="new") == ("new", False)
@@ -183,7 +211,7 @@ def test_a_slow_build_never_overwrites_an_invalidation(
             change(other)  # after the old state was read
             return "old"
 
-        assert await one.answers(key, "", slow) == ("old", False)
+        assert await one.respond(key, "", slow) == ("old", False)
         assert await one.ask(key, says="new") == ("new", False)
         assert await other.ask(key) == ("new", True)
 
@@ -199,11 +227,11 @@ def test_a_call_after_a_change_gets_no_response_whose_build_began_before(redis_u
             await go_on.wait()
             return "old"
 
-        first = asyncio.create_task(one.answers(DETAIL, "", slow))
+        first = asyncio.create_task(one.respond(DETAIL, "", slow))
         await begun.wait()
         one.rate(603)
         second = asyncio.create_task(one.ask(says="new"))
-        while not one.answers._builds[DETAIL, ""]._callbacks:  # noqa: ASYNC110  the second waits for the first
+        while not one.answers._flights[DETAIL, ""].returned._callbacks:  # noqa: ASYNC110  the second waits for the first
             await asyncio.sleep(0)
         go_on.set()
         assert await first == ("old", False)
@@ -226,7 +254,7 @@ def test_a_thousand_concurrent_calls_cause_one_build_over_all_processes(redis_ur
                 return "made"
 
             asked += 1
-            return await process.answers(DETAIL, "", build)
+            return await process.respond(DETAIL, "", build)
 
         answers = await asyncio.gather(*(ask(made[number % len(made)]) for number in range(1000)))
         assert {answer for answer, _ in answers} == {"made"}
@@ -234,6 +262,182 @@ def test_a_thousand_concurrent_calls_cause_one_build_over_all_processes(redis_ur
         assert [kept for _, kept in answers].count(False) == 1
 
     run(work, redis_url, 3)
+
+
+def test_a_miss_and_a_hit_cost_one_round_trip_before_the_response(redis_url: str) -> None:
+    async def work(one: Process, other: Process) -> None:
+        async def build() -> str:
+            assert one.round_trips.number == 1
+            return "made"
+
+        assert await one.respond(DETAIL, "", build) == ("made", False)
+        assert one.round_trips.number == 1
+        await one.answers.finish()
+        assert one.round_trips.number == 2
+        for process, before in ((other, 0), (other, 1), (one, 2)):
+            assert await process.ask() == ("made", True)
+            assert process.round_trips.number == before + 1
+
+    run(work, redis_url, 2)
+
+
+def test_a_response_is_returned_before_it_is_stored(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        async def build() -> str:
+            valkey.freeze()
+            return "made"
+
+        assert await one.respond(DETAIL, "", build) == ("made", False)
+        assert one.answers._tasks
+        valkey.thaw()
+        await one.answers.finish()
+        assert await other.ask() == ("made", True)
+
+    run(work, valkey.url, 2)
+
+
+def test_a_call_while_a_response_is_stored_gets_it_from_redis(redis_url: str) -> None:
+    async def work(one: Process) -> None:
+        await one.ask()
+        assert one.answers._tasks
+        assert await one.ask(says="again") == ("made", True)
+
+    run(work, redis_url)
+
+
+def test_an_error_while_a_response_is_stored_is_logged_and_reaches_no_call(
+    redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(one: Process) -> None:
+        def fail(_: str) -> bytes:
+            raise ValueError("it has no bytes")
+
+        one.answers._dump = fail
+        for _ in range(2):
+            assert await one.ask() == ("made", False)
+            await one.answers.finish()
+        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        assert "it has no bytes" in caplog.text
+
+    run(work, redis_url)
+
+
+async def started_before_a_second(
+    one: Process, build: Callable[[], Awaitable[str]], local_copy: Callable[[], str | None] = lambda: None
+) -> Sequence[tuple[str, bool | None, float] | BaseException]:
+    """The results of a call that builds, and of one that begins during the build."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await go_on.wait()
+        return await build()
+
+    async def later() -> str:
+        return "new"
+
+    first = asyncio.create_task(one.answers(DETAIL, "", slow))
+    await begun.wait()
+    second = asyncio.create_task(one.answers(DETAIL, "", later, local_copy))
+    await asyncio.sleep(0)  # it waits for the first
+    go_on.set()
+    return await asyncio.gather(first, second, return_exceptions=True)
+
+
+def test_a_call_that_began_during_a_build_uses_a_valid_local_copy_without_a_round_trip(
+    redis_url: str,
+) -> None:
+    async def work(one: Process) -> None:
+        async def build() -> str:
+            return "made"
+
+        _, second = await started_before_a_second(one, build, lambda: "copy")
+        assert second == ("copy", True, 0.0)
+        await one.answers.finish()
+        assert one.round_trips.number == 2
+
+    run(work, redis_url)
+
+
+def test_a_call_that_began_during_a_failed_build_tries_again_if_the_store_is_available(
+    redis_url: str,
+) -> None:
+    async def work(one: Process) -> None:
+        async def missing() -> str:
+            raise GenreNotFound(28)
+
+        async def unavailable() -> str:
+            raise StorageUnavailable("away")
+
+        first, second = await started_before_a_second(one, missing)
+        assert isinstance(first, GenreNotFound)
+        assert isinstance(second, tuple)
+        assert second[:2] == ("new", False)
+        one.sync()
+        errors = await started_before_a_second(one, unavailable)
+        assert {type(error) for error in errors} == {StorageUnavailable}
+
+    run(work, redis_url)
+
+
+def test_a_copy_may_be_kept_as_long_as_its_entry(valkey: Valkey) -> None:
+    async def work(one: Process, other: Process) -> None:
+        async def seconds(process: Process, variant: str = "") -> float:
+            async def build() -> str:
+                await asyncio.sleep(0.05)
+                return "made"
+
+            _, _, found = await process.answers(DETAIL, variant, build)
+            await process.answers.finish()
+            return found
+
+        assert 30 < await seconds(one) <= 59.95, "the time since the data was read is deducted"
+        assert 30 < await seconds(other) <= 60
+        valkey.command("PEXPIRE", DETAIL, "30000")  # half a minute later
+        assert 1 < await seconds(one) <= 30
+        assert 1 < await seconds(other, "title") <= 29.95, "all of a key expire together"
+        assert await seconds(one, "title") <= 30
+
+    run(work, valkey.url, 2, seconds=60)
+
+
+def test_without_redis_a_thousand_concurrent_calls_cause_one_build(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        for answers in (
+            one.answers,
+            RedisResponseCache[str](None, seconds=60, dump=str.encode, load=bytes.decode),
+        ):
+            built = 0
+
+            async def build() -> str:
+                nonlocal built
+                built += 1
+                await asyncio.sleep(0.01)
+                return "made"
+
+            results = await asyncio.gather(*(answers(DETAIL, "", build) for _ in range(1000)))
+            assert set(results) == {("made", None, 0.0)}
+            assert built == 1
+
+    async def unavailable(one: Process) -> None:
+        valkey.kill()
+        assert await one.ask() == ("made", None)
+        assert one.breaker.is_open
+        await work(one)
+
+    run(unavailable, valkey.url)
+
+
+def test_without_redis_a_call_gets_no_response_whose_build_began_before(valkey: Valkey) -> None:
+    async def work(one: Process) -> None:
+        async def build() -> str:
+            return "old"
+
+        valkey.kill()
+        results = await started_before_a_second(one, build)
+        assert [*results] == [("old", None, 0.0), ("new", None, 0.0)]
+
+    run(work, valkey.url)
 
 
 def test_an_error_of_a_build_reaches_all_waiting_calls_and_is_not_cached(valkey: Valkey) -> None:
@@ -249,11 +453,12 @@ def test_an_error_of_a_build_reaches_all_waiting_calls_and_is_not_cached(valkey:
         async def ask() -> tuple[str, bool | None]:
             nonlocal asked
             asked += 1
-            return await one.answers(DETAIL, "", fail)
+            return await one.respond(DETAIL, "", fail)
 
         results = await asyncio.gather(*(ask() for _ in range(50)), return_exceptions=True)
         assert {type(result) for result in results} == {StorageUnavailable}
         assert one.built == 1
+        await one.answers.finish()
         assert valkey.command("EXISTS", LOCK) == ":0", "the lock was given back"
         assert await other.ask() == ("made", False)
 
@@ -269,7 +474,7 @@ def test_when_a_builder_is_cancelled_another_call_builds(redis_url: str) -> None
             await asyncio.Event().wait()
             return "never"
 
-        first = asyncio.create_task(one.answers(DETAIL, "", never))
+        first = asyncio.create_task(one.respond(DETAIL, "", never))
         await begun.wait()
         second = asyncio.create_task(one.ask())
         await asyncio.sleep(0)  # it waits for the first now
@@ -284,6 +489,7 @@ def test_a_lock_left_by_the_same_process_does_not_delay_it(valkey: Valkey) -> No
         left = f"{one.answers._process}lost"
         valkey.command("SET", LOCK, left, "PX", "60000")
         assert await one.ask() == ("made", False)
+        await one.answers.finish()
         assert valkey.command("EXISTS", LOCK) == ":0"
         assert await one.ask() == ("made", True)
 
@@ -308,7 +514,7 @@ def test_a_key_that_is_invalidated_all_the_time_is_still_answered(redis_url: str
             one.sync()
             return "made"
 
-        asked = (one.answers(DETAIL, "", voided_meanwhile) for _ in range(20))
+        asked = (one.respond(DETAIL, "", voided_meanwhile) for _ in range(20))
         assert {answer for answer, _ in await asyncio.gather(*asked)} == {"made"}
 
     run(work, redis_url)
@@ -335,7 +541,7 @@ def test_a_response_built_while_redis_dies_is_returned_but_not_cached(valkey: Va
             valkey.kill()
             return "made"
 
-        assert await one.answers(DETAIL, "", build) == ("made", False)
+        assert await one.respond(DETAIL, "", build) == ("made", False)
         assert one.built == 1
 
     run(work, valkey.url)
@@ -348,7 +554,7 @@ def test_an_error_of_a_build_is_raised_although_redis_dies(valkey: Valkey) -> No
             raise StorageUnavailable("away")
 
         with pytest.raises(StorageUnavailable):
-            await one.answers(DETAIL, "", build)
+            await one.respond(DETAIL, "", build)
 
     run(work, valkey.url)
 

@@ -75,7 +75,8 @@ def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Clust
         async def build() -> str:
             return says
 
-        answer, _ = await answers(KEY, "", build)
+        answer, _, _ = await answers(KEY, "", build)
+        await answers.finish()
         return answer
 
     async def work() -> None:

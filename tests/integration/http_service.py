@@ -99,17 +99,16 @@ def application(
         tmdb=CachedProbe(tmdb) if tmdb else None,
     )
     container.check_health.override(providers.Object(health))
-    if breaker and cache is None:
-        cache = response_cache(breaker, chosen, dump=pack, load=unpack)
+    own_cache = response_cache(breaker, chosen, dump=pack, load=unpack)
     return create_app(
         resolve=Resolver(container),
         metrics=container.meter(),
-        cache=cache,
+        cache=own_cache if cache is None else cache,
         copies=copies or listener,
         counter=counter or limiter,
         settings=chosen,
         version="1.2.3",
-        lifespan=lambda: connected(breaker, listener, limiter),
+        lifespan=lambda: connected(breaker, listener, limiter, own_cache),
     )
 
 

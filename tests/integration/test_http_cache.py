@@ -4,17 +4,19 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from litestar import Litestar
 from litestar.testing import TestClient
 from redis import Redis
 
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
+from application.catalogue import GetMovie
 from domain.ids import MovieId, UserId, genre_id
 from domain.ratings import Score, Tally
 from domain.sync import Entity, PageResult
@@ -287,18 +289,57 @@ def test_a_change_while_redis_was_frozen_is_visible_afterwards(valkey: Valkey) -
         assert again("GET", "/movies/603").json()["ratings_count"] == 1
 
 
-def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(valkey: Valkey) -> None:
+def rush(app: Litestar, *others: Litestar) -> list[Reply]:
+    """The replies to a thousand simultaneous requests to these applications."""
+    apps = (app, *others)
+
+    async def work() -> list[Reply]:
+        async with AsyncExitStack() as stack:
+            for each in apps:
+                await stack.enter_async_context(each.lifespan())
+            return await asyncio.gather(
+                *(call(apps[number % len(apps)], "/api/v1/movies/603") for number in range(1000))
+            )
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_thousand_requests_for_one_cold_key_cause_one_build(valkey: Valkey, number: int) -> None:
     store = filled([THE_MATRIX])
-
-    async def rush() -> list[Reply]:
-        app = application(store, redis=valkey.url)
-        async with app.lifespan():
-            return await asyncio.gather(*(call(app, "/api/v1/movies/603") for _ in range(1000)))
-
-    replies = asyncio.run(rush())
+    replies = rush(*(application(store, redis=valkey.url) for _ in range(number)))
     assert {reply.status for reply in replies} == {200}
     assert {reply.body for reply in replies} == {replies[0].body}
     assert Counter(reply.headers["x-cache"] for reply in replies) == {"MISS": 1, "HIT": 999}
+    store.close()
+
+
+def test_without_redis_a_thousand_requests_cause_few_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, read = filled([THE_MATRIX]), []
+    get_movie = GetMovie.__call__
+
+    def counting(use_case: GetMovie, *, ref: str) -> Any:
+        read.append(1)
+        return get_movie(use_case, ref=ref)
+
+    monkeypatch.setattr(GetMovie, "__call__", counting)
+    replies = rush(application(store))
+    assert {reply.status for reply in replies} == {200}
+    assert not any("x-cache" in reply.headers for reply in replies)
+    assert len(read) <= 2, "one, and one for those that began during it"
+    store.close()
+
+
+def test_a_response_is_stored_before_the_application_ends(valkey: Valkey) -> None:
+    store = filled([THE_MATRIX])
+    app = application(store, redis=valkey.url)
+
+    async def work() -> None:
+        async with app.lifespan():
+            await call(app, "/api/v1/genres")
+
+    asyncio.run(work())
+    assert valkey.command("EXISTS", "genres:all") == ":1"
     store.close()
 
 

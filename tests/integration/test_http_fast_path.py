@@ -44,12 +44,16 @@ class Kept(dict[tuple[str, str], Response]):
     """A cache for all processes that forgets nothing."""
 
     async def __call__(
-        self, key: str, variant: str, build: Callable[[], Awaitable[Response]]
-    ) -> tuple[Response, bool | None]:
+        self,
+        key: str,
+        variant: str,
+        build: Callable[[], Awaitable[Response]],
+        local_copy: Callable[[], Response | None],
+    ) -> tuple[Response, bool | None, float]:
         if (key, variant) in self:
-            return self[key, variant], True
+            return self[key, variant], True, 60.0
         self[key, variant] = await build()
-        return self[key, variant], False
+        return self[key, variant], False, 60.0
 
 
 class Unlimited:

@@ -9,7 +9,7 @@ from fakeredis import FakeAsyncRedis, FakeRedis
 
 from adapters.redis.breaker import Client
 from adapters.redis.budget import KEY, RESERVE, RedisReservations
-from adapters.redis.cache import GENERATION, LOCK_TTL, STAMP_TTL, STORE, RedisResponseCache
+from adapters.redis.cache import GENERATION, LOCK_TTL, LOOK_UP, STAMP_TTL, STORE, RedisResponseCache
 from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
 from adapters.redis.queue import (
     JOB_TIMEOUT,
@@ -42,13 +42,17 @@ class Scripted(FakeRedis):
 
 
 class ScriptedAsync(FakeAsyncRedis):
-    """The same for an event loop."""
+    """The same for an event loop, with these replies."""
 
-    scripts: list[tuple[Any, ...]]
+    replies: list[Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[tuple[Any, ...]] = []
 
     async def eval(self, *arguments: Any) -> Any:
         self.scripts.append(arguments)
-        return 1
+        return self.replies.pop(0)
 
 
 class Closed:
@@ -100,26 +104,34 @@ def test_everything_is_invalidated_by_one_key() -> None:
     assert left(redis) == {"movies:list:1:20:", "rq:queue:matinee", "limits:user:1"}
 
 
-def test_a_response_is_built_under_a_lock_and_a_stamp_and_stored_by_one_script() -> None:
+def test_a_miss_is_one_script_before_the_response_and_one_after_it() -> None:
     async def work() -> None:
         redis = ScriptedAsync()
-        redis.scripts = []
+        redis.replies = [[b"build", -2, b"token", b"generation", b"stamp"], 1]
         responses = RedisResponseCache[str](Closed(redis), seconds=60, dump=str.encode, load=bytes.decode)  # type: ignore[arg-type]
-        lock, stamp = f"{{{DETAIL}}}:lock:title", f"{{{DETAIL}}}:stamp"
+        stamp, lock = f"{{{DETAIL}}}:stamp", f"{{{DETAIL}}}:lock:title"
 
         async def build() -> str:
-            assert 0 < await redis.pttl(lock) <= LOCK_TTL
-            assert 0 < await redis.pttl(stamp) <= STAMP_TTL
-            assert await redis.pttl(GENERATION) == -1
+            assert len(redis.scripts) == 1
             return "made"
 
-        assert await responses(DETAIL, "title", build) == ("made", False)
-        ((script, keys, *arguments),) = redis.scripts
-        assert (script, keys, arguments[:3]) == (STORE, 3, [DETAIL, stamp, lock])
-        assert [arguments[3], str(arguments[4]).encode()] == [await redis.get(stamp), await redis.get(lock)]
+        answer, hit, seconds = await responses(DETAIL, "title", build)
+        assert (answer, hit) == ("made", False)
+        assert 59 < seconds <= 60
+        ((script, number, *arguments),) = redis.scripts
+        assert (script, number, arguments[:4]) == (LOOK_UP, 4, [DETAIL, stamp, lock, GENERATION])
+        assert arguments[4:8] == ["h:title", "b:title", b"", b""], "it has no response"
+        token, process, *times = arguments[8:]
+        assert token.startswith(process)
+        assert times == [LOCK_TTL, STAMP_TTL, b""]
+
+        await responses.finish()
+        _, (script, number, *arguments) = redis.scripts
+        assert (script, number, arguments[:3]) == (STORE, 3, [DETAIL, stamp, lock])
+        assert arguments[3:5] == [b"stamp", "token"]
         head = arguments[6]
-        assert arguments[5:] == ["h:title", head, "b:title", head + b"made", 60_000]
-        assert head.startswith(await redis.get(GENERATION))
+        assert arguments[5:] == ["h:title", head, "b:title", b"made", 60_000]
+        assert head.startswith(b"generation")
         await redis.aclose()
 
     asyncio.run(work())
