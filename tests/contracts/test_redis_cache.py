@@ -316,7 +316,9 @@ def test_an_error_while_a_response_is_stored_is_logged_and_reaches_no_call(
         for _ in range(2):
             assert await one.ask() == ("made", False)
             await one.answers.finish()
-        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        assert [(record.name, record.levelname) for record in caplog.records] == [
+            ("adapters.redis.cache", "ERROR")
+        ] * 2
         assert "it has no bytes" in caplog.text
 
     run(work, redis_url)

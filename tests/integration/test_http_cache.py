@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from redis import Redis
 
+from adapters.redis.cache import RedisResponseCache
 from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
@@ -330,7 +331,17 @@ def test_without_redis_a_thousand_requests_cause_few_builds(monkeypatch: pytest.
     store.close()
 
 
-def test_a_response_is_stored_before_the_application_ends(valkey: Valkey) -> None:
+def test_a_response_is_stored_before_the_application_ends(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = RedisResponseCache._settle
+
+    async def late(*arguments: Any) -> None:
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        await settle(*arguments)
+
+    monkeypatch.setattr(RedisResponseCache, "_settle", late)
     store = filled([THE_MATRIX])
     app = application(store, redis=valkey.url)
 

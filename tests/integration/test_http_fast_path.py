@@ -56,6 +56,24 @@ class Kept(dict[tuple[str, str], Response]):
         return self[key, variant], False, 60.0
 
 
+class Offered(Kept):
+    """The same; notes the copies that it is offered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: list[Response | None] = []
+
+    async def __call__(
+        self,
+        key: str,
+        variant: str,
+        build: Callable[[], Awaitable[Response]],
+        local_copy: Callable[[], Response | None],
+    ) -> tuple[Response, bool | None, float]:
+        self.copies.append(local_copy())
+        return await super().__call__(key, variant, build, local_copy)
+
+
 class Unlimited:
     """Counts nothing, and says always the same."""
 
@@ -243,6 +261,18 @@ def test_a_public_catalogue_is_for_everybody_and_counts_addresses() -> None:
         assert public.counter.taken[0] == "address:127.0.0.1"
         assert public.counter.taken[-1] == f"user:{public.user.user['id']}"
         assert sent(public.fast, "/watchlist")[0] == 401
+
+
+def test_the_cache_may_use_the_copy_of_the_process_while_it_is_valid() -> None:
+    cache = Offered()
+    with place(cache=cache) as made:
+        headers = made.user.headers | {"Origin": "https://example.org"}  # passed on
+        for _ in range(2):
+            sent(made.fast, "/movies", headers)
+        assert cache.copies == [None, *cache.values()]
+        made.copies.lease.invalidate(["cache:generation"])
+        sent(made.fast, "/movies", headers)
+        assert cache.copies[2:] == [None]
 
 
 def test_an_invalidated_copy_is_not_used(place: Place) -> None:
