@@ -334,23 +334,28 @@ def test_without_redis_a_thousand_requests_cause_few_builds(monkeypatch: pytest.
 def test_a_response_is_stored_before_the_application_ends(
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = RedisResponseCache._settle
+    settle, finish = RedisResponseCache._settle, RedisResponseCache.finish
+    ending = asyncio.Event()
 
     async def late(*arguments: Any) -> None:
-        for _ in range(1000):
-            await asyncio.sleep(0)
+        await ending.wait()
         await settle(*arguments)
 
+    async def end(cache: RedisResponseCache[Any]) -> None:
+        ending.set()
+        await finish(cache)
+
     monkeypatch.setattr(RedisResponseCache, "_settle", late)
+    monkeypatch.setattr(RedisResponseCache, "finish", end)
     store = filled([THE_MATRIX])
     app = application(store, redis=valkey.url)
 
     async def work() -> None:
         async with app.lifespan():
             await call(app, "/api/v1/genres")
+        assert valkey.command("EXISTS", "genres:all") == ":1"
 
     asyncio.run(work())
-    assert valkey.command("EXISTS", "genres:all") == ":1"
     store.close()
 
 
