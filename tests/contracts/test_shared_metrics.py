@@ -275,5 +275,5 @@ def test_without_any_directory_each_process_counts_alone(
     memory.rmdir()
     (tmp_path / "file").touch()
     assert metrics_directory.create(tmp_path / "file") is None
-    assert "cannot be kept" in caplog.text
+    assert "cannot be stored" in caplog.text
     metrics_directory.remove(None)
