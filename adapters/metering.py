@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 Timed = Literal["storage", "redis"]
 """The operations that are timed: one use of the store, one round trip to Redis."""
 
-Counted = Literal["cache", "tmdb"]
-"""The events that are counted by outcome: cache lookups (`hit` or `miss`), requests to TMDB."""
+Counted = Literal["tmdb"]
+"""The events that are counted by outcome: requests to TMDB."""
 
 
 class Meter(Protocol):

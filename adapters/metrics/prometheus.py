@@ -22,6 +22,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from adapters.metering import Counted, Timed
+from adapters.metrics.requests import RequestCounts
 from adapters.metrics.shared import readable, shared_values
 from adapters.metrics.slots import Slots
 
@@ -52,10 +53,9 @@ class Series:
 
     storage: Histogram
     redis: Histogram
-    cache: Counter
     tmdb: Counter
     closed: Counter
-    requests: Histogram
+    requests: RequestCounts
 
 
 class PrometheusMeter:
@@ -74,11 +74,11 @@ class PrometheusMeter:
             values.ValueClass = shared_values(self._slots.directory, self._slots.claim)
         series = _series()
         self._timed = {"storage": series.storage, "redis": series.redis}
-        self._counted = {"cache": series.cache, "tmdb": series.tmdb}
+        self._counted = {"tmdb": series.tmdb}
         self._closed = series.closed
-        self._requests = series.requests
         self._memory_of = memory
-        self._of_request = cache(self._request_time)
+        self.answered = series.requests.count
+        self.publish = series.requests.publish
 
     media_type = CONTENT_TYPE_LATEST.encode()
 
@@ -88,16 +88,13 @@ class PrometheusMeter:
     def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
         self._counted[what].labels(outcome).inc(amount)
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Record the response to a request. `route` is a template such as /movies/{id}."""
-        self._of_request(method, route, status).observe(seconds)
-
     def connection_closed(self, reason: str) -> None:
         """Record that a connection was closed because of a limit or an error."""
         self._closed.labels(reason).inc()
 
     def page(self, gauges: Sequence[Gauge]) -> bytes:
         """All metrics of all processes, and these gauges, in Prometheus's text format."""
+        self.publish()
         registry = CollectorRegistry()
         if self._slots:
             registry.register(_SharedFigures(self._slots.directory))
@@ -105,9 +102,6 @@ class PrometheusMeter:
             registry.register(REGISTRY)
         registry.register(_Gauges(gauges, self._memory()))
         return generate_latest(registry)
-
-    def _request_time(self, method: str, route: str, status: int) -> Histogram:
-        return self._requests.labels(method, route, status, PREFIX)
 
     def _memory(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -163,6 +157,18 @@ class _Gauges:
 @cache
 def _series() -> Series:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # they would add a line to each series
+    requests = RequestCounts(
+        Histogram(
+            f"{PREFIX}_request_duration_seconds",
+            "Request duration, in seconds",
+            ["method", "path", "status_code", "app_name"],
+            buckets=BUCKETS,
+        ),
+        Counter(f"{PREFIX}_cache_lookups", "Cache lookups by outcome: hit or miss.", ["outcome"]),
+        BUCKETS,
+        PREFIX,
+    )
+    os.register_at_fork(after_in_child=requests.forget)
     return Series(
         storage=Histogram(
             f"{PREFIX}_storage_seconds", "Duration of one use of the store, in seconds.", buckets=BUCKETS
@@ -170,15 +176,9 @@ def _series() -> Series:
         redis=Histogram(
             f"{PREFIX}_redis_seconds", "Duration of a round trip to Redis, in seconds.", buckets=BUCKETS
         ),
-        cache=Counter(f"{PREFIX}_cache_lookups", "Cache lookups by outcome: hit or miss.", ["outcome"]),
         tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by outcome.", ["outcome"]),
         closed=Counter(
             f"{PREFIX}_connections_closed", "Connections closed by a limit or an error.", ["reason"]
         ),
-        requests=Histogram(
-            f"{PREFIX}_request_duration_seconds",
-            "Request duration, in seconds",
-            ["method", "path", "status_code", "app_name"],
-            buckets=BUCKETS,
-        ),
+        requests=requests,
     )

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from time import time_ns
+from typing import Protocol
 
 from litestar.types import HTTPScope
+from msgspec import Struct, field
 
 from domain.ids import UserId
 from domain.users import Caller
+from entrypoints.batched_log import BatchedLog, DelayedCall
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -36,12 +38,14 @@ class ClientPresence:
 class RequestMeter(Protocol):
     """Counts requests, uses of the cache and closed connections."""
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request and its duration."""
+    def answered(
+        self, method: str, route: str, status: int, seconds: float, cache: str | None = None
+    ) -> None:
+        """Count a request and its duration, and its use of the cache: HIT, MISS or None."""
         ...
 
-    def counted(self, what: Literal["cache"], outcome: str) -> None:
-        """Count a hit or a miss of the cache."""
+    def publish(self) -> None:
+        """Let other processes see what has been counted."""
         ...
 
     def connection_closed(self, reason: str) -> None:
@@ -49,12 +53,11 @@ class RequestMeter(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class RequestRecord:
+class RequestRecord(Struct, gc=False):
     """A request that is complete.
 
     `route` is the template of the path, such as /api/v1/movies/{id}; `cache` is the value of `X-Cache`: HIT,
-    MISS, or None if the cache was not used.
+    MISS, or None if the cache was not used; `at` is the time of its end, in nanoseconds since 1970.
     """
 
     request_id: str
@@ -65,6 +68,7 @@ class RequestRecord:
     seconds: float
     user: UserId | None = None
     cache: str | None = None
+    at: int = field(default_factory=time_ns)
 
     @classmethod
     def of(cls, scope: HTTPScope, status: int, seconds: float) -> "RequestRecord":
@@ -82,34 +86,37 @@ class RequestRecord:
             cache=state.get("x_cache"),
         )
 
+    def fields(self) -> dict[str, str | int | float]:
+        """The fields of the line in the access log. The query string is left out: it may contain anything."""
+        fields: dict[str, str | int | float] = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "route": self.route,
+            "path": self.path,
+            "status": self.status,
+            "duration_ms": round(self.seconds * 1_000_000) / 1000,
+        }
+        if self.user is not None:
+            fields["user_id"] = self.user
+        if self.cache is not None:
+            fields["cache"] = self.cache
+        return fields
+
 
 Observer = Callable[[RequestRecord], None]
+
+access_log = BatchedLog[RequestRecord](log, "request")
+
+log_request = access_log.append
 
 
 def observers(meter: RequestMeter) -> Sequence[Observer]:
     """The observers of every request: the access log and the metrics."""
+    answered, publish_later = meter.answered, DelayedCall(meter.publish).start
 
     def measure(record: RequestRecord) -> None:
         method = record.method if record.method in METHODS else "other"
-        meter.answered(method, record.route, record.status, record.seconds)
-        if record.cache:
-            meter.counted("cache", record.cache.lower())
+        answered(method, record.route, record.status, record.seconds, record.cache)
+        publish_later()
 
     return (log_request, measure)
-
-
-def log_request(record: RequestRecord) -> None:
-    """Write a line to the access log. The query string is left out: it may contain anything."""
-    if not log.isEnabledFor(logging.INFO):
-        return
-    optional = {"user_id": record.user, "cache": record.cache}
-    fields = {
-        "request_id": record.request_id,
-        "method": record.method,
-        "route": record.route,
-        "path": record.path,
-        "status": record.status,
-        "duration_ms": round(record.seconds * 1000, 3),
-        **{name: value for name, value in optional.items() if value is not None},
-    }
-    log.info("request", extra=fields)

@@ -14,7 +14,7 @@ from litestar.types import ExceptionHandlersMap
 from application.accounts import Authenticate
 from application.operations import CheckHealth
 from entrypoints.http import BASE
-from entrypoints.http.access_log import observers
+from entrypoints.http.access_log import access_log, observers
 from entrypoints.http.auth import make_guard
 from entrypoints.http.caching import Caching, ResponseCache
 from entrypoints.http.dependencies import Resolver, dependencies
@@ -120,6 +120,7 @@ def create_app(
         exception_handlers=_exception_handlers(development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_set_thread_pool],
+        on_shutdown=[access_log.flush, metrics.publish],
         lifespan=[lambda _: lifespan()],
         request_max_body_size=settings.max_body_bytes,
         state=State(),

@@ -1,29 +1,28 @@
 """The log: one line for each event, as JSON or as text for people, without secrets.
 
-All code, ours and that of libraries, logs through the standard library's `logging`; this module formats the
-records.
+All code, ours and that of libraries, logs through the standard library's `logging`; this module decides where
+the lines are written.
 """
 
 import logging
 import os
-import re
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from select import PIPE_BUF
 from time import monotonic
 from types import TracebackType
-from typing import Any
+from typing import TextIO
 
-import msgspec
 import structlog
 from concurrent_log_handler import ConcurrentRotatingFileHandler
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.stdlib import ProcessorFormatter
 
 from domain.errors import Invalid
+from entrypoints.batched_log import FlushFirst, flush
+from entrypoints.observability.formatter import LineFormatter
 from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings
 
@@ -45,16 +44,8 @@ MIN_LEVELS = {
 }
 """The lowest level that verbose libraries may log at."""
 
-RESERVED_FIELDS = frozenset({"timestamp", "level", "role", "process", "logger", "color_message"})
-"""Extra fields that are dropped: we set them ourselves, and uvicorn's `color_message` repeats the message."""
-
-COLOUR = re.compile("\x1b\\[[0-9;]*m")
-"""Colours that RQ adds to names when standard output is a terminal."""
-
 ERROR_INTERVAL = 60
 """Seconds between two messages about a file that cannot be written."""
-
-Event = MutableMapping[str, Any]
 
 log = logging.getLogger("matinee.logs")
 
@@ -86,8 +77,9 @@ def configure(settings: Settings, role: str) -> None:
     Each line names `role`, what this process does. May be called again, for instance after a fork. Raises
     LogFileUnwritable.
     """
+    flush()
     redactor = Redactor(secrets_of(settings))
-    stream = logging.StreamHandler(sys.stderr)
+    stream = LogStream(sys.stderr)
     stream.setFormatter(LineFormatter(redactor, role, for_people=settings.logs_for_people))
     handlers: list[logging.Handler] = [stream]
     if settings.log_file:
@@ -108,56 +100,11 @@ def configure(settings: Settings, role: str) -> None:
     )
 
 
-class LineFormatter(ProcessorFormatter):
-    """Formats a record with its extra fields and those bound to the request, redacted, as one line."""
+class LogStream(logging.StreamHandler[TextIO]):
+    """Standard error, which several processes may write to."""
 
-    def __init__(self, redactor: Redactor, role: str, *, for_people: bool) -> None:
-        self._redactor = redactor
-        self._role = role
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if for_people else _json
-        super().__init__(
-            processors=[
-                structlog.contextvars.merge_contextvars,
-                ExtraAdder(),
-                structlog.processors.format_exc_info,
-                self._complete,
-                renderer,
-            ]
-        )
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record as a line. One that cannot be formatted is replaced by its place in the code, since
-        its message may be what fails.
-        """
-        try:
-            return super().format(record)
-        except Exception as error:  # noqa: BLE001  whatever an argument's own code may raise
-            replacement = logging.makeLogRecord({"name": record.name, "levelno": logging.ERROR})
-            replacement.levelname = "ERROR"
-            replacement.msg = (
-                f"a line at {record.pathname}:{record.lineno} cannot be written: {type(error).__name__}"
-            )
-            return super().format(replacement)
-
-    def _complete(self, _: object, __: str, event: Event) -> Mapping[str, Any]:
-        """Add our fields, and redact all others."""
-        record: logging.LogRecord = event.pop("_record")
-        event.pop("_from_structlog")
-        own_fields: dict[str, Any] = {
-            "timestamp": _timestamp(record.created),
-            "level": record.levelname.lower(),
-            "role": self._role,
-            "process": record.process,
-            "logger": record.name,
-        }
-        if record.name.partition(".")[0] == "rq":
-            event["event"] = COLOUR.sub("", str(event["event"]))
-        others = {
-            name: self._redactor.field(name, value)
-            for name, value in event.items()
-            if name not in RESERVED_FIELDS
-        }
-        return {**own_fields, **others}
+    max_write = PIPE_BUF
+    """Bytes that are written at once: the lines of several processes are not mixed in a pipe."""
 
 
 class LogFile(ConcurrentRotatingFileHandler):
@@ -165,6 +112,9 @@ class LogFile(ConcurrentRotatingFileHandler):
 
     Its directory is created for the owner alone.
     """
+
+    max_write = 1 << 16
+    """Bytes that are written at once, under one lock."""
 
     def __init__(self, path: Path) -> None:
         self._reported_at = -float(ERROR_INTERVAL)
@@ -192,16 +142,9 @@ def _replace_handlers(handlers: list[logging.Handler], level: str) -> None:
         logging.root.removeHandler(handler)
         handler.close()
     for handler in handlers:
+        handler.addFilter(FlushFirst())
         logging.root.addHandler(handler)
     logging.root.setLevel(level)
-
-
-def _json(_: object, __: str, event: Event) -> str:
-    return msgspec.json.encode(event).decode()
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _log_thread_error(ended: threading.ExceptHookArgs) -> None:

@@ -60,6 +60,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+        self._spellings = tuple(spellings)
         longest_first = sorted(spellings, key=lambda secret: (-len(secret), secret))
         self._known = re.compile("|".join(map(_pattern, longest_first))) if spellings else None
 
@@ -69,6 +70,23 @@ class Redactor:
             text = self._known.sub(REDACTED, text)
         lowered = text.lower()
         return SECRET_PATTERN.sub(_redact, text) if any(hint in lowered for hint in HINTS) else text
+
+    def keeps(self, texts: Iterable[str]) -> bool:
+        """Whether `value` certainly returns each of these texts as it is. False may be wrong.
+
+        The texts are searched together for substrings that every secret contains, which costs little.
+        """
+        joined = " ".join(texts)
+        lowered = joined.lower()
+        return (
+            joined.isprintable()
+            and not any(spelling in joined for spelling in self._spellings)
+            and not any(hint in lowered for hint in HINTS)
+        )
+
+    def keeps_names(self, names: Iterable[str]) -> bool:
+        """Whether no name is that of a secret."""
+        return not any(map(_is_secret, names))
 
     def value(self, value: object, depth: int = 0) -> object:
         """The value of a field without secrets, made of strings, numbers, lists and mappings only."""

@@ -10,6 +10,7 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
+from entrypoints.batched_log import flush
 from entrypoints.container import Container, Resolver, connected, response_cache
 from entrypoints.http.app import create_app
 from entrypoints.http.app import openapi as documented
@@ -46,7 +47,11 @@ def run(container: Container, settings: Settings, listener: socket.socket, ready
     server = Server(config, limits, proxies=settings.proxies, closed=meter.connection_closed, ready=ready)
     # At its end uvicorn raises the signal that stopped it once more; of SIGTERM we make a SystemExit.
     with suppress(KeyboardInterrupt, SystemExit):
-        server.run(sockets=[listener])
+        try:
+            server.run(sockets=[listener])
+        finally:  # requests that were interrupted have been recorded last
+            flush()
+            meter.publish()
 
 
 def openapi(settings: Settings) -> str:

@@ -35,6 +35,7 @@ from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
+from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
     auth,
@@ -118,6 +119,18 @@ def default_of(package: str, option: str) -> str:
 
 
 TIED = [
+    # Batches of the log
+    f"{ms(batched_log.DELAY)} after its first record",
+    f"is written {ms(batched_log.DELAY)} after its first request, at {batched_log.MAX_EVENTS} requests",
+    f"by a timer {ms(batched_log.DELAY)} after the first request",
+    f"written {ms(batched_log.DELAY)} later at most",
+    f"are in them after {ms(batched_log.DELAY)} at most",
+    f"in batches, {ms(batched_log.DELAY)} late at most",
+    f"at {batched_log.MAX_EVENTS} records",
+    f"of its last {ms(batched_log.DELAY)}",
+    f"those of the last {ms(batched_log.DELAY)} of a process that is killed",
+    f"parts of {logs.LogStream.max_write:,} bytes at most",
+    f"in parts of {kib(logs.LogFile.max_write)}, each under one lock",
     # Requests and connections
     f"{HOLDS.silent_seconds} seconds, kept-alive ones after {HOLDS.idle_seconds}",
     f"closed after {HOLDS.silent_seconds} seconds; after {HOLDS.idle_seconds}",
@@ -353,7 +366,11 @@ MEASURED = [
     "holds some 40 MB more",
     "each holds under 2 MiB",
     "cost some 25 ms of a core",
-    "A line costs some 35 µs",
+    "Any other line costs some 35 µs",
+    "some 4 µs a line",
+    "cost some 2 µs a request, and their batches some 4 µs more",
+    "at a time cost more than 100 µs",
+    "A line that is not one of a batch costs some 35 µs",
     "with `LOG_FILE` some 100 µs more",
     "with `LOG_FILE` 100 µs more",
     "a cached response costs some 25 µs",

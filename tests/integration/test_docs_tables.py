@@ -37,7 +37,7 @@ from entrypoints.http.exceptions import (
     ServerStopping,
     TooManyConnections,
 )
-from entrypoints.observability.logs import LineFormatter
+from entrypoints.observability.formatter import LineFormatter
 from entrypoints.observability.redaction import Redactor
 from entrypoints.processes import scheduler
 from entrypoints.processes.child_process import FIRST_DELAY, describe_exit

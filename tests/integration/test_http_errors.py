@@ -31,6 +31,7 @@ from domain.errors import (
 )
 from domain.movies import Genre, MovieNotFound
 from domain.sync import Entity, SourceRefused, SourceUnavailable, SyncRunning
+from entrypoints import batched_log
 from entrypoints.http import middleware
 from entrypoints.http.errors import problem_of
 from entrypoints.http.exceptions import ServerFull
@@ -254,6 +255,7 @@ def test_an_overloaded_service_refuses_requests_at_once_and_stays_alive(
     assert full.headers["x-content-type-options"] == "nosniff"
     assert [reply.status for reply in well] == [200] * 5
     assert after.status == 200
+    batched_log.flush()
     assert {record.name for record in caplog.records} == {"matinee.requests"}
 
 

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.metrics.prometheus import BUCKETS
+from adapters.metrics.requests import RequestCounts
 from adapters.metrics.slots import Slots
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import add_user, noon
@@ -199,6 +203,7 @@ meter = open_meter()
 meter.counted("tmdb", "ok", int(sys.argv[1]))
 meter.timed("storage", 0.02)
 meter.answered("GET", "/api/v1/movies", 200, 0.001)
+meter.publish()
 if sys.argv[2] == "fork":
     child = os.fork()
     if child == 0:
@@ -280,6 +285,68 @@ def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
         and dict(labels).keys() == {"method", "path", "status_code", "app_name", "le"}
     }
     assert sorted(map(float, found)) == [*BUCKETS, float("inf")]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*BUCKETS, 0.0, 0.0001, 0.003, 0.7, 11.0]), st.booleans()), max_size=30
+    )
+)
+def test_requests_that_are_counted_and_published_later_equal_observed_ones(
+    requests: list[tuple[float, bool]],
+) -> None:
+    def series(registry: CollectorRegistry) -> tuple[Histogram, Counter]:
+        labels = ["method", "path", "status_code", "app_name"]
+        return (
+            Histogram("seconds", "", labels, buckets=BUCKETS, registry=registry),
+            Counter("lookups", "", ["outcome"], registry=registry),
+        )
+
+    later, at_once = CollectorRegistry(), CollectorRegistry()
+    counts = RequestCounts(*series(later), BUCKETS, "matinee")
+    histogram, lookups = series(at_once)
+    for number, (seconds, is_published) in enumerate(requests):
+        cache, status = [(None, 200), ("HIT", 200), ("MISS", 404)][number % 3]
+        counts.count("GET", "/a", status, seconds, cache)
+        histogram.labels("GET", "/a", status, "matinee").observe(seconds)
+        if cache:
+            lookups.labels(cache.lower()).inc()
+        if is_published:
+            counts.publish()
+    counts.publish()
+    counts.publish()
+
+    found, expected = (samples(generate_latest(each).decode()) for each in (later, at_once))
+    assert {key: pytest.approx(value) for key, value in found.items()} == expected
+
+
+UNPUBLISHED = """
+import os
+from entrypoints.container import open_meter
+
+meter = open_meter()
+meter.answered("GET", "/a", 200, 0.001)
+child = os.fork()
+meter.answered("GET", "/b", 200, 0.001)
+meter.publish()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+print(meter.page([]).decode())
+"""
+
+
+def test_a_forked_process_does_not_publish_what_its_parent_has_counted(tmp_path: Path) -> None:
+    page = subprocess.run(
+        [sys.executable, "-c", UNPUBLISHED],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    name = "matinee_request_duration_seconds_count"
+    assert (figure(page, name, path="/a"), figure(page, name, path="/b")) == (1, 2)
 
 
 def test_a_slot_belongs_to_one_process_and_is_listed_while_in_use(tmp_path: Path) -> None:
