@@ -14,7 +14,6 @@ REQUIRED_MODULES = (
     "httptools",
     "httpx",
     "jwt",
-    "limits",
     "litestar",
     "msgspec",
     "prometheus_client",

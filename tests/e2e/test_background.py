@@ -172,7 +172,7 @@ def test_a_foreign_job_fails_without_a_retry_and_is_logged(place: Background) ->
         assert queue_of(client).scheduled_job_registry.count == 0
     assert worker.poll() is None
     assert not list(place.folder.glob("*Serializer*"))
-    assert "'os.mkdir' is no job of ours, or not with such arguments" in place.log
+    assert "'os.mkdir' is no job of Matinee, or has other arguments" in place.log
     assert all(job.id in place.log for job in strangers)
 
 

@@ -55,10 +55,10 @@ if child == 0:
     stop.set()
     os._exit(0 if stop.is_set else 1)
 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-readable, _, _ = select.select([stop._reading], [], [], 0)
+readable, _, _ = select.select([stop._read_end], [], [], 0)
 print(code, stop.is_set, bool(readable))
 stop.set()
-readable, _, _ = select.select([stop._reading], [], [], 0)
+readable, _, _ = select.select([stop._read_end], [], [], 0)
 print(stop.is_set, bool(readable))
 """
 

@@ -331,6 +331,8 @@ TIED = [
     f"A change waits up to {ms(listener.MAX_WAIT)} for",
     f"for {spelt(listener.REGISTRATION_TTL)} seconds; when it wakes",
     f"within the last {auth.CALLER_SECONDS:.0f} seconds",
+    f"It waits up to {ms(listener.MAX_WAIT)} for one that does not respond",
+    f"leaves a token valid for up to {auth.CALLER_SECONDS:.0f} seconds",
     # Processes of serve
     f"is started again in {child_process.FIRST_DELAY} s",
     f"up to {child_process.MAX_DELAY:.0f} seconds, and begins anew",

@@ -26,6 +26,7 @@ from domain.ids import genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource
 from domain.sync import ChangedIdsPage, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
+from tests.ports import free_port
 from tests.tmdb_simulator import (
     INVENTED_RECORDINGS,
     ITEM_SPOILS,
@@ -306,9 +307,7 @@ class TestStumbles:
         assert str(caught.value) == f"{sentence}, requested /movie/popular?page=1"
 
     def test_a_refused_connection_is_reported_and_counts_no_request(self, connect: Connect) -> None:
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port = free.getsockname()[1]
-        source = connect(base_url=f"http://127.0.0.1:{port}/3", pause=Waits())
+        source = connect(base_url=f"http://127.0.0.1:{free_port()}/3", pause=Waits())
         with pytest.raises(
             SourceUnavailable, match=r"^TMDB could not be reached \(.*refused\), requested /genre"
         ):
