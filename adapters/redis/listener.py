@@ -244,22 +244,29 @@ class InvalidationListener:
 
     async def _ping(self, connection: Any, answered: asyncio.Event) -> None:  # noqa: ANN401
         """Send a ping whenever the one before was answered. Closes the connection at the end."""
-        with suppress(*FAILURES, RedisUnavailable):  # the reader of the closed connection fails, too
-            while True:
-                if self.holder.must_register:
-                    await self._register()
-                if not connection.is_connected:  # redis-py would connect again, without a subscription
-                    break
-                answered.clear()
-                self.holder.ping_sent()
-                await connection.send_command("PING", check_health=False)
-                async with asyncio.timeout(SOCKET_TIMEOUT):
-                    await answered.wait()
-                await asyncio.sleep(PING_INTERVAL)
-                if self._wanted and self._lease.now() - self._used > IDLE_AFTER:
-                    self._wanted.clear()
-                    await self._wanted.wait()
-        await connection.disconnect(nowait=True)
+        try:
+            with suppress(*FAILURES, RedisUnavailable):  # the reader of the closed connection fails, too
+                while True:
+                    if self.holder.must_register:
+                        await self._register()
+                    if not connection.is_connected:  # redis-py would connect again, without a subscription
+                        break
+                    answered.clear()
+                    self.holder.ping_sent()
+                    try:
+                        await connection.send_command("PING", check_health=False)
+                    except AttributeError:  # in redis-py, if the reader has closed the connection meanwhile
+                        if connection.is_connected:
+                            raise
+                        break
+                    async with asyncio.timeout(SOCKET_TIMEOUT):
+                        await answered.wait()
+                    await asyncio.sleep(PING_INTERVAL)
+                    if self._wanted and self._lease.now() - self._used > IDLE_AFTER:
+                        self._wanted.clear()
+                        await self._wanted.wait()
+        finally:
+            await connection.disconnect(nowait=True)
 
     def _receive(self, reply: Any, answered: asyncio.Event) -> None:  # noqa: ANN401
         if not isinstance(reply, list) or reply[0] == b"pong":
