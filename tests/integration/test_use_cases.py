@@ -145,13 +145,13 @@ def test_an_export_has_everything_in_any_number_of_batches(
     monkeypatch.setattr(export, "EXPORT_BATCH", 2)
     store_page(store, *(facts(number) for number in range(1, 6)))
     user = ada(store)
+    days = count(1)
     common: dict[str, Any] = {
         "movies": store.movies,
         "invalidation": system.NoCache(),
         "clock": lambda: noon(next(days)),
         "new_id": system.new_id,
     }
-    days = count(1)
     for number in range(1, 6):
         SetRating(ratings=store.ratings, **common)(
             user=user, movie=TmdbNumber(number), score=Score.of(number), review=None
