@@ -142,12 +142,15 @@ class Holder:
         sender, number, *tags = message.decode().split(" ")
         self.lease.invalidate(tags)
         if sender == self.name:
-            self.acknowledged(f"{number} {self.name}".encode())
+            self._applied(number, self.name)
         return None if sender in {self.name, NO_SENDER} else (ACKS + sender, f"{number} {self.name}")
 
     def acknowledged(self, message: bytes) -> None:
         """Note that a holder has applied a message of this process."""
         number, holder = message.decode().split(" ")
+        self._applied(number, holder)
+
+    def _applied(self, number: str, holder: str) -> None:
         publication = self._publications.get(int(number))
         if publication:
             publication.applied(holder)

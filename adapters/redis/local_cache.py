@@ -8,6 +8,7 @@ An entry that is read from the store while an invalidation arrives may be stale.
 the store is read, and its entry is discarded if one of its tags was invalidated since.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
@@ -132,7 +133,7 @@ class Lease:
     @property
     def held(self) -> bool:
         """Whether entries may be used now."""
-        return self._clock() < self._until
+        return self.covers(math.inf)
 
     def covers(self, expires: float) -> bool:
         """Whether an entry that expires at that time may be used now."""

@@ -21,7 +21,6 @@ MAX_KEY_PART_LENGTH = 160
 VariantKey = tuple[str, str]
 """A key, which is invalidated as a whole, and a variant: `("movies:detail:66…", "fields=id&%2Fid=603")`."""
 
-
 GENERATION = "cache:generation"
 """The tag that all responses have."""
 
@@ -64,7 +63,8 @@ class Caching:
         if self._cache is None or key is None:
             return await built()
         target = response_key(request.scope, owner)
-        fill = self._copies.begin(key[0], GENERATION) if self._copies else None
+        tags = key[0], GENERATION
+        fill = self._copies.begin(*tags) if self._copies else None
         try:
             response, hit, seconds = await self._cache(*key, built, lambda: self._copy(target))
             if hit is not None:
@@ -75,7 +75,7 @@ class Caching:
                         cache_control=response.cache_control(request.scope),
                         route=request.scope["path_template"],
                     )
-                    self._copies.put(fill, target, copy, (key[0], GENERATION), seconds)
+                    self._copies.put(fill, target, copy, tags, seconds)
             return response
         finally:
             if self._copies:

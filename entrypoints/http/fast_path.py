@@ -20,7 +20,7 @@ from entrypoints.http.access_log import (
     Observer,
     RequestRecord,
 )
-from entrypoints.http.local_copies import LocalCopies, LocalResponse
+from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key
 from entrypoints.http.middleware import REFUSED, CommonHeaders, printable, request_id_of
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.responses import Header
@@ -79,10 +79,9 @@ class FastPath:
             caller = self._callers.get(authorization)
             if caller is None:
                 return None
-        target = scope["raw_path"], scope["query_string"]
-        copy: LocalResponse | None = self._responses.get(target)
+        copy: LocalResponse | None = self._responses.get(response_key(scope))
         if copy is None and caller:
-            copy = self._responses.get((*target, caller.user.id))
+            copy = self._responses.get(response_key(scope, caller.user.id))
         if copy is None or not (caller or copy.public):
             return None
         limits = self._rate_limits.take(scope, caller.user if caller else None)

@@ -77,7 +77,7 @@ class LocalResponse:
         return self.cache_control == PUBLIC
 
 
-def response_key(scope: HTTPScope, owner: str | None) -> Hashable:
+def response_key(scope: HTTPScope, owner: str | None = None) -> Hashable:
     """The key of a copy: the target of the request, and the owner if the response is for one user only."""
     target = scope["raw_path"], scope["query_string"]
     return (*target, owner) if owner else target

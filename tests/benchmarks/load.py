@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from rich.table import Table
 from tests.benchmarks.service import children
 from tests.e2e.commands import Serving, serving
 from tests.ports import free_port
+from tests.waiting import eventually
 
 CONNECTIONS = 32
 SECONDS = 4.0
@@ -142,20 +144,22 @@ def measured(process: int, port: int, requests: Iterator[bytes], *, allowed: Seq
     )
 
 
+def accepts(port: int) -> bool:
+    """Whether a server accepts connections on a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def raw_server(size: int) -> Iterator[tuple[int, int]]:
     """A bare ASGI function that sends so many bytes; its process and its port."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", RAW, str(port), str(size)])
     try:
-        for _ in range(200):
-            try:
-                under = asyncio.run(asyncio.open_connection("127.0.0.1", port))
-            except OSError:
-                time.sleep(0.05)
-            else:
-                under[1].close()
-                break
+        eventually(lambda: accepts(port), timeout=10, interval=0.05)
         yield process.pid, port
     finally:
         process.terminate()

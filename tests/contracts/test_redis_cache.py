@@ -516,8 +516,8 @@ def test_a_key_that_is_invalidated_all_the_time_is_still_answered(redis_url: str
             one.sync()
             return "made"
 
-        asked = (one.respond(DETAIL, "", voided_meanwhile) for _ in range(20))
-        assert {answer for answer, _ in await asyncio.gather(*asked)} == {"made"}
+        responses = (one.respond(DETAIL, "", voided_meanwhile) for _ in range(20))
+        assert {answer for answer, _ in await asyncio.gather(*responses)} == {"made"}
 
     run(work, redis_url)
 

@@ -74,17 +74,17 @@ class Serving:
 
     def __init__(self, process: subprocess.Popen[str], port: str) -> None:
         self.process = process
-        self.told = ""
+        self.output = ""
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5)
 
     def await_answers(self) -> None:
         """Wait until it has announced itself and answers."""
         assert self.process.stdout
         for line in self.process.stdout:
-            self.told += line
+            self.output += line
             if line.startswith("Stop"):
                 break
-        assert str(self.client.base_url.copy_with(path="/")) in self.told
+        assert str(self.client.base_url.copy_with(path="/")) in self.output
         self._await_answers()
 
     def _await_answers(self) -> None:

@@ -25,8 +25,8 @@ def test_a_first_start_shows_the_demo_catalogue_and_a_second_the_same_data(tmp_p
     pages = []
     for start in ("first", "second"):
         with serving(tmp_path, PUBLIC_CATALOGUE="true") as server:
-            assert ("demo catalogue" in server.told) == (start == "first")
-            assert str(tmp_path / "matinee-data") in server.told
+            assert ("demo catalogue" in server.output) == (start == "first")
+            assert str(tmp_path / "matinee-data") in server.output
             pages.append(server.client.get("/movies?limit=100").json())
             found = server.client.get("/movies/search?q=godfahter").json()["data"]
             assert found[0]["title"] == "The Godfather"
@@ -38,7 +38,7 @@ def test_a_first_start_shows_the_demo_catalogue_and_a_second_the_same_data(tmp_p
 
 def test_without_a_public_catalogue_the_banner_names_the_setting(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
-        assert "PUBLIC_CATALOGUE=true" in server.told
+        assert "PUBLIC_CATALOGUE=true" in server.output
         refused = server.client.get("/movies")
         assert (refused.status_code, refused.json()["code"]) == (401, "token_rejected")
         assert server.stop(signal.SIGTERM) == 0
@@ -52,7 +52,7 @@ def test_with_a_credential_the_first_start_fills_from_tmdb(tmp_path: Path) -> No
             "TMDB_REQUESTS_PER_SECOND": "1000",
         }
         with serving(tmp_path, PUBLIC_CATALOGUE="true", **tmdb_settings) as server:
-            assert "from TMDB" in server.told
+            assert "from TMDB" in server.output
             assert 0 < server.client.get("/movies").json()["meta"]["total"] <= 40
 
 
@@ -119,9 +119,9 @@ def test_a_catalogue_from_tmdb_is_not_synced_with_the_demo(tmp_path: Path) -> No
             while "no syncs are scheduled" not in log.read_text() and time.monotonic() < end:
                 time.sleep(0.1)
             assert server.stop() == 0
-        assert "No syncs will run: The catalogue was filled from TMDB" in server.told
+        assert "No syncs will run: The catalogue was filled from TMDB" in server.output
         assert "no syncs are scheduled: The catalogue was filled from TMDB" in log.read_text()
-        assert "demo catalogue is loaded" not in server.told
+        assert "demo catalogue is loaded" not in server.output
         assert rows(tmp_path, "SELECT * FROM movies ORDER BY tmdb_id") == before
         again = matinee("sync", "movies", cwd=tmp_path, **credential)
         assert again.returncode == 0, again.stderr

@@ -78,7 +78,7 @@ def test_a_sync_creates_a_store_in_the_given_directory(tmp_path: Path) -> None:
 
 def test_serve_prints_how_to_create_an_account_in_its_directory(tmp_path: Path) -> None:
     with serving(tmp_path, DATA_DIR="films") as server:
-        (hint,) = [line for line in server.told.splitlines() if line.startswith("Admin")]
+        (hint,) = [line for line in server.output.splitlines() if line.startswith("Admin")]
         assert f"--data-dir {tmp_path / 'films'}" in hint
         arguments = hint.split()[1:]
         assert arguments[:3] == ["matinee", "users", "create"]

@@ -41,9 +41,9 @@ def await_movies(server: Serving, number: int) -> None:
 def test_without_a_network_the_first_start_serves_and_fills_in_the_background(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, **settings(f"http://127.0.0.1:{port}/3")) as server:
-        assert "could not be reached" in server.told
-        assert "The service starts now, and movies appear as soon as TMDB sends them." in server.told
-        assert server.told.splitlines()[-1] == "Stop  Ctrl-C"
+        assert "could not be reached" in server.output
+        assert "The service starts now, and movies appear as soon as TMDB sends them." in server.output
+        assert server.output.splitlines()[-1] == "Stop  Ctrl-C"
         assert server.client.get("/movies").json()["meta"]["total"] == 0
         assert sync_check(server)["error"] == "catalogue_not_filled"
         with TmdbSimulator(Catalogue(make_movies(40)), token="right", port=port):
@@ -59,7 +59,7 @@ def test_a_source_that_stalls_during_the_first_start_does_not_delay_it(tmp_path:
     with TmdbSimulator(Catalogue(make_movies(40)), token="right") as tmdb:
         tmdb.misbehave(Fault("slow_headers", path="authentication|genre", seconds=60, times=1))
         with serving(tmp_path, **settings(tmdb.url)) as server:
-            assert "The service starts now" in server.told
+            assert "The service starts now" in server.output
             await_movies(server, 30)
             assert server.stop(signal.SIGTERM) == 0
 
@@ -78,9 +78,9 @@ def test_a_refused_credential_is_reported_and_the_service_starts(tmp_path: Path)
         with serving(tmp_path, **settings(tmdb.url)) as server:
             assert (
                 "The catalogue stays as it is: TMDB refuses the credential, check TMDB_ACCESS_TOKEN"
-                in server.told
+                in server.output
             )
-            assert "Set it right, and start again." in server.told
+            assert "Set it right, and start again." in server.output
             assert sync_check(server)["error"] == "catalogue_not_filled"
             assert server.stop() == 0
         with serving(tmp_path, **settings(tmdb.url) | {"TMDB_ACCESS_TOKEN": "another"}) as server:

@@ -52,7 +52,7 @@ def test_the_log_at_debug_has_no_tokens_passwords_or_credentials(tmp_path: Path)
         server.client.get("/health")
         assert server.stop() == 0
 
-    written = file.read_text() + (tmp_path / "serve.log").read_text() + server.told
+    written = file.read_text() + (tmp_path / "serve.log").read_text() + server.output
     assert len([line for line in lines(file) if line["event"] == "request"]) >= 6
     for secret in ("SECRET", made["access_token"], made["refresh_token"], renewed["access_token"]):
         assert secret not in written

@@ -277,8 +277,8 @@ def test_a_terminal_prompts_twice_for_the_password_without_echo(tmp_path: Path) 
 def test_a_created_account_signs_in_and_its_export_is_that_of_the_api(tmp_path: Path) -> None:
     assert created(tmp_path).returncode == 0
     with serving(tmp_path) as server:
-        assert "/auth/register" in server.told
-        assert "PUBLIC_CATALOGUE=true" in server.told
+        assert "/auth/register" in server.output
+        assert "PUBLIC_CATALOGUE=true" in server.output
         signed_in = server.client.post("/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
         assert signed_in.status_code == 200, signed_in.text
         server.client.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"

@@ -556,8 +556,8 @@ class TestOneMovie:
         )
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
-        said = f"TMDB answered 500 (The server made a mistake.), requested /movie/{first}"
-        assert answers.pop(first) == FetchFailed(first, said)
+        problem = f"TMDB answered 500 (The server made a mistake.), requested /movie/{first}"
+        assert answers.pop(first) == FetchFailed(first, problem)
         assert answers.pop(second) == FetchFailed(second, f"TMDB answered 400, requested /movie/{second}")
         assert {type(answers[number]) for number in others} == {MovieFacts}
 
