@@ -12,10 +12,11 @@ or an address of a film finds that film.
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from typing import NamedTuple
 
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_address
 from domain.numerals import is_number, normalize_numbers
@@ -38,6 +39,9 @@ SUFFIX_LENGTH = 16
 
 MIN_NEAR_LENGTH = 4
 """Letters of the shortest word that is matched with typing errors. Shorter words are near too many others."""
+
+MAX_EDITS = 2
+"""The largest edit distance that is ever allowed."""
 
 MAX_WORDS = 500
 """Words of a title that are indexed; the limit protects the index from extremely long titles."""
@@ -202,6 +206,13 @@ class Query:
         return _in_pairs(self.normalized)
 
     @cached_property
+    def distances(self) -> dict[tuple[str, str], int | None]:
+        """The allowed edit distances that were computed for this query, by the words typed and meant. Words
+        recur in the titles that a search ranks.
+        """
+        return {}
+
+    @cached_property
     def address(self) -> TmdbNumber | ImdbId | None:
         """The film that the query names by an IMDb id, or by its address at IMDb or TMDB."""
         return movie_address(self.text)
@@ -276,8 +287,7 @@ class Tier(IntEnum):
     NEAR_WORDS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A movie that a store found: its titles, their keys in the same order, and its popularity."""
 
     id: MovieId
@@ -286,8 +296,7 @@ class Candidate:
     popularity: float | None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Match:
+class Match(NamedTuple):
     """A candidate that matches. Matches sort best first.
 
     `distance` is the edit distance in the near tiers; in the exact tier it tells how much folding was needed.
@@ -324,48 +333,53 @@ def search(query: Query, find: FindCandidates) -> list[Match]:
     if query.address:
         found = find((frozenset({_id_term(query.address)}),), MAX_CANDIDATES)
         return sorted(_match(Tier.EXACT, 0, candidate) for candidate in found)
-    matches = _ranked_matches(query, query.strict_term_queries(), find)
-    if query.with_year and not matches:
+    ranked = _ranked(query, query.strict_term_queries(), find)
+    if query.with_year and not any(ranked.values()):
         undated, year = query.with_year
         clause = frozenset({_year_term(year)})
 
         def released(term_query: TermQuery, limit: int) -> Sequence[Candidate]:
             return find((*term_query, clause), limit)
 
-        strict = _ranked_matches(undated, undated.strict_term_queries(), released)
+        strict = _ranked(undated, undated.strict_term_queries(), released)
         that_year = _with_near_matches(undated, strict, released, everywhere=find)
         if that_year:
-            return sorted(that_year.values())
-    return sorted(_with_near_matches(query, matches, find, everywhere=find).values())
+            return that_year
+    return _with_near_matches(query, ranked, find, everywhere=find)
 
 
 def _with_near_matches(
-    query: Query, strict: dict[MovieId, Match], find: FindCandidates, *, everywhere: FindCandidates
-) -> dict[MovieId, Match]:
-    """The strict matches and, if they are few, those with typing errors. Common words are counted in the
-    whole catalogue, by `everywhere`.
+    query: Query, strict: Mapping[MovieId, Match | None], find: FindCandidates, *, everywhere: FindCandidates
+) -> list[Match]:
+    """The strict matches and, if they are few, those with typing errors, best first. Common words are counted
+    in the whole catalogue, by `everywhere`.
     """
-    if len(strict) >= ENOUGH_MATCHES:
-        return strict
+    matches = [match for match in strict.values() if match]
+    if len(matches) >= ENOUGH_MATCHES:
+        return sorted(matches)
     typed = {word for word in (*query.typed_words, *query.normalized) if not is_number(word)}
     common = {
         word
         for word in typed
         if len(everywhere((frozenset({_word_term(word)}),), COMMON_WORD_COUNT)) == COMMON_WORD_COUNT
     }
-    return {**_ranked_matches(query, query.lenient_term_queries(common), find), **strict}
+    near = _ranked(query, query.lenient_term_queries(common), find, ranked=strict)
+    return sorted(matches + [match for match in near.values() if match])
 
 
 def rank(query: Query, candidate: Candidate) -> Match | None:
     """How a movie matches, by the best of its titles; None if it does not."""
-    ranked = [
-        (*found, place)
-        for place, (title, title_key) in enumerate(zip(candidate.titles, candidate.keys, strict=True))
-        if (found := _match_title(query, title, title_key))
-    ]
-    if not ranked:
+    _, titles, keys, _ = candidate
+    best: tuple[Tier, int, int] | None = None
+    for place, title in enumerate(titles):
+        if place and title == titles[0]:
+            continue  # most movies have their original title
+        found = _match_title(query, title, keys[place])
+        if found and (best is None or found < best[:2]):
+            best = (*found, place)
+    if best is None:
         return None
-    tier, distance, place = min(ranked)
+    tier, distance, place = best
     return _match(tier, 2 * distance + place if tier is Tier.EXACT else distance, candidate)
 
 
@@ -421,42 +435,43 @@ def _differing_parts(one: str, other: str) -> tuple[str, str]:
     return one[start : len(one) - end], other[start : len(other) - end]
 
 
-def _ranked_matches(
-    query: Query, term_queries: Iterable[TermQuery], find: FindCandidates
-) -> dict[MovieId, Match]:
+def _ranked(
+    query: Query,
+    term_queries: Iterable[TermQuery],
+    find: FindCandidates,
+    ranked: Collection[MovieId] = frozenset(),
+) -> dict[MovieId, Match | None]:
+    """How the movies match that term queries find, without those that were ranked before."""
     found = {
         candidate.id: candidate
         for term_query in term_queries
         for candidate in find(term_query, MAX_CANDIDATES)
+        if candidate.id not in ranked
     }
-    matches = (rank(query, candidate) for candidate in found.values())
-    return {match.id: match for match in matches if match}
+    return {candidate.id: rank(query, candidate) for candidate in found.values()}
 
 
 def _match_title(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
-    whole = compact(title_key)
-    if whole == query.compact:
+    whole, typed = compact(title_key), query.compact
+    if whole == typed:
         return Tier.EXACT, _folding(query, title, title_key)
     normalized = normalize_numbers(title_key) if query.normalized else ()
-    joined = _joined(normalized)
-    if normalized and joined == query.normalized_compact:
+    if normalized and _joined(normalized) == query.normalized_compact:
         return Tier.EXACT, NUMBERS_DIFFER
-    if whole.startswith(query.compact) or (normalized and joined.startswith(query.normalized_compact)):
+    if whole.startswith(typed) or (normalized and _joined(normalized).startswith(query.normalized_compact)):
         return Tier.PREFIX, 0
     title_words = words(title_key)
-    all_words = (*title_words, *normalized)
-    if (all(word in whole for word in query.words) and _holds_all(query.words, title_words)) or (
-        normalized and _holds_all(query.normalized_words, all_words)
-    ):
+    all_words = (*title_words, *normalized) if normalized else title_words
+    if _holds_all(query.words, title_words) or (normalized and _holds_all(query.normalized_words, all_words)):
         return Tier.WORDS, 0
-    distance = _allowed_edit_distance(query.compact, whole)
+    distance = _allowed_edit_distance(typed, whole)
     if distance is not None:
         return Tier.NEAR_TITLE, distance
-    totals = [
-        _words_distance(query.typed_words, title_words),
-        _words_distance(query.normalized, all_words) if normalized else None,
-    ]
-    return min(((Tier.NEAR_WORDS, total) for total in totals if total is not None), default=None)
+    total = _words_distance(query.typed_words, title_words, query.distances)
+    if normalized:
+        in_numbers = _words_distance(query.normalized, all_words, query.distances)
+        total = in_numbers if total is None or (in_numbers is not None and in_numbers < total) else total
+    return None if total is None else (Tier.NEAR_WORDS, total)
 
 
 NUMBERS_DIFFER = 3
@@ -470,32 +485,57 @@ def _folding(query: Query, title: str, title_key: str) -> int:
 
 
 def _holds_all(wanted: Sequence[str], title_words: Sequence[str]) -> bool:
-    *complete, last = wanted
-    if not all(word in title_words for word in complete):
-        return False
-    return last in title_words if is_number(last) else any(word.startswith(last) for word in title_words)
-
-
-def _words_distance(wanted: Sequence[str], title_words: Sequence[str]) -> int | None:
-    """The sum of the distances from each wanted word to the nearest word of a title; None if there is no near
-    word for one of them.
-    """
-    total = 0
+    """Whether a title has all of these words. The last may be incomplete unless it is a number."""
+    last = len(wanted) - 1
     for place, word in enumerate(wanted):
-        if word in title_words or (place == len(wanted) - 1 and _holds_all([word], title_words)):
+        if word not in title_words and (place < last or not _begins_a_word(word, title_words)):
+            return False
+    return True
+
+
+def _begins_a_word(start: str, title_words: Iterable[str]) -> bool:
+    if is_number(start):
+        return False
+    for word in title_words:  # noqa: SIM110  `any` takes twice as long
+        if word.startswith(start):
+            return True
+    return False
+
+
+def _words_distance(
+    wanted: Sequence[str], title_words: Sequence[str], known: dict[tuple[str, str], int | None]
+) -> int | None:
+    """The sum of the distances from each wanted word to the nearest word of a title; None if there is no near
+    word for one of them. `known` are distances that were computed before.
+    """
+    total, last = 0, len(wanted) - 1
+    for place, word in enumerate(wanted):
+        if word in title_words or (place == last and _begins_a_word(word, title_words)):
             continue
         if is_number(word):
             return None
-        spelt = (
-            _allowed_edit_distance(word, other)
-            for other in title_words
-            if max(len(word), len(other)) >= MIN_NEAR_LENGTH and not is_number(other)
-        )
-        distances = [distance for distance in spelt if distance is not None]
-        if not distances:
+        nearest = None
+        for other in title_words:
+            if abs(len(word) - len(other)) > MAX_EDITS:
+                continue
+            if (word, other) not in known:
+                known[word, other] = _near_word_distance(word, other)
+            distance = known[word, other]
+            if distance is not None and (nearest is None or distance < nearest):
+                nearest = distance
+        if nearest is None:
             return None
-        total += min(distances)
+        total += nearest
     return total
+
+
+def _near_word_distance(typed: str, meant: str) -> int | None:
+    """The edit distance of two words; None if it is larger than allowed, or a typing error in such a word is
+    not forgiven.
+    """
+    if max(len(typed), len(meant)) < MIN_NEAR_LENGTH or is_number(meant):
+        return None
+    return _allowed_edit_distance(typed, meant)
 
 
 def _allowed_edit_distance(typed: str, meant: str) -> int | None:

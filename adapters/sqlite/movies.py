@@ -8,8 +8,9 @@ from datetime import datetime
 from adapters.list_planner import Frequencies
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.listing import Condition, Statement, count, page_statements
-from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of, insert, moment, movie_of, movie_row, tally_row
+from adapters.sqlite.rows import Cell, insert, moment, movie_of, movie_row, tally_row
 from adapters.sqlite.runs import advance
+from adapters.sqlite.search import find
 from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting
@@ -68,9 +69,8 @@ class SqliteMovieRepository:
             return count(connection, self.frequencies, wanted)
 
     def find(self, query: TermQuery, limit: int) -> list[Candidate]:
-        statement, values = find_statement(query, limit)
         with self.database.reading() as connection:
-            return [candidate_of(row) for row in connection.execute(statement, values)]
+            return find(connection, query, limit)
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
@@ -116,33 +116,6 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             (value,) = connection.execute("SELECT value FROM counters WHERE name = 'generation'").fetchone()
         return int(value)
-
-
-def find_statement(query: TermQuery, limit: int) -> tuple[str, list[Cell]]:
-    """The statement for a term query, and its parameters.
-
-    The rows of the first clause's terms are scanned, each term's in order of popularity, and the terms of the
-    other clauses are looked up.
-    """
-    first, *others = (sorted(clause) for clause in query)
-    conditions = "".join(
-        f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {placeholders(clause)}"
-        " AND other.negative_popularity = anchor.negative_popularity AND other.movie = anchor.movie)"
-        for clause in others
-    )
-    scan = (
-        "SELECT * FROM (SELECT negative_popularity, movie FROM movie_terms anchor"
-        f" WHERE term = ?{conditions} ORDER BY negative_popularity, movie LIMIT ?)"
-    )
-    values: list[Cell] = []
-    for term in first:
-        values += [term, *(term for clause in others for term in clause), limit]
-    best = (
-        f"SELECT DISTINCT negative_popularity, movie FROM ({' UNION ALL '.join([scan] * len(first))})"
-        " ORDER BY negative_popularity, movie LIMIT ?"
-    )
-    joined = f"SELECT {CANDIDATE} FROM ({best}) CROSS JOIN movies ON tmdb_id = movie"
-    return f"{joined} ORDER BY negative_popularity, movie", [*values, limit]
 
 
 def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], window: Window) -> list[int]:

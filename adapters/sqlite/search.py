@@ -1,0 +1,104 @@
+"""Term queries as SQL, over the index of terms.
+
+The index has the movies of each term in order of popularity. A query of several clauses scans the terms of
+the clause with the fewest movies, and tests each movie for the other clauses.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+
+from adapters.sqlite.database import placeholders
+from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of
+from domain.search import Candidate, TermQuery
+
+MAX_COUNTED = 8192
+"""The most movies of a term that are counted. Terms with more are scanned only until enough are found."""
+
+LOOKUP_COST = 2
+"""The cost of looking up a term of one movie, relative to that of collecting a movie in a set."""
+
+COUNT = "SELECT count(*) FROM (SELECT 1 FROM movie_terms WHERE term = ? LIMIT ?)"
+
+ENTRIES = "SELECT negative_popularity, movie FROM movie_terms anchor WHERE term"
+BEST = "ORDER BY negative_popularity, movie LIMIT ?"
+
+Clause = dict[str, int]
+"""The terms of a clause that any movie has, and the number of their movies, up to MAX_COUNTED."""
+
+Sql = tuple[str, list[Cell]]
+"""A part of a statement, and its parameters."""
+
+
+def find(connection: sqlite3.Connection, query: TermQuery, limit: int) -> list[Candidate]:
+    """The most popular movies that have a term of each clause, at most `limit`, the most popular first."""
+    if len(query) == 1:
+        text, values = _any_of(sorted(query[0]), ("", []), limit)
+    else:
+        clauses = [_counted(connection, clause) for clause in query]
+        if not all(clauses):
+            return []
+        text, values = _intersection(sorted(clauses, key=_size), limit)
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    return list(map(candidate_of, cursor.execute(text, values)))
+
+
+def _counted(connection: sqlite3.Connection, clause: frozenset[str]) -> Clause:
+    counts = {term: connection.execute(COUNT, (term, MAX_COUNTED)).fetchone()[0] for term in sorted(clause)}
+    return {term: count for term, count in counts.items() if count}
+
+
+def _size(clause: Clause) -> int:
+    return sum(clause.values())
+
+
+def _completely_counted(clause: Clause) -> bool:
+    return max(clause.values()) < MAX_COUNTED
+
+
+def _intersection(clauses: Sequence[Clause], limit: int) -> Sql:
+    """The statement for movies with a term of each clause, of which the first is scanned."""
+    anchor, *others = clauses
+    if len(anchor) == 1 or not _completely_counted(anchor):
+        return _any_of(list(anchor), _all_of([_test(anchor, other) for other in others]), limit)
+    tests, values = _all_of([_test(anchor, other) for other in others])
+    distinct = ENTRIES.replace("SELECT", "SELECT DISTINCT")
+    return _candidates(f"{distinct} IN {placeholders(anchor)}{tests} {BEST}"), [*anchor, *values, limit]
+
+
+def _any_of(terms: Sequence[str], tests: Sql, limit: int) -> Sql:
+    """The statement for movies with any of these terms that pass the tests. The movies of each term are
+    scanned until `limit` have passed.
+    """
+    text, values = tests
+    if len(terms) == 1:  # without a subquery, whose rows would be sorted again
+        statement = (
+            f"SELECT {CANDIDATE} FROM movie_terms anchor CROSS JOIN movies ON tmdb_id = anchor.movie"
+            f" WHERE term = ?{text} {BEST}"
+        )
+        return statement, [*terms, *values, limit]
+    scans = " UNION ALL ".join([f"SELECT * FROM ({ENTRIES} = ?{text} {BEST})"] * len(terms))
+    best = f"SELECT DISTINCT negative_popularity, movie FROM ({scans}) {BEST}"
+    scan_values = [value for term in terms for value in (term, *values, limit)]
+    return _candidates(best), [*scan_values, limit]
+
+
+def _candidates(entries: str) -> str:
+    joined = f"SELECT {CANDIDATE} FROM ({entries}) CROSS JOIN movies ON tmdb_id = movie"
+    return f"{joined} ORDER BY negative_popularity, movie"
+
+
+def _all_of(tests: Sequence[Sql]) -> Sql:
+    return "".join(text for text, _ in tests), [value for _, values in tests for value in values]
+
+
+def _test(anchor: Clause, other: Clause) -> Sql:
+    """The condition that a scanned movie has a term of another clause: that a set contains the movie, or that
+    the index does, whichever costs less.
+    """
+    terms, values = placeholders(other), list[Cell](other)
+    collected, lookups = _size(anchor) + _size(other), _size(anchor) * len(other)
+    if _completely_counted(anchor) and _completely_counted(other) and collected < LOOKUP_COST * lookups:
+        return f" AND +anchor.movie IN (SELECT movie FROM movie_terms WHERE term IN {terms})", values
+    entry = "other.negative_popularity = anchor.negative_popularity AND other.movie = anchor.movie"
+    return f" AND EXISTS (SELECT 1 FROM movie_terms other WHERE other.term IN {terms} AND {entry})", values
