@@ -13,6 +13,7 @@ REQUIRED_MODULES = (
     "dotenv",
     "httptools",
     "httpx",
+    "jinja2",
     "jwt",
     "litestar",
     "msgspec",

@@ -222,6 +222,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     cors_origins: Origins = ""
     trusted_proxies: Networks = ""
     max_body_bytes: Bytes = 65536
+    web: Boolean = "true"
     log_level: LogLevel = "info"
     log_format: LogFormat | None = None
     log_file: Text | None = None
@@ -268,6 +269,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def catalogue_is_public(self) -> bool:
         """Whether movies and genres can be read without an access token."""
         return self.public_catalogue == "true"
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether the pages for people are served beside the API."""
+        return self.web == "true"
 
     @property
     def has_tmdb_credential(self) -> bool:

@@ -3,23 +3,24 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ExceptionHandlersMap
+from litestar.types import ExceptionHandlersMap, Scope
 
 from application.accounts import Authenticate
+from application.export import ExportUser
 from application.operations import CheckHealth
 from entrypoints.http import BASE
 from entrypoints.http.access_log import access_log, observers
-from entrypoints.http.auth import make_guard
+from entrypoints.http.auth import CallerCache, make_guard
 from entrypoints.http.caching import Caching, ResponseCache
 from entrypoints.http.dependencies import Resolver, dependencies
 from entrypoints.http.errors import error_response
-from entrypoints.http.exports import Exports
+from entrypoints.http.exports import Exports, UserExport
 from entrypoints.http.fast_path import FastPath
 from entrypoints.http.local_copies import LocalCopies
 from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
@@ -66,14 +67,28 @@ OTHERS = (
     about.ROUTES,
     docs.ROUTES,
 )
-AT_ROOT = (docs.get_root, operations.get_metrics_at_root)
-"""The routes outside of `/api/v1`."""
+AT_ROOT = (docs.get_base, operations.get_metrics_at_root)
+"""The routes outside of `/api/v1`, and the one of its root."""
+WITHOUT_PAGES = (docs.get_root,)
+"""The routes that take the place of pages for people."""
 
 T = TypeVar("T")
 Routes: TypeAlias = Sequence[HTTPRouteHandler]
 
 
-def create_app(
+class Pages(Protocol):
+    """The pages for people, which the application serves beside the API."""
+
+    def routers(self, find: Resolver) -> Sequence[Router]:
+        """Their routes, with handlers that use what `find` provides."""
+        ...
+
+    def error_page(self, error: Exception, scope: Scope) -> Response | None:
+        """The page for an error outside of their routes; None if the client does not want a page."""
+        ...
+
+
+def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     *,
     resolve: Resolver,
     metrics: Metrics,
@@ -82,23 +97,27 @@ def create_app(
     counter: Counter,
     settings: Settings,
     version: str,
+    pages: Pages | None = None,
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Litestar:
     """Create the application. `resolve` finds the use cases; the event loop runs within `lifespan`. Without
-    `copies` there is no fast path.
+    `copies` there is no fast path, and without `pages` only the API.
 
     Raises InvalidHandler if a handler requests something that nothing provides.
     """
     public = settings.catalogue_is_public
     rate_limits = RateLimits(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
+    exports, export_user = Exports(), resolve(ExportUser)
     own: dict[object, object] = {
         Caching: Caching(cache, copies),
+        CallerCache: CallerCache(resolve(Authenticate), copies),
         DeletionThreads: DeletionThreads(),
-        Exports: Exports(),
+        Exports: exports,
         HealthChecks: HealthChecks(resolve(CheckHealth)),
         Metrics: metrics,
         PasswordThreads: PasswordThreads(),
         RateLimits: rate_limits,
+        UserExport: UserExport(exports, lambda user: export.json_chunks(user, export_user(user=user))),
         Version: version,
     }
 
@@ -115,9 +134,10 @@ def create_app(
             *(router(BASE, routes, cache_control=catalogue_cache) for routes in CATALOGUE),
             *(router(BASE, routes) for routes in OTHERS),
             router("/", AT_ROOT),
+            *(pages.routers(find) if pages else [router("/", WITHOUT_PAGES)]),
         ],
-        guards=[make_guard(resolve(Authenticate), rate_limits, copies, public=public)],
-        exception_handlers=_exception_handlers(development=settings.development),
+        guards=[make_guard(find(CallerCache), rate_limits, public=public)],
+        exception_handlers=_exception_handlers(pages, development=settings.development),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_set_thread_pool],
         on_shutdown=[access_log.flush, metrics.publish],
@@ -149,9 +169,10 @@ def openapi(app: Litestar) -> bytes:
     return response.body
 
 
-def _exception_handlers(*, development: bool) -> ExceptionHandlersMap:
+def _exception_handlers(pages: Pages | None, *, development: bool) -> ExceptionHandlersMap:
     def respond(request: Request[Any, Any, Any], error: Exception) -> Response:
-        return error_response(error, request.scope, development=development)
+        page = pages.error_page(error, request.scope) if pages else None
+        return page or error_response(error, request.scope, development=development)
 
     return cast("ExceptionHandlersMap", {Exception: respond})
 

@@ -37,18 +37,15 @@ class TokenMissing(Unauthenticated):
         return f"A token is needed: send Authorization: Bearer <token>; {BASE}/auth/login gives one"
 
 
-def make_guard(
-    authenticate: Authenticate, rate_limits: RateLimits, copies: LocalCopies | None = None, *, public: bool
-) -> Guard:
+def make_guard(find_caller: "CallerCache", rate_limits: RateLimits, *, public: bool) -> Guard:
     """Make the guard that authenticates, counts and authorizes each request.
 
     If `public`, the catalogue can be read without a token; an invalid token is still refused. A request
     counts against the rate limit of its user, or of its address if it has no valid token.
 
     The guard raises TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar
-    would run all of it in a thread otherwise, and only `authenticate` needs one.
+    would run all of it in a thread otherwise, and only `find_caller` needs one.
     """
-    find_caller = CallerCache(authenticate, copies)
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         endpoint = endpoint_of(handler.opt)

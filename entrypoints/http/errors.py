@@ -165,16 +165,12 @@ def problem_of(error: Exception) -> Problem:
 
 
 def error_response(error: Exception, scope: Scope, *, development: bool = False) -> Response:
-    """The response to a request that raised this error. Unexpected errors are logged with their traceback.
+    """The response to a request that raised this error.
 
     `development` adds the traceback to the response.
     """
     state = scope["state"]
-    if isinstance(error, HTTPException) and state[CLIENT_PRESENCE].left:
-        error = ClientLeft()  # Litestar reports it as an internal error
-    problem = problem_of(error)
-    if problem.status >= 500:
-        _log(error, problem, scope)
+    problem = logged_problem(error, scope)
     out = ErrorOut(
         status_code=problem.status,
         code=problem.code,
@@ -190,6 +186,16 @@ def error_response(error: Exception, scope: Scope, *, development: bool = False)
         stack=format_exception(error) if development and problem.status == 500 else UNSET,
     )
     return json_response(out, status=problem.status, headers=problem.headers, cache=NO_STORE)
+
+
+def logged_problem(error: Exception, scope: Scope) -> Problem:
+    """Translate an error, and log it unless the client is at fault; an unexpected one with its traceback."""
+    if isinstance(error, HTTPException) and scope["state"][CLIENT_PRESENCE].left:
+        error = ClientLeft()  # Litestar reports it as an internal error
+    problem = problem_of(error)
+    if problem.status >= 500:
+        _log(error, problem, scope)
+    return problem
 
 
 def allow(methods: Iterable[str]) -> Header:

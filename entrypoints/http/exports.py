@@ -22,6 +22,7 @@ from litestar.types import HTTPScope, Receive, Send
 
 from domain.errors import Unavailable
 from domain.ids import UserId
+from domain.users import User
 from entrypoints.http.exceptions import ExportRunning, ExportsFull
 from entrypoints.http.responses import JSON, PRIVATE, Response, preferred_encoding
 
@@ -175,6 +176,18 @@ class ExportResponse:
             body, chunk = await self._exports.run(compress_and_read)
             async with asyncio.timeout(self._exports.stall_timeout):
                 await send({"type": "http.response.body", "body": body, "more_body": chunk is not None})
+
+
+class UserExport:
+    """Exports all data of a user; `chunks` are those of its JSON."""
+
+    def __init__(self, exports: Exports, chunks: Callable[[User], Iterator[bytes]]) -> None:
+        self._exports = exports
+        self._chunks = chunks
+
+    def __call__(self, user: User) -> ExportResponse:
+        """The response, which begins to read when it is sent."""
+        return ExportResponse(self._exports, user.id, self._chunks(user))
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

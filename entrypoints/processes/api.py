@@ -18,6 +18,7 @@ from entrypoints.http.connections import Limits
 from entrypoints.http.responses import pack, unpack
 from entrypoints.http.server import Server, connections_within_descriptors
 from entrypoints.settings import Settings
+from entrypoints.web.app import WebPages
 
 SHUTDOWN_TIMEOUT = 8
 """Seconds that open requests get to finish: the process must end within ten."""
@@ -72,5 +73,6 @@ def _app(container: Container, settings: Settings) -> Litestar:
         counter=counter,
         settings=settings,
         version=version("matinee"),
+        pages=WebPages(settings) if settings.has_pages else None,
         lifespan=lambda: connected(breaker, listener, counter, cache),
     )

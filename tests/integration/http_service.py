@@ -31,6 +31,7 @@ from entrypoints.http.local_copies import LocalCopies
 from entrypoints.http.rate_limits import Counter
 from entrypoints.http.responses import pack, unpack
 from entrypoints.settings import Settings
+from entrypoints.web.app import WebPages
 
 GENRES = {18: "Drama", 28: "Action", 35: "Comedy", 53: "Thriller", 878: "Science Fiction"}
 
@@ -108,6 +109,7 @@ def application(
         counter=counter or limiter,
         settings=chosen,
         version="1.2.3",
+        pages=WebPages(chosen) if chosen.has_pages else None,
         lifespan=lambda: connected(breaker, listener, limiter, own_cache),
     )
 

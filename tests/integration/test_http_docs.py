@@ -113,9 +113,10 @@ def test_without_the_package_of_swagger_ui_its_files_are_not_found(monkeypatch: 
         docs.asset.__wrapped__("swagger-ui.css")
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1"])
-def test_the_root_redirects_to_the_documentation(client: Client, path: str) -> None:
-    answer = client.get(path, follow_redirects=False)
+@pytest.mark.parametrize(("path", "web"), [("/", "false"), ("/api/v1", "false"), ("/api/v1", "true")])
+def test_the_root_redirects_to_the_documentation_where_there_are_no_pages(path: str, web: str) -> None:
+    with serving(web=web) as client:
+        answer = client.get(path, follow_redirects=False)
 
     assert (answer.status_code, answer.headers["location"]) == (307, "/api/v1/docs")
 

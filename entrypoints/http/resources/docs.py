@@ -55,8 +55,14 @@ def get_asset(request: HttpRequest) -> Response:
     return asset(request.path_params["name"])
 
 
-@get(["/", BASE], sync_to_thread=False)
+@get("/", sync_to_thread=False)
 def get_root() -> Response:
+    """Redirect to the documentation, if there are no pages for people."""
+    return redirect(f"{BASE}/docs".encode())
+
+
+@get(BASE, sync_to_thread=False)
+def get_base() -> Response:
     """Redirect to the documentation."""
     return redirect(f"{BASE}/docs".encode())
 

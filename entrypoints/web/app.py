@@ -1,0 +1,80 @@
+"""The pages as a part of the application: their routes, their dependencies and their error pages."""
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+from litestar import Request, Router
+from litestar.datastructures import State
+from litestar.types import ExceptionHandlersMap, Scope
+
+from application.accounts import Refresh
+from application.catalogue import GetMovie
+from application.ratings import ListMovieRatings
+from application.watchlist import GetRelation
+from entrypoints.http import BASE
+from entrypoints.http.auth import CallerCache
+from entrypoints.http.dependencies import Resolver, dependencies
+from entrypoints.http.rate_limits import RateLimits
+from entrypoints.http.responses import Response
+from entrypoints.settings import Settings
+from entrypoints.web.cookies import SessionCookies
+from entrypoints.web.errors import ErrorPages, wants_page
+from entrypoints.web.guard import Viewers, make_page_guard
+from entrypoints.web.pages import account, assets, home, lists, movies, sessions
+from entrypoints.web.pages.movies import MovieView
+from entrypoints.web.rendering import Renderer
+
+ROUTES = (assets.ROUTES, home.ROUTES, movies.ROUTES, lists.ROUTES, account.ROUTES, sessions.ROUTES)
+
+API = BASE.rpartition("/")[0]
+"""The prefix of all versions of the API, whose errors are never pages."""
+
+T = TypeVar("T")
+
+
+class WebPages:
+    """The pages for people."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._render = Renderer(settings)
+        self._errors = ErrorPages(self._render)
+
+    def routers(self, find: Resolver) -> Sequence[Router]:
+        """The routes of all pages, a router for each subject."""
+        cookies = SessionCookies(self._settings.refresh_token_ttl)
+        viewers = Viewers(find(CallerCache), find(Refresh), cookies)
+        guard = make_page_guard(viewers, find(RateLimits), public=self._settings.catalogue_is_public)
+        own: dict[object, object] = {
+            MovieView: MovieView(
+                get_movie=find(GetMovie),
+                get_relation=find(GetRelation),
+                list_movie_ratings=find(ListMovieRatings),
+                render=self._render,
+            ),
+            Renderer: self._render,
+            SessionCookies: cookies,
+        }
+
+        def provide(kind: type[T]) -> T:
+            return cast("T", own[kind]) if kind in own else find(kind)
+
+        handlers = cast("ExceptionHandlersMap", {Exception: self._respond})
+        return [
+            Router(
+                "/",
+                route_handlers=routes,
+                dependencies=dependencies(routes, provide),
+                guards=[guard],
+                exception_handlers=handlers,
+            )
+            for routes in ROUTES
+        ]
+
+    def error_page(self, error: Exception, scope: Scope) -> Response | None:
+        """The page for an error of no page; None for the API, and for other clients than browsers."""
+        is_api = scope["path"].startswith(API)
+        return None if is_api or not wants_page(scope) else self._errors(error, scope)
+
+    def _respond(self, request: Request[object, object, State], error: Exception) -> Response:
+        return self._errors(error, request.scope)

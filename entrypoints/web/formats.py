@@ -1,0 +1,59 @@
+"""Filters of the templates: how values are shown."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+from domain.ids import GenreId
+from domain.movies import Genre, Movie
+
+DAY = {"en": "{0.day} {1} {0.year}", "de": "{0.day}. {1} {0.year}"}
+MONTHS = {
+    "en": "January,February,March,April,May,June,July,August,September,October,November,December",
+    "de": "Januar,Februar,März,April,Mai,Juni,Juli,August,September,Oktober,November,Dezember",
+}
+
+
+def day(value: date | datetime, language: str) -> str:
+    """A day: 31 March 1999. Times are in UTC."""
+    return DAY[language].format(value, MONTHS[language].split(",")[value.month - 1])
+
+
+def decimal(value: float, language: str, digits: int = 1) -> str:
+    """A number with a fixed number of decimals: 8.5, in German 8,5."""
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if language == "de" else text
+
+
+def score(points: float, language: str) -> str:
+    """A score without needless decimals: 8, 8.5, in German 8,5."""
+    text = f"{points:g}"
+    return text.replace(".", ",") if language == "de" else text
+
+
+def whole(value: int, language: str) -> str:
+    """A whole number in groups of three digits: 25,000, in German 25.000."""
+    text = f"{value:,}"
+    return text.replace(",", ".") if language == "de" else text
+
+
+def hours(minutes: int) -> str:
+    """A duration: 2 h 16 min."""
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def year(movie: Movie) -> str:
+    """The year of release; empty if it is not known."""
+    return str(movie.facts.release_date.year) if movie.facts.release_date else ""
+
+
+def genre_names(movie: Movie, genres: Mapping[GenreId, Genre]) -> list[str]:
+    """The names of a film's genres, without those that are not in the catalogue yet."""
+    return [genres[each].name for each in movie.facts.genres if each in genres]
+
+
+def filters(language: str) -> dict[str, Callable[..., Any]]:
+    """The filters by name."""
+    in_language = {each.__name__: partial(each, language=language) for each in (day, decimal, score, whole)}
+    return {**in_language, "genre_names": genre_names, "hours": hours, "year": year}

@@ -1,0 +1,1 @@
+"""The pages, one file for each subject: its handlers and its ROUTES."""

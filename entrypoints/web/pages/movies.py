@@ -1,0 +1,235 @@
+"""Search, and the page of a film with its forms."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from litestar import get, post
+from litestar.concurrency import sync_to_thread
+from litestar.params import RawBody
+
+from application import catalogue, ratings, watchlist
+from domain.errors import InvalidFields
+from domain.ids import MovieRef
+from domain.movies import Movie
+from domain.ratings import RatingOrder
+from domain.search import Match
+from domain.users import Caller
+from entrypoints.http.endpoints import Access, Injected
+from entrypoints.http.movie_refs import parse_movie_ref
+from entrypoints.http.pagination import parse_page
+from entrypoints.http.requests import HttpRequest
+from entrypoints.http.resources.movies import SearchQuery
+from entrypoints.http.resources.ratings import MovieRatingsQuery, ScoreIn
+from entrypoints.http.resources.watchlist import WatchlistEntryIn
+from entrypoints.http.responses import Response, json_response
+from entrypoints.web.forms import Form, FormErrors, read_form, submit
+from entrypoints.web.guard import page_opt
+from entrypoints.web.paging import next_link
+from entrypoints.web.rendering import Renderer, viewer_of
+from entrypoints.web.responses import see_other
+
+MAX_SUGGESTIONS = 6
+
+
+@get("/search", sync_to_thread=True, opt=page_opt(Access.READERS))
+def get_search(
+    request: HttpRequest, search_movies: Injected[catalogue.SearchMovies], render: Injected[Renderer]
+) -> Response:
+    """The films that a search finds, best match first. Without a text, the form alone."""
+    if not request.scope["query_string"]:
+        return render(request.scope, "search.html", text="", movies=(), genres={}, total=0, next_link=None)
+    page = parse_page(SearchQuery, request)
+    after = page.position if isinstance(page.position, Match) else None
+    found = search_movies(text=page.query.q, limit=page.query.limit, skip=page.query.skip, after=after)
+    return render(
+        request.scope,
+        "search.html",
+        text=page.query.q,
+        movies=found.movies,
+        genres=found.genres,
+        total=found.total,
+        next_link=next_link(page, found.last if found.more else None, found.total),
+    )
+
+
+@get("/search/suggestions", sync_to_thread=True, opt=page_opt(Access.READERS))
+def get_suggestions(request: HttpRequest, search_movies: Injected[catalogue.SearchMovies]) -> Response:
+    """A few films for the beginning of a title, for the script of the search box."""
+    try:
+        text = parse_page(SearchQuery, request).query.q
+    except InvalidFields:  # such as a text without a letter: nothing to suggest
+        return json_response([])
+    found = search_movies(text=text, limit=MAX_SUGGESTIONS)
+    return json_response([_suggestion(movie) for movie in found.movies])
+
+
+def _suggestion(movie: Movie) -> dict[str, str]:
+    released = movie.facts.release_date
+    return {
+        "title": movie.facts.title,
+        "year": str(released.year) if released else "",
+        "path": f"/movies/{movie.id}",
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovieView:
+    """Shows the page of a film, also after a form on it was refused."""
+
+    get_movie: catalogue.GetMovie
+    get_relation: watchlist.GetRelation
+    list_movie_ratings: ratings.ListMovieRatings
+    render: Renderer
+
+    def __call__(
+        self,
+        request: HttpRequest,
+        *,
+        refused: str = "",
+        form: Form | None = None,
+        errors: FormErrors | None = None,
+    ) -> Response:
+        """The page; `refused` names the form that is shown with errors. Raises MovieNotFound."""
+        ref, errors = request.path_params["id"], errors or FormErrors()
+        shown = self.get_movie(ref=ref)
+        return self.render(
+            request.scope,
+            "movie.html",
+            status=errors.status,
+            movie=shown.movies[0],
+            genres=shown.genres,
+            refused=refused,
+            form=form or Form(),
+            errors=errors,
+            **self._for_viewer(request, ref),
+        )
+
+    def _for_viewer(self, request: HttpRequest, ref: str) -> dict[str, Any]:
+        """The viewer's relation to the film, and everybody's ratings, which the signed-in may read."""
+        viewer = viewer_of(request.scope)
+        if viewer is None:
+            return {"mine": None, "rated": None, "next_link": None}
+        page = parse_page(MovieRatingsQuery, request)
+        movie = parse_movie_ref(ref)
+        rated = self.list_movie_ratings(movie=movie, window=page.window)
+        rows = rated.page.rows
+        last = rows[-1].cursor(RatingOrder.CREATED_AT) if rows and rated.page.more else None
+        return {
+            "mine": self.get_relation(user=viewer, movie=movie),
+            "rated": rated,
+            "next_link": next_link(page, last, rated.page.total),
+        }
+
+
+@get("/movies/{id:str}", sync_to_thread=True, opt=page_opt(Access.READERS))
+def get_movie(request: HttpRequest, movie_view: Injected[MovieView]) -> Response:
+    """A film: facts, ratings, and what the viewer can do with it."""
+    return movie_view(request)
+
+
+@post("/movies/{id:str}/rating", opt=page_opt(Access.USERS))
+async def post_rating(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    set_rating: Injected[ratings.SetRating],
+    movie_view: Injected[MovieView],
+) -> Response:
+    """Rate the film, or replace the rating with its review."""
+
+    def change(form: Form, movie: MovieRef) -> None:
+        given = form.parse(ScoreIn)
+        set_rating(user=caller.user, movie=movie, score=given.score, review=given.review)
+
+    return await _change(request, body, movie_view, "rating", change)
+
+
+@post("/movies/{id:str}/rating/delete", opt=page_opt(Access.USERS))
+async def post_rating_delete(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    remove_movie_rating: Injected[ratings.RemoveMovieRating],
+    movie_view: Injected[MovieView],
+) -> Response:
+    """Remove the rating with its review."""
+    return await _change(
+        request,
+        body,
+        movie_view,
+        "rating",
+        lambda _, movie: remove_movie_rating(user=caller.user, movie=movie),
+    )
+
+
+@post("/movies/{id:str}/watchlist", opt=page_opt(Access.USERS))
+async def post_watchlist(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    set_on_watchlist: Injected[watchlist.SetOnWatchlist],
+    movie_view: Injected[MovieView],
+) -> Response:
+    """Put the film on the watchlist, or replace its mark and note there."""
+
+    def change(form: Form, movie: MovieRef) -> None:
+        given = form.parse(WatchlistEntryIn)
+        set_on_watchlist(user=caller.user, movie=movie, is_favorite=given.is_favorite, note=given.note)
+
+    return await _change(request, body, movie_view, "watchlist", change)
+
+
+@post("/movies/{id:str}/watchlist/delete", opt=page_opt(Access.USERS))
+async def post_watchlist_delete(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    remove_from_watchlist: Injected[watchlist.RemoveFromWatchlist],
+    movie_view: Injected[MovieView],
+) -> Response:
+    """Take the film off the watchlist."""
+    return await _change(
+        request,
+        body,
+        movie_view,
+        "watchlist",
+        lambda _, movie: remove_from_watchlist(user=caller.user, movie=movie),
+    )
+
+
+async def _change(
+    request: HttpRequest,
+    body: bytes,
+    movie_view: MovieView,
+    name: str,
+    change: Callable[[Form, MovieRef], object],
+) -> Response:
+    """Handle the form `name`, and go back to the page where it was sent, by default that of the film.
+
+    Raises MovieNotFound.
+    """
+    form = read_form(request, body)
+    ref = request.path_params["id"]
+    movie = parse_movie_ref(ref)
+
+    async def act() -> Response:
+        await sync_to_thread(change, form, movie)
+        return see_other(form.next or f"/movies/{quote(ref)}")
+
+    async def show_again(errors: FormErrors) -> Response:
+        return await sync_to_thread(movie_view, request, refused=name, form=form, errors=errors)
+
+    return await submit(act, show_again, request.scope)
+
+
+ROUTES = (
+    get_search,
+    get_suggestions,
+    get_movie,
+    post_rating,
+    post_rating_delete,
+    post_watchlist,
+    post_watchlist_delete,
+)

@@ -1,0 +1,96 @@
+"""Rendering of templates, with what all pages share: the texts, the viewer, and the policy of the browser."""
+
+from typing import Any
+
+import jinja2
+from litestar.types import Scope
+
+from domain.invitations import Registration
+from domain.ratings import HIGHEST, LOWEST
+from domain.users import Caller, User
+from entrypoints.http.responses import PRIVATE, Header
+from entrypoints.settings import Settings
+from entrypoints.web.formats import filters
+from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
+from entrypoints.web.paths import requested_path
+from entrypoints.web.posters import movie_poster
+from entrypoints.web.responses import HTML, REFERRER, PageResponse
+from entrypoints.web.static_files import static_url
+
+VIEWER = "caller"
+"""The key in the state of a scope under which the guard stores the caller; None if nobody is signed in."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, and nothing from another host."""
+
+
+def viewer_of(scope: Scope) -> User | None:
+    """Who looks at a page; None if nobody is signed in, or it is not known."""
+    caller: Caller | None = scope["state"].get(VIEWER)
+    return caller.user if caller else None
+
+
+def texts_of(scope: Scope) -> Texts:
+    """The texts in the language of a request."""
+    header = dict(scope["headers"]).get(b"accept-language", b"")
+    return texts_in(preferred_language(header.decode("latin-1")))
+
+
+class Renderer:
+    """Renders templates to responses, with an environment for each language."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.catalogue_is_public = settings.catalogue_is_public
+        self._environments = {language: _environment(texts_in(language), settings) for language in LANGUAGES}
+        self._headers: tuple[Header, ...] = (
+            (b"content-security-policy", POLICY.encode()),
+            REFERRER,
+        )
+
+    def __call__(
+        self,
+        scope: Scope,
+        template: str,
+        *,
+        status: int = 200,
+        headers: tuple[Header, ...] = (),
+        cache: bytes = PRIVATE,
+        **values: Any,  # noqa: ANN401  whatever the template shows
+    ) -> PageResponse:
+        """A page for the client of a request."""
+        environment = self._environments[texts_of(scope).language]
+        html = environment.get_template(template).render(
+            viewer=viewer_of(scope),
+            viewer_known=VIEWER in scope["state"],
+            here=requested_path(scope["path"], scope["query_string"]),
+            **values,
+        )
+        body = html.encode(errors="replace")
+        return PageResponse(
+            body, status=status, media_type=HTML, headers=(*self._headers, *headers), cache=cache
+        )
+
+
+def _environment(texts: Texts, settings: Settings) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("entrypoints.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=settings.development,
+    )
+    environment.filters |= filters(texts.language)
+    environment.globals |= {
+        "t": texts,
+        "poster": movie_poster,
+        "scores": tuple(half / 2 for half in range(LOWEST, HIGHEST + 1)),
+        "static": static_url,
+        "may_join": settings.who_may_register is not Registration.CLOSED,
+        "join_by_invitation": settings.who_may_register is Registration.INVITE,
+        "catalogue_is_public": settings.catalogue_is_public,
+    }
+    return environment

@@ -1,0 +1,97 @@
+"""The viewer's account: profile, password, export and deletion."""
+
+import pytest
+
+from tests.integration.http_service import PASSWORD, THE_MATRIX
+from tests.integration.web_client import Shown, visiting
+
+NEW = "there is no spoon at all"
+
+
+def test_the_name_is_changed() -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        answer = browser.send("/account", username="thomas", email="neo@example.com")
+        assert answer.headers["location"] == "/account?done=profile"
+        page = browser.open("/account?done=profile").text
+    assert 'value="thomas"' in page
+    assert "The profile was saved" in page
+
+
+def test_another_address_needs_the_password() -> None:
+    with visiting() as (browser, store):
+        browser.join()
+        missing = browser.send("/account", username="neo", email="thomas@example.com")
+        wrong = browser.send(
+            "/account", username="neo", email="thomas@example.com", current_password="guessed"
+        )
+        right = browser.send(
+            "/account", username="neo", email="thomas@example.com", current_password=PASSWORD
+        )
+        (user,) = store.users.page(10, 0)
+    assert (missing.status_code, 'id="profile-current_password-fault"' in missing.text) == (400, True)
+    assert (wrong.status_code, "The password is wrong" in wrong.text) == (403, True)
+    assert 'value="thomas@example.com"' in wrong.text
+    assert "guessed" not in wrong.text
+    assert (right.status_code, user.email) == (303, "thomas@example.com")
+
+
+def test_a_taken_name_is_named_beside_its_field() -> None:
+    with visiting() as (browser, _):
+        browser.join("trinity").send("/sign-out")
+        answer = browser.join().send("/account", username="Trinity")
+    assert (answer.status_code, 'id="username-fault">Is taken' in answer.text) == (409, True)
+
+
+def test_the_password_is_changed_and_other_sessions_end() -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        here = dict(browser.client.cookies)
+        browser.client.cookies.clear()
+        browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
+        weak = browser.send("/account/password", current_password=PASSWORD, new_password="password1")
+        wrong = browser.send("/account/password", current_password="guessed it", new_password=NEW)
+        answer = browser.send("/account/password", current_password=PASSWORD, new_password=NEW)
+        assert browser.open("/account?done=password").status_code == 200
+        other = browser.open("/account", cookie="; ".join(f"{name}={value}" for name, value in here.items()))
+        browser.send("/sign-out")
+        again = browser.send("/sign-in", email="neo@example.com", password=NEW)
+    assert 'id="new_password-fault"' in weak.text
+    assert (wrong.status_code, "The password is wrong" in wrong.text) == (403, True)
+    assert answer.headers["location"] == "/account?done=password"
+    assert other.status_code in {200, 303}
+    assert again.status_code == 303
+
+
+def test_all_data_is_exported_as_json() -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        browser.join().send("/movies/603/rating", rating="8.5")
+        data = browser.open("/account/export").json()
+    assert (data["user"]["username"], data["ratings"][0]["rating"], data["watchlist"]) == ("neo", 8.5, [])
+
+
+def test_the_account_is_deleted_only_with_the_password() -> None:
+    with visiting(THE_MATRIX) as (browser, store):
+        browser.join().send("/movies/603/rating", rating="8.5")
+        wrong = browser.send("/account/delete", password="guessed it")
+        missing = browser.send("/account/delete")
+        answer = browser.send("/account/delete", password=PASSWORD)
+        assert store.users.count() == 0
+        assert "Welcome" in browser.shown("/").text
+    assert (wrong.status_code, missing.status_code) == (403, 400)
+    assert Shown(wrong.text).ids.count("password-fault") == 0
+    assert 'id="delete-password-fault"' in missing.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("path", ["/account", "/account/export"])
+def test_a_stranger_has_no_account(path: str) -> None:
+    with visiting() as (browser, _):
+        assert browser.open(path).status_code == 303
+
+
+def test_attempts_with_a_password_are_limited() -> None:
+    with visiting(auth_rate_limit="2/minute") as (browser, _):
+        browser.join()
+        statuses = [browser.send("/account/delete", password="guessed it").status_code for _ in range(2)]
+    assert statuses == [403, 429]

@@ -1,0 +1,287 @@
+"""The pages of films: lists, filters, search, and the forms of a film."""
+
+import re
+from datetime import date
+
+import pytest
+
+from adapters.testkit.samples import facts
+from domain.ids import genre_id
+from domain.movies import MovieFacts
+from domain.ratings import STEPS
+from domain.watchlist import WatchlistFull
+from tests.integration.http_service import THE_MATRIX
+from tests.integration.web_client import Shown, visiting
+
+CARD = re.compile(r'<span class="name" dir="auto">(.+?)</span>')
+
+
+def film(number: int, title: str, **more: object) -> MovieFacts:
+    return facts(number, title=title, original_title=title, popularity=float(1000 - number), **more)
+
+
+FILMS = [
+    film(1, "Heat", release_date=date(1995, 12, 15), original_language="en", genres=(genre_id(28),)),
+    film(2, "Amélie", release_date=date(2001, 4, 25), original_language="fr", genres=(genre_id(35),)),
+    film(
+        3,
+        "Ronin",
+        release_date=date(1998, 9, 25),
+        original_language="en",
+        genres=(genre_id(28), genre_id(53)),
+    ),
+    film(4, "Undated", release_date=None, original_language=None, genres=()),
+]
+
+
+def titles(page: str) -> list[str]:
+    return CARD.findall(page)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["Heat", "Amélie", "Ronin", "Undated"]),
+        ("?genre=28", ["Heat", "Ronin"]),
+        ("?decade=1990", ["Heat", "Ronin"]),
+        ("?decade=2000&language=fr", ["Amélie"]),
+        ("?decade=1990&min_rating=5", ["Heat"]),
+        ("?decade=1990&min_votes=100000", []),
+        ("?year=2001", ["Amélie"]),
+        ("?language=en", ["Heat", "Ronin"]),
+        ("?min_rating=8", ["Heat"]),
+        ("?sort_by=title&sort_order=asc", ["Amélie", "Heat", "Ronin", "Undated"]),
+        (
+            "?genre=&decade=&language=&min_rating=&sort_by=release_date&sort_order=asc",
+            ["Heat", "Ronin", "Amélie", "Undated"],
+        ),
+        ("?genre=18", []),
+    ],
+)
+def test_the_home_page_filters_and_sorts(query: str, expected: list[str]) -> None:
+    with visiting(*FILMS) as (browser, _):
+        browser.join().send("/movies/1/rating", rating="9")
+        answer = browser.open(f"/{query}")
+    assert (answer.status_code, titles(answer.text)) == (200, expected)
+    if not expected:
+        assert "No film matches these filters" in answer.text
+
+
+def test_what_was_chosen_stays_chosen() -> None:
+    with visiting(*FILMS) as (browser, _):
+        page = browser.join().open("/?genre=28&decade=1990&min_rating=8&sort_by=title&sort_order=asc").text
+    for value, shown in (
+        ("28", "Action"),
+        ("1990", "1990s"),
+        ("8", "8 or more"),
+        ("title", "Title"),
+        ("asc", "Ascending"),
+    ):
+        assert f'<option value="{value}" selected>{shown}</option>' in page
+
+
+def test_pages_of_a_list_follow_each_other_by_cursor() -> None:
+    with visiting(*(film(number, f"Film {number:03}") for number in range(1, 48))) as (browser, _):
+        browser.join()
+        path, seen = "/?sort_by=title&sort_order=asc", []
+        while path:
+            page = browser.open(path).text
+            seen.append(titles(page))
+            links = re.findall(r'rel="next" href="([^"]+)"', page)
+            path = links[0].replace("&amp;", "&") if links else ""
+            assert not path or "cursor=" in path
+    assert [len(each) for each in seen] == [20, 20, 7]
+    assert [title for each in seen for title in each] == [f"Film {number:03}" for number in range(1, 48)]
+
+
+def test_a_search_forgives_a_typing_error_and_goes_on_by_cursor() -> None:
+    with visiting(*(film(number, f"Matrix {number}") for number in range(1, 26))) as (browser, _):
+        browser.join()
+        page = browser.open("/search?q=matrx").text
+        (link,) = re.findall(r'rel="next" href="([^"]+)"', page)
+        rest = browser.open(link.replace("&amp;", "&")).text
+        nothing = browser.open("/search?q=godzilla").text
+        empty = browser.open("/search?q=").text
+    assert (len(titles(page)), len(titles(rest))) == (20, 5)
+    assert "No film found for “godzilla”" in nothing
+    assert "Type a title" in empty
+
+
+def test_the_search_box_gets_suggestions() -> None:
+    with visiting(*FILMS, public_catalogue="true") as (browser, _):
+        found = browser.client.get("/search/suggestions?q=am").json()
+        undated = browser.client.get("/search/suggestions?q=undated").json()
+        nothing = [browser.client.get(f"/search/suggestions?{each}").json() for each in ("q=%20", "q=", "")]
+        assert browser.open(found[0]["path"]).status_code == 200
+    assert [(each["title"], each["year"]) for each in found] == [("Amélie", "2001")]
+    assert undated[0]["year"] == ""
+    assert nothing == [[], [], []]
+
+
+def test_a_film_is_shown_with_its_facts() -> None:
+    matrix = facts(
+        603,
+        title="The Matrix",
+        original_title="Matrix!",
+        imdb_id="tt0133093",
+        runtime=136,
+        original_language="en",
+        release_date=date(1999, 3, 30),
+        genres=(genre_id(28), genre_id(878)),
+        overview="A hacker learns the truth.",
+        vote_average=8.2,
+        vote_count=25000,
+        detailed=True,
+    )
+    with visiting(matrix, public_catalogue="true") as (browser, _):
+        page = browser.shown("/movies/603")
+    for words in (
+        "The Matrix (1999)",
+        "Matrix!",
+        "30 March 1999",
+        "2 h 16 min",
+        "Action, Science Fiction",
+        "English",
+        "A hacker learns the truth.",
+        "8.2 25,000 votes",
+        "Not rated here yet",
+        "Sign in to rate this film",
+    ):
+        assert words in page.text, words
+    assert "https://www.imdb.com/title/tt0133093/" in page.links
+
+
+def test_a_film_of_which_little_is_known_is_shown() -> None:
+    bare = facts(
+        7,
+        title="Bare",
+        original_title="Bare",
+        imdb_id=None,
+        runtime=None,
+        release_date=None,
+        genres=(),
+        overview=None,
+        vote_average=None,
+        vote_count=None,
+        original_language="xx",
+        detailed=False,
+    )
+    with visiting(bare, public_catalogue="true") as (browser, _):
+        page = browser.shown("/movies/7")
+    assert "There is no description" in page.text
+    assert " xx " in page.text
+
+
+@pytest.mark.parametrize("ref", ["603", "tt0133093"])
+def test_a_film_is_rated_and_the_rating_is_removed(ref: str) -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        browser.join()
+        answer = browser.send(f"/movies/{ref}/rating", rating="8.5", review="Whoa.\r\n<b>Really.</b>")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/movies/{ref}")
+        text = browser.open("/movies/603").text
+        assert 'value="8.5" required checked' in text
+        assert "Whoa.\n&lt;b&gt;Really.&lt;/b&gt;</textarea>" in text
+        assert "8.5 1 rating" in Shown(text).text
+        browser.send(f"/movies/{ref}/rating", rating="10", review="")
+        assert "Whoa" not in browser.open("/movies/603").text
+        answer = browser.send(f"/movies/{ref}/rating/delete", next="/ratings")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/ratings")
+        assert "Not rated here yet" in browser.shown("/movies/603").text
+
+
+def test_there_are_19_scores_to_choose_from() -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        page = browser.join().open("/movies/603").text
+    assert len(re.findall(r'type="radio" name="rating"', page)) == STEPS
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"rating": "8.7", "review": "Kept"}, "Must be between 1 and 10 in steps of 0.5"),
+        ({"rating": "x"}, "Must be between 1 and 10 in steps of 0.5"),
+        ({"review": "Kept"}, "Choose a score"),
+        ({"rating": "8", "review": "a" * 2001}, "Must be at most 2,000 characters"),
+        ({"rating": "8", "stars": "5"}, "Please check the marked fields"),
+    ],
+)
+def test_a_rating_that_is_refused_is_shown_again_with_the_reason(fields: dict[str, str], shown: str) -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        answer = browser.join().send("/movies/603/rating", **fields)
+    assert answer.status_code == 400
+    assert shown in answer.text
+    assert fields.get("review", "") in answer.text
+    assert "The Matrix" in answer.text
+
+
+def test_a_film_is_listed_marked_noted_and_taken_off() -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        browser.join()
+        answer = browser.send("/movies/603/watchlist", is_favorite="true", note="With the children")
+        assert answer.headers["location"] == "/movies/603"
+        page = browser.open("/movies/603").text
+        assert 'name="is_favorite" value="true" checked' in page
+        assert "With the children</textarea>" in page
+        browser.send("/movies/603/watchlist")
+        assert 'value="true" checked' not in browser.open("/movies/603").text
+        browser.send("/movies/603/watchlist/delete", next="/watchlist")
+        assert "Your watchlist is empty" in browser.shown("/watchlist").text
+
+
+def test_a_watchlist_that_is_full_says_so_beside_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise WatchlistFull
+
+    with visiting(THE_MATRIX) as (browser, store):
+        browser.join()
+        monkeypatch.setattr(type(store.watchlists), "put", full)
+        answer = browser.send("/movies/603/watchlist", is_favorite="true", note="Kept")
+        noted = browser.send("/movies/603/watchlist", note="a" * 2001)
+    assert (answer.status_code, "A watchlist holds at most" in answer.text) == (409, True)
+    assert "Kept</textarea>" in answer.text
+    assert 'value="true" checked' in answer.text
+    assert 'id="note-fault"' in noted.text
+
+
+@pytest.mark.parametrize("path", ["rating", "rating/delete", "watchlist", "watchlist/delete"])
+def test_forms_of_a_film_that_does_not_exist_are_not_found(path: str) -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        browser.join()
+        for ref in ("999", "x", "tt9999999"):
+            assert browser.send(f"/movies/{ref}/{path}", rating="8").status_code in {400, 404}
+        assert (
+            browser.send(f"/movies/999/{path}", **({"rating": "8"} if path == "rating" else {})).status_code
+            == 404
+        )
+
+
+@pytest.mark.parametrize("path", ["rating", "rating/delete", "watchlist", "watchlist/delete"])
+def test_a_stranger_cannot_change_a_film(path: str) -> None:
+    with visiting(THE_MATRIX, public_catalogue="true") as (browser, _):
+        answer = browser.send(f"/movies/603/{path}", rating="8")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+def test_everybodys_ratings_are_shown_by_username_and_go_on_by_cursor() -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        for number in range(21):
+            browser.join(f"user{number:02}")
+            browser.send("/movies/603/rating", rating="7", review=f"Review {number:02}")
+            browser.send("/sign-out")
+        browser.join("reader")
+        page = browser.open("/movies/603").text
+        (link,) = re.findall(r'rel="next" href="([^"]+)"', page)
+        rest = browser.open(link.replace("&amp;", "&")).text
+    assert len(re.findall(r"Review \d\d", page)) == 20
+    assert len(re.findall(r"Review \d\d", rest)) == 1
+    assert "user20" in page
+    assert "@example.com" not in page
+
+
+def test_the_chart_of_scores_has_the_same_figures_as_its_table() -> None:
+    with visiting(THE_MATRIX) as (browser, _):
+        browser.join().send("/movies/603/rating", rating="8.5")
+        page = browser.open("/movies/603").text
+    assert page.count("<rect ") - page.count('<rect width="200"') == STEPS
+    assert len(re.findall(r'<th scope="row">[\d.]+</th><td>\d+</td>', page)) == STEPS
+    assert '<th scope="row">8.5</th><td>1</td>' in page

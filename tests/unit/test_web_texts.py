@@ -1,0 +1,106 @@
+"""The texts of the pages are complete in every language, and the language follows the request."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from adapters.testkit.samples import noon
+from domain.browsing import SortBy, SortOrder
+from domain.errors import Fault, FaultCode
+from domain.ratings import RatingOrder
+from entrypoints.web.formats import day, decimal, hours, score, whole
+from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
+from entrypoints.web.pages import home
+
+WEB = Path(__file__).parents[2] / "entrypoints/web"
+OF_THE_API = ("errors.", "faults.")
+"""What has a text of the API in its place."""
+
+
+def keys(language: str) -> set[str]:
+    return {key for key in texts_in(language).all if not key.startswith(OF_THE_API)}
+
+
+def placeholders(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_texts_with_the_same_placeholders(language: str) -> None:
+    english, other = texts_in("en").all, texts_in(language).all
+    assert keys(language) == keys("en")
+    for key in keys("en"):
+        assert placeholders(other[key]) == placeholders(english[key]), key
+        assert other[key] == other[key].strip() != ""
+
+
+def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None:
+    files = "\n".join(path.read_text() for path in sorted(WEB.rglob("templates/*.html")))
+    literal = set(re.findall(r"'([a-z_]+\.[a-z_0-9]*[a-z0-9])'", files))
+    composed = {
+        *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder)),
+        *(f"language.{each}" for each in home.LANGUAGES),
+        *(f"field.{each}" for each in re.findall(r"m\.field\('(\w+)'", files)),
+        *(f"account.done_{each}" for each in ("profile", "password")),
+        *(f"error.title_{each}" for each in (400, 403, 404, 405, 429, 503)),
+        *(key for key in keys("en") if key.endswith("_one") and key.removesuffix("_one") in literal),
+        "error.title",
+        "home.decade_of",
+        "home.min_rating_of",
+        "forms.invalid",
+    }
+    named = {
+        each for each in literal if each.partition(".")[0] in {key.partition(".")[0] for key in keys("en")}
+    }
+    assert named - keys("en") - {"layout.html"} == set()
+    assert keys("en") - named - composed == set()
+    assert composed <= keys("en")
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("en-US,en;q=0.9,de;q=0.8", "en"),
+        ("fr,de;q=0.5", "de"),
+        ("fr", "en"),
+        ("de;q=0", "en"),
+        ("de;q=x", "en"),
+        ("EN;q=0.1, DE;q=0.2", "de"),
+        (";;,,=", "en"),
+    ],
+)
+def test_the_language_is_the_one_that_the_client_prefers(header: str, language: str) -> None:
+    assert preferred_language(header) == language
+
+
+def test_a_fault_has_the_most_specific_text_or_that_of_the_api() -> None:
+    texts = Texts("xx", {"faults.required": "General", "faults.rating.required": "Special"})
+    assert texts.fault(Fault("rating", FaultCode.REQUIRED, "is required")) == "Special"
+    assert texts.fault(Fault("email", FaultCode.REQUIRED, "is required")) == "General"
+    assert texts.fault(Fault("email", FaultCode.MALFORMED, "must be text")) == "Must be text"
+
+
+def test_an_error_has_its_own_text_or_that_of_the_api() -> None:
+    texts = Texts("xx", {"errors.taken": "Own"})
+    assert (texts.error("taken", "of the API"), texts.error("other", "of the API")) == ("Own", "of the API")
+
+
+def test_values_are_written_as_the_language_does() -> None:
+    assert (day(noon(), "en"), day(noon(), "de")) == ("1 January 2026", "1. Januar 2026")
+    assert (decimal(8.25, "en", 2), decimal(8.0, "de")) == ("8.25", "8,0")
+    assert (score(8.0, "en"), score(8.5, "de")) == ("8", "8,5")
+    assert (whole(25000, "en"), whole(25000, "de")) == ("25,000", "25.000")
+    assert (hours(136), hours(59), hours(60)) == ("2 h 16 min", "59 min", "1 h 00 min")
+
+
+def test_one_thing_has_a_text_of_its_own() -> None:
+    assert [texts_in("en").counted("home.count", count) for count in (0, 1, 2000)] == [
+        "0 films",
+        "1 film",
+        "2,000 films",
+    ]
