@@ -120,7 +120,7 @@ from domain.ports import (
     UserRepository,
     WatchlistRepository,
 )
-from entrypoints.memory import resident_bytes
+from entrypoints.memory import memory_of
 from entrypoints.settings import SHARED_METRICS, Settings
 
 log = logging.getLogger("matinee.container")
@@ -169,7 +169,7 @@ class MongoMissing(Unavailable):
 def open_meter() -> PrometheusMeter:
     """The metrics of this process, or of all processes that share a directory."""
     shared = os.environ.get(SHARED_METRICS)
-    return PrometheusMeter(Path(shared) if shared else None, memory=resident_bytes)
+    return PrometheusMeter(Path(shared) if shared else None, memory=memory_of)
 
 
 def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Store:

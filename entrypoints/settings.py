@@ -119,6 +119,10 @@ def split_list(text: str) -> list[str]:
 Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
 Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
 Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
+Processes = Annotated[
+    str,
+    rule("must be auto, or a number of processes from 1 to 64", pattern=r"^(auto|[1-9]|[1-5]\d|6[0-4])\Z"),
+]
 Pages = Annotated[int, rule("must be a whole number from 1 to 500", ge=1, le=500)]
 Text = Annotated[str, rule("must not be empty", min_length=1)]
 Directory = Annotated[str, rule("must be the path of a directory", min_length=1, validator=_check_directory)]
@@ -199,6 +203,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     host: Text = "127.0.0.1"
     port: Port = 8080
     data_dir: Directory = "./matinee-data"
+    api_processes: Processes = "1"
     mongodb_uri: MongoUri | None = None
     redis_url: RedisUrl | None = None
     queue_url: QueueUrl | None = None
@@ -234,6 +239,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def data_path(self) -> Path:
         """The data directory."""
         return Path(self.data_dir).expanduser()
+
+    @property
+    def number_of_api_processes(self) -> int:
+        """How many API processes `serve` runs."""
+        return _cores() if self.api_processes == "auto" else int(self.api_processes)
 
     @property
     def development(self) -> bool:
@@ -354,6 +364,12 @@ def as_environment(settings: Settings) -> dict[str, str]:
     """The environment from which `load` reads the same settings, regardless of a `.env` file."""
     values = {field.encode_name: getattr(settings, field.name) for field in msgspec.structs.fields(Settings)}
     return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _cores() -> int:
+    """The number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _clean(name: str, value: str | None) -> str | None:

@@ -47,6 +47,15 @@ class Gauge(Protocol):
     def labels(self) -> Mapping[str, str]: ...
 
 
+class Memory(Protocol):
+    """The memory of a process in bytes. `anonymous` is None where it is not known."""
+
+    @property
+    def resident(self) -> int: ...
+    @property
+    def anonymous(self) -> int | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """All series. Created once in a process, with the first meter."""
@@ -61,8 +70,8 @@ class Series:
 class PrometheusMeter:
     """Meter over Prometheus' client. The figures of processes that share a directory are added up."""
 
-    def __init__(self, directory: Path | None, memory: Callable[[int], int | None]) -> None:
-        """`memory` returns the resident memory of a process in bytes by its id, None if that is not known.
+    def __init__(self, directory: Path | None, memory: Callable[[int], Memory | None]) -> None:
+        """`memory` returns the memory of a process by its id, None if it is not known.
 
         If the directory cannot be used, the metrics are not shared.
         """
@@ -103,15 +112,21 @@ class PrometheusMeter:
         registry.register(_Gauges(gauges, self._memory()))
         return generate_latest(registry)
 
-    def _memory(self) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(
+    def _memory(self) -> list[GaugeMetricFamily]:
+        resident = GaugeMetricFamily(
             f"{PREFIX}_process_memory_bytes", "Resident memory of a process.", labels=["slot"]
         )
+        anonymous = GaugeMetricFamily(
+            f"{PREFIX}_process_anonymous_memory_bytes",
+            "Memory of a process that no file backs.",
+            labels=["slot"],
+        )
         for slot, process in self._slots.in_use() if self._slots else [(1, os.getpid())]:
-            size = self._memory_of(process)
-            if size is not None:
-                family.add_metric([str(slot)], size)
-        return family
+            if memory := self._memory_of(process):
+                resident.add_metric([str(slot)], memory.resident)
+                if memory.anonymous is not None:
+                    anonymous.add_metric([str(slot)], memory.anonymous)
+        return [family for family in (resident, anonymous) if family.samples]
 
 
 class _SharedFigures:
@@ -137,7 +152,7 @@ def _slots_of(directory: Path) -> Slots | None:
 class _Gauges:
     """A collector of gauges, for the registry of one page."""
 
-    def __init__(self, gauges: Iterable[Gauge], memory: GaugeMetricFamily) -> None:
+    def __init__(self, gauges: Iterable[Gauge], memory: Sequence[GaugeMetricFamily]) -> None:
         self._gauges = gauges
         self._memory = memory
 
@@ -150,8 +165,7 @@ class _Gauges:
             )
             family.add_metric(list(gauge.labels.values()), gauge.value)
         yield from families.values()
-        if self._memory.samples:
-            yield self._memory
+        yield from self._memory
 
 
 @cache

@@ -95,14 +95,14 @@ def openapi() -> None:
     "--reports",
     type=int,
     required=True,
-    help="Write end of a pipe to which the role is written when it is up.",
+    help="Write end of a pipe to which the id of the process is written when it is up.",
 )
 def child(role: str, *, lifeline: int, reports: int, gate: int | None, listener: int | None) -> None:
     """Run one role as a child of `matinee serve`, which passes pipes and sockets as descriptors, and all
     settings in the environment.
     """
     hold_lifeline(lifeline)
-    ready = cache(partial(_report, reports, role))
+    ready = cache(partial(_report, reports))
     if role == "prepare":
         _prepare_store(ready)
     elif role == "worker":
@@ -115,10 +115,10 @@ def child(role: str, *, lifeline: int, reports: int, gate: int | None, listener:
         _run_api(gate, socket.socket(fileno=listener), ready)
 
 
-def _report(reports: int, role: str) -> None:
-    """Report to the supervisor that a role is up. If it has ended, the lifeline ends this process."""
+def _report(reports: int) -> None:
+    """Report to the supervisor that this process is up. If it has ended, the lifeline ends this process."""
     with suppress(BrokenPipeError):
-        os.write(reports, f"{role}\n".encode())
+        os.write(reports, f"{os.getpid()}\n".encode())
 
 
 def _prepare_store(ready: Callable[[], None]) -> None:

@@ -68,7 +68,8 @@ def run(settings: Settings) -> int:
             environment[SHARED_METRICS] = str(metrics)
         if redis:
             environment["REDIS_URL"] = redis.url
-        return Supervisor(environment, listener, redis, partial(banner, settings, listener)).run()
+        number = settings.number_of_api_processes
+        return Supervisor(environment, listener, redis, partial(banner, settings, listener), number).run()
 
 
 class Supervisor:
@@ -80,6 +81,7 @@ class Supervisor:
         listener: socket.socket,
         redis: EmbeddedRedis | None,
         banner: Callable[[], str],
+        api_processes: int = 1,
     ) -> None:
         """Children get `environment` beside our own; `banner` makes the text to print when all are up."""
         self._environment = os.environ | environment
@@ -89,9 +91,10 @@ class Supervisor:
         self._gate, self._gate_end = os.pipe()
         self._reports, self._reports_end = os.pipe()
         os.set_blocking(self._reports, False)
-        self._ready: set[str] = set()
+        self._ready: set[int] = set()
         self._banner = banner
         self._banner_due = inf
+        self._answers = False
         self._prepared = False
         self._stopping = False
         self._redis = (
@@ -99,7 +102,8 @@ class Supervisor:
             if redis
             else []
         )
-        self._api = ChildProcess("api", self._start_api)
+        names = ["api"] if api_processes == 1 else [f"api-{number + 1}" for number in range(api_processes)]
+        self._apis = [ChildProcess(name, self._start_api) for name in names]
         self._prepare = ChildProcess("prepare", lambda: self._spawn("prepare"))
         self._worker = ChildProcess("worker", lambda: self._spawn("worker"))
         self._scheduler = ChildProcess("scheduler", lambda: self._spawn("scheduler"))
@@ -121,12 +125,13 @@ class Supervisor:
 
         This also ends when the child reports that it continues in the background.
         """
-        watched = [*self._redis, self._prepare, self._api]
+        watched = [*self._redis, self._prepare, *self._apis]
         while not self._stopping:
             for child in self._redis:
                 child.supervise()
             self._prepare.start()
-            self._api.supervise()
+            for api in self._apis:
+                api.supervise()
             self._wait(wakeup, watched)
             code = self._prepare.poll()
             if code is not None and code >= 0:
@@ -134,18 +139,18 @@ class Supervisor:
                 return code
             if code is not None:
                 self._prepare.postpone(describe_exit(code))
-            elif "prepare" in self._ready:
+            elif self._is_up(self._prepare):
                 return 0
         return 0
 
     def _start_listening(self) -> None:
-        """Let clients connect, and open the API's gate."""
+        """Let clients connect, and open the gate of the API processes."""
         self._listener.listen(BACKLOG)
         os.close(self._gate_end)
         self._worker.due = self._scheduler.due = monotonic() + API_HEAD_START
 
     def _until_stopped(self, wakeup: int) -> None:
-        children = [*self._redis, self._api, self._worker, self._scheduler]
+        children = [*self._redis, *self._apis, self._worker, self._scheduler]
         while not self._stopping:
             for child in children:
                 child.supervise()
@@ -165,32 +170,38 @@ class Supervisor:
 
     def _show_banner(self) -> None:
         """Print the banner once, when all processes are up or `BANNER_TIMEOUT` has passed."""
-        if monotonic() >= self._banner_due or self._ready >= {"api", "worker", "scheduler"}:
-            if self._banner_due < inf:
-                console.echo(self._banner())
+        if self._banner_due == inf:
+            return
+        if monotonic() >= self._banner_due or all(
+            map(self._is_up, (*self._apis, self._worker, self._scheduler))
+        ):
+            console.echo(self._banner())
             self._banner_due = inf
 
     def _read_reports(self) -> None:
         """Note which children have reported that they are up."""
         with suppress(BlockingIOError):
-            reported = os.read(self._reports, 4096).decode().split()
-            if "api" in reported and "api" not in self._ready:
-                self._banner_due = monotonic() + BANNER_TIMEOUT
-                self._worker.due = self._scheduler.due = 0.0
-            self._ready.update(reported)
+            self._ready.update(map(int, os.read(self._reports, 4096).split()))
+        if not self._answers and any(map(self._is_up, self._apis)):
+            self._answers = True
+            self._banner_due = monotonic() + BANNER_TIMEOUT
+            self._worker.due = self._scheduler.due = 0.0
+
+    def _is_up(self, child: ChildProcess) -> bool:
+        """Whether the process of a child has reported that it is up."""
+        return child.process is not None and child.process.pid in self._ready
 
     def _stop(self) -> None:
-        """Stop all in order: the scheduler, the worker, the API, and Valkey last."""
+        """Stop all in order: the scheduler, the worker, the API processes, and Valkey last."""
         began = monotonic()
         self._listener.close()
         for child in (self._scheduler, self._worker):
             child.send_signal(signal.SIGTERM)
             child.wait(monotonic() + STOP_INTERVAL)
-        for child in (self._prepare, self._api):
+        for child in (self._prepare, *self._apis):
             child.send_signal(signal.SIGTERM)
-        _wait_or_kill(
-            (self._scheduler, self._worker, self._prepare, self._api), began + SERVICES_STOP_TIMEOUT
-        )
+        services = (self._scheduler, self._worker, self._prepare, *self._apis)
+        _wait_or_kill(services, began + SERVICES_STOP_TIMEOUT)
         for child in self._redis:
             child.send_signal(signal.SIGTERM)
         _wait_or_kill(self._redis, began + STOP_TIMEOUT)
@@ -251,7 +262,7 @@ class Supervisor:
 
     def _on_stop_signal(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002  a handler's signature
         if self._stopping and signum == signal.SIGINT:  # a second Ctrl-C kills
-            for child in (self._scheduler, self._worker, self._prepare, self._api, *self._redis):
+            for child in (self._scheduler, self._worker, self._prepare, *self._apis, *self._redis):
                 child.send_signal(signal.SIGKILL)
         self._stopping = True
 

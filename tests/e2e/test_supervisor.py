@@ -6,12 +6,14 @@ import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from adapters.redis.embedded import address
@@ -44,7 +46,7 @@ def log(cwd: Path) -> str:
 
 def processes(cwd: Path) -> dict[str, int]:
     """The last process of each name."""
-    return {name: int(pid) for name, pid in re.findall(r"(\w+) runs as process (\d+)", log(cwd))}
+    return {name: int(pid) for name, pid in re.findall(r"([\w-]+) runs as process (\d+)", log(cwd))}
 
 
 def alive(pid: int) -> bool:
@@ -57,9 +59,9 @@ def alive(pid: int) -> bool:
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def all_run(cwd: Path) -> bool:
+def all_run(cwd: Path, services: Collection[str] = SERVICES) -> bool:
     running = processes(cwd)
-    return all(name in running and alive(running[name]) for name in SERVICES)
+    return all(name in running and alive(running[name]) for name in services)
 
 
 def nothing_is_left(cwd: Path) -> bool:
@@ -170,6 +172,38 @@ def test_no_connection_is_refused_while_the_api_restarts(tmp_path: Path) -> None
                     b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
                 )
                 assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_several_api_processes_share_the_port_and_restart_alone(tmp_path: Path) -> None:
+    with serving(tmp_path, API_PROCESSES="2") as server:
+        eventually(lambda: all_run(tmp_path, ("valkey", "api-1", "api-2", "worker", "scheduler")))
+        first = processes(tmp_path)
+
+        def status(path: str = "/health/live") -> int:
+            return httpx.get(f"{server.client.base_url}{path}", timeout=30).status_code
+
+        before = requests_counted(server)
+        assert {status() for _ in range(40)} == {200}
+        eventually(lambda: requests_counted(server) == before + 40)
+        os.kill(first["api-1"], signal.SIGKILL)
+        eventually(lambda: not alive(first["api-1"]))
+        assert {status("/health/ready") for _ in range(10)} == {200}
+        eventually(lambda: processes(tmp_path)["api-1"] != first["api-1"])
+        assert processes(tmp_path)["api-2"] == first["api-2"]
+        assert server.stop() == 0
+        assert nothing_is_left(tmp_path)
+
+
+def requests_counted(server: Serving) -> float:
+    """How many requests to /health/live all processes have counted together."""
+    name = "matinee_request_duration_seconds_count"
+    families = text_string_to_metric_families(server.client.get("/metrics").text)
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and sample.labels["path"].endswith("/health/live")
+    )
 
 
 def test_queued_jobs_survive_stops_and_kills(tmp_path: Path) -> None:

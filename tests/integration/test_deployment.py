@@ -131,7 +131,7 @@ def test_compose_refuses_to_start_without_a_secret() -> None:
 def test_every_setting_reaches_a_role(role: str) -> None:
     given = ROLES[role]["environment"]
     # Logs go to standard error, where Docker keeps and rotates them.
-    assert given.keys() | IN_THE_IMAGE | {"LOG_FILE"} == SETTINGS.keys()
+    assert given.keys() | IN_THE_IMAGE | {"LOG_FILE", "API_PROCESSES"} == SETTINGS.keys()
     by_compose = {"MONGODB_URI", "REDIS_URL", "QUEUE_URL", "JWT_SECRET"}
     assert {name: f"${{{name}:-}}" for name in given.keys() - by_compose} == {
         name: value for name, value in given.items() if name not in by_compose

@@ -103,6 +103,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
             "must be redis://, rediss:// or unix://, its port a number",
         ),
         ("REDIS_TTL", "0", "must be a whole number of seconds from 1 to 86400"),
+        ("API_PROCESSES", "0", "must be auto, or a number of processes from 1 to 64"),
+        ("API_PROCESSES", "65", "must be auto, or a number of processes from 1 to 64"),
+        ("API_PROCESSES", "many", "must be auto, or a number of processes from 1 to 64"),
         ("SYNC_GENRES_CRON", "hourly", "must be five fields of cron such as 0 2 * * *, in UTC"),
         (
             "SYNC_GENRES_CRON",
@@ -149,6 +152,16 @@ def test_a_faulty_variable_is_named_with_its_rule(variable: str, value: str, rul
     with pytest.raises(InvalidFields) as caught:
         load({"JWT_SECRET": SECRET, variable: value}, NOWHERE)
     assert caught.value.sentences == [f"{variable} {rule}"]
+
+
+def test_the_number_of_api_processes_may_be_that_of_the_usable_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().number_of_api_processes == 1
+    assert load({"API_PROCESSES": "64"}, NOWHERE).number_of_api_processes == 64
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert load({"API_PROCESSES": "auto"}, NOWHERE).number_of_api_processes == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert load({"API_PROCESSES": "auto"}, NOWHERE).number_of_api_processes == 7
 
 
 def test_derived_settings_are_computed() -> None:

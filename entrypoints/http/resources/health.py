@@ -20,7 +20,7 @@ from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.about import Version
 from entrypoints.http.responses import NO_STORE, Response, json_response
 from entrypoints.http.schemas import Moment, Query, rfc3339
-from entrypoints.memory import resident_bytes
+from entrypoints.memory import Memory, memory_of
 
 HEALTH = f"{BASE}/health"
 """The prefix of the paths, which are served even if the service is full."""
@@ -66,11 +66,23 @@ class HealthOut(Struct, frozen=True, kw_only=True):
         int,
         Meta(
             ge=0,
-            description="Memory in use by the process that answers.",
+            description="Resident memory of the process that answers, with the files that it maps.",
             examples=[61440000],
             extra_json_schema={"format": "int64"},
         ),
     ]
+    memory_anonymous_bytes: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                description="What of it no file backs; absent where the system does not tell.",
+                examples=[48234496],
+                extra_json_schema={"format": "int64"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     checks: HealthChecksOut
 
 
@@ -193,11 +205,13 @@ def _response(out: Struct, findings: Collection[Finding], *, down: bool) -> Resp
 
 def health_out(health: Health, version: Version) -> HealthOut:
     """Convert the result of a health check."""
+    memory = memory_in_use()
     return HealthOut(
         status=health.condition,
         version=version,
         uptime_seconds=round(monotonic() - STARTED, 3),
-        memory_rss_bytes=memory_in_use(),
+        memory_rss_bytes=memory.resident,
+        memory_anonymous_bytes=UNSET if memory.anonymous is None else memory.anonymous,
         checks=HealthChecksOut(**{part: check_out(finding) for part, finding in health.findings.items()}),
     )
 
@@ -213,9 +227,9 @@ def check_out(finding: Finding) -> HealthCheckOut:
     )
 
 
-def memory_in_use() -> int:
-    """The memory of this process in bytes."""
-    return resident_bytes(os.getpid()) or 0
+def memory_in_use() -> Memory:
+    """The memory of this process."""
+    return memory_of(os.getpid()) or Memory(resident=0)
 
 
 ROUTES = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis)
