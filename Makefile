@@ -44,8 +44,11 @@ $(READY): requirements.lock pyproject.toml
 serve: $(READY) ## set up if need be, and run Matinee on this machine
 	@exec $(BIN)/matinee serve
 
+# One more than there are cores: the tests of whole services mostly wait.
+WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+
 test: $(READY) clients ## set up if need be, and run all tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term --cov-fail-under=95
 	@$(BIN)/python -m coverage report --include='domain/*,application/*' --fail-under=100
 
 clients: ## install what the tests of TypeScript clients want, if npm is there

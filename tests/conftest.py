@@ -5,6 +5,11 @@ fuzz` draws others each time; what it finds becomes an `@example`. A seed on the
 examples of that seed: `pytest -m hypothesis --hypothesis-seed=7`.
 """
 
+import sys
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -27,17 +32,51 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A profile named on the command line is loaded by hypothesis itself."""
+    """Declare our marker. A profile named on the command line is loaded by hypothesis itself."""
+    config.addinivalue_line("markers", "unmeasured: a test that coverage ignores")
     if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
         settings.load_profile("seeded")
 
 
+UNIT_TESTS = Path(__file__).parent / "unit"
+
+UNMEASURED = pytest.StashKey[bool]()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let coverage ignore property tests: it makes them take twice as long, and a hundred examples execute
-    the lines that one does. With contexts, as in `make mutants`, it needs every test that executes a line.
+    """Choose the tests that coverage ignores: property tests, those with the marker `unmeasured`, and outside
+    of tests/unit all but the first case of a test with parameters.
+
+    Coverage makes a test take twice as long, and a hundred examples execute the lines that one does. With
+    contexts, as in `make mutants`, it needs every test that executes a line.
     """
-    if config.getoption("cov_context", default=None) is None:
-        for item in items:
-            if item.get_closest_marker("hypothesis"):
-                item.add_marker(pytest.mark.no_cover)
+    measures_all = config.getoption("cov_context", default=None) is not None
+    functions: set[str] = set()
+    for item in items:
+        function, _, _ = item.nodeid.partition("[")
+        repeated = function in functions and UNIT_TESTS not in item.path.parents
+        marked = any(map(item.get_closest_marker, ("hypothesis", "unmeasured")))
+        item.stash[UNMEASURED] = (repeated or marked) and not measures_all
+        functions.add(function)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let coverage ignore a test and its processes.
+
+    The marker `no_cover` of pytest-cov would restart coverage, which adds to its hooks at every restart:
+    after a thousand, a fork takes seconds.
+    """
+    if not item.stash[UNMEASURED]:
+        return (yield)
+    trace, thread_trace = sys.gettrace(), threading.gettrace()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        sys.settrace(None)
+        threading.settrace(None)
+        try:
+            return (yield)
+        finally:
+            threading.settrace(thread_trace)
+            sys.settrace(trace)

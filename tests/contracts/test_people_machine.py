@@ -269,7 +269,7 @@ def mongo(request: pytest.FixtureRequest) -> Iterator[Store]:
         store.close()
 
 
-@pytest.mark.no_cover  # as property tests, see tests/conftest.py
+@pytest.mark.unmeasured  # as property tests, see tests/conftest.py
 @pytest.mark.parametrize(("kind", "share", "steps"), [(sqlite, 0.6, 40), (mongo, 0.05, 20)])
 def test_ratings_and_watchlists_behave_like_plain_dicts(
     kind: Callable[[pytest.FixtureRequest], Any], share: float, steps: int, request: pytest.FixtureRequest

@@ -19,8 +19,7 @@ from redis import Redis
 from adapters.redis.embedded import address
 from tests import waiting
 from tests.contracts.mongo_server import running_secantus
-from tests.e2e import commands
-from tests.e2e.commands import Serving, matinee
+from tests.e2e.commands import Serving, matinee, serving, starting
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -29,13 +28,12 @@ SECRET = "a secret of more than thirty-two bytes for tests"
 SERVICES = ("valkey", "api", "worker", "scheduler")
 
 eventually = partial(waiting.eventually, timeout=30, interval=0.05)
-starting = partial(commands.starting, measured=True)
-"""Only here does coverage measure supervisor, API, worker and scheduler as processes."""
 
 
 @contextmanager
-def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
-    with starting(cwd, variables) as server:
+def measured(cwd: Path, **variables: str) -> Iterator[Serving]:
+    """Run `matinee serve` with coverage of its processes, in the few tests that reach all their lines."""
+    with starting(cwd, variables, measured=True) as server:
         server.await_answers()
         yield server
 
@@ -90,7 +88,7 @@ def test_ctrl_c_on_a_terminal_stops_all_processes_in_order(tmp_path: Path) -> No
 
 
 def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with measured(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         for pid in processes(tmp_path).values():
             if alive(pid):
@@ -102,7 +100,7 @@ def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_kills_all_children_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with measured(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         frozen = processes(tmp_path)["api"]
         os.kill(frozen, signal.SIGSTOP)
@@ -145,7 +143,7 @@ def test_all_children_end_with_a_killed_supervisor_and_the_next_start_works(
 
 
 def test_a_child_that_dies_is_logged_and_restarted(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
+    with measured(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         first = processes(tmp_path)
         for name in SERVICES:
@@ -274,7 +272,7 @@ def test_a_killed_first_start_is_resumed_and_a_stopped_one_closes_its_run(tmp_pa
     with TmdbSimulator(Catalogue(make_movies(200))) as tmdb:
         tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=1))
         variables = {"TMDB_ACCESS_TOKEN": "t", "TMDB_BASE_URL": tmdb.url, "TMDB_REQUESTS_PER_SECOND": "1000"}
-        with starting(tmp_path, variables) as server:
+        with starting(tmp_path, variables, measured=True) as server:
             eventually(lambda: "sync movies" in log(tmp_path))
             os.kill(processes(tmp_path)["prepare"], signal.SIGKILL)
             eventually(lambda: "prepare was killed by SIGKILL" in log(tmp_path))
@@ -309,12 +307,12 @@ def test_each_role_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
             "JWT_SECRET": SECRET,
             "DATA_DIR": str(tmp_path / "unused"),
         }
-        with starting(tmp_path, variables, command="api") as server:
+        with starting(tmp_path, variables, command="api", measured=True) as server:
             server.await_answers()
             assert server.client.get("/health/live").status_code == 200
             assert server.stop(signal.SIGTERM) == 0
         for role in ("worker", "scheduler"):
-            with starting(tmp_path, variables, command=role) as server:
+            with starting(tmp_path, variables, command=role, measured=True) as server:
                 time.sleep(2)
                 assert server.process.poll() is None
                 # A signal ends it even before it handles signals.

@@ -187,7 +187,7 @@ def play(place: Place, outage: Outage, *, clients: int, seconds: float, pause: f
 
 def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: float, pause: float) -> Played:
     """The same with clients who are there already."""
-    calm = min(max(2.0, seconds / 6), 5.0)
+    calm = min(max(1.0, seconds / 6), 5.0)
     with visiting(crowd, pause):
         began = time.monotonic()
         time.sleep(calm)
@@ -197,7 +197,6 @@ def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: f
         outage.heal(place)
         mended = time.monotonic()
         healed_after = _healed(place, outage, mended)
-        time.sleep(max(0.0, mended + HEALED_WITHIN - time.monotonic()))
         whole = time.monotonic()
         time.sleep(calm)
         end = time.monotonic()

@@ -82,7 +82,7 @@ def test_every_single_typing_error_is_tolerated(title: str) -> None:
         assert index_finds(typed, title), typed
 
 
-@pytest.mark.no_cover  # under coverage it takes four times as long, and executes what others do
+@pytest.mark.unmeasured  # under coverage it takes four times as long, and executes what others do
 @pytest.mark.parametrize(
     "title",
     [
@@ -107,7 +107,7 @@ def test_every_pair_of_typing_errors_in_a_long_title_is_tolerated(title: str) ->
             assert any(finds(term_query, filed) for term_query in term_queries), typed
 
 
-@pytest.mark.no_cover  # likewise
+@pytest.mark.unmeasured  # likewise
 @pytest.mark.parametrize("length", range(10, 18))
 def test_every_pair_of_typing_errors_in_a_long_word_is_tolerated(length: int) -> None:
     word = string.ascii_lowercase[:length]
