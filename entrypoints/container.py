@@ -166,10 +166,12 @@ class MongoMissing(Unavailable):
         return "MONGODB_URI is set, and the MongoDB driver is not installed: pip install 'matinee[mongo]'"
 
 
-def open_meter() -> PrometheusMeter:
+def open_meter(cleanup: CleanupStack) -> PrometheusMeter:
     """The metrics of this process, or of all processes that share a directory."""
     shared = os.environ.get(SHARED_METRICS)
-    return PrometheusMeter(Path(shared) if shared else None, memory=memory_of)
+    meter = PrometheusMeter(Path(shared) if shared else None, memory=memory_of)
+    cleanup.add("the metrics", meter.publish)
+    return meter
 
 
 def open_store(settings: Settings, clock: Clock, meter: Meter, cleanup: CleanupStack) -> Store:
@@ -343,7 +345,7 @@ class Container(DeclarativeContainer):
     is_common: Provider[IsCommon] = providers.Object(is_common)
 
     cleanup = providers.Singleton(CleanupStack)
-    meter = providers.Singleton(open_meter)
+    meter = providers.Singleton(open_meter, cleanup)
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
     breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)

@@ -25,6 +25,7 @@ from adapters.metering import Counted, Timed
 from adapters.metrics.requests import RequestCounts
 from adapters.metrics.shared import readable, shared_values
 from adapters.metrics.slots import Slots
+from adapters.metrics.timings import Timings
 
 PREFIX = "matinee"
 
@@ -60,8 +61,8 @@ class Memory(Protocol):
 class Series:
     """All series. Created once in a process, with the first meter."""
 
-    storage: Histogram
-    redis: Histogram
+    storage: Timings
+    redis: Timings
     tmdb: Counter
     closed: Counter
     requests: RequestCounts
@@ -86,13 +87,19 @@ class PrometheusMeter:
         self._counted = {"tmdb": series.tmdb}
         self._closed = series.closed
         self._memory_of = memory
+        self._requests = series.requests
         self.answered = series.requests.count
-        self.publish = series.requests.publish
 
     media_type = CONTENT_TYPE_LATEST.encode()
 
     def timed(self, what: Timed, seconds: float) -> None:
         self._timed[what].observe(seconds)
+
+    def publish(self) -> None:
+        """Let other processes see what has been recorded."""
+        self._requests.publish()
+        for timings in self._timed.values():
+            timings.publish()
 
     def counted(self, what: Counted, outcome: str, amount: int = 1) -> None:
         self._counted[what].labels(outcome).inc(amount)
@@ -182,17 +189,20 @@ def _series() -> Series:
         BUCKETS,
         PREFIX,
     )
-    os.register_at_fork(after_in_child=requests.forget)
+    storage = _timings("storage_seconds", "Duration of one use of the store, in seconds.")
+    redis = _timings("redis_seconds", "Duration of a round trip to Redis, in seconds.")
+    for each in (requests, storage, redis):
+        os.register_at_fork(after_in_child=each.forget)
     return Series(
-        storage=Histogram(
-            f"{PREFIX}_storage_seconds", "Duration of one use of the store, in seconds.", buckets=BUCKETS
-        ),
-        redis=Histogram(
-            f"{PREFIX}_redis_seconds", "Duration of a round trip to Redis, in seconds.", buckets=BUCKETS
-        ),
+        storage=storage,
+        redis=redis,
         tmdb=Counter(f"{PREFIX}_tmdb_requests", "Requests to TMDB by outcome.", ["outcome"]),
         closed=Counter(
             f"{PREFIX}_connections_closed", "Connections closed by a limit or an error.", ["reason"]
         ),
         requests=requests,
     )
+
+
+def _timings(name: str, description: str) -> Timings:
+    return Timings(Histogram(f"{PREFIX}_{name}", description, buckets=BUCKETS), BUCKETS)

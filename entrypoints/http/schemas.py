@@ -1,6 +1,7 @@
 """Wire types: the base classes of queries and bodies, and the types that several resources share."""
 
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -67,12 +68,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def given(self) -> dict[str, Any]:
         """The parameters that differ from their defaults, by encoded name."""
-        values = ((field, getattr(self, field.name)) for field in msgspec.structs.fields(self))
-        return {
-            field.encode_name: value
-            for field, value in values
-            if value is not UNSET and value != field.default
-        }
+        values = (
+            (name, getattr(self, attribute), default) for name, attribute, default in _fields(type(self))
+        )
+        return {name: value for name, value, default in values if value is not UNSET and value != default}
+
+
+@cache
+def _fields(kind: type[Query]) -> list[tuple[str, str, Any]]:
+    """The encoded name, the attribute and the default of each parameter."""
+    return [(field.encode_name, field.name, field.default) for field in msgspec.structs.fields(kind)]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -52,7 +52,6 @@ def run(container: Container, settings: Settings, listener: socket.socket, ready
             server.run(sockets=[listener])
         finally:  # requests that were interrupted have been recorded last
             flush()
-            meter.publish()
 
 
 def openapi(settings: Settings) -> str:

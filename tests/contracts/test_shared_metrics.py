@@ -143,7 +143,7 @@ from adapters.metrics import shared, slots
 shared.RETRY_AFTER = slots.RETRY_AFTER = 0
 from adapters.metrics.prometheus import PrometheusMeter
 
-meter = PrometheusMeter(Path(sys.argv[1]), memory=lambda _: 1)
+meter = PrometheusMeter(Path(sys.argv[1]), memory=lambda _: None)
 print("ready", flush=True)
 for line in sys.stdin:
     for number in range(200):

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.metrics.prometheus import BUCKETS
 from adapters.metrics.requests import RequestCounts
 from adapters.metrics.slots import Slots
+from adapters.metrics.timings import Timings
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import add_user, noon
 from adapters.tmdb.budget import RequestPacer
@@ -22,7 +23,7 @@ from adapters.tmdb.source import TmdbMovieSource
 from application import probes
 from domain.errors import StorageUnavailable
 from domain.sync import SourceRefused, SourceUnavailable
-from entrypoints.container import open_meter
+from entrypoints.container import CleanupStack, open_meter
 from entrypoints.http.access_log import METHODS
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import Client, joined, place, serving
@@ -94,7 +95,7 @@ def test_each_operation_of_the_store_is_timed_once() -> None:
     def uses() -> float:
         return figure(meter.page([]).decode(), "matinee_storage_seconds_count")
 
-    meter = open_meter()
+    meter = open_meter(CleanupStack())
     store = SqliteStore(path=None, clock=noon, meter=meter)
     store.prepare()
     before = uses()
@@ -161,7 +162,7 @@ def test_metrics_are_available_without_the_store(monkeypatch: pytest.MonkeyPatch
 
 
 def test_requests_to_tmdb_are_counted_by_outcome() -> None:
-    meter = open_meter()
+    meter = open_meter(CleanupStack())
 
     def counted() -> dict[str, float]:
         page = samples(meter.page([]).decode())
@@ -198,9 +199,9 @@ def test_requests_to_tmdb_are_counted_by_outcome() -> None:
 
 COUNTER = """
 import os, sys
-from entrypoints.container import open_meter
+from entrypoints.container import CleanupStack, open_meter
 
-meter = open_meter()
+meter = open_meter(CleanupStack())
 meter.counted("tmdb", "ok", int(sys.argv[1]))
 meter.timed("storage", 0.02)
 meter.answered("GET", "/api/v1/movies", 200, 0.001)
@@ -275,7 +276,7 @@ def test_commands_and_jobs_do_not_import_the_web_framework(module: str) -> None:
 
 
 def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
-    meter = open_meter()
+    meter = open_meter(CleanupStack())
     meter.answered("GET", "/api/v1/movies/{id}", 200, 0.003)
 
     found = {
@@ -296,39 +297,61 @@ def test_the_series_of_requests_keeps_its_name_labels_and_buckets() -> None:
 def test_requests_that_are_counted_and_published_later_equal_observed_ones(
     requests: list[tuple[float, bool]],
 ) -> None:
-    def series(registry: CollectorRegistry) -> tuple[Histogram, Counter]:
+    def series(registry: CollectorRegistry) -> tuple[Histogram, Counter, Histogram]:
         labels = ["method", "path", "status_code", "app_name"]
         return (
             Histogram("seconds", "", labels, buckets=BUCKETS, registry=registry),
             Counter("lookups", "", ["outcome"], registry=registry),
+            Histogram("store", "", buckets=BUCKETS, registry=registry),
         )
 
     later, at_once = CollectorRegistry(), CollectorRegistry()
-    counts = RequestCounts(*series(later), BUCKETS, "matinee")
-    histogram, lookups = series(at_once)
+    counted, counted_lookups, timed = series(later)
+    counts, timings = RequestCounts(counted, counted_lookups, BUCKETS, "matinee"), Timings(timed, BUCKETS)
+    histogram, lookups, store = series(at_once)
     for number, (seconds, is_published) in enumerate(requests):
         cache, status = [(None, 200), ("HIT", 200), ("MISS", 404)][number % 3]
         counts.count("GET", "/a", status, seconds, cache)
         histogram.labels("GET", "/a", status, "matinee").observe(seconds)
+        timings.observe(seconds)
+        store.observe(seconds)
         if cache:
             lookups.labels(cache.lower()).inc()
         if is_published:
             counts.publish()
-    counts.publish()
-    counts.publish()
+            timings.publish()
+    for _ in range(2):
+        counts.publish()
+        timings.publish()
 
     found, expected = (samples(generate_latest(each).decode()) for each in (later, at_once))
     assert {key: pytest.approx(value) for key, value in found.items()} == expected
 
 
+def test_metrics_are_published_when_the_container_is_closed() -> None:
+    def published() -> float:
+        return REGISTRY.get_sample_value("matinee_storage_seconds_count") or 0.0
+
+    cleanup = CleanupStack()
+    meter = open_meter(cleanup)
+    meter.publish()
+    before = published()
+    meter.timed("storage", 0.001)
+    cleanup.close()
+    assert published() == before + 1
+
+
 UNPUBLISHED = """
 import os
-from entrypoints.container import open_meter
+from entrypoints.container import CleanupStack, open_meter
 
-meter = open_meter()
+meter = open_meter(CleanupStack())
+meter.publish()
 meter.answered("GET", "/a", 200, 0.001)
+meter.timed("storage", 0.001)
 child = os.fork()
 meter.answered("GET", "/b", 200, 0.001)
+meter.timed("redis", 0.001)
 meter.publish()
 if child == 0:
     os._exit(0)
@@ -348,6 +371,10 @@ def test_a_forked_process_does_not_publish_what_its_parent_has_counted(tmp_path:
 
     name = "matinee_request_duration_seconds_count"
     assert (figure(page, name, path="/a"), figure(page, name, path="/b")) == (1, 2)
+    assert (figure(page, "matinee_storage_seconds_count"), figure(page, "matinee_redis_seconds_count")) == (
+        1,
+        2,
+    )
 
 
 def test_a_slot_belongs_to_one_process_and_is_listed_while_in_use(tmp_path: Path) -> None:
