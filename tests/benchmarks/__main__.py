@@ -9,9 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
-from random import Random
 from statistics import median
 from time import perf_counter
 
@@ -21,26 +19,13 @@ from rich.table import Table
 from adapters import system
 from adapters.sqlite.store import SqliteStore
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
-from domain.ids import RunId, genre_id
-from domain.movies import MovieFacts
 from domain.pagination import Cursor, Window
 from domain.search import Query, search
-from domain.sync import Entity, PageResult, SyncRun
+from tests.benchmarks.catalogue import GENRES, fill
 from tests.benchmarks.load import load
 from tests.benchmarks.service import service
 
 TIMES = 15
-A_PAGE = 1000
-GENRES = tuple(
-    genre_id(number) for number in (28, 12, 16, 35, 80, 99, 18, 10751, 14, 36, 27, 878, 53, 10752, 37)
-)
-WORDS = """
-    night river war love star man king dawn house of the a in last city home red black summer winter ghost
-    queen return secret garden island storm blood moon road bridge letter mountain silent broken golden empire
-    shadow
-""".split()
-SYLLABLES = "ka lo mi ra ten dor vel sha zu qui fen bar ost nim gra pel tho wex yan jud".split()
-
 FILTERS = {
     "no filter": MovieFilter(),
     "a frequent genre": MovieFilter(all_genres=frozenset(GENRES[:1])),
@@ -94,45 +79,6 @@ def measure_store(console: Console, amount: int) -> None:
         console.print(searches(store))
         console.print(imports())
         store.close()
-
-
-def fill(store: SqliteStore, amount: int) -> float:
-    """Store so many movies by pages, as a sync does; the seconds that it took."""
-    random = Random(1)
-    run = SyncRun(id=RunId(system.new_id()), entity=Entity.MOVIES, started_at=system.now())
-    store.runs.add(run)
-    began = perf_counter()
-    for page, start in enumerate(range(0, amount, A_PAGE), 1):
-        movies = tuple(invent(number, random) for number in range(start + 1, min(start + A_PAGE, amount) + 1))
-        run = store.movies.store(PageResult(page=page, at=system.now(), movies=movies), run)
-    store.runs.save(run.finished(system.now()))
-    return perf_counter() - began
-
-
-def invent(number: int, random: Random) -> MovieFacts:
-    """A movie with a title of one to five words, some of them rare, and skewed figures."""
-    title = " ".join(word(random) for _ in range(random.randint(1, 5)))
-    return MovieFacts(
-        tmdb_id=number,
-        title=title,
-        original_title=title if random.random() < 0.7 else word(random),
-        original_language=random.choices(("en", "fr", "ja", "hi", "fi"), (60, 15, 12, 10, 3))[0],
-        overview=" ".join(random.choices(WORDS, k=40)),
-        release_date=date(random.randint(1900, 2025), random.randint(1, 12), random.randint(1, 28)),
-        popularity=round(random.expovariate(0.2), 4) if random.random() < 0.98 else None,
-        vote_average=round(random.uniform(1, 10), 3),
-        vote_count=int(random.paretovariate(0.5)) % 40_000,
-        genres=tuple(
-            dict.fromkeys(random.choices(GENRES, range(len(GENRES), 0, -1), k=random.randint(1, 3)))
-        ),
-        runtime=random.randint(60, 200),
-        detailed=True,
-    )
-
-
-def word(random: Random) -> str:
-    """A common word, or one of the eight thousand that three syllables make."""
-    return random.choice(WORDS) if random.random() < 0.6 else "".join(random.choices(SYLLABLES, k=3))
 
 
 def lists(store: SqliteStore) -> Table:

@@ -1,32 +1,39 @@
-"""What a request costs the API under load, next to a bare ASGI function, in one run."""
+"""What a request costs the API process under load, next to a bare ASGI function, in one run of wrk."""
 
-import asyncio
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import cycle
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from rich.table import Table
 
+from adapters import system
+from adapters.sqlite.store import SqliteStore
+from tests.benchmarks.catalogue import WORDS, fill
 from tests.benchmarks.service import children
 from tests.e2e.commands import Serving, serving
 from tests.ports import free_port
 from tests.waiting import eventually
 
+MOVIES = 10_000
 CONNECTIONS = 32
-SECONDS = 4.0
+WRITERS = 16
+SECONDS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
-LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-ACCOUNT = {"username": "bench", "email": "bench@example.org", "password": "a measured benchmark"}
+PASSWORD = "a measured benchmark"
+VARIABLES = {
+    "RATE_LIMIT": "100000000/minute",
+    "AUTH_RATE_LIMIT": "100000000/minute",
+    "LOG_LEVEL": "info",
+    "PUBLIC_CATALOGUE": "false",
+}
 
 RAW = """
 import sys, uvicorn
@@ -42,106 +49,188 @@ quiet = {"log_level": "critical", "access_log": False, "lifespan": "off"}
 uvicorn.run(app, port=int(sys.argv[1]), http="httptools", **quiet)
 """
 
+SCRIPT = """
+local n, words = 0, {{{words}}}
+function request()
+  n = n + 1
+  {request}
+end
+"""
+"""A script of wrk: `request` returns the request of number `n`."""
 
-@dataclass
-class Load:
-    """What 32 connections saw that send one request after the other."""
-
-    requests: Iterator[bytes]
-    until: float
-    seconds: list[float] = field(default_factory=list)
-    statuses: set[bytes] = field(default_factory=set)
-
-
-class Connection(asyncio.Protocol):
-    """Sends the next request when the response to the one before is complete."""
-
-    def __init__(self, load: Load, done: asyncio.Future[None]) -> None:
-        self.load, self.done = load, done
-        self.received, self.missing = b"", -1
-        self.began = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self._send()
-
-    def _send(self) -> None:
-        self.began = time.perf_counter()
-        self.transport.write(next(self.load.requests))
-
-    def data_received(self, data: bytes) -> None:
-        if self.missing < 0:
-            self.received += data
-            head, end, body = self.received.partition(b"\r\n\r\n")
-            if not end:
-                return
-            length = LENGTH.search(head)
-            self.load.statuses.add(head[9:12])
-            self.missing = int(length[1]) if length else 0
-            data, self.received = body, b""
-        self.missing -= len(data)
-        if self.missing > 0:
-            return
-        self.missing = -1
-        now = time.perf_counter()
-        self.load.seconds.append(now - self.began)
-        if now < self.load.until:
-            self._send()
-        elif not self.done.done():
-            self.transport.close()
-            self.done.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_exception(exc or ConnectionError("the server has closed a connection"))
+ABBREVIATED = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
-def under_load(port: int, requests: Iterator[bytes]) -> Load:
-    """Send requests over all connections, for some seconds."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Requests to send: a Lua expression for each, or one path for all."""
 
-    async def run() -> Load:
-        load = Load(requests, time.perf_counter() + SECONDS)
-        loop = asyncio.get_running_loop()
-        waiting = [loop.create_future() for _ in range(CONNECTIONS)]
-        for done in waiting:
-            await loop.create_connection(lambda done=done: Connection(load, done), "127.0.0.1", port)  # type: ignore[misc]
-        await asyncio.gather(*waiting)
-        return load
+    request: str = ""
+    path: str = "/"
+    headers: tuple[str, ...] = ()
+    connections: int = CONNECTIONS
 
-    return asyncio.run(run())
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Processor time of a request in microseconds, requests a second, and the median and 99th percentile of
+    their durations in milliseconds.
+    """
+
+    cost: float
+    rate: float
+    median: float
+    p99: float
+
+    def cells(self, raw: "Result") -> list[str]:
+        """The cells of a row; cost and rate are also compared with those of the bare function."""
+        return [
+            f"{self.cost:.0f}",
+            f"{self.cost / raw.cost:.1f}",
+            f"{self.rate:.0f}",
+            f"{self.rate / raw.rate:.2f}",
+            f"{self.median:.2f}",
+            f"{self.p99:.2f}",
+        ]
+
+
+def load() -> Table | str:
+    """The cost of every kind of request; a sentence where there is no wrk."""
+    if shutil.which("wrk") is None:
+        return "There is no wrk here (on Debian: apt install wrk), so requests under load are not measured."
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = folder / "matinee-data"
+        data.mkdir()
+        store = SqliteStore(path=data / "matinee.db", clock=system.now)
+        store.prepare()
+        fill(store, MOVIES)
+        store.close()
+        with serving(folder, **VARIABLES) as server:
+            table = measured(server, folder)
+            server.stop()
+    return table
+
+
+def measured(server: Serving, folder: Path) -> Table:
+    """The table of one service."""
+    tokens = [register(server, number) for number in range(WRITERS)]
+    signed_in = {"Authorization": f"Bearer {tokens[0]}"}
+    server.client.get("/movies", headers=signed_in)
+    listed = server.client.get("/movies", headers=signed_in)
+    size, etag = len(listed.content), listed.headers["etag"]
+    port, api = server.client.base_url.port or 80, api_of(server)
+    title = f"{MOVIES:,} movies, {CONNECTIONS} connections, {SECONDS} s each, signed in"
+    table = Table("request", "us", "to raw", "per s", "to raw", "median ms", "p99 ms", title=title)
+    with raw_server(size) as (process, raw_port):
+        raw = under_load(process, f"http://127.0.0.1:{raw_port}", Work(), folder)
+        table.add_row(f"bare ASGI, {size} bytes", *raw.cells(raw))
+        base = f"http://127.0.0.1:{port}/api/v1"
+        for name, work in works(tokens, etag).items():
+            table.add_row(name, *under_load(api, base, work, folder).cells(raw))
+    return table
+
+
+def works(tokens: list[str], etag: str) -> Mapping[str, Work]:
+    """What is measured."""
+    token = f"Authorization: Bearer {tokens[0]}"
+    listed = ", ".join(f'"Bearer {each}"' for each in tokens)
+    put = (
+        'local headers = {{["Authorization"] = ({{{tokens}}})[n % {writers} + 1], '
+        '["Content-Type"] = "application/json"}}\n'
+        "  return wrk.format('PUT', '/api/v1/movies/' .. (n * 7 % {movies} + 1) .. '{path}', headers, {body})"
+    )
+    lists = {"tokens": listed, "writers": WRITERS, "movies": MOVIES}
+    rating = put.format(path="/rating", body="""string.format('{"rating": %d}', n % 10 + 1)""", **lists)
+    entry = put.format(path="/watchlist", body="""string.format('{"note": "%d"}', n)""", **lists)
+    login = (
+        "return wrk.format('POST', '/api/v1/auth/login', {['Content-Type'] = 'application/json'}, "
+        f"""string.format('{{"email": "bench%d@example.org", "password": "{PASSWORD}"}}', n % {WRITERS}))"""
+    )
+
+    def each(path: str) -> str:
+        return f"return wrk.format('GET', '/api/v1' .. {path})"
+
+    word = "words[{} % #words + 1]"
+    pair = f"{word.format('n')} .. '%20' .. {word.format('math.floor(n / #words)')}"
+    return {
+        "list": Work(path="/movies", headers=(token,)),
+        "list, gzip": Work(path="/movies", headers=(token, "Accept-Encoding: gzip")),
+        "list, not modified": Work(path="/movies", headers=(token, f"If-None-Match: {etag}")),
+        "movie": Work(path="/movies/603", headers=(token,)),
+        "search": Work(path="/movies/search?q=night", headers=(token,)),
+        "genres": Work(path="/genres", headers=(token,)),
+        "health/live": Work(path="/health/live"),
+        "movie, miss": Work(
+            each(
+                f"string.format('/movies/%d?fields=id%s', n % {MOVIES} + 1, n > {MOVIES} and ',title' or '')"
+            ),
+            headers=(token,),
+        ),
+        "list, miss": Work(
+            each(
+                "string.format('/movies?min_votes=%d&year_from=%d', math.floor(n / 100) % 50, 1900 + n % 100)"
+            ),
+            headers=(token,),
+        ),
+        "search, miss": Work(
+            each(f"'/movies/search?q=' .. {pair} .. '&page=' .. (math.floor(n / #words / #words) + 1)"),
+            headers=(token,),
+        ),
+        "PUT rating, 16 clients": Work(rating, connections=WRITERS),
+        "PUT watchlist, 16 clients": Work(entry, connections=WRITERS),
+        "login, 4 clients": Work(login, connections=4),
+    }
+
+
+def under_load(process: int, base: str, work: Work, folder: Path) -> Result:
+    """Load a process. Raises RuntimeError if a request failed."""
+    command = ["wrk", "--latency", "-t1", f"-c{work.connections}", f"-d{SECONDS}s"]
+    command += [word for header in work.headers for word in ("-H", header)]
+    if work.request:
+        words = ", ".join(f'"{word}"' for word in dict.fromkeys(WORDS))
+        script = folder / "requests.lua"
+        script.write_text(SCRIPT.format(words=words, request=work.request))
+        command += ["-s", str(script)]
+    before = processor_seconds(process)
+    ran = subprocess.run([*command, base + work.path], capture_output=True, text=True, check=True)
+    spent = processor_seconds(process) - before
+    if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
+        raise RuntimeError(ran.stdout)
+    number = int(found(r"(\d+) requests in", ran.stdout))
+    return Result(
+        cost=spent / number * 1e6,
+        rate=float(found(r"Requests/sec: +([\d.]+)", ran.stdout)),
+        median=duration("50", ran.stdout),
+        p99=duration("99", ran.stdout),
+    )
+
+
+def found(pattern: str, text: str) -> str:
+    """What a pattern captures. Raises RuntimeError if it does not occur."""
+    match = re.search(pattern, text)
+    if match is None:
+        raise RuntimeError(text)
+    return match[1]
+
+
+def duration(percentile: str, text: str) -> float:
+    """A percentile that wrk has printed, in milliseconds."""
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", found(rf" {percentile}% +(\S+)", text)).groups()  # type: ignore[union-attr]
+    return float(number) * ABBREVIATED[unit]
+
+
+def register(server: Serving, number: int) -> str:
+    """The token of a new account."""
+    account = {"username": f"bench{number}", "email": f"bench{number}@example.org", "password": PASSWORD}
+    response = server.client.post("/auth/register", json=account)
+    return str(response.raise_for_status().json()["access_token"])
 
 
 def processor_seconds(process: int) -> float:
     """The processor time that a process has used."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-@dataclass
-class Row:
-    """The processor time of a request in microseconds, and how fast responses came."""
-
-    cost: float
-    rate: float
-    median: float
-    late: float
-
-
-def measured(process: int, port: int, requests: Iterator[bytes], *, allowed: Sequence[bytes]) -> Row:
-    """Load a process, after it was warmed up. Raises RuntimeError for any other status."""
-    began, spent = time.perf_counter(), processor_seconds(process)
-    load = under_load(port, requests)
-    spent, took = processor_seconds(process) - spent, time.perf_counter() - began
-    if not load.statuses <= set(allowed):
-        raise RuntimeError(f"statuses {load.statuses}")
-    seconds = sorted(load.seconds)
-    number = len(seconds)
-    return Row(
-        cost=spent / number * 1e6,
-        rate=number / took,
-        median=seconds[number // 2] * 1000,
-        late=seconds[number * 99 // 100] * 1000,
-    )
 
 
 def accepts(port: int) -> bool:
@@ -172,54 +261,3 @@ def api_of(server: Serving) -> int:
         if b"api" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0"):
             return process
     raise RuntimeError("there is no API process")
-
-
-def load() -> Table:
-    """The cost table: every kind of request, and the bare function."""
-    variables = {"RATE_LIMIT": "100000000/minute", "LOG_LEVEL": "info"}
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), **variables) as server:
-        token = server.client.post("/auth/register", json=ACCOUNT).json()["access_token"]
-        etag = server.client.get("/movies", headers={"Authorization": f"Bearer {token}"}).headers["etag"]
-        size = len(server.client.get("/movies", headers={"Authorization": f"Bearer {token}"}).content)
-        port, api = server.client.base_url.port or 80, api_of(server)
-
-        def get(path: str, **headers: str) -> bytes:
-            named = {"authorization": f"Bearer {token}", **headers}
-            lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in named.items())
-            return f"GET /api/v1{path} HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n".encode()
-
-        numbers = iter(range(10**9))
-        rows = {
-            "cached list": cycle([get("/movies")]),
-            "the same with gzip": cycle([get("/movies", accept_encoding="gzip")]),
-            "the same, not modified": cycle([get("/movies", if_none_match=etag)]),
-            "cached movie": cycle([get("/movies/603")]),
-            "cached search": cycle([get("/movies/search?q=matrix")]),
-            "cached genres": cycle([get("/genres")]),
-            "health/live": cycle([get("/health/live")]),
-            "list, each time another filter": (
-                get(f"/movies?min_votes=0&year_from={1900 + number % 90}&limit={1 + number // 90 % 100}")
-                for number in numbers
-            ),
-            "search, each time another text": (
-                get(f"/movies/search?q=the%20{number:x}&limit=20") for number in numbers
-            ),
-        }
-        table = Table("request", "us", "to raw", "per s", "median ms", "p99 ms", title="under load")
-        with raw_server(size) as (raw, raw_port):
-            bare = measured(raw, raw_port, cycle([get("/")]), allowed=[b"200"])
-            table.add_row(f"bare ASGI, {size} bytes", *described(bare, bare))
-            for name, requests in rows.items():
-                table.add_row(name, *described(measured(api, port, requests, allowed=[b"200", b"304"]), bare))
-        server.stop()
-    return table
-
-
-def described(row: Row, bare: Row) -> list[str]:
-    return [
-        f"{row.cost:.0f}",
-        f"{row.cost / bare.cost:.2f}",
-        f"{row.rate:.0f}",
-        f"{row.median:.2f}",
-        f"{row.late:.2f}",
-    ]
