@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.outages import freshness
 from tests.outages.place import Place, on_one_machine, on_several_hosts
 from tests.outages.scenarios import REDIS, STORAGE, TMDB, Outage, Played, play
 
@@ -14,6 +15,9 @@ SETTINGS: dict[str, tuple[Callable[[Path], AbstractContextManager[Place]], Seque
     "one machine, SQLite": (on_one_machine, (*REDIS, *TMDB)),
     "several processes, MongoDB's wire": (on_several_hosts, (*REDIS, *STORAGE, *TMDB)),
 }
+
+
+FRESHNESS = "two API processes, readers and writers"
 
 
 def main() -> int:
@@ -37,7 +41,27 @@ def main() -> int:
                 )
                 faults += tell(seen)
             faults += tracebacks(place)
+    if options.only in FRESHNESS:
+        print(f"\n{FRESHNESS}")
+        faults += print_freshness(options.seconds * 2)
     return 1 if faults else 0
+
+
+def print_freshness(seconds: float) -> int:
+    """Let readers and writers work while Redis and API processes fail; how many promises were broken."""
+    variables = {"API_PROCESSES": "2", "RATE_LIMIT": f"{freshness.LIMIT}/minute"}
+    with tempfile.TemporaryDirectory() as folder, on_one_machine(Path(folder), **variables) as place:
+        observed, acts = freshness.observe(place, writers=16, readers=64, seconds=seconds, seed=1)
+        print(f"  {dict(acts)}")
+        print(f"  {observed.writes} writes, {observed.reads} reads, {observed.sessions} sessions ended")
+        statuses = " ".join(f"{what} {status}:{n}" for (what, status), n in sorted(observed.statuses.items()))
+        print(f"  {statuses}")
+        print("  slowest", {what: round(took * 1000) for what, took in observed.slowest.items()}, "ms")
+        print(f"  most requests of one user in a minute: {observed.most_in_a_minute}")
+        faults = observed.broken(processes=2)
+        for fault in faults[:20]:
+            print(f"    NOT AS PROMISED: {fault}")
+        return len(faults) + tracebacks(place)
 
 
 def tell(played: Played) -> int:

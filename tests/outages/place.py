@@ -86,12 +86,12 @@ def _variables(redis: Valkey, tmdb: TmdbSimulator) -> dict[str, str]:
 
 
 @contextmanager
-def on_one_machine(folder: Path) -> Iterator[Place]:
-    """`matinee serve` over SQLite, with a Redis that we may take away."""
+def on_one_machine(folder: Path, **more: str) -> Iterator[Place]:
+    """`matinee serve` over SQLite, with a Redis that we may take away; `more` are variables for it."""
     with ExitStack() as stack:
         redis = stack.enter_context(running_valkey(folder / "redis"))
         tmdb = stack.enter_context(TmdbSimulator(Catalogue(make_movies(MOVIES, seed=1))))
-        variables = {**_variables(redis, tmdb), "PORT": str(free_port())}
+        variables = {**_variables(redis, tmdb), "PORT": str(free_port()), **more}
         base = f"http://127.0.0.1:{variables['PORT']}/api/v1"
         place = Place(folder, [base], redis, tmdb, variables)
         stack.callback(place.stop)
