@@ -23,6 +23,9 @@ CLIENT_CLOSED_REQUEST = 499
 CLIENT_PRESENCE = "presence"
 """The key of the `ClientPresence` in the state of a scope."""
 
+STOPPING = "stopping"
+"""The key in the state of a scope of an `asyncio.Event` that is set when the server stops."""
+
 log = logging.getLogger("matinee.requests")
 
 

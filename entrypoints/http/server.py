@@ -15,6 +15,7 @@ from functools import partial
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from entrypoints.http.access_log import STOPPING
 from entrypoints.http.addresses import TrustedProxies
 from entrypoints.http.connections import Connections, Limits
 from entrypoints.http.protocol import RequestProtocol
@@ -56,6 +57,7 @@ class Server(uvicorn.Server):
     """
 
     connections: Connections
+    _stopping: asyncio.Event
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
+        self.lifespan.state[STOPPING] = self._stopping = asyncio.Event()
         self.connections = Connections(self._limits, self._closed)
         self.connections.start()
         protocol = partial(
@@ -98,6 +101,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, complete requests in progress, and close all other connections."""
         self.connections.stopping = True
+        self._stopping.set()
         await super().shutdown(sockets)
         self.connections.stop()
 

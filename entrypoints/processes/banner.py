@@ -34,6 +34,7 @@ def banner(settings: Settings, listener: socket.socket) -> str:
     base = _url(local_host, port)
     store = "MongoDB at MONGODB_URI" if settings.mongodb_uri else settings.data_path.resolve()
     lines = [
+        *([f"Pages {base}/"] if settings.has_pages else []),
         f"API   {base}{BASE}/movies",
         f"Docs  {base}{BASE}/docs",
         *_lan_lines(host, port),

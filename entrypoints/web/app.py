@@ -7,24 +7,37 @@ from litestar import Request, Router
 from litestar.datastructures import State
 from litestar.types import ExceptionHandlersMap, Scope
 
-from application.accounts import Refresh
+from application.accounts import ListUsers, Refresh
 from application.catalogue import GetMovie
+from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
+from application.sync_runs import ListRuns
 from application.watchlist import GetRelation
 from entrypoints.http import BASE
 from entrypoints.http.auth import CallerCache
 from entrypoints.http.dependencies import Resolver, dependencies
 from entrypoints.http.rate_limits import RateLimits
+from entrypoints.http.resources.about import Version
+from entrypoints.http.resources.health import HealthChecks
 from entrypoints.http.responses import Response
 from entrypoints.settings import Settings
 from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.errors import ErrorPages, wants_page
 from entrypoints.web.guard import Viewers, make_page_guard
-from entrypoints.web.pages import account, assets, home, lists, movies, sessions
+from entrypoints.web.pages import account, admin, assets, home, lists, movies, sessions
+from entrypoints.web.pages.admin import AdminView, InvitationsView, UsersView
 from entrypoints.web.pages.movies import MovieView
 from entrypoints.web.rendering import Renderer
 
-ROUTES = (assets.ROUTES, home.ROUTES, movies.ROUTES, lists.ROUTES, account.ROUTES, sessions.ROUTES)
+ROUTES = (
+    assets.ROUTES,
+    home.ROUTES,
+    movies.ROUTES,
+    lists.ROUTES,
+    account.ROUTES,
+    sessions.ROUTES,
+    admin.ROUTES,
+)
 
 API = BASE.rpartition("/")[0]
 """The prefix of all versions of the API, whose errors are never pages."""
@@ -46,6 +59,14 @@ class WebPages:
         viewers = Viewers(find(CallerCache), find(Refresh), cookies)
         guard = make_page_guard(viewers, find(RateLimits), public=self._settings.catalogue_is_public)
         own: dict[object, object] = {
+            AdminView: AdminView(
+                list_runs=find(ListRuns),
+                health_checks=find(HealthChecks),
+                version=find(Version),
+                render=self._render,
+            ),
+            InvitationsView: InvitationsView(list_invitations=find(ListInvitations), render=self._render),
+            UsersView: UsersView(list_users=find(ListUsers), render=self._render),
             MovieView: MovieView(
                 get_movie=find(GetMovie),
                 get_relation=find(GetRelation),

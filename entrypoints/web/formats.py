@@ -20,6 +20,11 @@ def day(value: date | datetime, language: str) -> str:
     return DAY[language].format(value, MONTHS[language].split(",")[value.month - 1])
 
 
+def moment(value: datetime, language: str) -> str:
+    """A time in UTC: 31 March 1999, 14:05 UTC."""
+    return f"{day(value, language)}, {value:%H:%M} UTC"
+
+
 def decimal(value: float, language: str, digits: int = 1) -> str:
     """A number with a fixed number of decimals: 8.5, in German 8,5."""
     text = f"{value:.{digits}f}"
@@ -55,5 +60,7 @@ def genre_names(movie: Movie, genres: Mapping[GenreId, Genre]) -> list[str]:
 
 def filters(language: str) -> dict[str, Callable[..., Any]]:
     """The filters by name."""
-    in_language = {each.__name__: partial(each, language=language) for each in (day, decimal, score, whole)}
+    in_language = {
+        each.__name__: partial(each, language=language) for each in (day, decimal, moment, score, whole)
+    }
     return {**in_language, "genre_names": genre_names, "hours": hours, "year": year}

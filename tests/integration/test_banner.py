@@ -44,7 +44,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 )
 def test_a_loopback_host_has_no_address_for_other_machines(host: str, url: str) -> None:
     lines = shown(host)
-    assert lines[:2] == [f"API   {url}/api/v1/movies", f"Docs  {url}/api/v1/docs"]
+    assert lines[:3] == [f"Pages {url}/", f"API   {url}/api/v1/movies", f"Docs  {url}/api/v1/docs"]
     assert not [line for line in lines if line.startswith("LAN")]
     assert lines[-1] == "Stop  Ctrl-C"
 

@@ -43,6 +43,8 @@ class Shown(HTMLParser):
         elif tag == "form":
             self.forms.append((given.get("method", "get"), given["action"], {}))
         elif tag in {"input", "textarea", "select"} and self.forms and given.get("type") != "radio":
+            if "name" not in given:  # it is for password managers, and not sent
+                return
             self.forms[-1][2][given["name"]] = given.get("value", "")
         elif tag in {"script", "img", "link"}:
             self.sources.append(given.get("src") or given["href"])

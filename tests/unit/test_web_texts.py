@@ -7,9 +7,12 @@ from string import Formatter
 import pytest
 
 from adapters.testkit.samples import noon
+from application.operations import Condition, Part
 from domain.browsing import SortBy, SortOrder
 from domain.errors import Fault, FaultCode
 from domain.ratings import RatingOrder
+from domain.sync import Entity, Status
+from domain.users import Role
 from entrypoints.web.formats import day, decimal, hours, score, whole
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
 from entrypoints.web.pages import home
@@ -43,6 +46,12 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder)),
         *(f"language.{each}" for each in home.LANGUAGES),
         *(f"field.{each}" for each in re.findall(r"m\.field\('(\w+)'", files)),
+        *(f"condition.{each}" for each in Condition),
+        *(f"part.{each}" for each in Part),
+        *(f"entity.{each}" for each in Entity),
+        *(f"status.{each}" for each in Status),
+        *(f"role.{each}" for each in Role),
+        *(f"admin.start_{each}" for each in Entity),
         *(f"account.done_{each}" for each in ("profile", "password")),
         *(f"error.title_{each}" for each in (400, 403, 404, 405, 429, 503)),
         *(key for key in keys("en") if key.endswith("_one") and key.removesuffix("_one") in literal),

@@ -1,4 +1,4 @@
-// Suggestions below the search box. Every page works without this script.
+// Suggestions below the search box, and the progress of syncs. Every page works without this script.
 "use strict";
 
 (() => {
@@ -79,3 +79,17 @@
     event.preventDefault();
   });
 })();
+
+// The progress of syncs. Without this script the page is reloaded from time to time.
+for (const part of document.querySelectorAll("[data-events]")) {
+  const source = new EventSource(part.dataset.events);
+  const bar = part.querySelector("progress");
+  const show = (event) => {
+    const run = JSON.parse(event.data);
+    if (run.total) { bar.max = run.total; bar.value = run.done + run.failed; }
+    part.querySelector(".done").textContent = run.done + run.failed;
+    part.querySelector(".total").textContent = run.total || "?";
+  };
+  source.addEventListener("message", show);
+  source.addEventListener("end", (event) => { show(event); source.close(); location.reload(); });
+}
