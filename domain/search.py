@@ -76,6 +76,11 @@ _UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 _KANA = {katakana: katakana - 0x60 for katakana in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)}
 """Katakana to Hiragana."""
 
+_SEPARATORS = {
+    ord(char): " " if char.isspace() else "-" for char in map(chr, range(128)) if not char.isalnum()
+}
+"""What separates words in a key, for the characters of ASCII."""
+
 _DATED = re.compile(r"(.*\w)\W+(\d{4})\W*", re.DOTALL)
 """A text that ends in four digits, bare or in brackets."""
 
@@ -96,10 +101,16 @@ def key(title: str) -> str:
     Letters and digits remain. Other characters between them become one space, or one hyphen if there was no
     space among them.
     """
-    folded = "".join(
-        char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-"
-        for char in _plain(title).translate(_KANA)
-    )
+    plain = _plain(title)
+    if plain.isascii():
+        folded = plain.translate(_SEPARATORS)
+    else:
+        folded = "".join(
+            char if char.isalnum() or _is_mark(char) else " " if char.isspace() else "-"
+            for char in plain.translate(_KANA)
+        )
+    if "-" not in folded:
+        return " ".join(folded.split()) or "".join(title.split())
     words = ("-".join(filter(None, part.split("-"))) for part in folded.split())
     return " ".join(filter(None, words)) or "".join(title.split())
 
@@ -134,7 +145,9 @@ def terms(
     imdb_id: str | None = None,
 ) -> frozenset[str]:
     """All index terms of a movie: of its titles, its year of release and its ids."""
-    found = {term for title_key in {key(title) for title in titles} for term in _terms(title_key)}
+    found: set[str] = set()
+    for title in dict.fromkeys(titles):
+        found.update(_terms(key(title)))
     if year is not None:
         found.add(_year_term(year))
     if tmdb_id is not None:
@@ -144,24 +157,24 @@ def terms(
     return frozenset(found)
 
 
-def _terms(title_key: str) -> Iterator[str]:
+def _terms(title_key: str) -> list[str]:
     whole, title_words = compact(title_key), words(title_key)
     if not whole:
-        return
-    yield _title_term(whole)
+        return []
+    found = [_title_term(whole)]
     # Shorter prefixes of the title are prefixes of its first word.
-    yield from (_prefix_term(whole[:length]) for length in range(len(title_words[0]) + 1, PREFIX_LENGTH + 1))
-    yield from (_title_deletion_term(deletion) for deletion in _deletion_neighbourhood(whole))
-    yield from (_title_suffix_term(suffix) for suffix in _suffix_of(whole))
+    found += [_prefix_term(whole[:length]) for length in range(len(title_words[0]) + 1, PREFIX_LENGTH + 1)]
+    found += [_title_deletion_term(deletion) for deletion in _deletion_neighbourhood(whole)]
+    found += [_title_suffix_term(suffix) for suffix in _suffix_of(whole)]
     for word in title_words:
-        yield _word_term(word)
-        yield from (_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1))
-        yield from (_word_deletion_term(deletion) for deletion in _deletions_of_word(word))
-        yield from (_word_suffix_term(suffix) for suffix in _suffix_of(word))
+        found.append(_word_term(word))
+        found += [_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1)]
+        found += [_word_deletion_term(deletion) for deletion in _deletions_of_word(word)]
+        found += [_word_suffix_term(suffix) for suffix in _suffix_of(word)]
     normalized = normalize_numbers(title_key)
     if normalized:
-        yield _title_term(_joined(normalized))
-        yield from normalized
+        found += [_title_term(_joined(normalized)), *normalized]
+    return found
 
 
 @dataclass(frozen=True)
@@ -559,6 +572,8 @@ def _allowed_edit_distance(typed: str, meant: str) -> int | None:
 
 def _plain(text: str) -> str:
     """Fold case, accents and width, and spell out letters that Unicode does not decompose."""
+    if text.isascii():  # as most titles are: only case and signs are left to fold
+        return text.lower().replace("&", _UNDECOMPOSED[ord("&")])
     parted = "".join(f" {char}" if unicodedata.category(char) == "No" else char for char in text)
     apart = unicodedata.normalize("NFKD", parted.casefold()).casefold()
     bare = "".join(char for char in apart if not _is_accent(char))
