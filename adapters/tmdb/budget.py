@@ -39,7 +39,7 @@ class Budget(Protocol):
 
 def pause(seconds: float, stop: Event) -> None:
     """Sleep in real time."""
-    if stop.wait(seconds):
+    if stop.is_set() or (seconds > 0 and stop.wait(seconds)):
         raise Stopped
 
 

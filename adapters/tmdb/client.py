@@ -1,8 +1,9 @@
 """The HTTP client of TMDB: retries, the request budget, and the translation of errors into MovieSource's."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -90,12 +91,12 @@ class TmdbClient:
         self._clock = clock
         self._meter = meter
         self._sent = 0
-        self._counting = Lock()
+        self._closed = False
+        self._lock = Lock()
         keep_key_out_of_logs()
-        self._http = httpx.Client(
-            headers={"Accept": "application/json", "User-Agent": "Matinee", **credential.headers},
-            params=credential.params,
-        )
+        self._tls = httpx.create_ssl_context()
+        self._opened: list[httpx.Client] = []
+        self._idle: deque[httpx.Client] = deque()
 
     @property
     def sent(self) -> int:
@@ -104,7 +105,10 @@ class TmdbClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        with self._lock:
+            self._closed = True
+            for client in self._opened:
+                client.close()
 
     def get(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
         """Send a request, retry it after transient errors, and return what `read` makes of the decoded body.
@@ -169,30 +173,61 @@ class TmdbClient:
     ) -> Iterator[httpx.Response]:
         """Send one request; the body is read within the context. Raises Refused unless the status is 2xx."""
         timeout = httpx.Timeout(policy.read_timeout, connect=policy.connect_timeout)
-        with (
-            metered(self._meter),
-            ExitStack() as turn,
-            self._http.stream(
+        with metered(self._meter), ExitStack() as turn, self._client() as client:
+            request = httpx.Request(
                 "GET",
-                self._base_url + path,
-                params=params,
-                timeout=timeout,
-                extensions=self._when_sent(turn, stop),
-            ) as answer,
-        ):
-            if not answer.is_success:
-                code, message = self._error_of(answer, policy.total_timeout)
-                raise Refused(
-                    status=answer.status_code,
-                    code=code,
-                    message=message,
-                    retry_after=retry_after(answer.headers),
-                    target=self._target(answer),
-                )
-            yield answer
+                self._address(path, params),
+                headers=client.headers,
+                extensions={"timeout": timeout.as_dict(), "trace": self._when_sent(turn, stop)},
+            )
+            with closing(client.send(request, stream=True)) as answer:
+                if not answer.is_success:
+                    code, message = self._error_of(answer, policy.total_timeout)
+                    raise Refused(
+                        status=answer.status_code,
+                        code=code,
+                        message=message,
+                        retry_after=retry_after(answer.headers),
+                        target=self._target(answer),
+                    )
+                yield answer
 
-    def _when_sent(self, turn: ExitStack, stop: Event) -> dict[str, object]:
-        """Options of httpx that make a request wait for its slot when its connection is ready.
+    @contextmanager
+    def _client(self) -> Iterator[httpx.Client]:
+        """A client of httpx for one request at a time.
+
+        Each keeps one connection. One client for all threads would search all its connections under a lock
+        for each request.
+        """
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._open()
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
+
+    def _open(self) -> httpx.Client:
+        client = httpx.Client(
+            headers={"Accept": "application/json", "User-Agent": "Matinee", **self._credential.headers},
+            verify=self._tls,
+        )
+        # TMDB needs no cookies, and to look for them in a response costs a tenth of the request.
+        client.cookies.extract_cookies = _ignore  # type: ignore[method-assign]
+        with self._lock:
+            self._opened.append(client)
+            if self._closed:
+                client.close()
+        return client
+
+    def _address(self, path: str, params: Params) -> str:
+        """The whole URL. httpx would parse it twice to add the parameters."""
+        query = httpx.QueryParams({**self._credential.params, **params})
+        return f"{self._base_url}{path}?{query}" if query else f"{self._base_url}{path}"
+
+    def _when_sent(self, turn: ExitStack, stop: Event) -> Callable[[str, object], None]:
+        """A callback for httpx that makes a request wait for its slot when its connection is ready.
 
         If it waited earlier, requests with a slow TLS handshake could be sent together with later ones.
         """
@@ -204,10 +239,10 @@ class TmdbClient:
             elif event.endswith((".send_request_headers.complete", ".send_request_headers.failed")):
                 turn.close()
 
-        return {"trace": trace}
+        return trace
 
     def _count(self) -> None:
-        with self._counting:
+        with self._lock:
             self._sent += 1
 
     def _body(self, answer: httpx.Response, timeout: float) -> bytes:
@@ -239,6 +274,10 @@ class TmdbClient:
         except (httpx.InvalidURL, ValueError):
             return None
         return self._credential.redact(shown[:MAX_TARGET_LENGTH])
+
+
+def _ignore(response: httpx.Response) -> None:
+    """Read nothing from a response."""
 
 
 @contextmanager

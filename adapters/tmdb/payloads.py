@@ -8,7 +8,7 @@ rest of its movie and of its page is used, and the stored value is kept.
 import json
 import textwrap
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -48,6 +48,10 @@ READERS: Mapping[str, Reader[Any]] = {
     "runtime": values.runtime,
 }
 """The reader of each field of a movie. TMDB's key is the field's own name, except `genre_ids` in lists."""
+
+
+LIST_READERS = {fact: read for fact, read in READERS.items() if fact not in DETAIL_FACTS}
+"""The readers of the fields that rows of lists have."""
 
 
 class Unusable(Exception):  # noqa: N818  an adjective, like Unreadable
@@ -112,8 +116,11 @@ class RefusalPayload(msgspec.Struct):
 def decoded(body: bytes) -> object:
     """The JSON of a body. Raises Unusable.
 
-    Uses the standard library: msgspec rejects a whole page for one lone surrogate in a title.
+    msgspec is faster, and rejects a whole page for one lone surrogate in a title. The standard library reads
+    what msgspec rejects.
     """
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(body)
     try:
         return json.loads(body.decode("utf-8-sig", "replace"), object_hook=_encodable)
     except (ValueError, RecursionError) as error:
@@ -205,47 +212,35 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     number = values.identity(payload.id)
     if number is None:
         raise Unreadable("no id")
-    read = {
-        fact: _read(payload.value(fact), reader)
-        for fact, reader in READERS.items()
-        if detailed or fact not in DETAIL_FACTS
-    }
-    facts = {fact: result.value for fact, result in read.items() if result.value is not None}
+    facts: dict[str, Any] = {}
+    omitted: set[str] = set()
+    warnings: list[str] = []
+    for fact, read in READERS.items() if detailed else LIST_READERS.items():
+        sent = payload.value(fact)
+        if sent is UNSET:
+            omitted.add(fact)
+            continue
+        try:
+            value = read(sent)
+        except Unreadable as error:
+            value = error.instead
+            if not error.certain:
+                omitted.add(fact)
+            warnings.append(f"movie {number}: {fact} cannot be read: {shown(sent)}")
+        if value is not None:
+            facts[fact] = value
     titles = [facts[name] for name in TITLES if name in facts]
     if not titles:
         raise Unreadable(f"movie {number} has no title")
     # Either title stands in for a missing one, but does not replace the stored one.
+    omitted.update(name for name in TITLES if name not in facts)
     return MovieFacts(
         tmdb_id=number,
         **dict.fromkeys(TITLES, titles[0]) | facts,
         detailed=detailed,
-        omitted=frozenset(
-            fact for fact, result in read.items() if result.omitted or (fact in TITLES and fact not in facts)
-        ),
-        warnings=tuple(
-            f"movie {number}: {fact} cannot be read: {result.warning}"
-            for fact, result in read.items()
-            if result.warning
-        ),
+        omitted=frozenset(omitted),
+        warnings=tuple(warnings),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """The result of reading a value: `omitted` if there is none, `warning` if it is invalid."""
-
-    value: Any = None
-    omitted: bool = False
-    warning: str | None = None
-
-
-def _read(sent: object, reader: Reader[Any]) -> _Read:
-    if sent is UNSET:
-        return _Read(omitted=True)
-    try:
-        return _Read(reader(sent))
-    except Unreadable as error:
-        return _Read(error.instead, omitted=not error.certain, warning=shown(sent))
 
 
 def refusal(body: object) -> tuple[int | None, str | None]:

@@ -1,9 +1,10 @@
 """The MovieSource over TMDB's API."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import partial
+from queue import SimpleQueue
 from threading import Event
 
 from adapters.metering import UNMETERED, Meter
@@ -77,9 +78,12 @@ class TmdbMovieSource:
         stop = Event()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="tmdb")
         try:
-            requests = [pool.submit(self._detail, number, stop) for number in dict.fromkeys(tmdb_ids)]
-            for answer in as_completed(requests):
-                yield answer.result()
+            done = SimpleQueue[Future[Detail]]()
+            numbers = dict.fromkeys(tmdb_ids)
+            for number in numbers:
+                pool.submit(self._detail, number, stop).add_done_callback(done.put)
+            for _ in numbers:
+                yield done.get().result()
         finally:
             stop.set()
             # A caller that closes the iterator does not wait for requests in progress.

@@ -45,6 +45,9 @@ DIGITS = re.compile(r"[0-9]{1,10}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 """ISO 639, and codes of TMDB's own: `cn`, `sh`, `xx`."""
 
+PLAIN_PATH = re.compile(r"/[A-Za-z0-9_-]{1,200}\.[a-z]{3,4}")
+"""The form of almost all paths of pictures. They are valid without a closer look."""
+
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and lone surrogates, which no store accepts."""
 
@@ -96,6 +99,8 @@ def text(longest: int) -> Reader[str | None]:
 
 def clean(value: str) -> str | None:
     """The text without white space around it; None if it has no visible character."""
+    if value.isascii() and value.isprintable() and value and value[0] != " " != value[-1]:
+        return value
     stripped = UNSTORABLE.sub("", value).strip(WHITE)
     return stripped if stripped.strip(INVISIBLE) else None
 
@@ -118,6 +123,8 @@ def matching(pattern: re.Pattern[str], *, lower: bool = False) -> Reader[str | N
 
 def path(value: object) -> str | None:
     """The path of a picture: it begins with a slash, and has no control characters and no `..`."""
+    if isinstance(value, str) and PLAIN_PATH.fullmatch(value):
+        return value
     if isinstance(value, str) and (UNSTORABLE.search(value) or CONTROL.search(value)):
         raise Unreadable
     found = text(MAX_PATH_LENGTH)(value)

@@ -38,6 +38,8 @@ from tests.tmdb_simulator import (
     json_lines,
     make_catalogue,
 )
+from tests.tmdb_simulator.answers import Answer
+from tests.tmdb_simulator.sockets import Request
 
 TOKEN, KEY = "the-v4-token", "the-v3-key"
 JWT, HEX = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxMjM0NSJ9.c2lnbmF0dXJl-_x", "0123456789abcdef" * 2
@@ -608,6 +610,42 @@ class TestTurningAway:
         threading.Timer(0.1, source.close).start()
         with pytest.raises(SourceUnavailable, match="request to TMDB was cancelled"):
             source.popular(1)
+
+    def test_a_closed_source_opens_no_connection(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
+        source.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            source.popular(1)
+        assert tmdb.requests == 0
+
+
+class CookieSetter(TmdbSimulator):
+    """A TMDB that sets a cookie with each response."""
+
+    def respond(self, request: Request) -> Answer:
+        answer = super().respond(request)
+        return replace(answer, headers=(*answer.headers, ("set-cookie", "visitor=1")))
+
+
+class TestConnections:
+    def test_calls_share_at_most_as_many_connections_as_there_are_readers(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        for _ in range(3):
+            source.popular(1)
+            list(source.details(numbers(tmdb)[:20]))
+        served = [thread for thread in threading.enumerate() if "_converse" in thread.name]
+
+        assert tmdb.requests == 63
+        assert len(served) <= 8
+
+    def test_cookies_are_not_sent_back(self, connect: Connect) -> None:
+        with CookieSetter(catalogue=make_catalogue(5)) as tmdb:
+            source = connect(base_url=tmdb.url)
+            source.popular(1)
+            source.popular(1)
+
+            assert tmdb.requests == 2
+            assert not [request for request in tmdb.log if "cookie" in request.headers]
 
 
 class TestRefusal:
