@@ -10,7 +10,8 @@ from domain.browsing import MovieFilter, Sorting, parse_genre_choice
 from domain.ids import GenreId, movie_ref
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.pagination import Page, Window, page_of
-from domain.ports import Clock, GenreRepository, MovieRepository
+from domain.pictures import Picture
+from domain.ports import Clock, GenreRepository, MovieRepository, PictureSource
 from domain.search import Match, Query, search
 
 MAX_TOTALS = 1000
@@ -141,6 +142,17 @@ class GetMovie:
         return MovieResults(
             movies=(movie,), total=1, more=False, genres={each.id: each for each in self.genres.all()}
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetPicture:
+    """Show a picture of a movie."""
+
+    pictures: PictureSource
+
+    def __call__(self, *, size: str, name: str) -> Picture | None:
+        """None if there is no such picture, or it cannot be fetched at the moment."""
+        return self.pictures.get(size, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.tmdb.budget import RequestPacer, no_reservation
+from adapters.tmdb.pictures import TmdbPictures
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application.accounts import (
     Authenticate,
@@ -60,6 +61,7 @@ from application.catalogue import (
     CachedTotals,
     GetGenre,
     GetMovie,
+    GetPicture,
     ListGenres,
     SearchMovies,
 )
@@ -113,6 +115,7 @@ from domain.ports import (
     MovieRepository,
     MovieSource,
     PasswordHasher,
+    PictureSource,
     RatingRepository,
     RefreshTokens,
     SessionRepository,
@@ -127,6 +130,9 @@ log = logging.getLogger("matinee.container")
 
 DATABASE = "matinee.db"
 """The file of the embedded store in the data directory."""
+
+PICTURES = "images"
+"""The directory of copies of pictures in the data directory."""
 
 T = TypeVar("T")
 
@@ -305,6 +311,15 @@ def _choose_source(settings: Settings, breaker: RedisBreaker | None, meter: Mete
     )
 
 
+def open_pictures(settings: Settings, clock: Clock, cleanup: CleanupStack) -> PictureSource:
+    """TMDB's pictures, with copies in the data directory."""
+    pictures = TmdbPictures(
+        directory=settings.data_path / PICTURES, max_bytes=settings.images_mb * 2**20, clock=clock
+    )
+    cleanup.add("the source of pictures", pictures.close)
+    return pictures
+
+
 def tmdb_probe(settings: Settings, source: MovieSource) -> CachedProbe | None:
     """The cached health of TMDB; None without a credential."""
     return CachedProbe(source.ping) if settings.has_tmdb_credential else None
@@ -357,6 +372,7 @@ class Container(DeclarativeContainer):
     invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker, listener)
     counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
+    pictures: Provider[PictureSource] = providers.Singleton(open_pictures, settings, clock, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis_url, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
     genres: Provider[GenreRepository] = store.provided.genres
@@ -419,6 +435,7 @@ class Container(DeclarativeContainer):
     browse_movies = providers.Factory(BrowseMovies, movies=movies, genres=genres, totals=totals)
     search_movies = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
+    get_picture = providers.Factory(GetPicture, pictures=pictures)
     list_genres = providers.Factory(ListGenres, genres=genres)
     get_genre = providers.Factory(GetGenre, genres=genres)
     tmdb: Provider[CachedProbe | None] = providers.Singleton(tmdb_probe, settings, source)

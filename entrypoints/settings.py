@@ -188,6 +188,8 @@ Origins = Annotated[
     rule("must be origins such as https://films.example, with commas between them", validator=_check_origins),
 ]
 RegistrationMode = Annotated[Literal["open", "invite", "closed"], rule("must be open, invite or closed")]
+ImageMode = Annotated[Literal["proxy", "direct", "off"], rule("must be proxy, direct or off")]
+Megabytes = Annotated[int, rule("must be a whole number of megabytes from 1 to 1000000", ge=1, le=1_000_000)]
 Boolean = Annotated[Literal["true", "false"], rule("must be true or false")]
 Environment = Annotated[Literal["production", "development"], rule("must be production or development")]
 LogLevel = Annotated[
@@ -228,6 +230,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     trusted_proxies: Networks = ""
     max_body_bytes: Bytes = 65536
     web: Boolean = "true"
+    images: ImageMode = "proxy"
+    images_mb: Megabytes = 512
     log_level: LogLevel = "info"
     log_format: LogFormat | None = None
     log_file: Text | None = None

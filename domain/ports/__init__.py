@@ -14,7 +14,13 @@ from domain.ports.accounts import (
     SessionRepository,
     UserRepository,
 )
-from domain.ports.catalogue import GenreRepository, MovieRepository, MovieSource, SyncRunRepository
+from domain.ports.catalogue import (
+    GenreRepository,
+    MovieRepository,
+    MovieSource,
+    PictureSource,
+    SyncRunRepository,
+)
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
 
@@ -29,6 +35,7 @@ __all__ = [
     "MovieRepository",
     "MovieSource",
     "PasswordHasher",
+    "PictureSource",
     "QueueUnavailable",
     "RatingRepository",
     "RefreshTokens",

@@ -8,6 +8,7 @@ from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, MovieId, MovieRef, RunId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor, Window
+from domain.pictures import Picture
 from domain.search import Candidate, TermQuery
 from domain.sync import ChangedIdsPage, Detail, Entity, GenreList, PageResult, SourceName, SourcePage, SyncRun
 
@@ -105,6 +106,17 @@ class GenreRepository(Protocol):
 
         The genres are those that `domain.movies.merged_genres` returns: none is ever deleted, and two may
         exchange their names. For the source of the catalogue and for errors, see `MovieRepository.store`.
+        """
+        ...
+
+
+class PictureSource(Protocol):
+    """Where the pictures of movies come from."""
+
+    def get(self, size: str, name: str) -> Picture | None:
+        """The picture of that name in that size. Both are segments of a path.
+
+        None if there is no such picture, if it cannot be fetched, and for what is not a picture.
         """
         ...
 

@@ -24,8 +24,9 @@ from entrypoints.settings import Settings
 from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.errors import ErrorPages, wants_page
 from entrypoints.web.guard import Viewers, make_page_guard
-from entrypoints.web.pages import account, admin, assets, home, lists, movies, sessions
+from entrypoints.web.pages import account, admin, assets, home, images, lists, movies, sessions
 from entrypoints.web.pages.admin import AdminView, InvitationsView, UsersView
+from entrypoints.web.pages.images import PictureThreads
 from entrypoints.web.pages.movies import MovieView
 from entrypoints.web.rendering import Renderer
 
@@ -38,6 +39,9 @@ ROUTES = (
     sessions.ROUTES,
     admin.ROUTES,
 )
+
+PROXIED = (images.ROUTES,)
+"""The routes that are there only with `IMAGES=proxy`."""
 
 API = BASE.rpartition("/")[0]
 """The prefix of all versions of the API, whose errors are never pages."""
@@ -73,6 +77,7 @@ class WebPages:
                 list_movie_ratings=find(ListMovieRatings),
                 render=self._render,
             ),
+            PictureThreads: PictureThreads(),
             Renderer: self._render,
             SessionCookies: cookies,
         }
@@ -89,7 +94,7 @@ class WebPages:
                 guards=[guard],
                 exception_handlers=handlers,
             )
-            for routes in ROUTES
+            for routes in (*ROUTES, *(PROXIED if self._settings.images == "proxy" else ()))
         ]
 
     def error_page(self, error: Exception, scope: Scope) -> Response | None:

@@ -13,6 +13,7 @@ from entrypoints.settings import Settings
 from entrypoints.web.formats import filters
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
 from entrypoints.web.paths import requested_path
+from entrypoints.web.pictures import Posters
 from entrypoints.web.posters import movie_poster
 from entrypoints.web.responses import HTML, REFERRER, PageResponse
 from entrypoints.web.static_files import static_url
@@ -21,10 +22,10 @@ VIEWER = "caller"
 """The key in the state of a scope under which the guard stores the caller; None if nobody is signed in."""
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{pictures}; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Nothing inline, and nothing from another host."""
+"""Nothing inline, and nothing from another host, but pictures if IMAGES=direct."""
 
 
 def viewer_of(scope: Scope) -> User | None:
@@ -45,10 +46,9 @@ class Renderer:
     def __init__(self, settings: Settings) -> None:
         self.catalogue_is_public = settings.catalogue_is_public
         self._environments = {language: _environment(texts_in(language), settings) for language in LANGUAGES}
-        self._headers: tuple[Header, ...] = (
-            (b"content-security-policy", POLICY.encode()),
-            REFERRER,
-        )
+        pictures = f" {Posters(settings.images).host}".rstrip()
+        policy = POLICY.format(pictures=pictures).encode()
+        self._headers: tuple[Header, ...] = ((b"content-security-policy", policy), REFERRER)
 
     def __call__(
         self,
@@ -86,7 +86,8 @@ def _environment(texts: Texts, settings: Settings) -> jinja2.Environment:
     environment.filters |= filters(texts.language)
     environment.globals |= {
         "t": texts,
-        "poster": movie_poster,
+        "generated_poster": movie_poster,
+        "poster_address": Posters(settings.images),
         "scores": tuple(half / 2 for half in range(LOWEST, HIGHEST + 1)),
         "static": static_url,
         "may_join": settings.who_may_register is not Registration.CLOSED,

@@ -24,7 +24,7 @@ from application.sync_runner import NEVER_STARTED
 from domain.ids import UserId
 from domain.sync import Entity, SyncRunning
 from entrypoints.cli import errors, matinee, ratings, syncs
-from entrypoints.container import DATABASE
+from entrypoints.container import DATABASE, PICTURES
 from entrypoints.http import BASE
 from entrypoints.http.access_log import RequestRecord, log_request
 from entrypoints.http.endpoints import Access, endpoint_of
@@ -246,7 +246,16 @@ def test_every_file_of_the_data_directory_is_documented() -> None:
         name.strip("/") for row in table("docs/operating.md", "file", "what") for name in words(row[0])
     }
     logs_of_sqlite = {f"{DATABASE}-wal", f"{DATABASE}-shm"}
-    assert documented == {DATABASE, *logs_of_sqlite, SECRET_FILE, QUEUE, SOCKET, PID_FILE, "metrics"}
+    assert documented == {
+        DATABASE,
+        *logs_of_sqlite,
+        SECRET_FILE,
+        QUEUE,
+        SOCKET,
+        PID_FILE,
+        PICTURES,
+        "metrics",
+    }
 
 
 def test_the_documented_check_shows_the_present_schema() -> None:
