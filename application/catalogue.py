@@ -48,9 +48,8 @@ class CachedTotal:
 
 @dataclass(slots=True)
 class CachedTotals:
-    """Caches the number of movies that each filter admits, until the catalogue changes or TOTALS_TTL is over.
-
-    The time limit is for `min_rating`, because ratings do not change the generation of the catalogue.
+    """Caches the number of movies that each filter admits until the catalogue changes, and if it depends on
+    ratings, which do not change the generation of the catalogue, for TOTALS_TTL at most.
     """
 
     movies: MovieRepository
@@ -66,7 +65,7 @@ class CachedTotals:
             if generation != self._generation or len(self._known) >= MAX_TOTALS:
                 self._generation, self._known = generation, {}
             known = self._known.get(wanted)
-        if known and now - known.counted_at <= TOTALS_TTL:
+        if known and not (wanted.depends_on_ratings and now - known.counted_at > TOTALS_TTL):
             return known.movies
         total = CachedTotal(movies=self.movies.count(wanted), counted_at=now)
         with self._lock:

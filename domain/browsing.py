@@ -104,6 +104,11 @@ class MovieFilter:
     language: str | None = None
 
     @property
+    def depends_on_ratings(self) -> bool:
+        """Whether a rating may change which movies are listed."""
+        return self.min_rating is not None
+
+    @property
     def released(self) -> tuple[date | None, date | None]:
         """The first and the last release date that meet the conditions; None is no limit."""
         first = date(self.year_from, 1, 1) if self.year_from is not None else None

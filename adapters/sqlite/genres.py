@@ -2,9 +2,11 @@
 
 import sqlite3
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from adapters.sqlite.database import Database
-from adapters.sqlite.rows import genre_of, genre_row, insert
+from adapters.sqlite.rows import GENRE, genre_of, genre_row, insert
 from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim
 from domain.ids import GenreId
@@ -24,7 +26,7 @@ class SqliteGenreRepository:
 
     def get(self, genre: GenreId) -> Genre:
         with self.database.reading() as connection:
-            row = connection.execute("SELECT * FROM genres WHERE id = ?", (genre,)).fetchone()
+            row = connection.execute(f"SELECT {GENRE} FROM genres WHERE id = ?", (genre,)).fetchone()
         if row is None:
             raise GenreNotFound(genre)
         return genre_of(row)
@@ -48,4 +50,12 @@ class SqliteGenreRepository:
 
 
 def _all(connection: sqlite3.Connection) -> list[Genre]:
-    return [genre_of(row) for row in connection.execute("SELECT * FROM genres ORDER BY name, id")]
+    return list(
+        _genres(tuple(map(tuple, connection.execute(f"SELECT {GENRE} FROM genres ORDER BY name, id"))))
+    )
+
+
+@lru_cache(maxsize=4)
+def _genres(rows: tuple[tuple[Any, ...], ...]) -> tuple[Genre, ...]:
+    """The genres in these rows. They are read with every list and seldom change."""
+    return tuple(map(genre_of, rows))

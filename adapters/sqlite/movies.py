@@ -8,7 +8,7 @@ from datetime import datetime
 from adapters.list_planner import Frequencies
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.listing import Condition, Statement, count, page_statements
-from adapters.sqlite.rows import Cell, insert, moment, movie_of, movie_row, tally_row
+from adapters.sqlite.rows import MOVIE, Cell, insert, moment, movie_of, movie_row, tally_row
 from adapters.sqlite.runs import advance
 from adapters.sqlite.search import find
 from adapters.sqlite.source import claim, set_source, source_of
@@ -41,7 +41,7 @@ class SqliteMovieRepository:
     def get(self, ref: MovieRef) -> Movie:
         where, value = _lookup(ref)
         with self.database.reading() as connection:
-            row = connection.execute(f"SELECT * FROM movies WHERE {where}", (value,)).fetchone()
+            row = connection.execute(f"SELECT {MOVIE} FROM movies WHERE {where}", (value,)).fetchone()
         if row is None:
             raise MovieNotFound(ref)
         return movie_of(row)
@@ -94,7 +94,9 @@ class SqliteMovieRepository:
             return [number for (number,) in connection.execute(statement, (moment(before), limit))]
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
-        statement = f"SELECT * FROM movies WHERE synced_at < ? AND {HAS_TEXTS} ORDER BY synced_at LIMIT ?"
+        statement = (
+            f"SELECT {MOVIE} FROM movies WHERE synced_at < ? AND {HAS_TEXTS} ORDER BY synced_at LIMIT ?"
+        )
         with self.database.writing() as connection:
             stale = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
             _write(connection, [(movie, movie.without_texts(at)) for movie in stale])
@@ -237,5 +239,7 @@ def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell
     wanted = list(values)
     for start in range(0, len(wanted), MAX_VALUES):
         part = wanted[start : start + MAX_VALUES]
-        for row in connection.execute(f"SELECT * FROM movies WHERE {column} IN {placeholders(part)}", part):
+        for row in connection.execute(
+            f"SELECT {MOVIE} FROM movies WHERE {column} IN {placeholders(part)}", part
+        ):
             yield movie_of(row)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
@@ -39,6 +39,12 @@ FACT_COLUMNS = {each.name: each.type for each in fields(MovieFacts) if each.name
 PLAIN_COLUMNS = tuple(name for name, kind in FACT_COLUMNS.items() if kind not in CONVERSIONS)
 CONVERTED_COLUMNS = {name: CONVERSIONS[kind] for name, kind in FACT_COLUMNS.items() if kind in CONVERSIONS}
 
+FACT_READERS = tuple((name, from_cell) for name, (_, from_cell) in CONVERTED_COLUMNS.items())
+
+MOVIE_FACTS = (*PLAIN_COLUMNS, *CONVERTED_COLUMNS)
+MOVIE = ", ".join((*MOVIE_FACTS, "id", "tally", "created_at", "updated_at", "synced_at", "removed_at"))
+"""The columns of `movie_of`. They are read by position: by name costs twice as much."""
+
 RUN_COUNTS = (
     "pages_failed",
     "inserted",
@@ -50,8 +56,14 @@ RUN_COUNTS = (
     "problems_dropped",
 )
 
+GENRE = "id, tmdb_id, name, created_at, updated_at"
+"""The columns of `genre_of`."""
+
 CANDIDATE = "id, title, original_title, title_key, original_key, popularity"
 """The columns of a search candidate."""
+
+
+NO_RATINGS = Tally()
 
 
 def movie_row(movie: Movie) -> dict[str, Cell]:
@@ -86,23 +98,23 @@ def tally_row(tally: Tally) -> dict[str, Cell]:
 
 def tally_of(text: str | None) -> Tally:
     """The tally in a movie's column `tally`."""
-    return Tally(tuple(json.loads(text))) if text else Tally()
+    return Tally(tuple(json.loads(text))) if text else NO_RATINGS
 
 
-def movie_of(row: sqlite3.Row) -> Movie:
-    """The movie in a row of `movies`."""
-    facts = MovieFacts(
-        **{name: row[name] for name in PLAIN_COLUMNS},
-        **{name: from_cell(row[name]) for name, (_, from_cell) in CONVERTED_COLUMNS.items()},
-    )
+def movie_of(row: Sequence[Any]) -> Movie:
+    """The movie in the columns of MOVIE."""
+    *cells, identifier, tally, created_at, updated_at, synced_at, removed_at = row
+    facts = dict(zip(MOVIE_FACTS, cells, strict=True))
+    for name, from_cell in FACT_READERS:
+        facts[name] = from_cell(facts[name])
     return Movie(
-        id=MovieId(row["id"]),
-        facts=facts,
-        tally=tally_of(row["tally"]),
-        created_at=datetime.fromisoformat(row["created_at"]),
-        updated_at=datetime.fromisoformat(row["updated_at"]),
-        synced_at=datetime.fromisoformat(row["synced_at"]),
-        removed_at=datetime.fromisoformat(row["removed_at"]) if row["removed_at"] else None,
+        id=MovieId(identifier),
+        facts=MovieFacts(**facts),
+        tally=tally_of(tally),
+        created_at=datetime.fromisoformat(created_at),
+        updated_at=datetime.fromisoformat(updated_at),
+        synced_at=datetime.fromisoformat(synced_at),
+        removed_at=datetime.fromisoformat(removed_at) if removed_at else None,
     )
 
 
@@ -123,14 +135,15 @@ def genre_row(genre: Genre) -> dict[str, Cell]:
     }
 
 
-def genre_of(row: sqlite3.Row) -> Genre:
-    """The genre in a row of `genres`."""
+def genre_of(row: Sequence[Any]) -> Genre:
+    """The genre in the columns of GENRE."""
+    identifier, tmdb_id, name, created_at, updated_at = row
     return Genre(
-        id=GenreId(row["id"]),
-        tmdb_id=row["tmdb_id"],
-        name=row["name"],
-        created_at=datetime.fromisoformat(row["created_at"]),
-        updated_at=datetime.fromisoformat(row["updated_at"]),
+        id=GenreId(identifier),
+        tmdb_id=tmdb_id,
+        name=name,
+        created_at=datetime.fromisoformat(created_at),
+        updated_at=datetime.fromisoformat(updated_at),
     )
 
 

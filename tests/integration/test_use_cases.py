@@ -171,7 +171,9 @@ def test_an_export_has_everything_in_any_number_of_batches(
     assert all({each.movie for each in part.ratings} == set(part.movies) for part in parts[:3])  # type: ignore[union-attr]
 
 
-def test_totals_are_cached_until_the_catalogue_changes_or_a_minute_passes(store: SqliteStore) -> None:
+def test_totals_are_cached_until_the_catalogue_changes_with_a_minimum_rating_for_a_minute(
+    store: SqliteStore,
+) -> None:
     at = [datetime(2026, 1, 5, tzinfo=UTC)]
     counted: list[MovieFilter] = []
 
@@ -189,10 +191,13 @@ def test_totals_are_cached_until_the_catalogue_changes_or_a_minute_passes(store:
     assert len(counted) == 1
     store_page(store, facts(2))
     assert totals(MovieFilter()) == 2
+    rated = MovieFilter(min_rating=5.0)
+    assert totals(rated) == 0
     at[0] += timedelta(seconds=60)
-    assert (totals(MovieFilter()), len(counted)) == (2, 2)
+    assert (totals(MovieFilter()), totals(rated), len(counted)) == (2, 0, 3)
     at[0] += timedelta(milliseconds=1)
     assert (totals(MovieFilter()), len(counted)) == (2, 3)
+    assert (totals(rated), len(counted)) == (0, 4)
 
 
 def test_at_most_1000_totals_are_cached() -> None:
