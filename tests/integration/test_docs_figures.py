@@ -356,6 +356,7 @@ TIED = [
     f"load of {default_of('outages', '--clients')} clients",
     f"each for {default_of('outages', '--seconds')} seconds",
     f"searches over {int(default_of('benchmarks', '--movies')):,} movies",
+    f"a sync of {int(default_of('benchmarks', '--synced')):,},",
 ]
 """Phrases with figures from the code. Each occurs in a document."""
 
