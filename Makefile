@@ -13,7 +13,7 @@ READY := $(VENV)/ready
 NPM_READY := tests/clients/node_modules/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test clients check fuzz mutants format bench outages attack lock wheel clean
+.PHONY: help setup serve test clients screenshots check fuzz mutants format bench outages attack lock wheel clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -61,6 +61,9 @@ $(NPM_READY): tests/clients/package-lock.json tests/clients/.npmrc
 	cd tests/clients && npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
+screenshots: $(READY) ## pictures of every page, wide and narrow, light and dark, in screenshots/ (wants Chromium)
+	$(BIN)/python -m tests.browser screenshots
+
 check: $(READY) ## formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -105,4 +108,4 @@ wheel: $(READY) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean: ## remove what setting up and testing have made
-	rm -rf $(VENV) tests/clients/node_modules dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mutants
+	rm -rf $(VENV) tests/clients/node_modules dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mutants screenshots

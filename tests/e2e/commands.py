@@ -20,7 +20,7 @@ from tests.ports import free_port
 MATINEE = [sys.executable, "-m", "entrypoints"]
 OURS = re.compile(
     r"TMDB_|MONGODB_|REDIS_|QUEUE_|SYNC_|RATE_|AUTH_|PUBLIC_|TRUSTED_|CORS_|JWT_|REFRESH_|LOG_|DATA_DIR|PORT$|"
-    r"HOST$|ENVIRONMENT|PROMETHEUS_"
+    r"HOST$|ENVIRONMENT|PROMETHEUS_|WEB$|IMAGES"
 )
 
 

@@ -1,0 +1,110 @@
+"""Chromium, and what must be true of every page that it shows."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from shutil import which
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+REQUIRED = "MATINEE_TEST_BROWSER"
+"""The variable that forbids to skip these tests: `required`."""
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+"""The rules of axe for WCAG 2.2 AA."""
+
+
+def executable() -> str:
+    """The path of the browser. Skips the test if there is none, or no package that drives it."""
+    found = next(filter(None, map(which, NAMES)), None)
+    if os.environ.get(REQUIRED) == "required":
+        assert found, "there is no Chromium"
+        return found
+    pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    if found is None:
+        pytest.skip("there is no Chromium here; Debian's package is named chromium")
+    return found
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """A running browser."""
+    path = executable()
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  it may not be installed
+
+    with sync_playwright() as playwright:
+        # Root, as in containers, cannot use the sandbox.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A window on the pages, which records what the browser complains about."""
+
+    def __init__(self, browser: Any, base_url: str, **options: Any) -> None:
+        self.base_url = base_url
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self.context = browser.new_context(base_url=base_url, **options)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._check_host)
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self.page.goto(path)
+
+    def join(self, name: str, password: str) -> None:
+        """Create an account, and sign in to it."""
+        self.open("/join")
+        self.page.fill("#username", name)
+        self.page.fill("#email", f"{name}@example.org")
+        self.page.fill("#password", password)
+        self.page.click("main form button")
+        self.page.wait_for_url("**/")
+
+    def sign_in(self, name: str, password: str) -> None:
+        """Sign in."""
+        self.open("/sign-in")
+        self.page.fill("#email", f"{name}@example.org")
+        self.page.fill("#password", password)
+        self.page.click("main form button")
+        self.page.wait_for_url("**/")
+
+    def check(self) -> None:
+        """What must be true of the page that is shown: it is accessible, and nothing is cut off or shifts."""
+        from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415
+
+        results = Axe().run(self.page, options=WCAG)
+        assert results.violations_count == 0, f"{self.page.url}: {results.generate_report()}"
+        width = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert width <= 0, f"{self.page.url} is {width} pixels too wide"
+        shift = self.page.evaluate(
+            "new Promise(done => new PerformanceObserver(list => done(list.getEntries().reduce("
+            "(sum, entry) => sum + (entry.hadRecentInput ? 0 : entry.value), 0)))"
+            ".observe({type: 'layout-shift', buffered: true}) ?? setTimeout(done, 100, 0))"
+        )
+        assert shift < 0.01, f"{self.page.url} shifts by {shift}"
+
+    def close(self) -> None:
+        """Close the window. There were no complaints, and nothing came from another host."""
+        self.context.close()
+        assert self.complaints == []
+        assert self.foreign == []
+
+    def _note(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.complaints.append(f"{message.text} at {message.location}")
+
+    def _check_host(self, request: Any) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.base_url).netloc:
+            self.foreign.append(request.url)

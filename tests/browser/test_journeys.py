@@ -1,0 +1,165 @@
+"""What people do on the pages, on a phone and on a laptop, with and without script, mouse and keyboard."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Visit, launched
+from tests.e2e.commands import Serving, matinee, serving
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PASSWORD, NEW = "a long walk home", "there is no spoon at all"
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}
+LAPTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="module")
+def server(browser: Any, directory: Path) -> Iterator[Serving]:
+    plenty = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute"}
+    with serving(directory, PUBLIC_CATALOGUE="true", **plenty) as server:
+        yield server
+
+
+@pytest.fixture
+def visit(browser: Any, server: Serving, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A window with the options that the test is parametrized with, by default a laptop's."""
+    base_url = str(server.client.base_url.copy_with(path="")).rstrip("/")
+    visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
+    yield visit
+    visit.close()
+
+
+def choose(page: Any, name: str, value: str) -> None:
+    """Click a radio button's label."""
+    page.locator(f"label:has(input[name={name}][value='{value}'])").click()
+
+
+@pytest.mark.parametrize(
+    ("visit", "name"), [(PHONE, "phone"), (LAPTOP, "laptop")], indirect=["visit"], ids=["phone", "laptop"]
+)
+def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
+    page = visit.page
+    visit.open("/")
+    visit.check()
+    page.click("text=Join")
+    visit.check()
+    visit.join(name, PASSWORD)
+
+    page.fill("#q", "shawshnk redemtion")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search**")
+    visit.check()
+    page.click(".card >> text=The Shawshank Redemption")
+    page.wait_for_url("**/movies/*")
+
+    choose(page, "rating", "8.5")
+    page.fill("#review", "w" * 2000)
+    page.click("text=Save my rating")
+    assert page.locator("input[name=rating]:checked").get_attribute("value") == "8.5"
+    assert page.locator(".reviews .text").first.inner_text() == "w" * 2000
+    page.check("[name=is_favorite]")
+    page.fill("#note", "<b>With</b> the \u202echildren")
+    page.click("text=Add to my watchlist")
+    visit.check()
+
+    for path, shown in (("/watchlist", "With</b> the"), ("/ratings", "8.5"), ("/account", name)):
+        visit.open(path)
+        assert shown in page.content().replace("&lt;", "<").replace("&gt;", ">")
+        visit.check()
+
+    page.fill("#password-current_password", PASSWORD)
+    page.fill("#new_password", NEW)
+    page.click("text=Change the password")
+    assert page.locator("[role=status]").inner_text().startswith("The password was changed")
+    page.click("header >> text=Sign out")
+    page.wait_for_url("**/")
+    visit.sign_in(name, NEW)
+
+
+def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
+    created = matinee(
+        "users", "create", "--admin", "--email", "root@example.org", "--username", "root", "--data-dir",
+        str(directory / "matinee-data"), cwd=directory, stdin=f"{PASSWORD}\n",
+    )  # fmt: skip
+    assert created.returncode == 0, created.stderr
+    page = visit.page
+    visit.join("victim", PASSWORD)
+    page.click("header >> text=Sign out")
+    visit.sign_in("root", PASSWORD)
+
+    visit.open("/admin")
+    visit.check()
+    page.click("text=Sync the films")
+    page.wait_for_selector("[data-events]", state="detached")  # the end came as an event
+    visit.check()
+
+    visit.open("/admin/invitations")
+    page.click("text=Create an invitation")
+    assert page.locator("code").inner_text()
+    visit.check()
+
+    visit.open("/admin/users")
+    page.click("[aria-label='Disable: victim']")
+    page.wait_for_selector("[aria-label='Enable: victim']")
+    visit.check()
+
+
+@pytest.mark.parametrize("visit", [{**PHONE, "java_script_enabled": False}], indirect=True)
+def test_everything_works_without_script(visit: Visit) -> None:
+    page = visit.page
+    visit.join("scriptless", PASSWORD)
+    page.select_option("#decade", "1990")
+    page.click("text=Apply")
+    page.fill("#q", "amelie")
+    page.click(".search button")
+    page.click(".card >> text=Amélie")
+    choose(page, "rating", "10")
+    page.click("text=Save my rating")
+    assert page.locator("text=Remove my rating").count() == 1
+    page.click("text=Add to my watchlist")
+    visit.open("/watchlist")
+    page.click("text=Mark as favourite")
+    assert page.locator(".favorite").count() == 1
+
+
+def test_everything_can_be_reached_with_the_keyboard_alone(visit: Visit) -> None:
+    page, press = visit.page, visit.page.keyboard.press
+    visit.join("keyboard", PASSWORD)
+    press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    press("Tab")
+    press("Tab")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("matri", delay=20)
+    page.wait_for_selector("#suggestions li")
+    press("ArrowDown")
+    visit.check()
+    press("Enter")
+    page.wait_for_url("**/movies/*")
+
+    page.locator("input[name=rating]").first.focus()
+    press("Space")
+    for _ in range(15):
+        press("ArrowRight")
+    press("Tab")
+    assert page.evaluate("document.activeElement.id") == "review"
+    page.keyboard.type("Typed")
+    press("Tab")
+    press("Enter")
+    page.wait_for_selector("text=Remove my rating")
+    assert page.locator("input[name=rating]:checked").get_attribute("value") == "8.5"
