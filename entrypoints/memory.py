@@ -1,10 +1,25 @@
 """The memory that processes use."""
 
+import gc
 import os
 import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+GC_THRESHOLD = 5_000
+"""Objects that are created before the youngest are searched for cycles; Python's own value is 700."""
+
+
+def collect_less() -> None:
+    """Search for cyclic garbage less often, and not among what exists now.
+
+    For a process that creates many objects and few cycles, such as a sync, which spends a twelfth of its time
+    on the search otherwise.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from domain.sync import Entity, Status, SyncRun
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.groups import SuggestingGroup
 from entrypoints.console import echo
+from entrypoints.memory import collect_less
 from entrypoints.progress import OutputConsole, show_progress
 from entrypoints.settings import Settings
 
@@ -102,6 +103,7 @@ def _running_sync(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Contai
             raise refused
         if not (demo or settings.has_tmdb_credential):
             echo("No TMDB_ACCESS_TOKEN is set, so the demo catalogue is read.", err=True)
+        collect_less()
         yield container, settings
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from domain.ids import RunId
 from domain.sync import Entity, FilledFromAnotherSource, Status, SyncRunning
+from entrypoints.memory import collect_less
 from entrypoints.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _running_container() -> Iterator["Container"]:
     from entrypoints.container import running  # noqa: PLC0415  only the process of a job needs it
 
     with running(worker_settings.get() or load()) as container:
+        collect_less()
         yield container
 
 

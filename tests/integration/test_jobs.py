@@ -1,5 +1,6 @@
 """The jobs by name, as the child process of a worker executes them."""
 
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -23,9 +24,11 @@ from entrypoints.settings import Settings
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     settings = Settings(data_dir=str(tmp_path))
-    before = jobs.worker_settings.set(settings)
+    before, thresholds = jobs.worker_settings.set(settings), gc.get_threshold()
     yield settings
     jobs.worker_settings.reset(before)
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def test_a_sync_job_runs_a_sync(store: SqliteStore, entity: Entity) -> None:
     run = store.runs.latest(entity)
     assert run
     assert run.status is Status.SUCCESS
+    assert gc.get_freeze_count() > 0
 
 
 @pytest.mark.parametrize("job", [lambda: jobs.sync("changes"), jobs.sweep])
