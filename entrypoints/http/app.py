@@ -18,7 +18,7 @@ from entrypoints.http import BASE
 from entrypoints.http.access_log import access_log, observers
 from entrypoints.http.auth import CallerCache, make_guard
 from entrypoints.http.caching import Caching, ResponseCache
-from entrypoints.http.dependencies import Resolver, dependencies
+from entrypoints.http.dependencies import Resolver, bound
 from entrypoints.http.errors import error_response
 from entrypoints.http.exports import Exports, UserExport
 from entrypoints.http.fast_path import FastPath
@@ -125,8 +125,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         return cast("T", own[kind]) if kind in own else resolve(kind)
 
     def router(path: str, routes: Routes, **options: bytes) -> Router:
-        # A router for each resource, since Litestar compares all dependencies that a handler could request.
-        return Router(path, route_handlers=routes, dependencies=dependencies(routes, find), opt=options)
+        return Router(path, route_handlers=bound(routes, find), opt=options)
 
     catalogue_cache = PUBLIC if public else PRIVATE
     app = Litestar(

@@ -1,9 +1,12 @@
 """Dependency injection: handlers request use cases, and other objects, by the types of their parameters."""
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from functools import wraps
+from inspect import Parameter, Signature, iscoroutinefunction, signature
 from typing import Any, Protocol, TypeVar, get_type_hints
 
-from litestar.di import Dependency, Provide
+from litestar.di import Dependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 
@@ -29,22 +32,47 @@ class InvalidHandler(TypeError):  # noqa: N818  as the domain's errors are named
     """A handler has a parameter that cannot be provided, so the application cannot start."""
 
 
-def dependencies(handlers: Iterable[HTTPRouteHandler], resolve: Resolver) -> dict[str, Provide]:
-    """The Litestar dependencies, by name, for all `Injected` parameters of these handlers.
+def bound(handlers: Iterable[HTTPRouteHandler], resolve: Resolver) -> list[HTTPRouteHandler]:
+    """The handlers with their `Injected` parameters given: Litestar sees only the request and its body.
 
-    Instances are resolved once, at start-up; only the caller differs from request to request. Litestar finds
-    dependencies by name, so parameters with the same name must have the same type. Raises InvalidHandler.
+    Instances are resolved once, at start-up; only the caller differs from request to request. Litestar's own
+    injection would start a task for each of them at every request. Raises InvalidHandler.
     """
-    kinds: dict[str, Any] = {}
-    provided: dict[str, Provide] = {}
-    for handler in handlers:
-        for name, kind in _injected(handler):
-            if name not in kinds:
-                kinds[name] = kind
-                provided[name] = Provide(_provider(handler, name, kind, resolve), sync_to_thread=False)
-            elif kinds[name] is not kind:
-                raise InvalidHandler(f"{handler}: {name} is {_name(kind)}, elsewhere {_name(kinds[name])}")
-    return provided
+    return [_bound(handler, resolve) for handler in handlers]
+
+
+def _bound(handler: HTTPRouteHandler, resolve: Resolver) -> HTTPRouteHandler:
+    function: Callable[..., Any] = handler.fn
+    injected = dict(_injected(handler))
+    if not injected:
+        return handler
+    callers = [name for name, kind in injected.items() if kind is Caller]
+    instances = {
+        name: _resolved(handler, name, kind, resolve) for name, kind in injected.items() if kind is not Caller
+    }
+    parameters = [each for name, each in signature(function).parameters.items() if name not in injected]
+    takes_request = any(each.name == "request" for each in parameters)
+    if not takes_request:
+        parameters.append(Parameter("request", Parameter.KEYWORD_ONLY, annotation=HttpRequest))
+
+    @wraps(function)
+    def call(*, request: HttpRequest, **arguments: Any) -> Any:  # noqa: ANN401
+        if takes_request:
+            arguments["request"] = request
+        for name in callers:
+            arguments[name] = current_caller(request)
+        return function(**arguments, **instances)
+
+    @wraps(function)
+    async def call_async(**arguments: Any) -> Any:  # noqa: ANN401
+        return await call(**arguments)
+
+    replacement: Any = call_async if iscoroutinefunction(function) else call
+    replacement.__signature__ = Signature(parameters)
+    replacement.__annotations__ = {each.name: each.annotation for each in parameters} | {
+        "return": get_type_hints(function)["return"]
+    }
+    return copy(handler)(replacement)
 
 
 def _injected(handler: HTTPRouteHandler) -> Iterator[tuple[str, Any]]:
@@ -57,14 +85,11 @@ def _injected(handler: HTTPRouteHandler) -> Iterator[tuple[str, Any]]:
             raise InvalidHandler(f"{handler}: {name} is not Injected[...], and not a request or its body")
 
 
-def _provider(handler: HTTPRouteHandler, name: str, kind: Any, resolve: Resolver) -> Callable[..., Any]:  # noqa: ANN401
-    if kind is Caller:
-        return current_caller
+def _resolved(handler: HTTPRouteHandler, name: str, kind: Any, resolve: Resolver) -> object:  # noqa: ANN401
     try:
-        instance = resolve(kind)
+        return resolve(kind)
     except LookupError:
         raise InvalidHandler(f"{handler}: nothing provides {_name(kind)} for {name}") from None
-    return lambda: instance
 
 
 def _name(kind: Any) -> str:  # noqa: ANN401  a class, or a NewType

@@ -15,7 +15,7 @@ from entrypoints.http.schemas import Body, Query
 InjectedT = TypeVar("InjectedT")
 
 Injected: TypeAlias = NamedDependency[SkipValidation[InjectedT]]
-"""A parameter of a handler that the application provides by its type (`dependencies.resolve_all`).
+"""A parameter of a handler that the application provides by its type (`dependencies.bound`).
 
 Validation is skipped, or Litestar would convert a use case, which is a dataclass, like a request body.
 """

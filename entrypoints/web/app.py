@@ -15,7 +15,7 @@ from application.sync_runs import ListRuns
 from application.watchlist import GetRelation
 from entrypoints.http import BASE
 from entrypoints.http.auth import CallerCache
-from entrypoints.http.dependencies import Resolver, dependencies
+from entrypoints.http.dependencies import Resolver, bound
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.resources.about import Version
 from entrypoints.http.resources.health import HealthChecks
@@ -89,8 +89,7 @@ class WebPages:
         return [
             Router(
                 "/",
-                route_handlers=routes,
-                dependencies=dependencies(routes, provide),
+                route_handlers=bound(routes, provide),
                 guards=[guard],
                 exception_handlers=handlers,
             )

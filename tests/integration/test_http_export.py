@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, IncompleteRead
+from inspect import getclosurevars
 from threading import Thread
 from typing import Any, cast
 
@@ -391,7 +392,7 @@ def exports_of(app: Litestar) -> Exports:
     """The `Exports` of an application."""
     (route,) = [route for route in app.routes if route.path_format == "/api/v1/me/export"]
     handler, _ = route.route_handler_map["GET"]  # type: ignore[union-attr]
-    exports: Exports = handler.resolve_dependencies()["exports"].dependency()
+    exports: Exports = getclosurevars(handler.fn).nonlocals["instances"]["exports"]
     return exports
 
 

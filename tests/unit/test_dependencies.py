@@ -1,19 +1,20 @@
 """Handlers get dependencies by type, and the application does not start if one is missing."""
 
+import asyncio
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
 from litestar import get
-from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 
 from domain.users import Caller
 from entrypoints.http.app import AT_ROOT, CATALOGUE, OTHERS
-from entrypoints.http.auth import current_caller
-from entrypoints.http.dependencies import InvalidHandler, dependencies
+from entrypoints.http.dependencies import InvalidHandler, bound
 from entrypoints.http.endpoints import Injected
 from entrypoints.http.requests import HttpRequest
 
@@ -38,22 +39,36 @@ def resolve(kind: type[T]) -> T:
     return found
 
 
-def injected(function: Callable[..., Any], *others: HTTPRouteHandler) -> dict[str, Provide]:
-    return dependencies([*others, get("/x", sync_to_thread=False)(function)], resolve)
+def injected(function: Callable[..., Any]) -> HTTPRouteHandler:
+    (handler,) = bound(
+        [get("/x", sync_to_thread=None if iscoroutinefunction(function) else False)(function)], resolve
+    )
+    return handler
 
 
 def test_a_use_case_is_found_by_its_type_whatever_the_name_of_the_parameter() -> None:
-    def handler(request: HttpRequest, body: RawBody, show: Injected[Project]) -> None: ...
+    def handler(request: HttpRequest, body: RawBody, show: Injected[Project]) -> list[object]:
+        return [request, body, show]
 
-    provided = injected(handler)
-    assert list(provided) == ["show"]
-    assert provided["show"].dependency() is PROJECT
+    given = injected(handler)
+    assert list(given.parsed_fn_signature.parameters) == ["request", "body"]
+    call: Any = given.fn
+    assert call(request="a request", body=b"{}") == ["a request", b"{}", PROJECT]
 
 
-def test_only_the_caller_differs_between_requests() -> None:
-    def handler(caller: Injected[Caller]) -> None: ...
+@pytest.mark.parametrize("is_async", [True, False])
+def test_the_caller_is_that_of_the_request(is_async: bool) -> None:
+    def handler(caller: Injected[Caller]) -> object:
+        return caller
 
-    assert injected(handler)["caller"].dependency is current_caller
+    async def async_handler(caller: Injected[Caller]) -> object:
+        return caller
+
+    caller = object()
+    request = SimpleNamespace(scope={"state": {"caller": caller}})
+    call: Any = injected(async_handler if is_async else handler).fn
+    found = call(request=request)
+    assert (asyncio.run(found) if is_async else found) is caller
 
 
 def test_a_type_that_nothing_provides_is_named_at_start() -> None:
@@ -77,19 +92,9 @@ def test_a_parameter_without_injected_is_refused() -> None:
         injected(handler)
 
 
-def test_one_parameter_name_cannot_have_two_types() -> None:
-    @get("/other", sync_to_thread=False)
-    def other(what: Injected[Project]) -> None: ...
-
-    def handler(what: Injected[Caller]) -> None: ...
-
-    with pytest.raises(InvalidHandler, match=r"handler: what is Caller, elsewhere Project"):
-        injected(handler, other)
-
-
 def test_every_handler_of_the_api_is_checked() -> None:
     handlers = [*chain.from_iterable((*CATALOGUE, *OTHERS)), *AT_ROOT]
     assert len({str(handler) for handler in handlers}) == len(handlers)
 
     with pytest.raises(InvalidHandler, match="nothing provides BrowseMovies for browse_movies"):
-        dependencies(handlers, resolve)
+        bound(handlers, resolve)
