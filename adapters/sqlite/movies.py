@@ -187,11 +187,11 @@ def _update_entries(
     Only visible movies have entries.
     """
     for table, entries in (("movie_genres", _genre_entries), ("movie_terms", _term_entries)):
-        deleted, inserted = set[tuple[Cell, ...]](), set[tuple[Cell, ...]]()
+        deleted, inserted = list[tuple[Cell, ...]](), list[tuple[Cell, ...]]()
         for before, after in pairs:
             old_entries, new_entries = entries(before), entries(after)
-            deleted |= old_entries - new_entries
-            inserted |= new_entries - old_entries
+            deleted += old_entries - new_entries
+            inserted += new_entries - old_entries
         columns = ENTRY_COLUMNS[table]
         condition = " = ? AND ".join(columns)
         connection.executemany(f"DELETE FROM {table} WHERE {condition} = ?", sorted(deleted))
