@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Protocol, TypeAlias, TypeVar, cast
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
@@ -127,6 +127,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     def router(path: str, routes: Routes, **options: bytes) -> Router:
         return Router(path, route_handlers=bound(routes, find), opt=options)
 
+    respond_to_error = _error_responder(pages, development=settings.development)
     catalogue_cache = PUBLIC if public else PRIVATE
     app = Litestar(
         [
@@ -136,7 +137,10 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
             *(pages.routers(find) if pages else [router("/", WITHOUT_PAGES)]),
         ],
         guards=[make_guard(find(CallerCache), rate_limits, public=public)],
-        exception_handlers=_exception_handlers(pages, development=settings.development),
+        exception_handlers=cast(
+            "ExceptionHandlersMap",
+            {Exception: lambda request, error: respond_to_error(error, request.scope)},
+        ),
         cors_config=_cors(settings.allowed_origins),
         on_startup=[_set_thread_pool],
         on_shutdown=[access_log.flush, metrics.publish],
@@ -156,6 +160,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         max_body_bytes=settings.max_body_bytes,
         common_headers=common_headers,
         observers=observers(metrics),
+        respond_to_error=respond_to_error,
     )
     if copies:
         app.asgi_handler = FastPath(app.asgi_handler, copies, rate_limits, common_headers, observers(metrics))
@@ -168,12 +173,14 @@ def openapi(app: Litestar) -> bytes:
     return response.body
 
 
-def _exception_handlers(pages: Pages | None, *, development: bool) -> ExceptionHandlersMap:
-    def respond(request: Request[Any, Any, Any], error: Exception) -> Response:
-        page = pages.error_page(error, request.scope) if pages else None
-        return page or error_response(error, request.scope, development=development)
+def _error_responder(pages: Pages | None, *, development: bool) -> Callable[[Exception, Scope], Response]:
+    """Responds to errors: with a page if the client shows pages, else as the API does."""
 
-    return cast("ExceptionHandlersMap", {Exception: respond})
+    def respond(error: Exception, scope: Scope) -> Response:
+        page = pages.error_page(error, scope) if pages else None
+        return page or error_response(error, scope, development=development)
+
+    return respond
 
 
 def _cors(origins: list[str]) -> CORSConfig | None:

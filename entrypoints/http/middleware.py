@@ -23,7 +23,7 @@ from entrypoints.http.access_log import (
 )
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
-from entrypoints.http.responses import Header
+from entrypoints.http.responses import Header, Response
 
 MAX_REQUESTS_IN_PROGRESS = 1024
 """Requests that have no response yet; further ones are refused at once. Most wait for the cache, or for a
@@ -71,9 +71,11 @@ class OuterMiddleware:
         max_body_bytes: int,
         common_headers: CommonHeaders,
         observers: Sequence[Observer] = (),
+        respond_to_error: Callable[[Exception, Scope], Response] = error_response,
     ) -> None:
         self.app = app
         self.observers = observers
+        self.respond_to_error = respond_to_error
         self.unlimited = unlimited
         self.max_body_bytes = max_body_bytes
         self.common_headers = common_headers
@@ -120,9 +122,9 @@ class OuterMiddleware:
         refused: Exception | None = scope["state"].get(REFUSED)
         if refused is not None:
             if not isinstance(refused, ClientLeft):
-                await error_response(refused, scope)(scope, receive, send)
+                await self.respond_to_error(refused, scope)(scope, receive, send)
         elif _content_length(request_headers) > self.max_body_bytes:
-            await error_response(BodyTooLarge(), scope)(scope, receive, send)
+            await self.respond_to_error(BodyTooLarge(), scope)(scope, receive, send)
         elif scope["path"].startswith(self.unlimited):
             await self.app(scope, receive, send)
         else:
@@ -134,7 +136,7 @@ class OuterMiddleware:
         A request counts until its response begins, so a client that reads slowly does not block others.
         """
         if self.in_progress >= MAX_REQUESTS_IN_PROGRESS:
-            await error_response(ServerFull(), scope)(scope, receive, send)
+            await self.respond_to_error(ServerFull(), scope)(scope, receive, send)
             return
         self.in_progress += 1
         send.on_begin = self._decrement

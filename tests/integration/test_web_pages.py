@@ -300,3 +300,11 @@ def test_the_catalogue_can_be_empty() -> None:
     reply = called(application(store), "/", headers={"accept": "text/html"})
     assert "The catalogue is empty" in reply.body.decode()
     store.close()
+
+
+def test_a_form_that_is_too_long_is_refused_by_a_page() -> None:
+    with visiting(max_body_bytes=100) as (browser, _):
+        answer = browser.send("/sign-in", email="a" * 200)
+        api = browser.client.post("/api/v1/auth/login", content=b"a" * 200, headers=browser.headers)
+    assert (answer.status_code, "/" in Shown(answer.text).links) == (413, True)
+    assert (api.status_code, api.json()["code"]) == (413, "payload_too_large")

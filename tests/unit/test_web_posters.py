@@ -74,6 +74,11 @@ def test_a_very_long_title_is_cut() -> None:
     assert lines[-1].endswith("…")
 
 
+def test_a_long_line_below_is_cut() -> None:
+    below = "".join(parsed(poster("", "1999 · A genre with a very long name")).itertext())
+    assert below == "1999 · A genre with a v…"
+
+
 @given(st.text(max_size=200), st.text(max_size=60))
 def test_every_title_makes_a_well_formed_poster(title: str, below: str) -> None:
     root = parsed(poster(title, below))
