@@ -18,6 +18,12 @@ STREAM_TIMEOUT = 60.0
 """Seconds after which a stream ends; browsers then open another one."""
 
 RETRY = b"retry: 1000\n\n"
+"""Tells browsers to connect again a second after the stream has ended."""
+
+SILENT_READINGS = 10
+"""Readings without progress after which a comment is sent, so that no proxy takes the connection for idle."""
+
+COMMENT = b":\n\n"
 
 
 class RunProgress(msgspec.Struct, frozen=True):
@@ -60,7 +66,7 @@ class RunEvents:
     async def _send_events(self, scope: HTTPScope, send: Send) -> None:
         presence: ClientPresence = scope["state"][CLIENT_PRESENCE]
         stopping: asyncio.Event = scope["state"].get(STOPPING) or asyncio.Event()
-        run, shown = self._first, None
+        run, shown, silent = self._first, None, 0
         chunk = RETRY
         for _ in range(round(STREAM_TIMEOUT / self._interval)):
             progress = RunProgress.of(run)
@@ -68,6 +74,9 @@ class RunEvents:
                 name = b"" if run.running else b"event: end\n"
                 chunk += name + b"data: " + msgspec.json.encode(progress) + b"\n\n"
                 shown = progress
+            silent = 0 if chunk else silent + 1
+            if silent == SILENT_READINGS:
+                chunk, silent = COMMENT, 0
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 chunk = b""

@@ -332,3 +332,12 @@ def test_a_stream_does_not_last_for_ever(store: SqliteStore, monkeypatch: pytest
 
     sent(RunEvents(read, run, interval=0.001))
     assert len(reads) == 3
+
+
+def test_a_run_without_progress_keeps_its_stream_alive(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.web.events.STREAM_TIMEOUT", 0.025)
+    run = new_run(store, Entity.MOVIES)
+    chunks = sent(RunEvents(lambda: run, run, interval=0.001))
+    assert chunks[1:] == [b":\n\n", b":\n\n", b""]
