@@ -59,8 +59,8 @@ RUN_COUNTS = (
 GENRE = "id, tmdb_id, name, created_at, updated_at"
 """The columns of `genre_of`."""
 
-CANDIDATE = "id, title, original_title, title_key, original_key, popularity"
-"""The columns of a search candidate."""
+CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, popularity"
+"""The columns of a search candidate. Most movies have their original title, which is not read twice."""
 
 
 NO_RATINGS = Tally()
@@ -118,9 +118,11 @@ def movie_of(row: Sequence[Any]) -> Movie:
     )
 
 
-def candidate_of(row: sqlite3.Row) -> Candidate:
+def candidate_of(row: Sequence[Any]) -> Candidate:
     """A candidate for ranking, from the columns of CANDIDATE."""
     identifier, title, original, title_key, original_key, popularity = row
+    if original is None:
+        return Candidate(MovieId(identifier), (title,), (title_key,), popularity)
     return Candidate(MovieId(identifier), (title, original), (title_key, original_key), popularity)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.ids import movie_id
-from domain.search import Candidate, Query, Tier, key, rank
+from domain.search import MAX_WORDS, Candidate, Query, Tier, key, rank, words
 from tests.unit.searching import CANDIDATES, matched
 
 
@@ -138,3 +138,13 @@ def test_the_distances_of_all_words_add_up_among_near_words() -> None:
         (Tier.NEAR_WORDS, 2),
         (Tier.NEAR_WORDS, 3),
     ]
+
+
+@pytest.mark.parametrize("count", [60, MAX_WORDS, MAX_WORDS + 1])
+def test_all_indexed_words_of_a_long_title_match_and_no_others(count: int) -> None:
+    letters = [one + other + third for one in "bcdfghjk" for other in "lmnpqrst" for third in "aeiouyvwxz"]
+    title = " ".join(letters[:count])
+    match = matched(f"{letters[10]} {letters[count - 1]}", title)
+
+    assert (match is not None and match.tier is Tier.WORDS) is (letters[count - 1] in words(key(title)))
+    assert matched(f"{letters[10][:2]} {letters[12]}", title) is None, "only the last word may be incomplete"
