@@ -31,7 +31,7 @@ TEXT_RETENTION = timedelta(days=180)
 
 
 class TmdbMovieSource:
-    """MovieSource over TMDB. All threads share its connections and its budget."""
+    """MovieSource over TMDB. Threads take turns with its connections, and share its budget."""
 
     name = SourceName.TMDB
     max_pages = payloads.MAX_PAGES
