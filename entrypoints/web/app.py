@@ -85,7 +85,11 @@ class WebPages:
         def provide(kind: type[T]) -> T:
             return cast("T", own[kind]) if kind in own else find(kind)
 
-        handlers = cast("ExceptionHandlersMap", {Exception: self._respond})
+        def respond(request: Request[object, object, State], error: Exception) -> Response:
+            return self._errors(error, request.scope)
+
+        # Litestar copies a router with all that it refers to, but no functions.
+        handlers = cast("ExceptionHandlersMap", {Exception: respond})
         return [
             Router(
                 "/",
@@ -100,6 +104,3 @@ class WebPages:
         """The page for an error of no page; None for the API, and for other clients than browsers."""
         is_api = scope["path"].startswith(API)
         return None if is_api or not wants_page(scope) else self._errors(error, scope)
-
-    def _respond(self, request: Request[object, object, State], error: Exception) -> Response:
-        return self._errors(error, request.scope)

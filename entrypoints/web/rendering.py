@@ -1,5 +1,6 @@
 """Rendering of templates, with what all pages share: the texts, the viewer, and the policy of the browser."""
 
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -45,7 +46,16 @@ class Renderer:
 
     def __init__(self, settings: Settings) -> None:
         self.catalogue_is_public = settings.catalogue_is_public
-        self._environments = {language: _environment(texts_in(language), settings) for language in LANGUAGES}
+        self._environments = {
+            language: _environment(
+                language,
+                settings.who_may_register,
+                settings.images,
+                public=settings.catalogue_is_public,
+                reload=settings.development,
+            )
+            for language in LANGUAGES
+        }
         pictures = f" {Posters(settings.images).host}".rstrip()
         policy = POLICY.format(pictures=pictures).encode()
         self._headers: tuple[Header, ...] = ((b"content-security-policy", policy), REFERRER)
@@ -74,24 +84,28 @@ class Renderer:
         )
 
 
-def _environment(texts: Texts, settings: Settings) -> jinja2.Environment:
+@cache
+def _environment(
+    language: str, registration: Registration, images: str, *, public: bool, reload: bool
+) -> jinja2.Environment:
+    """The templates in one language, which are compiled when they are first used."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("entrypoints.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        auto_reload=settings.development,
+        auto_reload=reload,
     )
-    environment.filters |= filters(texts.language)
+    environment.filters |= filters(language)
     environment.globals |= {
-        "t": texts,
+        "t": texts_in(language),
         "generated_poster": movie_poster,
-        "poster_address": Posters(settings.images),
+        "poster_address": Posters(images),
         "scores": tuple(half / 2 for half in range(LOWEST, HIGHEST + 1)),
         "static": static_url,
-        "may_join": settings.who_may_register is not Registration.CLOSED,
-        "join_by_invitation": settings.who_may_register is Registration.INVITE,
-        "catalogue_is_public": settings.catalogue_is_public,
+        "may_join": registration is not Registration.CLOSED,
+        "join_by_invitation": registration is Registration.INVITE,
+        "catalogue_is_public": public,
     }
     return environment

@@ -81,12 +81,13 @@ def application(
     counter: Counter | None = None,
     **settings: Any,
 ) -> Litestar:
-    """The application over a store. The catalogue is public by default.
+    """The application over a store. By default the catalogue is public, and there are no pages, whose routes
+    would take as long to register as those of the API.
 
     `redis` is the address of a server for the cache and the rate limits.
     """
     plenty = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
-    chosen = Settings(**{"public_catalogue": "true", **plenty, **settings})
+    chosen = Settings(**{"public_catalogue": "true", "web": "false", **plenty, **settings})
     container = container or container_over(store, chosen)
     if redis:  # long timeouts, because the machine may be busy
         container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))

@@ -58,7 +58,7 @@ def reads(app: Litestar) -> dict[str, Endpoint]:
     return {path: call for path, call in calls.items() if call}
 
 
-READS = reads(application(SqliteStore(path=None, clock=noon), web="false"))
+READS = reads(application(SqliteStore(path=None, clock=noon)))
 CALLS = {path: call for path, call in READS.items() if issubclass(call.query, PageQuery)}
 
 

@@ -42,7 +42,7 @@ def test_every_response_has_a_request_id_and_the_security_headers(client: Client
     assert re.fullmatch("[0-9a-f]{32}", headers["x-request-id"])
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == ("same-origin" if path == "/" else "no-referrer")
+    assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["content-security-policy"].startswith("default-src 'none'; ")
     assert headers["vary"] == "Accept-Encoding"

@@ -168,7 +168,7 @@ def test_schemas_have_names_that_clients_can_use(schemas: Any) -> None:
 
 
 def test_the_document_and_the_routes_have_the_same_operations(document: Any) -> None:
-    app = application(filled([]), web="false")
+    app = application(filled([]))
     routes = {
         f"{method.lower()} {route.path_format}"
         for route in app.routes

@@ -231,7 +231,7 @@ def place(valkey: Valkey) -> Iterator[Place]:
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))
     jobs = RqJobQueue(valkey.url)
-    with Client(application(store, container=container)) as client:
+    with Client(application(store, container=container, web="true")) as client:
         yield Place(client, store, container)
     jobs.close()
     container.jobs().close()

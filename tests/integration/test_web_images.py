@@ -34,12 +34,12 @@ class Pictures:
 @contextmanager
 def viewing(**settings: Any) -> Iterator[tuple[Browser, Pictures]]:
     """A browser where the catalogue is public, and the source of its pictures."""
-    chosen = Settings(**{"public_catalogue": "true", **settings})
+    chosen = Settings(**{"public_catalogue": "true", "web": "true", **settings})
     store, pictures = filled([THE_MATRIX, facts(7, poster_path="/../etc/passwd")]), Pictures()
     container = container_over(store, chosen)
     container.pictures.override(providers.Object(pictures))
     with TestClient(
-        application(store, container=container, **{"public_catalogue": "true", **settings})
+        application(store, container=container, **{"public_catalogue": "true", "web": "true", **settings})
     ) as client:
         yield Browser(client), pictures
     store.close()

@@ -66,7 +66,7 @@ def test_ratings_are_sorted_and_edited_in_place() -> None:
         answer = browser.send(
             "/movies/603/rating", rating="3", review="Longer", next="/ratings?sort_by=rating"
         )
-        edited = browser.open("/ratings?sort_by=updated_at").text
+        edited = browser.open("/ratings?sort_by=rating&sort_order=asc").text
     assert (listed(page)[0], len(listed(page)), len(listed(rest))) == ("The Matrix", 20, 2)
     assert listed(best)[0] == "Film 5"
     assert answer.headers["location"] == "/ratings?sort_by=rating"

@@ -284,7 +284,9 @@ def test_a_search_for_hostile_text_shows_it_as_text(reader: Browser) -> None:
 
 
 def test_a_page_behind_tls_tells_browsers_to_stay_with_it() -> None:
-    reply = called(application(filled([THE_MATRIX])), "/", headers={"accept": "text/html"}, scheme="https")
+    reply = called(
+        application(filled([THE_MATRIX]), web="true"), "/", headers={"accept": "text/html"}, scheme="https"
+    )
     assert (reply.status, "strict-transport-security" in reply.headers) == (200, True)
 
 
@@ -297,7 +299,7 @@ def test_head_has_the_headers_of_a_page_without_its_body(reader: Browser) -> Non
 def test_the_catalogue_can_be_empty() -> None:
     store = SqliteStore(path=None, clock=lambda: None)  # type: ignore[arg-type, return-value]
     store.prepare()
-    reply = called(application(store), "/", headers={"accept": "text/html"})
+    reply = called(application(store, web="true"), "/", headers={"accept": "text/html"})
     assert "The catalogue is empty" in reply.body.decode()
     store.close()
 

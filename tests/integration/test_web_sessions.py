@@ -39,7 +39,7 @@ def test_the_cookies_are_out_of_reach_for_scripts_and_other_sites() -> None:
 
 
 def test_behind_tls_the_cookies_are_for_this_host_and_tls_only() -> None:
-    app = application(filled([]))
+    app = application(filled([]), web="true")
     body = f"username=neo&email=neo%40example.com&password={PASSWORD.replace(' ', '+')}".encode()
     reply = called(app, "/join", method="POST", headers=FORM, body=body, scheme="https")
     assert reply.status == 303

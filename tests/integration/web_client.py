@@ -90,7 +90,7 @@ class Browser:
 @contextmanager
 def visiting(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Browser, SqliteStore]]:
     """A browser on the pages over these movies, and their store. The catalogue is not public."""
-    with place(*movies, **options) as (client, store):
+    with place(*movies, **{"web": "true", **options}) as (client, store):
         yield Browser(client), store
 
 
