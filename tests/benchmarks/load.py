@@ -169,7 +169,8 @@ def works(tokens: list[str], etag: str) -> Mapping[str, Work]:
         ),
         "list, miss": Work(
             each(
-                "string.format('/movies?min_votes=%d&year_from=%d', math.floor(n / 100) % 50, 1900 + n % 100)"
+                "string.format('/movies?min_votes=%d&year_from=%d&year_to=%d', "
+                "math.floor(n / 100), 1900 + n % 100, 1909 + n % 100)"
             ),
             headers=(token,),
         ),
