@@ -18,6 +18,8 @@ ATTEMPTS = 10
 
 T = TypeVar("T")
 
+pytestmark = pytest.mark.xdist_group("several processes")  # so that they are started once
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
