@@ -321,7 +321,7 @@ TIED = [
     f"or {seconds(diagnostics.TMDB_CLOCK_TOLERANCE)} s off TMDB's",
     # Copies under a lease
     f"renews the lease for {ms(local_cache.LEASE)} after",
-    f"The next ping follows {ms(listener.PING_INTERVAL)} later",
+    f"A ping is sent {ms(listener.PING_INTERVAL)} after the one before",
     f"or {ms(listener.MAX_WAIT)} later, when none",
     f"has then waited {ms(listener.MAX_WAIT)} with its two attempts",
     f"known for less than {ms(listener.MAX_WAIT)}",
@@ -388,6 +388,7 @@ MEASURED = [
     "throughput at 64 connections",
     "So 1,030 connections with half a body",
     "took the API from 60 to 712 MiB",
+    "some 160 small messages a second with Redis, which is 2 % of a core",
     "plants some 1,700 faults",
     "80 responses | all of them, 630 responses",
     "230 µs for each response | 14 µs",
