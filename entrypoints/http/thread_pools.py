@@ -2,18 +2,26 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from adapters.metering import queue_time
 from entrypoints.http.exceptions import ServerFull
 
 REQUEST_THREADS = 32
 """Requests that use the store at a time; others wait for a thread."""
+
+ACTIVE_THREADS = 4
+"""Of these, calls that run at a time while all are short."""
+
+SHORT_CALL = 0.02
+"""Seconds for which a call counts as short."""
 
 QUEUE_TIMEOUT = 1.0
 """Seconds to wait for a thread. The store deducts this time from the timeout of its own calls."""
@@ -28,30 +36,103 @@ P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
 
 
+@dataclass(eq=False, slots=True)
+class _Work:
+    """A call that waits for a thread since `submitted`, or runs since `began`."""
+
+    call: Callable[[], Any]
+    future: "Future[Any]"
+    submitted: float
+    began: float = 0.0
+
+    def run(self, timeout: float) -> None:
+        """Call, unless it has waited too long or was cancelled."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        waited = self.began - self.submitted
+        if waited > timeout:
+            self.future.set_exception(ServerFull())
+            return
+        queue_time.seconds = waited
+        try:
+            result = self.call()
+        except BaseException as error:  # noqa: BLE001  it is raised where the result is awaited
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+        finally:
+            queue_time.seconds = 0.0
+
+
 class RequestThreadPool(ThreadPoolExecutor):
-    """A thread pool whose queue has a time limit.
+    """A thread pool whose queue has a time limit, and in which few calls run at a time while all are short.
+
+    Many threads that run Python at a time cost several times as much as few, because they take the
+    interpreter's lock from each other at every query. A call that is not short waits for the store, and lets
+    another one run beside it, until all threads are in use.
 
     If the store does not respond, all threads wait for it while more requests arrive. Requests that have
     waited too long are refused as soon as a thread is free, so that delays do not add up.
     """
 
-    def __init__(self, threads: int = REQUEST_THREADS, timeout: float = QUEUE_TIMEOUT) -> None:
+    def __init__(
+        self,
+        threads: int = REQUEST_THREADS,
+        timeout: float = QUEUE_TIMEOUT,
+        *,
+        active: int = ACTIVE_THREADS,
+        short: float = SHORT_CALL,
+    ) -> None:
         super().__init__(threads, thread_name_prefix="request")
         self._timeout = timeout
+        self._active = active
+        self._short = short
+        self._guard = Lock()
+        self._waiting: deque[_Work] = deque()
+        self._running: set[_Work] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def submit(self, fn: Callable[P, ResultT], /, *args: P.args, **kwargs: P.kwargs) -> "Future[ResultT]":
-        """Run a function in a thread. The future raises ServerFull if none was free in time."""
-        return super().submit(self._run, monotonic(), partial(fn, *args, **kwargs))
+        """Run a function in a thread; to be called in an event loop.
 
-    def _run(self, submitted: float, work: Callable[[], ResultT]) -> ResultT:
-        waited = monotonic() - submitted
-        if waited > self._timeout:
-            raise ServerFull
-        queue_time.seconds = waited
-        try:
-            return work()
-        finally:
-            queue_time.seconds = 0.0
+        The future raises ServerFull if no thread was free in time.
+        """
+        future: Future[ResultT] = Future()
+        self._waiting.append(_Work(partial(fn, *args, **kwargs), future, monotonic()))
+        self._start()
+        return future
+
+    def _start(self) -> None:
+        """Start the calls that may run. If others wait, look again when those that run are short no more."""
+        while work := self._next():
+            super().submit(self._run, work)
+        if self._waiting and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._short, self._start_again)
+
+    def _start_again(self) -> None:
+        self._timer = None
+        self._start()
+
+    def _next(self, done: _Work | None = None) -> _Work | None:
+        """The next call that may run, after another was done."""
+        with self._guard:
+            if done:
+                self._running.discard(done)
+            now = monotonic()
+            short = sum(now - work.began < self._short for work in self._running)
+            if not self._waiting or short >= self._active or len(self._running) >= self._max_workers:
+                return None
+            work = self._waiting.popleft()
+            work.began = now
+            self._running.add(work)
+            return work
+
+    def _run(self, work: _Work) -> None:
+        """Run a call, and others that wait."""
+        following: _Work | None = work
+        while following:
+            following.run(self._timeout)
+            following = self._next(following)
 
 
 class BoundedThreadPool:

@@ -120,6 +120,10 @@ def default_of(package: str, option: str) -> str:
 
 
 TIED = [
+    f"four at a time while each call takes less than {ms(thread_pools.SHORT_CALL)}",
+    f"four work at a time while each call takes less than {ms(thread_pools.SHORT_CALL)}",
+    f"Of the {thread_pools.REQUEST_THREADS} threads",
+    f"with four threads as with {thread_pools.REQUEST_THREADS}",
     # Batches of the log
     f"{ms(batched_log.DELAY)} after its first record",
     f"is written {ms(batched_log.DELAY)} after its first request, at {batched_log.MAX_EVENTS} requests",
@@ -397,6 +401,7 @@ MEASURED = [
 """Measured figures."""
 
 OTHERS = [
+    "with 32 clients, lists that were not cached",
     "20 movies each",  # rows in a page of TMDB
     "A page of 20 movies",
     "a page of 20 movies, compressed",

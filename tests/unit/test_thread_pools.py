@@ -1,6 +1,8 @@
 """The thread pool of requests."""
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import pytest
@@ -9,45 +11,108 @@ from adapters.metering import queue_time
 from entrypoints.http.exceptions import ServerFull
 from entrypoints.http.thread_pools import RequestThreadPool
 
+LONG = 30.0
 
+
+def in_event_loop(test: Callable[[], None]) -> Callable[[], None]:
+    async def run() -> None:
+        test()
+
+    return lambda: asyncio.run(run())
+
+
+class Blocked:
+    """Calls that run until they are let go."""
+
+    def __init__(self) -> None:
+        self.begun = [Event() for _ in range(4)]
+        self.over = Event()
+
+    def __call__(self, number: int = 0) -> bool:
+        self.begun[number].set()
+        return self.over.wait(LONG)
+
+
+@in_event_loop
 def test_a_call_in_a_thread_returns_its_result() -> None:
     with RequestThreadPool(threads=1) as threads:
         assert threads.submit(divmod, 7, 2).result() == (3, 1)
 
 
+@in_event_loop
+def test_a_call_in_a_thread_raises_its_error() -> None:
+    with RequestThreadPool(threads=1) as threads, pytest.raises(ZeroDivisionError):
+        threads.submit(divmod, 7, 0).result()
+
+
+@in_event_loop
 def test_each_request_has_its_own_waiting_time() -> None:
-    begun, over = Event(), Event()
-
-    def work() -> float:
-        begun.set()
-        over.wait(30)
-        return queue_time.seconds
-
-    with RequestThreadPool(threads=1, timeout=30) as threads:
+    work = Blocked()
+    with RequestThreadPool(threads=1, timeout=LONG) as threads:
         threads.submit(work)
-        assert begun.wait(30)
+        assert work.begun[0].wait(LONG)
         waiting = threads.submit(lambda: queue_time.seconds)
-        over.set()
+        work.over.set()
         assert waiting.result() > 0
         left = ThreadPoolExecutor.submit(threads, lambda: queue_time.seconds)  # in the same thread
         assert left.result() == 0
 
 
+@in_event_loop
 def test_a_request_that_waits_too_long_for_a_thread_is_refused() -> None:
-    begun, over = Event(), Event()
+    work = Blocked()
     done: list[str] = []
 
-    def work() -> bool:
-        begun.set()
-        return over.wait(30)
-
-    with RequestThreadPool(threads=1, timeout=30) as threads:
+    with RequestThreadPool(threads=1, timeout=LONG) as threads:
         busy = threads.submit(work)
-        assert begun.wait(30)
+        assert work.begun[0].wait(LONG)
         threads._timeout = 0  # any wait is too long from now on
         late = threads.submit(done.append, "late")
-        over.set()
+        work.over.set()
         with pytest.raises(ServerFull):
             late.result()
         assert busy.result()
     assert done == []
+
+
+@in_event_loop
+def test_a_request_that_is_cancelled_while_it_waits_is_not_run() -> None:
+    work = Blocked()
+    done: list[str] = []
+
+    with RequestThreadPool(threads=1, timeout=LONG) as threads:
+        threads.submit(work)
+        cancelled, last = threads.submit(done.append, "cancelled"), threads.submit(done.append, "last")
+        assert cancelled.cancel()
+        work.over.set()
+        last.result()
+    assert done == ["last"]
+
+
+@in_event_loop
+def test_few_calls_run_at_a_time_while_all_are_short() -> None:
+    work = Blocked()
+    with RequestThreadPool(threads=4, timeout=LONG, active=2, short=LONG) as threads:
+        calls = [threads.submit(work, number) for number in range(4)]
+        assert all(begun.wait(LONG) for begun in work.begun[:2])
+        assert len(threads._running) == 2
+        work.over.set()
+        assert all(call.result() for call in calls)
+    assert not threads._running
+
+
+def test_a_call_that_is_not_short_lets_another_one_run_until_all_threads_are_in_use() -> None:
+    work = Blocked()
+
+    async def run() -> None:
+        with RequestThreadPool(threads=3, timeout=LONG, active=1, short=0.001) as threads:
+            calls: list[Future[bool]] = [threads.submit(work, number) for number in range(4)]
+            for begun in work.begun[:3]:
+                await asyncio.to_thread(begun.wait, LONG)
+            assert all(begun.is_set() for begun in work.begun[:3])
+            assert len(threads._running) == 3
+            work.over.set()
+            for call in calls:
+                assert await asyncio.wrap_future(call)
+
+    asyncio.run(run())
