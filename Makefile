@@ -44,11 +44,13 @@ $(READY): requirements.lock pyproject.toml
 serve: $(READY) ## set up if need be, and run Matinee on this machine
 	@exec $(BIN)/matinee serve
 
-# One more than there are cores: the tests of whole services mostly wait.
-WORKERS = $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Two for each core, because the tests of whole services mostly wait. The tests of a module share a worker, so
+# that what they share is started once.
+PARALLEL = -n $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) * 2)') \
+	--dist loadscope --no-loadscope-reorder
 
 test: $(READY) clients ## set up if need be, and run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=95
 	@$(BIN)/python -m coverage report --include='domain/*,application/*' --fail-under=100
 
 clients: ## install what the tests of TypeScript clients want, if npm is there
@@ -75,7 +77,7 @@ SEED = $(shell $(BIN)/python -c 'import secrets; print(secrets.randbelow(2**32))
 FUZZ ?= tests
 
 fuzz: $(READY) ## try all property tests with a fresh seed, ten times as long as `make test` does
-	@seed=$(SEED); echo "make fuzz SEED=$$seed"; $(BIN)/python -m pytest -q -n auto --dist loadgroup -m hypothesis \
+	@seed=$(SEED); echo "make fuzz SEED=$$seed"; $(BIN)/python -m pytest -q $(PARALLEL) -m hypothesis \
 		--hypothesis-profile=fuzz --hypothesis-seed=$$seed $(FUZZ)
 
 mutants: $(READY) ## plant faults in domain and application, and count which the tests notice

@@ -9,8 +9,6 @@ import pytest
 from tests.browser.chromium import Visit, launched
 from tests.e2e.commands import Serving, matinee, serving
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PASSWORD, NEW = "a long walk home", "there is no spoon at all"
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}

@@ -37,8 +37,6 @@ needs_node = pytest.mark.skipif(
     not node_is_ready(), reason="needs Node 20 or later and the packages of `make clients`"
 )
 
-pytestmark = pytest.mark.xdist_group("generated clients")
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:

@@ -30,14 +30,12 @@ def names(outage: object) -> str:
     return outage.name if isinstance(outage, Outage) else ""
 
 
-@pytest.mark.xdist_group("outages of one machine")
 @pytest.mark.parametrize("outage", [*REDIS, TMDB[1], TMDB[3]], ids=names)
 def test_on_one_machine_the_service_recovers_from_outages(one_machine: Place, outage: Outage) -> None:
     assert play(one_machine, outage, clients=CLIENTS, seconds=SECONDS[outage], pause=PAUSE).faults() == []
     assert "Traceback" not in one_machine.log("serve")
 
 
-@pytest.mark.xdist_group("outages of several hosts")
 @pytest.mark.parametrize("outage", [REDIS[1], REDIS[2], *STORAGE], ids=names)
 def test_on_several_hosts_the_service_recovers_from_outages(several_hosts: Place, outage: Outage) -> None:
     assert play(several_hosts, outage, clients=CLIENTS, seconds=SECONDS[outage], pause=PAUSE).faults() == []

@@ -18,8 +18,6 @@ ATTEMPTS = 10
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.xdist_group("several processes")  # so that they are started once
-
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
