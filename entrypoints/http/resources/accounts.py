@@ -194,13 +194,26 @@ async def patch_me(
     needs the current password.
     """
     given = parse_body(ProfileIn, request, body, extra_rules=partial(change_profile.faults, caller))
+    user = await changed_profile(given, caller, request, change_profile, password_threads, rate_limits)
+    return json_response(user_out(user))
+
+
+async def changed_profile(
+    given: ProfileIn,
+    caller: Caller,
+    request: HttpRequest,
+    change_profile: accounts.ChangeProfile,
+    password_threads: PasswordThreads,
+    rate_limits: RateLimits,
+) -> User:
+    """The caller with the fields that are given. A password is checked, which counts as an attempt."""
     username, email = unset_to_none(given.username), unset_to_none(given.email)
     change = partial(change_profile, caller=caller, username=username, email=email)
     password = unset_to_none(given.current_password)
     if password is None:
-        return json_response(user_out(await sync_to_thread(change)))
+        return await sync_to_thread(change)
     await rate_limits.count_attempt(request, caller.user.email)
-    return json_response(user_out(await password_threads(change, password=password)))
+    return await password_threads(change, password=password)
 
 
 @post("/auth/password", opt=endpoint_opt(CHANGE_PASSWORD))

@@ -12,8 +12,8 @@ from domain.users import Caller
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.exports import ExportResponse, UserExport
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import HttpRequest, unset_to_none
-from entrypoints.http.resources.accounts import DeleteAccountIn, PasswordIn, ProfileIn
+from entrypoints.http.requests import HttpRequest
+from entrypoints.http.resources.accounts import DeleteAccountIn, PasswordIn, ProfileIn, changed_profile
 from entrypoints.http.responses import Response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
 from entrypoints.web.cookies import SessionCookies
@@ -48,14 +48,7 @@ async def post_account(
 
     async def change() -> Response:
         given = form.parse(ProfileIn, extra_rules=partial(change_profile.faults, caller))
-        username, email = unset_to_none(given.username), unset_to_none(given.email)
-        password = unset_to_none(given.current_password)
-        act = partial(change_profile, caller=caller, username=username, email=email)
-        if password is None:
-            await sync_to_thread(act)
-        else:
-            await rate_limits.count_attempt(request, caller.user.email)
-            await password_threads(act, password=password)
+        await changed_profile(given, caller, request, change_profile, password_threads, rate_limits)
         return see_other(f"{PATH}?done=profile")
 
     return await _submit(change, request, render, "profile", form)

@@ -1,5 +1,7 @@
 """Sign in, join, sign out."""
 
+from collections.abc import Awaitable, Callable
+
 from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
@@ -36,7 +38,7 @@ async def post_sign_in(
     session_cookies: Injected[SessionCookies],
     render: Injected[Renderer],
 ) -> Response:
-    """Sign in, and go to the page that was asked for."""
+    """Sign in, and go to the page that was requested."""
     form = read_form(request, body)
 
     async def sign_in() -> Response:
@@ -46,10 +48,7 @@ async def post_sign_in(
         session_cookies.keep(signed_in, request.scope)
         return see_other(form.next or HOME)
 
-    async def show_again(errors: FormErrors) -> Response:
-        return await sync_to_thread(_show, request, render, "sign_in.html", form, errors)
-
-    return await submit(sign_in, show_again, request.scope)
+    return await _submit(sign_in, request, render, "sign_in.html", form)
 
 
 @get("/join", sync_to_thread=True, opt=page_opt())
@@ -68,7 +67,7 @@ async def post_join(
     session_cookies: Injected[SessionCookies],
     render: Injected[Renderer],
 ) -> Response:
-    """Create an account, sign in to it, and go to the page that was asked for."""
+    """Create an account, sign in to it, and go to the page that was requested."""
     form = read_form(request, body)
 
     async def join() -> Response:
@@ -84,10 +83,7 @@ async def post_join(
         session_cookies.keep(signed_in, request.scope)
         return see_other(form.next or HOME)
 
-    async def show_again(errors: FormErrors) -> Response:
-        return await sync_to_thread(_show, request, render, "join.html", form, errors)
-
-    return await submit(join, show_again, request.scope)
+    return await _submit(join, request, render, "join.html", form)
 
 
 @post("/sign-out", sync_to_thread=True, opt=page_opt(Access.USERS))
@@ -104,13 +100,28 @@ def post_sign_out(
 
 
 def _form_or_home(request: HttpRequest, render: Renderer, template: str) -> Response:
-    """The form; for somebody who is signed in, the page to go to afterwards."""
+    """The form; for a viewer who is signed in, the page to go to afterwards."""
     target = local_path(request.query_params.get("next"))
     if viewer_of(request.scope):
         return see_other(target)
     invitation = request.query_params.get("invitation")
     fields = {"invitation": invitation} if invitation else {}
     return _show(request, render, template, Form(fields, next=target), FormErrors())
+
+
+async def _submit(
+    action: Callable[[], Awaitable[Response]],
+    request: HttpRequest,
+    render: Renderer,
+    template: str,
+    form: Form,
+) -> Response:
+    """Handle the form, or show it again with its errors."""
+
+    async def show_again(errors: FormErrors) -> Response:
+        return await sync_to_thread(_show, request, render, template, form, errors)
+
+    return await submit(action, show_again, request.scope)
 
 
 def _show(request: HttpRequest, render: Renderer, template: str, form: Form, errors: FormErrors) -> Response:
