@@ -17,7 +17,7 @@ from rich.table import Table
 from adapters import system
 from adapters.sqlite.store import SqliteStore
 from tests.benchmarks.catalogue import WORDS, fill
-from tests.benchmarks.service import children
+from tests.benchmarks.service import api_processes
 from tests.e2e.commands import Serving, serving
 from tests.ports import free_port
 from tests.waiting import eventually
@@ -119,7 +119,8 @@ def measured(server: Serving, folder: Path) -> Table:
     server.client.get("/movies", headers=signed_in)
     listed = server.client.get("/movies", headers=signed_in)
     size, etag = len(listed.content), listed.headers["etag"]
-    port, api = server.client.base_url.port or 80, api_of(server)
+    port = server.client.base_url.port or 80
+    (api,) = api_processes(server.process.pid)
     title = f"{MOVIES:,} movies, {CONNECTIONS} connections, {SECONDS} s each, signed in"
     table = Table("request", "us", "to raw", "per s", "to raw", "median ms", "p99 ms", title=title)
     with raw_server(size) as (process, raw_port):
@@ -254,11 +255,3 @@ def raw_server(size: int) -> Iterator[tuple[int, int]]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def api_of(server: Serving) -> int:
-    """The API process of a running service."""
-    for process in children(server.process.pid):
-        if b"api" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0"):
-            return process
-    raise RuntimeError("there is no API process")

@@ -58,6 +58,15 @@ def children(parent: int) -> list[int]:
     return [int(child) for child in found]
 
 
+def api_processes(supervisor: int) -> list[int]:
+    """The API processes of a running service."""
+    return [
+        process
+        for process in children(supervisor)
+        if b"api" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    ]
+
+
 def requests(server: Serving) -> Table:
     """Median milliseconds of a request over one connection, and how that compares with a kept answer."""
     host, port = server.client.base_url.host, server.client.base_url.port

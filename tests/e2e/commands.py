@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,20 +12,20 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+import msgspec
 
+from entrypoints.settings import SHARED_METRICS, Settings
 from tests.e2e.fork_server import ForkServer
 from tests.ports import free_port
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
-OURS = re.compile(
-    r"TMDB_|MONGODB_|REDIS_|QUEUE_|SYNC_|RATE_|AUTH_|PUBLIC_|TRUSTED_|CORS_|JWT_|REFRESH_|LOG_|DATA_DIR|PORT$|"
-    r"HOST$|ENVIRONMENT|PROMETHEUS_|WEB$|IMAGES"
-)
+OURS = {field.encode_name for field in msgspec.structs.fields(Settings)} | {SHARED_METRICS}
+"""The variables that Matinee reads."""
 
 
 def environment(**variables: str) -> dict[str, str]:
     """This process's environment without any setting of ours but these."""
-    return {name: value for name, value in os.environ.items() if not OURS.match(name)} | variables
+    return {name: value for name, value in os.environ.items() if name not in OURS} | variables
 
 
 def unmeasured(**variables: str) -> dict[str, str]:

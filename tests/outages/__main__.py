@@ -53,7 +53,7 @@ def print_freshness(seconds: float) -> int:
     with tempfile.TemporaryDirectory() as folder, on_one_machine(Path(folder), **variables) as place:
         observed, acts = freshness.observe(place, writers=16, readers=64, seconds=seconds, seed=1)
         print(f"  {dict(acts)}")
-        print(f"  {observed.writes} writes, {observed.reads} reads, {observed.sessions} sessions ended")
+        print(f"  {observed.sessions} sessions ended")
         statuses = " ".join(f"{what} {status}:{n}" for (what, status), n in sorted(observed.statuses.items()))
         print(f"  {statuses}")
         print("  slowest", {what: round(took * 1000) for what, took in observed.slowest.items()}, "ms")

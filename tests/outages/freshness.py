@@ -17,10 +17,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.benchmarks.service import children
+from tests.benchmarks.service import api_processes
 from tests.outages.load import visitors
 from tests.outages.place import Place
 
@@ -114,8 +113,6 @@ class Movie:
 class Observed:
     """What was sent and seen, and what was not as promised."""
 
-    reads: int = 0
-    writes: int = 0
     sessions: int = 0
     faults: list[str] = field(default_factory=list)
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -150,7 +147,6 @@ async def write(client: Client, movie: Movie, until: float, observed: Observed) 
         response = await client.send("PUT", f"/movies/{movie.id}/rating", {"rating": score})
         if response.status in {200, 201}:
             entry.ended = time.monotonic()
-            observed.writes += 1
         observed.note("write", response.status, time.monotonic() - entry.began)
 
 
@@ -163,7 +159,6 @@ async def read(client: Client, movies: list[Movie], until: float, observed: Obse
         ended = time.monotonic()
         observed.note("read", response.status, ended - began)
         if response.status == 200:
-            observed.reads += 1
             shown, allowed = json.loads(response.body)["average_rating"], movie.allowed(began, ended)
             if shown not in allowed:
                 observed.faults.append(f"movie {movie.id} shows {shown}, allowed are {allowed}")
@@ -206,15 +201,6 @@ async def exceed(client: Client, until: float, observed: Observed) -> None:
             await asyncio.sleep(0.01)
 
 
-def api_processes(place: Place) -> list[int]:
-    """The API processes of the service."""
-    return [
-        process
-        for process in children(place.processes["serve"].pid)
-        if b"api" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-    ]
-
-
 async def fail(place: Place, until: float, seed: int) -> Counter[str]:
     """Pause, kill and start Redis, and pause API processes, one after the other; count what was done."""
     chance, done = random.Random(seed), Counter[str]()
@@ -230,7 +216,7 @@ async def fail(place: Place, until: float, seed: int) -> Counter[str]:
         await asyncio.to_thread(place.redis.start)
 
     async def api_paused() -> None:
-        process = chance.choice(api_processes(place))
+        process = chance.choice(api_processes(place.processes["serve"].pid))
         os.kill(process, signal.SIGSTOP)
         await asyncio.sleep(chance.choice((0.05, 0.3, 1.0)))
         os.kill(process, signal.SIGCONT)
