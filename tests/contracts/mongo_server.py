@@ -26,10 +26,14 @@ START_TIMEOUT = 60
 GUARD = """
 import os, subprocess, sys, threading
 server = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-threading.Thread(target=lambda: (os.read(0, 1), server.terminate()), daemon=True).start()
+threading.Thread(target=lambda: (os.read(0, 1), server.kill()), daemon=True).start()
 os._exit(server.wait())
 """
-"""A program that runs a server until its standard input is closed, also by the death of the tests."""
+"""A program that runs a server until its standard input is closed, also by the death of the tests.
+
+It kills, since SecantusDB stops in its signal handler, where it can wait for ever for a lock that the
+interrupted code holds; in memory there is nothing to save.
+"""
 
 TEST_TIMEOUT = "timeoutMS=30000"
 """SecantusDB is written in Python, and shares the machine with all other tests."""
@@ -48,13 +52,12 @@ def running_secantus(folder: Path, *options: str) -> Iterator[str]:
         command = [sys.executable, "-c", GUARD, *server]
         # Measuring its coverage would make it slow.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+        environment["TMPDIR"] = str(folder)  # a killed server does not remove its files
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment
         )
-    try:
+    with process:  # its end closes the guard's standard input and waits
         yield f"mongodb://{_wait_for_address(process, log)}"
-    finally:
-        process.communicate(timeout=30)
 
 
 def _wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
