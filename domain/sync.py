@@ -177,11 +177,13 @@ class GenreList:
 class SourcePage:
     """A page of a source's list of movies.
 
-    `unreadable` has a sentence for each row that could not be read, `warnings` for each other value.
+    `unreadable` has a sentence for each row that could not be read, `warnings` for each other value. `total`
+    is the number of movies in the list; None if the source does not tell.
     """
 
     total_pages: int
     movies: tuple[MovieFacts, ...]
+    total: int | None = None
     unreadable: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

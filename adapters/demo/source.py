@@ -6,14 +6,15 @@ sync from TMDB completes the same records, since both use TMDB's ids.
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-from domain.ids import genre_id
+from domain.ids import ImdbId, genre_id
 from domain.movies import GenreFacts, MovieFacts
+from domain.search import key
 from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, SourceName, SourcePage
 
 PAGE_SIZE = 20
@@ -42,10 +43,25 @@ class DemoMovieSource:
         )
 
     def popular(self, page: int) -> SourcePage:
-        start = (page - 1) * PAGE_SIZE
-        return SourcePage(
-            total_pages=-(-len(self._films) // PAGE_SIZE), movies=self._films[start : start + PAGE_SIZE]
+        return _page(self._films, page)
+
+    def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
+        """Films with all words of the text in one of their titles; those who want more search the store."""
+        words = key(text).split()
+        return _page(
+            [
+                film
+                for film in self._films
+                if any(
+                    all(word in key(title) for word in words) for title in (film.title, film.original_title)
+                )
+                and (year is None or (film.release_date is not None and film.release_date.year == year))
+            ],
+            page,
         )
+
+    def find(self, imdb_id: ImdbId) -> MovieFacts | None:
+        return next((film for film in self._films if film.imdb_id == imdb_id.value), None)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         # A movie that is missing here may exist at TMDB, so it is not reported as removed.
@@ -70,6 +86,15 @@ class DemoMovieSource:
         lines = files(__package__).joinpath("films.jsonl").read_text(encoding="utf-8").splitlines()
         films = (_film(json.loads(line)) for line in lines)
         return tuple(sorted(films, key=lambda film: -(film.popularity or 0)))
+
+
+def _page(films: Sequence[MovieFacts], page: int) -> SourcePage:
+    start = (page - 1) * PAGE_SIZE
+    return SourcePage(
+        total_pages=-(-len(films) // PAGE_SIZE),
+        movies=tuple(films[start : start + PAGE_SIZE]),
+        total=len(films),
+    )
 
 
 def _film(row: dict[str, Any]) -> MovieFacts:

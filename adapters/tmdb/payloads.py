@@ -9,6 +9,7 @@ import json
 import textwrap
 from collections.abc import Mapping, Sequence, Sized
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,11 +60,18 @@ class Unusable(Exception):  # noqa: N818  an adjective, like Unreadable
 
 
 class PagePayload(msgspec.Struct):
-    """A page of /movie/popular or /movie/changes."""
+    """A page of movies or of changes."""
 
     results: list[object]
     page: object = None
     total_pages: object = None
+    total_results: object = None
+
+
+class FindPayload(msgspec.Struct):
+    """/find: what has an id elsewhere. People and series are not read."""
+
+    movie_results: list[object]
 
 
 class MoviePayload(msgspec.Struct):
@@ -133,13 +141,38 @@ def _encodable(read: dict[str, object]) -> dict[str, object]:
 
 
 def listed(body: object, page: int) -> SourcePage:
-    """A page of a list of movies.
+    """A page of a list of movies that is never empty.
 
     Raises Unusable if it is another page, has no readable row, or is empty before the end of the list.
     """
     payload = _page(body, page)
     if page == 1 and not payload.results:
         raise Unusable("a first page without movies")
+    return _movies(payload, page)
+
+
+def matching(body: object, page: int) -> SourcePage:
+    """A page of the movies that match something, which may be none: then TMDB counts 0 pages, or 1.
+
+    `total_pages` is as TMDB counts them, also those that cannot be read. Raises the same errors as `listed`.
+    """
+    payload = _page(body, page)
+    if page == 1 and not payload.results and payload.total_pages in (0, 1):
+        return SourcePage(total_pages=0, movies=(), total=0)
+    read = _movies(payload, page)
+    return replace(read, total_pages=max(read.total_pages, _count(payload.total_pages) or 0))
+
+
+def found(body: object) -> MovieFacts | None:
+    """The movie that /find has found; None if there is none. Raises Unusable if it cannot be read."""
+    rows = _shaped(body, FindPayload).movie_results
+    try:
+        return movie(rows[0]) if rows else None
+    except Unreadable as error:
+        raise Unusable(f"no readable movie ({error})") from error
+
+
+def _movies(payload: PagePayload, page: int) -> SourcePage:
     pages, warnings = _length_of_list(payload, page)
     if not payload.results and page <= pages:
         raise Unusable("a page without movies, before the end of the list")
@@ -152,7 +185,11 @@ def listed(body: object, page: int) -> SourcePage:
             unreadable.append(f"row {place}: {error}")
     _demand_any(movies, unreadable)
     return SourcePage(
-        total_pages=pages, movies=tuple(movies), unreadable=tuple(unreadable), warnings=warnings
+        total_pages=pages,
+        movies=tuple(movies),
+        total=_count(payload.total_results),
+        unreadable=tuple(unreadable),
+        warnings=warnings,
     )
 
 
@@ -163,10 +200,7 @@ def changed(body: object, page: int) -> ChangedIdsPage:
     number of pages.
     """
     payload = _page(body, page)
-    try:
-        pages = values.count()(payload.total_pages)
-    except Unreadable:
-        pages = None
+    pages = _count(payload.total_pages)
     if pages is None or (payload.results and not pages):
         raise Unusable(f"{shown(payload.total_pages)} as the number of pages")
     if not payload.results and page <= pages and (page, pages) != (1, 1):
@@ -298,15 +332,20 @@ def _length_of_list(payload: PagePayload, page: int) -> tuple[int, tuple[str, ..
 
     A list without a valid number of pages is read until an empty page, at most to TMDB's limit.
     """
-    try:
-        total = values.count()(payload.total_pages)
-    except Unreadable:
-        total = None
+    total = _count(payload.total_pages)
     if total or (total == 0 and not payload.results):
         # Pages beyond the limit cannot be requested.
         return min(total, MAX_PAGES), ()
     warning = f"page {page}: total_pages cannot be read: {shown(payload.total_pages)}"
     return MAX_PAGES if payload.results else page - 1, (warning,)
+
+
+def _count(value: object) -> int | None:
+    """A whole number; None if it is missing or invalid."""
+    try:
+        return values.count()(value)
+    except Unreadable:
+        return None
 
 
 def _genre(row: object) -> GenreFacts:

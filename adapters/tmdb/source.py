@@ -13,6 +13,8 @@ from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, RetryPolicy, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
+from domain.ids import ImdbId
+from domain.movies import MovieFacts
 from domain.sync import (
     ChangedIdsPage,
     Detail,
@@ -72,6 +74,21 @@ class TmdbMovieSource:
         """See MovieSource."""
         params: Params = {**self._language, "page": page}
         return self._client.get("/movie/popular", params, partial(payloads.listed, page=page), self._closed)
+
+    def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
+        """See MovieSource."""
+        params: Params = {**self._language, "query": text, "page": page, "include_adult": "false"}
+        if year is not None:
+            params = {**params, "year": year}
+        return self._client.get("/search/movie", params, partial(payloads.matching, page=page), self._closed)
+
+    def find(self, imdb_id: ImdbId) -> MovieFacts | None:
+        """See MovieSource."""
+        params: Params = {**self._language, "external_source": "imdb_id"}
+        try:
+            return self._client.get(f"/find/{imdb_id.value}", params, payloads.found, self._closed)
+        except Absent:
+            return None
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         """See MovieSource. Closing the iterator stops further requests."""

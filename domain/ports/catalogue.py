@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
-from domain.ids import GenreId, MovieId, MovieRef, RunId
-from domain.movies import Genre, Movie
+from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
+from domain.movies import Genre, Movie, MovieFacts
 from domain.pagination import Cursor, Window
 from domain.pictures import Picture
 from domain.search import Candidate, TermQuery
@@ -172,8 +172,8 @@ class SyncRunRepository(Protocol):
 class MovieSource(Protocol):
     """A source of movies: TMDB, or the bundled demo catalogue.
 
-    Every method raises SourceRefused if the credential is not accepted. `genres`, `popular` and `changes`
-    raise SourceUnavailable if there is no usable response after all retries.
+    Every method raises SourceRefused if the credential is not accepted. All that return a response of the
+    source, but `details`, raise SourceUnavailable if there is no usable one after all retries.
     """
 
     @property
@@ -197,6 +197,17 @@ class MovieSource(Protocol):
 
     def popular(self, page: int) -> SourcePage:
         """A page of the popular movies. Pages are counted from 1, and the first is never empty."""
+        ...
+
+    def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
+        """A page of the movies whose titles match a text, best match first, of `year` only if it is given.
+
+        Pages are counted from 1. If nothing matches, the first is empty and there are no pages.
+        """
+        ...
+
+    def find(self, imdb_id: ImdbId) -> MovieFacts | None:
+        """The movie with that IMDb id, as a list gives it; None if the source knows no such movie."""
         ...
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:

@@ -12,7 +12,7 @@ from adapters.testkit.samples import facts, fresh_id
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner, lock_name
 from application.sync_runs import CancelSync, RunSync, StartSync
-from domain.ids import RunId
+from domain.ids import ImdbId, RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
 from domain.sync import (
@@ -51,6 +51,12 @@ class ShelfSource:
     def popular(self, page: int) -> SourcePage:
         self.before(page)
         return SourcePage(total_pages=PAGES, movies=tuple(map(facts_of, range(page * 5 - 4, page * 5 + 1))))
+
+    def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
+        raise NotImplementedError  # no sync searches
+
+    def find(self, imdb_id: ImdbId) -> MovieFacts | None:
+        raise NotImplementedError
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         for number in tmdb_ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -319,3 +320,51 @@ def test_the_simulator_is_a_command_that_prints_its_counts_at_the_end(tmp_path: 
         printed, _ = command.communicate(timeout=30)
 
     assert (command.returncode, json.loads(printed)["requests"]) == (0, 2)
+
+
+def test_discover_selects_by_every_filter_and_an_empty_list_has_one_page(
+    catalogue: Catalogue, client: httpx.Client
+) -> None:
+    def discover(**params: object) -> dict[str, Any]:
+        names = {name.replace("__", "."): str(value) for name, value in params.items()}
+        listed: dict[str, Any] = client.get("/discover/movie", params=names).json()
+        return listed
+
+    assert discover(vote_count__gte=10**9) == {
+        "page": 1, "results": [], "total_pages": 1, "total_results": 0,
+    }  # fmt: skip
+    assert discover()["total_pages"] == 3
+    catalogue.change(7, release_date="1999-05-01", genre_ids=[18], original_language="da", vote_count=5)
+    catalogue.change(8, release_date="1999-05-02", genre_ids=[18, 35], original_language="en", vote_count=9)
+    catalogue.change(9, release_date="1999-05-02", genre_ids=[18, 35], adult=True)
+    found = [
+        sorted(item["id"] for item in discover(**params)["results"])
+        for params in (
+            {"primary_release_date__gte": "1999-05-01", "primary_release_date__lte": "1999-05-01"},
+            {"primary_release_year": 1999, "vote_count__gte": 6},
+            {"with_genres": "18,35"},
+            {"with_genres": "18|35"},
+            {"with_original_language": "da"},
+        )
+    ]
+    assert found == [[7], [8], [8], [7, 8], [7]]
+
+
+def test_search_finds_by_title_and_find_by_imdb_id(catalogue: Catalogue, client: httpx.Client) -> None:
+    catalogue.change(7, title="Crème brûlée", imdb_id="tt0000007", release_date="1999-05-01")
+
+    assert ids(client.get("/search/movie", params={"query": "creme", "year": "1999"})) == [7]
+    assert client.get("/search/movie", params={"query": "nothing"}).json()["total_pages"] == 0
+    found = client.get("/find/tt0000007", params={"external_source": "imdb_id"}).json()
+    assert [movie["id"] for movie in found["movie_results"]] == [7]
+
+
+def test_the_export_names_every_movie_and_is_there_on_its_days_only(catalogue: Catalogue) -> None:
+    with TmdbSimulator(catalogue, token="v4.token") as tmdb, httpx.Client() as client:
+        there, missing = (
+            client.get(f"{tmdb.exports_url}/movie_ids_{day}.json.gz") for day in ("03_20_2026", "03_19_2026")
+        )
+
+    lines = gzip.decompress(there.content).splitlines()
+    assert {json.loads(line)["id"] for line in lines} == set(catalogue.movies)
+    assert missing.status_code == 403

@@ -22,7 +22,7 @@ from adapters.tmdb.budget import Budget, Pause, RequestPacer, Stopped
 from adapters.tmdb.budget import pause as real_pause
 from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
-from domain.ids import genre_id
+from domain.ids import ImdbId, genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource
 from domain.sync import ChangedIdsPage, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
@@ -33,6 +33,7 @@ from tests.tmdb_simulator import (
     RECORDINGS,
     Catalogue,
     Fault,
+    Record,
     Recordings,
     TmdbSimulator,
     json_lines,
@@ -176,7 +177,7 @@ class TestAnswers:
     def test_a_page_after_the_last_is_empty_and_one_beyond_what_tmdb_gives_is_unavailable(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
-        assert source.popular(4) == SourcePage(total_pages=3, movies=())
+        assert source.popular(4) == SourcePage(total_pages=3, movies=(), total=50)
         with pytest.raises(
             SourceUnavailable, match=r"answered 400 \(.*500.\), requested /movie/popular\?page=501"
         ):
@@ -243,6 +244,47 @@ class TestAnswers:
         assert page.unreadable in ((), ("row 7: no id",), ("row 7: no object",))
         assert bool(page.unreadable) == (kind in ("item_without_id", "item_text_id", "item_null"))
         assert tmdb.requests == 1
+
+
+class TestQueries:
+    @pytest.fixture
+    def films(self) -> Iterator[TmdbSimulator]:
+        films: list[Record] = [
+            {"id": n, "title": "Amélie" if n < 25 else "Other", "release_date": f"{1990 + n}-05-01"}
+            for n in range(1, 31)
+        ]
+        films[0] = films[0] | {"imdb_id": "tt0211915", "adult": True}
+        with TmdbSimulator(films) as tmdb:
+            yield tmdb
+
+    def test_a_search_finds_the_same_pages_as_tmdb_and_tells_how_many_movies_there_are(
+        self, connect: Connect, films: TmdbSimulator
+    ) -> None:
+        source = connect(base_url=films.url)
+        first, second = source.search("amelie"), source.search("amelie", page=2)
+
+        assert (first.total, first.total_pages, len(first.movies), len(second.movies)) == (23, 2, 20, 3)
+        assert [movie.tmdb_id for movie in source.search("Amélie", year=2000).movies] == [10]
+        assert films.log[0].params["include_adult"] == "false"
+
+    @pytest.mark.parametrize("pages", [0, 1])
+    def test_a_search_without_results_has_no_pages(
+        self, connect: Connect, films: TmdbSimulator, pages: int
+    ) -> None:
+        films.misbehave(Fault("page_value", key="total_pages", body=pages, times=1))
+
+        assert connect(base_url=films.url).search("zzz") == SourcePage(total_pages=0, movies=(), total=0)
+
+    def test_an_imdb_id_finds_its_movie_or_none(self, connect: Connect, films: TmdbSimulator) -> None:
+        source = connect(base_url=films.url)
+        found = source.find(ImdbId("tt0211915"))
+
+        assert found
+        assert (found.tmdb_id, found.title, found.detailed) == (1, "Amélie", False)
+        assert source.find(ImdbId("tt9999999")) is None
+        films.misbehave(Fault("server_error", status=503, path="/find/"))
+        with pytest.raises(SourceUnavailable, match="answered 503"):
+            source.find(ImdbId("tt0211915"))
 
 
 class TestStumbles:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from . import queries
 from .answers import Answer, Record, found, json_lines, refusal
 
 When: TypeAlias = int | str | date  # days ago, YYYY-MM-DD, a day, or (a datetime is a date) a moment
@@ -60,7 +61,8 @@ class Catalogue:
     `_changed` (days ago, or YYYY-MM-DD) puts the movie into /movie/changes, `_deleted` leaves nothing but
     that change, and `_translations` maps a language to the fields that differ in it. `claimed_pages` is what
     /movie/popular says in `total_pages` instead of the truth. Popular lists adult movies too: no filter
-    upstream is to be relied on.
+    upstream is to be relied on. `export_days` are those whose file of all ids is there, `broken_lines` stand
+    at the head of each.
     """
 
     def __init__(
@@ -75,6 +77,8 @@ class Catalogue:
         self.changes: list[Change] = []
         self.genres = dict(GENRES if genres is None else genres)
         self.claimed_pages = claimed_pages
+        self.export_days = {now().date()}
+        self.broken_lines: list[bytes] = []
         self._now = now
         self._lock = threading.RLock()
         self._order: list[int] = []
@@ -139,6 +143,13 @@ class Catalogue:
                 self._answers[key] = self._compose(path, params)
             return self._answers[key]
 
+    def export(self, day: date) -> Answer | None:
+        """The file of all ids of that day; None for days other than `export_days`."""
+        if day not in self.export_days:
+            return None
+        with self._lock:
+            return queries.export(self.movies.values(), self.broken_lines)
+
     def _compose(self, path: str, params: Mapping[str, str]) -> Answer:
         language = params.get("language", "")
         match path.strip("/").split("/"):
@@ -149,6 +160,14 @@ class Catalogue:
                 return found({"genres": genres}, max_age=28800)
             case ["movie", "popular"]:
                 return self._popular(params.get("page", "1"), language)
+            case ["search", "movie"]:
+                return self._listed(queries.searched(self._in_order(), params), params, none=0)
+            case ["discover", "movie"]:
+                return self._listed(queries.discovered(self._in_order(), params), params)
+            case ["find", name]:
+                movies = queries.found_by_id(self._in_order(), name, params.get("external_source", ""))
+                rows = [_list_item(movie, language) | {"media_type": "movie"} for movie in movies]
+                return found({"movie_results": rows} | {key: [] for key in queries.NO_RESULTS})
             case ["movie", name] if (movie := self._named(name)) is not None:
                 return self._details(movie, language)
             case _:
@@ -160,6 +179,15 @@ class Catalogue:
             _list_item(self.movies[number], language) for number in _slice(numbers, page, POPULAR_PER_PAGE)
         ]
         return _page(items, page, len(numbers), POPULAR_PER_PAGE, self.claimed_pages)
+
+    def _in_order(self) -> list[Record]:
+        return [self.movies[number] for number in self.popular_numbers()]
+
+    def _listed(self, movies: list[Record], params: Mapping[str, str], *, none: int = 1) -> Answer:
+        """A page of a list, whose total_pages is `none` if it is empty."""
+        page, language = params.get("page", "1"), params.get("language", "")
+        items = [_list_item(movie, language) for movie in _slice(movies, page, POPULAR_PER_PAGE)]
+        return _page(items, page, len(movies), POPULAR_PER_PAGE, None if movies else none)
 
     def _details(self, movie: Record, language: str) -> Answer:
         shown = (

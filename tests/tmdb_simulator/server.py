@@ -14,6 +14,7 @@ from typing import Any, Self
 from .answers import Answer, Record, Recordings, found, refusal
 from .catalogue import Catalogue
 from .faults import Fault, FaultPlan
+from .queries import export_day
 from .sockets import HOST, Listener, Request
 
 CONFIGURATION = {
@@ -25,6 +26,7 @@ CONFIGURATION = {
         "poster_sizes": ["w92", "w154", "w185", "w342", "w500", "w780", "original"],
     },
 }
+NO_FILE = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", (("content-type", "application/xml"),))
 
 
 @dataclass(slots=True)
@@ -97,6 +99,11 @@ class TmdbSimulator:
         if self._listener is None:
             raise RuntimeError("the simulator has not been started")
         return f"http://{HOST}:{self._listener.port}/3"
+
+    @property
+    def exports_url(self) -> str:
+        """The base address of the daily files, such as http://127.0.0.1:40123/p/exports."""
+        return self.url.removesuffix("/3") + "/p/exports"
 
     @property
     def requests(self) -> int:
@@ -180,6 +187,8 @@ class TmdbSimulator:
 
     def _honest(self, request: Request, credential: str) -> Answer:
         """What TMDB itself would answer."""
+        if (day := export_day(request.path)) is not None:  # another host at TMDB, without credentials
+            return (self.catalogue and self.catalogue.export(day)) or NO_FILE
         if not self._admits(request, credential):
             return refusal(7)
         params = {name: value for name, value in request.params.items() if name != "api_key"}
