@@ -1,0 +1,1 @@
+"""Files that other services export, read row by row. Each format is one class."""

@@ -1,0 +1,105 @@
+"""IMDb: one table for each list, with the headers of four eras."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from adapters.imports.tables import Record, Table, TableRow, unreadable
+from adapters.imports.values import (
+    DateOrder,
+    date_order,
+    read_date,
+    read_imdb_id,
+    read_text,
+    read_title,
+    read_year,
+)
+from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind, SourceFormat
+from domain.ports.imports import Columns, ImportFile
+
+FILMS = {
+    "movie",
+    "film",
+    "featurefilm",
+    "documentary",
+    "short",
+    "shortfilm",
+    "tvmovie",
+    "tvshort",
+    "tvspecial",
+    "video",
+}
+"""The types of titles that are films, in lower case and without spaces. Some specials and videos are not."""
+
+SERIES = {"tvseries", "tvminiseries", "miniseries", "tvepisode", "tvpilot"}
+
+DATES = ("created", "modified", "date rated", "date added")
+"""The columns whose dates settle the order of day and month."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImdbExport:
+    """ImportSource of IMDb's ratings, watchlists and lists, from 2015 on."""
+
+    format: ClassVar[SourceFormat] = SourceFormat.IMDB
+    scale: ClassVar[int | None] = 10
+
+    def recognizes(self, file: ImportFile) -> bool:
+        names = Table(file).names
+        return "const" in names and bool(names & {"title type", "title"})
+
+    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
+        table = Table(file)
+        order = order_of(table, DATES, columns)
+        # The oldest ratings and watchlists have one header. In ratings nothing was ever modified.
+        old = "you rated" in table.names
+        is_list = "position" in table.names and not (old and not _any_modified(table))
+        for row in table.rows():
+            if isinstance(row, Record):
+                yield unreadable(file.path, row, RowKind.WATCHLIST if is_list else RowKind.RATING)
+            else:
+                yield _row(file.path, row, order, is_list=is_list)
+
+
+def order_of(table: Table, names: tuple[str, ...], columns: Columns) -> DateOrder:
+    """The order of day and month: the one chosen, or that of all dates of a table."""
+    if chosen := columns.get("date_order"):
+        return DateOrder(chosen)
+    return date_order(row.get(name) for row in table.rows() if isinstance(row, TableRow) for name in names)
+
+
+def _any_modified(table: Table) -> bool:
+    return any(isinstance(row, TableRow) and row.get("modified") for row in table.rows())
+
+
+def _row(path: str, row: TableRow, order: DateOrder, *, is_list: bool) -> ImportedRow:
+    rating = row.get("your rating", "you rated") or None
+    created = read_date(row.get("created"), order)
+    rated = read_date(row.get("date rated", "date added") or ("" if is_list else row.get("created")), order)
+    note, cut = read_text(row.get("description"))
+    made = ImportedRow(
+        file=path,
+        line=row.line,
+        kind=RowKind.WATCHLIST if is_list else RowKind.RATING,
+        title=read_title(row.get("title")),
+        original_title=read_title(row.get("original title")),
+        year=read_year(row.get("year")),
+        imdb_id=read_imdb_id(row.get("const")),
+        rating=rating,
+        rated_at=rated.when if rating else None,
+        listed=is_list,
+        note=note if is_list else None,
+        added_at=created.when if is_list else None,
+        remarks=tuple(dict.fromkeys((*(created.remarks if is_list else ()), *rated.remarks, *cut))),
+    )
+    return of_type(made, row.get("title type"))
+
+
+def of_type(row: ImportedRow, title_type: str) -> ImportedRow:
+    """The row, refused if it is not about a film. Without a type it is taken for a film."""
+    shown = "".join(title_type.lower().split()).replace("-", "").replace("_", "")
+    if shown in SERIES:
+        return row.refuse(RowClass.NOT_A_FILM, Reason.SERIES)
+    if shown and shown not in FILMS:
+        return row.refuse(RowClass.NOT_A_FILM, Reason.OTHER_TITLE)
+    return row

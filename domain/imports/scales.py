@@ -1,0 +1,94 @@
+"""Scales of other services, and how ratings become scores: exactly, or rounded half up to half points."""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar, Final
+
+from domain.errors import Fault, FaultCode, Invalid
+from domain.ratings import HIGHEST, LOWEST, Score
+
+SCALES: Final = (5, 10, 20, 100)
+"""The largest ratings of the known scales. A rating of 0 means unrated in each."""
+
+MAX_DIGITS = 12
+"""Characters of a rating; longer ones are not numbers that anybody gave."""
+
+
+@dataclass(eq=False)
+class UnknownScale(Invalid):
+    """The scale is none of those that are known."""
+
+    rule: ClassVar[str] = f"must be one of {', '.join(map(str, SCALES))}"
+    faults = (Fault("scale", FaultCode.NOT_ALLOWED, rule),)
+
+    def __str__(self) -> str:
+        return f"scale {self.rule}"
+
+
+@dataclass(eq=False)
+class UnreadableRating(Invalid):
+    """The text is not a number, or is larger than its scale."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r} is not a rating"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A score from another scale, and what was done to it."""
+
+    score: Score
+    rounded: bool = False
+    raised: bool = False
+
+
+def known_scale(scale: int) -> int:
+    """The scale, if it is known. Raises UnknownScale."""
+    if scale not in SCALES:
+        raise UnknownScale
+    return scale
+
+
+def rating_number(text: str) -> Decimal | None:
+    """Parse a rating, with a decimal point or comma; None if it is empty or 0, which mean unrated.
+
+    Raises UnreadableRating, also for a negative number.
+    """
+    shown = text.strip().replace(",", ".")
+    if not shown:
+        return None
+    if len(shown) > MAX_DIGITS or not shown.isascii() or not set(shown) <= set("0123456789."):
+        raise UnreadableRating(text)
+    try:
+        number = Decimal(shown)
+    except InvalidOperation as error:
+        raise UnreadableRating(text) from error
+    return number or None
+
+
+def converted(text: str, scale: int) -> Conversion | None:
+    """The score for a rating of a scale from 0 to `scale`; None if it is unrated.
+
+    It is proportional, rounded half up to half points. What lies below 1 becomes 1. Raises UnreadableRating,
+    also for a rating that is larger than the scale.
+    """
+    number = rating_number(text)
+    if number is None:
+        return None
+    if number > scale:
+        raise UnreadableRating(text)
+    exact = number * HIGHEST / scale
+    half_points = int(exact + Decimal("0.5"))
+    raised = exact < LOWEST
+    return Conversion(
+        Score(max(LOWEST, half_points)), rounded=not raised and half_points != exact, raised=raised
+    )
+
+
+def guessed_scale(largest: Decimal | None) -> int:
+    """The smallest known scale that holds the largest rating of a file; 10 if there is no rating."""
+    if largest is None:
+        return 10
+    return next((scale for scale in SCALES if largest <= scale), SCALES[-1])
