@@ -13,6 +13,7 @@ from domain.ports import (
     SessionRepository,
     SyncRunRepository,
     UserRepository,
+    ViewingRepository,
     WatchlistRepository,
 )
 from domain.sync import SourceName
@@ -57,6 +58,8 @@ class Store(Protocol):
     def ratings(self) -> RatingRepository: ...
     @property
     def watchlists(self) -> WatchlistRepository: ...
+    @property
+    def viewings(self) -> ViewingRepository: ...
 
     def prepare(self) -> None:
         """Create what is missing and migrate older schemas; safe when several processes do so at once.

@@ -18,6 +18,7 @@ SessionId = NewType("SessionId", str)
 InvitationId = NewType("InvitationId", str)
 RatingId = NewType("RatingId", str)
 ItemId = NewType("ItemId", str)
+ViewingId = NewType("ViewingId", str)
 
 OWN_ID = re.compile(r"[0-9a-f]{24}")
 IMDB_ID = re.compile(r"tt[0-9]{7,10}")

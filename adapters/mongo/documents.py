@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from adapters.mongo.schema import SORT_FIELDS, Document, search_fields
 from domain.browsing import SortBy, sort_values
-from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, is_id
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, is_id
 from domain.movies import FACTS, Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
@@ -17,6 +17,7 @@ from domain.search import Candidate
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, SourceName, Status, SyncRun
 from domain.users import Role, User
+from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
 RUN_COUNTS = {
@@ -313,6 +314,35 @@ def item_of(document: Mapping[str, Any]) -> WatchlistItem:
         is_favorite=document["isFavorite"],
         note=document["note"],
         added_at=document["addedAt"],
+        updated_at=document["updatedAt"],
+    )
+
+
+def viewing_document(viewing: Viewing) -> Document:
+    """All fields of a viewing."""
+    return {
+        "_id": own_id(viewing.id),
+        "userId": own_id(viewing.user),
+        "movieId": own_id(viewing.movie),
+        "watchedOn": midnight(viewing.watched_on) if viewing.watched_on else None,
+        "rewatch": viewing.rewatch,
+        "note": viewing.note,
+        "createdAt": viewing.created_at,
+        "updatedAt": viewing.updated_at,
+        "position": viewing.position,
+    }
+
+
+def viewing_of(document: Mapping[str, Any]) -> Viewing:
+    """The viewing in a document of `viewings`."""
+    return Viewing(
+        id=ViewingId(str(document["_id"])),
+        user=UserId(str(document["userId"])),
+        movie=MovieId(str(document["movieId"])),
+        watched_on=document["watchedOn"].date() if document["watchedOn"] else None,
+        rewatch=document["rewatch"],
+        note=document["note"],
+        created_at=document["createdAt"],
         updated_at=document["updatedAt"],
     )
 

@@ -40,7 +40,9 @@ class Keyset:
             return self._range(collection, wanted, limit, skip)
         value = datetime.fromisoformat(str(after.value)) if self.timed else after.value
         ties = {self.field: value, "_id": {"$lt" if self.ids_descending else "$gt": own_id(after.id)}}
-        beyond = {self.field: {"$lt" if self.descending else "$gt": value}}
+        # A range of the field that is wanted keeps its other bound; the cursor is within it.
+        bounds = wanted.get(self.field, {})
+        beyond = {self.field: {**bounds, "$lt" if self.descending else "$gt": value}}
         found = self._range(collection, {**wanted, **ties}, limit)
         if len(found) < limit:
             found += self._range(collection, {**wanted, **beyond}, limit - len(found))

@@ -166,9 +166,9 @@ def _clear_texts(database: Documents, before: datetime, at: datetime, limit: int
 
 
 def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
-    """The movies that have a rating or are on a watchlist.
+    """The movies that have a rating or a viewing or are on a watchlist.
 
-    The ratings and watchlists are queried, since a movie's own counts may be wrong. A concurrent rating or
+    The collections are queried, since a movie's own counts may be wrong. A concurrent rating, viewing or
     watchlist item writes to the movie too, so one of the two transactions is repeated.
     """
     return {movie.id for movie in movies if _is_used(database, own_id(movie.id))}
@@ -176,8 +176,11 @@ def _in_use(database: Documents, movies: Sequence[Movie]) -> set[MovieId]:
 
 def _is_used(database: Documents, movie: object) -> bool:
     wanted, found = {"movieId": movie}, {"_id": True}
-    rating = database.ratings.find_one(wanted, found, hint="by_movie")
-    return bool(rating or database.watchlists.find_one(wanted, found, hint="by_movie"))
+    return bool(
+        database.ratings.find_one(wanted, found, hint="by_movie")
+        or database.watchlists.find_one(wanted, found, hint="by_movie")
+        or database.viewings.find_one(wanted, found, hint="of_movie")
+    )
 
 
 def _writes(pairs: Iterable[Pair], at: datetime) -> list[Write]:

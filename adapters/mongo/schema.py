@@ -114,6 +114,12 @@ INDEXES = {
         _index("by_favorite", "userId", "isFavorite", "-addedAt", "_id"),
         _index("by_movie", "movieId"),
     ],
+    "viewings": [
+        _index("by_position", "userId", "-position", "_id"),
+        _index("by_movie", "userId", "movieId", "-position", "_id"),
+        _index("by_created_at", "userId", "-createdAt", "_id"),
+        _index("of_movie", "movieId"),
+    ],
 }
 """The indexes of each collection. Missing ones are created at every start. Locks and counters need none:
 their `_id` is their name. Unique indexes keep their names, since on a sharded cluster the index of a shard

@@ -9,6 +9,7 @@ from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
+from adapters.mongo.viewings import MongoViewingRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
 from adapters.store import StoreInspection
 from domain.ports import Clock
@@ -29,6 +30,7 @@ class MongoStore:
         self.invitations = MongoInvitationRepository(database)
         self.ratings = MongoRatingRepository(database)
         self.watchlists = MongoWatchlistRepository(database)
+        self.viewings = MongoViewingRepository(database)
 
     def prepare(self) -> None:
         self.database.migrate()

@@ -1,5 +1,6 @@
 """The accounts and sessions of the distributed store, and the deletion of an account's data."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,12 +108,16 @@ class MongoUserRepository:
             return database.users.count_documents({}, hint="by_created_at")
 
     def _movies_of(self, user: UserId) -> set[str]:
-        """The ids of all movies that the user has rated or has on the watchlist."""
+        """The ids of all movies that the user has rated, listed or seen."""
         with self.database.using() as database:
             return {
                 str(document["movieId"])
-                for collection in (database.ratings, database.watchlists)
-                for document in collection.find(_of(user), {"movieId": True}, hint="one_per_movie")
+                for collection, index in (
+                    (database.ratings, "one_per_movie"),
+                    (database.watchlists, "one_per_movie"),
+                    (database.viewings, "by_movie"),
+                )
+                for document in collection.find(_of(user), {"movieId": True}, hint=index)
             }
 
 
@@ -240,11 +245,17 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
     if stored.is_active_admin:
         _require_another_admin(database, user)
     scores = {own_id(each.movie): each.score for each in map(rating_of, database.ratings.find(_of(user)))}
-    watchlisted = {document["movieId"] for document in database.watchlists.find(_of(user), {"movieId": True})}
+    counts = {
+        field: Counter(document["movieId"] for document in collection.find(_of(user), {"movieId": True}))
+        for field, collection in (
+            ("watchlistCount", database.watchlists),
+            ("viewingsCount", database.viewings),
+        )
+    }
     database.users.delete_one({"_id": own_id(user)})
-    for collection in (database.sessions, database.ratings, database.watchlists):
+    for collection in (database.sessions, database.ratings, database.watchlists, database.viewings):
         collection.delete_many(_of(user))
-    writes = [*_subtract_scores(database, scores), *_decrement_watchlist_counts(watchlisted)]
+    writes = [*_subtract_scores(database, scores), *_subtract_counts(counts)]
     if writes:
         database.movies.bulk_write(writes)
     return True
@@ -257,9 +268,10 @@ def _subtract_scores(database: Documents, scores: Mapping[ObjectId | str, Score]
         yield UpdateOne({"_id": movie["_id"]}, {"$set": tally_document(tally)})
 
 
-def _decrement_watchlist_counts(movies: Iterable[ObjectId]) -> Iterable[UpdateOne]:
-    for movie in movies:
-        yield UpdateOne({"_id": movie}, {"$inc": {"watchlistCount": -1}})
+def _subtract_counts(counts: Mapping[str, Mapping[ObjectId, int]]) -> Iterable[UpdateOne]:
+    for field, of_movies in counts.items():
+        for movie, count in of_movies.items():
+            yield UpdateOne({"_id": movie}, {"$inc": {field: -count}})
 
 
 def _require_another_admin(database: Documents, user: UserId) -> None:

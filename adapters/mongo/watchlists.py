@@ -47,9 +47,7 @@ class MongoWatchlistRepository:
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
         if found:
-            self.database.transaction(
-                lambda database: _remove_from(database, movie, user), _lock_names(found)
-            )
+            self.database.transaction(lambda database: remove_from(database, movie, user), _lock_names(found))
 
     def get(self, item: ItemId) -> WatchlistItem:
         with self.database.using() as database:
@@ -78,6 +76,13 @@ class MongoWatchlistRepository:
         wanted, index = _query(user, favorite)
         with self.database.using() as database:
             return database.watchlists.count_documents(wanted, hint=index)
+
+
+def remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
+    """Remove a movie from a user's watchlist within a transaction, if it is there."""
+    found = _of(database, user, movie)
+    if found:
+        _remove(database, found)
 
 
 def _add(database: Documents, item: WatchlistItem) -> None:
@@ -118,12 +123,6 @@ def _replace(database: Documents, item: WatchlistItem) -> None:
 def _remove(database: Documents, item: WatchlistItem) -> None:
     database.watchlists.delete_one({"_id": own_id(item.id)})
     _change_count(database, item.movie, -1)
-
-
-def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
-    found = _of(database, user, movie)
-    if found:
-        _remove(database, found)
 
 
 def _change_count(database: Documents, movie: MovieId, difference: int) -> bool:

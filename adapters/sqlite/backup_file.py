@@ -35,6 +35,7 @@ COUNTED_TABLES = {
     "users": ("user", "users"),
     "ratings": ("rating", "ratings"),
     "watchlists": ("watchlist entry", "watchlist entries"),
+    "viewings": ("viewing", "viewings"),
 }
 """Tables whose rows a summary counts, with the singular and the plural of their contents."""
 

@@ -160,7 +160,7 @@ def _upsert(row: Mapping[str, Cell]) -> str:
 
 
 def _remove(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetime) -> None:
-    """Mark movies as removed if a user has rated them or has them on a watchlist, and delete the others."""
+    """Mark movies as removed if users have rated, listed or seen them, and delete the others."""
     used = _used(connection, [movie.id for movie in movies])
     _write(connection, [(movie, movie.marked_removed(at)) for movie in movies if movie.id in used])
     unused = [movie for movie in movies if movie.id not in used]
@@ -171,10 +171,11 @@ def _remove(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetim
 
 
 def _used(connection: sqlite3.Connection, movies: Sequence[MovieId]) -> set[MovieId]:
-    """The movies that have a rating or are on a watchlist."""
+    """The movies that have a rating or a viewing or are on a watchlist."""
     statement = (
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM ratings WHERE movie = :id)"
         " OR EXISTS (SELECT 1 FROM watchlists WHERE movie = :id)"
+        " OR EXISTS (SELECT 1 FROM viewings WHERE movie = :id)"
     )
     return {movie for movie in movies if connection.execute(statement, {"id": movie}).fetchone()}
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from adapters.sqlite.schema import SORT_COLUMNS
 from domain.browsing import sort_values
-from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId
 from domain.movies import FACTS, Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, SourceName, Status, SyncRun
 from domain.users import Role, User
+from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
 Cell = str | int | float | None
@@ -303,6 +304,35 @@ def item_of(row: sqlite3.Row) -> WatchlistItem:
         is_favorite=bool(row["is_favorite"]),
         note=row["note"],
         added_at=datetime.fromisoformat(row["added_at"]),
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+    )
+
+
+def viewing_row(viewing: Viewing) -> dict[str, Cell]:
+    """All columns of a viewing."""
+    return {
+        "id": viewing.id,
+        "user": viewing.user,
+        "movie": viewing.movie,
+        "watched_on": viewing.watched_on.isoformat() if viewing.watched_on else None,
+        "rewatch": viewing.rewatch,
+        "note": viewing.note,
+        "created_at": moment(viewing.created_at),
+        "updated_at": moment(viewing.updated_at),
+        "position": viewing.position,
+    }
+
+
+def viewing_of(row: sqlite3.Row) -> Viewing:
+    """The viewing in a row of `viewings`."""
+    return Viewing(
+        id=ViewingId(row["id"]),
+        user=UserId(row["user"]),
+        movie=MovieId(row["movie"]),
+        watched_on=date.fromisoformat(row["watched_on"]) if row["watched_on"] else None,
+        rewatch=bool(row["rewatch"]),
+        note=row["note"],
+        created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )
 

@@ -274,6 +274,23 @@ MIGRATIONS: tuple[Migration, ...] = (
     add_unread,
     rename_admins,
     rename_columns,
+    """
+    CREATE TABLE IF NOT EXISTS viewings (
+        id TEXT NOT NULL UNIQUE,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        watched_on TEXT,
+        rewatch INTEGER NOT NULL,
+        note TEXT,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL,
+        position TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS viewings_by_position ON viewings (user, position DESC, id);
+    CREATE INDEX IF NOT EXISTS viewings_by_movie ON viewings (user, movie, position DESC, id);
+    CREATE INDEX IF NOT EXISTS viewings_by_created_at ON viewings (user, created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS viewings_of_movie ON viewings (movie);
+    """,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -13,6 +13,7 @@ from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
 from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
+from adapters.sqlite.viewings import SqliteViewingRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
 from adapters.store import StoreInspection
 from domain.errors import StorageUnavailable
@@ -42,6 +43,7 @@ class SqliteStore:
         self.invitations = SqliteInvitationRepository(database)
         self.ratings = SqliteRatingRepository(database)
         self.watchlists = SqliteWatchlistRepository(database)
+        self.viewings = SqliteViewingRepository(database)
 
     def prepare(self) -> None:
         if self.path:

@@ -89,6 +89,7 @@ class SqliteUserRepository:
             _refuse_last_admin(connection, stored, None)
             remove_ratings(connection, user)
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
+            connection.execute("DELETE FROM viewings WHERE user = ?", (user,))
             _end_sessions(connection, user)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")

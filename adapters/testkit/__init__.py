@@ -26,6 +26,7 @@ from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryC
 from adapters.testkit.sources import CatalogueSourceContract
 from adapters.testkit.stores import StoreContract
 from adapters.testkit.users import UserRepositoryContract
+from adapters.testkit.viewings import SeenMoviesContract, ViewingRepositoryContract
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "MovieSearchContract",
     "RatedMoviesContract",
     "RatingRepositoryContract",
+    "SeenMoviesContract",
     "SessionRepositoryContract",
     "StoreContract",
     "SyncRunRepositoryContract",
     "UserRepositoryContract",
+    "ViewingRepositoryContract",
     "WatchlistRepositoryContract",
     "facts",
     "new_run",

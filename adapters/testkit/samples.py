@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 from adapters.store import Store
 from domain.errors import MatineeError, StorageUnavailable
-from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, genre_id
+from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, genre_id
 from domain.movies import FACTS, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, PageResult, SourceName, SyncRun
 from domain.users import User
+from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
 WORDS = (
@@ -217,6 +218,23 @@ def new_item(user: UserId, movie: MovieId, day: int = 1, **known: Any) -> Watchl
             "user": user,
             "movie": movie,
             "added_at": noon(day),
+            "updated_at": noon(day),
+            **known,
+        }
+    )
+
+
+def new_viewing(
+    user: UserId, movie: MovieId, watched_on: date | None = None, day: int = 1, **known: Any
+) -> Viewing:
+    """A viewing that is not stored."""
+    return Viewing(
+        **{
+            "id": ViewingId(fresh_id()),
+            "user": user,
+            "movie": movie,
+            "watched_on": watched_on,
+            "created_at": noon(day),
             "updated_at": noon(day),
             **known,
         }

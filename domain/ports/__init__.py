@@ -23,6 +23,7 @@ from domain.ports.catalogue import (
 )
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
+from domain.ports.viewings import ViewingRepository
 
 __all__ = [
     "AccessTokens",
@@ -42,5 +43,6 @@ __all__ = [
     "SessionRepository",
     "SyncRunRepository",
     "UserRepository",
+    "ViewingRepository",
     "WatchlistRepository",
 ]

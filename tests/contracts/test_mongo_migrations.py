@@ -11,7 +11,15 @@ import pytest
 from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, rename_fields
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS, expected, list_by_cursor
-from adapters.testkit.samples import add_movies, add_session, add_user, new_item, noon, random_facts
+from adapters.testkit.samples import (
+    add_movies,
+    add_session,
+    add_user,
+    new_item,
+    new_viewing,
+    noon,
+    random_facts,
+)
 from domain.browsing import MovieFilter
 from domain.search import Query, search
 
@@ -63,6 +71,7 @@ def downgrade(documents: Any) -> None:
             documents[collection].drop_index(name)
         for name, (keys, options) in indexes.items():
             documents[collection].create_index(keys, name=name, **options)
+    documents.viewings.drop()
     documents.movies.update_many({}, {"$rename": {"visible": "listed"}})
     documents.locks.update_many({}, {"$rename": {"expiresAt": "endsAt"}})
     documents.users.update_many({}, {"$set": {"reliedOn": 3}})
@@ -113,5 +122,8 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     assert store.users.page(9) == [ann]
     assert store.watchlists.of_user(ann.id, favorite=False, limit=9) == [item]
     assert store.sessions.active_users(noon(2)) == 1
+    viewing = new_viewing(ann.id, movies[0].id, noon().date())
+    store.viewings.add(viewing)
+    assert store.viewings.of_user(ann.id, limit=9) == [viewing]
     for each in stores:
         each.close()

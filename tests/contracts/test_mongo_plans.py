@@ -16,7 +16,7 @@ from adapters import system
 from adapters.list_planner import ALWAYS_KNOWN
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS
-from adapters.testkit.samples import GENRES, facts, new_run, random_facts, store_page
+from adapters.testkit.samples import GENRES, add_user, facts, new_run, new_viewing, random_facts, store_page
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
@@ -24,6 +24,7 @@ from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity, PageResult
+from domain.viewings import DayRange
 from tests.contracts.mongo_server import SERVERS, address, fresh_database
 
 VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
@@ -268,6 +269,7 @@ def test_no_lookup_sorts(store: MongoStore, call: Calls) -> None:
 
 USER = UserId("a" * 24)
 TIMED = Cursor("2026-01-05T12:00:00.345+00:00", "c" * 24)
+DAYS = DayRange.of_year(2026)
 WINDOWS = ({"skip": 2}, {"after": TIMED})
 """A page by number, and one by cursor."""
 
@@ -296,15 +298,48 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.ratings.of_movie(movie_id(1), 5, **window),
         lambda store, window: store.watchlists.of_user(USER, favorite=None, limit=5, **window),
         lambda store, window: store.watchlists.of_user(USER, favorite=True, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, days=DAYS, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
+        lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
         lambda store, window: store.runs.recent(5, **window),
     ],
-    ids=["users", "ratings of a movie", "watchlist", "favourites", "runs"],
-)
-def test_lists_of_accounts_ratings_watchlists_and_runs_are_never_sorted(
+    ids=[
+        "users", "ratings of a movie", "watchlist", "favourites", "diary", "diary of a year",
+        "viewings of a movie in a year", "viewings by creation", "runs",
+    ],
+)  # fmt: skip
+def test_lists_of_users_and_of_what_they_own_and_of_runs_are_never_sorted(
     store: MongoStore, call: Callable[[MongoStore, Any], object], window: Any
 ) -> None:
     assert scans(store, lambda store: call(store, window)) == []
     assert sorts(store, lambda store: call(store, window)) == []
+
+
+def come_and_go(store: MongoStore) -> None:
+    """A user records, moves and removes viewings, and leaves."""
+    user = add_user(store)
+    viewings = [new_viewing(user.id, movie_id(number), DAYS.first) for number in (1, 2)]
+    for viewing in viewings:
+        store.viewings.add(viewing, remove_from_watchlist=True)
+    store.viewings.change(
+        viewings[0].id, user.id, lambda viewing: viewing.changed(system.now(), watched_on=DAYS.last)
+    )
+    store.viewings.remove(viewings[0].id, user.id)
+    store.users.remove(user.id)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.viewings.count(USER, movie=movie_id(1), days=DAYS),
+        lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
+        come_and_go,
+    ],
+    ids=["count of viewings", "summaries of viewings", "viewings of a visit"],
+)
+def test_no_call_of_a_diary_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:
+    assert scans(store, call) == []
 
 
 def test_a_page_of_a_sync_is_one_bulk_write(store: MongoStore) -> None:

@@ -31,6 +31,7 @@ from adapters.testkit.samples import (
     new_item,
     new_rating,
     new_run,
+    new_viewing,
     noon,
     random_facts,
     store_page,
@@ -108,15 +109,19 @@ def test_a_removed_movie_with_ratings_is_marked_and_returns_with_them(store: Mon
     assert store.movies.count(MovieFilter()) == 1
 
 
-def test_a_removed_account_is_subtracted_from_the_watchlist_counts(store: MongoStore) -> None:
+def test_a_removed_account_is_subtracted_from_the_counts_of_watchlists_and_viewings(
+    store: MongoStore,
+) -> None:
     (movie,) = add_movies(store, [facts(1)])
     ann, bob = add_user(store, "ann"), add_user(store, "bob")
     for user in (ann, bob):
         store.watchlists.add(new_item(user.id, movie.id))
+        for day in (noon(1), noon(2)):
+            store.viewings.add(new_viewing(user.id, movie.id, day.date()))
     store.users.remove(ann.id)
     with store.database.using() as database:
         (stored,) = database.movies.find({"tmdbId": 1})
-    assert stored["watchlistCount"] == 1
+    assert (stored["watchlistCount"], stored["viewingsCount"]) == (1, 2)
 
 
 def test_a_put_replaces_what_another_process_stored_meanwhile(

@@ -8,7 +8,16 @@ from pymongo import monitoring
 
 from adapters import system
 from adapters.mongo.store import MongoStore
-from adapters.testkit.samples import add_session, add_user, facts, new_item, new_rating, new_run, store_page
+from adapters.testkit.samples import (
+    add_session,
+    add_user,
+    facts,
+    new_item,
+    new_rating,
+    new_run,
+    new_viewing,
+    store_page,
+)
 from domain.ids import movie_id
 from domain.ratings import Score
 
@@ -65,6 +74,7 @@ def test_every_write_waits_for_a_majority_and_its_journals(store: MongoStore, wi
     listed = new_item(user.id, movie_id(2))
     store.watchlists.add(listed)
     store.watchlists.remove(listed.id, user.id)
+    store.viewings.add(new_viewing(user.id, movie_id(2)))
     store.sessions.remove(session.id)
     store.runs.cancel(new_run(store).id, system.now())
     store.locks.acquire("a lock", "a holder", system.now() - system.now())

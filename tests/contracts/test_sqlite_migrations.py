@@ -14,7 +14,15 @@ from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import term_entries
 from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
 from adapters.testkit.samples import facts as facts_of
-from adapters.testkit.samples import new_account, new_item, new_rating, noon, random_facts, store_page
+from adapters.testkit.samples import (
+    new_account,
+    new_item,
+    new_rating,
+    new_viewing,
+    noon,
+    random_facts,
+    store_page,
+)
 from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
 from domain.movies import Movie
@@ -131,6 +139,9 @@ def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> 
     newest_first = sorted(items, key=lambda item: item.id)
     newest_first.sort(key=lambda item: item.added_at, reverse=True)
     assert store.watchlists.of_user(ann.id, favorite=None, limit=99) == newest_first
+    viewing = new_viewing(ann.id, movies[0].id, noon().date())
+    store.viewings.add(viewing)
+    assert store.viewings.of_user(ann.id, limit=9) == [viewing]
     store_page(store, facts_of(999, adult=True), day=2)
     assert store.movies.count(MovieFilter()) == visible
     store.close()

@@ -21,16 +21,18 @@ from adapters.testkit.samples import (
     new_item,
     new_rating,
     new_run,
+    new_viewing,
     random_facts,
     store_page,
 )
 from domain.browsing import MovieFilter, SortBy, Sorting
-from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, movie_id
+from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity
 from domain.users import Role, User
+from domain.viewings import DayRange
 
 VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
 
@@ -130,20 +132,23 @@ def test_no_lookup_reads_a_whole_table(store: SqliteStore, call: Calls) -> None:
 
 
 USER, SESSION, RATING, ITEM = UserId("a" * 24), SessionId("b" * 24), RatingId("c" * 24), ItemId("d" * 24)
+VIEWING, DAYS = ViewingId("e" * 24), DayRange.of_year(2026)
 
 
 @pytest.fixture(scope="module")
 def used(store: SqliteStore) -> SqliteStore:
-    """The store with users, ratings and watchlists."""
+    """The store with users, ratings, watchlists and viewings."""
     ann = add_user(store, id=USER, role=Role.ADMIN)
     add_user(store, "admin", role=Role.ADMIN)
     add_session(store, ann, id=SESSION)
     store.ratings.add(new_rating(USER, movie_id(1), id=RATING))
     store.watchlists.add(new_item(USER, movie_id(1), id=ITEM))
+    store.viewings.add(new_viewing(USER, movie_id(1), id=VIEWING))
     for user in add_users(store, 30):
         for number in range(1, 20):
             store.ratings.add(new_rating(user, movie_id(number)))
             store.watchlists.add(new_item(user, movie_id(number)))
+            store.viewings.add(new_viewing(user, movie_id(number), DAYS.first))
     return store
 
 
@@ -157,6 +162,7 @@ def come_and_go(store: SqliteStore) -> None:
         store.ratings.put(new_rating(user.id, movie_id(number), 3))
         store.watchlists.add(new_item(user.id, movie_id(number)))
         store.watchlists.put(new_item(user.id, movie_id(number), is_favorite=True))
+        store.viewings.add(new_viewing(user.id, movie_id(number)), remove_from_watchlist=number == 2)
     store.ratings.remove_from(movie_id(1), user.id)
     store.watchlists.remove_from(movie_id(1), user.id)
     store.users.remove(user.id)
@@ -196,6 +202,12 @@ def renamed(user: User) -> User:
         lambda store: store.watchlists.change(ITEM, USER, lambda item: item.toggled(system.now())),
         lambda store: store.watchlists.count(USER),
         lambda store: store.watchlists.count(USER, favorite=True),
+        lambda store: store.viewings.get(VIEWING),
+        lambda store: store.viewings.change(
+            VIEWING, USER, lambda viewing: viewing.changed(system.now(), watched_on=DAYS.last)
+        ),
+        lambda store: store.viewings.count(USER, movie=movie_id(1), days=DAYS),
+        lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
         lambda store: store_page(store, facts(9000), gone=(1, 2, 9000)),
         come_and_go,
     ],
@@ -203,8 +215,8 @@ def renamed(user: User) -> User:
         "user", "by address", "several users", "page of users", "count of users", "rename", "disable",
         "caller", "look at a session", "refresh", "another password", "log out", "expired sessions",
         "rating", "rating of a movie", "change a rating", "ratings of a movie", "count of ratings",
-        "item", "item of a movie", "toggle", "count of items", "count of favourites", "gone movies",
-        "a whole visit",
+        "item", "item of a movie", "toggle", "count of items", "count of favourites", "viewing",
+        "move a viewing", "count of viewings", "summaries of viewings", "gone movies", "a whole visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
@@ -237,11 +249,20 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.watchlists.of_user(USER, favorite=None, limit=5, **window),
         lambda store, window: store.watchlists.of_user(USER, favorite=True, limit=5, **window),
         lambda store, window: store.watchlists.of_user(USER, favorite=False, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, days=DAYS, limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), limit=5, **window),
+        lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
+        lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
         lambda store, window: store.runs.recent(5, **window),
     ],
-    ids=["users", "ratings of a movie", "watchlist", "favourites", "not favourites", "runs"],
-)
-def test_lists_of_accounts_ratings_watchlists_and_runs_are_never_sorted(
+    ids=[
+        "users", "ratings of a movie", "watchlist", "favourites", "not favourites", "diary",
+        "diary of a year", "viewings of a movie", "viewings of a movie in a year", "viewings by creation",
+        "runs",
+    ],
+)  # fmt: skip
+def test_lists_of_users_and_of_what_they_own_and_of_runs_are_never_sorted(
     used: SqliteStore, call: Callable[[SqliteStore, Any], object], window: Any
 ) -> None:
     steps = list(plans(used, lambda store: call(store, window)))
@@ -257,6 +278,15 @@ def test_a_page_after_a_cursor_reads_two_ranges_of_an_index(used: SqliteStore) -
         "SEARCH ratings USING INDEX ratings_by_rating_desc (user=? AND half_points=? AND id>?)",
         "SEARCH ratings USING INDEX ratings_by_rating_desc (user=? AND half_points<?)",
     ]
+
+
+@pytest.mark.parametrize("after", [None, Cursor("2026-05-05 2026-05-06T12:00:00.000+00:00", "c" * 24)])
+def test_a_page_of_a_year_of_the_diary_reads_only_viewings_of_that_year(
+    used: SqliteStore, after: Cursor | None
+) -> None:
+    steps = plans(used, lambda store: store.viewings.of_user(USER, days=DAYS, limit=5, after=after))
+    *_, last = steps
+    assert last == "SEARCH viewings USING INDEX viewings_by_position (user=? AND position>? AND position<?)"
 
 
 def test_a_caller_is_identified_by_two_lookups(used: SqliteStore) -> None:

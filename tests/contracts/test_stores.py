@@ -28,10 +28,12 @@ from adapters.testkit import (
     MovieSearchContract,
     RatedMoviesContract,
     RatingRepositoryContract,
+    SeenMoviesContract,
     SessionRepositoryContract,
     StoreContract,
     SyncRunRepositoryContract,
     UserRepositoryContract,
+    ViewingRepositoryContract,
     WatchlistRepositoryContract,
 )
 from adapters.testkit.locks import ManualClock
@@ -61,6 +63,8 @@ class Contracts(
     DriftContract,
     WatchlistRepositoryContract,
     ListedMoviesContract,
+    ViewingRepositoryContract,
+    SeenMoviesContract,
     StoreContract,
 ):
     """All contracts of a store."""

@@ -83,7 +83,7 @@ def test_a_backup_is_one_private_sqlite_file(tmp_path: Path, source: Path) -> No
     assert genres(tmp_path / "backup.db") == ["Drama"]
     assert {each.name for each in tmp_path.iterdir()} == {"source", "backup.db"}  # also no WAL beside it
     assert (written.version, written.with_secret, written.made_by) == (len(MIGRATIONS), True, "1.2.3")
-    assert written.content.endswith("0 movies, 0 users, 0 ratings, 0 watchlist entries")
+    assert written.content.endswith("0 movies, 0 users, 0 ratings, 0 watchlist entries, 0 viewings")
 
 
 def test_a_restored_store_equals_the_backed_up_one(tmp_path: Path, backup: Path) -> None:

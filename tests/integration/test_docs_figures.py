@@ -35,7 +35,7 @@ from adapters.tmdb.client import PING_POLICY, RetryPolicy
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
-from domain import emails, invitations, search, sessions, signing, sync, texts, users, watchlist
+from domain import emails, invitations, search, sessions, signing, sync, texts, users, viewings, watchlist
 from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
@@ -210,6 +210,7 @@ TIED = [
     f"up to {texts.MAX_TEXT_LENGTH:,} characters",
     f"A user has up to {watchlist.MAX_ITEMS:,}",
     f"| {watchlist.MAX_ITEMS:,} items are on it |",
+    f"you have {viewings.MAX_VIEWINGS:,} viewings",
     f"the {search.MAX_CANDIDATES} most popular movies of each kind",
     f"takes the {search.MAX_CANDIDATES} most popular movies",
     f"{search.MAX_CANDIDATES} movies a term query",

@@ -1,0 +1,172 @@
+"""The viewings of the distributed store. Each movie has a count of its viewings."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from adapters.mongo.database import Database
+from adapters.mongo.documents import own_id, viewing_document, viewing_of
+from adapters.mongo.keyset import Keyset
+from adapters.mongo.schema import Document, Documents
+from adapters.mongo.users import require_user
+from adapters.mongo.watchlists import remove_from
+from domain import viewings
+from domain.ids import MovieId, UserId, ViewingId
+from domain.movies import MovieNotFound
+from domain.pagination import Cursor
+from domain.viewings import (
+    AlreadyViewed,
+    DayRange,
+    DiaryFull,
+    NotYourViewing,
+    Viewing,
+    ViewingNotFound,
+    ViewingSummary,
+    day_of,
+    position_range,
+)
+
+BY_CREATION = Keyset(field="createdAt", index="by_created_at", descending=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MongoViewingRepository:
+    """ViewingRepository over MongoDB."""
+
+    database: Database
+
+    def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
+        self.database.transaction(
+            lambda database: _add(database, viewing, remove_from_watchlist=remove_from_watchlist),
+            {viewing.movie, viewing.user},
+        )
+
+    def change(self, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]) -> Viewing:
+        return self.database.transaction(lambda database: _change(database, viewing, user, change), {user})
+
+    def remove(self, viewing: ViewingId, user: UserId) -> None:
+        found = self.get(viewing)
+        self.database.transaction(
+            lambda database: _remove(database, viewing, user), {found.movie, found.user}
+        )
+
+    def get(self, viewing: ViewingId) -> Viewing:
+        with self.database.using() as database:
+            return _get(database, viewing)
+
+    def of_user(
+        self,
+        user: UserId,
+        *,
+        movie: MovieId | None = None,
+        days: DayRange | None = None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
+    ) -> list[Viewing]:
+        wanted, index = _query(user, movie, days)
+        keyset = Keyset(field="position", index=index, descending=True, timed=False)
+        with self.database.using() as database:
+            found = keyset.documents(database.viewings, wanted, limit=limit, skip=skip, after=after)
+        return [viewing_of(document) for document in found]
+
+    def count(self, user: UserId, *, movie: MovieId | None = None, days: DayRange | None = None) -> int:
+        wanted, index = _query(user, movie, days)
+        with self.database.using() as database:
+            return database.viewings.count_documents(wanted, hint=index)
+
+    def by_creation(self, user: UserId, *, limit: int, after: Cursor | None = None) -> list[Viewing]:
+        wanted = {"userId": own_id(user)}
+        with self.database.using() as database:
+            found = BY_CREATION.documents(database.viewings, wanted, limit=limit, after=after)
+        return [viewing_of(document) for document in found]
+
+    def summaries(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, ViewingSummary]:
+        wanted = {"userId": own_id(user), "movieId": {"$in": [own_id(movie) for movie in movies]}}
+        group = {"_id": "$movieId", "count": {"$sum": 1}, "latest": {"$max": "$position"}}
+        pipeline: list[Document] = [{"$match": wanted}, {"$group": group}]
+        with self.database.using() as database:
+            found = list(database.viewings.aggregate(pipeline, hint="by_movie"))
+        return {
+            MovieId(str(document["_id"])): ViewingSummary(document["count"], day_of(document["latest"]))
+            for document in found
+        }
+
+
+def _add(database: Documents, viewing: Viewing, *, remove_from_watchlist: bool) -> None:
+    # A concurrent addition for this user locks the account too, so the day and the count are exact.
+    require_user(database, viewing.user)
+    _require_free_day(database, viewing)
+    wanted, index = _query(viewing.user)
+    if database.viewings.count_documents(wanted, hint=index) >= viewings.MAX_VIEWINGS:
+        raise DiaryFull
+    database.viewings.insert_one(viewing_document(viewing))
+    if remove_from_watchlist:
+        remove_from(database, viewing.movie, viewing.user)
+    if not _change_count(database, viewing.movie, 1):
+        raise MovieNotFound(viewing.movie)
+
+
+def _change(
+    database: Documents, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]
+) -> Viewing:
+    before = _owned(database, viewing, user)
+    after = change(before)
+    if after.requires_free_day(before):
+        require_user(database, user)
+        _require_free_day(database, after, before)
+    database.viewings.replace_one({"_id": own_id(viewing)}, viewing_document(after))
+    return after
+
+
+def _remove(database: Documents, viewing: ViewingId, user: UserId) -> None:
+    found = _owned(database, viewing, user)
+    database.viewings.delete_one({"_id": own_id(viewing)})
+    _change_count(database, found.movie, -1)
+
+
+def _change_count(database: Documents, movie: MovieId, difference: int) -> bool:
+    """Add to the number of viewings of a movie; False if there is no such movie.
+
+    It is the last write of a transaction, since users with the same movie conflict here.
+    """
+    updated = database.movies.update_one({"_id": own_id(movie)}, {"$inc": {"viewingsCount": difference}})
+    return updated.matched_count > 0
+
+
+def _require_free_day(database: Documents, viewing: Viewing, before: Viewing | None = None) -> None:
+    """Raises AlreadyViewed if the viewing requires a free day, and the user has another one on it."""
+    if viewing.requires_free_day(before):
+        lowest, end = position_range(viewing.watched_on, viewing.watched_on)
+        wanted = {
+            "userId": own_id(viewing.user),
+            "movieId": own_id(viewing.movie),
+            "position": {"$gte": lowest, "$lt": end},
+            "_id": {"$ne": own_id(viewing.id)},
+        }
+        if database.viewings.find_one(wanted, {"_id": True}, hint="by_movie"):
+            raise AlreadyViewed
+
+
+def _get(database: Documents, viewing: ViewingId) -> Viewing:
+    found = database.viewings.find_one({"_id": own_id(viewing)})
+    if found is None:
+        raise ViewingNotFound
+    return viewing_of(found)
+
+
+def _owned(database: Documents, viewing: ViewingId, user: UserId) -> Viewing:
+    found = _get(database, viewing)
+    if found.user != user:
+        raise NotYourViewing
+    return found
+
+
+def _query(user: UserId, movie: MovieId | None = None, days: DayRange | None = None) -> tuple[Document, str]:
+    """The query for a user's viewings, and its index."""
+    wanted: Document = {"userId": own_id(user)}
+    if movie:
+        wanted["movieId"] = own_id(movie)
+    if days:
+        lowest, end = days.positions
+        wanted["position"] = {"$gte": lowest, "$lt": end}
+    return wanted, "by_movie" if movie else "by_position"
