@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.ports import (
+    ApiTokenRepository,
     GenreRepository,
     InvitationRepository,
     Locks,
@@ -52,6 +53,8 @@ class Store(Protocol):
     def users(self) -> UserRepository: ...
     @property
     def sessions(self) -> SessionRepository: ...
+    @property
+    def api_tokens(self) -> ApiTokenRepository: ...
     @property
     def invitations(self) -> InvitationRepository: ...
     @property

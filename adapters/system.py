@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from domain.ids import MovieId, RunId, SessionId, UserId
+from domain.ids import ApiTokenId, MovieId, RunId, SessionId, UserId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 
@@ -34,7 +34,7 @@ class NoCache:
     def user(self, user: UserId) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
-    def session(self, session: SessionId) -> AbstractContextManager[None]:  # noqa: ARG002
+    def session(self, session: SessionId | ApiTokenId) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
     def all(self) -> AbstractContextManager[None]:

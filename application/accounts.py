@@ -8,12 +8,15 @@ from hashlib import sha256
 from typing import TypeVar
 
 from domain import emails, users
+from domain.api_tokens import PREFIX
 from domain.errors import Fault, FaultCode, Invalid, InvalidText, check_all
 from domain.ids import NewId, SessionId, UserId
 from domain.invitations import Registration, required_code
 from domain.pagination import Page, Window, page_of
 from domain.ports import (
     AccessTokens,
+    ApiTokenRepository,
+    ApiTokenTexts,
     CacheInvalidation,
     Clock,
     PasswordHasher,
@@ -246,7 +249,7 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
-    """Who has sent an access token, and for how long the token is valid from now on."""
+    """Who has sent a token, and for how long the token is valid from now on."""
 
     caller: Caller
     valid_for: timedelta
@@ -254,19 +257,36 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticate:
-    """Find the user and the session of an access token."""
+    """Find the user of an access token, with its session, or of an API token."""
 
     tokens: AccessTokens
     sessions: SessionRepository
+    api_tokens: ApiTokenRepository
+    api_token_texts: ApiTokenTexts
     clock: Clock
 
     def __call__(self, *, access_token: str) -> Authenticated:
-        """Raises TokenExpired, TokenRejected; TokenRevoked if the session of a valid token has ended."""
+        """Raises TokenExpired, TokenRejected; TokenRevoked if the session of a valid token, or an API token,
+        has ended.
+        """
+        if access_token.startswith(PREFIX):
+            return self._by_api_token(access_token)
         claims, now = self.tokens.read(access_token), self.clock()
         caller = self.sessions.caller(claims.session, now)
         if caller is None:
             raise TokenRevoked
         return Authenticated(caller=caller, valid_for=claims.expires_at - now)
+
+    def _by_api_token(self, text: str) -> Authenticated:
+        caller, now = self.api_tokens.caller(hash_secret(text)), self.clock()
+        if caller is None or caller.api_token is None:
+            raise TokenRevoked if self.api_token_texts.issued(text) else TokenRejected
+        token = caller.api_token
+        if token.expired(now):
+            raise TokenExpired
+        return Authenticated(
+            caller=caller, valid_for=token.expires_at - now if token.expires_at else timedelta.max
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,9 +297,10 @@ class LogOut:
     invalidation: CacheInvalidation
 
     def __call__(self, *, caller: Caller) -> None:
-        """End the caller's own session."""
-        with self.invalidation.session(caller.session):
-            self.sessions.remove(caller.session)
+        """End the caller's own session. Raises SessionRequired."""
+        session = caller.required_session()
+        with self.invalidation.session(session):
+            self.sessions.remove(session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,7 +384,7 @@ class ChangeProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePassword:
-    """Change the password, and end all other sessions."""
+    """Change the password, and end all other sessions and all API tokens."""
 
     users: UserRepository
     confirm_password: ConfirmPassword
@@ -396,7 +417,7 @@ class ChangePassword:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteAccount:
-    """Delete one's own account with its ratings, watchlist and sessions, and update the tallies."""
+    """Delete one's own account with all that belongs to it, and update the tallies."""
 
     users: UserRepository
     confirm_password: ConfirmPassword
@@ -456,7 +477,8 @@ class ChangeUser:
         disabled: bool | None = None,
         password: str | None = None,
     ) -> User:
-        """None leaves a field as it is. All sessions end with another password, or when disabled.
+        """None leaves a field as it is. All sessions and API tokens end with another password, or
+        when disabled.
 
         Raises InvalidText, UserNotFound, LastAdmin.
         """
@@ -481,7 +503,7 @@ class ChangeUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteUser:
-    """Delete another account with its ratings, watchlist and sessions, and update the tallies."""
+    """Delete another account with all that belongs to it, and update the tallies."""
 
     users: UserRepository
     invalidation: CacheInvalidation

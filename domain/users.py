@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from domain.api_tokens import ApiToken, ReadOnlyToken, Scope, SessionRequired
 from domain.emails import folded
 from domain.errors import Conflict, Fault, FaultCode, Forbidden, InvalidText, NotFound, Unauthenticated
 from domain.ids import SessionId, UserId
@@ -119,10 +120,10 @@ class TokenExpired(TokenRejected):
 
 @dataclass(eq=False)
 class TokenRevoked(TokenRejected):
-    """The token's session has ended.
+    """The token's session, or the API token, has ended.
 
-    It ends by logout, when the account is disabled or deleted or gets another password, and when a refresh
-    token is reused.
+    A session ends by logout, when the account is disabled or deleted or gets another password, and when a
+    refresh token is reused. An API token ends when its owner ends it, and with all sessions.
     """
 
     code: ClassVar[str] = "token_revoked"
@@ -198,10 +199,22 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The user who makes a request, and the session of the token."""
+    """The user who makes a request, with the session of the access token, or with the API token."""
 
     user: User
-    session: SessionId
+    session: SessionId | None = None
+    api_token: ApiToken | None = None
+
+    def require_scope(self, *, writes: bool) -> None:
+        """Check whether the caller may make a request, which `writes` or only reads. Raises ReadOnlyToken."""
+        if writes and self.api_token and self.api_token.scope is Scope.READ:
+            raise ReadOnlyToken
+
+    def required_session(self) -> SessionId:
+        """The session of the caller. Raises SessionRequired for an API token."""
+        if self.session is None:
+            raise SessionRequired
+        return self.session
 
 
 def taken(*, email: bool, username: bool) -> Conflict | None:

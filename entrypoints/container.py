@@ -30,7 +30,7 @@ from adapters.redis.queue import RqJobQueue
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.security.secrets import STORED_SECRET_LENGTH, new_secret, stored_secret
-from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
+from adapters.security.tokens import JwtAccessTokens, SignedApiTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
@@ -56,6 +56,7 @@ from application.accounts import (
     Register,
     SessionIssuer,
 )
+from application.api_tokens import CreateApiToken, EndApiToken, ListApiTokens
 from application.catalogue import (
     BrowseMovies,
     CachedTotals,
@@ -106,6 +107,8 @@ from domain.errors import Invalid, Unavailable
 from domain.ids import NewId
 from domain.ports import (
     AccessTokens,
+    ApiTokenRepository,
+    ApiTokenTexts,
     CacheInvalidation,
     Clock,
     GenreRepository,
@@ -380,6 +383,7 @@ class Container(DeclarativeContainer):
     locks: Provider[Locks] = store.provided.locks
     users: Provider[UserRepository] = store.provided.users
     sessions: Provider[SessionRepository] = store.provided.sessions
+    api_tokens: Provider[ApiTokenRepository] = store.provided.api_tokens
     invitations: Provider[InvitationRepository] = store.provided.invitations
     ratings: Provider[RatingRepository] = store.provided.ratings
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
@@ -391,6 +395,7 @@ class Container(DeclarativeContainer):
         JwtAccessTokens, secret=secret, lifetime=settings.provided.access_token_ttl, clock=clock
     )
     refresh_tokens: Provider[RefreshTokens] = providers.Singleton(SignedRefreshTokens, secret)
+    api_token_texts: Provider[ApiTokenTexts] = providers.Singleton(SignedApiTokens, secret)
 
     sync_runner = providers.Factory(
         SyncRunner,
@@ -478,7 +483,14 @@ class Container(DeclarativeContainer):
         LogIn, users=users, hasher=hasher, session_issuer=session_issuer, decoy_hash=decoy_hash
     )
     refresh = providers.Factory(Refresh, session_issuer=session_issuer)
-    authenticate = providers.Factory(Authenticate, tokens=tokens, sessions=sessions, clock=clock)
+    authenticate = providers.Factory(
+        Authenticate,
+        tokens=tokens,
+        sessions=sessions,
+        api_tokens=api_tokens,
+        api_token_texts=api_token_texts,
+        clock=clock,
+    )
     log_out = providers.Factory(LogOut, sessions=sessions, invalidation=invalidation)
     confirm_password = providers.Factory(ConfirmPassword, users=users, hasher=hasher)
     change_profile = providers.Factory(
@@ -511,6 +523,11 @@ class Container(DeclarativeContainer):
         clock=clock,
     )
     delete_user = providers.Factory(DeleteUser, users=users, invalidation=invalidation)
+    create_api_token = providers.Factory(
+        CreateApiToken, api_tokens=api_tokens, texts=api_token_texts, clock=clock, new_id=new_id
+    )
+    list_api_tokens = providers.Factory(ListApiTokens, api_tokens=api_tokens)
+    end_api_token = providers.Factory(EndApiToken, api_tokens=api_tokens, invalidation=invalidation)
     create_invitation = providers.Factory(
         CreateInvitation, invitations=invitations, clock=clock, new_id=new_id, new_secret=new_secret
     )

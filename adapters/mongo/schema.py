@@ -97,6 +97,10 @@ INDEXES = {
         _index("by_user", "userId"),
         _index("by_expires_at", "expiresAt"),
     ],
+    "api_tokens": [
+        _index("one_per_text", "tokenHash", unique=True),
+        _index("by_created_at", "userId", "-createdAt", "_id"),
+    ],
     "invitations": [
         _index("one_per_code", "codeHash", unique=True),
         _index("by_created_at", "-createdAt", "_id"),

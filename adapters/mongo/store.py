@@ -1,6 +1,7 @@
 """All repositories of the distributed store."""
 
 from adapters.metering import UNMETERED, Meter
+from adapters.mongo.api_tokens import MongoApiTokenRepository
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.inspection import inspect
@@ -27,6 +28,7 @@ class MongoStore:
         self.locks = MongoLocks(database, clock)
         self.users = MongoUserRepository(database)
         self.sessions = MongoSessionRepository(database)
+        self.api_tokens = MongoApiTokenRepository(database)
         self.invitations = MongoInvitationRepository(database)
         self.ratings = MongoRatingRepository(database)
         self.watchlists = MongoWatchlistRepository(database)

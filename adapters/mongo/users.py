@@ -233,8 +233,10 @@ def _change(
         raise _conflict_of(error) from error
     if after.disabled:
         database.sessions.delete_many(_of(user))
+        database.api_tokens.delete_many(_of(user))
     elif after.password_hash != before.password_hash:
         database.sessions.delete_many(_of(user) | ({"_id": {"$ne": own_id(keeping)}} if keeping else {}))
+        database.api_tokens.delete_many(_of(user))
     return after
 
 
@@ -253,7 +255,13 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
         )
     }
     database.users.delete_one({"_id": own_id(user)})
-    for collection in (database.sessions, database.ratings, database.watchlists, database.viewings):
+    for collection in (
+        database.sessions,
+        database.api_tokens,
+        database.ratings,
+        database.watchlists,
+        database.viewings,
+    ):
         collection.delete_many(_of(user))
     writes = [*_subtract_scores(database, scores), *_subtract_counts(counts)]
     if writes:

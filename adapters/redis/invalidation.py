@@ -24,7 +24,7 @@ from adapters.redis.listener import (
     InvalidationListener,
 )
 from adapters.redis.local_cache import EVERYTHING
-from domain.ids import MovieId, SessionId, UserId
+from domain.ids import ApiTokenId, MovieId, SessionId, UserId
 
 ACCOUNTS = "accounts"
 """The tag of changes of any account or session."""
@@ -95,7 +95,7 @@ class RedisCacheInvalidation:
             self._invalidate([], [f"user:{user}", ACCOUNTS])
 
     @contextmanager
-    def session(self, session: SessionId) -> Iterator[None]:
+    def session(self, session: SessionId | ApiTokenId) -> Iterator[None]:
         try:
             yield
         finally:

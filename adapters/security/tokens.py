@@ -1,4 +1,6 @@
-"""Signed tokens: access tokens, which are JSON Web Tokens (RFC 7519, RFC 8725), and refresh tokens."""
+"""Signed tokens: access tokens, which are JSON Web Tokens (RFC 7519, RFC 8725), refresh tokens and API
+tokens.
+"""
 
 import re
 import secrets
@@ -12,6 +14,7 @@ import jwt
 import msgspec
 
 from adapters.security.secrets import WeakSecret, new_secret, require_strong
+from domain.api_tokens import PREFIX
 from domain.ids import OWN_ID, SessionId, UserId, is_id
 from domain.ports import Clock
 from domain.sessions import AccessClaims, RefreshClaims
@@ -142,5 +145,27 @@ class SignedRefreshTokens:
 
     def _signature(self, unsigned: str) -> str:
         # The prefix separates these signatures from those of access tokens.
-        mac = digest(self.secret, b"refresh token\0" + unsigned.encode(), "sha256")
-        return urlsafe_b64encode(mac).rstrip(b"=").decode()
+        return _signature(self.secret, "refresh token", unsigned)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedApiTokens:
+    """API tokens `matinee_nonce.signature`: a nonce of 256 bits, and the HMAC-SHA-256 of what precedes it."""
+
+    secret: bytes = field(repr=False)
+
+    def issue(self) -> str:
+        unsigned = f"{PREFIX}{new_secret()}"
+        return f"{unsigned}.{_signature(self.secret, 'API token', unsigned)}"
+
+    def issued(self, text: str) -> bool:
+        if len(text) > MAX_TOKEN_LENGTH or not text.isascii():
+            return False
+        unsigned, _, signature = text.rpartition(".")
+        return compare_digest(signature, _signature(self.secret, "API token", unsigned))
+
+
+def _signature(secret: bytes, kind: str, unsigned: str) -> str:
+    """The signature of a token of some kind; those of different kinds differ."""
+    mac = digest(secret, f"{kind}\0{unsigned}".encode(), "sha256")
+    return urlsafe_b64encode(mac).rstrip(b"=").decode()

@@ -291,6 +291,18 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS viewings_by_created_at ON viewings (user, created_at DESC, id);
     CREATE INDEX IF NOT EXISTS viewings_of_movie ON viewings (movie);
     """,
+    """
+    CREATE TABLE api_tokens (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        name TEXT NOT NULL,
+        scope TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL,
+        expires_at TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX api_tokens_by_created_at ON api_tokens (user, created_at DESC, id);
+    """,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

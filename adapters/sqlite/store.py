@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.metering import UNMETERED, Meter
+from adapters.sqlite.api_tokens import SqliteApiTokenRepository
 from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
@@ -40,6 +41,7 @@ class SqliteStore:
         self.locks = SqliteLocks(database, clock)
         self.users = SqliteUserRepository(database)
         self.sessions = SqliteSessionRepository(database)
+        self.api_tokens = SqliteApiTokenRepository(database)
         self.invitations = SqliteInvitationRepository(database)
         self.ratings = SqliteRatingRepository(database)
         self.watchlists = SqliteWatchlistRepository(database)

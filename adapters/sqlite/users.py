@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from adapters.sqlite.api_tokens import end_api_tokens
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.invitations import redeem
 from adapters.sqlite.keyset import Keyset
@@ -178,6 +179,8 @@ def _session(connection: sqlite3.Connection, session: SessionId) -> Session | No
 
 
 def _end_sessions(connection: sqlite3.Connection, user: UserId, except_for: SessionId | None = None) -> None:
+    """End a user's sessions, all or all but one, and all API tokens."""
+    end_api_tokens(connection, user)
     connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, except_for))
 
 

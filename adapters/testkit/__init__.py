@@ -11,6 +11,7 @@ adapter.
 It requires pytest, which `pip install matinee[testkit]` installs.
 """
 
+from adapters.testkit.api_tokens import ApiTokenRepositoryContract
 from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
 from adapters.testkit.movies import MovieListContract, MovieRepositoryContract, MovieSearchContract
@@ -30,6 +31,7 @@ from adapters.testkit.viewings import SeenMoviesContract, ViewingRepositoryContr
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
 
 __all__ = [
+    "ApiTokenRepositoryContract",
     "CatalogueSourceContract",
     "ConcurrentRatingsContract",
     "DriftContract",

@@ -8,6 +8,8 @@ then nothing is half-written.
 
 from domain.ports.accounts import (
     AccessTokens,
+    ApiTokenRepository,
+    ApiTokenTexts,
     InvitationRepository,
     PasswordHasher,
     RefreshTokens,
@@ -27,6 +29,8 @@ from domain.ports.viewings import ViewingRepository
 
 __all__ = [
     "AccessTokens",
+    "ApiTokenRepository",
+    "ApiTokenTexts",
     "CacheInvalidation",
     "Clock",
     "GenreRepository",

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from domain.ids import InvitationId, SessionId, UserId
+from domain.api_tokens import ApiToken
+from domain.ids import ApiTokenId, InvitationId, SessionId, UserId
 from domain.invitations import Invitation
 from domain.pagination import Cursor
 from domain.sessions import AccessClaims, RefreshClaims, Session
@@ -46,14 +47,15 @@ class UserRepository(Protocol):
         """Apply a function to the stored account, store the result, and return it.
 
         This is atomic, so no concurrent change is lost. The function may be called more than once. In the
-        same step sessions of the user end: all of them if the result is disabled, all except `keeping` if its
-        password hash has changed. Raises UserNotFound, EmailTaken, UsernameTaken, EmailAndUsernameTaken, and
-        LastAdmin if the change would disable or demote the last active admin (`User.is_active_admin`).
+        same step sessions and API tokens of the user end: all of them if the result is disabled, all except
+        the session `keeping` if its password hash has changed. Raises UserNotFound, EmailTaken,
+        UsernameTaken, EmailAndUsernameTaken, and LastAdmin if the change would disable or demote the last
+        active admin (`User.is_active_admin`).
         """
         ...
 
     def remove(self, user: UserId, *, verified: str | None = None) -> bool:
-        """Delete an account with its ratings, watchlist and sessions, all or nothing.
+        """Delete an account with its ratings, watchlist, sessions and API tokens, all or nothing.
 
         Its scores are removed from the tallies in the same step. False, deleting nothing, if `verified` is
         given and differs from the stored password hash. Raises UserNotFound, LastAdmin.
@@ -138,6 +140,40 @@ class SessionRepository(Protocol):
         ...
 
 
+class ApiTokenRepository(Protocol):
+    """API tokens. The hashes of their texts are unique."""
+
+    def add(self, token: ApiToken, *, session: SessionId) -> bool:
+        """Store a new token of a user who is signed in with a session.
+
+        False, storing nothing, if that session has ended: what ends all tokens also prevents one that is
+        being made meanwhile. Raises TooManyApiTokens.
+        """
+        ...
+
+    def caller(self, token_hash: str) -> Caller | None:
+        """The user of the token with that hash, as a caller, whether or not the token has expired; None if
+        there is no such token, or if the user is disabled.
+        """
+        ...
+
+    def remove(self, token: ApiTokenId, user: UserId) -> None:
+        """End a user's token. Raises ApiTokenNotFound, also if it is another user's."""
+        ...
+
+    def of_user(
+        self, user: UserId, limit: int, skip: int = 0, *, after: Cursor | None = None
+    ) -> list[ApiToken]:
+        """Up to `limit` of a user's tokens, the newest first; ties by id. They are those after the cursor
+        `after` (`ApiToken.cursor`) if it is given, else those after the first `skip`.
+        """
+        ...
+
+    def count(self, user: UserId) -> int:
+        """The number of a user's tokens, expired ones included."""
+        ...
+
+
 class PasswordHasher(Protocol):
     """Slow, salted hashing of passwords."""
 
@@ -184,4 +220,16 @@ class RefreshTokens(Protocol):
         """The claims of a token. They are not proven if the token is forged, or was issued by an earlier
         version or with another secret. Raises TokenRejected if the text does not have the form of a token.
         """
+        ...
+
+
+class ApiTokenTexts(Protocol):
+    """The texts of API tokens, which cannot be guessed."""
+
+    def issue(self) -> str:
+        """A new text, which begins with `domain.api_tokens.PREFIX`."""
+        ...
+
+    def issued(self, text: str) -> bool:
+        """Whether a text was certainly issued by us. False if it is forged, or issued with another secret."""
         ...

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from domain.errors import Unavailable
-from domain.ids import MovieId, RunId, SessionId, UserId
+from domain.ids import ApiTokenId, MovieId, RunId, SessionId, UserId
 from domain.sync import Entity
 
 Clock = Callable[[], datetime]
@@ -63,8 +63,8 @@ class CacheInvalidation(Protocol):
         """A context in which the account of a user changes, or all its sessions end."""
         ...
 
-    def session(self, session: SessionId) -> AbstractContextManager[None]:
-        """A context in which a session ends."""
+    def session(self, session: SessionId | ApiTokenId) -> AbstractContextManager[None]:
+        """A context in which a session or an API token ends."""
         ...
 
     def all(self) -> AbstractContextManager[None]:

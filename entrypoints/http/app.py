@@ -30,6 +30,7 @@ from entrypoints.http.rate_limits import Counter, RateLimits
 from entrypoints.http.resources import (
     about,
     accounts,
+    api_tokens,
     docs,
     export,
     genres,
@@ -56,6 +57,7 @@ CATALOGUE = (movies.ROUTES, genres.ROUTES)
 OTHERS = (
     sessions.ROUTES,
     accounts.ROUTES,
+    api_tokens.ROUTES,
     export.ROUTES,
     users.ROUTES,
     invitations.ROUTES,

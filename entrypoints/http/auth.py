@@ -43,7 +43,8 @@ def make_guard(find_caller: "CallerCache", rate_limits: RateLimits, *, public: b
     If `public`, the catalogue can be read without a token; an invalid token is still refused. A request
     counts against the rate limit of its user, or of its address if it has no valid token.
 
-    The guard raises TokenMissing, TokenRejected, AdminsOnly, TooManyRequests. It is `async` because Litestar
+    The guard raises TokenMissing, TokenRejected, ReadOnlyToken, SessionRequired, AdminsOnly, TooManyRequests.
+    It is `async` because Litestar
     would run all of it in a thread otherwise, and only `find_caller` needs one.
     """
 
@@ -63,6 +64,9 @@ def make_guard(find_caller: "CallerCache", rate_limits: RateLimits, *, public: b
             await rate_limits.count_request(connection, None)  # or tokens could be guessed without limit
             raise
         await rate_limits.count_request(connection, caller.user)
+        caller.require_scope(writes=connection.scope.get("method") != "GET")  # HEAD has become GET
+        if endpoint.sessions_only:
+            caller.required_session()
         if endpoint.access is Access.ADMINS:
             require_admin(caller)
         connection.scope["state"]["caller"] = caller
@@ -92,12 +96,18 @@ class CallerCache:
         except BaseException:
             self._copies.discard(fill)
             raise
-        tags = (f"user:{found.caller.user.id}", f"session:{found.caller.session}")
+        tags = _tags(found.caller)
         self._copies.put(fill, key, found.caller, tags, min(found.valid_for.total_seconds(), CALLER_SECONDS))
         return found.caller
 
     async def _find(self, token: str) -> Authenticated:
         return await sync_to_thread(self._authenticate, access_token=token)
+
+
+def _tags(caller: Caller) -> tuple[str, ...]:
+    """What invalidates a copy of a caller: changes of the user, and the end of the session or API token."""
+    ends = caller.api_token.id if caller.api_token else caller.session
+    return f"user:{caller.user.id}", f"session:{ends}"
 
 
 def bearer_headers(connection: Connection) -> list[str]:

@@ -77,6 +77,7 @@ class Endpoint:
       user are not valid for another.
     - `cached`: computes the cache key of a response.
     - `limited`: whether a request counts against the rate limit.
+    - `sessions_only`: whether API tokens may not call it, only people who are signed in.
     """
 
     operation_id: str
@@ -95,13 +96,16 @@ class Endpoint:
     own: bool = False
     cached: CacheKey | None = None
     limited: bool = True
+    sessions_only: bool = False
 
-    @property
-    def all_errors(self) -> tuple[int, ...]:
-        """The statuses of all errors that the endpoint may return."""
+    def all_errors(self, *, writes: bool) -> tuple[int, ...]:
+        """The statuses of all errors. An endpoint that `writes` refuses some API tokens."""
         of_body = (415,) if self.body else ()
         of_limit = (429,) if self.limited else ()
-        return tuple(sorted({*COMMON_ERRORS, *of_body, *of_limit, *ACCESS_ERRORS[self.access], *self.errors}))
+        needs_token = self.access is not Access.EVERYONE
+        of_token = (403,) if needs_token and (writes or self.sessions_only) else ()
+        of_access = ACCESS_ERRORS[self.access]
+        return tuple(sorted({*COMMON_ERRORS, *of_body, *of_limit, *of_access, *of_token, *self.errors}))
 
 
 def endpoint_opt(endpoint: Endpoint) -> dict[str, Any]:

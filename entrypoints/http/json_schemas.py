@@ -27,6 +27,7 @@ NAMES = {
     "FaultCode": "FieldErrorCode",
     "MetaOut": "PageMeta",
     "RatingOrder": "RatingSortField",
+    "Scope": "ApiTokenScope",
     "SortBy": "MovieSortField",
     "Status": "SyncStatus",
 }

@@ -133,7 +133,7 @@ def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "The `access_token` of a registration, a login or a refresh.",
+                    "description": "An API token, or the `access_token` of a registration, login or refresh.",
                 }
             },
         },
@@ -251,7 +251,7 @@ class _Generator:
                 "description": "Not changed. The answer has no body.",
                 **_headers(not_modified),
             }
-        for status in endpoint.all_errors:
+        for status in endpoint.all_errors(writes=not is_get):
             responses[str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
         if endpoint.unavailable:
             either = {"anyOf": [self.schemas[endpoint.unavailable], self.schemas[ErrorOut]]}

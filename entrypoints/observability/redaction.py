@@ -26,12 +26,14 @@ SECRET_PATTERN = re.compile(
     | (?P<user>://)[^/\s"']+@
     | \beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?
     | \b[0-9a-f]{24}\.[\w-]{20,}
+    | \bmatinee_[\w-]{40,}(?:\.[\w-]*)?
     | \$argon2\w*\$[^\s"']+
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""Headers, fields and parameters by their names; user and password of a URL; access and refresh tokens;
-password hashes. Every repetition before a match is bounded, so the time is linear in the length of a text.
+"""Headers, fields and parameters by their names; user and password of a URL; access, refresh and API
+tokens; password hashes. Every repetition before a match is bounded, so the time is linear in the length of a
+text.
 """
 
 HINTS = (
@@ -46,6 +48,7 @@ HINTS = (
     "key",
     "credential",
     "$argon2",
+    "matinee_",
 )
 """Every text that `SECRET_PATTERN` matches contains one of these; most texts contain none."""
 

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.types import ExceptionHandlersMap, Scope
 
 from application.accounts import ListUsers, Refresh
+from application.api_tokens import ListApiTokens
 from application.catalogue import GetMovie
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
@@ -25,6 +26,7 @@ from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.errors import ErrorPages, wants_page
 from entrypoints.web.guard import Viewers, make_page_guard
 from entrypoints.web.pages import account, admin, assets, home, images, lists, movies, sessions
+from entrypoints.web.pages.account import AccountView
 from entrypoints.web.pages.admin import AdminView, InvitationsView, UsersView
 from entrypoints.web.pages.images import PictureThreads
 from entrypoints.web.pages.movies import MovieView
@@ -63,6 +65,7 @@ class WebPages:
         viewers = Viewers(find(CallerCache), find(Refresh), cookies)
         guard = make_page_guard(viewers, find(RateLimits), public=self._settings.catalogue_is_public)
         own: dict[object, object] = {
+            AccountView: AccountView(list_api_tokens=find(ListApiTokens), render=self._render),
             AdminView: AdminView(
                 list_runs=find(ListRuns),
                 health_checks=find(HealthChecks),

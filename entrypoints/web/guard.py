@@ -12,7 +12,7 @@ from litestar.types import Guard, HTTPScope, Scope
 
 from application.accounts import Refresh, require_admin
 from domain.errors import Unauthenticated
-from domain.users import Caller, TokenExpired
+from domain.users import Caller, TokenExpired, TokenRejected
 from entrypoints.http.auth import CallerCache, TokenMissing
 from entrypoints.http.endpoints import Access
 from entrypoints.http.rate_limits import RateLimits
@@ -78,13 +78,20 @@ class Viewers:
 
     async def _find(self, scope: Scope, access: str | None, refresh_token: str | None) -> Caller:
         try:
-            return await self._find_caller([f"Bearer {access}"] if access else [])
+            return self._signed_in(await self._find_caller([f"Bearer {access}"] if access else []))
         except (TokenMissing, TokenExpired):
             if refresh_token is None:
                 raise
         signed_in = await sync_to_thread(self._refresh, refresh_token=refresh_token)
         self._cookies.keep(signed_in, scope)
         return await self._find_caller([f"Bearer {signed_in.access_token}"])
+
+    @staticmethod
+    def _signed_in(caller: Caller) -> Caller:
+        """The caller of a session. Raises TokenRejected for an API token that somebody uses as a cookie."""
+        if caller.session is None:
+            raise TokenRejected
+        return caller
 
 
 def make_page_guard(find_viewer: Viewers, rate_limits: RateLimits, *, public: bool) -> Guard:

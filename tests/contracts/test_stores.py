@@ -15,6 +15,7 @@ from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.rows import insert, session_row
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
+    ApiTokenRepositoryContract,
     CatalogueSourceContract,
     ConcurrentRatingsContract,
     DriftContract,
@@ -55,6 +56,7 @@ class Contracts(
     LocksContract,
     UserRepositoryContract,
     InvitationRepositoryContract,
+    ApiTokenRepositoryContract,
     SessionRepositoryContract,
     EndingSessionsContract,
     RatingRepositoryContract,

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from adapters import system
 from adapters.security.passwords import Argon2PasswordHasher, ThreadedPasswordHasher
-from adapters.security.tokens import JwtAccessTokens, SignedRefreshTokens
+from adapters.security.tokens import JwtAccessTokens, SignedApiTokens, SignedRefreshTokens
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import add_user, fresh_id, noon, run_concurrently, valid_sessions
 from application.accounts import (
@@ -34,7 +34,7 @@ from application.accounts import (
 )
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from domain.errors import FaultCode, InvalidFields, InvalidText
-from domain.ids import SessionId, UserId
+from domain.ids import ApiTokenId, SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
 from domain.pagination import Window
 from domain.ports import CacheInvalidation
@@ -113,7 +113,13 @@ class Place:
 
     @property
     def authenticate(self) -> Authenticate:
-        return Authenticate(tokens=self.tokens, sessions=self.store.sessions, clock=self.clock)
+        return Authenticate(
+            tokens=self.tokens,
+            sessions=self.store.sessions,
+            api_tokens=self.store.api_tokens,
+            api_token_texts=SignedApiTokens(self.secret),
+            clock=self.clock,
+        )
 
     def joined(self, hasher: Argon2PasswordHasher = STRONG) -> User:
         user = User(
@@ -677,7 +683,7 @@ class CopiesSeen(system.NoCache):
     def user(self, user: UserId) -> AbstractContextManager[None]:
         return self._changed(user)
 
-    def session(self, session: SessionId) -> AbstractContextManager[None]:
+    def session(self, session: SessionId | ApiTokenId) -> AbstractContextManager[None]:
         return self._changed(session)
 
     def all(self) -> AbstractContextManager[None]:

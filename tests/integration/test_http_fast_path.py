@@ -281,3 +281,14 @@ def test_an_invalidated_copy_is_not_used(place: Place) -> None:
         assert seen(place, place.user.headers)
         place.copies.lease.invalidate([tag])
         assert not seen(place, place.user.headers)
+
+
+def test_an_ended_api_token_is_answered_no_more(place: Place) -> None:
+    made = place.user("POST", "/auth/tokens", {"name": "Player", "scope": "read"}).json()
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    sent(place.fast, "/movies", place.user.headers)
+    sent(place.fast, "/movies", headers)
+    assert seen(place, headers)
+    place.copies.lease.invalidate([f"session:{made['id']}"])
+    assert not seen(place, headers)
+    assert seen(place, place.user.headers)

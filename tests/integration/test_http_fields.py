@@ -11,7 +11,7 @@ from domain.users import Role
 from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, place
 
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
-         "/ratings/movie/{movie}", "/watchlist", "/admin/users", "/admin/invitations",
+         "/ratings/movie/{movie}", "/watchlist", "/admin/users", "/admin/invitations", "/auth/tokens",
          "/admin/sync/runs"]  # fmt: skip
 ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}", "/me/movies/{movie}",
          "/auth/me", "/admin/sync/runs/{run}"]  # fmt: skip
@@ -27,6 +27,7 @@ def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
         run = new_run(store, Entity.CHANGES).id
         neo("POST", "/admin/invitations", {})
+        neo("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
         yield neo, {"movie": "603", "genre": "878", "rating": rating, "item": item, "run": run}
 
 

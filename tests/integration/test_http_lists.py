@@ -39,6 +39,7 @@ LISTS = {
     "/ratings/movie/{movie_id}": ("",),
     "/watchlist": ("", "favorite=true", "favorite=false"),
     "/admin/users": ("",),
+    "/auth/tokens": ("",),
     "/admin/invitations": ("",),
     "/admin/sync/runs": ("",),
 }
@@ -118,6 +119,7 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
             user("PUT", "/movies/1/rating", {"rating": 1 + number % 3})
         for _ in range(15):
             smith("POST", "/admin/invitations", {})
+            smith("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
         yield smith
 
 

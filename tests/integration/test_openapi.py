@@ -55,6 +55,9 @@ OPERATIONS = {
         "updateAccount": "PATCH /auth/me",
         "deleteAccount": "DELETE /auth/me",
         "changePassword": "POST /auth/password",
+        "createApiToken": "POST /auth/tokens",
+        "listApiTokens": "GET /auth/tokens",
+        "endApiToken": "DELETE /auth/tokens/{id}",
         "exportMyData": "GET /me/export",
     },
     "Administration": {
@@ -91,6 +94,7 @@ UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
     "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export", "ExportFormat",
     "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "GenrePage",
+    "ApiTokenPage", "ApiTokenScope", "CreateApiTokenInput", "NewApiToken", "PartialApiToken",
     "InvitationPage", "NewInvitation", "PartialInvitation",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
     "MovieRatingPage", "MovieSortField", "MovieSummary", "PageMeta", "PartialMovie",

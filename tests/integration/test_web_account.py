@@ -1,5 +1,7 @@
 """The viewer's account: profile, password, export and deletion."""
 
+import re
+
 import pytest
 
 from tests.integration.http_service import PASSWORD, THE_MATRIX
@@ -95,3 +97,41 @@ def test_attempts_with_a_password_are_limited() -> None:
         browser.join()
         statuses = [browser.send("/account/delete", password="guessed it").status_code for _ in range(2)]
     assert statuses == [403, 429]
+
+
+def test_an_api_token_is_made_shown_once_and_ended() -> None:
+    with visiting(THE_MATRIX) as (browser, store):
+        browser.join()
+        answer = browser.send("/account/tokens", name="<b>Player</b>", scope="read")
+        token = re.findall(r'<code class="token">(matinee_[^<]+)</code>', answer.text)[0]
+        assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+        page = browser.open("/account")
+        assert token not in page.text
+        assert "&lt;b&gt;Player&lt;/b&gt;" in page.text
+        assert "only read" in Shown(page.text).text
+        headers = {"Authorization": f"Bearer {token}"}
+        assert browser.client.get("/api/v1/movies", headers=headers).status_code == 200
+        (user,) = store.users.page(10, 0)
+        (made,) = store.api_tokens.of_user(user.id, 10)
+        assert browser.send(f"/account/tokens/{made.id}/end").headers["location"] == "/account?done=token"
+        assert "The token was ended" in browser.open("/account?done=token").text
+        assert browser.client.get("/api/v1/movies", headers=headers).status_code == 401
+
+
+def test_a_wrong_api_token_form_is_shown_again() -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        answer = browser.send("/account/tokens", name="Player", scope="write", expires_in="soon")
+    assert (answer.status_code, 'id="expires_in-fault"' in answer.text) == (400, True)
+    assert 'value="Player"' in answer.text
+    assert '<option value="write" selected>' in answer.text
+
+
+def test_an_api_token_is_no_cookie() -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        answer = browser.send("/account/tokens", name="Player", scope="write")
+        token = re.findall(r"matinee_[^<]+", answer.text)[0]
+        (name,) = (name for name, value in browser.client.cookies.items() if value.startswith("ey"))
+        browser.client.cookies.clear()
+        assert browser.open("/account", cookie=f"{name}={token}").status_code == 303

@@ -4,6 +4,7 @@ import pytest
 
 from application.operations import CatalogueNotFilled
 from application.probes import NotProbedYet, ProbeFailed
+from domain.api_tokens import ApiTokenNotFound, ReadOnlyToken, SessionRequired, TooManyApiTokens
 from domain.browsing import GenreChoiceMixed
 from domain.errors import (
     Conflict,
@@ -113,6 +114,13 @@ KINDS = {
         (TokenExpired(), Unauthenticated, "token_expired", "The token has expired"),
         (TokenRevoked(), Unauthenticated, "token_revoked",
          "The session of this token has ended; log in again"),
+        (TooManyApiTokens(), Conflict, "too_many_api_tokens",
+         "An account has at most 50 API tokens; end one first"),
+        (ApiTokenNotFound(), NotFound, "api_token_not_found", "There is no such API token"),
+        (ReadOnlyToken(), Forbidden, "read_only_token",
+         "This API token may only read; make one with the scope write"),
+        (SessionRequired(), Forbidden, "session_required",
+         "API tokens may not do this; sign in instead"),
         (AdminsOnly(), Forbidden, "admins_only", "This is for admins only"),
         (InvalidText("note", "must be short"), Invalid, "validation_failed", "note must be short"),
         (CatalogueNotFilled(), Unavailable, "catalogue_not_filled", "No sync of movies was ever complete"),

@@ -68,6 +68,7 @@ def test_a_short_password_is_redacted_only_as_a_whole_word() -> None:
         ("JWT_SECRET : SECRET", "JWT_SECRET : "),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJTRUNSRVQifQ.SECRETSECRET", ""),
         ("8e7b1c04d9b44b6f9a2d3c51.SECRETk3v0cXb5J1nQe8y0000", ""),
+        ("/hooks/matinee_SECRETk3v0cXb5J1nQe8y0000SECRETk3v0cXb5J1nQe8.SECRET", "/hooks/"),
         ("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$SECRET", ""),
     ],
 )

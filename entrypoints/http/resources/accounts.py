@@ -151,6 +151,7 @@ UPDATE_ACCOUNT = Endpoint(
     access=Access.USERS,
     body=ProfileIn,
     errors=(403, 409),
+    sessions_only=True,
 )
 CHANGE_PASSWORD = Endpoint(
     operation_id="changePassword",
@@ -161,6 +162,7 @@ CHANGE_PASSWORD = Endpoint(
     body=PasswordIn,
     successes=(204,),
     errors=(403,),
+    sessions_only=True,
 )
 DELETE_ACCOUNT = Endpoint(
     operation_id="deleteAccount",
@@ -171,6 +173,7 @@ DELETE_ACCOUNT = Endpoint(
     body=DeleteAccountIn,
     successes=(204,),
     errors=(403, 409),
+    sessions_only=True,
 )
 
 
@@ -225,7 +228,7 @@ async def post_password(
     password_threads: Injected[PasswordThreads],
     rate_limits: Injected[RateLimits],
 ) -> Response:
-    """Change your password. All your other sessions end."""
+    """Change your password. All your other sessions and all your API tokens end."""
     given = parse_body(PasswordIn, request, body, extra_rules=change_password.faults)
     await rate_limits.count_attempt(request, caller.user.email)
     await password_threads(

@@ -118,7 +118,13 @@ REFRESH_SESSION = Endpoint(
     errors=(401,),
 )
 LOGOUT = Endpoint(
-    operation_id="logout", summary="Log out", tag=TAG, answer=None, access=Access.USERS, successes=(204,)
+    operation_id="logout",
+    summary="Log out",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    successes=(204,),
+    sessions_only=True,
 )
 
 

@@ -80,6 +80,7 @@ UPDATE_USER = Endpoint(
     body=UserIn,
     path=PATH,
     errors=(404, 409),
+    sessions_only=True,
 )
 DELETE_USER = Endpoint(
     operation_id="deleteUser",
@@ -90,6 +91,7 @@ DELETE_USER = Endpoint(
     path=PATH,
     successes=(204,),
     errors=(404, 409),
+    sessions_only=True,
 )
 
 

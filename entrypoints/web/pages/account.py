@@ -1,20 +1,25 @@
-"""The viewer's account: profile, password, export, deletion."""
+"""The viewer's account: profile, password, API tokens, export, deletion."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 
-from application import accounts
+from application import accounts, api_tokens
+from domain.api_tokens import MAX_API_TOKENS, ApiTokenNotFound
+from domain.ids import ApiTokenId
+from domain.pagination import Window
 from domain.users import Caller
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.exports import ExportResponse, UserExport
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import HttpRequest
+from entrypoints.http.requests import HttpRequest, path_id
 from entrypoints.http.resources.accounts import DeleteAccountIn, PasswordIn, ProfileIn, changed_profile
-from entrypoints.http.responses import Response
+from entrypoints.http.resources.api_tokens import ApiTokenIn
+from entrypoints.http.responses import NO_STORE, PRIVATE, Response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
 from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
@@ -26,11 +31,47 @@ from entrypoints.web.responses import see_other
 PATH = "/account"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """Shows the account."""
+
+    list_api_tokens: api_tokens.ListApiTokens
+    render: Renderer
+
+    def __call__(
+        self,
+        request: HttpRequest,
+        caller: Caller,
+        errors: FormErrors | None = None,
+        *,
+        refused: str = "",
+        form: Form | None = None,
+        done: str = "",
+        token: str = "",
+    ) -> Response:
+        """The page. `refused` is the form that has errors, and `token` the text of a new API token."""
+        errors = errors or FormErrors()
+        listed = self.list_api_tokens(user=caller.user, window=Window(limit=MAX_API_TOKENS))
+        return self.render(
+            request.scope,
+            "account.html",
+            status=errors.status,
+            cache=NO_STORE if token else PRIVATE,
+            done=done,
+            refused=refused,
+            form=form or Form(),
+            errors=errors,
+            tokens=listed.rows,
+            token=token,
+        )
+
+
 @get(PATH, sync_to_thread=True, opt=page_opt(Access.USERS))
-def get_account(request: HttpRequest, render: Injected[Renderer]) -> Response:
+def get_account(
+    request: HttpRequest, caller: Injected[Caller], account_view: Injected[AccountView]
+) -> Response:
     """The account with its forms."""
-    done = request.query_params.get("done", "")
-    return render(request.scope, "account.html", done=done, refused="", form=Form(), errors=FormErrors())
+    return account_view(request, caller, done=request.query_params.get("done", ""))
 
 
 @post(PATH, opt=page_opt(Access.USERS))
@@ -41,7 +82,7 @@ async def post_account(
     change_profile: Injected[accounts.ChangeProfile],
     password_threads: Injected[PasswordThreads],
     rate_limits: Injected[RateLimits],
-    render: Injected[Renderer],
+    account_view: Injected[AccountView],
 ) -> Response:
     """Change the name or the e-mail address, for which the password is needed."""
     form = read_form(request, body)
@@ -51,7 +92,7 @@ async def post_account(
         await changed_profile(given, caller, request, change_profile, password_threads, rate_limits)
         return see_other(f"{PATH}?done=profile")
 
-    return await _submit(change, request, render, "profile", form)
+    return await _submit(change, request, caller, account_view, "profile", form)
 
 
 @post("/account/password", opt=page_opt(Access.USERS))
@@ -62,7 +103,7 @@ async def post_account_password(
     change_password: Injected[accounts.ChangePassword],
     password_threads: Injected[PasswordThreads],
     rate_limits: Injected[RateLimits],
-    render: Injected[Renderer],
+    account_view: Injected[AccountView],
 ) -> Response:
     """Change the password. All other sessions end."""
     form = read_form(request, body)
@@ -75,7 +116,7 @@ async def post_account_password(
         )
         return see_other(f"{PATH}?done=password")
 
-    return await _submit(change, request, render, "password", form)
+    return await _submit(change, request, caller, account_view, "password", form)
 
 
 @post("/account/delete", opt=page_opt(Access.USERS))
@@ -87,7 +128,7 @@ async def post_account_delete(
     deletion_threads: Injected[DeletionThreads],
     rate_limits: Injected[RateLimits],
     session_cookies: Injected[SessionCookies],
-    render: Injected[Renderer],
+    account_view: Injected[AccountView],
 ) -> Response:
     """Delete the account with all that belongs to it."""
     form = read_form(request, body)
@@ -99,7 +140,37 @@ async def post_account_delete(
         session_cookies.delete(request.scope)
         return see_other(HOME)
 
-    return await _submit(remove, request, render, "delete", form)
+    return await _submit(remove, request, caller, account_view, "delete", form)
+
+
+@post("/account/tokens", opt=page_opt(Access.USERS))
+async def post_account_token(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    create_api_token: Injected[api_tokens.CreateApiToken],
+    account_view: Injected[AccountView],
+) -> Response:
+    """Create an API token. Its text is shown in this response only, so there is no redirect."""
+    form = read_form(request, body)
+
+    def create() -> Response:
+        given = form.parse(ApiTokenIn)
+        _, text = create_api_token(
+            caller=caller, name=given.name, scope=given.scope, valid_for=given.valid_for
+        )
+        return account_view(request, caller, FormErrors(status=201), token=text)
+
+    return await _submit(partial(sync_to_thread, create), request, caller, account_view, "tokens", form)
+
+
+@post("/account/tokens/{id:str}/end", sync_to_thread=True, opt=page_opt(Access.USERS))
+def post_account_token_end(
+    request: HttpRequest, caller: Injected[Caller], end_api_token: Injected[api_tokens.EndApiToken]
+) -> Response:
+    """End an API token."""
+    end_api_token(user=caller.user, token=path_id(request, ApiTokenId, ApiTokenNotFound))
+    return see_other(f"{PATH}?done=token")
 
 
 @get("/account/export", sync_to_thread=False, opt=page_opt(Access.USERS))
@@ -115,25 +186,25 @@ def get_account_export(
 async def _submit(
     action: Callable[[], Awaitable[Response]],
     request: HttpRequest,
-    render: Renderer,
+    caller: Caller,
+    account_view: AccountView,
     name: str,
     form: Form,
 ) -> Response:
     """Handle the form `name`, or show it again with its errors."""
 
     async def show_again(errors: FormErrors) -> Response:
-        return await sync_to_thread(
-            render,
-            request.scope,
-            "account.html",
-            status=errors.status,
-            done="",
-            refused=name,
-            form=form,
-            errors=errors,
-        )
+        return await sync_to_thread(account_view, request, caller, errors, refused=name, form=form)
 
     return await submit(action, show_again, request.scope)
 
 
-ROUTES = (get_account, post_account, post_account_password, post_account_delete, get_account_export)
+ROUTES = (
+    get_account,
+    post_account,
+    post_account_password,
+    post_account_delete,
+    post_account_token,
+    post_account_token_end,
+    get_account_export,
+)
