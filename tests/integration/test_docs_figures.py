@@ -35,7 +35,19 @@ from adapters.tmdb.client import PING_POLICY, RetryPolicy
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
-from domain import emails, invitations, search, sessions, signing, sync, texts, users, viewings, watchlist
+from domain import (
+    api_tokens,
+    emails,
+    invitations,
+    search,
+    sessions,
+    signing,
+    sync,
+    texts,
+    users,
+    viewings,
+    watchlist,
+)
 from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
@@ -240,6 +252,9 @@ TIED = [
     f"at least {signing.MIN_SECRET_BYTES} bytes that nobody guesses",
     f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",
     f"at most {sessions.MAX_TOKENS} unused refresh tokens",
+    f"`name` has at most {api_tokens.MAX_NAME_LENGTH} characters",
+    f"An account has at most {api_tokens.MAX_API_TOKENS}",
+    f"the account has {api_tokens.MAX_API_TOKENS} API tokens",
     f"at most {sessions.MAX_TOKENS} of each",
     (
         f"`{SET.refresh_grace}` | how long a used refresh token may be presented again,"
