@@ -165,8 +165,15 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         respond_to_error=respond_to_error,
     )
     if copies:
-        app.asgi_handler = FastPath(app.asgi_handler, copies, rate_limits, common_headers, observers(metrics))
+        app.asgi_handler = FastPath(
+            app.asgi_handler, copies, rate_limits, common_headers, observers(metrics), health.FIXED
+        )
     return app
+
+
+def fast_path(app: Litestar) -> FastPath | None:
+    """The fast path of an application that has one."""
+    return app.asgi_handler if isinstance(app.asgi_handler, FastPath) else None
 
 
 def openapi(app: Litestar) -> bytes:

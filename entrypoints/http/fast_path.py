@@ -5,9 +5,9 @@ and has requests left that the rate limit allows. Every other request is passed 
 for byte and header for header, what the rest of the application would send.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from time import perf_counter
-from typing import cast
+from typing import NamedTuple, cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
@@ -33,8 +33,22 @@ UNUSUAL = frozenset({b"content-length", b"transfer-encoding", b"origin"})
 HIT: Header = (b"x-cache", b"HIT")
 
 
+class FastResponse(NamedTuple):
+    """A response of the fast path, and the record of its request."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+    record: RequestRecord
+
+
 class FastPath:
-    """Answers what can be answered from local copies; `app` answers everything else."""
+    """Answers what can be answered from local copies; `app` answers everything else.
+
+    As a middleware it works with every server. Ours calls `respond` itself, which saves a task for each
+    request. `fixed` are responses by path that never change, are for everybody, and do not count against a
+    limit.
+    """
 
     def __init__(
         self,
@@ -43,8 +57,12 @@ class FastPath:
         rate_limits: RateLimits,
         common_headers: CommonHeaders,
         observers: Sequence[Observer] = (),
+        fixed: Mapping[bytes, LocalResponse] | None = None,
     ) -> None:
         self.app = app
+        self._fixed: dict[Hashable, LocalResponse] = {
+            (path, b""): response for path, response in (fixed or {}).items()
+        }
         self._responses = copies.responses
         self._callers = copies.callers
         self._use = copies.use
@@ -54,68 +72,70 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request."""
-        if scope["type"] == ScopeType.HTTP and scope["method"] in METHODS:
-            began = perf_counter()
-            found = self._find(scope)
-            if found:
-                await self._respond(scope, send, *found, began)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] == ScopeType.HTTP and (found := self.respond(scope)):
+            status, headers, body, record = found
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": False})
+            presence: ClientPresence | None = scope["state"].get(CLIENT_PRESENCE)
+            if presence and presence.left:
+                record.status = CLIENT_CLOSED_REQUEST
+            self.observe(record)
+        else:
+            await self.app(scope, receive, send)
 
-    def _find(
-        self, scope: HTTPScope
-    ) -> tuple[dict[bytes, bytes], LocalResponse, Caller | None, list[Header]] | None:
-        """The headers of a request, the response, the caller, and the headers of the rate limit."""
+    def respond(self, scope: HTTPScope) -> FastResponse | None:
+        """The response to a request, to be sent at once and then observed; None if `app` must respond."""
+        began = perf_counter()
+        method = scope["method"]
+        if method not in METHODS:
+            return None
         self._use()
         all_headers = cast("list[Header]", scope["headers"])
         headers = dict(all_headers)
-        if len(headers) != len(all_headers) or not UNUSUAL.isdisjoint(headers):
+        if len(headers) != len(all_headers) or not UNUSUAL.isdisjoint(headers) or REFUSED in scope["state"]:
             return None
-        if REFUSED in scope["state"]:
+        key = response_key(scope)
+        fixed = self._fixed.get(key)
+        found = (fixed, None, ()) if fixed else self._find(scope, key, headers.get(b"authorization"))
+        if found is None:
             return None
-        caller: Caller | None = None
-        authorization = headers.get(b"authorization")
-        if authorization is not None:
-            caller = self._callers.get(authorization)
-            if caller is None:
-                return None
-        copy: LocalResponse | None = self._responses.get(response_key(scope))
-        if copy is None and caller:
-            copy = self._responses.get(response_key(scope, caller.user.id))
-        if copy is None or not (caller or copy.public):
-            return None
-        limits = self._rate_limits.take(scope, caller.user if caller else None)
-        return None if limits is None else (headers, copy, caller, limits)
-
-    async def _respond(
-        self,
-        scope: HTTPScope,
-        send: Send,
-        headers: dict[bytes, bytes],
-        copy: LocalResponse,
-        caller: Caller | None,
-        limits: list[Header],
-        began: float,
-    ) -> None:
+        copy, caller, hit = found
         request_id = request_id_of(headers.get(b"x-request-id", b""))
         status, own, body = copy.represent(
             accept_encoding=headers.get(b"accept-encoding", b""),
             if_none_match=headers.get(b"if-none-match", b""),
         )
-        is_head = scope["method"] == "HEAD"
         added = self._common_headers(request_id, https=scope["scheme"] == "https")
-        await send({"type": "http.response.start", "status": status, "headers": [*own, *limits, HIT, *added]})
-        await send({"type": "http.response.body", "body": b"" if is_head else body, "more_body": False})
-        presence: ClientPresence | None = scope["state"].get(CLIENT_PRESENCE)
         record = RequestRecord(
             request_id=request_id,
-            method=scope["method"],
+            method=method,
             route=copy.route,
             path=printable(scope["path"]),
-            status=CLIENT_CLOSED_REQUEST if presence and presence.left else status,
+            status=status,
             seconds=perf_counter() - began,
             user=caller.user.id if caller else None,
-            cache="HIT",
+            cache="HIT" if hit else None,
         )
+        return FastResponse(status, [*own, *hit, *added], b"" if method == "HEAD" else body, record)
+
+    def _find(
+        self, scope: HTTPScope, key: Hashable, authorization: bytes | None
+    ) -> tuple[LocalResponse, Caller | None, Sequence[Header]] | None:
+        """A copy that may be used, the caller, and the headers of the rate limit and the cache."""
+        caller: Caller | None = None
+        if authorization is not None:
+            caller = self._callers.get(authorization)
+            if caller is None:
+                return None
+        copy: LocalResponse | None = self._responses.get(key)
+        if copy is None and caller:
+            copy = self._responses.get(response_key(scope, caller.user.id))
+        if copy is None or not (caller or copy.public):
+            return None
+        limits = self._rate_limits.take(scope, caller.user if caller else None)
+        return None if limits is None else (copy, caller, [*limits, HIT])
+
+    def observe(self, record: RequestRecord) -> None:
+        """Record a request whose response was sent."""
         for observer in self._observers:
             observer(record)

@@ -5,10 +5,10 @@ responses have, and notifies the observers of each request.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from os import urandom
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
@@ -34,6 +34,9 @@ REFUSED = "refused"
 """The key in the state of a scope under which the server stores an error to respond with."""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+ID_BYTES = 16
+IDS_AT_ONCE = 256
 
 COMMON_HEADERS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -204,7 +207,18 @@ def _noting_disconnect(receive: Receive, presence: ClientPresence) -> Receive:
 
 def request_id_of(header: bytes) -> str:
     """The id in an `X-Request-ID` header if that is valid, otherwise a new one."""
-    return header.decode() if REQUEST_ID.fullmatch(header) else uuid4().hex
+    return header.decode() if REQUEST_ID.fullmatch(header) else next(_new_ids)
+
+
+def _request_ids() -> Iterator[str]:
+    """Random ids, for which the system is asked once in many requests."""
+    while True:
+        random = urandom(ID_BYTES * IDS_AT_ONCE).hex()
+        for begin in range(0, len(random), 2 * ID_BYTES):
+            yield random[begin : begin + 2 * ID_BYTES]
+
+
+_new_ids = _request_ids()
 
 
 def _content_length(request_headers: dict[bytes, bytes]) -> int:

@@ -11,9 +11,10 @@ import re
 from typing import Any, cast
 from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from litestar.exceptions import HTTPException
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from litestar.types import HTTPScope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from domain.errors import MatineeError
 from entrypoints.http.access_log import CLIENT_PRESENCE, ClientPresence
@@ -29,6 +30,7 @@ from entrypoints.http.exceptions import (
     ServerStopping,
     TooManyConnections,
 )
+from entrypoints.http.fast_path import FastPath
 from entrypoints.http.middleware import REFUSED
 
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -59,7 +61,13 @@ HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 class RequestProtocol(HttpToolsProtocol):
     """One connection. It depends on internals of the uvicorn versions that pyproject.toml allows."""
 
-    def __init__(self, connections: Connections, proxies: TrustedProxies, **uvicorn: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        connections: Connections,
+        proxies: TrustedProxies,
+        fast_path: FastPath | None = None,
+        **uvicorn: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(**uvicorn)
         self.phase: Phase | None = None
         self.address: str | None = None
@@ -67,6 +75,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._connections = connections
         self._limits = connections.limits
         self._proxies = proxies
+        self._fast_path = fast_path
         self._presence = ClientPresence()
         self.app_state = {**self.app_state, CLIENT_PRESENCE: self._presence}
         self._part = NOTHING
@@ -87,6 +96,8 @@ class RequestProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.address = self._address()
         self._connections.enter(self, self._connections.silent)
+        if self.client and self.client[0] in self._proxies:
+            self._fast_path = None  # a middleware of uvicorn finds out the client's address first
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._presence.left = True
@@ -160,8 +171,10 @@ class RequestProtocol(HttpToolsProtocol):
             self._ignore_upgrade(piece[upgrade.args[0] :])
             return
         except HttpParserError as error:
-            refused = error.__context__
-            self._refuse(refused if isinstance(refused, HTTPException) else MalformedRequest())
+            cause = error.__context__
+            if isinstance(error, HttpParserCallbackError) and self._part == NOTHING:
+                raise  # an error of the response, not of the request
+            self._refuse(cause if isinstance(cause, HTTPException) else MalformedRequest())
             return
         if self._part == HEAD:
             self._head_bytes += len(piece)
@@ -304,12 +317,36 @@ class RequestProtocol(HttpToolsProtocol):
             self._waiting = cycle
             return
         self._waiting = None
+        if self._respond_at_once(cycle):
+            return
         self._active = cycle
         cycle.waiting_for_100_continue = False  # the body is here
         cycle.default_headers = (
             self.server_state.default_headers
         )  # with the current date, not that of the head
         super()._start_asgi_task(cycle, app)
+
+    def _respond_at_once(self, cycle: RequestResponseCycle) -> bool:
+        """Send the response of the fast path, if there is one and the client reads."""
+        if self._fast_path is None or self.flow.write_paused:
+            return False
+        found = self._fast_path.respond(cast("HTTPScope", cycle.scope))
+        if found is None:
+            return False
+        if self.phase is not None:
+            self._connections.leave(self)
+        content = [STATUS_LINE[found.status]]
+        for name, value in (*self.server_state.default_headers, *found.headers):
+            content += (name, b": ", value, b"\r\n")
+        content.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+        content.append(found.body)
+        self.transport.write(b"".join(content))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self._fast_path.observe(found.record)
+        self.on_response_complete()
+        return True
 
     def on_response_complete(self) -> None:
         self._active = None

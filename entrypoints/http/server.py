@@ -18,6 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from entrypoints.http.access_log import STOPPING
 from entrypoints.http.addresses import TrustedProxies
 from entrypoints.http.connections import Connections, Limits
+from entrypoints.http.fast_path import FastPath
 from entrypoints.http.protocol import RequestProtocol
 
 BACKLOG = 2048
@@ -65,12 +66,14 @@ class Server(uvicorn.Server):
         limits: Limits,
         *,
         proxies: Sequence[str] = (),
+        fast_path: FastPath | None = None,
         closed: Callable[[str], None] = lambda _: None,
         ready: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
         self._limits = limits
         self._proxies = TrustedProxies(proxies)
+        self._fast_path = fast_path
         self._closed = closed
         self._ready = ready
 
@@ -86,6 +89,7 @@ class Server(uvicorn.Server):
             RequestProtocol,
             self.connections,
             self._proxies,
+            self._fast_path,
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

@@ -13,7 +13,7 @@ from litestar import Litestar
 
 from entrypoints.batched_log import flush
 from entrypoints.container import Container, Resolver, connected, response_cache
-from entrypoints.http.app import create_app
+from entrypoints.http.app import create_app, fast_path
 from entrypoints.http.app import openapi as documented
 from entrypoints.http.connections import Limits
 from entrypoints.http.responses import pack, unpack
@@ -41,8 +41,9 @@ def run(container: Container, settings: Settings, listener: socket.socket, ready
         relieve_garbage_collector()
         ready()
 
+    app = _app(container, settings)
     config = uvicorn.Config(
-        _app(container, settings),
+        app,
         http="httptools",
         ws="none",
         log_level=settings.log_level,
@@ -55,7 +56,14 @@ def run(container: Container, settings: Settings, listener: socket.socket, ready
     )
     most = min(Limits().open, connections_within_descriptors())
     limits = Limits(body_bytes=settings.max_body_bytes, open=most)
-    server = Server(config, limits, proxies=settings.proxies, closed=meter.connection_closed, ready=started)
+    server = Server(
+        config,
+        limits,
+        proxies=settings.proxies,
+        fast_path=fast_path(app),
+        closed=meter.connection_closed,
+        ready=started,
+    )
     # At its end uvicorn raises the signal that stopped it once more; of SIGTERM we make a SystemExit.
     with suppress(KeyboardInterrupt, SystemExit):
         try:

@@ -16,6 +16,7 @@ from adapters.redis.local_cache import Lease, LocalCache
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
 from domain.ids import genre_id
+from entrypoints.http.app import fast_path
 from entrypoints.http.responses import Response
 from tests.integration.http_service import THE_MATRIX, Somebody, application, filled, joined
 from tests.integration.test_http_cache import CACHED, changed_requests
@@ -132,19 +133,9 @@ def fixture_place() -> Iterator[Place]:
 Sent = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
-def sent(app: Litestar, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Sent:
-    """Status, headers in their order, and body of the response to a request."""
+def scope_of(path: str, headers: dict[str, str] | None, method: str) -> Any:
     target, _, query = path.partition("?")
-    found: dict[str, Any] = {"body": b""}
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        found["body"] += message.pop("body", b"")
-        found.update(message)
-
-    scope: Any = {
+    return {
         "type": "http",
         "method": method,
         "scheme": "https",
@@ -156,8 +147,22 @@ def sent(app: Litestar, path: str, headers: dict[str, str] | None = None, method
             for name, value in {"X-Request-ID": REQUEST_ID, **(headers or {})}.items()
         ],
         "client": ("127.0.0.1", 1),
+        "state": {},
     }
-    asyncio.run(app(scope, receive, send))
+
+
+def sent(app: Litestar, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Sent:
+    """Status, headers in their order, and body of the response to a request."""
+    found: dict[str, Any] = {"body": b""}
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        found["body"] += message.pop("body", b"")
+        found.update(message)
+
+    asyncio.run(app(scope_of(path, headers, method), receive, send))
     body = TIMESTAMP.sub(b"", found["body"])
     return found["status"], list(found["headers"]), body
 
@@ -184,6 +189,17 @@ def test_both_ways_send_the_same_bytes_and_headers(place: Place) -> None:
         assert (b"x-cache", b"HIT") in fast[1]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_liveness_is_answered_at_once_and_is_the_same(place: Place, method: str) -> None:
+    headers = {"Authorization": "Bearer x"}  # which nobody checks
+    fast, slow = (sent(app, "/health/live", headers, method) for app in (place.fast, place.slow))
+    assert fast == slow
+    found = fast_path(place.fast)
+    assert found
+    assert found.respond(scope_of("/health/live", headers, method))
+    assert not found.respond(scope_of("/health/live?unknown=1", headers, method))
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -192,7 +208,8 @@ def test_both_ways_send_the_same_bytes_and_headers(place: Place) -> None:
         "/movies/999999",
         "/movies/603/rating",
         "/nowhere",
-        "/health/live",
+        "/health/live?unknown=1",
+        "/health/database",
     ],
 )
 def test_what_is_not_cached_is_passed_on(place: Place, path: str) -> None:

@@ -16,6 +16,7 @@ from application.operations import CheckHealth, Condition, Finding, Health, Part
 from entrypoints.http import BASE
 from entrypoints.http.endpoints import Endpoint, Injected, endpoint_opt
 from entrypoints.http.errors import RETRY_AFTER_2_S
+from entrypoints.http.local_copies import LocalResponse
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.about import Version
 from entrypoints.http.responses import NO_STORE, Response, json_response
@@ -23,6 +24,7 @@ from entrypoints.http.schemas import Moment, Query, rfc3339
 from entrypoints.memory import Memory, memory_of
 
 HEALTH = f"{BASE}/health"
+LIVENESS = f"{HEALTH}/live"
 """The prefix of the paths, which are served even if the service is full."""
 
 STARTED = monotonic()
@@ -141,6 +143,10 @@ GET_LIVENESS = Endpoint(
 )
 
 
+ALIVE = json_response(LivenessOut(), cache=NO_STORE)
+"""The response of a process that answers at all."""
+
+
 @get("/health", opt=endpoint_opt(GET_HEALTH))
 async def get_health(
     request: HttpRequest, health_checks: Injected[HealthChecks], version: Injected[Version]
@@ -180,7 +186,7 @@ async def get_health_redis(request: HttpRequest, health_checks: Injected[HealthC
 def get_health_live(request: HttpRequest) -> Response:
     """Get whether the process answers at all, however busy it is."""
     parse_query(Query, request)
-    return json_response(LivenessOut(), cache=NO_STORE)
+    return ALIVE
 
 
 def health_response(health: Health, version: Version) -> Response:
@@ -233,3 +239,5 @@ def memory_in_use() -> Memory:
 
 
 ROUTES = (get_health, get_health_live, get_health_ready, get_health_database, get_health_redis)
+FIXED = {LIVENESS.encode(): LocalResponse(ALIVE, NO_STORE, LIVENESS)}
+"""The responses that never change, by path."""
