@@ -36,6 +36,9 @@ RECENT_RUNS = 50
 MIN_GONE_CHECK = 20
 """If at least this many movies are requested and the source reports most of them gone, it is not trusted."""
 
+MAX_COMPLETED = 5000
+"""Movies whose details a sweep completes at most, one request each. The others wait for the next night."""
+
 CLEAR_BATCH = 200
 """Movies whose texts are cleared in one transaction. Other writers run in between."""
 
@@ -185,7 +188,8 @@ class SyncMovies:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncChanges:
     """Refresh the stored movies that changed at the source since the last complete run, those that were not
-    synced for REFRESH_AFTER, and those that the previous run could not read.
+    synced for REFRESH_AFTER, those that the previous run could not read, and on request some whose details
+    are incomplete.
 
     If the source does not list changes that far back, or no run was complete, all stored movies are
     refreshed.
@@ -195,16 +199,25 @@ class SyncChanges:
     movies: MovieRepository
 
     def __call__(
-        self, *, on_progress: ProgressCallback = no_progress, queued: RunId | None = None
+        self,
+        *,
+        on_progress: ProgressCallback = no_progress,
+        queued: RunId | None = None,
+        max_completed: int = 0,
     ) -> SyncRun:
-        """Return the closed run. Raises SyncRunning."""
+        """Return the closed run. `max_completed` is how many movies are read only because their details are
+        incomplete (`MovieRepository.incomplete`). Raises SyncRunning.
+        """
         runs = self.runner.runs
         last_good = runs.latest(Entity.CHANGES, completed=True) or runs.latest(Entity.MOVIES, completed=True)
         with self.runner.run(Entity.CHANGES, on_progress, queued) as recorder:
             days = changed_days(last_good, recorder.run.started_at, self.runner.source.changes_window)
             if days:
                 pages, seen = self._refresh_changed(days, recorder)
-                self._refresh_stale(recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen)
+                incomplete = self.movies.incomplete(self.runner.source.details_version, max_completed)
+                self._refresh_stale(
+                    recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen, incomplete
+                )
             else:
                 # Movies that a recent failed run has refreshed are left out, so that a run makes progress
                 # even if it is killed again and again.
@@ -237,14 +250,19 @@ class SyncChanges:
         return len(queries), seen
 
     def _refresh_stale(
-        self, since: datetime, recorder: RunRecorder, pages: int = 0, seen: Collection[int] = frozenset()
+        self,
+        since: datetime,
+        recorder: RunRecorder,
+        pages: int = 0,
+        seen: Collection[int] = frozenset(),
+        incomplete: Sequence[int] = (),
     ) -> None:
-        """Refresh movies that were not synced since then, and those that the previous run could not read, but
-        not those in `seen`. Their pages are numbered from `pages` + 1.
+        """Refresh movies that were not synced since then, those that the previous run could not read, and
+        the `incomplete`, but not those in `seen`. Their pages are numbered from `pages` + 1.
         """
         owed = sorted(self.movies.by_tmdb_ids(recorder.run.unread))
         stale = self.movies.stale(since, limit=MAX_TMDB_NUMBER)
-        numbers = [number for number in dict.fromkeys([*owed, *stale]) if number not in seen]
+        numbers = [number for number in dict.fromkeys([*owed, *stale, *incomplete]) if number not in seen]
         chunks = [numbers[at : at + REFRESH_BATCH] for at in range(0, len(numbers), REFRESH_BATCH)]
         recorder.set_last_page(pages + len(chunks))
         if not recorder.run.done:
@@ -268,7 +286,8 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepCatalogue:
-    """Refresh old movies, and clear texts and pictures that were read more than `text_retention` ago.
+    """Refresh old movies, complete up to MAX_COMPLETED that an earlier version has read, and clear texts and
+    pictures that were read more than `text_retention` ago.
 
     Texts of the demo catalogue are our own and are never cleared.
     """
@@ -282,7 +301,7 @@ class SweepCatalogue:
 
     def __call__(self) -> SweepResult:
         """Raises SyncRunning, clearing nothing, because the running sync may refresh the texts in time."""
-        run = None if self.check_source() else self.sync_changes()
+        run = None if self.check_source() else self.sync_changes(max_completed=MAX_COMPLETED)
         cleared = 0 if self.movies.source() is SourceName.DEMO else self._clear(self.clock())
         return SweepResult(run=run, cleared=cleared)
 

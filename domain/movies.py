@@ -26,6 +26,11 @@ DETAIL = {"detail": True}
 TEXT = {"text": True}
 """Marks a text or picture of the source, which may be stored for a limited time only."""
 
+LARGE = {"large": True}
+"""Marks a fact that only the page of its movie shows. Lists and searches are read without it, so that their
+rows stay small.
+"""
+
 NO_FACT = {"no_fact": True}
 """Marks a field that describes how complete the facts are."""
 
@@ -101,15 +106,26 @@ def folded_name(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
+@dataclass(frozen=True, slots=True)
+class CastMember:
+    """An actor, and the character that they play; None if that is unknown."""
+
+    name: str
+    character: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieFacts:
     """A source's description of one movie. None means unknown.
 
-    Every fact is declared here once; FACTS, DETAIL_FACTS and TEXT_FACTS are derived from the declaration, and
-    the stores derive their columns and fields from these.
+    Every fact is declared here once; FACTS, DETAIL_FACTS, TEXT_FACTS and LARGE_FACTS are derived from the
+    declaration, and the stores derive their columns and fields from these.
 
-    A list gives fewer facts than a movie's details: `detailed` says whether these are details. `genres` are
-    in the source's order, without duplicates; a genre need not be stored yet.
+    A list gives fewer facts than a movie's details: `detailed` says whether these are details, and
+    `details_version` what they consisted of (`MovieSource.details_version`); None if none were read. `genres`
+    are in the source's order, without duplicates; a genre need not be stored yet. `directors` and `cast` are
+    in the source's order, too; `collection` is the name of a series of films. `recommended` are the TMDB
+    numbers of the movies that the source recommends beside this one, best first; they need not be stored.
 
     `omitted` names the facts that the source did not send, or that could not be read; their stored values are
     kept. `warnings` has a sentence for each value that could not be read, for the record of the run. Stored
@@ -131,7 +147,14 @@ class MovieFacts:
     genres: tuple[GenreId, ...] = ()
     imdb_id: str | None = field(default=None, metadata=DETAIL)
     runtime: int | None = field(default=None, metadata=DETAIL)
+    tagline: str | None = field(default=None, metadata=DETAIL | TEXT | LARGE)
+    directors: tuple[str, ...] = field(default=(), metadata=DETAIL | TEXT | LARGE)
+    cast: tuple[CastMember, ...] = field(default=(), metadata=DETAIL | TEXT | LARGE)
+    trailer_url: str | None = field(default=None, metadata=DETAIL | TEXT | LARGE)
+    collection: str | None = field(default=None, metadata=DETAIL | TEXT | LARGE)
+    recommended: tuple[int, ...] = field(default=(), metadata=DETAIL | TEXT | LARGE)
     detailed: bool = field(default=False, metadata=NO_FACT)
+    details_version: str | None = field(default=None, metadata=NO_FACT)
     omitted: frozenset[str] = field(default=frozenset(), metadata=NO_FACT)
     warnings: tuple[str, ...] = field(default=(), metadata=NO_FACT)
 
@@ -147,6 +170,7 @@ class MovieFacts:
             self,
             **known,
             detailed=self.detailed or earlier.detailed,
+            details_version=self.details_version or earlier.details_version,
             omitted=self.missing & earlier.missing,
             warnings=tuple(dict.fromkeys(earlier.warnings + self.warnings)),
         )
@@ -156,6 +180,11 @@ class MovieFacts:
         """These facts as they are stored, where missing facts are unknown."""
         return replace(self, omitted=frozenset(), warnings=())
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The names of the directors and of the cast, each once."""
+        return tuple(dict.fromkeys((*self.directors, *(member.name for member in self.cast))))
+
 
 FACTS = tuple(each.name for each in fields(MovieFacts) if not each.metadata.get("no_fact"))
 """The names of all facts, in the order of their declaration."""
@@ -164,7 +193,15 @@ DETAIL_FACTS = frozenset(each.name for each in fields(MovieFacts) if each.metada
 """The names of the facts that no list gives."""
 
 TEXT_FACTS = tuple(each.name for each in fields(MovieFacts) if each.metadata.get("text"))
-"""The names of the texts and pictures, which are None once they were removed."""
+"""The names of the texts and pictures, which have their defaults once they were removed."""
+
+LARGE_FACTS = frozenset(each.name for each in fields(MovieFacts) if each.metadata.get("large"))
+"""The names of the facts that lists and searches are read without."""
+
+NO_TEXTS: Mapping[str, Any] = {
+    each.name: each.default for each in fields(MovieFacts) if each.metadata.get("text")
+}
+"""The values of texts and pictures that were removed: unknown."""
 
 
 class Outcome(StrEnum):
@@ -180,7 +217,8 @@ class Movie:
     """A stored movie: the source's facts, the tally of our users' ratings, and times.
 
     `updated_at` is when a fact last changed, `synced_at` when the source was last read. `removed_at` is set
-    if the source has removed the movie while users still refer to it.
+    if the source has removed the movie while users still refer to it. A movie that was read for a list has
+    the defaults of the LARGE_FACTS instead of their stored values.
     """
 
     id: MovieId
@@ -222,8 +260,7 @@ class Movie:
         """This movie without its source's texts and pictures. Titles and figures stay, so that users still
         recognize what they rated and listed; `synced_at` stays, since no source was read.
         """
-        nothing: dict[str, Any] = dict.fromkeys(TEXT_FACTS)
-        facts = replace(self.facts, **nothing)
+        facts = replace(self.facts, **NO_TEXTS)
         return self if facts == self.facts else replace(self, facts=facts, updated_at=at)
 
     def needs_details(self, listed: MovieFacts) -> bool:

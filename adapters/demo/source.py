@@ -34,6 +34,9 @@ class DemoMovieSource:
 
     name = SourceName.DEMO
     max_pages = sys.maxsize
+    details_version = "1"
+    """It changes with every field that is added to the file."""
+
     changes_window = timedelta(days=14)
     """After a longer pause all films are read again, so changes in a new version are found."""
 
@@ -104,5 +107,6 @@ def _film(row: dict[str, Any]) -> MovieFacts:
             "release_date": date.fromisoformat(row["release_date"]),
             "genres": tuple(map(genre_id, row["genres"])),
             "detailed": True,
+            "details_version": DemoMovieSource.details_version,
         }
     )

@@ -10,7 +10,7 @@ from bson import ObjectId
 from adapters.mongo.schema import SORT_FIELDS, Document, search_fields
 from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, is_id
-from domain.movies import FACTS, Genre, Movie, MovieFacts
+from domain.movies import FACTS, LARGE_FACTS, CastMember, Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate
@@ -31,8 +31,18 @@ RUN_COUNTS = {
     "problemsDropped": "problems_dropped",
 }
 
+
+def field_name(fact: str) -> str:
+    """The field that holds a fact: `tmdb_id` is in `tmdbId`."""
+    first, *others = fact.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 WHOLE_MOVIE = {"terms": False}
 """A projection of all fields of a movie but `terms`, which only the search index uses."""
+
+LISTED_MOVIE = WHOLE_MOVIE | {field_name(fact): False for fact in sorted(LARGE_FACTS)}
+"""The same without large facts."""
 
 CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", "popularity"), True)
 """A projection of the fields of a search candidate."""
@@ -48,12 +58,6 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def field_name(fact: str) -> str:
-    """The field that holds a fact: `tmdb_id` is in `tmdbId`."""
-    first, *others = fact.split("_")
-    return first + "".join(map(str.capitalize, others))
-
-
 Conversion = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 """Functions that convert a value to that of its field, and back."""
 
@@ -63,10 +67,17 @@ CONVERSIONS: Mapping[object, Conversion] = {
         lambda genres: list(map(own_id, genres)),
         lambda ids: tuple(GenreId(str(each)) for each in ids),
     ),
+    tuple[str, ...]: (list, tuple),
+    tuple[int, ...]: (list, tuple),
+    tuple[CastMember, ...]: (
+        lambda members: [{"name": each.name, "character": each.character} for each in members],
+        lambda found: tuple(CastMember(each["name"], each["character"]) for each in found),
+    ),
 }
 """The conversion for each type of a fact. Values of other types are stored unchanged."""
 
-FACT_TYPES = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
+STORED_FACTS = {*FACTS, "detailed", "details_version"}
+FACT_TYPES = {each.name: each.type for each in fields(MovieFacts) if each.name in STORED_FACTS}
 
 PLAIN_FIELDS = {field_name(fact): fact for fact, kind in FACT_TYPES.items() if kind not in CONVERSIONS}
 CONVERTED_FIELDS = {
@@ -93,7 +104,9 @@ def movie_document(movie: Movie) -> Document:
 
 
 def movie_of(document: Mapping[str, Any]) -> Movie:
-    """The movie in a document of `movies`. Facts that its version did not have get their defaults."""
+    """The movie in a document of `movies`. Facts that its version did not have, or that were not read, get
+    their defaults.
+    """
     facts = MovieFacts(
         **{fact: document[name] for name, fact in PLAIN_FIELDS.items() if name in document},
         **{

@@ -11,7 +11,7 @@ from math import inf
 
 from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.mongo.database import counter
-from adapters.mongo.documents import WHOLE_MOVIE, midnight, own_id, sort_value
+from adapters.mongo.documents import LISTED_MOVIE, midnight, own_id, sort_value
 from adapters.mongo.schema import SORT_FIELDS, Document, Documents
 from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Window
@@ -55,7 +55,7 @@ class Statement:
 
     def movies(self, database: Documents, limit: int, skip: int) -> list[Document]:
         """Up to `limit` movies after the first `skip`."""
-        found = database.movies.find(self.filter, WHOLE_MOVIE, sort=self.order, hint=self.index)
+        found = database.movies.find(self.filter, LISTED_MOVIE, sort=self.order, hint=self.index)
         return list(found.skip(skip).limit(limit))
 
     def count(self, database: Documents) -> int:

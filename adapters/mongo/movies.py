@@ -10,6 +10,7 @@ from adapters.list_planner import Frequencies
 from adapters.mongo.database import Database, counter
 from adapters.mongo.documents import (
     CANDIDATE,
+    LISTED_MOVIE,
     WHOLE_MOVIE,
     candidate_of,
     field_name,
@@ -33,7 +34,7 @@ from domain.sync import PageResult, SourceName, SyncRun
 INSERT_ONLY_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Tally())})
 """Fields that a sync writes only when it inserts a movie: identity, and what depends on users' ratings."""
 
-HAS_TEXTS = {"$or": [{field_name(fact): {"$ne": None}} for fact in TEXT_FACTS]}
+HAS_TEXTS: Document = {"$or": [{field_name(fact): {"$nin": [None, []]}} for fact in TEXT_FACTS]}
 """The condition that a movie has a text or a picture."""
 
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
@@ -64,12 +65,13 @@ class MongoMovieRepository:
 
     def by_ids(self, ids: Sequence[MovieId]) -> list[Movie]:
         with self.database.using() as database:
-            movies = {movie.id: movie for movie in _select(database, "_id", map(own_id, ids))}
+            found = _select(database, "_id", map(own_id, ids), LISTED_MOVIE)
+            movies = {movie.id: movie for movie in found}
         return [movies[each] for each in ids if each in movies]
 
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.using() as database:
-            return _by_tmdb_ids(database, tmdb_ids)
+            return _by_tmdb_ids(database, tmdb_ids, LISTED_MOVIE)
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
         with self.database.using() as database:
@@ -100,6 +102,21 @@ class MongoMovieRepository:
             found = database.movies.find(stale, {"_id": False, "tmdbId": True}, sort=order).limit(limit)
             return [document["tmdbId"] for document in found]
 
+    def incomplete(self, version: str, limit: int) -> list[int]:
+        others = {"visible": True, "detailsVersion": {"$ne": version}}
+        with self.database.using() as database:
+            found = database.movies.find(
+                others, {"_id": False, "tmdbId": True}, sort=BY_POPULARITY, hint="visible_by_details_version"
+            )
+            return [document["tmdbId"] for document in found.limit(limit)]
+
+    def recommended(self, limit: int, after: int = 0) -> list[tuple[int, tuple[int, ...]]]:
+        wanted = {"tmdbId": {"$gt": after}, "recommended.0": {"$exists": True}}
+        projection = {"_id": False, "tmdbId": True, "recommended": True}
+        with self.database.using() as database:
+            found = database.movies.find(wanted, projection, sort=[("tmdbId", 1)], hint="one_per_number")
+            return [(each["tmdbId"], tuple(each["recommended"])) for each in found.limit(limit)]
+
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
         return self.database.transaction(lambda database: _clear_texts(database, before, at, limit))
 
@@ -129,7 +146,8 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
 
 def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
     claim(database, run, result)
-    stored = _by_tmdb_ids(database, [*(facts.tmdb_id for facts in result.movies), *result.gone])
+    numbers = [*(facts.tmdb_id for facts in result.movies), *result.gone]
+    stored = _by_tmdb_ids(database, numbers, WHOLE_MOVIE)
     merged = merged_movies(stored, result.movies, result.at)
     removed = [stored[number] for number in result.gone if number in stored]
     outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(removed)
@@ -236,9 +254,12 @@ def _first(ref: MovieRef) -> list[tuple[str, int]] | None:
     return [("tmdbId", 1)] if isinstance(ref, ImdbId) else None
 
 
-def _by_tmdb_ids(database: Documents, tmdb_ids: Iterable[int]) -> dict[int, Movie]:
-    return {movie.facts.tmdb_id: movie for movie in _select(database, "tmdbId", tmdb_ids)}
+def _by_tmdb_ids(database: Documents, tmdb_ids: Iterable[int], projection: Document) -> dict[int, Movie]:
+    found = _select(database, "tmdbId", tmdb_ids, projection)
+    return {movie.facts.tmdb_id: movie for movie in found}
 
 
-def _select(database: Documents, name: str, values: Iterable[object]) -> Iterable[Movie]:
-    return map(movie_of, database.movies.find({name: {"$in": list(values)}}, WHOLE_MOVIE))
+def _select(
+    database: Documents, name: str, values: Iterable[object], projection: Document
+) -> Iterable[Movie]:
+    return map(movie_of, database.movies.find({name: {"$in": list(values)}}, projection))

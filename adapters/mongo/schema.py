@@ -74,6 +74,7 @@ INDEXES = {
         _index(
             "visible_by_term", "terms", "-popularity", "tmdbId", partialFilterExpression={"visible": True}
         ),
+        _of_visible("visible_by_details_version", "detailsVersion", "-popularity", "tmdbId"),
         _index("by_synced_at", "syncedAt", "tmdbId"),
     ],
     "genres": [

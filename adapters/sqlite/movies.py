@@ -4,11 +4,27 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from adapters.list_planner import Frequencies
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.listing import Condition, Statement, count, page_statements
-from adapters.sqlite.rows import MOVIE, Cell, insert, moment, movie_of, movie_row, tally_row
+from adapters.sqlite.rows import (
+    CONVERSIONS,
+    LARGE_COLUMNS,
+    MOVIE,
+    WHOLE_MOVIE,
+    WHOLE_MOVIES,
+    Cell,
+    details_row,
+    insert,
+    moment,
+    movie_of,
+    movie_row,
+    quoted,
+    tally_row,
+    whole_movie_of,
+)
 from adapters.sqlite.runs import advance
 from adapters.sqlite.search import find
 from adapters.sqlite.source import claim, set_source, source_of
@@ -27,7 +43,7 @@ INSERT_ONLY_COLUMNS = frozenset({"tmdb_id", "id", "created_at", *tally_row(Tally
 ENTRY_COLUMNS = {"movie_genres": ("genre", "movie"), "movie_terms": ("term", "negative_popularity", "movie")}
 """The columns of the tables by which lists and searches find movies."""
 
-HAS_TEXTS = f"({' OR '.join(f'{name} IS NOT NULL' for name in TEXT_FACTS)})"
+HAS_TEXTS = f"({' OR '.join(f'{quoted(name)} IS NOT NULL' for name in TEXT_FACTS)})"
 """The condition that a movie has a text or a picture."""
 
 
@@ -41,10 +57,12 @@ class SqliteMovieRepository:
     def get(self, ref: MovieRef) -> Movie:
         where, value = _lookup(ref)
         with self.database.reading() as connection:
-            row = connection.execute(f"SELECT {MOVIE} FROM movies WHERE {where}", (value,)).fetchone()
+            row = connection.execute(
+                f"SELECT {WHOLE_MOVIE} FROM {WHOLE_MOVIES} WHERE {where}", (value,)
+            ).fetchone()
         if row is None:
             raise MovieNotFound(ref)
-        return movie_of(row)
+        return whole_movie_of(row)
 
     def by_ids(self, ids: Sequence[MovieId]) -> list[Movie]:
         with self.database.reading() as connection:
@@ -75,9 +93,9 @@ class SqliteMovieRepository:
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
             claim(connection, run, result)
-            stored = _by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
+            stored = _whole_by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
             pairs = merged_movies(stored, result.movies, result.at)
-            removed = list(_by_tmdb_ids(connection, result.gone).values())
+            removed = list(_whole_by_tmdb_ids(connection, result.gone).values())
             _write(connection, pairs)
             _remove(connection, removed, result.at)
             outcomes = [outcome(before, after) for before, after in pairs]
@@ -93,12 +111,35 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return [number for (number,) in connection.execute(statement, (moment(before), limit))]
 
+    def incomplete(self, version: str, limit: int) -> list[int]:
+        # One search of the index for each range: SQLite would scan it for a condition with OR.
+        others = " UNION ALL ".join(
+            "SELECT tmdb_id, popularity FROM movies INDEXED BY movies_by_details_version"
+            f" WHERE visible = 1 AND details_version {other}"
+            for other in ("IS NULL", "< ?1", "> ?1")
+        )
+        statement = f"SELECT tmdb_id FROM ({others}) ORDER BY popularity DESC, tmdb_id LIMIT ?2"
+        with self.database.reading() as connection:
+            return [number for (number,) in connection.execute(statement, (version, limit))]
+
+    def recommended(self, limit: int, after: int = 0) -> list[tuple[int, tuple[int, ...]]]:
+        statement = (
+            "SELECT movie, recommended FROM movie_details WHERE movie > ? AND recommended IS NOT NULL"
+            " ORDER BY movie LIMIT ?"
+        )
+        _, numbers_of = CONVERSIONS[LARGE_COLUMNS["recommended"]]
+        with self.database.reading() as connection:
+            return [
+                (movie, numbers_of(cell)) for movie, cell in connection.execute(statement, (after, limit))
+            ]
+
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
         statement = (
-            f"SELECT {MOVIE} FROM movies WHERE synced_at < ? AND {HAS_TEXTS} ORDER BY synced_at LIMIT ?"
+            f"SELECT {WHOLE_MOVIE} FROM {WHOLE_MOVIES} WHERE synced_at < ? AND {HAS_TEXTS}"
+            " ORDER BY synced_at LIMIT ?"
         )
         with self.database.writing() as connection:
-            stale = [movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
+            stale = [whole_movie_of(row) for row in connection.execute(statement, (moment(before), limit))]
             _write(connection, [(movie, movie.without_texts(at)) for movie in stale])
             if stale:
                 _increment_generation(connection)
@@ -139,17 +180,31 @@ def _increment_generation(connection: sqlite3.Connection) -> None:
 
 
 def _write(connection: sqlite3.Connection, pairs: Iterable[tuple[Movie | None, Movie]]) -> None:
-    """Write the changed movies of these pairs (before, after), with their genres and terms."""
+    """Write the changed movies of these pairs (before, after), with their large facts, genres and terms."""
     changed = [(before, after) for before, after in pairs if outcome(before, after) is not Outcome.UNCHANGED]
     rows = [movie_row(after) for _, after in changed]
     if rows:
         connection.executemany(_upsert(rows[0]), rows)
+    _write_details(connection, [after for _, after in changed])
     unchanged = [after for before, after in pairs if outcome(before, after) is Outcome.UNCHANGED]
     connection.executemany(
         "UPDATE movies SET synced_at = ? WHERE tmdb_id = ?",
         [(moment(movie.synced_at), movie.facts.tmdb_id) for movie in unchanged],
     )
     _update_entries(connection, changed)
+
+
+def _write_details(connection: sqlite3.Connection, movies: Sequence[Movie]) -> None:
+    """Write the large facts of these movies. A movie without any has no row."""
+    _delete_details(connection, movies)
+    rows = [row for row in map(details_row, movies) if any(row[name] is not None for name in LARGE_COLUMNS)]
+    if rows:
+        connection.executemany(insert("movie_details", rows[0]), rows)
+
+
+def _delete_details(connection: sqlite3.Connection, movies: Sequence[Movie]) -> None:
+    numbers = [(movie.facts.tmdb_id,) for movie in movies]
+    connection.executemany("DELETE FROM movie_details WHERE movie = ?", numbers)
 
 
 def _upsert(row: Mapping[str, Cell]) -> str:
@@ -165,6 +220,7 @@ def _remove(connection: sqlite3.Connection, movies: Sequence[Movie], at: datetim
     _write(connection, [(movie, movie.marked_removed(at)) for movie in movies if movie.id in used])
     unused = [movie for movie in movies if movie.id not in used]
     _update_entries(connection, [(movie, None) for movie in unused])
+    _delete_details(connection, unused)
     connection.executemany(
         "DELETE FROM movies WHERE tmdb_id = ?", [(movie.facts.tmdb_id,) for movie in unused]
     )
@@ -236,11 +292,20 @@ def _by_tmdb_ids(connection: sqlite3.Connection, tmdb_ids: Collection[int]) -> d
     return {movie.facts.tmdb_id: movie for movie in _select(connection, "tmdb_id", tmdb_ids)}
 
 
+def _whole_by_tmdb_ids(connection: sqlite3.Connection, tmdb_ids: Collection[int]) -> dict[int, Movie]:
+    """The movies with all their facts, as they must be known before they are written."""
+    rows = _rows(connection, f"{WHOLE_MOVIE} FROM {WHOLE_MOVIES}", "tmdb_id", tmdb_ids)
+    return {movie.facts.tmdb_id: movie for movie in map(whole_movie_of, rows)}
+
+
 def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell]) -> Iterable[Movie]:
+    return map(movie_of, _rows(connection, f"{MOVIE} FROM movies", column, values))
+
+
+def _rows(
+    connection: sqlite3.Connection, selected: str, column: str, values: Collection[Cell]
+) -> Iterable[Sequence[Any]]:
     wanted = list(values)
     for start in range(0, len(wanted), MAX_VALUES):
         part = wanted[start : start + MAX_VALUES]
-        for row in connection.execute(
-            f"SELECT {MOVIE} FROM movies WHERE {column} IN {placeholders(part)}", part
-        ):
-            yield movie_of(row)
+        yield from connection.execute(f"SELECT {selected} WHERE {column} IN {placeholders(part)}", part)

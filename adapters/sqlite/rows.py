@@ -10,7 +10,7 @@ from typing import Any
 from adapters.sqlite.schema import SORT_COLUMNS
 from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId
-from domain.movies import FACTS, Genre, Movie, MovieFacts
+from domain.movies import FACTS, LARGE_FACTS, CastMember, Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
@@ -24,6 +24,17 @@ Cell = str | int | float | None
 Conversion = tuple[Callable[[Any], Cell], Callable[[Any], Any]]
 """Functions that convert a value to that of its column, and back."""
 
+
+def _json(values: Sequence[object]) -> str | None:
+    """A list as JSON; None for an empty one."""
+    return json.dumps(values, ensure_ascii=False) if values else None
+
+
+def quoted(column: str) -> str:
+    """The name of a column that may be a word of SQL, such as `cast`."""
+    return f'"{column}"'
+
+
 CONVERSIONS: Mapping[object, Conversion] = {
     bool: (int, bool),
     date | None: (
@@ -31,11 +42,22 @@ CONVERSIONS: Mapping[object, Conversion] = {
         lambda text: date.fromisoformat(text) if text else None,
     ),
     tuple[GenreId, ...]: (",".join, lambda text: tuple(map(GenreId, filter(None, text.split(","))))),
+    tuple[str, ...]: (_json, lambda text: tuple(json.loads(text or "[]"))),
+    tuple[int, ...]: (_json, lambda text: tuple(json.loads(text or "[]"))),
+    tuple[CastMember, ...]: (
+        lambda members: _json([(each.name, each.character) for each in members]),
+        lambda text: tuple(CastMember(*each) for each in json.loads(text or "[]")),
+    ),
 }
 """The conversion for each type of a fact. Values of other types are stored unchanged."""
 
-FACT_COLUMNS = {each.name: each.type for each in fields(MovieFacts) if each.name in {*FACTS, "detailed"}}
-"""The type of each fact, by the name of its column, which is that of the fact."""
+STORED_FACTS = [each for each in fields(MovieFacts) if each.name in {*FACTS, "detailed", "details_version"}]
+
+FACT_COLUMNS = {each.name: each.type for each in STORED_FACTS if each.name not in LARGE_FACTS}
+"""The type of each fact, by the name of its column in `movies`, which is that of the fact."""
+
+LARGE_COLUMNS = {each.name: each.type for each in STORED_FACTS if each.name in LARGE_FACTS}
+"""The type of each large fact, by the name of its column in `movie_details`. Unknown ones are NULL."""
 
 PLAIN_COLUMNS = tuple(name for name, kind in FACT_COLUMNS.items() if kind not in CONVERSIONS)
 CONVERTED_COLUMNS = {name: CONVERSIONS[kind] for name, kind in FACT_COLUMNS.items() if kind in CONVERSIONS}
@@ -45,6 +67,11 @@ FACT_READERS = tuple((name, from_cell) for name, (_, from_cell) in CONVERTED_COL
 MOVIE_FACTS = (*PLAIN_COLUMNS, *CONVERTED_COLUMNS)
 MOVIE = ", ".join((*MOVIE_FACTS, "id", "tally", "created_at", "updated_at", "synced_at", "removed_at"))
 """The columns of `movie_of`. They are read by position: by name costs twice as much."""
+
+WHOLE_MOVIE = f"{', '.join(map(quoted, LARGE_COLUMNS))}, {MOVIE}"
+"""The columns of `whole_movie_of`, from WHOLE_MOVIES."""
+
+WHOLE_MOVIES = "movies LEFT JOIN movie_details ON movie = tmdb_id"
 
 RUN_COUNTS = (
     "pages_failed",
@@ -65,6 +92,7 @@ CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, 
 
 
 NO_RATINGS = Tally()
+NO_LARGE_FACTS: Mapping[str, Any] = {}
 
 
 def movie_row(movie: Movie) -> dict[str, Cell]:
@@ -87,6 +115,15 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
     }
 
 
+def details_row(movie: Movie) -> dict[str, Cell]:
+    """All columns of a movie's row in `movie_details`: the large facts."""
+    values = {name: getattr(movie.facts, name) for name in LARGE_COLUMNS}
+    return {"movie": movie.facts.tmdb_id} | {
+        name: CONVERSIONS[kind][0](values[name]) if kind in CONVERSIONS else values[name]
+        for name, kind in LARGE_COLUMNS.items()
+    }
+
+
 def tally_row(tally: Tally) -> dict[str, Cell]:
     """The columns of a movie that depend on users' ratings; `tally` is NULL if there are none."""
     return {
@@ -102,15 +139,24 @@ def tally_of(text: str | None) -> Tally:
     return Tally(tuple(json.loads(text))) if text else NO_RATINGS
 
 
-def movie_of(row: Sequence[Any]) -> Movie:
-    """The movie in the columns of MOVIE."""
+def whole_movie_of(row: Sequence[Any]) -> Movie:
+    """The movie in the columns of WHOLE_MOVIE, with all its facts."""
+    large = dict(zip(LARGE_COLUMNS, row, strict=False))
+    for name, kind in LARGE_COLUMNS.items():
+        if kind in CONVERSIONS:
+            large[name] = CONVERSIONS[kind][1](large[name])
+    return movie_of(row[len(LARGE_COLUMNS) :], large)
+
+
+def movie_of(row: Sequence[Any], large: Mapping[str, Any] = NO_LARGE_FACTS) -> Movie:
+    """The movie in the columns of MOVIE, without large facts, unless these are given."""
     *cells, identifier, tally, created_at, updated_at, synced_at, removed_at = row
     facts = dict(zip(MOVIE_FACTS, cells, strict=True))
     for name, from_cell in FACT_READERS:
         facts[name] = from_cell(facts[name])
     return Movie(
         id=MovieId(identifier),
-        facts=MovieFacts(**facts),
+        facts=MovieFacts(**facts, **large),
         tally=tally_of(tally),
         created_at=datetime.fromisoformat(created_at),
         updated_at=datetime.fromisoformat(updated_at),

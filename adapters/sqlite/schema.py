@@ -88,6 +88,20 @@ def rename_columns(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE counters SET name = 'visible_movies' WHERE name = 'listed'")
 
 
+def add_details(connection: sqlite3.Connection) -> None:
+    """A migration: store the large facts of movies, and what their details consisted of."""
+    if "details_version" not in _columns(connection, "movies"):
+        connection.execute("ALTER TABLE movies ADD COLUMN details_version TEXT")
+    connection.execute(
+        "CREATE INDEX IF NOT EXISTS movies_by_details_version"
+        " ON movies (details_version, popularity DESC, tmdb_id) WHERE visible = 1"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS movie_details (movie INTEGER PRIMARY KEY, tagline TEXT, directors TEXT,"
+        " cast TEXT, trailer_url TEXT, collection TEXT, recommended TEXT)"
+    )
+
+
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
@@ -303,6 +317,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX api_tokens_by_created_at ON api_tokens (user, created_at DESC, id);
     """,
+    add_details,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -14,6 +14,7 @@ from adapters.testkit.samples import (
     add_user,
     distinct_facts,
     facts,
+    listed,
     new_rating,
     new_run,
     noon,
@@ -22,7 +23,7 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import FACTS, TEXT_FACTS, Movie, MovieNotFound
+from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, Movie, MovieNotFound
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, PageResult, RunClosed
@@ -202,7 +203,7 @@ class MovieRepositoryContract:
     def test_only_texts_and_pictures_of_stale_movies_are_cleared(self, store: Store) -> None:
         store_page(store, *random_facts(30))
         store_page(store, facts(31, overview="fresh"), day=3)
-        before = {movie.id: movie for movie in store.movies.by_tmdb_ids(range(32)).values()}
+        before = {movie_id(number): store.movies.get(TmdbNumber(number)) for number in range(1, 32)}
         rated = store.ratings.add(new_rating(add_user(store).id, movie_id(7)))
 
         cleared = store.movies.clear_texts(noon(2), noon(9), limit=100)
@@ -214,7 +215,7 @@ class MovieRepositoryContract:
             expected = before[movie_id(number)].without_texts(noon(9))
             expected = replace(expected, tally=rated) if number == 7 else expected
             assert store.movies.get(movie_id(number)) == expected
-            assert {getattr(expected.facts, fact) for fact in TEXT_FACTS} == {None}
+            assert not any(getattr(expected.facts, fact) for fact in TEXT_FACTS)
 
     def test_a_movie_synced_exactly_at_the_limit_keeps_its_texts(self, store: Store) -> None:
         store_page(store, facts(1, overview="Cattle"), day=2)
@@ -242,6 +243,60 @@ class MovieRepositoryContract:
         generation = store.movies.generation()
         assert store.movies.clear_texts(noon(2), noon(9), limit=2) == 0
         assert store.movies.generation() == generation
+
+    def test_lists_and_lookups_of_many_have_no_large_facts(self, store: Store) -> None:
+        (movie,) = add_movies(store, [distinct_facts(1, 2)])
+        assert store.movies.get(movie.id) == movie != listed(movie)
+        page = store.movies.page(MovieFilter(), Sorting(), Window()).movies
+        assert [*page, *store.movies.by_ids([movie.id])] == [listed(movie)] * 2
+        assert store.movies.by_tmdb_ids([1]) == {1: listed(movie)}
+
+    def test_large_facts_are_kept_by_a_list_and_removed_by_details_without_them(self, store: Store) -> None:
+        details = distinct_facts(1, 2)
+        store_page(store, details)
+        store_page(store, facts(1, title="Renamed"), day=2)
+        held = store.movies.get(TmdbNumber(1)).facts
+        assert {fact: getattr(held, fact) for fact in LARGE_FACTS} == {
+            fact: getattr(details, fact) for fact in LARGE_FACTS
+        }
+        store_page(store, facts(1, title="Renamed", detailed=True), day=3)
+        held = store.movies.get(TmdbNumber(1)).facts
+        assert not any(getattr(held, fact) for fact in LARGE_FACTS)
+
+    def test_large_facts_of_a_removed_movie_go_and_stay_with_it(self, store: Store) -> None:
+        first, second = add_movies(store, [distinct_facts(1, 2), distinct_facts(2, 2)])
+        store.ratings.add(new_rating(add_user(store).id, first.id))
+        store_page(store, gone=(1, 2), day=2)
+        assert store.movies.get(first.id).facts == first.facts
+        store_page(store, facts(2, title="Back"), day=3)
+        assert store.movies.get(second.id).facts.people == ()
+        assert [number for number, _ in store.movies.recommended(9)] == [1]
+
+    def test_incomplete_movies_are_those_with_other_details_the_most_popular_first(
+        self, store: Store
+    ) -> None:
+        store_page(
+            store,
+            facts(1, details_version="2", detailed=True),
+            facts(2, details_version="1", detailed=True, popularity=7.0),
+            facts(3, popularity=None),
+            facts(4, details_version="3", detailed=True, popularity=7.0),
+            facts(5, popularity=9.0),
+            facts(6, popularity=99.0, adult=True),
+        )
+        assert store.movies.incomplete("2", limit=9) == [5, 2, 4, 3]
+        assert store.movies.incomplete("2", limit=2) == [5, 2]
+        store_page(store, facts(5, popularity=9.0, details_version="2", detailed=True), day=2)
+        assert store.movies.incomplete("2", limit=9) == [2, 4, 3]
+
+    def test_recommendations_of_the_source_are_read_in_parts(self, store: Store) -> None:
+        numbers = {number: tuple(range(number, 9)) for number in range(1, 9)}
+        store_page(
+            store, *(facts(each, detailed=True, recommended=numbers[each]) for each in numbers), facts(9)
+        )
+        assert store.movies.recommended(2) == [(1, numbers[1]), (2, numbers[2])]
+        assert store.movies.recommended(50, after=2) == [(each, numbers[each]) for each in range(3, 9)]
+        assert store.movies.recommended(50, after=8) == []
 
     def test_a_page_counts_for_its_run_whatever_the_runs_kind(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from adapters.store import Store
 from domain.errors import MatineeError, StorageUnavailable
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, genre_id
-from domain.movies import FACTS, Movie, MovieFacts
+from domain.movies import FACTS, LARGE_FACTS, CastMember, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Rating, Score
 from domain.sessions import RefreshToken, Session
@@ -45,6 +45,12 @@ VALUES: Mapping[object, Callable[[int], Any]] = {
     bool: lambda number: number % 2 == 1,
     date | None: lambda number: date(1900 + number, 1, 1),
     tuple[GenreId, ...]: lambda number: (GENRES[number % 5], GENRES[(number + 1) % 5]),
+    tuple[str, ...]: lambda number: (f"Ann {number}", f"Bo {number}"),
+    tuple[CastMember, ...]: lambda number: (
+        CastMember(f"Cy {number}", "Herself"),
+        CastMember(f"Di {number}"),
+    ),
+    tuple[int, ...]: lambda number: (number + 1000, number),
 }
 """Values of all other facts, by type; texts tell the fact's name."""
 
@@ -74,7 +80,8 @@ def facts(number: int, **known: Any) -> MovieFacts:
 def distinct_facts(number: int, value: int) -> MovieFacts:
     """The details of a movie with a value for every fact. Values from 1 to 4 have no fact in common."""
     known = {each.name: _fact(each.name, each.type, value) for each in fields(MovieFacts)}
-    return MovieFacts(**{fact: known[fact] for fact in FACTS} | {"tmdb_id": number, "detailed": True})
+    details = {"tmdb_id": number, "detailed": True, "details_version": "1"}
+    return MovieFacts(**{fact: known[fact] for fact in FACTS} | details)
 
 
 def _fact(name: str, kind: object, value: int) -> Any:
@@ -109,7 +116,8 @@ def _invented(number: int, random: Random) -> MovieFacts:
     }
     others = [each for each in fields(MovieFacts) if each.name in FACTS and each.name not in odd]
     usual = {each.name: perhaps(_fact(each.name, each.type, number)) for each in others}
-    return MovieFacts(**{**usual, **odd, "tmdb_id": number, "detailed": True})
+    known = {fact: value for fact, value in usual.items() if value is not None}
+    return MovieFacts(**{**known, **odd, "tmdb_id": number, "detailed": True})
 
 
 def new_run(
@@ -134,6 +142,13 @@ def removal_of(store: Store, number: int) -> Callable[[], SyncRun]:
     """A call that stores a page with a removed movie. Its run is started at once."""
     run = new_run(store, day=1 + number)
     return partial(store.movies.store, PageResult(page=1, at=noon(1 + number), gone=(number,)), run)
+
+
+def listed(movie: Movie) -> Movie:
+    """A movie as it is read for a list: without its large facts."""
+    unknown: dict[str, Any] = {each.name: each.default for each in fields(MovieFacts)}
+    large = {fact: unknown[fact] for fact in LARGE_FACTS}
+    return replace(movie, facts=replace(movie.facts, **large))
 
 
 def add_movies(store: Store, movies: list[MovieFacts]) -> list[Movie]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from adapters.tmdb import values
+from adapters.tmdb import appended, values
 from adapters.tmdb.values import Reader, Unreadable, shown
 from domain.movies import DETAIL_FACTS, GenreFacts, MovieFacts
 from domain.sync import ChangedIdsPage, FetchFailed, GenreList, SourcePage
@@ -47,8 +47,26 @@ READERS: Mapping[str, Reader[Any]] = {
     "genres": values.genres,
     "imdb_id": values.imdb_id,
     "runtime": values.runtime,
+    "tagline": values.tagline,
+    "directors": appended.directors,
+    "cast": appended.cast,
+    "trailer_url": appended.trailer_url,
+    "collection": appended.collection,
+    "recommended": appended.recommended,
 }
-"""The reader of each field of a movie. TMDB's key is the field's own name, except `genre_ids` in lists."""
+"""The reader of each field of a movie."""
+
+KEYS = {
+    "directors": "credits",
+    "cast": "credits",
+    "trailer_url": "videos",
+    "collection": "belongs_to_collection",
+    "recommended": "recommendations",
+}
+"""TMDB's key of a field, unless it is the field's own name. Lists have `genre_ids` instead of `genres`."""
+
+DETAILS_VERSION = "2"
+"""What the details of a movie consist of. It changes with every field of details that is added."""
 
 
 LIST_READERS = {fact: read for fact, read in READERS.items() if fact not in DETAIL_FACTS}
@@ -75,7 +93,7 @@ class FindPayload(msgspec.Struct):
 
 
 class MoviePayload(msgspec.Struct):
-    """A movie. Rows of lists have `genre_ids`; details have `genres` instead, `imdb_id` and `runtime`."""
+    """A movie. Rows of lists have `genre_ids`; details have `genres` instead, and more keys."""
 
     id: object = None
     title: object = UNSET
@@ -93,10 +111,15 @@ class MoviePayload(msgspec.Struct):
     genres: object = UNSET
     imdb_id: object = UNSET
     runtime: object = UNSET
+    tagline: object = UNSET
+    belongs_to_collection: object = UNSET
+    credits: object = UNSET
+    videos: object = UNSET
+    recommendations: object = UNSET
 
     def value(self, fact: str) -> object:
         """The value of a field as it was sent; UNSET if it was not."""
-        sent = getattr(self, fact)
+        sent = getattr(self, KEYS.get(fact, fact))
         return self.genre_ids if fact == "genres" and sent is UNSET else sent
 
 
@@ -272,6 +295,7 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
         tmdb_id=number,
         **dict.fromkeys(TITLES, titles[0]) | facts,
         detailed=detailed,
+        details_version=DETAILS_VERSION if detailed else None,
         omitted=frozenset(omitted),
         warnings=tuple(warnings),
     )

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Event
 
 from adapters.metering import UNMETERED, Meter
-from adapters.tmdb import payloads
+from adapters.tmdb import appended, payloads
 from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, RetryPolicy, TmdbClient
 from adapters.tmdb.credential import Credential
@@ -37,6 +37,7 @@ class TmdbMovieSource:
 
     name = SourceName.TMDB
     max_pages = payloads.MAX_PAGES
+    details_version = payloads.DETAILS_VERSION
     changes_window = timedelta(days=14)
 
     def __init__(  # noqa: PLR0913  each by its name
@@ -63,6 +64,7 @@ class TmdbMovieSource:
             meter=meter,
         )
         self._language: Params = {"language": language}
+        self._of_details: Params = {**self._language, "append_to_response": ",".join(appended.PARTS)}
         self._workers = workers
         self._closed = Event()
 
@@ -127,7 +129,7 @@ class TmdbMovieSource:
     def _detail(self, number: int, stop: Event) -> Detail:
         try:
             read = partial(payloads.detail, expected=number)
-            return self._client.get(f"/movie/{number}", self._language, read, stop)
+            return self._client.get(f"/movie/{number}", self._of_details, read, stop)
         except Absent:
             return MovieGone(number)
         except SourceUnavailable as error:

@@ -78,6 +78,12 @@ def shown(value: object) -> str:
     return reprlib.repr(value)
 
 
+def is_unknown(value: object) -> bool:
+    """Whether a value means that TMDB has none: `""`, null or 0."""
+    zero = not isinstance(value, bool) and isinstance(value, int | float) and value == 0
+    return value is None or zero or value == ""
+
+
 def text(longest: int) -> Reader[str | None]:
     """A reader of texts of up to `longest` characters, which strips white space around them.
 
@@ -85,7 +91,7 @@ def text(longest: int) -> Reader[str | None]:
     """
 
     def read(value: object) -> str | None:
-        if _is_unknown(value):
+        if is_unknown(value):
             return None
         if not isinstance(value, str) or len(value) > longest:
             raise Unreadable
@@ -219,6 +225,7 @@ def identities(rows: Iterable[object]) -> list[int | None]:
 
 title = text(MAX_TITLE_LENGTH)
 overview = text(MAX_OVERVIEW_LENGTH)
+tagline = text(MAX_TITLE_LENGTH)
 name = text(MAX_NAME_LENGTH)
 language = matching(LANGUAGE, lower=True)
 imdb_id = matching(IMDB_ID)
@@ -247,9 +254,3 @@ def _float(value: object) -> float:
     if not math.isfinite(found):
         raise Unreadable
     return found
-
-
-def _is_unknown(value: object) -> bool:
-    """Whether a value means that TMDB has none: `""`, null or 0."""
-    zero = not isinstance(value, bool) and isinstance(value, int | float) and value == 0
-    return value is None or zero or value == ""

@@ -17,7 +17,9 @@ class MovieRepository(Protocol):
     """The stored movies."""
 
     def get(self, ref: MovieRef) -> Movie:
-        """The movie with that id, TMDB number or IMDb id, visible or not.
+        """The movie with that id, TMDB number or IMDb id, visible or not, with all its facts.
+
+        All other methods leave out the large facts (`domain.movies.LARGE_FACTS`).
 
         If several movies have the same IMDb id, the one with the lowest TMDB number. Raises MovieNotFound.
         """
@@ -77,6 +79,20 @@ class MovieRepository(Protocol):
 
     def stale(self, before: datetime, limit: int) -> list[int]:
         """TMDB numbers of movies that were not synced since `before`, the longest ago first."""
+        ...
+
+    def incomplete(self, version: str, limit: int) -> list[int]:
+        """TMDB numbers of movies whose details were not read, or consisted of something other than `version`
+        says (`MovieSource.details_version`), the most popular first; ties by TMDB number.
+        """
+        ...
+
+    def recommended(self, limit: int, after: int = 0) -> list[tuple[int, tuple[int, ...]]]:
+        """The TMDB numbers of movies that have recommendations of the source, and those recommendations
+        (`MovieFacts.recommended`).
+
+        They are up to `limit` movies with a TMDB number above `after`, in ascending order, visible or not.
+        """
         ...
 
     def clear_texts(self, before: datetime, at: datetime, limit: int) -> int:
@@ -184,6 +200,13 @@ class MovieSource(Protocol):
     @property
     def max_pages(self) -> int:
         """The number of pages of a list that can be read, however many `total_pages` says there are."""
+        ...
+
+    @property
+    def details_version(self) -> str:
+        """What the details of a movie consist of, as a short text. It changes when more is read, so that
+        movies from before can be found and completed. All details have it as their `details_version`.
+        """
         ...
 
     @property

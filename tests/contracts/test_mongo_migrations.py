@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pymongo
 import pytest
 
+from adapters.mongo.documents import field_name
 from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, rename_fields
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS, expected, list_by_cursor
@@ -15,12 +17,16 @@ from adapters.testkit.samples import (
     add_movies,
     add_session,
     add_user,
+    distinct_facts,
+    listed,
     new_item,
     new_viewing,
     noon,
     random_facts,
+    store_page,
 )
 from domain.browsing import MovieFilter
+from domain.movies import LARGE_FACTS
 from domain.search import Query, search
 
 VISIBLE = {"partialFilterExpression": {"listed": True}}
@@ -90,7 +96,7 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     stores = [MongoStore(uri=mongo_uri, clock=noon) for _ in range(3)]
     store = stores[0]
     store.prepare()
-    movies = add_movies(store, random_facts(60))
+    movies = list(map(listed, add_movies(store, random_facts(60))))
     ann, until = add_user(store), noon() + timedelta(days=1)
     add_session(store, ann)
     item = new_item(ann.id, movies[0].id)
@@ -127,3 +133,24 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     assert store.viewings.of_user(ann.id, limit=9) == [viewing]
     for each in stores:
         each.close()
+
+
+def test_movies_without_large_facts_are_complete_once_their_details_are_read_again(
+    mongo_uri: str, documents: Any
+) -> None:
+    store = MongoStore(uri=mongo_uri, clock=noon)
+    store.prepare()
+    (movie,) = add_movies(store, [distinct_facts(1, 2)])
+    later = {field_name(fact): "" for fact in (*LARGE_FACTS, "details_version")}
+    documents.movies.update_one({}, {"$unset": later})
+    documents.movies.drop_index("visible_by_details_version")
+    store.prepare()
+
+    assert store.inspect().missing == ()
+    assert store.movies.get(movie.id).facts == replace(listed(movie).facts, details_version=None)
+    assert (store.movies.incomplete("1", 9), store.movies.recommended(9)) == ([1], [])
+    store_page(store, distinct_facts(1, 2), day=2)
+
+    assert store.movies.get(movie.id).facts == distinct_facts(1, 2)
+    assert store.movies.incomplete("1", 9) == []
+    store.close()

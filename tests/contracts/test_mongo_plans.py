@@ -225,6 +225,8 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
         lambda store: store.movies.by_ids([movie_id(1), movie_id(2)]),
         lambda store: store.movies.by_tmdb_ids([1, 2]),
         lambda store: store.movies.stale(system.now(), 10),
+        lambda store: store.movies.incomplete("2", 10),
+        lambda store: store.movies.recommended(10),
         lambda store: store.movies.generation(),
         lambda store: store.genres.all(),
         lambda store: store.runs.latest(Entity.MOVIES),
@@ -241,7 +243,8 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
         ),
     ],
     ids=[
-        "by id", "by number", "by IMDb id", "several", "held", "stale", "generation", "genres", "latest run",
+        "by id", "by number", "by IMDb id", "several", "held", "stale", "incomplete", "recommended",
+        "generation", "genres", "latest run",
         "completed run", "recent runs", "lock", "renewed lock", "released lock", "ping", "a page of a sync",
         "a sync of genres",
     ],

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from adapters.sqlite.schema import MIGRATIONS, apply_migrations
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import term_entries
 from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
-from adapters.testkit.samples import facts as facts_of
 from adapters.testkit.samples import (
+    distinct_facts,
+    listed,
     new_account,
     new_item,
     new_rating,
@@ -23,6 +25,7 @@ from adapters.testkit.samples import (
     random_facts,
     store_page,
 )
+from adapters.testkit.samples import facts as facts_of
 from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
 from domain.movies import Movie
@@ -100,13 +103,14 @@ def test_the_last_active_admin_of_version_8_is_still_protected(tmp_path: Path) -
 
 
 def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> None:
-    movies = [Movie.from_facts(each, noon()) for each in random_facts(60)]
+    movies = [listed(Movie.from_facts(each, noon())) for each in random_facts(60)]
     ann, until = new_account("ann"), noon(9)
     items = [new_item(ann.id, movie.id, 1 + number % 5) for number, movie in enumerate(movies)]
     with closing(earlier(tmp_path / "matinee.db", 9)) as connection:
         for movie in movies:
             row = movie_row(movie)
             row["listed"] = row.pop("visible")
+            del row["details_version"]
             connection.execute(insert("movies", row), row)
             if movie.visible:
                 facts = movie.facts
@@ -144,4 +148,26 @@ def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> 
     assert store.viewings.of_user(ann.id, limit=9) == [viewing]
     store_page(store, facts_of(999, adult=True), day=2)
     assert store.movies.count(MovieFilter()) == visible
+    store.close()
+
+
+def test_movies_of_version_10_are_complete_once_their_details_are_read_again(tmp_path: Path) -> None:
+    movies = [listed(Movie.from_facts(distinct_facts(number, 2), noon())) for number in (1, 2)]
+    with closing(earlier(tmp_path / "matinee.db", 10)) as connection:
+        for movie in movies:
+            row = movie_row(movie)
+            del row["details_version"]
+            connection.execute(insert("movies", row), row)
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
+    store.prepare()
+    assert store.inspect().missing == ()
+    before = replace(movies[0].facts, details_version=None)
+    assert store.movies.get(movie_id(1)).facts == before
+    assert store.movies.incomplete("1", 9) == [1, 2]
+
+    store_page(store, distinct_facts(1, 2), day=2)
+
+    assert store.movies.get(movie_id(1)).facts == distinct_facts(1, 2)
+    assert store.movies.incomplete("1", 9) == [2]
+    assert store.movies.clear_texts(noon(3), noon(9), 9) == 2
     store.close()

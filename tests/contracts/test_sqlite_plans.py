@@ -92,6 +92,17 @@ def test_a_list_without_a_filter_is_never_sorted(store: SqliteStore, sorting: So
         assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
+def test_a_list_does_not_read_large_facts(store: SqliteStore) -> None:
+    def read(store: SqliteStore) -> None:
+        store.movies.by_ids(
+            [movie.id for movie in store.movies.page(MovieFilter(), Sorting(), Window()).movies]
+        )
+
+    statements = " ".join(plans(store, read))
+    assert "movie_details" not in statements
+    assert "movie_details" in " ".join(plans(store, lambda store: store.movies.get(movie_id(1))))
+
+
 @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
 def test_no_count_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter) -> None:
     assert scans(store, lambda store: store.movies.count(wanted)) == []
@@ -112,6 +123,8 @@ def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
         lambda store: store.movies.by_ids([movie_id(1), movie_id(2)]),
         lambda store: store.movies.by_tmdb_ids([1, 2]),
         lambda store: store.movies.stale(system.now(), 10),
+        lambda store: store.movies.incomplete("2", 10),
+        lambda store: store.movies.recommended(10),
         lambda store: store.movies.generation(),
         lambda store: store.runs.latest(Entity.MOVIES),
         lambda store: store.runs.latest(Entity.MOVIES, completed=True),
@@ -121,7 +134,8 @@ def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
         lambda store: store_page(store, facts(1, genres=GENRES[:1]), facts(9000), gone=(9000,)),
     ],
     ids=[
-        "by id", "by number", "by IMDb id", "several", "held", "stale", "generation", "latest run",
+        "by id", "by number", "by IMDb id", "several", "held", "stale", "incomplete", "recommended",
+        "generation", "latest run",
         "completed run", "recent runs", "lock", "ping", "a page of a sync",
     ],
 )  # fmt: skip

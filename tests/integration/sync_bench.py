@@ -37,6 +37,7 @@ class ShelfSource:
     name = SourceName.TMDB
     max_pages = 500
     changes_window = timedelta(days=14)
+    details_version = "1"
 
     def __init__(self) -> None:
         self.before: Callable[[int], None] = lambda _: None
@@ -79,7 +80,7 @@ class ShelfSource:
 
 
 def facts_of(number: int) -> MovieFacts:
-    return facts(number, runtime=90, detailed=True, overview=f"What happens in {number}")
+    return facts(number, runtime=90, detailed=True, details_version="1", overview=f"What happens in {number}")
 
 
 class JobsInMemory:

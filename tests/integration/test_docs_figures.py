@@ -35,6 +35,7 @@ from adapters.tmdb.client import PING_POLICY, RetryPolicy
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application import operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
+from application.sync import MAX_COMPLETED
 from domain import (
     api_tokens,
     emails,
@@ -324,6 +325,7 @@ TIED = [
     f"({sync.REFRESH_AFTER.days} days)",
     f"{TEXT_RETENTION.days} days",
     f"Up to {sync.MAX_UNREAD:,} such movies are remembered",
+    f"up to {MAX_COMPLETED:,} movies a night",
     f"1 to {TmdbMovieSource.max_pages} pages",
     f"the {TmdbMovieSource.max_pages} pages that TMDB lists",
     f"up to {TMDB.attempts} tries",

@@ -16,7 +16,7 @@ from litestar import Litestar
 from adapters.testkit.samples import facts, noon, random_facts
 from domain.browsing import SortBy, SortOrder
 from domain.ids import genre_id, movie_id
-from domain.movies import Genre, GenreFacts, Movie
+from domain.movies import CastMember, Genre, GenreFacts, Movie
 from domain.ratings import Score, Tally
 from entrypoints.http.resources.movies import BrowseQuery, MovieOut, movie_detail_out
 from entrypoints.http.schemas import rfc3339
@@ -37,6 +37,12 @@ MATRIX = facts(
     genres=(genre_id(878), genre_id(28), genre_id(999)),
     imdb_id="tt0133093",
     runtime=136,
+    tagline="Free your mind.",
+    directors=("Lana Wachowski", "Lilly Wachowski"),
+    cast=(CastMember("Carrie-Anne Moss", "Trinity"), CastMember("Keanu Reeves")),
+    trailer_url="https://vimeo.com/123456",
+    collection="The Matrix Collection",
+    recommended=(7, 604),
     detailed=True,
 )
 FAR = facts(
@@ -115,8 +121,30 @@ def test_unknown_values_are_null(client: Client) -> None:
     assert {name for name, value in bare.items() if value is None} == {
         "imdb_id", "original_language", "overview", "poster_path", "backdrop_path", "poster_url",
         "release_date", "runtime", "popularity", "vote_average", "vote_count", "average_rating",
-        "weighted_rating",
+        "weighted_rating", "tagline", "trailer_url", "collection", "backdrop_url",
     }  # fmt: skip
+    assert (bare["directors"], bare["cast"]) == ([], [])
+
+
+def test_only_the_page_of_a_movie_has_its_people_and_what_else_is_large(client: Client) -> None:
+    (listed,) = client.get("/api/v1/movies?limit=1").json()["data"]
+    movie = client.get("/api/v1/movies/603").json()
+
+    distribution = movie["ratings_distribution"]
+    assert movie == listed | {
+        "ratings_distribution": distribution,
+        "tagline": "Free your mind.",
+        "directors": ["Lana Wachowski", "Lilly Wachowski"],
+        "cast": [
+            {"name": "Carrie-Anne Moss", "character": "Trinity"},
+            {"name": "Keanu Reeves", "character": None},
+        ],
+        "trailer_url": "https://vimeo.com/123456",
+        "collection": "The Matrix Collection",
+        "backdrop_url": "https://image.tmdb.org/t/p/w1280/back.jpg",
+    }
+    some = client.get("/api/v1/movies/603?fields=directors,tagline").json()
+    assert some == {"tagline": "Free your mind.", "directors": ["Lana Wachowski", "Lilly Wachowski"]}
 
 
 @pytest.mark.parametrize("ref", [movie_id(603), "603", "tt0133093"])

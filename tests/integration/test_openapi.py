@@ -92,7 +92,8 @@ OPERATIONS = {
 PUBLIC = {"register", "login", "refreshSession", *OPERATIONS["Service"]}
 UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
-    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "Export", "ExportFormat",
+    "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "CastMember", "Export",
+    "ExportFormat",
     "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "GenrePage",
     "ApiTokenPage", "ApiTokenScope", "CreateApiTokenInput", "NewApiToken", "PartialApiToken",
     "InvitationPage", "NewInvitation", "PartialInvitation",

@@ -68,6 +68,41 @@ def test_a_sweep_refreshes_old_movies_and_clears_the_texts_of_the_rest(
     assert bench.sweep().cleared == 0
 
 
+def test_a_sweep_completes_a_bounded_number_of_movies_the_most_popular_first(
+    bench: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.sync.MAX_COMPLETED", 3)
+    store_page(
+        bench.store,
+        *(replace(facts_of(number), details_version=None, popularity=number) for number in range(1, 8)),
+        facts_of(8),
+    )
+    done = bench.do(entity=Entity.CHANGES)  # a first run refreshes everything
+    assert done.status is Status.SUCCESS
+    store_page(
+        bench.store,
+        *(replace(facts_of(number), details_version="0", popularity=number) for number in range(1, 8)),
+    )
+    shelf.requested.clear()
+
+    assert bench.do(entity=Entity.CHANGES).pages_total == 1
+    assert shelf.requested == []
+    nights = []
+    shelf.unread = {6}
+    for _ in range(4):
+        run = bench.sweep().run
+        assert run
+        nights.append((shelf.requested[:], run.status, run.fetched))
+        shelf.requested.clear()
+
+    assert nights == [
+        ([7, 6, 5], Status.PARTIAL, 3),
+        ([6, 4, 3], Status.PARTIAL, 3),
+        ([6, 2, 1], Status.PARTIAL, 3),
+        ([6], Status.PARTIAL, 1),
+    ]
+
+
 def test_texts_within_the_retention_time_are_kept(bench: Bench, shelf: ShelfSource) -> None:
     store_page(bench.store, facts_of(1), day=1)
     shelf.unread = {1}

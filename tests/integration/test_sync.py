@@ -640,8 +640,10 @@ def test_a_changes_run_reads_stored_movies_only(
 def test_a_movie_removed_at_the_source_is_kept_only_if_it_is_rated(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
+    rated, unrated, *others = listing(tmdb).popular_numbers()
+    for number in others:  # a movie whose recommendations change is updated, too
+        listing(tmdb).change(number, _recommended=[])
     sync_movies(store, source)
-    rated, unrated, *_ = listing(tmdb).popular_numbers()
     rate(store, rated)
     listing(tmdb).delete(rated)
     listing(tmdb).delete(unrated)

@@ -368,3 +368,30 @@ def test_the_export_names_every_movie_and_is_there_on_its_days_only(catalogue: C
     lines = gzip.decompress(there.content).splitlines()
     assert {json.loads(line)["id"] for line in lines} == set(catalogue.movies)
     assert missing.status_code == 403
+
+
+def test_parts_are_appended_to_details_and_have_paths_of_their_own() -> None:
+    known = {
+        "_cast": [("Ada Alder", "Captain"), "Bo Birch"],
+        "_crew": [("Cleo Cedar", "Director")],
+        "_videos": [{"key": "abcdef1"}, {"key": "abcdef2", "iso_639_1": "de"}],
+        "_recommended": [2, 99],
+        "_translations": {"de": {"title": "Eins"}},
+    }
+    with TmdbSimulator([movie(1, **known), movie(2)]) as tmdb, connected(tmdb) as client:
+        names = "credits,videos,recommendations,translations,nothing"
+        details = client.get("/movie/1", params={"append_to_response": names}).json()
+        alone = {name: client.get(f"/movie/1/{name}").json() for name in names.split(",")[:-1]}
+        refused = client.get("/movie/1", params={"append_to_response": ",".join(["credits"] * 21)})
+        german = client.get("/movie/1/videos", params={"language": "de-DE"}).json()
+
+    assert {name: {"id": 1} | details[name] for name in alone} == alone
+    assert "nothing" not in details
+    assert [each["name"] for each in details["credits"]["cast"]] == ["Ada Alder", "Bo Birch"]
+    assert [(each["name"], each["job"]) for each in details["credits"]["crew"]] == [
+        ("Cleo Cedar", "Director")
+    ]
+    assert [each["id"] for each in details["recommendations"]["results"]] == [2]
+    assert details["translations"]["translations"][0]["data"]["title"] == "Eins"
+    assert [each["key"] for each in german["results"]] == ["abcdef2"]
+    assert (refused.status_code, refused.json()["status_code"]) == (400, 27)

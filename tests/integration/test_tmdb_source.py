@@ -211,7 +211,7 @@ class TestAnswers:
         assert [request.params for request in tmdb.log] == [
             {"language": "de-DE", "page": "2"},
             {"start_date": "2026-03-01", "end_date": "2026-03-14", "page": "1"},
-            {"language": "de-DE"},
+            {"language": "de-DE", "append_to_response": "credits,videos,recommendations"},
         ]
 
     def test_changes_are_numbers_including_those_of_deleted_movies(self, connect: Connect) -> None:

@@ -9,7 +9,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
@@ -40,6 +40,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
     23: (400, "A date is written YYYY-MM-DD."),
     24: (504, "Nothing came from behind the gateway in time."),
     25: (429, "Too many requests in too short a time."),
+    27: (400, "At most 20 parts can be appended."),
     34: (404, "There is no such thing here."),
     43: (502, "Nothing listens behind the gateway."),
     46: (503, "Closed for maintenance."),
@@ -127,13 +128,24 @@ class Recordings:
             self._answers[key].append(_replayed(exchange))
 
     def find(self, method: str, path: str, params: Mapping[str, str]) -> Answer | None:
-        """The recorded answer to exactly this request, if there is one."""
+        """The recorded answer to exactly this request, if there is one.
+
+        Details with appended parts are also composed of the recorded details and of those parts that were
+        recorded by themselves.
+        """
         answers = self._answers.get(_key(method, path, params))
-        if not answers:
-            return None
-        with self._lock:
-            answers.append(answers.pop(0))
-            return answers[-1]
+        if answers:
+            with self._lock:
+                answers.append(answers.pop(0))
+                return answers[-1]
+        plain = dict(params)
+        appended = plain.pop("append_to_response", None)
+        details = self.find(method, path, plain) if appended else None
+        if not appended or not details or details.status != 200:
+            return details
+        parts = {name: self.find(method, f"{path}/{name}", plain) for name in appended.split(",")}
+        read = {name: json.loads(answer.body) for name, answer in parts.items() if answer}
+        return replace(details, body=encoded(json.loads(details.body) | read))
 
 
 def _key(method: str, path: str, params: Mapping[str, str]) -> tuple[object, ...]:

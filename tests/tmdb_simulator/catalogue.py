@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from . import queries
 from .answers import Answer, Record, found, json_lines, refusal
+from .parts import PARTS, part
 
 When: TypeAlias = int | str | date  # days ago, YYYY-MM-DD, a day, or (a datetime is a date) a moment
 
@@ -37,6 +38,7 @@ DETAIL_DEFAULTS: Record = {
     "production_companies": [], "production_countries": [], "revenue": 0, "runtime": 0,
     "spoken_languages": [], "status": "Released", "tagline": "",
 }  # fmt: skip
+MOST_APPENDED = 20
 NOT_IN_LISTS = frozenset(DETAIL_DEFAULTS) | {"genres"}
 
 
@@ -59,10 +61,11 @@ class Catalogue:
 
     A record may hold fewer keys than TMDB shows (defaults are shown) and keys of ours, never shown:
     `_changed` (days ago, or YYYY-MM-DD) puts the movie into /movie/changes, `_deleted` leaves nothing but
-    that change, and `_translations` maps a language to the fields that differ in it. `claimed_pages` is what
-    /movie/popular says in `total_pages` instead of the truth. Popular lists adult movies too: no filter
-    upstream is to be relied on. `export_days` are those whose file of all ids is there, `broken_lines` stand
-    at the head of each.
+    that change, and `_translations` maps a language to the fields that differ in it. The parts that may be
+    appended to details come from `_cast`, `_crew`, `_videos`, `_recommended` and `_translations` (`parts`).
+    `claimed_pages` is what /movie/popular says in `total_pages` instead of the truth. Popular lists adult
+    movies too: no filter upstream is to be relied on. `export_days` are those whose file of all ids is
+    there, `broken_lines` stand at the head of each.
     """
 
     def __init__(
@@ -169,7 +172,9 @@ class Catalogue:
                 rows = [_list_item(movie, language) | {"media_type": "movie"} for movie in movies]
                 return found({"movie_results": rows} | {key: [] for key in queries.NO_RESULTS})
             case ["movie", name] if (movie := self._named(name)) is not None:
-                return self._details(movie, language)
+                return self._details(movie, params)
+            case ["movie", name, *words] if (movie := self._named(name)) and "/".join(words) in PARTS:
+                return found({"id": movie["id"]} | self._part("/".join(words), movie, params))
             case _:
                 return refusal(34)
 
@@ -189,13 +194,25 @@ class Catalogue:
         items = [_list_item(movie, language) for movie in _slice(movies, page, POPULAR_PER_PAGE)]
         return _page(items, page, len(movies), POPULAR_PER_PAGE, None if movies else none)
 
-    def _details(self, movie: Record, language: str) -> Answer:
+    def _details(self, movie: Record, params: Mapping[str, str]) -> Answer:
+        language, appended = params.get("language", ""), params.get("append_to_response", "").split(",")
+        if len(appended) > MOST_APPENDED:
+            return refusal(27)
         shown = (
             LIST_DEFAULTS | DETAIL_DEFAULTS | {"original_title": movie.get("title")} | _shown(movie, language)
         )
         numbers = shown.pop("genre_ids") or ()
         shown["genres"] = [{"id": number, "name": self._genre_name(number, language)} for number in numbers]
+        # Parts that TMDB does not know are ignored.
+        shown |= {name: self._part(name, movie, params) for name in appended if name in PARTS}
         return found(shown, max_age=28800)
+
+    def _part(self, name: str, movie: Record, params: Mapping[str, str]) -> Record:
+        """One of the parts of a movie that have a path of their own, and can be appended to its details."""
+        language = params.get("language", "")
+        rows = [_list_item(self.movies[number], language)
+                for number in movie.get("_recommended", ()) if number in self.movies]  # fmt: skip
+        return part(name, movie, params, rows)
 
     def _changes(self, params: Mapping[str, str]) -> Answer:
         page = params.get("page", "1")

@@ -61,6 +61,8 @@ ODD_TITLES = (
     "Œuvre nº 7",
     "Ampersand &amp; Sons",
 )
+FIRST_NAMES = ("Ada", "Bo", "Cleo", "Dário", "Edda", "Finn", "Greta", "Hugo", "Ines", "Jun")
+LAST_NAMES = ("Alder", "Birch", "Cedar", "Dorn", "Elm", "Fir", "Gorse", "Hazel", "Ilex", "Juniper")
 LATE_GENRE = 10999  # named by movies, absent from the list of genres until it is added
 
 
@@ -76,6 +78,8 @@ def make_movies(count: int, seed: int = 0) -> list[Record]:
         if place % 3 == 1:
             quirks[place // 3 % len(quirks)](movie, movies[-1])
         movies.append(movie)
+    for place, movie in enumerate(movies):
+        _add_parts(movie, [other["id"] for other in movies[place + 1 : place + 5]])
     return movies
 
 
@@ -123,6 +127,22 @@ def _movie(number: int, random: Random) -> Record:
             "fr": {"title": "", "overview": ""},
         }
     return movie
+
+
+def _add_parts(movie: Record, recommended: list[int]) -> None:
+    """Give a movie credits, a trailer and recommendations. They depend on its number alone."""
+    random = Random(movie["id"])
+    names = [
+        f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)}" for _ in range(random.randint(0, 14))
+    ]
+    movie |= {
+        "_crew": [(name, "Director") for name in names[:1]] + [(name, "Editor") for name in names[1:2]],
+        "_cast": [(name, f"Role {place}") for place, name in enumerate(names[2:])],
+        "_videos": [{"key": f"trailer{movie['id']:05}"}] if random.random() < 0.7 else [],
+        "_recommended": recommended,
+    }
+    if random.random() < 0.2:
+        movie["belongs_to_collection"] = {"id": movie["id"] % 7 + 1, "name": f"Series {movie['id'] % 7 + 1}"}
 
 
 def _picture(random: Random) -> str:

@@ -13,7 +13,9 @@ from domain.ids import GenreId, genre_id, movie_id
 from domain.movies import (
     DETAIL_FACTS,
     FACTS,
+    NO_TEXTS,
     TEXT_FACTS,
+    CastMember,
     Genre,
     GenreFacts,
     Movie,
@@ -43,12 +45,16 @@ by_type: dict[object, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     date | None: st.none() | st.dates(),
     tuple[GenreId, ...]: genres,
+    tuple[str, ...]: st.lists(texts, max_size=2).map(tuple),
+    tuple[int, ...]: st.lists(st.integers(1, 300), max_size=2).map(tuple),
+    tuple[CastMember, ...]: st.lists(st.builds(CastMember, texts, st.none() | texts), max_size=2).map(tuple),
 }
 movie_facts = st.fixed_dictionaries(
     {each.name: by_type[each.type] for each in fields(MovieFacts) if each.name in FACTS}
     | {
         "tmdb_id": st.just(1),
         "detailed": st.booleans(),
+        "details_version": st.none() | st.sampled_from("12"),
         "omitted": st.frozensets(st.sampled_from([fact for fact in FACTS if fact != "tmdb_id"])),
         "warnings": st.lists(st.sampled_from(["a", "b"]), max_size=2, unique=True).map(tuple),
     }
@@ -70,10 +76,11 @@ def test_an_update_changes_only_the_given_facts(one: MovieFacts, two: MovieFacts
     for facts in (held.facts, after):
         assert (facts.omitted, facts.warnings) == (frozenset(), ())
     for each in fields(MovieFacts):
-        if each.name not in {"omitted", "warnings", "detailed"}:
+        if each.name not in {"omitted", "warnings", "detailed", "details_version"}:
             kept = held.facts if each.name in two.missing else two
             assert getattr(after, each.name) == getattr(kept, each.name)
     assert after.detailed == (one.detailed or two.detailed)
+    assert after.details_version == (two.details_version or one.details_version)
 
 
 @given(movie_facts, movie_facts, movie_facts)
@@ -96,7 +103,8 @@ def test_merged_facts_lack_only_what_both_lack() -> None:
     assert own.completed_by(listed).omitted == {"popularity"}
     assert listed.completed_by(own).omitted == {"popularity"}
     assert listed.completed_by(LISTED).omitted == DETAIL_FACTS
-    assert listed.missing == {"popularity", "overview", "imdb_id", "runtime"}
+    assert listed.missing == {"popularity", "overview"} | DETAIL_FACTS
+    assert {"imdb_id", "runtime", "cast"} <= DETAIL_FACTS
     assert own.missing == {"popularity", "adult"}
 
 
@@ -153,15 +161,22 @@ def test_only_the_first_removal_is_an_update() -> None:
 
 
 def test_only_texts_and_pictures_are_cleared_and_only_once() -> None:
-    full = replace(DETAILED, overview="War.", poster_path="/p.jpg", backdrop_path="/b.jpg")
+    full = replace(DETAILED, overview="War.", poster_path="/p.jpg", cast=(CastMember("Ann"),))
     held = Movie.from_facts(full, MONDAY)
     assert held.without_texts(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
     for text in TEXT_FACTS:
-        facts = replace(DETAILED, **{text: "x"})  # type: ignore[arg-type]
+        value: Any = ("x",) if NO_TEXTS[text] == () else "x"
+        facts = replace(DETAILED, **{text: value})
         partly = Movie.from_facts(facts, MONDAY)
         assert partly.without_texts(TUESDAY).facts == DETAILED
     cleared = held.without_texts(TUESDAY)
     assert cleared.without_texts(WEDNESDAY) is cleared
+
+
+def test_the_people_of_a_movie_are_its_directors_and_cast_each_once() -> None:
+    cast = (CastMember("Ann", "Herself"), CastMember("Bo"), CastMember("Ann", "Her twin"))
+    assert replace(DETAILED, directors=("Cy", "Bo"), cast=cast).people == ("Cy", "Bo", "Ann")
+    assert DETAILED.people == ()
 
 
 def test_a_removal_changes_the_record_and_a_rating_does_not() -> None:

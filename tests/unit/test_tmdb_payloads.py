@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.tmdb import payloads
-from adapters.tmdb.payloads import MAX_PAGES, READERS, TITLES, Unusable
+from adapters.tmdb.payloads import DETAILS_VERSION, KEYS, MAX_PAGES, READERS, TITLES, Unusable
 from adapters.tmdb.values import INVISIBLE, Unreadable
 from domain.ids import MAX_TMDB_NUMBER, genre_id
 from domain.movies import DETAIL_FACTS, GenreFacts, Movie, MovieFacts, picture_url
@@ -63,6 +63,7 @@ class TestMovie:
             "genres": [{"id": 18, "name": "Drama"}, {"id": 10749, "name": "Romance"}],
             "imdb_id": "tt7654321",
             "runtime": 99,
+            "tagline": "It floats.",
             "softcore": False,
             "watch/providers": {},
         }
@@ -82,7 +83,10 @@ class TestMovie:
             genres=(genre_id(18), genre_id(10749)),
             imdb_id="tt7654321",
             runtime=99,
+            tagline="It floats.",
+            omitted=frozenset(KEYS),
             detailed=True,
+            details_version=DETAILS_VERSION,
         )
 
     def test_a_list_has_no_runtime_and_no_imdb_id_and_genres_as_numbers(self) -> None:
@@ -211,7 +215,9 @@ HELD = MovieFacts(
     genres=(genre_id(28), genre_id(878)),
     imdb_id="tt0133093",
     runtime=136,
+    tagline="Free your mind.",
     detailed=True,
+    details_version=DETAILS_VERSION,
 )
 SENT = {
     "id": 603,
@@ -229,12 +235,14 @@ SENT = {
     "genres": [{"id": 28, "name": "Action"}, {"id": 878, "name": "Science Fiction"}],
     "imdb_id": "tt0133093",
     "runtime": 136,
+    "tagline": "Free your mind.",
 }
 FACTS = [
     each.name
     for each in fields(MovieFacts)
-    if each.name not in {"tmdb_id", "detailed", "omitted", "warnings"}
+    if each.name not in {"tmdb_id", "detailed", "details_version", "omitted", "warnings", *KEYS}
 ]
+"""The facts whose keys are their names; the others are in `test_tmdb_appended.py`."""
 
 COUNTED = ("popularity", "vote_average", "vote_count")
 
@@ -255,6 +263,7 @@ UNREADABLE: dict[str, list[Any]] = {
     "original_title": [*TEXTS, "x" * 1_001],
     "original_language": [*TEXTS, "English", "e", "en_US.UTF-8", "en us", "x" * 9],
     "overview": TEXTS,
+    "tagline": [*TEXTS, "x" * 1_001],
     "poster_path": PATHS,
     "backdrop_path": PATHS,
     "release_date": [
@@ -298,7 +307,7 @@ class TestUpdates:
         return Movie.from_facts(held, at).updated_from(facts, at).facts, facts.warnings
 
     def test_the_tables_have_all_facts(self) -> None:
-        assert set(READERS) == set(UNREADABLE) == set(FACTS)
+        assert set(READERS) - set(KEYS) == set(UNREADABLE) == set(FACTS)
         assert set(UNKNOWN) | {*TITLES, "adult", "genres"} == set(FACTS)
         assert self.updated() == (HELD, ())
 
@@ -673,6 +682,7 @@ class TestAnything:
         for number in (facts.tmdb_id, facts.runtime, facts.vote_count):
             assert number is None or 0 <= number <= MAX_TMDB_NUMBER
         assert len(facts.genres) == len(set(facts.genres))
+        assert all(name == name.strip() for name in facts.people)
         assert facts.popularity is None or 0 <= facts.popularity < float("inf")
         assert facts.vote_average is None or 0 <= facts.vote_average <= 10
         for path in filter(None, (facts.poster_path, facts.backdrop_path)):

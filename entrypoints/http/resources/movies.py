@@ -48,8 +48,18 @@ class GenreOut(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="In the language of the catalogue.", examples=["Science Fiction"])]
 
 
+class CastMemberOut(Struct, frozen=True, kw_only=True):
+    """An actor and the character."""
+
+    name: Annotated[str, Meta(description="The actor.", examples=["Carrie-Anne Moss"])]
+    character: Annotated[str, Meta(description="The character.", examples=["Trinity"])] | None
+
+
 POSTERS = "https://image.tmdb.org/t/p/w500"
 """Where TMDB serves posters, 500 pixels wide."""
+
+BACKDROPS = "https://image.tmdb.org/t/p/w1280"
+"""Where TMDB serves backdrops, 1,280 pixels wide."""
 
 
 class MovieOut(Struct, frozen=True, kw_only=True):
@@ -103,9 +113,43 @@ class MovieOut(Struct, frozen=True, kw_only=True):
 
 
 class MovieDetailOut(MovieOut, frozen=True, kw_only=True):
-    """A movie with the distribution of its ratings."""
+    """A movie with the distribution of its ratings, its people, and what else only its page shows."""
 
     ratings_distribution: Distribution
+    tagline: Annotated[str, Meta(description="A slogan.", examples=["Free your mind."])] | None
+    directors: Annotated[
+        list[str], Meta(description="Their names, in TMDB's order.", examples=[["Lana Wachowski"]])
+    ]
+    cast: Annotated[list[CastMemberOut], Meta(description="The first ten actors of the credits.")]
+    trailer_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Address of a trailer.",
+                examples=["https://www.youtube.com/watch?v=vKQi3bBA1y8"],
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | None
+    )
+    collection: (
+        Annotated[
+            str,
+            Meta(description="The series of films that it belongs to.", examples=["The Matrix Collection"]),
+        ]
+        | None
+    )
+    backdrop_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Address of the backdrop, 1,280 pixels wide.",
+                examples=["https://image.tmdb.org/t/p/w1280/fNG7i7RqMErkcqhohV2a6cV1Ehy.jpg"],
+                extra_json_schema={"format": "uri"},
+            ),
+        ]
+        | None
+    )
 
 
 # Parameters
@@ -356,7 +400,7 @@ async def get_movies_search(
 async def get_movie_by_id(
     request: HttpRequest, get_movie: Injected[catalogue.GetMovie], caching: Injected[Caching]
 ) -> Response:
-    """Get one movie, with the distribution of its ratings."""
+    """Get one movie, with the distribution of its ratings, its directors and cast, and a trailer."""
     query, ref = parse_query(MovieQuery, request), request.path_params["id"]
 
     def build() -> Response:
@@ -419,10 +463,17 @@ def movie_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieOut:
 
 
 def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDetailOut:
-    """Convert a movie with the distribution of its ratings."""
+    """Convert a movie that was read with all its facts."""
+    facts = movie.facts
     return MovieDetailOut(
         **asdict(movie_out(movie, genres)),
         ratings_distribution=movie.tally.distribution,
+        tagline=facts.tagline,
+        directors=list(facts.directors),
+        cast=[CastMemberOut(name=each.name, character=each.character) for each in facts.cast],
+        trailer_url=facts.trailer_url,
+        collection=facts.collection,
+        backdrop_url=picture_url(BACKDROPS, facts.backdrop_path),
     )
 
 
