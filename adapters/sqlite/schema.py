@@ -306,7 +306,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS viewings_of_movie ON viewings (movie);
     """,
     """
-    CREATE TABLE api_tokens (
+    CREATE TABLE IF NOT EXISTS api_tokens (
         id TEXT PRIMARY KEY,
         user TEXT NOT NULL,
         name TEXT NOT NULL,
@@ -315,7 +315,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         created_at TEXT NOT NULL,
         expires_at TEXT
     ) WITHOUT ROWID;
-    CREATE INDEX api_tokens_by_created_at ON api_tokens (user, created_at DESC, id);
+    CREATE INDEX IF NOT EXISTS api_tokens_by_created_at ON api_tokens (user, created_at DESC, id);
     """,
     add_details,
 )
