@@ -7,13 +7,20 @@ from application.watchlist import by_id
 from domain.ids import GenreId, MovieId
 from domain.movies import Genre, Movie
 from domain.pagination import Cursor
-from domain.ports import GenreRepository, MovieRepository, RatingRepository, WatchlistRepository
+from domain.ports import (
+    GenreRepository,
+    MovieRepository,
+    RatingRepository,
+    ViewingRepository,
+    WatchlistRepository,
+)
 from domain.ratings import Rating, RatingOrder
 from domain.users import User
+from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
 EXPORT_BATCH = 50
-"""Ratings or items read in one call: few, so that other requests hardly wait."""
+"""Ratings, items or viewings read in one call: few, so that other requests hardly wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +41,33 @@ class ExportedItems:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportUser:
-    """Read all data of a user in batches: the ratings, then the watchlist, each the newest first.
+class ExportedViewings:
+    """Some of a user's viewings, with their movies and all genres."""
 
-    No transaction is open between two batches. A rating or item that exists when the export begins, and is
-    not deleted before its batch is read, appears exactly once, because its position in this order never
-    changes. One that is added meanwhile is newer than the remaining batches, and does not appear.
+    viewings: Sequence[Viewing]
+    movies: Mapping[MovieId, Movie]
+    genres: Mapping[GenreId, Genre]
+
+
+ExportedPart = ExportedRatings | ExportedItems | ExportedViewings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportUser:
+    """Read all data of a user in batches: the ratings, the watchlist, the viewings, each the newest first.
+
+    No transaction is open between two batches. What exists when the export begins, and is not deleted before
+    its batch is read, appears exactly once, because its position in this order never changes. What is added
+    meanwhile is newer than the remaining batches of its kind, and does not appear.
     """
 
     ratings: RatingRepository
     watchlist: WatchlistRepository
+    viewings: ViewingRepository
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, user: User) -> Iterator[ExportedRatings | ExportedItems]:
+    def __call__(self, *, user: User) -> Iterator[ExportedPart]:
         """Iterate over batches of all data of the user except the account. Each batch is read when needed."""
         after: Cursor | None = None
         by, limit = RatingOrder.CREATED_AT, EXPORT_BATCH
@@ -61,6 +81,12 @@ class ExportUser:
             movies = self._movies(item.movie for item in items)
             yield ExportedItems(items=items, movies=movies, genres=genres)
             after = items[-1].cursor
+        after = None
+        while viewings := self.viewings.by_creation(user.id, limit=limit, after=after):
+            genres = by_id(self.genres)
+            movies = self._movies({viewing.movie for viewing in viewings})
+            yield ExportedViewings(viewings=viewings, movies=movies, genres=genres)
+            after = viewings[-1].creation_cursor
 
     def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
         return {movie.id: movie for movie in self.movies.by_ids(list(ids))}

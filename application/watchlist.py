@@ -1,4 +1,4 @@
-"""Watchlists, and a user's relation to a movie."""
+"""Use cases of watchlists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,8 @@ from domain.ports import (
     Clock,
     GenreRepository,
     MovieRepository,
-    RatingRepository,
     WatchlistRepository,
 )
-from domain.ratings import Rating
 from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
 from domain.watchlist import NotYourItem, WatchlistItem
@@ -190,36 +188,6 @@ class ListWatchlist:
         movies = self.movies.by_ids([item.movie for item in shown.rows])
         return WatchlistPage(
             page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres)
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
-    """A movie with a user's rating and watchlist item of it, and all genres by id."""
-
-    movie: Movie
-    rating: Rating | None
-    item: WatchlistItem | None
-    genres: Mapping[GenreId, Genre]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GetRelation:
-    """Show a movie with one's own rating and watchlist item."""
-
-    ratings: RatingRepository
-    watchlist: WatchlistRepository
-    movies: MovieRepository
-    genres: GenreRepository
-
-    def __call__(self, *, user: User, movie: MovieRef) -> Relation:
-        """Raises MovieNotFound."""
-        found = self.movies.get(movie)
-        return Relation(
-            movie=found,
-            rating=self.ratings.of(user.id, found.id),
-            item=self.watchlist.of(user.id, found.id),
-            genres=by_id(self.genres),
         )
 
 

@@ -82,6 +82,7 @@ from application.ratings import (
     SetRating,
     VerifyRatings,
 )
+from application.relations import GetRelation, GetRelations
 from application.sync import (
     CheckSource,
     SweepCatalogue,
@@ -92,11 +93,11 @@ from application.sync import (
 )
 from application.sync_runner import SyncRunner
 from application.sync_runs import CancelSync, GetRun, ListRuns, RunSync, StartSync
+from application.viewings import AddViewing, ChangeViewing, GetViewing, ListViewings, RemoveViewing
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
     GetItem,
-    GetRelation,
     ListWatchlist,
     RemoveFromWatchlist,
     RemoveItem,
@@ -124,6 +125,7 @@ from domain.ports import (
     SessionRepository,
     SyncRunRepository,
     UserRepository,
+    ViewingRepository,
     WatchlistRepository,
 )
 from entrypoints.memory import memory_of
@@ -387,6 +389,7 @@ class Container(DeclarativeContainer):
     invitations: Provider[InvitationRepository] = store.provided.invitations
     ratings: Provider[RatingRepository] = store.provided.ratings
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
+    viewings: Provider[ViewingRepository] = store.provided.viewings
 
     hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
     decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
@@ -588,11 +591,29 @@ class Container(DeclarativeContainer):
     )
     get_item = providers.Factory(GetItem, watchlist=watchlists, movies=movies, genres=genres)
     list_watchlist = providers.Factory(ListWatchlist, watchlist=watchlists, movies=movies, genres=genres)
+    add_viewing = providers.Factory(
+        AddViewing,
+        viewings=viewings,
+        movies=movies,
+        genres=genres,
+        invalidation=invalidation,
+        clock=clock,
+        new_id=new_id,
+    )
+    change_viewing = providers.Factory(
+        ChangeViewing, viewings=viewings, movies=movies, genres=genres, clock=clock
+    )
+    remove_viewing = providers.Factory(RemoveViewing, viewings=viewings)
+    get_viewing = providers.Factory(GetViewing, viewings=viewings, movies=movies, genres=genres)
+    list_viewings = providers.Factory(ListViewings, viewings=viewings, movies=movies, genres=genres)
     get_relation = providers.Factory(
-        GetRelation, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
+        GetRelation, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
+    )
+    get_relations = providers.Factory(
+        GetRelations, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )
     export_user = providers.Factory(
-        ExportUser, ratings=ratings, watchlist=watchlists, movies=movies, genres=genres
+        ExportUser, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )
 
 

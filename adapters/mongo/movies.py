@@ -69,6 +69,12 @@ class MongoMovieRepository:
             movies = {movie.id: movie for movie in found}
         return [movies[each] for each in ids if each in movies]
 
+    def by_imdb_ids(self, imdb_ids: Collection[str]) -> dict[str, Movie]:
+        with self.database.using() as database:
+            found = list(_select(database, "imdbId", imdb_ids, LISTED_MOVIE))
+        found.sort(key=lambda movie: movie.facts.tmdb_id, reverse=True)
+        return {movie.facts.imdb_id: movie for movie in found if movie.facts.imdb_id}
+
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.using() as database:
             return _by_tmdb_ids(database, tmdb_ids, LISTED_MOVIE)

@@ -1,7 +1,7 @@
 """The ratings of the distributed store. A rating and its movie's tally change in one transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bson import ObjectId
@@ -83,6 +83,11 @@ class MongoRatingRepository:
         with self.database.using() as database:
             return _of(database, user, movie)
 
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, Rating]:
+        with self.database.using() as database:
+            found = [rating_of(document) for document in database.ratings.find(of_movies(user, movies))]
+        return {rating.movie: rating for rating in found}
+
     def of_user(
         self,
         user: UserId,
@@ -141,6 +146,11 @@ class MongoRatingRepository:
                 lambda database: _repaired(database, movie), {movie}, RECOUNT_TIMEOUT
             )
         return found
+
+
+def of_movies(user: UserId, movies: Collection[MovieId]) -> Document:
+    """The query for what a user has of these movies."""
+    return {"userId": own_id(user), "movieId": {"$in": [own_id(movie) for movie in movies]}}
 
 
 def _add(database: Documents, rating: Rating) -> Tally:

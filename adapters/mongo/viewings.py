@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, viewing_document, viewing_of
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.ratings import of_movies
 from adapters.mongo.schema import Document, Documents
 from adapters.mongo.users import require_user
 from adapters.mongo.watchlists import remove_from
@@ -81,9 +82,8 @@ class MongoViewingRepository:
         return [viewing_of(document) for document in found]
 
     def summaries(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, ViewingSummary]:
-        wanted = {"userId": own_id(user), "movieId": {"$in": [own_id(movie) for movie in movies]}}
         group = {"_id": "$movieId", "count": {"$sum": 1}, "latest": {"$max": "$position"}}
-        pipeline: list[Document] = [{"$match": wanted}, {"$group": group}]
+        pipeline: list[Document] = [{"$match": of_movies(user, movies)}, {"$group": group}]
         with self.database.using() as database:
             found = list(database.viewings.aggregate(pipeline, hint="by_movie"))
         return {

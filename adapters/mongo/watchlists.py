@@ -1,6 +1,6 @@
 """The watchlists of the distributed store. Each movie has a count of the watchlists that it is on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pymongo.errors import DuplicateKeyError
@@ -8,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.database import Database
 from adapters.mongo.documents import item_document, item_of, own_id
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.ratings import of_movies
 from adapters.mongo.schema import Document, Documents
 from adapters.mongo.users import require_user
 from domain import watchlist
@@ -56,6 +57,11 @@ class MongoWatchlistRepository:
     def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
         with self.database.using() as database:
             return _of(database, user, movie)
+
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, WatchlistItem]:
+        with self.database.using() as database:
+            found = [item_of(document) for document in database.watchlists.find(of_movies(user, movies))]
+        return {item.movie: item for item in found}
 
     def of_user(
         self,

@@ -69,6 +69,10 @@ class SqliteMovieRepository:
             movies = {movie.id: movie for movie in _select(connection, "id", ids)}
         return [movies[each] for each in ids if each in movies]
 
+    def by_imdb_ids(self, imdb_ids: Collection[str]) -> dict[str, Movie]:
+        with self.database.reading() as connection:
+            return _by_imdb_id(_select(connection, "imdb_id", imdb_ids))
+
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.reading() as connection:
             return _by_tmdb_ids(connection, tmdb_ids)
@@ -296,6 +300,11 @@ def _whole_by_tmdb_ids(connection: sqlite3.Connection, tmdb_ids: Collection[int]
     """The movies with all their facts, as they must be known before they are written."""
     rows = _rows(connection, f"{WHOLE_MOVIE} FROM {WHOLE_MOVIES}", "tmdb_id", tmdb_ids)
     return {movie.facts.tmdb_id: movie for movie in map(whole_movie_of, rows)}
+
+
+def _by_imdb_id(movies: Iterable[Movie]) -> dict[str, Movie]:
+    found = sorted(movies, key=lambda movie: movie.facts.tmdb_id, reverse=True)
+    return {movie.facts.imdb_id: movie for movie in found if movie.facts.imdb_id}
 
 
 def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell]) -> Iterable[Movie]:

@@ -5,10 +5,10 @@ so the cost does not depend on the number of the movie's ratings.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from adapters.sqlite.database import Database, placeholders
+from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import Cell, insert, rating_of, rating_row, tally_of, tally_row, update
 from domain.ids import MovieId, RatingId, UserId
@@ -92,6 +92,11 @@ class SqliteRatingRepository:
         with self.database.reading() as connection:
             return _of(connection, user, movie)
 
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, Rating]:
+        with self.database.reading() as connection:
+            found = [rating_of(row) for row in of_movies(connection, "ratings", user, movies)]
+        return {rating.movie: rating for rating in found}
+
     def of_user(
         self,
         user: UserId,
@@ -164,6 +169,18 @@ def remove_ratings(connection: sqlite3.Connection, user: UserId) -> None:
     if rows:
         connection.executemany(update("movies", rows[0]), rows)
     connection.execute("DELETE FROM ratings WHERE user = ?", (user,))
+
+
+def of_movies(
+    connection: sqlite3.Connection, table: str, user: UserId, movies: Collection[MovieId]
+) -> Iterator[sqlite3.Row]:
+    """A user's rows of these movies, from a table with the columns `user` and `movie`."""
+    wanted = list(movies)
+    for start in range(0, len(wanted), MAX_VALUES):
+        part = wanted[start : start + MAX_VALUES]
+        yield from connection.execute(
+            f"SELECT * FROM {table} WHERE user = ? AND movie IN {placeholders(part)}", (user, *part)
+        )
 
 
 def require_user(connection: sqlite3.Connection, user: UserId) -> None:

@@ -1,12 +1,12 @@
 """The watchlists of the embedded store."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import require_user
+from adapters.sqlite.ratings import of_movies, require_user
 from adapters.sqlite.rows import Cell, insert, item_of, item_row, update
 from domain import watchlist
 from domain.ids import ItemId, MovieId, UserId
@@ -76,6 +76,11 @@ class SqliteWatchlistRepository:
     def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
         with self.database.reading() as connection:
             return _of(connection, user, movie)
+
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, WatchlistItem]:
+        with self.database.reading() as connection:
+            found = [item_of(row) for row in of_movies(connection, "watchlists", user, movies)]
+        return {item.movie: item for item in found}
 
     def of_user(
         self,

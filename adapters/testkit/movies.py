@@ -70,6 +70,9 @@ class MovieRepositoryContract:
     def test_an_imdb_id_of_several_movies_finds_that_with_the_lowest_number(self, store: Store) -> None:
         add_movies(store, [facts(9, imdb_id="tt0000009"), facts(5, imdb_id="tt0000009")])
         assert store.movies.get(ImdbId("tt0000009")).facts.tmdb_id == 5
+        found = store.movies.by_imdb_ids(["tt0000009", "tt0000001"])
+        assert {imdb_id: movie.facts.tmdb_id for imdb_id, movie in found.items()} == {"tt0000009": 5}
+        assert store.movies.by_imdb_ids([]) == {}
 
     @pytest.mark.parametrize("ref", [MovieId("0" * 24), TmdbNumber(2), ImdbId("tt0000002")])
     def test_a_movie_that_is_not_stored_is_not_found(self, store: Store, ref: Any) -> None:

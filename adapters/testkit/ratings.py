@@ -82,6 +82,16 @@ class RatingRepositoryContract:
         store.ratings.add(rating)
         assert store.ratings.get(rating.id) == store.ratings.of(ann.id, movie.id) == rating
 
+    def test_the_ratings_of_several_movies_are_found_at_once(
+        self, store: Store, ann: User, bob: User
+    ) -> None:
+        one, two, three = add_movies(store, [facts(1), facts(2), facts(3)])
+        ratings = {movie.id: new_rating(ann.id, movie.id) for movie in (one, three)}
+        for rating in (*ratings.values(), new_rating(bob.id, two.id)):
+            store.ratings.add(rating)
+        assert store.ratings.among(ann.id, [one.id, two.id, three.id, NO_MOVIE]) == ratings
+        assert store.ratings.among(ann.id, []) == {}
+
     def test_each_change_returns_the_movies_new_tally(
         self, store: Store, ann: User, bob: User, movie: Movie
     ) -> None:

@@ -159,6 +159,14 @@ class WatchlistRepositoryContract:
         with pytest.raises(ItemNotFound):
             store.watchlists.get(item.id)
 
+    def test_the_items_of_several_movies_are_found_at_once(self, store: Store, ann: User, bob: User) -> None:
+        one, two, three = add_movies(store, [facts(1), facts(2), facts(3)])
+        items = {movie.id: new_item(ann.id, movie.id) for movie in (one, three)}
+        for item in (*items.values(), new_item(bob.id, two.id)):
+            store.watchlists.add(item)
+        assert store.watchlists.among(ann.id, [one.id, two.id, three.id, NO_MOVIE]) == items
+        assert store.watchlists.among(ann.id, []) == {}
+
     @pytest.mark.parametrize("favorite", [None, True, False])
     def test_items_are_sorted_newest_first_with_ties_by_id(
         self, store: Store, ann: User, bob: User, *, favorite: bool | None

@@ -29,6 +29,12 @@ class MovieRepository(Protocol):
         """The movies with these ids, in the order of the ids. Unknown ids are left out."""
         ...
 
+    def by_imdb_ids(self, imdb_ids: Collection[str]) -> dict[str, Movie]:
+        """The stored movies with these IMDb ids; of several with the same one, that with the lowest TMDB
+        number.
+        """
+        ...
+
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         """The stored movies with these TMDB numbers, by number; numbers without a movie are left out."""
         ...

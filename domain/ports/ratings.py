@@ -1,6 +1,6 @@
 """Ports for ratings and watchlists."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from domain.ids import ItemId, MovieId, RatingId, UserId
@@ -52,6 +52,10 @@ class RatingRepository(Protocol):
 
     def of(self, user: UserId, movie: MovieId) -> Rating | None:
         """A user's rating of a movie; None if there is none."""
+        ...
+
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, Rating]:
+        """A user's ratings of these movies, by movie; those without a rating are left out."""
         ...
 
     def of_user(
@@ -133,6 +137,10 @@ class WatchlistRepository(Protocol):
 
     def of(self, user: UserId, movie: MovieId) -> WatchlistItem | None:
         """A user's item for a movie; None if there is none."""
+        ...
+
+    def among(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, WatchlistItem]:
+        """A user's items for these movies, by movie; those without an item are left out."""
         ...
 
     def of_user(

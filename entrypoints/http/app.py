@@ -39,9 +39,11 @@ from entrypoints.http.resources import (
     movies,
     operations,
     ratings,
+    relations,
     sessions,
     syncs,
     users,
+    viewings,
     watchlist,
 )
 from entrypoints.http.resources.about import Version
@@ -63,6 +65,8 @@ OTHERS = (
     invitations.ROUTES,
     ratings.ROUTES,
     watchlist.ROUTES,
+    viewings.ROUTES,
+    relations.ROUTES,
     syncs.ROUTES,
     health.ROUTES,
     operations.ROUTES,

@@ -24,6 +24,7 @@ TAGS = {
     "Genres": "The genres of the catalogue, and the movies of each.",
     "Ratings": "Your ratings from 1 to 10, and those of all users for a movie.",
     "Watchlist": "The movies that you want to see, with favourites and notes.",
+    "Diary": "The days on which you have seen movies, and all that you have of a movie.",
     "Account": "Registration, login, tokens and your own account.",
     "Administration": "Users, syncs and upkeep. For admins only.",
     "Service": "Health, metrics and version. No token is needed.",

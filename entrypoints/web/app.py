@@ -12,8 +12,8 @@ from application.api_tokens import ListApiTokens
 from application.catalogue import GetMovie
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
+from application.relations import GetRelation
 from application.sync_runs import ListRuns
-from application.watchlist import GetRelation
 from entrypoints.http import BASE
 from entrypoints.http.auth import CallerCache
 from entrypoints.http.dependencies import Resolver, bound

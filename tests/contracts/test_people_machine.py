@@ -1,7 +1,8 @@
-"""Ratings and watchlists compared with a model of plain dicts, over random histories and both stores."""
+"""Ratings, watchlists and viewings compared with a model of plain dicts, over both stores."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from itertools import count
 from typing import Any, cast
 
@@ -23,20 +24,22 @@ from application.ratings import (
     RemoveRating,
     SetRating,
 )
+from application.relations import GetRelation
+from application.viewings import AddViewing, RemoveViewing
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
-    GetRelation,
     ListWatchlist,
     RemoveFromWatchlist,
     SetOnWatchlist,
     ToggleFavorite,
 )
 from domain.errors import Forbidden
-from domain.ids import ItemId, RatingId, TmdbNumber, UserId, movie_id
+from domain.ids import ItemId, RatingId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Window
 from domain.ratings import HIGHEST, LOWEST, AlreadyRated, RatingNotFound, Score, Tally
 from domain.users import User
+from domain.viewings import AlreadyViewed, ViewingNotFound, ViewingSummary
 from domain.watchlist import AlreadyListed, ItemNotFound
 from tests.contracts.mongo_server import fresh_database
 
@@ -47,13 +50,14 @@ people = st.integers(0, PEOPLE - 1)
 movies = st.sampled_from(MOVIES)
 scores = st.integers(LOWEST, HIGHEST).map(Score)
 texts = st.none() | st.sampled_from(["good", "bad"])
+days = st.none() | st.dates(date(2026, 1, 1), date(2026, 1, 3))
 NO_CACHE = system.NoCache()
 
 Key = tuple[int, int]
 
 
 class People(RuleBasedStateMachine):
-    """Random changes of ratings and watchlists of a few users."""
+    """Random changes of ratings, watchlists and viewings of a few users."""
 
     store: Store
 
@@ -63,6 +67,7 @@ class People(RuleBasedStateMachine):
         self.users = [self.newcomer() for _ in range(PEOPLE)]
         self.scores: dict[Key, tuple[Score, str | None]] = {}
         self.items: dict[Key, tuple[bool, str | None]] = {}
+        self.seen: dict[Key, list[date | None]] = {}
         store = self.store
         written: dict[str, Any] = {
             "movies": store.movies,
@@ -77,6 +82,7 @@ class People(RuleBasedStateMachine):
         self.add_item = AddToWatchlist(watchlist=store.watchlists, genres=store.genres, **written)
         self.set_item = SetOnWatchlist(watchlist=store.watchlists, genres=store.genres, **written)
         self.change_item = ChangeItem(watchlist=store.watchlists, genres=store.genres, **changed)
+        self.add_viewing = AddViewing(viewings=store.viewings, genres=store.genres, **written)
         self.toggle = ToggleFavorite(watchlist=store.watchlists, genres=store.genres, **changed)
 
     def newcomer(self) -> User:
@@ -201,13 +207,52 @@ class People(RuleBasedStateMachine):
         )
         self.items.pop((who, movie), None)
 
+    @rule(who=people, movie=movies, day=days, again=st.booleans(), unlist=st.booleans())
+    def see(self, who: int, movie: int, day: date | None, again: bool, unlist: bool) -> None:
+        def act() -> object:
+            return self.add_viewing(
+                user=self.users[who],
+                movie=TmdbNumber(movie),
+                watched_on=day,
+                rewatch=again,
+                remove_from_watchlist=unlist,
+            )
+
+        seen = self.seen.setdefault((who, movie), [])
+        if day in seen and not again:
+            with pytest.raises(AlreadyViewed):
+                act()
+        else:
+            act()
+            seen.append(day)
+            if unlist:
+                self.items.pop((who, movie), None)
+
+    @rule(who=people, other=people, movie=movies)
+    def forget(self, who: int, other: int, movie: int) -> None:
+        """Remove the viewing with the latest day."""
+        user = self.users[other].id
+        found = self.store.viewings.of_user(user, movie=movie_id(movie), limit=1)
+        viewing = found[0].id if found else ViewingId("0" * 24)
+        forget = RemoveViewing(viewings=self.store.viewings)
+        if not found:
+            with pytest.raises(ViewingNotFound):
+                forget(user=self.users[who], viewing=viewing)
+        elif who != other:
+            with pytest.raises(Forbidden):
+                forget(user=self.users[who], viewing=viewing)
+        else:
+            forget(user=self.users[who], viewing=viewing)
+            self.seen[who, movie].remove(found[0].watched_on)
+
     @rule(who=people)
     def leave(self, who: int) -> None:
         self.store.users.remove(self.users[who].id)
         self.users[who] = self.newcomer()
-        for key in [key for key in (*self.scores, *self.items) if key[0] == who]:
+        for key in [key for key in (*self.scores, *self.items, *self.seen) if key[0] == who]:
             self.scores.pop(key, None)
             self.items.pop(key, None)
+            self.seen.pop(key, None)
 
     def tally(self, movie: int) -> Tally:
         return Tally.of(score for (_, rated), (score, _) in self.scores.items() if rated == movie)
@@ -223,6 +268,7 @@ class People(RuleBasedStateMachine):
         relation = GetRelation(
             ratings=self.store.ratings,
             watchlist=self.store.watchlists,
+            viewings=self.store.viewings,
             movies=self.store.movies,
             genres=self.store.genres,
         )
@@ -232,6 +278,8 @@ class People(RuleBasedStateMachine):
                 rated = (found.rating.score, found.rating.review) if found.rating else None
                 listed = (found.item.is_favorite, found.item.note) if found.item else None
                 assert (rated, listed) == (self.scores.get((who, movie)), self.items.get((who, movie)))
+                days = self.seen.get((who, movie), [])
+                assert found.viewings == ViewingSummary(len(days), max(filter(None, days), default=None))
 
     def teardown(self) -> None:
         if not hasattr(self, "users"):
@@ -271,7 +319,7 @@ def mongo(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.mark.unmeasured  # as property tests, see tests/conftest.py
 @pytest.mark.parametrize(("kind", "share", "steps"), [(sqlite, 0.6, 40), (mongo, 0.05, 20)])
-def test_ratings_and_watchlists_behave_like_plain_dicts(
+def test_ratings_watchlists_and_viewings_behave_like_plain_dicts(
     kind: Callable[[pytest.FixtureRequest], Any], share: float, steps: int, request: pytest.FixtureRequest
 ) -> None:
     with kind(request) as store:

@@ -216,6 +216,9 @@ def renamed(user: User) -> User:
         lambda store: store.watchlists.change(ITEM, USER, lambda item: item.toggled(system.now())),
         lambda store: store.watchlists.count(USER),
         lambda store: store.watchlists.count(USER, favorite=True),
+        lambda store: store.ratings.among(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.watchlists.among(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.movies.by_imdb_ids(["tt0000001", "tt0000002"]),
         lambda store: store.viewings.get(VIEWING),
         lambda store: store.viewings.change(
             VIEWING, USER, lambda viewing: viewing.changed(system.now(), watched_on=DAYS.last)
@@ -229,8 +232,9 @@ def renamed(user: User) -> User:
         "user", "by address", "several users", "page of users", "count of users", "rename", "disable",
         "caller", "look at a session", "refresh", "another password", "log out", "expired sessions",
         "rating", "rating of a movie", "change a rating", "ratings of a movie", "count of ratings",
-        "item", "item of a movie", "toggle", "count of items", "count of favourites", "viewing",
-        "move a viewing", "count of viewings", "summaries of viewings", "gone movies", "a whole visit",
+        "item", "item of a movie", "toggle", "count of items", "count of favourites",
+        "ratings of movies", "items of movies", "several by IMDb id", "viewing", "move a viewing",
+        "count of viewings", "summaries of viewings", "gone movies", "a whole visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:

@@ -63,7 +63,7 @@ from entrypoints.http import (
     server,
     thread_pools,
 )
-from entrypoints.http.resources import movies
+from entrypoints.http.resources import movies, relations
 from entrypoints.observability import logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_REFRESH_GRACE, Settings
@@ -224,6 +224,11 @@ TIED = [
     f"A user has up to {watchlist.MAX_ITEMS:,}",
     f"| {watchlist.MAX_ITEMS:,} items are on it |",
     f"you have {viewings.MAX_VIEWINGS:,} viewings",
+    f"A user has up to {viewings.MAX_VIEWINGS:,} viewings",
+    f"it has begun {viewings.LATEST_OFFSET.total_seconds() / 3600:.0f} hours east of UTC",
+    f"from {viewings.EARLIEST_DAY.year} on",
+    f"`ids` names 1 to {relations.MAX_MOVIES} movies",
+    f"all that a user has of up to {relations.MAX_MOVIES} movies",
     f"the {search.MAX_CANDIDATES} most popular movies of each kind",
     f"takes the {search.MAX_CANDIDATES} most popular movies",
     f"{search.MAX_CANDIDATES} movies a term query",

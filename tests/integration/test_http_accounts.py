@@ -319,12 +319,13 @@ def test_an_export_has_all_data_of_the_caller_and_no_other(client: Client) -> No
     neo, trinity = joined(client), joined(client, "trinity")
     rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 8.5, "review": "Whoa."}).json()
     item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()
+    viewing = neo("POST", "/viewings", {"movie_id": "604", "watched_on": "2026-01-01"}).json()
     trinity("POST", "/ratings", {"movie_id": "603", "rating": 1})
 
     export = neo("GET", "/me/export").json()
 
     rating.pop("movie_rating")
-    assert export == {"user": neo.user, "ratings": [rating], "watchlist": [item]}
+    assert export == {"user": neo.user, "ratings": [rating], "watchlist": [item], "viewings": [viewing]}
     assert trinity("GET", "/me/export").json()["watchlist"] == []
 
 

@@ -11,24 +11,28 @@ from domain.users import Role
 from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, place
 
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
-         "/ratings/movie/{movie}", "/watchlist", "/admin/users", "/admin/invitations", "/auth/tokens",
-         "/admin/sync/runs"]  # fmt: skip
-ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}", "/me/movies/{movie}",
-         "/auth/me", "/admin/sync/runs/{run}"]  # fmt: skip
+         "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
+         "/admin/invitations", "/auth/tokens", "/admin/sync/runs"]  # fmt: skip
+ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}",
+         "/viewings/{viewing}", "/me/movies/{movie}", "/auth/me", "/admin/sync/runs/{run}"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
-    """An admin with a rating and a watchlist item, and the ids of both."""
+    """An admin with a rating, a watchlist item and a viewing, and their ids."""
     with place(THE_MATRIX) as (client, store):
         neo = joined(client)
         store.users.change(neo.user["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
+        viewing = neo("POST", "/viewings", {"movie_id": 603}).json()["id"]
         run = new_run(store, Entity.CHANGES).id
         neo("POST", "/admin/invitations", {})
         neo("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
-        yield neo, {"movie": "603", "genre": "878", "rating": rating, "item": item, "run": run}
+        yield (
+            neo,
+            {"movie": "603", "genre": "878", "rating": rating, "item": item, "run": run, "viewing": viewing},
+        )
 
 
 def narrowed(path: str, fields: str) -> str:
@@ -92,7 +96,7 @@ def test_the_document_declares_the_parameter_wherever_it_works(
         if "fields" in {each["name"] for each in calls.get("get", {}).get("parameters", [])}
     ]
 
-    named = {"genre": "{id}", "rating": "{id}", "item": "{id}", "run": "{id}"}
+    named = {"genre": "{id}", "rating": "{id}", "item": "{id}", "run": "{id}", "viewing": "{id}"}
     documented = {
         path.partition("?")[0].format(movie="{movie_id}" if "/ratings/movie" in path else "{id}", **named)
         for path in (*LISTS, *ITEMS)

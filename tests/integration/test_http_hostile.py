@@ -38,12 +38,15 @@ CALLS = [
     "POST /watchlist",
     "PUT /movies/603/watchlist",
     "PATCH /watchlist/{item}",
+    "POST /viewings",
+    "PATCH /viewings/{viewing}",
     "POST /admin/ratings/verify",
 ]
 EMPTY_IS_FINE = {"PUT /movies/603/watchlist", "POST /admin/ratings/verify"}
 FIELDS = [
     "username", "email", "password", "refresh_token", "current_password", "new_password",
-    "rating", "review", "movie_id", "is_favorite", "note", "role", "disabled", "repair",
+    "rating", "review", "movie_id", "is_favorite", "note", "watched_on", "rewatch", "role",
+    "disabled", "repair",
 ]  # fmt: skip
 
 BAD = {
@@ -94,7 +97,8 @@ def here() -> Iterator[tuple[Client, SqliteStore, Somebody, dict[str, str]]]:
         store.users.change(UserId(neo.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": "604", "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()["id"]
-        yield client, store, neo, {"rating": rating, "item": item}
+        viewing = neo("POST", "/viewings", {"movie_id": "604", "note": "again"}).json()["id"]
+        yield client, store, neo, {"rating": rating, "item": item, "viewing": viewing}
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ LISTS = {
     "/ratings": ("",),
     "/ratings/movie/{movie_id}": ("",),
     "/watchlist": ("", "favorite=true", "favorite=false"),
+    "/viewings": ("", "year=2025", "movie_id=3", "movie_id=3&year=2025"),
     "/admin/users": ("",),
     "/auth/tokens": ("",),
     "/admin/invitations": ("",),
@@ -104,7 +105,7 @@ def store() -> Iterator[SqliteStore]:
 
 @pytest.fixture(scope="module")
 def somebody(store: SqliteStore) -> Iterator[Somebody]:
-    """An admin with many ratings and watchlist items."""
+    """An admin with many ratings, watchlist items and viewings."""
     container = container_over(store, Settings())
     with TestClient(application(store, container=container, public_catalogue="false")) as client:
         smith = joined(client, "smith")
@@ -115,6 +116,8 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
         for number in range(1, 31):
             smith("PUT", f"/movies/{number}/rating", {"rating": 1 + number % 4})
             smith("PUT", f"/movies/{number}/watchlist", {"is_favorite": number % 3 == 0})
+            day = f"2025-12-{21 + number % 3}" if number % 4 else None
+            smith("POST", "/viewings", {"movie_id": 3, "watched_on": day, "rewatch": True})
         for number, user in enumerate(others):
             user("PUT", "/movies/1/rating", {"rating": 1 + number % 3})
         for _ in range(15):
@@ -170,7 +173,14 @@ def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) 
 
 @pytest.mark.parametrize(
     "path",
-    ["/movies?year=1870", "/movies/search?q=zzzzzzzz", "/watchlist?", "/ratings?", "/ratings/movie/99?"],
+    [
+        "/movies?year=1870",
+        "/movies/search?q=zzzzzzzz",
+        "/watchlist?",
+        "/viewings?",
+        "/ratings?",
+        "/ratings/movie/99?",
+    ],
 )
 def test_an_empty_list_has_no_previous_page(somebody: Somebody, path: str) -> None:
     newcomer = joined(somebody.client, f"new{abs(hash(path)) % 10**9}")

@@ -1,4 +1,4 @@
-"""The watchlist over HTTP, and a user's rating and watchlist item of a movie."""
+"""The watchlist over HTTP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -175,17 +175,6 @@ def test_a_favourite_mark_is_not_a_rating(neo: Somebody) -> None:
     listed(neo, is_favorite=True)
 
     assert neo("GET", "/movies/603").json()["ratings_count"] == 0
-
-
-def test_a_relation_has_the_rating_and_the_watchlist_item(neo: Somebody) -> None:
-    nothing = neo("GET", "/me/movies/603").json()
-    rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 9}).json()
-    item = listed(neo)
-    rating.pop("movie_rating")
-
-    assert nothing == {"rating": None, "watchlist": None}
-    assert neo("GET", "/me/movies/603").json() == {"rating": rating, "watchlist": item}
-    assert neo("GET", "/me/movies/604").json() == nothing
 
 
 def test_a_full_watchlist_refuses_further_items(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:

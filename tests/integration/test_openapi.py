@@ -44,7 +44,15 @@ OPERATIONS = {
         "updateWatchlistItem": "PATCH /watchlist/{id}",
         "deleteWatchlistItem": "DELETE /watchlist/{id}",
         "toggleFavorite": "PATCH /watchlist/{id}/favorite",
+    },
+    "Diary": {
+        "listViewings": "GET /viewings",
+        "addViewing": "POST /viewings",
+        "getViewing": "GET /viewings/{id}",
+        "updateViewing": "PATCH /viewings/{id}",
+        "deleteViewing": "DELETE /viewings/{id}",
         "getMyMovie": "GET /me/movies/{id}",
+        "getMyMovies": "GET /me/movies",
     },
     "Account": {
         "register": "POST /auth/register",
@@ -107,6 +115,8 @@ SCHEMAS = {
     "RegisterInput", "LoginInput", "RefreshSessionInput", "UpdateAccountInput", "ChangePasswordInput",
     "DeleteAccountInput", "RateMovieInput", "SetMovieRatingInput", "UpdateRatingInput", "AddToWatchlistInput",
     "SetMovieOnWatchlistInput", "UpdateWatchlistItemInput", "UpdateUserInput", "VerifyRatingsInput",
+    "AddViewingInput", "MyMovies", "PartialViewing", "UpdateViewingInput", "Viewing", "ViewingPage",
+    "ViewingSummary",
 }  # fmt: skip
 
 
@@ -390,6 +400,8 @@ def test_responses_about_a_user_have_the_required_fields(schemas: dict[str, Any]
         assert set(rating) == set(schemas["WrittenRating"]["required"])
         assert set(item) == set(schemas["WatchlistItem"]["required"])
         assert set(item["movie"]) == set(schemas["Movie"]["required"])
+        viewing = neo("POST", "/viewings", {"movie_id": 603}).json()
+        assert set(viewing) == set(schemas["Viewing"]["required"])
         assert set(neo("GET", "/me/movies/603").json()) == set(schemas["PartialMyMovie"]["properties"])
         assert set(neo("GET", "/auth/me").json()) == set(schemas["User"]["required"])
         assert set(neo("GET", "/me/export").json()) == set(schemas["Export"]["required"])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any, cast
@@ -15,8 +15,9 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, store_page
 from application import export
 from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
-from application.export import ExportedItems, ExportedRatings, ExportUser
+from application.export import ExportedItems, ExportedRatings, ExportedViewings, ExportUser
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
+from application.viewings import AddViewing
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -159,15 +160,24 @@ def test_an_export_has_everything_in_any_number_of_batches(
         SetOnWatchlist(watchlist=store.watchlists, genres=store.genres, **common)(
             user=user, movie=TmdbNumber(number), is_favorite=False, note=None
         )
+        AddViewing(viewings=store.viewings, genres=store.genres, **common)(
+            user=user, movie=TmdbNumber(number), watched_on=date(2025, 12, 9 - number)
+        )
     export_user = ExportUser(
-        ratings=store.ratings, watchlist=store.watchlists, movies=store.movies, genres=store.genres
+        ratings=store.ratings,
+        watchlist=store.watchlists,
+        viewings=store.viewings,
+        movies=store.movies,
+        genres=store.genres,
     )
     parts = list(export_user(user=user))
     ratings = [each for part in parts if isinstance(part, ExportedRatings) for each in part.ratings]
     items = [each for part in parts if isinstance(part, ExportedItems) for each in part.items]
-    assert len(parts) == 6
+    viewings = [each for part in parts if isinstance(part, ExportedViewings) for each in part.viewings]
+    assert len(parts) == 9
     assert [rating.score.points for rating in ratings] == [5, 4, 3, 2, 1]
     assert [item.movie for item in items] == [rating.movie for rating in ratings]
+    assert [viewing.movie for viewing in viewings] == [rating.movie for rating in ratings]
     assert all({each.movie for each in part.ratings} == set(part.movies) for part in parts[:3])  # type: ignore[union-attr]
 
 

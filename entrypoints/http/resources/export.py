@@ -9,13 +9,15 @@ from msgspec import Struct
 from msgspec.json import encode
 
 from application import export
-from application.export import ExportedItems, ExportedRatings
+from application.export import ExportedItems, ExportedPart, ExportedRatings, ExportedViewings
+from application.viewings import DiaryEntry
 from domain.users import Caller, User
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.exports import ExportResponse, Exports
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.accounts import UserOut, user_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
+from entrypoints.http.resources.viewings import ViewingOut, entry_out
 from entrypoints.http.resources.watchlist import WatchlistItemOut, item_out
 from entrypoints.http.schemas import Query
 from entrypoints.validation import rule
@@ -42,6 +44,11 @@ class ExportOut(Struct, frozen=True, kw_only=True):
     user: UserOut
     ratings: list[RatingOut]
     watchlist: list[WatchlistItemOut]
+    viewings: list[ViewingOut]
+
+
+SECTIONS = ("ratings", "watchlist", "viewings")
+"""The lists of an export, in their order."""
 
 
 EXPORT_MY_DATA = Endpoint(
@@ -72,19 +79,32 @@ def get_export(
     return ExportResponse(exports, user.id, json_chunks(user, export_user(user=user)))
 
 
-def json_chunks(user: User, parts: Iterable[ExportedRatings | ExportedItems]) -> Iterator[bytes]:
+def json_chunks(user: User, parts: Iterable[ExportedPart]) -> Iterator[bytes]:
     """Encode an `ExportOut` in chunks, one for each part. Together they are a JSON object."""
-    prefix = b'{"user":' + encode(user_out(user)) + b',"ratings":['
-    in_watchlist = need_comma = False
+    prefix = b'{"user":' + encode(user_out(user)) + _opening(SECTIONS[0])
+    current, need_comma = 0, False
     for part in parts:
-        if isinstance(part, ExportedItems) and not in_watchlist:
-            prefix, in_watchlist, need_comma = prefix + b'],"watchlist":[', True, False
-        rows = _items_out(part) if isinstance(part, ExportedItems) else _ratings_out(user, part)
-        encoded = encode(rows)[1:-1]
+        section, encoded = _section(user, part)
+        while SECTIONS[current] != section:
+            current, need_comma = current + 1, False
+            prefix += b"]" + _opening(SECTIONS[current])
         if encoded:
             yield prefix + (b"," if need_comma else b"") + encoded
             prefix, need_comma = b"", True
-    yield prefix + (b"]}" if in_watchlist else b'],"watchlist":[]}')
+    yield prefix + b"".join(b"]" + _opening(section) for section in SECTIONS[current + 1 :]) + b"]}"
+
+
+def _opening(section: str) -> bytes:
+    return b',"' + section.encode() + b'":['
+
+
+def _section(user: User, part: ExportedPart) -> tuple[str, bytes]:
+    """The name of the list that a part belongs to, and its rows, separated by commas."""
+    if isinstance(part, ExportedRatings):
+        return "ratings", encode(_ratings_out(user, part))[1:-1]
+    if isinstance(part, ExportedItems):
+        return "watchlist", encode(_items_out(part))[1:-1]
+    return "viewings", encode(_viewings_out(part))[1:-1]
 
 
 def _ratings_out(user: User, part: ExportedRatings) -> list[RatingOut]:
@@ -97,6 +117,15 @@ def _items_out(part: ExportedItems) -> list[WatchlistItemOut]:
     """Convert watchlist items, without those whose movie has been deleted meanwhile."""
     movies = part.movies
     return [item_out(each, movies[each.movie], part.genres) for each in part.items if each.movie in movies]
+
+
+def _viewings_out(part: ExportedViewings) -> list[ViewingOut]:
+    """Convert viewings, without those whose movie has been deleted meanwhile."""
+    return [
+        entry_out(DiaryEntry(viewing=each, movie=part.movies[each.movie], genres=part.genres))
+        for each in part.viewings
+        if each.movie in part.movies
+    ]
 
 
 ROUTES = (get_export,)

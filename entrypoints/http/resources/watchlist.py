@@ -1,4 +1,4 @@
-"""The watchlist, and a user's rating and watchlist item of a movie."""
+"""The watchlist."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -11,7 +11,7 @@ from application import watchlist
 from domain.ids import GenreId, ItemId, UserId
 from domain.movies import Genre, Movie
 from domain.texts import Unchanged
-from domain.users import Caller, User
+from domain.users import Caller
 from domain.watchlist import ItemNotFound, WatchlistItem
 from entrypoints.http.caching import Caching
 from entrypoints.http.endpoints import (
@@ -35,7 +35,6 @@ from entrypoints.http.requests import (
     unset_to_unchanged,
 )
 from entrypoints.http.resources.movies import MovieOut, movie_out
-from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import Body, Id, Moment, PageOut, PatchBody, Query, rfc3339
 from entrypoints.validation import rule
@@ -100,32 +99,18 @@ class WatchlistItemOut(Struct, frozen=True, kw_only=True):
     updated_at: Annotated[Moment, Meta(description="When mark or note last changed.")]
 
 
-class MyMovieOut(Struct, frozen=True, kw_only=True):
-    """Your rating of a movie and its item on your watchlist."""
-
-    rating: Annotated[RatingOut | None, Meta(description="Null if you have not rated it.")]
-    watchlist: Annotated[WatchlistItemOut | None, Meta(description="Null if it is not on your watchlist.")]
-
-
 # Parameters
 
 FavoriteFilter = Annotated[
     bool, rule("must be true or false", description="Only favourites (`true`), or only the others (`false`).")
 ]
 ItemFields = Annotated[str, fields_rule(WatchlistItemOut, "each item")]
-RelationFields = Annotated[str, fields_rule(MyMovieOut, "the answer")]
 
 
 class WatchlistItemQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one watchlist item."""
 
     fields: ItemFields | UnsetType = UNSET
-
-
-class MyMovieQuery(FieldsQuery, frozen=True, kw_only=True):
-    """The parameters of a user's rating and watchlist item of a movie."""
-
-    fields: RelationFields | UnsetType = UNSET
 
 
 class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
@@ -223,16 +208,6 @@ DELETE_WATCHLIST_ITEM = Endpoint(
     path=PATH,
     successes=(204,),
     errors=(403, 404),
-)
-GET_MY_MOVIE = Endpoint(
-    operation_id="getMyMovie",
-    summary="Get your rating and watchlist item of a movie",
-    tag=TAG,
-    answer=MyMovieOut,
-    query=MyMovieQuery,
-    access=Access.USERS,
-    path=MOVIE_PATH,
-    errors=(404,),
 )
 
 
@@ -348,16 +323,6 @@ def delete_item(
     return no_content()
 
 
-@get("/me/movies/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_MY_MOVIE))
-def get_my_movie(
-    request: HttpRequest, caller: Injected[Caller], get_relation: Injected[watchlist.GetRelation]
-) -> Response:
-    """Get your rating of a movie and its item on your watchlist. Each is null if there is none."""
-    query = parse_query(MyMovieQuery, request)
-    relation = get_relation(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
-    return item_response(my_movie_out(relation, caller.user), query)
-
-
 def item_id(request: HttpRequest) -> ItemId:
     """The watchlist item in the path. Raises ItemNotFound if it is not an id."""
     return path_id(request, ItemId, ItemNotFound)
@@ -393,15 +358,6 @@ def items_out(page: watchlist.WatchlistPage) -> list[WatchlistItemOut]:
     ]
 
 
-def my_movie_out(relation: watchlist.Relation, user: User) -> MyMovieOut:
-    """Convert a user's rating and watchlist item of a movie."""
-    rating, item, movie = relation.rating, relation.item, relation.movie
-    return MyMovieOut(
-        rating=rating_out(rating, movie, user) if rating else None,
-        watchlist=item_out(item, movie, relation.genres) if item else None,
-    )
-
-
 ROUTES = (
     post_item,
     put_movie_on_watchlist,
@@ -411,5 +367,4 @@ ROUTES = (
     patch_item,
     patch_item_favorite,
     delete_item,
-    get_my_movie,
 )

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 
-from application import catalogue, ratings, watchlist
+from application import catalogue, ratings, relations, watchlist
 from domain.errors import InvalidFields
 from domain.ids import MovieRef
 from domain.movies import Movie
@@ -79,7 +79,7 @@ class MovieView:
     """Shows the page of a film, also after a form on it was refused."""
 
     get_movie: catalogue.GetMovie
-    get_relation: watchlist.GetRelation
+    get_relation: relations.GetRelation
     list_movie_ratings: ratings.ListMovieRatings
     render: Renderer
 
