@@ -84,6 +84,13 @@ def movie_ref(text: str) -> MovieRef | None:
     return TmdbNumber(number) if number else None
 
 
+def film_ref(text: str) -> MovieRef | None:
+    """Parse a reference to a movie in any of the forms that people have at hand: those of `movie_ref` and of
+    `movie_address`. None for any other text.
+    """
+    return movie_ref(text.strip()) or movie_address(text)
+
+
 def movie_address(text: str) -> TmdbNumber | ImdbId | None:
     """Parse an IMDb id, or a movie's address at IMDb or TMDB as copied from a browser. None for any other
     text, also for a number alone.

@@ -146,6 +146,16 @@ class SourceRefused(Unavailable):
         return self.reason
 
 
+@dataclass(eq=False)
+class NoSource(Unavailable):
+    """No credential for TMDB is configured, so movies that the catalogue lacks cannot be had."""
+
+    code: ClassVar[str] = "no_source"
+
+    def __str__(self) -> str:
+        return "No credential for TMDB is configured: set TMDB_ACCESS_TOKEN or TMDB_API_KEY"
+
+
 @dataclass(frozen=True, slots=True)
 class MovieGone:
     """The source does not have the movie, or no longer has it."""

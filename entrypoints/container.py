@@ -34,9 +34,10 @@ from adapters.security.tokens import JwtAccessTokens, SignedApiTokens, SignedRef
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
-from adapters.tmdb.budget import RequestPacer, no_reservation
+from adapters.tmdb.budget import Budget, RequestPacer, no_reservation
+from adapters.tmdb.client import USER_POLICY, RetryPolicy
 from adapters.tmdb.pictures import TmdbPictures
-from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
+from adapters.tmdb.source import RETRY_POLICY, TEXT_RETENTION, TmdbMovieSource
 from application.accounts import (
     Authenticate,
     ChangePassword,
@@ -56,6 +57,7 @@ from application.accounts import (
     Register,
     SessionIssuer,
 )
+from application.additions import AddMovie, FindHeld, SearchSource
 from application.api_tokens import CreateApiToken, EndApiToken, ListApiTokens
 from application.catalogue import (
     BrowseMovies,
@@ -291,27 +293,44 @@ def response_cache(
     return RedisResponseCache(breaker, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
-def open_source(
-    settings: Settings, breaker: RedisBreaker | None, meter: Meter, cleanup: CleanupStack
-) -> MovieSource:
-    """TMDB if a credential is set, else the demo catalogue. With Redis, all processes share one budget."""
-    source = _choose_source(settings, breaker, meter)
+def request_pacer(settings: Settings, breaker: RedisBreaker | None) -> RequestPacer:
+    """The budget of requests to TMDB. With Redis, all processes share it."""
+    return RequestPacer(
+        settings.tmdb_requests_per_second,
+        reserve=RedisReservations(breaker) if breaker else no_reservation,
+    )
+
+
+def open_source(settings: Settings, pacer: RequestPacer, meter: Meter, cleanup: CleanupStack) -> MovieSource:
+    """The source of syncs: TMDB if a credential is set, else the demo catalogue."""
+    source: MovieSource = (
+        _tmdb(settings, pacer, RETRY_POLICY, meter) if settings.has_tmdb_credential else DemoMovieSource()
+    )
     cleanup.add("the source of movies", source.close)
     return source
 
 
-def _choose_source(settings: Settings, breaker: RedisBreaker | None, meter: Meter) -> MovieSource:
+def open_user_source(
+    settings: Settings, pacer: RequestPacer, meter: Meter, cleanup: CleanupStack
+) -> MovieSource | None:
+    """The source for people who wait: TMDB with few retries, before syncs in the budget; None without a
+    credential.
+    """
     if not settings.has_tmdb_credential:
-        return DemoMovieSource()
+        return None
+    source = _tmdb(settings, pacer.urgent, USER_POLICY, meter)
+    cleanup.add("the source of movies for users", source.close)
+    return source
+
+
+def _tmdb(settings: Settings, budget: Budget, policy: RetryPolicy, meter: Meter) -> TmdbMovieSource:
     return TmdbMovieSource(
         base_url=settings.tmdb_base_url,
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         language=settings.tmdb_language,
-        budget=RequestPacer(
-            settings.tmdb_requests_per_second,
-            reserve=RedisReservations(breaker) if breaker else no_reservation,
-        ),
+        budget=budget,
+        policy=policy,
         meter=meter,
     )
 
@@ -376,7 +395,11 @@ class Container(DeclarativeContainer):
     )
     invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker, listener)
     counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
-    source: Provider[MovieSource] = providers.Singleton(open_source, settings, breaker, meter, cleanup)
+    pacer: Provider[RequestPacer] = providers.Singleton(request_pacer, settings, breaker)
+    source: Provider[MovieSource] = providers.Singleton(open_source, settings, pacer, meter, cleanup)
+    user_source: Provider[MovieSource | None] = providers.Singleton(
+        open_user_source, settings, pacer, meter, cleanup
+    )
     pictures: Provider[PictureSource] = providers.Singleton(open_pictures, settings, clock, cleanup)
     jobs: Provider[ClosableJobs] = providers.Singleton(open_queue, settings, redis_url, cleanup)
     movies: Provider[MovieRepository] = store.provided.movies
@@ -422,6 +445,18 @@ class Container(DeclarativeContainer):
         invalidation=invalidation,
         clock=clock,
         text_retention=TEXT_RETENTION,
+    )
+    search_source = providers.Factory(SearchSource, movies=movies, genres=genres, source=user_source)
+    find_held = providers.Factory(FindHeld, movies=movies, genres=genres)
+    add_movie = providers.Factory(
+        AddMovie,
+        movies=movies,
+        source=user_source,
+        find_held=find_held,
+        locks=locks,
+        invalidation=invalidation,
+        clock=clock,
+        new_id=new_id,
     )
     upgrade_catalogue = providers.Factory(
         UpgradeCatalogue, movies=movies, source=source, invalidation=invalidation, clock=clock

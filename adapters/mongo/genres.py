@@ -34,7 +34,7 @@ class MongoGenreRepository:
 
 
 def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
-    claim(database, run, result)
+    claim(database, run.source, content=bool(result.genres))
     before = {genre.id: genre for genre in _all(database)}
     after = merged_genres(before.values(), result.genres, result.at)
     received = {facts.tmdb_id for facts in result.genres}

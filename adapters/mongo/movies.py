@@ -25,7 +25,7 @@ from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
-from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
+from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
 from domain.search import Candidate, TermQuery
@@ -101,6 +101,9 @@ class MongoMovieRepository:
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         return self.database.transaction(lambda database: _store(database, result, run))
 
+    def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
+        return self.database.transaction(lambda database: _add(database, movies, source, at))
+
     def stale(self, before: datetime, limit: int) -> list[int]:
         stale = {"syncedAt": {"$lt": before}}
         order = [("syncedAt", 1), ("tmdbId", 1)]
@@ -151,7 +154,7 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
 
 
 def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
-    claim(database, run, result)
+    claim(database, run.source, content=bool(result.movies))
     numbers = [*(facts.tmdb_id for facts in result.movies), *result.gone]
     stored = _by_tmdb_ids(database, numbers, WHOLE_MOVIE)
     merged = merged_movies(stored, result.movies, result.at)
@@ -171,6 +174,19 @@ def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
         database.movies.bulk_write(writes)
     _count(database, pairs, changed=any(each is not Outcome.UNCHANGED for each in outcomes))
     return advanced
+
+
+def _add(
+    database: Documents, movies: Sequence[MovieFacts], source: SourceName, at: datetime
+) -> list[Outcome]:
+    claim(database, source, content=bool(movies))
+    stored = _by_tmdb_ids(database, [facts.tmdb_id for facts in movies], WHOLE_MOVIE)
+    merged = merged_movies(stored, movies, at)
+    outcomes = [outcome(before, after) for before, after in merged]
+    if writes := _writes(merged, at):
+        database.movies.bulk_write(writes)
+    _count(database, merged, changed=any(each is not Outcome.UNCHANGED for each in outcomes))
+    return outcomes
 
 
 def _hand_over(database: Documents, to: SourceName, at: datetime) -> None:

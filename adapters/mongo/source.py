@@ -2,7 +2,7 @@
 
 from adapters.mongo.schema import SOURCE, Documents
 from domain.errors import StorageUnavailable
-from domain.sync import PageResult, SourceName, SyncRun, admit
+from domain.sync import SourceName, admit
 
 
 def source_of(database: Documents) -> SourceName | None:
@@ -17,16 +17,17 @@ def source_of(database: Documents) -> SourceName | None:
     return SourceName(document["value"]) if document["value"] else None
 
 
-def claim(database: Documents, run: SyncRun, result: PageResult) -> None:
-    """Check within a transaction that a run may write a page; the first page with content sets the source.
+def claim(database: Documents, source: SourceName, *, content: bool) -> None:
+    """Check within a transaction that a source may write; the first one with content becomes the source of
+    the catalogue.
 
     Raises FilledFromAnotherSource. Two concurrent first pages conflict, and so do a page and a hand-over: one
     of the two transactions is repeated.
     """
     filled_from = source_of(database)
-    admit(filled_from, run.source)
-    if filled_from is None and (result.movies or result.genres):
-        set_source(database, run.source)
+    admit(filled_from, source)
+    if filled_from is None and content:
+        set_source(database, source)
 
 
 def set_source(database: Documents, source: SourceName) -> None:

@@ -11,11 +11,14 @@ RESERVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+if at - now > tonumber(ARGV[2]) then return {string.format('%.0f', at - now), 0} end
 local free_at = at + tonumber(ARGV[1])
 redis.call('SET', KEYS[1], string.format('%.0f', free_at), 'PX', math.ceil((free_at - now) / 1000) + 1000)
-return string.format('%.0f', at - now)
+return {string.format('%.0f', at - now), 1}
 """
-"""Reserve the next free time by Redis' clock; returns microseconds from now."""
+"""Reserve the next free time by Redis' clock, if it is near; returns microseconds from now, and whether it
+was reserved.
+"""
 
 
 class RedisReservations:
@@ -24,15 +27,15 @@ class RedisReservations:
     def __init__(self, breaker: RedisBreaker) -> None:
         self._breaker = breaker
 
-    def __call__(self, gap: float) -> float:
-        """The seconds until the caller may send, `gap` seconds after the request before it.
+    def __call__(self, gap: float, within: float) -> tuple[float, bool]:
+        """The seconds until the caller may send, `gap` seconds after the request before it, and whether that
+        time was reserved; it is not if it begins after more than `within` seconds.
 
-        0 while Redis is unavailable: then each process spaces only its own requests.
+        0 and true while Redis is unavailable: then each process spaces only its own requests.
         """
+        arguments = [str(ceil(seconds * 1_000_000)) for seconds in (gap, within)]
         try:
-            reply: Any = self._breaker.call_from_thread(
-                lambda redis: redis.eval(RESERVE, 1, KEY, str(ceil(gap * 1_000_000)))
-            )
+            reply: Any = self._breaker.call_from_thread(lambda redis: redis.eval(RESERVE, 1, KEY, *arguments))
         except RedisUnavailable:
-            return 0.0
-        return int(reply) / 1_000_000
+            return 0.0, True
+        return int(reply[0]) / 1_000_000, bool(reply[1])

@@ -33,7 +33,7 @@ class SqliteGenreRepository:
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
-            claim(connection, run, result)
+            claim(connection, run.source, content=bool(result.genres))
             before = {genre.id: genre for genre in _all(connection)}
             after = merged_genres(before.values(), result.genres, result.at)
             received = {facts.tmdb_id for facts in result.genres}

@@ -31,7 +31,7 @@ from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
-from domain.movies import TEXT_FACTS, Movie, MovieNotFound, Outcome, merged_movies, outcome
+from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
 from domain.search import Candidate, TermQuery
@@ -96,7 +96,7 @@ class SqliteMovieRepository:
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
-            claim(connection, run, result)
+            claim(connection, run.source, content=bool(result.movies))
             stored = _whole_by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
             pairs = merged_movies(stored, result.movies, result.at)
             removed = list(_whole_by_tmdb_ids(connection, result.gone).values())
@@ -109,6 +109,17 @@ class SqliteMovieRepository:
             advanced = run.stored(result, outcomes)
             advance(connection, advanced)
         return advanced
+
+    def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
+        with self.database.writing() as connection:
+            claim(connection, source, content=bool(movies))
+            stored = _whole_by_tmdb_ids(connection, [facts.tmdb_id for facts in movies])
+            pairs = merged_movies(stored, movies, at)
+            _write(connection, pairs)
+            outcomes = [outcome(before, after) for before, after in pairs]
+            if any(each is not Outcome.UNCHANGED for each in outcomes):
+                _increment_generation(connection)
+        return outcomes
 
     def stale(self, before: datetime, limit: int) -> list[int]:
         statement = "SELECT tmdb_id FROM movies WHERE synced_at < ? ORDER BY synced_at, tmdb_id LIMIT ?"

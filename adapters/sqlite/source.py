@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from domain.sync import PageResult, SourceName, SyncRun, admit
+from domain.sync import SourceName, admit
 
 
 def source_of(connection: sqlite3.Connection) -> SourceName | None:
@@ -11,15 +11,16 @@ def source_of(connection: sqlite3.Connection) -> SourceName | None:
     return SourceName(name) if name else None
 
 
-def claim(connection: sqlite3.Connection, run: SyncRun, result: PageResult) -> None:
-    """Check within a transaction that a run may write a page; the first page with content sets the source.
+def claim(connection: sqlite3.Connection, source: SourceName, *, content: bool) -> None:
+    """Check within a transaction that a source may write; the first one with content becomes the source of
+    the catalogue.
 
     Raises FilledFromAnotherSource.
     """
     filled_from = source_of(connection)
-    admit(filled_from, run.source)
-    if filled_from is None and (result.movies or result.genres):
-        set_source(connection, run.source)
+    admit(filled_from, source)
+    if filled_from is None and content:
+        set_source(connection, source)
 
 
 def set_source(connection: sqlite3.Connection, source: SourceName) -> None:

@@ -23,10 +23,10 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, Movie, MovieNotFound
+from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, Movie, MovieNotFound, Outcome
 from domain.pagination import Cursor, Window
 from domain.search import Candidate, Query, key, rank, search, terms
-from domain.sync import Entity, PageResult, RunClosed
+from domain.sync import Entity, PageResult, RunClosed, SourceName
 
 SORTINGS = [Sorting(by, order) for by in SortBy for order in SortOrder]
 
@@ -56,6 +56,27 @@ CHANGING_FACTS = tuple(fact for fact in FACTS if fact != "tmdb_id")
 
 class MovieRepositoryContract:
     """Looking movies up, and storing pages of a sync."""
+
+    def test_single_movies_are_stored_like_those_of_a_page_and_their_outcomes_returned(
+        self, store: Store
+    ) -> None:
+        ann = add_user(store)
+        add_movies(store, [facts(1), facts(2)])
+        store.ratings.add(new_rating(ann.id, movie_id(1), 8))
+        generation = store.movies.generation()
+        added = [facts(1, title="New"), facts(2), facts(3, title="Solaris", genres=GENRES[:1])]
+        assert store.movies.add(added, SourceName.TMDB, noon(2)) == [
+            Outcome.UPDATED, Outcome.UNCHANGED, Outcome.INSERTED,
+        ]  # fmt: skip
+        assert store.movies.generation() == generation + 1
+        assert [movie.synced_at for movie in store.movies.by_ids([movie_id(n) for n in (1, 2, 3)])] == [
+            noon(2)
+        ] * 3
+        assert store.movies.get(movie_id(1)).tally.count == 1
+        assert [each.id for each in search(Query("solaris"), store.movies.find)] == [movie_id(3)]
+        assert store.movies.count(MovieFilter(all_genres=frozenset(GENRES[:1]))) == 1
+        assert store.movies.add([facts(2)], SourceName.TMDB, noon(3)) == [Outcome.UNCHANGED]
+        assert store.movies.generation() == generation + 1
 
     def test_a_movie_is_read_as_it_was_stored(self, store: Store) -> None:
         for movie in add_movies(store, random_facts(40)):

@@ -79,6 +79,19 @@ class CatalogueSourceContract:
         assert (store.runs.get(movies.id), store.runs.get(genres.id)) == (movies, genres)
 
     @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
+    def test_no_single_movie_of_another_source_is_stored_and_the_first_one_sets_it(
+        self, store: Store, first: SourceName, second: SourceName
+    ) -> None:
+        store.movies.add([], first, noon())
+        assert store.movies.source() is None
+        store.movies.add([facts(1)], first, noon())
+        with pytest.raises(FilledFromAnotherSource) as caught:
+            store.movies.add([facts(1, title="X"), facts(2)], second, noon(2))
+        assert caught.value.refused is second
+        assert store.movies.by_tmdb_ids([1, 2]) == {1: store.movies.get(movie_id(1))}
+        assert store.movies.source() is first
+
+    @pytest.mark.parametrize(("first", "second"), [(DEMO, TMDB), (TMDB, DEMO)])
     def test_a_run_of_another_source_can_neither_start_nor_continue(
         self, store: Store, first: SourceName, second: SourceName
     ) -> None:

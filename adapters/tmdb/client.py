@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import inf
 from threading import Event, Lock
 from time import monotonic
 from typing import TypeVar
@@ -21,7 +22,7 @@ from tenacity import (
 )
 
 from adapters.metering import UNMETERED, Meter
-from adapters.tmdb.budget import Budget, Pause, Stopped, pause
+from adapters.tmdb.budget import Budget, BudgetExhausted, Pause, Stopped, pause
 from adapters.tmdb.credential import Credential, keep_key_out_of_logs
 from adapters.tmdb.outcomes import Absent, Refused, metered
 from adapters.tmdb.payloads import Unusable, decoded, refusal
@@ -50,7 +51,7 @@ class RetryPolicy:
 
     `read_timeout` is the longest pause between two pieces of data, `total_timeout` the longest time for a
     whole body. The delay between attempts doubles from `min_backoff` to `max_backoff`; a Retry-After of TMDB
-    is followed up to `max_retry_after`.
+    is followed up to `max_retry_after`. No attempt begins when `give_up_after` has passed since the first.
     """
 
     connect_timeout: float = 3.0
@@ -60,6 +61,19 @@ class RetryPolicy:
     min_backoff: float = 0.5
     max_backoff: float = 8.0
     max_retry_after: float = 60.0
+    give_up_after: float = inf
+
+
+USER_POLICY = RetryPolicy(
+    connect_timeout=2.0,
+    read_timeout=3.0,
+    total_timeout=5.0,
+    attempts=2,
+    min_backoff=0.3,
+    max_backoff=1.0,
+    give_up_after=5.0,
+)
+"""For requests of people, who wait for the response."""
 
 
 PING_POLICY = RetryPolicy(connect_timeout=2.0, read_timeout=2.0, total_timeout=2.0, attempts=1)
@@ -149,6 +163,8 @@ class TmdbClient:
         """
         error = state.outcome and state.outcome.exception()
         forbidden = isinstance(error, Refused) and error.by_firewall
+        if (state.seconds_since_start or 0.0) + state.upcoming_sleep > self._policy.give_up_after:
+            return True
         return state.attempt_number >= (MAX_FIREWALL_ATTEMPTS if forbidden else self._policy.attempts)
 
     def _wait(self, state: RetryCallState) -> float:
@@ -289,6 +305,8 @@ def source_errors(request: str, credential: Credential, policy: RetryPolicy) -> 
         yield
     except Stopped as error:
         raise SourceUnavailable("The request to TMDB was cancelled") from error
+    except BudgetExhausted as error:
+        raise SourceUnavailable("Too many requests wait for TMDB already") from error
     except Refused as error:
         raise _translated(error, request, credential) from error
     except (httpx.HTTPError, httpx.InvalidURL, Unusable) as error:

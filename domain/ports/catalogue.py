@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
-from domain.movies import Genre, Movie, MovieFacts
+from domain.movies import Genre, Movie, MovieFacts, Outcome
 from domain.pagination import Cursor, Window
 from domain.pictures import Picture
 from domain.search import Candidate, TermQuery
@@ -69,6 +69,15 @@ class MovieRepository(Protocol):
 
         Raises, storing nothing, RunClosed if the run is no longer in progress in the store, and
         FilledFromAnotherSource if its source is not that of the catalogue.
+        """
+        ...
+
+    def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
+        """Store movies outside of any run, all or nothing; return what became of each, in order.
+
+        They are inserted or updated as by `store`. No two have the same TMDB number. `source` becomes that of
+        an empty catalogue. Raises FilledFromAnotherSource, storing nothing, if it is not that of the
+        catalogue.
         """
         ...
 

@@ -30,6 +30,7 @@ from entrypoints.http.rate_limits import Counter, RateLimits
 from entrypoints.http.resources import (
     about,
     accounts,
+    additions,
     api_tokens,
     docs,
     export,
@@ -40,6 +41,7 @@ from entrypoints.http.resources import (
     operations,
     ratings,
     relations,
+    search,
     sessions,
     syncs,
     users,
@@ -50,11 +52,11 @@ from entrypoints.http.resources.about import Version
 from entrypoints.http.resources.health import HealthChecks
 from entrypoints.http.resources.operations import Metrics
 from entrypoints.http.responses import PRIVATE, PUBLIC, Response, json_response
-from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads, RequestThreadPool
+from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads, RequestThreadPool, SourceThreads
 from entrypoints.settings import Settings
 
-CATALOGUE = (movies.ROUTES, genres.ROUTES)
-"""The routes that anyone may read if the catalogue is public."""
+CATALOGUE = ((*movies.ROUTES, *additions.ROUTES), search.ROUTES, genres.ROUTES)
+"""The routes that anyone may read if the catalogue is public. Those of one path are in one tuple."""
 
 OTHERS = (
     sessions.ROUTES,
@@ -123,6 +125,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         Metrics: metrics,
         PasswordThreads: PasswordThreads(),
         RateLimits: rate_limits,
+        SourceThreads: SourceThreads(),
         UserExport: UserExport(exports, lambda user: export.json_chunks(user, export_user(user=user))),
         Version: version,
     }

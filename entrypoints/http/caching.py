@@ -21,6 +21,8 @@ MAX_KEY_PART_LENGTH = 160
 VariantKey = tuple[str, str]
 """A key, which is invalidated as a whole, and a variant: `("movies:detail:66…", "fields=id&%2Fid=603")`."""
 
+Run = Callable[[Callable[[], Response]], Awaitable[Response]]
+
 GENERATION = "cache:generation"
 """The tag that all responses have."""
 
@@ -51,11 +53,16 @@ class Caching:
         self._cache = cache
         self._copies = copies.responses if copies else None
 
-    async def __call__(self, query: Query, build: Callable[[], Response], request: HttpRequest) -> Response:
-        """Return the response to a request, and set `X-Cache`. Without a key it is always built."""
+    async def __call__(
+        self, query: Query, build: Callable[[], Response], request: HttpRequest, *, run: Run = sync_to_thread
+    ) -> Response:
+        """Return the response to a request, and set `X-Cache`. Without a key it is always built.
+
+        `run` calls a function in a thread, by default in one of those for the store.
+        """
 
         async def built() -> Response:
-            return await sync_to_thread(build)
+            return await run(build)
 
         endpoint: Endpoint = request.scope["route_handler"].opt["endpoint"]
         owner = owner_of(request)

@@ -22,7 +22,7 @@ from domain.errors import (
     Unauthenticated,
     Unavailable,
 )
-from domain.sync import SourceRefused, SourceUnavailable
+from domain.sync import NoSource, SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
 from entrypoints.http.access_log import CLIENT_PRESENCE
 from entrypoints.http.exceptions import (
@@ -56,6 +56,8 @@ STATUS_ERRORS = {
     429: ("rate_limited", "Too many requests"),
     431: ("head_too_large", "The request line and the headers are too large"),
     500: ("internal_error", "Something went wrong on our side; quote the request_id when you report it"),
+    501: ("no_source", "The service has no source of movies: it has no credential for TMDB"),
+    502: ("source_refused", "TMDB refuses the credential of the service"),
     503: ("unavailable", "The service cannot answer at the moment; try again shortly"),
 }
 """The code and the message for each status, for errors that have none of their own."""
@@ -123,6 +125,7 @@ KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Forbidden: (403, ()),
     NotFound: (404, ()),
     Conflict: (409, ()),
+    NoSource: (501, ()),
     SourceRefused: (502, ()),
     SourceUnavailable: (503, RETRY_AFTER_2_S),
     ServerFull: (503, RETRY_AFTER_1_S),
@@ -222,7 +225,7 @@ def codes() -> dict[str, tuple[int, str]]:
 
 def _of_kind(error: MatineeError) -> Problem:
     status, headers = _status_of(type(error))
-    internal = isinstance(error, Unavailable) and not isinstance(error, ServerFull)
+    internal = isinstance(error, Unavailable) and not isinstance(error, ServerFull | NoSource)
     message = STATUS_ERRORS[503][1] if internal else str(error)
     return Problem(
         status=status,

@@ -32,7 +32,8 @@ def select_fields(value: msgspec.Struct, fields: str | UnsetType) -> msgspec.Str
     if isinstance(fields, UnsetType):
         return value
     names = {name.strip() for name in fields.split(",")}
-    return {name: getattr(value, name) for name in value.__struct_fields__ if name in names}
+    chosen = ((name, getattr(value, name)) for name in value.__struct_fields__ if name in names)
+    return {name: field for name, field in chosen if field is not UNSET}
 
 
 def item_response(value: msgspec.Struct, query: FieldsQuery) -> Response:

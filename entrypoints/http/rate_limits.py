@@ -16,6 +16,10 @@ from entrypoints.http.responses import Header
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
+ADDITION_RATE = "200/day"
+"""Movies that a user can add to the catalogue."""
+
+
 class Counter(Protocol):
     """Counts requests of all processes."""
 
@@ -62,6 +66,10 @@ class RateLimits:
         account = blake2b(folded(normalized(email)).encode(), digest_size=12).hexdigest()
         clients = f"auth:{_client(connection.scope)}", f"auth:account:{account}"
         await self._count(connection, self._auth_rate, self._counter.count_all(self._auth_rate, clients))
+
+    async def count_addition(self, connection: Connection, user: User) -> None:
+        """Count a movie that a user adds to the catalogue. Raises TooManyRequests."""
+        await self._count(connection, ADDITION_RATE, self._counter(ADDITION_RATE, f"additions:{user.id}"))
 
     async def _count(
         self, connection: Connection, rate: str, counted: Awaitable[tuple[bool, int, int]]

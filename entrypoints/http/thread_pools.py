@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +31,9 @@ PASSWORD_THREADS = max(2, os.cpu_count() or 1) + 64
 
 DELETION_THREADS = 8
 """Deletions of accounts at a time. Each updates every movie that the user has rated, which may take long."""
+
+SOURCE_THREADS = 32
+"""Requests that wait for TMDB at a time. Those for the same film share a thread."""
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -153,6 +156,31 @@ class BoundedThreadPool:
     def _release(self, _: "Future[ResultT]") -> None:
         """Free the thread when the work has ended, even if the caller has given up."""
         self._free.release()
+
+
+class SourceThreads(BoundedThreadPool):
+    """Threads for requests that wait for TMDB, so that a slow one delays no others."""
+
+    def __init__(self, threads: int = SOURCE_THREADS) -> None:
+        super().__init__("source", threads)
+        self._shared: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def shared(
+        self, key: Hashable, work: Callable[P, ResultT], *args: P.args, **kwargs: P.kwargs
+    ) -> ResultT:
+        """Return the result of the work, or raise its error. Of all calls with the same key at a time, one
+        does it, in one thread, also if its own caller leaves. Raises ServerFull.
+        """
+        task: asyncio.Task[ResultT] | None = self._shared.get(key)
+        if task is None:
+            task = self._shared[key] = asyncio.create_task(self(work, *args, **kwargs))
+            task.add_done_callback(partial(self._forget, key))
+        return await asyncio.shield(task)
+
+    def _forget(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._shared[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left to see it
 
 
 class PasswordThreads(BoundedThreadPool):

@@ -17,7 +17,7 @@ def breaker_to(url: str) -> RedisBreaker:
 
 def test_reservations_are_evenly_spaced_over_processes(redis_url: str) -> None:
     one, other = breaker_to(redis_url), breaker_to(redis_url)
-    waits = [RedisReservations(breaker)(10.0) for breaker in (one, other, one)]
+    waits = [RedisReservations(breaker)(10.0, 60.0)[0] for breaker in (one, other, one)]
     assert waits[0] == 0.0
     assert waits[1] == pytest.approx(10, abs=5)
     assert waits[2] - waits[1] == pytest.approx(10, abs=5)
@@ -29,24 +29,44 @@ def test_unused_time_is_not_saved_up(redis_url: str) -> None:
     breaker = breaker_to(redis_url)
     breaker.call_from_thread(lambda redis: redis.set(KEY, "1"))  # of 1970
     reserve = RedisReservations(breaker)
-    assert reserve(10.0) == 0.0
-    assert reserve(10.0) == pytest.approx(10, abs=5)
+    assert reserve(10.0, 60.0) == (0.0, True)
+    assert reserve(10.0, 60.0)[0] == pytest.approx(10, abs=5)
     breaker.close()
+
+
+def test_a_time_that_is_not_near_is_told_and_not_reserved(redis_url: str) -> None:
+    breaker = breaker_to(redis_url)
+    reserve = RedisReservations(breaker)
+    reserve(10.0, 0.0)
+    told = [reserve(10.0, 1.0) for _ in range(3)]
+    assert all(not reserved and 0 < seconds <= 10 for seconds, reserved in told)
+    breaker.close()
+
+
+def test_a_sync_waits_for_the_users_of_other_processes(redis_url: str) -> None:
+    users, syncs = breaker_to(redis_url), breaker_to(redis_url)
+    for _ in range(3):
+        assert RedisReservations(users)(10.0, 60.0)[1]
+    seconds, reserved = RedisReservations(syncs)(10.0, 1.0)
+    assert not reserved
+    assert 20 < seconds <= 30
+    for breaker in (users, syncs):
+        breaker.close()
 
 
 def test_reservations_expire(valkey: Valkey) -> None:
     breaker = breaker_to(valkey.url)
-    RedisReservations(breaker)(10.0)
+    RedisReservations(breaker)(10.0, 60.0)
     assert 0 < int(valkey.command("PTTL", "tmdb:free_at")[1:]) <= 11_000
     breaker.close()
 
 
 def test_without_redis_each_process_spaces_its_own_requests(valkey: Valkey) -> None:
     breaker = breaker_to(valkey.url)
-    book = RedisReservations(breaker)
-    book(10.0)
+    reserve = RedisReservations(breaker)
+    reserve(10.0, 60.0)
     valkey.kill()
-    assert [book(10.0) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert [reserve(10.0, 60.0) for _ in range(3)] == [(0.0, True)] * 3
     breaker.close()
 
 

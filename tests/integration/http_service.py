@@ -14,6 +14,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import HTTPScope
 
+from adapters.demo import DemoMovieSource
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.invalidation import invalidate_all
 from adapters.security.passwords import Argon2PasswordHasher
@@ -60,10 +61,13 @@ def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> Sq
 
 
 def container_over(store: SqliteStore, settings: Settings) -> Container:
-    """The container of the service with this store and clock, and with fast password hashes."""
+    """The container of the service with this store and clock, and with fast password hashes. The demo takes
+    the place of TMDB for searches.
+    """
     container = Container(settings=providers.Object(settings), secret=providers.Object(SECRET))
     container.store.override(providers.Object(store))
     container.clock.override(providers.Object(now))
+    container.user_source.override(providers.Object(DemoMovieSource()))
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     container.hasher.override(providers.Object(Argon2PasswordHasher(argon2=quick)))
     return container

@@ -32,7 +32,7 @@ def container(settings: Settings) -> Container:
 def test_every_provider_can_be_built(tmp_path: Path, valkey: Valkey) -> None:
     with running(Settings(data_dir=str(tmp_path), redis_url=valkey.url)) as built:
         for name, provider in built.providers.items():
-            assert provider() is not None or name == "tmdb", name
+            assert provider() is not None or name in {"tmdb", "user_source"}, name
 
 
 def test_each_use_case_class_has_one_provider(tmp_path: Path) -> None:

@@ -31,9 +31,11 @@ from adapters.redis import (
 )
 from adapters.security import passwords
 from adapters.sqlite import database as sqlite
-from adapters.tmdb.client import PING_POLICY, RetryPolicy
+from adapters.tmdb.budget import MAX_URGENT_WAIT
+from adapters.tmdb.client import PING_POLICY, USER_POLICY, RetryPolicy
+from adapters.tmdb.payloads import MAX_PAGES
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
-from application import operations, probes, sync_runner
+from application import additions, operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from application.sync import MAX_COMPLETED
 from domain import (
@@ -64,6 +66,7 @@ from entrypoints.http import (
     thread_pools,
 )
 from entrypoints.http.resources import movies, relations
+from entrypoints.http.resources.search import SOURCE_PAGE_SIZE, SearchWords
 from entrypoints.observability import logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_REFRESH_GRACE, Settings
@@ -137,6 +140,12 @@ TIED = [
     f"four work at a time while each call takes less than {ms(thread_pools.SHORT_CALL)}",
     f"Of the {thread_pools.REQUEST_THREADS} threads",
     f"with four threads as with {thread_pools.REQUEST_THREADS}",
+    # Films added one by one
+    f"expires after {additions.FETCH_LOCK_TTL.seconds} seconds",
+    f"tried twice within {USER_POLICY.give_up_after:g} seconds".replace("5", "five"),
+    f"for longer than {MAX_URGENT_WAIT:g} seconds".replace("5", "five"),
+    f"TMDB has pages of {SOURCE_PAGE_SIZE}, so `limit` stays at {SOURCE_PAGE_SIZE}",
+    f"reaches the first {MAX_PAGES},",
     # Batches of the log
     f"{ms(batched_log.DELAY)} after its first record",
     f"is written {ms(batched_log.DELAY)} after its first request, at {batched_log.MAX_EVENTS} requests",
@@ -244,11 +253,16 @@ TIED = [
     f"a word that {search.COMMON_WORD_COUNT} movies or more carry",
     f"from {search.FIRST_YEAR} to {search.LAST_YEAR}, bare or in brackets",
     f"year of release, {search.FIRST_YEAR} to {search.LAST_YEAR}",
-    f"(required, {bounds(movies.SearchWords)[0]} to {bounds(movies.SearchWords)[1]} characters",
+    f"(required, {bounds(SearchWords)[0]} to {bounds(SearchWords)[1]} characters",
     "| length of `q` · `genre` · `fields` · `cursor` | "
     + " · ".join(
         f"{bounds(each)[1]:,}"
-        for each in (movies.SearchWords, movies.GenreChoice, movies.MovieFields, pagination.CursorToken)
+        for each in (
+            SearchWords,
+            movies.GenreChoice,
+            movies.MovieFields,
+            pagination.CursorToken,
+        )
     )
     + " characters",
     f"a head of {2 * cache.TOKEN_LENGTH} characters",

@@ -136,7 +136,7 @@ def test_web_sockets_are_closed() -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_405_names_the_allowed_methods(method: str) -> None:
     with serving() as client:
-        answer = client.request(method, "/api/v1/movies")
+        answer = client.request(method, "/api/v1/genres")
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
@@ -163,8 +163,8 @@ def test_options_and_a_405_name_the_same_methods(cors: str) -> None:
 
 def test_a_body_longer_than_we_read_is_refused_unread() -> None:
     with serving(max_body_bytes=100) as client:
-        assert client.post("/api/v1/movies", content=b"a" * 100).status_code == 405
-        answer = client.post("/api/v1/movies", content=b"a" * 101)
+        assert client.post("/api/v1/genres", content=b"a" * 100).status_code == 405
+        answer = client.post("/api/v1/genres", content=b"a" * 101)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
     assert answer.headers["x-frame-options"] == "DENY"

@@ -10,7 +10,8 @@ from domain.ids import UserId, movie_id
 from entrypoints.http import app
 from entrypoints.http.caching import MAX_KEY_PART_LENGTH, variant_key
 from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
-from entrypoints.http.resources.movies import BrowseQuery, SearchQuery, list_key
+from entrypoints.http.resources.movies import BrowseQuery, list_key
+from entrypoints.http.resources.search import SearchQuery
 
 ANN, BOB = UserId("a" * 24), UserId("b" * 24)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from domain.ids import (
     ImdbId,
     TmdbNumber,
+    film_ref,
     genre_id,
     is_id,
     movie_address,
@@ -103,3 +104,20 @@ def test_an_address_copied_from_a_browser_is_parsed(text: str, number: object) -
 )
 def test_other_texts_are_no_address_of_a_movie(text: str) -> None:
     assert movie_address(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        (" 603\n", TmdbNumber(603)),
+        ("tt0133093", ImdbId("tt0133093")),
+        ("TT0133093", ImdbId("tt0133093")),
+        ("themoviedb.org/movie/603-the-matrix", TmdbNumber(603)),
+        (movie_id(603), movie_id(603)),
+        ("the matrix", None),
+        ("https://www.imdb.com/name/nm0000206/", None),
+        ("", None),
+    ],
+)
+def test_a_film_is_named_in_any_form_that_people_have_at_hand(text: str, ref: object) -> None:
+    assert film_ref(text) == ref

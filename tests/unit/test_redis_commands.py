@@ -31,7 +31,7 @@ DETAIL = f"movies:detail:{MATRIX}"
 class Scripted(FakeRedis):
     """A Redis that records scripts without running them."""
 
-    def __init__(self, reply: bytes) -> None:
+    def __init__(self, reply: object) -> None:
         super().__init__()
         self.reply = reply
         self.scripts: list[tuple[Any, ...]] = []
@@ -141,9 +141,9 @@ def test_a_miss_is_one_script_before_the_response_and_one_after_it() -> None:
     ("gap", "microseconds"), [(0.25, "250000"), (0.000_000_1, "1"), (3600.0, "3600000000")]
 )
 def test_a_request_to_tmdb_is_reserved_in_microseconds_rounded_up(gap: float, microseconds: str) -> None:
-    redis = Scripted(b"1500000")
-    assert RedisReservations(Closed(redis))(gap) == 1.5  # type: ignore[arg-type]
-    assert redis.scripts == [(RESERVE, 1, KEY, microseconds)]
+    redis = Scripted([b"1500000", 1])
+    assert RedisReservations(Closed(redis))(gap, 2.0) == (1.5, True)  # type: ignore[arg-type]
+    assert redis.scripts == [(RESERVE, 1, KEY, microseconds, "2000000")]
 
 
 def test_a_job_is_stored_with_its_timeout_and_its_retries() -> None:

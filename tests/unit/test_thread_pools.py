@@ -9,7 +9,7 @@ import pytest
 
 from adapters.metering import queue_time
 from entrypoints.http.exceptions import ServerFull
-from entrypoints.http.thread_pools import RequestThreadPool
+from entrypoints.http.thread_pools import RequestThreadPool, SourceThreads
 
 LONG = 30.0
 
@@ -116,3 +116,28 @@ def test_a_call_that_is_not_short_lets_another_one_run_until_all_threads_are_in_
                 assert await asyncio.wrap_future(call)
 
     asyncio.run(run())
+
+
+def test_calls_with_the_same_key_share_one_thread_and_its_result_or_error() -> None:
+    calls: list[int] = []
+
+    async def run() -> None:
+        work, threads = Blocked(), SourceThreads(threads=1)
+
+        def fail() -> None:
+            calls.append(1)
+            work()
+            raise ZeroDivisionError
+
+        waiting = [asyncio.create_task(threads.shared("603", fail)) for _ in range(3)]
+        assert await asyncio.to_thread(work.begun[0].wait, LONG)
+        waiting[0].cancel()  # whoever came first leaves
+        with pytest.raises(ServerFull):
+            await threads.shared("604", fail)
+        work.over.set()
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(end) for end in ends] == [asyncio.CancelledError, ZeroDivisionError, ZeroDivisionError]
+        assert await threads.shared("603", divmod, 7, 2) == (3, 1)
+
+    asyncio.run(run())
+    assert calls == [1]

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from threading import Event, Thread, Timer
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.tmdb.budget import RequestPacer, Stopped
+from adapters.tmdb.budget import Budget, BudgetExhausted, RequestPacer, Stopped, no_reservation
 
 
 class FakeTime:
@@ -108,3 +108,49 @@ def test_a_failed_request_releases_the_turn() -> None:
 
     with pace.slot(Event()):
         assert time.now == pytest.approx(1000.105)
+
+
+def test_requests_of_users_go_before_those_of_syncs_that_wait_already() -> None:
+    order, users = list[str](), list[Thread]()
+
+    def send(budget: Budget, name: str) -> None:
+        with budget.slot(Event()):
+            order.append(name)
+
+    def pause(_: float, __: Event) -> None:  # while the sync waits for its slot, a user arrives
+        if not users:
+            users.append(Thread(target=send, args=(pace.urgent, "user")))
+            users[0].start()
+            while not pace._urgent:
+                sleep(0.001)
+        sleep(0.001)
+
+    pace = RequestPacer(1000, pause=pause)
+    send(pace, "sync")
+    users[0].join()
+
+    assert order == ["user", "sync"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_user_is_refused_rather_than_kept_waiting_for_long(*, own: bool) -> None:
+    time = FakeTime()
+    reserve = no_reservation if own else lambda _, within: (60.0, within > 60)
+    pace = RequestPacer(0.01, clock=time, pause=time.pause, reserve=reserve)
+    if own:
+        with pace.slot(Event()):
+            pass
+
+    for _ in range(2):
+        with pytest.raises(BudgetExhausted), pace.urgent.slot(Event()):
+            raise AssertionError
+    assert time.now == 1000
+
+
+def test_a_sync_tries_again_when_other_processes_were_first() -> None:
+    time = FakeTime()
+    answers = iter([(0.5, False), (0.25, False), (0.01, True)])
+    pace = RequestPacer(20, clock=time, pause=time.pause, reserve=lambda *_: next(answers))
+
+    with pace.slot(Event()):
+        assert time.now == pytest.approx(1000.76)

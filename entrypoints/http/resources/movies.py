@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import quote
 
 from litestar import get
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -13,8 +12,6 @@ from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import Fault, FaultCode
 from domain.ids import GenreId, UserId
 from domain.movies import Genre, Movie, picture_url
-from domain.search import Match
-from domain.search import Query as SearchText
 from entrypoints.http.caching import Caching, shorten, variant
 from entrypoints.http.cursors import Position, SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
@@ -202,18 +199,6 @@ SortField = Annotated[
         description="What to sort by. Movies without the value come last.",
     ),
 ]
-SearchWords = Annotated[
-    str,
-    rule(
-        "must be 1 to 200 characters",
-        min_length=1,
-        max_length=200,
-        description="A title or the beginning of one. Case, accents and punctuation do not matter, and one "
-        "or two typing errors are tolerated. A year may follow (`dune 2021`). An IMDb id or the "
-        "address of a film at IMDb or TMDB finds that film.",
-        examples=["amelie"],
-    ),
-]
 MovieFields = Annotated[str, fields_rule(MovieOut, "each movie")]
 DetailFields = Annotated[str, fields_rule(MovieDetailOut, "the movie")]
 
@@ -228,22 +213,6 @@ class MoviesQuery(PageQuery, frozen=True, kw_only=True):
     """The parameters that all lists of movies have."""
 
     fields: MovieFields | UnsetType = UNSET
-
-
-class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
-    """The parameters of a search."""
-
-    q: SearchWords
-
-    def conflicts(self, position: Position | None) -> list[Fault]:
-        """An error if the text contains nothing to search for, and those of every list."""
-        empty = Fault("q", FaultCode.MALFORMED, "must hold a letter or a digit")
-        return ([empty] if SearchText(self.q).empty else []) + super().conflicts(position)
-
-    @property
-    def sort_key(self) -> SortKey:
-        """Matches are sorted by rank."""
-        return SortKey.RANK
 
 
 class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
@@ -306,11 +275,6 @@ def list_key(query: PageQuery, path: Mapping[str, str], owner: UserId | None) ->
     return f"movies:list:{query.number}:{query.limit}:{shorten(filters)}"
 
 
-def search_key(query: SearchQuery, path: Mapping[str, str], owner: UserId | None) -> str:  # noqa: ARG001
-    """`movies:search:{query}:{page}`."""
-    return f"movies:search:{shorten(quote(query.q, safe=' '))}:{query.number}"
-
-
 def detail_key(query: Query, path: Mapping[str, str], owner: UserId | None) -> str | None:  # noqa: ARG001
     """`movies:detail:{id}`; None if the id cannot be derived from the reference."""
     movie = derived_id(path["id"])
@@ -328,16 +292,6 @@ LIST_MOVIES = Endpoint(
     access=Access.READERS,
     linked=True,
     cached=list_key,
-)
-SEARCH_MOVIES = Endpoint(
-    operation_id="searchMovies",
-    summary="Search movies",
-    tag="Movies",
-    answer=PageOut[MovieOut],
-    query=SearchQuery,
-    access=Access.READERS,
-    linked=True,
-    cached=search_key,
 )
 GET_MOVIE = Endpoint(
     operation_id="getMovie",
@@ -371,27 +325,6 @@ async def get_movies(
             wanted=query.movie_filter(), genre=genre, sorting=query.sorting, window=page.window
         )
         return sorted_page(shown, page)
-
-    return await caching(query, build, request)
-
-
-@get("/movies/search", opt=endpoint_opt(SEARCH_MOVIES))
-async def get_movies_search(
-    request: HttpRequest, search_movies: Injected[catalogue.SearchMovies], caching: Injected[Caching]
-) -> Response:
-    """Search for movies by title or original title, best match first.
-
-    Exact titles come first, then titles that begin with the text, then titles that contain all its words,
-    then titles that differ by a typing error or two. Equal matches are ordered by popularity.
-    A search finds the few hundred most popular movies of each kind of match.
-    """
-    page = parse_page(SearchQuery, request)
-    query = page.query
-
-    def build() -> Response:
-        after = page.position if isinstance(page.position, Match) else None
-        found = search_movies(text=query.q, limit=query.limit, skip=query.skip, after=after)
-        return movie_page(found, page, found.last)
 
     return await caching(query, build, request)
 
@@ -477,4 +410,4 @@ def movie_detail_out(movie: Movie, genres: Mapping[GenreId, Genre]) -> MovieDeta
     )
 
 
-ROUTES = (get_movies, get_movies_search, get_movie_by_id)
+ROUTES = (get_movies, get_movie_by_id)

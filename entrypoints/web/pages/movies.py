@@ -20,8 +20,8 @@ from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.movie_refs import parse_movie_ref
 from entrypoints.http.pagination import parse_page
 from entrypoints.http.requests import HttpRequest
-from entrypoints.http.resources.movies import SearchQuery
 from entrypoints.http.resources.ratings import MovieRatingsQuery, ScoreIn
+from entrypoints.http.resources.search import SearchQuery
 from entrypoints.http.resources.watchlist import WatchlistEntryIn
 from entrypoints.http.responses import Response, json_response
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
