@@ -21,7 +21,7 @@ from entrypoints.container import Container, running
 from entrypoints.settings import Settings
 from tests import waiting
 from tests.contracts.valkey_server import Valkey
-from tests.e2e.commands import environment
+from tests.e2e.commands import unmeasured
 from tests.tmdb_simulator import TmdbSimulator
 
 eventually = partial(waiting.eventually, timeout=60, interval=0.05)
@@ -73,7 +73,7 @@ class Background:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", ROLE.format(module=module)],
-                env=environment(**self.variables),
+                env=unmeasured(**self.variables),
                 stdout=log,
                 stderr=log,
             )

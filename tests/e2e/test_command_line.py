@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, environment, matinee, matinee_into
+from tests.e2e.commands import MATINEE, environment, matinee, matinee_into, unmeasured
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 CUT_OFF = 141
@@ -29,7 +29,7 @@ def run_into(stdout: int, *arguments: str, cwd: Path, stderr: int = subprocess.P
     ran = subprocess.run(
         [*MATINEE, *arguments],
         cwd=cwd,
-        env=environment(PYTHONPATH=str(Path.cwd())),
+        env=unmeasured(PYTHONPATH=str(Path.cwd())),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,

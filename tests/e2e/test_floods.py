@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.commands import Serving, starting
 from tests.integration.loopback import eventually, is_closed
 
@@ -52,17 +50,21 @@ def assert_well(server: Serving, *, name: str) -> None:
         assert rated.status_code in {200, 201}, rated.text
 
 
-@pytest.mark.parametrize("addresses", [1, 100])
-def test_1030_incomplete_requests_do_not_block_others(tmp_path: Path, addresses: int) -> None:
-    with running(tmp_path) as server, ExitStack() as stack:
-        clients = flood(server, stack, 1030, HALF, addresses)
+def test_1030_incomplete_requests_do_not_block_others(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        for addresses, name in ((100, "neo"), (1, "trinity")):
+            with ExitStack() as stack:
+                clients = flood(server, stack, 1030, HALF, addresses)
 
-        assert_well(server, name="neo")
-        assert not is_closed(clients[-1])
-        metrics = server.client.get("/metrics").text
-        evicted = re.search(r'connections_closed_total\{reason="too_many_connections"\} (\d+)', metrics)
-        assert bool(evicted) is (addresses == 1)
-        assert server.stop() == 0  # although incomplete requests are still open
+                assert_well(server, name=name)
+                assert not is_closed(clients[-1])
+                metrics = server.client.get("/metrics").text
+                evicted = re.search(
+                    r'connections_closed_total\{reason="too_many_connections"\} (\d+)', metrics
+                )
+                assert bool(evicted) is (addresses == 1)
+                if evicted:
+                    assert server.stop() == 0  # although incomplete requests are still open
 
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 

@@ -1,6 +1,5 @@
 """The real command, killed at all stages: the catalogue is the same in the end."""
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.commands import unmeasured
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
 PAGES = 12
@@ -27,13 +27,13 @@ def tmdb() -> Iterator[TmdbSimulator]:
 
 
 def environment(tmdb: TmdbSimulator, data: Path) -> dict[str, str]:
-    return os.environ | {
-        "DATA_DIR": str(data),
-        "TMDB_ACCESS_TOKEN": "token",
-        "TMDB_BASE_URL": tmdb.url,
-        "TMDB_REQUESTS_PER_SECOND": "1000",
-        "TMDB_SYNC_PAGES": str(PAGES),
-    }
+    return unmeasured(
+        DATA_DIR=str(data),
+        TMDB_ACCESS_TOKEN="token",
+        TMDB_BASE_URL=tmdb.url,
+        TMDB_REQUESTS_PER_SECOND="1000",
+        TMDB_SYNC_PAGES=str(PAGES),
+    )
 
 
 def begin(tmdb: TmdbSimulator, data: Path) -> subprocess.Popen[bytes]:

@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import sqlite3
-import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,7 +14,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
+from rq.worker_registration import REDIS_WORKER_KEYS as WORKERS_KEY
 
+from adapters.redis.cron import CronTable
 from adapters.redis.embedded import address
 from tests import waiting
 from tests.contracts.mongo_server import running_secantus
@@ -32,7 +33,7 @@ eventually = partial(waiting.eventually, timeout=30, interval=0.05)
 
 @contextmanager
 def measured(cwd: Path, **variables: str) -> Iterator[Serving]:
-    """Run `matinee serve` with coverage of its processes, in the few tests that reach all their lines."""
+    """Run `matinee serve` with coverage of its processes, in the one test that reaches most lines."""
     with starting(cwd, variables, measured=True) as server:
         server.await_answers()
         yield server
@@ -88,7 +89,7 @@ def test_ctrl_c_on_a_terminal_stops_all_processes_in_order(tmp_path: Path) -> No
 
 
 def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
-    with measured(tmp_path) as server:
+    with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         for pid in processes(tmp_path).values():
             if alive(pid):
@@ -100,7 +101,7 @@ def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_kills_all_children_at_once(tmp_path: Path) -> None:
-    with measured(tmp_path) as server:
+    with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
         frozen = processes(tmp_path)["api"]
         os.kill(frozen, signal.SIGSTOP)
@@ -272,7 +273,7 @@ def test_a_killed_first_start_is_resumed_and_a_stopped_one_closes_its_run(tmp_pa
     with TmdbSimulator(Catalogue(make_movies(200))) as tmdb:
         tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=1))
         variables = {"TMDB_ACCESS_TOKEN": "t", "TMDB_BASE_URL": tmdb.url, "TMDB_REQUESTS_PER_SECOND": "1000"}
-        with starting(tmp_path, variables, measured=True) as server:
+        with starting(tmp_path, variables) as server:
             eventually(lambda: "sync movies" in log(tmp_path))
             os.kill(processes(tmp_path)["prepare"], signal.SIGKILL)
             eventually(lambda: "prepare was killed by SIGKILL" in log(tmp_path))
@@ -301,22 +302,22 @@ def test_each_role_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
         running_secantus(tmp_path) as mongo,
         serving(tmp_path) as somewhere,
     ):
+        redis = f"{address(tmp_path / 'matinee-data')}?db=1"
         variables = {
             "MONGODB_URI": f"{mongo}/roles?timeoutMS=30000",
-            "REDIS_URL": str(address(tmp_path / "matinee-data")),
+            "REDIS_URL": redis,
             "JWT_SECRET": SECRET,
             "DATA_DIR": str(tmp_path / "unused"),
         }
-        with starting(tmp_path, variables, command="api", measured=True) as server:
+        with starting(tmp_path, variables, command="api") as server:
             server.await_answers()
             assert server.client.get("/health/live").status_code == 200
             assert server.stop(signal.SIGTERM) == 0
-        for role in ("worker", "scheduler"):
-            with starting(tmp_path, variables, command=role, measured=True) as server:
-                time.sleep(2)
+        for role, key in (("worker", WORKERS_KEY), ("scheduler", CronTable.scheduled_jobs_key)):
+            with starting(tmp_path, variables, command=role) as server, Redis.from_url(redis) as client:
+                eventually(partial(client.exists, key))
                 assert server.process.poll() is None
-                # A signal ends it even before it handles signals.
-                assert server.stop(signal.SIGTERM) in {0, -signal.SIGTERM}
+                assert server.stop(signal.SIGTERM) == 0
         assert somewhere.stop() == 0
     assert not (tmp_path / "unused").exists()
 
