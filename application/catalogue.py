@@ -1,13 +1,14 @@
 """Use cases that read the catalogue: lists, search, movies and genres."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
 from domain.browsing import MovieFilter, Sorting, parse_genre_choice
 from domain.ids import GenreId, movie_ref
+from domain.languages import Language, Languages
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.pagination import Page, Window, page_of
 from domain.pictures import Picture
@@ -141,6 +142,21 @@ class GetMovie:
         return MovieResults(
             movies=(movie,), total=1, more=False, genres={each.id: each for each in self.genres.all()}
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranslateMovies:
+    """Show movies with titles and overviews in one of the languages that are kept."""
+
+    movies: MovieRepository
+    languages: Languages
+
+    def __call__(self, shown: Sequence[Movie], language: Language | None) -> tuple[Movie, ...]:
+        """The movies in the same order. Without a language they are in that of the catalogue."""
+        if language is None or language == self.languages.main:
+            return tuple(shown)
+        texts = self.movies.translations([movie.id for movie in shown], language)
+        return tuple(movie.in_language(language, texts.get(movie.id)) for movie in shown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from domain.errors import NotFound
 from domain.ids import GenreId, MovieId, genre_id, movie_id
+from domain.languages import Language, Translation, primary_subtag
 from domain.pagination import Cursor
 from domain.ratings import Tally
 
@@ -126,6 +127,7 @@ class MovieFacts:
     are in the source's order, without duplicates; a genre need not be stored yet. `directors` and `cast` are
     in the source's order, too; `collection` is the name of a series of films. `recommended` are the TMDB
     numbers of the movies that the source recommends beside this one, best first; they need not be stored.
+    `translations` are in the further languages that are kept, sorted by language, without unknown ones.
 
     `omitted` names the facts that the source did not send, or that could not be read; their stored values are
     kept. `warnings` has a sentence for each value that could not be read, for the record of the run. Stored
@@ -153,6 +155,7 @@ class MovieFacts:
     trailer_url: str | None = field(default=None, metadata=DETAIL | TEXT | LARGE)
     collection: str | None = field(default=None, metadata=DETAIL | TEXT | LARGE)
     recommended: tuple[int, ...] = field(default=(), metadata=DETAIL | TEXT | LARGE)
+    translations: tuple[Translation, ...] = field(default=(), metadata=DETAIL | TEXT | LARGE)
     detailed: bool = field(default=False, metadata=NO_FACT)
     details_version: str | None = field(default=None, metadata=NO_FACT)
     omitted: frozenset[str] = field(default=frozenset(), metadata=NO_FACT)
@@ -179,6 +182,12 @@ class MovieFacts:
     def as_stored(self) -> "MovieFacts":
         """These facts as they are stored, where missing facts are unknown."""
         return replace(self, omitted=frozenset(), warnings=())
+
+    @property
+    def other_titles(self) -> tuple[str, ...]:
+        """The titles in further languages that are neither the title nor the original title, each once."""
+        titles = dict.fromkeys(each.title for each in self.translations if each.title)
+        return tuple(title for title in titles if title not in (self.title, self.original_title))
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -270,6 +279,18 @@ class Movie:
         return (
             self.facts.runtime is None or self.removed_at is not None or self._completed(listed) != self.facts
         )
+
+    def in_language(self, language: Language, translation: Translation | None) -> "Movie":
+        """This movie with its title and overview in a language, by their translation into that.
+
+        Where there is none, a movie that was made in the language has its original title; otherwise the texts
+        stay as they are.
+        """
+        facts = self.facts
+        made_in_it = primary_subtag(language) == primary_subtag(facts.original_language or "")
+        title = (translation and translation.title) or (facts.original_title if made_in_it else facts.title)
+        overview = (translation and translation.overview) or facts.overview
+        return replace(self, facts=replace(facts, title=title, overview=overview))
 
     @property
     def content(self) -> tuple[MovieFacts, datetime | None]:

@@ -317,7 +317,8 @@ INFINITY = float("inf")
 class Candidate(NamedTuple):
     """A movie that a store found: its titles, their keys in the same order, and its popularity.
 
-    An original title that equals the title may be left out.
+    The first is the title in the language of the catalogue; the original title and the titles in other
+    languages follow. Those that equal an earlier one may be left out.
     """
 
     id: MovieId
@@ -410,7 +411,7 @@ def rank(query: Query, candidate: Candidate) -> Match | None:
     if best is None:
         return None
     tier, distance = best
-    return _match(tier, 2 * distance + place if tier is EXACT else distance, candidate)
+    return _match(tier, 2 * distance + bool(place) if tier is EXACT else distance, candidate)
 
 
 def _match(tier: Tier, distance: int, candidate: Candidate) -> Match:

@@ -67,6 +67,7 @@ from application.catalogue import (
     GetPicture,
     ListGenres,
     SearchMovies,
+    TranslateMovies,
 )
 from application.export import ExportUser
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
@@ -328,7 +329,7 @@ def _tmdb(settings: Settings, budget: Budget, policy: RetryPolicy, meter: Meter)
         base_url=settings.tmdb_base_url,
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
-        language=settings.tmdb_language,
+        languages=settings.languages,
         budget=budget,
         policy=policy,
         meter=meter,
@@ -478,6 +479,9 @@ class Container(DeclarativeContainer):
     browse_movies = providers.Factory(BrowseMovies, movies=movies, genres=genres, totals=totals)
     search_movies = providers.Factory(SearchMovies, movies=movies, genres=genres)
     get_movie = providers.Factory(GetMovie, movies=movies, genres=genres)
+    translate_movies = providers.Factory(
+        TranslateMovies, movies=movies, languages=settings.provided.languages
+    )
     get_picture = providers.Factory(GetPicture, pictures=pictures)
     list_genres = providers.Factory(ListGenres, genres=genres)
     get_genre = providers.Factory(GetGenre, genres=genres)

@@ -19,6 +19,7 @@ from crontab import CronTab
 
 from domain.errors import Fault, FaultCode, InvalidFields
 from domain.invitations import Registration
+from domain.languages import Language, Languages
 from domain.ports import QueueUnavailable
 from domain.signing import weakness
 from entrypoints.durations import parse_duration
@@ -54,6 +55,12 @@ AROUND_CREDENTIAL = re.compile(
 CREDENTIAL = re.compile(r"[0-9a-fA-F]{32}|eyJ[\w-]+\.[\w-]+\.[\w-]+")
 """A v3 key or a v4 token of TMDB."""
 
+LANGUAGE = r"^[a-z]{2}(-[A-Z]{2})?\Z"
+"""A language as TMDB names it."""
+
+MAX_LANGUAGES = 20
+"""Further languages: each makes every movie larger, and every search look at more titles."""
+
 MAX_REFRESH_GRACE = timedelta(hours=1)
 
 
@@ -88,6 +95,17 @@ def _check_networks(text: str) -> None:
     """Raises ValueError for text that is neither an address nor a network."""
     for part in split_list(text) or [text]:
         ip_network(part, strict=False)
+
+
+def _check_languages(text: str) -> None:
+    """Raises InvalidValue for text that is not a list of languages, naming those that are none."""
+    languages = split_list(text)
+    wrong = [each for each in languages if not re.match(LANGUAGE, each)]
+    if wrong:
+        rule_broken = "must be languages such as de-DE, with commas between them, not"
+        raise InvalidValue(f"{rule_broken} {', '.join(map(repr, wrong))}")
+    if len(set(languages)) > MAX_LANGUAGES:
+        raise InvalidValue(f"must be at most {MAX_LANGUAGES} languages")
 
 
 def _check_base_url(text: str) -> None:
@@ -173,7 +191,8 @@ Networks = Annotated[
         validator=_check_networks,
     ),
 ]
-Language = Annotated[str, rule("must be a language such as en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+LanguageTag = Annotated[str, rule("must be a language such as en-US", pattern=LANGUAGE)]
+LanguageTags = Annotated[str, rule("must be languages such as de-DE", validator=_check_languages)]
 Duration = Annotated[str, rule("must be a duration such as 15m, 12h or 7d", pattern=r"^[1-9]\d{0,4}[smhd]\Z")]
 Grace = Annotated[
     str,
@@ -217,7 +236,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     tmdb_access_token: Text | None = None
     tmdb_api_key: Text | None = None
     tmdb_base_url: Url = "https://api.themoviedb.org/3"
-    tmdb_language: Language = "en-US"
+    tmdb_language: LanguageTag = "en-US"
+    tmdb_languages: LanguageTags = ""
     tmdb_sync_pages: Pages = 50
     tmdb_requests_per_second: Rate = 20.0
     sync_genres_cron: Cron = "0 1 * * *"
@@ -304,6 +324,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def without_tmdb(self) -> "Settings":
         """A copy without a TMDB credential."""
         return msgspec.structs.replace(self, tmdb_access_token=None, tmdb_api_key=None)
+
+    @property
+    def languages(self) -> Languages:
+        """The languages of titles and overviews: that of the catalogue, and the further ones."""
+        further = dict.fromkeys(split_list(self.tmdb_languages))
+        main = Language(self.tmdb_language)
+        return Languages(main, tuple(Language(each) for each in further if each != main))
 
     @property
     def allowed_origins(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Conversion of the domain's objects to documents of the distributed store, and back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -10,6 +10,7 @@ from bson import ObjectId
 from adapters.mongo.schema import SORT_FIELDS, Document, search_fields
 from domain.browsing import SortBy, sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, is_id
+from domain.languages import Translation
 from domain.movies import FACTS, LARGE_FACTS, CastMember, Genre, Movie, MovieFacts
 from domain.pagination import Value
 from domain.ratings import Rating, Score, Tally
@@ -44,7 +45,9 @@ WHOLE_MOVIE = {"terms": False}
 LISTED_MOVIE = WHOLE_MOVIE | {field_name(fact): False for fact in sorted(LARGE_FACTS)}
 """The same without large facts."""
 
-CANDIDATE = dict.fromkeys(("title", "originalTitle", "titleKey", "originalKey", "popularity"), True)
+CANDIDATE = dict.fromkeys(
+    ("title", "originalTitle", "titleKey", "originalKey", "otherTitles", "popularity"), True
+)
 """A projection of the fields of a search candidate."""
 
 
@@ -72,6 +75,10 @@ CONVERSIONS: Mapping[object, Conversion] = {
     tuple[CastMember, ...]: (
         lambda members: [{"name": each.name, "character": each.character} for each in members],
         lambda found: tuple(CastMember(each["name"], each["character"]) for each in found),
+    ),
+    tuple[Translation, ...]: (
+        lambda found: list(map(asdict, found)),
+        lambda found: tuple(Translation(**each) for each in found),
     ),
 }
 """The conversion for each type of a fact. Values of other types are stored unchanged."""
@@ -143,10 +150,11 @@ def tally_of(document: Mapping[str, Any]) -> Tally:
 
 def candidate_of(document: Mapping[str, Any]) -> Candidate:
     """A candidate for ranking, from the fields of CANDIDATE."""
+    others = document.get("otherTitles", ())  # earlier versions have none
     return Candidate(
         id=MovieId(str(document["_id"])),
-        titles=(document["title"], document["originalTitle"]),
-        keys=(document["titleKey"], document["originalKey"]),
+        titles=(document["title"], document["originalTitle"], *(each["title"] for each in others)),
+        keys=(document["titleKey"], document["originalKey"], *(each["key"] for each in others)),
         popularity=document["popularity"],
     )
 

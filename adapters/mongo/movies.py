@@ -25,6 +25,7 @@ from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import claim, set_source, source_of
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
+from domain.languages import Language, Translation
 from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
@@ -78,6 +79,17 @@ class MongoMovieRepository:
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.using() as database:
             return _by_tmdb_ids(database, tmdb_ids, LISTED_MOVIE)
+
+    def translations(self, movies: Collection[MovieId], language: Language) -> dict[MovieId, Translation]:
+        wanted = {"_id": {"$in": list(map(own_id, movies))}}
+        projection = {"translations": {"$elemMatch": {"language": language}}}
+        with self.database.using() as database:
+            found = database.movies.find(wanted, projection)
+            return {
+                MovieId(str(each["_id"])): Translation(**each["translations"][0])
+                for each in found
+                if each.get("translations")
+            }
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
         with self.database.using() as database:

@@ -34,7 +34,15 @@ RATING_FIELDS = {
 }
 """The field by which each order of a user's ratings sorts."""
 
-SEARCHED_FIELDS = ("tmdbId", "imdbId", "title", "originalTitle", "releaseDate", "visible")
+SEARCHED_FIELDS = (
+    "tmdbId",
+    "imdbId",
+    "title",
+    "originalTitle",
+    "releaseDate",
+    "visible",
+    "translations",
+)
 """The fields from which `search_fields` computes others."""
 
 BATCH_SIZE = 1000
@@ -149,12 +157,19 @@ FORMER_INDEXES = {
 
 
 def search_fields(movie: Mapping[str, Any]) -> Document:
-    """The keys of a movie's titles and, if it is visible, its terms. `movie` has the SEARCHED_FIELDS."""
+    """The keys of a movie's titles and, if it is visible, its terms. `movie` has the SEARCHED_FIELDS; earlier
+    versions had no translations.
+    """
     titles, released = (movie["title"], movie["originalTitle"]), movie["releaseDate"]
     fields: Document = dict(zip(("titleKey", "originalKey"), map(key, titles), strict=True))
+    translated = (each["title"] for each in movie.get("translations", ()))
+    others = [title for title in dict.fromkeys(translated) if title and title not in titles]
+    fields["otherTitles"] = [{"title": title, "key": key(title)} for title in others]
     if movie["visible"]:
         year = released.year if released else None
-        fields["terms"] = sorted(terms(titles, year=year, tmdb_id=movie["tmdbId"], imdb_id=movie["imdbId"]))
+        fields["terms"] = sorted(
+            terms((*titles, *others), year=year, tmdb_id=movie["tmdbId"], imdb_id=movie["imdbId"])
+        )
     return fields
 
 

@@ -31,6 +31,7 @@ from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
+from domain.languages import Language, Translation
 from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
 from domain.pagination import Window
 from domain.ratings import Tally
@@ -76,6 +77,18 @@ class SqliteMovieRepository:
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         with self.database.reading() as connection:
             return _by_tmdb_ids(connection, tmdb_ids)
+
+    def translations(self, movies: Collection[MovieId], language: Language) -> dict[MovieId, Translation]:
+        text = "json_extract(translations, ?)"
+        selected = f"id, {text}, {text} FROM movies JOIN movie_details ON movie = tmdb_id"
+        paths = [f'$."{language}"[{place}]' for place in (0, 1)]
+        with self.database.reading() as connection:
+            rows = list(_rows(connection, selected, "id", movies, paths))
+        return {
+            MovieId(movie): Translation(language=language, title=title, overview=overview)
+            for movie, title, overview in rows
+            if title or overview
+        }
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:
         with self.database.reading() as connection:
@@ -285,7 +298,7 @@ def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
     return set(
         term_entries(
             facts.tmdb_id,
-            (facts.title, facts.original_title),
+            (facts.title, facts.original_title, *facts.other_titles),
             released=facts.release_date,
             imdb_id=facts.imdb_id,
             popularity=facts.popularity,
@@ -323,9 +336,15 @@ def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell
 
 
 def _rows(
-    connection: sqlite3.Connection, selected: str, column: str, values: Collection[Cell]
+    connection: sqlite3.Connection,
+    selected: str,
+    column: str,
+    values: Collection[Cell],
+    parameters: Sequence[Cell] = (),
 ) -> Iterable[Sequence[Any]]:
+    """The rows with one of these values in a column. `parameters` are those of the selected expressions."""
     wanted = list(values)
     for start in range(0, len(wanted), MAX_VALUES):
         part = wanted[start : start + MAX_VALUES]
-        yield from connection.execute(f"SELECT {selected} WHERE {column} IN {placeholders(part)}", part)
+        statement = f"SELECT {selected} WHERE {column} IN {placeholders(part)}"
+        yield from connection.execute(statement, [*parameters, *part])

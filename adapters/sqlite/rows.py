@@ -10,6 +10,7 @@ from typing import Any
 from adapters.sqlite.schema import SORT_COLUMNS
 from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId
+from domain.languages import Language, Translation
 from domain.movies import FACTS, LARGE_FACTS, CastMember, Genre, Movie, MovieFacts
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
@@ -25,8 +26,8 @@ Conversion = tuple[Callable[[Any], Cell], Callable[[Any], Any]]
 """Functions that convert a value to that of its column, and back."""
 
 
-def _json(values: Sequence[object]) -> str | None:
-    """A list as JSON; None for an empty one."""
+def _json(values: Sequence[object] | Mapping[str, object]) -> str | None:
+    """A list or an object as JSON; None for an empty one."""
     return json.dumps(values, ensure_ascii=False) if values else None
 
 
@@ -47,6 +48,13 @@ CONVERSIONS: Mapping[object, Conversion] = {
     tuple[CastMember, ...]: (
         lambda members: _json([(each.name, each.character) for each in members]),
         lambda text: tuple(CastMember(*each) for each in json.loads(text or "[]")),
+    ),
+    tuple[Translation, ...]: (
+        lambda found: _json({each.language: (each.title, each.overview) for each in found}),
+        lambda text: tuple(
+            Translation(language=Language(language), title=title, overview=overview)
+            for language, (title, overview) in json.loads(text or "{}").items()
+        ),
     ),
 }
 """The conversion for each type of a fact. Values of other types are stored unchanged."""
@@ -87,7 +95,7 @@ RUN_COUNTS = (
 GENRE = "id, tmdb_id, name, created_at, updated_at"
 """The columns of `genre_of`."""
 
-CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, popularity"
+CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, other_titles, popularity"
 """The columns of a search candidate. Most movies have their original title, which is not read twice."""
 
 
@@ -110,6 +118,7 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
         "visible": movie.visible,
         "title_key": key(facts.title),
         "original_key": key(facts.original_title),
+        "other_titles": _json([(title, key(title)) for title in facts.other_titles]),
         **{column: sorts[sort] for sort, column in SORT_COLUMNS.items()},
         **tally_row(movie.tally),
     }
@@ -167,10 +176,14 @@ def movie_of(row: Sequence[Any], large: Mapping[str, Any] = NO_LARGE_FACTS) -> M
 
 def candidate_of(row: Sequence[Any]) -> Candidate:
     """A candidate for ranking, from the columns of CANDIDATE."""
-    identifier, title, original, title_key, original_key, popularity = row
-    if original is None:
-        return Candidate(MovieId(identifier), (title,), (title_key,), popularity)
-    return Candidate(MovieId(identifier), (title, original), (title_key, original_key), popularity)
+    identifier, title, original, title_key, original_key, others, popularity = row
+    titles, keys = (
+        ((title,), (title_key,)) if original is None else ((title, original), (title_key, original_key))
+    )
+    if others is not None:
+        other_titles, other_keys = zip(*json.loads(others), strict=True)
+        titles, keys = titles + other_titles, keys + other_keys
+    return Candidate(MovieId(identifier), titles, keys, popularity)
 
 
 def genre_row(genre: Genre) -> dict[str, Cell]:

@@ -102,6 +102,13 @@ def add_details(connection: sqlite3.Connection) -> None:
     )
 
 
+def add_translations(connection: sqlite3.Connection) -> None:
+    """A migration: store titles and overviews in further languages."""
+    for table, column in (("movies", "other_titles"), ("movie_details", "translations")):
+        if column not in _columns(connection, table):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+
+
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
@@ -318,6 +325,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS api_tokens_by_created_at ON api_tokens (user, created_at DESC, id);
     """,
     add_details,
+    add_translations,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -1,5 +1,6 @@
 """The rows of the embedded store's search index."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from datetime import date
@@ -39,13 +40,15 @@ def term_entries(
 def rewrite_terms(connection: sqlite3.Connection) -> None:
     """A migration: compute the title keys of all movies and the terms of visible ones again.
 
-    It can be applied before the migration that renames `listed` and after it.
+    It can be applied before the migrations that rename `listed` and add `other_titles`, and after them.
     """
     connection.execute("DELETE FROM movie_terms")
     columns = {row[1] for row in connection.execute("PRAGMA table_info(movies)")}
+    visible = "visible" if "visible" in columns else "listed"
+    others = "other_titles" if "other_titles" in columns else "NULL"
     movies = connection.execute(
         "SELECT tmdb_id, title, original_title, release_date, imdb_id, popularity,"
-        f" {'visible' if 'visible' in columns else 'listed'} AS visible FROM movies ORDER BY tmdb_id"
+        f" {visible} AS visible, {others} AS other_titles FROM movies ORDER BY tmdb_id"
     ).fetchall()
     for start in range(0, len(movies), BATCH_SIZE):
         page = movies[start : start + BATCH_SIZE]
@@ -58,9 +61,10 @@ def rewrite_terms(connection: sqlite3.Connection) -> None:
 
 
 def _entries(movie: sqlite3.Row) -> set[Entry]:
+    others = [title for title, _ in json.loads(movie["other_titles"] or "[]")]
     return term_entries(
         movie["tmdb_id"],
-        (movie["title"], movie["original_title"]),
+        (movie["title"], movie["original_title"], *others),
         released=date.fromisoformat(movie["release_date"]) if movie["release_date"] else None,
         imdb_id=movie["imdb_id"],
         popularity=movie["popularity"],

@@ -26,6 +26,7 @@ from adapters.testkit.samples import facts, new_run, noon, random_facts
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
 from adapters.testkit.sources import CatalogueSourceContract
 from adapters.testkit.stores import StoreContract
+from adapters.testkit.translations import TranslatedMoviesContract
 from adapters.testkit.users import UserRepositoryContract
 from adapters.testkit.viewings import SeenMoviesContract, ViewingRepositoryContract
 from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositoryContract
@@ -49,6 +50,7 @@ __all__ = [
     "SessionRepositoryContract",
     "StoreContract",
     "SyncRunRepositoryContract",
+    "TranslatedMoviesContract",
     "UserRepositoryContract",
     "ViewingRepositoryContract",
     "WatchlistRepositoryContract",

@@ -518,8 +518,8 @@ def _typed(value: object) -> tuple[type, object]:
 
 def candidate(movie: Movie) -> Candidate:
     """The candidate that a store must return for a movie."""
-    titles = (movie.facts.title, movie.facts.original_title)
-    return Candidate(movie.id, titles, (key(titles[0]), key(titles[1])), movie.facts.popularity)
+    titles = (movie.facts.title, movie.facts.original_title, *movie.facts.other_titles)
+    return Candidate(movie.id, titles, tuple(map(key, titles)), movie.facts.popularity)
 
 
 def expected(movies: list[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:

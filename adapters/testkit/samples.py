@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from adapters.store import Store
 from domain.errors import MatineeError, StorageUnavailable
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId, genre_id
+from domain.languages import Language, Translation
 from domain.movies import FACTS, LARGE_FACTS, CastMember, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Rating, Score
@@ -51,6 +52,10 @@ VALUES: Mapping[object, Callable[[int], Any]] = {
         CastMember(f"Di {number}"),
     ),
     tuple[int, ...]: lambda number: (number + 1000, number),
+    tuple[Translation, ...]: lambda number: (
+        Translation(language=Language("de-DE"), title=f"Titel {number}", overview=f"Text {number}"),
+        Translation(language=Language("fr"), title=f"Titre {number}"),
+    ),
 }
 """Values of all other facts, by type; texts tell the fact's name."""
 

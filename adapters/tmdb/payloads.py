@@ -10,13 +10,16 @@ import textwrap
 from collections.abc import Mapping, Sequence, Sized
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
 from adapters.tmdb import appended, values
+from adapters.tmdb.translations import PART, translations
 from adapters.tmdb.values import Reader, Unreadable, shown
+from domain.languages import Language
 from domain.movies import DETAIL_FACTS, GenreFacts, MovieFacts
 from domain.sync import ChangedIdsPage, FetchFailed, GenreList, SourcePage
 
@@ -62,6 +65,7 @@ KEYS = {
     "trailer_url": "videos",
     "collection": "belongs_to_collection",
     "recommended": "recommendations",
+    "translations": PART,
 }
 """TMDB's key of a field, unless it is the field's own name. Lists have `genre_ids` instead of `genres`."""
 
@@ -116,6 +120,7 @@ class MoviePayload(msgspec.Struct):
     credits: object = UNSET
     videos: object = UNSET
     recommendations: object = UNSET
+    translations: object = UNSET
 
     def value(self, fact: str) -> object:
         """The value of a field as it was sent; UNSET if it was not."""
@@ -250,21 +255,30 @@ def genres(body: object) -> GenreList:
     return GenreList(genres=tuple(read), unreadable=tuple(unreadable))
 
 
-def detail(body: object, expected: int) -> MovieFacts | FetchFailed:
-    """The details of a movie. Raises Unusable if the body is no movie."""
+def details_version(languages: Sequence[Language]) -> str:
+    """What the details of a movie consist of, with translations into these languages."""
+    return " ".join((DETAILS_VERSION, *sorted(languages)))
+
+
+def detail(body: object, expected: int, languages: Sequence[Language] = ()) -> MovieFacts | FetchFailed:
+    """The details of a movie, with translations into these languages. Raises Unusable if the body is no
+    movie.
+    """
     number = values.identity(_shaped(body, MoviePayload).id)
     if number is None:
         raise Unusable("something other than a movie")
     if number != expected:
         return FetchFailed(expected, f"TMDB answered with movie {number} instead")
     try:
-        return movie(body, detailed=True)
+        return movie(body, detailed=True, languages=languages)
     except Unreadable as error:
         return FetchFailed(expected, str(error))
 
 
-def movie(row: object, *, detailed: bool = False) -> MovieFacts:
-    """A movie from a row of a list, or from its details. Raises Unreadable."""
+def movie(row: object, *, detailed: bool = False, languages: Sequence[Language] = ()) -> MovieFacts:
+    """A movie from a row of a list, or from its details, with translations into these languages. Raises
+    Unreadable.
+    """
     payload = _object(row, MoviePayload)
     number = values.identity(payload.id)
     if number is None:
@@ -272,7 +286,7 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
     facts: dict[str, Any] = {}
     omitted: set[str] = set()
     warnings: list[str] = []
-    for fact, read in READERS.items() if detailed else LIST_READERS.items():
+    for fact, read in _detail_readers(languages).items() if detailed else LIST_READERS.items():
         sent = payload.value(fact)
         if sent is UNSET:
             omitted.add(fact)
@@ -295,10 +309,17 @@ def movie(row: object, *, detailed: bool = False) -> MovieFacts:
         tmdb_id=number,
         **dict.fromkeys(TITLES, titles[0]) | facts,
         detailed=detailed,
-        details_version=DETAILS_VERSION if detailed else None,
+        details_version=details_version(languages) if detailed else None,
         omitted=frozenset(omitted),
         warnings=tuple(warnings),
     )
+
+
+def _detail_readers(languages: Sequence[Language]) -> Mapping[str, Reader[Any]]:
+    """The readers of the fields that details have."""
+    if not languages:
+        return READERS
+    return {**READERS, "translations": partial(translations, languages=languages)}
 
 
 def refusal(body: object) -> tuple[int | None, str | None]:

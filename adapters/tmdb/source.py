@@ -8,12 +8,13 @@ from queue import SimpleQueue
 from threading import Event
 
 from adapters.metering import UNMETERED, Meter
-from adapters.tmdb import appended, payloads
+from adapters.tmdb import appended, payloads, translations
 from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, RetryPolicy, TmdbClient
 from adapters.tmdb.credential import Credential
 from adapters.tmdb.outcomes import Absent
 from domain.ids import ImdbId
+from domain.languages import Language, Languages
 from domain.movies import MovieFacts
 from domain.sync import (
     ChangedIdsPage,
@@ -28,6 +29,8 @@ from domain.sync import (
 
 RETRY_POLICY = RetryPolicy()
 
+ENGLISH = Languages(Language("en-US"))
+
 TEXT_RETENTION = timedelta(days=180)
 """Texts and pictures may be stored for six months after they were read (TMDB's terms of use)."""
 
@@ -37,7 +40,6 @@ class TmdbMovieSource:
 
     name = SourceName.TMDB
     max_pages = payloads.MAX_PAGES
-    details_version = payloads.DETAILS_VERSION
     changes_window = timedelta(days=14)
 
     def __init__(  # noqa: PLR0913  each by its name
@@ -47,13 +49,15 @@ class TmdbMovieSource:
         api_key: str | None,
         budget: Budget,
         base_url: str = "https://api.themoviedb.org/3",
-        language: str = "en-US",
+        languages: Languages = ENGLISH,
         workers: int = 8,
         policy: RetryPolicy = RETRY_POLICY,
         pause: Pause = pause,
         meter: Meter = UNMETERED,
     ) -> None:
-        """`language` is that of titles, overviews and genres; `workers` threads read details in parallel."""
+        """`languages` are those of titles and overviews; genres are in the main one. `workers` threads read
+        details in parallel.
+        """
         credential = Credential.recognised((access_token or "").strip(), (api_key or "").strip())
         self._client = TmdbClient(
             credential=credential,
@@ -63,10 +67,17 @@ class TmdbMovieSource:
             pause=pause,
             meter=meter,
         )
-        self._language: Params = {"language": language}
-        self._of_details: Params = {**self._language, "append_to_response": ",".join(appended.PARTS)}
+        self._language: Params = {"language": languages.main}
+        self._further_languages = languages.others
+        parts = [*appended.PARTS, *((translations.PART,) if languages.others else ())]
+        self._of_details: Params = {**self._language, "append_to_response": ",".join(parts)}
         self._workers = workers
         self._closed = Event()
+
+    @property
+    def details_version(self) -> str:
+        """See MovieSource."""
+        return payloads.details_version(self._further_languages)
 
     def genres(self) -> GenreList:
         """See MovieSource."""
@@ -128,7 +139,7 @@ class TmdbMovieSource:
 
     def _detail(self, number: int, stop: Event) -> Detail:
         try:
-            read = partial(payloads.detail, expected=number)
+            read = partial(payloads.detail, expected=number, languages=self._further_languages)
             return self._client.get(f"/movie/{number}", self._of_details, read, stop)
         except Absent:
             return MovieGone(number)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
 from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
+from domain.languages import Language, Translation
 from domain.movies import Genre, Movie, MovieFacts, Outcome
 from domain.pagination import Cursor, Window
 from domain.pictures import Picture
@@ -37,6 +38,13 @@ class MovieRepository(Protocol):
 
     def by_tmdb_ids(self, tmdb_ids: Collection[int]) -> dict[int, Movie]:
         """The stored movies with these TMDB numbers, by number; numbers without a movie are left out."""
+        ...
+
+    def translations(self, movies: Collection[MovieId], language: Language) -> dict[MovieId, Translation]:
+        """The titles and overviews of these movies in a language, by movie, where the source had any.
+
+        Its cost does not grow with the number of languages in which texts are stored.
+        """
         ...
 
     def page(self, wanted: MovieFilter, sorting: Sorting, window: Window) -> MoviePage:

@@ -71,6 +71,7 @@ class Diagnostics:
         yield from self._storage()
         yield from self._redis()
         yield self._tmdb()
+        yield self._languages()
         yield from self._time()
 
     def _data_directory(self) -> Iterator[Finding]:
@@ -187,6 +188,15 @@ class Diagnostics:
         if time:
             self._compare("TMDB's", time, TMDB_CLOCK_TOLERANCE)
         return Finding(Verdict.OK, "tmdb", f"{self.settings.tmdb_base_url} accepts the credential")
+
+    def _languages(self) -> Finding:
+        languages = self.settings.languages
+        if languages.others and not self.settings.has_tmdb_credential:
+            found = (
+                f"TMDB_LANGUAGES names {', '.join(languages.others)}, but the demo catalogue is in English"
+            )
+            return Finding(Verdict.WARNING, "languages", found, "set TMDB_ACCESS_TOKEN")
+        return Finding(Verdict.OK, "languages", f"titles and overviews in {', '.join(languages.all)}")
 
     def _compare(self, whose: str, time: datetime, tolerance: timedelta) -> None:
         self.clocks.append((whose, self.clock() - time, tolerance))

@@ -22,6 +22,7 @@ from entrypoints.http.dependencies import Resolver, bound
 from entrypoints.http.errors import error_response
 from entrypoints.http.exports import Exports, UserExport
 from entrypoints.http.fast_path import FastPath
+from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.local_copies import LocalCopies
 from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
 from entrypoints.http.openapi import document
@@ -116,12 +117,14 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     public = settings.catalogue_is_public
     rate_limits = RateLimits(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
     exports, export_user = Exports(), resolve(ExportUser)
+    negotiate = LanguageNegotiation(settings.languages)
     own: dict[object, object] = {
-        Caching: Caching(cache, copies),
+        Caching: Caching(cache, negotiate, copies),
         CallerCache: CallerCache(resolve(Authenticate), copies),
         DeletionThreads: DeletionThreads(),
         Exports: exports,
         HealthChecks: HealthChecks(resolve(CheckHealth)),
+        LanguageNegotiation: negotiate,
         Metrics: metrics,
         PasswordThreads: PasswordThreads(),
         RateLimits: rate_limits,
@@ -173,7 +176,13 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     )
     if copies:
         app.asgi_handler = FastPath(
-            app.asgi_handler, copies, rate_limits, common_headers, observers(metrics), health.FIXED
+            app.asgi_handler,
+            copies,
+            rate_limits,
+            common_headers,
+            negotiate,
+            observers(metrics),
+            health.FIXED,
         )
     return app
 

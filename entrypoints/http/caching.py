@@ -9,7 +9,9 @@ import msgspec
 from litestar.concurrency import sync_to_thread
 
 from domain.ids import UserId
+from domain.languages import Language
 from entrypoints.http.endpoints import Endpoint
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key
 from entrypoints.http.requests import HttpRequest, owner_of
 from entrypoints.http.responses import Response
@@ -49,27 +51,40 @@ class ResponseCache(Protocol):
 class Caching:
     """Returns stored responses, builds those that are not stored in a thread, and keeps copies of both."""
 
-    def __init__(self, cache: ResponseCache | None, copies: LocalCopies | None = None) -> None:
+    def __init__(
+        self,
+        cache: ResponseCache | None,
+        negotiate: LanguageNegotiation,
+        copies: LocalCopies | None = None,
+    ) -> None:
         self._cache = cache
+        self._negotiate = negotiate
         self._copies = copies.responses if copies else None
 
     async def __call__(
-        self, query: Query, build: Callable[[], Response], request: HttpRequest, *, run: Run = sync_to_thread
+        self,
+        query: Query,
+        build: Callable[[], Response],
+        request: HttpRequest,
+        language: Language | None = None,
+        *,
+        run: Run = sync_to_thread,
     ) -> Response:
         """Return the response to a request, and set `X-Cache`. Without a key it is always built.
 
-        `run` calls a function in a thread, by default in one of those for the store.
+        `language` is that of the response if it was negotiated. `run` calls a function in a thread, by
+        default in one of those for the store.
         """
 
         async def built() -> Response:
-            return await run(build)
+            return in_language(await run(build), language)
 
         endpoint: Endpoint = request.scope["route_handler"].opt["endpoint"]
         owner = owner_of(request)
-        key = variant_key(endpoint, query, request.path_params, owner)
+        key = variant_key(endpoint, query, request.path_params, owner, language)
         if self._cache is None or key is None:
             return await built()
-        target = response_key(request.scope, owner)
+        target = response_key(request.scope, owner, self._negotiate.of_header(request.scope))
         tags = key[0], GENERATION
         fill = self._copies.begin(*tags) if self._copies else None
         try:
@@ -81,6 +96,7 @@ class Caching:
                         response=response,
                         cache_control=response.cache_control(request.scope),
                         route=request.scope["path_template"],
+                        negotiated=language is not None,
                     )
                     self._copies.put(fill, target, copy, tags, seconds)
             return response
@@ -94,27 +110,38 @@ class Caching:
 
 
 def variant_key(
-    endpoint: Endpoint, query: Query, path: Mapping[str, str], owner: UserId | None
+    endpoint: Endpoint,
+    query: Query,
+    path: Mapping[str, str],
+    owner: UserId | None,
+    language: Language | None = None,
 ) -> VariantKey | None:
     """The key of a response; None if it is not cached.
 
     The variant contains everything that the response may depend on: all parameters of the query and the path,
-    and the owner. So the key function of an endpoint cannot mix up two responses.
+    the owner, and the language that was negotiated. So the key function of an endpoint cannot mix up two
+    responses.
     """
     key = endpoint.cached(query, path, owner) if endpoint.cached else None
-    return (key, shorten(variant(query, path, owner))) if key else None
+    return (key, shorten(variant(query, path, owner, language))) if key else None
 
 
 def variant(
-    query: Query, path: Mapping[str, str], owner: UserId | None, *, without: Collection[str] = ()
+    query: Query,
+    path: Mapping[str, str],
+    owner: UserId | None,
+    language: Language | None = None,
+    *,
+    without: Collection[str] = (),
 ) -> str:
     """The parameters that differ from their defaults as a query string, without those named in `without`.
 
-    Path parameters have a slash before their names; `@` is the owner.
+    Path parameters have a slash before their names; `@` is the owner, `~` the language.
     """
     parameters = {name: value for name, value in sorted(query.given.items()) if name not in without}
     parameters |= {f"/{name}": value for name, value in sorted(path.items())}
     parameters |= {"@": owner} if owner else {}
+    parameters |= {"~": language} if language else {}
     return urlencode(msgspec.to_builtins(parameters))
 
 

@@ -20,6 +20,7 @@ from entrypoints.http.access_log import (
     Observer,
     RequestRecord,
 )
+from entrypoints.http.languages import ACCEPT_LANGUAGE, LanguageNegotiation
 from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key
 from entrypoints.http.middleware import REFUSED, CommonHeaders, printable, request_id_of
 from entrypoints.http.rate_limits import RateLimits
@@ -56,6 +57,7 @@ class FastPath:
         copies: LocalCopies,
         rate_limits: RateLimits,
         common_headers: CommonHeaders,
+        negotiate: LanguageNegotiation,
         observers: Sequence[Observer] = (),
         fixed: Mapping[bytes, LocalResponse] | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class FastPath:
         self._use = copies.use
         self._rate_limits = rate_limits
         self._common_headers = common_headers
+        self._accepted_language = negotiate.accepted if negotiate.has_choice else None
         self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +99,7 @@ class FastPath:
             return None
         key = response_key(scope)
         fixed = self._fixed.get(key)
-        found = (fixed, None, ()) if fixed else self._find(scope, key, headers.get(b"authorization"))
+        found = (fixed, None, ()) if fixed else self._find(scope, key, headers)
         if found is None:
             return None
         copy, caller, hit = found
@@ -105,7 +108,8 @@ class FastPath:
             accept_encoding=headers.get(b"accept-encoding", b""),
             if_none_match=headers.get(b"if-none-match", b""),
         )
-        added = self._common_headers(request_id, https=scope["scheme"] == "https")
+        https = scope["scheme"] == "https"
+        added = self._common_headers(request_id, https=https, negotiated=copy.negotiated)
         record = RequestRecord(
             request_id=request_id,
             method=method,
@@ -119,17 +123,22 @@ class FastPath:
         return FastResponse(status, [*own, *hit, *added], b"" if method == "HEAD" else body, record)
 
     def _find(
-        self, scope: HTTPScope, key: Hashable, authorization: bytes | None
+        self, scope: HTTPScope, key: Hashable, headers: Mapping[bytes, bytes]
     ) -> tuple[LocalResponse, Caller | None, Sequence[Header]] | None:
         """A copy that may be used, the caller, and the headers of the rate limit and the cache."""
         caller: Caller | None = None
+        authorization = headers.get(b"authorization")
         if authorization is not None:
             caller = self._callers.get(authorization)
             if caller is None:
                 return None
+        language: str | None = None
+        if self._accepted_language:
+            language = self._accepted_language(headers.get(ACCEPT_LANGUAGE, b""))
+            key = response_key(scope, None, language)
         copy: LocalResponse | None = self._responses.get(key)
         if copy is None and caller:
-            copy = self._responses.get(response_key(scope, caller.user.id))
+            copy = self._responses.get(response_key(scope, caller.user.id, language))
         if copy is None or not (caller or copy.public):
             return None
         limits = self._rate_limits.take(scope, caller.user if caller else None)

@@ -56,6 +56,8 @@ class LocalResponse:
     response: Response
     cache_control: bytes
     route: str
+    negotiated: bool = False
+    """Whether the language was negotiated."""
     _represented: dict[bytes, Represented] = field(default_factory=dict)
 
     def represent(self, *, accept_encoding: bytes, if_none_match: bytes) -> Represented:
@@ -77,7 +79,11 @@ class LocalResponse:
         return self.cache_control == PUBLIC
 
 
-def response_key(scope: HTTPScope, owner: str | None = None) -> Hashable:
-    """The key of a copy: the target of the request, and the owner if the response is for one user only."""
+def response_key(scope: HTTPScope, owner: str | None = None, language: str | None = None) -> Hashable:
+    """The key of a copy: the target of the request, the owner if the response is for one user only, and the
+    language that the header of the request asks for if there are several.
+    """
     target = scope["raw_path"], scope["query_string"]
+    if language:
+        return (*target, owner, language)
     return (*target, owner) if owner else target

@@ -6,6 +6,7 @@ responses have, and notifies the observers of each request.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from os import urandom
 from time import perf_counter
 from typing import Any
@@ -23,7 +24,7 @@ from entrypoints.http.access_log import (
 )
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
-from entrypoints.http.responses import Header, Response
+from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response
 
 MAX_REQUESTS_IN_PROGRESS = 1024
 """Requests that have no response yet; further ones are refused at once. Most wait for the cache, or for a
@@ -54,12 +55,16 @@ class CommonHeaders:
     """The headers that all responses have unless they set them themselves."""
 
     def __init__(self, *, cors: bool) -> None:
-        vary: Header = (b"vary", b"Accept-Encoding, Origin" if cors else b"Accept-Encoding")
-        self._fixed = (vary, *COMMON_HEADERS)
+        vary = b"Accept-Encoding, Origin" if cors else b"Accept-Encoding"
+        self._fixed: tuple[Header, ...] = ((b"vary", vary), *COMMON_HEADERS)
+        self._negotiated: tuple[Header, ...] = ((b"vary", vary + b", Accept-Language"), *COMMON_HEADERS)
 
-    def __call__(self, request_id: str, *, https: bool) -> list[Header]:
-        """The headers of the response to one request."""
-        headers = [(b"x-request-id", request_id.encode()), *self._fixed]
+    def __call__(self, request_id: str, *, https: bool, negotiated: bool = False) -> list[Header]:
+        """The headers of the response to one request; `negotiated` is whether its language was chosen by
+        `Accept-Language`.
+        """
+        fixed = self._negotiated if negotiated else self._fixed
+        headers = [(b"x-request-id", request_id.encode()), *fixed]
         return [*headers, HSTS] if https else headers
 
 
@@ -103,7 +108,7 @@ class OuterMiddleware:
             receive = _noting_disconnect(receive, presence)
         bind_contextvars(request_id=request_id)  # for every log line of this request
         is_head = state["is_head"] = scope["method"] == "HEAD"
-        added = self.common_headers(request_id, https=scope["scheme"] == "https")
+        added = partial(self.common_headers, request_id, https=scope["scheme"] == "https")
         wrapper = _SendWrapper(send, state, added, is_head=is_head)
         # A copy, because the server must not see that HEAD was replaced.
         inner = HTTPScope(**{**scope, "method": "GET"}) if is_head else scope
@@ -158,7 +163,9 @@ class _SendWrapper:
     `on_begin` is called once, when the response begins.
     """
 
-    def __init__(self, send: Send, state: dict[str, Any], headers: list[Header], *, is_head: bool) -> None:
+    def __init__(
+        self, send: Send, state: dict[str, Any], headers: Callable[..., list[Header]], *, is_head: bool
+    ) -> None:
         self.send = send
         self.state = state
         self.headers = headers
@@ -175,7 +182,8 @@ class _SendWrapper:
             ]  # the common one is complete
             self.status = message["status"]
             names = {name for name, _ in own}
-            added = [*self._state_headers(), *(header for header in self.headers if header[0] not in names)]
+            common = self.headers(negotiated=CONTENT_LANGUAGE in names)
+            added = [*self._state_headers(), *(header for header in common if header[0] not in names)]
             message["headers"] = [*own, *added]
         elif message["type"] == "http.response.body" and self.is_head:
             message["body"] = b""

@@ -28,6 +28,9 @@ MIN_COMPRESSED_SIZE = 1024
 
 Header = tuple[bytes, bytes]
 
+CONTENT_LANGUAGE = b"content-language"
+"""The header of responses whose language was negotiated."""
+
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: zstandard.ZstdCompressor(level=3).compress(body),
     "br": lambda body: brotli.compress(body, mode=brotli.MODE_TEXT, quality=4),
@@ -101,10 +104,18 @@ class Response:
 
     @property
     def etag(self) -> bytes:
-        """A hash of the body. It is weak because all encodings share it."""
+        """A hash of the body, and of its language if that was negotiated. It is weak because all encodings
+        share it.
+        """
         if not self._etag:
-            self._etag = b'W/"%s"' % blake2b(self.body, digest_size=12).hexdigest().encode()
+            digest = blake2b(self.body, digest_size=12, key=self.language)
+            self._etag = b'W/"%s"' % digest.hexdigest().encode()
         return self._etag
+
+    @property
+    def language(self) -> bytes:
+        """The language of the response; empty if it was not negotiated."""
+        return next((value for name, value in self.headers if name == CONTENT_LANGUAGE), b"")
 
     def encoded(self, encoding: str) -> bytes:
         """The compressed body."""

@@ -9,7 +9,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 
 from application.accounts import ListUsers, Refresh
 from application.api_tokens import ListApiTokens
-from application.catalogue import GetMovie
+from application.catalogue import GetMovie, TranslateMovies
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
 from application.relations import GetRelation
@@ -76,6 +76,7 @@ class WebPages:
             UsersView: UsersView(list_users=find(ListUsers), render=self._render),
             MovieView: MovieView(
                 get_movie=find(GetMovie),
+                translate_movies=find(TranslateMovies),
                 get_relation=find(GetRelation),
                 list_movie_ratings=find(ListMovieRatings),
                 render=self._render,

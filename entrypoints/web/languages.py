@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from domain.errors import Fault
+from entrypoints.http.languages import preferred
 from entrypoints.web.formats import whole
 
 LANGUAGES = ("en", "de")
@@ -71,20 +72,5 @@ def order_choices(texts: Texts, orders: Iterable[StrEnum]) -> list[Choice]:
 
 @lru_cache(maxsize=256)
 def preferred_language(accept_language: str) -> str:
-    """The language with the highest weight in an `Accept-Language` header, by its primary subtag."""
-    best, best_weight = LANGUAGES[0], 0.0
-    for choice in accept_language.lower().split(","):
-        tag, _, parameters = choice.partition(";")
-        language = tag.strip().partition("-")[0]
-        weight = _weight(parameters)
-        if language in LANGUAGES and weight > best_weight:
-            best, best_weight = language, weight
-    return best
-
-
-def _weight(parameters: str) -> float:
-    name, _, value = parameters.partition("=")
-    try:
-        return float(value) if name.strip() == "q" else 1.0
-    except ValueError:
-        return 0.0
+    """The language of the pages that an `Accept-Language` header prefers."""
+    return preferred(accept_language, LANGUAGES) or LANGUAGES[0]

@@ -7,9 +7,10 @@ import jinja2
 from litestar.types import Scope
 
 from domain.invitations import Registration
+from domain.languages import Language
 from domain.ratings import HIGHEST, LOWEST
 from domain.users import Caller, User
-from entrypoints.http.responses import PRIVATE, Header
+from entrypoints.http.responses import CONTENT_LANGUAGE, PRIVATE, Header
 from entrypoints.settings import Settings
 from entrypoints.web.formats import filters
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
@@ -46,6 +47,7 @@ class Renderer:
 
     def __init__(self, settings: Settings) -> None:
         self.catalogue_is_public = settings.catalogue_is_public
+        self._kept_languages = settings.languages
         self._environments = {
             language: _environment(
                 language,
@@ -60,6 +62,12 @@ class Renderer:
         policy = POLICY.format(pictures=pictures).encode()
         self._headers: tuple[Header, ...] = ((b"content-security-policy", policy), REFERRER)
 
+    def movie_language(self, scope: Scope) -> Language | None:
+        """The language of titles and overviews on the page for a request: that of the page if they are kept
+        in it. None for that of the catalogue.
+        """
+        return self._kept_languages.find(texts_of(scope).language)
+
     def __call__(
         self,
         scope: Scope,
@@ -71,7 +79,8 @@ class Renderer:
         **values: Any,  # noqa: ANN401  whatever the template shows
     ) -> PageResponse:
         """A page for the client of a request."""
-        environment = self._environments[texts_of(scope).language]
+        language = texts_of(scope).language
+        environment = self._environments[language]
         html = environment.get_template(template).render(
             viewer=viewer_of(scope),
             viewer_known=VIEWER in scope["state"],
@@ -79,8 +88,9 @@ class Renderer:
             **values,
         )
         body = html.encode(errors="replace")
+        stated = (CONTENT_LANGUAGE, language.encode())
         return PageResponse(
-            body, status=status, media_type=HTML, headers=(*self._headers, *headers), cache=cache
+            body, status=status, media_type=HTML, headers=(*self._headers, stated, *headers), cache=cache
         )
 
 

@@ -14,18 +14,23 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import GENRES, distinct_facts, new_run, noon, store_page
 from adapters.tmdb import payloads
 from domain.ids import TmdbNumber, genre_id
+from domain.languages import Translation
 from domain.movies import DETAIL_FACTS, FACTS, GenreFacts, MovieFacts
 from domain.sync import Entity, PageResult
 from tests.integration.http_service import application
 
 GENRE_NUMBERS = {genre_id(number): number for number in (18, 28, 35, 53, 878)}
 
+LANGUAGES = tuple(each.language for each in distinct_facts(603, 2).translations)
+
 DETAILS = replace(
-    distinct_facts(603, 2), trailer_url="https://vimeo.com/22222", details_version=payloads.DETAILS_VERSION
+    distinct_facts(603, 2),
+    trailer_url="https://vimeo.com/22222",
+    details_version=payloads.details_version(LANGUAGES),
 )
 ROW = distinct_facts(603, 4)
 
-NOT_SHOWN = {"recommended"}
+NOT_SHOWN = {"recommended", "translations"}
 """Facts that the API does not return with the movie."""
 
 
@@ -46,8 +51,17 @@ def sent(facts: MovieFacts, *, detailed: bool) -> dict[str, Any]:
             "videos": {"results": [{"site": "Vimeo", "type": "Trailer", "key": "22222"}]},
             "belongs_to_collection": {"name": values.pop("collection")},
             "recommendations": {"results": [{"id": number} for number in values.pop("recommended")]},
+            "translations": {
+                "translations": [translation(each) for each in values.pop("translations")],
+            },
         }
     return dict(json.loads(json.dumps(values, default=date.isoformat)))
+
+
+def translation(each: Translation) -> dict[str, Any]:
+    language, _, region = each.language.partition("-")
+    data = {"title": each.title or "", "overview": each.overview or ""}
+    return {"iso_639_1": language, "iso_3166_1": region, "data": data}
 
 
 def shown(facts: MovieFacts, fact: str) -> object:
@@ -66,7 +80,7 @@ class MovieFields:
     """The tests for each store."""
 
     def test_every_fact_reaches_the_api(self, store: Any) -> None:
-        details = payloads.detail(sent(DETAILS, detailed=True), 603)
+        details = payloads.detail(sent(DETAILS, detailed=True), 603, LANGUAGES)
         assert details == DETAILS, "adapters/tmdb/payloads.py does not read it"
         genres = tuple(GenreFacts(tmdb_id=GENRE_NUMBERS[genre], name=genre) for genre in GENRES)
         store.genres.store(PageResult(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))

@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 
 from adapters import system
-from adapters.sqlite.rows import Cell, insert, item_row, moment, movie_row, rating_row, run_row, user_row
-from adapters.sqlite.schema import MIGRATIONS, apply_migrations
+from adapters.sqlite.rows import (
+    Cell,
+    details_row,
+    insert,
+    item_row,
+    moment,
+    movie_row,
+    rating_row,
+    run_row,
+    user_row,
+)
+from adapters.sqlite.schema import MIGRATIONS, add_translations, apply_migrations
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import term_entries
 from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
@@ -28,6 +38,7 @@ from adapters.testkit.samples import (
 from adapters.testkit.samples import facts as facts_of
 from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
+from domain.languages import Language
 from domain.movies import Movie
 from domain.ratings import RatingOrder
 from domain.search import Query, search
@@ -110,7 +121,7 @@ def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> 
         for movie in movies:
             row = movie_row(movie)
             row["listed"] = row.pop("visible")
-            del row["details_version"]
+            del row["details_version"], row["other_titles"]
             connection.execute(insert("movies", row), row)
             if movie.visible:
                 facts = movie.facts
@@ -156,7 +167,7 @@ def test_movies_of_version_10_are_complete_once_their_details_are_read_again(tmp
     with closing(earlier(tmp_path / "matinee.db", 10)) as connection:
         for movie in movies:
             row = movie_row(movie)
-            del row["details_version"]
+            del row["details_version"], row["other_titles"]
             connection.execute(insert("movies", row), row)
     store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
     store.prepare()
@@ -170,4 +181,25 @@ def test_movies_of_version_10_are_complete_once_their_details_are_read_again(tmp
     assert store.movies.get(movie_id(1)).facts == distinct_facts(1, 2)
     assert store.movies.incomplete("1", 9) == [2]
     assert store.movies.clear_texts(noon(3), noon(9), 9) == 2
+    store.close()
+
+
+def test_movies_of_version_11_are_translated_once_their_details_are_read_again(tmp_path: Path) -> None:
+    movie = Movie.from_facts(replace(distinct_facts(1, 2), translations=()), noon())
+    with closing(earlier(tmp_path / "matinee.db", MIGRATIONS.index(add_translations))) as connection:
+        row, details = movie_row(movie), details_row(movie)
+        del row["other_titles"], details["translations"]
+        connection.execute(insert("movies", row), row)
+        connection.execute(insert("movie_details", details), details)
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
+    store.prepare()
+    assert store.movies.get(movie.id) == movie
+    german = Language("de-DE")
+    assert store.movies.translations([movie.id], german) == {}
+
+    store_page(store, distinct_facts(1, 2), day=2)
+
+    assert store.movies.get(movie.id).facts == distinct_facts(1, 2)
+    assert store.movies.translations([movie.id], german)[movie.id].title == "Titel 2"
+    assert [match.id for match in search(Query("titel 2"), store.movies.find)] == [movie.id]
     store.close()

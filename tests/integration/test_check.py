@@ -67,6 +67,18 @@ def test_a_check_creates_no_files(directory: Path) -> None:
     assert list(directory.iterdir()) == []
 
 
+def test_further_languages_need_a_credential(directory: Path) -> None:
+    kept = {"TMDB_LANGUAGE": "de-DE", "TMDB_LANGUAGES": "en-US,fr"}
+    line = lines_by_part(checked(**kept))["languages"]
+    assert line.startswith("warning")
+    assert "TMDB_LANGUAGES names en-US, fr, but the demo catalogue is in English" in line
+    with TmdbSimulator(token="right") as tmdb:
+        found = checked(**kept, TMDB_ACCESS_TOKEN="right", TMDB_BASE_URL=tmdb.url)
+    line = lines_by_part(found)["languages"]
+    assert line.startswith("ok")
+    assert "titles and overviews in de-DE, en-US, fr" in line
+
+
 def test_a_healthy_store_has_only_ok_lines(directory: Path) -> None:
     prepared(directory)
     with TmdbSimulator(token="right") as tmdb:
@@ -75,7 +87,8 @@ def test_a_healthy_store_has_only_ok_lines(directory: Path) -> None:
     lines = lines_by_part(result)
     assert result.exit_code == 0
     assert set(lines) == {
-        "configuration", "data directory", "disk", "storage", "indexes", "redis", "tmdb", "clock",
+        "configuration", "data directory", "disk", "storage", "indexes", "redis", "tmdb", "languages",
+        "clock",
     }  # fmt: skip
     assert [line for part, line in lines.items() if part != "disk" and not line.startswith("ok")] == []
     assert "TMDB's" in lines["clock"]

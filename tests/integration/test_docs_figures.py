@@ -69,7 +69,7 @@ from entrypoints.http.resources import movies, relations
 from entrypoints.http.resources.search import SOURCE_PAGE_SIZE, SearchWords
 from entrypoints.observability import logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
-from entrypoints.settings import MAX_REFRESH_GRACE, Settings
+from entrypoints.settings import MAX_LANGUAGES, MAX_REFRESH_GRACE, Settings
 from tests.integration.test_docs import DOCUMENTS, name, text
 
 HOLDS = connections.Limits()
@@ -136,6 +136,7 @@ def default_of(package: str, option: str) -> str:
 
 
 TIED = [
+    f"such as `de-DE,fr-FR`; at most {MAX_LANGUAGES} |",
     f"four at a time while each call takes less than {ms(thread_pools.SHORT_CALL)}",
     f"four work at a time while each call takes less than {ms(thread_pools.SHORT_CALL)}",
     f"Of the {thread_pools.REQUEST_THREADS} threads",
@@ -404,6 +405,9 @@ TIED = [
 """Phrases with figures from the code. Each occurs in a document."""
 
 MEASURED = [
+    "(0.15 ms for 20 movies with five languages)",
+    "half a microsecond more with several (measured: 9.6 and 10.1 µs for the fast path alone)",
+    "from some 5 kB to 60 kB with translations",
     "A cached response cost about 1 ms of processor time",
     "takes some 240 MB",
     "take some 240 MB",

@@ -16,6 +16,7 @@ from adapters.redis.local_cache import Lease, LocalCache
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
 from domain.ids import genre_id
+from domain.movies import MovieFacts
 from entrypoints.http.app import fast_path
 from entrypoints.http.responses import Response
 from tests.integration.http_service import THE_MATRIX, Somebody, application, filled, joined
@@ -102,16 +103,18 @@ class Place:
     store: SqliteStore
     copies: Copies
     counter: Unlimited
+    cache: Kept
     fast: Litestar
     slow: Litestar
     user: Somebody
 
 
 @contextmanager
-def place(**settings: Any) -> Iterator[Place]:
-    store = filled([THE_MATRIX, *(facts(number, genres=(genre_id(28),)) for number in range(604, 630))])
-    copies, counter = Copies(), Unlimited()
-    settings = {"public_catalogue": "false", "cache": Kept(), **settings}
+def place(movies: Sequence[MovieFacts] = (), **settings: Any) -> Iterator[Place]:
+    others = (facts(number, genres=(genre_id(28),)) for number in range(604, 630))
+    store = filled([THE_MATRIX, *others, *movies])
+    copies, counter, cache = Copies(), Unlimited(), settings.pop("cache", Kept())
+    settings = {"public_catalogue": "false", "cache": cache, **settings}
     slow = application(store, counter=Unlimited(), **settings)
     fast = application(store, counter=counter, copies=copies, **settings)
     with TestClient(slow) as client, TestClient(fast):
@@ -120,7 +123,7 @@ def place(**settings: Any) -> Iterator[Place]:
             rater("PUT", "/movies/603/rating", {"rating": 8})
         for movie in ("603", "604", "605"):
             user("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
-        yield Place(store, copies, counter, fast, slow, user)
+        yield Place(store, copies, counter, cache, fast, slow, user)
     store.close()
 
 

@@ -331,7 +331,7 @@ def test_all_faults_of_a_query_are_named_at_once(client: Client) -> None:
         "year_to must be a year from 1870 to 2100",
         "min_rating must be a number from 1 to 10",
         "min_votes must be a whole number from 0",
-        "language must be a language code of two or three letters",
+        "language must be a language code of two or three letters, or one with a region such as de-DE",
         f"sort_by must be one of {', '.join(SortBy)}",
         "sort_order must be desc or asc",
         "genre must name one or more genres in at most 500 characters",

@@ -21,8 +21,9 @@ from adapters.tmdb import client, payloads, values
 from adapters.tmdb.budget import Budget, Pause, RequestPacer, Stopped
 from adapters.tmdb.budget import pause as real_pause
 from adapters.tmdb.client import RetryPolicy
-from adapters.tmdb.source import TmdbMovieSource
+from adapters.tmdb.source import ENGLISH, TmdbMovieSource
 from domain.ids import ImdbId, genre_id
+from domain.languages import Language, Languages, Translation
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource
 from domain.sync import ChangedIdsPage, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
@@ -41,6 +42,8 @@ from tests.tmdb_simulator import (
 )
 from tests.tmdb_simulator.answers import Answer
 from tests.tmdb_simulator.sockets import Request
+
+GERMAN = Language("de-DE")
 
 TOKEN, KEY = "the-v4-token", "the-v3-key"
 JWT, HEX = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIxMjM0NSJ9.c2lnbmF0dXJl-_x", "0123456789abcdef" * 2
@@ -121,7 +124,7 @@ def connect(tmdb: TmdbSimulator) -> Iterator[Connect]:
         api_key: str | None = KEY,
         base_url: str = tmdb.url,
         budget: Budget | None = None,
-        language: str = "en-US",
+        languages: Languages = ENGLISH,
         policy: RetryPolicy = QUICK,
         pause: Pause = real_pause,
     ) -> TmdbMovieSource:
@@ -130,7 +133,7 @@ def connect(tmdb: TmdbSimulator) -> Iterator[Connect]:
             api_key=api_key,
             base_url=base_url,
             budget=budget or RequestPacer(1000),
-            language=language,
+            languages=languages,
             policy=policy,
             pause=pause,
         )
@@ -197,13 +200,13 @@ class TestAnswers:
         assert list(source.details([])) == []
 
     def test_genres_come_in_the_language_of_the_settings(self, connect: Connect) -> None:
-        danish = connect(language="da").genres().genres
+        danish = connect(languages=Languages(Language("da"))).genres().genres
 
         assert GenreFacts(tmdb_id=36, name="Historie") in danish
         assert len(danish) == 19
 
     def test_language_page_and_days_are_sent(self, tmdb: TmdbSimulator, connect: Connect) -> None:
-        source = connect(language="de-DE")
+        source = connect(languages=Languages(Language("de-DE")))
         source.popular(2)
         source.changes(date(2026, 3, 1), date(2026, 3, 14), 1)
         list(source.details([1]))
@@ -213,6 +216,25 @@ class TestAnswers:
             {"start_date": "2026-03-01", "end_date": "2026-03-14", "page": "1"},
             {"language": "de-DE", "append_to_response": "credits,videos,recommendations"},
         ]
+
+    def test_translations_come_with_the_same_request_if_there_are_further_languages(
+        self, connect: Connect
+    ) -> None:
+        german = {"title": "Der Dieb", "overview": "Ein Dieb."}
+        movies = [
+            {"id": 7, "title": "The Thief", "_translations": {"de-DE": german, "it": {"title": "Il ladro"}}}
+        ]
+        with TmdbSimulator(catalogue=Catalogue(movies)) as tmdb:
+            source = connect(base_url=tmdb.url, languages=Languages(ENGLISH.main, (GERMAN, Language("fr"))))
+            (movie,) = source.details([7])
+            (request,) = tmdb.log
+        assert request.params == {
+            "language": "en-US",
+            "append_to_response": "credits,videos,recommendations,translations",
+        }
+        assert isinstance(movie, MovieFacts)
+        assert (movie.title, movie.details_version) == ("The Thief", source.details_version)
+        assert movie.translations == (Translation(language=GERMAN, **german),)
 
     def test_changes_are_numbers_including_those_of_deleted_movies(self, connect: Connect) -> None:
         today = date(2026, 3, 20)
@@ -980,7 +1002,7 @@ class TestRecordings:
 
     def test_recorded_exchanges_are_read_over_the_wire(self, folder: Path, connect: Connect) -> None:
         with TmdbSimulator(recordings=folder) as tmdb:
-            source = connect(base_url=tmdb.url, language="da")
+            source = connect(base_url=tmdb.url, languages=Languages(Language("da")))
 
             assert GenreFacts(tmdb_id=12, name="Eventyr") in source.genres().genres
             assert list(source.details([999_999_999])) == [MovieGone(999_999_999)]

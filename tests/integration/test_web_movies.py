@@ -7,6 +7,7 @@ import pytest
 
 from adapters.testkit.samples import facts
 from domain.ids import genre_id
+from domain.languages import Language, Translation
 from domain.movies import MovieFacts
 from domain.ratings import STEPS
 from domain.watchlist import WatchlistFull
@@ -285,3 +286,38 @@ def test_the_chart_of_scores_has_the_same_figures_as_its_table() -> None:
     assert page.count("<rect ") - page.count('<rect width="200"') == STEPS
     assert len(re.findall(r'<th scope="row">[\d.]+</th><td>\d+</td>', page)) == STEPS
     assert '<th scope="row">8.5</th><td>1</td>' in page
+
+
+PATE = film(
+    238,
+    "The Godfather",
+    overview="A family.",
+    translations=(Translation(language=Language("de-DE"), title="Der Pate", overview="Eine Familie."),),
+    detailed=True,
+)
+
+
+def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() -> None:
+    with visiting(PATE, tmdb_languages="de-DE") as (browser, _):
+        browser.join()
+        for accept, shown, title, overview in (
+            ("de", "de", "Der Pate", "Eine Familie."),
+            ("en", "en", "The Godfather", "A family."),
+            ("fr,de;q=0.1", "de", "Der Pate", "Eine Familie."),
+        ):
+            language = {"accept-language": accept}
+            for path in ("/", "/search?q=the+godfather"):
+                answer = browser.open(path, **language)
+                assert titles(answer.text) == [title]
+                assert answer.headers["content-language"] == shown
+                assert answer.headers["vary"] == "Accept-Encoding, Accept-Language"
+            page = browser.open("/movies/238", **language).text
+            assert title in page
+            assert overview in page
+            (suggested,) = browser.open("/search/suggestions?q=pat", **language).json()
+            assert suggested["title"] == title
+
+
+def test_films_are_in_the_language_of_the_catalogue_if_they_are_not_kept_in_that_of_the_page() -> None:
+    with visiting(PATE, tmdb_languages="fr-FR") as (browser, _):
+        assert titles(browser.join().open("/", **{"accept-language": "de"}).text) == ["The Godfather"]

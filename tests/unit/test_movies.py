@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import GenreId, genre_id, movie_id
+from domain.languages import Language, Translation
 from domain.movies import (
     DETAIL_FACTS,
     FACTS,
@@ -47,6 +48,9 @@ by_type: dict[object, st.SearchStrategy[Any]] = {
     tuple[GenreId, ...]: genres,
     tuple[str, ...]: st.lists(texts, max_size=2).map(tuple),
     tuple[int, ...]: st.lists(st.integers(1, 300), max_size=2).map(tuple),
+    tuple[Translation, ...]: st.sampled_from(
+        [(), (Translation(language=Language("de"), title="a"),), (Translation(language=Language("fr")),)]
+    ),
     tuple[CastMember, ...]: st.lists(st.builds(CastMember, texts, st.none() | texts), max_size=2).map(tuple),
 }
 movie_facts = st.fixed_dictionaries(

@@ -47,6 +47,16 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number from 0.01 to 1000"),
         ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number from 0.01 to 1000"),
         ("TMDB_LANGUAGE", "english", "must be a language such as en-US"),
+        (
+            "TMDB_LANGUAGES",
+            "de-DE, german, fr_FR, it",
+            "must be languages such as de-DE, with commas between them, not 'german', 'fr_FR'",
+        ),
+        (
+            "TMDB_LANGUAGES",
+            ",".join(f"a{letter}" for letter in "abcdefghijklmnopqrstu"),
+            "must be at most 20 languages",
+        ),
         ("PUBLIC_CATALOGUE", "yes", "must be true or false"),
         ("MONGODB_URI", "localhost", "must begin with mongodb:// or mongodb+srv://"),
         ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
@@ -349,3 +359,19 @@ def test_mongodb_without_its_driver_is_a_fault_of_every_command(monkeypatch: pyt
     with pytest.raises(InvalidFields, match=r"pip install 'matinee\[mongo\]'"):
         load(variables, Path("/nowhere/.env"))
     assert load({}, Path("/nowhere/.env")).embedded
+
+
+@pytest.mark.parametrize(
+    ("main", "further", "others"),
+    [
+        ("en-US", "", ()),
+        ("en-US", " de-DE , fr,,de-DE", ("de-DE", "fr")),
+        ("de-DE", "en-US,de-DE", ("en-US",)),
+    ],
+)
+def test_further_languages_are_each_once_and_without_that_of_the_catalogue(
+    main: str, further: str, others: tuple[str, ...]
+) -> None:
+    languages = load({"TMDB_LANGUAGE": main, "TMDB_LANGUAGES": further}, NOWHERE).languages
+    assert (languages.main, languages.others) == (main, others)
+    assert languages.all == (main, *others)

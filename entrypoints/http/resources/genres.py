@@ -12,6 +12,7 @@ from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.movies import (
@@ -114,18 +115,21 @@ async def get_genre_movies(
     request: HttpRequest,
     get_genre: Injected[catalogue.GetGenre],
     browse_movies: Injected[catalogue.BrowseMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
     caching: Injected[Caching],
 ) -> Response:
     """List the movies of one genre, with the filters and sort orders of the list of all movies."""
     page = parse_page(GenreMoviesQuery, request)
     query = page.query
+    language = negotiate(request.scope, query.text_language)
 
     def build() -> Response:
         wanted = query.movie_filter(get_genre(ref=request.path_params["id"]).id)
         shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=page.window)
-        return sorted_page(shown, page)
+        return sorted_page(shown, page, translate_movies(shown.movies, language))
 
-    return await caching(query, build, request)
+    return await caching(query, build, request, language)
 
 
 ROUTES = (get_genres, get_genre_by_id, get_genre_movies)

@@ -1,6 +1,6 @@
 """Movies: the catalogue, search, and single movies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from litestar import get
@@ -16,6 +16,7 @@ from entrypoints.http.caching import Caching, shorten, variant
 from entrypoints.http.cursors import Position, SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest, parse_query, unset_to_none
@@ -65,7 +66,7 @@ class MovieOut(Struct, frozen=True, kw_only=True):
     id: Id
     tmdb_id: TmdbId
     imdb_id: Annotated[str, Meta(description="The id at IMDb.", examples=["tt0133093"])] | None
-    title: Annotated[str, Meta(description="In the language of the catalogue.", examples=["The Matrix"])]
+    title: Annotated[str, Meta(description="In the language of the response.", examples=["The Matrix"])]
     original_title: Annotated[str, Meta(description="In the original language.", examples=["The Matrix"])]
     original_language: Annotated[str, Meta(description="ISO 639-1 code.", examples=["en"])] | None
     overview: (
@@ -172,14 +173,26 @@ MinVotes = Annotated[
     int,
     rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB)."),
 ]
-Language = Annotated[
+LanguageChoice = Annotated[
     str,
     rule(
-        "must be a language code of two or three letters",
-        pattern="^[A-Za-z]{2,3}$",
-        max_length=3,
-        description="Original language: an ISO 639 code, in any case.",
-        examples=["en"],
+        "must be a language code of two or three letters, or one with a region such as de-DE",
+        pattern="^([A-Za-z]{2,3}|[A-Za-z]{2}-[A-Za-z]{2})$",
+        max_length=5,
+        description="Original language: an ISO 639 code, in any case. With a region (`de-DE`) no filter, but "
+        "the language of titles and overviews, in place of `Accept-Language`: one of `TMDB_LANGUAGES`.",
+        examples=["en", "de-DE"],
+    ),
+]
+TextLanguage = Annotated[
+    str,
+    rule(
+        "must be a language such as de-DE or de",
+        pattern="^[A-Za-z]{2}(-[A-Za-z]{2})?$",
+        max_length=5,
+        description="The language of title and overview, in place of `Accept-Language`: one of "
+        "`TMDB_LANGUAGES`, in any case and with or without its region.",
+        examples=["en-US"],
     ),
 ]
 GenreChoice = Annotated[
@@ -207,6 +220,7 @@ class MovieQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one movie."""
 
     fields: DetailFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 class MoviesQuery(PageQuery, frozen=True, kw_only=True):
@@ -223,9 +237,21 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
     year_to: LastYear | UnsetType = UNSET
     min_rating: MinRating | UnsetType = UNSET
     min_votes: MinVotes | UnsetType = UNSET
-    language: Language | UnsetType = UNSET
+    language: LanguageChoice | UnsetType = UNSET
     sort_by: SortField = SortBy.POPULARITY
     sort_order: Direction = SortOrder.DESC
+
+    @property
+    def text_language(self) -> str | None:
+        """The language of titles and overviews: `language` with a region, which is no filter."""
+        language = unset_to_none(self.language)
+        return language if language and "-" in language else None
+
+    @property
+    def original_language(self) -> str | None:
+        """The original language to filter by: `language` without a region."""
+        language = unset_to_none(self.language)
+        return language.lower() if language and not self.text_language else None
 
     @property
     def sorting(self) -> Sorting:
@@ -241,14 +267,13 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
     def movie_filter(self, genre: GenreId | None = None) -> MovieFilter:
         """The filter, restricted to a genre if one is given. `year` narrows `year_from` and `year_to`."""
         year, first, last = map(unset_to_none, (self.year, self.year_from, self.year_to))
-        language = unset_to_none(self.language)
         return MovieFilter(
             all_genres=frozenset({genre} if genre else ()),
             year_from=max(filter(None, (year, first)), default=None),
             year_to=min(filter(None, (year, last)), default=None),
             min_rating=unset_to_none(self.min_rating),
             min_votes=unset_to_none(self.min_votes),
-            language=language.lower() if language else None,
+            language=self.original_language,
         )
 
     def conflicts(self, position: Position | None) -> list[Fault]:
@@ -308,7 +333,11 @@ GET_MOVIE = Endpoint(
 
 @get("/movies", opt=endpoint_opt(LIST_MOVIES))
 async def get_movies(
-    request: HttpRequest, browse_movies: Injected[catalogue.BrowseMovies], caching: Injected[Caching]
+    request: HttpRequest,
+    browse_movies: Injected[catalogue.BrowseMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
+    caching: Injected[Caching],
 ) -> Response:
     """List the movies of the catalogue, one page at a time, filtered and sorted.
 
@@ -318,46 +347,58 @@ async def get_movies(
     """
     page = parse_page(BrowseQuery, request)
     query = page.query
+    language = negotiate(request.scope, query.text_language)
 
     def build() -> Response:
         genre = unset_to_none(query.genre)
         shown = browse_movies(
             wanted=query.movie_filter(), genre=genre, sorting=query.sorting, window=page.window
         )
-        return sorted_page(shown, page)
+        return sorted_page(shown, page, translate_movies(shown.movies, language))
 
-    return await caching(query, build, request)
+    return await caching(query, build, request, language)
 
 
 @get("/movies/{id:str}", opt=endpoint_opt(GET_MOVIE))
 async def get_movie_by_id(
-    request: HttpRequest, get_movie: Injected[catalogue.GetMovie], caching: Injected[Caching]
+    request: HttpRequest,
+    get_movie: Injected[catalogue.GetMovie],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
+    caching: Injected[Caching],
 ) -> Response:
     """Get one movie, with the distribution of its ratings, its directors and cast, and a trailer."""
     query, ref = parse_query(MovieQuery, request), request.path_params["id"]
+    language = negotiate(request.scope, unset_to_none(query.language))
 
     def build() -> Response:
         shown = get_movie(ref=ref)
-        return item_response(movie_detail_out(shown.movies[0], shown.genres), query)
+        (movie,) = translate_movies(shown.movies, language)
+        return item_response(movie_detail_out(movie, shown.genres), query)
 
-    return await caching(query, build, request)
+    return await caching(query, build, request, language)
 
 
 # Conversion
 
 
-def sorted_page(shown: catalogue.MovieResults, page: PageRequest[GenreMoviesQuery]) -> Response:
-    """The response for a page of a sorted list."""
+def sorted_page(
+    shown: catalogue.MovieResults, page: PageRequest[GenreMoviesQuery], movies: Sequence[Movie]
+) -> Response:
+    """The response for a page of a sorted list; `movies` are the same, in the language of the response."""
     last = page.query.sorting.cursor(shown.movies[-1]) if shown.movies else None
-    return movie_page(shown, page, last)
+    return movie_page(shown, page, movies, last)
 
 
 def movie_page(
-    shown: catalogue.MovieResults, page: PageRequest[MoviesQuery], last: Position | None
+    shown: catalogue.MovieResults,
+    page: PageRequest[MoviesQuery],
+    movies: Sequence[Movie],
+    last: Position | None,
 ) -> Response:
-    """The response for a page of movies; `last` is the position of the last one."""
+    """The response for a page of movies, `movies` in its language; `last` is the position of the last one."""
     meta = page.meta_after(last if shown.more else None, total=shown.total, more=shown.more)
-    return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in shown.movies], meta=meta))
+    return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in movies], meta=meta))
 
 
 def genre_out(genre: Genre) -> GenreOut:

@@ -17,6 +17,7 @@ from entrypoints.http.caching import Caching, shorten
 from entrypoints.http.cursors import Position, SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import fields_rule
+from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.pagination import PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest
 from entrypoints.http.resources.movies import POSTERS, GenreOut, MovieOut, MoviesQuery, genre_out, movie_page
@@ -146,9 +147,11 @@ async def get_movies_search(
     search_movies: Injected[catalogue.SearchMovies],
     search_source: Injected[additions.SearchSource],
     source_threads: Injected[SourceThreads],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
     caching: Injected[Caching],
 ) -> Response:
-    """Search for movies by title or original title, best match first.
+    """Search for movies by title, in any language that is kept, or original title, best match first.
 
     Exact titles come first, then titles that begin with the text, then titles that contain all its words,
     then titles that differ by a typing error or two. Equal matches are ordered by popularity.
@@ -158,18 +161,19 @@ async def get_movies_search(
     """
     page = parse_page(SearchQuery, request)
     query = page.query
+    language = negotiate(request.scope)
 
     def build() -> Response:
         after = page.position if isinstance(page.position, Match) else None
         found = search_movies(text=query.q, limit=query.limit, skip=query.skip, after=after)
-        return movie_page(found, page, found.last)
+        return movie_page(found, page, translate_movies(found.movies, language), found.last)
 
     def build_from_source() -> Response:
         return source_page(search_source(text=query.q, page=query.number), page)
 
     if query.at_source:
         return await caching(query, build_from_source, request, run=source_threads)
-    return await caching(query, build, request)
+    return await caching(query, build, request, language)
 
 
 def source_page(found: additions.SourceResults, page: PageRequest[SearchQuery]) -> Response:

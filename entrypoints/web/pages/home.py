@@ -47,13 +47,16 @@ class HomeQuery(BrowseQuery, frozen=True, kw_only=True):
             year_to=first + 9,
             min_rating=unset_to_none(self.min_rating),
             min_votes=unset_to_none(self.min_votes),
-            language=unset_to_none(self.language),
+            language=self.original_language,
         )
 
 
 @get("/", sync_to_thread=True, opt=page_opt())
 def get_home(
-    request: HttpRequest, browse_movies: Injected[catalogue.BrowseMovies], render: Injected[Renderer]
+    request: HttpRequest,
+    browse_movies: Injected[catalogue.BrowseMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    render: Injected[Renderer],
 ) -> Response:
     """The films of the catalogue, filtered and sorted."""
     if not (render.catalogue_is_public or viewer_of(request.scope)):
@@ -71,7 +74,7 @@ def get_home(
     return render(
         request.scope,
         "home.html",
-        movies=shown.movies,
+        movies=translate_movies(shown.movies, render.movie_language(request.scope)),
         genres=shown.genres,
         total=shown.total,
         chosen={name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in given},

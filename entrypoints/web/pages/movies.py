@@ -35,7 +35,10 @@ MAX_SUGGESTIONS = 6
 
 @get("/search", sync_to_thread=True, opt=page_opt(Access.READERS))
 def get_search(
-    request: HttpRequest, search_movies: Injected[catalogue.SearchMovies], render: Injected[Renderer]
+    request: HttpRequest,
+    search_movies: Injected[catalogue.SearchMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    render: Injected[Renderer],
 ) -> Response:
     """The films that a search finds, best match first. Without a text, the form alone."""
     if not request.scope["query_string"]:
@@ -47,7 +50,7 @@ def get_search(
         request.scope,
         "search.html",
         text=page.query.q,
-        movies=found.movies,
+        movies=translate_movies(found.movies, render.movie_language(request.scope)),
         genres=found.genres,
         total=found.total,
         next_link=next_link(page, found.last if found.more else None, found.total),
@@ -55,14 +58,20 @@ def get_search(
 
 
 @get("/search/suggestions", sync_to_thread=True, opt=page_opt(Access.READERS))
-def get_suggestions(request: HttpRequest, search_movies: Injected[catalogue.SearchMovies]) -> Response:
+def get_suggestions(
+    request: HttpRequest,
+    search_movies: Injected[catalogue.SearchMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    render: Injected[Renderer],
+) -> Response:
     """A few films for the beginning of a title, for the script of the search box."""
     try:
         text = parse_page(SearchQuery, request).query.q
     except InvalidFields:  # such as a text without a letter: nothing to suggest
         return json_response([])
     found = search_movies(text=text, limit=MAX_SUGGESTIONS)
-    return json_response([_suggestion(movie) for movie in found.movies])
+    movies = translate_movies(found.movies, render.movie_language(request.scope))
+    return json_response([_suggestion(movie) for movie in movies])
 
 
 def _suggestion(movie: Movie) -> dict[str, str]:
@@ -79,6 +88,7 @@ class MovieView:
     """Shows the page of a film, also after a form on it was refused."""
 
     get_movie: catalogue.GetMovie
+    translate_movies: catalogue.TranslateMovies
     get_relation: relations.GetRelation
     list_movie_ratings: ratings.ListMovieRatings
     render: Renderer
@@ -94,11 +104,12 @@ class MovieView:
         """The page; `refused` names the form that is shown with errors. Raises MovieNotFound."""
         ref, errors = request.path_params["id"], errors or FormErrors()
         shown = self.get_movie(ref=ref)
+        (movie,) = self.translate_movies(shown.movies, self.render.movie_language(request.scope))
         return self.render(
             request.scope,
             "movie.html",
             status=errors.status,
-            movie=shown.movies[0],
+            movie=movie,
             genres=shown.genres,
             refused=refused,
             form=form or Form(),
