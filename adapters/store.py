@@ -12,6 +12,7 @@ from domain.ports import (
     MovieRepository,
     RatingRepository,
     SessionRepository,
+    StatisticsRepository,
     SyncRunRepository,
     UserRepository,
     ViewingRepository,
@@ -63,6 +64,8 @@ class Store(Protocol):
     def watchlists(self) -> WatchlistRepository: ...
     @property
     def viewings(self) -> ViewingRepository: ...
+    @property
+    def statistics(self) -> StatisticsRepository: ...
 
     def prepare(self) -> None:
         """Create what is missing and migrate older schemas; safe when several processes do so at once.

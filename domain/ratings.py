@@ -129,14 +129,8 @@ class Tally:
 
     @property
     def average(self) -> float | None:
-        """The mean score in points, rounded half up to one decimal; None if there are no ratings.
-
-        It is computed with integers: with floats, a mean of 7.25 might be rounded down.
-        """
-        if not self.count:
-            return None
-        tenths = (10 * self.half_points + self.count) // (2 * self.count)
-        return tenths / 10
+        """The mean score in points (`mean_points`)."""
+        return mean_points(self.half_points, self.count)
 
     @property
     def weighted(self) -> float | None:
@@ -156,6 +150,17 @@ class Tally:
     def distribution(self) -> dict[str, int]:
         """The counters by score in points: `{"1": 0, "1.5": 0, …, "10": 3}`."""
         return {f"{half / 2:g}": count for half, count in enumerate(self.counts, LOWEST)}
+
+
+def mean_points(half_points: int, count: int) -> float | None:
+    """The mean of `count` scores with this sum in points, rounded half up to one decimal; None for none.
+
+    It is computed with integers: with floats, a mean of 7.25 might be rounded down.
+    """
+    if not count:
+        return None
+    tenths = (10 * half_points + count) // (2 * count)
+    return tenths / 10
 
 
 def between(old: Score | None, new: Score | None) -> Tally:

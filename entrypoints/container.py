@@ -86,6 +86,7 @@ from application.ratings import (
     VerifyRatings,
 )
 from application.relations import GetRelation, GetRelations
+from application.statistics import GetStatistics
 from application.sync import (
     CheckSource,
     SweepCatalogue,
@@ -126,6 +127,7 @@ from domain.ports import (
     RatingRepository,
     RefreshTokens,
     SessionRepository,
+    StatisticsRepository,
     SyncRunRepository,
     UserRepository,
     ViewingRepository,
@@ -414,6 +416,7 @@ class Container(DeclarativeContainer):
     ratings: Provider[RatingRepository] = store.provided.ratings
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
     viewings: Provider[ViewingRepository] = store.provided.viewings
+    history: Provider[StatisticsRepository] = store.provided.statistics
 
     hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
     decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
@@ -651,6 +654,7 @@ class Container(DeclarativeContainer):
     get_relations = providers.Factory(
         GetRelations, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )
+    get_statistics = providers.Factory(GetStatistics, history=history, genres=genres)
     export_user = providers.Factory(
         ExportUser, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )

@@ -9,6 +9,7 @@ from adapters.mongo.invitations import MongoInvitationRepository
 from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
+from adapters.mongo.statistics import MongoStatisticsRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
 from adapters.mongo.viewings import MongoViewingRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
@@ -33,6 +34,7 @@ class MongoStore:
         self.ratings = MongoRatingRepository(database)
         self.watchlists = MongoWatchlistRepository(database)
         self.viewings = MongoViewingRepository(database)
+        self.statistics = MongoStatisticsRepository(database)
 
     def prepare(self) -> None:
         self.database.migrate()

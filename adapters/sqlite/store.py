@@ -13,6 +13,7 @@ from adapters.sqlite.invitations import SqliteInvitationRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
+from adapters.sqlite.statistics import SqliteStatisticsRepository
 from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
 from adapters.sqlite.viewings import SqliteViewingRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
@@ -46,6 +47,7 @@ class SqliteStore:
         self.ratings = SqliteRatingRepository(database)
         self.watchlists = SqliteWatchlistRepository(database)
         self.viewings = SqliteViewingRepository(database)
+        self.statistics = SqliteStatisticsRepository(database)
 
     def prepare(self) -> None:
         if self.path:

@@ -25,6 +25,7 @@ from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryCont
 from adapters.testkit.samples import facts, new_run, noon, random_facts
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
 from adapters.testkit.sources import CatalogueSourceContract
+from adapters.testkit.statistics import StatisticsRepositoryContract
 from adapters.testkit.stores import StoreContract
 from adapters.testkit.translations import TranslatedMoviesContract
 from adapters.testkit.users import UserRepositoryContract
@@ -48,6 +49,7 @@ __all__ = [
     "RatingRepositoryContract",
     "SeenMoviesContract",
     "SessionRepositoryContract",
+    "StatisticsRepositoryContract",
     "StoreContract",
     "SyncRunRepositoryContract",
     "TranslatedMoviesContract",

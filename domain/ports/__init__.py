@@ -25,7 +25,7 @@ from domain.ports.catalogue import (
 )
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
-from domain.ports.viewings import ViewingRepository
+from domain.ports.viewings import StatisticsRepository, ViewingRepository
 
 __all__ = [
     "AccessTokens",
@@ -45,6 +45,7 @@ __all__ = [
     "RatingRepository",
     "RefreshTokens",
     "SessionRepository",
+    "StatisticsRepository",
     "SyncRunRepository",
     "UserRepository",
     "ViewingRepository",

@@ -1,10 +1,11 @@
-"""The port for viewings."""
+"""Ports for viewings, and for the statistics of what users have seen and rated."""
 
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from domain.ids import MovieId, UserId, ViewingId
 from domain.pagination import Cursor
+from domain.statistics import RatedMovie, ViewedMovie
 from domain.viewings import DayRange, Viewing, ViewingSummary
 
 
@@ -70,4 +71,23 @@ class ViewingRepository(Protocol):
 
     def summaries(self, user: UserId, movies: Collection[MovieId]) -> dict[MovieId, ViewingSummary]:
         """The summary of a user's viewings of each of these movies; those without viewings are left out."""
+        ...
+
+
+class StatisticsRepository(Protocol):
+    """What users have seen and rated, with the facts of the movies that statistics use.
+
+    Each method reads one state of the store. Movies are those that are stored, visible or not.
+    """
+
+    def viewed(self, user: UserId, days: DayRange | None = None) -> list[ViewedMovie]:
+        """A user's viewings, in no particular order: all, or those on these days."""
+        ...
+
+    def rated(self, user: UserId, days: DayRange | None = None) -> list[RatedMovie]:
+        """A user's ratings, in no particular order: all, or those first given on these days in UTC."""
+        ...
+
+    def years(self, user: UserId) -> list[int]:
+        """The years in which a user has viewings or ratings, the latest first."""
         ...

@@ -339,12 +339,15 @@ def come_and_go(store: MongoStore) -> None:
         lambda store: store.watchlists.among(USER, [movie_id(1), movie_id(2)]),
         lambda store: store.movies.by_imdb_ids(["tt0000001", "tt0000002"]),
         lambda store: store.viewings.count(USER, movie=movie_id(1), days=DAYS),
+        lambda store: store.statistics.viewed(USER, DAYS),
+        lambda store: store.statistics.rated(USER, DAYS),
+        lambda store: store.statistics.years(USER),
         lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
         come_and_go,
     ],
     ids=[
         "ratings of movies", "items of movies", "several by IMDb id", "count of viewings",
-        "summaries of viewings", "viewings of a visit",
+        "viewed", "rated", "years", "summaries of viewings", "viewings of a visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_diary_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:

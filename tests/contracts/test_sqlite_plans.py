@@ -224,6 +224,10 @@ def renamed(user: User) -> User:
             VIEWING, USER, lambda viewing: viewing.changed(system.now(), watched_on=DAYS.last)
         ),
         lambda store: store.viewings.count(USER, movie=movie_id(1), days=DAYS),
+        lambda store: store.statistics.viewed(USER),
+        lambda store: store.statistics.viewed(USER, DAYS),
+        lambda store: store.statistics.rated(USER, DAYS),
+        lambda store: store.statistics.years(USER),
         lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
         lambda store: store_page(store, facts(9000), gone=(1, 2, 9000)),
         come_and_go,
@@ -234,7 +238,8 @@ def renamed(user: User) -> User:
         "rating", "rating of a movie", "change a rating", "ratings of a movie", "count of ratings",
         "item", "item of a movie", "toggle", "count of items", "count of favourites",
         "ratings of movies", "items of movies", "several by IMDb id", "viewing", "move a viewing",
-        "count of viewings", "summaries of viewings", "gone movies", "a whole visit",
+        "count of viewings", "viewed", "viewed in a year", "rated in a year", "years",
+        "summaries of viewings", "gone movies", "a whole visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:

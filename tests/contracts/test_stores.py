@@ -31,6 +31,7 @@ from adapters.testkit import (
     RatingRepositoryContract,
     SeenMoviesContract,
     SessionRepositoryContract,
+    StatisticsRepositoryContract,
     StoreContract,
     SyncRunRepositoryContract,
     TranslatedMoviesContract,
@@ -69,6 +70,7 @@ class Contracts(
     ListedMoviesContract,
     ViewingRepositoryContract,
     SeenMoviesContract,
+    StatisticsRepositoryContract,
     StoreContract,
 ):
     """All contracts of a store."""

@@ -14,7 +14,8 @@ LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movie
          "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
          "/admin/invitations", "/auth/tokens", "/admin/sync/runs"]  # fmt: skip
 ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}",
-         "/viewings/{viewing}", "/me/movies/{movie}", "/auth/me", "/admin/sync/runs/{run}"]  # fmt: skip
+         "/viewings/{viewing}", "/me/movies/{movie}", "/me/statistics", "/auth/me",
+         "/admin/sync/runs/{run}"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

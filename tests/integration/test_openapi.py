@@ -54,6 +54,7 @@ OPERATIONS = {
         "deleteViewing": "DELETE /viewings/{id}",
         "getMyMovie": "GET /me/movies/{id}",
         "getMyMovies": "GET /me/movies",
+        "getStatistics": "GET /me/statistics",
     },
     "Account": {
         "register": "POST /auth/register",
@@ -118,7 +119,8 @@ SCHEMAS = {
     "DeleteAccountInput", "RateMovieInput", "SetMovieRatingInput", "UpdateRatingInput", "AddToWatchlistInput",
     "SetMovieOnWatchlistInput", "UpdateWatchlistItemInput", "UpdateUserInput", "VerifyRatingsInput",
     "AddViewingInput", "MyMovies", "PartialViewing", "UpdateViewingInput", "Viewing", "ViewingPage",
-    "ViewingSummary",
+    "ViewingSummary", "DecadeFigures", "DirectorFigures", "GenreFigures", "LanguageFigures",
+    "MonthFigures", "PartialStatistics", "ScoreFigures", "TotalFigures",
 }  # fmt: skip
 
 
