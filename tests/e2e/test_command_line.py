@@ -61,7 +61,7 @@ def directory(tmp_path: Path) -> Path:
     [
         ("sevre", "There is no command 'sevre'. Did you mean 'serve'? (see matinee --help)"),
         ("Serve", "There is no command 'Serve'. Did you mean 'serve'? (see matinee --help)"),
-        ("movies", "There is no command 'movies'. Did you mean 'sync movies'? (see matinee --help)"),
+        ("genres", "There is no command 'genres'. Did you mean 'sync genres'? (see matinee --help)"),
         ("promot a@b.c", "There is no command 'promot'. Did you mean 'users promote'? (see matinee --help)"),
         ("zzz", "There is no command 'zzz'. (see matinee --help)"),
         ("users lst", "There is no command 'lst'. Did you mean 'list'? (see matinee users --help)"),
