@@ -11,9 +11,10 @@ from domain.ids import GenreId, movie_ref
 from domain.languages import Language, Languages
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.pagination import Page, Window, page_of
+from domain.people import search_with_people
 from domain.pictures import Picture
 from domain.ports import Clock, GenreRepository, MovieRepository, PictureSource
-from domain.search import Match, Query, search
+from domain.search import Match, Query
 
 MAX_TOTALS = 1000
 TOTALS_TTL = timedelta(seconds=60)
@@ -105,7 +106,7 @@ class BrowseMovies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchMovies:
-    """Search movies by title or original title, best match first."""
+    """Search movies by title or original title, best match first, then by directors and cast."""
 
     movies: MovieRepository
     genres: GenreRepository
@@ -114,7 +115,7 @@ class SearchMovies:
         """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
         `skip`. Each term query finds up to `domain.search.MAX_CANDIDATES` movies.
         """
-        matches = search(Query(text), self.movies.find)
+        matches = search_with_people(Query(text), self.movies.find, self.movies.find_people)
         begin = skip if after is None else bisect_right(matches, after)
         shown = matches[begin : begin + limit]
         return SearchResults(

@@ -149,7 +149,7 @@ def terms(
     for title in dict.fromkeys(titles):
         found.update(_terms(key(title)))
     if year is not None:
-        found.add(_year_term(year))
+        found.add(year_term(year))
     if tmdb_id is not None:
         found.add(_id_term(TmdbNumber(tmdb_id)))
     if imdb_id is not None:
@@ -299,16 +299,17 @@ class Query:
 
 
 class Tier(IntEnum):
-    """How a title matches, best first."""
+    """How a title matches, best first; last, a person (see `people`)."""
 
     EXACT = 0
     PREFIX = 1
     WORDS = 2
     NEAR_TITLE = 3
     NEAR_WORDS = 4
+    PERSON = 5
 
 
-EXACT, PREFIX, WORDS, NEAR_TITLE, NEAR_WORDS = Tier
+EXACT, PREFIX, WORDS, NEAR_TITLE, NEAR_WORDS, PERSON = Tier
 """Constants, which are read in a tenth of the time of an enum's members."""
 
 INFINITY = float("inf")
@@ -319,18 +320,21 @@ class Candidate(NamedTuple):
 
     The first is the title in the language of the catalogue; the original title and the titles in other
     languages follow. Those that equal an earlier one may be left out.
+    `people` are the keys of the names of its directors and cast, which only a search for people needs.
     """
 
     id: MovieId
     titles: tuple[str, ...]
     keys: tuple[str, ...]
     popularity: float | None
+    people: tuple[str, ...] = ()
 
 
 class Match(NamedTuple):
     """A candidate that matches. Matches sort best first.
 
-    `distance` is the edit distance in the near tiers; in the exact tier it tells how much folding was needed.
+    `distance` is the edit distance in the near tiers; in the exact tier it tells how much folding was needed,
+    in that of people how much of a name was typed.
     `popularity_rank` is the negative popularity, or infinity if that is unknown.
     """
 
@@ -363,11 +367,11 @@ def search(query: Query, find: FindCandidates) -> list[Match]:
         return []
     if query.address:
         found = find((frozenset({_id_term(query.address)}),), MAX_CANDIDATES)
-        return sorted(_match(EXACT, 0, candidate) for candidate in found)
+        return sorted(to_match(EXACT, 0, candidate) for candidate in found)
     ranked = _ranked(query, query.strict_term_queries(), find)
     if query.with_year and not any(ranked.values()):
         undated, year = query.with_year
-        clause = frozenset({_year_term(year)})
+        clause = frozenset({year_term(year)})
 
         def released(term_query: TermQuery, limit: int) -> Sequence[Candidate]:
             return find((*term_query, clause), limit)
@@ -400,7 +404,7 @@ def _with_near_matches(
 
 def rank(query: Query, candidate: Candidate) -> Match | None:
     """How a movie matches, by the best of its titles; None if it does not."""
-    _, titles, keys, _ = candidate
+    _, titles, keys, _, _ = candidate
     best, place = _match_title(query, titles[0], keys[0]), 0
     for other in range(1, len(titles)):
         if titles[other] == titles[0]:
@@ -411,11 +415,12 @@ def rank(query: Query, candidate: Candidate) -> Match | None:
     if best is None:
         return None
     tier, distance = best
-    return _match(tier, 2 * distance + bool(place) if tier is EXACT else distance, candidate)
+    return to_match(tier, 2 * distance + bool(place) if tier is EXACT else distance, candidate)
 
 
-def _match(tier: Tier, distance: int, candidate: Candidate) -> Match:
-    identifier, _, _, popularity = candidate
+def to_match(tier: Tier, distance: int, candidate: Candidate) -> Match:
+    """A match of a candidate."""
+    identifier, _, _, popularity, _ = candidate
     return Match(tier, distance, INFINITY if popularity is None else -popularity, identifier)
 
 
@@ -492,12 +497,12 @@ def _match_title(query: Query, title: str, title_key: str, *, near: bool = True)
         return EXACT, NUMBERS_DIFFER
     if whole.startswith(typed) or (normalized and _joined(normalized).startswith(query.normalized_compact)):
         return PREFIX, 0
-    if _has_words(query, title_key, normalized):
+    if has_words(query, title_key, normalized):
         return WORDS, 0
     return _match_nearly(query, whole, words(title_key), normalized) if near else None
 
 
-def _has_words(query: Query, title_key: str, normalized: Sequence[str]) -> bool:
+def has_words(query: Query, title_key: str, normalized: Sequence[str]) -> bool:
     """Whether a title has all words of a query."""
     if not normalized and len(title_key) <= MAX_WORDS and title_key.isascii() and "-" not in title_key:
         # What spaces separate are the words, all of which are indexed: a short way to the same result.
@@ -713,7 +718,8 @@ def _word_suffix_term(suffix: str) -> str:
     return f"%{suffix}"
 
 
-def _year_term(year: int) -> str:
+def year_term(year: int) -> str:
+    """The term of the movies that were released in a year."""
     return f"@{year}"
 
 

@@ -39,8 +39,8 @@ def field_name(fact: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-WHOLE_MOVIE = {"terms": False}
-"""A projection of all fields of a movie but `terms`, which only the search index uses."""
+WHOLE_MOVIE = {"terms": False, "peopleKeys": False}
+"""A projection of all fields of a movie but those that only search uses."""
 
 LISTED_MOVIE = WHOLE_MOVIE | {field_name(fact): False for fact in sorted(LARGE_FACTS)}
 """The same without large facts."""
@@ -49,6 +49,9 @@ CANDIDATE = dict.fromkeys(
     ("title", "originalTitle", "titleKey", "originalKey", "otherTitles", "popularity"), True
 )
 """A projection of the fields of a search candidate."""
+
+PEOPLE_CANDIDATE = CANDIDATE | {"peopleKeys": True}
+"""The same with the keys of its people."""
 
 
 def own_id(text: str) -> ObjectId | str:
@@ -156,6 +159,7 @@ def candidate_of(document: Mapping[str, Any]) -> Candidate:
         titles=(document["title"], document["originalTitle"], *(each["title"] for each in others)),
         keys=(document["titleKey"], document["originalKey"], *(each["key"] for each in others)),
         popularity=document["popularity"],
+        people=tuple(document.get("peopleKeys", ())),
     )
 
 

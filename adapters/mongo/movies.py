@@ -11,6 +11,7 @@ from adapters.mongo.database import Database, counter
 from adapters.mongo.documents import (
     CANDIDATE,
     LISTED_MOVIE,
+    PEOPLE_CANDIDATE,
     WHOLE_MOVIE,
     candidate_of,
     field_name,
@@ -102,12 +103,18 @@ class MongoMovieRepository:
             return count(database, self.frequencies, wanted)
 
     def find(self, query: TermQuery, limit: int) -> list[Candidate]:
+        return self._find(query, limit, CANDIDATE)
+
+    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
+        return self._find(query, limit, PEOPLE_CANDIDATE)
+
+    def _find(self, query: TermQuery, limit: int, projection: Document) -> list[Candidate]:
         # The index is scanned for the terms of one clause, each in order of popularity. MongoDB merges these
         # scans, tests their movies for the other clauses, and chooses the clause by trial.
         clauses = [{"terms": {"$in": sorted(clause)}} for clause in query]
         wanted = {"visible": True, "$and": clauses}
         with self.database.using() as database:
-            found = database.movies.find(wanted, CANDIDATE, sort=BY_POPULARITY, hint="visible_by_term")
+            found = database.movies.find(wanted, projection, sort=BY_POPULARITY, hint="visible_by_term")
             return [candidate_of(document) for document in found.limit(limit)]
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:

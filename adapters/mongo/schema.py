@@ -9,6 +9,7 @@ from pymongo.database import Database as MongoDatabase
 from pymongo.errors import OperationFailure
 
 from domain.browsing import SortBy
+from domain.people import name_keys, name_terms
 from domain.ratings import RatingOrder
 from domain.search import key, terms
 from domain.sync import SourceName
@@ -42,6 +43,8 @@ SEARCHED_FIELDS = (
     "releaseDate",
     "visible",
     "translations",
+    "directors",
+    "cast",
 )
 """The fields from which `search_fields` computes others."""
 
@@ -157,19 +160,20 @@ FORMER_INDEXES = {
 
 
 def search_fields(movie: Mapping[str, Any]) -> Document:
-    """The keys of a movie's titles and, if it is visible, its terms. `movie` has the SEARCHED_FIELDS; earlier
-    versions had no translations.
+    """The keys of a movie's titles and of its people and, if it is visible, its terms. `movie` has the
+    SEARCHED_FIELDS; earlier versions had no translations, directors and cast.
     """
     titles, released = (movie["title"], movie["originalTitle"]), movie["releaseDate"]
     fields: Document = dict(zip(("titleKey", "originalKey"), map(key, titles), strict=True))
     translated = (each["title"] for each in movie.get("translations", ()))
     others = [title for title in dict.fromkeys(translated) if title and title not in titles]
     fields["otherTitles"] = [{"title": title, "key": key(title)} for title in others]
+    names = [*movie.get("directors", ()), *(member["name"] for member in movie.get("cast", ()))]
+    fields["peopleKeys"] = list(name_keys(names))
     if movie["visible"]:
         year = released.year if released else None
-        fields["terms"] = sorted(
-            terms((*titles, *others), year=year, tmdb_id=movie["tmdbId"], imdb_id=movie["imdbId"])
-        )
+        of_titles = terms((*titles, *others), year=year, tmdb_id=movie["tmdbId"], imdb_id=movie["imdbId"])
+        fields["terms"] = sorted(of_titles | name_terms(names))
     return fields
 
 
@@ -253,6 +257,17 @@ def rename_fields(database: Documents) -> None:
         database.counters.delete_one({"_id": "listed"})
 
 
+def add_people(database: Documents) -> None:
+    """A migration: index movies under the names of their directors and cast. A movie that another process
+    changes at the same time is skipped: that process has this version, too.
+    """
+    credited = {"$or": [{"directors.0": {"$exists": True}}, {"cast.0": {"$exists": True}}]}
+    movies = database.movies.find(credited, dict.fromkeys(SEARCHED_FIELDS, True), batch_size=BATCH_SIZE)
+    while page := list(islice(movies, BATCH_SIZE)):
+        writes = [UpdateOne(movie, {"$set": search_fields(movie)}) for movie in page]
+        database.movies.bulk_write(writes, ordered=False)
+
+
 def _drop_index(database: Documents, collection: str, name: str) -> None:
     try:
         database[collection].drop_index(name)
@@ -267,6 +282,7 @@ MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     add_refresh_tokens,
     add_source,
     rename_fields,
+    add_people,
 )
 """Each leads to the next version of the schema, and is safe when several processes apply it at once. A
 released one is never changed, only followed by others.

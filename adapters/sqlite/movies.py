@@ -107,6 +107,10 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return find(connection, query, limit)
 
+    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
+        with self.database.reading() as connection:
+            return find(connection, query, limit, people=True)
+
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
             claim(connection, run.source, content=bool(result.movies))
@@ -302,6 +306,7 @@ def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
             released=facts.release_date,
             imdb_id=facts.imdb_id,
             popularity=facts.popularity,
+            people=facts.people,
         )
     )
 

@@ -12,6 +12,7 @@ from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, RatingId, RunId, SessionId, UserId, ViewingId
 from domain.languages import Language, Translation
 from domain.movies import FACTS, LARGE_FACTS, CastMember, Genre, Movie, MovieFacts
+from domain.people import name_keys
 from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
@@ -99,6 +100,10 @@ CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, 
 """The columns of a search candidate. Most movies have their original title, which is not read twice."""
 
 
+PEOPLE = "(SELECT people FROM movie_details WHERE movie_details.movie = tmdb_id)"
+PEOPLE_CANDIDATE = f"{PEOPLE}, {CANDIDATE}"
+"""The same with the keys of its people."""
+
 NO_RATINGS = Tally()
 NO_LARGE_FACTS: Mapping[str, Any] = {}
 
@@ -125,12 +130,21 @@ def movie_row(movie: Movie) -> dict[str, Cell]:
 
 
 def details_row(movie: Movie) -> dict[str, Cell]:
-    """All columns of a movie's row in `movie_details`: the large facts."""
+    """All columns of a movie's row in `movie_details`: the large facts, and the keys of its people."""
     values = {name: getattr(movie.facts, name) for name in LARGE_COLUMNS}
-    return {"movie": movie.facts.tmdb_id} | {
-        name: CONVERSIONS[kind][0](values[name]) if kind in CONVERSIONS else values[name]
-        for name, kind in LARGE_COLUMNS.items()
-    }
+    return (
+        {"movie": movie.facts.tmdb_id}
+        | {
+            name: CONVERSIONS[kind][0](values[name]) if kind in CONVERSIONS else values[name]
+            for name, kind in LARGE_COLUMNS.items()
+        }
+        | {"people": people_cell(movie.facts.people)}
+    )
+
+
+def people_cell(names: Sequence[str]) -> str | None:
+    """The keys of names, one a line; None if there are none."""
+    return "\n".join(name_keys(names)) or None
 
 
 def tally_row(tally: Tally) -> dict[str, Cell]:
@@ -184,6 +198,12 @@ def candidate_of(row: Sequence[Any]) -> Candidate:
         other_titles, other_keys = zip(*json.loads(others), strict=True)
         titles, keys = titles + other_titles, keys + other_keys
     return Candidate(MovieId(identifier), titles, keys, popularity)
+
+
+def people_candidate_of(row: Sequence[Any]) -> Candidate:
+    """A candidate with the keys of its people, from the columns of PEOPLE_CANDIDATE."""
+    people, *candidate = row
+    return candidate_of(candidate)._replace(people=tuple(people.split("\n")) if people else ())
 
 
 def genre_row(genre: Genre) -> dict[str, Cell]:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from adapters.sqlite.terms import rewrite_terms
+from adapters.sqlite.terms import add_people, rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
 
@@ -326,6 +326,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     """,
     add_details,
     add_translations,
+    add_people,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from adapters.sqlite.database import placeholders
-from adapters.sqlite.rows import CANDIDATE, Cell, candidate_of
+from adapters.sqlite.rows import CANDIDATE, PEOPLE_CANDIDATE, Cell, candidate_of, people_candidate_of
 from domain.search import Candidate, TermQuery
 
 MAX_COUNTED = 8192
@@ -29,8 +29,12 @@ Sql = tuple[str, list[Cell]]
 """A part of a statement, and its parameters."""
 
 
-def find(connection: sqlite3.Connection, query: TermQuery, limit: int) -> list[Candidate]:
-    """The most popular movies that have a term of each clause, at most `limit`, the most popular first."""
+def find(
+    connection: sqlite3.Connection, query: TermQuery, limit: int, *, people: bool = False
+) -> list[Candidate]:
+    """The most popular movies that have a term of each clause, at most `limit`, the most popular first; with
+    the keys of their people on request.
+    """
     if len(query) == 1:
         text, values = _any_of(sorted(query[0]), ("", []), limit)
     else:
@@ -40,7 +44,9 @@ def find(connection: sqlite3.Connection, query: TermQuery, limit: int) -> list[C
         text, values = _intersection(sorted(clauses, key=_size), limit)
     cursor = connection.cursor()
     cursor.row_factory = None
-    return list(map(candidate_of, cursor.execute(text, values)))
+    if people:
+        text = text.replace(CANDIDATE, PEOPLE_CANDIDATE)
+    return list(map(people_candidate_of if people else candidate_of, cursor.execute(text, values)))
 
 
 def _counted(connection: sqlite3.Connection, clause: frozenset[str]) -> Clause:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import date
 
+from domain.people import name_keys, name_terms
 from domain.search import key, terms
 
 LEAST_POPULAR = 1e308
@@ -27,13 +28,16 @@ def term_entries(
     released: date | None,
     imdb_id: str | None,
     popularity: float | None,
+    people: Iterable[str] = (),
 ) -> set[Entry]:
-    """The rows of a visible movie. Titles, year and ids become terms by `domain.search.terms`."""
+    """The rows of a visible movie. Titles, year and ids become terms by `domain.search.terms`, the names of
+    people by `domain.people.name_terms`.
+    """
     negative_popularity = -popularity if popularity is not None else LEAST_POPULAR
     year = released.year if released else None
     return {
         (term, negative_popularity, tmdb_id)
-        for term in terms(titles, year=year, tmdb_id=tmdb_id, imdb_id=imdb_id)
+        for term in terms(titles, year=year, tmdb_id=tmdb_id, imdb_id=imdb_id) | name_terms(people)
     }
 
 
@@ -58,6 +62,27 @@ def rewrite_terms(connection: sqlite3.Connection) -> None:
         )
         entries = [row for movie in page if movie["visible"] for row in _entries(movie)]
         connection.executemany("INSERT INTO movie_terms VALUES (?, ?, ?)", sorted(entries))
+
+
+def add_people(connection: sqlite3.Connection) -> None:
+    """A migration: index visible movies under the names of their directors and cast."""
+    if "people" not in {row[1] for row in connection.execute("PRAGMA table_info(movie_details)")}:
+        connection.execute("ALTER TABLE movie_details ADD COLUMN people TEXT")
+    movies = connection.execute(
+        'SELECT tmdb_id, popularity, visible, directors, "cast" FROM movies JOIN movie_details'
+        ' ON movie = tmdb_id WHERE directors IS NOT NULL OR "cast" IS NOT NULL'
+    ).fetchall()
+    for tmdb_id, popularity, visible, directors, cast in movies:
+        names = [*json.loads(directors or "[]"), *(name for name, _ in json.loads(cast or "[]"))]
+        connection.execute(
+            "UPDATE movie_details SET people = ? WHERE movie = ?", ("\n".join(name_keys(names)), tmdb_id)
+        )
+        if visible:
+            negative_popularity = -popularity if popularity is not None else LEAST_POPULAR
+            connection.executemany(
+                "INSERT OR IGNORE INTO movie_terms VALUES (?, ?, ?)",
+                [(term, negative_popularity, tmdb_id) for term in sorted(name_terms(names))],
+            )
 
 
 def _entries(movie: sqlite3.Row) -> set[Entry]:

@@ -23,8 +23,9 @@ from adapters.testkit.samples import (
 )
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_id
-from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, Movie, MovieNotFound, Outcome
+from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, CastMember, Movie, MovieNotFound, Outcome
 from domain.pagination import Cursor, Window
+from domain.people import search_with_people
 from domain.search import Candidate, Query, key, rank, search, terms
 from domain.sync import Entity, PageResult, RunClosed, SourceName
 
@@ -479,6 +480,44 @@ class MovieSearchContract:
         assert search(Query("dune 2020"), store.movies.find) == []
         for typed in ("dune 2021", "tt0000001"):
             assert [match.id for match in search(Query(typed), store.movies.find)] == [movie_id(1)]
+
+    def test_people_are_found_after_titles_until_their_names_are_cleared(self, store: Store) -> None:
+        add_movies(
+            store,
+            [
+                facts(1, title="Grant", popularity=1.0),
+                facts(2, title="Notorious", cast=(CastMember("Cary Grant", "Devlin"),), popularity=5.0),
+                facts(3, title="Four Weddings", cast=(CastMember("Hugh Grant"),), directors=("Mike Newell",)),
+                facts(4, title="Hidden", directors=("Cary Newell",), adult=True),
+                facts(5, title="High Noon", cast=(CastMember("Grace Kelly"), CastMember("Gary Cooper"))),
+            ],
+        )
+
+        def found(text: str) -> list[int]:
+            matches = search_with_people(Query(text), store.movies.find, store.movies.find_people)
+            return [movie.facts.tmdb_id for movie in store.movies.by_ids([match.id for match in matches])]
+
+        assert found("grant") == [1, 2, 3]
+        assert found("CARY GRANT") == [2]
+        assert found("newell") == found("mike newe") == [3]
+        assert found("grace cooper") == found("devlin") == []
+        cast = (CastMember("Grace Kelly"),)
+        store_page(store, facts(5, title="High Noon", cast=cast, detailed=True), day=2)
+        assert (found("gary cooper"), found("grace kelly")) == ([], [5])
+        store.movies.clear_texts(noon(2), noon(9), limit=9)
+        assert (found("grant"), found("kelly")) == ([1], [5])
+
+    def test_a_candidate_of_a_search_for_people_has_their_keys(self, store: Store) -> None:
+        cast = (CastMember("Jean-Paul B."), CastMember("Agnes Varda"))
+        one = facts(1, directors=("Ágnes Varda",), cast=cast, popularity=2.0, original_title="Un")
+        two = facts(2, directors=("Agnes Kiss",), original_title="Deux")
+        expected = list(map(candidate, add_movies(store, [one, two])))
+        query = (frozenset({"&agnes"}),)
+        assert store.movies.find(query, 9) == expected
+        assert store.movies.find_people(query, 9) == [
+            expected[0]._replace(people=("agnes varda", "jean-paul b")),
+            expected[1]._replace(people=("agnes kiss",)),
+        ]
 
     def test_a_term_query_requires_a_term_of_each_clause(self, store: Store) -> None:
         add_movies(

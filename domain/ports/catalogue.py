@@ -66,6 +66,12 @@ class MovieRepository(Protocol):
         """
         ...
 
+    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
+        """Like `find`; the candidates have `people`, the keys of the names of their directors and cast
+        (`domain.people.name_keys`).
+        """
+        ...
+
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         """Store the movies of a page of a sync and the run's new counts, all or nothing; return the run as
         stored.

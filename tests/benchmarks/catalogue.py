@@ -7,7 +7,7 @@ from time import perf_counter
 from adapters import system
 from adapters.sqlite.store import SqliteStore
 from domain.ids import RunId, genre_id
-from domain.movies import MovieFacts
+from domain.movies import CastMember, MovieFacts
 from domain.sync import Entity, PageResult, SyncRun
 
 A_PAGE = 1000
@@ -52,7 +52,18 @@ def invent(number: int, random: Random) -> MovieFacts:
             dict.fromkeys(random.choices(GENRES, range(len(GENRES), 0, -1), k=random.randint(1, 3)))
         ),
         runtime=random.randint(60, 200),
+        directors=(person(random),),
+        cast=tuple(CastMember(person(random), word(random)) for _ in range(10)),
         detailed=True,
+    )
+
+
+def person(random: Random) -> str:
+    """One of some ten thousand names, of which a few are in many movies."""
+    number = min(int(random.paretovariate(0.3)), 10_000)
+    first, last = divmod(number, 100)
+    return (
+        f"{SYLLABLES[first % 20]}{SYLLABLES[first // 5 % 20]} {SYLLABLES[last % 20]}{WORDS[last // 3 % 30]}"
     )
 
 

@@ -10,7 +10,7 @@ import pymongo
 import pytest
 
 from adapters.mongo.documents import field_name
-from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, rename_fields
+from adapters.mongo.schema import INDEXES, MIGRATIONS, SORT_FIELDS, add_people, rename_fields
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, SORTINGS, expected, list_by_cursor
 from adapters.testkit.samples import (
@@ -26,7 +26,9 @@ from adapters.testkit.samples import (
     store_page,
 )
 from domain.browsing import MovieFilter
+from domain.ids import movie_id
 from domain.movies import LARGE_FACTS
+from domain.people import search_with_people
 from domain.search import Query, search
 
 VISIBLE = {"partialFilterExpression": {"listed": True}}
@@ -141,7 +143,7 @@ def test_movies_without_large_facts_are_complete_once_their_details_are_read_aga
     store = MongoStore(uri=mongo_uri, clock=noon)
     store.prepare()
     (movie,) = add_movies(store, [distinct_facts(1, 2)])
-    later = {field_name(fact): "" for fact in (*LARGE_FACTS, "details_version")}
+    later = {field_name(fact): "" for fact in (*LARGE_FACTS, "details_version", "people_keys")}
     documents.movies.update_one({}, {"$unset": later})
     documents.movies.drop_index("visible_by_details_version")
     store.prepare()
@@ -153,4 +155,19 @@ def test_movies_without_large_facts_are_complete_once_their_details_are_read_aga
 
     assert store.movies.get(movie.id).facts == distinct_facts(1, 2)
     assert store.movies.incomplete("1", 9) == []
+    store.close()
+
+
+def test_people_of_version_5_are_found(mongo_uri: str, documents: Any) -> None:
+    store = MongoStore(uri=mongo_uri, clock=noon)
+    store.prepare()
+    add_movies(store, [distinct_facts(1, 2), replace(distinct_facts(2, 2), directors=(), cast=())])
+    documents.movies.update_many({}, {"$unset": {"peopleKeys": ""}, "$set": {"terms": ["=movie"]}})
+    documents.counters.update_one({"_id": "schema"}, {"$set": {"value": MIGRATIONS.index(add_people)}})
+
+    store.prepare()
+
+    matches = search_with_people(Query("cy 2"), store.movies.find, store.movies.find_people)
+    assert [match.id for match in matches] == [movie_id(1)]
+    assert store.movies.find((frozenset({"=movie"}),), 9)[0].id == movie_id(2)
     store.close()

@@ -22,7 +22,7 @@ from adapters.sqlite.rows import (
 )
 from adapters.sqlite.schema import MIGRATIONS, add_translations, apply_migrations
 from adapters.sqlite.store import SqliteStore
-from adapters.sqlite.terms import term_entries
+from adapters.sqlite.terms import add_people, term_entries
 from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
 from adapters.testkit.samples import (
     distinct_facts,
@@ -40,6 +40,7 @@ from domain.browsing import MovieFilter
 from domain.ids import RunId, UserId, movie_id
 from domain.languages import Language
 from domain.movies import Movie
+from domain.people import search_with_people
 from domain.ratings import RatingOrder
 from domain.search import Query, search
 from domain.sync import Entity, SourceName, SyncRun
@@ -188,7 +189,7 @@ def test_movies_of_version_11_are_translated_once_their_details_are_read_again(t
     movie = Movie.from_facts(replace(distinct_facts(1, 2), translations=()), noon())
     with closing(earlier(tmp_path / "matinee.db", MIGRATIONS.index(add_translations))) as connection:
         row, details = movie_row(movie), details_row(movie)
-        del row["other_titles"], details["translations"]
+        del row["other_titles"], details["translations"], details["people"]
         connection.execute(insert("movies", row), row)
         connection.execute(insert("movie_details", details), details)
     store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
@@ -202,4 +203,27 @@ def test_movies_of_version_11_are_translated_once_their_details_are_read_again(t
     assert store.movies.get(movie.id).facts == distinct_facts(1, 2)
     assert store.movies.translations([movie.id], german)[movie.id].title == "Titel 2"
     assert [match.id for match in search(Query("titel 2"), store.movies.find)] == [movie.id]
+    store.close()
+
+
+def test_people_of_version_13_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "matinee.db"
+    known = replace(distinct_facts(1, 2), title="Ran", directors=("Akira Kurosawa",), popularity=None)
+    movies = [Movie.from_facts(each, noon()) for each in (known, replace(known, tmdb_id=2, adult=True))]
+    with closing(earlier(path, MIGRATIONS.index(add_people))) as connection:
+        for movie in movies:
+            details = details_row(movie)
+            del details["people"]
+            for table, row in (("movies", movie_row(movie)), ("movie_details", details)):
+                connection.execute(insert(table, row), row)
+    store = SqliteStore(path=path, clock=noon)
+    store.prepare()
+
+    def found(text: str) -> list[int]:
+        matches = search_with_people(Query(text), store.movies.find, store.movies.find_people)
+        return [movie.facts.tmdb_id for movie in store.movies.by_ids([match.id for match in matches])]
+
+    assert found("kurosawa") == found("cy 2") == [1]
+    store_page(store, replace(known, directors=(), cast=()), day=2)
+    assert found("kurosawa") == []
     store.close()

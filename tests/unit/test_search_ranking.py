@@ -70,6 +70,7 @@ def test_tiers_have_the_numbers_that_cursors_contain() -> None:
         "WORDS": 2,
         "NEAR_TITLE": 3,
         "NEAR_WORDS": 4,
+        "PERSON": 5,
     }
 
 

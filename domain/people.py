@@ -1,0 +1,116 @@
+"""Search by people: directors and cast, whose movies are found after those that match by title.
+
+Names are folded and divided into words like titles (`domain.search`). A movie is indexed under the words of
+the names of its people, and under the beginning of long words. A name matches if it has all words of a query,
+in any order. If nothing else matches, the last word may be the beginning of one. Typing errors are not
+forgiven.
+"""
+
+from collections.abc import Collection, Iterable
+
+from domain.ids import MovieId
+from domain.search import (
+    PERSON,
+    Candidate,
+    FindCandidates,
+    Match,
+    Query,
+    compact,
+    has_words,
+    key,
+    search,
+    to_match,
+    words,
+    year_term,
+)
+
+MAX_CANDIDATES = 200
+"""Movies that each term query returns at most: those of one person, or of many with a frequent name."""
+
+MIN_LENGTH = 2
+"""Letters of the shortest text for which people are searched."""
+
+PREFIX_LENGTH = 4
+"""Letters of the beginnings of words that are terms."""
+
+WHOLE_NAME, WHOLE_WORDS, BEGINNING = range(3)
+"""How much of a name was typed, best first: the `distance` of a match."""
+
+
+def search_with_people(query: Query, find: FindCandidates, find_people: FindCandidates) -> list[Match]:
+    """All matches by title, best first (`domain.search.search`), then those by people: whole names before
+    others, then by popularity.
+
+    `find_people` returns candidates with `people`. An id or an address finds its film only. If nobody's name
+    has all words, and the last one can be a year, people are searched in the films of that year.
+    """
+    titles = search(query, find)
+    if query.address or len(query.compact) < MIN_LENGTH:
+        return titles
+    found = {match.id for match in titles}
+    people = _by_people(query, find_people, found)
+    if not people and query.with_year:
+        undated, year = query.with_year
+        clause = frozenset({year_term(year)})
+        people = _by_people(undated, lambda names, limit: find_people((*names, clause), limit), found)
+    return titles + people
+
+
+def name_keys(names: Iterable[str]) -> tuple[str, ...]:
+    """The keys of names, each once, by which a candidate is ranked."""
+    return tuple(dict.fromkeys(filter(None, map(key, names))))
+
+
+def name_terms(names: Iterable[str]) -> frozenset[str]:
+    """The index terms of a movie for the names of its people."""
+    every_word = {word for name in name_keys(names) for word in words(name)}
+    return frozenset(
+        {*map(_word_term, every_word), *(_prefix_term(word) for word in every_word if _is_long(word))}
+    )
+
+
+def _by_people(query: Query, find: FindCandidates, found: Collection[MovieId]) -> list[Match]:
+    """The matches by people, best first, without the movies that were found before."""
+    *complete, last = query.words
+    clauses = [frozenset({_word_term(word)}) for word in complete]
+    matches = _ranked(query, find((*clauses, frozenset({_word_term(last)})), MAX_CANDIDATES), found)
+    if matches or found or len(last) < PREFIX_LENGTH:
+        return matches
+    return _ranked(query, find((*clauses, frozenset({_prefix_term(last)})), MAX_CANDIDATES), found)
+
+
+def _ranked(query: Query, candidates: Iterable[Candidate], found: Collection[MovieId]) -> list[Match]:
+    ranked = (_match(query, candidate) for candidate in candidates if candidate.id not in found)
+    return sorted(match for match in ranked if match)
+
+
+def _match(query: Query, candidate: Candidate) -> Match | None:
+    """How a movie matches, by the best of its people; None if none of them does."""
+    first, best = query.words[0], None
+    for name in candidate.people:
+        if first in name or "-" in name:  # most names are excluded by this alone
+            distance = _distance(query, name)
+            if distance is not None and (best is None or distance < best):
+                best = distance
+    return None if best is None else to_match(PERSON, best, candidate)
+
+
+def _distance(query: Query, name: str) -> int | None:
+    """How much of a name was typed; None if it does not have all words."""
+    if compact(name) == query.compact:
+        return WHOLE_NAME
+    if not has_words(query, name, ()):
+        return None
+    return WHOLE_WORDS if query.words[-1] in words(name) else BEGINNING
+
+
+def _is_long(word: str) -> bool:
+    return len(word) > PREFIX_LENGTH
+
+
+def _word_term(word: str) -> str:
+    return f"&{word}"
+
+
+def _prefix_term(word: str) -> str:
+    return f"*{word[:PREFIX_LENGTH]}"

@@ -1,0 +1,131 @@
+"""Movies are found by their directors and cast, after those that match by title."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.ids import movie_id
+from domain.people import name_keys, name_terms, search_with_people
+from domain.search import Candidate, Query, TermQuery, Tier, key, terms
+from tests.unit.searching import finds
+
+FILMS: dict[str, tuple[int, float | None, tuple[str, ...]]] = {
+    "Inception": (2010, 9.0, ("Christopher Nolan", "Leonardo DiCaprio", "Tom Hardy")),
+    "Dunkirk": (2017, 8.0, ("Christopher Nolan", "Tom Hardy")),
+    "Nolan": (2001, 1.0, ("Ann Christopher",)),
+    "Collateral": (2004, 7.0, ("Tom Cruise", "Jamie Foxx")),
+    "Vanilla Sky": (2001, None, ("Cameron Crowe", "Tom Cruise", "Penélope Cruz")),
+    "Blow": (2001, 5.0, ("Ted Demme", "Penelope Cruz", "Tom Hanks", "Cruise Moore")),
+    "Spirited Away": (2001, 6.0, ("宮崎駿", "Rumi Hiiragi")),
+    "Delicatessen": (1991, 3.0, ("Jean-Pierre Jeunet", "Sinéad O'Connor", "Samuel L. Jackson")),
+    "Her": (2013, 2.0, ()),
+}
+CANDIDATES = {
+    title: Candidate(movie_id(number), (title,), (key(title),), popularity, name_keys(people))
+    for number, (title, (_, popularity, people)) in enumerate(FILMS.items(), 1)
+}
+TERMS = {
+    CANDIDATES[title].id: terms([title], year=year) | name_terms(people)
+    for title, (year, _, people) in FILMS.items()
+}
+BY_POPULARITY = sorted(CANDIDATES.values(), key=lambda each: -(each.popularity or 0))
+
+
+def find_people(query: TermQuery, limit: int) -> list[Candidate]:
+    """Find candidates as a store does."""
+    return [each for each in BY_POPULARITY if finds(query, TERMS[each.id])][:limit]
+
+
+def find(query: TermQuery, limit: int) -> list[Candidate]:
+    return [each._replace(people=()) for each in find_people(query, limit)]
+
+
+def found(text: str) -> list[str]:
+    titles = {candidate.id: title for title, candidate in CANDIDATES.items()}
+    return [titles[match.id] for match in search_with_people(Query(text), find, find_people)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "titles"),
+    [
+        ("nolan", ["Nolan", "Inception", "Dunkirk"]),
+        ("christopher nolan", ["Inception", "Dunkirk"]),
+        ("Nolan Christopher", ["Inception", "Dunkirk"]),
+        ("christopher", ["Inception", "Dunkirk", "Nolan"]),
+        ("christoph", ["Inception", "Dunkirk", "Nolan"]),
+        ("tom cruise", ["Collateral", "Vanilla Sky"]),
+        ("penelope cruz", ["Blow", "Vanilla Sky"]),
+        ("PENÉLOPE", ["Blow", "Vanilla Sky"]),
+        ("cruise", ["Collateral", "Blow", "Vanilla Sky"]),
+        ("cruis", ["Collateral", "Blow", "Vanilla Sky"]),
+        ("nolan 2010", ["Inception"]),
+        ("cruz (2001)", ["Blow", "Vanilla Sky"]),
+        ("nolan 1999", []),
+        ("宮崎駿", ["Spirited Away"]),
+        ("宮崎", ["Spirited Away"]),
+        ("崎駿", ["Spirited Away"]),
+        ("駿", []),
+        ("jean pierre jeunet", ["Delicatessen"]),
+        ("jeanpierre", ["Delicatessen"]),
+        ("o'connor", ["Delicatessen"]),
+        ("oconnor", ["Delicatessen"]),
+        ("samuel jackson", ["Delicatessen"]),
+        ("sam", []),
+        ("samu", ["Delicatessen"]),
+        ("samuel l", ["Delicatessen"]),
+        ("jackson samuels", []),
+        ("her", ["Her"]),
+        ("h", ["Her"]),
+        ("tt0000001", []),
+    ],
+)
+def test_people_are_found_by_all_words_of_a_name_after_titles(typed: str, titles: list[str]) -> None:
+    assert found(typed) == titles
+
+
+def test_matches_by_people_rank_by_how_much_of_a_name_was_typed() -> None:
+    matches = search_with_people(Query("christopher"), find, find_people)
+    assert {match.tier for match in matches} == {Tier.PERSON}
+    one = Candidate(movie_id(1), ("A",), ("a",), 1.0, ("cher",))
+    two = Candidate(movie_id(2), ("B",), ("b",), 9.0, ("cher wang", "cheryl"))
+    three = Candidate(movie_id(3), ("C",), ("c",), 99.0, ("cheryl",))
+    ranked = search_with_people(Query("cher"), lambda *_: [], lambda *_: [three, two, one])
+    assert [(match.id, match.distance) for match in ranked] == [
+        (movie_id(number), number - 1) for number in (1, 2, 3)
+    ]
+
+
+def test_beginnings_of_names_are_searched_only_if_nothing_else_matches() -> None:
+    asked: list[TermQuery] = []
+    titled = CANDIDATES["Her"]
+
+    def find_nobody(query: TermQuery, _: int) -> list[Candidate]:
+        asked.append(query)
+        return []
+
+    assert search_with_people(Query("ann herz"), lambda *_: [], find_nobody) == []
+    assert asked == [(frozenset({"&ann"}), frozenset({last})) for last in ("&herz", "*herz")]
+    asked.clear()
+    assert len(search_with_people(Query("her"), lambda *_: [titled], find_nobody)) == 1
+    assert search_with_people(Query("herzog"), lambda *_: [titled], find_nobody) == []
+    assert asked == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
+
+
+names = st.lists(st.text(st.sampled_from("abAÉ 宮崎-'."), min_size=1, max_size=9), min_size=1, max_size=3)
+
+
+@given(names, st.data())
+@example(["Penélope Cruz"], None)
+def test_every_name_finds_its_movie(people: list[str], data: st.DataObject | None) -> None:
+    name = data.draw(st.sampled_from(people)) if data else people[0]
+    query = Query(name)
+    if query.empty or len(query.compact) < 2:
+        return
+    filed = name_terms(people)
+    movie = Candidate(movie_id(1), ("X",), ("x",), None, name_keys(people))
+
+    def store(term_query: TermQuery, _: int) -> list[Candidate]:
+        return [movie] if finds(term_query, filed) else []
+
+    matches = search_with_people(query, lambda *_: [], store)
+    assert [(match.id, match.tier, match.distance) for match in matches] == [(movie.id, Tier.PERSON, 0)]
