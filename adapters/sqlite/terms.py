@@ -44,10 +44,11 @@ def term_entries(
 def rewrite_terms(connection: sqlite3.Connection) -> None:
     """A migration: compute the title keys of all movies and the terms of visible ones again.
 
-    It can be applied before the migrations that rename `listed` and add `other_titles`, and after them.
+    It can be applied before the migrations that rename `listed` and add `other_titles` and people, and after
+    them.
     """
     connection.execute("DELETE FROM movie_terms")
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(movies)")}
+    columns = _columns(connection, "movies")
     visible = "visible" if "visible" in columns else "listed"
     others = "other_titles" if "other_titles" in columns else "NULL"
     movies = connection.execute(
@@ -62,11 +63,13 @@ def rewrite_terms(connection: sqlite3.Connection) -> None:
         )
         entries = [row for movie in page if movie["visible"] for row in _entries(movie)]
         connection.executemany("INSERT INTO movie_terms VALUES (?, ?, ?)", sorted(entries))
+    if "people" in _columns(connection, "movie_details"):
+        add_people(connection)
 
 
 def add_people(connection: sqlite3.Connection) -> None:
     """A migration: index visible movies under the names of their directors and cast."""
-    if "people" not in {row[1] for row in connection.execute("PRAGMA table_info(movie_details)")}:
+    if "people" not in _columns(connection, "movie_details"):
         connection.execute("ALTER TABLE movie_details ADD COLUMN people TEXT")
     movies = connection.execute(
         'SELECT tmdb_id, popularity, visible, directors, "cast" FROM movies JOIN movie_details'
@@ -83,6 +86,10 @@ def add_people(connection: sqlite3.Connection) -> None:
                 "INSERT OR IGNORE INTO movie_terms VALUES (?, ?, ?)",
                 [(term, negative_popularity, tmdb_id) for term in sorted(name_terms(names))],
             )
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def _entries(movie: sqlite3.Row) -> set[Entry]:

@@ -10,6 +10,7 @@ from adapters.sqlite import search
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import add_movies, random_facts
 from domain.movies import Movie
+from domain.people import name_terms
 from domain.search import TermQuery, terms
 
 
@@ -68,8 +69,9 @@ def _queries(held: list[frozenset[str]]) -> Iterator[tuple[TermQuery, int]]:
 def _terms(movie: Movie) -> frozenset[str]:
     facts = movie.facts
     year = facts.release_date.year if facts.release_date else None
-    titles = (facts.title, facts.original_title)
-    return terms(titles, year=year, tmdb_id=facts.tmdb_id, imdb_id=facts.imdb_id)
+    titles = (facts.title, facts.original_title, *facts.other_titles)
+    of_titles = terms(titles, year=year, tmdb_id=facts.tmdb_id, imdb_id=facts.imdb_id)
+    return of_titles | name_terms(facts.people)
 
 
 def _least_popular(movie: Movie) -> tuple[float, int]:

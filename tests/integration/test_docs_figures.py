@@ -42,6 +42,7 @@ from domain import (
     api_tokens,
     emails,
     invitations,
+    people,
     search,
     sessions,
     signing,
@@ -240,6 +241,8 @@ TIED = [
     f"`ids` names 1 to {relations.MAX_MOVIES} movies",
     f"all that a user has of up to {relations.MAX_MOVIES} movies",
     f"the {search.MAX_CANDIDATES} most popular movies of each kind",
+    f"The {people.MAX_CANDIDATES} most popular movies are found",
+    f"it has at least {people.PREFIX_LENGTH} letters",
     f"takes the {search.MAX_CANDIDATES} most popular movies",
     f"{search.MAX_CANDIDATES} movies a term query",
     (
@@ -448,6 +451,7 @@ OTHERS = [
     "a page of 20 movies, compressed",
     "missed after about 90 seconds",  # RQ
     '`"1,234"`',  # a fault of TMDB
+    "`nolan 2010`",
     "with 0 pages",
     "is found again within 15 seconds",  # a sum of the times above
     "A lease of 300 ms and a ping every 100 ms",

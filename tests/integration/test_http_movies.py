@@ -143,6 +143,11 @@ def test_only_the_page_of_a_movie_has_its_people_and_what_else_is_large(client: 
         "collection": "The Matrix Collection",
         "backdrop_url": "https://image.tmdb.org/t/p/w1280/back.jpg",
     }
+    assert (
+        shown(client, "/movies/search?q=carrie+anne+moss")
+        == shown(client, "/movies/search?q=reeves")
+        == [603]
+    )
     some = client.get("/api/v1/movies/603?fields=directors,tagline").json()
     assert some == {"tagline": "Free your mind.", "directors": ["Lana Wachowski", "Lilly Wachowski"]}
 

@@ -8,7 +8,7 @@ import pytest
 from adapters.testkit.samples import facts
 from domain.ids import genre_id
 from domain.languages import Language, Translation
-from domain.movies import MovieFacts
+from domain.movies import CastMember, MovieFacts
 from domain.ratings import STEPS
 from domain.watchlist import WatchlistFull
 from tests.integration.http_service import THE_MATRIX
@@ -132,10 +132,17 @@ def test_a_film_is_shown_with_its_facts() -> None:
         overview="A hacker learns the truth.",
         vote_average=8.2,
         vote_count=25000,
+        tagline="Free your mind.",
+        directors=("Lana Wachowski", "Lilly Wachowski"),
+        cast=(CastMember("Carrie-Anne Moss", "Trinity"), CastMember("Keanu Reeves")),
+        trailer_url="https://www.youtube.com/watch?v=abcdef",
+        collection="The Matrix Collection",
         detailed=True,
     )
     with visiting(matrix, public_catalogue="true") as (browser, _):
         page = browser.shown("/movies/603")
+        german = browser.client.get("/movies/603", headers={"Accept-Language": "de"}).text
+        of_actor = titles(browser.open("/search?q=Carrie-Anne%20Moss").text)
     for words in (
         "The Matrix (1999)",
         "Matrix!",
@@ -147,8 +154,16 @@ def test_a_film_is_shown_with_its_facts() -> None:
         "8.2 25,000 votes",
         "Not rated here yet",
         "Sign in to rate this film",
+        "Free your mind.",
+        "Directed by Lana Wachowski",
+        "Carrie-Anne Moss Trinity",
+        "Part of The Matrix Collection",
     ):
         assert words in page.text, words
+    assert {"/search?q=Lana%20Wachowski", "/search?q=Keanu%20Reeves"} <= set(page.links)
+    assert "https://www.youtube.com/watch?v=abcdef" in page.links
+    assert all(words in german for words in ("Regie", "Besetzung", "Teil von", "Trailer"))
+    assert of_actor == ["The Matrix"]
     assert "https://www.imdb.com/title/tt0133093/" in page.links
 
 
@@ -170,6 +185,9 @@ def test_a_film_of_which_little_is_known_is_shown() -> None:
     with visiting(bare, public_catalogue="true") as (browser, _):
         page = browser.shown("/movies/7")
     assert "There is no description" in page.text
+    assert not {"Directed by", "Cast", "Part of", "Trailer"} & set(
+        re.findall(r"[A-Z]\w+(?: \w+)?", page.text)
+    )
     assert " xx " in page.text
 
 

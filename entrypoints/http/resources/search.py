@@ -70,9 +70,9 @@ SearchWords = Annotated[
         "must be 1 to 200 characters",
         min_length=1,
         max_length=200,
-        description="A title or the beginning of one. Case, accents and punctuation do not matter, and one "
-        "or two typing errors are tolerated. A year may follow (`dune 2021`). An IMDb id or the "
-        "address of a film at IMDb or TMDB finds that film.",
+        description="A title or the beginning of one, or the name of a director or actor. Case, accents and "
+        "punctuation do not matter, and in titles one or two typing errors are tolerated. A year may follow "
+        "(`dune 2021`). An IMDb id or the address of a film at IMDb or TMDB finds that film.",
         examples=["amelie"],
     ),
 ]
@@ -154,7 +154,8 @@ async def get_movies_search(
     """Search for movies by title, in any language that is kept, or original title, best match first.
 
     Exact titles come first, then titles that begin with the text, then titles that contain all its words,
-    then titles that differ by a typing error or two. Equal matches are ordered by popularity.
+    then titles that differ by a typing error or two, then movies by the names of their directors and cast.
+    Equal matches are ordered by popularity.
     A search finds the few hundred most popular movies of each kind of match.
 
     With `source=tmdb`, TMDB searches all its films; `POST /movies` adds one to the catalogue.
