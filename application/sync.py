@@ -20,6 +20,7 @@ from domain.sync import (
     MovieGone,
     PageResult,
     SourceName,
+    SourcePage,
     SourceUnavailable,
     SyncRun,
     admit,
@@ -174,15 +175,7 @@ class SyncMovies:
     def _read(self, page: int, recorder: RunRecorder, seen: set[int]) -> None:
         listed = self.runner.source.popular(page)
         recorder.set_last_page(min(recorder.run.last_page or page, max(listed.total_pages, page)))
-        fresh = {facts.tmdb_id: facts for facts in listed.movies if facts.tmdb_id not in seen}
-        seen.update(fresh)
-        held = self.movies.by_tmdb_ids(fresh)
-        builder = PageBuilder(fresh, held, duplicates=len(listed.movies) - len(fresh))
-        builder.problems += listed.warnings
-        for row in listed.unreadable:
-            builder.skip(f"page {page}: {row}")
-        incomplete = [number for number, facts in fresh.items() if _needs_details(held.get(number), facts)]
-        _read_details(page, incomplete, builder, recorder, self.movies)
+        store_listed(page, listed, recorder, seen, self.movies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +238,7 @@ class SyncChanges:
                 builder = PageBuilder({}, fresh, duplicates=len(ours) - len(fresh))
                 for row in changed.unreadable:
                     builder.skip(f"page {number}: {row}")
-                _read_details(number, fresh, builder, recorder, self.movies)
+                read_details(number, fresh, builder, recorder, self.movies)
                 seen.update(ours)
         return len(queries), seen
 
@@ -271,7 +264,7 @@ class SyncChanges:
             self.runner.source.ping()
         for page, chunk in enumerate(chunks, pages + 1):
             with recorder.attempt(page):
-                _read_details(page, chunk, PageBuilder({}, chunk), recorder, self.movies)
+                read_details(page, chunk, PageBuilder({}, chunk), recorder, self.movies)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,7 +332,29 @@ class UpgradeCatalogue:
             self.movies.change_source(self.source.name, self.clock() - REFRESH_AFTER - timedelta(days=1))
 
 
-def _read_details(
+def store_listed(
+    page: int,
+    listed: SourcePage,
+    recorder: RunRecorder,
+    seen: set[int],
+    movies: MovieRepository,
+    problems: Sequence[str] = (),
+) -> None:
+    """Store the movies of a page of a list that are not in `seen`, with the details of those that are new or
+    have changed; add them to `seen`.
+    """
+    fresh = {facts.tmdb_id: facts for facts in listed.movies if facts.tmdb_id not in seen}
+    seen.update(fresh)
+    held = movies.by_tmdb_ids(fresh)
+    builder = PageBuilder(fresh, held, duplicates=len(listed.movies) - len(fresh))
+    builder.problems += [*problems, *listed.warnings]
+    for row in listed.unreadable:
+        builder.skip(f"page {page}: {row}")
+    incomplete = [number for number, facts in fresh.items() if _needs_details(held.get(number), facts)]
+    read_details(page, incomplete, builder, recorder, movies)
+
+
+def read_details(
     page: int,
     numbers: Sequence[int],
     builder: PageBuilder,

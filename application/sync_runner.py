@@ -99,6 +99,14 @@ class RunRecorder:
         self.run = self.run.bounded(last_page)
         self.on_progress(self.run)
 
+    def begin_plan(self, plan: str) -> None:
+        """Set the plan of the run, which reads all of it whatever the run that it resumes has read."""
+        self.run = self.run.with_plan(plan).restarted()
+
+    def set_plan(self, plan: str) -> None:
+        """Set the plan of the run. It is stored with the next page."""
+        self.run = self.run.with_plan(plan)
+
     def store(self, where: MovieRepository | GenreRepository, result: PageResult) -> None:
         """Store a page and the record with its counts, in one step."""
         with self.invalidation.all():

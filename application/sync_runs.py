@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from application.discovery import SyncDiscover
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner
+from domain.discovery import DiscoverFilter
 from domain.ids import RunId
 from domain.pagination import Page, Window, page_of
 from domain.ports import Clock, JobQueue, SyncRunRepository
@@ -36,7 +38,9 @@ class RunSync:
     sync_genres: SyncGenres
     sync_movies: SyncMovies
     sync_changes: SyncChanges
+    sync_discover: SyncDiscover
     pages: int
+    discover_filter: DiscoverFilter
 
     def __call__(self, *, entity: Entity, queued: RunId | None = None) -> SyncRun:
         """The closed run. An enqueued run that was cancelled or completed is returned unchanged; one that
@@ -58,8 +62,10 @@ class RunSync:
                 return self.sync_genres(queued=queued)
             case Entity.MOVIES:
                 return self.sync_movies(pages=self.pages, queued=queued)
-            case _:
+            case Entity.CHANGES:
                 return self.sync_changes(queued=queued)
+            case Entity.DISCOVER:
+                return self.sync_discover(wanted=self.discover_filter, queued=queued)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

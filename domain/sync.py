@@ -9,7 +9,7 @@
 A closed run never changes again. A run that resumes a failed one counts only the pages that were left.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -44,6 +44,7 @@ class Entity(StrEnum):
     GENRES = "genres"
     MOVIES = "movies"
     CHANGES = "changes"
+    DISCOVER = "discover"
 
 
 class SourceName(StrEnum):
@@ -199,6 +200,18 @@ class SourcePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedIds:
+    """The TMDB numbers in a source's file of all movies, the most popular first.
+
+    `skipped` is the number of lines that could not be read; `problems` names the first of them.
+    """
+
+    tmdb_ids: Sequence[int]
+    skipped: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedIdsPage:
     """A page of the TMDB numbers of movies that changed at a source. `unreadable` is as in SourcePage."""
 
@@ -234,8 +247,8 @@ class SyncRun:
     `done` are the pages that it stored; `inherited` those that the failed run which it resumes had stored,
     and which are not read again. `last_page` is the last page of the source's list; None until it is known.
     `unread` are movies that this run or the previous one should have refreshed and could not; the next run
-    refreshes them. `problems_dropped` counts the problems that are not stored. `refused` is set if the source
-    refused the credential; it is not stored.
+    refreshes them. `plan` tells which pages there are, if their numbers do not. `problems_dropped` counts the
+    problems that are not stored. `refused` is set if the source refused the credential; it is not stored.
     """
 
     id: RunId
@@ -257,6 +270,7 @@ class SyncRun:
     problems: tuple[str, ...] = ()
     problems_dropped: int = 0
     source: SourceName = SourceName.TMDB
+    plan: str = ""
     refused: bool = field(default=False, compare=False)
 
     @property
@@ -330,7 +344,7 @@ class SyncRun:
         if self.started_at - before.started_at > RESUME_WINDOW:
             return self
         inherited = before.done | before.inherited
-        return replace(self, inherited=inherited, last_page=before.last_page)
+        return replace(self, inherited=inherited, last_page=before.last_page, plan=before.plan)
 
     def resuming_from(self, before: "SyncRun | None") -> datetime:
         """The time since which movies count as refreshed: the start of this run, or of a recent failed run
@@ -341,6 +355,14 @@ class SyncRun:
         if self.started_at - before.started_at > RESUME_WINDOW:
             return self.started_at
         return before.started_at
+
+    def with_plan(self, plan: str) -> "SyncRun":
+        """This run with another plan."""
+        return replace(self, plan=plan)
+
+    def restarted(self) -> "SyncRun":
+        """This run with all pages left to be read."""
+        return replace(self, inherited=frozenset(), last_page=None)
 
     def bounded(self, last_page: int) -> "SyncRun":
         """This run with the last page of the list."""

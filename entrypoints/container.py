@@ -69,6 +69,7 @@ from application.catalogue import (
     SearchMovies,
     TranslateMovies,
 )
+from application.discovery import SyncDiscover
 from application.export import ExportUser
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from application.operations import CheckHealth, FlushCache
@@ -329,6 +330,7 @@ def open_user_source(
 def _tmdb(settings: Settings, budget: Budget, policy: RetryPolicy, meter: Meter) -> TmdbMovieSource:
     return TmdbMovieSource(
         base_url=settings.tmdb_base_url,
+        exports_url=settings.tmdb_exports_url,
         access_token=settings.tmdb_access_token,
         api_key=settings.tmdb_api_key,
         languages=settings.languages,
@@ -440,6 +442,7 @@ class Container(DeclarativeContainer):
     sync_genres = providers.Factory(SyncGenres, runner=sync_runner, genres=genres)
     sync_movies = providers.Factory(SyncMovies, runner=sync_runner, movies=movies)
     sync_changes = providers.Factory(SyncChanges, runner=sync_runner, movies=movies)
+    sync_discover = providers.Factory(SyncDiscover, runner=sync_runner, movies=movies)
     check_source = providers.Factory(CheckSource, movies=movies, source=source)
     sweep_catalogue = providers.Factory(
         SweepCatalogue,
@@ -472,7 +475,9 @@ class Container(DeclarativeContainer):
         sync_genres=sync_genres,
         sync_movies=sync_movies,
         sync_changes=sync_changes,
+        sync_discover=sync_discover,
         pages=settings.provided.tmdb_sync_pages,
+        discover_filter=settings.provided.discover_filter,
     )
     cancel_sync = providers.Factory(CancelSync, runner=sync_runner, clock=clock)
     list_runs = providers.Factory(ListRuns, runs=runs)

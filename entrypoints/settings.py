@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 from crontab import CronTab
 
-from domain.errors import Fault, FaultCode, InvalidFields
+from domain.discovery import DiscoverFilter
+from domain.errors import Fault, FaultCode, Invalid, InvalidFields
 from domain.invitations import Registration
 from domain.languages import Language, Languages
 from domain.ports import QueueUnavailable
@@ -74,6 +75,14 @@ def _check_cron(text: str) -> None:
     """Raises ValueError for text that is not a cron entry, InvalidValue for a date that does not exist."""
     if CronTab(text).next(default_utc=True) is None:  # the library that the scheduler uses
         raise InvalidValue("must be due on some day; there is no such day in any month it names")
+
+
+def _check_discover_filters(text: str) -> None:
+    """Raises InvalidValue with every fault of the filters."""
+    try:
+        DiscoverFilter.parse(text)
+    except Invalid as error:
+        raise InvalidValue(f"holds filters that are not valid: {error}") from None
 
 
 def _check_grace(text: str) -> None:
@@ -177,6 +186,13 @@ Cron = Annotated[
         validator=_check_cron,
     ),
 ]
+DiscoverFilters = Annotated[
+    str,
+    rule(
+        "must be filters such as year_from=1990&min_votes=100, with & between them",
+        validator=_check_discover_filters,
+    ),
+]
 Limit = Annotated[
     str,
     rule(
@@ -236,12 +252,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     tmdb_access_token: Text | None = None
     tmdb_api_key: Text | None = None
     tmdb_base_url: Url = "https://api.themoviedb.org/3"
+    tmdb_exports_url: Url = "https://files.tmdb.org/p/exports"
     tmdb_language: LanguageTag = "en-US"
     tmdb_languages: LanguageTags = ""
     tmdb_sync_pages: Pages = 50
     tmdb_requests_per_second: Rate = 20.0
     sync_genres_cron: Cron = "0 1 * * *"
     sync_movies_cron: Cron = "0 2 * * *"
+    sync_discover_cron: Cron | None = None
+    sync_discover_filters: DiscoverFilters = ""
     rate_limit: Limit = "100/minute"
     auth_rate_limit: Limit = "10/minute"
     registration: RegistrationMode = "open"
@@ -303,6 +322,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
     def catalogue_is_public(self) -> bool:
         """Whether movies and genres can be read without an access token."""
         return self.public_catalogue == "true"
+
+    @property
+    def discover_filter(self) -> DiscoverFilter:
+        """Which movies a sync of /discover/movie reads; all of them unless something is set."""
+        return DiscoverFilter.parse(self.sync_discover_filters)
 
     @property
     def has_pages(self) -> bool:

@@ -12,10 +12,11 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+from domain.discovery import Discovery
 from domain.ids import ImdbId, genre_id
 from domain.movies import GenreFacts, MovieFacts
 from domain.search import key
-from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, SourceName, SourcePage
+from domain.sync import ChangedIdsPage, Detail, ExportedIds, FetchFailed, GenreList, SourceName, SourcePage
 
 PAGE_SIZE = 20
 
@@ -66,6 +67,13 @@ class DemoMovieSource:
     def find(self, imdb_id: ImdbId) -> MovieFacts | None:
         return next((film for film in self._films if film.imdb_id == imdb_id.value), None)
 
+    def discover(self, wanted: Discovery, page: int) -> SourcePage:
+        return _page([film for film in self._films if _matches(film, wanted)], page)
+
+    def exported(self, min_popularity: float, day: date) -> ExportedIds:  # noqa: ARG002  the same every day
+        popular = (film.tmdb_id for film in self._films if (film.popularity or 0) >= min_popularity)
+        return ExportedIds(tmdb_ids=tuple(popular))
+
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         # A movie that is missing here may exist at TMDB, so it is not reported as removed.
         known = {film.tmdb_id: film for film in self._films}
@@ -89,6 +97,18 @@ class DemoMovieSource:
         lines = files(__package__).joinpath("films.jsonl").read_text(encoding="utf-8").splitlines()
         films = (_film(json.loads(line)) for line in lines)
         return tuple(sorted(films, key=lambda film: -(film.popularity or 0)))
+
+
+def _matches(film: MovieFacts, wanted: Discovery) -> bool:
+    released, period, genres = film.release_date, wanted.period, wanted.genres
+    chosen = set(map(genre_id, genres.numbers))
+    return (
+        (period.first is None or (released is not None and released >= period.first))
+        and (period.last is None or (released is not None and released <= period.last))
+        and (not chosen.isdisjoint(film.genres) if genres.any_of else chosen.issubset(film.genres))
+        and wanted.language in (None, film.original_language)
+        and (film.vote_count or 0) >= (wanted.min_votes or 0)
+    )
 
 
 def _page(films: Sequence[MovieFacts], page: int) -> SourcePage:

@@ -209,13 +209,14 @@ def run_document(run: SyncRun) -> Document:
         "inherited": sorted(run.inherited),
         "unread": sorted(run.unread),
         "problems": list(run.problems),
+        "plan": run.plan,
     }
 
 
 def run_of(document: Mapping[str, Any]) -> SyncRun:
     """The run in a document of `synclogs`."""
-    # Runs of earlier versions have neither a source nor the movies that they could not read.
-    document = {"source": SourceName.TMDB, "problemsDropped": 0, "unread": [], **document}
+    # Runs of earlier versions have no source, no plan, and not the movies that they could not read.
+    document = {"source": SourceName.TMDB, "problemsDropped": 0, "unread": [], "plan": "", **document}
     return SyncRun(
         **{name: document[field] for field, name in RUN_COUNTS.items()},
         id=RunId(str(document["_id"])),
@@ -229,6 +230,7 @@ def run_of(document: Mapping[str, Any]) -> SyncRun:
         inherited=frozenset(document["inherited"]),
         unread=frozenset(document["unread"]),
         problems=tuple(document["problems"]),
+        plan=document["plan"],
     )
 
 

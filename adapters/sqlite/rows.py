@@ -249,6 +249,7 @@ def run_row(run: SyncRun) -> dict[str, Cell]:
         "inherited": json.dumps(sorted(run.inherited)),
         "unread": json.dumps(sorted(run.unread)),
         "problems": json.dumps(run.problems),
+        "plan": run.plan,
     }
 
 
@@ -267,6 +268,7 @@ def run_of(row: sqlite3.Row) -> SyncRun:
         inherited=frozenset(json.loads(row["inherited"])),
         unread=frozenset(json.loads(row["unread"])),
         problems=tuple(json.loads(row["problems"])),
+        plan=row["plan"],
     )
 
 

@@ -88,6 +88,12 @@ def rename_columns(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE counters SET name = 'visible_movies' WHERE name = 'listed'")
 
 
+def add_plan(connection: sqlite3.Connection) -> None:
+    """A migration: store the plan of a run, which tells which pages there are."""
+    if "plan" not in _columns(connection, "synclogs"):
+        connection.execute("ALTER TABLE synclogs ADD COLUMN plan TEXT NOT NULL DEFAULT ''")
+
+
 def add_details(connection: sqlite3.Connection) -> None:
     """A migration: store the large facts of movies, and what their details consisted of."""
     if "details_version" not in _columns(connection, "movies"):
@@ -327,6 +333,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     add_details,
     add_translations,
     add_people,
+    add_plan,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -14,6 +14,14 @@ from domain.sync import Entity, PageResult, RunClosed, RunNotFound, SyncRun, Syn
 class SyncRunRepositoryContract:
     """Storing, closing and listing sync runs."""
 
+    def test_a_run_is_stored_with_its_plan_and_so_is_each_page(self, store: Store) -> None:
+        run = new_run(store, Entity.DISCOVER).with_plan("min_votes=5\n/ 1 1")
+        store.runs.save(run)
+        assert store.runs.get(run.id) == run
+        stored = store.movies.store(PageResult(page=1, at=noon(), movies=(facts(1),)), run.with_plan("x"))
+        assert store.runs.get(run.id) == stored
+        assert stored.plan == "x"
+
     def test_a_run_is_read_as_it_was_saved(self, store: Store) -> None:
         run = new_run(store, Entity.CHANGES).bounded(9).missed(3, "no answer", 5)
         store.runs.save(run)

@@ -12,13 +12,16 @@ from adapters.tmdb import appended, payloads, translations
 from adapters.tmdb.budget import Budget, Pause, pause
 from adapters.tmdb.client import Params, RetryPolicy, TmdbClient
 from adapters.tmdb.credential import Credential
+from adapters.tmdb.exports import TmdbExports
 from adapters.tmdb.outcomes import Absent
+from domain.discovery import Discovery
 from domain.ids import ImdbId
 from domain.languages import Language, Languages
 from domain.movies import MovieFacts
 from domain.sync import (
     ChangedIdsPage,
     Detail,
+    ExportedIds,
     FetchFailed,
     GenreList,
     MovieGone,
@@ -49,6 +52,7 @@ class TmdbMovieSource:
         api_key: str | None,
         budget: Budget,
         base_url: str = "https://api.themoviedb.org/3",
+        exports_url: str = "https://files.tmdb.org/p/exports",
         languages: Languages = ENGLISH,
         workers: int = 8,
         policy: RetryPolicy = RETRY_POLICY,
@@ -66,6 +70,9 @@ class TmdbMovieSource:
             policy=policy,
             pause=pause,
             meter=meter,
+        )
+        self._exports = TmdbExports(
+            exports_url, attempts=policy.attempts, timeout=policy.read_timeout, pause=pause
         )
         self._language: Params = {"language": languages.main}
         self._further_languages = languages.others
@@ -103,6 +110,23 @@ class TmdbMovieSource:
         except Absent:
             return None
 
+    def discover(self, wanted: Discovery, page: int) -> SourcePage:
+        """See MovieSource."""
+        params: Params = {
+            **self._language,
+            **_filters(wanted),
+            "sort_by": "popularity.desc",
+            "include_adult": "false",
+            "include_video": "false",
+            "page": page,
+        }
+        read = partial(payloads.matching, page=page)
+        return self._client.get("/discover/movie", params, read, self._closed)
+
+    def exported(self, min_popularity: float, day: date) -> ExportedIds:
+        """See MovieSource."""
+        return self._exports.read(min_popularity, day, self._closed)
+
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         """See MovieSource. Closing the iterator stops further requests."""
         stop = Event()
@@ -130,7 +154,7 @@ class TmdbMovieSource:
 
     def requests(self) -> int:
         """See MovieSource."""
-        return self._client.sent
+        return self._client.sent + self._exports.sent
 
     def close(self) -> None:
         """Close the connections, and stop threads that wait for a slot."""
@@ -145,3 +169,16 @@ class TmdbMovieSource:
             return MovieGone(number)
         except SourceUnavailable as error:
             return FetchFailed(number, error.reason)
+
+
+def _filters(wanted: Discovery) -> Params:
+    """The parameters of /discover/movie for what is given."""
+    period, genres = wanted.period, wanted.genres
+    given = {
+        "primary_release_date.gte": period.first and period.first.isoformat(),
+        "primary_release_date.lte": period.last and period.last.isoformat(),
+        "with_genres": ("|" if genres.any_of else ",").join(map(str, genres.numbers)),
+        "with_original_language": wanted.language,
+        "vote_count.gte": wanted.min_votes,
+    }
+    return {name: value for name, value in given.items() if value}

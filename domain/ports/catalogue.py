@@ -5,13 +5,24 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from domain.browsing import MovieFilter, MoviePage, Sorting
+from domain.discovery import Discovery
 from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
 from domain.languages import Language, Translation
 from domain.movies import Genre, Movie, MovieFacts, Outcome
 from domain.pagination import Cursor, Window
 from domain.pictures import Picture
 from domain.search import Candidate, TermQuery
-from domain.sync import ChangedIdsPage, Detail, Entity, GenreList, PageResult, SourceName, SourcePage, SyncRun
+from domain.sync import (
+    ChangedIdsPage,
+    Detail,
+    Entity,
+    ExportedIds,
+    GenreList,
+    PageResult,
+    SourceName,
+    SourcePage,
+    SyncRun,
+)
 
 
 class MovieRepository(Protocol):
@@ -260,6 +271,19 @@ class MovieSource(Protocol):
 
     def find(self, imdb_id: ImdbId) -> MovieFacts | None:
         """The movie with that IMDb id, as a list gives it; None if the source knows no such movie."""
+        ...
+
+    def discover(self, wanted: Discovery, page: int) -> SourcePage:
+        """A page of a list of movies. Pages are counted from 1.
+
+        `total_pages` may exceed `max_pages`. If nothing matches, the first page is empty and there are none.
+        """
+        ...
+
+    def exported(self, min_popularity: float, day: date) -> ExportedIds:
+        """The movies of at least that popularity in the source's file of all movies, which is made daily:
+        that of `day`, or of the day before if there is none yet. Adult movies and videos are left out.
+        """
         ...
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:

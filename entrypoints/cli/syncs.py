@@ -1,14 +1,17 @@
 """`matinee sync`: syncs in the foreground."""
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from domain.discovery import DiscoverFilter
+from domain.errors import Fault, Invalid
 from domain.sync import Entity, Status, SyncRun
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.groups import SuggestingGroup
@@ -71,6 +74,57 @@ def changes(data_dir: str | None, *, demo: bool) -> None:
         sys.exit(_run(Entity.CHANGES, container.sync_changes()))
 
 
+@sync.command(
+    epilog=examples(
+        "matinee sync discover --year 1994\n"
+        "matinee sync discover --year-from 1990 --year-to 1999 --min-votes 100\n"
+        "matinee sync discover --genre drama,war --language fr\n"
+        "matinee sync discover --exported-min-popularity 5"
+    )
+)
+@click.option("--year", metavar="Y", help="Only movies of this year.")
+@click.option("--year-from", metavar="Y", help="Only movies of this year or later.")
+@click.option("--year-to", metavar="Y", help="Only movies of this year or earlier.")
+@click.option("--genre", metavar="G", help="TMDB numbers or names: a,b for all of them, 'a|b' for any.")
+@click.option("--language", metavar="L", help="Only movies of this original language, such as fr.")
+@click.option("--min-votes", metavar="N", help="Only movies with at least so many votes at TMDB.")
+@click.option("--pages", metavar="N", help="Read at most so many pages of 20 movies.")
+@click.option(
+    "--exported-min-popularity",
+    metavar="X",
+    help="Read TMDB's daily file of all movies instead, and those at least as popular that are missing.",
+)
+@demo_option
+@data_dir_option
+def discover(data_dir: str | None, *, demo: bool, **filters: str | None) -> None:
+    """Read all movies at TMDB that match, year by year if there are too many for one list.
+
+    Without a filter, those of SYNC_DISCOVER_FILTERS; without these, all that have a day of release, which
+    takes many hours. Resumes a run with the same filters that failed within the last 12 hours.
+    """
+    wanted = _discover_filter(filters)
+    with _running_sync(data_dir, demo=demo) as (container, settings):
+        run = container.sync_discover()
+        sys.exit(_run(Entity.DISCOVER, run, wanted=wanted or settings.discover_filter))
+
+
+def _discover_filter(options: Mapping[str, str | None]) -> DiscoverFilter | None:
+    """The filter of the options; None if there are none. Raises UsageError with every fault."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return None
+    try:
+        return DiscoverFilter.parse(urlencode(given))
+    except Invalid as error:
+        raise click.UsageError("; ".join(map(_as_option, error.faults))) from None
+
+
+def _as_option(fault: Fault) -> str:
+    """A fault of the option that gives its field."""
+    message = fault.message.replace("year_to", "--year-to")
+    return f"--{fault.field.replace('_', '-')} {message}"
+
+
 @sync.command(epilog=examples("TMDB_ACCESS_TOKEN=... matinee sync upgrade"))
 @data_dir_option
 def upgrade(data_dir: str | None) -> None:
@@ -107,7 +161,7 @@ def _running_sync(data_dir: str | None, *, demo: bool) -> "Iterator[tuple[Contai
         yield container, settings
 
 
-def _run(entity: Entity, sync: Callable[..., SyncRun], **options: int) -> int:
+def _run(entity: Entity, sync: Callable[..., SyncRun], **options: object) -> int:
     """Run a sync, show its progress and print its summary; return the exit code."""
     with show_progress(entity) as update:
         run = sync(on_progress=update, **options)

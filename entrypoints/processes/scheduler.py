@@ -40,6 +40,9 @@ def cron_entries(settings: Settings, *, syncs: bool = True) -> list[CronEntry]:
         CronEntry("sync-genres", settings.sync_genres_cron, "sync", (Entity.GENRES.value,)),
         CronEntry("sync-movies", settings.sync_movies_cron, "sync", (Entity.MOVIES.value,)),
     ]
+    if settings.sync_discover_cron:
+        discover = CronEntry("sync-discover", settings.sync_discover_cron, "sync", (Entity.DISCOVER.value,))
+        sync_entries.append(discover)
     return [
         *(sync_entries if syncs else ()),
         CronEntry("expire-sessions", EXPIRE_SESSIONS_CRON, "expire_sessions"),

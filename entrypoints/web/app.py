@@ -71,6 +71,7 @@ class WebPages:
                 health_checks=find(HealthChecks),
                 version=find(Version),
                 render=self._render,
+                discovers=bool(self._settings.sync_discover_filters),
             ),
             InvitationsView: InvitationsView(list_invitations=find(ListInvitations), render=self._render),
             UsersView: UsersView(list_users=find(ListUsers), render=self._render),

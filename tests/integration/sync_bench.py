@@ -9,9 +9,11 @@ from adapters.sqlite.store import SqliteStore
 from adapters.system import NoCache
 from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import facts, fresh_id
+from application.discovery import SyncDiscover
 from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner, lock_name
 from application.sync_runs import CancelSync, RunSync, StartSync
+from domain.discovery import DiscoverFilter, Discovery
 from domain.ids import ImdbId, RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
@@ -19,6 +21,7 @@ from domain.sync import (
     ChangedIdsPage,
     Detail,
     Entity,
+    ExportedIds,
     FetchFailed,
     GenreList,
     SourceName,
@@ -55,6 +58,12 @@ class ShelfSource:
 
     def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
         raise NotImplementedError  # no sync searches
+
+    def discover(self, wanted: Discovery, page: int) -> SourcePage:
+        return self.popular(page)
+
+    def exported(self, min_popularity: float, day: object) -> ExportedIds:
+        return ExportedIds(tmdb_ids=tuple(range(1, PAGES * 5 + 1)))
 
     def find(self, imdb_id: ImdbId) -> MovieFacts | None:
         raise NotImplementedError
@@ -131,7 +140,9 @@ class Bench:
             sync_genres=SyncGenres(runner=self.runner, genres=store.genres),
             sync_movies=SyncMovies(runner=self.runner, movies=store.movies),
             sync_changes=self.changes,
+            sync_discover=SyncDiscover(runner=self.runner, movies=store.movies),
             pages=PAGES,
+            discover_filter=DiscoverFilter(min_votes=1),
         )
         self.start = StartSync(runner=self.runner, jobs=self.jobs)
         self.cancel = CancelSync(runner=self.runner, clock=clock)

@@ -148,6 +148,7 @@ TIED = [
     f"for longer than {MAX_URGENT_WAIT:g} seconds".replace("5", "five"),
     f"TMDB has pages of {SOURCE_PAGE_SIZE}, so `limit` stays at {SOURCE_PAGE_SIZE}",
     f"reaches the first {MAX_PAGES},",
+    f"most popular movies, {MAX_PAGES * SOURCE_PAGE_SIZE:,} at most",
     # Batches of the log
     f"{ms(batched_log.DELAY)} after its first record",
     f"is written {ms(batched_log.DELAY)} after its first request, at {batched_log.MAX_EVENTS} requests",

@@ -111,7 +111,7 @@ def test_every_command_is_documented_with_its_options() -> None:
             str(each.human_readable_name) for each in known.params if isinstance(each, click.Argument)
         ]
         assert shown.pop(command) == (options - {"--help", "--demo"}, arguments), command
-    assert shown == {"": ({"--version"}, []), "sync genres|movies|changes": ({"--demo"}, [])}
+    assert shown == {"": ({"--version"}, []), "sync genres|movies|changes|discover": ({"--demo"}, [])}
 
 
 def test_every_exit_code_is_documented() -> None:

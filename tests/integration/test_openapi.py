@@ -81,6 +81,7 @@ OPERATIONS = {
         "startGenresSync": "POST /admin/sync/genres",
         "startMoviesSync": "POST /admin/sync/movies",
         "startChangesSync": "POST /admin/sync/changes",
+        "startDiscoverSync": "POST /admin/sync/discover",
         "listSyncRuns": "GET /admin/sync/runs",
         "getSyncRun": "GET /admin/sync/runs/{id}",
         "cancelSyncRun": "POST /admin/sync/runs/{id}/cancel",

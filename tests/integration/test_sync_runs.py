@@ -157,7 +157,9 @@ def test_locks_have_the_documented_lifetimes(bench: Bench) -> None:
 
 
 def test_each_kind_has_its_own_lock_and_each_enqueued_run_its_own_holder() -> None:
-    assert {lock_name(entity) for entity in Entity} == {"sync:genres", "sync:movies", "sync:changes"}
+    assert {lock_name(entity) for entity in Entity} == {
+        "sync:genres", "sync:movies", "sync:changes", "sync:discover",
+    }  # fmt: skip
     assert queue_holder(RunId("a" * 24)) == f"queue:{'a' * 24}"
 
 

@@ -358,6 +358,10 @@ def test_without_syncs_the_schedule_has_none() -> None:
     names = [entry.name for entry in cron_entries(Settings(), syncs=False)]
     assert names == ["expire-sessions", "sweep", "verify-ratings"]
     assert {entry.name for entry in cron_entries(Settings())} == {*names, "sync-genres", "sync-movies"}
+    discovering = cron_entries(Settings(sync_discover_cron="30 5 * * 0"))
+    assert [(each.cron, each.args) for each in discovering if each.name == "sync-discover"] == [
+        ("30 5 * * 0", ("discover",))
+    ]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the scheduler has no threads yet

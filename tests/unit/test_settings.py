@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from domain.discovery import DiscoverFilter
 from domain.errors import InvalidFields
 from entrypoints.settings import Settings, as_environment, load, redacted
 from entrypoints.validation import rule, validate
@@ -44,6 +45,17 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("ENVIRONMENT", "test", "must be production or development"),
         ("TMDB_BASE_URL", "api.example", "must be an http or https address"),
         ("TMDB_SYNC_PAGES", "501", "must be a whole number from 1 to 500"),
+        (
+            "SYNC_DISCOVER_FILTERS",
+            "year=19&foo=1&min_votes=x",
+            (
+                "holds filters that are not valid: year must be a year from 1870 to 2100; foo is no filter; there"
+                " are year, year_from, year_to, genre, language, min_votes, pages, exported_min_popularity;"
+                " min_votes must be a whole number from 0"
+            ),
+        ),
+        ("SYNC_DISCOVER_CRON", "daily", "must be five fields of cron such as 0 2 * * *, in UTC"),
+        ("TMDB_EXPORTS_URL", "files.example", "must be an http or https address"),
         ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number from 0.01 to 1000"),
         ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number from 0.01 to 1000"),
         ("TMDB_LANGUAGE", "english", "must be a language such as en-US"),
@@ -375,3 +387,9 @@ def test_further_languages_are_each_once_and_without_that_of_the_catalogue(
     languages = load({"TMDB_LANGUAGE": main, "TMDB_LANGUAGES": further}, NOWHERE).languages
     assert (languages.main, languages.others) == (main, others)
     assert languages.all == (main, *others)
+
+
+def test_the_filters_of_the_regular_sync_are_read() -> None:
+    settings = load({"SYNC_DISCOVER_FILTERS": "year_from=1990&min_votes=100"}, NOWHERE)
+    assert settings.discover_filter == DiscoverFilter(year_from=1990, min_votes=100)
+    assert Settings().discover_filter == DiscoverFilter()

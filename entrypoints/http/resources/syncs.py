@@ -131,6 +131,14 @@ def post_sync_changes(request: HttpRequest, start_sync: Injected[sync_runs.Start
     return start_response(request, start_sync, Entity.CHANGES)
 
 
+@post("/admin/sync/discover", sync_to_thread=True, opt=endpoint_opt(start_sync_endpoint(Entity.DISCOVER)))
+def post_sync_discover(request: HttpRequest, start_sync: Injected[sync_runs.StartSync]) -> Response:
+    """Start a sync of all movies at TMDB that match `SYNC_DISCOVER_FILTERS`; of all, if that is not set. It
+    runs in the background.
+    """
+    return start_response(request, start_sync, Entity.DISCOVER)
+
+
 @get("/admin/sync/runs", sync_to_thread=True, opt=endpoint_opt(LIST_SYNC_RUNS))
 def get_sync_runs(request: HttpRequest, list_runs: Injected[sync_runs.ListRuns]) -> Response:
     """List sync runs of all kinds, however they were started, newest first."""
@@ -191,6 +199,7 @@ ROUTES = (
     post_sync_genres,
     post_sync_movies,
     post_sync_changes,
+    post_sync_discover,
     get_sync_runs,
     get_sync_run,
     post_sync_run_cancel,

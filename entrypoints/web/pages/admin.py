@@ -37,12 +37,15 @@ ADMIN, USERS, INVITATIONS = "/admin", "/admin/users", "/admin/invitations"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminView:
-    """Shows the health and the syncs."""
+    """Shows the health and the syncs. `discovers` is whether there is a filter for /discover/movie: without
+    one its sync would read all movies there are, which no button should begin.
+    """
 
     list_runs: sync_runs.ListRuns
     health_checks: HealthChecks
     version: Version
     render: Renderer
+    discovers: bool
 
     async def __call__(self, request: HttpRequest, errors: FormErrors) -> Response:
         """The page, also after a form on it was refused."""
@@ -59,7 +62,7 @@ class AdminView:
             health=health,
             parts=[(part, health.findings[part]) for part in Part],
             version=self.version,
-            entities=list(Entity),
+            entities=[each for each in Entity if each is not Entity.DISCOVER or self.discovers],
             runs=runs.rows,
             running=[run for run in runs.rows if run.running],
             next_link=next_link(page, last, runs.total),
