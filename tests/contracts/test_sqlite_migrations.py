@@ -62,7 +62,7 @@ def run_row_of_version_2(run: SyncRun) -> dict[str, Cell]:
     return {
         name: value
         for name, value in run_row(run).items()
-        if name not in ("source", "problems_dropped", "unread")
+        if name not in ("source", "problems_dropped", "unread", "plan")
     }
 
 

@@ -49,8 +49,9 @@ def test_an_empty_variable_counts_as_not_set() -> None:
             "SYNC_DISCOVER_FILTERS",
             "year=19&foo=1&min_votes=x",
             (
-                "holds filters that are not valid: year must be a year from 1870 to 2100; foo is no filter; there"
-                " are year, year_from, year_to, genre, language, min_votes, pages, exported_min_popularity;"
+                "holds filters that are not valid: year must be a year from 1870 to 2100; foo is no filter;"
+                " there are year, year_from, year_to, genre, language, min_votes, pages,"
+                " exported_min_popularity;"
                 " min_votes must be a whole number from 0"
             ),
         ),
