@@ -7,6 +7,7 @@ from typing import Protocol
 from domain.ports import (
     ApiTokenRepository,
     GenreRepository,
+    ImportRepository,
     InvitationRepository,
     Locks,
     MovieRepository,
@@ -66,6 +67,8 @@ class Store(Protocol):
     def viewings(self) -> ViewingRepository: ...
     @property
     def statistics(self) -> StatisticsRepository: ...
+    @property
+    def imports(self) -> ImportRepository: ...
 
     def prepare(self) -> None:
         """Create what is missing and migrate older schemas; safe when several processes do so at once.

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from domain.ids import ApiTokenId, MovieId, RunId, SessionId, UserId
+from domain.ids import ApiTokenId, ImportId, MovieId, RunId, SessionId, UserId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 
@@ -45,6 +45,9 @@ class NoJobQueue:
     """JobQueue where there is no job queue."""
 
     def sync(self, entity: Entity, run: RunId) -> None:  # noqa: ARG002
+        self._refuse()
+
+    def run_import(self, imported: ImportId, revision: int) -> None:  # noqa: ARG002
         self._refuse()
 
     def is_pending(self, run: RunId) -> bool:  # noqa: ARG002

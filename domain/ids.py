@@ -20,6 +20,7 @@ InvitationId = NewType("InvitationId", str)
 RatingId = NewType("RatingId", str)
 ItemId = NewType("ItemId", str)
 ViewingId = NewType("ViewingId", str)
+ImportId = NewType("ImportId", str)
 
 OWN_ID = re.compile(r"[0-9a-f]{24}")
 IMDB_ID = re.compile(r"tt[0-9]{7,10}")

@@ -344,6 +344,16 @@ class Match(NamedTuple):
     id: MovieId
 
 
+def titled(titles: Iterable[str]) -> TermQuery:
+    """The term query for movies with any of these titles, folded."""
+    return (frozenset(_title_term(compact(key(title))) for title in titles),)
+
+
+def numbered(ids: Iterable[TmdbNumber | ImdbId]) -> TermQuery:
+    """The term query for movies with any of these ids."""
+    return (frozenset(map(_id_term, ids)),)
+
+
 FindCandidates = Callable[[TermQuery, int], Sequence[Candidate]]
 """Runs a term query: returns the most popular movies found, at most as many as the second argument says."""
 

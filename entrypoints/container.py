@@ -14,6 +14,7 @@ from dependency_injector.providers import Provider
 
 from adapters import system
 from adapters.demo import DemoMovieSource
+from adapters.imports.reader import read_upload
 from adapters.metering import Meter
 from adapters.metrics.prometheus import PrometheusMeter
 from adapters.redis import embedded
@@ -71,6 +72,19 @@ from application.catalogue import (
 )
 from application.discovery import SyncDiscover
 from application.export import ExportUser
+from application.import_runner import RunImport
+from application.imports import (
+    ApplyImport,
+    ChangeImport,
+    GetImport,
+    ImportViews,
+    ListImportRows,
+    ListImports,
+    RemoveImport,
+    StartImport,
+    StoreImport,
+    UndoImport,
+)
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from application.operations import CheckHealth, FlushCache
 from application.probes import CachedGauges, CachedProbe, CollectGauges, Ping
@@ -118,6 +132,7 @@ from domain.ports import (
     CacheInvalidation,
     Clock,
     GenreRepository,
+    ImportRepository,
     InvitationRepository,
     JobQueue,
     Locks,
@@ -130,6 +145,7 @@ from domain.ports import (
     SessionRepository,
     StatisticsRepository,
     SyncRunRepository,
+    UploadReader,
     UserRepository,
     ViewingRepository,
     WatchlistRepository,
@@ -419,6 +435,7 @@ class Container(DeclarativeContainer):
     watchlists: Provider[WatchlistRepository] = store.provided.watchlists
     viewings: Provider[ViewingRepository] = store.provided.viewings
     history: Provider[StatisticsRepository] = store.provided.statistics
+    imports: Provider[ImportRepository] = store.provided.imports
 
     hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
     decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
@@ -660,6 +677,35 @@ class Container(DeclarativeContainer):
         GetRelations, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )
     get_statistics = providers.Factory(GetStatistics, history=history, genres=genres)
+    upload_reader: Provider[UploadReader] = providers.Object(read_upload)
+    import_views = providers.Factory(ImportViews, imports=imports, movies=movies)
+    store_import = providers.Factory(StoreImport, imports=imports, clock=clock, new_id=new_id)
+    run_import = providers.Factory(
+        RunImport,
+        imports=imports,
+        movies=movies,
+        source=source,
+        reader=upload_reader,
+        invalidation=invalidation,
+        clock=clock,
+        new_id=new_id,
+    )
+    start_import = providers.Factory(StartImport, store=store_import, jobs=jobs)
+    list_imports = providers.Factory(ListImports, imports=imports, views=import_views)
+    get_import = providers.Factory(GetImport, imports=imports, views=import_views)
+    list_import_rows = providers.Factory(ListImportRows, imports=imports, movies=movies)
+    change_import = providers.Factory(
+        ChangeImport,
+        imports=imports,
+        movies=movies,
+        jobs=jobs,
+        run=run_import,
+        views=import_views,
+        clock=clock,
+    )
+    apply_import = providers.Factory(ApplyImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
+    undo_import = providers.Factory(UndoImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
+    remove_import = providers.Factory(RemoveImport, imports=imports)
     export_user = providers.Factory(
         ExportUser, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )

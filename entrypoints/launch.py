@@ -17,6 +17,7 @@ REQUIRED_MODULES = (
     "jwt",
     "litestar",
     "msgspec",
+    "multipart",
     "prometheus_client",
     "redis",
     "rich",

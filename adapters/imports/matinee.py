@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from adapters.imports.documents import MalformedDocument, entries, part, sample
 from adapters.imports.trakt import malformed, written
-from adapters.imports.values import read_date, read_imdb_id, read_text, read_title, read_tmdb_id, read_year
+from adapters.imports.values import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    read_date,
+    read_imdb_id,
+    read_text,
+    read_title,
+    read_tmdb_id,
+    read_year,
+)
 from domain.imports.rows import ImportedRow, RowKind, SeenOn, SourceFormat
 from domain.ports.imports import Columns, ImportFile
 
@@ -79,8 +88,12 @@ def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> Import
 
 
 def _moment(text: object) -> datetime | None:
-    """A moment; also midnight is one here."""
+    """A moment in UTC and in milliseconds; midnight is one here, too."""
     try:
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+    if at is None or at.tzinfo is None or not FIRST_YEAR < at.year < LAST_YEAR:
+        return None
+    utc = at.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)

@@ -136,6 +136,19 @@ INDEXES = {
         _index("by_created_at", "userId", "-createdAt", "_id"),
         _index("of_movie", "movieId"),
     ],
+    "imports": [
+        _index("by_created_at", "userId", "complete", "-createdAt", "_id"),
+    ],
+    "importPieces": [
+        _index("one_per_number", "importId", "number", unique=True),
+    ],
+    "importRows": [
+        _index("one_per_number", "importId", "number", unique=True),
+        _index("by_class", "importId", "class", "number"),
+    ],
+    "importEffects": [
+        _index("one_per_movie", "importId", "movieId", unique=True),
+    ],
 }
 """The indexes of each collection. Missing ones are created at every start. Locks and counters need none:
 their `_id` is their name. Unique indexes keep their names, since on a sharded cluster the index of a shard

@@ -4,6 +4,7 @@ from adapters.metering import UNMETERED, Meter
 from adapters.mongo.api_tokens import MongoApiTokenRepository
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
+from adapters.mongo.imports import MongoImportRepository
 from adapters.mongo.inspection import inspect
 from adapters.mongo.invitations import MongoInvitationRepository
 from adapters.mongo.movies import MongoMovieRepository
@@ -35,6 +36,7 @@ class MongoStore:
         self.watchlists = MongoWatchlistRepository(database)
         self.viewings = MongoViewingRepository(database)
         self.statistics = MongoStatisticsRepository(database)
+        self.imports = MongoImportRepository(database)
 
     def prepare(self) -> None:
         self.database.migrate()

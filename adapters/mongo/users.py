@@ -263,6 +263,10 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
         database.viewings,
     ):
         collection.delete_many(_of(user))
+    imported = [each["_id"] for each in database.imports.find(_of(user), {"_id": True})]
+    for collection in (database.importPieces, database.importRows, database.importEffects):
+        collection.delete_many({"importId": {"$in": imported}})
+    database.imports.delete_many(_of(user))
     writes = [*_subtract_scores(database, scores), *_subtract_counts(counts)]
     if writes:
         database.movies.bulk_write(writes)

@@ -16,7 +16,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from adapters.redis import addresses
-from domain.ids import RunId
+from domain.ids import ImportId, RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
 
@@ -169,6 +169,12 @@ class RqJobQueue:
     def sync(self, entity: Entity, run: RunId) -> None:
         with queue_errors(), suppress(DuplicateJobError):  # it is enqueued already
             enqueue_job(self._client, f"{JOBS}.sync", str(entity), run, id=job_id_of(run))
+
+    def run_import(self, imported: ImportId, revision: int) -> None:
+        with queue_errors(), suppress(DuplicateJobError):
+            enqueue_job(
+                self._client, f"{JOBS}.run_import", imported, id=f"{QUEUE}-import-{imported}-{revision}"
+            )
 
     def is_pending(self, run: RunId) -> bool:
         with queue_errors():

@@ -183,6 +183,19 @@ def of_movies(
         )
 
 
+def exchange_rating(connection: sqlite3.Connection, before: Rating | None, after: Rating | None) -> None:
+    """Replace a user's rating of a movie within a transaction, None for no rating; the tally follows."""
+    if after == before:
+        return
+    if before is None and after:
+        _insert(connection, after)
+    elif before and after and before.id == after.id:
+        _replace(connection, before, after)
+    elif before:
+        _delete(connection, before)
+        exchange_rating(connection, None, after)
+
+
 def require_user(connection: sqlite3.Connection, user: UserId) -> None:
     """Check within a write transaction that an account exists. Raises UserNotFound."""
     if connection.execute("SELECT 1 FROM users WHERE id = ?", (user,)).fetchone() is None:

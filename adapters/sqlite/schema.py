@@ -334,6 +334,38 @@ MIGRATIONS: tuple[Migration, ...] = (
     add_translations,
     add_people,
     add_plan,
+    """
+    CREATE TABLE IF NOT EXISTS imports (
+        id TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        complete INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        record TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS imports_by_created_at ON imports (user, complete, created_at DESC, id);
+    CREATE TABLE IF NOT EXISTS import_pieces (
+        import TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (import, number)
+    );
+    CREATE TABLE IF NOT EXISTS import_rows (
+        import TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        class TEXT,
+        record TEXT NOT NULL,
+        PRIMARY KEY (import, number)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS import_rows_by_class ON import_rows (import, class, number);
+    CREATE TABLE IF NOT EXISTS import_effects (
+        import TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (import, movie)
+    ) WITHOUT ROWID;
+    """,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

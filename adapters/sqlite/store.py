@@ -8,6 +8,7 @@ from adapters.sqlite.backup import refuse_unfinished
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
+from adapters.sqlite.imports import SqliteImportRepository
 from adapters.sqlite.inspection import inspect
 from adapters.sqlite.invitations import SqliteInvitationRepository
 from adapters.sqlite.movies import SqliteMovieRepository
@@ -48,6 +49,7 @@ class SqliteStore:
         self.watchlists = SqliteWatchlistRepository(database)
         self.viewings = SqliteViewingRepository(database)
         self.statistics = SqliteStatisticsRepository(database)
+        self.imports = SqliteImportRepository(database)
 
     def prepare(self) -> None:
         if self.path:

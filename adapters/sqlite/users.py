@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from adapters.sqlite.api_tokens import end_api_tokens
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
+from adapters.sqlite.imports import remove_imports
 from adapters.sqlite.invitations import redeem
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import remove_ratings
@@ -91,6 +92,7 @@ class SqliteUserRepository:
             remove_ratings(connection, user)
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
             connection.execute("DELETE FROM viewings WHERE user = ?", (user,))
+            remove_imports(connection, user)
             _end_sessions(connection, user)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")

@@ -12,6 +12,7 @@ It requires pytest, which `pip install matinee[testkit]` installs.
 """
 
 from adapters.testkit.api_tokens import ApiTokenRepositoryContract
+from adapters.testkit.imports import ImportRepositoryContract
 from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
 from adapters.testkit.movies import MovieListContract, MovieRepositoryContract, MovieSearchContract
@@ -39,6 +40,7 @@ __all__ = [
     "DriftContract",
     "EndingSessionsContract",
     "GenreRepositoryContract",
+    "ImportRepositoryContract",
     "InvitationRepositoryContract",
     "ListedMoviesContract",
     "LocksContract",

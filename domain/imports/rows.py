@@ -73,6 +73,7 @@ class Reason(StrEnum):
     OURS_IS_NEWER = "ours_is_newer"
     OURS_PREFERRED = "ours_preferred"
     WATCHLIST_FULL = "watchlist_full"
+    DIARY_FULL = "diary_full"
     CHANGED_MEANWHILE = "changed_meanwhile"
     RAISED_TO_ONE = "raised_to_one"
     ROUNDED = "rounded"
@@ -103,6 +104,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.OURS_IS_NEWER: "differs from what you have here, which is newer",
     Reason.OURS_PREFERRED: "differs from what you have here, which you prefer",
     Reason.WATCHLIST_FULL: "did not fit on the watchlist, which is full",
+    Reason.DIARY_FULL: "did not fit into the diary, which is full",
     Reason.CHANGED_MEANWHILE: "was changed here since",
     Reason.RAISED_TO_ONE: "had a rating below 1, which became 1",
     Reason.ROUNDED: "had a rating between two steps, which was rounded to half points",

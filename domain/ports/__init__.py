@@ -23,6 +23,7 @@ from domain.ports.catalogue import (
     PictureSource,
     SyncRunRepository,
 )
+from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
 from domain.ports.viewings import StatisticsRepository, ViewingRepository
@@ -34,6 +35,7 @@ __all__ = [
     "CacheInvalidation",
     "Clock",
     "GenreRepository",
+    "ImportRepository",
     "InvitationRepository",
     "JobQueue",
     "Locks",
@@ -47,6 +49,7 @@ __all__ = [
     "SessionRepository",
     "StatisticsRepository",
     "SyncRunRepository",
+    "UploadReader",
     "UserRepository",
     "ViewingRepository",
     "WatchlistRepository",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from domain.errors import Unavailable
-from domain.ids import ApiTokenId, MovieId, RunId, SessionId, UserId
+from domain.ids import ApiTokenId, ImportId, MovieId, RunId, SessionId, UserId
 from domain.sync import Entity
 
 Clock = Callable[[], datetime]
@@ -92,6 +92,12 @@ class JobQueue(Protocol):
 
     def sync(self, entity: Entity, run: RunId) -> None:
         """Enqueue the job of a recorded run, which `application.sync_runs.RunSync` executes."""
+        ...
+
+    def run_import(self, imported: ImportId, revision: int) -> None:
+        """Enqueue the job that does what an import waits for at a revision, which
+        `application.import_runner.RunImport` executes.
+        """
         ...
 
     def is_pending(self, run: RunId) -> bool:

@@ -1,6 +1,6 @@
 """Limits on connections: how long each may wait for its client, and how many may wait.
 
-A connection without a request in progress is in one of five phases, each of which has a time limit. One timer
+A connection without a request in progress is in one of six phases, each of which has a time limit. One timer
 checks all of them: a phase keeps its connections in the order in which they entered it, so only the first of
 each has to be checked.
 """
@@ -9,6 +9,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
+
+from domain.imports.uploads import MAX_PACKED_BYTES
+from entrypoints.http.exceptions import UploadsFull
+from entrypoints.http.uploads import Upload
 
 KIB = 1024
 
@@ -19,7 +23,8 @@ class Limits:
 
     `open` is the number of connections, `waiting` that of connections that wait for their clients, and
     `waiting_per_address` that of waiting connections from one address. Of the connections that are closed for
-    newer ones, `evictions_answered` per second get a response, so that a flood remains cheap.
+    newer ones, `evictions_answered` per second get a response, so that a flood remains cheap. Uploads, of
+    which `uploads` may be in progress, have limits of their own for the size and the time.
     """
 
     silent_seconds: float = 10
@@ -32,6 +37,9 @@ class Limits:
     head_bytes: int = 64 * KIB
     body_bytes: int = 64 * KIB
     headers: int = 256
+    uploads: int = 16
+    upload_bytes: int = MAX_PACKED_BYTES + 64 * KIB
+    upload_seconds: float = 600
     open: int = 10_000
     waiting: int = 4096
     waiting_per_address: int = 1024
@@ -43,6 +51,7 @@ class Limits:
         shortest = min(
             self.silent_seconds,
             self.request_seconds,
+            self.upload_seconds,
             self.idle_seconds,
             self.stall_seconds,
             self.linger_seconds,
@@ -107,13 +116,16 @@ class Connections:
         """Nothing has been received yet."""
         self.receiving = Phase("receiving", limits.request_seconds, waits=True)
         """A part of a request has been received."""
+        self.uploading = Phase("uploading", limits.upload_seconds, waits=True)
+        """A part of an upload has been received."""
         self.idle = Phase("idle", limits.idle_seconds, waits=False)
         """Between two requests."""
         self.stalled = Phase("stalled", limits.stall_seconds, waits=True)
         """The client does not read its response."""
         self.lingering = Phase("lingering", limits.linger_seconds, waits=False)
         """The last response has been sent; data is discarded so that the client can read the response."""
-        self._phases = (self.silent, self.receiving, self.idle, self.stalled, self.lingering)
+        self._phases = (self.silent, self.receiving, self.uploading, self.idle, self.stalled, self.lingering)
+        self.uploads = 0
         self._waiting = 0
         self._evictions_answered = 0
         self._evictions_since = 0.0
@@ -174,6 +186,18 @@ class Connections:
             self._evictions_since, self._evictions_answered = now, 0
         self._evictions_answered += 1
         return self._evictions_answered <= self.limits.evictions_answered
+
+    # Uploads
+
+    def new_upload(self) -> Upload:
+        """A file for the body of a request. Raises UploadsFull if too many are in progress."""
+        if self.uploads >= self.limits.uploads:
+            raise UploadsFull
+        self.uploads += 1
+        return Upload(closed=self._upload_closed)
+
+    def _upload_closed(self) -> None:
+        self.uploads -= 1
 
     # The number of connections
 

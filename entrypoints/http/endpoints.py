@@ -78,6 +78,7 @@ class Endpoint:
     - `cached`: computes the cache key of a response.
     - `limited`: whether a request counts against the rate limit.
     - `sessions_only`: whether API tokens may not call it, only people who are signed in.
+    - `uploads`: whether the body is a file, or a form with files.
     """
 
     operation_id: str
@@ -97,6 +98,7 @@ class Endpoint:
     cached: CacheKey | None = None
     limited: bool = True
     sessions_only: bool = False
+    uploads: bool = False
 
     def all_errors(self, *, writes: bool) -> tuple[int, ...]:
         """The statuses of all errors. An endpoint that `writes` refuses some API tokens."""

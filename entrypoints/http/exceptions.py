@@ -43,6 +43,15 @@ class TooManyConnections(ServerFull):
         return "Too many connections of your address send nothing or only parts of requests"
 
 
+class UploadsFull(ServerFull):
+    """The maximum number of uploads is in progress."""
+
+    code: ClassVar[str] = "uploads_full"
+
+    def __str__(self) -> str:
+        return "Too many files are being uploaded; try again in a moment"
+
+
 class ServerStopping(ServerFull):
     """The service is stopping, and the request is not complete."""
 

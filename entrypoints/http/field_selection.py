@@ -32,7 +32,8 @@ def select_fields(value: msgspec.Struct, fields: str | UnsetType) -> msgspec.Str
     if isinstance(fields, UnsetType):
         return value
     names = {name.strip() for name in fields.split(",")}
-    chosen = ((name, getattr(value, name)) for name in value.__struct_fields__ if name in names)
+    pairs = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+    chosen = ((name, getattr(value, attribute)) for name, attribute in pairs if name in names)
     return {name: field for name, field in chosen if field is not UNSET}
 
 

@@ -26,9 +26,15 @@ NAMES = {
     "ErrorOut": "ApiError",
     "FaultCode": "FieldErrorCode",
     "MetaOut": "PageMeta",
+    "Prefer": "ImportPreference",
     "RatingOrder": "RatingSortField",
+    "Reason": "ImportReason",
+    "Refusal": "ImportFailure",
+    "RowClass": "ImportRowClass",
+    "RowKind": "ImportRowKind",
     "Scope": "ApiTokenScope",
     "SortBy": "MovieSortField",
+    "SourceFormat": "ImportSource",
     "Status": "SyncStatus",
 }
 """The name that clients see, for types whose own name without `Out` does not suit them."""

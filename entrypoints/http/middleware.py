@@ -25,6 +25,7 @@ from entrypoints.http.access_log import (
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
 from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response
+from entrypoints.http.uploads import upload_of
 
 MAX_REQUESTS_IN_PROGRESS = 1024
 """Requests that have no response yet; further ones are refused at once. Most wait for the cache, or for a
@@ -131,7 +132,7 @@ class OuterMiddleware:
         if refused is not None:
             if not isinstance(refused, ClientLeft):
                 await self.respond_to_error(refused, scope)(scope, receive, send)
-        elif _content_length(request_headers) > self.max_body_bytes:
+        elif _content_length(request_headers) > self.max_body_bytes and not upload_of(scope):
             await self.respond_to_error(BodyTooLarge(), scope)(scope, receive, send)
         elif scope["path"].startswith(self.unlimited):
             await self.app(scope, receive, send)

@@ -18,6 +18,7 @@ from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
 from entrypoints.http.errors import STATUS_ERRORS, ErrorOut, codes
 from entrypoints.http.json_schemas import Json, JsonSchemas, reachable
 from entrypoints.http.schemas import Body, PatchBody
+from entrypoints.http.uploads import FILE_NAME_HEADER
 
 TAGS = {
     "Movies": "The catalogue: lists, search and single movies.",
@@ -25,6 +26,7 @@ TAGS = {
     "Ratings": "Your ratings from 1 to 10, and those of all users for a movie.",
     "Watchlist": "The movies that you want to see, with favourites and notes.",
     "Diary": "The days on which you have seen movies, and all that you have of a movie.",
+    "Imports": "What you have kept in other services: upload, review, apply, undo.",
     "Account": "Registration, login, tokens and your own account.",
     "Administration": "Users, syncs and upkeep. For admins only.",
     "Service": "Health, metrics and version. No token is needed.",
@@ -92,6 +94,27 @@ HEADERS: dict[str, Json] = {
     },
 }
 """All response headers, by name."""
+
+FILE: Json = {"type": "string", "format": "binary", "description": "An exported file, or a zip of them."}
+
+UPLOADED: Json = {
+    "required": True,
+    "content": {
+        "application/octet-stream": {"schema": FILE},
+        "multipart/form-data": {
+            "schema": {"type": "object", "properties": {"file": FILE}, "required": ["file"]}
+        },
+    },
+}
+"""The request body of an endpoint that takes a file."""
+
+FILE_NAME: Json = {
+    "name": FILE_NAME_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The name of the file, if it is the body. A form has it itself.",
+    "schema": {"type": "string", "examples": ["ratings.csv"]},
+}
 
 COMMON_HEADERS = ("X-Request-ID", "Cache-Control")
 LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -205,11 +228,17 @@ class _Generator:
             "description": operation.description,
             "tags": [endpoint.tag],
             "security": self._security(endpoint.access),
-            "parameters": [*_path_parameters(endpoint), *self._query_parameters(endpoint)],
+            "parameters": [
+                *_path_parameters(endpoint),
+                *self._query_parameters(endpoint),
+                *([FILE_NAME] if endpoint.uploads else []),
+            ],
             "responses": self._responses(operation),
         }
         if endpoint.body:
             result["requestBody"] = self._request_body(endpoint.body)
+        elif endpoint.uploads:
+            result["requestBody"] = UPLOADED
         return result
 
     def _security(self, access: Access) -> list[Json]:

@@ -1,9 +1,10 @@
 """HTTP/1.1 on one connection: uvicorn's protocol with limits on the resources that a client may use.
 
 The application is called when a request is complete. Until then a request occupies no slot, no task, and a
-buffer of limited size. Errors before that (a head or a body that is too large, a request that is malformed or
-takes too long) are stored under `REFUSED` in the state of the scope, and the application is called to
-respond. So these requests are logged and counted like all others. Then the connection is closed.
+buffer of limited size; the body of an upload is written to a file. Errors before that (a head or a body that
+is too large, a request that is malformed or takes too long) are stored under `REFUSED` in the state of the
+scope, and the application is called to respond. So these requests are logged and counted like all others.
+Then the connection is closed.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from entrypoints.http.exceptions import (
 )
 from entrypoints.http.fast_path import FastPath
 from entrypoints.http.middleware import REFUSED
+from entrypoints.http.uploads import UPLOAD, Upload, is_upload, upload_of
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Bytes that are buffered while a request is being processed; then reading pauses."""
@@ -87,6 +89,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._buffered = b""
         self._ended = False
         self._discarded = 0
+        self._upload: Upload | None = None
         self._unsent = 0
         self._parsing_replacement = False
 
@@ -174,7 +177,7 @@ class RequestProtocol(HttpToolsProtocol):
             cause = error.__context__
             if isinstance(error, HttpParserCallbackError) and self._part == NOTHING:
                 raise  # an error of the response, not of the request
-            self._refuse(cause if isinstance(cause, HTTPException) else MalformedRequest())
+            self._refuse(cause if isinstance(cause, HTTPException | MatineeError) else MalformedRequest())
             return
         if self._part == HEAD:
             self._head_bytes += len(piece)
@@ -182,7 +185,7 @@ class RequestProtocol(HttpToolsProtocol):
                 self._refuse(HeadTooLarge())
         elif self._part == BODY and part == BODY and cycle is self.cycle:
             self._body_bytes += len(piece)
-            received = len(self.cycle.body)
+            received = self._upload.size if self._upload else len(self.cycle.body)
             if self._body_bytes - received > self._limits.head_bytes + CHUNK_OVERHEAD * received:
                 self._refuse(HeadTooLarge())
 
@@ -220,14 +223,23 @@ class RequestProtocol(HttpToolsProtocol):
         elif self._part == BODY and self._examined is not self.cycle:
             self._examined = self.cycle
             self._examine(self.cycle)
-        elif self.phase is not self._connections.receiving:
-            self._connections.enter(self, self._connections.receiving)
+        elif self.phase is not self._receiving:
+            self._connections.enter(self, self._receiving)
+
+    @property
+    def _receiving(self) -> Phase:
+        """The phase in which the rest of a request is received."""
+        return self._connections.uploading if self._upload else self._connections.receiving
+
+    @property
+    def _max_body_bytes(self) -> int:
+        return self._limits.upload_bytes if self._upload else self._limits.body_bytes
 
     def _examine(self, cycle: RequestResponseCycle) -> None:
         """Refuse a request that announces too large a body; otherwise wait for the body."""
         headers = cycle.scope["headers"]
         claimed = next((int(value) for name, value in headers if name == b"content-length"), 0)
-        if claimed > self._limits.body_bytes:
+        if claimed > self._max_body_bytes:
             self._refuse(BodyTooLarge())
             return
         address = self._address(headers)
@@ -238,8 +250,8 @@ class RequestProtocol(HttpToolsProtocol):
             cycle.waiting_for_100_continue = False
             if cycle.scope["http_version"] == "1.1":
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self.phase is not self._connections.receiving:
-            self._connections.enter(self, self._connections.receiving)
+        if self.phase is not self._receiving:
+            self._connections.enter(self, self._receiving)
 
     def _address(self, headers: Any = ()) -> str | None:  # noqa: ANN401  uvicorn's type
         """The key of the client: the address that a trusted proxy forwards, otherwise that of the peer."""
@@ -287,6 +299,8 @@ class RequestProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
         self._part = BODY
         self._body_bytes = 0
+        if is_upload(self.cycle.scope):
+            self._upload = self.cycle.scope["state"][UPLOAD] = self._connections.new_upload()
 
     def on_body(self, body: bytes) -> None:
         cycle = self.cycle
@@ -295,14 +309,20 @@ class RequestProtocol(HttpToolsProtocol):
             for name, value in cycle.scope["headers"]
         ):
             raise MalformedRequest
-        cycle.body += body
-        if len(cycle.body) > self._limits.body_bytes:
+        if self._upload:
+            self._upload.write(body)
+            received = self._upload.size
+        else:
+            cycle.body += body
+            received = len(cycle.body)
+        if received > self._max_body_bytes:
             raise BodyTooLarge
 
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
         self._part = NOTHING
+        self._upload = None
         cycle = self.cycle
         cycle.more_body = False
         cycle.message_event.set()
@@ -349,6 +369,7 @@ class RequestProtocol(HttpToolsProtocol):
         return True
 
     def on_response_complete(self) -> None:
+        self._close_upload(self._active)
         self._active = None
         self.server_state.total_requests += 1
         if self.transport.is_closing():
@@ -377,6 +398,8 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _start_refused(self, cycle: RequestResponseCycle, error: Exception) -> None:
         cycle.scope["state"][REFUSED] = error
+        self._close_upload(cycle)
+        self._upload = None
         cycle.keep_alive = False
         cycle.more_body = False
         cycle.waiting_for_100_continue = False
@@ -385,6 +408,12 @@ class RequestProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, self.app)
         elif all(cycle is not queued for queued, _ in self.pipeline):
             self.pipeline.appendleft((cycle, self.app))
+
+    @staticmethod
+    def _close_upload(cycle: RequestResponseCycle | None) -> None:
+        """Delete the file of an upload."""
+        if cycle and (upload := upload_of(cycle.scope)):
+            upload.close()
 
     def _unfinished(self) -> RequestResponseCycle:
         """The incomplete request. Without a complete head, the scope has what is known of it."""
@@ -419,7 +448,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def expired(self, phase: Phase) -> None:
         """Close the connection, or respond with 408 if a request has begun."""
-        if phase is self._connections.receiving:
+        if phase in {self._connections.receiving, self._connections.uploading}:
             self._refuse(RequestTimeout())
         elif phase is self._connections.lingering:
             self.abort()
@@ -436,7 +465,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def evicted(self) -> None:
         """Make room for another waiting connection."""
-        if self.phase is self._connections.receiving and self._connections.answers_eviction():
+        if self.phase is self._receiving and self._connections.answers_eviction():
             self._refuse(TooManyConnections())
         else:
             self.abort(TooManyConnections.code)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from domain.ids import RunId
+from domain.ids import ImportId, RunId
 from domain.sync import Entity, FilledFromAnotherSource, Status, SyncRunning
 from entrypoints.memory import collect_less
 from entrypoints.settings import Settings, load
@@ -53,6 +53,13 @@ def verify_ratings() -> None:
     with _running_container() as container:
         for drift in container.verify_ratings()(repair=True):
             log.warning("tally corrected: %s", drift)
+
+
+def run_import(imported: str) -> None:
+    """Do what an import waits for: read and match it, apply it, or undo it."""
+    with _running_container() as container:
+        found = container.run_import()(imported=ImportId(imported))
+        log.info("import %s: %s", imported, found.state if found else "nothing to do")
 
 
 def expire_sessions() -> None:

@@ -21,6 +21,7 @@ from adapters.testkit import (
     DriftContract,
     EndingSessionsContract,
     GenreRepositoryContract,
+    ImportRepositoryContract,
     InvitationRepositoryContract,
     ListedMoviesContract,
     LocksContract,
@@ -71,6 +72,7 @@ class Contracts(
     ViewingRepositoryContract,
     SeenMoviesContract,
     StatisticsRepositoryContract,
+    ImportRepositoryContract,
     StoreContract,
 ):
     """All contracts of a store."""

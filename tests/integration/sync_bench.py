@@ -14,7 +14,7 @@ from application.sync import CheckSource, SweepCatalogue, SyncChanges, SyncGenre
 from application.sync_runner import SyncRunner, lock_name
 from application.sync_runs import CancelSync, RunSync, StartSync
 from domain.discovery import DiscoverFilter, Discovery
-from domain.ids import ImdbId, RunId
+from domain.ids import ImdbId, ImportId, RunId
 from domain.movies import GenreFacts, MovieFacts
 from domain.ports import MovieSource, QueueUnavailable
 from domain.sync import (
@@ -102,6 +102,9 @@ class JobsInMemory:
     def sync(self, entity: Entity, run: RunId) -> None:
         self._reach()
         self.runs.append(run)
+
+    def run_import(self, imported: ImportId, revision: int) -> None:
+        """These jobs are of no interest here."""
 
     def is_pending(self, run: RunId) -> bool:
         self._reach()

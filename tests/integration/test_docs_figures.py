@@ -52,6 +52,8 @@ from domain import (
     viewings,
     watchlist,
 )
+from domain.imports import rows, uploads
+from domain.ports.imports import UPLOAD_PIECE
 from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
@@ -294,6 +296,16 @@ TIED = [
     f"Limits below {2 * leases.LEASE_SHARE}, and all",
     f"limits below {2 * leases.LEASE_SHARE} and",
     f"agree within {100 * leases.CLOCK_MARGIN / leases.LEASE_SECONDS:.1f} % over a second",
+    # Imports
+    f"At most {mb(uploads.MAX_PACKED_BYTES)}, and {mb(uploads.MAX_UNPACKED_BYTES)} unpacked",
+    (
+        f"| {mb(uploads.MAX_PACKED_BYTES)}, {mb(uploads.MAX_UNPACKED_BYTES)} unpacked,"
+        f" {rows.MAX_ROWS:,} rows; it arrives within {HOLDS.upload_seconds:.0f} seconds,"
+        f" {HOLDS.uploads} at a time"
+    ),
+    f"or that of an import than {mb(uploads.MAX_PACKED_BYTES)}",
+    f"has at most {rows.MAX_ROWS:,} rows",
+    f"in pieces of {kib(UPLOAD_PIECE)}",
     # The store
     f"after {sqlite.WRITE_TIMEOUT} seconds at most",
     f"wait {sqlite.WRITE_TIMEOUT} seconds",

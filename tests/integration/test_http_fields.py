@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from adapters.testkit.imports import add_import, new_row
 from adapters.testkit.samples import new_run
 from domain.sync import Entity
 from domain.users import Role
@@ -12,9 +13,10 @@ from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, pl
 
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
          "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
-         "/admin/invitations", "/auth/tokens", "/admin/sync/runs"]  # fmt: skip
+         "/me/imports", "/me/imports/{import}/rows", "/admin/invitations", "/auth/tokens",
+         "/admin/sync/runs"]  # fmt: skip
 ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}",
-         "/viewings/{viewing}", "/me/movies/{movie}", "/me/statistics", "/auth/me",
+         "/viewings/{viewing}", "/me/movies/{movie}", "/me/statistics", "/me/imports/{import}", "/auth/me",
          "/admin/sync/runs/{run}"]  # fmt: skip
 
 
@@ -27,12 +29,22 @@ def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
         viewing = neo("POST", "/viewings", {"movie_id": 603}).json()["id"]
+        imported = add_import(store, neo.user["id"])
+        store.imports.save(imported.next(now()), [new_row(1)])
         run = new_run(store, Entity.CHANGES).id
         neo("POST", "/admin/invitations", {})
         neo("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
         yield (
             neo,
-            {"movie": "603", "genre": "878", "rating": rating, "item": item, "run": run, "viewing": viewing},
+            {
+                "movie": "603",
+                "genre": "878",
+                "rating": rating,
+                "item": item,
+                "run": run,
+                "viewing": viewing,
+                "import": imported.id,
+            },
         )
 
 
@@ -97,7 +109,14 @@ def test_the_document_declares_the_parameter_wherever_it_works(
         if "fields" in {each["name"] for each in calls.get("get", {}).get("parameters", [])}
     ]
 
-    named = {"genre": "{id}", "rating": "{id}", "item": "{id}", "run": "{id}", "viewing": "{id}"}
+    named = {
+        "genre": "{id}",
+        "rating": "{id}",
+        "item": "{id}",
+        "run": "{id}",
+        "viewing": "{id}",
+        "import": "{id}",
+    }
     documented = {
         path.partition("?")[0].format(movie="{movie_id}" if "/ratings/movie" in path else "{id}", **named)
         for path in (*LISTS, *ITEMS)

@@ -433,7 +433,7 @@ def rating_out(rating: Rating, movie: Movie, user: User) -> RatingOut:
     return RatingOut(
         id=rating.id,
         movie_id=rating.movie,
-        movie=_movie_summary(movie),
+        movie=movie_summary(movie),
         user=AuthorOut(id=user.id, username=user.username),
         rating=rating.score.points,
         review=rating.review,
@@ -442,7 +442,8 @@ def rating_out(rating: Rating, movie: Movie, user: User) -> RatingOut:
     )
 
 
-def _movie_summary(movie: Movie) -> MovieSummaryOut:
+def movie_summary(movie: Movie) -> MovieSummaryOut:
+    """Convert a movie in brief."""
     facts = movie.facts
     return MovieSummaryOut(
         id=movie.id,

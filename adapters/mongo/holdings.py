@@ -1,0 +1,131 @@
+"""What a user has of films in the distributed store, read and changed together within a transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+
+from adapters.mongo.documents import (
+    item_document,
+    item_of,
+    own_id,
+    rating_document,
+    rating_of,
+    tally_document,
+    tally_of,
+    viewing_document,
+    viewing_of,
+)
+from adapters.mongo.schema import Document, Documents
+from domain.ids import MovieId, UserId
+from domain.imports.holdings import Holding, Holdings
+from domain.ratings import Tally, between
+from domain.viewings import Viewing
+
+Write = InsertOne[Document] | ReplaceOne[Document] | DeleteOne
+
+
+def holdings(database: Documents, user: UserId, movies: Sequence[MovieId]) -> Holdings:
+    """What a user has of those of these films that are held."""
+    ids = [own_id(movie) for movie in movies]
+    held = [str(each["_id"]) for each in database.movies.find({"_id": {"$in": ids}}, {"_id": True})]
+    of_user: Document = {"userId": own_id(user)}
+    wanted = {**of_user, "movieId": {"$in": ids}}
+    ratings = {
+        each.movie: each for each in map(rating_of, database.ratings.find(wanted, hint="one_per_movie"))
+    }
+    items = {
+        each.movie: each for each in map(item_of, database.watchlists.find(wanted, hint="one_per_movie"))
+    }
+    viewings = defaultdict[MovieId, set[Viewing]](set)
+    for viewing in map(viewing_of, database.viewings.find(wanted, hint="by_movie")):
+        viewings[viewing.movie].add(viewing)
+    return Holdings(
+        films={
+            movie: Holding(
+                rating=ratings.get(movie), item=items.get(movie), viewings=frozenset(viewings[movie])
+            )
+            for movie in map(MovieId, held)
+        },
+        listed=database.watchlists.count_documents(of_user, hint="one_per_movie"),
+        seen=database.viewings.count_documents(of_user, hint="by_position"),
+    )
+
+
+def exchange(
+    database: Documents, before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]
+) -> None:
+    """Replace what a user has of films; tallies and counts follow.
+
+    Movies come last: users with the same movie conflict there.
+    """
+    ratings, items, viewings = list[Write](), list[Write](), list[Write]()
+    differences: dict[ObjectId | str, tuple[Tally, int, int]] = {}
+    for movie, wanted in after.items():
+        present = before[movie]
+        ratings += _writes(
+            _documents(present.rating, rating_document), _documents(wanted.rating, rating_document)
+        )
+        items += _writes(_documents(present.item, item_document), _documents(wanted.item, item_document))
+        viewings += _writes(_all(present.viewings), _all(wanted.viewings))
+        differences[own_id(movie)] = (
+            between(
+                present.rating.score if present.rating else None,
+                wanted.rating.score if wanted.rating else None,
+            ),
+            bool(wanted.item) - bool(present.item),
+            len(wanted.viewings) - len(present.viewings),
+        )
+    for collection, writes in (
+        (database.ratings, ratings),
+        (database.watchlists, items),
+        (database.viewings, viewings),
+    ):
+        if writes:
+            collection.bulk_write(writes)
+    updates = list(_updates(database, differences))
+    if updates:
+        database.movies.bulk_write(updates)
+
+
+def _updates(
+    database: Documents, differences: Mapping[ObjectId | str, tuple[Tally, int, int]]
+) -> Iterable[UpdateOne]:
+    rated = [movie for movie, (tally, _, _) in differences.items() if any(tally.counts)]
+    tallies = {
+        each["_id"]: tally_of(each)
+        for each in database.movies.find({"_id": {"$in": rated}}, {"ratingsCounts": True})
+    }
+    for movie, (tally, listed, seen) in differences.items():
+        change: dict[str, Any] = {}
+        if movie in tallies:
+            change["$set"] = tally_document(tallies[movie] + tally)
+        counts = {name: by for name, by in (("watchlistCount", listed), ("viewingsCount", seen)) if by}
+        if counts:
+            change["$inc"] = counts
+        if change:
+            yield UpdateOne({"_id": movie}, change)
+
+
+def _documents(value: Any, convert: Any) -> dict[Any, Document]:  # noqa: ANN401  a rating or an item
+    """The document of a value by its id; none for None."""
+    document = convert(value) if value else None
+    return {document["_id"]: document} if document else {}
+
+
+def _all(viewings: Iterable[Viewing]) -> dict[Any, Document]:
+    documents = map(viewing_document, viewings)
+    return {document["_id"]: document for document in documents}
+
+
+def _writes(before: Mapping[Any, Document], after: Mapping[Any, Document]) -> Iterable[Write]:
+    """The writes that make the first documents the others. Deletions come first: a film has one of each."""
+    for key in before.keys() - after.keys():
+        yield DeleteOne({"_id": key})
+    for key, document in after.items():
+        if key not in before:
+            yield InsertOne(document)
+        elif document != before[key]:
+            yield ReplaceOne({"_id": key}, document)

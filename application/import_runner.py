@@ -1,0 +1,344 @@
+"""Runs imports step by step: reading, matching, deciding, applying and undoing.
+
+Each step stores its results together with the import's next revision. So a step that was killed is repeated,
+and of two processes that work on one import one ends at its next step.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import islice
+from tempfile import TemporaryFile
+from typing import BinaryIO, TypeVar, cast
+
+from application.import_matching import MatchRows
+from domain.ids import ImportId, MovieId, NewId
+from domain.imports.deciding import Decider, Verdict
+from domain.imports.holdings import Effect, Holding, Holdings, undone
+from domain.imports.imports import MAX_EXAMPLES, Import, ImportChanged, ImportNotFound, ImportRow, ImportState
+from domain.imports.planning import FilmPlan, plans, says_something
+from domain.imports.rows import Reason, RowClass
+from domain.imports.scales import UnreadableRating, guessed_scale, rating_number
+from domain.imports.uploads import Refusal, UploadRefused
+from domain.pagination import Cursor
+from domain.ports import (
+    CacheInvalidation,
+    Clock,
+    ImportRepository,
+    MovieRepository,
+    MovieSource,
+    UploadReader,
+)
+from domain.ports.imports import APPLY_BATCH, Application
+from domain.users import UserNotFound
+
+T = TypeVar("T")
+
+ROWS_AT_ONCE = 500
+"""Rows that are read or stored in one step."""
+
+MATCHED_AT_ONCE = 100
+"""Rows that are matched in one step: as many as need not be matched again after an interruption."""
+
+ProgressCallback = Callable[[Import], None]
+"""Called with an import whenever it has changed."""
+
+
+def no_progress(imported: Import) -> None:
+    """A callback that does nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunImport:
+    """Do what an import waits for: read and match it, apply it, or undo it."""
+
+    imports: ImportRepository
+    movies: MovieRepository
+    source: MovieSource
+    reader: UploadReader
+    invalidation: CacheInvalidation
+    clock: Clock
+    new_id: NewId
+
+    def __call__(self, *, imported: ImportId, on_progress: ProgressCallback = no_progress) -> Import | None:
+        """The import when it waits for the user; None if it was deleted, or if another process works on it.
+
+        Rows are stored as they are read, so an import that was interrupted goes on where it was.
+        """
+        try:
+            found = self.imports.find(imported)
+            return _Run(self, found, on_progress)()
+        except (ImportChanged, ImportNotFound, UserNotFound):
+            return None
+
+
+class _Run:
+    """One run of an import."""
+
+    def __init__(self, ports: RunImport, imported: Import, on_progress: ProgressCallback) -> None:
+        self.ports = ports
+        self.imported = imported
+        self.on_progress = on_progress
+
+    def __call__(self) -> Import:
+        if self.imported.state is ImportState.READING:
+            self._read()
+        if self.imported.state is ImportState.MATCHING:
+            self._match()
+            self._decide()
+        if self.imported.state is ImportState.APPLYING:
+            self._undo() if self.imported.undoing else self._apply()
+        return self.imported
+
+    def _save(self, rows: Sequence[ImportRow] = (), *, restart: bool = False, **changes: object) -> None:
+        following = self.imported.next(self.ports.clock(), **changes)
+        self.ports.imports.save(following, rows, restart=restart)
+        self._progress(following)
+
+    def _progress(self, following: Import) -> None:
+        self.imported = following
+        self.on_progress(following)
+
+    # Reading
+
+    def _read(self) -> None:
+        """Store the rows of the upload, from the first on, and the format and scale."""
+        self._save(restart=True, done=0, total=0, counts={}, error=None)
+        with TemporaryFile() as upload:
+            for piece in self.ports.imports.upload(self.imported.id):
+                upload.write(piece)
+            try:
+                self._store_rows(cast("BinaryIO", upload))
+            except UploadRefused as refused:
+                self._save(state=ImportState.FAILED, error=refused.refusal)
+
+    def _store_rows(self, upload: BinaryIO) -> None:
+        reading = self.ports.reader(upload, self.imported.name, self.imported.wanted, self.imported.columns)
+        number, examples = 0, list[int]()
+        largest: Decimal | None = None
+        for part in _parts(reading.rows(), ROWS_AT_ONCE):
+            rows = [ImportRow(number=number + at, row=row) for at, row in enumerate(part, 1)]
+            for each in rows:
+                rated = _number(each)
+                largest = max(filter(None, (largest, rated)), default=None)
+                if rated and len(examples) < MAX_EXAMPLES:
+                    examples.append(each.number)
+            number += len(rows)
+            self._save(rows, done=number)
+        if not number:
+            raise UploadRefused(Refusal.EMPTY)
+        scale = self.imported.scale if self.imported.scale_chosen else None
+        self._save(
+            state=ImportState.MATCHING,
+            format=reading.format,
+            scale=scale or reading.scale or guessed_scale(largest),
+            columns_found=dict(reading.columns_found),
+            examples=tuple(examples) or tuple(range(1, min(number, MAX_EXAMPLES) + 1)),
+            done=0,
+            total=number,
+        )
+
+    # Matching
+
+    def _match(self) -> None:
+        """Find the films of all rows, from the first that has none yet."""
+        match = MatchRows(
+            movies=self.ports.movies,
+            source=self.ports.source,
+            invalidation=self.ports.invalidation,
+            clock=self.ports.clock,
+        )
+        done = self.imported.done
+        while rows := self.ports.imports.rows(self.imported.id, limit=MATCHED_AT_ONCE, after=_after(done)):
+            done = rows[-1].number
+            self._save(match(rows=rows), done=done)
+
+    # Deciding
+
+    def _decide(self) -> None:
+        """Give each row a class, by what the user has at present. Nothing else is written."""
+        rows = self._rows()
+        decide = self._decider(Holdings(films={}, listed=0, seen=0))
+        verdicts = dict[int, Verdict]()
+        planned = self._plans(rows)
+        for part in _parts(planned.items(), APPLY_BATCH):
+            present = self.ports.imports.holdings(self.imported.user, [movie for movie, _ in part])
+            decide.listed = max(decide.listed, present.listed)
+            decide.seen = max(decide.seen, present.seen)
+            for movie, plan in part:
+                if movie in present.films:
+                    verdicts.update(decide(movie, plan, present.films[movie]).verdicts)
+        remarks = {number: found for plan in planned.values() for number, found in plan.remarks.items()}
+        scale = self._scale
+        decided = [_decided(each, verdicts.get(each.number), remarks, scale) for each in rows]
+        counts = Counter(each.row_class for each in decided if each.row_class)
+        changed = [now for before, now in zip(rows, decided, strict=True) if now != before]
+        for part_of_rows in _parts(changed, ROWS_AT_ONCE):
+            self._save(part_of_rows)
+        self._save(state=ImportState.READY, counts=dict(counts), done=len(rows), total=len(rows))
+
+    @property
+    def _scale(self) -> int:
+        return self.imported.scale or 10
+
+    def _rows(self) -> list[ImportRow]:
+        """All rows. An import has so few that they fit into memory."""
+        found: list[ImportRow] = []
+        while part := self.ports.imports.rows(
+            self.imported.id, limit=ROWS_AT_ONCE, after=_after(found[-1].number if found else 0)
+        ):
+            found += part
+        return found
+
+    def _plans(self, rows: Iterable[ImportRow]) -> dict[MovieId, FilmPlan]:
+        scale = self._scale
+        about = [
+            (each.number, each.movie, each.row)
+            for each in rows
+            if each.movie and not each.row.refused and not says_something(each.row, scale)
+        ]
+        return dict(sorted(plans(about, scale).items()))
+
+    def _decider(self, present: Holdings) -> Decider:
+        return Decider(
+            user=self.imported.user,
+            prefer=self.imported.prefer,
+            now=self.ports.clock(),
+            new_id=self.ports.new_id,
+            listed=present.listed,
+            seen=present.seen,
+        )
+
+    # Applying
+
+    def _apply(self) -> None:
+        """Change what the user has, film by film in the order of their ids, from the first not done yet."""
+        rows = {each.number: each for each in self._rows()}
+        planned = list(self._plans(rows.values()).items())
+        if self.imported.total != len(planned):
+            self._save(total=len(planned), done=0)
+        for part in _parts(planned[self.imported.done :], APPLY_BATCH):
+            plan_of = dict(part)
+
+            def change(present: Holdings, plan_of: Mapping[MovieId, FilmPlan] = plan_of) -> Application:
+                return self._application(present, plan_of, rows)
+
+            self._exchange(list(plan_of), change)
+        self._save(state=ImportState.DONE, counts=self._counts())
+
+    def _application(
+        self, present: Holdings, plan_of: Mapping[MovieId, FilmPlan], rows: Mapping[int, ImportRow]
+    ) -> Application:
+        """A step: the films' holdings after it, and the classes of the rows about them."""
+        decide = self._decider(present)
+        after, stored, effects = dict[MovieId, Holding](), list[ImportRow](), list[Effect]()
+        for movie, plan in plan_of.items():
+            before = present.films.get(movie)
+            if before is None:
+                gone = (RowClass.UNMATCHED, Reason.NOT_FOUND)
+                stored += [rows[number].decided(*gone) for number in sorted(plan.rows)]
+                continue
+            decision = decide(movie, plan, before)
+            if decision.after != before:
+                after[movie] = decision.after
+                effects.append(Effect(movie=movie, before=before, after=decision.after))
+            stored += [
+                rows[number].decided(*verdict, plan.remarks.get(number, ()))
+                for number, verdict in sorted(decision.verdicts.items())
+            ]
+        changed = [each for each in stored if each != rows[each.number]]
+        following = self.imported.next(self.ports.clock(), done=self.imported.done + len(plan_of))
+        return Application(imported=following, rows=changed, after=after, effects=effects)
+
+    def _exchange(self, movies: Sequence[MovieId], change: Callable[[Holdings], Application]) -> None:
+        with self.ports.invalidation.movies(movies), self.ports.invalidation.watchlist(self.imported.user):
+            application = self.ports.imports.apply(self.imported.user, movies, change)
+        self._progress(application.imported)
+
+    def _counts(self) -> dict[RowClass, int]:
+        return dict(Counter(each.row_class for each in self._rows() if each.row_class))
+
+    # Undoing
+
+    def _undo(self) -> None:
+        """Restore what was before, film by film. What the user has changed since stays, and is named."""
+        kept = self.imported.not_undone
+        while effects := self.ports.imports.effects(self.imported.id, limit=APPLY_BATCH, skip=kept):
+            by_film = {each.movie: each for each in effects}
+
+            def change(present: Holdings, by_film: Mapping[MovieId, Effect] = by_film) -> Application:
+                return self._undoing(present, by_film)
+
+            self._exchange(list(by_film), change)
+            kept = self.imported.not_undone
+        self._name_kept()
+        self._save(state=ImportState.UNDONE)
+
+    def _undoing(self, present: Holdings, by_film: Mapping[MovieId, Effect]) -> Application:
+        after, complete = dict[MovieId, Holding](), set[MovieId]()
+        for movie, effect in by_film.items():
+            before = present.films.get(movie)
+            restored, whole = undone(effect, before) if before else (Holding(), True)
+            if before and restored != before:
+                after[movie] = restored
+            if whole:
+                complete.add(movie)
+        kept = self.imported.not_undone + len(by_film) - len(complete)
+        following = self.imported.next(
+            self.ports.clock(), done=self.imported.done + len(by_film), not_undone=kept
+        )
+        return Application(imported=following, after=after, undone=complete)
+
+    def _name_kept(self) -> None:
+        """Mark the rows about films that were changed since."""
+        kept = {
+            each.movie
+            for each in self.ports.imports.effects(self.imported.id, limit=self.imported.not_undone)
+        }
+        changed = [
+            replace(each, reason=Reason.CHANGED_MEANWHILE)
+            for each in (self._rows() if kept else ())
+            if each.movie in kept and each.row_class in {RowClass.NEW, RowClass.CHANGED}
+        ]
+        for part in _parts(changed, ROWS_AT_ONCE):
+            self._save(part)
+
+
+def _decided(
+    each: ImportRow,
+    verdict: Verdict | None,
+    remarks: Mapping[int, tuple[Reason, ...]],
+    scale: int,
+) -> ImportRow:
+    """A row with its class: that of reading or matching, else what was decided about its film."""
+    row = each.row
+    if row.refused:
+        return each.decided(row.refused, row.reason)
+    nothing = says_something(row, scale)
+    if nothing:
+        unreadable = nothing is Reason.UNREADABLE_RATING
+        return each.decided(RowClass.UNREADABLE if unreadable else RowClass.NO_PLACE, nothing)
+    if verdict:
+        return each.decided(*verdict, remarks.get(each.number, ()))
+    if each.movie is None and each.row_class:
+        return each
+    return each.decided(RowClass.UNMATCHED, Reason.NOT_FOUND)
+
+
+def _number(each: ImportRow) -> Decimal | None:
+    """The rating of a row about a film as it was written; None if it has none that can be read."""
+    try:
+        return rating_number(each.row.rating or "") if not each.row.refused else None
+    except UnreadableRating:
+        return None
+
+
+def _after(number: int) -> Cursor | None:
+    return Cursor(number, f"{number:024x}") if number else None
+
+
+def _parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while part := list(islice(iterator, size)):
+        yield part

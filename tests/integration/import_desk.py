@@ -1,0 +1,146 @@
+"""Imports over the embedded store in memory, with a source and a job queue that tests control."""
+
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from adapters import system
+from adapters.imports.reader import read_upload
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import add_user
+from application.import_runner import RunImport
+from application.imports import (
+    ApplyImport,
+    ChangeImport,
+    GetImport,
+    ImportViews,
+    ListImportRows,
+    ListImports,
+    RemoveImport,
+    StartImport,
+    StoreImport,
+    UndoImport,
+)
+from domain.ids import ImdbId, ImportId
+from domain.imports.imports import Import, ImportRow
+from domain.imports.rows import RowClass
+from domain.movies import MovieFacts
+from domain.ports import QueueUnavailable
+from domain.sync import Detail, FetchFailed, MovieGone, SourceName, SourcePage, SourceUnavailable
+from domain.users import User
+
+
+@dataclass
+class Shelf:
+    """A source of movies that lists them; `failure` is raised in place of answers."""
+
+    films: list[MovieFacts] = field(default_factory=list)
+    failure: Exception | None = None
+    asked: list[object] = field(default_factory=list)
+    name: SourceName = SourceName.TMDB
+
+    def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
+        self._ask(text)
+        found = [each for each in self.films if each.title == text]
+        return SourcePage(total_pages=1, movies=tuple(replace(each, detailed=False) for each in found))
+
+    def find(self, imdb_id: ImdbId) -> MovieFacts | None:
+        self._ask(imdb_id.value)
+        return next((each for each in self.films if each.imdb_id == imdb_id.value), None)
+
+    def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+        known = {each.tmdb_id: each for each in self.films}
+        for number in tmdb_ids:
+            self.asked.append(number)
+            if self.failure:
+                yield FetchFailed(number, str(self.failure))
+            else:
+                yield known.get(number) or MovieGone(number)
+
+    def _ask(self, subject: object) -> None:
+        self.asked.append(subject)
+        if self.failure:
+            raise self.failure
+
+
+@dataclass
+class Jobs:
+    """A job queue whose jobs the test runs."""
+
+    runs: list[ImportId] = field(default_factory=list)
+    available: bool = True
+
+    def run_import(self, imported: ImportId, revision: int) -> None:
+        if not self.available:
+            raise QueueUnavailable("down")
+        self.runs.append(imported)
+
+    def waiting(self) -> int:
+        return len(self.runs)
+
+
+class Desk:
+    """A user's imports."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self.user: User = add_user(store)
+        self.shelf = Shelf()
+        self.jobs = Jobs()
+        self.run = RunImport(
+            imports=store.imports,
+            movies=store.movies,
+            source=self.shelf,  # type: ignore[arg-type]
+            reader=read_upload,
+            invalidation=system.NoCache(),
+            clock=system.now,
+            new_id=system.new_id,
+        )
+        store_import = StoreImport(imports=store.imports, clock=system.now, new_id=system.new_id)
+        views = ImportViews(imports=store.imports, movies=store.movies)
+        known = {"imports": store.imports, "jobs": self.jobs, "clock": system.now, "views": views}
+        self.start = StartImport(store=store_import, jobs=self.jobs)  # type: ignore[arg-type]
+        self.apply_import = ApplyImport(**known)  # type: ignore[arg-type]
+        self.undo_import = UndoImport(**known)  # type: ignore[arg-type]
+        self.change = ChangeImport(movies=store.movies, run=self.run, **known)  # type: ignore[arg-type]
+        self.list = ListImports(imports=store.imports, views=views)
+        self.get = GetImport(imports=store.imports, views=views)
+        self.rows = ListImportRows(imports=store.imports, movies=store.movies)
+        self.remove = RemoveImport(imports=store.imports)
+
+    def upload(self, content: str | bytes | Mapping[str, str], name: str = "upload.csv") -> Import:
+        """Start an import, without running it."""
+        data = content.encode() if isinstance(content, str) else content
+        if isinstance(data, Mapping):
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w") as writer:
+                for path, text in data.items():
+                    writer.writestr(path, text)
+            data = archive.getvalue()
+        return self.start(user=self.user.id, name=name, wanted=None, upload=[data])
+
+    def reviewed(self, content: str | bytes | Mapping[str, str], name: str = "upload.csv") -> Import:
+        """Start an import, and read and match it."""
+        return self.worked(self.upload(content, name))
+
+    def worked(self, imported: Import) -> Import:
+        """Run an import's job."""
+        done = self.run(imported=imported.id)
+        assert done is not None
+        return done
+
+    def applied(self, imported: Import) -> Import:
+        """Apply an import."""
+        return self.worked(self.apply_import(imported=imported.id, user=self.user.id).imported)
+
+    def undone(self, imported: Import) -> Import:
+        """Undo an import."""
+        return self.worked(self.undo_import(imported=imported.id, user=self.user.id).imported)
+
+    def all_rows(self, imported: Import, row_class: RowClass | None = None) -> list[ImportRow]:
+        """The rows of an import."""
+        return self.store.imports.rows(imported.id, row_class, limit=1000)
+
+
+UNAVAILABLE = SourceUnavailable("TMDB is down")
