@@ -5,7 +5,7 @@ and sort them. The first plan costs more the fewer movies pass the filter, the s
 condition.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from math import prod
 from typing import Generic, TypeVar
 
@@ -20,7 +20,7 @@ MAX_CACHED = 1000
 GROWTH = 0.1
 """The relative change in the number of movies after which a frequency is counted again."""
 
-ALWAYS_KNOWN = frozenset({SortBy.TITLE, SortBy.RATINGS_COUNT})
+ALWAYS_KNOWN = frozenset({SortBy.TITLE, SortBy.CREATED_AT, SortBy.RATINGS_COUNT})
 """Orders in which every movie has a value."""
 
 ConditionT = TypeVar("ConditionT", bound=Hashable)
@@ -46,12 +46,18 @@ class Frequencies(Generic[ConditionT]):
 def worth_sorting(frequency: Mapping[ConditionT, int], total: int, limit: int) -> ConditionT | None:
     """The rarest condition if reading and sorting its movies costs less than scanning the index of the order
     until `limit` movies and one more are found; None otherwise.
-
-    The estimate assumes that the conditions are independent of each other.
     """
     if not frequency:
         return None
     rarest = min(frequency, key=lambda condition: frequency[condition])
-    share = prod(count / max(total, 1) for count in frequency.values())
-    scanned = min(total, (limit + 1) / share) if share else total
+    scanned = scanned_movies(frequency.values(), total, limit + 1)
     return rarest if frequency[rarest] <= min(MAX_SORTED, scanned) else None
+
+
+def scanned_movies(frequencies: Collection[int], total: int, limit: int) -> float:
+    """How many of `total` movies must be scanned until `limit` meet all conditions, by their frequencies.
+
+    The estimate assumes that the conditions are independent of each other.
+    """
+    share = prod(count / max(total, 1) for count in frequencies)
+    return min(total, limit / share) if share else total

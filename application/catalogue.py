@@ -4,13 +4,14 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 
-from domain.browsing import MovieFilter, Sorting, parse_genre_choice
+from domain.browsing import EVERYTHING, MovieFilter, Sorting, parse_genre_choice
 from domain.ids import GenreId, movie_ref
 from domain.languages import Language, Languages
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
-from domain.pagination import Page, Window, page_of
+from domain.pagination import Cursor, Page, Window, page_of
 from domain.people import search_with_people
 from domain.pictures import Picture
 from domain.ports import Clock, GenreRepository, MovieRepository, PictureSource
@@ -51,7 +52,8 @@ class CachedTotal:
 @dataclass(slots=True)
 class CachedTotals:
     """Caches the number of movies that each filter admits until the catalogue changes, and if it depends on
-    ratings, which do not change the generation of the catalogue, for TOTALS_TTL at most.
+    ratings, which do not change the generation of the catalogue, for TOTALS_TTL at most. What a user has
+    rated or listed is counted each time.
     """
 
     movies: MovieRepository
@@ -62,6 +64,11 @@ class CachedTotals:
 
     def __call__(self, wanted: MovieFilter) -> int:
         """The number of movies that the filter admits."""
+        own = wanted.own
+        if own and own.mine:
+            return self.movies.count(wanted)  # never cached: users see their own changes at once
+        if wanted.excluded:
+            return max(0, self(wanted.of_everyone) - self.movies.count(wanted.excluded))
         now, generation = self.clock(), self.movies.generation()
         with self._lock:
             if generation != self._generation or len(self._known) >= MAX_TOTALS:
@@ -92,9 +99,7 @@ class BrowseMovies:
         Raises GenreChoiceMixed, or InvalidFields for genres that are unknown.
         """
         genres = self.genres.all()
-        if genre is not None:
-            every, any_of = parse_genre_choice(genre, genres)
-            wanted = replace(wanted, all_genres=wanted.all_genres | every, any_genres=any_of)
+        wanted = _of_genres(wanted, genre, genres)
         page = self.movies.page(wanted, sorting, window)
         return MovieResults(
             movies=page.movies,
@@ -111,20 +116,45 @@ class SearchMovies:
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, text: str, limit: int, skip: int = 0, after: Match | None = None) -> SearchResults:
-        """Up to `limit` matches: those that rank behind `after` if that is given, else those after the first
-        `skip`. Each term query finds up to `domain.search.MAX_CANDIDATES` movies.
+    def __call__(
+        self,
+        *,
+        text: str,
+        limit: int,
+        skip: int = 0,
+        after: Match | None = None,
+        wanted: MovieFilter = EVERYTHING,
+        genre: str | None = None,
+    ) -> SearchResults:
+        """Up to `limit` matches that the filter admits: those that rank behind `after` if that is given, else
+        those after the first `skip`. Each term query finds up to `domain.search.MAX_CANDIDATES` movies. For
+        `genre` and its errors see BrowseMovies.
         """
-        matches = search_with_people(Query(text), self.movies.find, self.movies.find_people)
+        genres = self.genres.all()
+        admitted = _of_genres(wanted, genre, genres)
+        matches = search_with_people(
+            Query(text),
+            partial(self.movies.find, wanted=admitted),
+            partial(self.movies.find_people, wanted=admitted),
+            everywhere=self.movies.find,
+        )
         begin = skip if after is None else bisect_right(matches, after)
         shown = matches[begin : begin + limit]
         return SearchResults(
             movies=tuple(self.movies.by_ids([match.id for match in shown])),
             total=len(matches),
             more=len(matches) > begin + limit,
-            genres={each.id: each for each in self.genres.all()},
+            genres={each.id: each for each in genres},
             last=shown[-1] if shown else None,
         )
+
+
+def _of_genres(wanted: MovieFilter, choice: str | None, genres: Sequence[Genre]) -> MovieFilter:
+    """The filter, restricted to a choice of genres if there is one."""
+    if choice is None:
+        return wanted
+    every, any_of = parse_genre_choice(choice, genres)
+    return replace(wanted, all_genres=wanted.all_genres | every, any_genres=any_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,30 +202,50 @@ class GetPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedGenre:
+    """A genre, and the number of movies that lists show of it."""
+
+    genre: Genre
+    movies: int
+
+    @property
+    def cursor(self) -> Cursor:
+        """The genre's position in the list of all."""
+        return self.genre.cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListGenres:
-    """List the genres by name."""
+    """List the genres by name, with the number of movies of each."""
 
     genres: GenreRepository
+    totals: CachedTotals
 
-    def __call__(self, *, window: Window) -> Page[Genre]:
+    def __call__(self, *, window: Window) -> Page[CountedGenre]:
         """One page of genres. All are read, because there are few."""
         genres = self.genres.all()
         after = window.cursor
         begin = window.skip
         if after:
             begin = bisect_right(genres, (str(after.value), after.id), key=lambda each: (each.name, each.id))
-        return page_of(genres[begin : begin + window.fetch_size], window, len(genres))
+        shown = page_of(genres[begin : begin + window.fetch_size], window, len(genres))
+        return Page(tuple(_counted(each, self.totals) for each in shown.rows), shown.more, shown.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetGenre:
-    """Show one genre."""
+    """Show one genre, with the number of its movies."""
 
     genres: GenreRepository
+    totals: CachedTotals
 
-    def __call__(self, *, ref: str) -> Genre:
+    def __call__(self, *, ref: str) -> CountedGenre:
         """`ref` is our id, a TMDB number or a name in any case. Raises GenreNotFound."""
         for genre in self.genres.all():
             if genre.matches(ref):
-                return genre
+                return _counted(genre, self.totals)
         raise GenreNotFound(ref)
+
+
+def _counted(genre: Genre, totals: CachedTotals) -> CountedGenre:
+    return CountedGenre(genre=genre, movies=totals(MovieFilter(all_genres=frozenset({genre.id}))))

@@ -3,17 +3,17 @@
 Every order is total: by sort value, unknown values last in both directions, then by id, ascending.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import partial
 
 from domain.errors import Fault, FaultCode, Invalid, InvalidText, check_all
-from domain.ids import GenreId
+from domain.ids import GenreId, UserId
 from domain.movies import Genre, Movie
-from domain.pagination import Cursor, Value
-from domain.search import sortable
+from domain.pagination import Cursor, Value, time_value
+from domain.titles import sort_title
 
 
 @dataclass(eq=False)
@@ -39,6 +39,9 @@ class SortBy(StrEnum):
     RELEASE_DATE = "release_date"
     TITLE = "title"
     VOTE_AVERAGE = "vote_average"
+    VOTE_COUNT = "vote_count"
+    RUNTIME = "runtime"
+    CREATED_AT = "created_at"
     AVERAGE_RATING = "average_rating"
     WEIGHTED_RATING = "weighted_rating"
     RATINGS_COUNT = "ratings_count"
@@ -78,21 +81,51 @@ def sort_values(movie: Movie) -> dict[SortBy, Value | None]:
     return {
         SortBy.POPULARITY: facts.popularity,
         SortBy.RELEASE_DATE: facts.release_date.isoformat() if facts.release_date else None,
-        SortBy.TITLE: sortable(facts.title),
+        SortBy.TITLE: sort_title(facts.title, facts.original_title, facts.original_language),
         SortBy.VOTE_AVERAGE: facts.vote_average,
+        SortBy.VOTE_COUNT: facts.vote_count,
+        SortBy.RUNTIME: facts.runtime,
+        SortBy.CREATED_AT: time_value(movie.created_at),
         SortBy.AVERAGE_RATING: tally.average,
         SortBy.WEIGHTED_RATING: tally.weighted,
         SortBy.RATINGS_COUNT: tally.count,
     }
 
 
+class Mine(StrEnum):
+    """What makes a movie one of a user's own."""
+
+    RATED = "rated"
+    LISTED = "listed"
+    FAVORITE = "favorite"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFilter:
+    """Conditions for what a movie is to a user: any of `mine` if there are any, and none of `not_mine`."""
+
+    user: UserId
+    mine: frozenset[Mine] = frozenset()
+    not_mine: frozenset[Mine] = frozenset()
+
+    @property
+    def excluded(self) -> "OwnFilter":
+        """The filter for the movies that `not_mine` excludes."""
+        return OwnFilter(user=self.user, mine=self.not_mine)
+
+    def admits(self, relations: Collection[Mine]) -> bool:
+        """Whether a movie with these relations to the user meets the conditions."""
+        return (not self.mine or not self.mine.isdisjoint(relations)) and self.not_mine.isdisjoint(relations)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovieFilter:
     """Conditions for the movies of a list, all of which must be met. Only visible movies are listed.
 
-    A movie must have all of `all_genres`, and at least one of `any_genres` if there are any. The years are
-    those of the release date, both included. `min_rating` is compared with our users' average, `min_votes`
-    with TMDB's vote count. An unknown value meets no condition.
+    A movie must have all of `all_genres`, and at least one of `any_genres` if there are any. All bounds are
+    included. The years are those of the release date, the ratings our users' average, the votes TMDB's vote
+    count, runtimes are in minutes. An unknown value meets no condition. `own` is about one user.
     """
 
     all_genres: frozenset[GenreId] = frozenset()
@@ -100,13 +133,31 @@ class MovieFilter:
     year_from: int | None = None
     year_to: int | None = None
     min_rating: float | None = None
+    max_rating: float | None = None
     min_votes: int | None = None
+    min_runtime: int | None = None
+    max_runtime: int | None = None
     language: str | None = None
+    own: OwnFilter | None = None
 
     @property
     def depends_on_ratings(self) -> bool:
         """Whether a rating may change which movies are listed."""
-        return self.min_rating is not None
+        return self.min_rating is not None or self.max_rating is not None
+
+    @property
+    def of_everyone(self) -> "MovieFilter":
+        """This filter without conditions about a user."""
+        return replace(self, own=None)
+
+    @property
+    def excluded(self) -> "MovieFilter | None":
+        """The filter for what `not_mine` alone removes from the list; None if there is another condition
+        about the user, or none.
+        """
+        if self.own is None or self.own.mine or not self.own.not_mine:
+            return None
+        return replace(self, own=self.own.excluded)
 
     @property
     def released(self) -> tuple[date | None, date | None]:
@@ -115,17 +166,21 @@ class MovieFilter:
         last = date(self.year_to, 12, 31) if self.year_to is not None else None
         return first, last
 
-    def admits(self, movie: Movie) -> bool:
-        """Whether a movie meets the conditions. Stores must select the same movies."""
+    def admits(self, movie: Movie, relations: Collection[Mine] = ()) -> bool:
+        """Whether a movie with these relations to the user of `own` meets the conditions. Stores must select
+        the same movies.
+        """
         facts = movie.facts
         return (
             movie.visible
             and self.all_genres <= set(facts.genres)
             and (not self.any_genres or not self.any_genres.isdisjoint(facts.genres))
             and self._admits_date(facts.release_date)
-            and _at_least(movie.tally.average, self.min_rating)
-            and _at_least(facts.vote_count, self.min_votes)
+            and _within(movie.tally.average, self.min_rating, self.max_rating)
+            and _within(facts.vote_count, self.min_votes, None)
+            and _within(facts.runtime, self.min_runtime, self.max_runtime)
             and self.language in (None, facts.original_language)
+            and (self.own is None or self.own.admits(relations))
         )
 
     def _admits_date(self, released: date | None) -> bool:
@@ -133,6 +188,10 @@ class MovieFilter:
         if first is None and last is None:
             return True
         return released is not None and (first or released) <= released <= (last or released)
+
+
+EVERYTHING = MovieFilter()
+"""The filter without conditions."""
 
 
 def parse_genre_choice(text: str, genres: Sequence[Genre]) -> tuple[frozenset[GenreId], frozenset[GenreId]]:
@@ -157,8 +216,10 @@ def _genre_id(ref: str, genres: Sequence[Genre]) -> GenreId:
     raise InvalidText("genre", rule, FaultCode.NOT_FOUND)
 
 
-def _at_least(value: float | None, bound: float | None) -> bool:
-    return bound is None or (value is not None and value >= bound)
+def _within(value: float | None, low: float | None, high: float | None) -> bool:
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,20 @@ WHOLE_NAME, WHOLE_WORDS, BEGINNING = range(3)
 """How much of a name was typed, best first: the `distance` of a match."""
 
 
-def search_with_people(query: Query, find: FindCandidates, find_people: FindCandidates) -> list[Match]:
+def search_with_people(
+    query: Query,
+    find: FindCandidates,
+    find_people: FindCandidates,
+    everywhere: FindCandidates | None = None,
+) -> list[Match]:
     """All matches by title, best first (`domain.search.search`), then those by people: whole names before
     others, then by popularity.
 
-    `find_people` returns candidates with `people`. An id or an address finds its film only. If nobody's name
-    has all words, and the last one can be a year, people are searched in the films of that year.
+    `find_people` returns candidates with `people`; for `everywhere` see `search`. An id or an address finds
+    its film only. If nobody's name has all words, and the last one can be a year, people are searched in the
+    films of that year.
     """
-    titles = search(query, find)
+    titles = search(query, find, everywhere)
     if query.address or len(query.compact) < MIN_LENGTH:
         return titles
     found = {match.id for match in titles}

@@ -367,14 +367,17 @@ COMMON_WORD_COUNT = 100
 """A word that at least this many movies have is assumed to be typed correctly."""
 
 
-def search(query: Query, find: FindCandidates) -> list[Match]:
+def search(query: Query, find: FindCandidates, everywhere: FindCandidates | None = None) -> list[Match]:
     """All matches, best first: by tier (`Tier`), then by distance, then by popularity.
+
+    If `find` searches a part of the catalogue only, `everywhere` searches all of it, to count common words.
 
     An id or an address finds its film and nothing else. The last word is read as a year if it can be one, no
     title matches the whole text, and films of that year match the other words.
     """
     if query.empty:
         return []
+    everywhere = everywhere or find
     if query.address:
         found = find((frozenset({_id_term(query.address)}),), MAX_CANDIDATES)
         return sorted(to_match(EXACT, 0, candidate) for candidate in found)
@@ -387,10 +390,10 @@ def search(query: Query, find: FindCandidates) -> list[Match]:
             return find((*term_query, clause), limit)
 
         strict = _ranked(undated, undated.strict_term_queries(), released)
-        that_year = _with_near_matches(undated, strict, released, everywhere=find)
+        that_year = _with_near_matches(undated, strict, released, everywhere=everywhere)
         if that_year:
             return that_year
-    return _with_near_matches(query, ranked, find, everywhere=find)
+    return _with_near_matches(query, ranked, find, everywhere=everywhere)
 
 
 def _with_near_matches(

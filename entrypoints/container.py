@@ -508,8 +508,8 @@ class Container(DeclarativeContainer):
         TranslateMovies, movies=movies, languages=settings.provided.languages
     )
     get_picture = providers.Factory(GetPicture, pictures=pictures)
-    list_genres = providers.Factory(ListGenres, genres=genres)
-    get_genre = providers.Factory(GetGenre, genres=genres)
+    list_genres = providers.Factory(ListGenres, genres=genres, totals=totals)
+    get_genre = providers.Factory(GetGenre, genres=genres, totals=totals)
     tmdb: Provider[CachedProbe | None] = providers.Singleton(tmdb_probe, settings, source)
     check_health = providers.Factory(
         CheckHealth,

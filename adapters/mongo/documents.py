@@ -375,7 +375,9 @@ def viewing_of(document: Mapping[str, Any]) -> Viewing:
 
 
 def sort_value(sort: SortBy, value: Value | None) -> Value | datetime | None:
-    """A sort value as documents store it: dates are times."""
+    """A sort value as documents store it: dates are times, and times are no texts."""
     if sort is SortBy.RELEASE_DATE and isinstance(value, str):
         return midnight(date.fromisoformat(value))
+    if sort is SortBy.CREATED_AT and isinstance(value, str):
+        return datetime.fromisoformat(value)
     return value

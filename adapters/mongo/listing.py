@@ -4,31 +4,56 @@ A page is read either by scanning the order's index or by sorting the movies tha
 `adapters.list_planner` chooses, and the queries differ only in their index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
+from typing import Any
 
-from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
+from adapters.list_planner import ALWAYS_KNOWN, MAX_SORTED, Frequencies, worth_sorting
 from adapters.mongo.database import counter
 from adapters.mongo.documents import LISTED_MOVIE, midnight, own_id, sort_value
 from adapters.mongo.schema import SORT_FIELDS, Document, Documents
-from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
+from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
+from domain.ids import UserId
 from domain.pagination import Window
+from domain.search import TermQuery
 
-EARLIEST = {SortBy.TITLE: "", SortBy.RELEASE_DATE: "0001-01-01"}
+EARLIEST = {
+    SortBy.TITLE: "",
+    SortBy.RELEASE_DATE: "0001-01-01",
+    SortBy.CREATED_AT: "0001-01-01T00:00:00+00:00",
+}
 """The least value of each order; -inf for all others. MongoDB compares values of one type only, so null does
 not match.
 """
 
 
+BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
+"""The order of search. MongoDB sorts null below all numbers, so unknown popularity comes last."""
+
+BY_TERM = "visible_by_term"
+
+OWN_MOVIES: Mapping[Mine, tuple[str, Document, str]] = {
+    Mine.RATED: ("ratings", {}, "one_per_movie"),
+    Mine.LISTED: ("watchlists", {}, "one_per_movie"),
+    Mine.FAVORITE: ("watchlists", {"isFavorite": True}, "one_per_movie"),
+    Mine.SEEN: ("viewings", {}, "by_movie"),
+}
+"""The collection that has the movies that are a user's own in each way, the query for them, and its index."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition of a filter: the query operators for a field, and an index that finds the matches."""
+    """One condition of a filter: the query operators for a field, and an index that finds the matches.
+
+    A condition that no index serves has none. `own` is how many movies a condition about a user names.
+    """
 
     field: str
     operators: tuple[tuple[str, object], ...]
-    index: str
+    index: str = ""
+    own: int | None = None
 
     @property
     def test(self) -> Document:
@@ -38,6 +63,12 @@ class Condition:
     def count(self, database: Documents) -> int:
         """The number of visible movies that meet the condition."""
         return Statement((self.test,), self.index).count(database)
+
+    def frequency(self, database: Documents, frequencies: "Frequencies[Condition]", total: int) -> int:
+        """The approximate number of the `total` visible movies that meet the condition."""
+        if self.own is not None:
+            return self.own
+        return frequencies(self, total, partial(self.count, database))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +102,9 @@ def page_statements(
     window: Window,
 ) -> list[Statement]:
     """The queries whose movies, in this order, are the list after the window's cursor."""
-    conditions = _conditions(wanted)
+    conditions = conditions_of(database, wanted)
     total = count_visible(database)
-    frequency = {each: frequencies(each, total, partial(each.count, database)) for each in conditions}
+    frequency = {each: each.frequency(database, frequencies, total) for each in conditions if each.index}
     rarest = worth_sorting(frequency, total, window.limit)
     index = f"visible_by_{sorting.by}_{sorting.order}"
     # A condition for the order's own field limits the scan to the movies that meet it.
@@ -88,12 +119,40 @@ def page_statements(
 
 def count(database: Documents, frequencies: Frequencies[Condition], wanted: MovieFilter) -> int:
     """The exact number of visible movies that a filter admits."""
-    conditions = _conditions(wanted)
+    if wanted.excluded:
+        included = count(database, frequencies, wanted.of_everyone)
+        return included - count(database, frequencies, wanted.excluded)
+    conditions = conditions_of(database, wanted)
     total = count_visible(database)
     if not conditions:
         return total
-    rarest = min(conditions, key=lambda each: frequencies(each, total, partial(each.count, database)))
+    served = [each for each in conditions if each.index]
+    rarest = min(served, key=lambda each: each.frequency(database, frequencies, total))
     return Statement(tuple(each.test for each in conditions), rarest.index).count(database)
+
+
+def term_statement(
+    database: Documents, frequencies: Frequencies[Condition], query: TermQuery, wanted: MovieFilter
+) -> Statement:
+    """The query for the movies that have a term of each clause and that the filter admits."""
+    clauses: list[Document] = [{"terms": {"$in": sorted(clause)}} for clause in query]
+    conditions = conditions_of(database, wanted)
+    total = count_visible(database) if conditions else 0
+    frequency = {each: each.frequency(database, frequencies, total) for each in conditions if each.index}
+    # The index is scanned for the terms of one clause, each in order of popularity. MongoDB merges these
+    # scans, tests their movies for the rest, and chooses the clause by trial.
+    index = BY_TERM
+    if frequency:
+        rarest = min(frequency, key=lambda each: frequency[each])
+        if frequency[rarest] < MAX_SORTED and _has_more(database, clauses[0], frequency[rarest]):
+            index = rarest.index
+    return Statement((*clauses, *(each.test for each in conditions)), index, BY_POPULARITY)
+
+
+def _has_more(database: Documents, clause: Document, frequency: int) -> bool:
+    """Whether more movies have a term of the clause. They are not counted further."""
+    wanted = Statement((clause,), BY_TERM).filter
+    return database.movies.count_documents(wanted, hint=BY_TERM, limit=frequency + 1) > frequency
 
 
 def count_visible(database: Documents) -> int:
@@ -101,7 +160,8 @@ def count_visible(database: Documents) -> int:
     return counter(database, "visible_movies")
 
 
-def _conditions(wanted: MovieFilter) -> list[Condition]:
+def conditions_of(database: Documents, wanted: MovieFilter) -> list[Condition]:
+    """The conditions of a filter. For those about a user, their movies are read."""
     found = [
         Condition("genres", (("$eq", own_id(genre)),), "visible_by_genre")
         for genre in sorted(wanted.all_genres)
@@ -113,15 +173,39 @@ def _conditions(wanted: MovieFilter) -> list[Condition]:
     bounds = [(operator, midnight(day)) for operator, day in (("$gte", first), ("$lte", last)) if day]
     if bounds:
         found.append(Condition("releaseDate", tuple(bounds), "visible_by_release_date_desc"))
-    if wanted.min_rating is not None:
-        found.append(
-            Condition("averageRating", (("$gte", wanted.min_rating),), "visible_by_average_rating_desc")
-        )
-    if wanted.min_votes is not None:
-        found.append(Condition("voteCount", (("$gte", wanted.min_votes),), "visible_by_vote_count"))
+    for field, index, low, high in (
+        ("averageRating", "average_rating", wanted.min_rating, wanted.max_rating),
+        ("voteCount", "vote_count", wanted.min_votes, None),
+        ("runtime", "runtime", wanted.min_runtime, wanted.max_runtime),
+    ):
+        operators = tuple(pair for pair in (("$gte", low), ("$lte", high)) if pair[1] is not None)
+        if operators:
+            found.append(Condition(field, operators, f"visible_by_{index}_desc"))
     if wanted.language is not None:
         found.append(Condition("originalLanguage", (("$eq", wanted.language),), "visible_by_language"))
+    if wanted.own:
+        found.append(_of_user(database, wanted.own))
     return found
+
+
+def _of_user(database: Documents, own: OwnFilter) -> Condition:
+    """The condition about a user: the ids of the movies that are selected or excluded."""
+    excluded = _own_movies(database, own.user, own.not_mine)
+    if own.mine:
+        chosen = _own_movies(database, own.user, own.mine) - excluded
+        return Condition("_id", (("$in", tuple(sorted(chosen))),), "_id_", len(chosen))
+    return Condition("_id", (("$nin", tuple(sorted(excluded))),))
+
+
+def _own_movies(database: Documents, user: UserId, kinds: frozenset[Mine]) -> set[Any]:
+    """The ids of the movies that are a user's own in one of these ways."""
+    return {
+        document["movieId"]
+        for collection, wanted, index in map(OWN_MOVIES.__getitem__, sorted(kinds))
+        for document in database[collection]
+        .find({"userId": own_id(user), **wanted}, {"_id": False, "movieId": True})
+        .hint(index)
+    }
 
 
 def _always_known(sorting: Sorting, conditions: Sequence[Condition]) -> bool:

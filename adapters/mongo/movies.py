@@ -20,11 +20,11 @@ from adapters.mongo.documents import (
     own_id,
     tally_document,
 )
-from adapters.mongo.listing import Condition, Statement, count, page_statements
+from adapters.mongo.listing import BY_POPULARITY, Condition, Statement, count, page_statements, term_statement
 from adapters.mongo.runs import advance
 from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import claim, set_source, source_of
-from domain.browsing import MovieFilter, MoviePage, Sorting
+from domain.browsing import EVERYTHING, MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.languages import Language, Translation
 from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
@@ -38,9 +38,6 @@ INSERT_ONLY_FIELDS = frozenset({"tmdbId", "_id", "createdAt", *tally_document(Ta
 
 HAS_TEXTS: Document = {"$or": [{field_name(fact): {"$nin": [None, []]}} for fact in TEXT_FACTS]}
 """The condition that a movie has a text or a picture."""
-
-BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
-"""The order of search. MongoDB sorts null below all numbers, so unknown popularity comes last."""
 
 HAND_OVER_TIMEOUT = 60
 """Seconds for a hand-over, which may change every movie."""
@@ -102,19 +99,20 @@ class MongoMovieRepository:
         with self.database.using() as database:
             return count(database, self.frequencies, wanted)
 
-    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
-        return self._find(query, limit, CANDIDATE)
+    def find(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
+        return self._find(query, limit, wanted, CANDIDATE)
 
-    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
-        return self._find(query, limit, PEOPLE_CANDIDATE)
+    def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
+        return self._find(query, limit, wanted, PEOPLE_CANDIDATE)
 
-    def _find(self, query: TermQuery, limit: int, projection: Document) -> list[Candidate]:
-        # The index is scanned for the terms of one clause, each in order of popularity. MongoDB merges these
-        # scans, tests their movies for the other clauses, and chooses the clause by trial.
-        clauses = [{"terms": {"$in": sorted(clause)}} for clause in query]
-        wanted = {"visible": True, "$and": clauses}
+    def _find(
+        self, query: TermQuery, limit: int, wanted: MovieFilter, projection: Document
+    ) -> list[Candidate]:
         with self.database.using() as database:
-            found = database.movies.find(wanted, projection, sort=BY_POPULARITY, hint="visible_by_term")
+            statement = term_statement(database, self.frequencies, query, wanted)
+            found = database.movies.find(
+                statement.filter, projection, sort=statement.order, hint=statement.index
+            )
             return [candidate_of(document) for document in found.limit(limit)]
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:

@@ -13,6 +13,7 @@ from domain.people import name_keys, name_terms
 from domain.ratings import RatingOrder
 from domain.search import key, terms
 from domain.sync import SourceName
+from domain.titles import sort_title
 
 Document = dict[str, Any]
 Documents = MongoDatabase[Document]
@@ -22,6 +23,9 @@ SORT_FIELDS = {
     SortBy.RELEASE_DATE: "releaseDate",
     SortBy.TITLE: "sortTitle",
     SortBy.VOTE_AVERAGE: "voteAverage",
+    SortBy.VOTE_COUNT: "voteCount",
+    SortBy.RUNTIME: "runtime",
+    SortBy.CREATED_AT: "createdAt",
     SortBy.AVERAGE_RATING: "averageRating",
     SortBy.WEIGHTED_RATING: "weightedRating",
     SortBy.RATINGS_COUNT: "ratingsCount",
@@ -81,7 +85,6 @@ INDEXES = {
         *(_of_visible(f"visible_by_{sort}_asc", field, "_id") for sort, field in SORT_FIELDS.items()),
         _of_visible("visible_by_genre", "genres"),
         _of_visible("visible_by_language", "originalLanguage"),
-        _of_visible("visible_by_vote_count", "voteCount"),
         _index(
             "visible_by_term", "terms", "-popularity", "tmdbId", partialFilterExpression={"visible": True}
         ),
@@ -281,6 +284,27 @@ def add_people(database: Documents) -> None:
         database.movies.bulk_write(writes, ordered=False)
 
 
+def sort_without_articles(database: Documents) -> None:
+    """A migration: sort titles without articles, and drop the index that those of the votes replace.
+
+    A movie that another process changes at the same time is skipped: that process has this version, too.
+    """
+    fields = ("title", "originalTitle", "originalLanguage", "sortTitle")
+    movies = database.movies.find({}, dict.fromkeys(fields, True), batch_size=BATCH_SIZE)
+    while page := list(islice(movies, BATCH_SIZE)):
+        changed = [(movie, title) for movie in page if (title := _sort_title(movie)) != movie["sortTitle"]]
+        if changed:
+            database.movies.bulk_write(
+                [UpdateOne(movie, {"$set": {"sortTitle": title}}) for movie, title in changed], ordered=False
+            )
+    if "visible_by_vote_count" in database.movies.index_information():
+        _drop_index(database, "movies", "visible_by_vote_count")
+
+
+def _sort_title(movie: Mapping[str, Any]) -> str:
+    return sort_title(movie["title"], movie["originalTitle"], movie["originalLanguage"])
+
+
 def _drop_index(database: Documents, collection: str, name: str) -> None:
     try:
         database[collection].drop_index(name)
@@ -296,6 +320,7 @@ MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     add_source,
     rename_fields,
     add_people,
+    sort_without_articles,
 )
 """Each leads to the next version of the schema, and is safe when several processes apply it at once. A
 released one is never changed, only followed by others.

@@ -13,10 +13,24 @@ from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.sqlite.database import placeholders
 from adapters.sqlite.rows import Cell
 from adapters.sqlite.schema import SORT_COLUMNS
-from domain.browsing import MovieFilter, SortBy, Sorting, Span, spans
+from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Cursor, Value, Window
 
 VISIBLE = "visible = 1"
+
+OWN_MOVIES = {
+    Mine.RATED: "SELECT movie FROM ratings WHERE user = ?",
+    Mine.LISTED: "SELECT movie FROM watchlists WHERE user = ?",
+    Mine.FAVORITE: "SELECT movie FROM watchlists WHERE user = ? AND is_favorite = 1",
+    Mine.SEEN: "SELECT movie FROM viewings WHERE user = ?",
+}
+"""The movies that are a user's own in each way. The tables have indexes by user and movie."""
+
+BY_ID = "movies INDEXED BY sqlite_autoindex_movies_1"
+"""The movies, looked up by their ids."""
+
+TEXT_ORDERS = frozenset({SortBy.TITLE, SortBy.RELEASE_DATE, SortBy.CREATED_AT})
+"""Orders whose columns have texts; those of the others have numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +39,32 @@ class Condition:
 
     `test` is an expression that tests one movie. `source` and `where` select the movies that meet the
     condition, through an index; `all` is a whole query for their TMDB numbers. `values` are the parameters of
-    each. A range has its column and bounds, too.
+    each. A range has its column and bounds, too. A condition that no index serves has only a test.
+
+    `own` is a query for the movies that are a user's own, if the condition selects these.
     """
 
     test: str
     values: tuple[Cell, ...]
-    source: str
-    where: str
-    all: str
+    source: str = ""
+    where: str = ""
+    all: str = ""
     column: str = ""
     low: Value | None = None
     high: Value | None = None
+    own: str = ""
 
     def count(self, connection: sqlite3.Connection) -> int:
         """The number of visible movies that meet the condition."""
-        (number,) = connection.execute(f"SELECT count(*) FROM ({self.all})", self.values).fetchone()
-        return int(number)
+        return _count(connection, self.all, self.values)
+
+    def frequency(
+        self, connection: sqlite3.Connection, frequencies: "Frequencies[Condition]", total: int
+    ) -> int:
+        """The approximate number of the `total` visible movies that meet the condition."""
+        if self.own:  # it changes with every rating, and is quickly counted
+            return _count(connection, self.own, self.values)
+        return frequencies(self, total, partial(self.count, connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +99,9 @@ def page_statements(
     window: Window,
 ) -> list[Statement]:
     """The queries whose rows, in this order, are the list after the window's cursor."""
-    conditions = _conditions(wanted)
+    conditions = conditions_of(wanted)
     total = count_visible(connection)
-    frequency = {each: frequencies(each, total, partial(each.count, connection)) for each in conditions}
+    frequency = {each: each.frequency(connection, frequencies, total) for each in conditions if each.source}
     rarest = worth_sorting(frequency, total, window.limit)
     if rarest:
         return [_sorted(rarest, conditions, sorting, window.cursor)]
@@ -87,14 +111,18 @@ def page_statements(
 
 def count(connection: sqlite3.Connection, frequencies: Frequencies[Condition], wanted: MovieFilter) -> int:
     """The exact number of visible movies that a filter admits."""
-    conditions = _conditions(wanted)
+    if wanted.excluded:
+        included = count(connection, frequencies, wanted.of_everyone)
+        return included - count(connection, frequencies, wanted.excluded)
+    conditions = conditions_of(wanted)
     if not conditions:
         return count_visible(connection)
     if len(conditions) == 1:
         return conditions[0].count(connection)
     total = count_visible(connection)
-    rarest = min(conditions, key=lambda each: frequencies(each, total, partial(each.count, connection)))
-    return _from(rarest, conditions).count(connection)
+    served = [each for each in conditions if each.source]
+    rarest = min(served, key=lambda each: each.frequency(connection, frequencies, total))
+    return statement_from(rarest, conditions).count(connection)
 
 
 def count_visible(connection: sqlite3.Connection) -> int:
@@ -103,26 +131,38 @@ def count_visible(connection: sqlite3.Connection) -> int:
     return int(value)
 
 
-def _conditions(wanted: MovieFilter) -> list[Condition]:
+def _count(connection: sqlite3.Connection, query: str, values: Sequence[Cell]) -> int:
+    """The number of rows of a query."""
+    (number,) = connection.execute(f"SELECT count(*) FROM ({query})", values).fetchone()
+    return int(number)
+
+
+def conditions_of(wanted: MovieFilter) -> list[Condition]:
+    """The conditions of a filter. Those that no index serves come last."""
     found = [_has_any_genre({genre}) for genre in sorted(wanted.all_genres)]
     if wanted.any_genres:
         found.append(_has_any_genre(wanted.any_genres))
     first, last = wanted.released
     if first or last:
-        low, high = first.isoformat() if first else "", last.isoformat() if last else "9999-12-31"
-        found.append(_in_range("release_date", "movies_by_release_date_desc", low, high))
-    if wanted.min_rating is not None:
-        found.append(_in_range("average_rating", "movies_by_average_rating_desc", wanted.min_rating))
-    if wanted.min_votes is not None:
-        found.append(_in_range("vote_count", "movies_by_vote_count", wanted.min_votes))
+        days = (day.isoformat() if day else None for day in (first, last))
+        found.append(_in_range("release_date", *days))
+    ranges: tuple[tuple[str, float | None, float | None], ...] = (
+        ("average_rating", wanted.min_rating, wanted.max_rating),
+        ("vote_count", wanted.min_votes, None),
+        ("runtime", wanted.min_runtime, wanted.max_runtime),
+    )
+    found += [_in_range(*each) for each in ranges if each[1:] != (None, None)]
     if wanted.language is not None:
         found.append(_has_language(wanted.language))
+    if wanted.own:
+        found += _of_user(wanted.own)
     return found
 
 
 def _has_any_genre(genres: frozenset[str] | set[str]) -> Condition:
     chosen = tuple(sorted(genres))
-    movies_of = f"SELECT DISTINCT movie FROM movie_genres WHERE genre IN {placeholders(chosen)}"
+    distinct = "" if len(chosen) == 1 else "DISTINCT "
+    movies_of = f"SELECT {distinct}movie FROM movie_genres WHERE genre IN {placeholders(chosen)}"
     return Condition(
         test=f"EXISTS (SELECT 1 FROM movie_genres WHERE genre IN {placeholders(chosen)} AND movie = tmdb_id)",
         values=chosen,
@@ -132,10 +172,38 @@ def _has_any_genre(genres: frozenset[str] | set[str]) -> Condition:
     )
 
 
-def _in_range(column: str, index: str, low: Value, high: Value | None = None) -> Condition:
-    test = f"{column} >= ?" if high is None else f"{column} BETWEEN ? AND ?"
+def _of_user(own: OwnFilter) -> list[Condition]:
+    """The conditions about a user: that a movie is among `mine`, and that it is not among `not_mine`."""
+    found = []
+    if own.mine:
+        union = " UNION ".join(OWN_MOVIES[each] for each in sorted(own.mine))
+        where = f"movies.id IN ({union})"
+        found.append(
+            Condition(
+                test=f"({_is_one_of(own.mine)})",
+                values=(own.user,) * len(own.mine),
+                source=BY_ID,
+                where=where,
+                all=f"SELECT tmdb_id FROM {BY_ID} WHERE {VISIBLE} AND {where}",
+                own=union,
+            )
+        )
+    if own.not_mine:
+        values = (own.user,) * len(own.not_mine)
+        found.append(Condition(f"NOT ({_is_one_of(own.not_mine)})", values))
+    return found
+
+
+def _is_one_of(kinds: frozenset[Mine]) -> str:
+    return " OR ".join(f"EXISTS ({OWN_MOVIES[each]} AND movie = movies.id)" for each in sorted(kinds))
+
+
+def _in_range(column: str, low: Value | None, high: Value | None) -> Condition:
+    """The condition for a range with one bound, or both."""
+    bounds = [(operator, bound) for operator, bound in ((">=", low), ("<=", high)) if bound is not None]
+    test = " AND ".join(f"{column} {operator} ?" for operator, _ in bounds)
     return replace(
-        _indexed(test, index, (low,) if high is None else (low, high)),
+        _indexed(test, f"movies_by_{column}_desc", tuple(bound for _, bound in bounds)),
         column=column,
         low=low,
         high=high,
@@ -151,7 +219,8 @@ def _indexed(test: str, index: str, values: tuple[Cell, ...]) -> Condition:
     return Condition(test, values, source, test, f"SELECT tmdb_id FROM {source} WHERE {VISIBLE} AND {test}")
 
 
-def _from(first: Condition, conditions: Sequence[Condition]) -> Statement:
+def statement_from(first: Condition, conditions: Sequence[Condition]) -> Statement:
+    """The query for the movies that meet all conditions, of which an index serves the first."""
     others = [condition for condition in conditions if condition is not first]
     return Statement(
         first.source,
@@ -163,7 +232,7 @@ def _from(first: Condition, conditions: Sequence[Condition]) -> Statement:
 def _sorted(
     first: Condition, conditions: Sequence[Condition], sorting: Sorting, cursor: Cursor | None
 ) -> Statement:
-    statement = _from(first, conditions)
+    statement = statement_from(first, conditions)
     column = SORT_COLUMNS[sorting.by]
     direction, beyond = (" DESC", "<") if sorting.descending else ("", ">")
     where, values = statement.where, statement.values
@@ -205,7 +274,7 @@ def _range(span: Span, bounds: Sequence[Condition], sorting: Sorting) -> tuple[l
     if span.at is not None:
         tests = [condition.test for condition in bounds]
         return [f"{column} = ?", *tests], [span.at, *(value for each in bounds for value in each.values)]
-    lowest: Value = "" if sorting.by in (SortBy.TITLE, SortBy.RELEASE_DATE) else -1e308
+    lowest: Value = "" if sorting.by in TEXT_ORDERS else -1e308
     lows = [(lowest, False), *((each.low, False) for each in bounds if each.low is not None)]
     highs = [(each.high, False) for each in bounds if each.high is not None]
     if span.beyond is not None:

@@ -29,7 +29,7 @@ from adapters.sqlite.runs import advance
 from adapters.sqlite.search import find
 from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
-from domain.browsing import MovieFilter, MoviePage, Sorting
+from domain.browsing import EVERYTHING, MovieFilter, MoviePage, Sorting
 from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber
 from domain.languages import Language, Translation
 from domain.movies import TEXT_FACTS, Movie, MovieFacts, MovieNotFound, Outcome, merged_movies, outcome
@@ -103,13 +103,13 @@ class SqliteMovieRepository:
         with self.database.reading() as connection:
             return count(connection, self.frequencies, wanted)
 
-    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
+    def find(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
         with self.database.reading() as connection:
-            return find(connection, query, limit)
+            return find(connection, self.frequencies, query, limit, wanted)
 
-    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
+    def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
         with self.database.reading() as connection:
-            return find(connection, query, limit, people=True)
+            return find(connection, self.frequencies, query, limit, wanted, people=True)
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:

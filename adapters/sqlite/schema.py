@@ -6,14 +6,27 @@ from collections.abc import Callable, Iterable
 from adapters.sqlite.terms import add_people, rewrite_terms
 from domain.browsing import SortBy
 from domain.errors import StorageUnavailable
+from domain.titles import sort_title
 
 SORT_COLUMNS = {sort: "sort_title" if sort is SortBy.TITLE else sort.value for sort in SortBy}
 """The column by which each order sorts."""
+
+FIRST_SORTS = (
+    "popularity",
+    "release_date",
+    "title",
+    "vote_average",
+    "average_rating",
+    "weighted_rating",
+    "ratings_count",
+)
+"""The orders of the first version."""
 
 _SORT_INDEXES = "".join(
     f"CREATE INDEX movies_by_{sort}_desc ON movies ({column} DESC, id) WHERE listed = 1;\n"
     f"CREATE INDEX movies_by_{sort}_asc ON movies ({column}, id) WHERE listed = 1;\n"
     for sort, column in SORT_COLUMNS.items()
+    if sort in FIRST_SORTS
 )
 
 Migration = str | Callable[[sqlite3.Connection], None]
@@ -113,6 +126,22 @@ def add_translations(connection: sqlite3.Connection) -> None:
     for table, column in (("movies", "other_titles"), ("movie_details", "translations")):
         if column not in _columns(connection, table):
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+
+
+def add_orders(connection: sqlite3.Connection) -> None:
+    """A migration: sort titles without articles, and add indexes of votes, runtimes and creation times."""
+    connection.create_function("sort_title", 3, sort_title, deterministic=True)
+    connection.execute(
+        "UPDATE movies SET sort_title = sort_title(title, original_title, original_language)"
+        " WHERE sort_title <> sort_title(title, original_title, original_language)"
+    )
+    connection.execute("DROP INDEX IF EXISTS movies_by_vote_count")
+    for column in ("vote_count", "runtime", "created_at"):
+        for order, direction in (("desc", " DESC"), ("asc", "")):
+            connection.execute(
+                f"CREATE INDEX IF NOT EXISTS movies_by_{column}_{order} ON movies ({column}{direction}, id)"
+                " WHERE visible = 1"
+            )
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
@@ -366,6 +395,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         PRIMARY KEY (import, movie)
     ) WITHOUT ROWID;
     """,
+    add_orders,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

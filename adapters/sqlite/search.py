@@ -1,14 +1,19 @@
 """Term queries as SQL, over the index of terms.
 
 The index has the movies of each term in order of popularity. A query of several clauses scans the terms of
-the clause with the fewest movies, and tests each movie for the other clauses.
+the clause with the fewest movies, and tests each movie for the other clauses and for the conditions of the
+filter. If fewer movies meet one of these conditions, they are read instead, and tested for terms.
 """
 
 import sqlite3
 from collections.abc import Sequence
 
+from adapters.list_planner import Frequencies, scanned_movies
 from adapters.sqlite.database import placeholders
+from adapters.sqlite.listing import VISIBLE, Condition, conditions_of, count_visible, statement_from
 from adapters.sqlite.rows import CANDIDATE, PEOPLE_CANDIDATE, Cell, candidate_of, people_candidate_of
+from adapters.sqlite.terms import LEAST_POPULAR
+from domain.browsing import MovieFilter
 from domain.search import Candidate, TermQuery
 
 MAX_COUNTED = 8192
@@ -30,23 +35,78 @@ Sql = tuple[str, list[Cell]]
 
 
 def find(
-    connection: sqlite3.Connection, query: TermQuery, limit: int, *, people: bool = False
+    connection: sqlite3.Connection,
+    frequencies: Frequencies[Condition],
+    query: TermQuery,
+    limit: int,
+    wanted: MovieFilter,
+    *,
+    people: bool = False,
 ) -> list[Candidate]:
-    """The most popular movies that have a term of each clause, at most `limit`, the most popular first; with
-    the keys of their people on request.
+    """The most popular movies that have a term of each clause and that the filter admits, at most `limit`,
+    the most popular first; with the keys of their people on request.
     """
-    if len(query) == 1:
+    conditions = conditions_of(wanted)
+    if len(query) == 1 and not conditions:
         text, values = _any_of(sorted(query[0]), ("", []), limit)
     else:
-        clauses = [_counted(connection, clause) for clause in query]
+        clauses = sorted((_counted(connection, clause) for clause in query), key=_size)
         if not all(clauses):
             return []
-        text, values = _intersection(sorted(clauses, key=_size), limit)
+        rarest = _rarer_than_terms(connection, frequencies, clauses, conditions, limit)
+        if rarest:
+            text, values = _filtered(rarest, conditions, clauses, limit)
+        else:
+            text, values = _intersection(clauses, _meets(conditions), limit)
     cursor = connection.cursor()
     cursor.row_factory = None
     if people:
         text = text.replace(CANDIDATE, PEOPLE_CANDIDATE)
     return list(map(people_candidate_of if people else candidate_of, cursor.execute(text, values)))
+
+
+def _rarer_than_terms(
+    connection: sqlite3.Connection,
+    frequencies: Frequencies[Condition],
+    clauses: Sequence[Clause],
+    conditions: Sequence[Condition],
+    limit: int,
+) -> Condition | None:
+    """The rarest condition, if testing its movies for terms costs less than testing the movies of the first
+    clause for the conditions until `limit` have passed; None otherwise.
+    """
+    total = count_visible(connection)
+    frequency = {each: each.frequency(connection, frequencies, total) for each in conditions if each.source}
+    if not frequency:
+        return None
+    rarest = min(frequency, key=lambda each: frequency[each])
+    lookups = frequency[rarest] * sum(map(len, clauses))
+    scanned = min(_size(clauses[0]), scanned_movies(frequency.values(), total, limit))
+    return rarest if LOOKUP_COST * lookups <= scanned else None
+
+
+def _filtered(
+    first: Condition, conditions: Sequence[Condition], clauses: Sequence[Clause], limit: int
+) -> Sql:
+    """The statement that reads the movies of a condition, and tests them for the others and for terms."""
+    statement = statement_from(first, conditions)
+    popularity = f"coalesce(-popularity, {LEAST_POPULAR!r})"
+    terms = "".join(
+        f" AND EXISTS (SELECT 1 FROM movie_terms WHERE term IN {placeholders(clause)}"
+        f" AND negative_popularity = {popularity} AND movie = tmdb_id)"
+        for clause in clauses
+    )
+    text = f"{statement.sql(CANDIDATE)}{terms} ORDER BY {popularity}, tmdb_id LIMIT ?"
+    return text, [*statement.values, *(term for clause in clauses for term in clause), limit]
+
+
+def _meets(conditions: Sequence[Condition]) -> Sql:
+    """The condition that a scanned movie meets all conditions of a filter."""
+    if not conditions:
+        return "", []
+    tests = " AND ".join((VISIBLE, *(each.test for each in conditions)))
+    values = [value for each in conditions for value in each.values]
+    return f" AND EXISTS (SELECT 1 FROM movies WHERE tmdb_id = anchor.movie AND {tests})", values
 
 
 def _counted(connection: sqlite3.Connection, clause: frozenset[str]) -> Clause:
@@ -62,12 +122,12 @@ def _completely_counted(clause: Clause) -> bool:
     return max(clause.values()) < MAX_COUNTED
 
 
-def _intersection(clauses: Sequence[Clause], limit: int) -> Sql:
+def _intersection(clauses: Sequence[Clause], filtering: Sql, limit: int) -> Sql:
     """The statement for movies with a term of each clause, of which the first is scanned."""
     anchor, *others = clauses
+    tests, values = _all_of([*(_test(anchor, other) for other in others), filtering])
     if len(anchor) == 1 or not _completely_counted(anchor):
-        return _any_of(list(anchor), _all_of([_test(anchor, other) for other in others]), limit)
-    tests, values = _all_of([_test(anchor, other) for other in others])
+        return _any_of(list(anchor), (tests, values), limit)
     distinct = ENTRIES.replace("SELECT", "SELECT DISTINCT")
     return _candidates(f"{distinct} IN {placeholders(anchor)}{tests} {BEST}"), [*anchor, *values, limit]
 

@@ -16,6 +16,7 @@ from adapters.testkit.imports import ImportRepositoryContract
 from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
 from adapters.testkit.movies import MovieListContract, MovieRepositoryContract, MovieSearchContract
+from adapters.testkit.own_movies import OwnMoviesContract
 from adapters.testkit.ratings import (
     ConcurrentRatingsContract,
     DriftContract,
@@ -47,6 +48,7 @@ __all__ = [
     "MovieListContract",
     "MovieRepositoryContract",
     "MovieSearchContract",
+    "OwnMoviesContract",
     "RatedMoviesContract",
     "RatingRepositoryContract",
     "SeenMoviesContract",

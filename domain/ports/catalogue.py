@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from domain.browsing import MovieFilter, MoviePage, Sorting
+from domain.browsing import EVERYTHING, MovieFilter, MoviePage, Sorting
 from domain.discovery import Discovery
 from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
 from domain.languages import Language, Translation
@@ -69,15 +69,16 @@ class MovieRepository(Protocol):
         """The number of visible movies that the filter admits."""
         ...
 
-    def find(self, query: TermQuery, limit: int) -> list[Candidate]:
-        """The visible movies that have at least one term of each clause of the query, most popular first.
+    def find(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
+        """The visible movies that the filter admits and that have at least one term of each clause of the
+        query, most popular first.
 
         At most `limit` movies; those of unknown popularity last, ties by TMDB number. The titles of a
         candidate are the title and the original title.
         """
         ...
 
-    def find_people(self, query: TermQuery, limit: int) -> list[Candidate]:
+    def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
         """Like `find`; the candidates have `people`, the keys of the names of their directors and cast
         (`domain.people.name_keys`).
         """

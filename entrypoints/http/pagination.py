@@ -139,15 +139,17 @@ class PageRequest(Generic[QueryT_co]):
             next_cursor=encode_cursor(last, self.identity) if last else None,
         )
 
-    def response(self, page: PageOut[Any]) -> Response:
-        """The response with the requested fields of the page's items, and links to other pages."""
+    def response(self, page: PageOut[Any], *, cache: bytes | None = None) -> Response:
+        """The response with the requested fields of the page's items, and links to other pages. `cache` is
+        its `Cache-Control`, if that is not the route's.
+        """
         given = self.query.given
         shared = {name: value for name, value in given.items() if name not in {"page", "cursor"}}
         header = ", ".join(f'<{url}>; rel="{name}"' for name, url in links(page.meta, self.path, shared))
         fields = self.query.fields
         if fields is not UNSET:
             page = msgspec.structs.replace(page, data=[select_fields(item, fields) for item in page.data])
-        return json_response(page, headers=((b"link", header.encode()),))
+        return json_response(page, headers=((b"link", header.encode()),), cache=cache)
 
 
 def parse_page(kind: type[QueryT_co], request: HttpRequest) -> PageRequest[QueryT_co]:

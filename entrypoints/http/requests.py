@@ -64,11 +64,16 @@ def free_text(field: str, *, example: str) -> Meta:
     )
 
 
+def caller_of(request: HttpRequest) -> UserId | None:
+    """The user who has sent the request; None if it has no token, or the endpoint needs none."""
+    caller: Caller | None = request.scope["state"].get("caller")
+    return caller.user.id if caller else None
+
+
 def owner_of(request: HttpRequest) -> UserId | None:
     """The caller, if the endpoint answers each user differently (`Endpoint.own`)."""
     endpoint = request.scope["route_handler"].opt.get("endpoint")
-    caller: Caller | None = request.scope["state"].get("caller")
-    return caller.user.id if endpoint and endpoint.own and caller else None
+    return caller_of(request) if endpoint and endpoint.own else None
 
 
 def path_id(request: HttpRequest, kind: Callable[[str], IdT], not_found: Callable[[], NotFound]) -> IdT:

@@ -7,6 +7,7 @@ sorts to the chosen index.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from pymongo import monitoring
 from adapters import system
 from adapters.list_planner import ALWAYS_KNOWN
 from adapters.mongo.store import MongoStore
-from adapters.testkit.movies import FILTERS, SORTINGS
+from adapters.testkit.movies import FILTERS, LISTS, SORTINGS
+from adapters.testkit.own_movies import own_filter
 from adapters.testkit.samples import GENRES, add_user, facts, new_run, new_viewing, random_facts, store_page
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.browsing import Mine, MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
 from domain.pagination import Cursor, Value, Window
@@ -27,7 +29,11 @@ from domain.sync import Entity, PageResult
 from domain.viewings import DayRange
 from tests.contracts.mongo_server import SERVERS, address, fresh_database
 
-VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
+VALUES: dict[SortBy, Value] = {
+    SortBy.TITLE: "b",
+    SortBy.RELEASE_DATE: "1905-12-01",
+    SortBy.CREATED_AT: "2026-01-01T12:00:00.345+00:00",
+}
 
 Calls = Callable[[MongoStore], object]
 Command = Mapping[str, Any]
@@ -171,8 +177,14 @@ def values_given(wanted: Mapping[str, Any]) -> Iterator[str]:
             yield field
 
 
-@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-@pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+@pytest.mark.parametrize(
+    ("wanted", "sorting"),
+    [
+        pytest.param(wanted, sorting, id=f"{name}-{sorting.by}-{sorting.order}")
+        for name, (wanted, sortings) in LISTS.items()
+        for sorting in sortings
+    ],
+)
 def test_no_list_reads_a_whole_collection(store: MongoStore, wanted: MovieFilter, sorting: Sorting) -> None:
     cursors = (None, Cursor(None, movie_id(1)), Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)))
     for window in (*(Window(limit=5, cursor=cursor) for cursor in cursors), Window(skip=30)):
@@ -214,6 +226,12 @@ def test_no_search_reads_a_whole_collection_or_sorts(store: MongoStore, text: st
 
     assert scans(store, call) == []
     assert sorts(store, call) == []
+
+
+@pytest.mark.parametrize("name", ["years", "no year"])
+def test_no_search_with_a_filter_reads_a_whole_collection(store: MongoStore, name: str) -> None:
+    find = partial(store.movies.find, wanted=FILTERS[name])
+    assert scans(store, lambda _: search(Query("love of"), find)) == []
 
 
 @pytest.mark.parametrize(
@@ -268,6 +286,14 @@ def test_no_lookup_reads_a_whole_collection(store: MongoStore, call: Calls) -> N
 )
 def test_no_lookup_sorts(store: MongoStore, call: Calls) -> None:
     assert sorts(store, call) == []
+
+
+@pytest.mark.parametrize("kind", Mine)
+def test_no_list_of_ones_own_movies_reads_a_whole_collection(store: MongoStore, kind: Mine) -> None:
+    for own in (own_filter(USER, mine=[kind]), own_filter(USER, not_mine=[kind])):
+        wanted = MovieFilter(own=own)
+        assert scans(store, page(wanted, Sorting(), Window(limit=5))) == []
+        assert scans(store, lambda store, wanted=wanted: store.movies.count(wanted)) == []  # type: ignore[misc]
 
 
 USER = UserId("a" * 24)

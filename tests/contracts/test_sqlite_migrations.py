@@ -20,7 +20,7 @@ from adapters.sqlite.rows import (
     run_row,
     user_row,
 )
-from adapters.sqlite.schema import MIGRATIONS, add_translations, apply_migrations
+from adapters.sqlite.schema import MIGRATIONS, add_orders, add_translations, apply_migrations
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import add_people, term_entries
 from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
@@ -36,13 +36,13 @@ from adapters.testkit.samples import (
     store_page,
 )
 from adapters.testkit.samples import facts as facts_of
-from domain.browsing import MovieFilter
+from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import RunId, UserId, movie_id
 from domain.languages import Language
 from domain.movies import Movie
 from domain.people import search_with_people
 from domain.ratings import RatingOrder
-from domain.search import Query, search
+from domain.search import Query, search, sortable
 from domain.sync import Entity, SourceName, SyncRun
 from domain.users import LastAdmin, Role
 
@@ -226,4 +226,28 @@ def test_people_of_version_13_are_found(tmp_path: Path) -> None:
     assert found("kurosawa") == found("cy 2") == [1]
     store_page(store, replace(known, directors=(), cast=()), day=2)
     assert found("kurosawa") == []
+    store.close()
+
+
+def test_lists_of_the_version_before_have_the_new_orders_and_no_articles(tmp_path: Path) -> None:
+    titles = ("The Zoo", "Ant", "Die Hard", "A Bee")
+    movies = [
+        Movie.from_facts(replace(each, title=title, original_title=title, original_language="en"), noon())
+        for each, title in zip(random_facts(len(titles)), titles, strict=True)
+    ]
+    with closing(earlier(tmp_path / "matinee.db", MIGRATIONS.index(add_orders))) as connection:
+        columns = {row[1] for row in connection.execute("PRAGMA table_info(movies)")}
+        for movie in movies:
+            row = {name: cell for name, cell in movie_row(movie).items() if name in columns}
+            row["sort_title"] = sortable(movie.facts.title)
+            connection.execute(insert("movies", row), row)
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'visible_movies'", (len(movies),))
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
+    store.prepare()
+    assert (store.inspect().missing, store.inspect().damage) == ((), ())
+    for sorting in SORTINGS:
+        ordered = expected(list(map(listed, movies)), MovieFilter(), sorting)
+        assert list_by_cursor(store, MovieFilter(), sorting) == ordered
+    by_title = list_by_cursor(store, MovieFilter(), Sorting(SortBy.TITLE, SortOrder.ASC))
+    assert [movie.facts.title for movie in by_title] == ["Ant", "A Bee", "Die Hard", "The Zoo"]
     store.close()

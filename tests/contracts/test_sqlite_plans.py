@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.movies import FILTERS, SORTINGS
+from adapters.testkit.movies import FILTERS, LISTS, SORTINGS
+from adapters.testkit.own_movies import own_filter
 from adapters.testkit.samples import (
     GENRES,
     add_session,
@@ -25,7 +27,7 @@ from adapters.testkit.samples import (
     random_facts,
     store_page,
 )
-from domain.browsing import MovieFilter, SortBy, Sorting
+from domain.browsing import Mine, MovieFilter, SortBy, Sorting
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
@@ -34,7 +36,11 @@ from domain.sync import Entity
 from domain.users import Role, User
 from domain.viewings import DayRange
 
-VALUES: dict[SortBy, Value] = {SortBy.TITLE: "b", SortBy.RELEASE_DATE: "1905-12-01"}
+VALUES: dict[SortBy, Value] = {
+    SortBy.TITLE: "b",
+    SortBy.RELEASE_DATE: "1905-12-01",
+    SortBy.CREATED_AT: "2026-01-01T12:00:00.345+00:00",
+}
 
 Calls = Callable[[SqliteStore], object]
 
@@ -69,8 +75,14 @@ def scans(store: SqliteStore, call: Calls) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-@pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+@pytest.mark.parametrize(
+    ("wanted", "sorting"),
+    [
+        pytest.param(wanted, sorting, id=f"{name}-{sorting.by}-{sorting.order}")
+        for name, (wanted, sortings) in LISTS.items()
+        for sorting in sortings
+    ],
+)
 def test_no_list_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter, sorting: Sorting) -> None:
     cursors = (None, Cursor(None, movie_id(1)), Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)))
     for cursor in cursors:
@@ -112,6 +124,13 @@ def test_no_count_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter) -
 def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
     query = Query(text)
     assert scans(store, lambda store: search(query, store.movies.find)) == []
+
+
+@pytest.mark.parametrize("name", ["years", "any of two genres", "no year", "runtimes"])
+def test_no_search_with_a_filter_reads_a_whole_table(store: SqliteStore, name: str) -> None:
+    for text in ("star", "love of", "nihgt"):
+        query, find = Query(text), partial(store.movies.find, wanted=FILTERS[name])
+        assert scans(store, lambda _, query=query, find=find: search(query, find)) == []  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +263,33 @@ def renamed(user: User) -> User:
 )  # fmt: skip
 def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
     assert scans(used, call) == []
+
+
+OWN_FILTERS = {
+    **{f"{each}": MovieFilter(own=own_filter(USER, mine=[each])) for each in Mine},
+    **{f"not {each}": MovieFilter(own=own_filter(USER, not_mine=[each])) for each in Mine},
+    "several": MovieFilter(own=own_filter(USER, mine=list(Mine)), language="fr"),
+}
+
+
+@pytest.mark.parametrize("sorting", SORTINGS[::3], ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+@pytest.mark.parametrize("wanted", OWN_FILTERS.values(), ids=OWN_FILTERS.keys())
+def test_no_list_of_ones_own_movies_reads_a_whole_table(
+    used: SqliteStore, wanted: MovieFilter, sorting: Sorting
+) -> None:
+    for cursor in (None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1))):
+        window = Window(limit=5, cursor=cursor)
+
+        def call(store: SqliteStore, window: Window = window) -> object:
+            return store.movies.page(wanted, sorting, window)
+
+        assert scans(used, call) == []
+        own = [
+            step for step in plans(used, call) if {"ratings", "watchlists", "viewings"} & set(step.split())
+        ]
+        assert own
+        assert all("(user=?" in step for step in own)
+    assert scans(used, lambda store: store.movies.count(wanted)) == []
 
 
 WINDOWS = ({"skip": 2}, {"after": Cursor(None, "c" * 24)})

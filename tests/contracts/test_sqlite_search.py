@@ -1,6 +1,7 @@
 """Term queries in SQLite: each plan finds the same movies."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from random import Random
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from adapters import system
 from adapters.sqlite import search
 from adapters.sqlite.store import SqliteStore
+from adapters.testkit.movies import FILTERS
 from adapters.testkit.samples import add_movies, random_facts
+from domain.browsing import MovieFilter
 from domain.movies import Movie
 from domain.people import name_terms
 from domain.search import TermQuery, terms
@@ -41,16 +44,22 @@ def test_every_plan_finds_the_most_popular_movies_with_a_term_of_each_clause(
     monkeypatch.setattr(search, "MAX_COUNTED", counted)
     monkeypatch.setattr(search, "LOOKUP_COST", lookup_cost)
     held = {movie.id: _terms(movie) for movie in movies}
+    filters = cycle((MovieFilter(), *FILTERS.values()))
     for query, limit in _queries(list(held.values())):
-        wanted = [movie for movie in movies if all(not clause.isdisjoint(held[movie.id]) for clause in query)]
-        found = [candidate.id for candidate in store.movies.find(query, limit)]
-        assert found == [movie.id for movie in wanted[:limit]], (query, limit)
+        admitted = next(filters)
+        wanted = [
+            movie
+            for movie in movies
+            if admitted.admits(movie) and all(not clause.isdisjoint(held[movie.id]) for clause in query)
+        ]
+        found = [candidate.id for candidate in store.movies.find(query, limit, admitted)]
+        assert found == [movie.id for movie in wanted[:limit]], (query, limit, admitted)
 
 
 def _queries(held: list[frozenset[str]]) -> Iterator[tuple[TermQuery, int]]:
     """Queries of up to three clauses, each with terms of one movie, of another, and of none."""
     random = Random(1)
-    for _ in range(150):
+    for _ in range(300):
         one, other = random.sample(held, 2)
         query = tuple(
             frozenset(

@@ -28,6 +28,7 @@ from adapters.testkit import (
     MovieListContract,
     MovieRepositoryContract,
     MovieSearchContract,
+    OwnMoviesContract,
     RatedMoviesContract,
     RatingRepositoryContract,
     SeenMoviesContract,
@@ -52,6 +53,7 @@ from domain.sessions import Session
 class Contracts(
     MovieRepositoryContract,
     MovieListContract,
+    OwnMoviesContract,
     MovieSearchContract,
     TranslatedMoviesContract,
     GenreRepositoryContract,

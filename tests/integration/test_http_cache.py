@@ -97,6 +97,8 @@ def changed_requests(somebody: Somebody) -> Iterator[tuple[str, str]]:
         start = f"{place}?{'q=movie' if any(each['name'] == 'q' for each in parameters) else ''}"
         for parameter in parameters:
             name, schema = parameter["name"], whole(parameter["schema"], document)
+            if name in {"mine", "not_mine"}:
+                continue  # such a list is not cached
             if name == "q":
                 yield start, f"{place}?q=matrix"
             elif name == "cursor":
@@ -167,6 +169,29 @@ def test_a_response_cached_by_another_version_is_built_again(valkey: Valkey) -> 
 def test_a_movie_requested_by_its_imdb_id_is_not_cached(client: Client) -> None:
     neo = joined(client)
     assert all("x-cache" not in neo("GET", "/movies/tt0133093").headers for _ in range(2))
+
+
+@pytest.mark.parametrize("path", ["/movies?", "/movies/search?q=matrix&", "/genres/28/movies?"])
+def test_a_list_of_ones_own_movies_is_not_cached_and_always_current(client: Client, path: str) -> None:
+    neo, trinity = joined(client), joined(client, "trinity")
+
+    def lists(query: str) -> list[int]:
+        answers = [user("GET", f"{path}{query}") for user in (neo, trinity)]
+        for answer in answers:
+            assert "x-cache" not in answer.headers
+            assert answer.headers["cache-control"] == "private, no-cache"
+            assert len(answer.json()["data"]) == answer.json()["meta"]["total"]
+        return [len(answer.json()["data"]) for answer in answers]
+
+    (every, _) = lists("not_mine=rated")
+    assert lists("mine=rated,seen") == [0, 0]
+    neo("PUT", "/movies/603/rating", {"rating": 8})
+    assert lists("mine=rated,seen") == [1, 0]
+    assert lists("not_mine=rated") == [every - 1, every]
+    neo("PUT", "/movies/603/watchlist", {"is_favorite": True})
+    assert lists("mine=favorite&not_mine=seen") == [1, 0]
+    neo("DELETE", "/movies/603/rating")
+    assert (lists("mine=rated"), lists("not_mine=rated")) == ([0, 0], [every, every])
 
 
 def test_an_error_is_never_cached(client: Client) -> None:

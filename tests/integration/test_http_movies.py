@@ -256,6 +256,9 @@ def test_page_numbers_reach_the_first_10000_rows(client: Client) -> None:
         ("year_to=1998", []),
         ("min_rating=1", []),
         ("min_votes=25000", [603]),
+        ("max_rating=10", []),
+        ("runtime_min=136&runtime_max=136", [603]),
+        ("runtime_max=135", []),
         ("language=EN", [603]),
         ("language=fr", [7]),
         ("genre=878", [603]),
@@ -266,11 +269,40 @@ def test_page_numbers_reach_the_first_10000_rows(client: Client) -> None:
         ("genre=878%7CDrama", [603, 7]),
         ("sort_by=title&sort_order=asc", [8, 7, 603]),
         ("sort_by=popularity&sort_order=asc", [7, 603, 8]),
+        ("sort_by=runtime&sort_order=asc&limit=1", [603]),
+        ("sort_by=vote_count&limit=1", [603]),
         ("limit=1&page=2", [7]),
     ],
 )
 def test_filters_and_sort_orders_are_applied(client: Client, query: str, expected: list[int]) -> None:
     assert shown(client, f"/movies?{query}") == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [603]),
+        ("genre=878", [603]),
+        ("genre=18", []),
+        ("year=1999&min_votes=25000&language=EN&runtime_min=136", [603]),
+        ("year=2000", []),
+        ("min_rating=1", []),
+    ],
+)
+def test_a_search_takes_the_filters_of_lists(client: Client, query: str, expected: list[int]) -> None:
+    assert shown(client, f"/movies/search?q=matrix&{query}") == expected
+
+
+def test_titles_are_sorted_without_their_articles() -> None:
+    titles = ["The Zoo", "A Bee", "Die Hard", "Ant"]
+    with serving(
+        *(
+            facts(place, title=title, original_title=title, original_language="en")
+            for place, title in enumerate(titles, 1)
+        )
+    ) as client:
+        listed = client.get("/api/v1/movies?sort_by=title&sort_order=asc").json()["data"]
+    assert [movie["title"] for movie in listed] == ["Ant", "A Bee", "Die Hard", "The Zoo"]
 
 
 def test_adult_titles_are_in_no_list_and_no_search(client: Client) -> None:
@@ -301,7 +333,12 @@ def test_a_search_finds_and_pages_by_number_and_by_cursor(crowd: Client) -> None
 
 
 def test_genres_their_details_and_their_movies_are_shown(client: Client) -> None:
-    science_fiction = {"id": genre_id(878), "tmdb_id": 878, "name": "Science Fiction"}
+    science_fiction = {
+        "id": genre_id(878),
+        "tmdb_id": 878,
+        "name": "Science Fiction",
+        "movies_count": 1,
+    }
 
     assert science_fiction in client.get("/api/v1/genres").json()["data"]
     for ref in (genre_id(878), "878", "science%20FICTION"):
@@ -321,6 +358,7 @@ def test_all_faults_of_a_query_are_named_at_once(client: Client) -> None:
     fields = ", ".join(MovieOut.__struct_fields__)
     query = (
         "page=0&limit=101&limit=5&genre=&year=1869&year_from=x&year_to=2101&min_rating=nan&min_votes=-1"
+        "&max_rating=0&runtime_min=-1&runtime_max=x&mine=all&not_mine=rated,"
         "&language=e1&sort_by=TITLE&sort_order=down&cursor=&fields=id,nme&colour=red"
     )
 
@@ -335,8 +373,13 @@ def test_all_faults_of_a_query_are_named_at_once(client: Client) -> None:
         "year_from must be a year from 1870 to 2100",
         "year_to must be a year from 1870 to 2100",
         "min_rating must be a number from 1 to 10",
+        "max_rating must be a number from 1 to 10",
         "min_votes must be a whole number from 0",
+        "runtime_min must be a whole number from 0",
+        "runtime_max must be a whole number from 0",
         "language must be a language code of two or three letters, or one with a region such as de-DE",
+        "mine must be one or more of rated, listed, favorite, seen, separated by commas",
+        "not_mine must be one or more of rated, listed, favorite, seen, separated by commas",
         f"sort_by must be one of {', '.join(SortBy)}",
         "sort_order must be desc or asc",
         "genre must name one or more genres in at most 500 characters",

@@ -115,7 +115,7 @@ UNLIMITED = set(OPERATIONS["Service"]) - {"getAbout"}
 SCHEMAS = {
     "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "CastMember", "Export",
     "ExportFormat",
-    "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "GenrePage",
+    "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "CountedGenrePage",
     "ApiTokenPage", "ApiTokenScope", "CreateApiTokenInput", "NewApiToken", "PartialApiToken",
     "InvitationPage", "NewInvitation", "PartialInvitation",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
@@ -123,8 +123,8 @@ SCHEMAS = {
     "PartialMovieDetail", "Rating", "RatingDrift", "RatingPage", "RatingSortField", "RatingSummary",
     "RatingVerification", "Role", "Session", "SortOrder", "StartedSync", "SyncEntity", "SyncRun",
     "SyncRunPage", "SyncStatus", "User", "WatchlistItem", "WatchlistItemPage", "WrittenRating",
-    "PartialAdminUser", "PartialGenre", "PartialMyMovie", "PartialRating", "PartialSyncRun", "PartialUser",
-    "PartialWatchlistItem",
+    "PartialAdminUser", "PartialCountedGenre", "PartialMyMovie", "PartialRating", "PartialSyncRun",
+    "PartialUser",    "PartialWatchlistItem",
     "AddMovieInput", "MovieDetail", "PartialSearchResult", "SearchResultPage",
     "RegisterInput", "LoginInput", "RefreshSessionInput", "UpdateAccountInput", "ChangePasswordInput",
     "DeleteAccountInput", "RateMovieInput", "SetMovieRatingInput", "UpdateRatingInput", "AddToWatchlistInput",
@@ -376,8 +376,9 @@ def test_parameters_are_declared_with_bounds_defaults_and_descriptions(operation
     parameters = {each["name"]: each for each in operations["listMovies"]["parameters"]}
 
     assert set(parameters) == {
-        "page", "limit", "genre", "year", "year_from", "year_to", "min_rating", "min_votes", "language",
-        "sort_by", "sort_order", "cursor", "fields",
+        "page", "limit", "genre", "year", "year_from", "year_to", "min_rating", "max_rating", "min_votes",
+        "runtime_min", "runtime_max", "language", "mine", "not_mine", "sort_by",
+        "sort_order", "cursor", "fields",
     }  # fmt: skip
     whole = {"type": "integer", "format": "int32"}
     assert parameters["limit"]["schema"] == {**whole, "minimum": 1, "maximum": 100, "default": 20}

@@ -1,5 +1,6 @@
 """The rules of lists."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -9,7 +10,9 @@ from hypothesis import strategies as st
 
 from domain.browsing import (
     GenreChoiceMixed,
+    Mine,
     MovieFilter,
+    OwnFilter,
     SortBy,
     Sorting,
     SortOrder,
@@ -18,7 +21,7 @@ from domain.browsing import (
     spans,
 )
 from domain.errors import InvalidFields
-from domain.ids import MovieId, genre_id, movie_id
+from domain.ids import MovieId, UserId, genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie, MovieFacts
 from domain.pagination import Cursor
 from domain.ratings import Score, Tally
@@ -37,6 +40,7 @@ RAN = replace(
             original_language="ja",
             release_date=date(1985, 6, 1),
             vote_count=1600,
+            runtime=162,
             genres=(WAR.id, DRAMA.id),
         ),
         NOW,
@@ -58,6 +62,11 @@ RAN = replace(
         (MovieFilter(year_to=1984), False),
         (MovieFilter(min_rating=8.5), True),
         (MovieFilter(min_rating=8.6), False),
+        (MovieFilter(max_rating=8.5), True),
+        (MovieFilter(min_rating=5, max_rating=8.4), False),
+        (MovieFilter(min_runtime=162, max_runtime=162), True),
+        (MovieFilter(min_runtime=163), False),
+        (MovieFilter(max_runtime=161), False),
         (MovieFilter(min_votes=1600), True),
         (MovieFilter(min_votes=1601), False),
         (MovieFilter(language="ja"), True),
@@ -85,8 +94,44 @@ def test_a_year_includes_its_first_and_its_last_day() -> None:
 def test_an_unknown_value_meets_no_condition() -> None:
     unknown = Movie.from_facts(MovieFacts(tmdb_id=1, title="?", original_title="?"), NOW)
     assert MovieFilter().admits(unknown)
-    for wanted in (MovieFilter(year_from=1870), MovieFilter(min_rating=1), MovieFilter(min_votes=0)):
+    for wanted in (
+        MovieFilter(year_from=1870),
+        MovieFilter(min_rating=1),
+        MovieFilter(max_rating=10),
+        MovieFilter(min_votes=0),
+        MovieFilter(max_runtime=999),
+    ):
         assert not wanted.admits(unknown)
+
+
+@pytest.mark.parametrize(
+    ("mine", "not_mine", "admitted"),
+    [
+        ({Mine.RATED}, (), True),
+        ({Mine.RATED, Mine.FAVORITE}, (), True),
+        ({Mine.FAVORITE}, (), False),
+        ((), {Mine.FAVORITE}, True),
+        ((), {Mine.FAVORITE, Mine.RATED}, False),
+        ({Mine.RATED}, {Mine.FAVORITE}, True),
+        ({Mine.RATED}, {Mine.LISTED}, False),
+        ((), (), True),
+    ],
+)
+def test_a_filter_about_a_user_wants_any_of_mine_and_none_of_not_mine(
+    mine: Iterable[Mine], not_mine: Iterable[Mine], admitted: bool
+) -> None:
+    own = OwnFilter(user=UserId("a" * 24), mine=frozenset(mine), not_mine=frozenset(not_mine))
+    assert MovieFilter(own=own).admits(RAN, {Mine.RATED, Mine.LISTED}) is admitted
+
+
+def test_what_not_mine_alone_excludes_is_a_filter_too() -> None:
+    user, rated = UserId("a" * 24), frozenset({Mine.RATED})
+    wanted = MovieFilter(language="ja", own=OwnFilter(user=user, not_mine=rated))
+    assert wanted.excluded == MovieFilter(language="ja", own=OwnFilter(user=user, mine=rated))
+    assert wanted.of_everyone == MovieFilter(language="ja")
+    assert MovieFilter().excluded is None
+    assert MovieFilter(own=OwnFilter(user=user, mine=rated, not_mine=rated)).excluded is None
+    assert MovieFilter(own=OwnFilter(user=user)).excluded is None
 
 
 def test_a_movie_that_is_not_visible_meets_no_filter() -> None:
@@ -143,6 +188,9 @@ def test_each_sort_key_has_its_own_value() -> None:
         SortBy.RELEASE_DATE: "1985-06-01",
         SortBy.TITLE: "ran",
         SortBy.VOTE_AVERAGE: None,
+        SortBy.VOTE_COUNT: 1600,
+        SortBy.RUNTIME: 162,
+        SortBy.CREATED_AT: "2026-01-05T00:00:00.000+00:00",
         SortBy.AVERAGE_RATING: 8.5,
         SortBy.WEIGHTED_RATING: 6.83,
         SortBy.RATINGS_COUNT: 2,

@@ -3,7 +3,7 @@
 mongomock evaluates the queries in memory. It has no sessions and bulk writes, which the contract suite tests.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -26,11 +26,20 @@ from adapters.mongo.documents import (
     session_of,
     user_document,
     user_of,
+    viewing_document,
 )
 from adapters.mongo.listing import Condition, page_statements
-from adapters.testkit.samples import distinct_facts, facts, new_account, new_item, new_rating, noon
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
-from domain.ids import SessionId, genre_id, movie_id
+from adapters.testkit.samples import (
+    distinct_facts,
+    facts,
+    new_account,
+    new_item,
+    new_rating,
+    new_viewing,
+    noon,
+)
+from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, SortOrder
+from domain.ids import MovieId, SessionId, UserId, genre_id, movie_id
 from domain.movies import Genre, GenreFacts, Movie
 from domain.pagination import Cursor, Window
 from domain.ratings import Score, Tally
@@ -50,20 +59,25 @@ def movies(draw: st.DrawFn) -> Movie:
     """Movies with values at the limits of filters."""
     known = facts(
         draw(numbers),
-        title=draw(st.sampled_from(["A", "b", "Ä"])),
+        title=draw(st.sampled_from(["A", "b", "Ä", "The A"])),
         original_language=draw(st.sampled_from([None, "en", "fr"])),
         release_date=draw(st.none() | days),
         popularity=draw(st.sampled_from([None, 0.0, 1.5])),
         vote_average=draw(st.sampled_from([None, 0.0, 7.5])),
         vote_count=draw(st.sampled_from([None, 0, 99, 100])),
+        runtime=draw(st.sampled_from([None, 89, 90, 120])),
         adult=draw(st.integers(0, 9)) == 0,
         genres=tuple(draw(st.lists(st.sampled_from(GENRES), unique=True, max_size=3))),
     )
-    movie = replace(Movie.from_facts(known, noon()), tally=Tally.of(draw(st.lists(scores, max_size=2))))
+    created = noon(draw(st.integers(1, 2)))
+    movie = replace(Movie.from_facts(known, created), tally=Tally.of(draw(st.lists(scores, max_size=2))))
     return movie.marked_removed(noon(2)) if draw(st.integers(0, 9)) == 0 else movie
 
 
+USER, OTHER = UserId("a" * 24), UserId("b" * 24)
+
 scores = st.integers(2, 20).map(Score)
+kinds = st.frozensets(st.sampled_from(Mine), max_size=2)
 filters = st.builds(
     MovieFilter,
     all_genres=genre_sets,
@@ -71,10 +85,17 @@ filters = st.builds(
     year_from=st.sampled_from([None, 2000, 2001]),
     year_to=st.sampled_from([None, 1999, 2000]),
     min_rating=st.sampled_from([None, 0.0, 5.5, 10.0]),
+    max_rating=st.sampled_from([None, 5.5, 9.0]),
     min_votes=st.sampled_from([None, 0, 100]),
+    min_runtime=st.sampled_from([None, 90]),
+    max_runtime=st.sampled_from([None, 90, 119]),
     language=st.sampled_from([None, "en"]),
+    own=st.none() | st.builds(OwnFilter, user=st.just(USER), mine=kinds, not_mine=kinds),
 )
+relations = st.dictionaries(numbers.map(movie_id), kinds)
+"""What movies are to the user, by id."""
 sortings = st.builds(Sorting, st.sampled_from(SortBy), st.sampled_from(SortOrder))
+Relations = Mapping[MovieId, frozenset[Mine]]
 catalogues = st.lists(movies(), max_size=8, unique_by=lambda movie: movie.id)
 
 
@@ -98,19 +119,51 @@ class Guessed(Frequencies[Condition]):
         return self._frequency
 
 
-def in_order(catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting) -> list[Movie]:
+def in_order(
+    catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting, own: Relations
+) -> list[Movie]:
     """The list that the rules of the domain select."""
-    admitted = sorted(filter(wanted.admits, catalogue), key=lambda movie: movie.id)
+    admitted = [movie for movie in catalogue if wanted.admits(movie, related(own, movie.id))]
+    admitted.sort(key=lambda movie: movie.id)
     known = [movie for movie in admitted if sorting.value(movie) is not None]
     known.sort(key=sorting.value, reverse=sorting.descending)  # type: ignore[arg-type]
     return known + [movie for movie in admitted if sorting.value(movie) is None]
 
 
+def related(own: Relations, movie: MovieId) -> frozenset[Mine]:
+    """What a movie is to the user: a favourite is on the watchlist, too."""
+    kinds = own.get(movie, frozenset())
+    return kinds | {Mine.LISTED} if Mine.FAVORITE in kinds else kinds
+
+
+def own_documents(own: Relations) -> dict[str, list[dict[str, Any]]]:
+    """What the user has rated, listed and seen. Another user has all these movies in each way."""
+    listed = [movie for movie in own if Mine.LISTED in related(own, movie)]
+    ratings = [new_rating(USER, movie) for movie, kinds in own.items() if Mine.RATED in kinds]
+    items = [new_item(USER, movie, is_favorite=Mine.FAVORITE in own[movie]) for movie in listed]
+    viewings = [new_viewing(USER, movie) for movie, kinds in own.items() if Mine.SEEN in kinds]
+    ratings += [new_rating(OTHER, movie) for movie in own]
+    viewings += [new_viewing(OTHER, movie) for movie in own]
+    items += [new_item(OTHER, movie, is_favorite=True) for movie in own]
+    return {
+        "ratings": list(map(rating_document, ratings)),
+        "watchlists": list(map(item_document, items)),
+        "viewings": list(map(viewing_document, viewings)),
+    }
+
+
 def selected(
-    catalogue: Sequence[Movie], wanted: MovieFilter, sorting: Sorting, cursor: Cursor | None, *, rare: bool
+    catalogue: Sequence[Movie],
+    wanted: MovieFilter,
+    sorting: Sorting,
+    cursor: Cursor | None,
+    own: Relations,
+    *,
+    rare: bool,
 ) -> list[str]:
     """The ids that the queries of a list select, one query after another."""
     database = holding(
+        **own_documents(own),
         movies=list(map(movie_document, catalogue)),
         counters=[{"_id": "visible_movies", "value": len(catalogue)}],
     )
@@ -123,23 +176,23 @@ def selected(
     ]
 
 
-@given(catalogues, filters, sortings, st.booleans())
+@given(catalogues, filters, sortings, relations, st.booleans())
 def test_a_list_selects_exactly_the_movies_that_the_filter_admits_in_order(
-    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, rare: bool
+    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, own: Relations, rare: bool
 ) -> None:
-    expected = [movie.id for movie in in_order(catalogue, wanted, sorting)]
-    assert selected(catalogue, wanted, sorting, None, rare=rare) == expected
+    expected = [movie.id for movie in in_order(catalogue, wanted, sorting, own)]
+    assert selected(catalogue, wanted, sorting, None, own, rare=rare) == expected
 
 
-@given(catalogues.filter(bool), filters, sortings, st.data())
+@given(catalogues.filter(bool), filters, sortings, relations, st.data())
 def test_a_cursor_selects_the_movies_after_it(
-    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, data: st.DataObject
+    catalogue: list[Movie], wanted: MovieFilter, sorting: Sorting, own: Relations, data: st.DataObject
 ) -> None:
-    shown = in_order(catalogue, wanted, sorting)
+    shown = in_order(catalogue, wanted, sorting, own)
     if not shown:
         return
     place = data.draw(st.integers(0, len(shown) - 1))
-    found = selected(catalogue, wanted, sorting, sorting.cursor(shown[place]), rare=False)
+    found = selected(catalogue, wanted, sorting, sorting.cursor(shown[place]), own, rare=False)
     assert found == [movie.id for movie in shown[place + 1 :]]
 
 

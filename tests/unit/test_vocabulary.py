@@ -11,7 +11,7 @@ import pytest
 
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application.operations import Condition, Part
-from domain.browsing import MoviePage, SortBy, SortOrder
+from domain.browsing import Mine, MoviePage, SortBy, SortOrder
 from domain.errors import FaultCode
 from domain.invitations import Registration
 from domain.movies import Outcome
@@ -27,7 +27,12 @@ from domain.users import Role
         (Role, "user admin"),
         (Registration, "open invite closed"),
         (RatingOrder, "created_at updated_at rating"),
-        (SortBy, "popularity release_date title vote_average average_rating weighted_rating ratings_count"),
+        (
+            SortBy,
+            """popularity release_date title vote_average vote_count runtime created_at average_rating
+            weighted_rating ratings_count""",
+        ),
+        (Mine, "rated listed favorite seen"),
         (SortOrder, "desc asc"),
         (Outcome, "inserted updated unchanged"),
         (Entity, "genres movies changes"),

@@ -1,10 +1,12 @@
 """Genres, and the movies of each."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from litestar import get
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import asdict
 
 from application import catalogue
 from domain.ids import UserId
@@ -14,7 +16,7 @@ from entrypoints.http.endpoints import Access, Endpoint, Injected, PathParameter
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.pagination import PageQuery, parse_page
-from entrypoints.http.requests import HttpRequest, parse_query
+from entrypoints.http.requests import HttpRequest, caller_of, parse_query
 from entrypoints.http.resources.movies import (
     GenreMoviesQuery,
     GenreOut,
@@ -26,10 +28,19 @@ from entrypoints.http.resources.movies import (
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import PageOut
 
+
+class CountedGenreOut(GenreOut, frozen=True, kw_only=True):
+    """A genre with the number of its movies."""
+
+    movies_count: Annotated[
+        int, Meta(description="How many movies of it there are in lists.", ge=0, examples=[42])
+    ]
+
+
 GENRE_REF = PathParameter(
     description="Our id, the TMDB number (`878`) or the name, in any case, of the genre.", example="878"
 )
-GenreFields = Annotated[str, fields_rule(GenreOut, "each genre")]
+GenreFields = Annotated[str, fields_rule(CountedGenreOut, "each genre")]
 
 
 class GenreQuery(FieldsQuery, frozen=True, kw_only=True):
@@ -58,7 +69,7 @@ LIST_GENRES = Endpoint(
     operation_id="listGenres",
     summary="List genres",
     tag="Genres",
-    answer=PageOut[GenreOut],
+    answer=PageOut[CountedGenreOut],
     query=GenresQuery,
     access=Access.READERS,
     linked=True,
@@ -68,7 +79,7 @@ GET_GENRE = Endpoint(
     operation_id="getGenre",
     summary="Get a genre",
     tag="Genres",
-    answer=GenreOut,
+    answer=CountedGenreOut,
     query=GenreQuery,
     path={"id": GENRE_REF},
     access=Access.READERS,
@@ -98,7 +109,7 @@ async def get_genres(
     def build() -> Response:
         genres = list_genres(window=page.window)
         meta = page.meta(genres, lambda genre: genre.cursor)
-        return page.response(PageOut(data=[genre_out(genre) for genre in genres.rows], meta=meta))
+        return page.response(PageOut(data=list(map(counted_genre_out, genres.rows)), meta=meta))
 
     return await caching(page.query, build, request)
 
@@ -107,7 +118,7 @@ async def get_genres(
 def get_genre_by_id(request: HttpRequest, get_genre: Injected[catalogue.GetGenre]) -> Response:
     """Get one genre."""
     query = parse_query(GenreQuery, request)
-    return item_response(genre_out(get_genre(ref=request.path_params["id"])), query)
+    return item_response(counted_genre_out(get_genre(ref=request.path_params["id"])), query)
 
 
 @get("/genres/{id:str}/movies", opt=endpoint_opt(LIST_GENRE_MOVIES))
@@ -121,15 +132,25 @@ async def get_genre_movies(
 ) -> Response:
     """List the movies of one genre, with the filters and sort orders of the list of all movies."""
     page = parse_page(GenreMoviesQuery, request)
-    query = page.query
+    query, wanted = page.query, page.query.movie_filter(caller_of(request))
     language = negotiate(request.scope, query.text_language)
 
     def build() -> Response:
-        wanted = query.movie_filter(get_genre(ref=request.path_params["id"]).id)
-        shown = browse_movies(wanted=wanted, genre=None, sorting=query.sorting, window=page.window)
+        genre = get_genre(ref=request.path_params["id"])
+        shown = browse_movies(
+            wanted=replace(wanted, all_genres=frozenset({genre.genre.id})),
+            genre=None,
+            sorting=query.sorting,
+            window=page.window,
+        )
         return sorted_page(shown, page, translate_movies(shown.movies, language))
 
     return await caching(query, build, request, language)
+
+
+def counted_genre_out(counted: catalogue.CountedGenre) -> CountedGenreOut:
+    """Convert a genre with its count."""
+    return CountedGenreOut(**asdict(genre_out(counted.genre)), movies_count=counted.movies)
 
 
 ROUTES = (get_genres, get_genre_by_id, get_genre_movies)

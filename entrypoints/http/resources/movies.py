@@ -8,10 +8,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
 from application import catalogue
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, SortOrder
 from domain.errors import Fault, FaultCode
 from domain.ids import GenreId, UserId
 from domain.movies import Genre, Movie, picture_url
+from entrypoints.http.auth import TokenMissing
 from entrypoints.http.caching import Caching, shorten, variant
 from entrypoints.http.cursors import Position, SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
@@ -19,8 +20,8 @@ from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_resp
 from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
-from entrypoints.http.requests import HttpRequest, parse_query, unset_to_none
-from entrypoints.http.responses import Response
+from entrypoints.http.requests import HttpRequest, caller_of, parse_query, unset_to_none
+from entrypoints.http.responses import PRIVATE, Response
 from entrypoints.http.schemas import (
     Average,
     Distribution,
@@ -169,9 +170,48 @@ MinRating = Annotated[
     float,
     rule("must be a number from 1 to 10", ge=1, le=10, description="Least `average_rating` (our own users)."),
 ]
+MaxRating = Annotated[
+    float,
+    rule(
+        "must be a number from 1 to 10", ge=1, le=10, description="Greatest `average_rating` (our own users)."
+    ),
+]
 MinVotes = Annotated[
     int,
     rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `vote_count` (TMDB)."),
+]
+MinRuntime = Annotated[
+    int,
+    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Least `runtime`, in minutes."),
+]
+MaxRuntime = Annotated[
+    int,
+    rule("must be a whole number from 0", ge=0, le=2**31 - 1, description="Greatest `runtime`, in minutes."),
+]
+OWN_KINDS = f"({'|'.join(Mine)})"
+OWN_RULE = f"must be one or more of {', '.join(Mine)}, separated by commas"
+OWN_PATTERN = f"^{OWN_KINDS}(,{OWN_KINDS})*$"
+MineChoice = Annotated[
+    str,
+    rule(
+        OWN_RULE,
+        pattern=OWN_PATTERN,
+        max_length=100,
+        description="Only movies that you have rated, listed, marked as a favourite or seen: any of these, "
+        "separated by commas. Needs a token.",
+        examples=["listed"],
+    ),
+]
+NotMineChoice = Annotated[
+    str,
+    rule(
+        OWN_RULE,
+        pattern=OWN_PATTERN,
+        max_length=100,
+        description="Without the movies that you have rated, listed, marked as a favourite or seen: all of "
+        "these, separated by commas. Needs a token.",
+        examples=["seen,rated"],
+    ),
 ]
 LanguageChoice = Annotated[
     str,
@@ -229,17 +269,31 @@ class MoviesQuery(PageQuery, frozen=True, kw_only=True):
     fields: MovieFields | UnsetType = UNSET
 
 
-class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
-    """The parameters of the movies of a genre: filters and order."""
+class FilterQuery(MoviesQuery, frozen=True, kw_only=True):
+    """The parameters of a list of movies with filters."""
 
     year: Year | UnsetType = UNSET
     year_from: FirstYear | UnsetType = UNSET
     year_to: LastYear | UnsetType = UNSET
     min_rating: MinRating | UnsetType = UNSET
+    max_rating: MaxRating | UnsetType = UNSET
     min_votes: MinVotes | UnsetType = UNSET
+    runtime_min: MinRuntime | UnsetType = UNSET
+    runtime_max: MaxRuntime | UnsetType = UNSET
     language: LanguageChoice | UnsetType = UNSET
-    sort_by: SortField = SortBy.POPULARITY
-    sort_order: Direction = SortOrder.DESC
+    mine: MineChoice | UnsetType = UNSET
+    not_mine: NotMineChoice | UnsetType = UNSET
+
+    @property
+    def personal(self) -> bool:
+        """Whether the list depends on the caller."""
+        return self.mine is not UNSET or self.not_mine is not UNSET
+
+    @property
+    def years(self) -> tuple[int | None, int | None]:
+        """The first and the last year. `year` narrows `year_from` and `year_to`."""
+        year, first, last = map(unset_to_none, (self.year, self.year_from, self.year_to))
+        return max(filter(None, (year, first)), default=None), min(filter(None, (year, last)), default=None)
 
     @property
     def text_language(self) -> str | None:
@@ -253,6 +307,50 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
         language = unset_to_none(self.language)
         return language.lower() if language and not self.text_language else None
 
+    def movie_filter(self, caller: UserId | None) -> MovieFilter:
+        """The filter, without the choice of genres. Raises TokenMissing if it needs a caller."""
+        year_from, year_to = self.years
+        return MovieFilter(
+            year_from=year_from,
+            year_to=year_to,
+            min_rating=unset_to_none(self.min_rating),
+            max_rating=unset_to_none(self.max_rating),
+            min_votes=unset_to_none(self.min_votes),
+            min_runtime=unset_to_none(self.runtime_min),
+            max_runtime=unset_to_none(self.runtime_max),
+            language=self.original_language,
+            own=self._own_filter(caller) if self.personal else None,
+        )
+
+    def _own_filter(self, caller: UserId | None) -> OwnFilter:
+        if caller is None:
+            raise TokenMissing
+        return OwnFilter(user=caller, mine=_kinds(self.mine), not_mine=_kinds(self.not_mine))
+
+    def conflicts(self, position: Position | None) -> list[Fault]:
+        """The errors of every list, and one for each pair of bounds in the wrong order."""
+        faults = super().conflicts(position)
+        for low, high, order in (
+            ("year_from", "year_to", "after"),
+            ("min_rating", "max_rating", "above"),
+            ("runtime_min", "runtime_max", "above"),
+        ):
+            least, greatest = unset_to_none(getattr(self, low)), unset_to_none(getattr(self, high))
+            if least is not None and greatest is not None and least > greatest:
+                faults.append(Fault(low, FaultCode.CONFLICTING, f"must not be {order} {high}"))
+        return faults
+
+
+def _kinds(choice: str | UnsetType) -> frozenset[Mine]:
+    return frozenset(map(Mine, choice.split(","))) if choice is not UNSET else frozenset()
+
+
+class GenreMoviesQuery(FilterQuery, frozen=True, kw_only=True):
+    """The parameters of the movies of a genre: filters and order."""
+
+    sort_by: SortField = SortBy.POPULARITY
+    sort_order: Direction = SortOrder.DESC
+
     @property
     def sorting(self) -> Sorting:
         """The order."""
@@ -260,29 +358,13 @@ class GenreMoviesQuery(MoviesQuery, frozen=True, kw_only=True):
 
     @property
     def sort_key(self) -> SortKey:
-        """Movies are sorted by days, titles or numbers."""
-        keys = {SortBy.RELEASE_DATE: SortKey.DAY, SortBy.TITLE: SortKey.TEXT}
+        """Movies are sorted by days, times, titles or numbers."""
+        keys = {
+            SortBy.RELEASE_DATE: SortKey.DAY,
+            SortBy.TITLE: SortKey.TEXT,
+            SortBy.CREATED_AT: SortKey.TIME,
+        }
         return keys.get(self.sort_by, SortKey.NUMBER)
-
-    def movie_filter(self, genre: GenreId | None = None) -> MovieFilter:
-        """The filter, restricted to a genre if one is given. `year` narrows `year_from` and `year_to`."""
-        year, first, last = map(unset_to_none, (self.year, self.year_from, self.year_to))
-        return MovieFilter(
-            all_genres=frozenset({genre} if genre else ()),
-            year_from=max(filter(None, (year, first)), default=None),
-            year_to=min(filter(None, (year, last)), default=None),
-            min_rating=unset_to_none(self.min_rating),
-            min_votes=unset_to_none(self.min_votes),
-            language=self.original_language,
-        )
-
-    def conflicts(self, position: Position | None) -> list[Fault]:
-        """The errors of every list, and one if the years are in the wrong order."""
-        faults = super().conflicts(position)
-        first, last = unset_to_none(self.year_from), unset_to_none(self.year_to)
-        if first and last and first > last:
-            faults.append(Fault("year_from", FaultCode.CONFLICTING, "must not be after year_to"))
-        return faults
 
 
 class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):
@@ -294,8 +376,12 @@ class BrowseQuery(GenreMoviesQuery, frozen=True, kw_only=True):
 # Cache keys
 
 
-def list_key(query: PageQuery, path: Mapping[str, str], owner: UserId | None) -> str:
-    """`movies:list:{page}:{limit}:{filters}`; the cursor and the genre in the path count as filters."""
+def list_key(query: FilterQuery, path: Mapping[str, str], owner: UserId | None) -> str | None:
+    """`movies:list:{page}:{limit}:{filters}`; the cursor and the genre in the path count as filters. None if
+    the list depends on the caller, whose own changes must be seen at once.
+    """
+    if query.personal:
+        return None
     filters = variant(query, path, owner, without={"page", "limit"})
     return f"movies:list:{query.number}:{query.limit}:{shorten(filters)}"
 
@@ -344,16 +430,17 @@ async def get_movies(
     All filters must match. A movie that lacks the filtered value never matches: one without a release date is
     in no year. Movies with equal sort values are ordered by id, so pages neither overlap nor skip. `page`
     reaches the first 10,000 movies; `cursor` reaches all of them.
+
+    Titles are sorted without their leading article (`The Matrix` under M). `mine` and `not_mine` are about
+    the caller: they need a token, and such a list is never cached.
     """
     page = parse_page(BrowseQuery, request)
-    query = page.query
+    query, wanted = page.query, page.query.movie_filter(caller_of(request))
     language = negotiate(request.scope, query.text_language)
 
     def build() -> Response:
         genre = unset_to_none(query.genre)
-        shown = browse_movies(
-            wanted=query.movie_filter(), genre=genre, sorting=query.sorting, window=page.window
-        )
+        shown = browse_movies(wanted=wanted, genre=genre, sorting=query.sorting, window=page.window)
         return sorted_page(shown, page, translate_movies(shown.movies, language))
 
     return await caching(query, build, request, language)
@@ -392,13 +479,14 @@ def sorted_page(
 
 def movie_page(
     shown: catalogue.MovieResults,
-    page: PageRequest[MoviesQuery],
+    page: PageRequest[FilterQuery],
     movies: Sequence[Movie],
     last: Position | None,
 ) -> Response:
     """The response for a page of movies, `movies` in its language; `last` is the position of the last one."""
     meta = page.meta_after(last if shown.more else None, total=shown.total, more=shown.more)
-    return page.response(PageOut(data=[movie_out(movie, shown.genres) for movie in movies], meta=meta))
+    data = [movie_out(movie, shown.genres) for movie in movies]
+    return page.response(PageOut(data=data, meta=meta), cache=PRIVATE if page.query.personal else None)
 
 
 def genre_out(genre: Genre) -> GenreOut:

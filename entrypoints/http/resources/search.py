@@ -19,8 +19,16 @@ from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import fields_rule
 from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.pagination import PageRequest, parse_page
-from entrypoints.http.requests import HttpRequest
-from entrypoints.http.resources.movies import POSTERS, GenreOut, MovieOut, MoviesQuery, genre_out, movie_page
+from entrypoints.http.requests import HttpRequest, caller_of, unset_to_none
+from entrypoints.http.resources.movies import (
+    POSTERS,
+    FilterQuery,
+    GenreChoice,
+    GenreOut,
+    MovieOut,
+    genre_out,
+    movie_page,
+)
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import Id, PageOut, PosterPath, ReleaseDate, TmdbId
 from entrypoints.http.thread_pools import SourceThreads
@@ -87,10 +95,11 @@ SearchSourceName = Annotated[
 ResultFields = Annotated[str, fields_rule(SearchResultOut, "each movie")]
 
 
-class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
+class SearchQuery(FilterQuery, frozen=True, kw_only=True):
     """The parameters of a search."""
 
     q: SearchWords
+    genre: GenreChoice | UnsetType = UNSET
     source: SearchSourceName | UnsetType = UNSET
     fields: ResultFields | UnsetType = UNSET
 
@@ -123,8 +132,10 @@ class SearchQuery(MoviesQuery, frozen=True, kw_only=True):
         return SortKey.RANK
 
 
-def search_key(query: SearchQuery, path: Mapping[str, str], owner: UserId | None) -> str:  # noqa: ARG001
-    """`movies:search:{query}:{page}`."""
+def search_key(query: SearchQuery, path: Mapping[str, str], owner: UserId | None) -> str | None:  # noqa: ARG001
+    """`movies:search:{query}:{page}`; None if the results depend on the caller."""
+    if query.personal:
+        return None
     return f"movies:search:{shorten(quote(query.q, safe=' '))}:{query.number}"
 
 
@@ -154,19 +165,26 @@ async def get_movies_search(
     """Search for movies by title, in any language that is kept, or original title, best match first.
 
     Exact titles come first, then titles that begin with the text, then titles that contain all its words,
-    then titles that differ by a typing error or two, then movies by the names of their directors and cast.
-    Equal matches are ordered by popularity.
-    A search finds the few hundred most popular movies of each kind of match.
+    then titles that differ by a typing error or two. Equal matches are ordered by popularity.
+    A search finds the few hundred most popular movies of each kind of match. The filters are those of the
+    list of all movies.
 
     With `source=tmdb`, TMDB searches all its films; `POST /movies` adds one to the catalogue.
     """
     page = parse_page(SearchQuery, request)
-    query = page.query
-    language = negotiate(request.scope)
+    query, wanted = page.query, page.query.movie_filter(caller_of(request))
+    language = negotiate(request.scope, query.text_language)
 
     def build() -> Response:
         after = page.position if isinstance(page.position, Match) else None
-        found = search_movies(text=query.q, limit=query.limit, skip=query.skip, after=after)
+        found = search_movies(
+            text=query.q,
+            limit=query.limit,
+            skip=query.skip,
+            after=after,
+            wanted=wanted,
+            genre=unset_to_none(query.genre),
+        )
         return movie_page(found, page, translate_movies(found.movies, language), found.last)
 
     def build_from_source() -> Response:

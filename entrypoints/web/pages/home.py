@@ -8,8 +8,7 @@ from litestar import get
 from msgspec import UNSET, UnsetType
 
 from application import catalogue
-from domain.browsing import MovieFilter, SortBy, SortOrder
-from domain.ids import GenreId
+from domain.browsing import SortBy, SortOrder
 from domain.movies import Genre
 from entrypoints.http.endpoints import Injected
 from entrypoints.http.pagination import parse_page
@@ -37,18 +36,11 @@ class HomeQuery(BrowseQuery, frozen=True, kw_only=True):
 
     decade: Decade | UnsetType = UNSET
 
-    def movie_filter(self, genre: GenreId | None = None) -> MovieFilter:
-        """The filter of the list."""
+    @property
+    def years(self) -> tuple[int | None, int | None]:
+        """The first and the last year."""
         first = unset_to_none(self.decade)
-        if first is None:
-            return super().movie_filter(genre)
-        return MovieFilter(
-            year_from=first,
-            year_to=first + 9,
-            min_rating=unset_to_none(self.min_rating),
-            min_votes=unset_to_none(self.min_votes),
-            language=self.original_language,
-        )
+        return super().years if first is None else (first, first + 9)
 
 
 @get("/", sync_to_thread=True, opt=page_opt())
@@ -59,12 +51,13 @@ def get_home(
     render: Injected[Renderer],
 ) -> Response:
     """The films of the catalogue, filtered and sorted."""
-    if not (render.catalogue_is_public or viewer_of(request.scope)):
+    viewer = viewer_of(request.scope)
+    if not (render.catalogue_is_public or viewer):
         return render(request.scope, "welcome.html")
     page = parse_page(HomeQuery, request)
     query = page.query
     shown = browse_movies(
-        wanted=query.movie_filter(),
+        wanted=query.movie_filter(viewer.id if viewer else None),
         genre=unset_to_none(query.genre),
         sorting=query.sorting,
         window=page.window,
