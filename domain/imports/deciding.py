@@ -129,6 +129,7 @@ class Decider:
     def _viewings(self, movie: MovieId, plan: FilmPlan, present: Holding) -> Iterator[Viewing]:
         """The viewings to add. Those that are there already, on the same days as often, are not."""
         days = [viewing.watched_on for viewing in present.viewings]
+        first = {viewing.watched_on for viewing in present.viewings if not viewing.rewatch}
         for planned in plan.viewings:
             on = planned.seen.on
             if on and not EARLIEST_DAY <= on <= (self.now + LATEST_OFFSET).date():
@@ -140,22 +141,27 @@ class Decider:
             else:
                 self.seen += 1
                 self._note(planned.rows, (RowClass.NEW, None))
-                yield self._viewing(movie, planned, days)
+                viewing = self._viewing(movie, planned, days, first)
                 days.append(on)
+                if not viewing.rewatch:
+                    first.add(on)
+                yield viewing
 
-    def _viewing(self, movie: MovieId, planned: PlannedViewing, days: list[date | None]) -> Viewing:
+    def _viewing(
+        self, movie: MovieId, planned: PlannedViewing, days: list[date | None], first: set[date | None]
+    ) -> Viewing:
         seen = planned.seen
         # Of the viewings on one day all but one are rewatches. Where a file does not tell, so is every
         # viewing after an earlier one.
         again = seen.rewatch
         if again is None:
-            again = any(day is None or seen.on is None or day < seen.on for day in days)
+            again = any(day is None or seen.on is None or day <= seen.on for day in days)
         return Viewing(
             id=ViewingId(self.new_id()),
             user=self.user,
             movie=movie,
             watched_on=seen.on,
-            rewatch=again or seen.on in days,
+            rewatch=again or seen.on in first,
             note=seen.note,
             created_at=self._moment(seen.created_at),
             updated_at=self._moment(seen.updated_at or seen.created_at),

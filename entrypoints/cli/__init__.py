@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "entrypoints.cli.check:check",
     "child": "entrypoints.cli.services:child",
     "export": "entrypoints.cli.data:export",
+    "import": "entrypoints.cli.imports:import_files",
     "movies": "entrypoints.cli.movies:movies",
     "openapi": "entrypoints.cli.services:openapi",
     "ratings": "entrypoints.cli.ratings:ratings",

@@ -8,7 +8,8 @@ import click
 from entrypoints import data_directory
 from entrypoints.cli.context import data_dir_option, examples, interruptible, load_settings, running_command
 from entrypoints.container import open_backups
-from entrypoints.http.resources.export import ExportFormat, json_chunks
+from entrypoints.http.exports import ExportFormat
+from entrypoints.http.resources.export import export_chunks
 from entrypoints.processes.data_directory_lock import locked
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
@@ -72,26 +73,31 @@ def restore(file: Path, data_dir: str | None) -> None:
 @click.command(
     epilog=examples(
         "matinee export --user ada@example.org > ada.json\n"
-        "matinee export --user ada@example.org --data-dir ~/films > ada.json"
+        "matinee export --user ada@example.org --data-dir ~/films > ada.json\n"
+        "matinee export --user ada@example.org --format letterboxd > letterboxd.zip"
     )
 )
 @click.option("--user", "email", required=True, metavar="EMAIL", help="Whose data.")
 @click.option(
     "--format",
-    "_format",
+    "how",
     type=click.Choice([each.value for each in ExportFormat]),
     default=ExportFormat.JSON.value,
     show_default=True,
     help="How it is written.",
 )
 @data_dir_option
-def export(email: str, _format: str, data_dir: str | None) -> None:
-    """Print all data of one user as JSON, as GET /me/export answers it.
+def export(email: str, how: str, data_dir: str | None) -> None:
+    """Print all data of one user, as GET /me/export answers it.
+
+    json can be imported again without loss; letterboxd is a zip of the tables that Letterboxd imports; csv is
+    one table for a spreadsheet.
 
     It is written as it is read. Exit code 1: it is not complete.
     """
     with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)
-        for chunk in json_chunks(user, container.export_user()(user=user)):
+        for chunk in export_chunks(user, container.export_user()(user=user), ExportFormat(how)):
             click.echo(chunk, nl=False)
-        click.echo()
+        if how == ExportFormat.JSON:
+            click.echo()

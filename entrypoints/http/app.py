@@ -133,7 +133,9 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         PasswordThreads: PasswordThreads(),
         RateLimits: rate_limits,
         SourceThreads: SourceThreads(),
-        UserExport: UserExport(exports, lambda user: export.json_chunks(user, export_user(user=user))),
+        UserExport: UserExport(
+            exports, lambda user, how: export.export_chunks(user, export_user(user=user), how)
+        ),
         Version: version,
     }
 

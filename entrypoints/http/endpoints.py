@@ -78,6 +78,7 @@ class Endpoint:
     - `cached`: computes the cache key of a response.
     - `limited`: whether a request counts against the rate limit.
     - `sessions_only`: whether API tokens may not call it, only people who are signed in.
+    - `files`: the media types of other answers, which are files.
     - `uploads`: whether the body is a file, or a form with files.
     """
 
@@ -99,6 +100,7 @@ class Endpoint:
     limited: bool = True
     sessions_only: bool = False
     uploads: bool = False
+    files: tuple[str, ...] = ()
 
     def all_errors(self, *, writes: bool) -> tuple[int, ...]:
         """The statuses of all errors. An endpoint that `writes` refuses some API tokens."""

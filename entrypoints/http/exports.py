@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from enum import StrEnum
 from time import perf_counter, sleep
 from typing import Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from domain.errors import Unavailable
 from domain.ids import UserId
 from domain.users import User
 from entrypoints.http.exceptions import ExportRunning, ExportsFull
-from entrypoints.http.responses import JSON, PRIVATE, Response, preferred_encoding
+from entrypoints.http.responses import JSON, PRIVATE, Header, Response, preferred_encoding
 
 MAX_EXPORTS = 16
 """Exports of one process at a time."""
@@ -46,6 +47,25 @@ PAUSE_FACTOR = 2.0
 
 WINDOW_BITS = 18
 """The logarithm of the compression window in bytes: 256 KiB for each export."""
+
+ZIP = b"application/zip"
+CSV = b"text/csv; charset=utf-8"
+
+
+class ExportFormat(StrEnum):
+    """How an export is written."""
+
+    JSON = "json"
+    LETTERBOXD = "letterboxd"
+    CSV = "csv"
+
+
+FORMATS: dict[ExportFormat, tuple[bytes, str]] = {
+    ExportFormat.JSON: (JSON, ""),
+    ExportFormat.LETTERBOXD: (ZIP, "letterboxd.zip"),
+    ExportFormat.CSV: (CSV, "matinee.csv"),
+}
+"""The media type of each format, and the name under which browsers save it."""
 
 T = TypeVar("T")
 
@@ -119,9 +139,24 @@ class Exports:
 
 
 class ExportResponse:
-    """Streams an export chunk by chunk, unless it is short. It can be sent once."""
+    """Streams an export chunk by chunk, unless it is short. It can be sent once.
 
-    def __init__(self, exports: Exports, user: UserId, chunks: Iterator[bytes]) -> None:
+    With a `file`, browsers save it under that name.
+    """
+
+    def __init__(
+        self,
+        exports: Exports,
+        user: UserId,
+        chunks: Iterator[bytes],
+        *,
+        media_type: bytes = JSON,
+        file: str = "",
+    ) -> None:
+        self._media_type = media_type
+        self._headers: tuple[Header, ...] = (
+            ((b"content-disposition", f'attachment; filename="{file}"'.encode()),) if file else ()
+        )
         self._exports = exports
         self._user = user
         self._chunks = chunks
@@ -131,7 +166,8 @@ class ExportResponse:
         with self._exports.admit(self._user):
             body, complete = await self._exports.run(self._read_unstreamed)
             if complete:
-                await Response(body, cache=PRIVATE)(scope, receive, send)
+                response = Response(body, media_type=self._media_type, headers=self._headers, cache=PRIVATE)
+                await response(scope, receive, send)
             else:
                 await self._stream(body, scope, receive, send)
 
@@ -146,7 +182,9 @@ class ExportResponse:
 
     async def _stream(self, first: bytes, scope: HTTPScope, receive: Receive, send: Send) -> None:
         encoding = preferred_encoding(dict(scope["headers"]).get(b"accept-encoding", b""))
-        headers = [(b"content-type", JSON), (b"cache-control", PRIVATE)]
+        if self._media_type == ZIP:
+            encoding = None  # it is compressed
+        headers = [(b"content-type", self._media_type), (b"cache-control", PRIVATE), *self._headers]
         headers += [(b"content-encoding", encoding.encode())] if encoding else []
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["state"].get("is_head"):
@@ -179,15 +217,17 @@ class ExportResponse:
 
 
 class UserExport:
-    """Exports all data of a user; `chunks` are those of its JSON."""
+    """Exports all data of a user in a format."""
 
-    def __init__(self, exports: Exports, chunks: Callable[[User], Iterator[bytes]]) -> None:
-        self._exports = exports
+    def __init__(self, exports: Exports, chunks: Callable[[User, ExportFormat], Iterator[bytes]]) -> None:
+        self.exports = exports
         self._chunks = chunks
 
-    def __call__(self, user: User) -> ExportResponse:
+    def __call__(self, user: User, how: ExportFormat = ExportFormat.JSON) -> ExportResponse:
         """The response, which begins to read when it is sent."""
-        return ExportResponse(self._exports, user.id, self._chunks(user))
+        media_type, file = FORMATS[how]
+        chunks = self._chunks(user, how)
+        return ExportResponse(self.exports, user.id, chunks, media_type=media_type, file=file)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

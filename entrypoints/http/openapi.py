@@ -297,7 +297,8 @@ class _Generator:
         if answer := endpoint.answer:
             narrowed = "fields" in endpoint.query.__struct_fields__
             schema = self.schemas.narrowed(answer) if narrowed else self.schemas[answer]
-            response["content"] = {endpoint.media_type: {"schema": schema}}
+            files = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in endpoint.files}
+            response["content"] = {endpoint.media_type: {"schema": schema}, **files}
         return response
 
 

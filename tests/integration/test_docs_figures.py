@@ -35,7 +35,7 @@ from adapters.tmdb.budget import MAX_URGENT_WAIT
 from adapters.tmdb.client import PING_POLICY, USER_POLICY, RetryPolicy
 from adapters.tmdb.payloads import MAX_PAGES
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
-from application import additions, operations, probes, sync_runner
+from application import additions, export_files, operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from application.sync import MAX_COMPLETED
 from domain import (
@@ -305,6 +305,7 @@ TIED = [
     ),
     f"or that of an import than {mb(uploads.MAX_PACKED_BYTES)}",
     f"has at most {rows.MAX_ROWS:,} rows",
+    f"each of at most {export_files.MAX_LETTERBOXD_BYTES // 10**6} MB",
     f"in pieces of {kib(UPLOAD_PIECE)}",
     # The store
     f"after {sqlite.WRITE_TIMEOUT} seconds at most",

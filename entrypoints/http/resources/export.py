@@ -1,19 +1,18 @@
 """The export of all data of a user."""
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Annotated
 
 from litestar import get
 from msgspec import Struct
 from msgspec.json import encode
 
-from application import export
 from application.export import ExportedItems, ExportedPart, ExportedRatings, ExportedViewings
+from application.export_files import letterboxd_pieces, table_chunks, zip_chunks
 from application.viewings import DiaryEntry
 from domain.users import Caller, User
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
-from entrypoints.http.exports import ExportResponse, Exports
+from entrypoints.http.exports import ExportFormat, ExportResponse, UserExport
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.accounts import UserOut, user_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
@@ -23,18 +22,12 @@ from entrypoints.http.schemas import Query
 from entrypoints.validation import rule
 
 
-class ExportFormat(StrEnum):
-    """How an export is written."""
-
-    JSON = "json"
-
-
 class ExportQuery(Query, frozen=True, kw_only=True):
     """The parameters of an export."""
 
     format: Annotated[
         ExportFormat,
-        rule(f"must be {' or '.join(ExportFormat)}", description="How the export is written."),
+        rule(f"must be one of {', '.join(ExportFormat)}", description="How the export is written."),
     ] = ExportFormat.JSON
 
 
@@ -58,6 +51,7 @@ EXPORT_MY_DATA = Endpoint(
     answer=ExportOut,
     access=Access.USERS,
     query=ExportQuery,
+    files=("application/zip", "text/csv"),
 )
 
 
@@ -65,18 +59,29 @@ EXPORT_MY_DATA = Endpoint(
 def get_export(
     request: HttpRequest,
     caller: Injected[Caller],
-    export_user: Injected[export.ExportUser],
-    exports: Injected[Exports],
+    user_export: Injected[UserExport],
 ) -> ExportResponse:
     """Everything that is stored about you except the hash of your password.
+
+    `json` has all of it, and can be imported again without loss. `letterboxd` is a zip of the tables that
+    Letterboxd imports, `csv` one table for a spreadsheet.
 
     A long one is sent as it is read, without an `ETag`. If it cannot be completed, the connection closes
     before the end of the JSON. What you change meanwhile may or may not be in it; all else is in it exactly
     once.
     """
-    parse_query(ExportQuery, request)
-    user = caller.user
-    return ExportResponse(exports, user.id, json_chunks(user, export_user(user=user)))
+    return user_export(caller.user, parse_query(ExportQuery, request).format)
+
+
+def export_chunks(user: User, parts: Iterable[ExportedPart], how: ExportFormat) -> Iterator[bytes]:
+    """An export in a format, a chunk for each part."""
+    match how:
+        case ExportFormat.JSON:
+            return json_chunks(user, parts)
+        case ExportFormat.LETTERBOXD:
+            return zip_chunks(letterboxd_pieces(parts))
+        case ExportFormat.CSV:
+            return table_chunks(parts)
 
 
 def json_chunks(user: User, parts: Iterable[ExportedPart]) -> Iterator[bytes]:
