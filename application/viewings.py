@@ -1,6 +1,6 @@
 """Use cases of viewings: recording, changing, removing and listing them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,9 +17,16 @@ from domain.ports import (
     MovieRepository,
     ViewingRepository,
 )
+from domain.statistics import Month
 from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
 from domain.viewings import DayOutOfRange, DayRange, NotYourViewing, Viewing, validate_day
+
+MAX_MOVIE_VIEWINGS = 5
+"""The viewings of a movie that are shown beside it."""
+
+MAX_MONTH_VIEWINGS = 200
+"""The viewings of a month that a calendar shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +194,55 @@ class ListViewings:
         shown = page_of(found, window, self.viewings.count(user.id, movie=wanted, days=days))
         movies = self.movies.by_ids(list({viewing.movie for viewing in shown.rows}))
         return DiaryPage(page=shown, movies={each.id: each for each in movies}, genres=by_id(self.genres))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovieViewings:
+    """A user's latest viewings of a movie, and the present day in UTC."""
+
+    rows: Sequence[Viewing]
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListMovieViewings:
+    """Show one's own latest viewings of a movie, beside what else one has of it."""
+
+    viewings: ViewingRepository
+    clock: Clock
+
+    def __call__(self, *, user: User, movie: MovieId) -> MovieViewings:
+        """Up to MAX_MOVIE_VIEWINGS of them."""
+        rows = self.viewings.of_user(user.id, movie=movie, limit=MAX_MOVIE_VIEWINGS)
+        return MovieViewings(rows=rows, today=self.clock().date())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiaryMonth:
+    """The viewings of a month, the latest first. If there are more than MAX_MONTH_VIEWINGS, `diary` is a part
+    of them. `today` is the present day in UTC.
+    """
+
+    month: Month
+    diary: DiaryPage
+    today: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetDiaryMonth:
+    """Show a month of one's own diary."""
+
+    list_viewings: ListViewings
+    clock: Clock
+
+    def __call__(self, *, user: User, month: Month | None) -> DiaryMonth:
+        """The present month in UTC if none is given."""
+        today = self.clock().date()
+        month = month or (today.year, today.month)
+        days, window = DayRange.of_month(*month), Window(limit=MAX_MONTH_VIEWINGS)
+        return DiaryMonth(
+            month=month, diary=self.list_viewings(user=user, days=days, window=window), today=today
+        )
 
 
 def day_faults(fields: Mapping[str, Any], now: datetime) -> list[Fault]:

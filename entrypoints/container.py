@@ -112,7 +112,15 @@ from application.sync import (
 )
 from application.sync_runner import SyncRunner
 from application.sync_runs import CancelSync, GetRun, ListRuns, RunSync, StartSync
-from application.viewings import AddViewing, ChangeViewing, GetViewing, ListViewings, RemoveViewing
+from application.viewings import (
+    AddViewing,
+    ChangeViewing,
+    GetDiaryMonth,
+    GetViewing,
+    ListMovieViewings,
+    ListViewings,
+    RemoveViewing,
+)
 from application.watchlist import (
     AddToWatchlist,
     ChangeItem,
@@ -670,6 +678,8 @@ class Container(DeclarativeContainer):
     remove_viewing = providers.Factory(RemoveViewing, viewings=viewings)
     get_viewing = providers.Factory(GetViewing, viewings=viewings, movies=movies, genres=genres)
     list_viewings = providers.Factory(ListViewings, viewings=viewings, movies=movies, genres=genres)
+    list_movie_viewings = providers.Factory(ListMovieViewings, viewings=viewings, clock=clock)
+    get_diary_month = providers.Factory(GetDiaryMonth, list_viewings=list_viewings, clock=clock)
     get_relation = providers.Factory(
         GetRelation, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
     )

@@ -14,6 +14,7 @@ from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
 from application.relations import GetRelation
 from application.sync_runs import ListRuns
+from application.viewings import GetViewing, ListMovieViewings
 from entrypoints.http import BASE
 from entrypoints.http.auth import CallerCache
 from entrypoints.http.dependencies import Resolver, bound
@@ -25,9 +26,21 @@ from entrypoints.settings import Settings
 from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.errors import ErrorPages, wants_page
 from entrypoints.web.guard import Viewers, make_page_guard
-from entrypoints.web.pages import account, admin, assets, home, images, lists, movies, sessions
+from entrypoints.web.pages import (
+    account,
+    admin,
+    assets,
+    diary,
+    home,
+    images,
+    lists,
+    movies,
+    sessions,
+    statistics,
+)
 from entrypoints.web.pages.account import AccountView
 from entrypoints.web.pages.admin import AdminView, InvitationsView, UsersView
+from entrypoints.web.pages.diary import ViewingView
 from entrypoints.web.pages.images import PictureThreads
 from entrypoints.web.pages.movies import MovieView
 from entrypoints.web.rendering import Renderer
@@ -37,6 +50,8 @@ ROUTES = (
     home.ROUTES,
     movies.ROUTES,
     lists.ROUTES,
+    diary.ROUTES,
+    statistics.ROUTES,
     account.ROUTES,
     sessions.ROUTES,
     admin.ROUTES,
@@ -80,8 +95,10 @@ class WebPages:
                 translate_movies=find(TranslateMovies),
                 get_relation=find(GetRelation),
                 list_movie_ratings=find(ListMovieRatings),
+                list_movie_viewings=find(ListMovieViewings),
                 render=self._render,
             ),
+            ViewingView: ViewingView(get_viewing=find(GetViewing), render=self._render),
             PictureThreads: PictureThreads(),
             Renderer: self._render,
             SessionCookies: cookies,

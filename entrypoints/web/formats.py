@@ -13,11 +13,27 @@ MONTHS = {
     "en": "January,February,March,April,May,June,July,August,September,October,November,December",
     "de": "Januar,Februar,März,April,Mai,Juni,Juli,August,September,Oktober,November,Dezember",
 }
+WEEKDAYS = {"en": "Mon,Tue,Wed,Thu,Fri,Sat,Sun", "de": "Mo,Di,Mi,Do,Fr,Sa,So"}
 
 
 def day(value: date | datetime, language: str) -> str:
     """A day: 31 March 1999. Times are in UTC."""
     return DAY[language].format(value, MONTHS[language].split(",")[value.month - 1])
+
+
+def month(value: tuple[int, int], language: str) -> str:
+    """A month of a year: March 1999."""
+    return f"{MONTHS[language].split(',')[value[1] - 1]} {value[0]}"
+
+
+def short_month(value: tuple[int, int], language: str) -> str:
+    """The first letters of a month: Mar."""
+    return MONTHS[language].split(",")[value[1] - 1][:3]
+
+
+def weekday(number: int, language: str) -> str:
+    """The short name of a day of the week, from 0 for Monday."""
+    return WEEKDAYS[language].split(",")[number]
 
 
 def moment(value: datetime, language: str) -> str:
@@ -61,6 +77,7 @@ def genre_names(movie: Movie, genres: Mapping[GenreId, Genre]) -> list[str]:
 def filters(language: str) -> dict[str, Callable[..., Any]]:
     """The filters by name."""
     in_language = {
-        each.__name__: partial(each, language=language) for each in (day, decimal, moment, score, whole)
+        each.__name__: partial(each, language=language)
+        for each in (day, decimal, moment, month, score, short_month, weekday, whole)
     }
     return {**in_language, "genre_names": genre_names, "hours": hours, "year": year}

@@ -12,6 +12,7 @@ from domain.ratings import HIGHEST, LOWEST
 from domain.users import Caller, User
 from entrypoints.http.responses import CONTENT_LANGUAGE, PRIVATE, Header
 from entrypoints.settings import Settings
+from entrypoints.web.charts import bar, columns
 from entrypoints.web.formats import filters
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
 from entrypoints.web.paths import requested_path
@@ -112,6 +113,8 @@ def _environment(
         "t": texts_in(language),
         "generated_poster": movie_poster,
         "poster_address": Posters(images),
+        "bar": bar,
+        "columns": columns,
         "scores": tuple(half / 2 for half in range(LOWEST, HIGHEST + 1)),
         "static": static_url,
         "may_join": registration is not Registration.CLOSED,

@@ -16,6 +16,9 @@ PAGES = {
     "watchlist": "/watchlist",
     "favourites": "/watchlist?favorite=true",
     "ratings": "/ratings",
+    "diary": "/diary",
+    "calendar": "/diary/calendar",
+    "statistics": "/statistics",
     "account": "/account",
     "admin": "/admin",
     "users": "/admin/users",
@@ -59,6 +62,7 @@ def use(visit: Visit) -> None:
         visit.page.locator(f"label:has(input[name=rating][value='{score}'])").click()
         visit.page.fill("#review", "Every frame of it.")
         visit.page.click("text=Save my rating")
+        visit.page.click("text=Seen today")
     for number in (680, 155):
         visit.open(f"/movies/{number}")
         visit.page.fill("#note", "With the children")

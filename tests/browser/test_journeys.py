@@ -73,9 +73,18 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
     page.check("[name=is_favorite]")
     page.fill("#note", "<b>With</b> the \u202echildren")
     page.click("text=Add to my watchlist")
+    page.uncheck("[name=remove_from_watchlist] >> nth=0")
+    page.click("text=Seen today")
+    page.wait_for_selector("text=You have seen this film once.")
     visit.check()
 
-    for path, shown in (("/watchlist", "With</b> the"), ("/ratings", "8.5"), ("/account", name)):
+    for path, shown in (
+        ("/watchlist", "With</b> the"),
+        ("/ratings", "8.5"),
+        ("/diary/calendar", "The Shawshank Redemption"),
+        ("/statistics", "1990s"),
+        ("/account", name),
+    ):
         visit.open(path)
         assert shown in page.content().replace("&lt;", "<").replace("&gt;", ">")
         visit.check()

@@ -21,6 +21,11 @@ OWN = [
     "/watchlist",
     "/watchlist?favorite=true",
     "/ratings",
+    "/diary",
+    "/diary?year=2026",
+    "/diary/calendar?month=2026-01",
+    "/statistics",
+    "/statistics?year=2026",
     "/account",
 ]
 
@@ -39,6 +44,7 @@ def member() -> Iterator[Browser]:
         browser.join()
         browser.send("/movies/603/rating", rating="8.5", review="Whoa.")
         browser.send("/movies/603/watchlist", is_favorite="true", note="Again")
+        browser.send("/movies/603/viewings", watched_on="2026-01-02", note="Seen")
         yield browser
 
 

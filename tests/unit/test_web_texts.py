@@ -46,7 +46,7 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
     composed = {
         *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder)),
         *(f"language.{each}" for each in home.LANGUAGES),
-        *(f"field.{each}" for each in re.findall(r"m\.field\('(\w+)'", files)),
+        *(f"field.{each}" for each in re.findall(r"\bfield\('(\w+)'", files)),
         *(f"condition.{each}" for each in Condition),
         *(f"part.{each}" for each in Part),
         *(f"entity.{each}" for each in Entity),

@@ -9,7 +9,7 @@ from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 
-from application import catalogue, ratings, relations, watchlist
+from application import catalogue, ratings, relations, viewings, watchlist
 from domain.errors import InvalidFields
 from domain.ids import MovieRef
 from domain.movies import Movie
@@ -22,6 +22,7 @@ from entrypoints.http.pagination import parse_page
 from entrypoints.http.requests import HttpRequest
 from entrypoints.http.resources.ratings import MovieRatingsQuery, ScoreIn
 from entrypoints.http.resources.search import SearchQuery
+from entrypoints.http.resources.viewings import SeenIn
 from entrypoints.http.resources.watchlist import WatchlistEntryIn
 from entrypoints.http.responses import Response, json_response
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
@@ -91,6 +92,7 @@ class MovieView:
     translate_movies: catalogue.TranslateMovies
     get_relation: relations.GetRelation
     list_movie_ratings: ratings.ListMovieRatings
+    list_movie_viewings: viewings.ListMovieViewings
     render: Renderer
 
     def __call__(
@@ -121,14 +123,16 @@ class MovieView:
         """The viewer's relation to the film, and everybody's ratings, which the signed-in may read."""
         viewer = viewer_of(request.scope)
         if viewer is None:
-            return {"mine": None, "rated": None, "next_link": None}
+            return {"mine": None, "seen": None, "rated": None, "next_link": None}
         page = parse_page(MovieRatingsQuery, request)
         movie = parse_movie_ref(ref)
         rated = self.list_movie_ratings(movie=movie, window=page.window)
         rows = rated.page.rows
         last = rows[-1].cursor(RatingOrder.CREATED_AT) if rows and rated.page.more else None
+        mine = self.get_relation(user=viewer, movie=movie)
         return {
-            "mine": self.get_relation(user=viewer, movie=movie),
+            "mine": mine,
+            "seen": self.list_movie_viewings(user=viewer, movie=mine.movie.id),
             "rated": rated,
             "next_link": next_link(page, last, rated.page.total),
         }
@@ -210,6 +214,30 @@ async def post_watchlist_delete(
     )
 
 
+@post("/movies/{id:str}/viewings", opt=page_opt(Access.USERS))
+async def post_viewings(
+    request: HttpRequest,
+    body: RawBody,
+    caller: Injected[Caller],
+    add_viewing: Injected[viewings.AddViewing],
+    movie_view: Injected[MovieView],
+) -> Response:
+    """Record that the viewer has seen the film, on a day or on an unknown one."""
+
+    def change(form: Form, movie: MovieRef) -> None:
+        given = form.parse(SeenIn, extra_rules=add_viewing.faults)
+        add_viewing(
+            user=caller.user,
+            movie=movie,
+            watched_on=given.watched_on,
+            rewatch=given.rewatch,
+            note=given.note,
+            remove_from_watchlist=given.remove_from_watchlist,
+        )
+
+    return await _change(request, body, movie_view, "viewing", change)
+
+
 async def _change(
     request: HttpRequest,
     body: bytes,
@@ -243,4 +271,5 @@ ROUTES = (
     post_rating_delete,
     post_watchlist,
     post_watchlist_delete,
+    post_viewings,
 )

@@ -93,3 +93,10 @@ for (const part of document.querySelectorAll("[data-events]")) {
   source.addEventListener("message", show);
   source.addEventListener("end", (event) => { show(event); source.close(); location.reload(); });
 }
+
+// "Seen today" means today where the reader is. Without this script it is the day in UTC.
+for (const input of document.querySelectorAll("input[data-today]")) {
+  const now = new Date();
+  const parts = [now.getFullYear(), now.getMonth() + 1, now.getDate()];
+  input.value = parts.map((part) => String(part).padStart(2, "0")).join("-");
+}

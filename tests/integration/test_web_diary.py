@@ -1,0 +1,166 @@
+"""The diary as a list and as a calendar, what one has seen on the page of a film, and statistics."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from adapters.testkit.samples import facts
+from domain.ids import genre_id
+from tests.integration.http_service import THE_MATRIX
+from tests.integration.web_client import Browser, Shown, visiting
+
+FILMS = [
+    THE_MATRIX,
+    facts(
+        604,
+        title="Reloaded",
+        runtime=138,
+        release_date=date(2003, 5, 15),
+        original_language="en",
+        genres=(genre_id(28),),
+        directors=("Lana <Wachowski>",),
+        detailed=True,
+    ),
+]
+TODAY = "2026-01-02"
+
+
+@pytest.fixture
+def neo() -> Iterator[Browser]:
+    with visiting(*FILMS) as (browser, _):
+        yield browser.join()
+
+
+def form_to(page: Shown, action: str) -> dict[str, str]:
+    """The fields of the first form with an action that matches."""
+    return next(fields for _, target, fields in page.forms if re.fullmatch(action, target))
+
+
+def test_a_film_is_marked_as_seen_today_and_taken_off_the_watchlist(neo: Browser) -> None:
+    neo.send("/movies/603/watchlist")
+    film = neo.shown("/movies/603")
+    fields = form_to(film, "/movies/.*/viewings")
+    answer = neo.send("/movies/603/viewings", **fields)
+
+    assert (fields["watched_on"], fields["remove_from_watchlist"]) == (TODAY, "true")
+    assert answer.headers["location"] == fields["next"]
+    after = neo.shown("/movies/603")
+    assert "You have seen this film once." in after.text
+    assert "2 January 2026" in after.text
+    assert "Seen today" not in after.text
+    assert "Your watchlist is empty" in neo.shown("/watchlist").text
+
+
+def test_a_film_is_seen_on_other_days_and_a_wrong_day_is_said_beside_the_field(neo: Browser) -> None:
+    neo.send("/movies/603/viewings", watched_on="2025-12-24", note="Holidays")
+    neo.send("/movies/603/viewings")
+    fields = form_to(neo.shown("/movies/603"), "/movies/.*/viewings")
+    again = neo.send("/movies/603/viewings", watched_on="2025-12-24")
+    future = neo.send("/movies/603/viewings", watched_on="2027-01-01", note="Soon")
+    german = neo.client.post(
+        "/movies/603/viewings",
+        data={"watched_on": "tomorrow"},
+        headers={**neo.headers, "accept-language": "de"},
+    )
+
+    assert fields["rewatch"] == "true"
+    assert (again.status_code, future.status_code, german.status_code) == (409, 400, 400)
+    assert "You have recorded this film on that day." in again.text
+    assert "not in the future" in future.text
+    assert "Soon" in future.text
+    assert "Gib ein Datum ein" in german.text
+    assert "You have seen this film 2 times." in Shown(future.text).text
+
+
+def test_the_diary_is_edited_in_place(neo: Browser) -> None:
+    neo.send("/movies/603/viewings", watched_on="2025-12-24", note='A "note"')
+    neo.send("/movies/604/viewings")
+    page = neo.shown("/diary")
+    assert page.text.index("24 December 2025") < page.text.index("Day unknown")
+    (action,) = {target for _, target, fields in page.forms if fields.get("watched_on") == "2025-12-24"}
+    moved = neo.send(action, watched_on="2026-01-01", rewatch="true", next="/diary?year=2026")
+    assert moved.headers["location"] == "/diary?year=2026"
+    this_year = neo.shown("/diary?year=2026")
+    assert "1 January 2026" in this_year.text
+    assert "seen again" in this_year.text
+    assert "A &#34;note&#34;" not in this_year.text
+    refused = neo.send(action, watched_on="1500-01-01", note="Kept", next="/diary")
+    assert refused.status_code == 400
+    assert "Kept" in refused.text
+    assert form_to(Shown(refused.text), "/viewings/.*")["next"] == "/diary"
+    assert form_to(neo.shown(action), "/viewings/.*")["watched_on"] == "2026-01-01"
+    assert neo.send(f"{action}/delete").headers["location"] == "/diary"
+    assert neo.open(action).status_code == 404
+    assert neo.shown("/diary").text.count("Day unknown") == 1
+
+
+def test_the_calendar_shows_a_month_with_its_films(neo: Browser) -> None:
+    neo.send("/movies/603/viewings", watched_on="2025-12-24")
+    neo.send("/movies/604/viewings", watched_on=TODAY)
+    december = neo.shown("/diary/calendar?month=2025-12")
+    january = neo.shown("/diary/calendar")
+    german = neo.open("/diary/calendar?month=2025-12", **{"accept-language": "de"}).text
+
+    assert "December 2025" in december.text
+    assert "The Matrix" in december.text
+    assert "Reloaded" not in december.text
+    assert {"/diary/calendar?month=2025-11", "/diary/calendar?month=2026-01"} <= set(december.links)
+    assert "January 2026" in january.text
+    assert "Reloaded" in january.text
+    assert "Dezember 2025" in german
+    assert "You have recorded no film in this month" in neo.shown("/diary/calendar?month=2020-02").text
+
+
+@pytest.mark.parametrize("month", ["1887-12", "2101-01", "2025-13", "2025-00", "2025-1", "now"])
+def test_a_month_outside_the_diary_is_refused(neo: Browser, month: str) -> None:
+    assert neo.open(f"/diary/calendar?month={month}").status_code == 400
+
+
+def test_the_calendar_ends_with_the_years_of_a_diary(neo: Browser) -> None:
+    assert "/diary/calendar?month=1887-12" not in neo.shown("/diary/calendar?month=1888-01").links
+    assert "/diary/calendar?month=2101-01" not in neo.shown("/diary/calendar?month=2100-12").links
+
+
+def test_a_long_month_leads_to_its_year(neo: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("application.viewings.MAX_MONTH_VIEWINGS", 1)
+    for movie in ("603", "604"):
+        neo.send(f"/movies/{movie}/viewings", watched_on=TODAY)
+    assert "/diary?year=2026" in neo.shown("/diary/calendar").links
+
+
+def test_nobody_sees_or_edits_the_diary_of_others() -> None:
+    with visiting(*FILMS) as (browser, _):
+        browser.join().send("/movies/603/viewings", note="Mine alone")
+        (action,) = {target for _, target, fields in browser.shown("/diary").forms if "watched_on" in fields}
+        browser.send("/sign-out")
+        browser.join("trinity")
+        pages = [
+            browser.shown(path).text for path in ("/diary", "/diary/calendar", "/movies/603", "/statistics")
+        ]
+        answers = [browser.open(action), browser.send(action), browser.send(f"{action}/delete")]
+    assert "Mine alone" not in "".join(pages)
+    assert "There is nothing here yet" in pages[0]
+    assert "There is nothing to count yet" in pages[3]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+
+
+def test_statistics_show_figures_as_charts_and_as_tables(neo: Browser) -> None:
+    neo.send("/movies/603/viewings")
+    neo.send("/movies/604/viewings", watched_on="2025-12-24")
+    neo.send("/movies/604/viewings", watched_on=TODAY, rewatch="true")
+    neo.send("/movies/604/rating", rating="7.5")
+    ever = neo.open("/statistics").text
+    year = neo.shown("/statistics?year=2025")
+    german = neo.open("/statistics", **{"accept-language": "de"}).text
+
+    assert ever.count('<svg class="columns"') == 3
+    assert "Lana &lt;Wachowski&gt;" in ever
+    assert "1 viewing of an unknown day" in ever
+    assert "4.6" in Shown(ever).text
+    assert {"/statistics?year=2026", "/statistics?year=2025"} <= set(Shown(ever).links)
+    assert "2025 in films" in year.text
+    assert "December 2025 1 2.3" in year.text
+    assert "4,6" in german
+    assert "Am meisten gesehene Regie" in german
