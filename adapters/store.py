@@ -12,6 +12,7 @@ from domain.ports import (
     Locks,
     MovieRepository,
     RatingRepository,
+    RecommendationRepository,
     SessionRepository,
     StatisticsRepository,
     SyncRunRepository,
@@ -69,6 +70,8 @@ class Store(Protocol):
     def statistics(self) -> StatisticsRepository: ...
     @property
     def imports(self) -> ImportRepository: ...
+    @property
+    def recommendations(self) -> RecommendationRepository: ...
 
     def prepare(self) -> None:
         """Create what is missing and migrate older schemas; safe when several processes do so at once.

@@ -28,6 +28,9 @@ class NoCache:
     def movies(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
+    def recommendations(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:  # noqa: ARG002
+        return nullcontext()
+
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:  # noqa: ARG002
         return nullcontext()
 
@@ -51,6 +54,9 @@ class NoJobQueue:
         self._refuse()
 
     def is_pending(self, run: RunId) -> bool:  # noqa: ARG002
+        self._refuse()
+
+    def update_neighbours(self) -> None:
         self._refuse()
 
     def waiting(self) -> int:

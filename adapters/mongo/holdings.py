@@ -18,6 +18,7 @@ from adapters.mongo.documents import (
     viewing_document,
     viewing_of,
 )
+from adapters.mongo.rating_changes import Pair, record_changes
 from adapters.mongo.schema import Document, Documents
 from domain.ids import MovieId, UserId
 from domain.imports.holdings import Holding, Holdings
@@ -85,9 +86,19 @@ def exchange(
     ):
         if writes:
             collection.bulk_write(writes)
+    record_changes(database, _rescored(before, after))
     updates = list(_updates(database, differences))
     if updates:
         database.movies.bulk_write(updates)
+
+
+def _rescored(before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]) -> Iterable[Pair]:
+    """The ratings whose score changes, with one that is added or removed, as pairs of user and movie."""
+    for movie, wanted in after.items():
+        old, new = before[movie].rating, wanted.rating
+        rating = new or old
+        if rating and (old.score if old else None) != (new.score if new else None):
+            yield own_id(rating.user), own_id(movie)
 
 
 def _updates(

@@ -14,7 +14,7 @@ from domain.pagination import Cursor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyset:
-    """The documents of a collection that match a filter, sorted by an index of `field` and `_id`.
+    """The documents of a collection that match a filter, sorted by an index of `field` and `id_field`.
 
     The documents after a cursor are two ranges of that index: those with the same value and a later id, then
     those with later values. With `timed` the field holds times, which are texts in cursors.
@@ -25,6 +25,7 @@ class Keyset:
     descending: bool = False
     ids_descending: bool = False
     timed: bool = True
+    id_field: str = "_id"
 
     def documents(
         self,
@@ -39,7 +40,7 @@ class Keyset:
         if after is None:
             return self._range(collection, wanted, limit, skip)
         value = datetime.fromisoformat(str(after.value)) if self.timed else after.value
-        ties = {self.field: value, "_id": {"$lt" if self.ids_descending else "$gt": own_id(after.id)}}
+        ties = {self.field: value, self.id_field: {"$lt" if self.ids_descending else "$gt": own_id(after.id)}}
         # A range of the field that is wanted keeps its other bound; the cursor is within it.
         bounds = wanted.get(self.field, {})
         beyond = {self.field: {**bounds, "$lt" if self.descending else "$gt": value}}
@@ -51,5 +52,6 @@ class Keyset:
     def _range(
         self, collection: Collection[Document], wanted: Mapping[str, Any], limit: int, skip: int = 0
     ) -> list[Document]:
-        order = [(self.field, -1 if self.descending else 1), ("_id", -1 if self.ids_descending else 1)]
+        directions = (self.field, self.descending), (self.id_field, self.ids_descending)
+        order = [(field, -1 if descending else 1) for field, descending in directions]
         return list(collection.find(wanted, sort=order, hint=self.index).skip(skip).limit(limit))

@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.rating_changes import record_changes
 from adapters.mongo.schema import RATING_FIELDS, Document, Documents
 from adapters.mongo.users import require_user
 from domain.ids import MovieId, RatingId, UserId
@@ -159,6 +160,7 @@ def _add(database: Documents, rating: Rating) -> Tally:
     except DuplicateKeyError as error:
         raise AlreadyRated from error
     require_user(database, rating.user)
+    _record_change(database, rating)
     return _change_tally(database, rating.movie, between(None, rating.score))
 
 
@@ -180,11 +182,14 @@ def _change(
 
 def _replace(database: Documents, before: Rating, after: Rating) -> Tally:
     database.ratings.replace_one({"_id": own_id(before.id)}, rating_document(after))
+    if after.score != before.score:
+        _record_change(database, after)
     return _change_tally(database, before.movie, between(before.score, after.score))
 
 
 def _remove(database: Documents, rating: Rating) -> Tally:
     database.ratings.delete_one({"_id": own_id(rating.id)})
+    _record_change(database, rating)
     return _change_tally(database, rating.movie, between(rating.score, None))
 
 
@@ -192,6 +197,10 @@ def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
     found = _of(database, user, movie)
     if found:
         _remove(database, found)
+
+
+def _record_change(database: Documents, rating: Rating) -> None:
+    record_changes(database, [(own_id(rating.user), own_id(rating.movie))])
 
 
 def _change_tally(database: Documents, movie: MovieId, difference: Tally) -> Tally:

@@ -1,12 +1,13 @@
 """The schema of the distributed store: fields, indexes, and the migrations that lead to it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from pymongo import IndexModel, UpdateOne
 from pymongo.database import Database as MongoDatabase
-from pymongo.errors import OperationFailure
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from domain.browsing import SortBy
 from domain.people import name_keys, name_terms
@@ -57,6 +58,9 @@ BATCH_SIZE = 1000
 
 SOURCE = "source"
 """The counter that holds the source of the catalogue."""
+
+NEIGHBOURS_RULE = "neighboursRule"
+"""The counter that holds the version of the rule with which neighbours were computed."""
 
 OF_TMDB = ("voteCount", "voteAverage", "posterPath", "backdropPath")
 """Fields that the demo catalogue does not have."""
@@ -132,6 +136,10 @@ INDEXES = {
         _index("by_added_at", "userId", "-addedAt", "_id"),
         _index("by_favorite", "userId", "isFavorite", "-addedAt", "_id"),
         _index("by_movie", "movieId"),
+    ],
+    "hidden_movies": [
+        _index("one_per_movie", "userId", "movieId", unique=True),
+        _index("by_hidden_at", "userId", "-hiddenAt", "movieId"),
     ],
     "viewings": [
         _index("by_position", "userId", "-position", "_id"),
@@ -305,6 +313,16 @@ def _sort_title(movie: Mapping[str, Any]) -> str:
     return sort_title(movie["title"], movie["originalTitle"], movie["originalLanguage"])
 
 
+def add_neighbours(database: Documents) -> None:
+    """A migration: create what has no indexes of its own, since transactions write to it; and store that
+    neighbours were never computed.
+    """
+    for collection in {"rating_changes", "neighbours"} - set(database.list_collection_names()):
+        with suppress(CollectionInvalid):  # another process has created it
+            database.create_collection(collection)
+    database.counters.update_one({"_id": NEIGHBOURS_RULE}, {"$setOnInsert": {"value": 0}}, upsert=True)
+
+
 def _drop_index(database: Documents, collection: str, name: str) -> None:
     try:
         database[collection].drop_index(name)
@@ -321,6 +339,7 @@ MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     rename_fields,
     add_people,
     sort_without_articles,
+    add_neighbours,
 )
 """Each leads to the next version of the schema, and is safe when several processes apply it at once. A
 released one is never changed, only followed by others.

@@ -9,6 +9,7 @@ from adapters.mongo.inspection import inspect
 from adapters.mongo.invitations import MongoInvitationRepository
 from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
+from adapters.mongo.recommendations import MongoRecommendationRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
 from adapters.mongo.statistics import MongoStatisticsRepository
 from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
@@ -37,6 +38,7 @@ class MongoStore:
         self.viewings = MongoViewingRepository(database)
         self.statistics = MongoStatisticsRepository(database)
         self.imports = MongoImportRepository(database)
+        self.recommendations = MongoRecommendationRepository(database)
 
     def prepare(self) -> None:
         self.database.migrate()

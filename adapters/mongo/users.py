@@ -23,6 +23,7 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.invitations import redeem
 from adapters.mongo.keyset import Keyset
+from adapters.mongo.rating_changes import record_changes
 from adapters.mongo.schema import Document, Documents
 from domain.emails import folded
 from domain.errors import Conflict
@@ -261,12 +262,14 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
         database.ratings,
         database.watchlists,
         database.viewings,
+        database.hidden_movies,
     ):
         collection.delete_many(_of(user))
     imported = [each["_id"] for each in database.imports.find(_of(user), {"_id": True})]
     for collection in (database.importPieces, database.importRows, database.importEffects):
         collection.delete_many({"importId": {"$in": imported}})
     database.imports.delete_many(_of(user))
+    record_changes(database, ((own_id(user), movie) for movie in scores))
     writes = [*_subtract_scores(database, scores), *_subtract_counts(counts)]
     if writes:
         database.movies.bulk_write(writes)

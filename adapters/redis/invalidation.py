@@ -32,6 +32,9 @@ ACCOUNTS = "accounts"
 MAX_MOVIES_SINGLY = 250
 """Movies that are invalidated one by one; if more change at once, everything is."""
 
+MAX_NEIGHBOURHOODS_SINGLY = 1000
+"""The same for their neighbours, which a few ratings change for many movies."""
+
 PUBLISH = """
 if #KEYS > 1 then redis.call('DEL', unpack(KEYS, 2)) end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
@@ -72,6 +75,16 @@ class RedisCacheInvalidation:
                 self._invalidate(
                     [f"movies:{kind}:{movie}" for movie in movies for kind in ("detail", "rating")]
                 )
+
+    @contextmanager
+    def recommendations(self, movies: Collection[MovieId]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            if len(movies) > MAX_NEIGHBOURHOODS_SINGLY:
+                self._invalidate([GENERATION])
+            elif movies:
+                self._invalidate([f"movies:recommendations:{movie}" for movie in movies])
 
     @contextmanager
     def watchlist(self, user: UserId) -> Iterator[None]:

@@ -28,6 +28,9 @@ JOBS = "entrypoints.jobs"
 JOBS_MODULE = "entrypoints.processes.jobs"
 """The module of the jobs' functions. Only a worker imports it."""
 
+NEIGHBOURS_JOB = f"{QUEUE}-neighbours"
+"""The id of the job that updates neighbours. It is enqueued again and again."""
+
 TIMEOUT = 1.0
 """Seconds to wait for each answer."""
 
@@ -146,8 +149,8 @@ def connect(url: str, timeout: float = TIMEOUT) -> Redis:
     return addresses.client(url, timeout)
 
 
-def enqueue_job(client: Redis, function: str, *args: str, id: str | None = None) -> Job:
-    """Enqueue a job. Raises DuplicateJobError if a recent job has the same id."""
+def enqueue_job(client: Redis, function: str, *args: str, id: str | None = None, again: bool = False) -> Job:
+    """Enqueue a job. Raises DuplicateJobError if a recent job has the same id, unless it may run `again`."""
     return queue_of(client).enqueue_call(
         function,
         args=args,
@@ -156,7 +159,7 @@ def enqueue_job(client: Redis, function: str, *args: str, id: str | None = None)
         failure_ttl=FAILURE_TTL,
         retry=Retry(max=len(RETRY_DELAYS), interval=RETRY_DELAYS),
         job_id=id,
-        unique=id is not None,
+        unique=id is not None and not again,
     )
 
 
@@ -179,6 +182,11 @@ class RqJobQueue:
     def is_pending(self, run: RunId) -> bool:
         with queue_errors():
             return is_pending(self._client, job_id_of(run))
+
+    def update_neighbours(self) -> None:
+        with queue_errors():
+            if not is_pending(self._client, NEIGHBOURS_JOB):
+                enqueue_job(self._client, f"{JOBS}.update_neighbours", id=NEIGHBOURS_JOB, again=True)
 
     def waiting(self) -> int:
         with queue_errors():

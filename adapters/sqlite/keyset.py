@@ -10,7 +10,7 @@ from domain.pagination import Cursor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyset:
-    """The rows of a table that meet a condition, sorted by an index of `column` and `id`.
+    """The rows of a table that meet a condition, sorted by an index of `column` and `id_column`.
 
     The rows after a cursor are two ranges of that index: those with the same value and a later id, then those
     with later values. `scale` converts a cursor's numbers to those of the column.
@@ -23,6 +23,7 @@ class Keyset:
     descending: bool = False
     ids_descending: bool = False
     scale: int = 1
+    id_column: str = "id"
 
     def rows(
         self,
@@ -40,7 +41,7 @@ class Keyset:
         if after is None:
             return self._range(connection, "", values, limit, skip)
         value = self.scale * after.value if isinstance(after.value, int | float) else after.value
-        ties = f" AND {self.column} = ? AND id {'<' if self.ids_descending else '>'} ?"
+        ties = f" AND {self.column} = ? AND {self.id_column} {'<' if self.ids_descending else '>'} ?"
         beyond = f" AND {self.column} {'<' if self.descending else '>'} ?"
         found = self._range(connection, ties, (*values, value, after.id), limit)
         if len(found) < limit:
@@ -56,7 +57,7 @@ class Keyset:
     def _range(
         self, connection: sqlite3.Connection, bounds: str, values: Sequence[Cell], limit: int, skip: int = 0
     ) -> list[sqlite3.Row]:
-        order = (self.column, self.descending), ("id", self.ids_descending)
+        order = (self.column, self.descending), (self.id_column, self.ids_descending)
         sorting = ", ".join(f"{column}{' DESC' if descending else ''}" for column, descending in order)
         return connection.execute(
             f"SELECT * FROM {self.table} INDEXED BY {self.index} WHERE {self.condition}{bounds}"

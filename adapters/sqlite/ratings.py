@@ -43,6 +43,8 @@ OF_MOVIE = Keyset(
     table="ratings", index="ratings_by_movie", column="created_at", condition="movie = ?", descending=True
 )
 
+RECORD_CHANGE = "INSERT OR REPLACE INTO rating_changes (user, movie)"
+
 _COUNTS = ", ".join(f"sum(half_points = {half}) AS score_{half}" for half in range(LOWEST, HIGHEST + 1))
 
 
@@ -168,6 +170,7 @@ def remove_ratings(connection: sqlite3.Connection, user: UserId) -> None:
     ]
     if rows:
         connection.executemany(update("movies", rows[0]), rows)
+    connection.execute(f"{RECORD_CHANGE} SELECT user, movie FROM ratings WHERE user = ?", (user,))
     connection.execute("DELETE FROM ratings WHERE user = ?", (user,))
 
 
@@ -207,18 +210,27 @@ def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:
     tally = _change_tally(connection, rating.movie, None, rating.score)
     row = rating_row(rating)
     connection.execute(insert("ratings", row), row)
+    _record_change(connection, rating)
     return tally
 
 
 def _replace(connection: sqlite3.Connection, before: Rating, after: Rating) -> Tally:
     row = rating_row(after)
     connection.execute(update("ratings", row), row)
+    if after.score != before.score:
+        _record_change(connection, after)
     return _change_tally(connection, before.movie, before.score, after.score)
 
 
 def _delete(connection: sqlite3.Connection, rating: Rating) -> Tally:
     connection.execute("DELETE FROM ratings WHERE id = ?", (rating.id,))
+    _record_change(connection, rating)
     return _change_tally(connection, rating.movie, rating.score, None)
+
+
+def _record_change(connection: sqlite3.Connection, rating: Rating) -> None:
+    """Store that a rating has changed, for the neighbours that depend on it; the mark is a new one."""
+    connection.execute(f"{RECORD_CHANGE} VALUES (?, ?)", (rating.user, rating.movie))
 
 
 def _change_tally(

@@ -396,6 +396,23 @@ MIGRATIONS: tuple[Migration, ...] = (
     ) WITHOUT ROWID;
     """,
     add_orders,
+    """
+    CREATE TABLE IF NOT EXISTS rating_changes (
+        mark INTEGER PRIMARY KEY AUTOINCREMENT,
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        UNIQUE (user, movie)
+    );
+    CREATE TABLE IF NOT EXISTS neighbours (movie TEXT PRIMARY KEY, others TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS hidden_movies (
+        user TEXT NOT NULL,
+        movie TEXT NOT NULL,
+        hidden_at TEXT NOT NULL,
+        PRIMARY KEY (user, movie)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS hidden_movies_by_hidden_at ON hidden_movies (user, hidden_at DESC, movie);
+    INSERT OR IGNORE INTO counters VALUES ('neighbours_rule', 0);
+    """,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -13,6 +13,7 @@ from adapters.sqlite.inspection import inspect
 from adapters.sqlite.invitations import SqliteInvitationRepository
 from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
+from adapters.sqlite.recommendations import SqliteRecommendationRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
 from adapters.sqlite.statistics import SqliteStatisticsRepository
 from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
@@ -50,6 +51,7 @@ class SqliteStore:
         self.viewings = SqliteViewingRepository(database)
         self.statistics = SqliteStatisticsRepository(database)
         self.imports = SqliteImportRepository(database)
+        self.recommendations = SqliteRecommendationRepository(database)
 
     def prepare(self) -> None:
         if self.path:

@@ -93,6 +93,7 @@ class SqliteUserRepository:
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
             connection.execute("DELETE FROM viewings WHERE user = ?", (user,))
             remove_imports(connection, user)
+            connection.execute("DELETE FROM hidden_movies WHERE user = ?", (user,))
             _end_sessions(connection, user)
             connection.execute("DELETE FROM users WHERE id = ?", (user,))
             connection.execute("UPDATE counters SET value = value - 1 WHERE name = 'users'")

@@ -23,6 +23,7 @@ from adapters.testkit.ratings import (
     RatedMoviesContract,
     RatingRepositoryContract,
 )
+from adapters.testkit.recommendations import RecommendationRepositoryContract
 from adapters.testkit.runs import GenreRepositoryContract, SyncRunRepositoryContract
 from adapters.testkit.samples import facts, new_run, noon, random_facts
 from adapters.testkit.sessions import EndingSessionsContract, SessionRepositoryContract
@@ -51,6 +52,7 @@ __all__ = [
     "OwnMoviesContract",
     "RatedMoviesContract",
     "RatingRepositoryContract",
+    "RecommendationRepositoryContract",
     "SeenMoviesContract",
     "SessionRepositoryContract",
     "StatisticsRepositoryContract",

@@ -318,9 +318,13 @@ class ImportRepositoryContract:
         effects = [Effect(movie=movie, before=Holding(), after=rated[movie]) for movie in rated]
         applied = imported.next(noon(), state=ImportState.APPLYING)
         self._apply(store, ann.id, applied, rated, effects=effects)
+        changes = store.recommendations.changes(9)
+        assert {(each.user, each.movie) for each in changes} == {(ann.id, movie) for movie in films[:2]}
+        store.recommendations.settle(changes)
         nothing = dict.fromkeys(films[:1], Holding())
         self._apply(store, ann.id, applied.next(noon()), nothing, undone=films[:1])
         assert [each.movie for each in store.imports.effects(imported.id, limit=5)] == films[1:2]
+        assert [each.movie for each in store.recommendations.changes(9)] == films[:1]
         assert store.ratings.count(ann.id) == 1
         assert store.ratings.drifts() == []
         assert [movie.tally for movie in store.movies.by_ids(films[:1])] == [Tally()]

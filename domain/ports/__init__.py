@@ -26,6 +26,7 @@ from domain.ports.catalogue import (
 from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
+from domain.ports.recommendations import RecommendationRepository
 from domain.ports.viewings import StatisticsRepository, ViewingRepository
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "PictureSource",
     "QueueUnavailable",
     "RatingRepository",
+    "RecommendationRepository",
     "RefreshTokens",
     "SessionRepository",
     "StatisticsRepository",

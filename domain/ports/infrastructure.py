@@ -55,6 +55,12 @@ class CacheInvalidation(Protocol):
         """
         ...
 
+    def recommendations(self, movies: Collection[MovieId]) -> AbstractContextManager[None]:
+        """A context in which the neighbours of these movies change. Movies may be added to the collection
+        within the context.
+        """
+        ...
+
     def watchlist(self, user: UserId) -> AbstractContextManager[None]:
         """A context in which the watchlist of a user changes."""
         ...
@@ -105,6 +111,10 @@ class JobQueue(Protocol):
 
         False if the job was lost or has ended.
         """
+        ...
+
+    def update_neighbours(self) -> None:
+        """Enqueue the job that `application.neighbours.UpdateNeighbours` executes, unless it is pending."""
         ...
 
     def waiting(self) -> int:

@@ -14,6 +14,7 @@ from adapters.mongo.documents import field_name
 from adapters.mongo.schema import (
     INDEXES,
     MIGRATIONS,
+    NEIGHBOURS_RULE,
     SORT_FIELDS,
     add_people,
     rename_fields,
@@ -87,7 +88,9 @@ def downgrade(documents: Any) -> None:
             documents[collection].drop_index(name)
         for name, (keys, options) in indexes.items():
             documents[collection].create_index(keys, name=name, **options)
-    documents.viewings.drop()
+    for collection in ("viewings", "hidden_movies", "neighbours", "rating_changes"):
+        documents[collection].drop()
+    documents.counters.delete_one({"_id": NEIGHBOURS_RULE})
     documents.movies.update_many({}, {"$rename": {"visible": "listed"}})
     documents.locks.update_many({}, {"$rename": {"expiresAt": "endsAt"}})
     documents.users.update_many({}, {"$set": {"reliedOn": 3}})
@@ -123,6 +126,7 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     assert documents.movies.count_documents({"listed": {"$exists": True}}) == 0
     assert {each["_id"] for each in documents.counters.find()} == {
         "generation",
+        NEIGHBOURS_RULE,
         "schema",
         "source",
         "visible_movies",
@@ -141,6 +145,9 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     viewing = new_viewing(ann.id, movies[0].id, noon().date())
     store.viewings.add(viewing)
     assert store.viewings.of_user(ann.id, limit=9) == [viewing]
+    assert store.recommendations.rule() == 0
+    store.recommendations.hide(ann.id, movies[0].id, noon())
+    assert store.recommendations.is_hidden(ann.id, movies[0].id)
     for each in stores:
         each.close()
 

@@ -331,11 +331,12 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.viewings.of_user(USER, days=DAYS, limit=5, **window),
         lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
         lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
+        lambda store, window: store.recommendations.hidden(USER, limit=5, **window),
         lambda store, window: store.runs.recent(5, **window),
     ],
     ids=[
         "users", "ratings of a movie", "watchlist", "favourites", "diary", "diary of a year",
-        "viewings of a movie in a year", "viewings by creation", "runs",
+        "viewings of a movie in a year", "viewings by creation", "hidden movies", "runs",
     ],
 )  # fmt: skip
 def test_lists_of_users_and_of_what_they_own_and_of_runs_are_never_sorted(
@@ -369,11 +370,19 @@ def come_and_go(store: MongoStore) -> None:
         lambda store: store.statistics.rated(USER, DAYS),
         lambda store: store.statistics.years(USER),
         lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.likers(movie_id(1)),
+        lambda store: store.recommendations.likes([USER], newest=9),
+        lambda store: store.recommendations.movies_after(movie_id(1), 9),
+        lambda store: store.recommendations.known(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.count_hidden(USER),
+        lambda store: store.recommendations.is_hidden(USER, movie_id(1)),
         come_and_go,
     ],
     ids=[
         "ratings of movies", "items of movies", "several by IMDb id", "count of viewings",
-        "viewed", "rated", "years", "summaries of viewings", "viewings of a visit",
+        "viewed", "rated", "years", "summaries of viewings", "likers", "likes",
+        "movies of a recount", "known movies", "count of hidden movies", "a hidden movie",
+        "viewings of a visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_diary_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:

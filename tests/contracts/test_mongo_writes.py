@@ -20,6 +20,7 @@ from adapters.testkit.samples import (
 )
 from domain.ids import movie_id
 from domain.ratings import Score
+from domain.recommendations import Neighbour
 
 MAJORITY = {"w": "majority", "j": True}
 
@@ -75,6 +76,11 @@ def test_every_write_waits_for_a_majority_and_its_journals(store: MongoStore, wi
     store.watchlists.add(listed)
     store.watchlists.remove(listed.id, user.id)
     store.viewings.add(new_viewing(user.id, movie_id(2)))
+    store.recommendations.store({movie_id(2): [Neighbour(movie_id(1), 2, 9)]})
+    store.recommendations.settle(store.recommendations.changes(9))
+    store.recommendations.hide(user.id, movie_id(2), system.now())
+    store.recommendations.unhide(user.id, movie_id(2))
+    store.recommendations.set_rule(1)
     store.sessions.remove(session.id)
     store.runs.cancel(new_run(store).id, system.now())
     store.locks.acquire("a lock", "a holder", system.now() - system.now())

@@ -158,6 +158,9 @@ def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> 
     viewing = new_viewing(ann.id, movies[0].id, noon().date())
     store.viewings.add(viewing)
     assert store.viewings.of_user(ann.id, limit=9) == [viewing]
+    assert store.recommendations.rule() == 0
+    store.recommendations.hide(ann.id, movies[0].id, noon())
+    assert store.recommendations.is_hidden(ann.id, movies[0].id)
     store_page(store, facts_of(999, adult=True), day=2)
     assert store.movies.count(MovieFilter()) == visible
     store.close()

@@ -31,6 +31,7 @@ from domain.browsing import Mine, MovieFilter, SortBy, Sorting
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
+from domain.recommendations import Neighbour
 from domain.search import Query, search
 from domain.sync import Entity
 from domain.users import Role, User
@@ -248,6 +249,16 @@ def renamed(user: User) -> User:
         lambda store: store.statistics.rated(USER, DAYS),
         lambda store: store.statistics.years(USER),
         lambda store: store.viewings.summaries(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.likers(movie_id(1)),
+        lambda store: store.recommendations.likes([USER], newest=9),
+        lambda store: store.recommendations.tallies([movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.movies_after(movie_id(1), 9),
+        lambda store: store.recommendations.store({movie_id(1): [Neighbour(movie_id(2), 2, 9)]}),
+        lambda store: store.recommendations.neighbours([movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.known(USER, [movie_id(1), movie_id(2)]),
+        lambda store: store.recommendations.hide(USER, movie_id(1), system.now()),
+        lambda store: store.recommendations.unhide(USER, movie_id(1)),
+        lambda store: store.recommendations.count_hidden(USER),
         lambda store: store_page(store, facts(9000), gone=(1, 2, 9000)),
         come_and_go,
     ],
@@ -258,7 +269,10 @@ def renamed(user: User) -> User:
         "item", "item of a movie", "toggle", "count of items", "count of favourites",
         "ratings of movies", "items of movies", "several by IMDb id", "viewing", "move a viewing",
         "count of viewings", "viewed", "viewed in a year", "rated in a year", "years",
-        "summaries of viewings", "gone movies", "a whole visit",
+        "summaries of viewings", "likers", "likes", "tallies",
+        "movies of a recount",
+        "store neighbours", "neighbours", "known movies", "hide", "unhide", "count of hidden movies",
+        "gone movies", "a whole visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_user_reads_a_whole_table(used: SqliteStore, call: Calls) -> None:
@@ -323,11 +337,13 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), limit=5, **window),
         lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
         lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
+        lambda store, window: store.recommendations.hidden(USER, limit=5, **window),
         lambda store, window: store.runs.recent(5, **window),
     ],
     ids=[
         "users", "ratings of a movie", "watchlist", "favourites", "not favourites", "diary",
         "diary of a year", "viewings of a movie", "viewings of a movie in a year", "viewings by creation",
+        "hidden movies",
         "runs",
     ],
 )  # fmt: skip

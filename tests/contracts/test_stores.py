@@ -31,6 +31,7 @@ from adapters.testkit import (
     OwnMoviesContract,
     RatedMoviesContract,
     RatingRepositoryContract,
+    RecommendationRepositoryContract,
     SeenMoviesContract,
     SessionRepositoryContract,
     StatisticsRepositoryContract,
@@ -75,6 +76,7 @@ class Contracts(
     SeenMoviesContract,
     StatisticsRepositoryContract,
     ImportRepositoryContract,
+    RecommendationRepositoryContract,
     StoreContract,
 ):
     """All contracts of a store."""
