@@ -11,10 +11,12 @@ from domain.ports import (
     GenreRepository,
     MovieRepository,
     RatingRepository,
+    RecommendationRepository,
     ViewingRepository,
     WatchlistRepository,
 )
 from domain.ratings import Rating, RatingOrder
+from domain.recommendations import HiddenMovie
 from domain.users import User
 from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
@@ -49,12 +51,22 @@ class ExportedViewings:
     genres: Mapping[GenreId, Genre]
 
 
-ExportedPart = ExportedRatings | ExportedItems | ExportedViewings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedHidden:
+    """Some of the movies that a user hides from recommendations, with the movies and all genres."""
+
+    hidden: Sequence[HiddenMovie]
+    movies: Mapping[MovieId, Movie]
+    genres: Mapping[GenreId, Genre]
+
+
+ExportedPart = ExportedRatings | ExportedItems | ExportedViewings | ExportedHidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportUser:
-    """Read all data of a user in batches: the ratings, the watchlist, the viewings, each the newest first.
+    """Read all data of a user in batches: the ratings, the watchlist, the viewings, the hidden movies, each
+    the newest first.
 
     No transaction is open between two batches. What exists when the export begins, and is not deleted before
     its batch is read, appears exactly once, because its position in this order never changes. What is added
@@ -64,6 +76,7 @@ class ExportUser:
     ratings: RatingRepository
     watchlist: WatchlistRepository
     viewings: ViewingRepository
+    recommendations: RecommendationRepository
     movies: MovieRepository
     genres: GenreRepository
 
@@ -87,6 +100,12 @@ class ExportUser:
             movies = self._movies({viewing.movie for viewing in viewings})
             yield ExportedViewings(viewings=viewings, movies=movies, genres=genres)
             after = viewings[-1].creation_cursor
+        after = None
+        while hidden := self.recommendations.hidden(user.id, limit=limit, after=after):
+            genres = by_id(self.genres)
+            movies = self._movies(each.movie for each in hidden)
+            yield ExportedHidden(hidden=hidden, movies=movies, genres=genres)
+            after = hidden[-1].cursor
 
     def _movies(self, ids: Iterable[MovieId]) -> Mapping[MovieId, Movie]:
         return {movie.id: movie for movie in self.movies.by_ids(list(ids))}

@@ -86,6 +86,7 @@ from application.imports import (
     UndoImport,
 )
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
+from application.neighbours import RecountNeighbours, RequestUpdate, UpdateNeighbours
 from application.operations import CheckHealth, FlushCache
 from application.probes import CachedGauges, CachedProbe, CollectGauges, Ping
 from application.ratings import (
@@ -99,6 +100,13 @@ from application.ratings import (
     RemoveReview,
     SetRating,
     VerifyRatings,
+)
+from application.recommendations import (
+    HideMovie,
+    ListHiddenMovies,
+    ListMovieRecommendations,
+    ListMyRecommendations,
+    UnhideMovie,
 )
 from application.relations import GetRelation, GetRelations
 from application.statistics import GetStatistics
@@ -149,6 +157,7 @@ from domain.ports import (
     PasswordHasher,
     PictureSource,
     RatingRepository,
+    RecommendationRepository,
     RefreshTokens,
     SessionRepository,
     StatisticsRepository,
@@ -444,6 +453,7 @@ class Container(DeclarativeContainer):
     viewings: Provider[ViewingRepository] = store.provided.viewings
     history: Provider[StatisticsRepository] = store.provided.statistics
     imports: Provider[ImportRepository] = store.provided.imports
+    recommendations: Provider[RecommendationRepository] = store.provided.recommendations
 
     hasher: Provider[PasswordHasher] = providers.Singleton(ThreadedPasswordHasher)
     decoy_hash: Provider[str] = providers.Singleton(make_decoy_hash, hasher, new_secret)
@@ -628,6 +638,33 @@ class Container(DeclarativeContainer):
     list_movie_ratings = providers.Factory(ListMovieRatings, ratings=ratings, movies=movies, users=users)
     verify_ratings = providers.Factory(VerifyRatings, ratings=ratings, invalidation=invalidation)
 
+    list_movie_recommendations = providers.Factory(
+        ListMovieRecommendations, recommendations=recommendations, movies=movies, genres=genres
+    )
+    list_my_recommendations = providers.Factory(
+        ListMyRecommendations, recommendations=recommendations, movies=movies, genres=genres
+    )
+    hide_movie = providers.Factory(HideMovie, recommendations=recommendations, movies=movies, clock=clock)
+    unhide_movie = providers.Factory(UnhideMovie, recommendations=recommendations, movies=movies)
+    list_hidden_movies = providers.Factory(
+        ListHiddenMovies, recommendations=recommendations, movies=movies, genres=genres
+    )
+    update_neighbours = providers.Factory(
+        UpdateNeighbours,
+        recommendations=recommendations,
+        locks=locks,
+        invalidation=invalidation,
+        new_id=new_id,
+    )
+    recount_neighbours = providers.Factory(
+        RecountNeighbours,
+        recommendations=recommendations,
+        locks=locks,
+        invalidation=invalidation,
+        new_id=new_id,
+    )
+    request_update = providers.Factory(RequestUpdate, recommendations=recommendations, jobs=jobs)
+
     add_to_watchlist = providers.Factory(
         AddToWatchlist,
         watchlist=watchlists,
@@ -717,7 +754,13 @@ class Container(DeclarativeContainer):
     undo_import = providers.Factory(UndoImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
     remove_import = providers.Factory(RemoveImport, imports=imports)
     export_user = providers.Factory(
-        ExportUser, ratings=ratings, watchlist=watchlists, viewings=viewings, movies=movies, genres=genres
+        ExportUser,
+        ratings=ratings,
+        watchlist=watchlists,
+        viewings=viewings,
+        recommendations=recommendations,
+        movies=movies,
+        genres=genres,
     )
 
 

@@ -42,6 +42,7 @@ from entrypoints.http.resources import (
     movies,
     operations,
     ratings,
+    recommendations,
     relations,
     search,
     sessions,
@@ -58,7 +59,12 @@ from entrypoints.http.responses import PRIVATE, PUBLIC, Response, json_response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads, RequestThreadPool, SourceThreads
 from entrypoints.settings import Settings
 
-CATALOGUE = ((*movies.ROUTES, *additions.ROUTES), search.ROUTES, genres.ROUTES)
+CATALOGUE = (
+    (*movies.ROUTES, *additions.ROUTES),
+    search.ROUTES,
+    genres.ROUTES,
+    recommendations.CATALOGUE_ROUTES,
+)
 """The routes that anyone may read if the catalogue is public. Those of one path are in one tuple."""
 
 OTHERS = (
@@ -74,6 +80,7 @@ OTHERS = (
     relations.ROUTES,
     statistics.ROUTES,
     imports.ROUTES,
+    recommendations.ROUTES,
     syncs.ROUTES,
     health.ROUTES,
     operations.ROUTES,

@@ -27,6 +27,7 @@ TAGS = {
     "Watchlist": "The movies that you want to see, with favourites and notes.",
     "Diary": "The days on which you have seen movies, and all that you have of a movie.",
     "Imports": "What you have kept in other services: upload, review, apply, undo.",
+    "Recommendations": "What to see beside a movie, and next; and movies to leave out.",
     "Account": "Registration, login, tokens and your own account.",
     "Administration": "Users, syncs and upkeep. For admins only.",
     "Service": "Health, metrics and version. No token is needed.",

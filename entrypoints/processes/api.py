@@ -1,9 +1,11 @@
 """`matinee api`: the server process of the REST API."""
 
+import asyncio
 import gc
+import logging
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
 from secrets import token_bytes
 
@@ -11,6 +13,7 @@ import uvicorn
 from dependency_injector import providers
 from litestar import Litestar
 
+from domain.errors import Unavailable
 from entrypoints.batched_log import flush
 from entrypoints.container import Container, Resolver, connected, response_cache
 from entrypoints.http.app import create_app, fast_path
@@ -25,8 +28,14 @@ SHUTDOWN_TIMEOUT = 8
 """Seconds that open requests get to finish: the process must end within ten."""
 
 
+UPDATE_INTERVAL = 10.0
+"""Seconds between two looks for changed ratings, on which the neighbours of movies depend."""
+
 GC_THRESHOLDS = (10_000, 20, 20)
 """New objects until a collection of the youngest generation, and collections until one of the next."""
+
+
+log = logging.getLogger("matinee.api")
 
 
 def run(container: Container, settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -100,5 +109,35 @@ def _app(container: Container, settings: Settings) -> Litestar:
         settings=settings,
         version=version("matinee"),
         pages=WebPages(settings) if settings.has_pages else None,
-        lifespan=lambda: connected(breaker, listener, counter, cache),
+        lifespan=lambda: updating_neighbours(
+            connected(breaker, listener, counter, cache), container.request_update()
+        ),
     )
+
+
+@asynccontextmanager
+async def updating_neighbours(
+    connected: AbstractAsyncContextManager[None],
+    request_update: Callable[[], object],
+    interval: float = UPDATE_INTERVAL,
+) -> AsyncIterator[None]:
+    """A context within `connected` in which an update of neighbours is requested whenever it is necessary."""
+
+    async def request_updates() -> None:
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await asyncio.to_thread(request_update)
+            except Unavailable as error:
+                log.debug("No update of neighbours can be requested: %s", error)
+            except Exception:
+                log.exception("Unexpected error in a request for an update of neighbours")
+
+    async with connected:
+        task = asyncio.create_task(request_updates())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -62,6 +62,18 @@ def run_import(imported: str) -> None:
         log.info("import %s: %s", imported, found.state if found else "nothing to do")
 
 
+def update_neighbours() -> None:
+    """Compute the neighbours of those movies again that depend on ratings that have changed."""
+    with _running_container() as container:
+        log.info("neighbours of %d movies updated", container.update_neighbours()())
+
+
+def recount_neighbours() -> None:
+    """Compute the neighbours of all movies again."""
+    with _running_container() as container:
+        log.info("neighbours of %d movies recounted", container.recount_neighbours()())
+
+
 def expire_sessions() -> None:
     """Delete expired sessions and invitations."""
     with _running_container() as container:

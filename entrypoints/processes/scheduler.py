@@ -17,6 +17,7 @@ from entrypoints.settings import Settings
 EXPIRE_SESSIONS_CRON = "17 * * * *"
 SWEEP_CRON = "30 3 * * *"
 VERIFY_RATINGS_CRON = "30 4 * * *"
+RECOUNT_NEIGHBOURS_CRON = "30 5 * * *"
 """Hourly and nightly, not on the hour, when other services have their jobs."""
 
 SOURCE_REFUSED = 3
@@ -48,6 +49,7 @@ def cron_entries(settings: Settings, *, syncs: bool = True) -> list[CronEntry]:
         CronEntry("expire-sessions", EXPIRE_SESSIONS_CRON, "expire_sessions"),
         CronEntry("sweep", SWEEP_CRON, "sweep"),
         CronEntry("verify-ratings", VERIFY_RATINGS_CRON, "verify_ratings"),
+        CronEntry("recount-neighbours", RECOUNT_NEIGHBOURS_CRON, "recount_neighbours"),
     ]
 
 

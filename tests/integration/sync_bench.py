@@ -110,6 +110,9 @@ class JobsInMemory:
         self._reach()
         return run in self.runs
 
+    def update_neighbours(self) -> None:
+        self._reach()
+
     def waiting(self) -> int:
         self._reach()
         return len(self.runs)

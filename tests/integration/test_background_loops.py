@@ -225,7 +225,12 @@ def test_a_process_that_cannot_be_started_is_retried(
 
 def test_without_a_queue_pending_jobs_are_unknown() -> None:
     jobs = NoJobQueue()
-    for ask in (lambda: jobs.sync(Entity.MOVIES, RUN), lambda: jobs.is_pending(RUN), jobs.waiting):
+    for ask in (
+        lambda: jobs.sync(Entity.MOVIES, RUN),
+        lambda: jobs.is_pending(RUN),
+        jobs.update_neighbours,
+        jobs.waiting,
+    ):
         with pytest.raises(QueueUnavailable):
             ask()
 
@@ -245,6 +250,18 @@ def queued(valkey: Valkey) -> Iterator[str]:
     assert jobs.is_pending(RUN)
     assert not jobs.is_pending(RunId("b" * 24))
     yield JOB
+    jobs.close()
+
+
+def test_an_update_of_neighbours_is_enqueued_once_and_again_when_it_is_done(valkey: Valkey) -> None:
+    jobs = RqJobQueue(valkey.url)
+    for _ in range(2):
+        jobs.update_neighbours()
+    assert jobs.waiting() == 1
+    with connect(valkey.url) as client:
+        assert client.lpop(queue_of(client).key)
+    jobs.update_neighbours()
+    assert jobs.waiting() == 1
     jobs.close()
 
 

@@ -18,8 +18,9 @@ from adapters.sqlite.ratings import set_tally
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon
 from application.catalogue import GetMovie
-from domain.ids import MovieId, UserId, genre_id
+from domain.ids import MovieId, UserId, genre_id, movie_id
 from domain.ratings import Score, Tally
+from domain.recommendations import Neighbour
 from domain.sync import Entity, PageResult
 from domain.users import Role
 from entrypoints.settings import Settings
@@ -50,6 +51,7 @@ CACHED = (
     "/ratings/movie/603",
     "/watchlist",
     "/watchlist?favorite=true",
+    "/movies/603/recommendations",
 )
 
 
@@ -115,6 +117,8 @@ def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: V
             joined(client, name)("PUT", "/movies/603/rating", {"rating": 8})
         for movie in ("603", "604", "605"):
             neo("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
+        beside = [Neighbour(movie_id(number), 5, number) for number in (604, 605)]
+        store.recommendations.store({movie_id(603): beside})
         pairs = list(changed_requests(neo))
         assert len(pairs) > 30
         for path in dict.fromkeys(path for pair in pairs for path in pair):
@@ -139,6 +143,7 @@ def test_cache_keys_are_those_of_the_contract(client: Client, valkey: Valkey) ->
         f"movies:rating:{movie}",
         "genres:all",
         f"watchlist:user:{neo.user['id']}",
+        f"movies:recommendations:{movie}",
     ):
         assert valkey.command("EXISTS", key) == ":1", key
         assert 0 < int(valkey.command("TTL", key)[1:]) <= 120
@@ -250,6 +255,26 @@ def test_a_repaired_tally_is_visible_in_all_processes_at_once(valkey: Valkey) ->
         assert again("GET", "/movies/603").json()["average_rating"] == 8.0
         assert again("GET", "/ratings/movie/603").json()["summary"]["ratings_count"] == 1
         assert again("GET", "/movies/604").headers["x-cache"] == "HIT"
+
+
+def test_changed_neighbours_are_visible_in_all_processes_at_once(valkey: Valkey) -> None:
+    with processes(valkey, 2) as ((one, other), store):
+        neo, trinity = joined(one), joined(one, "trinity")
+        again = through(neo, other)
+        path = "/movies/603/recommendations"
+        for somebody in (neo, trinity):
+            for number in (603, 604):
+                somebody("PUT", f"/movies/{number}/rating", {"rating": 9})
+        assert again("GET", path).json()["data"] == []
+        assert again("GET", path).headers["x-cache"] == "HIT"
+        container = container_over(store, Settings(redis_url=valkey.url))
+        container.update_neighbours()()
+        assert [row["tmdb_id"] for row in again("GET", path).json()["data"]] == [604]
+        again("GET", "/movies/605")
+        with container.invalidation().recommendations([MovieId(f"{number:024x}") for number in range(1001)]):
+            pass
+        assert again("GET", "/movies/605").headers["x-cache"] == "MISS"
+        container.cleanup().close()
 
 
 def test_a_change_of_a_watchlist_invalidates_only_that_one(valkey: Valkey) -> None:

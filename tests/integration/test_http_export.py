@@ -54,11 +54,12 @@ def store() -> Iterator[SqliteStore]:
 
 
 def populate(store: SqliteStore, user: UserId) -> None:
-    """Rate all movies, add them to the watchlist, and record viewings of them."""
+    """Rate all movies, add them to the watchlist, record viewings of them, and hide them."""
     for number in range(1, MOVIES + 1):
         store.ratings.add(new_rating(user, movie_id(number), 1 + number % 19 / 2, 1 + number % 4))
         store.watchlists.add(new_item(user, movie_id(number), 1 + number % 3))
         store.viewings.add(new_viewing(user, movie_id(number), noon(20).date(), 1 + number % 3))
+        store.recommendations.hide(user, movie_id(number), noon(1 + number % 5))
 
 
 @dataclass
@@ -82,6 +83,7 @@ def exporting(store: SqliteStore, ratings: Any = None) -> ExportUser:
         ratings=ratings or store.ratings,
         watchlist=store.watchlists,
         viewings=store.viewings,
+        recommendations=store.recommendations,
         movies=store.movies,
         genres=store.genres,
     )
@@ -148,19 +150,33 @@ def test_an_export_is_one_json_document_in_one_chunk_per_batch(store: SqliteStor
     export = json.loads(wire.body)
     assert wire.complete
     assert len(wire.messages) > 2 * MOVIES // PART
-    assert list(export) == ["user", "ratings", "watchlist", "viewings"]
-    for name, at in (("ratings", "created_at"), ("watchlist", "added_at"), ("viewings", "created_at")):
+    assert list(export) == ["user", "ratings", "watchlist", "viewings", "hidden"]
+    for name, at in (
+        ("ratings", "created_at"),
+        ("watchlist", "added_at"),
+        ("viewings", "created_at"),
+        ("hidden", "hidden_at"),
+    ):
         rows = export[name]
         assert len(rows) == len({row["id"] for row in rows}) == MOVIES
         assert [row[at] for row in rows] == sorted((row[at] for row in rows), reverse=True)
 
 
 @pytest.mark.parametrize(
-    ("ratings", "items", "viewings"),
-    [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (PART, PART, PART), (PART + 1, 2 * PART, 1)],
+    ("ratings", "items", "viewings", "hidden"),
+    [
+        (0, 0, 0, 0),
+        (1, 0, 0, 0),
+        (0, 1, 0, 1),
+        (0, 0, 1, 0),
+        (0, 0, 0, 1),
+        (1, 0, 1, 0),
+        (PART, PART, PART, PART),
+        (PART + 1, 2 * PART, 1, PART + 1),
+    ],
 )
 def test_an_empty_export_is_a_complete_document(
-    store: SqliteStore, ratings: int, items: int, viewings: int
+    store: SqliteStore, ratings: int, items: int, viewings: int, hidden: int
 ) -> None:
     user = add_user(store, "little")
     for number in range(1, ratings + 1):
@@ -169,10 +185,12 @@ def test_an_empty_export_is_a_complete_document(
         store.watchlists.add(new_item(user.id, movie_id(number)))
     for number in range(1, viewings + 1):
         store.viewings.add(new_viewing(user.id, movie_id(number)))
+    for number in range(1, hidden + 1):
+        store.recommendations.hide(user.id, movie_id(number), noon())
     export = json.loads(b"".join(json_chunks(user, exporting(store)(user=user))))
     assert export["user"]["id"] == user.id
-    numbers = [len(export[name]) for name in ("ratings", "watchlist", "viewings")]
-    assert numbers == [ratings, items, viewings]
+    numbers = [len(export[name]) for name in ("ratings", "watchlist", "viewings", "hidden")]
+    assert numbers == [ratings, items, viewings, hidden]
 
 
 def test_a_short_export_has_a_content_length_and_an_etag(store: SqliteStore, ann: User) -> None:
@@ -191,7 +209,8 @@ def test_an_item_without_its_movie_leaves_the_document_valid(store: SqliteStore,
     with store.database.writing() as connection:
         connection.execute("DELETE FROM movies WHERE tmdb_id IN (1, 2, 3, 4, 8, 12, 16, 20)")
     export = json.loads(b"".join(json_chunks(ann, exporting(store)(user=ann))))
-    assert len(export["ratings"]) == len(export["watchlist"]) == len(export["viewings"]) == MOVIES - 8
+    for name in ("ratings", "watchlist", "viewings", "hidden"):
+        assert len(export[name]) == MOVIES - 8
 
 
 @pytest.mark.parametrize(

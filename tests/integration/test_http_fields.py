@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from adapters.testkit.imports import add_import, new_row
-from adapters.testkit.samples import new_run
+from adapters.testkit.samples import facts, new_run
+from domain.ids import movie_id
+from domain.recommendations import Neighbour
 from domain.sync import Entity
 from domain.users import Role
 from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, place
@@ -14,7 +16,8 @@ from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, pl
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
          "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
          "/me/imports", "/me/imports/{import}/rows", "/admin/invitations", "/auth/tokens",
-         "/admin/sync/runs"]  # fmt: skip
+         "/admin/sync/runs",
+         "/movies/{movie}/recommendations", "/me/recommendations", "/me/recommendations/hidden"]  # fmt: skip
 ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}",
          "/viewings/{viewing}", "/me/movies/{movie}", "/me/statistics", "/me/imports/{import}", "/auth/me",
          "/admin/sync/runs/{run}"]  # fmt: skip
@@ -23,7 +26,7 @@ ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/
 @pytest.fixture(scope="module")
 def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
     """An admin with a rating, a watchlist item and a viewing, and their ids."""
-    with place(THE_MATRIX) as (client, store):
+    with place(THE_MATRIX, facts(604)) as (client, store):
         neo = joined(client)
         store.users.change(neo.user["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
@@ -32,6 +35,8 @@ def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
         imported = add_import(store, neo.user["id"])
         store.imports.save(imported.next(now()), [new_row(1)])
         run = new_run(store, Entity.CHANGES).id
+        store.recommendations.store({movie_id(603): [Neighbour(movie_id(604), 5, 9)]})
+        neo("PUT", "/me/recommendations/hidden/603")
         neo("POST", "/admin/invitations", {})
         neo("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
         yield (

@@ -15,6 +15,7 @@ from adapters.sqlite.rows import insert, rating_row
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_rating, new_run, noon, random_facts
 from domain.ids import UserId, movie_id
+from domain.recommendations import Neighbour
 from domain.sync import Entity
 from domain.users import Role
 from entrypoints.http.endpoints import Endpoint, endpoint_of
@@ -39,6 +40,9 @@ LISTS = {
     "/ratings/movie/{movie_id}": ("",),
     "/watchlist": ("", "favorite=true", "favorite=false"),
     "/viewings": ("", "year=2025", "movie_id=3", "movie_id=3&year=2025"),
+    "/movies/{id}/recommendations": ("",),
+    "/me/recommendations": ("",),
+    "/me/recommendations/hidden": ("",),
     "/admin/users": ("",),
     "/auth/tokens": ("",),
     "/admin/invitations": ("",),
@@ -46,7 +50,11 @@ LISTS = {
 }
 """Every list with queries that select different parts of it."""
 
-PLACES = {"/genres/{id}/movies": "/genres/18/movies", "/ratings/movie/{movie_id}": "/ratings/movie/1"}
+PLACES = {
+    "/movies/{id}/recommendations": "/movies/31/recommendations",
+    "/genres/{id}/movies": "/genres/18/movies",
+    "/ratings/movie/{movie_id}": "/ratings/movie/1",
+}
 """The paths of lists with a path parameter."""
 
 
@@ -123,6 +131,11 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
         for _ in range(15):
             smith("POST", "/admin/invitations", {})
             smith("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
+        smith("PUT", "/movies/31/rating", {"rating": 9})
+        beside = [Neighbour(movie_id(number), number % 7, 2**20 * (number % 4)) for number in range(40, 90)]
+        store.recommendations.store({movie_id(31): beside})
+        for number in range(91, 110):
+            smith("PUT", f"/me/recommendations/hidden/{number}")
         yield smith
 
 
@@ -178,6 +191,8 @@ def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) 
         "/movies/search?q=zzzzzzzz",
         "/watchlist?",
         "/viewings?",
+        "/me/recommendations?",
+        "/me/recommendations/hidden?",
         "/ratings?",
         "/ratings/movie/99?",
     ],

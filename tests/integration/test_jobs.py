@@ -85,6 +85,17 @@ def test_drifts_are_repaired_and_logged(store: SqliteStore, caplog: pytest.LogCa
     assert movie_id(1) in caplog.text
 
 
+@pytest.mark.parametrize("job", [jobs.update_neighbours, jobs.recount_neighbours])
+def test_neighbours_are_computed_by_jobs(store: SqliteStore, job: Callable[[], None]) -> None:
+    store_page(store, facts(1), facts(2))
+    for name in ("ann", "bob"):
+        user = add_user(store, name)
+        for number in (1, 2):
+            store.ratings.add(new_rating(user.id, movie_id(number), 9))
+    job()
+    assert store.recommendations.neighbours([movie_id(1), movie_id(2)]).keys() == {movie_id(1), movie_id(2)}
+
+
 def test_expired_invitations_are_deleted_with_the_sessions(store: SqliteStore) -> None:
     add_invitation(store, expires_at=system.now() - timedelta(days=1))
     valid = add_invitation(store, expires_at=system.now() + timedelta(days=1))

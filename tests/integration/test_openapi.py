@@ -66,6 +66,13 @@ OPERATIONS = {
         "undoImport": "POST /me/imports/{id}/undo",
         "deleteImport": "DELETE /me/imports/{id}",
     },
+    "Recommendations": {
+        "listMovieRecommendations": "GET /movies/{id}/recommendations",
+        "listMyRecommendations": "GET /me/recommendations",
+        "listHiddenMovies": "GET /me/recommendations/hidden",
+        "hideMovie": "PUT /me/recommendations/hidden/{id}",
+        "unhideMovie": "DELETE /me/recommendations/hidden/{id}",
+    },
     "Account": {
         "register": "POST /auth/register",
         "login": "POST /auth/login",
@@ -126,6 +133,7 @@ SCHEMAS = {
     "PartialAdminUser", "PartialCountedGenre", "PartialMyMovie", "PartialRating", "PartialSyncRun",
     "PartialUser",    "PartialWatchlistItem",
     "AddMovieInput", "MovieDetail", "PartialSearchResult", "SearchResultPage",
+    "RecommendationPage", "PartialRecommendation", "HiddenMovie", "HiddenMoviePage", "PartialHiddenMovie",
     "RegisterInput", "LoginInput", "RefreshSessionInput", "UpdateAccountInput", "ChangePasswordInput",
     "DeleteAccountInput", "RateMovieInput", "SetMovieRatingInput", "UpdateRatingInput", "AddToWatchlistInput",
     "SetMovieOnWatchlistInput", "UpdateWatchlistItemInput", "UpdateUserInput", "VerifyRatingsInput",

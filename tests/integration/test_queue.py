@@ -147,7 +147,9 @@ def test_the_arguments_of_a_job_are_texts(client: Redis, args: list[object], opt
         _ = put_by_another_program(client, f"{JOBS}.sync", *args, **options).func
 
 
-@pytest.mark.parametrize("name", ["sync", "sweep", "verify_ratings", "expire_sessions"])
+@pytest.mark.parametrize(
+    "name", ["sync", "sweep", "verify_ratings", "update_neighbours", "recount_neighbours", "expire_sessions"]
+)
 def test_a_job_has_the_same_name_in_every_version(client: Redis, name: str) -> None:
     assert f"{JOBS}.{name}" == f"entrypoints.jobs.{name}"
     assert put_by_another_program(client, f"entrypoints.jobs.{name}").func is getattr(named, name)
@@ -185,7 +187,7 @@ def test_cron_entries_follow_the_settings() -> None:
     entries = {entry.name: entry for entry in cron_entries(Settings(sync_movies_cron="5 4 * * 1"))}
     assert entries["sync-movies"].cron == "5 4 * * 1"
     assert entries["sync-genres"].cron == "0 1 * * *"
-    assert len(entries) == 5
+    assert len(entries) == 6
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York", "Pacific/Kiritimati"])

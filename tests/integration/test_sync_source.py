@@ -282,6 +282,9 @@ class NoJobQueue:
     def is_pending(self, _: object) -> bool:
         return False
 
+    def update_neighbours(self) -> None:
+        pass
+
     def waiting(self) -> int:
         return 0
 
@@ -356,7 +359,7 @@ def test_a_first_start_ends_if_another_source_fills_the_catalogue(
 
 def test_without_syncs_the_schedule_has_none() -> None:
     names = [entry.name for entry in cron_entries(Settings(), syncs=False)]
-    assert names == ["expire-sessions", "sweep", "verify-ratings"]
+    assert names == ["expire-sessions", "sweep", "verify-ratings", "recount-neighbours"]
     assert {entry.name for entry in cron_entries(Settings())} == {*names, "sync-genres", "sync-movies"}
     discovering = cron_entries(Settings(sync_discover_cron="30 5 * * 0"))
     assert [(each.cron, each.args) for each in discovering if each.name == "sync-discover"] == [

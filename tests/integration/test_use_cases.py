@@ -15,8 +15,9 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, store_page
 from application import export
 from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
-from application.export import ExportedItems, ExportedRatings, ExportedViewings, ExportUser
+from application.export import ExportedHidden, ExportedItems, ExportedRatings, ExportedViewings, ExportUser
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
+from application.recommendations import HideMovie
 from application.viewings import AddViewing
 from application.watchlist import (
     AddToWatchlist,
@@ -163,10 +164,14 @@ def test_an_export_has_everything_in_any_number_of_batches(
         AddViewing(viewings=store.viewings, genres=store.genres, **common)(
             user=user, movie=TmdbNumber(number), watched_on=date(2025, 12, 9 - number)
         )
+        HideMovie(recommendations=store.recommendations, movies=store.movies, clock=lambda: noon(next(days)))(
+            user=user, movie=TmdbNumber(number)
+        )
     export_user = ExportUser(
         ratings=store.ratings,
         watchlist=store.watchlists,
         viewings=store.viewings,
+        recommendations=store.recommendations,
         movies=store.movies,
         genres=store.genres,
     )
@@ -174,10 +179,12 @@ def test_an_export_has_everything_in_any_number_of_batches(
     ratings = [each for part in parts if isinstance(part, ExportedRatings) for each in part.ratings]
     items = [each for part in parts if isinstance(part, ExportedItems) for each in part.items]
     viewings = [each for part in parts if isinstance(part, ExportedViewings) for each in part.viewings]
-    assert len(parts) == 9
+    hidden = [each for part in parts if isinstance(part, ExportedHidden) for each in part.hidden]
+    assert len(parts) == 12
     assert [rating.score.points for rating in ratings] == [5, 4, 3, 2, 1]
     assert [item.movie for item in items] == [rating.movie for rating in ratings]
     assert [viewing.movie for viewing in viewings] == [rating.movie for rating in ratings]
+    assert [each.movie for each in hidden] == [rating.movie for rating in ratings]
     assert all({each.movie for each in part.ratings} == set(part.movies) for part in parts[:3])  # type: ignore[union-attr]
 
 

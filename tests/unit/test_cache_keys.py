@@ -38,7 +38,7 @@ def query_of(call: Endpoint, **given: Any) -> Any:
 def test_the_endpoints_of_the_contract_are_cached() -> None:
     assert set(CACHED) == {
         "get_movies", "get_movies_search", "get_movie_by_id", "get_genres", "get_genre_movies",
-        "get_ratings_of_movie", "get_watchlist",
+        "get_ratings_of_movie", "get_watchlist", "get_movie_recommendations",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from entrypoints.http.exports import ExportFormat, ExportResponse, UserExport
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.accounts import UserOut, user_out
 from entrypoints.http.resources.ratings import RatingOut, rating_out
+from entrypoints.http.resources.recommendations import HiddenMovieOut, hidden_out
 from entrypoints.http.resources.viewings import ViewingOut, entry_out
 from entrypoints.http.resources.watchlist import WatchlistItemOut, item_out
 from entrypoints.http.schemas import Query
@@ -38,9 +39,10 @@ class ExportOut(Struct, frozen=True, kw_only=True):
     ratings: list[RatingOut]
     watchlist: list[WatchlistItemOut]
     viewings: list[ViewingOut]
+    hidden: list[HiddenMovieOut]
 
 
-SECTIONS = ("ratings", "watchlist", "viewings")
+SECTIONS = ("ratings", "watchlist", "viewings", "hidden")
 """The lists of an export, in their order."""
 
 
@@ -109,7 +111,9 @@ def _section(user: User, part: ExportedPart) -> tuple[str, bytes]:
         return "ratings", encode(_ratings_out(user, part))[1:-1]
     if isinstance(part, ExportedItems):
         return "watchlist", encode(_items_out(part))[1:-1]
-    return "viewings", encode(_viewings_out(part))[1:-1]
+    if isinstance(part, ExportedViewings):
+        return "viewings", encode(_viewings_out(part))[1:-1]
+    return "hidden", encode(hidden_out(part.hidden, part.movies, part.genres))[1:-1]
 
 
 def _ratings_out(user: User, part: ExportedRatings) -> list[RatingOut]:
