@@ -1,7 +1,7 @@
 """`make bench`: medians in one run, over 100,000 invented movies in SQLite, and of `matinee serve` with the
 demo catalogue. Nothing fails on a number.
 
-python -m tests.benchmarks [--movies N] [--synced N] [--only store|sync|service]
+python -m tests.benchmarks [--movies N] [--synced N] [--only store|sync|service|recommendations]
 """
 
 import argparse
@@ -24,6 +24,7 @@ from domain.people import search_with_people
 from domain.search import Match, Query
 from tests.benchmarks.catalogue import GENRES, fill
 from tests.benchmarks.load import load
+from tests.benchmarks.recommendations import RATINGS, recommendations
 from tests.benchmarks.service import service
 from tests.benchmarks.sync import sync
 
@@ -62,13 +63,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--movies", type=int, default=100_000, help="in the store, up to 1,000,000")
     parser.add_argument("--synced", type=int, default=2_000, help="movies that a sync reads, up to 10,000")
-    parser.add_argument("--only", choices=("store", "sync", "service"), help="one part of the measurements")
+    parser.add_argument(
+        "--only", choices=("store", "sync", "service", "recommendations"), help="one part of the measurements"
+    )
     options = parser.parse_args()
     console = Console(width=110)
     if options.only in (None, "store"):
         measure_store(console, options.movies)
     if options.only in (None, "sync"):
         console.print(sync(options.synced))
+    if options.only in (None, "recommendations"):
+        if RATINGS.exists():
+            console.print(recommendations())
+        else:
+            console.print(f"recommendations are not measured: there are no ratings at {RATINGS}")
     if options.only in (None, "service"):
         for table in (*service(), load()):
             console.print(table)

@@ -1,0 +1,18 @@
+"""The quality of recommendations on real ratings; `make bench` prints all figures."""
+
+import pytest
+
+from tests.benchmarks.recommendations import RATINGS, SPLITS, measured, ours, popularity, ratings
+
+pytestmark = pytest.mark.skipif(not RATINGS.exists(), reason="there are no ratings at ../shared/movielens")
+
+
+@pytest.mark.parametrize(
+    ("split", "users"), [("the last fifth of all", None), ("the last ten of each user", 20)]
+)
+def test_recommendations_find_half_as_much_again_as_popularity(split: str, users: int | None) -> None:
+    parts = SPLITS[split](ratings())
+    own = measured(parts, ours(parts.known), users=users)
+    popular = measured(parts, popularity(parts.known), users=users)
+    assert own.recall >= 1.6 * popular.recall
+    assert own.ndcg >= 1.6 * popular.ndcg
