@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, cast
 
-from application.export import ExportedItems, ExportedPart, ExportedRatings
+from application.export import ExportedHidden, ExportedItems, ExportedPart, ExportedRatings, ExportedViewings
 from domain.movies import Movie
 
 MAX_LETTERBOXD_BYTES = 1_000_000
@@ -51,14 +51,21 @@ def safe_line(cells: Iterable[object]) -> bytes:
 def table_chunks(parts: Iterable[ExportedPart]) -> Iterator[bytes]:
     """One table of all that a user has, a chunk for each part. The first has the headers."""
     prefix = csv_line(COLUMNS)
-    for part in parts:
+    for part in _tabular(parts):
         yield prefix + b"".join(safe_line(row) for row in _rows(part))
         prefix = b""
     if prefix:
         yield prefix
 
 
-def _rows(part: ExportedPart) -> Iterator[tuple[object, ...]]:
+def _tabular(
+    parts: Iterable[ExportedPart],
+) -> Iterator[ExportedRatings | ExportedItems | ExportedViewings]:
+    """The parts that tables have: all but movies that are hidden from recommendations."""
+    return (part for part in parts if not isinstance(part, ExportedHidden))
+
+
+def _rows(part: ExportedRatings | ExportedItems | ExportedViewings) -> Iterator[tuple[object, ...]]:
     movies = part.movies
     if isinstance(part, ExportedRatings):
         for rating in part.ratings:
@@ -132,7 +139,7 @@ def letterboxd_pieces(parts: Iterable[ExportedPart]) -> Iterator[tuple[str, byte
     ratings = SplitTable("ratings", LETTERBOXD_FILMS)
     watchlist = SplitTable("watchlist", LETTERBOXD_WATCHLIST)
     diary = SplitTable("diary", LETTERBOXD_FILMS)
-    for part in parts:
+    for part in _tabular(parts):
         movies = part.movies
         if isinstance(part, ExportedRatings):
             for rating in part.ratings:

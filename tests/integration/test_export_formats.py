@@ -56,6 +56,7 @@ def parts(desk: Desk) -> Any:
         ratings=store.ratings,
         watchlist=store.watchlists,
         viewings=store.viewings,
+        recommendations=store.recommendations,
         movies=store.movies,
         genres=store.genres,
     )
