@@ -43,14 +43,18 @@ class Frequencies(Generic[ConditionT]):
         return frequency
 
 
-def worth_sorting(frequency: Mapping[ConditionT, int], total: int, limit: int) -> ConditionT | None:
+def worth_sorting(
+    frequency: Mapping[ConditionT, int], total: int, limit: int, *, skewed: bool = False
+) -> ConditionT | None:
     """The rarest condition if reading and sorting its movies costs less than scanning the index of the order
     until `limit` movies and one more are found; None otherwise.
+
+    `skewed` is whether the matches may all be at the end of the order, as what a user has rated often is.
     """
     if not frequency:
         return None
     rarest = min(frequency, key=lambda condition: frequency[condition])
-    scanned = scanned_movies(frequency.values(), total, limit + 1)
+    scanned = total if skewed else scanned_movies(frequency.values(), total, limit + 1)
     return rarest if frequency[rarest] <= min(MAX_SORTED, scanned) else None
 
 

@@ -105,7 +105,8 @@ def page_statements(
     conditions = conditions_of(database, wanted)
     total = count_visible(database)
     frequency = {each: each.frequency(database, frequencies, total) for each in conditions if each.index}
-    rarest = worth_sorting(frequency, total, window.limit)
+    skewed = any(each.own is not None for each in frequency)
+    rarest = worth_sorting(frequency, total, window.limit, skewed=skewed)
     index = f"visible_by_{sorting.by}_{sorting.order}"
     # A condition for the order's own field limits the scan to the movies that meet it.
     if rarest and rarest.field != SORT_FIELDS[sorting.by]:

@@ -102,7 +102,8 @@ def page_statements(
     conditions = conditions_of(wanted)
     total = count_visible(connection)
     frequency = {each: each.frequency(connection, frequencies, total) for each in conditions if each.source}
-    rarest = worth_sorting(frequency, total, window.limit)
+    skewed = any(each.own for each in frequency)
+    rarest = worth_sorting(frequency, total, window.limit, skewed=skewed)
     if rarest:
         return [_sorted(rarest, conditions, sorting, window.cursor)]
     scans = (_index_scan(span, conditions, sorting) for span in spans(window.cursor))

@@ -118,6 +118,11 @@ def make_page_guard(find_viewer: Viewers, rate_limits: RateLimits, *, public: bo
     return guard
 
 
+def require_viewer(scope: HTTPScope) -> None:
+    """Check that somebody is signed in, for a page that everyone may see otherwise. Raises SignInRequired."""
+    _authorize(scope["state"].get(VIEWER), Access.USERS, scope)
+
+
 def _authorize(caller: Caller | None, access: Access, scope: HTTPScope) -> None:
     if caller is None:
         is_get = scope["method"] == "GET"

@@ -16,10 +16,14 @@ PATH = re.compile(r"/[A-Za-z0-9_-]{1,64}\.(?:jpe?g|png|webp)")
 
 @dataclass(frozen=True, slots=True)
 class PosterAddress:
-    """The addresses of a poster: the default, and all with their widths, as in `srcset`."""
+    """The addresses of a poster: the default, and all with their widths, as in `srcset`.
+
+    `direct` is whether they are at another host, which sends no generated poster in place of one that fails.
+    """
 
     src: str
     srcset: str
+    direct: bool
 
 
 class Posters:
@@ -39,7 +43,8 @@ class Posters:
         if self._mode == "off" or path is None or not PATH.fullmatch(path):
             return None
         urls = {width: self._url(width, path, movie) for width in WIDTHS}
-        return PosterAddress(urls[342], ", ".join(f"{url} {width}w" for width, url in urls.items()))
+        srcset = ", ".join(f"{url} {width}w" for width, url in urls.items())
+        return PosterAddress(urls[342], srcset, direct=self._mode == "direct")
 
     def _url(self, width: int, path: str, movie: Movie) -> str:
         if self._mode == "direct":

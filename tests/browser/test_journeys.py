@@ -130,6 +130,7 @@ def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> N
 def test_everything_works_without_script(visit: Visit) -> None:
     page = visit.page
     visit.join("scriptless", PASSWORD)
+    page.click("summary >> text=Filters")
     page.select_option("#decade", "1990")
     page.click("text=Apply")
     page.fill("#q", "amelie")
@@ -170,3 +171,26 @@ def test_everything_can_be_reached_with_the_keyboard_alone(visit: Visit) -> None
     press("Enter")
     page.wait_for_selector("text=Remove my rating")
     assert page.locator("input[name=rating]:checked").get_attribute("value") == "8.5"
+
+
+def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(visit: Visit) -> None:
+    visit.open("/")
+    visit.page.evaluate("""() => {
+      const poster = document.createElement("div");
+      const other = '<template><svg class="generated"></svg></template>';
+      poster.innerHTML = `<img alt="" src="/static/none.jpg">${other}`;
+      poster.className = "poster";
+      document.querySelector("main").prepend(poster);
+    }""")
+    visit.page.wait_for_selector("main > .poster > svg.generated", state="attached")
+    assert visit.page.locator("main > .poster > img").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("visit", "shown"), [(PHONE, False), (LAPTOP, True)], indirect=["visit"], ids=["phone", "laptop"]
+)
+def test_filters_are_collapsed_on_a_phone_only(visit: Visit, shown: bool) -> None:
+    visit.open("/")
+    assert visit.page.locator("#decade").is_visible() is shown
+    assert visit.page.locator("summary").is_visible() is not shown
+    visit.check()

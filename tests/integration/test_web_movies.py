@@ -23,7 +23,15 @@ def film(number: int, title: str, **more: object) -> MovieFacts:
 
 FILMS = [
     film(1, "Heat", release_date=date(1995, 12, 15), original_language="en", genres=(genre_id(28),)),
-    film(2, "Amélie", release_date=date(2001, 4, 25), original_language="fr", genres=(genre_id(35),)),
+    film(
+        2,
+        "Amélie",
+        release_date=date(2001, 4, 25),
+        original_language="fr",
+        genres=(genre_id(35),),
+        runtime=120,
+        detailed=True,
+    ),
     film(
         3,
         "Ronin",
@@ -57,6 +65,10 @@ def titles(page: str) -> list[str]:
             ["Heat", "Ronin", "Amélie", "Undated"],
         ),
         ("?genre=18", []),
+        ("?runtime_max=120", ["Amélie"]),
+        ("?not_mine=rated", ["Amélie", "Ronin", "Undated"]),
+        ("?not_mine=seen,rated&decade=1990", ["Ronin"]),
+        ("?mine=rated", ["Heat"]),
     ],
 )
 def test_the_home_page_filters_and_sorts(query: str, expected: list[str]) -> None:
@@ -79,6 +91,48 @@ def test_what_was_chosen_stays_chosen() -> None:
         ("asc", "Ascending"),
     ):
         assert f'<option value="{value}" selected>{shown}</option>' in page
+
+
+def test_the_number_of_filters_is_told_while_they_are_collapsed() -> None:
+    with visiting(*FILMS) as (browser, _):
+        browser.join()
+        plain = browser.open("/?sort_by=title").text
+        page = browser.open("/?genre=28&not_mine=seen%2Crated&sort_by=title").text
+    assert "<summary>Filters</summary>" in plain
+    assert "<summary>Filters (2)</summary>" in page
+    assert '<option value="seen,rated" selected>What I have seen or rated</option>' in page
+
+
+def test_a_search_is_filtered_like_the_home_page() -> None:
+    with visiting(*FILMS) as (browser, _):
+        browser.join().send("/movies/3/rating", rating="9")
+        page = browser.open("/search?q=ronin&decade=1990&genre=28").text
+        others = [browser.open(f"/search?q=ronin&{each}").text for each in ("decade=2000", "not_mine=rated")]
+    assert titles(page) == ["Ronin"]
+    assert '<input type="hidden" name="q" value="ronin">' in page
+    assert '<option value="1990" selected>1990s</option>' in page
+    for each in others:
+        assert titles(each) == []
+        assert "No film matches these filters" in each
+        assert '<a href="/search?q=ronin">' in each
+
+
+def test_whoever_is_not_signed_in_has_no_films_of_their_own_to_hide() -> None:
+    with visiting(*FILMS, public_catalogue="true") as (browser, _):
+        assert 'name="not_mine"' not in browser.open("/").text
+        for path in ("/?not_mine=rated", "/search?q=heat&mine=listed"):
+            answer = browser.open(path)
+            assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/sign-in")
+
+
+def test_a_poster_of_another_host_has_a_generated_one_beside_it() -> None:
+    heat = film(1, "Heat", poster_path="/heat.jpg")
+    with visiting(heat, public_catalogue="true", images="direct") as (browser, _):
+        direct = browser.open("/").text
+    with visiting(heat, public_catalogue="true") as (browser, _):
+        proxied = browser.open("/").text
+    assert '<template><svg class="generated"' in direct
+    assert "<template>" not in proxied
 
 
 def test_pages_of_a_list_follow_each_other_by_cursor() -> None:

@@ -37,6 +37,12 @@ def test_several_conditions_are_estimated_to_match_fewer_movies() -> None:
     assert worth_sorting({"a": 200, "b": 300}, 1000, 20) == "a"
 
 
+def test_matches_that_may_be_at_the_end_of_the_order_are_sorted_up_to_the_limit() -> None:
+    assert worth_sorting({"own": 900}, 1000, 20, skewed=True) == "own"
+    assert worth_sorting({"own": MAX_SORTED + 1, "rare": 30}, 10**6, 20, skewed=True) == "rare"
+    assert worth_sorting({"own": MAX_SORTED + 1}, 10**6, 20, skewed=True) is None
+
+
 def test_no_more_movies_are_sorted_than_the_limit() -> None:
     assert worth_sorting({"a": MAX_SORTED}, 10**9, 20) == "a"
     assert worth_sorting({"a": MAX_SORTED + 1}, 10**9, 20) is None

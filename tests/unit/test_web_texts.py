@@ -14,9 +14,9 @@ from domain.errors import Fault, FaultCode
 from domain.ratings import RatingOrder
 from domain.sync import Entity, Status
 from domain.users import Role
+from entrypoints.web import filters
 from entrypoints.web.formats import day, decimal, hours, score, whole
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
-from entrypoints.web.pages import home
 
 WEB = Path(__file__).parents[2] / "entrypoints/web"
 OF_THE_API = ("errors.", "faults.")
@@ -45,7 +45,8 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
     literal = set(re.findall(r"'([a-z_]+\.[a-z_0-9]*[a-z0-9])'", files))
     composed = {
         *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder)),
-        *(f"language.{each}" for each in home.LANGUAGES),
+        *(f"language.{each}" for each in filters.LANGUAGES),
+        *(f"own.{each.replace(',', '_')}" for each in filters.OWN_CHOICES),
         *(f"field.{each}" for each in re.findall(r"\bfield\('(\w+)'", files)),
         *(f"condition.{each}" for each in Condition),
         *(f"part.{each}" for each in Part),
@@ -60,6 +61,7 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         "error.title",
         "home.decade_of",
         "home.min_rating_of",
+        "home.runtime_max_of",
         "forms.invalid",
     }
     named = {

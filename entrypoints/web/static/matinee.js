@@ -1,4 +1,4 @@
-// Suggestions below the search box, and the progress of syncs. Every page works without this script.
+// Suggestions below the search box, posters that fail, and the progress of syncs. Every page works without this script.
 "use strict";
 
 (() => {
@@ -79,6 +79,20 @@
     event.preventDefault();
   });
 })();
+
+// A poster of another host that cannot be loaded is replaced by the generated one, which is beside it.
+{
+  const replace = (image) => {
+    const other = image.parentElement?.querySelector(":scope > template");
+    if (other) image.parentElement.replaceChildren(other.content.cloneNode(true));
+  };
+  document.addEventListener("error", (event) => {
+    if (event.target instanceof HTMLImageElement) replace(event.target);
+  }, true);
+  for (const image of document.querySelectorAll(".poster > img")) {
+    if (image.complete && !image.naturalWidth && image.currentSrc) replace(image);
+  }
+}
 
 // The progress of syncs. Without this script the page is reloaded from time to time.
 for (const part of document.querySelectorAll("[data-events]")) {
