@@ -418,13 +418,16 @@ def _with_near_matches(
 def rank(query: Query, candidate: Candidate) -> Match | None:
     """How a movie matches, by the best of its titles; None if it does not."""
     _, titles, keys, _, _ = candidate
-    best, place = _match_title(query, titles[0], keys[0]), 0
+    best, place = _match_strictly(query, titles[0], keys[0]), 0
     for other in range(1, len(titles)):
         if titles[other] == titles[0]:
             continue  # most movies have their original title
-        found = _match_title(query, titles[other], keys[other], near=best is None or best[0] > WORDS)
+        found = _match_strictly(query, titles[other], keys[other])
         if found and (best is None or found < best):
             best, place = found, other
+    if best is None:  # only then are typing errors considered, which takes much longer
+        near = (_match_nearly(query, title_key) for title_key in dict.fromkeys(keys))
+        best = min(filter(None, near), default=None)
     if best is None:
         return None
     tier, distance = best
@@ -500,8 +503,8 @@ def _ranked(
     return matches
 
 
-def _match_title(query: Query, title: str, title_key: str, *, near: bool = True) -> tuple[Tier, int] | None:
-    """The tier and distance of a title; without `near`, typing errors are not considered."""
+def _match_strictly(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
+    """The tier and distance of a title without typing errors; None if it does not match."""
     whole, typed = compact(title_key), query.compact
     if whole == typed:
         return EXACT, _folding(query, title, title_key)
@@ -510,9 +513,7 @@ def _match_title(query: Query, title: str, title_key: str, *, near: bool = True)
         return EXACT, NUMBERS_DIFFER
     if whole.startswith(typed) or (normalized and _joined(normalized).startswith(query.normalized_compact)):
         return PREFIX, 0
-    if has_words(query, title_key, normalized):
-        return WORDS, 0
-    return _match_nearly(query, whole, words(title_key), normalized) if near else None
+    return (WORDS, 0) if has_words(query, title_key, normalized) else None
 
 
 def has_words(query: Query, title_key: str, normalized: Sequence[str]) -> bool:
@@ -530,13 +531,14 @@ def has_words(query: Query, title_key: str, normalized: Sequence[str]) -> bool:
     return bool(normalized) and _holds_all(query.normalized_words, (*title_words, *normalized))
 
 
-def _match_nearly(
-    query: Query, whole: str, title_words: Sequence[str], normalized: Sequence[str]
-) -> tuple[Tier, int] | None:
-    distance = _allowed_edit_distance(query.compact, whole)
+def _match_nearly(query: Query, title_key: str) -> tuple[Tier, int] | None:
+    """The tier and distance of a title with typing errors; None if there are too many."""
+    distance = _allowed_edit_distance(query.compact, compact(title_key))
     if distance is not None:
         return NEAR_TITLE, distance
+    title_words = words(title_key)
     total = _words_distance(query.typed_words, title_words, query.distances)
+    normalized = normalize_numbers(title_key) if query.normalized else ()
     if normalized:
         in_numbers = _words_distance(query.normalized, (*title_words, *normalized), query.distances)
         total = in_numbers if total is None or (in_numbers is not None and in_numbers < total) else total
