@@ -8,7 +8,7 @@ from functools import partial
 from threading import Lock
 
 from domain.browsing import EVERYTHING, MovieFilter, Sorting, parse_genre_choice
-from domain.ids import GenreId, movie_ref
+from domain.ids import GenreId, MovieId, movie_ref
 from domain.languages import Language, Languages
 from domain.movies import Genre, GenreNotFound, Movie, MovieNotFound
 from domain.pagination import Cursor, Page, Window, page_of
@@ -188,6 +188,15 @@ class TranslateMovies:
             return tuple(shown)
         texts = self.movies.translations([movie.id for movie in shown], language)
         return tuple(movie.in_language(language, texts.get(movie.id)) for movie in shown)
+
+    def by_id(self, shown: Mapping[MovieId, Movie], language: Language | None) -> Mapping[MovieId, Movie]:
+        """The same for movies by id."""
+        return {movie.id: movie for movie in self(tuple(shown.values()), language)}
+
+    def one(self, shown: Movie, language: Language | None) -> Movie:
+        """The same for one movie."""
+        (movie,) = self((shown,), language)
+        return movie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -432,6 +432,7 @@ MEASURED = [
     "(0.15 ms for 20 movies with five languages)",
     "half a microsecond more with several (measured: 9.6 and 10.1 µs for the fast path alone)",
     "from some 5 kB to 60 kB with translations",
+    "(7 instead of 3 ms for a word that hundreds of titles have, of 10,000 movies)",
     "A cached response cost about 1 ms of processor time",
     "takes some 240 MB",
     "take some 240 MB",

@@ -171,6 +171,8 @@ PATHS = (
 def fixture_place() -> Iterator[Place]:
     with place(movies=MOVIES, **KEPT) as made:
         made.user("PUT", "/movies/238/watchlist", {"is_favorite": True})
+        made.user("PUT", "/movies/238/rating", {"rating": 9})
+        made.user("POST", "/viewings", {"movie_id": "238", "watched_on": "2026-01-01"})
         yield made
 
 
@@ -195,3 +197,25 @@ def test_the_cache_has_one_response_for_each_language_and_not_for_each_header(pl
         sent(place.slow, "/movies?limit=7", place.user.headers | {"Accept-Language": accept})
     variants = [variant for key, variant in place.cache if key == "movies:list:1:7:"]
     assert sorted(variants) == ["limit=7&~=de-DE", "limit=7&~=en-US", "limit=7&~=fr"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/watchlist", "/ratings", "/ratings/movie/238", "/viewings", "/me/movies?ids=238"],
+)
+def test_what_is_ones_own_is_in_the_preferred_language(place: Place, path: str) -> None:
+    for accept, language, title in (
+        ("de", "de-DE", "Der Pate"),
+        ("fr", "fr", "Le Parrain"),
+        ("it", "en-US", "The Godfather"),
+    ):
+        header = {"Accept-Language": accept}
+        answer = place.user("GET", path, headers=header)
+        wanted = next(row for row in answer.json()["data"] if "'tmdb_id': 238" in str(row))
+        assert f"'title': '{title}'" in str(wanted)
+        assert answer.headers["content-language"] == language
+        single = {"/ratings/movie/238": "/me/movies/238", "/me/movies?ids=238": "/me/movies/238"}
+        alone = single.get(path) or f"{path}/{wanted['id']}"
+        answer = place.user("GET", alone, headers=header)
+        assert f'"title":"{title}"' in answer.text
+        assert answer.headers["content-language"] == language

@@ -371,7 +371,8 @@ PATE = film(
 
 def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() -> None:
     with visiting(PATE, tmdb_languages="de-DE") as (browser, _):
-        browser.join()
+        browser.join().send("/movies/238/rating", rating="9")
+        browser.send("/movies/238/watchlist", note="")
         for accept, shown, title, overview in (
             ("de", "de", "Der Pate", "Eine Familie."),
             ("en", "en", "The Godfather", "A family."),
@@ -388,6 +389,8 @@ def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() ->
             assert overview in page
             (suggested,) = browser.open("/search/suggestions?q=pat", **language).json()
             assert suggested["title"] == title
+            for path in ("/watchlist", "/ratings"):
+                assert title in browser.open(path, **language).text
 
 
 def test_films_are_in_the_language_of_the_catalogue_if_they_are_not_kept_in_that_of_the_page() -> None:

@@ -1,6 +1,7 @@
 """Ratings: giving, changing, removing and listing them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from litestar import delete, get, patch, post, put
@@ -8,7 +9,7 @@ from litestar.params import RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from application import ratings
+from application import catalogue, ratings
 from domain.browsing import SortOrder
 from domain.ids import RatingId, UserId
 from domain.movies import Movie
@@ -26,6 +27,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -346,42 +348,58 @@ def delete_movie_rating(
 
 @get("/ratings", sync_to_thread=True, opt=endpoint_opt(LIST_MY_RATINGS))
 def get_ratings(
-    request: HttpRequest, caller: Injected[Caller], list_my_ratings: Injected[ratings.ListMyRatings]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    list_my_ratings: Injected[ratings.ListMyRatings],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """List your own ratings, newest first by default."""
     page = parse_page(RatingsQuery, request)
     by, descending = page.query.sort_by, page.query.sort_order is SortOrder.DESC
+    language = negotiate(request.scope)
     mine = list_my_ratings(user=caller.user, by=by, descending=descending, window=page.window)
+    mine = replace(mine, movies=translate_movies.by_id(mine.movies, language))
     meta = page.meta(mine.page, lambda rating: rating.cursor(by))
-    return page.response(PageOut(data=ratings_out(mine), meta=meta))
+    return in_language(page.response(PageOut(data=ratings_out(mine), meta=meta)), language)
 
 
 @get("/ratings/movie/{movie_id:str}", opt=endpoint_opt(LIST_MOVIE_RATINGS))
 async def get_ratings_of_movie(
-    request: HttpRequest, list_movie_ratings: Injected[ratings.ListMovieRatings], caching: Injected[Caching]
+    request: HttpRequest,
+    list_movie_ratings: Injected[ratings.ListMovieRatings],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
+    caching: Injected[Caching],
 ) -> Response:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
     page = parse_page(MovieRatingsQuery, request)
-    movie = parse_movie_ref(request.path_params["movie_id"])
+    movie, language = parse_movie_ref(request.path_params["movie_id"]), negotiate(request.scope)
 
     def build() -> Response:
         rated = list_movie_ratings(movie=movie, window=page.window)
+        rated = replace(rated, movies=translate_movies.by_id(rated.movies, language))
         (its_movie,) = rated.movies.values()
         meta = page.meta(rated.page, lambda rating: rating.cursor(RatingOrder.CREATED_AT))
         summary = rating_summary_out(its_movie.tally)
         return page.response(MovieRatingPageOut(data=ratings_out(rated), meta=meta, summary=summary))
 
-    return await caching(page.query, build, request)
+    return await caching(page.query, build, request, language)
 
 
 @get("/ratings/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_RATING))
 def get_rating_by_id(
-    request: HttpRequest, caller: Injected[Caller], get_rating: Injected[ratings.GetRating]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_rating: Injected[ratings.GetRating],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one of your own ratings."""
-    query = parse_query(RatingQuery, request)
+    query, language = parse_query(RatingQuery, request), negotiate(request.scope)
     rated = get_rating(user=caller.user, rating=rating_id(request))
-    return item_response(rating_out(rated.rating, rated.movie, rated.user), query)
+    movie = translate_movies.one(rated.movie, language)
+    return in_language(item_response(rating_out(rated.rating, movie, rated.user), query), language)
 
 
 @patch("/ratings/{id:str}", sync_to_thread=True, opt=endpoint_opt(UPDATE_RATING))

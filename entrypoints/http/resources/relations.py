@@ -1,17 +1,19 @@
 """A user's relation to movies: the rating, the watchlist item and the viewings."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated
 
 from litestar import get
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from application import relations
+from application import catalogue, relations
 from domain.ids import MovieRef, movie_ref
 from domain.users import Caller, User
 from domain.viewings import ViewingSummary
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response, select_fields
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, parse_movie_ref
 from entrypoints.http.requests import HttpRequest, parse_query
 from entrypoints.http.resources.ratings import RatingOut, rating_out
@@ -110,29 +112,40 @@ GET_MY_MOVIES = Endpoint(
 
 @get("/me/movies/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_MY_MOVIE))
 def get_my_movie(
-    request: HttpRequest, caller: Injected[Caller], get_relation: Injected[relations.GetRelation]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_relation: Injected[relations.GetRelation],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get your rating of a movie, its item on your watchlist, and how often you have seen it.
 
     The rating and the item are null if there is none.
     """
-    query = parse_query(MyMovieQuery, request)
+    query, language = parse_query(MyMovieQuery, request), negotiate(request.scope)
     relation = get_relation(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
-    return item_response(my_movie_out(relation, caller.user), query)
+    relation = replace(relation, movie=translate_movies.one(relation.movie, language))
+    return in_language(item_response(my_movie_out(relation, caller.user), query), language)
 
 
 @get("/me/movies", sync_to_thread=True, opt=endpoint_opt(GET_MY_MOVIES))
 def get_my_movies(
-    request: HttpRequest, caller: Injected[Caller], get_relations: Injected[relations.GetRelations]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_relations: Injected[relations.GetRelations],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get the same for many movies, each once, in the order in which they are named.
 
     Movies that are not in the catalogue are left out.
     """
-    query = parse_query(MyMoviesQuery, request)
+    query, language = parse_query(MyMoviesQuery, request), negotiate(request.scope)
     found = get_relations(user=caller.user, movies=query.movies)
-    rows = [select_fields(my_movie_out(each, caller.user), query.fields) for each in found]
-    return json_response({"data": rows})
+    movies = translate_movies([each.movie for each in found], language)
+    shown = [replace(each, movie=movie) for each, movie in zip(found, movies, strict=True)]
+    rows = [select_fields(my_movie_out(each, caller.user), query.fields) for each in shown]
+    return in_language(json_response({"data": rows}), language)
 
 
 # Conversion

@@ -1,5 +1,6 @@
 """The diary: a user's viewings of movies."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated
 
@@ -7,7 +8,7 @@ from litestar import delete, get, patch, post
 from litestar.params import RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from application import viewings
+from application import catalogue, viewings
 from domain.ids import ViewingId
 from domain.texts import Unchanged
 from domain.users import Caller
@@ -22,6 +23,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -246,24 +248,36 @@ def post_viewing(
 
 @get("/viewings", sync_to_thread=True, opt=endpoint_opt(LIST_VIEWINGS))
 def get_viewings(
-    request: HttpRequest, caller: Injected[Caller], list_viewings: Injected[viewings.ListViewings]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    list_viewings: Injected[viewings.ListViewings],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """List your viewings, the latest day first and those of unknown days last."""
     page = parse_page(ViewingsQuery, request)
     name = unset_to_none(page.query.movie_id)
     movie = parse_movie_ref(name) if name is not None else None
+    language = negotiate(request.scope)
     listed = list_viewings(user=caller.user, movie=movie, days=page.query.days, window=page.window)
+    listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
     meta = page.meta(listed.page, lambda viewing: viewing.cursor)
-    return page.response(PageOut(data=viewings_out(listed), meta=meta))
+    return in_language(page.response(PageOut(data=viewings_out(listed), meta=meta)), language)
 
 
 @get("/viewings/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_VIEWING))
 def get_viewing_by_id(
-    request: HttpRequest, caller: Injected[Caller], get_viewing: Injected[viewings.GetViewing]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_viewing: Injected[viewings.GetViewing],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one of your own viewings."""
-    query = parse_query(ViewingQuery, request)
-    return item_response(entry_out(get_viewing(user=caller.user, viewing=viewing_id(request))), query)
+    query, language = parse_query(ViewingQuery, request), negotiate(request.scope)
+    entry = get_viewing(user=caller.user, viewing=viewing_id(request))
+    entry = replace(entry, movie=translate_movies.one(entry.movie, language))
+    return in_language(item_response(entry_out(entry), query), language)
 
 
 @patch("/viewings/{id:str}", sync_to_thread=True, opt=endpoint_opt(UPDATE_VIEWING))

@@ -1,13 +1,14 @@
 """The watchlist."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from litestar import delete, get, patch, post, put
 from litestar.params import RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from application import watchlist
+from application import catalogue, watchlist
 from domain.ids import GenreId, ItemId, UserId
 from domain.movies import Genre, Movie
 from domain.texts import Unchanged
@@ -23,6 +24,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -263,27 +265,37 @@ async def get_watchlist(
     request: HttpRequest,
     caller: Injected[Caller],
     list_watchlist: Injected[watchlist.ListWatchlist],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
     caching: Injected[Caching],
 ) -> Response:
     """List the items of your watchlist, newest first."""
     page = parse_page(WatchlistQuery, request)
     favorite = unset_to_none(page.query.favorite)
+    language = negotiate(request.scope)
 
     def build() -> Response:
         listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
+        listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
         meta = page.meta(listed.page, lambda item: item.cursor)
         return page.response(PageOut(data=items_out(listed), meta=meta))
 
-    return await caching(page.query, build, request)
+    return await caching(page.query, build, request, language)
 
 
 @get("/watchlist/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_WATCHLIST_ITEM))
 def get_item_by_id(
-    request: HttpRequest, caller: Injected[Caller], get_item: Injected[watchlist.GetItem]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_item: Injected[watchlist.GetItem],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one item of your own watchlist."""
-    query = parse_query(WatchlistItemQuery, request)
-    return item_response(entry_out(get_item(user=caller.user, item=item_id(request))), query)
+    query, language = parse_query(WatchlistItemQuery, request), negotiate(request.scope)
+    entry = get_item(user=caller.user, item=item_id(request))
+    entry = replace(entry, movie=translate_movies.one(entry.movie, language))
+    return in_language(item_response(entry_out(entry), query), language)
 
 
 @patch("/watchlist/{id:str}", sync_to_thread=True, opt=endpoint_opt(UPDATE_WATCHLIST_ITEM))

@@ -1,8 +1,10 @@
 """The viewer's own lists: the watchlist and the ratings."""
 
+from dataclasses import replace
+
 from litestar import get
 
-from application import ratings, watchlist
+from application import catalogue, ratings, watchlist
 from domain.browsing import SortOrder
 from domain.ratings import RatingOrder
 from domain.users import Caller
@@ -23,12 +25,15 @@ def get_watchlist(
     request: HttpRequest,
     caller: Injected[Caller],
     list_watchlist: Injected[watchlist.ListWatchlist],
+    translate_movies: Injected[catalogue.TranslateMovies],
     render: Injected[Renderer],
 ) -> Response:
     """The watchlist, newest first."""
     page = parse_page(WatchlistQuery, request)
     favorite = unset_to_none(page.query.favorite)
     listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
+    language = render.movie_language(request.scope)
+    listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
     rows = listed.page.rows
     last = rows[-1].cursor if rows and listed.page.more else None
     return render(
@@ -45,6 +50,7 @@ def get_ratings(
     request: HttpRequest,
     caller: Injected[Caller],
     list_my_ratings: Injected[ratings.ListMyRatings],
+    translate_movies: Injected[catalogue.TranslateMovies],
     render: Injected[Renderer],
 ) -> Response:
     """The viewer's ratings, newest first by default."""
@@ -52,6 +58,8 @@ def get_ratings(
     by, order = page.query.sort_by, page.query.sort_order
     descending = order is SortOrder.DESC
     mine = list_my_ratings(user=caller.user, by=by, descending=descending, window=page.window)
+    language = render.movie_language(request.scope)
+    mine = replace(mine, movies=translate_movies.by_id(mine.movies, language))
     rows = mine.page.rows
     last = rows[-1].cursor(by) if rows and mine.page.more else None
     texts = texts_of(request.scope)
