@@ -6,6 +6,7 @@ from typing import Protocol
 
 from domain.ports import (
     ApiTokenRepository,
+    ChangeRepository,
     GenreRepository,
     ImportRepository,
     InvitationRepository,
@@ -56,6 +57,8 @@ class Store(Protocol):
     def users(self) -> UserRepository: ...
     @property
     def sessions(self) -> SessionRepository: ...
+    @property
+    def changes(self) -> ChangeRepository: ...
     @property
     def api_tokens(self) -> ApiTokenRepository: ...
     @property

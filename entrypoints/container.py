@@ -70,6 +70,7 @@ from application.catalogue import (
     SearchMovies,
     TranslateMovies,
 )
+from application.changes import ForgetRemovals, GetActivity, GetChanges
 from application.discovery import SyncDiscover
 from application.export import ExportUser
 from application.import_runner import RunImport
@@ -146,6 +147,7 @@ from domain.ports import (
     ApiTokenRepository,
     ApiTokenTexts,
     CacheInvalidation,
+    ChangeRepository,
     Clock,
     GenreRepository,
     ImportRepository,
@@ -446,6 +448,7 @@ class Container(DeclarativeContainer):
     locks: Provider[Locks] = store.provided.locks
     users: Provider[UserRepository] = store.provided.users
     sessions: Provider[SessionRepository] = store.provided.sessions
+    changes: Provider[ChangeRepository] = store.provided.changes
     api_tokens: Provider[ApiTokenRepository] = store.provided.api_tokens
     invitations: Provider[InvitationRepository] = store.provided.invitations
     ratings: Provider[RatingRepository] = store.provided.ratings
@@ -753,6 +756,9 @@ class Container(DeclarativeContainer):
     apply_import = providers.Factory(ApplyImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
     undo_import = providers.Factory(UndoImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
     remove_import = providers.Factory(RemoveImport, imports=imports)
+    get_changes = providers.Factory(GetChanges, changes=changes, movies=movies, genres=genres, clock=clock)
+    get_activity = providers.Factory(GetActivity, changes=changes)
+    forget_removals = providers.Factory(ForgetRemovals, changes=changes, clock=clock)
     export_user = providers.Factory(
         ExportUser,
         ratings=ratings,

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 
+from adapters.mongo.changes import next_change, removal_document
 from adapters.mongo.documents import (
     item_document,
     item_of,
@@ -20,12 +22,16 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.rating_changes import Pair, record_changes
 from adapters.mongo.schema import Document, Documents
+from domain.changes import Kind, Removal
 from domain.ids import MovieId, UserId
 from domain.imports.holdings import Holding, Holdings
 from domain.ratings import Tally, between
 from domain.viewings import Viewing
 
 Write = InsertOne[Document] | ReplaceOne[Document] | DeleteOne
+
+Numbered = tuple[Write, Document]
+"""A write with the document that it writes or deletes."""
 
 
 def holdings(database: Documents, user: UserId, movies: Sequence[MovieId]) -> Holdings:
@@ -56,13 +62,17 @@ def holdings(database: Documents, user: UserId, movies: Sequence[MovieId]) -> Ho
 
 
 def exchange(
-    database: Documents, before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]
+    database: Documents,
+    user: UserId,
+    before: Mapping[MovieId, Holding],
+    after: Mapping[MovieId, Holding],
+    at: datetime,
 ) -> None:
-    """Replace what a user has of films; tallies and counts follow.
+    """Replace what a user has of films; tallies, counts and the change feed follow.
 
     Movies come last: users with the same movie conflict there.
     """
-    ratings, items, viewings = list[Write](), list[Write](), list[Write]()
+    ratings, items, viewings = list[Numbered](), list[Numbered](), list[Numbered]()
     differences: dict[ObjectId | str, tuple[Tally, int, int]] = {}
     for movie, wanted in after.items():
         present = before[movie]
@@ -79,13 +89,14 @@ def exchange(
             bool(wanted.item) - bool(present.item),
             len(wanted.viewings) - len(present.viewings),
         )
-    for collection, writes in (
-        (database.ratings, ratings),
-        (database.watchlists, items),
-        (database.viewings, viewings),
+    for kind, collection, writes in (
+        (Kind.RATING, database.ratings, ratings),
+        (Kind.WATCHLIST, database.watchlists, items),
+        (Kind.VIEWING, database.viewings, viewings),
     ):
         if writes:
-            collection.bulk_write(writes)
+            _number(database, user, kind, writes, at)
+            collection.bulk_write([write for write, _ in writes])
     record_changes(database, _rescored(before, after))
     updates = list(_updates(database, differences))
     if updates:
@@ -131,12 +142,29 @@ def _all(viewings: Iterable[Viewing]) -> dict[Any, Document]:
     return {document["_id"]: document for document in documents}
 
 
-def _writes(before: Mapping[Any, Document], after: Mapping[Any, Document]) -> Iterable[Write]:
-    """The writes that make the first documents the others. Deletions come first: a film has one of each."""
+def _writes(before: Mapping[Any, Document], after: Mapping[Any, Document]) -> Iterable[Numbered]:
+    """The writes that make the first documents the others, each with the document that is written or deleted.
+
+    Deletions come first: a film has one of each.
+    """
     for key in before.keys() - after.keys():
-        yield DeleteOne({"_id": key})
+        yield DeleteOne({"_id": key}), before[key]
     for key, document in after.items():
         if key not in before:
-            yield InsertOne(document)
+            yield InsertOne(document), document
         elif document != before[key]:
-            yield ReplaceOne({"_id": key}, document)
+            yield ReplaceOne({"_id": key}, document), document
+
+
+def _number(database: Documents, user: UserId, kind: Kind, writes: Sequence[Numbered], at: datetime) -> None:
+    """Number the changes of these writes: in the documents that are written, and by records of the others."""
+    last = next_change(database, user, kind, at, len(writes))
+    removals: list[Document] = []
+    for number, (write, document) in enumerate(writes, last - len(writes) + 1):
+        if isinstance(write, DeleteOne):
+            removal = Removal(kind=kind, id=str(document["_id"]), movie=MovieId(str(document["movieId"])))
+            removals.append(removal_document(user, number, removal, at))
+        else:
+            document["changeNumber"] = number  # the write refers to the same document
+    if removals:
+        database.removals.insert_many(removals)

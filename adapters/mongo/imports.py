@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson import Binary
 from pymongo import ReplaceOne
@@ -28,6 +28,7 @@ from domain.imports.imports import (
 )
 from domain.imports.rows import RowClass
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.ports.imports import Application
 
 INCOMPLETE_FOR = timedelta(hours=1)
@@ -44,6 +45,7 @@ class MongoImportRepository:
     """ImportRepository over MongoDB."""
 
     database: Database
+    clock: Clock
 
     def add(self, imported: Import, upload: Iterable[bytes]) -> None:
         self.database.transaction(lambda database: _add(database, imported), {imported.user})
@@ -132,7 +134,9 @@ class MongoImportRepository:
         self, user: UserId, movies: Sequence[MovieId], change: Callable[[Holdings], Application]
     ) -> Application:
         return self.database.transaction(
-            lambda database: _apply(database, user, movies, change), {user, *movies}, SAVE_TIMEOUT
+            lambda database: _apply(database, user, movies, change, self.clock()),
+            {user, *movies},
+            SAVE_TIMEOUT,
         )
 
     def effects(self, imported: ImportId, *, limit: int, skip: int = 0) -> list[Effect]:
@@ -168,7 +172,11 @@ def _add(database: Documents, imported: Import) -> None:
 
 
 def _apply(
-    database: Documents, user: UserId, movies: Sequence[MovieId], change: Callable[[Holdings], Application]
+    database: Documents,
+    user: UserId,
+    movies: Sequence[MovieId],
+    change: Callable[[Holdings], Application],
+    at: datetime,
 ) -> Application:
     require_user(database, user)
     present = holdings(database, user, movies)
@@ -190,7 +198,7 @@ def _apply(
     if application.undone:
         done = {"$in": [own_id(movie) for movie in application.undone]}
         database.importEffects.delete_many({"importId": imported, "movieId": done})
-    exchange(database, present.films, application.after)
+    exchange(database, user, present.films, application.after, at)
     return application
 
 

@@ -3,19 +3,22 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo.changes import next_change, record_removal
 from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, rating_document, rating_of, tally_document, tally_of
 from adapters.mongo.keyset import Keyset
 from adapters.mongo.rating_changes import record_changes
 from adapters.mongo.schema import RATING_FIELDS, Document, Documents
-from adapters.mongo.users import require_user
+from domain.changes import Kind, Removal
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.ratings import (
     LOWEST,
     STEPS,
@@ -46,6 +49,7 @@ class MongoRatingRepository:
     """RatingRepository over MongoDB."""
 
     database: Database
+    clock: Clock
 
     def add(self, rating: Rating) -> Tally:
         return self.database.transaction(lambda database: _add(database, rating), _lock_names(rating))
@@ -66,14 +70,14 @@ class MongoRatingRepository:
     def remove(self, rating: RatingId, user: UserId) -> Tally:
         lock_names = _lock_names(self.get(rating))
         return self.database.transaction(
-            lambda database: _remove(database, _owned(database, rating, user)), lock_names
+            lambda database: _remove(database, _owned(database, rating, user), self.clock()), lock_names
         )
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
         if found:
             self.database.transaction(
-                lambda database: _remove_from(database, movie, user), _lock_names(found)
+                lambda database: _remove_from(database, movie, user, self.clock()), _lock_names(found)
             )
 
     def get(self, rating: RatingId) -> Rating:
@@ -156,10 +160,9 @@ def of_movies(user: UserId, movies: Collection[MovieId]) -> Document:
 
 def _add(database: Documents, rating: Rating) -> Tally:
     try:
-        database.ratings.insert_one(rating_document(rating))
+        database.ratings.insert_one(_numbered(database, rating))
     except DuplicateKeyError as error:
         raise AlreadyRated from error
-    require_user(database, rating.user)
     _record_change(database, rating)
     return _change_tally(database, rating.movie, between(None, rating.score))
 
@@ -181,22 +184,30 @@ def _change(
 
 
 def _replace(database: Documents, before: Rating, after: Rating) -> Tally:
-    database.ratings.replace_one({"_id": own_id(before.id)}, rating_document(after))
+    database.ratings.replace_one({"_id": own_id(before.id)}, _numbered(database, after))
     if after.score != before.score:
         _record_change(database, after)
     return _change_tally(database, before.movie, between(before.score, after.score))
 
 
-def _remove(database: Documents, rating: Rating) -> Tally:
+def _remove(database: Documents, rating: Rating, at: datetime) -> Tally:
     database.ratings.delete_one({"_id": own_id(rating.id)})
     _record_change(database, rating)
+    removal = Removal(kind=Kind.RATING, id=rating.id, movie=rating.movie)
+    record_removal(database, rating.user, removal, at)
     return _change_tally(database, rating.movie, between(rating.score, None))
 
 
-def _remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
+def _remove_from(database: Documents, movie: MovieId, user: UserId, at: datetime) -> None:
     found = _of(database, user, movie)
     if found:
-        _remove(database, found)
+        _remove(database, found, at)
+
+
+def _numbered(database: Documents, rating: Rating) -> Document:
+    """The document of a rating that is written now. Raises UserNotFound."""
+    number = next_change(database, rating.user, Kind.RATING, rating.updated_at)
+    return {**rating_document(rating), "changeNumber": number}
 
 
 def _record_change(database: Documents, rating: Rating) -> None:

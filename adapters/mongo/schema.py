@@ -1,11 +1,13 @@
 """The schema of the distributed store: fields, indexes, and the migrations that lead to it."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.database import Database as MongoDatabase
 from pymongo.errors import CollectionInvalid, OperationFailure
 
@@ -65,6 +67,12 @@ NEIGHBOURS_RULE = "neighboursRule"
 OF_TMDB = ("voteCount", "voteAverage", "posterPath", "backdropPath")
 """Fields that the demo catalogue does not have."""
 
+ENTRIES = {"ratings": "ratingsChangedAt", "watchlists": "watchlistChangedAt", "viewings": "viewingsChangedAt"}
+"""The collections of users' entries, with the fields of `users` that have the times of their last changes."""
+
+CHANGES_EPOCH = "changesEpoch"
+"""The counter that identifies the history of changes."""
+
 INDEX_NOT_FOUND = 27
 """An error code of the server."""
 
@@ -120,6 +128,10 @@ INDEXES = {
         _index("one_per_text", "tokenHash", unique=True),
         _index("by_created_at", "userId", "-createdAt", "_id"),
     ],
+    "removals": [
+        _index("by_change_number", "userId", "changeNumber"),
+        _index("by_removed_at", "removedAt"),
+    ],
     "invitations": [
         _index("one_per_code", "codeHash", unique=True),
         _index("by_created_at", "-createdAt", "_id"),
@@ -130,12 +142,14 @@ INDEXES = {
         *(_index(f"by_{by}_desc", "userId", f"-{field}", "_id") for by, field in RATING_FIELDS.items()),
         *(_index(f"by_{by}_asc", "userId", field, "_id") for by, field in RATING_FIELDS.items()),
         _index("by_movie", "movieId", "-createdAt", "_id"),
+        _index("by_change_number", "userId", "changeNumber"),
     ],
     "watchlists": [
         _index("one_per_movie", "userId", "movieId", unique=True),
         _index("by_added_at", "userId", "-addedAt", "_id"),
         _index("by_favorite", "userId", "isFavorite", "-addedAt", "_id"),
         _index("by_movie", "movieId"),
+        _index("by_change_number", "userId", "changeNumber"),
     ],
     "hidden_movies": [
         _index("one_per_movie", "userId", "movieId", unique=True),
@@ -146,6 +160,7 @@ INDEXES = {
         _index("by_movie", "userId", "movieId", "-position", "_id"),
         _index("by_created_at", "userId", "-createdAt", "_id"),
         _index("of_movie", "movieId"),
+        _index("by_change_number", "userId", "changeNumber"),
     ],
     "imports": [
         _index("by_created_at", "userId", "complete", "-createdAt", "_id"),
@@ -331,6 +346,38 @@ def _drop_index(database: Documents, collection: str, name: str) -> None:
             raise
 
 
+def number_entries(database: Documents) -> None:
+    """A migration: number the entries of each user for the change feed.
+
+    Of several processes that number an entry at once one does, since the others no longer find it without a
+    number. The numbers that they have taken are not used.
+    """
+    # 52 bits, which clients in any language can keep
+    epoch = {"$setOnInsert": {"value": secrets.randbits(52)}}
+    database.counters.update_one({"_id": CHANGES_EPOCH}, epoch, upsert=True)
+    unnumbered = {"changeNumber": {"$exists": False}}
+    for name, changed_at in ENTRIES.items():
+        entries = database[name].find(
+            unnumbered, {"userId": True, "updatedAt": True}, sort=[("userId", 1), ("movieId", 1)]
+        )
+        for user, found in groupby(entries, key=itemgetter("userId")):
+            while part := list(islice(found, BATCH_SIZE)):
+                latest = max(entry["updatedAt"] for entry in part)
+                account = database.users.find_one_and_update(
+                    {"_id": user},
+                    {"$inc": {"changes": len(part)}, "$max": {changed_at: latest}},
+                    return_document=ReturnDocument.AFTER,
+                )
+                first = account["changes"] - len(part) + 1 if account else 1
+                database[name].bulk_write(
+                    [
+                        UpdateOne({"_id": entry["_id"], **unnumbered}, {"$set": {"changeNumber": number}})
+                        for number, entry in enumerate(part, first)
+                    ],
+                    ordered=False,
+                )
+
+
 MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     add_counters,
     rewrite_terms,  # two typing errors, numbers, years, ids, and single letters of unspaced scripts
@@ -340,6 +387,7 @@ MIGRATIONS: tuple[Callable[[Documents], None], ...] = (
     add_people,
     sort_without_articles,
     add_neighbours,
+    number_entries,
 )
 """Each leads to the next version of the schema, and is safe when several processes apply it at once. A
 released one is never changed, only followed by others.

@@ -2,6 +2,7 @@
 
 from adapters.metering import UNMETERED, Meter
 from adapters.mongo.api_tokens import MongoApiTokenRepository
+from adapters.mongo.changes import MongoChangeRepository
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.imports import MongoImportRepository
@@ -33,11 +34,12 @@ class MongoStore:
         self.sessions = MongoSessionRepository(database)
         self.api_tokens = MongoApiTokenRepository(database)
         self.invitations = MongoInvitationRepository(database)
-        self.ratings = MongoRatingRepository(database)
-        self.watchlists = MongoWatchlistRepository(database)
-        self.viewings = MongoViewingRepository(database)
+        self.ratings = MongoRatingRepository(database, clock)
+        self.watchlists = MongoWatchlistRepository(database, clock)
+        self.viewings = MongoViewingRepository(database, clock)
+        self.changes = MongoChangeRepository(database)
         self.statistics = MongoStatisticsRepository(database)
-        self.imports = MongoImportRepository(database)
+        self.imports = MongoImportRepository(database, clock)
         self.recommendations = MongoRecommendationRepository(database)
 
     def prepare(self) -> None:

@@ -263,6 +263,7 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
         database.watchlists,
         database.viewings,
         database.hidden_movies,
+        database.removals,
     ):
         collection.delete_many(_of(user))
     imported = [each["_id"] for each in database.imports.find(_of(user), {"_id": True})]

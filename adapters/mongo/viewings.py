@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
+from adapters.mongo.changes import next_change, record_removal
 from adapters.mongo.database import Database
 from adapters.mongo.documents import own_id, viewing_document, viewing_of
 from adapters.mongo.keyset import Keyset
 from adapters.mongo.ratings import of_movies
 from adapters.mongo.schema import Document, Documents
-from adapters.mongo.users import require_user
 from adapters.mongo.watchlists import remove_from
 from domain import viewings
+from domain.changes import Kind, Removal
 from domain.ids import MovieId, UserId, ViewingId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.viewings import (
     AlreadyViewed,
     DayRange,
@@ -34,6 +37,7 @@ class MongoViewingRepository:
     """ViewingRepository over MongoDB."""
 
     database: Database
+    clock: Clock
 
     def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
         self.database.transaction(
@@ -47,7 +51,7 @@ class MongoViewingRepository:
     def remove(self, viewing: ViewingId, user: UserId) -> None:
         found = self.get(viewing)
         self.database.transaction(
-            lambda database: _remove(database, viewing, user), {found.movie, found.user}
+            lambda database: _remove(database, viewing, user, self.clock()), {found.movie, found.user}
         )
 
     def get(self, viewing: ViewingId) -> Viewing:
@@ -93,15 +97,15 @@ class MongoViewingRepository:
 
 
 def _add(database: Documents, viewing: Viewing, *, remove_from_watchlist: bool) -> None:
-    # A concurrent addition for this user locks the account too, so the day and the count are exact.
-    require_user(database, viewing.user)
+    # The number locks the account, as concurrent writes of this user do: so the day and the count are exact.
+    document = _numbered(database, viewing)
     _require_free_day(database, viewing)
     wanted, index = _query(viewing.user)
     if database.viewings.count_documents(wanted, hint=index) >= viewings.MAX_VIEWINGS:
         raise DiaryFull
-    database.viewings.insert_one(viewing_document(viewing))
+    database.viewings.insert_one(document)
     if remove_from_watchlist:
-        remove_from(database, viewing.movie, viewing.user)
+        remove_from(database, viewing.movie, viewing.user, viewing.updated_at)
     if not _change_count(database, viewing.movie, 1):
         raise MovieNotFound(viewing.movie)
 
@@ -111,17 +115,24 @@ def _change(
 ) -> Viewing:
     before = _owned(database, viewing, user)
     after = change(before)
-    if after.requires_free_day(before):
-        require_user(database, user)
-        _require_free_day(database, after, before)
-    database.viewings.replace_one({"_id": own_id(viewing)}, viewing_document(after))
+    document = _numbered(database, after)
+    _require_free_day(database, after, before)
+    database.viewings.replace_one({"_id": own_id(viewing)}, document)
     return after
 
 
-def _remove(database: Documents, viewing: ViewingId, user: UserId) -> None:
+def _remove(database: Documents, viewing: ViewingId, user: UserId, at: datetime) -> None:
     found = _owned(database, viewing, user)
     database.viewings.delete_one({"_id": own_id(viewing)})
+    removal = Removal(kind=Kind.VIEWING, id=viewing, movie=found.movie)
+    record_removal(database, user, removal, at)
     _change_count(database, found.movie, -1)
+
+
+def _numbered(database: Documents, viewing: Viewing) -> Document:
+    """The document of a viewing that is written now. Raises UserNotFound."""
+    number = next_change(database, viewing.user, Kind.VIEWING, viewing.updated_at)
+    return {**viewing_document(viewing), "changeNumber": number}
 
 
 def _change_count(database: Documents, movie: MovieId, difference: int) -> bool:

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo.changes import next_change, record_removal
 from adapters.mongo.database import Database
 from adapters.mongo.documents import item_document, item_of, own_id
 from adapters.mongo.keyset import Keyset
 from adapters.mongo.ratings import of_movies
 from adapters.mongo.schema import Document, Documents
-from adapters.mongo.users import require_user
 from domain import watchlist
+from domain.changes import Kind, Removal
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
 
 
@@ -23,6 +26,7 @@ class MongoWatchlistRepository:
     """WatchlistRepository over MongoDB."""
 
     database: Database
+    clock: Clock
 
     def add(self, item: WatchlistItem) -> None:
         self.database.transaction(lambda database: _add(database, item), _lock_names(item))
@@ -42,13 +46,15 @@ class MongoWatchlistRepository:
     def remove(self, item: ItemId, user: UserId) -> None:
         lock_names = _lock_names(self.get(item))
         self.database.transaction(
-            lambda database: _remove(database, _owned(database, item, user)), lock_names
+            lambda database: _remove(database, _owned(database, item, user), self.clock()), lock_names
         )
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         found = self.of(user, movie)
         if found:
-            self.database.transaction(lambda database: remove_from(database, movie, user), _lock_names(found))
+            self.database.transaction(
+                lambda database: remove_from(database, movie, user, self.clock()), _lock_names(found)
+            )
 
     def get(self, item: ItemId) -> WatchlistItem:
         with self.database.using() as database:
@@ -84,20 +90,19 @@ class MongoWatchlistRepository:
             return database.watchlists.count_documents(wanted, hint=index)
 
 
-def remove_from(database: Documents, movie: MovieId, user: UserId) -> None:
+def remove_from(database: Documents, movie: MovieId, user: UserId, at: datetime) -> None:
     """Remove a movie from a user's watchlist within a transaction, if it is there."""
     found = _of(database, user, movie)
     if found:
-        _remove(database, found)
+        _remove(database, found, at)
 
 
 def _add(database: Documents, item: WatchlistItem) -> None:
     try:
-        database.watchlists.insert_one(item_document(item))
+        # The number locks the account, as a concurrent addition for this user does: so the count is exact.
+        database.watchlists.insert_one(_numbered(database, item))
     except DuplicateKeyError as error:
         raise AlreadyListed from error
-    # A concurrent addition for this user locks the account too, so the count is exact.
-    require_user(database, item.user)
     if _size(database, item.user) > watchlist.MAX_ITEMS:
         raise WatchlistFull
     if not _change_count(database, item.movie, 1):
@@ -123,12 +128,20 @@ def _change(
 
 
 def _replace(database: Documents, item: WatchlistItem) -> None:
-    database.watchlists.replace_one({"_id": own_id(item.id)}, item_document(item))
+    database.watchlists.replace_one({"_id": own_id(item.id)}, _numbered(database, item))
 
 
-def _remove(database: Documents, item: WatchlistItem) -> None:
+def _remove(database: Documents, item: WatchlistItem, at: datetime) -> None:
     database.watchlists.delete_one({"_id": own_id(item.id)})
+    removal = Removal(kind=Kind.WATCHLIST, id=item.id, movie=item.movie)
+    record_removal(database, item.user, removal, at)
     _change_count(database, item.movie, -1)
+
+
+def _numbered(database: Documents, item: WatchlistItem) -> Document:
+    """The document of an item that is written now. Raises UserNotFound."""
+    number = next_change(database, item.user, Kind.WATCHLIST, item.updated_at)
+    return {**item_document(item), "changeNumber": number}
 
 
 def _change_count(database: Documents, movie: MovieId, difference: int) -> bool:

@@ -19,6 +19,7 @@ from adapters.sqlite import backup_file
 from adapters.sqlite.backup_file import BackupSummary
 from adapters.sqlite.database import WRITE_TIMEOUT
 from adapters.sqlite.files import BACKUP, HARD_LINKS_UNSUPPORTED
+from adapters.sqlite.schema import renew_changes_epoch
 from domain.errors import Conflict, Invalid, StorageUnavailable, Unavailable
 from domain.ports import Clock
 
@@ -121,6 +122,7 @@ class SqliteBackups:
                 with closing(_create(folder / self.path.name)) as copy:
                     connection.backup(copy)
                     secret = backup_file.remove_metadata(copy)
+                    _renew_epoch(copy)
                 _sync(folder / self.path.name)
                 if secret is not None:
                     _write(folder / self.secret.name, secret)
@@ -182,6 +184,13 @@ def refuse_unfinished(path: Path) -> None:
     if folder.exists() and not path.exists():
         reason = f"a restore to {path.parent} was not finished; run it again, or delete {folder}"
         raise StorageUnavailable(reason)
+
+
+def _renew_epoch(copy: sqlite3.Connection) -> None:
+    """Make the marks of clients invalid, which may have read changes that the backup does not have."""
+    with copy:
+        if copy.execute("SELECT 1 FROM counters WHERE name = 'changes_epoch'").fetchone():
+            renew_changes_epoch(copy)
 
 
 def _create(path: Path) -> sqlite3.Connection:

@@ -3,10 +3,13 @@
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from adapters.sqlite.database import placeholders
 from adapters.sqlite.ratings import exchange_rating
-from adapters.sqlite.rows import insert, item_of, item_row, rating_of, update, viewing_of, viewing_row
+from adapters.sqlite.rows import item_of, rating_of, viewing_of
+from adapters.sqlite.viewings import exchange_viewing
+from adapters.sqlite.watchlists import exchange_item
 from domain.ids import MovieId, UserId
 from domain.imports.holdings import Holding, Holdings
 from domain.viewings import Viewing
@@ -42,38 +45,25 @@ def holdings(connection: sqlite3.Connection, user: UserId, movies: Sequence[Movi
 
 
 def exchange(
-    connection: sqlite3.Connection, before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]
+    connection: sqlite3.Connection,
+    before: Mapping[MovieId, Holding],
+    after: Mapping[MovieId, Holding],
+    at: datetime,
 ) -> None:
-    """Replace what a user has of films; tallies follow."""
+    """Replace what a user has of films; tallies and the change feed follow."""
     for movie, wanted in after.items():
         present = before[movie]
-        exchange_rating(connection, present.rating, wanted.rating)
-        if wanted.item != present.item:
-            known = present.item.id if present.item else None
-            _write(connection, "watchlists", known, item_row(wanted.item) if wanted.item else None)
-        _exchange_viewings(connection, present.viewings, wanted.viewings)
+        exchange_rating(connection, present.rating, wanted.rating, at)
+        exchange_item(connection, present.item, wanted.item, at)
+        _exchange_viewings(connection, present.viewings, wanted.viewings, at)
 
 
 def _exchange_viewings(
-    connection: sqlite3.Connection, before: Iterable[Viewing], after: Iterable[Viewing]
+    connection: sqlite3.Connection, before: Iterable[Viewing], after: Iterable[Viewing], at: datetime
 ) -> None:
     known, wanted = {each.id: each for each in before}, {each.id: each for each in after}
-    for viewing in known.keys() | wanted.keys():
-        if known.get(viewing) != wanted.get(viewing):
-            row = viewing_row(wanted[viewing]) if viewing in wanted else None
-            _write(connection, "viewings", viewing if viewing in known else None, row)
-
-
-def _write(
-    connection: sqlite3.Connection, table: str, known: str | None, row: Mapping[str, object] | None
-) -> None:
-    """Insert a row, or update or delete the one with the id `known`."""
-    if row is None:
-        connection.execute(f"DELETE FROM {table} WHERE id = ?", (known,))
-    elif known == row["id"]:
-        connection.execute(update(table, row), row)  # type: ignore[arg-type]
-    else:
-        connection.execute(insert(table, row), row)  # type: ignore[arg-type]
+    for viewing in sorted(known.keys() | wanted.keys()):
+        exchange_viewing(connection, known.get(viewing), wanted.get(viewing), at)
 
 
 def _count(connection: sqlite3.Connection, table: str, user: UserId) -> int:

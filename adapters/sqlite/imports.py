@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from adapters.import_records import effect_of, import_of, import_row_of, record_of
+from adapters.sqlite.changes import require_user
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.holdings import exchange, holdings
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import require_user
 from adapters.sqlite.rows import Cell, moment
 from domain.ids import ImportId, MovieId, UserId
 from domain.imports import imports
@@ -26,6 +26,7 @@ from domain.imports.imports import (
 )
 from domain.imports.rows import RowClass
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.ports.imports import Application
 
 INCOMPLETE_FOR = timedelta(hours=1)
@@ -51,6 +52,7 @@ class SqliteImportRepository:
     """ImportRepository over SQLite."""
 
     database: Database
+    clock: Clock
 
     def add(self, imported: Import, upload: Iterable[bytes]) -> None:
         stale = moment(imported.created_at - INCOMPLETE_FOR)
@@ -166,7 +168,7 @@ class SqliteImportRepository:
             application = change(present)
             imported = application.imported
             _save(connection, imported)
-            exchange(connection, present.films, application.after)
+            exchange(connection, present.films, application.after, self.clock())
             _save_rows(connection, imported.id, application.rows)
             connection.executemany(
                 "INSERT OR REPLACE INTO import_effects VALUES (?, ?, ?)",

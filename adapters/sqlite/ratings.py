@@ -7,13 +7,17 @@ so the cost does not depend on the number of the movie's ratings.
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from adapters.sqlite.changes import next_change, record_removal
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.rows import Cell, insert, rating_of, rating_row, tally_of, tally_row, update
+from domain.changes import Kind, Removal
 from domain.ids import MovieId, RatingId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.ratings import (
     HIGHEST,
     LOWEST,
@@ -27,7 +31,6 @@ from domain.ratings import (
     Tally,
     between,
 )
-from domain.users import UserNotFound
 
 REPAIR_BATCH_SIZE = 50
 """The movies that are recounted in one transaction; other writers wait meanwhile."""
@@ -53,6 +56,7 @@ class SqliteRatingRepository:
     """RatingRepository over SQLite."""
 
     database: Database
+    clock: Clock
 
     def add(self, rating: Rating) -> Tally:
         with self.database.writing() as connection:
@@ -78,13 +82,13 @@ class SqliteRatingRepository:
 
     def remove(self, rating: RatingId, user: UserId) -> Tally:
         with self.database.writing() as connection:
-            return _delete(connection, _owned(connection, rating, user))
+            return _delete(connection, _owned(connection, rating, user), self.clock())
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         with self.database.writing() as connection:
             rating = _of(connection, user, movie)
             if rating:
-                _delete(connection, rating)
+                _delete(connection, rating, self.clock())
 
     def get(self, rating: RatingId) -> Rating:
         with self.database.reading() as connection:
@@ -186,7 +190,9 @@ def of_movies(
         )
 
 
-def exchange_rating(connection: sqlite3.Connection, before: Rating | None, after: Rating | None) -> None:
+def exchange_rating(
+    connection: sqlite3.Connection, before: Rating | None, after: Rating | None, at: datetime
+) -> None:
     """Replace a user's rating of a movie within a transaction, None for no rating; the tally follows."""
     if after == before:
         return
@@ -195,37 +201,38 @@ def exchange_rating(connection: sqlite3.Connection, before: Rating | None, after
     elif before and after and before.id == after.id:
         _replace(connection, before, after)
     elif before:
-        _delete(connection, before)
-        exchange_rating(connection, None, after)
-
-
-def require_user(connection: sqlite3.Connection, user: UserId) -> None:
-    """Check within a write transaction that an account exists. Raises UserNotFound."""
-    if connection.execute("SELECT 1 FROM users WHERE id = ?", (user,)).fetchone() is None:
-        raise UserNotFound
+        _delete(connection, before, at)
+        exchange_rating(connection, None, after, at)
 
 
 def _insert(connection: sqlite3.Connection, rating: Rating) -> Tally:
-    require_user(connection, rating.user)
+    row = _numbered(connection, rating)
     tally = _change_tally(connection, rating.movie, None, rating.score)
-    row = rating_row(rating)
     connection.execute(insert("ratings", row), row)
     _record_change(connection, rating)
     return tally
 
 
 def _replace(connection: sqlite3.Connection, before: Rating, after: Rating) -> Tally:
-    row = rating_row(after)
+    row = _numbered(connection, after)
     connection.execute(update("ratings", row), row)
     if after.score != before.score:
         _record_change(connection, after)
     return _change_tally(connection, before.movie, before.score, after.score)
 
 
-def _delete(connection: sqlite3.Connection, rating: Rating) -> Tally:
+def _delete(connection: sqlite3.Connection, rating: Rating, at: datetime) -> Tally:
     connection.execute("DELETE FROM ratings WHERE id = ?", (rating.id,))
     _record_change(connection, rating)
+    removal = Removal(kind=Kind.RATING, id=rating.id, movie=rating.movie)
+    record_removal(connection, rating.user, removal, at)
     return _change_tally(connection, rating.movie, rating.score, None)
+
+
+def _numbered(connection: sqlite3.Connection, rating: Rating) -> dict[str, Cell]:
+    """The row of a rating that is written now. Raises UserNotFound."""
+    number = next_change(connection, rating.user, Kind.RATING, rating.updated_at)
+    return {**rating_row(rating), "change_number": number}
 
 
 def _record_change(connection: sqlite3.Connection, rating: Rating) -> None:

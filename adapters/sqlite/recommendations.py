@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from adapters.sqlite.changes import require_user
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import require_user
 from adapters.sqlite.rows import moment, tally_of
 from domain import recommendations
 from domain.ids import MovieId, UserId

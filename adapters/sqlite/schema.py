@@ -74,6 +74,52 @@ def rename_admins(connection: sqlite3.Connection) -> None:
         )
 
 
+ENTRIES = {
+    "ratings": "ratings_changed_at",
+    "watchlists": "watchlist_changed_at",
+    "viewings": "viewings_changed_at",
+}
+"""The tables of users' entries, with the columns of `users` that have the times of their last changes."""
+
+
+def add_changes(connection: sqlite3.Connection) -> None:
+    """A migration: number the entries of each user, and store what is needed for the change feed."""
+    if "changes" in _columns(connection, "users"):
+        return
+    connection.execute("ALTER TABLE users ADD COLUMN changes INTEGER NOT NULL DEFAULT 0")
+    connection.execute("CREATE TEMP TABLE numbered (row INTEGER PRIMARY KEY, number INTEGER NOT NULL)")
+    for table, changed_at in ENTRIES.items():
+        connection.execute(f"ALTER TABLE users ADD COLUMN {changed_at} TEXT")
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN change_number INTEGER NOT NULL DEFAULT 0")
+        connection.execute(
+            "INSERT INTO numbered SELECT rowid, row_number() OVER (PARTITION BY user ORDER BY rowid)"
+            f" + coalesce((SELECT changes FROM users WHERE id = user), 0) FROM {table}"
+        )
+        connection.execute(
+            f"UPDATE {table} SET change_number = (SELECT number FROM numbered WHERE row = {table}.rowid)"
+        )
+        connection.execute("DELETE FROM numbered")
+        connection.execute(f"CREATE INDEX {table}_by_change_number ON {table} (user, change_number)")
+        connection.execute(
+            f"UPDATE users SET changes = max(changes, coalesce((SELECT max(change_number) FROM {table}"
+            f" WHERE user = users.id), 0)), {changed_at} = (SELECT max(updated_at) FROM {table}"
+            " WHERE user = users.id)"
+        )
+    connection.execute("DROP TABLE numbered")
+    connection.execute(
+        "CREATE TABLE removals (user TEXT NOT NULL, change_number INTEGER NOT NULL, kind TEXT NOT NULL,"
+        " entry TEXT NOT NULL, movie TEXT NOT NULL, removed_at TEXT NOT NULL,"
+        " PRIMARY KEY (user, change_number)) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX removals_by_removed_at ON removals (removed_at)")
+    renew_changes_epoch(connection)
+
+
+def renew_changes_epoch(connection: sqlite3.Connection) -> None:
+    """Begin another history of changes, within a transaction: all marks of clients become invalid."""
+    connection.execute("INSERT OR REPLACE INTO counters VALUES ('changes_epoch', abs(random() / 4096))")
+
+
 RENAMED_COLUMNS = (
     ("movies", "listed", "visible"),
     ("movie_terms", "unpopularity", "negative_popularity"),
@@ -413,6 +459,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS hidden_movies_by_hidden_at ON hidden_movies (user, hidden_at DESC, movie);
     INSERT OR IGNORE INTO counters VALUES ('neighbours_rule', 0);
     """,
+    add_changes,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

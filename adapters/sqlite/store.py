@@ -5,6 +5,7 @@ from pathlib import Path
 from adapters.metering import UNMETERED, Meter
 from adapters.sqlite.api_tokens import SqliteApiTokenRepository
 from adapters.sqlite.backup import refuse_unfinished
+from adapters.sqlite.changes import SqliteChangeRepository
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
@@ -46,11 +47,12 @@ class SqliteStore:
         self.sessions = SqliteSessionRepository(database)
         self.api_tokens = SqliteApiTokenRepository(database)
         self.invitations = SqliteInvitationRepository(database)
-        self.ratings = SqliteRatingRepository(database)
-        self.watchlists = SqliteWatchlistRepository(database)
-        self.viewings = SqliteViewingRepository(database)
+        self.ratings = SqliteRatingRepository(database, clock)
+        self.watchlists = SqliteWatchlistRepository(database, clock)
+        self.viewings = SqliteViewingRepository(database, clock)
+        self.changes = SqliteChangeRepository(database)
         self.statistics = SqliteStatisticsRepository(database)
-        self.imports = SqliteImportRepository(database)
+        self.imports = SqliteImportRepository(database, clock)
         self.recommendations = SqliteRecommendationRepository(database)
 
     def prepare(self) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from adapters.sqlite.api_tokens import end_api_tokens
+from adapters.sqlite.changes import forget_removals
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.imports import remove_imports
 from adapters.sqlite.invitations import redeem
@@ -90,6 +91,7 @@ class SqliteUserRepository:
                 return False
             _refuse_last_admin(connection, stored, None)
             remove_ratings(connection, user)
+            forget_removals(connection, user)
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
             connection.execute("DELETE FROM viewings WHERE user = ?", (user,))
             remove_imports(connection, user)

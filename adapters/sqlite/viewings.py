@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
+from adapters.sqlite.changes import next_change, record_removal
 from adapters.sqlite.database import MAX_VALUES, Database, placeholders
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import require_user
 from adapters.sqlite.rows import Cell, insert, update, viewing_of, viewing_row
+from adapters.sqlite.watchlists import remove_from
 from domain import viewings
+from domain.changes import Kind, Removal
 from domain.ids import MovieId, UserId, ViewingId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.viewings import (
     AlreadyViewed,
     DayRange,
@@ -38,11 +42,11 @@ class SqliteViewingRepository:
     """ViewingRepository over SQLite."""
 
     database: Database
+    clock: Clock
 
     def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
-        row = viewing_row(viewing)
         with self.database.writing() as connection:
-            require_user(connection, viewing.user)
+            row = _numbered(connection, viewing)
             if not connection.execute("SELECT 1 FROM movies WHERE id = ?", (viewing.movie,)).fetchone():
                 raise MovieNotFound(viewing.movie)
             _require_free_day(connection, viewing)
@@ -51,23 +55,20 @@ class SqliteViewingRepository:
                 raise DiaryFull
             connection.execute(insert("viewings", row), row)
             if remove_from_watchlist:
-                connection.execute(
-                    "DELETE FROM watchlists WHERE user = ? AND movie = ?", (viewing.user, viewing.movie)
-                )
+                remove_from(connection, viewing.movie, viewing.user, viewing.updated_at)
 
     def change(self, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]) -> Viewing:
         with self.database.writing() as connection:
             before = _owned(connection, viewing, user)
             after = change(before)
             _require_free_day(connection, after, before)
-            row = viewing_row(after)
+            row = _numbered(connection, after)
             connection.execute(update("viewings", row), row)
         return after
 
     def remove(self, viewing: ViewingId, user: UserId) -> None:
         with self.database.writing() as connection:
-            _owned(connection, viewing, user)
-            connection.execute("DELETE FROM viewings WHERE id = ?", (viewing,))
+            _delete(connection, _owned(connection, viewing, user), self.clock())
 
     def get(self, viewing: ViewingId) -> Viewing:
         with self.database.reading() as connection:
@@ -111,6 +112,31 @@ class SqliteViewingRepository:
                 for movie, count, latest in rows:
                     found[MovieId(movie)] = ViewingSummary(count, day_of(latest))
         return found
+
+
+def exchange_viewing(
+    connection: sqlite3.Connection, before: Viewing | None, after: Viewing | None, at: datetime
+) -> None:
+    """Replace a viewing by another version of it within a transaction, None for none."""
+    if after == before:
+        return
+    if after:
+        row = _numbered(connection, after)
+        connection.execute((update if before else insert)("viewings", row), row)
+    elif before:
+        _delete(connection, before, at)
+
+
+def _delete(connection: sqlite3.Connection, viewing: Viewing, at: datetime) -> None:
+    connection.execute("DELETE FROM viewings WHERE id = ?", (viewing.id,))
+    removal = Removal(kind=Kind.VIEWING, id=viewing.id, movie=viewing.movie)
+    record_removal(connection, viewing.user, removal, at)
+
+
+def _numbered(connection: sqlite3.Connection, viewing: Viewing) -> dict[str, Cell]:
+    """The row of a viewing that is written now. Raises UserNotFound."""
+    number = next_change(connection, viewing.user, Kind.VIEWING, viewing.updated_at)
+    return {**viewing_row(viewing), "change_number": number}
 
 
 def _require_free_day(

@@ -3,15 +3,19 @@
 import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 
+from adapters.sqlite.changes import next_change, record_removal
 from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
-from adapters.sqlite.ratings import of_movies, require_user
+from adapters.sqlite.ratings import of_movies
 from adapters.sqlite.rows import Cell, insert, item_of, item_row, update
 from domain import watchlist
+from domain.changes import Kind, Removal
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
 from domain.pagination import Cursor
+from domain.ports import Clock
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
 
 ALL_ITEMS = Keyset(
@@ -35,6 +39,7 @@ class SqliteWatchlistRepository:
     """WatchlistRepository over SQLite."""
 
     database: Database
+    clock: Clock
 
     def add(self, item: WatchlistItem) -> None:
         with self.database.writing() as connection:
@@ -62,12 +67,11 @@ class SqliteWatchlistRepository:
 
     def remove(self, item: ItemId, user: UserId) -> None:
         with self.database.writing() as connection:
-            _owned(connection, item, user)
-            connection.execute("DELETE FROM watchlists WHERE id = ?", (item,))
+            _delete(connection, _owned(connection, item, user), self.clock())
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
         with self.database.writing() as connection:
-            connection.execute("DELETE FROM watchlists WHERE user = ? AND movie = ?", (user, movie))
+            remove_from(connection, movie, user, self.clock())
 
     def get(self, item: ItemId) -> WatchlistItem:
         with self.database.reading() as connection:
@@ -101,19 +105,51 @@ class SqliteWatchlistRepository:
             return _count(connection, user, favorite)
 
 
+def remove_from(connection: sqlite3.Connection, movie: MovieId, user: UserId, at: datetime) -> None:
+    """Remove a movie from a user's watchlist if it is there, within a transaction."""
+    item = _of(connection, user, movie)
+    if item:
+        _delete(connection, item, at)
+
+
+def exchange_item(
+    connection: sqlite3.Connection, before: WatchlistItem | None, after: WatchlistItem | None, at: datetime
+) -> None:
+    """Replace a user's item of a movie within a transaction, None for no item."""
+    if after == before:
+        return
+    if before and (after is None or after.id != before.id):
+        _delete(connection, before, at)
+        before = None
+    if after:
+        row = _numbered(connection, after)
+        connection.execute((update if before else insert)("watchlists", row), row)
+
+
 def _insert(connection: sqlite3.Connection, item: WatchlistItem) -> None:
-    require_user(connection, item.user)
+    row = _numbered(connection, item)
     if not connection.execute("SELECT 1 FROM movies WHERE id = ?", (item.movie,)).fetchone():
         raise MovieNotFound(item.movie)
     if _count(connection, item.user) >= watchlist.MAX_ITEMS:
         raise WatchlistFull
-    row = item_row(item)
     connection.execute(insert("watchlists", row), row)
 
 
 def _update(connection: sqlite3.Connection, item: WatchlistItem) -> None:
-    row = item_row(item)
+    row = _numbered(connection, item)
     connection.execute(update("watchlists", row), row)
+
+
+def _delete(connection: sqlite3.Connection, item: WatchlistItem, at: datetime) -> None:
+    connection.execute("DELETE FROM watchlists WHERE id = ?", (item.id,))
+    removal = Removal(kind=Kind.WATCHLIST, id=item.id, movie=item.movie)
+    record_removal(connection, item.user, removal, at)
+
+
+def _numbered(connection: sqlite3.Connection, item: WatchlistItem) -> dict[str, Cell]:
+    """The row of an item that is written now. Raises UserNotFound."""
+    number = next_change(connection, item.user, Kind.WATCHLIST, item.updated_at)
+    return {**item_row(item), "change_number": number}
 
 
 def _get(connection: sqlite3.Connection, item: ItemId) -> WatchlistItem:

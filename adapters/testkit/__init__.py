@@ -12,6 +12,7 @@ It requires pytest, which `pip install matinee[testkit]` installs.
 """
 
 from adapters.testkit.api_tokens import ApiTokenRepositoryContract
+from adapters.testkit.changes import ChangeRepositoryContract
 from adapters.testkit.imports import ImportRepositoryContract
 from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
@@ -38,6 +39,7 @@ from adapters.testkit.watchlists import ListedMoviesContract, WatchlistRepositor
 __all__ = [
     "ApiTokenRepositoryContract",
     "CatalogueSourceContract",
+    "ChangeRepositoryContract",
     "ConcurrentRatingsContract",
     "DriftContract",
     "EndingSessionsContract",

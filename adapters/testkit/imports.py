@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.store import Store
+from adapters.testkit.changes import CopyOfUser
 from adapters.testkit.samples import (
     add_movies,
     add_user,
@@ -298,7 +299,11 @@ class ImportRepositoryContract:
                 ],
             )
 
+        copy = CopyOfUser(store, ann.id)
+        copy.catch_up()
         store.imports.apply(ann.id, films, change)
+        copy.catch_up()
+        copy.assert_complete()
         assert store.imports.holdings(ann.id, films) == Holdings(films=after, listed=1, seen=3)
         assert store.imports.find(imported.id).state is ImportState.APPLYING
         assert store.imports.rows(imported.id, limit=5) == [new_row(1, row_class=RowClass.NEW)]
@@ -321,8 +326,12 @@ class ImportRepositoryContract:
         changes = store.recommendations.changes(9)
         assert {(each.user, each.movie) for each in changes} == {(ann.id, movie) for movie in films[:2]}
         store.recommendations.settle(changes)
+        copy = CopyOfUser(store, ann.id)
+        copy.catch_up()
         nothing = dict.fromkeys(films[:1], Holding())
         self._apply(store, ann.id, applied.next(noon()), nothing, undone=films[:1])
+        copy.catch_up()
+        copy.assert_complete()
         assert [each.movie for each in store.imports.effects(imported.id, limit=5)] == films[1:2]
         assert [each.movie for each in store.recommendations.changes(9)] == films[:1]
         assert store.ratings.count(ann.id) == 1

@@ -23,6 +23,7 @@ from domain.ports.catalogue import (
     PictureSource,
     SyncRunRepository,
 )
+from domain.ports.changes import ChangeRepository
 from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
@@ -34,6 +35,7 @@ __all__ = [
     "ApiTokenRepository",
     "ApiTokenTexts",
     "CacheInvalidation",
+    "ChangeRepository",
     "Clock",
     "GenreRepository",
     "ImportRepository",

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from domain.changes import ChangesExpired
 from domain.errors import (
     Conflict,
     Fault,
@@ -51,6 +52,7 @@ STATUS_ERRORS = {
     405: ("method_not_allowed", "This cannot be done here; the Allow header tells what can"),
     408: ("request_timeout", "The request did not arrive whole in time; send it at once"),
     409: ("conflict", "The present state of things does not allow it; the code tells why"),
+    410: ("gone", "What was asked for is no longer kept"),
     413: ("payload_too_large", "The request body is too large"),
     415: ("unsupported_media_type", "The request body must be JSON, with Content-Type: application/json"),
     429: ("rate_limited", "Too many requests"),
@@ -124,6 +126,7 @@ KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Unauthenticated: (401, CHALLENGE),
     Forbidden: (403, ()),
     NotFound: (404, ()),
+    ChangesExpired: (410, ()),
     Conflict: (409, ()),
     NoSource: (501, ()),
     SourceRefused: (502, ()),

@@ -25,6 +25,7 @@ NAMES = {
     "Entity": "SyncEntity",
     "ErrorOut": "ApiError",
     "FaultCode": "FieldErrorCode",
+    "Kind": "EntryKind",
     "MetaOut": "PageMeta",
     "Prefer": "ImportPreference",
     "RatingOrder": "RatingSortField",

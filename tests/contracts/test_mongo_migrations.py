@@ -125,6 +125,7 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
         assert set(documents[collection].index_information()) == {"_id_", *names_of(collection)}
     assert documents.movies.count_documents({"listed": {"$exists": True}}) == 0
     assert {each["_id"] for each in documents.counters.find()} == {
+        "changesEpoch",
         "generation",
         NEIGHBOURS_RULE,
         "schema",

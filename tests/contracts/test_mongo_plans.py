@@ -356,6 +356,8 @@ def come_and_go(store: MongoStore) -> None:
         viewings[0].id, user.id, lambda viewing: viewing.changed(system.now(), watched_on=DAYS.last)
     )
     store.viewings.remove(viewings[0].id, user.id)
+    store.changes.since(user.id, 1, 5)
+    store.changes.activity(user.id)
     store.users.remove(user.id)
 
 
@@ -376,13 +378,14 @@ def come_and_go(store: MongoStore) -> None:
         lambda store: store.recommendations.known(USER, [movie_id(1), movie_id(2)]),
         lambda store: store.recommendations.count_hidden(USER),
         lambda store: store.recommendations.is_hidden(USER, movie_id(1)),
+        lambda store: store.changes.remove_before(system.now()),
         come_and_go,
     ],
     ids=[
         "ratings of movies", "items of movies", "several by IMDb id", "count of viewings",
         "viewed", "rated", "years", "summaries of viewings", "likers", "likes",
         "movies of a recount", "known movies", "count of hidden movies", "a hidden movie",
-        "viewings of a visit",
+        "old removals", "viewings of a visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_diary_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:

@@ -1,4 +1,6 @@
-"""Ratings, watchlists and viewings compared with a model of plain dicts, over both stores."""
+"""Ratings, watchlists and viewings compared with a model of plain dicts, over both stores; and copies that
+clients keep through the change feed.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from adapters import system
 from adapters.mongo.store import MongoStore
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
+from adapters.testkit.changes import CopyOfUser
 from adapters.testkit.samples import facts, store_page
 from application.ratings import (
     ChangeRating,
@@ -65,6 +68,7 @@ class People(RuleBasedStateMachine):
     def begin(self) -> None:
         self.names = count(1)
         self.users = [self.newcomer() for _ in range(PEOPLE)]
+        self.copies = [CopyOfUser(self.store, user.id) for user in self.users]
         self.scores: dict[Key, tuple[Score, str | None]] = {}
         self.items: dict[Key, tuple[bool, str | None]] = {}
         self.seen: dict[Key, list[date | None]] = {}
@@ -249,10 +253,16 @@ class People(RuleBasedStateMachine):
     def leave(self, who: int) -> None:
         self.store.users.remove(self.users[who].id)
         self.users[who] = self.newcomer()
+        self.copies[who] = CopyOfUser(self.store, self.users[who].id)
         for key in [key for key in (*self.scores, *self.items, *self.seen) if key[0] == who]:
             self.scores.pop(key, None)
             self.items.pop(key, None)
             self.seen.pop(key, None)
+
+    @rule(who=people, limit=st.integers(1, 4))
+    def catch_up(self, who: int, limit: int) -> None:
+        self.copies[who].catch_up(limit)
+        self.copies[who].assert_complete()
 
     def tally(self, movie: int) -> Tally:
         return Tally.of(score for (_, rated), (score, _) in self.scores.items() if rated == movie)
@@ -296,6 +306,7 @@ class People(RuleBasedStateMachine):
         for who, user in enumerate(self.users):
             favorites = watchlist(user=user, favorite=True, window=Window(limit=100)).page
             assert favorites.total == sum(mine and who == key[0] for key, (mine, _) in self.items.items())
+            self.catch_up(who, 2)
         for user in self.users:
             self.store.users.remove(user.id)
 

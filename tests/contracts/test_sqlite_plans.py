@@ -259,6 +259,9 @@ def renamed(user: User) -> User:
         lambda store: store.recommendations.hide(USER, movie_id(1), system.now()),
         lambda store: store.recommendations.unhide(USER, movie_id(1)),
         lambda store: store.recommendations.count_hidden(USER),
+        lambda store: store.changes.since(USER, 1, 5),
+        lambda store: store.changes.activity(USER),
+        lambda store: store.changes.remove_before(system.now()),
         lambda store: store_page(store, facts(9000), gone=(1, 2, 9000)),
         come_and_go,
     ],
@@ -272,6 +275,7 @@ def renamed(user: User) -> User:
         "summaries of viewings", "likers", "likes", "tallies",
         "movies of a recount",
         "store neighbours", "neighbours", "known movies", "hide", "unhide", "count of hidden movies",
+        "changes", "activity", "old removals",
         "gone movies", "a whole visit",
     ],
 )  # fmt: skip

@@ -58,6 +58,7 @@ def test_dropped_indexes_and_tables_of_a_file_are_reported(sqlite: SqliteStore, 
         "sessions.sessions_by_expires_at",
         "watchlists",
         "watchlists.watchlists_by_added_at",
+        "watchlists.watchlists_by_change_number",
         "watchlists.watchlists_by_favorite",
         "watchlists.watchlists_by_movie",
     )

@@ -17,6 +17,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.testkit import (
     ApiTokenRepositoryContract,
     CatalogueSourceContract,
+    ChangeRepositoryContract,
     ConcurrentRatingsContract,
     DriftContract,
     EndingSessionsContract,
@@ -77,6 +78,7 @@ class Contracts(
     StatisticsRepositoryContract,
     ImportRepositoryContract,
     RecommendationRepositoryContract,
+    ChangeRepositoryContract,
     StoreContract,
 ):
     """All contracts of a store."""

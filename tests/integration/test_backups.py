@@ -21,7 +21,7 @@ from adapters.sqlite.backup import (
 from adapters.sqlite.backup_file import METADATA_TABLE, InvalidBackup
 from adapters.sqlite.schema import MIGRATIONS, apply_migrations
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import noon
+from adapters.testkit.samples import add_user, noon
 from domain.errors import StorageUnavailable
 
 Files = dict[str, bytes]
@@ -332,6 +332,18 @@ def test_a_file_that_is_not_a_backup_is_refused_with_the_reason(
     with pytest.raises(InvalidBackup, match=reason):
         of(target).restore(backup)
     assert not list(target.iterdir())
+
+
+def test_marks_from_before_a_restore_are_of_another_history(
+    tmp_path: Path, store: SqliteStore, backup: Path
+) -> None:
+    user, target = add_user(store).id, tmp_path / "elsewhere"
+    of(tmp_path / "source").write(backup, overwrite=True)
+    target.mkdir()
+    of(target).restore(backup)
+    restored = SqliteStore(path=target / "matinee.db", clock=noon)
+    assert restored.changes.since(user, 0, 9).epoch != store.changes.since(user, 0, 9).epoch
+    restored.close()
 
 
 def test_a_backup_of_an_older_schema_is_migrated_when_it_is_opened(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from application.invitations import DEFAULT_VALIDITY
 from application.sync import MAX_COMPLETED
 from domain import (
     api_tokens,
+    changes,
     emails,
     invitations,
     people,
@@ -69,6 +70,7 @@ from entrypoints.http import (
     server,
     thread_pools,
 )
+from entrypoints.http.resources import changes as feed
 from entrypoints.http.resources import movies, relations
 from entrypoints.http.resources.search import SOURCE_PAGE_SIZE, SearchWords
 from entrypoints.observability import logs
@@ -286,6 +288,11 @@ TIED = [
     f"at least {signing.MIN_SECRET_BYTES} bytes that nobody guesses",
     f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",
     f"at most {sessions.MAX_TOKENS} unused refresh tokens",
+    f"kept for {changes.RETENTION.days} days, and one more",
+    f"the mark `since` is older than {changes.RETENTION.days} days",
+    f"`limit` is the largest number of changes, 1 to {feed.MAX_CHANGES} and otherwise {feed.DEFAULT_CHANGES}",
+    f"A mark is valid for {changes.RETENTION.days} days",
+    "with 410 `changes_expired`",
     f"`name` has at most {api_tokens.MAX_NAME_LENGTH} characters",
     f"An account has at most {api_tokens.MAX_API_TOKENS}",
     f"the account has {api_tokens.MAX_API_TOKENS} API tokens",

@@ -10,9 +10,10 @@ import pytest
 
 from adapters import system
 from adapters.sqlite.ratings import set_tally
+from adapters.sqlite.rows import moment
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.invitations import add_invitation
-from adapters.testkit.samples import add_session, add_user, facts, new_rating, store_page
+from adapters.testkit.samples import add_movies, add_session, add_user, facts, new_rating, store_page
 from application.sync_runner import lock_name, queue_holder
 from domain.ids import RunId, movie_id
 from domain.ratings import Tally
@@ -101,6 +102,21 @@ def test_expired_invitations_are_deleted_with_the_sessions(store: SqliteStore) -
     valid = add_invitation(store, expires_at=system.now() + timedelta(days=1))
     jobs.expire_sessions()
     assert [each.id for each in store.invitations.page(10)] == [valid.id]
+
+
+def test_removals_that_no_mark_needs_are_forgotten(store: SqliteStore) -> None:
+    user = add_user(store).id
+    (movie,) = add_movies(store, [facts(1)])
+    store.ratings.add(new_rating(user, movie.id))
+    store.ratings.remove_from(movie.id, user)
+    with store.database.writing() as connection:
+        connection.execute("UPDATE removals SET removed_at = ?", (moment(system.now() - timedelta(days=90)),))
+    jobs.expire_sessions()
+    assert len(store.changes.since(user, 0, 9).changes) == 1
+    with store.database.writing() as connection:
+        connection.execute("UPDATE removals SET removed_at = ?", (moment(system.now() - timedelta(days=92)),))
+    jobs.expire_sessions()
+    assert store.changes.since(user, 0, 9).changes == ()
 
 
 def test_expired_sessions_are_deleted(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
