@@ -12,6 +12,7 @@ from application.api_tokens import ListApiTokens
 from application.catalogue import GetMovie, TranslateMovies
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
+from application.recommendations import ListMovieRecommendations
 from application.relations import GetRelation
 from application.sync_runs import ListRuns
 from application.viewings import GetViewing, ListMovieViewings
@@ -35,6 +36,7 @@ from entrypoints.web.pages import (
     images,
     lists,
     movies,
+    recommendations,
     sessions,
     statistics,
 )
@@ -50,6 +52,7 @@ ROUTES = (
     home.ROUTES,
     movies.ROUTES,
     lists.ROUTES,
+    recommendations.ROUTES,
     diary.ROUTES,
     statistics.ROUTES,
     account.ROUTES,
@@ -96,6 +99,7 @@ class WebPages:
                 get_relation=find(GetRelation),
                 list_movie_ratings=find(ListMovieRatings),
                 list_movie_viewings=find(ListMovieViewings),
+                list_movie_recommendations=find(ListMovieRecommendations),
                 render=self._render,
             ),
             ViewingView: ViewingView(get_viewing=find(GetViewing), render=self._render),

@@ -16,6 +16,7 @@ PAGES = {
     "watchlist": "/watchlist",
     "favourites": "/watchlist?favorite=true",
     "ratings": "/ratings",
+    "recommendations": "/recommendations",
     "diary": "/diary",
     "calendar": "/diary/calendar",
     "statistics": "/statistics",

@@ -20,6 +20,7 @@ OWN = [
     "/movies/603",
     "/watchlist",
     "/watchlist?favorite=true",
+    "/recommendations",
     "/ratings",
     "/diary",
     "/diary?year=2026",

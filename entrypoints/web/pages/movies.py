@@ -10,10 +10,11 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 from msgspec import UNSET, UnsetType
 
-from application import catalogue, ratings, relations, viewings, watchlist
+from application import catalogue, ratings, recommendations, relations, viewings, watchlist
 from domain.errors import InvalidFields
-from domain.ids import MovieRef
+from domain.ids import MovieId, MovieRef
 from domain.movies import Movie
+from domain.pagination import Window
 from domain.ratings import RatingOrder
 from domain.search import Match
 from domain.users import Caller
@@ -34,6 +35,8 @@ from entrypoints.web.rendering import Renderer, texts_of, viewer_of
 from entrypoints.web.responses import see_other
 
 MAX_SUGGESTIONS = 6
+MAX_BESIDE = 6
+"""The films that are recommended beside a film. The API lists all."""
 
 
 class SearchPageQuery(SearchQuery, frozen=True, kw_only=True):
@@ -117,6 +120,7 @@ class MovieView:
     get_relation: relations.GetRelation
     list_movie_ratings: ratings.ListMovieRatings
     list_movie_viewings: viewings.ListMovieViewings
+    list_movie_recommendations: recommendations.ListMovieRecommendations
     render: Renderer
 
     def __call__(
@@ -140,8 +144,16 @@ class MovieView:
             refused=refused,
             form=form or Form(),
             errors=errors,
+            **self._beside(request, movie.id),
             **self._for_viewer(request, ref),
         )
+
+    def _beside(self, request: HttpRequest, movie: MovieId) -> dict[str, Any]:
+        """The first recommendations beside the film, and their films."""
+        beside = self.list_movie_recommendations(movie=movie, window=Window(limit=MAX_BESIDE))
+        shown = [beside.movies[each.movie] for each in beside.page.rows]
+        translated = self.translate_movies(shown, self.render.movie_language(request.scope))
+        return {"beside": beside, "beside_movies": {each.id: each for each in translated}}
 
     def _for_viewer(self, request: HttpRequest, ref: str) -> dict[str, Any]:
         """The viewer's relation to the film, and everybody's ratings, which the signed-in may read."""
