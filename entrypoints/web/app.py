@@ -102,7 +102,9 @@ class WebPages:
                 list_movie_recommendations=find(ListMovieRecommendations),
                 render=self._render,
             ),
-            ViewingView: ViewingView(get_viewing=find(GetViewing), render=self._render),
+            ViewingView: ViewingView(
+                get_viewing=find(GetViewing), translate_movies=find(TranslateMovies), render=self._render
+            ),
             PictureThreads: PictureThreads(),
             Renderer: self._render,
             SessionCookies: cookies,

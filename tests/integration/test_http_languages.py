@@ -38,6 +38,8 @@ MOVIES = (
         original_language="de",
         genres=(genre_id(18),),
         popularity=8.0,
+        recommended=(238,),
+        detailed=True,
     ),
 )
 
@@ -173,6 +175,7 @@ def fixture_place() -> Iterator[Place]:
         made.user("PUT", "/movies/238/watchlist", {"is_favorite": True})
         made.user("PUT", "/movies/238/rating", {"rating": 9})
         made.user("POST", "/viewings", {"movie_id": "238", "watched_on": "2026-01-01"})
+        made.user("PUT", "/me/recommendations/hidden/238")
         yield made
 
 
@@ -199,9 +202,24 @@ def test_the_cache_has_one_response_for_each_language_and_not_for_each_header(pl
     assert sorted(variants) == ["limit=7&~=de-DE", "limit=7&~=en-US", "limit=7&~=fr"]
 
 
+def test_recommendations_are_in_the_preferred_language(client: Client) -> None:
+    header = {"Accept-Language": "de"}
+    for _ in range(2):
+        answer = client.get("/api/v1/movies/582/recommendations", headers=header)
+        assert [row["title"] for row in answer.json()["data"]] == ["Der Pate"]
+        assert answer.headers["content-language"] == "de-DE"
+
+
 @pytest.mark.parametrize(
     "path",
-    ["/watchlist", "/ratings", "/ratings/movie/238", "/viewings", "/me/movies?ids=238"],
+    [
+        "/watchlist",
+        "/ratings",
+        "/ratings/movie/238",
+        "/viewings",
+        "/me/movies?ids=238",
+        "/me/recommendations/hidden",
+    ],
 )
 def test_what_is_ones_own_is_in_the_preferred_language(place: Place, path: str) -> None:
     for accept, language, title in (
@@ -214,8 +232,8 @@ def test_what_is_ones_own_is_in_the_preferred_language(place: Place, path: str) 
         wanted = next(row for row in answer.json()["data"] if "'tmdb_id': 238" in str(row))
         assert f"'title': '{title}'" in str(wanted)
         assert answer.headers["content-language"] == language
-        single = {"/ratings/movie/238": "/me/movies/238", "/me/movies?ids=238": "/me/movies/238"}
-        alone = single.get(path) or f"{path}/{wanted['id']}"
+        has_items = path in {"/watchlist", "/ratings", "/viewings"}
+        alone = f"{path}/{wanted['id']}" if has_items else "/me/movies/238"
         answer = place.user("GET", alone, headers=header)
         assert f'"title":"{title}"' in answer.text
         assert answer.headers["content-language"] == language

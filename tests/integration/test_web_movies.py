@@ -373,6 +373,8 @@ def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() ->
     with visiting(PATE, tmdb_languages="de-DE") as (browser, _):
         browser.join().send("/movies/238/rating", rating="9")
         browser.send("/movies/238/watchlist", note="")
+        seen = browser.send("/movies/238/viewings", watched_on="2026-01-01")
+        assert seen.status_code == 303
         for accept, shown, title, overview in (
             ("de", "de", "Der Pate", "Eine Familie."),
             ("en", "en", "The Godfather", "A family."),
@@ -389,7 +391,7 @@ def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() ->
             assert overview in page
             (suggested,) = browser.open("/search/suggestions?q=pat", **language).json()
             assert suggested["title"] == title
-            for path in ("/watchlist", "/ratings"):
+            for path in ("/watchlist", "/ratings", "/diary", "/diary/calendar?month=2026-01"):
                 assert title in browser.open(path, **language).text
 
 

@@ -1,13 +1,14 @@
 """Recommendations beside a movie and for the caller, and the movies that the caller hides from them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from litestar import delete, get, put
 from msgspec import UNSET, Meta, UnsetType
 from msgspec.structs import asdict
 
-from application import recommendations
+from application import catalogue, recommendations
 from domain.ids import GenreId, MovieId, UserId
 from domain.movies import Genre, Movie
 from domain.recommendations import MAX_REASONS, HiddenMovie
@@ -16,6 +17,7 @@ from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
 from entrypoints.http.endpoints import DELETE_STATUS, Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import fields_rule
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest, parse_query
@@ -146,6 +148,8 @@ UNHIDE_MOVIE = Endpoint(
 async def get_movie_recommendations(
     request: HttpRequest,
     list_movie_recommendations: Injected[recommendations.ListMovieRecommendations],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
     caching: Injected[Caching],
 ) -> Response:
     """List the movies that users who liked this one also liked, and those that TMDB recommends beside it.
@@ -155,11 +159,13 @@ async def get_movie_recommendations(
     the background.
     """
     page, ref = parse_page(RecommendationsQuery, request), request.path_params["id"]
+    language = negotiate(request.scope)
 
     def build() -> Response:
-        return _response(page, list_movie_recommendations(movie=parse_movie_ref(ref), window=page.window))
+        shown = list_movie_recommendations(movie=parse_movie_ref(ref), window=page.window)
+        return _response(page, replace(shown, movies=translate_movies.by_id(shown.movies, language)))
 
-    return await caching(page.query, build, request)
+    return await caching(page.query, build, request, language)
 
 
 @get("/me/recommendations", sync_to_thread=True, opt=endpoint_opt(LIST_MY_RECOMMENDATIONS))
@@ -167,13 +173,17 @@ def get_my_recommendations(
     request: HttpRequest,
     caller: Injected[Caller],
     list_my_recommendations: Injected[recommendations.ListMyRecommendations],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """List movies that follow from what you have rated with 7 or more, the best first; at most 200.
 
     A movie that you have rated, have seen or hide is not among them, from the very next request on.
     """
-    page = parse_page(RecommendationsQuery, request)
-    return _response(page, list_my_recommendations(user=caller.user, window=page.window))
+    page, language = parse_page(RecommendationsQuery, request), negotiate(request.scope)
+    shown = list_my_recommendations(user=caller.user, window=page.window)
+    shown = replace(shown, movies=translate_movies.by_id(shown.movies, language))
+    return in_language(_response(page, shown), language)
 
 
 @get("/me/recommendations/hidden", sync_to_thread=True, opt=endpoint_opt(LIST_HIDDEN_MOVIES))
@@ -181,12 +191,15 @@ def get_hidden_movies(
     request: HttpRequest,
     caller: Injected[Caller],
     list_hidden_movies: Injected[recommendations.ListHiddenMovies],
+    translate_movies: Injected[catalogue.TranslateMovies],
+    negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """List the movies that you hide, the last hidden first."""
-    page = parse_page(HiddenQuery, request)
+    page, language = parse_page(HiddenQuery, request), negotiate(request.scope)
     shown = list_hidden_movies(user=caller.user, window=page.window)
-    data = hidden_out(shown.page.rows, shown.movies, shown.genres)
-    return page.response(PageOut(data=data, meta=page.meta(shown.page, lambda each: each.cursor)))
+    data = hidden_out(shown.page.rows, translate_movies.by_id(shown.movies, language), shown.genres)
+    meta = page.meta(shown.page, lambda each: each.cursor)
+    return in_language(page.response(PageOut(data=data, meta=meta)), language)
 
 
 @put("/me/recommendations/hidden/{id:str}", sync_to_thread=True, opt=endpoint_opt(HIDE_MOVIE))

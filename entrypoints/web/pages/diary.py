@@ -3,7 +3,7 @@
 from calendar import Calendar
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 from msgspec import UNSET, UnsetType
 
-from application import viewings
+from application import catalogue, viewings
 from domain.statistics import Month
 from domain.users import Caller, User
 from domain.viewings import EARLIEST_DAY, Viewing
@@ -54,6 +54,7 @@ class ViewingView:
     """Shows a viewing to edit, also after its form was refused."""
 
     get_viewing: viewings.GetViewing
+    translate_movies: catalogue.TranslateMovies
     render: Renderer
 
     def __call__(
@@ -61,11 +62,13 @@ class ViewingView:
     ) -> Response:
         """The page. Raises ViewingNotFound, NotYourViewing."""
         errors = errors or FormErrors()
+        entry = self.get_viewing(user=user, viewing=viewing_id(request))
+        movie = self.translate_movies.one(entry.movie, self.render.movie_language(request.scope))
         return self.render(
             request.scope,
             "viewing.html",
             status=errors.status,
-            entry=self.get_viewing(user=user, viewing=viewing_id(request)),
+            entry=replace(entry, movie=movie),
             form=form or Form(),
             refused=form is not None,
             errors=errors,
@@ -77,6 +80,7 @@ def get_diary(
     request: HttpRequest,
     caller: Injected[Caller],
     list_viewings: Injected[viewings.ListViewings],
+    translate_movies: Injected[catalogue.TranslateMovies],
     render: Injected[Renderer],
 ) -> Response:
     """The viewings, the latest day first."""
@@ -84,6 +88,8 @@ def get_diary(
     name = unset_to_none(page.query.movie_id)
     movie = parse_movie_ref(name) if name is not None else None
     listed = list_viewings(user=caller.user, movie=movie, days=page.query.days, window=page.window)
+    language = render.movie_language(request.scope)
+    listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
     rows = listed.page.rows
     last = rows[-1].cursor if rows and listed.page.more else None
     return render(
@@ -101,17 +107,20 @@ def get_calendar(
     request: HttpRequest,
     caller: Injected[Caller],
     get_diary_month: Injected[viewings.GetDiaryMonth],
+    translate_movies: Injected[catalogue.TranslateMovies],
     render: Injected[Renderer],
 ) -> Response:
     """A month of the diary as a calendar, and its viewings below."""
     query = parse_query(CalendarQuery, request)
     shown = get_diary_month(user=caller.user, month=query.wanted)
+    language = render.movie_language(request.scope)
+    movies = translate_movies.by_id(shown.diary.movies, language)
     return render(
         request.scope,
         "calendar.html",
         month=shown.month,
         weeks=_weeks(shown),
-        listed=shown.diary,
+        listed=replace(shown.diary, movies=movies),
         today=shown.today,
         earlier=_neighbour(shown.month, -1),
         later=_neighbour(shown.month, 1),
