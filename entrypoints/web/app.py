@@ -10,6 +10,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 from application.accounts import ListUsers, Refresh
 from application.api_tokens import ListApiTokens
 from application.catalogue import GetMovie, TranslateMovies
+from application.imports import GetImport, ListImportRows, ListImports
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
 from application.recommendations import ListMovieRecommendations
@@ -34,6 +35,7 @@ from entrypoints.web.pages import (
     diary,
     home,
     images,
+    imports,
     lists,
     movies,
     recommendations,
@@ -44,6 +46,7 @@ from entrypoints.web.pages.account import AccountView
 from entrypoints.web.pages.admin import AdminView, InvitationsView, UsersView
 from entrypoints.web.pages.diary import ViewingView
 from entrypoints.web.pages.images import PictureThreads
+from entrypoints.web.pages.imports import ImportsView, ImportView
 from entrypoints.web.pages.movies import MovieView
 from entrypoints.web.rendering import Renderer
 
@@ -56,6 +59,7 @@ ROUTES = (
     diary.ROUTES,
     statistics.ROUTES,
     account.ROUTES,
+    imports.ROUTES,
     sessions.ROUTES,
     admin.ROUTES,
 )
@@ -90,6 +94,10 @@ class WebPages:
                 version=find(Version),
                 render=self._render,
                 discovers=bool(self._settings.sync_discover_filters),
+            ),
+            ImportsView: ImportsView(list_imports=find(ListImports), render=self._render),
+            ImportView: ImportView(
+                get_import=find(GetImport), list_import_rows=find(ListImportRows), render=self._render
             ),
             InvitationsView: InvitationsView(list_invitations=find(ListInvitations), render=self._render),
             UsersView: UsersView(list_users=find(ListUsers), render=self._render),

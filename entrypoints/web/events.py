@@ -1,13 +1,15 @@
-"""Server-sent events: the progress of a sync, read from the store, which all processes and hosts share."""
+"""Server-sent events: the progress of a sync or an import, read from the store, which all processes and hosts
+share.
+"""
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 from litestar.concurrency import sync_to_thread
 from litestar.types import HTTPScope, Receive, Send
 
-from domain.sync import SyncRun
 from entrypoints.http.access_log import CLIENT_PRESENCE, STOPPING, ClientPresence
 from entrypoints.http.responses import NO_STORE
 
@@ -26,6 +28,23 @@ SILENT_READINGS = 10
 COMMENT = b":\n\n"
 
 
+class Watched(Protocol):
+    """What the stream reads: a sync run, or an import."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def pages_done(self) -> int: ...
+    @property
+    def pages_failed(self) -> int: ...
+    @property
+    def pages_total(self) -> int: ...
+    @property
+    def fetched(self) -> int: ...
+    @property
+    def running(self) -> bool: ...
+
+
 class RunProgress(msgspec.Struct, frozen=True):
     """How far a run is."""
 
@@ -36,7 +55,7 @@ class RunProgress(msgspec.Struct, frozen=True):
     fetched: int
 
     @classmethod
-    def of(cls, run: SyncRun) -> "RunProgress":
+    def of(cls, run: Watched) -> "RunProgress":
         """The progress of a run."""
         return cls(run.status, run.pages_done, run.pages_failed, run.pages_total, run.fetched)
 
@@ -48,7 +67,7 @@ class RunEvents:
     """
 
     def __init__(
-        self, read: Callable[[], SyncRun], first: SyncRun, *, interval: float = READ_INTERVAL
+        self, read: Callable[[], Watched], first: Watched, *, interval: float = READ_INTERVAL
     ) -> None:
         self._read = read
         self._first = first

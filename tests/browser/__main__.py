@@ -20,6 +20,7 @@ PAGES = {
     "diary": "/diary",
     "calendar": "/diary/calendar",
     "statistics": "/statistics",
+    "import": "/import",
     "account": "/account",
     "admin": "/admin",
     "users": "/admin/users",

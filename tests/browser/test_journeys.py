@@ -1,5 +1,6 @@
 """What people do on the pages, on a phone and on a laptop, with and without script, mouse and keyboard."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -193,4 +194,27 @@ def test_filters_are_collapsed_on_a_phone_only(visit: Visit, shown: bool) -> Non
     visit.open("/")
     assert visit.page.locator("#decade").is_visible() is shown
     assert visit.page.locator("summary").is_visible() is not shown
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
+def test_somebody_brings_a_letterboxd_zip_and_takes_it_back(visit: Visit, tmp_path: Path) -> None:
+    page, header = visit.page, "Date,Name,Year,Letterboxd URI"
+    with zipfile.ZipFile(tmp_path / "letterboxd.zip", "w") as archive:
+        archive.writestr("ratings.csv", f"{header},Rating\n2024-01-02,The Matrix,1999,u,4.5\n")
+        archive.writestr("watchlist.csv", f"{header}\n2024-01-02,Heat,1995,u\n2024-01-02,No Film,1901,u\n")
+    visit.join("importer", PASSWORD)
+    visit.open("/import")
+    visit.check()
+    page.set_input_files("#file", tmp_path / "letterboxd.zip")
+    page.click("text=Upload")
+    page.wait_for_url("**/import/*")
+    page.wait_for_selector("text=Ready for you to review")
+    assert "Not found" in page.locator("#content").inner_text()
+    visit.check()
+    page.click("text=Apply")
+    page.wait_for_selector("text=Done")
+    visit.check()
+    page.goto(page.url)
+    page.click("button:text-is('Undo')")
+    page.wait_for_selector("text=Undone")
     visit.check()

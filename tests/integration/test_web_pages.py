@@ -28,6 +28,7 @@ OWN = [
     "/statistics",
     "/statistics?year=2026",
     "/account",
+    "/import",
 ]
 
 

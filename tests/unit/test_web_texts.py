@@ -11,6 +11,10 @@ from application.operations import Condition, Part
 from domain.api_tokens import Scope
 from domain.browsing import SortBy, SortOrder
 from domain.errors import Fault, FaultCode
+from domain.imports.deciding import Prefer
+from domain.imports.imports import ImportState
+from domain.imports.rows import Reason, RowClass, SourceFormat
+from domain.imports.uploads import Refusal
 from domain.ratings import RatingOrder
 from domain.sync import Entity, Status
 from domain.users import Role
@@ -58,6 +62,12 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         *(f"account.scope_{each}" for each in Scope),
         *(f"error.title_{each}" for each in (400, 403, 404, 405, 429, 503)),
         *(key for key in keys("en") if key.endswith("_one") and key.removesuffix("_one") in literal),
+        *(f"import.state_{each}" for each in ImportState),
+        *(f"import.source_{each}" for each in SourceFormat),
+        *(f"import.error_{each}" for each in Refusal),
+        *(f"import.prefer_{each}" for each in Prefer),
+        *(f"import.class_{each}" for each in RowClass),
+        *(f"reason.{each}" for each in Reason),
         "error.title",
         "home.decade_of",
         "home.min_rating_of",

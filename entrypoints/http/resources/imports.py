@@ -419,16 +419,7 @@ def patch_import(
     Other columns, and large imports, are done in the background: the state tells.
     """
     given = parse_body(ChangeImportIn, request, body)
-    choices = unset_to_none(given.choices)
-    view = change_import(
-        imported=_id(request),
-        user=caller.user.id,
-        scale=unset_to_none(given.scale),
-        columns=unset_to_none(given.columns),
-        prefer=unset_to_none(given.prefer),
-        choices={int(row): _movie(ref) for row, ref in choices.items()} if choices else None,
-    )
-    return json_response(import_out(view))
+    return json_response(import_out(changed_import(given, _id(request), caller, change_import)))
 
 
 @post("/me/imports/{id:str}/apply", sync_to_thread=True, opt=endpoint_opt(APPLY_IMPORT))
@@ -462,6 +453,21 @@ def delete_import(
     parse_query(Query, request)
     remove_import(imported=_id(request), user=caller.user.id)
     return no_content()
+
+
+def changed_import(
+    given: ChangeImportIn, imported: ImportId, caller: Caller, change_import: imports.ChangeImport
+) -> imports.ImportView:
+    """The import, decided otherwise."""
+    choices = unset_to_none(given.choices)
+    return change_import(
+        imported=imported,
+        user=caller.user.id,
+        scale=unset_to_none(given.scale),
+        columns=unset_to_none(given.columns),
+        prefer=unset_to_none(given.prefer),
+        choices={int(row): _movie(ref) for row, ref in choices.items()} if choices else None,
+    )
 
 
 def import_out(view: imports.ImportView) -> ImportOut:

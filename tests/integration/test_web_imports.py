@@ -1,0 +1,96 @@
+"""The page for imports: upload, review, apply, undo, without script."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+from litestar.testing import TestClient
+
+from adapters.testkit.samples import facts
+from entrypoints.container import Container
+from entrypoints.settings import Settings
+from tests.integration.http_service import THE_MATRIX, application, container_over, filled
+from tests.integration.import_desk import Jobs
+from tests.integration.web_client import Browser
+
+HEADER = "Date,Name,Year,Letterboxd URI"
+RATINGS = (
+    f"{HEADER},Rating\n2024-01-02,The Matrix,1999,u,4.5\n2024-01-02,Twin,2000,u,4\n2024-01-02,<b>,1999,u,4\n"
+)
+
+
+@dataclass
+class Visit:
+    browser: Browser
+    container: Container
+    jobs: Jobs
+
+    def upload(self, content: str, name: str = "ratings.csv") -> Any:
+        return self.browser.client.post("/import", files={"file": (name, content)}, follow_redirects=False)
+
+    def worked(self) -> None:
+        while self.jobs.runs:
+            self.container.run_import()(imported=self.jobs.runs.pop())
+
+
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Visit]:
+    twins = [facts(number, title="Twin", original_title="Twin", popularity=1.0) for number in (7, 8)]
+    store = filled([THE_MATRIX, *twins])
+    settings = Settings(public_catalogue="false", rate_limit="1000000/minute")
+    container, jobs = container_over(store, settings), Jobs()
+    container.jobs.override(providers.Object(jobs))
+    app = application(store, container=container, public_catalogue="false", web="true")
+    with TestClient(app) as client:
+        yield Visit(Browser(client).join(), container, jobs)
+    store.close()
+
+
+def test_a_file_is_uploaded_reviewed_applied_and_undone(visit: Visit) -> None:
+    browser = visit.browser
+    assert 'enctype="multipart/form-data"' in browser.open("/import").text
+    answer = visit.upload(RATINGS)
+    assert answer.status_code == 303
+    path = answer.headers["location"]
+    reading = browser.open(path).text
+    assert "Reading" in reading
+    assert '<meta http-equiv="refresh"' in reading
+    visit.worked()
+    review = browser.open(path).text
+    assert "Ready for you to review" in review
+    assert "★ 9" in review
+    assert "&lt;b&gt;" in review
+    assert "<b>" not in review
+    assert "Several films" in review
+    chosen = browser.send(f"{path}/change", row="2", movie="7")
+    assert chosen.headers["location"] == path
+    changed = browser.send(f"{path}/change", scale="10", prefer="mine")
+    assert changed.status_code == 303
+    assert "★ 4,5" in browser.open(path, **{"accept-language": "de"}).text
+    assert browser.open(f"{path}?class=unmatched").status_code == 200
+    refused = browser.send(f"{path}/change", scale="7")
+    assert (refused.status_code, "Must be one of 5, 10, 20, 100" in refused.text) == (400, True)
+
+    assert browser.send(f"{path}/apply").status_code == 303
+    visit.worked()
+    events = browser.open(f"{path}/events").text
+    assert 'event: end\ndata: {"status":"done","done":2,"failed":0,"total":2' in events
+    assert "Undo" in browser.open(path).text
+    assert browser.send(f"{path}/undo").status_code == 303
+    visit.worked()
+    assert "Undone" in browser.open(path).text
+    assert "ratings.csv" in browser.open("/import").text
+    assert browser.send(f"{path}/delete").headers["location"] == "/import"
+    assert browser.open(path).status_code == 404
+
+
+def test_what_goes_wrong_is_told(visit: Visit) -> None:
+    missing = visit.browser.client.post("/import", files={"other": (None, "x")})
+    assert (missing.status_code, 'id="file-fault"' in missing.text) == (400, True)
+    path = visit.upload("nothing of use", "notes.txt").headers["location"]
+    visit.worked()
+    assert "no export of a service" in visit.browser.open(path).text
+    assert visit.browser.send(f"{path}/apply").status_code == 409
+    assert visit.browser.open("/import/nonsense").status_code == 404
