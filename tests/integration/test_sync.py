@@ -23,7 +23,7 @@ from application.sync_runner import ProgressCallback, SyncRunner, no_progress
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.errors import StorageUnavailable
 from domain.ids import RatingId, RunId, TmdbNumber, UserId
-from domain.movies import Movie, MovieFacts
+from domain.movies import CastMember, Movie, MovieFacts
 from domain.pagination import Window
 from domain.ports import Clock, MovieSource
 from domain.ratings import Rating, Score
@@ -148,6 +148,30 @@ def test_a_sync_stores_every_movie_with_its_details(
     held = catalogue(store)
     assert len(held) == MOVIES
     assert all(movie.detailed for movie in held.values())
+    for number, movie in listing(tmdb).movies.items():
+        facts = store.movies.get(TmdbNumber(number)).facts
+        assert facts.directors == tuple(name for name, job in movie["_crew"] if job == "Director")
+        assert facts.cast == tuple(CastMember(*each) for each in dict.fromkeys(movie["_cast"]))[:10]
+        assert bool(facts.trailer_url) == bool(movie["_videos"])
+        assert facts.recommended == tuple(movie["_recommended"])
+
+
+def test_credits_that_cannot_be_read_keep_those_that_are_held(
+    store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
+) -> None:
+    sync_movies(store, source)
+    number = next(number for number, movie in listing(tmdb).movies.items() if movie["_cast"])
+    before = store.movies.get(TmdbNumber(number)).facts
+    tmdb.misbehave(Fault("values", path=f"/movie/{number}", key="credits", body={"cast": "many"}))
+    listing(tmdb).change(number, title="Renamed", _videos=[{"key": "another"}])
+
+    run = sync_movies(store, source)
+
+    after = store.movies.get(TmdbNumber(number)).facts
+    assert (run.status, len(run.problems)) == (Status.PARTIAL, 2)
+    assert all(f"movie {number}: {fact}" in str(run.error) for fact in ("cast", "directors"))
+    assert (after.cast, after.directors) == (before.cast, before.directors)
+    assert (after.title, after.trailer_url) == ("Renamed", "https://www.youtube.com/watch?v=another")
 
 
 def test_a_second_sync_reads_only_what_is_new_changed_or_without_runtime(

@@ -1,7 +1,10 @@
 """The appended parts of TMDB's details are read as leniently as its other values."""
 
+import gzip
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.tmdb import payloads
-from adapters.tmdb.appended import MAX_CAST, MAX_CHARACTER_LENGTH
+from adapters.tmdb.appended import MAX_CAST, MAX_CHARACTER_LENGTH, PARTS
 from adapters.tmdb.payloads import DETAILS_VERSION, KEYS
 from domain.movies import NO_TEXTS, CastMember, Movie, MovieFacts
 
+RECORDED = Path("../shared/tmdb/rec_tmdblib_2025-12.jsonl.gz")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 YOUTUBE, VIMEO = "https://www.youtube.com/watch?v=", "https://vimeo.com/"
 
@@ -155,6 +159,23 @@ SPOILT: list[tuple[str, str, Any, object]] = [
     ("recommended", "recommendations", results({"id": 5}, [], {"id": -1}), (5,)),
 ]
 """A fact, its part with an unreadable entry, and what is read where there is no earlier value."""
+
+
+@pytest.mark.skipif(not RECORDED.exists(), reason=f"there is no {RECORDED}")
+def test_recorded_parts_are_read_without_a_warning() -> None:
+    with gzip.open(RECORDED, "rt", encoding="utf-8") as lines:
+        exchanges = [json.loads(line) for line in lines]
+    parts: dict[str, Any] = {
+        exchange["path"].rpartition("/")[2]: exchange["body"]
+        for exchange in exchanges
+        if exchange["path"].startswith("/3/movie/47964/") and exchange["status"] == 200
+    }
+    facts = read(**{part: parts[part] for part in PARTS})
+
+    assert facts.warnings == ()
+    assert (len(facts.directors), len(facts.cast), len(facts.recommended)) == (1, MAX_CAST, 20)
+    assert all(member.character for member in facts.cast)
+    assert facts.trailer_url
 
 
 class TestUpdates:
