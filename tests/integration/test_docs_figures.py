@@ -241,6 +241,7 @@ TIED = [
     f"A user has up to {watchlist.MAX_ITEMS:,}",
     f"| {watchlist.MAX_ITEMS:,} items are on it |",
     f"you have {viewings.MAX_VIEWINGS:,} viewings",
+    f"A user has at most {viewings.MAX_VIEWINGS:,} viewings",
     f"A user has up to {viewings.MAX_VIEWINGS:,} viewings",
     f"you hide {recommendations.MAX_HIDDEN:,} movies",
     f"a user can hide {recommendations.MAX_HIDDEN:,} movies",
