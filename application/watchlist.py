@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from domain.browsing import sort_values
 from domain.ids import GenreId, ItemId, MovieId, MovieRef, NewId
 from domain.movies import Genre, Movie
-from domain.pagination import Page, Window, page_of
+from domain.pagination import Cursor, Page, Window, page_of
 from domain.ports import (
     CacheInvalidation,
     Clock,
@@ -15,7 +17,7 @@ from domain.ports import (
 )
 from domain.texts import UNCHANGED, Unchanged, clean_text
 from domain.users import User
-from domain.watchlist import NotYourItem, WatchlistItem
+from domain.watchlist import NotYourItem, WatchlistItem, WatchlistOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +32,19 @@ class WatchlistEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchlistPage:
-    """A page of a watchlist with its movies by id, and all genres by id."""
+    """A page of a watchlist with its movies by id, its order, and all genres by id."""
 
     page: Page[WatchlistItem]
     movies: Mapping[MovieId, Movie]
     genres: Mapping[GenreId, Genre]
+    by: WatchlistOrder = WatchlistOrder.ADDED_AT
+
+    def cursor(self, item: WatchlistItem) -> Cursor:
+        """The position of an item in the order of the list."""
+        if self.by.of_movies is None:
+            return item.cursor
+        movie = self.movies.get(item.movie)
+        return Cursor(sort_values(movie)[self.by.of_movies] if movie else None, item.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,25 +179,33 @@ class GetItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWatchlist:
-    """Show one's own watchlist, the newest first."""
+    """Show one's own watchlist, by default the newest first."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
     genres: GenreRepository
 
-    def __call__(self, *, user: User, favorite: bool | None, window: Window) -> WatchlistPage:
+    def __call__(
+        self,
+        *,
+        user: User,
+        favorite: bool | None,
+        window: Window,
+        by: WatchlistOrder = WatchlistOrder.ADDED_AT,
+        descending: bool = True,
+    ) -> WatchlistPage:
         """One page of items; `favorite` selects those with or without the mark."""
-        found = self.watchlist.of_user(
-            user.id,
-            favorite=favorite,
-            limit=window.fetch_size,
-            skip=window.skip,
-            after=window.cursor,
+        if by is WatchlistOrder.ADDED_AT and descending:
+            show = self.watchlist.of_user
+        else:
+            show = partial(self.watchlist.sorted_of_user, by=by, descending=descending)
+        found = show(
+            user.id, favorite=favorite, limit=window.fetch_size, skip=window.skip, after=window.cursor
         )
         shown = page_of(found, window, self.watchlist.count(user.id, favorite=favorite))
         movies = self.movies.by_ids([item.movie for item in shown.rows])
         return WatchlistPage(
-            page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres)
+            page=shown, movies={movie.id: movie for movie in movies}, genres=by_id(self.genres), by=by
         )
 
 

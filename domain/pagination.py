@@ -2,9 +2,10 @@
 id, so a page costs the same at any depth, and pages neither overlap nor skip rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 RowT = TypeVar("RowT")
@@ -49,6 +50,25 @@ class Page(Generic[RowT]):
 def page_of(found: Sequence[RowT], window: Window, total: int) -> Page[RowT]:
     """The page of a window, made of up to `fetch_size` rows that were read from its position on."""
     return Page(tuple(found[: window.limit]), more=len(found) > window.limit, total=total)
+
+
+def sorted_after(
+    rows: Collection[tuple[Value | None, str]], cursor: Cursor | None, *, descending: bool
+) -> list[str]:
+    """The ids of the rows (sort value, id) that follow a cursor, all of them without one, in order: by value,
+    unknown ones last in either direction, then by id, ascending.
+    """
+    known = sorted((row for row in rows if row[0] is not None), key=itemgetter(1))
+    known.sort(key=itemgetter(0), reverse=descending)
+    unknown = sorted((row for row in rows if row[0] is None), key=itemgetter(1))
+    return [row[1] for row in known + unknown if cursor is None or _follows(row, cursor, descending)]
+
+
+def _follows(row: tuple[Value | None, str], cursor: Cursor, descending: bool) -> bool:  # noqa: FBT001
+    value, identifier = row
+    if value is None or cursor.value is None or value == cursor.value:
+        return (value is None, identifier) > (cursor.value is None, cursor.id)
+    return (value < cursor.value) is descending  # type: ignore[operator]  # values of one order are comparable
 
 
 def time_value(at: datetime) -> str:

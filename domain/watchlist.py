@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
+from domain.browsing import SortBy
 from domain.errors import Conflict, Fault, FaultCode, Forbidden, NotFound
 from domain.ids import ItemId, MovieId, UserId
 from domain.pagination import Cursor, time_value
@@ -11,6 +13,21 @@ from domain.texts import UNCHANGED, Unchanged
 
 MAX_ITEMS = 5000
 """The largest number of items on a user's watchlist."""
+
+
+class WatchlistOrder(StrEnum):
+    """What a watchlist may be sorted by: when an item was added, or a value of its movie."""
+
+    ADDED_AT = "added_at"
+    TITLE = "title"
+    RELEASE_DATE = "release_date"
+    RUNTIME = "runtime"
+    WEIGHTED_RATING = "weighted_rating"
+
+    @property
+    def of_movies(self) -> SortBy | None:
+        """The order of movies with the same values; None if the value is that of the item."""
+        return None if self is WatchlistOrder.ADDED_AT else SortBy(self.value)
 
 
 @dataclass(eq=False)

@@ -11,14 +11,21 @@ from adapters.mongo.database import Database
 from adapters.mongo.documents import item_document, item_of, own_id
 from adapters.mongo.keyset import Keyset
 from adapters.mongo.ratings import of_movies
-from adapters.mongo.schema import Document, Documents
+from adapters.mongo.schema import SORT_FIELDS, Document, Documents
 from domain import watchlist
 from domain.changes import Kind, Removal
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
-from domain.pagination import Cursor
+from domain.pagination import Cursor, Value, sorted_after, time_value
 from domain.ports import Clock
-from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
+from domain.watchlist import (
+    AlreadyListed,
+    ItemNotFound,
+    NotYourItem,
+    WatchlistFull,
+    WatchlistItem,
+    WatchlistOrder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,24 @@ class MongoWatchlistRepository:
             found = keyset.documents(database.watchlists, wanted, limit=limit, skip=skip, after=after)
         return [item_of(document) for document in found]
 
+    def sorted_of_user(
+        self,
+        user: UserId,
+        by: WatchlistOrder,
+        *,
+        descending: bool,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
+    ) -> list[WatchlistItem]:
+        with self.database.using() as database:
+            values = _sort_values(database, user, favorite, by)
+            found = sorted_after(values, after, descending=descending)[skip : skip + limit]
+            items = database.watchlists.find({"_id": {"$in": list(map(own_id, found))}})
+            by_id = {item.id: item for item in map(item_of, items)}
+        return [by_id[ItemId(each)] for each in found if each in by_id]
+
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
         wanted, index = _query(user, favorite)
         with self.database.using() as database:
@@ -95,6 +120,24 @@ def remove_from(database: Documents, movie: MovieId, user: UserId, at: datetime)
     found = _of(database, user, movie)
     if found:
         _remove(database, found, at)
+
+
+def _sort_values(
+    database: Documents,
+    user: UserId,
+    favorite: bool | None,  # noqa: FBT001  as in the port
+    by: WatchlistOrder,
+) -> list[tuple[Value | None, str]]:
+    """The sort values and the ids of a user's items."""
+    wanted, index = _query(user, favorite)
+    items = list(database.watchlists.find(wanted, {"movieId": True, "addedAt": True}, hint=index))
+    if by.of_movies is None:
+        return [(time_value(item["addedAt"]), str(item["_id"])) for item in items]
+    field = SORT_FIELDS[by.of_movies]
+    movies = database.movies.find({"_id": {"$in": [item["movieId"] for item in items]}}, {field: True})
+    values = {movie["_id"]: movie.get(field) for movie in movies}
+    values |= {key: day.date().isoformat() for key, day in values.items() if isinstance(day, datetime)}
+    return [(values.get(item["movieId"]), str(item["_id"])) for item in items]
 
 
 def _add(database: Documents, item: WatchlistItem) -> None:

@@ -10,13 +10,21 @@ from adapters.sqlite.database import Database
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import of_movies
 from adapters.sqlite.rows import Cell, insert, item_of, item_row, update
+from adapters.sqlite.schema import SORT_COLUMNS
 from domain import watchlist
 from domain.changes import Kind, Removal
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import MovieNotFound
-from domain.pagination import Cursor
+from domain.pagination import Cursor, sorted_after
 from domain.ports import Clock
-from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
+from domain.watchlist import (
+    AlreadyListed,
+    ItemNotFound,
+    NotYourItem,
+    WatchlistFull,
+    WatchlistItem,
+    WatchlistOrder,
+)
 
 ALL_ITEMS = Keyset(
     table="watchlists",
@@ -99,6 +107,28 @@ class SqliteWatchlistRepository:
         with self.database.reading() as connection:
             rows = keyset.rows(connection, values, limit=limit, skip=skip, after=after)
         return [item_of(row) for row in rows]
+
+    def sorted_of_user(
+        self,
+        user: UserId,
+        by: WatchlistOrder,
+        *,
+        descending: bool,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
+    ) -> list[WatchlistItem]:
+        keyset, values = _keyset(user, favorite)
+        column = f"movies.{SORT_COLUMNS[by.of_movies]}" if by.of_movies else "added_at"
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {column} AS value, watchlists.id FROM watchlists INDEXED BY {keyset.index}"
+                f" LEFT JOIN movies ON movies.id = movie WHERE {keyset.condition}",
+                values,
+            )
+            found = sorted_after([(value, item) for value, item in rows], after, descending=descending)
+            return [_get(connection, ItemId(item)) for item in found[skip : skip + limit]]
 
     def count(self, user: UserId, *, favorite: bool | None = None) -> int:
         with self.database.reading() as connection:

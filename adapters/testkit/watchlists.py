@@ -3,7 +3,10 @@
 It reduces `domain.watchlist.MAX_ITEMS`, which adapters must read at each call.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 
 import pytest
 
@@ -17,17 +20,32 @@ from adapters.testkit.samples import (
     new_item,
     new_rating,
     noon,
+    random_facts,
     read_pages,
     removal_of,
     run_concurrently,
     store_page,
 )
 from domain import watchlist
-from domain.browsing import MovieFilter
+from domain.browsing import MovieFilter, sort_values
 from domain.ids import ItemId, MovieId, UserId
 from domain.movies import Movie, MovieNotFound
+from domain.pagination import Cursor
 from domain.users import User
-from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull, WatchlistItem
+from domain.watchlist import (
+    AlreadyListed,
+    ItemNotFound,
+    NotYourItem,
+    WatchlistFull,
+    WatchlistItem,
+    WatchlistOrder,
+)
+
+
+def _cursor(movies: Mapping[MovieId, Movie], by: WatchlistOrder, item: WatchlistItem) -> Cursor:
+    """The position of an item in an order."""
+    return Cursor(sort_values(movies[item.movie])[by.of_movies], item.id) if by.of_movies else item.cursor
+
 
 NO_MOVIE = MovieId("0" * 24)
 NO_ITEM = ItemId("0" * 24)
@@ -52,6 +70,35 @@ class WatchlistRepositoryContract:
     @pytest.fixture
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(watchlist, "MAX_ITEMS", 3)
+
+    def test_a_watchlist_is_sorted_by_values_of_its_movies_hidden_ones_included(
+        self, store: Store, ann: User, bob: User
+    ) -> None:
+        movies = add_movies(store, random_facts(12, seed=8))
+        items = [
+            new_item(ann.id, movie.id, 1 + place % 3, is_favorite=place % 2 == 0)
+            for place, movie in enumerate(movies)
+        ]
+        for item in (*items, *(new_item(bob.id, movie.id) for movie in movies[:3])):
+            store.watchlists.add(item)
+        store.ratings.add(new_rating(ann.id, movies[4].id, 9))
+        store_page(store, replace(movies[5].facts, adult=True), day=2)
+        by_id = {movie.id: movie for movie in store.movies.by_ids([movie.id for movie in movies])}
+        for by, favorite in ((by, favorite) for by in WatchlistOrder for favorite in (None, True)):
+            for descending in (True, False):
+                rows = [(_cursor(by_id, by, item).value, item) for item in items]
+                wanted = sorted(
+                    (row for row in rows if favorite is None or row[1].is_favorite), key=lambda row: row[1].id
+                )
+                known = [row for row in wanted if row[0] is not None]
+                known.sort(key=itemgetter(0), reverse=descending)
+                ordered = [item for _, item in (*known, *(row for row in wanted if row[0] is None))]
+                show = partial(
+                    store.watchlists.sorted_of_user, ann.id, by, descending=descending, favorite=favorite
+                )
+                found = read_pages(show, partial(_cursor, by_id, by), 5)
+                assert found == ordered
+                assert show(limit=3, skip=2) == ordered[2:5]
 
     def test_an_item_is_read_as_it_was_stored(self, store: Store, ann: User) -> None:
         one, two = add_movies(store, [facts(1), facts(2)])

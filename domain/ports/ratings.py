@@ -6,7 +6,7 @@ from typing import Protocol
 from domain.ids import ItemId, MovieId, RatingId, UserId
 from domain.pagination import Cursor
 from domain.ratings import Drift, Rating, RatingOrder, Tally
-from domain.watchlist import WatchlistItem
+from domain.watchlist import WatchlistItem, WatchlistOrder
 
 
 class RatingRepository(Protocol):
@@ -157,6 +157,24 @@ class WatchlistRepository(Protocol):
 
         They are those after the cursor `after` (`WatchlistItem.cursor`) if it is given, else those after the
         first `skip`. The cost does not grow with the depth of a cursor.
+        """
+        ...
+
+    def sorted_of_user(
+        self,
+        user: UserId,
+        by: WatchlistOrder,
+        *,
+        descending: bool,
+        favorite: bool | None,
+        limit: int,
+        skip: int = 0,
+        after: Cursor | None = None,
+    ) -> list[WatchlistItem]:
+        """Like `of_user`, in an order; unknown values last in either direction, ties by id, ascending. The
+        sort values of movies are those of `domain.browsing.sort_values`, visible or not.
+
+        All of the user's items are read, of which there are `domain.watchlist.MAX_ITEMS` at most.
         """
         ...
 

@@ -29,6 +29,7 @@ NAMES = {
     "MetaOut": "PageMeta",
     "Prefer": "ImportPreference",
     "RatingOrder": "RatingSortField",
+    "WatchlistOrder": "WatchlistSortField",
     "Reason": "ImportReason",
     "Refusal": "ImportFailure",
     "RowClass": "ImportRowClass",

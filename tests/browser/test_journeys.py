@@ -179,7 +179,8 @@ def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(visit: 
     visit.page.evaluate("""() => {
       const poster = document.createElement("div");
       const other = '<template><svg class="generated"></svg></template>';
-      poster.innerHTML = `<img alt="" src="/static/none.jpg">${other}`;
+      const noImage = document.querySelector("link[rel=stylesheet]").href;
+      poster.innerHTML = `<img alt="" src="${noImage}">${other}`;
       poster.className = "poster";
       document.querySelector("main").prepend(poster);
     }""")

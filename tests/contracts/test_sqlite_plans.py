@@ -36,6 +36,7 @@ from domain.search import Query, search
 from domain.sync import Entity
 from domain.users import Role, User
 from domain.viewings import DayRange
+from domain.watchlist import WatchlistOrder
 
 VALUES: dict[SortBy, Value] = {
     SortBy.TITLE: "b",
@@ -235,6 +236,9 @@ def renamed(user: User) -> User:
         lambda store: store.watchlists.of(USER, movie_id(1)),
         lambda store: store.watchlists.change(ITEM, USER, lambda item: item.toggled(system.now())),
         lambda store: store.watchlists.count(USER),
+        lambda store: store.watchlists.sorted_of_user(
+            USER, WatchlistOrder.TITLE, descending=False, favorite=None, limit=5
+        ),
         lambda store: store.watchlists.count(USER, favorite=True),
         lambda store: store.ratings.among(USER, [movie_id(1), movie_id(2)]),
         lambda store: store.watchlists.among(USER, [movie_id(1), movie_id(2)]),
@@ -269,7 +273,7 @@ def renamed(user: User) -> User:
         "user", "by address", "several users", "page of users", "count of users", "rename", "disable",
         "caller", "look at a session", "refresh", "another password", "log out", "expired sessions",
         "rating", "rating of a movie", "change a rating", "ratings of a movie", "count of ratings",
-        "item", "item of a movie", "toggle", "count of items", "count of favourites",
+        "item", "item of a movie", "toggle", "count of items", "sorted items", "count of favourites",
         "ratings of movies", "items of movies", "several by IMDb id", "viewing", "move a viewing",
         "count of viewings", "viewed", "viewed in a year", "rated in a year", "years",
         "summaries of viewings", "likers", "likes", "tallies",

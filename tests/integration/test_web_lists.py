@@ -36,6 +36,10 @@ def test_the_watchlist_is_filtered_and_goes_on_by_cursor() -> None:
         page = browser.open("/watchlist").text
         rest = next_page(browser, page)
         favorites = browser.open("/watchlist?favorite=true").text
+        by_title = browser.open("/watchlist?sort_by=title&sort_order=asc&favorite=").text
+        sorted_rest = next_page(browser, by_title)
+    assert [*listed(by_title), *listed(sorted_rest)] == sorted(f"Film {number}" for number in range(1, 25))
+    assert '<option value="title" selected>Title</option>' in by_title
     assert (len(listed(page)), len(listed(rest))) == (20, 4)
     assert "24 films" in page
     assert sorted(listed(favorites)) == ["Film 1", "Film 2"]
@@ -45,8 +49,8 @@ def test_an_item_is_marked_and_unmarked_in_place_and_keeps_its_note() -> None:
     with visiting(*FILMS) as (browser, _):
         browser.join().send("/movies/603/watchlist", note='A "note"')
         for marked in (True, False):
-            form = browser.shown("/watchlist").forms[2]
-            assert form[0] == "post"
+            forms = browser.shown("/watchlist").forms
+            form = next(each for each in forms if each[0] == "post" and each[1].endswith("/watchlist"))
             answer = browser.send(form[1], **form[2])
             assert answer.headers["location"] == "/watchlist"
             page = browser.open("/watchlist").text

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.browsing import SortBy
 from domain.ids import MovieId
-from domain.pagination import Cursor, Window, page_of, time_value
+from domain.pagination import Cursor, Window, page_of, sorted_after, time_value
 from domain.search import Match, Tier
 from entrypoints.http.cursors import Position, SortKey, decode_cursor, encode_cursor
 from entrypoints.http.pagination import MAX_NUMBERED_ROWS, PageQuery, links
@@ -127,3 +127,25 @@ def test_time_values_sort_like_times_in_any_time_zone(one: datetime, two: dateti
 def test_a_page_has_more_if_rows_follow(found: int, more: bool) -> None:
     shown = page_of(range(found), Window(limit=2), total=9)
     assert (shown.rows, shown.more, shown.total) == (tuple(range(min(found, 2))), more, 9)
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.integers(0, 3), st.integers(0, 99).map("{:02}".format)),
+        unique_by=lambda row: row[1],
+    ),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_sorted_rows_follow_each_of_their_cursors(
+    rows: list[tuple[int | None, str]], descending: bool, place: int
+) -> None:
+    ordered = sorted_after(rows, None, descending=descending)
+    values = {identifier: value for value, identifier in rows}
+    known = [values[each] for each in ordered if values[each] is not None]
+    assert known == sorted(known, reverse=descending)  # type: ignore[type-var]
+    assert [values[each] for each in ordered][len(known) :] == [None] * (len(rows) - len(known))
+    if ordered:
+        last = ordered[place % len(ordered)]
+        after = sorted_after(rows, Cursor(values[last], last), descending=descending)
+        assert after == ordered[place % len(ordered) + 1 :]

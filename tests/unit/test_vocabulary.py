@@ -19,6 +19,7 @@ from domain.pagination import Window
 from domain.ratings import RatingOrder
 from domain.sync import REFRESH_AFTER, Entity, SourceName, Status
 from domain.users import Role
+from domain.watchlist import WatchlistOrder
 
 
 @pytest.mark.parametrize(
@@ -32,10 +33,11 @@ from domain.users import Role
             """popularity release_date title vote_average vote_count runtime created_at average_rating
             weighted_rating ratings_count""",
         ),
+        (WatchlistOrder, "added_at title release_date runtime weighted_rating"),
         (Mine, "rated listed favorite seen"),
         (SortOrder, "desc asc"),
         (Outcome, "inserted updated unchanged"),
-        (Entity, "genres movies changes"),
+        (Entity, "genres movies changes discover"),
         (Status, "in-progress success partial failed cancelled"),
         (SourceName, "demo tmdb"),
         (Part, "database redis tmdb sync"),

@@ -18,6 +18,7 @@ from domain.imports.uploads import Refusal
 from domain.ratings import RatingOrder
 from domain.sync import Entity, Status
 from domain.users import Role
+from domain.watchlist import WatchlistOrder
 from entrypoints.web import filters
 from entrypoints.web.formats import day, decimal, hours, score, whole
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
@@ -48,7 +49,7 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
     files = "\n".join(path.read_text() for path in sorted(WEB.rglob("templates/*.html")))
     literal = set(re.findall(r"'([a-z_]+\.[a-z_0-9]*[a-z0-9])'", files))
     composed = {
-        *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder)),
+        *(f"order.{each}" for each in (*SortBy, *SortOrder, *RatingOrder, *WatchlistOrder)),
         *(f"language.{each}" for each in filters.LANGUAGES),
         *(f"own.{each.replace(',', '_')}" for each in filters.OWN_CHOICES),
         *(f"field.{each}" for each in re.findall(r"\bfield\('(\w+)'", files)),

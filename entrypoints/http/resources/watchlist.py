@@ -9,12 +9,14 @@ from litestar.params import RawBody
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application import catalogue, watchlist
+from domain.browsing import SortOrder
 from domain.ids import GenreId, ItemId, UserId
 from domain.movies import Genre, Movie
 from domain.texts import Unchanged
 from domain.users import Caller
-from domain.watchlist import ItemNotFound, WatchlistItem
+from domain.watchlist import ItemNotFound, WatchlistItem, WatchlistOrder
 from entrypoints.http.caching import Caching
+from entrypoints.http.cursors import SortKey
 from entrypoints.http.endpoints import (
     DELETE_STATUS,
     Access,
@@ -26,7 +28,7 @@ from entrypoints.http.endpoints import (
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
-from entrypoints.http.pagination import PageQuery, parse_page
+from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
     HttpRequest,
     free_text,
@@ -115,11 +117,32 @@ class WatchlistItemQuery(FieldsQuery, frozen=True, kw_only=True):
     fields: ItemFields | UnsetType = UNSET
 
 
+WatchlistSortField = Annotated[
+    WatchlistOrder,
+    rule(
+        f"must be one of {', '.join(WatchlistOrder)}",
+        description="What to sort by. Items whose movie lacks the value come last.",
+    ),
+]
+
+
 class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
     """The parameters of the watchlist."""
 
     favorite: FavoriteFilter | UnsetType = UNSET
+    sort_by: WatchlistSortField = WatchlistOrder.ADDED_AT
+    sort_order: Direction = SortOrder.DESC
     fields: ItemFields | UnsetType = UNSET
+
+    @property
+    def sort_key(self) -> SortKey:
+        """Items are sorted by times, titles, days or numbers."""
+        keys = {
+            WatchlistOrder.ADDED_AT: SortKey.TIME,
+            WatchlistOrder.TITLE: SortKey.TEXT,
+            WatchlistOrder.RELEASE_DATE: SortKey.DAY,
+        }
+        return keys.get(self.sort_by, SortKey.NUMBER)
 
 
 # Endpoints
@@ -269,15 +292,21 @@ async def get_watchlist(
     negotiate: Injected[LanguageNegotiation],
     caching: Injected[Caching],
 ) -> Response:
-    """List the items of your watchlist, newest first."""
+    """List the items of your watchlist, newest first unless another order is chosen."""
     page = parse_page(WatchlistQuery, request)
     favorite = unset_to_none(page.query.favorite)
     language = negotiate(request.scope)
 
     def build() -> Response:
-        listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
+        listed = list_watchlist(
+            user=caller.user,
+            favorite=favorite,
+            window=page.window,
+            by=page.query.sort_by,
+            descending=page.query.sort_order is SortOrder.DESC,
+        )
+        meta = page.meta(listed.page, listed.cursor)
         listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
-        meta = page.meta(listed.page, lambda item: item.cursor)
         return page.response(PageOut(data=items_out(listed), meta=meta))
 
     return await caching(page.query, build, request, language)

@@ -8,6 +8,7 @@ from application import catalogue, ratings, watchlist
 from domain.browsing import SortOrder
 from domain.ratings import RatingOrder
 from domain.users import Caller
+from domain.watchlist import WatchlistOrder
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.pagination import parse_page
 from entrypoints.http.requests import HttpRequest, unset_to_none
@@ -28,19 +29,33 @@ def get_watchlist(
     translate_movies: Injected[catalogue.TranslateMovies],
     render: Injected[Renderer],
 ) -> Response:
-    """The watchlist, newest first."""
+    """The watchlist, newest first by default."""
     page = parse_page(WatchlistQuery, request)
     favorite = unset_to_none(page.query.favorite)
-    listed = list_watchlist(user=caller.user, favorite=favorite, window=page.window)
+    by, order = page.query.sort_by, page.query.sort_order
+    listed = list_watchlist(
+        user=caller.user,
+        favorite=favorite,
+        window=page.window,
+        by=by,
+        descending=order is SortOrder.DESC,
+    )
+    rows = listed.page.rows
+    last = listed.cursor(rows[-1]) if rows and listed.page.more else None
     language = render.movie_language(request.scope)
     listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
-    rows = listed.page.rows
-    last = rows[-1].cursor if rows and listed.page.more else None
+    texts = texts_of(request.scope)
     return render(
         request.scope,
         "watchlist.html",
         listed=listed,
         favorite=favorite,
+        by=by,
+        order=order,
+        choices={
+            "sort_by": order_choices(texts, WatchlistOrder),
+            "sort_order": order_choices(texts, SortOrder),
+        },
         next_link=next_link(page, last, listed.page.total),
     )
 
