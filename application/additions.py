@@ -11,7 +11,7 @@ from domain.ids import GenreId, ImdbId, MovieId, MovieRef, NewId, TmdbNumber, mo
 from domain.movies import Genre, Movie, MovieFacts, MovieNotFound
 from domain.ports import CacheInvalidation, Clock, GenreRepository, Locks, MovieRepository, MovieSource
 from domain.search import Query
-from domain.sync import MovieGone, NoSource, SourcePage, SourceUnavailable, admit
+from domain.sync import MovieGone, NoSource, SourcePage, SourceUnavailable, admit, mismatch
 
 FETCH_LOCK_TTL = timedelta(seconds=15)
 """A process that fetches a movie for longer than this is taken for dead, and another fetches it."""
@@ -50,6 +50,10 @@ class SearchSource:
     movies: MovieRepository
     genres: GenreRepository
     source: MovieSource | None
+
+    def can_add(self) -> bool:
+        """Whether movies of the source can be added: there is one, and the catalogue accepts it."""
+        return self.source is not None and mismatch(self.movies.source(), self.source.name) is None
 
     def __call__(self, *, text: str, page: int = 1) -> SourceResults:
         """A page of the movies that match a text, whose last word may be a year, or that it names by an IMDb

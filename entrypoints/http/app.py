@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ExceptionHandlersMap, Scope
 
 from application.accounts import Authenticate
+from application.additions import AddMovie, FindHeld
 from application.export import ExportUser
 from application.operations import CheckHealth
 from entrypoints.http import BASE
@@ -54,6 +55,7 @@ from entrypoints.http.resources import (
     watchlist,
 )
 from entrypoints.http.resources.about import Version
+from entrypoints.http.resources.additions import FilmAdder
 from entrypoints.http.resources.health import HealthChecks
 from entrypoints.http.resources.operations import Metrics
 from entrypoints.http.responses import PRIVATE, PUBLIC, Response, json_response
@@ -129,6 +131,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     """
     public = settings.catalogue_is_public
     rate_limits = RateLimits(counter, rate=settings.rate_limit, auth_rate=settings.auth_rate_limit)
+    source_threads = SourceThreads()
     exports, export_user = Exports(), resolve(ExportUser)
     negotiate = LanguageNegotiation(settings.languages)
     own: dict[object, object] = {
@@ -141,7 +144,13 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         Metrics: metrics,
         PasswordThreads: PasswordThreads(),
         RateLimits: rate_limits,
-        SourceThreads: SourceThreads(),
+        FilmAdder: FilmAdder(
+            find_held=resolve(FindHeld),
+            add_movie=resolve(AddMovie),
+            source_threads=source_threads,
+            rate_limits=rate_limits,
+        ),
+        SourceThreads: source_threads,
         UserExport: UserExport(
             exports, lambda user, how: export.export_chunks(user, export_user(user=user), how)
         ),

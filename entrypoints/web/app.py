@@ -8,8 +8,9 @@ from litestar.datastructures import State
 from litestar.types import ExceptionHandlersMap, Scope
 
 from application.accounts import ListUsers, Refresh
+from application.additions import SearchSource
 from application.api_tokens import ListApiTokens
-from application.catalogue import GetMovie, TranslateMovies
+from application.catalogue import GetMovie, SearchMovies, TranslateMovies
 from application.imports import GetImport, ListImportRows, ListImports
 from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
@@ -24,6 +25,7 @@ from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.resources.about import Version
 from entrypoints.http.resources.health import HealthChecks
 from entrypoints.http.responses import Response
+from entrypoints.http.thread_pools import SourceThreads
 from entrypoints.settings import Settings
 from entrypoints.web.cookies import SessionCookies
 from entrypoints.web.errors import ErrorPages, wants_page
@@ -39,6 +41,7 @@ from entrypoints.web.pages import (
     lists,
     movies,
     recommendations,
+    search,
     sessions,
     statistics,
 )
@@ -48,11 +51,13 @@ from entrypoints.web.pages.diary import ViewingView
 from entrypoints.web.pages.images import PictureThreads
 from entrypoints.web.pages.imports import ImportsView, ImportView
 from entrypoints.web.pages.movies import MovieView
+from entrypoints.web.pages.search import SearchView
 from entrypoints.web.rendering import Renderer
 
 ROUTES = (
     assets.ROUTES,
     home.ROUTES,
+    search.ROUTES,
     movies.ROUTES,
     lists.ROUTES,
     recommendations.ROUTES,
@@ -101,6 +106,13 @@ class WebPages:
             ),
             InvitationsView: InvitationsView(list_invitations=find(ListInvitations), render=self._render),
             UsersView: UsersView(list_users=find(ListUsers), render=self._render),
+            SearchView: SearchView(
+                search_movies=find(SearchMovies),
+                translate_movies=find(TranslateMovies),
+                search_source=find(SearchSource),
+                source_threads=find(SourceThreads),
+                render=self._render,
+            ),
             MovieView: MovieView(
                 get_movie=find(GetMovie),
                 translate_movies=find(TranslateMovies),

@@ -76,6 +76,7 @@ from entrypoints.http.resources.search import SOURCE_PAGE_SIZE, SearchWords
 from entrypoints.observability import logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_LANGUAGES, MAX_REFRESH_GRACE, Settings
+from entrypoints.web.pages.search import SOURCE_TIMEOUT
 from tests.integration.test_docs import DOCUMENTS, name, text
 
 HOLDS = connections.Limits()
@@ -153,6 +154,7 @@ TIED = [
     f"for longer than {MAX_URGENT_WAIT:g} seconds".replace("5", "five"),
     f"TMDB has pages of {SOURCE_PAGE_SIZE}, so `limit` stays at {SOURCE_PAGE_SIZE}",
     f"reaches the first {MAX_PAGES},",
+    f"TMDB {SOURCE_TIMEOUT} seconds at most",
     f"most popular movies, {MAX_PAGES * SOURCE_PAGE_SIZE:,} at most",
     # Batches of the log
     f"{ms(batched_log.DELAY)} after its first record",

@@ -187,7 +187,7 @@ def test_errors_of_the_api_and_for_programs_are_json(
 
 
 def test_a_wrong_method_is_a_page_that_names_the_right_ones(reader: Browser) -> None:
-    answer = reader.send("/search")
+    answer = reader.send("/search/suggestions")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert "This cannot be done here" in answer.text
 

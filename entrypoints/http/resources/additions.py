@@ -1,5 +1,6 @@
 """Adding a film to the catalogue when somebody wants it."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from litestar import post
@@ -8,8 +9,8 @@ from litestar.params import RawBody
 
 from application.additions import AddedMovie, AddMovie, FindHeld
 from domain.errors import FaultCode, InvalidText
-from domain.ids import MovieRef, film_ref
-from domain.users import Caller
+from domain.ids import film_ref
+from domain.users import Caller, User
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.requests import HttpRequest, parse_body
@@ -50,41 +51,39 @@ ADD_MOVIE = Endpoint(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmAdder:
+    """Adds films for users, within the limit of each. Who wants the same film at once shares a thread."""
+
+    find_held: FindHeld
+    add_movie: AddMovie
+    source_threads: SourceThreads
+    rate_limits: RateLimits
+
+    async def __call__(self, name: str | int, request: HttpRequest, user: User) -> AddedMovie:
+        """Raises InvalidText for what names no film, TooManyRequests, and the errors of AddMovie."""
+        ref = film_ref(str(name))
+        if ref is None:
+            raise InvalidText("ref", REF_RULE, FaultCode.MALFORMED)
+        held = await sync_to_thread(self.find_held, ref=ref)
+        if held:
+            return held
+        await self.rate_limits.count_addition(request, user)
+        return await self.source_threads.shared(ref, self.add_movie, ref=ref)
+
+
 @post("/movies", opt=endpoint_opt(ADD_MOVIE))
 async def post_movie(
-    request: HttpRequest,
-    body: RawBody,
-    caller: Injected[Caller],
-    find_held: Injected[FindHeld],
-    add_movie: Injected[AddMovie],
-    source_threads: Injected[SourceThreads],
-    rate_limits: Injected[RateLimits],
+    request: HttpRequest, body: RawBody, caller: Injected[Caller], add_film: Injected[FilmAdder]
 ) -> Response:
     """Add a film that the catalogue lacks: it is read from TMDB, and stored like the films of a sync.
 
     The status is 201 for a new movie and 200 for one that was there, so the request is safe to repeat. A user
     can add at most 200 films a day.
     """
-    ref = parse_film_ref(parse_body(AddMovieIn, request, body).ref)
-    added = await sync_to_thread(find_held, ref=ref)
-    if added is None:
-        await rate_limits.count_addition(request, caller.user)
-        added = await added_once(ref, add_movie, source_threads)
+    added = await add_film(parse_body(AddMovieIn, request, body).ref, request, caller.user)
     shown = movie_detail_out(added.movie, added.genres)
     return json_response(shown, status=201 if added.created else 200)
-
-
-async def added_once(ref: MovieRef, add_movie: AddMovie, source_threads: SourceThreads) -> AddedMovie:
-    """Add a movie, at the same time as others who want it, with whom a thread is shared."""
-    return await source_threads.shared(ref, add_movie, ref=ref)
-
-
-def parse_film_ref(name: str | int) -> MovieRef:
-    """Parse a reference to a film that may be at TMDB only. Raises InvalidText."""
-    ref = film_ref(str(name))
-    if ref is None:
-        raise InvalidText("ref", REF_RULE, FaultCode.MALFORMED)
-    return ref
 
 
 ROUTES = (post_movie,)

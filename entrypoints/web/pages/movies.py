@@ -1,4 +1,4 @@
-"""Search, and the page of a film with its forms."""
+"""The page of a film with its forms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,107 +8,28 @@ from urllib.parse import quote
 from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
-from msgspec import UNSET, UnsetType
 
 from application import catalogue, ratings, recommendations, relations, viewings, watchlist
-from domain.errors import InvalidFields
 from domain.ids import MovieId, MovieRef
-from domain.movies import Movie
 from domain.pagination import Window
 from domain.ratings import RatingOrder
-from domain.search import Match
 from domain.users import Caller
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.movie_refs import parse_movie_ref
 from entrypoints.http.pagination import parse_page
-from entrypoints.http.requests import HttpRequest, unset_to_none
+from entrypoints.http.requests import HttpRequest
 from entrypoints.http.resources.ratings import MovieRatingsQuery, ScoreIn
-from entrypoints.http.resources.search import SearchQuery
 from entrypoints.http.resources.viewings import SeenIn
 from entrypoints.http.resources.watchlist import WatchlistEntryIn
-from entrypoints.http.responses import Response, json_response
-from entrypoints.web.filters import Decade, choices, chosen_values, years_of
+from entrypoints.http.responses import Response
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
-from entrypoints.web.guard import page_opt, require_viewer
+from entrypoints.web.guard import page_opt
 from entrypoints.web.paging import next_link
-from entrypoints.web.rendering import Renderer, texts_of, viewer_of
+from entrypoints.web.rendering import Renderer, viewer_of
 from entrypoints.web.responses import see_other
 
-MAX_SUGGESTIONS = 6
 MAX_BESIDE = 6
 """The films that are recommended beside a film. The API lists all."""
-
-
-class SearchPageQuery(SearchQuery, frozen=True, kw_only=True):
-    """The parameters of a search, and a decade in place of two years."""
-
-    decade: Decade | UnsetType = UNSET
-
-    @property
-    def years(self) -> tuple[int | None, int | None]:
-        """The first and the last year."""
-        return years_of(self.decade) or super().years
-
-
-@get("/search", sync_to_thread=True, opt=page_opt(Access.READERS))
-def get_search(
-    request: HttpRequest,
-    search_movies: Injected[catalogue.SearchMovies],
-    translate_movies: Injected[catalogue.TranslateMovies],
-    render: Injected[Renderer],
-) -> Response:
-    """The films that a search finds, best match first. Without a text, the form alone."""
-    if not request.scope["query_string"]:
-        return render(request.scope, "search.html", text="", movies=(), chosen={})
-    page, viewer = parse_page(SearchPageQuery, request), viewer_of(request.scope)
-    if page.query.personal:
-        require_viewer(request.scope)
-    after = page.position if isinstance(page.position, Match) else None
-    found = search_movies(
-        text=page.query.q,
-        limit=page.query.limit,
-        skip=page.query.skip,
-        after=after,
-        wanted=page.query.movie_filter(viewer.id if viewer else None),
-        genre=unset_to_none(page.query.genre),
-    )
-    return render(
-        request.scope,
-        "search.html",
-        text=page.query.q,
-        movies=translate_movies(found.movies, render.movie_language(request.scope)),
-        genres=found.genres,
-        total=found.total,
-        chosen=chosen_values(page.query),
-        next_link=next_link(page, found.last if found.more else None, found.total),
-        choices=choices(texts_of(request.scope), found.genres.values()),
-    )
-
-
-@get("/search/suggestions", sync_to_thread=True, opt=page_opt(Access.READERS))
-def get_suggestions(
-    request: HttpRequest,
-    search_movies: Injected[catalogue.SearchMovies],
-    translate_movies: Injected[catalogue.TranslateMovies],
-    render: Injected[Renderer],
-) -> Response:
-    """A few films for the beginning of a title, for the script of the search box."""
-    try:
-        text = parse_page(SearchQuery, request).query.q
-    except InvalidFields:  # such as a text without a letter: nothing to suggest
-        return json_response([])
-    found = search_movies(text=text, limit=MAX_SUGGESTIONS)
-    movies = translate_movies(found.movies, render.movie_language(request.scope))
-    return json_response([_suggestion(movie) for movie in movies])
-
-
-def _suggestion(movie: Movie) -> dict[str, str]:
-    released = movie.facts.release_date
-    return {
-        "title": movie.facts.title,
-        "year": str(released.year) if released else "",
-        "path": f"/movies/{movie.id}",
-    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,8 +221,6 @@ async def _change(
 
 
 ROUTES = (
-    get_search,
-    get_suggestions,
     get_movie,
     post_rating,
     post_rating_delete,
