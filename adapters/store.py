@@ -8,6 +8,7 @@ from domain.ports import (
     ApiTokenRepository,
     ChangeRepository,
     GenreRepository,
+    HoldingRepository,
     ImportRepository,
     InvitationRepository,
     Locks,
@@ -59,6 +60,8 @@ class Store(Protocol):
     def sessions(self) -> SessionRepository: ...
     @property
     def changes(self) -> ChangeRepository: ...
+    @property
+    def holdings(self) -> HoldingRepository: ...
     @property
     def api_tokens(self) -> ApiTokenRepository: ...
     @property

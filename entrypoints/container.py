@@ -60,6 +60,7 @@ from application.accounts import (
 )
 from application.additions import AddMovie, FindHeld, SearchSource
 from application.api_tokens import CreateApiToken, EndApiToken, ListApiTokens
+from application.bulk import SetRatings, SetViewings, SetWatchlistItems
 from application.catalogue import (
     BrowseMovies,
     CachedTotals,
@@ -150,6 +151,7 @@ from domain.ports import (
     ChangeRepository,
     Clock,
     GenreRepository,
+    HoldingRepository,
     ImportRepository,
     InvitationRepository,
     JobQueue,
@@ -448,6 +450,7 @@ class Container(DeclarativeContainer):
     locks: Provider[Locks] = store.provided.locks
     users: Provider[UserRepository] = store.provided.users
     sessions: Provider[SessionRepository] = store.provided.sessions
+    holdings: Provider[HoldingRepository] = store.provided.holdings
     changes: Provider[ChangeRepository] = store.provided.changes
     api_tokens: Provider[ApiTokenRepository] = store.provided.api_tokens
     invitations: Provider[InvitationRepository] = store.provided.invitations
@@ -756,6 +759,20 @@ class Container(DeclarativeContainer):
     apply_import = providers.Factory(ApplyImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
     undo_import = providers.Factory(UndoImport, imports=imports, jobs=jobs, views=import_views, clock=clock)
     remove_import = providers.Factory(RemoveImport, imports=imports)
+    set_ratings = providers.Factory(
+        SetRatings, holdings=holdings, movies=movies, invalidation=invalidation, clock=clock, new_id=new_id
+    )
+    set_watchlist_items = providers.Factory(
+        SetWatchlistItems,
+        holdings=holdings,
+        movies=movies,
+        invalidation=invalidation,
+        clock=clock,
+        new_id=new_id,
+    )
+    set_viewings = providers.Factory(
+        SetViewings, holdings=holdings, movies=movies, clock=clock, new_id=new_id
+    )
     get_changes = providers.Factory(GetChanges, changes=changes, movies=movies, genres=genres, clock=clock)
     get_activity = providers.Factory(GetActivity, changes=changes)
     forget_removals = providers.Factory(ForgetRemovals, changes=changes, clock=clock)

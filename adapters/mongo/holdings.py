@@ -1,7 +1,8 @@
 """What a user has of films in the distributed store, read and changed together within a transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from bson import ObjectId
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
 
 from adapters.mongo.changes import next_change, removal_document
+from adapters.mongo.database import Database
 from adapters.mongo.documents import (
     item_document,
     item_of,
@@ -22,9 +24,11 @@ from adapters.mongo.documents import (
 )
 from adapters.mongo.rating_changes import Pair, record_changes
 from adapters.mongo.schema import Document, Documents
+from adapters.mongo.users import require_user
 from domain.changes import Kind, Removal
 from domain.ids import MovieId, UserId
 from domain.imports.holdings import Holding, Holdings
+from domain.ports import Clock
 from domain.ratings import Tally, between
 from domain.viewings import Viewing
 
@@ -32,6 +36,31 @@ Write = InsertOne[Document] | ReplaceOne[Document] | DeleteOne
 
 Numbered = tuple[Write, Document]
 """A write with the document that it writes or deletes."""
+
+
+CHANGE_TIMEOUT = 5
+"""Seconds for a change of many entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class MongoHoldingRepository:
+    """HoldingRepository over MongoDB."""
+
+    database: Database
+    clock: Clock
+
+    def change(
+        self,
+        user: UserId,
+        movies: Sequence[MovieId],
+        change: Callable[[Holdings], Mapping[MovieId, Holding]],
+    ) -> None:
+        def work(database: Documents) -> None:
+            require_user(database, user)
+            present = holdings(database, user, movies)
+            exchange(database, user, present.films, change(present), self.clock())
+
+        self.database.transaction(work, {user, *movies}, CHANGE_TIMEOUT)
 
 
 def holdings(database: Documents, user: UserId, movies: Sequence[MovieId]) -> Holdings:

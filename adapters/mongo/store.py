@@ -5,6 +5,7 @@ from adapters.mongo.api_tokens import MongoApiTokenRepository
 from adapters.mongo.changes import MongoChangeRepository
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
+from adapters.mongo.holdings import MongoHoldingRepository
 from adapters.mongo.imports import MongoImportRepository
 from adapters.mongo.inspection import inspect
 from adapters.mongo.invitations import MongoInvitationRepository
@@ -38,6 +39,7 @@ class MongoStore:
         self.watchlists = MongoWatchlistRepository(database, clock)
         self.viewings = MongoViewingRepository(database, clock)
         self.changes = MongoChangeRepository(database)
+        self.holdings = MongoHoldingRepository(database, clock)
         self.statistics = MongoStatisticsRepository(database)
         self.imports = MongoImportRepository(database, clock)
         self.recommendations = MongoRecommendationRepository(database)

@@ -2,17 +2,39 @@
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.sqlite.database import placeholders
+from adapters.sqlite.changes import require_user
+from adapters.sqlite.database import Database, placeholders
 from adapters.sqlite.ratings import exchange_rating
 from adapters.sqlite.rows import item_of, rating_of, viewing_of
 from adapters.sqlite.viewings import exchange_viewing
 from adapters.sqlite.watchlists import exchange_item
 from domain.ids import MovieId, UserId
 from domain.imports.holdings import Holding, Holdings
+from domain.ports import Clock
 from domain.viewings import Viewing
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteHoldingRepository:
+    """HoldingRepository over SQLite."""
+
+    database: Database
+    clock: Clock
+
+    def change(
+        self,
+        user: UserId,
+        movies: Sequence[MovieId],
+        change: Callable[[Holdings], Mapping[MovieId, Holding]],
+    ) -> None:
+        with self.database.writing() as connection:
+            require_user(connection, user)
+            present = holdings(connection, user, movies)
+            exchange(connection, present.films, change(present), self.clock())
 
 
 def holdings(connection: sqlite3.Connection, user: UserId, movies: Sequence[MovieId]) -> Holdings:

@@ -9,6 +9,7 @@ from adapters.sqlite.changes import SqliteChangeRepository
 from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
+from adapters.sqlite.holdings import SqliteHoldingRepository
 from adapters.sqlite.imports import SqliteImportRepository
 from adapters.sqlite.inspection import inspect
 from adapters.sqlite.invitations import SqliteInvitationRepository
@@ -51,6 +52,7 @@ class SqliteStore:
         self.watchlists = SqliteWatchlistRepository(database, clock)
         self.viewings = SqliteViewingRepository(database, clock)
         self.changes = SqliteChangeRepository(database)
+        self.holdings = SqliteHoldingRepository(database, clock)
         self.statistics = SqliteStatisticsRepository(database)
         self.imports = SqliteImportRepository(database, clock)
         self.recommendations = SqliteRecommendationRepository(database)

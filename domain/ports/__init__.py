@@ -24,6 +24,7 @@ from domain.ports.catalogue import (
     SyncRunRepository,
 )
 from domain.ports.changes import ChangeRepository
+from domain.ports.holdings import HoldingRepository
 from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
@@ -38,6 +39,7 @@ __all__ = [
     "ChangeRepository",
     "Clock",
     "GenreRepository",
+    "HoldingRepository",
     "ImportRepository",
     "InvitationRepository",
     "JobQueue",

@@ -77,6 +77,7 @@ class Endpoint:
       user are not valid for another.
     - `cached`: computes the cache key of a response.
     - `limited`: whether a request counts against the rate limit.
+    - `max_entries`: if it is not 0, the body is a list of up to so many objects with the fields of `body`.
     - `sessions_only`: whether API tokens may not call it, only people who are signed in.
     - `files`: the media types of other answers, which are files.
     - `uploads`: whether the body is a file, or a form with files.
@@ -98,6 +99,7 @@ class Endpoint:
     own: bool = False
     cached: CacheKey | None = None
     limited: bool = True
+    max_entries: int = 0
     sessions_only: bool = False
     uploads: bool = False
     files: tuple[str, ...] = ()

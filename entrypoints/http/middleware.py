@@ -22,6 +22,7 @@ from entrypoints.http.access_log import (
     Observer,
     RequestRecord,
 )
+from entrypoints.http.body_limits import max_body_bytes
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
 from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response
@@ -132,12 +133,17 @@ class OuterMiddleware:
         if refused is not None:
             if not isinstance(refused, ClientLeft):
                 await self.respond_to_error(refused, scope)(scope, receive, send)
-        elif _content_length(request_headers) > self.max_body_bytes and not upload_of(scope):
+        elif not upload_of(scope) and _content_length(request_headers) > max_body_bytes(
+            scope, self.max_body_bytes
+        ):
             await self.respond_to_error(BodyTooLarge(), scope)(scope, receive, send)
         elif scope["path"].startswith(self.unlimited):
             await self.app(scope, receive, send)
         else:
             await self._limited(scope, receive, send)
+
+    def _max_body_bytes(self, scope: HTTPScope) -> int:
+        return max_body_bytes(scope, self.max_body_bytes)
 
     async def _limited(self, scope: HTTPScope, receive: Receive, send: "_SendWrapper") -> None:
         """Call the application unless too many requests are in progress.

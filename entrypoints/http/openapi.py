@@ -237,7 +237,7 @@ class _Generator:
             "responses": self._responses(operation),
         }
         if endpoint.body:
-            result["requestBody"] = self._request_body(endpoint.body)
+            result["requestBody"] = self._request_body(endpoint.body, endpoint.max_entries)
         elif endpoint.uploads:
             result["requestBody"] = UPLOADED
         return result
@@ -258,9 +258,15 @@ class _Generator:
                 "schema": {key: value for key, value in schema.items() if key != "description"},
             }
 
-    def _request_body(self, kind: type[Body]) -> Json:
+    def _request_body(self, kind: type[Body], max_entries: int) -> Json:
         fields = self.schemas.component(kind)
         examples = {name: field["examples"][0] for name, field in fields["properties"].items()}
+        if max_entries:
+            schema = {"type": "array", "items": self.schemas[kind], "maxItems": max_entries}
+            return {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "example": [examples]}},
+            }
         return {
             "required": bool(fields["required"]) or issubclass(kind, PatchBody),
             "content": {"application/json": {"schema": self.schemas[kind], "example": examples}},

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from domain.errors import MatineeError
 from entrypoints.http.access_log import CLIENT_PRESENCE, ClientPresence
 from entrypoints.http.addresses import TrustedProxies, address_key
+from entrypoints.http.body_limits import max_body_bytes
 from entrypoints.http.connections import Connections, Phase
 from entrypoints.http.errors import problem_of
 from entrypoints.http.exceptions import (
@@ -233,7 +234,9 @@ class RequestProtocol(HttpToolsProtocol):
 
     @property
     def _max_body_bytes(self) -> int:
-        return self._limits.upload_bytes if self._upload else self._limits.body_bytes
+        if self._upload:
+            return self._limits.upload_bytes
+        return max_body_bytes(self.cycle.scope, self._limits.body_bytes)
 
     def _examine(self, cycle: RequestResponseCycle) -> None:
         """Refuse a request that announces too large a body; otherwise wait for the body."""

@@ -185,24 +185,62 @@ def _collecting(faults: list[Fault]) -> Iterator[None]:
 
 
 def _convert_body(kind: type[BodyT], body: bytes, extra_rules: ExtraRules) -> BodyT:
-    raw = _decode(body)
+    return _validated(kind, _decode(body), extra_rules)
+
+
+def _validated(kind: type[BodyT], raw: dict[str, Any], extra_rules: ExtraRules) -> BodyT:
     fields = validate(kind, {_printable(name): value for name, value in raw.items()}, extra_rules=extra_rules)
     if faults := fields.conflicts():
         raise InvalidFields(faults)
     return fields
 
 
-def _decode(body: bytes) -> dict[str, Any]:
-    """Decode a JSON object; a byte order mark is skipped. Raises InvalidFields."""
-    try:
-        raw = json.loads(
-            body.decode("utf-8-sig") or "{}", object_pairs_hook=_strict_object, parse_constant=_reject
+def parse_entries(request: HttpRequest, body: bytes, *, most: int) -> list[object]:
+    """Parse the JSON body of a request that has no parameters: a list of up to `most` values, each of which
+    `parse_entry` parses. Raises NotJson, UnsupportedContentEncoding, or InvalidFields with all errors.
+    """
+    _check_content_type(request, body)
+    faults: list[Fault] = []
+    entries: list[object] = []
+    with _collecting(faults):
+        parse_query(Query, request)
+    with _collecting(faults):
+        raw = _load(body, "[]")
+        if not isinstance(raw, list):
+            raise InvalidFields([_body_fault(FaultCode.WRONG_TYPE, "must be a JSON array")])
+        if len(raw) > most:
+            raise InvalidFields([_body_fault(FaultCode.TOO_LONG, f"must have at most {most} entries")])
+        entries = raw
+    if faults:
+        raise InvalidFields(faults)
+    return entries
+
+
+def parse_entry(kind: type[BodyT], raw: object) -> BodyT:
+    """Parse one value of a list. Raises InvalidFields with all errors."""
+    if not isinstance(raw, dict):
+        raise InvalidFields(
+            [Fault("body", FaultCode.WRONG_TYPE, "must be a JSON object", subject="the entry")]
         )
-    except (ValueError, RecursionError):
-        raise InvalidFields([_body_fault(FaultCode.MALFORMED, "must be JSON in UTF-8")]) from None
+    return _validated(kind, raw, lambda _: ())
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object. Raises InvalidFields."""
+    raw = _load(body, "{}")
     if not isinstance(raw, dict):
         raise InvalidFields([_body_fault(FaultCode.WRONG_TYPE, "must be a JSON object")])
     return raw
+
+
+def _load(body: bytes, empty: str) -> object:
+    """Decode JSON; a byte order mark is skipped, and no body is `empty`. Raises InvalidFields."""
+    try:
+        return json.loads(
+            body.decode("utf-8-sig") or empty, object_pairs_hook=_strict_object, parse_constant=_reject
+        )
+    except (ValueError, RecursionError):
+        raise InvalidFields([_body_fault(FaultCode.MALFORMED, "must be JSON in UTF-8")]) from None
 
 
 def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

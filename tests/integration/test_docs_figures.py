@@ -35,7 +35,7 @@ from adapters.tmdb.budget import MAX_URGENT_WAIT
 from adapters.tmdb.client import PING_POLICY, USER_POLICY, RetryPolicy
 from adapters.tmdb.payloads import MAX_PAGES
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
-from application import additions, export_files, operations, probes, sync_runner
+from application import additions, bulk, export_files, operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from application.sync import MAX_COMPLETED
 from domain import (
@@ -60,6 +60,7 @@ from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
     auth,
+    body_limits,
     connections,
     exports,
     middleware,
@@ -294,6 +295,8 @@ TIED = [
     f"kept for {changes.RETENTION.days} days, and one more",
     f"the mark `since` is older than {changes.RETENTION.days} days",
     f"`limit` is the largest number of changes, 1 to {feed.MAX_CHANGES} and otherwise {feed.DEFAULT_CHANGES}",
+    f"a list of up to {bulk.MAX_ENTRIES}, in a body of up to {body_limits.MAX_BULK_BYTES // 2**20} MiB",
+    f"`PUT /me/viewings`, up to {bulk.MAX_ENTRIES}, each",
     f"A mark is valid for {changes.RETENTION.days} days",
     "with 410 `changes_expired`",
     f"`name` has at most {api_tokens.MAX_NAME_LENGTH} characters",

@@ -35,6 +35,7 @@ OPERATIONS = {
         "getRating": "GET /ratings/{id}",
         "updateRating": "PATCH /ratings/{id}",
         "deleteRating": "DELETE /ratings/{id}",
+        "setMyRatings": "PUT /me/ratings",
     },
     "Watchlist": {
         "listWatchlist": "GET /watchlist",
@@ -45,6 +46,7 @@ OPERATIONS = {
         "updateWatchlistItem": "PATCH /watchlist/{id}",
         "deleteWatchlistItem": "DELETE /watchlist/{id}",
         "toggleFavorite": "PATCH /watchlist/{id}/favorite",
+        "setMyWatchlist": "PUT /me/watchlist",
     },
     "Diary": {
         "listViewings": "GET /viewings",
@@ -55,6 +57,7 @@ OPERATIONS = {
         "getMyMovie": "GET /me/movies/{id}",
         "getMyMovies": "GET /me/movies",
         "getStatistics": "GET /me/statistics",
+        "setMyViewings": "PUT /me/viewings",
     },
     "Imports": {
         "startImport": "POST /me/imports",
@@ -125,7 +128,8 @@ SCHEMAS = {
     "About", "AdminUser", "AdminUserPage", "ApiError", "Author", "CacheFlush", "CastMember", "Export",
     "ExportFormat",
     "CreateInvitationInput", "FieldError", "FieldErrorCode", "Genre", "CountedGenrePage",
-    "Activity", "Changes", "EntryKind", "RemovedEntry",
+    "BulkResult", "EntryError", "EntryResult", "SetMyRatingsInput", "SetMyWatchlistInput",
+    "SetMyViewingsInput", "Activity", "Changes", "EntryKind", "RemovedEntry",
     "ApiTokenPage", "ApiTokenScope", "CreateApiTokenInput", "NewApiToken", "PartialApiToken",
     "InvitationPage", "NewInvitation", "PartialInvitation",
     "Health", "HealthCheck", "HealthChecks", "HealthStatus", "Liveness", "Movie", "MoviePage", "MovieRating",
