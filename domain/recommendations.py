@@ -54,6 +54,9 @@ HALF_WEIGHT = 10
 MAX_RECOMMENDATIONS = 200
 """The length of a list of recommendations."""
 
+REASONED = 250
+"""The candidates whose reasons are collected at once: those of most are never needed."""
+
 MAX_REASONS = 3
 """The movies that are named as the reason of a recommendation."""
 
@@ -187,15 +190,28 @@ def candidates(
 
     It includes movies that the user has rated or seen. Newer likes weigh more.
     """
-    reasons = defaultdict[MovieId, list[tuple[int, MovieId, int]]](list)
+    counted = [
+        (SCALE * HALF_WEIGHT // (HALF_WEIGHT + place), liked, beside.get(liked, ()))
+        for place, liked in enumerate(likes[:MAX_LIKES])
+    ]
     weights = defaultdict[MovieId, int](int)
-    for place, liked in enumerate(likes[:MAX_LIKES]):
-        weight = SCALE * HALF_WEIGHT // (HALF_WEIGHT + place)
-        for each in beside.get(liked, ()):
-            part = weight * each.strength
-            weights[each.movie] += part
-            reasons[each.movie].append((-part, liked, each.agreeing))
+    for weight, _, found in counted:
+        for each in found:
+            weights[each.movie] += weight * each.strength
     ranked = sorted((-(weight // SCALE), movie) for movie, weight in weights.items())
+    for start in range(0, len(ranked), REASONED):
+        yield from _reasoned(ranked[start : start + REASONED], counted)
+
+
+def _reasoned(
+    ranked: Sequence[tuple[int, MovieId]], counted: Sequence[tuple[int, MovieId, Sequence[Neighbour]]]
+) -> Iterator[Recommendation]:
+    """Recommendations of these movies, each after its negative weight, with their reasons."""
+    reasons: dict[MovieId, list[tuple[int, MovieId, int]]] = {movie: [] for _, movie in ranked}
+    for weight, liked, found in counted:
+        for each in found:
+            if each.movie in reasons:
+                reasons[each.movie].append((-weight * each.strength, liked, each.agreeing))
     for negative_weight, movie in ranked:
         named = sorted(reasons[movie])[:MAX_REASONS]
         yield Recommendation(

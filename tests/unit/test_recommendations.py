@@ -16,6 +16,7 @@ from domain.recommendations import (
     MAX_LIKES,
     MAX_NEIGHBOURS,
     MAX_REASONS,
+    REASONED,
     SCALE,
     SIGNIFICANT,
     SOURCE_STRENGTH,
@@ -97,6 +98,13 @@ def test_recommendations_follow_from_likes_and_name_the_strongest_reasons() -> N
     assert c.weight == (weights[0] * 40 + weights[1] * 60) // SCALE
     assert c.cursor.value == c.weight
     assert c.cursor.id == C
+
+
+def test_reasons_are_named_however_many_movies_follow() -> None:
+    others = [movie_id(number) for number in range(REASONED + 3)]
+    found = list(candidates([A], {A: [Neighbour(movie, 2, 2**20) for movie in others]}))
+    assert [each.movie for each in found] == sorted(others)
+    assert {each.because for each in found} == {(A,)}
 
 
 def test_newer_likes_weigh_more() -> None:
