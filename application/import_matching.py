@@ -81,10 +81,9 @@ class MatchRows:
             return each.decided(RowClass.UNREADABLE, Reason.NO_TITLE)
         if found.movie:
             return replace(each, movie=found.movie, candidates=(), row_class=None, reason=None)
-        if found.candidates:
-            return replace(each, candidates=found.candidates).decided(
-                RowClass.AMBIGUOUS, Reason.SEVERAL_FILMS
-            )
+        each = replace(each, candidates=found.candidates)
+        if found.several and found.candidates:
+            return each.decided(RowClass.AMBIGUOUS, Reason.SEVERAL_FILMS)
         return each.decided(
             RowClass.UNMATCHED, Reason.NOT_FOUND if self._can_look_up else Reason.SOURCE_UNAVAILABLE
         )

@@ -4,7 +4,7 @@ Each step stores its results together with the import's next revision. So a step
 and of two processes that work on one import one ends at its next step.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,7 +17,7 @@ from domain.ids import ImportId, MovieId, NewId
 from domain.imports.deciding import Decider, Verdict
 from domain.imports.holdings import Effect, Holding, Holdings, undone
 from domain.imports.imports import MAX_EXAMPLES, Import, ImportChanged, ImportNotFound, ImportRow, ImportState
-from domain.imports.planning import FilmPlan, plans, says_something
+from domain.imports.planning import FilmPlan, plans, rates_a_film, says_something
 from domain.imports.rows import Reason, RowClass
 from domain.imports.scales import UnreadableRating, guessed_scale, rating_number
 from domain.imports.uploads import Refusal, UploadRefused
@@ -38,8 +38,11 @@ T = TypeVar("T")
 ROWS_AT_ONCE = 500
 """Rows that are read or stored in one step."""
 
-MATCHED_AT_ONCE = 100
+MATCHED_AT_ONCE = 250
 """Rows that are matched in one step: as many as need not be matched again after an interruption."""
+
+GONE: Verdict = (RowClass.UNMATCHED, Reason.NOT_FOUND)
+"""The verdict about rows whose film is not held."""
 
 ProgressCallback = Callable[[Import], None]
 """Called with an import whenever it has changed."""
@@ -158,47 +161,51 @@ class _Run:
 
     def _decide(self) -> None:
         """Give each row a class, by what the user has at present. Nothing else is written."""
-        rows = self._rows()
+        counts, waiting, scale = Counter[RowClass](), list[ImportRow](), self._scale
+        total = 0
+
+        def store(before: ImportRow, decided: ImportRow) -> None:
+            counts[decided.row_class or RowClass.UNMATCHED] += 1
+            if decided != before:
+                waiting.append(decided)
+            if len(waiting) >= ROWS_AT_ONCE:
+                self._save(waiting)
+                waiting.clear()
+
+        films = _Films(scale)
+        for each in self._rows():
+            total += 1
+            if not films.add(each):
+                store(each, _decided(each, scale))
         decide = self._decider(Holdings(films={}, listed=0, seen=0))
-        verdicts = dict[int, Verdict]()
-        planned = self._plans(rows)
-        for part in _parts(planned.items(), APPLY_BATCH):
-            present = self.ports.imports.holdings(self.imported.user, [movie for movie, _ in part])
+        for movies in _parts(sorted(films.rows), APPLY_BATCH):
+            rows = {each.number: each for each in self._rows_about(films, movies)}
+            present = self.ports.imports.holdings(self.imported.user, movies)
             decide.listed = max(decide.listed, present.listed)
             decide.seen = max(decide.seen, present.seen)
-            for movie, plan in part:
-                if movie in present.films:
-                    verdicts.update(decide(movie, plan, present.films[movie]).verdicts)
-        remarks = {number: found for plan in planned.values() for number, found in plan.remarks.items()}
-        scale = self._scale
-        decided = [_decided(each, verdicts.get(each.number), remarks, scale) for each in rows]
-        counts = Counter(each.row_class for each in decided if each.row_class)
-        changed = [now for before, now in zip(rows, decided, strict=True) if now != before]
-        for part_of_rows in _parts(changed, ROWS_AT_ONCE):
-            self._save(part_of_rows)
-        self._save(state=ImportState.READY, counts=dict(counts), done=len(rows), total=len(rows))
+            for movie, plan in films.plans(rows.values()).items():
+                held = present.films.get(movie)
+                verdicts = decide(movie, plan, held).verdicts if held else dict.fromkeys(plan.rows, GONE)
+                for number, verdict in sorted(verdicts.items()):
+                    row = rows[number]
+                    store(row, row.decided(*verdict, plan.remarks.get(number, ())))
+        self._save(waiting, state=ImportState.READY, counts=dict(counts), done=total, total=total)
 
     @property
     def _scale(self) -> int:
         return self.imported.scale or 10
 
-    def _rows(self) -> list[ImportRow]:
-        """All rows. An import has so few that they fit into memory."""
-        found: list[ImportRow] = []
-        while part := self.ports.imports.rows(
-            self.imported.id, limit=ROWS_AT_ONCE, after=_after(found[-1].number if found else 0)
-        ):
-            found += part
-        return found
+    def _rows(self) -> Iterator[ImportRow]:
+        """All rows, page by page: with their texts they may be large."""
+        number = 0
+        while part := self.ports.imports.rows(self.imported.id, limit=ROWS_AT_ONCE, after=_after(number)):
+            yield from part
+            number = part[-1].number
 
-    def _plans(self, rows: Iterable[ImportRow]) -> dict[MovieId, FilmPlan]:
-        scale = self._scale
-        about = [
-            (each.number, each.movie, each.row)
-            for each in rows
-            if each.movie and not each.row.refused and not says_something(each.row, scale)
-        ]
-        return dict(sorted(plans(about, scale).items()))
+    def _rows_about(self, films: "_Films", movies: Iterable[MovieId]) -> list[ImportRow]:
+        """All rows about some films."""
+        numbers = [number for movie in movies for number in films.rows[movie]]
+        return self.ports.imports.rows_of(self.imported.id, numbers)
 
     def _decider(self, present: Holdings) -> Decider:
         return Decider(
@@ -214,18 +221,26 @@ class _Run:
 
     def _apply(self) -> None:
         """Change what the user has, film by film in the order of their ids, from the first not done yet."""
-        rows = {each.number: each for each in self._rows()}
-        planned = list(self._plans(rows.values()).items())
-        if self.imported.total != len(planned):
-            self._save(total=len(planned), done=0)
-        for part in _parts(planned[self.imported.done :], APPLY_BATCH):
-            plan_of = dict(part)
+        films = _Films(self._scale)
+        for each in self._rows():
+            films.add(each)
+        movies = sorted(films.rows)
+        if self.imported.total != len(movies):
+            self._save(total=len(movies), done=0)
+        for part in _parts(movies[self.imported.done :], APPLY_BATCH):
+            rows = {each.number: each for each in self._rows_about(films, part)}
+            plan_of = films.plans(rows.values())
 
-            def change(present: Holdings, plan_of: Mapping[MovieId, FilmPlan] = plan_of) -> Application:
+            def change(
+                present: Holdings,
+                plan_of: Mapping[MovieId, FilmPlan] = plan_of,
+                rows: Mapping[int, ImportRow] = rows,
+            ) -> Application:
                 return self._application(present, plan_of, rows)
 
-            self._exchange(list(plan_of), change)
-        self._save(state=ImportState.DONE, counts=self._counts())
+            self._exchange(part, change)
+        counts = Counter(each.row_class for each in self._rows() if each.row_class)
+        self._save(state=ImportState.DONE, counts=dict(counts))
 
     def _application(
         self, present: Holdings, plan_of: Mapping[MovieId, FilmPlan], rows: Mapping[int, ImportRow]
@@ -236,8 +251,7 @@ class _Run:
         for movie, plan in plan_of.items():
             before = present.films.get(movie)
             if before is None:
-                gone = (RowClass.UNMATCHED, Reason.NOT_FOUND)
-                stored += [rows[number].decided(*gone) for number in sorted(plan.rows)]
+                stored += [rows[number].decided(*GONE) for number in sorted(plan.rows)]
                 continue
             decision = decide(movie, plan, before)
             if decision.after != before:
@@ -255,9 +269,6 @@ class _Run:
         with self.ports.invalidation.movies(movies), self.ports.invalidation.watchlist(self.imported.user):
             application = self.ports.imports.apply(self.imported.user, movies, change)
         self._progress(application.imported)
-
-    def _counts(self) -> dict[RowClass, int]:
-        return dict(Counter(each.row_class for each in self._rows() if each.row_class))
 
     # Undoing
 
@@ -305,13 +316,30 @@ class _Run:
             self._save(part)
 
 
-def _decided(
-    each: ImportRow,
-    verdict: Verdict | None,
-    remarks: Mapping[int, tuple[Reason, ...]],
-    scale: int,
-) -> ImportRow:
-    """A row with its class: that of reading or matching, else what was decided about its film."""
+class _Films:
+    """Which rows are about which films: their numbers only, since an import may be large."""
+
+    def __init__(self, scale: int) -> None:
+        self.rows = defaultdict[MovieId, list[int]](list)
+        self._scale = scale
+        self._overall = False
+
+    def add(self, each: ImportRow) -> bool:
+        """Note a row. False if it says nothing about a film."""
+        if not each.movie or each.row.refused or says_something(each.row, self._scale):
+            return False
+        self.rows[each.movie].append(each.number)
+        self._overall |= rates_a_film(each.row)
+        return True
+
+    def plans(self, rows: Iterable[ImportRow]) -> dict[MovieId, FilmPlan]:
+        """The plans of films by their ids, from all rows about them."""
+        about = [(each.number, each.movie, each.row) for each in rows if each.movie]
+        return dict(sorted(plans(about, self._scale, overall=self._overall).items()))
+
+
+def _decided(each: ImportRow, scale: int) -> ImportRow:
+    """A row that says nothing about a film, with the class of reading or of matching."""
     row = each.row
     if row.refused:
         return each.decided(row.refused, row.reason)
@@ -319,11 +347,7 @@ def _decided(
     if nothing:
         unreadable = nothing is Reason.UNREADABLE_RATING
         return each.decided(RowClass.UNREADABLE if unreadable else RowClass.NO_PLACE, nothing)
-    if verdict:
-        return each.decided(*verdict, remarks.get(each.number, ()))
-    if each.movie is None and each.row_class:
-        return each
-    return each.decided(RowClass.UNMATCHED, Reason.NOT_FOUND)
+    return each if each.row_class else each.decided(*GONE)
 
 
 def _number(each: ImportRow) -> Decimal | None:

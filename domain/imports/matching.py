@@ -32,11 +32,15 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The film of a row or, without one, those that might be meant; `exact` if title and year are equal."""
+    """The film of a row or, without one, those that might be meant.
+
+    `exact` is set if title and year are equal, `several` if more than one film fits.
+    """
 
     movie: MovieId | None = None
     candidates: tuple[MovieId, ...] = ()
     exact: bool = False
+    several: bool = False
 
 
 def title_key(title: str) -> str:
@@ -61,8 +65,9 @@ def match(titles: Iterable[str | None], year: int | None, films: Iterable[Film])
     if len(fitting) == 1:
         return Matched(fitting[0].id, exact=bool(exact))
     if fitting:
-        return Matched(candidates=tuple(film.id for film in fitting[:MAX_CANDIDATES]), exact=bool(exact))
-    return Matched(candidates=offered)
+        candidates = tuple(film.id for film in fitting[:MAX_CANDIDATES])
+        return Matched(candidates=candidates, exact=bool(exact), several=True)
+    return Matched(candidates=offered, several=not year and len(offered) > 1)
 
 
 def _distance(film: Film, year: int | None) -> int:

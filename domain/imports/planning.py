@@ -88,13 +88,21 @@ def says_something(row: ImportedRow, scale: int) -> Reason | None:
     return None if rated or row.listed or row.viewings or row.review else Reason.NOTHING_TO_KEEP
 
 
-def plans(rows: Iterable[tuple[int, MovieId, ImportedRow]], scale: int) -> dict[MovieId, FilmPlan]:
-    """The plan of each film, from all rows that are about one, with their numbers."""
+def rates_a_film(row: ImportedRow) -> bool:
+    """Whether a row has the rating of a film, and not of one viewing."""
+    return bool(row.rating) and not row.of_viewing
+
+
+def plans(
+    rows: Iterable[tuple[int, MovieId, ImportedRow]], scale: int, *, overall: bool
+) -> dict[MovieId, FilmPlan]:
+    """The plan of each film, from all rows that are about one, with their numbers.
+
+    `overall` is whether the import has ratings of films: then those of single viewings do not count.
+    """
     by_film = defaultdict[MovieId, list[tuple[int, ImportedRow]]](list)
-    overall = False
     for number, movie, row in rows:
         by_film[movie].append((number, row))
-        overall |= bool(row.rating) and not row.of_viewing
     return {movie: _plan(about, scale, overall=overall) for movie, about in by_film.items()}
 
 

@@ -14,7 +14,7 @@ from domain.pagination import Cursor
 UPLOAD_PIECE = 2**18
 """Bytes of a piece of an upload."""
 
-APPLY_BATCH = 50
+APPLY_BATCH = 100
 """Films that change in one step: few, so that other writers hardly wait."""
 
 Columns = Mapping[str, str]

@@ -106,7 +106,7 @@ class Endpoint:
 
     def all_errors(self, *, writes: bool) -> tuple[int, ...]:
         """The statuses of all errors. An endpoint that `writes` refuses some API tokens."""
-        of_body = (415,) if self.body else ()
+        of_body = (415,) if self.body or self.uploads else ()
         of_limit = (429,) if self.limited else ()
         needs_token = self.access is not Access.EVERYONE
         of_token = (403,) if needs_token and (writes or self.sessions_only) else ()

@@ -19,7 +19,7 @@ from domain.errors import Fault, FaultCode, InvalidFields
 from domain.imports.uploads import MAX_PACKED_BYTES
 from domain.ports.imports import UPLOAD_PIECE
 from entrypoints.http import BASE
-from entrypoints.http.exceptions import BodyTooLarge
+from entrypoints.http.exceptions import BodyTooLarge, UnsupportedContentEncoding
 from entrypoints.http.requests import HttpRequest
 
 UPLOAD = "upload"
@@ -88,8 +88,10 @@ def upload_of(scope: Mapping[str, Any]) -> Upload | None:
 def uploaded_file(request: HttpRequest, body: bytes) -> Iterator[tuple[BinaryIO, str]]:
     """The file that a request uploads, and its name: its body or, of a form, its files, several as a zip.
 
-    Raises InvalidFields if there is none, and BodyTooLarge.
+    Raises InvalidFields if there is none, BodyTooLarge, and UnsupportedContentEncoding.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise UnsupportedContentEncoding
     upload = upload_of(request.scope)
     with ExitStack() as stack:
         if upload:

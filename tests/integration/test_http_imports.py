@@ -193,6 +193,8 @@ def test_an_upload_without_a_file_or_with_a_broken_form_is_refused(here: Place) 
     assert here("POST", "", files={"other": (None, "text")}).json()["details"][0]["field"] == "file"
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     assert here("POST", "", content=b"--y", headers=headers).json()["details"][0]["field"] == "body"
+    packed = here("POST", "", content=RATINGS, headers={"Content-Encoding": "gzip"})
+    assert (packed.status_code, packed.json()["code"]) == (415, "unsupported_content_encoding")
     headers = {"Content-Type": "multipart/form-data"}
     assert here("POST", "", content=b"--y", headers=headers).status_code == 400
     assert here("POST", "?source=netflix", content=RATINGS).json()["details"][0]["field"] == "source"

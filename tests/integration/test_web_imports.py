@@ -17,7 +17,7 @@ from tests.integration.web_client import Browser
 
 HEADER = "Date,Name,Year,Letterboxd URI"
 RATINGS = (
-    f"{HEADER},Rating\n2024-01-02,The Matrix,1999,u,4.5\n2024-01-02,Twin,2000,u,4\n2024-01-02,<b>,1999,u,4\n"
+    f"{HEADER},Rating\n2024-01-02,The Matrix,1999,u,4.5\n2024-01-02,Twin,,u,4\n2024-01-02,<b>,1999,u,4\n"
 )
 
 

@@ -15,7 +15,7 @@ from domain.ids import MovieId, UserId, movie_id
 from domain.imports.deciding import Decider, Prefer
 from domain.imports.holdings import Effect, Holding, undone
 from domain.imports.matching import Film, Matched, match
-from domain.imports.planning import FilmPlan, moment, plans, says_something
+from domain.imports.planning import FilmPlan, moment, plans, rates_a_film, says_something
 from domain.imports.rows import SENTENCES, ImportedRow, Reason, RowClass, RowKind, SeenOn
 from domain.imports.uploads import RULES, Refusal, UploadRefused
 from domain.ratings import Score
@@ -36,7 +36,8 @@ def diary(day: date | None, file: str = "diary.csv", **known: Any) -> ImportedRo
 
 
 def plan(*rows: ImportedRow, scale: int = 10) -> FilmPlan:
-    return plans([(number, HEAT, each) for number, each in enumerate(rows, 1)], scale)[HEAT]
+    overall = any(map(rates_a_film, rows))
+    return plans([(number, HEAT, each) for number, each in enumerate(rows, 1)], scale, overall=overall)[HEAT]
 
 
 def decider(prefer: Prefer = Prefer.NEWER, **known: Any) -> Decider:
@@ -70,8 +71,7 @@ def test_the_rating_of_a_film_outranks_those_of_viewings_even_later_ones() -> No
 
 def test_ratings_of_viewings_do_not_count_where_an_import_has_ratings_of_films() -> None:
     viewing = replace(diary(SATURDAY), rating="6", of_viewing=True)
-    both = plans([(1, HEAT, viewing), (2, movie_id(2), row())], 10)
-    assert both[HEAT].rating is None
+    assert plans([(1, HEAT, viewing)], 10, overall=True)[HEAT].rating is None
 
 
 def test_a_review_joins_the_rating_of_its_film() -> None:
@@ -330,9 +330,9 @@ def test_a_year_of_difference_is_allowed_if_the_film_is_the_only_one() -> None:
 def test_of_several_films_none_is_taken_and_all_are_offered_the_nearest_first() -> None:
     same = [film(1, "Lost Country", 2023), film(2, "Lost Country", 2023), film(3, "Lost Country", 1950)]
     matched = match(["Lost Country"], 2023, same)
-    assert (matched.movie, set(matched.candidates)) == (None, set(ids(1, 2)))
+    assert (matched.movie, set(matched.candidates), matched.several) == (None, set(ids(1, 2)), True)
     elsewhere = match(["Lost Country"], 2000, [*same, film(4, "Lost Country", None)])
-    assert elsewhere.movie is None
+    assert (elsewhere.movie, elsewhere.several) == (None, False)
     assert elsewhere.candidates[-2:] == ids(3, 4)
     assert match(["Lost Country"], None, same[:1]) == Matched(candidates=ids(1))
     assert match(["Jesus"], 2018, same) == Matched()
