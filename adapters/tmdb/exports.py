@@ -129,6 +129,8 @@ def read_export(packed: Iterable[bytes], min_popularity: float) -> ExportedIds:
 
 def _movie(line: bytes) -> tuple[int, float]:
     """The number and the popularity of a movie; 0 for both if it is left out. Raises Unreadable."""
+    if len(line) > MAX_LINE:
+        raise Unreadable("too long")
     try:
         read = msgspec.json.decode(line, type=ExportLine)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -162,7 +164,7 @@ def _unpacked(packed: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a text. One longer than MAX_LINE is cut, so that it is not readable."""
+    """The lines of a text. One that is much longer than MAX_LINE is cut."""
     rest = b""
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
