@@ -8,13 +8,14 @@ import pytest
 from adapters.tmdb import exports
 from adapters.tmdb.exports import read_export
 from adapters.tmdb.payloads import Unusable
+from domain.sync import ExportedIds
 
 
 def line(number: int, **more: object) -> bytes:
     return json.dumps({"id": number, "adult": False, "video": False, "popularity": 5.0} | more).encode()
 
 
-def read(*lines: bytes, least: float = 0.0, size: int = 7) -> exports.ExportedIds:
+def read(*lines: bytes, least: float = 0.0, size: int = 7) -> ExportedIds:
     packed = gzip.compress(b"\n".join(lines))
     return read_export((packed[at : at + size] for at in range(0, len(packed), size)), least)
 
