@@ -63,6 +63,7 @@ assert.equal(mine.rating?.rating, 9);
 assert.equal(mine.watchlist?.id, item.id);
 
 const exported = must(await api.exportMyData());
+assert.ok("ratings" in exported);
 assert.equal(exported.ratings[0]?.rating, 9);
 assert.equal(exported.watchlist[0]?.movie.title, "The Godfather");
 

@@ -83,6 +83,7 @@ assert.equal(mine.rating?.rating, 9);
 assert.equal(mine.watchlist?.id, item.id);
 
 const exported = must(await api.GET("/api/v1/me/export"));
+assert.ok(typeof exported !== "string");
 assert.equal(exported.ratings[0]?.rating, 9);
 assert.equal(exported.watchlist[0]?.movie.title, "The Godfather");
 
