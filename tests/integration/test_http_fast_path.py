@@ -15,8 +15,9 @@ from litestar.testing import TestClient
 from adapters.redis.local_cache import Lease, LocalCache
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
-from domain.ids import genre_id
+from domain.ids import genre_id, movie_id
 from domain.movies import MovieFacts
+from domain.recommendations import Neighbour
 from entrypoints.http.app import fast_path
 from entrypoints.http.responses import Response
 from tests.integration.http_service import THE_MATRIX, Somebody, application, filled, joined
@@ -172,6 +173,8 @@ def sent(app: Litestar, path: str, headers: dict[str, str] | None = None, method
 
 def test_both_ways_send_the_same_bytes_and_headers(place: Place) -> None:
     conditions = (None, "same", '"other"')
+    beside = [Neighbour(movie_id(number), 5, number) for number in (604, 605)]
+    place.store.recommendations.store({movie_id(603): beside})
     others = dict.fromkeys(path for pair in changed_requests(place.user) for path in pair)
     for path in (*CACHED, *others):
         sent(place.fast, path, place.user.headers)
