@@ -9,6 +9,7 @@ from domain.ports import (
     ChangeRepository,
     GenreRepository,
     HoldingRepository,
+    IdempotencyRepository,
     ImportRepository,
     InvitationRepository,
     Locks,
@@ -62,6 +63,8 @@ class Store(Protocol):
     def changes(self) -> ChangeRepository: ...
     @property
     def holdings(self) -> HoldingRepository: ...
+    @property
+    def idempotency(self) -> IdempotencyRepository: ...
     @property
     def api_tokens(self) -> ApiTokenRepository: ...
     @property

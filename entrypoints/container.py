@@ -31,7 +31,7 @@ from adapters.redis.queue import RqJobQueue
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.security.secrets import STORED_SECRET_LENGTH, new_secret, stored_secret
-from adapters.security.tokens import JwtAccessTokens, SignedApiTokens, SignedRefreshTokens
+from adapters.security.tokens import HmacFingerprint, JwtAccessTokens, SignedApiTokens, SignedRefreshTokens
 from adapters.sqlite.backup import SqliteBackups
 from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
@@ -74,6 +74,7 @@ from application.catalogue import (
 from application.changes import ForgetRemovals, GetActivity, GetChanges
 from application.discovery import SyncDiscover
 from application.export import ExportUser
+from application.idempotency import Fingerprint, KeepResponses
 from application.import_runner import RunImport
 from application.imports import (
     ApplyImport,
@@ -152,6 +153,7 @@ from domain.ports import (
     Clock,
     GenreRepository,
     HoldingRepository,
+    IdempotencyRepository,
     ImportRepository,
     InvitationRepository,
     JobQueue,
@@ -451,6 +453,7 @@ class Container(DeclarativeContainer):
     users: Provider[UserRepository] = store.provided.users
     sessions: Provider[SessionRepository] = store.provided.sessions
     holdings: Provider[HoldingRepository] = store.provided.holdings
+    idempotency: Provider[IdempotencyRepository] = store.provided.idempotency
     changes: Provider[ChangeRepository] = store.provided.changes
     api_tokens: Provider[ApiTokenRepository] = store.provided.api_tokens
     invitations: Provider[InvitationRepository] = store.provided.invitations
@@ -772,6 +775,10 @@ class Container(DeclarativeContainer):
     )
     set_viewings = providers.Factory(
         SetViewings, holdings=holdings, movies=movies, clock=clock, new_id=new_id
+    )
+    request_fingerprint: Provider[Fingerprint] = providers.Singleton(HmacFingerprint, secret)
+    keep_responses = providers.Factory(
+        KeepResponses, keys=idempotency, fingerprint=request_fingerprint, clock=clock, new_id=new_id
     )
     get_changes = providers.Factory(GetChanges, changes=changes, movies=movies, genres=genres, clock=clock)
     get_activity = providers.Factory(GetActivity, changes=changes)

@@ -128,6 +128,10 @@ INDEXES = {
         _index("one_per_text", "tokenHash", unique=True),
         _index("by_created_at", "userId", "-createdAt", "_id"),
     ],
+    "idempotency_keys": [
+        _index("by_user", "userId"),
+        _index("by_began_at", "beganAt"),
+    ],
     "removals": [
         _index("by_change_number", "userId", "changeNumber"),
         _index("by_removed_at", "removedAt"),

@@ -6,6 +6,7 @@ from adapters.mongo.changes import MongoChangeRepository
 from adapters.mongo.database import Database
 from adapters.mongo.genres import MongoGenreRepository
 from adapters.mongo.holdings import MongoHoldingRepository
+from adapters.mongo.idempotency import MongoIdempotencyRepository
 from adapters.mongo.imports import MongoImportRepository
 from adapters.mongo.inspection import inspect
 from adapters.mongo.invitations import MongoInvitationRepository
@@ -39,6 +40,7 @@ class MongoStore:
         self.watchlists = MongoWatchlistRepository(database, clock)
         self.viewings = MongoViewingRepository(database, clock)
         self.changes = MongoChangeRepository(database)
+        self.idempotency = MongoIdempotencyRepository(database)
         self.holdings = MongoHoldingRepository(database, clock)
         self.statistics = MongoStatisticsRepository(database)
         self.imports = MongoImportRepository(database, clock)

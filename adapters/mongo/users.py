@@ -264,6 +264,7 @@ def _remove(database: Documents, user: UserId, verified: str | None) -> bool:
         database.viewings,
         database.hidden_movies,
         database.removals,
+        database.idempotency_keys,
     ):
         collection.delete_many(_of(user))
     imported = [each["_id"] for each in database.imports.find(_of(user), {"_id": True})]

@@ -165,6 +165,16 @@ class SignedApiTokens:
         return compare_digest(signature, _signature(self.secret, "API token", unsigned))
 
 
+@dataclass(frozen=True, slots=True)
+class HmacFingerprint:
+    """Fingerprints of requests: HMAC-SHA-256, since a request may contain a password."""
+
+    secret: bytes = field(repr=False)
+
+    def __call__(self, content: bytes) -> str:
+        return digest(self.secret, b"request\0" + content, "sha256").hex()
+
+
 def _signature(secret: bytes, kind: str, unsigned: str) -> str:
     """The signature of a token of some kind; those of different kinds differ."""
     mac = digest(secret, f"{kind}\0{unsigned}".encode(), "sha256")

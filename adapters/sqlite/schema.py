@@ -460,6 +460,19 @@ MIGRATIONS: tuple[Migration, ...] = (
     INSERT OR IGNORE INTO counters VALUES ('neighbours_rule', 0);
     """,
     add_changes,
+    """
+    CREATE TABLE IF NOT EXISTS idempotency_keys (
+        user TEXT NOT NULL,
+        key TEXT NOT NULL,
+        attempt TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        began_at TEXT NOT NULL,
+        done INTEGER NOT NULL,
+        response BLOB,
+        PRIMARY KEY (user, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS idempotency_keys_by_began_at ON idempotency_keys (began_at);
+    """,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

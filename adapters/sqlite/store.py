@@ -10,6 +10,7 @@ from adapters.sqlite.database import Database, storage_errors
 from adapters.sqlite.files import Traces
 from adapters.sqlite.genres import SqliteGenreRepository
 from adapters.sqlite.holdings import SqliteHoldingRepository
+from adapters.sqlite.idempotency import SqliteIdempotencyRepository
 from adapters.sqlite.imports import SqliteImportRepository
 from adapters.sqlite.inspection import inspect
 from adapters.sqlite.invitations import SqliteInvitationRepository
@@ -52,6 +53,7 @@ class SqliteStore:
         self.watchlists = SqliteWatchlistRepository(database, clock)
         self.viewings = SqliteViewingRepository(database, clock)
         self.changes = SqliteChangeRepository(database)
+        self.idempotency = SqliteIdempotencyRepository(database)
         self.holdings = SqliteHoldingRepository(database, clock)
         self.statistics = SqliteStatisticsRepository(database)
         self.imports = SqliteImportRepository(database, clock)

@@ -92,6 +92,7 @@ class SqliteUserRepository:
             _refuse_last_admin(connection, stored, None)
             remove_ratings(connection, user)
             forget_removals(connection, user)
+            connection.execute("DELETE FROM idempotency_keys WHERE user = ?", (user,))
             connection.execute("DELETE FROM watchlists WHERE user = ?", (user,))
             connection.execute("DELETE FROM viewings WHERE user = ?", (user,))
             remove_imports(connection, user)

@@ -13,6 +13,7 @@ It requires pytest, which `pip install matinee[testkit]` installs.
 
 from adapters.testkit.api_tokens import ApiTokenRepositoryContract
 from adapters.testkit.changes import ChangeRepositoryContract
+from adapters.testkit.idempotency import IdempotencyRepositoryContract
 from adapters.testkit.imports import ImportRepositoryContract
 from adapters.testkit.invitations import InvitationRepositoryContract
 from adapters.testkit.locks import LocksContract
@@ -44,6 +45,7 @@ __all__ = [
     "DriftContract",
     "EndingSessionsContract",
     "GenreRepositoryContract",
+    "IdempotencyRepositoryContract",
     "ImportRepositoryContract",
     "InvitationRepositoryContract",
     "ListedMoviesContract",

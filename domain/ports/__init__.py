@@ -25,6 +25,7 @@ from domain.ports.catalogue import (
 )
 from domain.ports.changes import ChangeRepository
 from domain.ports.holdings import HoldingRepository
+from domain.ports.idempotency import IdempotencyRepository
 from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
@@ -40,6 +41,7 @@ __all__ = [
     "Clock",
     "GenreRepository",
     "HoldingRepository",
+    "IdempotencyRepository",
     "ImportRepository",
     "InvitationRepository",
     "JobQueue",

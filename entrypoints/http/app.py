@@ -14,6 +14,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 from application.accounts import Authenticate
 from application.additions import AddMovie, FindHeld
 from application.export import ExportUser
+from application.idempotency import KeepResponses
 from application.operations import CheckHealth
 from entrypoints.http import BASE
 from entrypoints.http.access_log import access_log, observers
@@ -23,6 +24,8 @@ from entrypoints.http.dependencies import Resolver, bound
 from entrypoints.http.errors import error_response
 from entrypoints.http.exports import Exports, UserExport
 from entrypoints.http.fast_path import FastPath
+from entrypoints.http.idempotency import HEADER as IDEMPOTENCY_KEY
+from entrypoints.http.idempotency import IdempotentRequests
 from entrypoints.http.languages import LanguageNegotiation
 from entrypoints.http.local_copies import LocalCopies
 from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
@@ -162,8 +165,10 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     def find(kind: type[T]) -> T:
         return cast("T", own[kind]) if kind in own else resolve(kind)
 
+    repeatable = IdempotentRequests(resolve(KeepResponses))
+
     def router(path: str, routes: Routes, **options: bytes) -> Router:
-        return Router(path, route_handlers=bound(routes, find), opt=options)
+        return Router(path, route_handlers=bound(routes, find, repeatable), opt=options)
 
     respond_to_error = _error_responder(pages, development=settings.development)
     catalogue_cache = PUBLIC if public else PRIVATE
@@ -240,7 +245,7 @@ def _cors(origins: list[str]) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
-        allow_headers=["Authorization", "Content-Type", "If-None-Match", "X-Request-ID"],
+        allow_headers=["Authorization", "Content-Type", IDEMPOTENCY_KEY, "If-None-Match", "X-Request-ID"],
         expose_headers=[
             "Link",
             "ETag",

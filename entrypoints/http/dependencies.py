@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, Signature, iscoroutinefunction, signature
 from typing import Any, Protocol, TypeVar, get_type_hints
 
@@ -32,16 +32,34 @@ class InvalidHandler(TypeError):  # noqa: N818  as the domain's errors are named
     """A handler has a parameter that cannot be provided, so the application cannot start."""
 
 
-def bound(handlers: Iterable[HTTPRouteHandler], resolve: Resolver) -> list[HTTPRouteHandler]:
+class Repeatable(Protocol):
+    """Carries out requests that may be repeated, each once."""
+
+    def applies(self, request: HttpRequest) -> bool:
+        """Whether a request may be repeated."""
+        ...
+
+    def run(self, request: HttpRequest, body: bytes, call: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """The response to a request, from `call` or from before."""
+        ...
+
+    async def run_async(self, request: HttpRequest, body: bytes, call: Callable[[], Any]) -> Any:  # noqa: ANN401
+        """The same for an asynchronous handler."""
+        ...
+
+
+def bound(
+    handlers: Iterable[HTTPRouteHandler], resolve: Resolver, repeatable: Repeatable | None = None
+) -> list[HTTPRouteHandler]:
     """The handlers with their `Injected` parameters given: Litestar sees only the request and its body.
 
     Instances are resolved once, at start-up; only the caller differs from request to request. Litestar's own
     injection would start a task for each of them at every request. Raises InvalidHandler.
     """
-    return [_bound(handler, resolve) for handler in handlers]
+    return [_bound(handler, resolve, repeatable) for handler in handlers]
 
 
-def _bound(handler: HTTPRouteHandler, resolve: Resolver) -> HTTPRouteHandler:
+def _bound(handler: HTTPRouteHandler, resolve: Resolver, repeatable: Repeatable | None) -> HTTPRouteHandler:
     function: Callable[..., Any] = handler.fn
     injected = dict(_injected(handler))
     if not injected:
@@ -61,7 +79,11 @@ def _bound(handler: HTTPRouteHandler, resolve: Resolver) -> HTTPRouteHandler:
             arguments["request"] = request
         for name in callers:
             arguments[name] = current_caller(request)
-        return function(**arguments, **instances)
+        run = partial(function, **arguments, **instances)
+        if repeatable is None or not repeatable.applies(request):
+            return run()
+        runs = repeatable.run_async if iscoroutinefunction(function) else repeatable.run
+        return runs(request, arguments.get("body", b""), run)
 
     @wraps(function)
     async def call_async(**arguments: Any) -> Any:  # noqa: ANN401

@@ -104,14 +104,19 @@ class Endpoint:
     uploads: bool = False
     files: tuple[str, ...] = ()
 
-    def all_errors(self, *, writes: bool) -> tuple[int, ...]:
-        """The statuses of all errors. An endpoint that `writes` refuses some API tokens."""
+    def all_errors(self, *, writes: bool, repeatable: bool = False) -> tuple[int, ...]:
+        """The statuses of all errors. An endpoint that `writes` refuses some API tokens, a `repeatable`
+        one some idempotency keys.
+        """
         of_body = (415,) if self.body or self.uploads else ()
         of_limit = (429,) if self.limited else ()
         needs_token = self.access is not Access.EVERYONE
         of_token = (403,) if needs_token and (writes or self.sessions_only) else ()
         of_access = ACCESS_ERRORS[self.access]
-        return tuple(sorted({*COMMON_ERRORS, *of_body, *of_limit, *of_access, *of_token, *self.errors}))
+        of_key = (409,) if needs_token and repeatable else ()
+        return tuple(
+            sorted({*COMMON_ERRORS, *of_body, *of_limit, *of_access, *of_token, *of_key, *self.errors})
+        )
 
 
 def endpoint_opt(endpoint: Endpoint) -> dict[str, Any]:

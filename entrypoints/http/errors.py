@@ -23,6 +23,7 @@ from domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from domain.idempotency import IdempotencyKeyInUse
 from domain.sync import NoSource, SourceRefused, SourceUnavailable
 from domain.users import TokenRejected
 from entrypoints.http.access_log import CLIENT_PRESENCE
@@ -127,6 +128,7 @@ KINDS: dict[type[MatineeError], tuple[int, tuple[Header, ...]]] = {
     Forbidden: (403, ()),
     NotFound: (404, ()),
     ChangesExpired: (410, ()),
+    IdempotencyKeyInUse: (409, RETRY_AFTER_1_S),
     Conflict: (409, ()),
     NoSource: (501, ()),
     SourceRefused: (502, ()),

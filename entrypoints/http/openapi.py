@@ -233,6 +233,7 @@ class _Generator:
                 *_path_parameters(endpoint),
                 *self._query_parameters(endpoint),
                 *([FILE_NAME] if endpoint.uploads else []),
+                *([IDEMPOTENCY_KEY] if _is_repeatable(operation) else []),
             ],
             "responses": self._responses(operation),
         }
@@ -288,7 +289,7 @@ class _Generator:
                 "description": "Not changed. The answer has no body.",
                 **_headers(not_modified),
             }
-        for status in endpoint.all_errors(writes=not is_get):
+        for status in endpoint.all_errors(writes=not is_get, repeatable=_is_repeatable(operation)):
             responses[str(status)] = {"$ref": f"#/components/responses/{_response_name(status)}"}
         if endpoint.unavailable:
             either = {"anyOf": [self.schemas[endpoint.unavailable], self.schemas[ErrorOut]]}
@@ -319,6 +320,21 @@ def _path_parameters(endpoint: Endpoint) -> Iterator[Json]:
             "description": parameter.description,
             "schema": {**schema, "pattern": parameter.pattern} if parameter.pattern else schema,
         }
+
+
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A new text for each request. The same request with the same key is carried out once "
+    "within 24 hours, and has the same answer.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,200}$", "examples": ["8e7b1c04-d9b4-4b6f"]},
+}
+
+
+def _is_repeatable(operation: _Operation) -> bool:
+    """Whether an idempotency key counts."""
+    return operation.method == "post" and operation.endpoint.access is not Access.EVERYONE
 
 
 def _response_name(status: int) -> str:

@@ -75,11 +75,12 @@ def recount_neighbours() -> None:
 
 
 def expire_sessions() -> None:
-    """Delete expired sessions and invitations, and records of entries that were removed long ago."""
+    """Delete expired sessions, invitations, idempotency keys and records of removed entries."""
     with _running_container() as container:
         now = container.clock()()
         log.info("%d expired sessions removed", container.sessions().remove_expired(now))
         log.info("%d expired invitations removed", container.invitations().remove_expired(now))
+        log.info("%d idempotency keys removed", container.idempotency().remove_expired(now))
         log.info("%d records of removed entries removed", container.forget_removals()())
 
 

@@ -22,6 +22,7 @@ from adapters.testkit import (
     DriftContract,
     EndingSessionsContract,
     GenreRepositoryContract,
+    IdempotencyRepositoryContract,
     ImportRepositoryContract,
     InvitationRepositoryContract,
     ListedMoviesContract,
@@ -79,6 +80,7 @@ class Contracts(
     ImportRepositoryContract,
     RecommendationRepositoryContract,
     ChangeRepositoryContract,
+    IdempotencyRepositoryContract,
     StoreContract,
 ):
     """All contracts of a store."""

@@ -20,6 +20,7 @@ from domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from domain.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, ResponseNotKept
 from domain.ids import RunId
 from domain.invitations import (
     InvitationNotFound,
@@ -116,6 +117,12 @@ KINDS = {
          "The session of this token has ended; log in again"),
         (TooManyApiTokens(), Conflict, "too_many_api_tokens",
          "An account has at most 50 API tokens; end one first"),
+        (IdempotencyKeyReused(), Conflict, "idempotency_key_reused",
+         "This Idempotency-Key was sent with another request; use a new one for each"),
+        (IdempotencyKeyInUse(), Conflict, "idempotency_key_in_use",
+         "The request with this Idempotency-Key is being carried out; try again in a second"),
+        (ResponseNotKept(), Conflict, "response_not_kept",
+         "This request was carried out already; its response contained a secret, and was not kept"),
         (ApiTokenNotFound(), NotFound, "api_token_not_found", "There is no such API token"),
         (ReadOnlyToken(), Forbidden, "read_only_token",
          "This API token may only read; make one with the scope write"),
