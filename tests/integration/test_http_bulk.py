@@ -8,6 +8,7 @@ import pytest
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
 from domain import viewings, watchlist
+from domain.ids import movie_id
 from entrypoints.http.body_limits import MAX_BULK_BYTES
 from tests.integration.http_service import Somebody, joined, place
 
@@ -62,7 +63,7 @@ def test_each_rating_has_a_result_of_its_own(neo: Somebody) -> None:
     assert {each["field"] for each in data[3]["error"]["details"]} == {"rating", "note"}
     assert data[0]["id"] == data[5]["id"]
     assert neo("GET", "/movies/1").json()["average_rating"] == 7
-    again = neo("PUT", "/me/ratings", entries[1:2])
+    again = neo("PUT", "/me/ratings", [{**entries[1], "movie_id": movie_id(2)}])
     assert results(again) == [(200, False, None)]
     assert again.json()["data"][0]["id"] == data[1]["id"]
 
