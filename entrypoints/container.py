@@ -28,6 +28,7 @@ from adapters.redis.listener import InvalidationListener
 from adapters.redis.local_cache import Lease
 from adapters.redis.probe import probe
 from adapters.redis.queue import RqJobQueue
+from adapters.scrobbles.players import read_playback
 from adapters.security.passwords import ThreadedPasswordHasher, is_common
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.security.secrets import STORED_SECRET_LENGTH, new_secret, stored_secret
@@ -112,6 +113,7 @@ from application.recommendations import (
     UnhideMovie,
 )
 from application.relations import GetRelation, GetRelations
+from application.scrobbles import FindPlayed, RecordPlay
 from application.statistics import GetStatistics
 from application.sync import (
     CheckSource,
@@ -162,6 +164,7 @@ from domain.ports import (
     MovieSource,
     PasswordHasher,
     PictureSource,
+    PlaybackReader,
     RatingRepository,
     RecommendationRepository,
     RefreshTokens,
@@ -776,6 +779,9 @@ class Container(DeclarativeContainer):
     set_viewings = providers.Factory(
         SetViewings, holdings=holdings, movies=movies, clock=clock, new_id=new_id
     )
+    playback_reader: Provider[PlaybackReader] = providers.Object(read_playback)
+    find_played = providers.Factory(FindPlayed, read_playback=playback_reader, find_held=find_held)
+    record_play = providers.Factory(RecordPlay, holdings=holdings, clock=clock, new_id=new_id)
     request_fingerprint: Provider[Fingerprint] = providers.Singleton(HmacFingerprint, secret)
     keep_responses = providers.Factory(
         KeepResponses, keys=idempotency, fingerprint=request_fingerprint, clock=clock, new_id=new_id

@@ -30,6 +30,7 @@ from domain.ports.imports import ImportRepository, UploadReader
 from domain.ports.infrastructure import CacheInvalidation, Clock, JobQueue, Locks, QueueUnavailable
 from domain.ports.ratings import RatingRepository, WatchlistRepository
 from domain.ports.recommendations import RecommendationRepository
+from domain.ports.scrobbles import PlaybackReader
 from domain.ports.viewings import StatisticsRepository, ViewingRepository
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "MovieSource",
     "PasswordHasher",
     "PictureSource",
+    "PlaybackReader",
     "QueueUnavailable",
     "RatingRepository",
     "RecommendationRepository",

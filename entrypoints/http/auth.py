@@ -10,8 +10,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from application.accounts import Authenticate, Authenticated, require_admin
+from domain.api_tokens import PREFIX
 from domain.errors import Unauthenticated
-from domain.users import Caller
+from domain.users import Caller, TokenRejected
 from entrypoints.http import BASE
 from entrypoints.http.endpoints import Access, endpoint_of
 from entrypoints.http.local_copies import LocalCopies
@@ -52,14 +53,14 @@ def make_guard(find_caller: "CallerCache", rate_limits: RateLimits, *, public: b
         endpoint = endpoint_of(handler.opt)
         if endpoint is None:
             return
-        headers = bearer_headers(connection)
+        headers = [] if endpoint.hook else bearer_headers(connection)
         anonymous = endpoint.access is Access.READERS and public and not headers
         if endpoint.access is Access.EVERYONE or anonymous:
             if endpoint.limited:
                 await rate_limits.count_request(connection, None)
             return
         try:
-            caller = await find_caller(headers)
+            caller = await find_caller(hook_headers(connection) if endpoint.hook else headers)
         except Unauthenticated:
             await rate_limits.count_request(connection, None)  # or tokens could be guessed without limit
             raise
@@ -117,6 +118,15 @@ def bearer_headers(connection: Connection) -> list[str]:
     """
     headers = connection.headers.getall("authorization", [])
     return [header for header in headers if header.split(" ", 1)[0].lower() == "bearer"]
+
+
+def hook_headers(connection: Connection) -> list[str]:
+    """The API token in the path, in the form of a header. Raises TokenRejected for any other text."""
+    text = connection.path_params["token"]
+    header = f"Bearer {text}"
+    if not text.startswith(PREFIX) or not BEARER.fullmatch(header):
+        raise TokenRejected
+    return [header]
 
 
 def bearer_token(headers: list[str]) -> str:

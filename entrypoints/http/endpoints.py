@@ -81,6 +81,7 @@ class Endpoint:
     - `sessions_only`: whether API tokens may not call it, only people who are signed in.
     - `files`: the media types of other answers, which are files.
     - `uploads`: whether the body is a file, or a form with files.
+    - `hook`: whether players call it: the path has an API token as `token`, and the body may have any form.
     """
 
     operation_id: str
@@ -102,13 +103,14 @@ class Endpoint:
     max_entries: int = 0
     sessions_only: bool = False
     uploads: bool = False
+    hook: bool = False
     files: tuple[str, ...] = ()
 
     def all_errors(self, *, writes: bool, repeatable: bool = False) -> tuple[int, ...]:
         """The statuses of all errors. An endpoint that `writes` refuses some API tokens, a `repeatable`
         one some idempotency keys.
         """
-        of_body = (415,) if self.body or self.uploads else ()
+        of_body = (415,) if self.body or self.uploads or self.hook else ()
         of_limit = (429,) if self.limited else ()
         needs_token = self.access is not Access.EVERYONE
         of_token = (403,) if needs_token and (writes or self.sessions_only) else ()

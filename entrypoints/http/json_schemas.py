@@ -35,6 +35,7 @@ NAMES = {
     "RowClass": "ImportRowClass",
     "RowKind": "ImportRowKind",
     "Scope": "ApiTokenScope",
+    "Skipped": "ScrobbleSkipped",
     "SortBy": "MovieSortField",
     "SourceFormat": "ImportSource",
     "Status": "SyncStatus",

@@ -15,6 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from domain.api_tokens import PREFIX
 from entrypoints.http.access_log import (
     CLIENT_CLOSED_REQUEST,
     CLIENT_PRESENCE,
@@ -22,7 +23,7 @@ from entrypoints.http.access_log import (
     Observer,
     RequestRecord,
 )
-from entrypoints.http.body_limits import max_body_bytes
+from entrypoints.http.body_limits import HOOKS, max_body_bytes
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
 from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response
@@ -37,6 +38,9 @@ REFUSED = "refused"
 """The key in the state of a scope under which the server stores an error to respond with."""
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+TOKEN_IN_PATH = re.compile(rf"(/{HOOKS}/).+|{PREFIX}[^/]+", re.DOTALL)
+"""API tokens in paths, and whatever is in the place of one: it may be another secret."""
 
 ID_BYTES = 16
 IDS_AT_ONCE = 256
@@ -242,5 +246,7 @@ def _content_length(request_headers: dict[bytes, bytes]) -> int:
 
 
 def printable(path: str) -> str:
-    """A path that can be encoded in UTF-8."""
+    """A path that can be encoded in UTF-8, without the token that the path of a hook contains."""
+    if f"/{HOOKS}/" in path or PREFIX in path:
+        path = TOKEN_IN_PATH.sub(r"\1***", path)
     return path.encode(errors="replace").decode()

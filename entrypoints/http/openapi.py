@@ -109,6 +109,21 @@ UPLOADED: Json = {
 }
 """The request body of an endpoint that takes a file."""
 
+REPORTED: Json = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"type": "object"}},
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"payload": {"type": "string", "description": "The event, as JSON."}},
+                "required": ["payload"],
+            }
+        },
+    },
+}
+"""The request body of an endpoint that players call: JSON, which may be declared as any type, or a form."""
+
 FILE_NAME: Json = {
     "name": FILE_NAME_HEADER,
     "in": "header",
@@ -228,7 +243,7 @@ class _Generator:
             "summary": endpoint.summary,
             "description": operation.description,
             "tags": [endpoint.tag],
-            "security": self._security(endpoint.access),
+            "security": self._security(endpoint.access, hook=endpoint.hook),
             "parameters": [
                 *_path_parameters(endpoint),
                 *self._query_parameters(endpoint),
@@ -241,10 +256,12 @@ class _Generator:
             result["requestBody"] = self._request_body(endpoint.body, endpoint.max_entries)
         elif endpoint.uploads:
             result["requestBody"] = UPLOADED
+        elif endpoint.hook:
+            result["requestBody"] = REPORTED
         return result
 
-    def _security(self, access: Access) -> list[Json]:
-        if access is Access.EVERYONE:
+    def _security(self, access: Access, *, hook: bool) -> list[Json]:
+        if access is Access.EVERYONE or hook:
             return []
         return [{"bearer": []}, *([{}] if access is Access.READERS and self.public else [])]
 

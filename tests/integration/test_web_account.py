@@ -104,6 +104,7 @@ def test_an_api_token_is_made_shown_once_and_ended() -> None:
         browser.join()
         answer = browser.send("/account/tokens", name="<b>Player</b>", scope="read")
         token = re.findall(r'<code class="token">(matinee_[^<]+)</code>', answer.text)[0]
+        assert f"/api/v1/hooks/{token}<" in answer.text
         assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
         page = browser.open("/account")
         assert token not in page.text

@@ -31,6 +31,7 @@ from domain.invitations import (
 from domain.movies import GenreNotFound, MovieNotFound
 from domain.ports import QueueUnavailable
 from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
+from domain.scrobbles import UnknownPayload
 from domain.sync import (
     Entity,
     FilledFromAnotherSource,
@@ -74,6 +75,8 @@ KINDS = {
         (NotYourRating(), Forbidden, "not_your_rating", "The rating is another user's"),
         (ScoreOutOfRange(11), Invalid, "validation_failed",
          "rating must be between 1 and 10 in steps of 0.5"),
+        (UnknownPayload(), Invalid, "unknown_payload",
+         "The body must be an event of Jellyfin, Plex, Emby or Kodi"),
         (AlreadyListed(), Conflict, "already_listed", "The movie is on the watchlist already"),
         (WatchlistFull(), Conflict, "watchlist_full", "A watchlist holds at most 5,000 movies"),
         (ItemNotFound(), NotFound, "item_not_found", "There is no such watchlist item"),

@@ -17,6 +17,7 @@ from domain.invitations import Registration
 from domain.movies import Outcome
 from domain.pagination import Window
 from domain.ratings import RatingOrder
+from domain.scrobbles import Player, Skipped
 from domain.sync import REFRESH_AFTER, Entity, SourceName, Status
 from domain.users import Role
 from domain.watchlist import WatchlistOrder
@@ -27,6 +28,8 @@ from domain.watchlist import WatchlistOrder
     [
         (Role, "user admin"),
         (Registration, "open invite closed"),
+        (Player, "jellyfin plex emby kodi"),
+        (Skipped, "other_event another_user not_a_movie not_finished no_id already_recorded"),
         (RatingOrder, "created_at updated_at rating"),
         (
             SortBy,

@@ -1,0 +1,1 @@
+"""What media players send when something was played."""
