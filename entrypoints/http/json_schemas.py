@@ -7,6 +7,8 @@ where OpenAPI tools would misunderstand them:
 - Optional fields of a request have no `default`: openapi-typescript requires a field that has one.
 - "A or null" is one array of types where JSON Schema allows it, and every enum has a type.
 - A response that `fields` can narrow has a schema of its own, `Partial…`, that requires nothing.
+- `cast` of a movie is declared apart from its other fields: openapi-python-client would give a variable that
+  name, and so hide the function that its code calls. Its clients have it as an additional property.
 """
 
 import re
@@ -44,6 +46,9 @@ NAMES = {
 
 FORMATS = {"integer": "int32", "number": "double"}
 """The format of numbers that do not specify one."""
+
+APART = frozenset({"cast"})
+"""The fields that are declared apart."""
 
 _PAGE = re.compile(r"PageOut_(\w+)_")
 
@@ -127,6 +132,26 @@ class JsonSchemas:
             case "anyOf", list():
                 return [self._convert(each) for each in value]
         return deepcopy(value)
+
+
+def set_apart(component: Json) -> Json:
+    """A component whose fields in `APART` stand in a part of their own, which openapi-python-client skips."""
+    fields = component.get("properties", {})
+    apart = [name for name in fields if name in APART]
+    if not apart:
+        return component
+    required = component["required"]
+    part = {
+        "type": "object",
+        "properties": {name: fields[name] for name in apart},
+        "required": [name for name in required if name in APART],
+    }
+    return {
+        **component,
+        "properties": {name: field for name, field in fields.items() if name not in APART},
+        "required": [name for name in required if name not in APART],
+        "allOf": [{"allOf": [part, {"description": "Beside the other fields."}]}],
+    }
 
 
 def reachable(components: Mapping[str, Json], start: object) -> dict[str, Json]:

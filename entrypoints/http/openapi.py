@@ -16,7 +16,7 @@ from domain.errors import Fault, FaultCode
 from entrypoints.http import ATTRIBUTION, LICENCE
 from entrypoints.http.endpoints import Access, Endpoint, endpoint_of
 from entrypoints.http.errors import STATUS_ERRORS, ErrorOut, codes
-from entrypoints.http.json_schemas import Json, JsonSchemas, reachable
+from entrypoints.http.json_schemas import Json, JsonSchemas, reachable, set_apart
 from entrypoints.http.schemas import Body, PatchBody
 from entrypoints.http.uploads import FILE_NAME_HEADER
 
@@ -165,7 +165,10 @@ def document(routes: Iterable[BaseRoute], *, version: str, public: bool) -> Json
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": reachable(generator.schemas.components, [paths, responses]),
+            "schemas": {
+                name: set_apart(component)
+                for name, component in reachable(generator.schemas.components, [paths, responses]).items()
+            },
             "responses": responses,
             "headers": HEADERS,
             "securitySchemes": {

@@ -12,9 +12,10 @@ from client.api.account import (
     refresh_session,
     register,
 )
+from client.api.diary import get_my_movie
 from client.api.movies import get_movie, list_movies, search_movies
 from client.api.ratings import rate_movie, remove_movie_rating, set_movie_rating, update_rating
-from client.api.watchlist import add_to_watchlist, get_my_movie
+from client.api.watchlist import add_to_watchlist
 from client.models import (
     AddToWatchlistInput,
     ApiError,
@@ -31,6 +32,7 @@ from client.models import (
     Rating,
     RefreshSessionInput,
     RegisterInput,
+    SearchResultPage,
     Session,
     SetMovieRatingInput,
     SortOrder,
@@ -78,7 +80,7 @@ whole = must(MoviePage, list_movies.sync(client=me, limit=2, page=2))
 assert whole.meta.page == 2
 assert whole.data[0].genres
 
-film = must(MoviePage, search_movies.sync(client=me, q="godfahter")).data[0]
+film = must(SearchResultPage, search_movies.sync(client=me, q="godfahter")).data[0]
 assert film.title == "The Godfather"
 assert film.id
 detail = must(PartialMovieDetail, get_movie.sync(film.id, client=me, fields="id,runtime"))

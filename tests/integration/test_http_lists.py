@@ -13,8 +13,11 @@ from litestar.testing import TestClient
 
 from adapters.sqlite.rows import insert, rating_row
 from adapters.sqlite.store import SqliteStore
+from adapters.testkit.imports import add_import, new_import, new_row
 from adapters.testkit.samples import facts, new_rating, new_run, noon, random_facts
-from domain.ids import UserId, movie_id
+from domain.ids import ImportId, UserId, movie_id
+from domain.imports.imports import ImportState
+from domain.imports.rows import RowClass
 from domain.recommendations import Neighbour
 from domain.sync import Entity
 from domain.users import Role
@@ -44,6 +47,8 @@ LISTS = {
     "/movies/{id}/recommendations": ("",),
     "/me/recommendations": ("",),
     "/me/recommendations/hidden": ("",),
+    "/me/imports": ("",),
+    "/me/imports/{id}/rows": ("", "class=new"),
     "/admin/users": ("",),
     "/auth/tokens": ("",),
     "/admin/invitations": ("",),
@@ -51,7 +56,10 @@ LISTS = {
 }
 """Every list with queries that select different parts of it."""
 
+IMPORT = ImportId("0123456789abcdef01234567")
+
 PLACES = {
+    "/me/imports/{id}/rows": f"/me/imports/{IMPORT}/rows",
     "/movies/{id}/recommendations": "/movies/31/recommendations",
     "/genres/{id}/movies": "/genres/18/movies",
     "/ratings/movie/{movie_id}": "/ratings/movie/1",
@@ -137,7 +145,19 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
         store.recommendations.store({movie_id(31): beside})
         for number in range(91, 110):
             smith("PUT", f"/me/recommendations/hidden/{number}")
+        for made in range(1, 18):
+            add_import(store, UserId(smith.user["id"]), 1 + made // 4)
+        imported = new_import(UserId(smith.user["id"]), id=IMPORT, state=ImportState.READY)
+        store.imports.add(imported, [b"upload"])
+        classes = (RowClass.NEW, RowClass.UNMATCHED)
+        rows = [new_row(number, row_class=classes[number % 2]) for number in range(1, 31)]
+        store.imports.save(imported.next(noon(), counts=dict.fromkeys(classes, 15)), rows)
         yield smith
+
+
+def key_of(row: Any) -> Any:
+    """What tells a row of a list from others."""
+    return row["id"] if "id" in row else row["row"]
 
 
 def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
@@ -148,7 +168,7 @@ def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
         answer = somebody("GET", url)
         assert answer.status_code == 200, answer.text
         body = answer.json()
-        ids = [row["id"] for row in body["data"]]
+        ids = [key_of(row) for row in body["data"]]
         assert not set(ids) & set(found), "a link leads back"
         found += ids
         meta, following = body["meta"], answer.links.get("next", {}).get("url", "")
@@ -168,7 +188,7 @@ def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: Somebody, p
 
     assert by_page == by_cursor
     assert len(set(by_page)) == len(by_page) == total > 0
-    assert by_page[:100] == [row["id"] for row in whole["data"]]
+    assert by_page[:100] == [key_of(row) for row in whole["data"]]
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -194,6 +214,7 @@ def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) 
         "/viewings?",
         "/me/recommendations?",
         "/me/recommendations/hidden?",
+        "/me/imports?",
         "/ratings?",
         "/ratings/movie/99?",
     ],
