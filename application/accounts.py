@@ -25,10 +25,12 @@ from domain.ports import (
     UserRepository,
 )
 from domain.sessions import RefreshResult, RefreshToken, Session
+from domain.texts import UNCHANGED, Unchanged
 from domain.users import (
     AdminsOnly,
     Caller,
     InvalidCredentials,
+    PageLanguage,
     Role,
     TokenExpired,
     TokenRejected,
@@ -327,7 +329,7 @@ class ConfirmPassword:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeProfile:
-    """Change one's own name or e-mail address."""
+    """Change one's own name, e-mail address, or language of the pages."""
 
     users: UserRepository
     confirm_password: ConfirmPassword
@@ -341,9 +343,10 @@ class ChangeProfile:
         username: str | None = None,
         email: str | None = None,
         password: str | None = None,
+        language: PageLanguage | Unchanged | None = UNCHANGED,
     ) -> User:
-        """None leaves a field as it is; another e-mail address needs the password, which is verified
-        whenever it is given.
+        """None leaves a field as it is, but means that no language is preferred. Another e-mail address needs
+        the password, which is verified whenever it is given.
 
         Raises InvalidText, WrongPassword, EmailTaken, UsernameTaken.
         """
@@ -357,19 +360,29 @@ class ChangeProfile:
             now = self.clock()
             with self.invalidation.user(caller.user.id):
                 return self.users.change(
-                    caller.user.id, lambda stored: stored.with_changes(now, username=name)
+                    caller.user.id,
+                    lambda stored: stored.with_changes(now, username=name, language=language),
                 )
         return self.confirm_password(
-            caller.user, password, lambda verified: self._change(caller.user, name, address, verified)
+            caller.user,
+            password,
+            lambda verified: self._change(caller.user, name, address, language, verified),
         )
 
-    def _change(self, user: User, name: str | None, address: str | None, verified: str) -> User | None:
+    def _change(
+        self,
+        user: User,
+        name: str | None,
+        address: str | None,
+        language: PageLanguage | Unchanged | None,
+        verified: str,
+    ) -> User | None:
         now = self.clock()
 
         def changed(stored: User) -> User:
             if stored.password_hash != verified:
                 return stored
-            return stored.with_changes(now, username=name, email=address)
+            return stored.with_changes(now, username=name, email=address, language=language)
 
         with self.invalidation.user(user.id):
             after = self.users.change(user.id, changed)

@@ -11,7 +11,7 @@ from domain.emails import folded
 from domain.errors import Conflict, Fault, FaultCode, Forbidden, InvalidText, NotFound, Unauthenticated
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor, time_value
-from domain.texts import validate_text
+from domain.texts import UNCHANGED, Unchanged, validate_text
 
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 128
 
@@ -23,6 +23,13 @@ class Role(StrEnum):
 
     USER = "user"
     ADMIN = "admin"
+
+
+class PageLanguage(StrEnum):
+    """The languages of the pages for people. The first is the default."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
 
 
 @dataclass(eq=False)
@@ -144,7 +151,9 @@ class AdminsOnly(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """An account. `password_hash` is a PHC string, which is never shown."""
+    """An account. `password_hash` is a PHC string, which is never shown. `language` is that of the pages;
+    None if each browser's own is preferred.
+    """
 
     id: UserId
     username: str
@@ -152,6 +161,7 @@ class User:
     password_hash: str
     role: Role = Role.USER
     disabled: bool = False
+    language: PageLanguage | None = None
     created_at: datetime
     updated_at: datetime
 
@@ -184,6 +194,7 @@ class User:
         password_hash: str | None = None,
         role: Role | None = None,
         disabled: bool | None = None,
+        language: PageLanguage | Unchanged | None = UNCHANGED,
     ) -> "User":
         """This account with the given fields changed."""
         return replace(
@@ -193,6 +204,7 @@ class User:
             password_hash=password_hash if password_hash is not None else self.password_hash,
             role=role if role is not None else self.role,
             disabled=disabled if disabled is not None else self.disabled,
+            language=self.language if isinstance(language, Unchanged) else language,
             updated_at=at,
         )
 

@@ -17,7 +17,7 @@ from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, SourceName, Status, SyncRun
-from domain.users import Role, User
+from domain.users import PageLanguage, Role, User
 from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
@@ -245,6 +245,7 @@ def user_document(user: User) -> Document:
         "password": user.password_hash,
         "role": user.role,
         "disabled": user.disabled,
+        "language": user.language,
         "createdAt": user.created_at,
         "updatedAt": user.updated_at,
     }
@@ -259,6 +260,7 @@ def user_of(document: Mapping[str, Any]) -> User:
         password_hash=document["password"],
         role=Role(document["role"]),
         disabled=document["disabled"],
+        language=PageLanguage(document["language"]) if document.get("language") else None,
         created_at=document["createdAt"],
         updated_at=document["updatedAt"],
     )

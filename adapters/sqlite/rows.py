@@ -17,7 +17,7 @@ from domain.ratings import Rating, Score, Tally
 from domain.search import Candidate, key
 from domain.sessions import RefreshToken, Session
 from domain.sync import Entity, SourceName, Status, SyncRun
-from domain.users import Role, User
+from domain.users import PageLanguage, Role, User
 from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
 
@@ -284,6 +284,7 @@ def user_row(user: User) -> dict[str, Cell]:
         "role": user.role,
         "disabled": user.disabled,
         "is_active_admin": user.is_active_admin,
+        "language": user.language,
         "created_at": moment(user.created_at),
         "updated_at": moment(user.updated_at),
     }
@@ -298,6 +299,7 @@ def user_of(row: sqlite3.Row) -> User:
         password_hash=row["password_hash"],
         role=Role(row["role"]),
         disabled=bool(row["disabled"]),
+        language=PageLanguage(row["language"]) if row["language"] else None,
         created_at=datetime.fromisoformat(row["created_at"]),
         updated_at=datetime.fromisoformat(row["updated_at"]),
     )

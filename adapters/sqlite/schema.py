@@ -190,6 +190,12 @@ def add_orders(connection: sqlite3.Connection) -> None:
             )
 
 
+def add_page_languages(connection: sqlite3.Connection) -> None:
+    """A migration: store in which language users want the pages."""
+    if "language" not in _columns(connection, "users"):
+        connection.execute("ALTER TABLE users ADD COLUMN language TEXT")
+
+
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
@@ -473,6 +479,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS idempotency_keys_by_began_at ON idempotency_keys (began_at);
     """,
+    add_page_languages,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

@@ -28,6 +28,7 @@ from domain.users import (
     EmailAndUsernameTaken,
     EmailTaken,
     LastAdmin,
+    PageLanguage,
     Role,
     User,
     UsernameTaken,
@@ -112,7 +113,13 @@ class UserRepositoryContract:
 
     def test_a_changed_account_is_stored_and_returned(self, store: Store) -> None:
         ann = add_user(store)
-        changed = ann.with_changes(noon(2), username="Anna", email="anna@example.com", password_hash=NEW)
+        changed = ann.with_changes(
+            noon(2),
+            username="Anna",
+            email="anna@example.com",
+            password_hash=NEW,
+            language=PageLanguage.GERMAN,
+        )
         assert store.users.change(ann.id, lambda _: changed) == changed
         assert store.users.get(ann.id) == changed
 

@@ -8,10 +8,11 @@ from importlib.resources import files
 from typing import Any
 
 from domain.errors import Fault
+from domain.users import PageLanguage
 from entrypoints.http.languages import preferred
 from entrypoints.web.formats import whole
 
-LANGUAGES = ("en", "de")
+LANGUAGES = tuple(map(str, PageLanguage))
 """The languages of the pages. The first is the default."""
 
 

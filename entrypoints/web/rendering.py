@@ -38,7 +38,10 @@ def viewer_of(scope: Scope) -> User | None:
 
 
 def texts_of(scope: Scope) -> Texts:
-    """The texts in the language of a request."""
+    """The texts in the language that the viewer has chosen, else in that of the request."""
+    viewer = viewer_of(scope)
+    if viewer and viewer.language:
+        return texts_in(viewer.language)
     header = dict(scope["headers"]).get(b"accept-language", b"")
     return texts_in(preferred_language(header.decode("latin-1")))
 

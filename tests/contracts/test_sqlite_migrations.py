@@ -100,6 +100,7 @@ def test_the_last_active_admin_of_version_8_is_still_protected(tmp_path: Path) -
     with closing(earlier(tmp_path / "matinee.db", 8)) as connection:
         for row in map(user_row, (ann, bob)):
             row["runs_the_place"] = row.pop("is_active_admin")
+            del row["language"]
             connection.execute(insert("users", row), row)
         connection.execute("UPDATE counters SET value = 2 WHERE name = 'users'")
     store = SqliteStore(path=tmp_path / "matinee.db", clock=system.now)
@@ -136,7 +137,9 @@ def test_lists_searches_and_locks_of_version_9_are_unchanged(tmp_path: Path) -> 
                 connection.executemany("INSERT INTO movie_terms VALUES (?, ?, ?)", entries)
         for item in items:
             connection.execute(insert("watchlists", item_row(item)), item_row(item))
-        connection.execute(insert("users", user_row(ann)), user_row(ann))
+        row = user_row(ann)
+        del row["language"]
+        connection.execute(insert("users", row), row)
         connection.execute("INSERT INTO locks VALUES ('sync:movies', 'me', ?)", (moment(until),))
         visible = sum(movie.visible for movie in movies)
         connection.execute("UPDATE counters SET value = ? WHERE name = 'listed'", (visible,))

@@ -262,7 +262,7 @@ def test_another_address_needs_the_password(client: Client) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
     assert (alone.status_code, alone.json()["errors"]) == (
         400,
-        ["the body must change something: username or email"],
+        ["the body must change something: username or email or language"],
     )
     assert neo("GET", "/auth/me").json() == neo.user
     assert neo("PATCH", "/auth/me", {"email": neo.user["email"], "username": "TheOne"}).status_code == 200
@@ -271,7 +271,7 @@ def test_another_address_needs_the_password(client: Client) -> None:
 def test_an_empty_change_is_refused_with_the_names_of_the_fields(client: Client) -> None:
     errors = joined(client)("PATCH", "/auth/me", {}).json()["errors"]
 
-    assert errors == ["the body must change something: username or email"]
+    assert errors == ["the body must change something: username or email or language"]
 
 
 def test_a_new_password_ends_every_other_session(client: Client) -> None:
@@ -325,7 +325,13 @@ def test_an_export_has_all_data_of_the_caller_and_no_other(client: Client) -> No
     export = neo("GET", "/me/export").json()
 
     rating.pop("movie_rating")
-    assert export == {"user": neo.user, "ratings": [rating], "watchlist": [item], "viewings": [viewing]}
+    assert export == {
+        "user": neo.user,
+        "ratings": [rating],
+        "watchlist": [item],
+        "viewings": [viewing],
+        "hidden": [],
+    }
     assert trinity("GET", "/me/export").json()["watchlist"] == []
 
 
@@ -659,3 +665,17 @@ def test_the_examples_of_bodies_in_the_document_are_valid(here: tuple[Client, Sq
             assert "415" in operation["responses"]
             bodies += 1
     assert bodies >= 15
+
+
+def test_the_language_of_the_pages_is_shown_while_one_is_chosen(client: Client) -> None:
+    neo = joined(client, "tastes")
+    assert "language" not in neo("GET", "/auth/me").json()
+    assert neo("PATCH", "/auth/me", {"language": "de"}).json()["language"] == "de"
+    assert neo("PATCH", "/auth/me", {"username": "tasteful"}).json()["language"] == "de"
+    assert neo("PATCH", "/auth/me", {"language": "de", "current_password": PASSWORD}).status_code == 200
+    refused = neo("PATCH", "/auth/me", {"language": "fr"})
+    assert (refused.status_code, refused.json()["errors"]) == (
+        400,
+        ["language must be one of en, de, or null"],
+    )
+    assert "language" not in neo("PATCH", "/auth/me", {"language": None}).json()

@@ -136,3 +136,17 @@ def test_an_api_token_is_no_cookie() -> None:
         (name,) = (name for name, value in browser.client.cookies.items() if value.startswith("ey"))
         browser.client.cookies.clear()
         assert browser.open("/account", cookie=f"{name}={token}").status_code == 303
+
+
+def test_the_account_overrides_the_language_of_the_browser() -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        english = {"accept-language": "en"}
+        assert browser.send("/account", username="neo", language="de").status_code == 303
+        page = browser.open("/account", **english)
+        assert '<html lang="de"' in page.text
+        assert '<option value="de" selected>Deutsch</option>' in page.text
+        assert page.headers["content-language"] == "de"
+        browser.send("/account", username="neo", language="")
+        assert '<html lang="en"' in browser.open("/account", **english).text
+        assert browser.send("/account", username="neo", language="fr").status_code == 400

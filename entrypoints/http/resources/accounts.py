@@ -12,11 +12,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from application import accounts
 from domain import emails, users
 from domain.emails import MAX_EMAIL_LENGTH
-from domain.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Caller, Role, User
+from domain.users import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, Caller, PageLanguage, Role, User
 from entrypoints.http.endpoints import DELETE_STATUS, Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import HttpRequest, parse_body, parse_query, unset_to_none
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query, unset_to_none, unset_to_unchanged
 from entrypoints.http.responses import Response, json_response, no_content
 from entrypoints.http.schemas import Body, Id, Moment, PatchBody, Username, rfc3339
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
@@ -81,11 +81,23 @@ KnownPassword = Annotated[
 ]
 
 
+ChosenLanguage = Annotated[
+    str,
+    rule(
+        f"must be one of {', '.join(PageLanguage)}, or null",
+        pattern=f"^({'|'.join(PageLanguage)})$",
+        description="The language of the pages for people. Null for that of each browser.",
+        examples=["de"],
+    ),
+]
+
+
 class ProfileIn(PatchBody, frozen=True, kw_only=True):
     """The fields of your account to change; at least one. A new e-mail address needs the current password."""
 
     username: NewUsername | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    language: ChosenLanguage | UnsetType | None = UNSET
     current_password: KnownPassword | UnsetType = UNSET
 
     unchanging: ClassVar[frozenset[str]] = frozenset({"current_password"})
@@ -121,6 +133,9 @@ class UserOut(Struct, frozen=True, kw_only=True):
         ),
     ]
     role: Annotated[Role, Meta(description="What the account may do.")]
+    language: (
+        Annotated[str, Meta(description="The chosen language of the pages.", examples=["de"])] | UnsetType
+    ) = UNSET
     created_at: Annotated[Moment, Meta(description="When it was created.")]
 
 
@@ -211,7 +226,9 @@ async def changed_profile(
 ) -> User:
     """The caller with the fields that are given. A password is checked, which counts as an attempt."""
     username, email = unset_to_none(given.username), unset_to_none(given.email)
-    change = partial(change_profile, caller=caller, username=username, email=email)
+    chosen = unset_to_unchanged(given.language)
+    language = PageLanguage(chosen) if isinstance(chosen, str) else chosen
+    change = partial(change_profile, caller=caller, username=username, email=email, language=language)
     password = unset_to_none(given.current_password)
     if password is None:
         return await sync_to_thread(change)
@@ -260,6 +277,7 @@ def user_out(user: User) -> UserOut:
         username=user.username,
         email=user.email,
         role=user.role,
+        language=user.language or UNSET,
         created_at=rfc3339(user.created_at),
     )
 

@@ -7,6 +7,7 @@ from functools import partial
 from litestar import get, post
 from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
+from msgspec import UNSET, structs
 
 from application import accounts, api_tokens
 from domain.api_tokens import MAX_API_TOKENS, ApiTokenNotFound
@@ -89,6 +90,8 @@ async def post_account(
 
     async def change() -> Response:
         given = form.parse(ProfileIn, extra_rules=partial(change_profile.faults, caller))
+        if given.language is UNSET:  # an empty choice, which forms leave out
+            given = structs.replace(given, language=None)
         await changed_profile(given, caller, request, change_profile, password_threads, rate_limits)
         return see_other(f"{PATH}?done=profile")
 
