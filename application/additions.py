@@ -11,7 +11,7 @@ from domain.ids import GenreId, ImdbId, MovieId, MovieRef, NewId, TmdbNumber, mo
 from domain.movies import Genre, Movie, MovieFacts, MovieNotFound
 from domain.ports import CacheInvalidation, Clock, GenreRepository, Locks, MovieRepository, MovieSource
 from domain.search import Query
-from domain.sync import FetchFailed, MovieGone, NoSource, SourcePage, SourceUnavailable, admit, mismatch
+from domain.sync import MovieGone, NoSource, SourcePage, SourceUnavailable, admit, mismatch
 
 FETCH_LOCK_TTL = timedelta(seconds=15)
 """A process that fetches a movie for longer than this is taken for dead, and another fetches it."""
@@ -184,8 +184,7 @@ class AddMovie:
                 return detail
             case MovieGone():
                 raise MovieNotFound(movie_id(number))
-            case FetchFailed():
-                raise SourceUnavailable(detail.reason)
+        raise SourceUnavailable(detail.reason)
 
     @contextmanager
     def _alone(self, ref: TmdbNumber | ImdbId) -> Iterator[AddedMovie | None]:

@@ -64,8 +64,7 @@ class RunSync:
                 return self.sync_movies(pages=self.pages, queued=queued)
             case Entity.CHANGES:
                 return self.sync_changes(queued=queued)
-            case Entity.DISCOVER:
-                return self.sync_discover(wanted=self.discover_filter, queued=queued)
+        return self.sync_discover(wanted=self.discover_filter, queued=queued)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -350,12 +350,14 @@ def test_every_call_requires_a_token_except_the_public_ones(here: tuple[Client, 
             url = path.replace("{id}", "603").replace("{movie_id}", "603")
             answer = client.request(method, url)
             wanted = path.removeprefix("/api/v1") not in OPEN
+            in_path = path.endswith("{token}")
 
-            assert bool(operation["security"]) is wanted, path
+            assert bool(operation["security"]) is (wanted and not in_path), path
             assert (answer.status_code == 401) is wanted, path
             if wanted:
                 assert answer.json()["code"] == "token_rejected"
-                assert answer.headers["www-authenticate"] == 'Bearer realm="matinee"'
+                found = ', error="invalid_token"' if in_path else ""
+                assert answer.headers["www-authenticate"] == f'Bearer realm="matinee"{found}'
 
 
 @pytest.mark.parametrize("header", ["", "{token}", "Basic bmVvOm5lbw==", "Token {token}", "Bearerly x"])
@@ -652,6 +654,8 @@ def test_the_examples_of_bodies_in_the_document_are_valid(here: tuple[Client, Sq
                 continue
             content = operation["requestBody"]["content"]["application/json"]
             many = content["schema"].get("type") == "array"
+            if content["schema"].get("type") == "object":  # what players send has no common form
+                continue
             reference = content["schema"]["items" if many else "$ref"]
             name = (reference["$ref"] if many else reference).rpartition("/")[2]
             schema = document["components"]["schemas"][name]
