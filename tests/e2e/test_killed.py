@@ -93,7 +93,7 @@ def test_a_catalogue_is_the_same_whenever_its_sync_was_killed(tmdb: TmdbSimulato
 
 
 def test_ctrl_c_closes_the_record_of_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
-    tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=2))  # longer than a busy machine takes
+    tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.3))  # longer than a busy machine takes
     with begin(tmdb, tmp_path) as process:
         try:
             await_stored(tmp_path, 1, process)
