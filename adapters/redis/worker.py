@@ -7,6 +7,7 @@ A job runs in a child process, RQ's "work horse". SIGTERM interrupts it: the job
 queue and keeps its retries. The child interrupts itself when its parent has died.
 """
 
+import logging
 import os
 import signal
 import socket
@@ -31,6 +32,7 @@ from rq.worker_registration import clean_worker_registry
 
 from adapters.redis.queue import QUEUE, RestrictedJob, UnknownJob, abandoned_jobs, connect, requeue
 from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped, set_by_signals
+from domain.errors import Unavailable
 from domain.sync import SourceRefused
 
 DEQUEUE_TIMEOUT = 1
@@ -58,6 +60,14 @@ NON_RETRYABLE = (UnknownJob, DeserializationError, SourceRefused)
 """Errors after which a job is not retried."""
 
 
+def without_traceback(record: logging.LogRecord) -> bool:
+    """A filter that lets every record pass, those of errors of Redis without their tracebacks."""
+    if record.exc_info and isinstance(record.exc_info[1], RedisError):
+        record.msg, record.args = "%s: %s", (record.getMessage(), record.exc_info[1])
+        record.exc_info = None
+    return True
+
+
 class Interrupted(BaseException):
     """The job's process is shutting down. A BaseException, so that no job handles it as a failure."""
 
@@ -81,6 +91,7 @@ class InterruptibleWorker(Worker):
             job_monitoring_interval=HEARTBEAT_INTERVAL,
             prepare_for_work=False,
         )
+        self.log.addFilter(without_traceback)
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._flag = ShutdownFlag()
         self._ready = ready
@@ -230,6 +241,9 @@ class InterruptibleWorker(Worker):
             return
         if isinstance(exc_info[1], NON_RETRYABLE):
             job.retries_left = 0
+        if isinstance(exc_info[1], Unavailable):  # an outage is an ordinary case, so it has no traceback
+            self.log.warning("Job %s failed: %s", job.id, exc_info[1])
+            return
         super().handle_exception(job, *exc_info)
 
     def handle_job_failure(

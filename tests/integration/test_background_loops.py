@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from pymongo.errors import ConnectionFailure, OperationFailure
 from redis import ConnectionError as BrokenOff
-from redis import Redis
+from redis import Redis, RedisError
 from rq.executions import Execution
 
 from adapters.mongo import abandoned_transactions
@@ -22,6 +22,7 @@ from adapters.redis import worker_loop
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from adapters.redis.queue import (
     JOBS,
+    RestrictedJob,
     RqJobQueue,
     abandoned_jobs,
     connect,
@@ -31,9 +32,10 @@ from adapters.redis.queue import (
     queue_of,
     requeue,
 )
-from adapters.redis.worker import InterruptibleWorker
+from adapters.redis.worker import InterruptibleWorker, without_traceback
 from adapters.redis.worker_loop import ShutdownFlag, run_until_stopped
 from adapters.system import NoJobQueue
+from domain.errors import StorageUnavailable
 from domain.ids import RunId
 from domain.ports import QueueUnavailable
 from domain.sync import Entity
@@ -382,3 +384,28 @@ def test_a_worker_requeues_its_own_job_if_redis_failed_at_its_start(
     assert done == [queued]
     begun.connection.close()
     begun._flag.close()
+
+
+def test_errors_of_redis_are_logged_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("test of outages")
+    log.addFilter(without_traceback)
+    for error in (RedisError("no memory"), ValueError("a fault of ours")):
+        try:
+            raise error
+        except (RedisError, ValueError):
+            log.exception("job %s", "x")
+    outage, fault = caplog.records
+    assert (outage.getMessage(), outage.exc_info) == ("job x: no memory", None)
+    assert fault.exc_info
+
+
+def test_a_job_that_failed_because_of_an_outage_has_no_traceback(
+    caplog: pytest.LogCaptureFixture, valkey: Valkey
+) -> None:
+    worker = InterruptibleWorker(valkey.url)
+    job = RestrictedJob("x", connection=worker.connection)
+    error = StorageUnavailable("the disk is full")
+    worker.handle_exception(job, StorageUnavailable, error, None)
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "Traceback" not in record.getMessage()
