@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.outages import freshness
+from tests.outages import feed, freshness
 from tests.outages.place import Place, on_one_machine, on_several_hosts
 from tests.outages.scenarios import REDIS, STORAGE, TMDB, Outage, Played, play
 
@@ -18,6 +18,7 @@ SETTINGS: dict[str, tuple[Callable[[Path], AbstractContextManager[Place]], Seque
 
 
 FRESHNESS = "two API processes, readers and writers"
+FEED = "a copy through the change feed"
 
 
 def main() -> int:
@@ -44,7 +45,23 @@ def main() -> int:
     if options.only in FRESHNESS:
         print(f"\n{FRESHNESS}")
         faults += print_freshness(options.seconds * 2)
+    if options.only in FEED:
+        print(f"\n{FEED}")
+        faults += print_feed(options.seconds * 20)
     return 1 if faults else 0
+
+
+def print_feed(seconds: float) -> int:
+    """Keep a copy while 16 clients write and two API processes are killed; how many promises were broken."""
+    with tempfile.TemporaryDirectory() as folder, on_one_machine(Path(folder), API_PROCESSES="2") as place:
+        followed = feed.observe(place, writers=16, seconds=seconds, kills=2)
+        statuses = " ".join(f"{what} {status}:{n}" for (what, status), n in sorted(followed.statuses.items()))
+        print(f"  {statuses}")
+        copied = {kind: len(entries) for kind, entries in followed.copy.entries.items()}
+        print(f"  {followed.reads} reads, {followed.kills} kills, {copied}, {followed.copy.removed} removed")
+        for fault in followed.faults[:20]:
+            print(f"    NOT AS PROMISED: {fault}")
+        return len(followed.faults) + tracebacks(place)
 
 
 def print_freshness(seconds: float) -> int:
