@@ -33,6 +33,9 @@ UNUSUAL = frozenset({b"content-length", b"transfer-encoding", b"origin"})
 
 HIT: Header = (b"x-cache", b"HIT")
 
+PASSED_ON = "passed_on"
+"""The key in the state of a scope under which the server notes that there was no response for the request."""
+
 
 class FastResponse(NamedTuple):
     """A response of the fast path, and the record of its request."""
@@ -75,7 +78,11 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request."""
-        if scope["type"] == ScopeType.HTTP and (found := self.respond(scope)):
+        if (
+            scope["type"] == ScopeType.HTTP
+            and PASSED_ON not in scope["state"]
+            and (found := self.respond(scope))
+        ):
             status, headers, body, record = found
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body, "more_body": False})

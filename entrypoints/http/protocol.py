@@ -32,7 +32,7 @@ from entrypoints.http.exceptions import (
     ServerStopping,
     TooManyConnections,
 )
-from entrypoints.http.fast_path import FastPath
+from entrypoints.http.fast_path import PASSED_ON, FastPath
 from entrypoints.http.middleware import REFUSED
 from entrypoints.http.uploads import UPLOAD, Upload, is_upload, upload_of
 
@@ -355,6 +355,7 @@ class RequestProtocol(HttpToolsProtocol):
             return False
         found = self._fast_path.respond(cast("HTTPScope", cycle.scope))
         if found is None:
+            cycle.scope["state"][PASSED_ON] = True
             return False
         if self.phase is not None:
             self._connections.leave(self)

@@ -195,6 +195,25 @@ def test_a_client_that_does_not_read_gets_no_further_response(place: Place) -> N
     warmed(place, check)
 
 
+def test_a_response_that_is_not_there_is_looked_up_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups: list[str] = []
+    respond = FastPath.respond
+
+    def counted(path: FastPath, scope: Any) -> Any:
+        lookups.append(scope["path"])
+        return respond(path, scope)
+
+    async def check() -> None:
+        lookups.clear()
+        await Line(place, fast=True).exchange(get(place, "/movies/999999"))
+        assert lookups == ["/api/v1/movies/999999"]
+
+    monkeypatch.setattr(FastPath, "respond", counted)
+    warmed(place, check)
+
+
 def test_behind_a_trusted_proxy_the_application_responds(place: Place) -> None:
     async def check() -> None:
         line = Line(place, fast=True, proxies=(PEER[0],))
