@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -62,6 +62,10 @@ def free_text(field: str, *, example: str) -> Meta:
         examples=[example],
         extra_json_schema={"maxLength": MAX_TEXT_LENGTH},
     )
+
+
+Note = Annotated[str, free_text("note", example="With the children")]
+"""The note of a user on an item of the watchlist, or on a viewing."""
 
 
 def caller_of(request: HttpRequest) -> UserId | None:

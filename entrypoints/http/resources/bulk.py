@@ -15,9 +15,9 @@ from entrypoints.http.body_limits import MAX_BULK_BYTES
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.errors import FieldErrorOut, problem_of
 from entrypoints.http.movie_refs import MovieName, parse_movie_ref
-from entrypoints.http.requests import HttpRequest, parse_entries, parse_entry
+from entrypoints.http.requests import HttpRequest, Note, parse_entries, parse_entry
 from entrypoints.http.resources.ratings import RatingIn
-from entrypoints.http.resources.viewings import Day, Note, Rewatch
+from entrypoints.http.resources.viewings import Day, Rewatch
 from entrypoints.http.resources.watchlist import ItemIn
 from entrypoints.http.responses import Response, json_response
 from entrypoints.http.schemas import Body, Id

@@ -28,7 +28,7 @@ from entrypoints.http.movie_refs import MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
     HttpRequest,
-    free_text,
+    Note,
     parse_body,
     parse_query,
     path_id,
@@ -53,7 +53,6 @@ Day = Annotated[
         examples=["2025-12-31"],
     ),
 ]
-Note = Annotated[str, free_text("note", example="With the children")]
 Rewatch = Annotated[
     bool,
     rule("must be true or false", description="Whether you had seen it before.", examples=[False]),

@@ -31,7 +31,7 @@ from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
     HttpRequest,
-    free_text,
+    Note,
     parse_body,
     parse_query,
     path_id,
@@ -49,7 +49,6 @@ MOVIE_PATH = {"id": MOVIE_REF}
 
 # Request bodies
 
-Note = Annotated[str, free_text("note", example="With the children")]
 Favorite = Annotated[
     bool, rule("must be true or false", description="Whether to mark it as a favourite.", examples=[True])
 ]
