@@ -190,10 +190,8 @@ async def post_import_change(
     """Decide otherwise: another scale, which side wins, or a film for a row."""
     form = read_form(request, body)
 
-    def change() -> Response:
-        given = _chosen(form).parse(ChangeImportIn)
-        changed_import(given, import_id(request), caller, change_import)
-        return see_other(f"{PATH}/{import_id(request)}")
+    def change(imported: ImportId) -> None:
+        changed_import(_chosen(form).parse(ChangeImportIn), imported, caller, change_import)
 
     return await _submit(change, request, caller, import_view)
 
@@ -206,12 +204,9 @@ async def post_import_apply_page(
     import_view: Injected[ImportView],
 ) -> Response:
     """Write what the rows become."""
-
-    def apply() -> Response:
-        apply_import(imported=import_id(request), user=caller.user.id)
-        return see_other(f"{PATH}/{import_id(request)}")
-
-    return await _submit(apply, request, caller, import_view)
+    return await _submit(
+        lambda imported: apply_import(imported=imported, user=caller.user.id), request, caller, import_view
+    )
 
 
 @post("/import/{id:str}/undo", opt=page_opt(Access.USERS))
@@ -222,12 +217,9 @@ async def post_import_undo_page(
     import_view: Injected[ImportView],
 ) -> Response:
     """Restore what was before."""
-
-    def undo() -> Response:
-        undo_import(imported=import_id(request), user=caller.user.id)
-        return see_other(f"{PATH}/{import_id(request)}")
-
-    return await _submit(undo, request, caller, import_view)
+    return await _submit(
+        lambda imported: undo_import(imported=imported, user=caller.user.id), request, caller, import_view
+    )
 
 
 @post("/import/{id:str}/delete", opt=page_opt(Access.USERS))
@@ -238,12 +230,13 @@ async def post_import_delete(
     import_view: Injected[ImportView],
 ) -> Response:
     """Delete an import. What it wrote stays."""
-
-    def remove() -> Response:
-        remove_import(imported=import_id(request), user=caller.user.id)
-        return see_other(PATH)
-
-    return await _submit(remove, request, caller, import_view)
+    return await _submit(
+        lambda imported: remove_import(imported=imported, user=caller.user.id),
+        request,
+        caller,
+        import_view,
+        then=PATH,
+    )
 
 
 def import_id(request: HttpRequest) -> ImportId:
@@ -261,14 +254,23 @@ def _chosen(form: Form) -> Form:
 
 
 async def _submit(
-    action: Callable[[], Response], request: HttpRequest, caller: Caller, import_view: ImportView
+    action: Callable[[ImportId], object],
+    request: HttpRequest,
+    caller: Caller,
+    import_view: ImportView,
+    then: str | None = None,
 ) -> Response:
-    """The result of an action, or the page again with what is wrong."""
+    """Do something with the import of the path and show it, or the page `then`; or it with what is wrong."""
+
+    def act() -> Response:
+        imported = import_id(request)
+        action(imported)
+        return see_other(then or f"{PATH}/{imported}")
 
     async def show_again(errors: FormErrors) -> Response:
         return await sync_to_thread(import_view, request, caller, errors)
 
-    return await submit(partial(sync_to_thread, action), show_again, request.scope)
+    return await submit(partial(sync_to_thread, act), show_again, request.scope)
 
 
 ROUTES = (
