@@ -18,7 +18,7 @@ TITLES_AT_ONCE = 40
 """Titles of one query."""
 
 MAX_FAILURES = 3
-"""Requests in a row after whose failure the source is no longer asked."""
+"""Requests in a row after whose failure no more are sent."""
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ Title = tuple[str | None, str | None, int | None]
 class MatchRows:
     """Match one batch of rows after another with films.
 
-    The source is asked only if it is TMDB, as that of the catalogue: a demo catalogue holds all of its own.
+    The source is queried only if it is TMDB, as that of the catalogue: a demo catalogue holds all of its own.
     """
 
     movies: MovieRepository
@@ -94,7 +94,7 @@ class MatchRows:
         return held | {number: movie_id(number) for number in self._fetch(missing)}
 
     def _by_imdb(self, ids: set[str]) -> dict[str, MovieId]:
-        """The films with IMDb ids. Few are asked for at a time: a query returns so many films at most."""
+        """The films with IMDb ids. Few are requested at a time: a query returns so many films at most."""
         held = self._held_by_imdb(ids)
         for imdb in sorted(ids - held.keys()):
             facts = self._ask(lambda imdb=imdb: self.source.find(ImdbId(imdb)), imdb)  # type: ignore[misc]

@@ -230,7 +230,7 @@ def request_id_of(header: bytes) -> str:
 
 
 def _request_ids() -> Iterator[str]:
-    """Random ids, for which the system is asked once in many requests."""
+    """Random ids; the system generates bytes for many at a time."""
     while True:
         random = urandom(ID_BYTES * IDS_AT_ONCE).hex()
         for begin in range(0, len(random), 2 * ID_BYTES):

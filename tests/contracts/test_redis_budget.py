@@ -38,8 +38,8 @@ def test_a_time_that_is_not_near_is_told_and_not_reserved(redis_url: str) -> Non
     breaker = breaker_to(redis_url)
     reserve = RedisReservations(breaker)
     reserve(10.0, 0.0)
-    told = [reserve(10.0, 1.0) for _ in range(3)]
-    assert all(not reserved and 0 < seconds <= 10 for seconds, reserved in told)
+    refused = [reserve(10.0, 1.0) for _ in range(3)]
+    assert all(not reserved and 0 < seconds <= 10 for seconds, reserved in refused)
     breaker.close()
 
 

@@ -57,7 +57,7 @@ def test_files_are_imported_reported_and_taken_back(run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "name the files"),
         (("mine.csv",), "--user"),
@@ -68,8 +68,8 @@ def test_files_are_imported_reported_and_taken_back(run: Run, tmp_path: Path) ->
         (("mine.csv", "--user", "ada@example.com", "--source", "netflix"), "netflix"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(run: Run, arguments: tuple[str, ...], said: str) -> None:
+def test_bad_usage_is_one_line_and_exit_code_2(run: Run, arguments: tuple[str, ...], message: str) -> None:
     refused = run(*arguments)
     assert refused.returncode == 2
-    assert said in refused.stderr
+    assert message in refused.stderr
     assert "Traceback" not in refused.stderr

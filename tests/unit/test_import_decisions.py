@@ -233,8 +233,8 @@ def test_a_viewing_that_is_there_already_is_not_added_again() -> None:
 def test_a_viewing_after_another_is_a_rewatch_unless_the_file_tells() -> None:
     seen = after(plan(diary(SATURDAY), diary(FRIDAY))).viewings
     assert {each.watched_on: each.rewatch for each in seen} == {FRIDAY: False, SATURDAY: True}
-    told = after(plan(diary(FRIDAY), diary(SATURDAY, rewatch=False))).viewings
-    assert {each.rewatch for each in told} == {False}
+    kept = after(plan(diary(FRIDAY), diary(SATURDAY, rewatch=False))).viewings
+    assert {each.rewatch for each in kept} == {False}
 
 
 rows_of_a_film = st.lists(
