@@ -99,6 +99,23 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
     visit.sign_in(name, NEW)
 
 
+def test_a_session_is_ended_from_another_window(visit: Visit, browser: Any) -> None:
+    visit.join("forgetful", PASSWORD)
+    other = Visit(browser, visit.base_url, **PHONE)
+    try:
+        other.sign_in("forgetful", PASSWORD)
+        other.open("/account")
+        other.check()
+        visit.open("/account")
+        visit.page.locator("[action$='/end'] button").click()
+        visit.page.wait_for_selector("text=The session was ended")
+        visit.check()
+        other.open("/account")
+        assert other.page.url.endswith("/sign-in?next=/account")
+    finally:
+        other.close()
+
+
 def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
     created = matinee(
         "users", "create", "--admin", "--email", "root@example.org", "--username", "root", "--data-dir",

@@ -63,6 +63,7 @@ from entrypoints.cli import diagnostics
 from entrypoints.http import (
     auth,
     body_limits,
+    clients,
     connections,
     exports,
     middleware,
@@ -294,6 +295,7 @@ TIED = [
     f"at least {signing.MIN_SECRET_BYTES} bytes that nobody guesses",
     f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",
     f"at most {sessions.MAX_TOKENS} unused refresh tokens",
+    f"at the head of `User-Agent`, at most {clients.MAX_PRODUCT_LENGTH} characters",
     f"kept for {changes.RETENTION.days} days, and one more",
     f"the mark `since` is older than {changes.RETENTION.days} days",
     f"`limit` is the largest number of changes, 1 to {feed.MAX_CHANGES} and otherwise {feed.DEFAULT_CHANGES}",

@@ -59,7 +59,7 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         *(f"status.{each}" for each in Status),
         *(f"role.{each}" for each in Role),
         *(f"admin.start_{each}" for each in Entity),
-        *(f"account.done_{each}" for each in ("profile", "password", "token")),
+        *(f"account.done_{each}" for each in ("profile", "password", "session", "sessions", "token")),
         *(f"account.scope_{each}" for each in Scope),
         *(f"error.title_{each}" for each in (400, 403, 404, 405, 429, 503)),
         *(key for key in keys("en") if key.endswith("_one") and key.removesuffix("_one") in literal),
