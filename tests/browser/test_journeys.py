@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import Visit, launched
+from tests.browser.chromium import LAPTOP, PHONE, Visit, choose, launched
 from tests.e2e.commands import Serving, matinee, serving
 
 PASSWORD, NEW = "a long walk home", "there is no spoon at all"
-
-PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}
-LAPTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +38,6 @@ def visit(browser: Any, server: Serving, request: pytest.FixtureRequest) -> Iter
     visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
     yield visit
     visit.close()
-
-
-def choose(page: Any, name: str, value: str) -> None:
-    """Click a radio button's label."""
-    page.locator(f"label:has(input[name={name}][value='{value}'])").click()
 
 
 @pytest.mark.parametrize(
