@@ -137,6 +137,7 @@ class _Run:
             format=reading.format,
             scale=scale or reading.scale or guessed_scale(largest),
             columns_found=dict(reading.columns_found),
+            headers=tuple(reading.headers),
             examples=tuple(examples) or tuple(range(1, min(number, MAX_EXAMPLES) + 1)),
             done=0,
             total=number,

@@ -207,6 +207,27 @@ def test_filters_are_collapsed_on_a_phone_only(visit: Visit, shown: bool) -> Non
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
+def test_somebody_names_the_columns_of_a_table(visit: Visit, tmp_path: Path) -> None:
+    page, table = visit.page, tmp_path / "mine.csv"
+    table.write_text("What,Verdict\nThe Matrix (1999),8\n")
+    visit.join("tabulator", PASSWORD)
+    visit.open("/import")
+    page.set_input_files("#file", table)
+    page.select_option("#source", "csv")
+    page.click("text=Upload")
+    page.wait_for_url("**/import/*")
+    page.wait_for_selector("text=Columns of the table")
+    visit.check()
+    page.select_option("#column_title", "what")
+    page.select_option("#column_rating", "verdict")
+    page.click("text=Read again")
+    page.wait_for_selector("text=★ 8")
+    page.click("summary:text-is('Columns of the table')")
+    assert page.locator("#column_rating").input_value() == "verdict"
+    visit.check()
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
 def test_somebody_brings_a_letterboxd_zip_and_takes_it_back(visit: Visit, tmp_path: Path) -> None:
     page, header = visit.page, "Date,Name,Year,Letterboxd URI"
     with zipfile.ZipFile(tmp_path / "letterboxd.zip", "w") as archive:

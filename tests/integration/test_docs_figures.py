@@ -445,7 +445,7 @@ TIED = [
     f"{made('--cov_fail-under=')} % over all",
     f"Branch coverage: {made('--fail-under=')} % of `domain` and `application`",
     f"The coverage of `domain` and `application` is {made('--fail-under=')} %",
-    f"lets {made('ATTACK_CLIENTS=')} clients rate 5 movies for {made('ATTACK_SECONDS=')} seconds",
+    f"lets {made('ATTACK_CLIENTS=')} clients rate and keep diaries for {made('ATTACK_SECONDS=')} seconds",
     f"load of {default_of('outages', '--clients')} clients",
     f"each for {default_of('outages', '--seconds')} seconds",
     f"searches over {int(default_of('benchmarks', '--movies')):,} movies",

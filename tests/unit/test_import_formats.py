@@ -295,6 +295,23 @@ def test_the_columns_of_a_table_can_be_chosen() -> None:
     )
 
 
+def test_any_table_is_read_if_a_table_is_asked_for() -> None:
+    text = "What,,When,What,Verdict\nHeat (1995),,2024-01-02,,8\n"
+    found = reading(text, wanted=SourceFormat.CSV)
+    assert (found.columns_found, found.headers) == ({}, ("what", "when", "verdict"))
+    chosen = reading(text, wanted=SourceFormat.CSV, title="What", rating="Verdict", watched_on="When")
+    (row,) = chosen.rows()
+    assert (row.title, row.rating, row.viewings) == ("Heat", "8", (SeenOn(on=date(2024, 1, 2)),))
+    with pytest.raises(UploadRefused):
+        reading(b"\x7fELF" + bytes(5000), wanted=SourceFormat.CSV)
+
+
+def test_columns_can_be_chosen_from_headers_that_can_be_shown() -> None:
+    headers = ["title", '"in two\nlines"', "x" * 400, *(f"c{number}" for number in range(300))]
+    assert reading(",".join(headers) + "\n").headers == ("title", *(f"c{number}" for number in range(199)))
+    assert reading(FILMS, "watched.csv").headers == ()
+
+
 def test_a_table_of_nothing_but_films_is_a_watchlist() -> None:
     (row,) = rows("title\nHeat (1995)\n")
     assert (row.title, row.year, row.listed) == ("Heat", 1995, True)
