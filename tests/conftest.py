@@ -28,6 +28,7 @@ settings.register_profile("fuzz", TIMELESS, max_examples=1000, print_blob=True)
 settings.register_profile(
     "mutants", TIMELESS, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
+settings.register_profile("learning", TIMELESS, derandomize=True, database=None, max_examples=10)
 settings.load_profile("steady")
 
 

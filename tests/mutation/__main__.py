@@ -2,10 +2,13 @@
 
 python -m tests.mutation [--jobs N] [--only MODULE ...] [--survivors] [--quick]
 
-The suite is run once to learn which tests execute which lines. Then each fault is tried with the tests that
-execute it, the quick kinds first, until one fails. The draws of hypothesis are those of `make test`, and time
-limits count processor time, so that the result is the same each time. Survivors have their reasons in
-survivors.toml.
+The tests are run once to learn which lines each executes. Then each fault is tried with the tests that
+execute it, at most 80, the quick kinds first, until one fails. The draws of hypothesis are those of `make
+test`, and time limits count processor time, so that the result is the same each time. Survivors have their
+reasons in survivors.toml.
+
+What has been learnt and found is kept in .mutants/: an interrupted run continues there, and after a change
+only what it touches is tried again. Delete the folder to begin anew.
 """
 
 import argparse
@@ -15,11 +18,12 @@ import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from tests.mutation.coverage_map import CoverageMap, covered
-from tests.mutation.host import Verdict, try_mutants
+from tests.mutation.coverage_map import CoverageMap, covered, fingerprint
+from tests.mutation.host import Attempts, Verdict, try_mutants
 from tests.mutation.operators import Mutant, instrumented
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +40,15 @@ def main() -> int:
     parser.add_argument("--survivors", action="store_true", help="only those that survivors.toml lists")
     parser.add_argument("--quick", action="store_true", help="without the tests of use cases")
     options = parser.parse_args()
+    sys.dont_write_bytecode = False  # else each fork would compile all that it imports
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     reasons = {
         (each["module"], each["where"], each["before"], each["after"]): each["reason"]
         for each in tomllib.loads(REASONS.read_text(encoding="utf-8")).get("survivor", [])
     }
     began = monotonic()
-    known = covered(ROOT, quick=options.quick)
+    known = covered(ROOT, options.jobs, quick=options.quick)
     print(f"{len(known.tests)} tests; it took {monotonic() - began:.0f} s to learn what they execute")
     verdicts: dict[Mutant, Verdict] = {}
     for module in options.only or modules():
@@ -55,8 +61,9 @@ def main() -> int:
 
 def modules() -> list[str]:
     """All modules of the core that hold anything but declarations."""
-    files = [*ROOT.glob("domain/*.py"), *ROOT.glob("application/*.py")]
-    return sorted(f"{file.parent.name}.{file.stem}" for file in files if file.stem != "__init__")
+    files = [*ROOT.glob("domain/**/*.py"), *ROOT.glob("application/**/*.py")]
+    names = {str(file.relative_to(ROOT).with_suffix("")).replace("/", ".") for file in files}
+    return sorted(name for name in names if not name.endswith(".__init__"))
 
 
 def path_of(module: str) -> Path:
@@ -67,8 +74,12 @@ def path_of(module: str) -> Path:
 def tried(module: str, mutants: list[Mutant], known: CoverageMap, jobs: int) -> dict[Mutant, Verdict]:
     """The verdicts on a module's faults."""
     began = monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        found = try_mutants(module, path_of(module), mutants, known, jobs, Path(folder))
+    path = path_of(module)
+    results = ROOT / ".mutants" / "verdicts" / f"{module}-{fingerprint(path)}"
+    with tempfile.TemporaryDirectory() as folder, os.fdopen(os.dup(1), "w", buffering=1) as output:
+        progress = partial(print, file=output)
+        attempts = Attempts(module, path, known, jobs, Path(folder), results, progress)
+        found = try_mutants(mutants, attempts)
     count = Counter(found.values())
     print(
         f"{module:28} {len(found):4} faults, {count[Verdict.SURVIVED]:3} survived,"

@@ -1,22 +1,31 @@
 """Which tests execute which lines of the core."""
 
+import ast
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
+from tests.mutation import learning
 from tests.mutation.operators import Mutant
 
 QUICK = ("tests/unit", "tests/contracts/test_stores.py")
 INTEGRATION = (
-    "use_cases", "account_use_cases", "sync", "sync_runs", "sync_changes", "sync_counts", "sync_invalidation",
-    "sync_source", "sweep", "jobs",
-    "http_accounts", "http_administration", "http_errors", "http_health", "http_lists", "http_movies",
-    "http_operations", "http_ratings", "http_watchlist",
+    "use_cases", "account_use_cases", "sync", "sync_runs", "sync_changes", "sync_counts", "sync_discover",
+    "sync_invalidation", "sync_languages", "sync_source", "sweep", "jobs", "changes", "imports",
+    "import_exports", "export_formats", "recommendations", "scrobbles", "movielens",
+    "http_accounts", "http_additions", "http_administration", "http_api_tokens", "http_bulk", "http_changes",
+    "http_errors", "http_export", "http_fields", "http_health", "http_hooks", "http_idempotency",
+    "http_imports", "http_languages", "http_lists", "http_movies", "http_operations", "http_ratings",
+    "http_recommendations", "http_statistics", "http_syncs", "http_viewings", "http_watchlist",
 )  # fmt: skip
 SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
 """Tests of the core that start no process of their own: on one store or none, and of use cases."""
@@ -26,86 +35,202 @@ SELECTED = (
     " and not through_every_process"
 )
 
+BATCH = 6
+"""Files of tests that are run together under coverage."""
+
+MOST_TESTS = 80
+"""The tests that a fault is tried with, at most: those that execute the least besides. A fault in a line that
+every request executes would be tried with thousands otherwise, to learn no more.
+"""
+
+STATED = (
+    "tests/unit/test_errors.py",
+    "tests/unit/test_vocabulary.py",
+    "tests/integration/test_docs_figures.py",
+)
+"""Tests that compare codes, identifiers and figures with what is promised, and execute no lines."""
+
+SOURCES = ("domain", "application", "adapters", "entrypoints")
+
 
 @dataclass(frozen=True)
 class CoverageMap:
     """The tests, and the lines that each executes."""
 
-    files: tuple[str, ...]
-    tests: frozenset[str]
-    by_line: dict[tuple[str, int], frozenset[str]]
-    lines: Counter[str]
-    """How many lines each test executes."""
+    root: Path
+    state: str
+    """A fingerprint of all sources and tests."""
+
+    executed: dict[str, dict[str, int]]
+    """The lines by file of the core and test: bit n stands for line n."""
+
+    seconds: dict[str, float]
+    """The processor time of each test, under coverage and with few examples."""
+
+    @property
+    def tests(self) -> set[str]:
+        """All tests that execute a line of the core."""
+        return {test for found in self.executed.values() for test in found}
 
     def of(self, mutant: Mutant) -> list[list[str]]:
-        """All tests that may notice a fault, in the order to try them: the quick kinds first, and of each
-        kind those that execute the least besides. A file stands for all tests in it.
+        """Tests that may notice a fault, in the order to try them. A file stands for all tests in it.
 
-        They are in two parts if the fault is there when the module is imported: the files named after the
-        module, for which little has to be collected, and the others.
+        They are in parts if the fault is there when the module is imported, since each part has to be
+        collected anew: the unit tests named after the module, then those of lines that name what the fault
+        changes, then others, then those of what is promised.
         """
-        file = Path(f"{mutant.module.replace('.', '/')}.py")
-        found = {
-            test
-            for (path, line), tests in self.by_line.items()
-            if path == str(file) and (mutant.at_import or line in mutant.lines)
-            for test in tests
-        }
-        near = sorted(test for test in found if test.startswith(f"tests/unit/test_{file.stem}"))
-        others = sorted(
-            found.difference(near), key=lambda test: (not test.startswith(QUICK), self.lines[test], test)
-        )
+        path = Path(f"{mutant.module.replace('.', '/')}.py")
+        wanted = -1 if mutant.at_import else sum(1 << line for line in mutant.lines)
+        found = {test for test, lines in self.executed.get(str(path), {}).items() if lines & wanted}
         if not mutant.at_import:
-            return [near + others]
-        names = (file.stem, "errors", "vocabulary")
-        return [
-            [path for name in names for path in self.files if path.startswith(f"tests/unit/test_{name}")],
-            others,
+            return [self._in_order(self._most_specific(found))]
+        names = (path.stem, path.parent.name.removesuffix("s"))  # such as import for domain.imports
+        near = [
+            file for file in self._unit_tests if file.startswith(tuple(f"tests/unit/test_{n}" for n in names))
         ]
+        found = {test for test in found if test.partition("::")[0] not in near}
+        naming = {
+            test
+            for file, lines in self._mentions.get(mutant.binds, {}).items()
+            for test, executed in self.executed.get(file, {}).items()
+            if executed & lines
+        }
+        chosen = self._most_specific(found & naming)
+        others = self._most_specific(found - naming)[: MOST_TESTS - len(chosen)]
+        quick = [self._in_order(each) for each in (filter(_is_quick, chosen), filter(_is_quick, others))]
+        slow = self._in_order(test for test in [*chosen, *others] if not _is_quick(test))
+        first = [STATED[0]] if mutant.binds == "code" else [STATED[1]] if mutant.member else []
+        return [first, near, *quick, slow, [file for file in STATED if file not in first]]
+
+    def _most_specific(self, tests: Iterable[str]) -> list[str]:
+        order = sorted(tests, key=lambda test: (not _is_quick(test), self._lines[test], test))
+        return order[:MOST_TESTS]
+
+    def _in_order(self, tests: Iterable[str]) -> list[str]:
+        return sorted(tests, key=lambda test: (self.seconds[test], test))
+
+    @cached_property
+    def _lines(self) -> Counter[str]:
+        """How many lines each test executes."""
+        count: Counter[str] = Counter()
+        for found in self.executed.values():
+            for test, lines in found.items():
+                count[test] += lines.bit_count()
+        return count
+
+    @cached_property
+    def _unit_tests(self) -> list[str]:
+        return sorted(str(file.relative_to(self.root)) for file in self.root.glob("tests/unit/test_*.py"))
+
+    @cached_property
+    def _mentions(self) -> dict[str, dict[str, int]]:
+        """The lines of each file of the core that mention a name."""
+        found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for folder in ("domain", "application"):
+            for file in self.root.glob(f"{folder}/**/*.py"):
+                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                    match node:
+                        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+                            found[name][str(file.relative_to(self.root))] |= 1 << node.lineno
+        return found
 
 
-def covered(root: Path, *, quick: bool) -> CoverageMap:
-    """Run the tests under coverage, unless nothing has changed since that was done."""
-    data = root / ".mutants" / f"{'quick' if quick else 'all'}-{_state(root)}.coverage"
-    if not data.exists():
-        data.parent.mkdir(exist_ok=True)
-        _run(root, data, QUICK if quick else QUICK + SLOWER)
-    return _read(root, data)
+def covered(root: Path, jobs: int, *, quick: bool) -> CoverageMap:
+    """Run the tests under coverage, except for those files of tests of which nothing has changed since."""
+    folder = root / ".mutants" / "map"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = _files(root, QUICK if quick else QUICK + SLOWER)
+    sources = _fingerprint(file for name in SOURCES for file in sorted(root.glob(f"{name}/**/*.py")))
+    common = _fingerprint(
+        file
+        for file in sorted(root.glob("tests/**/*.py"))
+        if not file.name.startswith("test_") and file.parent.name != "mutation"
+    )
+    data = {
+        file: folder
+        / f"{file.stem}-{sha256((sources + common + fingerprint(file)).encode()).hexdigest()[:16]}"
+        for file in files
+    }
+    missing = [file for file in files if not data[file].exists()]
+    with ThreadPoolExecutor(jobs) as pool:
+        batches = [pool.submit(_learn, root, batch, data) for batch in _batches(missing)]
+        for done, batch in enumerate(as_completed(batches), 1):
+            batch.result()
+            print(f"learnt what {min(done * BATCH, len(missing))} of {len(missing)} files of tests execute")
+    executed: dict[str, dict[str, int]] = defaultdict(dict)
+    seconds: dict[str, float] = {}
+    for file in data.values():
+        for test, (spent, lines) in json.loads(file.read_text()).items():
+            seconds[test] = spent
+            for path, bits in lines.items():
+                executed[path][test] = int(bits, 16)
+    state = _fingerprint(
+        file for name in (*SOURCES, "tests") for file in sorted(root.glob(f"{name}/**/*.py"))
+    )
+    return CoverageMap(root, state, dict(executed), seconds)
 
 
-def _state(root: Path) -> str:
-    """A fingerprint of all sources and tests."""
-    digest = sha256()
-    for folder in ("domain", "application", "adapters", "entrypoints", "tests"):
-        for file in sorted(root.glob(f"{folder}/**/*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+@cache
+def fingerprint(file: Path) -> str:
+    """What changes with the content of a file."""
+    return sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def _run(root: Path, data: Path, pool: tuple[str, ...]) -> None:
-    settings = data.with_suffix(".ini")
+def _fingerprint(files: Iterable[Path]) -> str:
+    return sha256("".join(map(fingerprint, files)).encode()).hexdigest()[:16]
+
+
+def _files(root: Path, pool: Iterable[str]) -> list[Path]:
+    return [
+        file
+        for name in pool
+        for file in (sorted((root / name).glob("test_*.py")) if (root / name).is_dir() else [root / name])
+    ]
+
+
+def _batches(files: list[Path]) -> Iterator[list[Path]]:
+    for start in range(0, len(files), BATCH):
+        yield files[start : start + BATCH]
+
+
+def _learn(root: Path, files: list[Path], data: dict[Path, Path]) -> None:
+    """Run some files of tests, and write down what each executes."""
+    stem = data[files[0]]
+    settings, covering, seconds = (stem.with_suffix(end) for end in (".ini", ".coverage", ".seconds"))
     settings.write_text("[run]\nsource =\n    domain\n    application\n")
     command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", SELECTED,
-        "--cov", "--cov-context=test", f"--cov-config={settings}", "--cov-report=", *pool,
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", learning.__name__,
+        "-k", SELECTED, "--hypothesis-profile=learning",
+        "--cov", "--cov-context=test", f"--cov-config={settings}", "--cov-report=", *map(str, files),
     ]  # fmt: skip
-    half = data.with_suffix(".part")
     ran = subprocess.run(
         command,
         cwd=root,
-        env=os.environ | {"COVERAGE_FILE": str(half)},
+        env=os.environ | {"COVERAGE_FILE": str(covering), learning.SECONDS: str(seconds)},
         check=False,
         capture_output=True,
         text=True,
     )
-    if ran.returncode:
+    if ran.returncode not in (0, 5):  # 5: there is no test among them
         sys.exit(f"{ran.stdout[-3000:]}\nthe tests must pass before faults are planted")
-    half.rename(data)
+    found: dict[str, dict[str, tuple[float, dict[str, str]]]] = {str(f.relative_to(root)): {} for f in files}
+    for test, spent in json.loads(seconds.read_text()).items():
+        found[test.partition("::")[0]][test] = spent, {}
+    for test, path, lines in _executed(covering):
+        found[test.partition("::")[0]][test][1][str(Path(path).relative_to(root))] = f"{lines:x}"
+    for file in files:
+        half = stem.with_suffix(".half")
+        half.write_text(json.dumps(found[str(file.relative_to(root))]))
+        half.rename(data[file])
+    for file in (settings, covering, seconds):
+        file.unlink(missing_ok=True)
 
 
-def _read(root: Path, data: Path) -> CoverageMap:
-    by_line: dict[tuple[str, int], set[str]] = defaultdict(set)
-    tests: set[str] = set()
+def _executed(data: Path) -> Iterator[tuple[str, str, int]]:
+    """Tests, files and the lines there that they execute when they are set up or run."""
+    if not data.exists():
+        return
+    both: dict[tuple[str, str], int] = defaultdict(int)
     connection = sqlite3.connect(data)
     rows = connection.execute(
         "SELECT file.path, context.context, line_bits.numbits FROM line_bits"
@@ -113,17 +238,12 @@ def _read(root: Path, data: Path) -> CoverageMap:
     )
     for path, context, numbits in rows:
         test, _, phase = context.rpartition("|")
-        if not test or phase == "teardown":
-            continue
-        tests.add(test)
-        name = str(Path(path).relative_to(root))
-        for place, byte in enumerate(numbits):
-            for bit in range(8):
-                if byte & 1 << bit:
-                    by_line[name, place * 8 + bit].add(test)
+        if test and phase != "teardown":
+            both[test, path] |= int.from_bytes(numbits, "little")
     connection.close()
-    files = tuple(sorted(str(file.relative_to(root)) for file in root.glob("tests/unit/test_*.py")))
-    lines = Counter(test for found in by_line.values() for test in found)
-    return CoverageMap(
-        files, frozenset(tests), {line: frozenset(found) for line, found in by_line.items()}, lines
-    )
+    for (test, path), lines in both.items():
+        yield test, path, lines
+
+
+def _is_quick(test: str) -> bool:
+    return test.startswith(QUICK)

@@ -9,9 +9,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from itertools import pairwise
@@ -21,7 +21,8 @@ from types import CodeType, ModuleType
 import pytest
 from _pytest.runner import runtestprotocol
 
-from tests.mutation.coverage_map import CoverageMap
+from tests.mutation.coverage_map import CoverageMap, fingerprint
+from tests.mutation.learning import starts_processes
 from tests.mutation.operators import ACTIVE, Mutant, instrumented
 
 PRELOADED = (
@@ -31,12 +32,24 @@ PRELOADED = (
 )  # fmt: skip
 """What tests import of others: loaded once, before any fork."""
 
+PLUGINS = ("xdist", "xdist.looponfail", "pytest_cov", "schemathesis", "faker")
+FIXTURES = (
+    "anyio", "valkey",
+    "tests.contracts.mongo_server", "tests.contracts.valkey_server", "tests.integration.sync_bench",
+)  # fmt: skip
+"""What pytest need not load: plugins that no test here uses, and fixtures that no unit test uses, among them
+those that import all of the core.
+"""
+
 LEAST_SECONDS = 20
 """Of processor time in one test before a fault counts as one that never ends; more if the test takes long
 without it.
 """
 
-WALL = 120
+SLOWEST = 20
+"""How much longer a test may take than it did under coverage, where property tests draw few examples."""
+
+WALL = 300
 """Seconds after which a test that only waits is ended."""
 
 
@@ -56,12 +69,18 @@ class Loader(SourceFileLoader):
         self.active = active
 
     def get_code(self, fullname: str) -> CodeType:
-        tree, _ = instrumented(self.name, Path(self.path).read_text(encoding="utf-8"))
-        return compile(tree, self.path, "exec", dont_inherit=True)
+        return instrumented_code(self.name, Path(self.path))
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__[ACTIVE] = self.active
         super().exec_module(module)
+
+
+@cache
+def instrumented_code(module: str, path: Path) -> CodeType:
+    """A module with all its faults in it, compiled."""
+    tree, _ = instrumented(module, path.read_text(encoding="utf-8"))
+    return compile(tree, path, "exec", dont_inherit=True)
 
 
 class Finder(MetaPathFinder):
@@ -92,6 +111,7 @@ class Loop:
             item
             for item in items
             if not self.wanted.isdisjoint((item.nodeid, item.nodeid.partition("::")[0]))
+            and not starts_processes(item)
         ]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -99,29 +119,71 @@ class Loop:
         return True
 
 
-def try_mutants(
-    module: str, path: Path, mutants: list[Mutant], known: CoverageMap, jobs: int, folder: Path
-) -> dict[Mutant, Verdict]:
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What trying the faults of one module takes."""
+
+    module: str
+    path: Path
+    known: CoverageMap
+    jobs: int
+    folder: Path
+    """For logs, and for the notes which test a process is at."""
+
+    results: Path
+    """A file for each fault that has been tried. A later run takes a verdict from there, as long as it holds:
+    that tests notice a fault until the module or the test changes, that they do not until any source or test
+    does.
+    """
+
+    progress: Callable[[str], None]
+
+    def verdict_on(self, mutant: Mutant) -> Verdict | None:
+        """What an earlier run found, if that still holds."""
+        file = self.results / str(mutant.number)
+        if not file.exists():
+            return None
+        value, test, state = json.loads(file.read_text())
+        verdict = Verdict(value)
+        return verdict if state == self._state(verdict, test) else None
+
+    def note(self, mutant: Mutant, verdict: Verdict, test: str) -> None:
+        """Write down what became of a fault, and which test noticed it."""
+        half = self.folder / f"{mutant.number}.half"
+        half.write_text(json.dumps([verdict.value, test, self._state(verdict, test)]))
+        half.rename(self.results / str(mutant.number))
+
+    def _state(self, verdict: Verdict, test: str) -> str:
+        file = self.known.root / test.partition("::")[0]
+        return self.known.state if verdict is Verdict.SURVIVED or not file.is_file() else fingerprint(file)
+
+
+def try_mutants(mutants: list[Mutant], attempts: Attempts) -> dict[Mutant, Verdict]:
     """The verdicts on some faults of a module."""
     for name in PRELOADED:
         importlib.import_module(name)
-    tests = {mutant: known.of(mutant) for mutant in mutants}
-    results = folder / "results"
-    results.mkdir()
-    os.waitpid(in_fork(lambda: _host(module, path, tests, jobs, folder)), 0)
-    forks = Forks(jobs, results)
-    at_import = [mutant for mutant in mutants if mutant.at_import]
-    if at_import and _host_of_one(path, replace(at_import[0], number=0), tests[at_import[0]], folder):
-        sys.exit(f"without a fault tests of {module} fail: see {folder}")
-    for mutant in at_import:
-        forks.add(mutant, partial(_host_of_one, path, mutant, tests[mutant], folder))
-    forks.wait()
+    attempts.results.mkdir(parents=True, exist_ok=True)
+    left = [mutant for mutant in mutants if attempts.verdict_on(mutant) is None]
+    if any(not mutant.at_import for mutant in left):
+        os.waitpid(in_fork(lambda: _host([each for each in left if not each.at_import], attempts)), 0)
+    at_import = [mutant for mutant in left if mutant.at_import]
+    if at_import:
+        instrumented_code(attempts.module, attempts.path)  # once, for all forks
+        forks = Forks(
+            attempts, len(at_import), "when the module is imported", partial(_passes_anew, attempts=attempts)
+        )
+        for mutant in at_import:
+            forks.add(mutant, partial(_host_of_one, mutant, attempts.known.of(mutant), attempts))
+        forks.wait()
     found = {}
     for mutant in mutants:
-        result = results / str(mutant.number)
-        if not result.exists():
-            sys.exit(f"{mutant} was not tried: {(folder / 'log').read_text()[-3000:]}")
-        found[mutant] = Verdict(int(result.read_text()))
+        verdict = attempts.verdict_on(mutant)
+        if verdict is None:
+            log = attempts.folder / "log"
+            sys.exit(
+                f"{mutant} was not tried: {log.read_text()[-3000:] if log.exists() else attempts.folder}"
+            )
+        found[mutant] = verdict
     return found
 
 
@@ -139,14 +201,17 @@ def in_fork(work: Callable[[], int]) -> int:
 
 
 class Forks:
-    """At most so many forks at a time, each trying one fault; what became of them is written into files."""
+    """At most so many forks at a time, each trying one fault."""
 
-    def __init__(self, jobs: int, results: Path) -> None:
-        self.jobs, self.results = jobs, results
+    def __init__(self, attempts: Attempts, count: int, when: str, passes: Callable[[str], bool]) -> None:
+        self.attempts, self.count, self.when, self.passes = attempts, count, when, passes
         self.running: dict[int, Mutant] = {}
+        self.done = 0
+        self.passing: set[str] = set()
+        """Tests that noticed a fault, and pass without one."""
 
     def add(self, mutant: Mutant, work: Callable[[], int]) -> None:
-        while len(self.running) >= self.jobs:
+        while len(self.running) >= self.attempts.jobs:
             self._reap()
         self.running[in_fork(work)] = mutant
 
@@ -159,12 +224,21 @@ class Forks:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 del self.running[pid]
-                self._note(mutant, status)
+                self._note(mutant, _verdict(status))
         time.sleep(0.002)
 
-    def _note(self, mutant: Mutant, status: int) -> None:
-        verdict = _verdict(status)
-        (self.results / str(mutant.number)).write_text(str(verdict.value))
+    def _note(self, mutant: Mutant, verdict: Verdict) -> None:
+        at = self.attempts.folder / f"{mutant.number}.test"
+        test = at.read_text() if at.exists() else ""
+        if verdict is not Verdict.SURVIVED and test not in self.passing:
+            if not self.passes(test):
+                self.attempts.progress(f"without a fault this fails: {test}; see {self.attempts.folder}")
+                os._exit(1)
+            self.passing.add(test)
+        self.attempts.note(mutant, verdict, test)
+        self.done += 1
+        if self.done % 25 == 0:
+            self.attempts.progress(f"    {self.done} of {self.count} faults {self.when}")
 
 
 def _verdict(status: int) -> Verdict:
@@ -172,49 +246,76 @@ def _verdict(status: int) -> Verdict:
     return Verdict.OUT_OF_TIME if os.WIFSIGNALED(status) else Verdict(os.WEXITSTATUS(status))
 
 
-def _host(module: str, path: Path, tests: dict[Mutant, list[list[str]]], jobs: int, folder: Path) -> int:
+def _host(mutants: list[Mutant], attempts: Attempts) -> int:
     """Collect the tests of a module with all its faults in it, and try each in a fork; an exit code."""
-    tried = {mutant: names for mutant, (names, *_) in tests.items() if not mutant.at_import}
+    tests = {mutant: attempts.known.of(mutant)[0] for mutant in mutants}
 
     def loop(items: dict[str, pytest.Item]) -> None:
-        seconds = _seconds_without_faults(items, folder)
-        forks = Forks(jobs, folder / "results")
-        for mutant, names in tried.items():
-            forks.add(mutant, partial(_fails, mutant, [items[name] for name in names], seconds))
+        def passes(test: str) -> bool:
+            none = replace(mutants[0], number=0)
+            _, status = os.waitpid(in_fork(partial(_fails, none, [items[test]], attempts)), 0)
+            return _verdict(status) is Verdict.SURVIVED
+
+        forks = Forks(attempts, len(mutants), "when a line is executed", passes)
+        for mutant, names in tests.items():
+            forks.add(mutant, partial(_fails, mutant, [items[name] for name in names], attempts))
         forks.wait()
 
-    return _pytest(
-        module, path, 0, {name for names in tried.values() for name in names}, loop, folder / "log"
-    )
+    wanted = {name for names in tests.values() for name in names}
+    return _pytest(attempts, 0, wanted, loop, attempts.folder / "log")
 
 
-def _host_of_one(path: Path, mutant: Mutant, parts: list[list[str]], folder: Path) -> int:
+def _host_of_one(mutant: Mutant, parts: list[list[str]], attempts: Attempts) -> int:
     """Whether tests fail, or cannot even be collected, if a fault was there when all was imported: the value
     of a verdict.
     """
     for place, names in enumerate(filter(None, parts)):
-        log = folder / f"log of {mutant.number}.{place}"
-        _, status = os.waitpid(in_fork(partial(_fails_from_import, path, mutant, names, log)), 0)
+        log = attempts.folder / f"log of {mutant.number}.{place}"
+        _, status = os.waitpid(in_fork(partial(_fails_from_import, mutant, names, attempts, log)), 0)
         if verdict := _verdict(status).value:
             return verdict
     return Verdict.SURVIVED.value
 
 
-def _fails_from_import(path: Path, mutant: Mutant, names: list[str], log: Path) -> int:
+def _fails_from_import(mutant: Mutant, names: list[str], attempts: Attempts, log: Path) -> int:
     _limit(LEAST_SECONDS)
+    _at(mutant, names[0].partition("::")[0], attempts)
     outcomes: list[bool] = []
 
     def loop(items: dict[str, pytest.Item]) -> None:
         lost = any("::" in name and name not in items for name in names)
-        outcomes.append(lost or _fails(mutant, list(items.values()), {}))
+        order = sorted(items, key=lambda name: attempts.known.seconds.get(name, 0))
+        outcomes.append(lost or bool(_fails(mutant, [items[name] for name in order], attempts)))
 
-    code = _pytest(mutant.module, path, mutant.number, set(names), loop, log)
+    code = _pytest(attempts, mutant.number, set(names), loop, log)
     return int(bool(code) or outcomes != [False])
 
 
+def _passes_anew(test: str, attempts: Attempts) -> bool:
+    """Whether a test passes, or the tests of a file can be collected, in a process of their own."""
+    log = attempts.folder / "log without a fault"
+    outcomes: list[bool] = []
+
+    def loop(items: dict[str, pytest.Item]) -> None:
+        chosen = [item for name, item in items.items() if name == test]
+        none = Mutant(0, attempts.module, "", "", "", range(0), at_import=True)
+        outcomes.append(not _fails(none, chosen, attempts))
+
+    def work() -> int:
+        code = _pytest(attempts, 0, {test}, loop, log)
+        return int(bool(code) or outcomes != [True])
+
+    _, status = os.waitpid(in_fork(work), 0)
+    return status == 0
+
+
+def _at(mutant: Mutant, test: str, attempts: Attempts) -> None:
+    """Note which test a fault is tried with, for the case that it is the last."""
+    (attempts.folder / f"{mutant.number}.test").write_text(test)
+
+
 def _pytest(
-    module: str,
-    path: Path,
+    attempts: Attempts,
     active: int,
     wanted: set[str],
     loop: Callable[[dict[str, pytest.Item]], None],
@@ -224,40 +325,25 @@ def _pytest(
     with log.open("w") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    sys.meta_path.insert(0, Finder(module, path, active))
-    options = ["-q", "-p", "no:cacheprovider", "--capture=sys", "--hypothesis-profile=mutants"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", f"--basetemp={log}.tmp"]
+    sys.meta_path.insert(0, Finder(attempts.module, attempts.path, active))
     files = sorted({name.partition("::")[0] for name in wanted})
+    unneeded = PLUGINS + (FIXTURES if all(file.startswith("tests/unit") for file in files) else ())
+    options = [word for plugin in unneeded for word in ("-p", f"no:{plugin}")]
+    options += ["-q", "-p", "no:cacheprovider", "--capture=sys", "--hypothesis-profile=mutants"]
+    options += ["--assert=plain", "--tb=native", f"--basetemp={log}.tmp"]  # nobody reads why a test failed
     return int(pytest.main([*options, *files], plugins=[Loop(wanted, loop)]))
 
 
-def _seconds_without_faults(items: dict[str, pytest.Item], folder: Path) -> dict[str, float]:
-    """The processor time of each test; all must pass."""
-    file = folder / "seconds.json"
-    if not (child := os.fork()):
-        seconds = {}
-        for item, following in pairwise([*items.values(), None]):
-            began = time.process_time()
-            if item and _failed(item, following):
-                print("without a fault this fails:", item.nodeid, flush=True)
-                os._exit(1)
-            if item:
-                seconds[item.nodeid] = time.process_time() - began
-        file.write_text(json.dumps(seconds))
-        os._exit(0)
-    os.waitpid(child, 0)
-    return {str(name): float(spent) for name, spent in json.loads(file.read_text()).items()}
-
-
-def _fails(mutant: Mutant, items: list[pytest.Item], seconds: dict[str, float]) -> bool:
-    """Whether a test fails with a fault in force."""
+def _fails(mutant: Mutant, items: list[pytest.Item], attempts: Attempts) -> int:
+    """Whether a test fails with a fault in force: the value of a verdict."""
     vars(importlib.import_module(mutant.module))[ACTIVE] = mutant.number  # perhaps no test has imported it
     for item, following in pairwise([*items, None]):
         assert item
-        _limit(LEAST_SECONDS + 5 * seconds.get(item.nodeid, 0))
+        _at(mutant, item.nodeid, attempts)
+        _limit(LEAST_SECONDS + SLOWEST * attempts.known.seconds.get(item.nodeid, 0))
         if _failed(item, following):
-            return True
-    return False
+            return Verdict.KILLED.value
+    return Verdict.SURVIVED.value
 
 
 def _limit(seconds: float) -> None:

@@ -58,6 +58,13 @@ class Mutant:
     after: str
     lines: range
     at_import: bool
+    binds: str = ""
+    """The name that its statement binds, if the fault is there when the module is imported."""
+
+    @property
+    def member(self) -> bool:
+        """Whether it is in a member of an enum."""
+        return bool(self.where) and self.binds.isupper()
 
     @property
     def name(self) -> tuple[str, str, str, str]:
@@ -78,6 +85,7 @@ class Instrument(ast.NodeTransformer):
         self._path: list[str] = []
         self._depth = 0
         self._lines = range(0)
+        self._binds = ""
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.stmt):
@@ -86,6 +94,8 @@ class Instrument(ast.NodeTransformer):
                 self._lines = range(node.lineno, max(node.lineno + 1, node.body[0].lineno))
             elif isinstance(node, ast.Match):
                 self._lines = range(node.lineno, node.lineno + 1)
+            if not self._depth:
+                self._binds = _bound(node)
             try:
                 return cast("ast.AST", super().visit(node))
             finally:
@@ -217,6 +227,8 @@ class Instrument(ast.NodeTransformer):
         return visited
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        if _bound(node) == "__all__":  # for the type checker, too
+            return node
         original = deepcopy(node)
         visited = self.generic_visit(node)
         if self._depth and isinstance(original.targets[0], ast.Attribute | ast.Subscript):
@@ -276,6 +288,7 @@ class Instrument(ast.NodeTransformer):
                 after=after,
                 lines=self._lines,
                 at_import=not self._depth,
+                binds="" if self._depth else self._binds,
             )
         )
         return ast.Compare(ast.Name(ACTIVE, ast.Load()), [ast.Eq()], [ast.Constant(number)])
@@ -286,6 +299,16 @@ def instrumented(module: str, source: str) -> tuple[ast.Module, list[Mutant]]:
     instrument = Instrument(module)
     tree = cast("ast.Module", instrument.visit(ast.parse(source)))
     return ast.fix_missing_locations(tree), instrument.mutants
+
+
+def _bound(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+        case ast.FunctionDef(name=name):
+            return name
+        case _:
+            return ""
 
 
 def _is_for_types(node: ast.expr) -> bool:
