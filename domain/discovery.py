@@ -127,7 +127,7 @@ def _language(text: str) -> str | None:
 
 
 def _genre(text: str) -> str | None:
-    return text if 0 < len(text) <= 200 and all(part.strip() for part in _parts(text)) else None
+    return text if len(text) <= 200 and all(part.strip() for part in _parts(text)) else None
 
 
 _YEAR = FilterRule(_whole(1870, 2100), "must be a year from 1870 to 2100")
@@ -204,7 +204,7 @@ class Period:
         last = date(today.year + 1, 12, 31)
         if self.first and self.first > last:
             return []
-        return [Period(first=last + DAY), *_divided(self.first, last)]
+        return [Period(first=last + DAY), *(_divided(self.first, last) or [replace(self, last=last)])]
 
     def __str__(self) -> str:
         return f"{self.first or ''}/{self.last or ''}"
@@ -225,7 +225,8 @@ def _divided(first: date | None, last: date) -> list[Period]:
         return _halves(first, last)
     begin = first.year if first else FIRST_YEAR
     years = [
-        Period(first=date(year, 1, 1), last=date(year, 12, 31)) for year in range(last.year, begin - 1, -1)
+        Period(first=max(date(year, 1, 1), first or date.min), last=min(date(year, 12, 31), last))
+        for year in range(last.year, begin - 1, -1)
     ]
     return years if first else [*years, Period(last=date(FIRST_YEAR - 1, 12, 31))]
 

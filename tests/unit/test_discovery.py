@@ -1,5 +1,6 @@
 """Filters of /discover/movie, and the division of a list that is too long."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -56,6 +57,36 @@ def test_every_fault_of_a_filter_is_named(text: str, fields: str) -> None:
     with pytest.raises(InvalidFields) as caught:
         DiscoverFilter.parse(text)
     assert [fault.field for fault in caught.value.faults] == fields.split(" ")
+    assert all(fault.message for fault in caught.value.faults)
+
+
+def test_a_fault_without_a_field_quotes_the_text() -> None:
+    with pytest.raises(InvalidFields, match="'&' has no filter, such as min_votes=100"):
+        DiscoverFilter.parse("&")
+
+
+@pytest.mark.parametrize(
+    ("first_allowed", "refused"),
+    [
+        ("year=1870", "year=1869"),
+        ("year=2100", "year=2101"),
+        ("year_from=1990&year_to=1990", "year_from=1991&year_to=1990"),
+        ("min_votes=0", "min_votes="),
+        ("min_votes=2147483647", "min_votes=2147483648"),
+        ("pages=1", "pages=0"),
+        ("pages=1000000", "pages=1000001"),
+        ("language=fil", "language=fili"),
+        ("language=fr", "language=f"),
+        (f"genre={'a' * 200}", f"genre={'a' * 201}"),
+        ("genre=9", "genre="),
+        ("exported_min_popularity=1000000.0001", "exported_min_popularity=1000000.00001"),
+        ("exported_min_popularity=0.5", "exported_min_popularity=0.5.5"),
+    ],
+)
+def test_values_at_the_limits_are_allowed_and_the_next_are_not(first_allowed: str, refused: str) -> None:
+    assert str(DiscoverFilter.parse(first_allowed)) == first_allowed
+    with pytest.raises(InvalidFields):
+        DiscoverFilter.parse(refused)
 
 
 def test_a_year_narrows_other_years_and_years_become_days() -> None:
@@ -77,7 +108,10 @@ def test_genres_are_numbers_or_names_of_the_source() -> None:
         genre_numbers("18,35|80", lambda: genres)
     with pytest.raises(InvalidFields) as caught:
         genre_numbers("drama,comedy,war", lambda: genres)
-    assert len(caught.value.faults) == 2
+    assert [(fault.field, "'comedy'" in fault.message) for fault in caught.value.faults] == [
+        ("genre", True),
+        ("genre", False),
+    ]
 
 
 @settings(max_examples=60)
@@ -90,6 +124,36 @@ def test_each_day_of_a_divided_period_is_in_exactly_one_part(period: Period, day
     within = [part for part in parts if (part.first or day) <= day <= (part.last or day)]
     assert len(within) == int((period.first or day) <= day <= (period.last or day))
     assert period not in parts
+
+
+@given(DAYS, st.integers(1, 364))
+def test_a_period_within_a_year_is_divided_into_halves_that_meet(first: date, days: int) -> None:
+    last = min(first + timedelta(days=days), date(first.year, 12, 31))
+    if last == first:
+        return
+    late, early = Period(first=first, last=last).divided(TODAY)
+    assert (early.first, late.last) == (first, last)
+    assert early.last
+    assert late.first == early.last + timedelta(days=1)
+    assert 0 <= (early.last - first).days - (last - late.first).days <= 1
+
+
+def test_parts_do_not_reach_beyond_the_period() -> None:
+    years = Period(first=date(1998, 5, 1), last=date(2000, 3, 2)).divided(TODAY)
+    assert years == [
+        Period(first=date(2000, 1, 1), last=date(2000, 3, 2)),
+        Period(first=date(1999, 1, 1), last=date(1999, 12, 31)),
+        Period(first=date(1998, 5, 1), last=date(1998, 12, 31)),
+    ]
+    last_day = Period(first=date(2027, 12, 31))
+    assert last_day.divided(TODAY) == [Period(first=date(2028, 1, 1)), replace(last_day, last=last_day.first)]
+
+
+def test_the_first_year_is_parted_from_the_earlier_ones() -> None:
+    assert Period(last=date(1900, 12, 31)).divided(TODAY) == [
+        Period(first=date(1900, 1, 1), last=date(1900, 12, 31)),
+        Period(last=date(1899, 12, 31)),
+    ]
 
 
 @settings(max_examples=30)
@@ -122,5 +186,6 @@ def test_a_plan_numbers_its_pages_and_survives_as_a_text() -> None:
 
     assert list(plan.numbered()) == [(1, whole, 1), (2, year, 1), (3, year, 2), (4, year, 3)]
     assert (plan.pages, plan.known_pages(year), plan.known_pages(whole)) == (4, 3, 1)
+    assert ListPlan("min_votes=5").known_pages(whole) == 0
     assert ListPlan.parse(str(plan)) == plan
     assert ListPlan.parse("") == ListPlan("")
