@@ -118,7 +118,6 @@ _IMPORT: dict[str, Callable[[Any], Any]] = {
     "id": ImportId,
     "user": UserId,
     "state": ImportState,
-    "headers": tuple,
     "wanted": SourceFormat,
     "format": SourceFormat,
     "prefer": Prefer,

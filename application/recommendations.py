@@ -1,6 +1,7 @@
 """Use cases of recommendations: showing them, and hiding movies from them."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +21,7 @@ from domain.recommendations import (
     Recommendation,
     beside_movie,
     candidates,
-    completed_by_source,
+    of_source,
 )
 from domain.users import User
 
@@ -93,10 +94,11 @@ class ListMyRecommendations:
 
     def _beside(self, likes: Sequence[MovieId]) -> Mapping[MovieId, Sequence[Neighbour]]:
         """The neighbours of each like, and what the source recommends beside the newest of them."""
-        beside: dict[MovieId, Sequence[Neighbour]] = {**self.recommendations.neighbours(likes)}
+        beside: dict[MovieId, list[Neighbour]] = defaultdict(list)
+        for movie, found in self.recommendations.neighbours(likes).items():
+            beside[movie] += found
         for movie in likes[:MAX_SOURCE_LIKES]:
-            recommended = _recommended(self.movies.get(movie))
-            beside[movie] = completed_by_source(beside.get(movie, ()), recommended)
+            beside[movie] += of_source(_recommended(self.movies.get(movie)))
         return beside
 
     def _recommendable(

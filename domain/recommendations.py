@@ -158,7 +158,7 @@ def neighbours(
 
         sum of w over users who like both / u · (n_i / n_j) ^ 5/8 · a / (a + SIGNIFICANT)
     """
-    own = max(1, popularity.get(movie, 0))
+    own = popularity.get(movie) or 1
     weights, agreeing, users = defaultdict[MovieId, int](int), Counter[MovieId](), 0
     for each in likes:
         users += 1
@@ -170,7 +170,7 @@ def neighbours(
         Neighbour(
             other,
             count,
-            _strength(weights[other] / users, own / max(1, popularity.get(other, 0)), count),
+            _strength(weights[other] / users, own / (popularity.get(other) or 1), count),
         )
         for other, count in agreeing.items()
         if count >= MIN_AGREEING and other != movie
@@ -186,7 +186,7 @@ def _strength(weight: float, ratio: float, agreeing: int) -> int:
 def candidates(
     likes: Sequence[MovieId], beside: Mapping[MovieId, Sequence[Neighbour]]
 ) -> Iterator[Recommendation]:
-    """What follows from a user's likes, the newest first, and the neighbours of each, none twice; sorted.
+    """What follows from a user's likes, the newest first, and the neighbours of each; sorted.
 
     It includes movies that the user has rated or seen. Newer likes weigh more.
     """
@@ -231,9 +231,10 @@ def beside_movie(
     order, then the other neighbours.
     """
     agreeing = {each.movie: each.agreeing for each in found}
-    weights = {each.movie: each.strength + 2 * TIER * (each.agreeing >= CONVINCING) for each in found}
+    convincing = {each.movie for each in found if each.agreeing >= CONVINCING}
+    weights = {each.movie: each.strength + 2 * TIER * (each.movie in convincing) for each in found}
     for place, other in enumerate(recommended):
-        if agreeing.get(other, 0) < CONVINCING and other != movie:
+        if other not in convincing and other != movie:
             weights[other] = 2 * TIER - 1 - place
     ranked = sorted((-weight, other) for other, weight in weights.items())
     return [
@@ -244,12 +245,6 @@ def beside_movie(
     ]
 
 
-def completed_by_source(found: Sequence[Neighbour], recommended: Sequence[MovieId]) -> list[Neighbour]:
-    """The neighbours of a movie, and what the source recommends beside it, best first, as weaker ones.
-
-    Each movie is there once: twice it would be named twice as a reason.
-    """
-    known = {each.movie for each in found}
-    further = (movie for movie in dict.fromkeys(recommended) if movie not in known)
-    weaker = [Neighbour(movie, 0, max(1, SOURCE_STRENGTH - place)) for place, movie in enumerate(further)]
-    return [*found, *weaker]
+def of_source(recommended: Sequence[MovieId]) -> list[Neighbour]:
+    """What the source recommends beside a movie, best first, as neighbours that are weaker than others."""
+    return [Neighbour(movie, 0, max(1, SOURCE_STRENGTH - place)) for place, movie in enumerate(recommended)]

@@ -121,7 +121,7 @@ def statistics(
         counts.add_rating(rating)
     months = [(year, month) for month in range(1, 13)] if year else sorted(counts.months)
     scores = [Score(half_points) for half_points in range(LOWEST, HIGHEST + 1)]
-    languages = _by_viewings(counts.languages, key=lambda language: language or "")
+    languages = _by_viewings(counts.languages, key=str)
     directors = _by_viewings(counts.directors, key=str)
     return Statistics(
         total=counts.total,

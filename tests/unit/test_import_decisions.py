@@ -55,7 +55,10 @@ def after(plan: FilmPlan, present: Holding = Holding(), decide: Decider | None =
 
 def test_every_reason_and_refusal_has_a_sentence() -> None:
     assert SENTENCES.keys() == set(Reason)
+    assert len(set(SENTENCES.values())) == len(Reason)
+    assert all(sentence[:1].islower() for sentence in SENTENCES.values())
     assert RULES.keys() == set(Refusal)
+    assert all(rule.startswith("must ") for rule in RULES.values())
     assert str(UploadRefused(Refusal.EMPTY)) == "file must hold at least one row"
 
 

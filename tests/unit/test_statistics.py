@@ -1,6 +1,7 @@
 """Statistics: sums by group, exact, and the same in any order."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from random import Random
 
@@ -82,6 +83,16 @@ def test_viewings_and_ratings_are_counted_by_what_they_have_in_common() -> None:
     assert by_score[9] == Figures(viewings=2, movies=1, minutes=272, ratings=1, half_points=18)
     assert by_score[6.5] == Figures(ratings=1, half_points=13)
     assert len(by_score) == 19
+
+
+def test_groups_with_as_many_viewings_are_sorted_by_ratings_then_by_name() -> None:
+    german = replace(AMELIE, id=MovieId("d" * 24), language="de", genres=(DRAMA,))
+    found = statistics([seen(AMELIE), seen(german)], [])
+    assert [group.key for group in found.languages] == ["de", "fr"]
+    assert [group.key for group in found.genres] == [DRAMA, COMEDY]
+    found = statistics([seen(AMELIE), seen(german)], [given_on(AMELIE, MONDAY, 8)])
+    assert [group.key for group in found.languages] == ["fr", "de"]
+    assert [group.key for group in found.genres] == [COMEDY, DRAMA]
 
 
 def test_a_year_has_all_its_months() -> None:

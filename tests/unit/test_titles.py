@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.search import sortable
 from domain.titles import sort_title
 
 
@@ -54,3 +55,8 @@ def test_a_translated_title_is_sorted_without_an_article_of_another_language(
     title: str, original_title: str, language: str, sorted_as: str
 ) -> None:
     assert sort_title(title, original_title, language) == sorted_as
+
+
+@pytest.mark.parametrize("title", ["D'Artagnan contre Cyrano", "L Ombre", "Qu'Allah bénisse la France"])
+def test_other_words_with_an_apostrophe_and_letters_without_one_are_no_articles(title: str) -> None:
+    assert sort_title(title, title, "fr") == sortable(title)

@@ -11,15 +11,21 @@ import pytest
 
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
 from application.operations import Condition, Part
+from domain.api_tokens import Scope
 from domain.browsing import Mine, MoviePage, SortBy, SortOrder
+from domain.changes import Kind
 from domain.errors import FaultCode
+from domain.imports.deciding import Prefer
+from domain.imports.imports import ImportState
+from domain.imports.rows import Reason, RowClass, RowKind, SourceFormat
+from domain.imports.uploads import Refusal
 from domain.invitations import Registration
 from domain.movies import Outcome
 from domain.pagination import Window
 from domain.ratings import RatingOrder
 from domain.scrobbles import Player, Skipped
 from domain.sync import REFRESH_AFTER, Entity, SourceName, Status
-from domain.users import Role
+from domain.users import PageLanguage, Role
 from domain.watchlist import WatchlistOrder
 
 
@@ -28,6 +34,33 @@ from domain.watchlist import WatchlistOrder
     [
         (Role, "user admin"),
         (Registration, "open invite closed"),
+        (Scope, "read write"),
+        (Kind, "rating watchlist viewing"),
+        (PageLanguage, "en de"),
+        (
+            SourceFormat,
+            """letterboxd imdb trakt tmdb movary yamtrack simkl ryot criticker movielens csv
+            matinee""",
+        ),
+        (Prefer, "theirs mine newer"),
+        (ImportState, "reading matching ready applying done failed undone"),
+        (
+            RowClass,
+            "new changed unchanged kept not_a_film unmatched ambiguous unreadable no_place",
+        ),
+        (RowKind, "rating viewing watched review watchlist favorite entry list"),
+        (
+            Reason,
+            """series other_title entered_by_hand personal_list collection unclear_list nothing_to_keep
+            unreadable_rating malformed_row row_too_long too_many_rows no_title not_found
+            source_unavailable several_films ours_is_newer ours_preferred watchlist_full diary_full
+            changed_meanwhile raised_to_one rounded unreadable_date unclear_date text_cut days_unknown
+            unrated_review merged""",
+        ),
+        (
+            Refusal,
+            "unknown_format other_format empty damaged too_large too_many_files encrypted",
+        ),
         (Player, "jellyfin plex emby kodi"),
         (Skipped, "other_event another_user not_a_movie not_finished no_id already_recorded"),
         (RatingOrder, "created_at updated_at rating"),

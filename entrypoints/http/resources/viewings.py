@@ -23,7 +23,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
+from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -150,7 +150,6 @@ class ViewingQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one viewing."""
 
     fields: ViewingFields | UnsetType = UNSET
-    language: TextLanguage | UnsetType = UNSET
 
 
 class ViewingsQuery(PageQuery, frozen=True, kw_only=True):
@@ -159,7 +158,6 @@ class ViewingsQuery(PageQuery, frozen=True, kw_only=True):
     movie_id: OfMovie | UnsetType = UNSET
     year: Year | UnsetType = UNSET
     fields: ViewingFields | UnsetType = UNSET
-    language: TextLanguage | UnsetType = UNSET
 
     @property
     def sort_key(self) -> SortKey:
@@ -259,7 +257,7 @@ def get_viewings(
     page = parse_page(ViewingsQuery, request)
     name = unset_to_none(page.query.movie_id)
     movie = parse_movie_ref(name) if name is not None else None
-    language = negotiate(request.scope, unset_to_none(page.query.language))
+    language = negotiate(request.scope)
     listed = list_viewings(user=caller.user, movie=movie, days=page.query.days, window=page.window)
     listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
     meta = page.meta(listed.page, lambda viewing: viewing.cursor)
@@ -275,8 +273,7 @@ def get_viewing_by_id(
     negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one of your own viewings."""
-    query = parse_query(ViewingQuery, request)
-    language = negotiate(request.scope, unset_to_none(query.language))
+    query, language = parse_query(ViewingQuery, request), negotiate(request.scope)
     entry = get_viewing(user=caller.user, viewing=viewing_id(request))
     entry = replace(entry, movie=translate_movies.one(entry.movie, language))
     return in_language(item_response(entry_out(entry), query), language)
