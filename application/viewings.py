@@ -1,12 +1,13 @@
 """Use cases of viewings: recording, changing, removing and listing them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from application.watchlist import by_id
 from domain.errors import Fault, check_all
+from domain.idempotency import RETENTION
 from domain.ids import GenreId, MovieId, MovieRef, NewId, ViewingId
 from domain.movies import Genre, Movie
 from domain.pagination import Page, Window, page_of
@@ -71,9 +72,11 @@ class AddViewing:
         rewatch: bool = False,
         note: str | None = None,
         remove_from_watchlist: bool = False,
+        repeatable_as: ViewingId | None = None,
     ) -> DiaryEntry:
         """`watched_on` of None is an unknown day. With `remove_from_watchlist` the movie is removed from the
-        user's watchlist in the same step.
+        user's watchlist in the same step. `repeatable_as` is the id of the viewing if the request may be a
+        repeated one: then a viewing that has it is the result.
 
         Raises MovieNotFound, AlreadyViewed, DiaryFull, InvalidFields.
         """
@@ -81,7 +84,7 @@ class AddViewing:
         text = _validated(watched_on, note, now)
         seen = self.movies.get(movie)
         viewing = Viewing(
-            id=ViewingId(self.new_id()),
+            id=repeatable_as or ViewingId(self.new_id()),
             user=user.id,
             movie=seen.id,
             watched_on=watched_on,
@@ -90,12 +93,17 @@ class AddViewing:
             created_at=now,
             updated_at=now,
         )
-        if remove_from_watchlist:
-            with self.invalidation.watchlist(user.id):
-                self.viewings.add(viewing, remove_from_watchlist=True)
-        else:
-            self.viewings.add(viewing)
-        return DiaryEntry(viewing=viewing, movie=seen, genres=by_id(self.genres))
+        stored = self._add(viewing, remove_from_watchlist, repeatable=repeatable_as is not None)
+        if now - stored.created_at >= RETENTION:  # of an earlier request under the same key
+            viewing = replace(viewing, id=ViewingId(self.new_id()))
+            stored = self._add(viewing, remove_from_watchlist, repeatable=False)
+        return DiaryEntry(viewing=stored, movie=seen, genres=by_id(self.genres))
+
+    def _add(self, viewing: Viewing, unlist: bool, *, repeatable: bool) -> Viewing:  # noqa: FBT001
+        if not unlist:
+            return self.viewings.add(viewing, repeatable=repeatable)
+        with self.invalidation.watchlist(viewing.user):
+            return self.viewings.add(viewing, remove_from_watchlist=True, repeatable=repeatable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Idempotency keys: a request that a client repeats under the same key is carried out once."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -56,6 +57,14 @@ class Attempt:
     key: str
     fingerprint: str
     at: datetime
+
+    @property
+    def created_id(self) -> str:
+        """The id of what the request creates, 24 hex digits: the same however often it is carried out, so
+        that what an attempt has stored before its process died is recognized.
+        """
+        request = f"{self.user} {self.key} {self.fingerprint}"
+        return hashlib.sha256(request.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,14 @@ class MongoViewingRepository:
     database: Database
     clock: Clock
 
-    def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
-        self.database.transaction(
-            lambda database: _add(database, viewing, remove_from_watchlist=remove_from_watchlist),
-            {viewing.movie, viewing.user},
-        )
+    def add(
+        self, viewing: Viewing, *, remove_from_watchlist: bool = False, repeatable: bool = False
+    ) -> Viewing:
+        def add(database: Documents) -> Viewing:
+            before = _before(database, viewing) if repeatable else None
+            return before or _add(database, viewing, remove_from_watchlist=remove_from_watchlist)
+
+        return self.database.transaction(add, {viewing.movie, viewing.user})
 
     def change(self, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]) -> Viewing:
         return self.database.transaction(lambda database: _change(database, viewing, user, change), {user})
@@ -96,7 +99,14 @@ class MongoViewingRepository:
         }
 
 
-def _add(database: Documents, viewing: Viewing, *, remove_from_watchlist: bool) -> None:
+def _before(database: Documents, viewing: Viewing) -> Viewing | None:
+    """The viewing of the same user with the same id, if there is one."""
+    wanted = {"_id": own_id(viewing.id), "userId": own_id(viewing.user)}
+    found = database.viewings.find_one(wanted)
+    return viewing_of(found) if found else None
+
+
+def _add(database: Documents, viewing: Viewing, *, remove_from_watchlist: bool) -> Viewing:
     # The number locks the account, as concurrent writes of this user do: so the day and the count are exact.
     document = _numbered(database, viewing)
     _require_free_day(database, viewing)
@@ -108,6 +118,7 @@ def _add(database: Documents, viewing: Viewing, *, remove_from_watchlist: bool) 
         remove_from(database, viewing.movie, viewing.user, viewing.updated_at)
     if not _change_count(database, viewing.movie, 1):
         raise MovieNotFound(viewing.movie)
+    return viewing
 
 
 def _change(

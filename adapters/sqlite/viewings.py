@@ -44,8 +44,12 @@ class SqliteViewingRepository:
     database: Database
     clock: Clock
 
-    def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
+    def add(
+        self, viewing: Viewing, *, remove_from_watchlist: bool = False, repeatable: bool = False
+    ) -> Viewing:
         with self.database.writing() as connection:
+            if repeatable and (before := _before(connection, viewing)):
+                return before
             row = _numbered(connection, viewing)
             if not connection.execute("SELECT 1 FROM movies WHERE id = ?", (viewing.movie,)).fetchone():
                 raise MovieNotFound(viewing.movie)
@@ -56,6 +60,7 @@ class SqliteViewingRepository:
             connection.execute(insert("viewings", row), row)
             if remove_from_watchlist:
                 remove_from(connection, viewing.movie, viewing.user, viewing.updated_at)
+        return viewing
 
     def change(self, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]) -> Viewing:
         with self.database.writing() as connection:
@@ -156,6 +161,13 @@ def _require_free_day(
         ).fetchone()
         if row:
             raise AlreadyViewed
+
+
+def _before(connection: sqlite3.Connection, viewing: Viewing) -> Viewing | None:
+    """The viewing of the same user with the same id, if there is one."""
+    values = (viewing.id, viewing.user)
+    row = connection.execute("SELECT * FROM viewings WHERE id = ? AND user = ?", values).fetchone()
+    return viewing_of(row) if row else None
 
 
 def _get(connection: sqlite3.Connection, viewing: ViewingId) -> Viewing:

@@ -3,6 +3,7 @@
 It reduces `domain.viewings.MAX_VIEWINGS`, which adapters must read at each call.
 """
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from itertools import product
@@ -93,6 +94,18 @@ class ViewingRepositoryContract:
         store.viewings.add(new_viewing(ann.id, movie.id, MONDAY, rewatch=True))
         with pytest.raises(AlreadyViewed):
             store.viewings.add(new_viewing(ann.id, movie.id, MONDAY))
+
+    def test_a_viewing_that_is_stored_again_under_its_id_is_left_as_it_is(
+        self, store: Store, ann: User, bob: User, movie: Movie
+    ) -> None:
+        viewing = new_viewing(ann.id, movie.id, MONDAY)
+        assert store.viewings.add(viewing, repeatable=True) == viewing
+        version = store.changes.activity(ann.id)
+        assert store.viewings.add(replace(viewing, note="again"), repeatable=True) == viewing
+        assert store.viewings.count(ann.id) == 1
+        assert store.changes.activity(ann.id) == version
+        other = replace(new_viewing(bob.id, movie.id, MONDAY), note="his")
+        assert store.viewings.add(other, repeatable=True) == other
 
     def test_neither_a_movie_nor_a_user_that_is_not_stored_gets_a_viewing(
         self, store: Store, ann: User, movie: Movie

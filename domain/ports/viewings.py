@@ -12,9 +12,12 @@ from domain.viewings import DayRange, Viewing, ViewingSummary
 class ViewingRepository(Protocol):
     """Viewings. A movie that someone has seen is not deleted when its source removes it."""
 
-    def add(self, viewing: Viewing, *, remove_from_watchlist: bool = False) -> None:
-        """Store a new viewing. With `remove_from_watchlist` its movie is removed from the user's watchlist in
-        the same step, if it is there: both or neither.
+    def add(
+        self, viewing: Viewing, *, remove_from_watchlist: bool = False, repeatable: bool = False
+    ) -> Viewing:
+        """Store a new viewing and return it. With `remove_from_watchlist` its movie is removed from the
+        user's watchlist in the same step, if it is there: both or neither. If it is `repeatable` and the user
+        has a viewing with that id, that is returned, and nothing changes.
 
         Raises AlreadyViewed if the user has another viewing of the movie on that day and this one is no
         rewatch, DiaryFull, MovieNotFound, UserNotFound.

@@ -23,10 +23,19 @@ KEY = re.compile(rf"[!-~]{{1,{MAX_KEY_LENGTH}}}")
 PASSING = frozenset({408, 429})
 """Statuses of refusals that pass with time: like failures of ours, they are not kept."""
 
+CREATED_ID = "created_id"
+"""The key in the state of a scope of the id of what a request with a key creates."""
+
 REPLAYED: Header = (b"idempotency-replayed", b"true")
 
 Packed = tuple[int, bytes, bytes, tuple[Header, ...], bytes | None]
 """Status, body, media type, headers and `Cache-Control` of a response."""
+
+
+def created_id(request: HttpRequest) -> str | None:
+    """The id of what a request creates however often it is repeated; None for one without a key."""
+    created: str | None = request.scope["state"].get(CREATED_ID)
+    return created
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,10 @@ class IdempotentRequests:
         parts = (request.method, request.scope["path"], request.scope["query_string"], body)
         content = msgspec.msgpack.encode((*parts, request.headers.get("content-length", "")))
         begun = self.keep_responses.begin(user=caller.user, key=keys[0], content=content)
-        return begun if isinstance(begun, Attempt) else _unpack(begun)
+        if not isinstance(begun, Attempt):
+            return _unpack(begun)
+        request.scope["state"][CREATED_ID] = begun.created_id
+        return begun
 
     def _refusal(self, attempt: Attempt, error: Exception, request: HttpRequest) -> Response:
         """The response to a request that was refused. A failure is raised again, and not kept."""

@@ -1,7 +1,12 @@
 """`Idempotency-Key` over HTTP: a repeated POST is carried out once."""
 
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +28,7 @@ from tests.integration.http_service import (
     filled,
     joined,
     now,
+    signed_in,
 )
 
 
@@ -116,6 +122,69 @@ def test_an_attempt_in_progress_is_waited_for_until_it_must_have_died(place: Pla
     assert (code(answer), answer.headers["retry-after"]) == ((409, "idempotency_key_in_use"), "1")
     place.late = ATTEMPT_TIMEOUT
     assert code(place.post("/ratings", body)) == (409, "already_rated")
+
+
+KILLED_BEFORE_ITS_RESPONSE = """
+import json, os, pathlib, signal, sys
+from litestar.testing import TestClient
+from adapters.sqlite.idempotency import SqliteIdempotencyRepository
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, store_page
+from tests.integration.http_service import application, joined, now
+
+store = SqliteStore(path=pathlib.Path(sys.argv[1]), clock=now)
+store.prepare()
+store_page(store, facts(603))
+SqliteIdempotencyRepository.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with TestClient(application(store)) as client:
+    joined(client)("POST", sys.argv[2], json.loads(sys.argv[3]), headers={"Idempotency-Key": "one"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/viewings", {"rewatch": True}, (201, None)),
+        ("/viewings", {"watched_on": "2026-01-01", "remove_from_watchlist": True}, (201, None)),
+        ("/ratings", {"rating": 8}, (409, "already_rated")),
+        ("/watchlist", {}, (409, "already_listed")),
+    ],
+)
+def test_a_request_whose_process_is_killed_before_it_responds_is_done_once(
+    tmp_path: Path, path: str, body: dict[str, Any], expected: tuple[int, str | None]
+) -> None:
+    body = {"movie_id": 603, **body}
+    arguments = [str(tmp_path / "matinee.db"), path, json.dumps(body)]
+    killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_ITS_RESPONSE, *arguments], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=now)
+    store.prepare()
+    container = container_over(store, Settings(jwt_expires_in="30d"))
+    container.clock.override(providers.Object(lambda: now() + ATTEMPT_TIMEOUT))
+    with TestClient(application(store, container=container)) as client:
+        login = client.post("/api/v1/auth/login", json={"email": "neo@example.com", "password": PASSWORD})
+        neo = signed_in(client, login.json())
+
+        def post() -> Any:
+            return neo("POST", path, body, headers={"Idempotency-Key": "one"})
+
+        (stored,) = neo("GET", path).json()["data"]
+        answer = post()
+        assert (answer.status_code, answer.json().get("code")) == expected
+        assert neo("GET", path).json()["data"] == [stored]
+        if answer.status_code == 201:
+            assert answer.json() == stored
+            replayed = post()
+            assert (replayed.json(), replayed.headers["idempotency-replayed"]) == (stored, "true")
+    store.close()
+
+
+def test_the_same_viewing_under_the_same_key_a_day_later_is_another(place: Place) -> None:
+    body = {"movie_id": 603, "rewatch": True}
+    first = place.post("/viewings", body).json()["id"]
+    place.late = RETENTION
+    assert place.post("/viewings", body).json()["id"] != first
+    assert place.neo("GET", "/viewings").json()["meta"]["total"] == 2
 
 
 def test_a_failure_is_not_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
+from entrypoints.http.idempotency import created_id
 from entrypoints.http.languages import LanguageNegotiation, in_language
 from entrypoints.http.movie_refs import MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
@@ -241,6 +242,7 @@ def post_viewing(
         rewatch=given.rewatch,
         note=given.note,
         remove_from_watchlist=given.remove_from_watchlist,
+        repeatable_as=ViewingId(repeatable) if (repeatable := created_id(request)) else None,
     )
     return json_response(entry_out(entry), status=201)
 
