@@ -1,6 +1,6 @@
 """Criticker: an XML document of ratings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, ClassVar
 from xml.parsers import expat
@@ -17,6 +17,12 @@ MAX_TEXT = 100_000
 
 MAX_TOKEN_BYTES = 1_000_000
 """Bytes that the parser may keep because a tag or text has no end yet."""
+
+MAX_DEPTH = 20
+"""Elements within each other: the parser keeps those that are open."""
+
+MAX_NAMES = 200
+"""Names of elements and attributes: the parser keeps each that it has met."""
 
 TEXTS = {"filmname", "filmlink", "imdbid", "rating", "quote", "reviewdate"}
 """The elements of a film that are read."""
@@ -55,7 +61,10 @@ class Film:
 
 
 class _Films:
-    """Collects films from what the parser reports. Documents that declare anything are refused."""
+    """Collects films from what the parser reports.
+
+    Documents that declare anything are refused, and those with which the memory of the parser would grow.
+    """
 
     def __init__(self) -> None:
         self.parser = expat.ParserCreate()
@@ -68,13 +77,20 @@ class _Films:
         self.complete: list[Film] = []
         self._film: Film | None = None
         self._element = ""
+        self._depth = 0
+        self._names: set[str] = set()
 
-    def _start(self, name: str, _: object) -> None:
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        self._names.update((name, *attributes))
+        if self._depth > MAX_DEPTH or len(self._names) > MAX_NAMES:
+            self._refuse()
         if name == "film":
             self._film = Film(self.parser.CurrentLineNumber)
         self._element = name
 
     def _end(self, name: str) -> None:
+        self._depth -= 1
         if name == "film" and self._film:
             self.complete.append(self._film)
             self._film = None

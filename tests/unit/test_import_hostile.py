@@ -184,6 +184,19 @@ def test_a_document_that_declares_entities_is_refused(declaration: str) -> None:
     assert refusal(text.encode()) is Refusal.DAMAGED
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<film>" * 30,
+        "".join(f"<n{each}/>" for each in range(300)),
+        "".join(f'<film a{each}=""/>' for each in range(300)),
+    ],
+    ids=["deeply nested", "many names of elements", "many names of attributes"],
+)
+def test_a_document_that_fills_the_memory_of_the_parser_is_refused(content: str) -> None:
+    assert refusal(f"<recentratings>{content}".encode()) is Refusal.DAMAGED
+
+
 def test_films_before_the_fault_of_an_xml_document_are_read() -> None:
     found = rows(f"{CRITICKER}</film><film><filmname>Ran")
     assert [(row.title, row.refused) for row in found] == [("Heat", None), (None, RowClass.UNREADABLE)]
