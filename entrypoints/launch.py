@@ -1,5 +1,6 @@
 """The console entry point: checks that the server's dependencies are installed, and runs the command line."""
 
+import gc
 import sys
 from importlib.util import find_spec
 
@@ -30,6 +31,11 @@ REQUIRED_MODULES = (
     "zxcvbn",
 )
 
+GC_THRESHOLD = 10_000
+"""Objects that are created before the youngest are searched for cycles. With Python's own 700 the search is a
+tenth of the time of all imports.
+"""
+
 
 def main() -> None:
     """Run the command line; exit with code 2 and one line if a dependency is missing."""
@@ -40,6 +46,7 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    gc.set_threshold(GC_THRESHOLD)
     from entrypoints.cli import matinee  # noqa: PLC0415  it may not be importable before
 
     matinee(prog_name="matinee")

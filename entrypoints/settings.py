@@ -11,13 +11,12 @@ from datetime import timedelta
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from crontab import CronTab
 
-from domain.discovery import DiscoverFilter
 from domain.errors import Fault, FaultCode, Invalid, InvalidFields
 from domain.invitations import Registration
 from domain.languages import Language, Languages
@@ -27,6 +26,9 @@ from entrypoints.durations import parse_duration
 from entrypoints.env_file import EnvFileUnreadable, misnamed, read_env_file
 from entrypoints.origins import InvalidOrigins, parse_origins
 from entrypoints.validation import InvalidValue, rule, validate
+
+if TYPE_CHECKING:
+    from domain.discovery import DiscoverFilter
 
 SECRETS = frozenset(
     {"JWT_SECRET", "MONGODB_URI", "QUEUE_URL", "REDIS_URL", "TMDB_ACCESS_TOKEN", "TMDB_API_KEY"}
@@ -77,10 +79,16 @@ def _check_cron(text: str) -> None:
         raise InvalidValue("must be due on some day; there is no such day in any month it names")
 
 
+def _parse_discover_filters(text: str) -> "DiscoverFilter":
+    from domain.discovery import DiscoverFilter  # noqa: PLC0415  it imports half the domain; few processes need it
+
+    return DiscoverFilter.parse(text)
+
+
 def _check_discover_filters(text: str) -> None:
     """Raises InvalidValue with every fault of the filters."""
     try:
-        DiscoverFilter.parse(text)
+        _parse_discover_filters(text)
     except Invalid as error:
         raise InvalidValue(f"holds filters that are not valid: {error}") from None
 
@@ -324,9 +332,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename=str.upper):
         return self.public_catalogue == "true"
 
     @property
-    def discover_filter(self) -> DiscoverFilter:
+    def discover_filter(self) -> "DiscoverFilter":
         """Which movies a sync of /discover/movie reads; all of them unless something is set."""
-        return DiscoverFilter.parse(self.sync_discover_filters)
+        return _parse_discover_filters(self.sync_discover_filters)
 
     @property
     def has_pages(self) -> bool:

@@ -1,15 +1,19 @@
 """Ports for accounts: users, invitations, sessions, password hashes and tokens."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from domain.api_tokens import ApiToken
-from domain.ids import ApiTokenId, InvitationId, SessionId, UserId
-from domain.invitations import Invitation
-from domain.pagination import Cursor
-from domain.sessions import AccessClaims, RefreshClaims, Session
-from domain.users import Caller, User
+if TYPE_CHECKING:
+    from domain.api_tokens import ApiToken
+    from domain.ids import ApiTokenId, InvitationId, SessionId, UserId
+    from domain.invitations import Invitation
+    from domain.pagination import Cursor
+    from domain.sessions import AccessClaims, RefreshClaims, Session
+    from domain.users import Caller, User
+
 
 T = TypeVar("T")
 

@@ -1,28 +1,31 @@
 """Ports for the catalogue: stored movies and genres, the source of movies, and the records of syncs."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from domain.browsing import EVERYTHING, MovieFilter, MoviePage, Sorting
-from domain.discovery import Discovery
-from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
-from domain.languages import Language, Translation
-from domain.movies import Genre, Movie, MovieFacts, Outcome
-from domain.pagination import Cursor, Window
-from domain.pictures import Picture
-from domain.search import Candidate, TermQuery
-from domain.sync import (
-    ChangedIdsPage,
-    Detail,
-    Entity,
-    ExportedIds,
-    GenreList,
-    PageResult,
-    SourceName,
-    SourcePage,
-    SyncRun,
-)
+if TYPE_CHECKING:
+    from domain.browsing import MovieFilter, MoviePage, Sorting
+    from domain.discovery import Discovery
+    from domain.ids import GenreId, ImdbId, MovieId, MovieRef, RunId
+    from domain.languages import Language, Translation
+    from domain.movies import Genre, Movie, MovieFacts, Outcome
+    from domain.pagination import Cursor, Window
+    from domain.pictures import Picture
+    from domain.search import Candidate, TermQuery
+    from domain.sync import (
+        ChangedIdsPage,
+        Detail,
+        Entity,
+        ExportedIds,
+        GenreList,
+        PageResult,
+        SourceName,
+        SourcePage,
+        SyncRun,
+    )
 
 
 class MovieRepository(Protocol):
@@ -69,7 +72,7 @@ class MovieRepository(Protocol):
         """The number of visible movies that the filter admits."""
         ...
 
-    def find(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
+    def find(self, query: TermQuery, limit: int, wanted: MovieFilter = ...) -> list[Candidate]:
         """The visible movies that the filter admits and that have at least one term of each clause of the
         query, most popular first.
 
@@ -78,7 +81,7 @@ class MovieRepository(Protocol):
         """
         ...
 
-    def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
+    def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = ...) -> list[Candidate]:
         """Like `find`; the candidates have `people`, the keys of the names of their directors and cast
         (`domain.people.name_keys`).
         """

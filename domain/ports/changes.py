@@ -1,10 +1,13 @@
 """The port of the change feed."""
 
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-from domain.changes import Activity, ChangeBatch
-from domain.ids import UserId
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.changes import Activity, ChangeBatch
+    from domain.ids import UserId
 
 
 class ChangeRepository(Protocol):

@@ -1,10 +1,13 @@
 """The port for changes of many of a user's entries at once."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from __future__ import annotations
 
-from domain.ids import MovieId, UserId
-from domain.imports.holdings import Holding, Holdings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.ids import MovieId, UserId
+    from domain.imports.holdings import Holding, Holdings
 
 
 class HoldingRepository(Protocol):

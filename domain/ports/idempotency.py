@@ -1,9 +1,12 @@
 """The port for idempotency keys."""
 
-from datetime import datetime
-from typing import Protocol
+from __future__ import annotations
 
-from domain.idempotency import Attempt, KeptResponse
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.idempotency import Attempt, KeptResponse
 
 
 class IdempotencyRepository(Protocol):

@@ -1,15 +1,19 @@
 """Ports for imports: the formats of files, and the imports that are stored."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from domain.ids import ImportId, MovieId, UserId
-from domain.imports.holdings import Effect, Holding, Holdings
-from domain.imports.imports import Import, ImportRow
-from domain.imports.rows import ImportedRow, RowClass, SourceFormat
-from domain.pagination import Cursor
+if TYPE_CHECKING:
+    from domain.ids import ImportId, MovieId, UserId
+    from domain.imports.holdings import Effect, Holding, Holdings
+    from domain.imports.imports import Import, ImportRow
+    from domain.imports.rows import ImportedRow, RowClass, SourceFormat
+    from domain.pagination import Cursor
+
 
 UPLOAD_PIECE = 2**18
 """Bytes of a piece of an upload."""
@@ -41,7 +45,7 @@ class UploadReader(Protocol):
 
     def __call__(
         self, upload: BinaryIO, name: str, wanted: SourceFormat | None, columns: Columns
-    ) -> "UploadReading":
+    ) -> UploadReading:
         """Begin to read an upload, of a format or, without `wanted`, of the one that its content has.
 
         Raises UploadRefused for what is no file of a known format, and for what is damaged or too large.

@@ -1,14 +1,18 @@
 """Ports for what several processes share: locks, cache invalidation and the job queue; and the clock."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from domain.errors import Unavailable
-from domain.ids import ApiTokenId, ImportId, MovieId, RunId, SessionId, UserId
-from domain.sync import Entity
+
+if TYPE_CHECKING:
+    from domain.ids import ApiTokenId, ImportId, MovieId, RunId, SessionId, UserId
+    from domain.sync import Entity
 
 Clock = Callable[[], datetime]
 """Returns the present time: aware, in UTC, in whole milliseconds, which all stores can keep."""

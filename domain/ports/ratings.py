@@ -1,12 +1,15 @@
 """Ports for ratings and watchlists."""
 
-from collections.abc import Callable, Collection
-from typing import Protocol
+from __future__ import annotations
 
-from domain.ids import ItemId, MovieId, RatingId, UserId
-from domain.pagination import Cursor
-from domain.ratings import Drift, Rating, RatingOrder, Tally
-from domain.watchlist import WatchlistItem, WatchlistOrder
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.ids import ItemId, MovieId, RatingId, UserId
+    from domain.pagination import Cursor
+    from domain.ratings import Drift, Rating, RatingOrder, Tally
+    from domain.watchlist import WatchlistItem, WatchlistOrder
 
 
 class RatingRepository(Protocol):

@@ -1,13 +1,16 @@
 """The port for recommendations."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from domain.ids import MovieId, UserId
-from domain.pagination import Cursor
-from domain.ratings import Tally
-from domain.recommendations import HiddenMovie, Neighbour, RatingChange
+if TYPE_CHECKING:
+    from domain.ids import MovieId, UserId
+    from domain.pagination import Cursor
+    from domain.ratings import Tally
+    from domain.recommendations import HiddenMovie, Neighbour, RatingChange
 
 
 class RecommendationRepository(Protocol):

@@ -1,9 +1,12 @@
 """The port for the reports of media players."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from __future__ import annotations
 
-from domain.scrobbles import Playback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.scrobbles import Playback
 
 
 class PlaybackReader(Protocol):

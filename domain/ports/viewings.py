@@ -1,12 +1,15 @@
 """Ports for viewings, and for the statistics of what users have seen and rated."""
 
-from collections.abc import Callable, Collection
-from typing import Protocol
+from __future__ import annotations
 
-from domain.ids import MovieId, UserId, ViewingId
-from domain.pagination import Cursor
-from domain.statistics import RatedMovie, ViewedMovie
-from domain.viewings import DayRange, Viewing, ViewingSummary
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from domain.ids import MovieId, UserId, ViewingId
+    from domain.pagination import Cursor
+    from domain.statistics import RatedMovie, ViewedMovie
+    from domain.viewings import DayRange, Viewing, ViewingSummary
 
 
 class ViewingRepository(Protocol):

@@ -19,7 +19,8 @@ from entrypoints.cli.diagnostics import (
     suspicious_setting,
 )
 from entrypoints.container import Container
-from entrypoints.observability.logs import configure, log_file_problem
+from entrypoints.observability.log_file import log_file_problem
+from entrypoints.observability.logs import configure
 from entrypoints.observability.redaction import Redactor, secrets_of
 from entrypoints.settings import Settings, load
 

@@ -76,7 +76,7 @@ from entrypoints.http import (
 from entrypoints.http.resources import changes as feed
 from entrypoints.http.resources import movies, relations
 from entrypoints.http.resources.search import SOURCE_PAGE_SIZE, SearchWords
-from entrypoints.observability import logs
+from entrypoints.observability import log_file, logs
 from entrypoints.processes import child_process, first_run, metrics_directory, supervisor
 from entrypoints.settings import MAX_LANGUAGES, MAX_REFRESH_GRACE, Settings
 from entrypoints.web.pages.search import SOURCE_TIMEOUT
@@ -171,7 +171,7 @@ TIED = [
     f"of its last {ms(batched_log.DELAY)}",
     f"those of the last {ms(batched_log.DELAY)} of a process that is killed",
     f"parts of {logs.LogStream.max_write:,} bytes at most",
-    f"in parts of {kib(logs.LogFile.max_write)}, each under one lock",
+    f"in parts of {kib(log_file.LogFile.max_write)}, each under one lock",
     # Requests and connections
     f"{HOLDS.silent_seconds} seconds, kept-alive ones after {HOLDS.idle_seconds}",
     f"closed after {HOLDS.silent_seconds} seconds; after {HOLDS.idle_seconds}",
@@ -404,7 +404,7 @@ TIED = [
     f"within about {spelt(probes.FAILURE_TTL + PING_POLICY.total_timeout)} seconds of somebody asking",
     f"not been refreshed for {spelt(operations.STALE_AFTER.days)} days",
     f"is kept for {spelt(probes.GAUGES_TTL)} seconds in each process",
-    f"standard error says so once a {'minute' if logs.ERROR_INTERVAL == 60 else logs.ERROR_INTERVAL}",
+    f"standard error says so once a {'minute' if log_file.ERROR_INTERVAL == 60 else log_file.ERROR_INTERVAL}",
     f"less than {diagnostics.LOW_FREE_BYTES // 2**30} GB free | less than {mb(diagnostics.MIN_FREE_BYTES)}",
     f"more than {seconds(diagnostics.CLOCK_TOLERANCE)} s off MongoDB's or Redis' clock",
     f"or {seconds(diagnostics.TMDB_CLOCK_TOLERANCE)} s off TMDB's",
@@ -437,7 +437,7 @@ TIED = [
     f"after {minutes(FIRST_RUN.partial_retry)}",
     f"with {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
     f"there are {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
-    f"at {mb(logs.MAX_FILE_BYTES)}",
+    f"at {mb(log_file.MAX_FILE_BYTES)}",
     # Commands for contributors
     f"wanted are {wanted()} %",
     f"{made('--cov_fail-under=')} % over all",

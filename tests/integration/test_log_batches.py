@@ -210,10 +210,10 @@ WRITER = """
 import asyncio, logging, sys
 from entrypoints.http.access_log import RequestRecord, log_request
 from entrypoints import batched_log
-from entrypoints.observability import logs
+from entrypoints.observability import log_file, logs
 from entrypoints.settings import Settings
 
-logs.MAX_FILE_BYTES = 400_000
+log_file.MAX_FILE_BYTES = 400_000
 logs.configure(Settings(log_file=sys.argv[1], log_format="json"), sys.argv[2])
 
 async def main():

@@ -17,7 +17,8 @@ import pytest
 import structlog
 
 from entrypoints.observability import logs
-from entrypoints.observability.logs import LogFileUnwritable, configure
+from entrypoints.observability.log_file import LogFileUnwritable
+from entrypoints.observability.logs import configure
 from entrypoints.settings import Settings
 from tests.integration.http_service import joined, place, serving
 
@@ -292,10 +293,10 @@ def test_logging_to_a_full_disk_raises_nothing(tmp_path: Path, monkeypatch: pyte
 
 WRITER = """
 import logging, sys
-from entrypoints.observability import logs
+from entrypoints.observability import log_file, logs
 from entrypoints.settings import Settings
 
-logs.MAX_FILE_BYTES = 20_000
+log_file.MAX_FILE_BYTES = 20_000
 logs.configure(Settings(log_file=sys.argv[1], log_format="json"), sys.argv[2])
 for number in range(100):
     logging.getLogger("writer").info("line %d", number, extra={"number": number})
