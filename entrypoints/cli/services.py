@@ -97,7 +97,10 @@ def openapi() -> None:
     required=True,
     help="Write end of a pipe to which the id of the process is written when it is up.",
 )
-def child(role: str, *, lifeline: int, reports: int, gate: int | None, listener: int | None) -> None:
+@click.option("--syncs/--no-syncs", default=None, help="Whether the scheduler schedules syncs.")
+def child(
+    role: str, *, lifeline: int, reports: int, gate: int | None, listener: int | None, syncs: bool | None
+) -> None:
     """Run one role as a child of `matinee serve`, which passes pipes and sockets as descriptors, and all
     settings in the environment.
     """
@@ -108,7 +111,7 @@ def child(role: str, *, lifeline: int, reports: int, gate: int | None, listener:
     elif role == "worker":
         _run_worker(env_file=None, ready=ready)
     elif role == "scheduler":
-        _run_scheduler(env_file=None, ready=ready)
+        _run_scheduler(env_file=None, ready=ready, syncs=syncs)
     elif gate is None or listener is None:
         raise click.UsageError("the api needs --gate and --listener")
     else:
@@ -124,13 +127,17 @@ def _report(reports: int) -> None:
 def _prepare_store(ready: Callable[[], None]) -> None:
     """Open the store, create what is missing and fill an empty catalogue; an error here ends `serve`.
 
-    Calls `ready` if the service is to start before the catalogue is filled.
+    Calls `ready` if the service is to start before the catalogue is filled. Exits with `SYNCS_REFUSED` if no
+    sync may run.
     """
+    from entrypoints.processes.child_process import SYNCS_REFUSED
     from entrypoints.processes.first_run import fill_if_empty
 
     with running_role("prepare", env_file=None) as (container, settings):
         container.tokens()
-        fill_if_empty(container, settings, ready)
+        syncs_may_run = fill_if_empty(container, settings, ready)
+    if not syncs_may_run:
+        sys.exit(SYNCS_REFUSED)
 
 
 def _run_api(gate: int, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -157,7 +164,10 @@ def _run_scheduler(
     env_file: Path | None = ENV_FILE,
     ready: Callable[[], None] = lambda: None,
     data_dir: str | None = None,
+    *,
+    syncs: bool | None = None,
 ) -> None:
     from entrypoints.processes import scheduler as process
 
-    process.run(load_settings(required, role="scheduler", env_file=env_file, data_dir=data_dir), ready)
+    settings = load_settings(required, role="scheduler", env_file=env_file, data_dir=data_dir)
+    process.run(settings, ready, syncs=syncs)

@@ -13,9 +13,9 @@ from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Scope, Send
-from structlog.contextvars import bind_contextvars
 
 from domain.api_tokens import PREFIX
+from entrypoints import log_context
 from entrypoints.http.access_log import (
     CLIENT_CLOSED_REQUEST,
     CLIENT_PRESENCE,
@@ -112,7 +112,7 @@ class OuterMiddleware:
         if presence is None:  # another server than ours, or a test
             presence = state[CLIENT_PRESENCE] = ClientPresence()
             receive = _noting_disconnect(receive, presence)
-        bind_contextvars(request_id=request_id)  # for every log line of this request
+        log_context.request_id.set(request_id)
         is_head = state["is_head"] = scope["method"] == "HEAD"
         added = partial(self.common_headers, request_id, https=scope["scheme"] == "https")
         wrapper = _SendWrapper(send, state, added, is_head=is_head)

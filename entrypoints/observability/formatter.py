@@ -4,16 +4,15 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 import msgspec
-import structlog
-from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
+from entrypoints import log_context
 from entrypoints.batched_log import NANOSECONDS_PER_MS, BatchedEvent, Lines
 from entrypoints.observability.redaction import Redactor
 
@@ -23,29 +22,24 @@ RESERVED_FIELDS = frozenset({"timestamp", "level", "role", "process", "logger", 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 """Colours that RQ adds to names when standard output is a terminal."""
 
-Event = MutableMapping[str, Any]
+RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({})))
+"""What every record has. All else are extra fields."""
+
+Render = Callable[[dict[str, Any]], str]
+"""Makes a line of its fields, the first of which are `timestamp` and ours."""
 
 _encoder = msgspec.json.Encoder()
 
 
-class LineFormatter(ProcessorFormatter):
-    """Formats a record with its extra fields and those bound to the request, redacted, as one line."""
+class LineFormatter(logging.Formatter):
+    """Formats a record with its extra fields and the id of the request, redacted, as one line."""
 
     def __init__(self, redactor: Redactor, role: str, *, for_people: bool) -> None:
         self._redactor = redactor
         self._role = role
         self._for_people = for_people
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if for_people else _json
-        self._renderer = renderer
-        super().__init__(
-            processors=[
-                structlog.contextvars.merge_contextvars,
-                ExtraAdder(),
-                structlog.processors.format_exc_info,
-                self._complete,
-                renderer,
-            ]
-        )
+        self._render = _renderer_for_people() if for_people else _json
+        super().__init__()
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as a line. One that cannot be formatted is replaced by its place in the code, since
@@ -54,14 +48,14 @@ class LineFormatter(ProcessorFormatter):
         if isinstance(record, Lines):
             return str(record.msg)
         try:
-            return super().format(record)
+            return self._render(self._fields(record))
         except Exception as error:  # noqa: BLE001  whatever an argument's own code may raise
             replacement = logging.makeLogRecord({"name": record.name, "levelno": logging.ERROR})
             replacement.levelname = "ERROR"
             replacement.msg = (
                 f"a line at {record.pathname}:{record.lineno} cannot be written: {type(error).__name__}"
             )
-            return super().format(replacement)
+            return self._render(self._fields(replacement))
 
     def lines(self, logger: str, message: str, events: Sequence[BatchedEvent]) -> list[str]:
         """Format events of one logger at level info. Each line equals that of a record with these fields that
@@ -73,7 +67,7 @@ class LineFormatter(ProcessorFormatter):
         stamps = [_timestamp_of_ms(event.at // NANOSECONDS_PER_MS) for event in events]
         if self._for_people:
             return [
-                str(self._renderer(None, "", {"timestamp": stamp, **own_fields, **fields}))
+                self._render({"timestamp": stamp, **own_fields, **fields})
                 for stamp, fields in zip(stamps, all_fields, strict=True)
             ]
         encode = _encoder.encode
@@ -99,14 +93,21 @@ class LineFormatter(ProcessorFormatter):
             and self._redactor.keeps(texts)
         )
 
-    def _complete(self, _: object, __: str, event: Event) -> Mapping[str, Any]:
-        """Add our fields, and redact all others."""
-        record: logging.LogRecord = event.pop("_record")
-        event.pop("_from_structlog")
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The fields of a record: ours, and all others redacted."""
         own_fields = self._own_fields(record.levelname.lower(), record.process, record.name)
-        if record.name.partition(".")[0] == "rq":
-            event["event"] = COLOUR.sub("", str(event["event"]))
-        return {"timestamp": _timestamp(record.created), **own_fields, **self._redacted_others(event)}
+        message = record.getMessage()
+        others: dict[str, Any] = {
+            "event": COLOUR.sub("", message) if record.name.partition(".")[0] == "rq" else message
+        }
+        if record.stack_info:
+            others["stack_info"] = record.stack_info
+        if request_id := log_context.request_id.get():
+            others["request_id"] = request_id
+        others |= {name: value for name, value in vars(record).items() if name not in RECORD_ATTRIBUTES}
+        if record.exc_info:
+            others["exception"] = self.formatException(record.exc_info)
+        return {"timestamp": _timestamp(record.created), **own_fields, **self._redacted_others(others)}
 
     def _own_fields(self, level: str, process: int | None, logger: str) -> dict[str, Any]:
         return {"level": level, "role": self._role, "process": process, "logger": logger}
@@ -120,8 +121,15 @@ class LineFormatter(ProcessorFormatter):
         }
 
 
-def _json(_: object, __: str, event: Event) -> str:
-    return _encoder.encode(event).decode()
+def _json(fields: dict[str, Any]) -> str:
+    return _encoder.encode(fields).decode()
+
+
+def _renderer_for_people() -> Render:
+    from structlog.dev import ConsoleRenderer  # noqa: PLC0415  it imports rich and asyncio
+
+    renderer = ConsoleRenderer(colors=sys.stderr.isatty())
+    return lambda fields: str(renderer(None, "", fields))
 
 
 def _timestamp(seconds: float) -> str:

@@ -12,9 +12,6 @@ from select import PIPE_BUF
 from types import TracebackType
 from typing import TextIO
 
-import structlog
-from structlog.stdlib import ProcessorFormatter
-
 from entrypoints.batched_log import FlushFirst, flush
 from entrypoints.observability.formatter import LineFormatter
 from entrypoints.observability.redaction import Redactor, secrets_of
@@ -59,11 +56,6 @@ def configure(settings: Settings, role: str) -> None:
     logging.captureWarnings(capture=True)
     threading.excepthook = _log_thread_error
     sys.excepthook = _log_process_error
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
 
 
 class LogStream(logging.StreamHandler[TextIO]):

@@ -19,6 +19,9 @@ STABLE_AFTER = 30.0
 MAX_LINE_BYTES = 64 * 1024
 """The length at which a line of output is logged although it has not ended."""
 
+SYNCS_REFUSED = 3
+"""The exit code of a process that has found that another source filled the catalogue."""
+
 Process = subprocess.Popen[bytes]
 Start = Callable[[], Process]
 

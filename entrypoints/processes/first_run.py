@@ -57,20 +57,27 @@ class PagesMissing(SourceUnavailable):
 
 def fill_if_empty(
     container: Container, settings: Settings, start_service: Callable[[], None], timing: Timing | None = None
-) -> None:
-    """Sync genres and movies unless both were synced before.
+) -> bool:
+    """Sync genres and movies unless both were synced before; return whether syncs may run.
 
     Calls `start_service`, at most once, if the source does not answer in time or stalls; then continues until
     every page is read. A refused credential ends it at once. A catalogue that another source filled is left
-    alone.
+    alone, and no sync may run.
     """
-    timing = timing or Timing()
     if refused := container.check_source()():
         echo(f"No syncs will run: {refused}.")
         log.warning("no syncs will run: %s", refused)
-        return
+        return False
     if _is_filled(container):
-        return
+        return True
+    problem = _fill(container, settings, start_service, timing or Timing())
+    return not isinstance(problem, FilledFromAnotherSource)
+
+
+def _fill(
+    container: Container, settings: Settings, start_service: Callable[[], None], timing: Timing
+) -> MatineeError | None:
+    """Sync until the catalogue is complete; return what makes further attempts useless."""
     if settings.has_tmdb_credential:
         echo("First start: filling the catalogue from TMDB.")
     else:
@@ -88,6 +95,7 @@ def fill_if_empty(
             log.error("the catalogue is not filled: %s", problem)
         elif fill.service_started:
             log.info("the catalogue is filled")
+        return problem
 
 
 class CatalogueFill:

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from adapters.redis.cron import CronEntry, run_scheduler
 from domain.errors import Unavailable
 from domain.sync import Entity
+from entrypoints.processes.child_process import SYNCS_REFUSED
 from entrypoints.settings import Settings
 
 EXPIRE_SESSIONS_CRON = "17 * * * *"
@@ -20,19 +21,21 @@ VERIFY_RATINGS_CRON = "30 4 * * *"
 RECOUNT_NEIGHBOURS_CRON = "30 5 * * *"
 """Hourly and nightly, not on the hour, when other services have their jobs."""
 
-SOURCE_REFUSED = 3
-"""The exit code of `_check_source` if the catalogue was filled from another source."""
-
 log = logging.getLogger("matinee.scheduler")
 
 
-def run(settings: Settings, ready: Callable[[], None] = lambda: None) -> None:
-    """Enqueue due jobs until SIGTERM or SIGINT.
+def run(settings: Settings, ready: Callable[[], None] = lambda: None, *, syncs: bool | None = None) -> None:
+    """Enqueue due jobs until SIGTERM or SIGINT. Syncs are among them if `syncs` says so; without it, if the
+    catalogue accepts movies from our source.
 
     Calls `ready` when the entries are stored. Raises QueueUnavailable if no queue is configured.
     """
     url = settings.require_queue_url()
-    run_scheduler(url, cron_entries(settings, syncs=_source_is_accepted(settings)), ready)
+    if syncs is None:
+        syncs = _source_is_accepted(settings)
+    if not syncs:
+        log.warning("no syncs are scheduled")
+    run_scheduler(url, cron_entries(settings, syncs=syncs), ready)
 
 
 def cron_entries(settings: Settings, *, syncs: bool = True) -> list[CronEntry]:
@@ -60,11 +63,11 @@ def _source_is_accepted(settings: Settings) -> bool:
     check = get_context("fork").Process(target=_check_source, args=(settings,))
     check.start()
     check.join()
-    return check.exitcode != SOURCE_REFUSED
+    return check.exitcode != SYNCS_REFUSED
 
 
 def _check_source(settings: Settings) -> None:
-    """Exit with `SOURCE_REFUSED` if the catalogue was filled from another source."""
+    """Exit with `SYNCS_REFUSED` if the catalogue was filled from another source."""
     from entrypoints.container import running  # noqa: PLC0415  only this process needs it
 
     try:
@@ -74,5 +77,5 @@ def _check_source(settings: Settings) -> None:
         log.warning("whether syncs may run is not known: %s", error)
         return
     if refused:
-        log.warning("no syncs are scheduled: %s", refused)
-        sys.exit(SOURCE_REFUSED)
+        log.warning("no syncs will run: %s", refused)
+        sys.exit(SYNCS_REFUSED)

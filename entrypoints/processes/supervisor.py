@@ -20,7 +20,7 @@ from adapters.redis.embedded import IGNORED_WARNING, EmbeddedRedis
 from entrypoints import console, data_directory
 from entrypoints.processes import metrics_directory
 from entrypoints.processes.banner import banner
-from entrypoints.processes.child_process import ChildProcess, Process, describe_exit
+from entrypoints.processes.child_process import SYNCS_REFUSED, ChildProcess, Process, describe_exit
 from entrypoints.processes.data_directory_lock import locked
 from entrypoints.processes.listening_socket import bound_socket
 from entrypoints.processes.parent_death import die_with
@@ -96,6 +96,7 @@ class Supervisor:
         self._banner_due = inf
         self._answers = False
         self._prepared = False
+        self._syncs_refused = False
         self._stopping = False
         self._redis = (
             [ChildProcess("valkey", lambda: redis.start(self._die_with_us), noise=IGNORED_WARNING)]
@@ -106,7 +107,7 @@ class Supervisor:
         self._apis = [ChildProcess(name, self._start_api) for name in names]
         self._prepare = ChildProcess("prepare", lambda: self._spawn("prepare"))
         self._worker = ChildProcess("worker", lambda: self._spawn("worker"))
-        self._scheduler = ChildProcess("scheduler", lambda: self._spawn("scheduler"))
+        self._scheduler = ChildProcess("scheduler", self._start_scheduler)
 
     def run(self) -> int:
         """Prepare the store, serve, and stop; return the exit code: that of `prepare` if it fails, else 0."""
@@ -135,8 +136,8 @@ class Supervisor:
             self._wait(wakeup, watched)
             code = self._prepare.poll()
             if code is not None and code >= 0:
-                self._prepared = code == 0
-                return code
+                self._note_end_of_prepare(code)
+                return 0 if self._prepared else code
             if code is not None:
                 self._prepare.postpone(describe_exit(code))
             elif self._is_up(self._prepare):
@@ -162,11 +163,16 @@ class Supervisor:
     def _continue_preparing(self) -> None:
         """Let `prepare` finish in the background; start it again if it fails."""
         code = self._prepare.poll()
-        self._prepared = code == 0
-        if code:
-            self._prepare.postpone(describe_exit(code))
+        if code is not None:
+            self._note_end_of_prepare(code)
+            if not self._prepared:
+                self._prepare.postpone(describe_exit(code))
         if not self._prepared:
             self._prepare.start()
+
+    def _note_end_of_prepare(self, code: int) -> None:
+        self._syncs_refused = code == SYNCS_REFUSED
+        self._prepared = code == 0 or self._syncs_refused
 
     def _show_banner(self) -> None:
         """Print the banner once, when all processes are up or `BANNER_TIMEOUT` has passed."""
@@ -209,10 +215,13 @@ class Supervisor:
     def _start_api(self) -> Process:
         return self._spawn("api", listener=self._listener.fileno(), gate=self._gate)
 
-    def _spawn(self, role: str, **descriptors: int) -> Process:
+    def _start_scheduler(self) -> Process:
+        return self._spawn("scheduler", "--no-syncs" if self._syncs_refused else "--syncs")
+
+    def _spawn(self, role: str, *arguments: str, **descriptors: int) -> Process:
         """Start `matinee child ROLE` by the command that started us; the child inherits the descriptors."""
         descriptors |= {"lifeline": self._lifeline, "reports": self._reports_end}
-        options = [f"--{name}={descriptor}" for name, descriptor in descriptors.items()]
+        options = [*arguments, *(f"--{name}={descriptor}" for name, descriptor in descriptors.items())]
         return subprocess.Popen(  # noqa: S603  our own command
             [*_own_command(), "child", role, *options],
             env=self._environment,

@@ -57,8 +57,8 @@ SETTINGS = Settings(tmdb_access_token="t")
 QUICKLY = Timing(first_retry=0.01, last_retry=0.02, partial_retry=0.01)
 
 
-def fill_if_empty(container: Container, begin: Callable[[], None], timing: Timing = QUICKLY) -> None:
-    first_run.fill_if_empty(container, SETTINGS, begin, timing)
+def fill_if_empty(container: Container, begin: Callable[[], None], timing: Timing = QUICKLY) -> bool:
+    return first_run.fill_if_empty(container, SETTINGS, begin, timing)
 
 
 def is_filled(container: Container) -> bool:
@@ -77,7 +77,7 @@ def failing(times: int, error: Exception) -> Callable[..., None]:
 
 def test_the_first_sync_is_waited_for(container: Container, source: Source) -> None:
     begun = Event()
-    fill_if_empty(container, begun.set)
+    assert fill_if_empty(container, begun.set)
     assert is_filled(container)
     assert not begun.is_set()
     fill_if_empty(container, begun.set)
@@ -127,7 +127,7 @@ def test_a_refused_credential_is_not_retried(
 def test_a_catalogue_from_another_source_is_not_retried(container: Container, source: Source) -> None:
     begun = Event()
     source.before_ping = failing(9, FilledFromAnotherSource(SourceName.DEMO))
-    fill_if_empty(container, begun.set)
+    assert not fill_if_empty(container, begun.set)
     assert source.pings == 1
     assert not begun.is_set()
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import structlog
 
 from entrypoints.observability import logs
 from entrypoints.observability.log_file import LogFileUnwritable
@@ -53,7 +52,6 @@ def _as_before() -> Iterator[None]:
     sys.excepthook, threading.excepthook = hooks
     logging.captureWarnings(capture=False)
     warnings.showwarning = shown
-    structlog.reset_defaults()
 
 
 def settings(**values: Any) -> Settings:
@@ -93,12 +91,12 @@ def test_a_traceback_is_part_of_its_log_line(capsys: Capture) -> None:
     assert "ValueError: no *** here" in line["exception"]
 
 
-def test_structlog_loggers_write_the_same_format(capsys: Capture) -> None:
+def test_a_record_has_its_stack_if_it_is_wanted(capsys: Capture) -> None:
     configure(settings(), "api")
-    structlog.get_logger("somebody").info("done", rate=2.5, token="SECRET")
+    logging.getLogger("somebody").info("here", stack_info=True)
 
     (line,) = lines(capsys.readouterr().err)
-    assert (line["event"], line["logger"], line["rate"], line["token"]) == ("done", "somebody", 2.5, "***")
+    assert line["stack_info"].startswith("Stack (most recent call last)")
 
 
 @pytest.mark.parametrize(

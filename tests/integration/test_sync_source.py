@@ -30,6 +30,7 @@ from domain.sync import (
     SyncRun,
 )
 from entrypoints.processes import jobs, scheduler
+from entrypoints.processes.child_process import SYNCS_REFUSED
 from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
@@ -331,7 +332,8 @@ def test_the_first_start_reports_a_catalogue_from_another_source(
     tmdb_store: SqliteStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings()
-    fill_if_empty(container_over(tmdb_store, settings), settings, lambda: pytest.fail("it begins at once"))
+    container = container_over(tmdb_store, settings)
+    assert not fill_if_empty(container, settings, lambda: pytest.fail("it begins at once"))
     output = capsys.readouterr().out
     assert output.startswith("No syncs will run: The catalogue was filled from TMDB")
     assert NO_CREDENTIAL in output
@@ -352,7 +354,7 @@ def test_a_first_start_ends_if_another_source_fills_the_catalogue(
             return super().popular(page)
 
     container.source.override(providers.Object(Overtaken()))
-    fill_if_empty(container, settings, lambda: None)
+    assert not fill_if_empty(container, settings, lambda: None)
     assert "The catalogue stays as it is: The catalogue was filled from the demo" in capsys.readouterr().out
     store.close()
 
@@ -386,8 +388,8 @@ def test_the_check_of_the_source_ends_with_an_exit_code(
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         scheduler._check_source(replace_settings(jobs.worker_settings.get(), None))
-    assert ended.value.code == scheduler.SOURCE_REFUSED
-    assert "no syncs are scheduled: The catalogue was filled from TMDB" in caplog.text
+    assert ended.value.code == SYNCS_REFUSED
+    assert "no syncs will run: The catalogue was filled from TMDB" in caplog.text
     scheduler._check_source(replace_settings(jobs.worker_settings.get(), "t"))
 
 
