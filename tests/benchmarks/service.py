@@ -20,7 +20,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def service() -> list[Table]:
     """Start it on an empty store, then on a filled one, and ask it."""
     variables = {"PUBLIC_CATALOGUE": "true", "RATE_LIMIT": "100000000/minute"}
-    starts, held = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 300 MB together)")
+    starts, held = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 250 MB together)")
     with tempfile.TemporaryDirectory() as folder:
         for number in range(STARTS + 1):
             began = time.perf_counter()

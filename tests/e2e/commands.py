@@ -19,6 +19,9 @@ from tests.e2e.fork_server import ForkServer
 from tests.ports import free_port
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
+TIMEOUT = 60
+"""Seconds until a call of a test fails; on a machine that others use, a started API may take that long."""
+
 OURS = {field.encode_name for field in msgspec.structs.fields(Settings)} | {SHARED_METRICS}
 """The variables that Matinee reads."""
 
@@ -74,7 +77,7 @@ class Serving:
     def __init__(self, process: subprocess.Popen[str], port: str) -> None:
         self.process = process
         self.output = ""
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=TIMEOUT)
 
     def await_answers(self) -> None:
         """Wait until it has announced itself and answers."""
