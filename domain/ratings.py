@@ -130,7 +130,8 @@ class Tally:
     @property
     def average(self) -> float | None:
         """The mean score in points (`mean_points`)."""
-        return mean_points(self.half_points, self.count)
+        count = self.count
+        return mean_points(self.half_points, count) if count else None
 
     @property
     def weighted(self) -> float | None:

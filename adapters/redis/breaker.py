@@ -19,10 +19,12 @@ from redis import Redis, RedisCluster
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, RedisClusterException, RedisError
+from redis.typing import EncodableT
 
 from adapters.metering import UNMETERED, Meter
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
+from adapters.redis.pipelining import CommandPipeline
 from adapters.redis.timeouts import (
     CALL_TIMEOUT,
     LATE_THRESHOLD,
@@ -74,10 +76,11 @@ class RedisUnavailable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class _LoopClient:
-    """The client of one event loop, and the limit on its concurrent calls."""
+    """The client of one event loop, the limit on its concurrent calls, and the pipeline of its commands."""
 
     client: AsyncRedis
     semaphore: asyncio.Semaphore
+    pipeline: CommandPipeline
 
 
 class _ProcessClients:
@@ -153,6 +156,11 @@ class RedisBreaker:
         """Whether calls fail without reaching Redis."""
         return self._open_reason is not None
 
+    @property
+    def clustered(self) -> bool:
+        """Whether this is a Redis Cluster."""
+        return addresses.clustered(self._url)
+
     def server_age(self) -> float:
         """Seconds since this process first reached the server that it uses now. For so long at least no other
         server was at the address.
@@ -168,6 +176,20 @@ class RedisBreaker:
             with self.guarded():
                 async with call_timeout(self._timeout):
                     return await call(here.client)
+
+    async def execute(self, *command: EncodableT) -> Any:  # noqa: ANN401  each command has its own reply
+        """The reply to a command, which is sent with those of concurrent calls. Raises RedisUnavailable.
+
+        A Cluster has no common pipeline for its nodes.
+        """
+        if self.clustered:
+
+            async def send(cluster: Any) -> Any:  # noqa: ANN401  redis-py has no type for it
+                return await cluster.execute_command(*command)
+
+            return await self.call(send)
+        with self.guarded():
+            return await self._loop_client().pipeline.execute(*command)
 
     def call_from_thread(self, call: Callable[[Client], T]) -> T:
         """Call Redis from a thread. Raises RedisUnavailable."""
@@ -326,7 +348,8 @@ class RedisBreaker:
         loops, loop = self._process_clients().loops, asyncio.get_running_loop()
         if loop not in loops:
             client = addresses.async_client(self._url, SOCKET_TIMEOUT, on_connect=self._on_connect_async)
-            loops[loop] = _LoopClient(client, asyncio.Semaphore(MAX_CONCURRENT_CALLS))
+            semaphore = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+            loops[loop] = _LoopClient(client, semaphore, CommandPipeline(client, semaphore, self._timeout))
         return loops[loop]
 
     def _on_connect(self, connection: Any) -> None:  # noqa: ANN401  redis-py has no public type for it

@@ -25,7 +25,7 @@ another flight, when the entry is stored.
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -33,9 +33,8 @@ from secrets import token_hex
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from redis.asyncio import Redis as AsyncRedis
-from redis.asyncio import RedisCluster as AsyncRedisCluster
 from redis.exceptions import OutOfMemoryError
+from redis.typing import EncodableT
 
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from domain.errors import Unavailable
@@ -102,7 +101,6 @@ return 1
 RELEASE_LOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 T = TypeVar("T")
-ReplyT = TypeVar("ReplyT")
 Build = Callable[[], Awaitable[T]]
 Place = tuple[str, str]
 """A key, and a variant."""
@@ -265,14 +263,40 @@ class RedisResponseCache(Generic[T]):
 
     async def _look_up(self, place: Place, head: bytes, unreadable: bytes) -> Any:  # noqa: ANN401
         """The reply of the script. Raises RedisUnavailable."""
+        key, variant = place
         token = self._process + token_hex(TOKEN_LENGTH // 2)
-        return await self._call(lambda redis: _look_up(redis, place, head, unreadable, token, self._process))
+        keys = [key, stamp_key(key), _lock(key, variant)]
+        generation = b""
+        if self._breaker and self._breaker.clustered:
+            generation = await self._generation(token)
+        else:
+            keys.append(GENERATION)
+        fields = f"h:{variant}", f"b:{variant}"
+        own = token, self._process, LOCK_TTL, STAMP_TTL
+        try:
+            return await self._evaluate(LOOK_UP, keys, *fields, head, unreadable, *own, generation)
+        except RedisUnavailable as error:
+            if isinstance(error.__cause__, OutOfMemoryError):
+                return [b"full"]
+            raise
 
-    async def _call(self, call: Callable[[AsyncRedis], Awaitable[ReplyT]]) -> ReplyT:
-        """Call Redis. Raises RedisUnavailable, also if there is none."""
+    async def _generation(self, token: str) -> bytes:
+        """The generation in a Cluster. It is read before the entry: an entry is valid if it was so then."""
+        found = await self._execute("GET", GENERATION)
+        if found is None:
+            await self._execute("SET", GENERATION, token, "NX")
+            found = await self._execute("GET", GENERATION)
+        return found or token.encode()  # or it was deleted in this moment, and what is built now never valid
+
+    async def _evaluate(self, script: str, keys: Sequence[str], *arguments: EncodableT) -> Any:  # noqa: ANN401
+        """The reply of a script. Raises RedisUnavailable."""
+        return await self._execute("EVAL", script, len(keys), *keys, *arguments)
+
+    async def _execute(self, *command: EncodableT) -> Any:  # noqa: ANN401
+        """The reply to a command. Raises RedisUnavailable, also if there is no Redis."""
         if self._breaker is None:
             raise RedisUnavailable("there is none")
-        return await self._breaker.call(call)
+        return await self._breaker.execute(*command)
 
     def _remember(self, place: Place, head: bytes, response: T) -> None:
         self._local[place] = head, response
@@ -291,15 +315,16 @@ class RedisResponseCache(Generic[T]):
 
     async def _settle(self, place: Place, response: T | None, claim: _Claim) -> None:
         """Store a response, if there is one, and release the lock; without Redis it expires."""
+        key, variant = place
+        lock = _lock(key, variant)
         with suppress(RedisUnavailable):  # then the response was for the calls that waited for it
             if response is None:
-                await self._call(lambda redis: _release(redis, place, claim))
+                await self._evaluate(RELEASE_LOCK, [lock], claim.token)
                 return
             head = claim.generation + token_hex(TOKEN_LENGTH // 2).encode()
-            packed = self._dump(response)
-            if await self._call(
-                lambda redis: _store(redis, place, claim, head, packed, self._seconds * 1000)
-            ):
+            fields = f"h:{variant}", head, f"b:{variant}", self._dump(response)
+            own = claim.stamp, claim.token
+            if await self._evaluate(STORE, [key, stamp_key(key), lock], *own, *fields, self._seconds * 1000):
                 self._remember(place, head, response)
 
     def _settled(self, place: Place, task: asyncio.Task[None]) -> None:
@@ -310,53 +335,6 @@ class RedisResponseCache(Generic[T]):
 
     def _remove(self, place: Place) -> None:
         self._flights.pop(place).ended.set_result(None)
-
-
-async def _look_up(
-    redis: Any,  # noqa: ANN401  of either type: they have no common one
-    place: Place,
-    head: bytes,
-    unreadable: bytes,
-    token: str,
-    process: str,
-) -> Any:  # noqa: ANN401
-    key, variant = place
-    keys = [key, stamp_key(key), _lock(key, variant)]
-    generation = b""
-    try:
-        if isinstance(redis, AsyncRedisCluster):
-            generation = await _generation(redis, token)
-        else:
-            keys.append(GENERATION)
-        fields = f"h:{variant}", f"b:{variant}"
-        own = token, process, LOCK_TTL, STAMP_TTL
-        return await redis.eval(LOOK_UP, len(keys), *keys, *fields, head, unreadable, *own, generation)
-    except OutOfMemoryError:
-        return [b"full"]
-
-
-async def _generation(cluster: AsyncRedisCluster, token: str) -> bytes:
-    """The generation in a Cluster. It is read before the entry, so an entry is valid if it was so then."""
-    found: Any = await cluster.get(GENERATION)
-    if found is None:
-        await cluster.set(GENERATION, token, nx=True)
-        found = await cluster.get(GENERATION)
-    return found or token.encode()  # or it was deleted in this moment, and what is built now never valid
-
-
-async def _store(
-    redis: AsyncRedis, place: Place, claim: _Claim, head: bytes, packed: bytes, milliseconds: int
-) -> bool:
-    key, variant = place
-    keys = key, stamp_key(key), _lock(key, variant)
-    fields = f"h:{variant}", head, f"b:{variant}", packed
-    reply: Any = redis.eval(STORE, len(keys), *keys, claim.stamp, claim.token, *fields, milliseconds)
-    return bool(await reply)
-
-
-async def _release(redis: AsyncRedis, place: Place, claim: _Claim) -> None:
-    reply: Any = redis.eval(RELEASE_LOCK, 1, _lock(*place), claim.token)
-    await reply
 
 
 def stamp_key(key: str) -> str:

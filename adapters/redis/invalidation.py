@@ -22,6 +22,7 @@ from adapters.redis.listener import (
     NO_SENDER,
     REGISTRATION_TTL,
     InvalidationListener,
+    Publication,
 )
 from adapters.redis.local_cache import EVERYTHING
 from domain.ids import ApiTokenId, MovieId, SessionId, UserId
@@ -126,7 +127,7 @@ class RedisCacheInvalidation:
         began = time.monotonic()
         listener = self._listener if self._listener and self._listener.running else None
         holder = listener.holder if listener else None
-        number, publication = holder.publication() if holder else (0, None)
+        number, publication = holder.publication() if holder else (0, Publication())
         message = " ".join((holder.name if holder else NO_SENDER, str(number), *tags))
         holders: set[str] = set()
 
@@ -140,10 +141,11 @@ class RedisCacheInvalidation:
         if holder:
             # After the deletion, or a copy could be made of what is deleted then.
             holder.lease.invalidate(tags)
+            publication.applied(holder.name)
         # Holders of another server, which this one has replaced, are not known here.
         if not published or self._breaker.server_age() < self._max_wait:
             time.sleep(max(0.0, began + self._max_wait - time.monotonic()))
-        elif publication:
+        elif holder:
             publication.wait(holders, self._max_wait)
         elif holders:
             time.sleep(self._max_wait)

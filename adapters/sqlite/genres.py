@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapters.sqlite.database import Database
-from adapters.sqlite.rows import GENRE, genre_of, genre_row, insert
+from adapters.sqlite.rows import GENRE, GENRE_COLUMNS, genre_of, genre_row, insert, read_at_once
 from adapters.sqlite.runs import advance
 from adapters.sqlite.source import claim
 from domain.ids import GenreId
@@ -50,9 +50,9 @@ class SqliteGenreRepository:
 
 
 def _all(connection: sqlite3.Connection) -> list[Genre]:
-    return list(
-        _genres(tuple(map(tuple, connection.execute(f"SELECT {GENRE} FROM genres ORDER BY name, id"))))
-    )
+    statement = f"SELECT {GENRE} FROM genres ORDER BY name, id"
+    rows = read_at_once(connection, GENRE_COLUMNS, statement, ())
+    return list(_genres(tuple(map(tuple, rows))))
 
 
 @lru_cache(maxsize=4)

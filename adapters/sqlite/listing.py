@@ -11,7 +11,7 @@ from functools import partial
 
 from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.sqlite.database import placeholders
-from adapters.sqlite.rows import Cell
+from adapters.sqlite.rows import Cell, read_at_once
 from adapters.sqlite.schema import SORT_COLUMNS
 from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Cursor, Value, Window
@@ -82,7 +82,8 @@ class Statement:
 
     def numbers(self, connection: sqlite3.Connection, limit: int, skip: int) -> list[int]:
         """Up to `limit` TMDB numbers after the first `skip`."""
-        rows = connection.execute(f"{self.sql('tmdb_id')} LIMIT ? OFFSET ?", (*self.values, limit, skip))
+        statement = f"{self.sql('tmdb_id')} LIMIT ? OFFSET ?"
+        rows = read_at_once(connection, ("tmdb_id",), statement, (*self.values, limit, skip))
         return [number for (number,) in rows]
 
     def count(self, connection: sqlite3.Connection) -> int:

@@ -13,6 +13,7 @@ from adapters.sqlite.rows import (
     CONVERSIONS,
     LARGE_COLUMNS,
     MOVIE,
+    MOVIE_COLUMNS,
     WHOLE_MOVIE,
     WHOLE_MOVIES,
     Cell,
@@ -22,6 +23,7 @@ from adapters.sqlite.rows import (
     movie_of,
     movie_row,
     quoted,
+    read_at_once,
     tally_row,
     whole_movie_of,
 )
@@ -337,7 +339,11 @@ def _by_imdb_id(movies: Iterable[Movie]) -> dict[str, Movie]:
 
 
 def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell]) -> Iterable[Movie]:
-    return map(movie_of, _rows(connection, f"{MOVIE} FROM movies", column, values))
+    wanted = list(values)
+    for start in range(0, len(wanted), MAX_VALUES):
+        part = wanted[start : start + MAX_VALUES]
+        statement = f"SELECT {MOVIE} FROM movies WHERE {column} IN {placeholders(part)}"
+        yield from map(movie_of, read_at_once(connection, MOVIE_COLUMNS, statement, part))
 
 
 def _rows(

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
@@ -74,8 +74,12 @@ CONVERTED_COLUMNS = {name: CONVERSIONS[kind] for name, kind in FACT_COLUMNS.item
 FACT_READERS = tuple((name, from_cell) for name, (_, from_cell) in CONVERTED_COLUMNS.items())
 
 MOVIE_FACTS = (*PLAIN_COLUMNS, *CONVERTED_COLUMNS)
-MOVIE = ", ".join((*MOVIE_FACTS, "id", "tally", "created_at", "updated_at", "synced_at", "removed_at"))
+MOVIE_COLUMNS = (*MOVIE_FACTS, "id", "tally", "created_at", "updated_at", "synced_at", "removed_at")
+MOVIE = ", ".join(MOVIE_COLUMNS)
 """The columns of `movie_of`. They are read by position: by name costs twice as much."""
+
+FRACTIONS = frozenset(name for name, kind in FACT_COLUMNS.items() if kind in {float, float | None})
+"""The columns that hold numbers with a fraction."""
 
 WHOLE_MOVIE = f"{', '.join(map(quoted, LARGE_COLUMNS))}, {MOVIE}"
 """The columns of `whole_movie_of`, from WHOLE_MOVIES."""
@@ -93,16 +97,43 @@ RUN_COUNTS = (
     "problems_dropped",
 )
 
-GENRE = "id, tmdb_id, name, created_at, updated_at"
+GENRE_COLUMNS = ("id", "tmdb_id", "name", "created_at", "updated_at")
+GENRE = ", ".join(GENRE_COLUMNS)
 """The columns of `genre_of`."""
 
-CANDIDATE = "id, title, NULLIF(original_title, title), title_key, original_key, other_titles, popularity"
+CANDIDATE_COLUMNS = ("id", "title", "original", "title_key", "original_key", "other_titles", "popularity")
+CANDIDATE = (
+    "id, title, NULLIF(original_title, title) AS original, title_key, original_key, other_titles, popularity"
+)
 """The columns of a search candidate. Most movies have their original title, which is not read twice."""
 
-
-PEOPLE = "(SELECT people FROM movie_details WHERE movie_details.movie = tmdb_id)"
+PEOPLE_COLUMNS = ("people", *CANDIDATE_COLUMNS)
+PEOPLE = "(SELECT people FROM movie_details WHERE movie_details.movie = tmdb_id) AS people"
 PEOPLE_CANDIDATE = f"{PEOPLE}, {CANDIDATE}"
 """The same with the keys of its people."""
+
+
+def read_at_once(
+    connection: sqlite3.Connection, columns: Iterable[str], statement: str, values: Sequence[Cell]
+) -> list[list[Any]]:
+    """The rows of a query with these columns, in its order, read in one step.
+
+    sqlite3 releases the interpreter's lock at every row. Where other threads want the lock, waiting for it
+    again costs more than the row, so the rows of lists and searches are joined as JSON.
+    """
+    cells = ", ".join(_exact(name) if name in FRACTIONS else quoted(name) for name in columns)
+    joined = f"SELECT group_concat(json_array({cells})) FROM ({statement})"
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    (text,) = cursor.execute(joined, values).fetchone()
+    rows: list[list[Any]] = json.loads(f"[{text or ''}]")
+    return rows
+
+
+def _exact(column: str) -> str:
+    """A number with all its digits, of which SQLite's own conversion to JSON keeps fifteen."""
+    return f"iif({column} IS NULL, NULL, json(printf('%!.17g', {column})))"
+
 
 NO_RATINGS = Tally()
 NO_LARGE_FACTS: Mapping[str, Any] = {}

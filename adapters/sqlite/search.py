@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from adapters.list_planner import Frequencies, scanned_movies
 from adapters.sqlite.database import placeholders
 from adapters.sqlite.listing import VISIBLE, Condition, conditions_of, count_visible, statement_from
-from adapters.sqlite.rows import CANDIDATE, PEOPLE_CANDIDATE, Cell, candidate_of, people_candidate_of
+from adapters.sqlite.rows import (
+    CANDIDATE,
+    CANDIDATE_COLUMNS,
+    PEOPLE_CANDIDATE,
+    PEOPLE_COLUMNS,
+    Cell,
+    candidate_of,
+    people_candidate_of,
+    read_at_once,
+)
 from adapters.sqlite.terms import LEAST_POPULAR
 from domain.browsing import MovieFilter
 from domain.search import Candidate, TermQuery
@@ -58,11 +67,10 @@ def find(
             text, values = _filtered(rarest, conditions, clauses, limit)
         else:
             text, values = _intersection(clauses, _meets(conditions), limit)
-    cursor = connection.cursor()
-    cursor.row_factory = None
     if people:
         text = text.replace(CANDIDATE, PEOPLE_CANDIDATE)
-    return list(map(people_candidate_of if people else candidate_of, cursor.execute(text, values)))
+        return list(map(people_candidate_of, read_at_once(connection, PEOPLE_COLUMNS, text, values)))
+    return list(map(candidate_of, read_at_once(connection, CANDIDATE_COLUMNS, text, values)))
 
 
 def _rarer_than_terms(

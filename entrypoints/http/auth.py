@@ -80,25 +80,26 @@ class CallerCache:
 
     def __init__(self, authenticate: Authenticate, copies: LocalCopies | None) -> None:
         self._authenticate = authenticate
-        self._copies = copies.callers if copies else None
+        self._local = copies
 
     async def __call__(self, headers: list[str]) -> Caller:
         """The caller, by the `Authorization` headers. Raises TokenMissing, TokenRejected."""
         token = bearer_token(headers)
-        if self._copies is None:
+        if self._local is None:
             return (await self._find(token)).caller
-        key = headers[0].encode("latin-1")
-        copy: Caller | None = self._copies.get(key)
+        self._local.use()
+        copies, key = self._local.callers, headers[0].encode("latin-1")
+        copy: Caller | None = copies.get(key)
         if copy:
             return copy
-        fill = self._copies.begin(ACCOUNTS)
+        fill = copies.begin(ACCOUNTS)
         try:
             found = await self._find(token)
         except BaseException:
-            self._copies.discard(fill)
+            copies.discard(fill)
             raise
         tags = _tags(found.caller)
-        self._copies.put(fill, key, found.caller, tags, min(found.valid_for.total_seconds(), CALLER_SECONDS))
+        copies.put(fill, key, found.caller, tags, min(found.valid_for.total_seconds(), CALLER_SECONDS))
         return found.caller
 
     async def _find(self, token: str) -> Authenticated:

@@ -140,4 +140,5 @@ class PageOut(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True):
 
 def rfc3339(at: datetime) -> str:
     """A time in UTC with milliseconds, such as 2026-01-05T10:00:00.000Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds').removesuffix('+00:00')}Z"

@@ -17,7 +17,7 @@ from entrypoints.http.exceptions import ServerFull
 REQUEST_THREADS = 32
 """Requests that use the store at a time; others wait for a thread."""
 
-ACTIVE_THREADS = 4
+ACTIVE_THREADS = 2
 """Of these, calls that run at a time while all are short."""
 
 SHORT_CALL = 0.02

@@ -236,6 +236,7 @@ class Protocol(RuleBasedStateMachine):
             process.missed, process.server = process.missed or not self.answers, self.server
             write.holders |= {"whoever held a lease at another server"}
         process.holder.lease.invalidate([TAG])
+        write.publication.applied(process.holder.name)
         write.deadline = process.now() + MAX_WAIT
 
     def _may_respond(self, process: Process, write: Write) -> bool:

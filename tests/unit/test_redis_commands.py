@@ -1,16 +1,20 @@
 """The commands sent to Redis: keys, arguments of scripts and expiries, with fakeredis."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import pytest
-from fakeredis import FakeAsyncRedis, FakeRedis
+from fakeredis import FakeRedis
 
 from adapters.redis.breaker import Client
 from adapters.redis.budget import KEY, RESERVE, RedisReservations
 from adapters.redis.cache import GENERATION, LOCK_TTL, LOOK_UP, STAMP_TTL, STORE, RedisResponseCache
 from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
+from adapters.redis.listener import InvalidationListener
+from adapters.redis.local_cache import Lease
 from adapters.redis.queue import (
     JOB_TIMEOUT,
     JOBS,
@@ -41,16 +45,17 @@ class Scripted(FakeRedis):
         return self.reply
 
 
-class ScriptedAsync(FakeAsyncRedis):
-    """The same for an event loop, with these replies."""
+class ScriptedBreaker:
+    """A circuit breaker that records scripts, and has these replies to them."""
 
-    replies: list[Any]
+    clustered = False
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *replies: object) -> None:
+        self.replies = list(replies)
         self.scripts: list[tuple[Any, ...]] = []
 
-    async def eval(self, *arguments: Any) -> Any:
+    async def execute(self, command: str, *arguments: Any) -> Any:
+        assert command == "EVAL"
         self.scripts.append(arguments)
         return self.replies.pop(0)
 
@@ -58,18 +63,18 @@ class ScriptedAsync(FakeAsyncRedis):
 class Closed:
     """A circuit breaker that stays closed."""
 
-    def __init__(self, redis: Client | FakeAsyncRedis) -> None:
+    def __init__(self, redis: Client) -> None:
         self.redis: Any = redis
 
     def invalidate(self, call: Callable[[Any], object]) -> bool:
         call(self.redis)
         return True
 
+    def server_age(self) -> float:
+        return math.inf
+
     def call_from_thread(self, call: Callable[[Any], object]) -> object:
         return call(self.redis)
-
-    async def call(self, call: Callable[[Any], Awaitable[object]]) -> object:
-        return await call(self.redis)
 
 
 def holding(*keys: str) -> tuple[FakeRedis, RedisCacheInvalidation]:
@@ -104,11 +109,27 @@ def test_everything_is_invalidated_by_one_key() -> None:
     assert left(redis) == {"movies:list:1:20:", "rq:queue:matinee", "limits:user:1"}
 
 
+def test_a_writer_does_not_wait_for_the_event_loop_of_its_own_process() -> None:
+    breaker: Any = Closed(Scripted(None))
+    listener = InvalidationListener("redis://unused", Lease(), breaker)
+    listener.running = True
+    breaker.redis.reply = [listener.holder.name.encode()]  # it is the only holder, and receives nothing
+    invalidation = RedisCacheInvalidation(breaker, listener, max_wait=600)
+
+    def write() -> None:
+        with invalidation.watchlist(ADA):
+            pass
+
+    writer = Thread(target=write, daemon=True)
+    writer.start()
+    writer.join(20)
+    assert not writer.is_alive()
+
+
 def test_a_miss_is_one_script_before_the_response_and_one_after_it() -> None:
     async def work() -> None:
-        redis = ScriptedAsync()
-        redis.replies = [[b"build", -2, b"token", b"generation", b"stamp"], 1]
-        responses = RedisResponseCache[str](Closed(redis), seconds=60, dump=str.encode, load=bytes.decode)  # type: ignore[arg-type]
+        redis: Any = ScriptedBreaker([b"build", -2, b"token", b"generation", b"stamp"], 1)
+        responses = RedisResponseCache[str](redis, seconds=60, dump=str.encode, load=bytes.decode)
         stamp, lock = f"{{{DETAIL}}}:stamp", f"{{{DETAIL}}}:lock:title"
 
         async def build() -> str:
@@ -132,7 +153,6 @@ def test_a_miss_is_one_script_before_the_response_and_one_after_it() -> None:
         head = arguments[6]
         assert arguments[5:] == ["h:title", head, "b:title", b"made", 60_000]
         assert head.startswith(b"generation")
-        await redis.aclose()
 
     asyncio.run(work())
 
