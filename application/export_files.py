@@ -10,6 +10,7 @@ from typing import IO, cast
 
 from application.export import ExportedHidden, ExportedItems, ExportedPart, ExportedRatings, ExportedViewings
 from domain.movies import Movie
+from domain.ratings import Score
 
 MAX_LETTERBOXD_BYTES = 1_000_000
 """Bytes of a file that Letterboxd imports: 1 MB."""
@@ -100,6 +101,11 @@ def _film(movie: Movie) -> tuple[object, ...]:
     return facts.tmdb_id, facts.imdb_id, facts.title, year
 
 
+def _whole(score: Score) -> int:
+    """A score in whole points, half up: Letterboxd takes no others of ten."""
+    return (score.half_points + 1) // 2
+
+
 def _times(*moments: object) -> tuple[str, ...]:
     return tuple(str(moment) for moment in moments)
 
@@ -145,7 +151,7 @@ def letterboxd_pieces(parts: Iterable[ExportedPart]) -> Iterator[tuple[str, byte
             for rating in part.ratings:
                 if rating.movie in movies:
                     film = _film(movies[rating.movie])
-                    score = f"{rating.score.points:g}"
+                    score = _whole(rating.score)
                     yield from ratings.add((*film, score, None, None, rating.review))
         elif isinstance(part, ExportedItems):
             for item in part.items:

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, TypeVar, cast
 
 from application.import_matching import MatchRows
-from domain.ids import ImportId, MovieId, NewId
+from domain.ids import ImportId, MovieId
 from domain.imports.deciding import Decider, Verdict
 from domain.imports.holdings import Effect, Holding, Holdings, undone
 from domain.imports.imports import MAX_EXAMPLES, Import, ImportChanged, ImportNotFound, ImportRow, ImportState
@@ -62,7 +62,6 @@ class RunImport:
     reader: UploadReader
     invalidation: CacheInvalidation
     clock: Clock
-    new_id: NewId
 
     def __call__(self, *, imported: ImportId, on_progress: ProgressCallback = no_progress) -> Import | None:
         """The import when it waits for the user; None if it was deleted, or if another process works on it.
@@ -212,7 +211,7 @@ class _Run:
             user=self.imported.user,
             prefer=self.imported.prefer,
             now=self.ports.clock(),
-            new_id=self.ports.new_id,
+            entry_id=self.imported.entry_id,
             listed=present.listed,
             seen=present.seen,
         )

@@ -747,7 +747,6 @@ class Container(DeclarativeContainer):
         reader=upload_reader,
         invalidation=invalidation,
         clock=clock,
-        new_id=new_id,
     )
     start_import = providers.Factory(StartImport, store=store_import, jobs=jobs)
     list_imports = providers.Factory(ListImports, imports=imports, views=import_views)

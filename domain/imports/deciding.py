@@ -1,12 +1,13 @@
 """What becomes of a user's holding of a film, and the class of each row that says something about it."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from domain import viewings, watchlist
-from domain.ids import ItemId, MovieId, NewId, RatingId, UserId, ViewingId
+from domain.ids import ItemId, MovieId, RatingId, UserId, ViewingId
 from domain.imports.holdings import Holding
 from domain.imports.planning import FilmPlan, PlannedItem, PlannedRating, PlannedViewing, moment
 from domain.imports.rows import Reason, RowClass, When
@@ -22,6 +23,9 @@ class Prefer(StrEnum):
     MINE = "mine"
     NEWER = "newer"
 
+
+EntryId = Callable[[int, int], str]
+"""The id of an entry that a row makes, the first or a later one of it: `Import.entry_id`."""
 
 Verdict = tuple[RowClass, Reason | None]
 
@@ -46,9 +50,10 @@ class Decider:
     user: UserId
     prefer: Prefer
     now: datetime
-    new_id: NewId
+    entry_id: EntryId
     listed: int = 0
     seen: int = 0
+    _entries: Counter[int] = field(default_factory=Counter)
     _verdicts: dict[int, Verdict] = field(default_factory=dict)
 
     def __call__(self, movie: MovieId, plan: FilmPlan, present: Holding) -> Decision:
@@ -71,7 +76,7 @@ class Decider:
         if ours is None:
             self._note(planned.rows, (RowClass.NEW, None))
             return Rating(
-                id=RatingId(self.new_id()),
+                id=RatingId(self._new_id(planned.rows)),
                 user=self.user,
                 movie=movie,
                 score=planned.score,
@@ -106,7 +111,7 @@ class Decider:
             self.listed += 1
             self._note(planned.rows, (RowClass.NEW, None))
             return WatchlistItem(
-                id=ItemId(self.new_id()),
+                id=ItemId(self._new_id(planned.rows)),
                 user=self.user,
                 movie=movie,
                 is_favorite=planned.favorite,
@@ -157,7 +162,7 @@ class Decider:
         if again is None:
             again = any(day is None or seen.on is None or day <= seen.on for day in days)
         return Viewing(
-            id=ViewingId(self.new_id()),
+            id=ViewingId(self._new_id(planned.rows)),
             user=self.user,
             movie=movie,
             watched_on=seen.on,
@@ -166,6 +171,12 @@ class Decider:
             created_at=self._moment(seen.created_at),
             updated_at=self._moment(seen.updated_at or seen.created_at),
         )
+
+    def _new_id(self, rows: frozenset[int]) -> str:
+        """An id for what these rows say."""
+        row = min(rows)
+        self._entries[row] += 1
+        return self.entry_id(row, self._entries[row])
 
     def _moment(self, when: When | None) -> datetime:
         """The moment of a value, at most now; now if it has none."""

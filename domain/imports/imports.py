@@ -167,6 +167,14 @@ class Import:
         """The position of this import in a user's list, the newest first."""
         return Cursor(time_value(self.created_at), self.id)
 
+    def entry_id(self, row: int, nth: int) -> str:
+        """The id of the `nth` entry that a row makes, counted from 1. Ids are in the order of the rows:
+        entries of the same time are listed by id, and so as the file has them.
+
+        The first eight bytes are those of the import's id: its time and half of what is random in it.
+        """
+        return f"{self.id[:16]}{row:05x}{nth:03x}"
+
     def next(self, at: datetime, **changes: object) -> "Import":
         """This import with changes, to be stored as its next revision."""
         return replace(self, **changes, updated_at=at, revision=self.revision + 1)  # type: ignore[arg-type]

@@ -95,7 +95,6 @@ class Desk:
             reader=read_upload,
             invalidation=system.NoCache(),
             clock=system.now,
-            new_id=system.new_id,
         )
         store_import = StoreImport(imports=store.imports, clock=system.now, new_id=system.new_id)
         views = ImportViews(imports=store.imports, movies=store.movies)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
@@ -41,8 +40,9 @@ def plan(*rows: ImportedRow, scale: int = 10) -> FilmPlan:
 
 
 def decider(prefer: Prefer = Prefer.NEWER, **known: Any) -> Decider:
-    numbers = count(1)
-    return Decider(user=ANN, prefer=prefer, now=NOW, new_id=lambda: f"{next(numbers):024x}", **known)
+    return Decider(
+        user=ANN, prefer=prefer, now=NOW, entry_id=lambda row, nth: f"{row:012x}{nth:012x}", **known
+    )
 
 
 def verdicts(plan: FilmPlan, present: Holding, decide: Decider | None = None) -> dict[int, Any]:
@@ -279,7 +279,9 @@ def test_every_row_gets_one_class_the_second_time_changes_nothing_and_undoing_re
     planned = plan(*rows)
     first = decider(prefer)(HEAT, planned, present)
     assert first.verdicts.keys() == set(range(1, len(rows) + 1)) == planned.rows
-    second = Decider(user=ANN, prefer=prefer, now=NOW, new_id=lambda: "f" * 24)(HEAT, planned, first.after)
+    second = Decider(user=ANN, prefer=prefer, now=NOW, entry_id=lambda *_: "f" * 24)(
+        HEAT, planned, first.after
+    )
     assert second.after == first.after
     assert {each for each, _ in second.verdicts.values()} <= {
         RowClass.UNCHANGED,
