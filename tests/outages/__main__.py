@@ -46,14 +46,15 @@ def main() -> int:
         print(f"\n{FRESHNESS}")
         faults += print_freshness(options.seconds * 2)
     if options.only in FEED:
-        print(f"\n{FEED}")
-        faults += print_feed(options.seconds * 20)
+        for name, (open_place, _) in SETTINGS.items():
+            print(f"\n{FEED}: {name}")
+            faults += print_feed(open_place, options.seconds * 20)
     return 1 if faults else 0
 
 
-def print_feed(seconds: float) -> int:
+def print_feed(open_place: Callable[..., AbstractContextManager[Place]], seconds: float) -> int:
     """Keep a copy while 16 clients write and two API processes are killed; how many promises were broken."""
-    with tempfile.TemporaryDirectory() as folder, on_one_machine(Path(folder), API_PROCESSES="2") as place:
+    with tempfile.TemporaryDirectory() as folder, open_place(Path(folder), API_PROCESSES="2") as place:
         followed = feed.observe(place, writers=16, seconds=seconds, kills=2)
         statuses = " ".join(f"{what} {status}:{n}" for (what, status), n in sorted(followed.statuses.items()))
         print(f"  {statuses}")

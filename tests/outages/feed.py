@@ -12,8 +12,9 @@ import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tests.benchmarks.service import api_processes
 from tests.outages.freshness import Client
@@ -118,11 +119,18 @@ def own(entry: Any) -> Any:
 
 
 async def kill(place: Place, seconds: float, kills: int, followed: Followed) -> None:
-    """Kill an API process now and then; the supervisor starts another."""
+    """Kill an API process now and then. Its supervisor starts another; this does, where there is none."""
     for _ in range(kills):
         await asyncio.sleep(seconds / (kills + 1))
-        processes = api_processes(place.processes["serve"].pid)
-        os.kill(processes[followed.kills % len(processes)], signal.SIGKILL)
+        if serve := place.processes.get("serve"):
+            processes = api_processes(serve.pid)
+            os.kill(processes[followed.kills % len(processes)], signal.SIGKILL)
+        else:
+            name = f"api{followed.kills % len(place.bases)}"
+            place.processes[name].kill()
+            place.processes[name].wait()
+            port = urlsplit(place.bases[int(name.removeprefix("api"))]).port
+            place.start(name, "api", "--port", str(port))
         followed.kills += 1
 
 
@@ -134,7 +142,8 @@ def observe(place: Place, *, writers: int, seconds: float, kills: int) -> Follow
     async def run() -> Followed:
         followed, done = Followed(), asyncio.Event()
         until = time.monotonic() + seconds
-        clients = [Client(place.bases[0], visitor.token) for _ in range(writers + 1)]
+        bases = cycle(place.bases)
+        clients = [Client(next(bases), visitor.token) for _ in range(writers + 1)]
         following = asyncio.create_task(follow(clients[-1], done, followed))
         killing = asyncio.create_task(kill(place, seconds, kills, followed))
         await asyncio.gather(
