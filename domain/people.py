@@ -92,13 +92,10 @@ def _ranked(query: Query, candidates: Iterable[Candidate], found: Collection[Mov
 
 def _match(query: Query, candidate: Candidate) -> Match | None:
     """How a movie matches, by the best of its people; None if none of them does."""
-    first, best = query.words[0], None
-    for name in candidate.people:
-        if first in name or "-" in name:  # most names are excluded by this alone
-            distance = _distance(query, name)
-            if distance is not None and (best is None or distance < best):
-                best = distance
-    return None if best is None else to_match(PERSON, best, candidate)
+    first = query.words[0]
+    names = (name for name in candidate.people if first in name or "-" in name)  # which excludes most names
+    distances = [distance for name in names if (distance := _distance(query, name)) is not None]
+    return to_match(PERSON, min(distances), candidate) if distances else None
 
 
 def _distance(query: Query, name: str) -> int | None:

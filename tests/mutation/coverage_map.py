@@ -99,8 +99,10 @@ class CoverageMap:
         others = self._most_specific(found - naming)[: MOST_TESTS - len(chosen)]
         quick = [self._in_order(each) for each in (filter(_is_quick, chosen), filter(_is_quick, others))]
         slow = self._in_order(test for test in [*chosen, *others] if not _is_quick(test))
-        first = [STATED[0]] if mutant.binds == "code" else [STATED[1]] if mutant.member else []
-        return [first, near, *quick, slow, [file for file in STATED if file not in first]]
+        codes, identifiers, figures = STATED
+        first = [codes] if mutant.binds == "code" else [identifiers] if mutant.member else []
+        early = [figures] if not mutant.where else []
+        return [first, near, early, *quick, slow, [file for file in STATED if file not in first + early]]
 
     def _most_specific(self, tests: Iterable[str]) -> list[str]:
         order = sorted(tests, key=lambda test: (not _is_quick(test), self._lines[test], test))

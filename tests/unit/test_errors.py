@@ -6,6 +6,7 @@ from application.operations import CatalogueNotFilled
 from application.probes import NotProbedYet, ProbeFailed
 from domain.api_tokens import ApiTokenNotFound, ReadOnlyToken, SessionRequired, TooManyApiTokens
 from domain.browsing import GenreChoiceMixed
+from domain.changes import ChangesExpired
 from domain.errors import (
     Conflict,
     Fault,
@@ -22,6 +23,16 @@ from domain.errors import (
 )
 from domain.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, ResponseNotKept
 from domain.ids import RunId
+from domain.imports.imports import (
+    ImportChanged,
+    ImportNotFound,
+    ImportNotReady,
+    ImportState,
+    NoSuchRows,
+    TooManyImports,
+)
+from domain.imports.scales import UnknownScale, UnreadableRating
+from domain.imports.uploads import Refusal, UploadRefused
 from domain.invitations import (
     InvitationNotFound,
     InvitationRejected,
@@ -31,10 +42,12 @@ from domain.invitations import (
 from domain.movies import GenreNotFound, MovieNotFound
 from domain.ports import QueueUnavailable
 from domain.ratings import AlreadyRated, NotYourRating, RatingNotFound, ScoreOutOfRange
+from domain.recommendations import HiddenListFull
 from domain.scrobbles import UnknownPayload
 from domain.sync import (
     Entity,
     FilledFromAnotherSource,
+    NoSource,
     RunClosed,
     RunNotFound,
     SourceName,
@@ -55,6 +68,7 @@ from domain.users import (
     UserNotFound,
     WrongPassword,
 )
+from domain.viewings import AlreadyViewed, DayOutOfRange, DiaryFull, NotYourViewing, ViewingNotFound
 from domain.watchlist import AlreadyListed, ItemNotFound, NotYourItem, WatchlistFull
 
 KINDS = {
@@ -132,6 +146,30 @@ KINDS = {
         (SessionRequired(), Forbidden, "session_required",
          "API tokens may not do this; sign in instead"),
         (AdminsOnly(), Forbidden, "admins_only", "This is for admins only"),
+        (ChangesExpired(), Conflict, "changes_expired",
+         "What changed since this mark is no longer known: start again without since"),
+        (ImportNotFound(), NotFound, "import_not_found", "There is no such import"),
+        (ImportChanged(), Conflict, "import_changed",
+         "The import was changed meanwhile: look at it again"),
+        (ImportNotReady(ImportState.APPLYING), Conflict, "import_not_ready",
+         "The import is applying; this cannot be done now"),
+        (TooManyImports(), Conflict, "too_many_imports",
+         "At most 20 imports are kept: delete one that you do not want to undo any more"),
+        (NoSuchRows(tuple(range(1, 13))), Invalid, "validation_failed",
+         "choices must name rows and films that there are, unlike 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"),
+        (UnknownScale(), Invalid, "validation_failed", "scale must be one of 5, 10, 20, 100"),
+        (UnreadableRating("ten"), Invalid, "validation_failed", "'ten' is not a rating"),
+        (UploadRefused(Refusal.EMPTY), Invalid, "validation_failed", "file must hold at least one row"),
+        (HiddenListFull(), Conflict, "hidden_list_full", "At most 5,000 movies can be hidden"),
+        (NoSource(), Unavailable, "no_source",
+         "No credential for TMDB is configured: set TMDB_ACCESS_TOKEN or TMDB_API_KEY"),
+        (AlreadyViewed(), Conflict, "already_viewed",
+         "You have a viewing of this movie on that day already"),
+        (DayOutOfRange(), Invalid, "validation_failed",
+         "watched_on must be a day from 1888-01-01 until today"),
+        (DiaryFull(), Conflict, "diary_full", "A diary holds at most 50,000 viewings"),
+        (NotYourViewing(), Forbidden, "not_your_viewing", "The viewing is another user's"),
+        (ViewingNotFound(), NotFound, "viewing_not_found", "There is no such viewing"),
         (InvalidText("note", "must be short"), Invalid, "validation_failed", "note must be short"),
         (CatalogueNotFilled(), Unavailable, "catalogue_not_filled", "No sync of movies was ever complete"),
         (NotProbedYet(), Unavailable, "source_unavailable", "The source of movies has not answered yet"),
@@ -163,6 +201,19 @@ def test_a_kind_has_a_code_of_its_own() -> None:
         (UsernameTaken(), [("username", FaultCode.TAKEN, "is taken")]),
         (EmailAndUsernameTaken(),
          [("email", FaultCode.TAKEN, "is taken"), ("username", FaultCode.TAKEN, "is taken")]),
+        (UnknownScale(), [("scale", FaultCode.NOT_ALLOWED, "must be one of 5, 10, 20, 100")]),
+        (UploadRefused(Refusal.EMPTY), [("file", FaultCode.MALFORMED, "must hold at least one row")]),
+        (UnknownPayload(),
+         [("body", FaultCode.MALFORMED, "must be an event of Jellyfin, Plex, Emby or Kodi")]),
+        (GenreChoiceMixed(),
+         [("genre", FaultCode.CONFLICTING,
+           "must be separated by commas (all of them) or by bars (any of them), not both")]),
+        (AlreadyViewed(),
+         [("watched_on", FaultCode.ALREADY_EXISTS,
+           ("is a day on which you have seen this movie already; rewatch must be true for a second"
+            " viewing"))]),
+        (DayOutOfRange(),
+         [("watched_on", FaultCode.OUT_OF_RANGE, "must be a day from 1888-01-01 until today")]),
         (InvalidText("note", "must be short", FaultCode.TOO_LONG),
          [("note", FaultCode.TOO_LONG, "must be short")]),
         (InvalidText("note", "must be clear"), [("note", FaultCode.MALFORMED, "must be clear")]),

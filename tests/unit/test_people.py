@@ -1,10 +1,12 @@
 """Movies are found by their directors and cast, after those that match by title."""
 
+from functools import cache
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.ids import movie_id
+from domain.ids import MovieId, movie_id
 from domain.people import name_keys, name_terms, search_with_people
 from domain.search import Candidate, Query, TermQuery, Tier, key, terms
 from tests.unit.searching import finds
@@ -24,16 +26,21 @@ CANDIDATES = {
     title: Candidate(movie_id(number), (title,), (key(title),), popularity, name_keys(people))
     for number, (title, (_, popularity, people)) in enumerate(FILMS.items(), 1)
 }
-TERMS = {
-    CANDIDATES[title].id: terms([title], year=year) | name_terms(people)
-    for title, (year, _, people) in FILMS.items()
-}
 BY_POPULARITY = sorted(CANDIDATES.values(), key=lambda each: -(each.popularity or 0))
+
+
+@cache
+def index() -> dict[MovieId, frozenset[str]]:
+    """The index terms of each film."""
+    return {
+        CANDIDATES[title].id: terms([title], year=year) | name_terms(people)
+        for title, (year, _, people) in FILMS.items()
+    }
 
 
 def find_people(query: TermQuery, limit: int) -> list[Candidate]:
     """Find candidates as a store does."""
-    return [each for each in BY_POPULARITY if finds(query, TERMS[each.id])][:limit]
+    return [each for each in BY_POPULARITY if finds(query, index()[each.id])][:limit]
 
 
 def find(query: TermQuery, limit: int) -> list[Candidate]:
@@ -109,6 +116,10 @@ def test_beginnings_of_names_are_searched_only_if_nothing_else_matches() -> None
     assert len(search_with_people(Query("her"), lambda *_: [titled], find_nobody)) == 1
     assert search_with_people(Query("herzog"), lambda *_: [titled], find_nobody) == []
     assert asked == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
+
+
+def test_a_name_is_indexed_under_its_words_and_the_beginnings_of_those_with_more_than_four_letters() -> None:
+    assert name_terms(["Penélope Cruz", "Tom"]) == {"&penelope", "*pene", "&cruz", "&tom"}
 
 
 names = st.lists(st.text(st.sampled_from("abAÉ 宮崎-'."), min_size=1, max_size=9), min_size=1, max_size=3)
