@@ -18,6 +18,7 @@ from domain.imports.planning import FilmPlan, moment, plans, rates_a_film, says_
 from domain.imports.rows import SENTENCES, ImportedRow, Reason, RowClass, RowKind, SeenOn
 from domain.imports.uploads import RULES, Refusal, UploadRefused
 from domain.ratings import Score
+from domain.viewings import EARLIEST_DAY
 
 ANN, HEAT = UserId("a" * 24), movie_id(949)
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
@@ -222,6 +223,71 @@ def test_what_does_not_fit_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch
         2: (RowClass.NO_PLACE, Reason.DIARY_FULL),
         3: (RowClass.NO_PLACE, Reason.UNREADABLE_DATE),
     }
+
+
+def test_what_was_added_of_earlier_films_counts_for_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchlist, "MAX_ITEMS", 2)
+    monkeypatch.setattr(viewings, "MAX_VIEWINGS", 2)
+    planned, decide = plan(row(RowKind.WATCHLIST, listed=True), diary(FRIDAY)), decider()
+    first, second, third = (decide(movie_id(number), planned, Holding()) for number in range(3))
+    new = {1: (RowClass.NEW, None), 2: (RowClass.NEW, None)}
+    assert first.verdicts == second.verdicts == new
+    assert third.verdicts == {
+        1: (RowClass.NO_PLACE, Reason.WATCHLIST_FULL),
+        2: (RowClass.NO_PLACE, Reason.DIARY_FULL),
+    }
+
+
+def test_a_row_that_adds_something_is_new_although_another_part_of_it_is_kept() -> None:
+    noted = Holding(item=new_item(ANN, HEAT, note="mine"))
+    planned = plan(row(rating="8", listed=True, note="soon"))
+    assert verdicts(planned, noted) == {1: (RowClass.NEW, None)}
+
+
+def test_a_changed_rating_has_the_time_of_the_file_if_that_is_later_else_now() -> None:
+    day = timedelta(days=1)
+    ours = Holding(rating=replace(OURS, updated_at=NOW - 2 * day))
+
+    def updated_at(**times: Any) -> datetime:
+        changed = after(plan(row(rating="8", **times)), ours, decider(Prefer.THEIRS)).rating
+        assert changed is not None
+        assert changed.score == Score.of(8)
+        return changed.updated_at
+
+    assert updated_at(rated_at=NOW - day) == NOW - day
+    assert updated_at(rated_at=NOW - 3 * day, updated_at=NOW - day) == NOW - day
+    assert updated_at(rated_at=NOW - 2 * day) == NOW
+    assert updated_at(rated_at=NOW - 3 * day) == NOW
+
+
+def test_a_note_that_was_added_later_than_ours_takes_its_place() -> None:
+    ours = Holding(item=replace(new_item(ANN, HEAT, note="mine"), updated_at=NOW - timedelta(days=2)))
+    listed = plan(row(RowKind.WATCHLIST, listed=True, note="soon", added_at=NOW - timedelta(days=1)))
+    item = after(listed, ours).item
+    assert item is not None
+    assert item.note == "soon"
+
+
+def test_viewings_from_the_first_film_until_the_day_that_has_begun_somewhere_are_added() -> None:
+    noon_of_day = NOW.replace(hour=12)
+    tomorrow = noon_of_day.date() + timedelta(days=1)
+    planned = plan(diary(EARLIEST_DAY), diary(tomorrow), diary(tomorrow + timedelta(days=1)))
+    decide = Decider(user=ANN, prefer=Prefer.NEWER, now=noon_of_day, new_id=lambda: "f" * 24)
+    assert {number: verdict for number, (verdict, _) in verdicts(planned, Holding(), decide).items()} == {
+        1: RowClass.NEW,
+        2: RowClass.NEW,
+        3: RowClass.NO_PLACE,
+    }
+
+
+def test_of_the_viewings_on_one_day_all_but_one_are_rewatches_whatever_the_file_says() -> None:
+    denied = plan(diary(FRIDAY, rewatch=False), diary(FRIDAY, rewatch=False))
+    assert sorted(each.rewatch for each in after(denied).viewings) == [False, True]
+    first = Holding(viewings=frozenset({new_viewing(ANN, HEAT, FRIDAY)}))
+    assert {each.rewatch for each in after(denied, first).viewings - first.viewings} == {True}
+    again = Holding(viewings=frozenset({new_viewing(ANN, HEAT, FRIDAY, rewatch=True)}))
+    untold = plan(diary(FRIDAY), diary(FRIDAY))
+    assert {each.rewatch for each in after(untold, again).viewings - again.viewings} == {True}
 
 
 def test_a_viewing_that_is_there_already_is_not_added_again() -> None:
