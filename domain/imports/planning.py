@@ -142,7 +142,7 @@ def _rating(
             rated.append((_time(row.rated_at), number, row, conversion))
     if not rated:
         return None
-    _, number, row, conversion = max(rated, key=lambda each: each[:2])
+    _, number, row, conversion = max(rated)
     if conversion.raised:
         remarks[number] += (Reason.RAISED_TO_ONE,)
     if conversion.rounded:

@@ -100,6 +100,32 @@ def test_a_review_without_a_rating_becomes_the_note_of_its_viewing() -> None:
     assert noted.viewings[0].seen.note == "mine"
 
 
+def test_a_review_without_a_day_becomes_the_note_of_the_last_viewing() -> None:
+    planned = plan(diary(SATURDAY), diary(FRIDAY), row(RowKind.REVIEW, review="Good"))
+    assert [(each.seen.on, each.seen.note, each.rows) for each in planned.viewings] == [
+        (FRIDAY, None, {2}),
+        (SATURDAY, "Good", {1, 3}),
+    ]
+
+
+def test_an_unreadable_rating_hides_none_of_another_row() -> None:
+    planned = plan(row(rating="ten"), row(rating="8"))
+    assert planned.rating is not None
+    assert (planned.rating.score, planned.remarks) == (Score.of(8), {1: (Reason.UNREADABLE_RATING,)})
+
+
+def test_of_several_marks_that_a_film_was_seen_the_first_with_a_day_counts() -> None:
+    def mark(day: date | None) -> ImportedRow:
+        return row(RowKind.WATCHED, viewings=(SeenOn(on=day),))
+
+    (undated,) = plan(mark(None), mark(None)).viewings
+    assert (undated.rows, undated.any_day) == ({1}, True)
+    (dated,) = plan(mark(None), mark(SATURDAY), mark(FRIDAY)).viewings
+    assert (dated.seen.on, dated.rows, dated.any_day) == (SATURDAY, {2}, False)
+    present = Holding(viewings=frozenset({new_viewing(ANN, HEAT, SATURDAY)}))
+    assert verdicts(plan(mark(SATURDAY)), present) == {1: (RowClass.UNCHANGED, None)}
+
+
 def test_a_review_that_the_diary_lacks_is_a_viewing_of_its_own_day_once() -> None:
     review = row(RowKind.REVIEW, rating="8", review="Good", viewings=(SeenOn(on=FRIDAY),))
     assert [each.seen.on for each in plan(diary(SATURDAY), review, review).viewings] == [FRIDAY, SATURDAY]
@@ -396,12 +422,13 @@ def test_a_year_of_difference_is_allowed_if_the_film_is_the_only_one() -> None:
     both = match(["Heat"], 1996, [film(1, "Heat", 1995), film(2, "Heat", 1997)])
     assert both.movie is None
     assert set(both.candidates) == set(ids(1, 2))
+    assert (both.exact, both.several) == (False, True)
 
 
 def test_of_several_films_none_is_taken_and_all_are_offered_the_nearest_first() -> None:
     same = [film(1, "Lost Country", 2023), film(2, "Lost Country", 2023), film(3, "Lost Country", 1950)]
     matched = match(["Lost Country"], 2023, same)
-    assert (matched.movie, set(matched.candidates), matched.several) == (None, set(ids(1, 2)), True)
+    assert matched == Matched(candidates=ids(*sorted((1, 2), key=movie_id)), exact=True, several=True)
     elsewhere = match(["Lost Country"], 2000, [*same, film(4, "Lost Country", None)])
     assert (elsewhere.movie, elsewhere.several) == (None, False)
     assert elsewhere.candidates[-2:] == ids(3, 4)
