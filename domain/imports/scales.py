@@ -59,7 +59,7 @@ def rating_number(text: str) -> Decimal | None:
     shown = text.strip().replace(",", ".")
     if not shown:
         return None
-    if len(shown) > MAX_DIGITS or not shown.isascii() or not set(shown) <= set("0123456789."):
+    if len(shown) > MAX_DIGITS or not set(shown).issubset("0123456789."):
         raise UnreadableRating(text)
     try:
         number = Decimal(shown)

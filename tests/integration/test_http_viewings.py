@@ -223,7 +223,7 @@ def test_a_relation_has_the_rating_the_watchlist_item_and_the_viewings(neo: Some
 
 def test_relations_to_many_movies_come_in_their_order_without_unknown_ones(neo: Somebody) -> None:
     seen(neo, "604")
-    names = ("605", "9", MATRIX, "tt0000001", "x", "tt0133093", str(movie_id(604)), "605")
+    names = ("605", "9", "tt0133093", "tt0000001", "x", MATRIX, str(movie_id(604)), "605")
 
     answer = neo("GET", f"/me/movies?ids={','.join(names)}").json()
 

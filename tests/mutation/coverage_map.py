@@ -39,8 +39,9 @@ BATCH = 6
 """Files of tests that are run together under coverage."""
 
 MOST_TESTS = 80
-"""The tests that a fault is tried with, at most: those that execute the least besides. A fault in a line that
-every request executes would be tried with thousands otherwise, to learn no more.
+"""The tests that a fault is tried with, at most, besides those named after its module: those that execute the
+least besides. A fault in a line that every request executes would be tried with thousands otherwise, to learn
+no more.
 """
 
 STATED = (
@@ -82,13 +83,14 @@ class CoverageMap:
         path = Path(f"{mutant.module.replace('.', '/')}.py")
         wanted = -1 if mutant.at_import else sum(1 << line for line in mutant.lines)
         found = {test for test, lines in self.executed.get(str(path), {}).items() if lines & wanted}
-        if not mutant.at_import:
-            return [self._in_order(self._most_specific(found))]
         names = (path.stem, path.parent.name.removesuffix("s"))  # such as import for domain.imports
         near = [
             file for file in self._unit_tests if file.startswith(tuple(f"tests/unit/test_{n}" for n in names))
         ]
-        found = {test for test in found if test.partition("::")[0] not in near}
+        nearest = {test for test in found if test.partition("::")[0] in near}
+        found -= nearest
+        if not mutant.at_import:
+            return [self._in_order([*nearest, *self._most_specific(found)])]
         naming = {
             test
             for file, lines in self._mentions.get(mutant.binds, {}).items()

@@ -23,8 +23,9 @@ def test_the_name_of_a_token_has_no_outer_white_space() -> None:
     [(" ", "must not be empty"), ("x" * (MAX_NAME_LENGTH + 1), "at most"), ("\x00", "control")],
 )
 def test_an_invalid_name_is_refused(name: str, rule: str) -> None:
-    with pytest.raises(InvalidText, match=rule):
+    with pytest.raises(InvalidText, match=rule) as caught:
         validate_name(name)
+    assert caught.value.field == "name"
 
 
 def test_a_token_expires_at_its_time_or_never() -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from adapters.testkit.samples import facts, new_item, new_rating, new_viewing, noon
 from domain import viewings, watchlist
-from domain.ids import MovieId, UserId, movie_id
+from domain.ids import ImportId, MovieId, UserId, movie_id
 from domain.imports.deciding import Decider, Prefer
 from domain.imports.holdings import Effect, Holding, undone
+from domain.imports.imports import Import, ImportRow, ImportState
 from domain.imports.matching import Film, Matched, match
 from domain.imports.planning import FilmPlan, moment, plans, rates_a_film, says_something
 from domain.imports.rows import SENTENCES, ImportedRow, Reason, RowClass, RowKind, SeenOn
@@ -400,6 +401,19 @@ def test_what_the_user_has_changed_since_stays() -> None:
         Holding(rating=OURS, viewings=edited),
         False,
     )
+
+
+def test_a_decided_row_has_the_remarks_about_reading_and_about_deciding_once() -> None:
+    read = ImportRow(number=1, row=replace(row(), remarks=(Reason.TEXT_CUT, Reason.ROUNDED)))
+    decided = read.decided(RowClass.NEW, None, (Reason.ROUNDED, Reason.DAYS_UNKNOWN))
+    assert (decided.row_class, decided.reason) == (RowClass.NEW, None)
+    assert decided.remarks == (Reason.TEXT_CUT, Reason.ROUNDED, Reason.DAYS_UNKNOWN)
+
+
+def test_each_change_of_an_import_is_its_next_revision_at_its_time() -> None:
+    imported = Import(id=ImportId("1" * 24), user=ANN, name="a.csv", created_at=noon(), updated_at=noon())
+    following = imported.next(NOW, state=ImportState.READY)
+    assert following == replace(imported, state=ImportState.READY, updated_at=NOW, revision=1)
 
 
 def film(number: int, title: str, year: int | None) -> Film:

@@ -21,7 +21,15 @@ from domain.ratings import Score
 
 @pytest.mark.parametrize(
     ("text", "scale", "points"),
-    [("4.5", 5, 9), ("0.5", 5, 1), ("8,5", 10, 8.5), ("10", 10, 10), ("85", 100, 8.5), ("100", 100, 10)],
+    [
+        ("4.5", 5, 9),
+        ("0.5", 5, 1),
+        ("8,5", 10, 8.5),
+        ("10", 10, 10),
+        ("85", 100, 8.5),
+        ("100", 100, 10),
+        ("8.5000000000", 10, 8.5),
+    ],
 )
 def test_a_rating_on_a_half_point_is_converted_exactly(text: str, scale: int, points: float) -> None:
     conversion = converted(text, scale)
