@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -44,11 +45,8 @@ least besides. A fault in a line that every request executes would be tried with
 no more.
 """
 
-STATED = (
-    "tests/unit/test_errors.py",
-    "tests/unit/test_vocabulary.py",
-    "tests/integration/test_docs_figures.py",
-)
+FIGURES = "tests/integration/test_docs_figures.py"
+STATED = ("tests/unit/test_errors.py", "tests/unit/test_vocabulary.py", FIGURES)
 """Tests that compare codes, identifiers and figures with what is promised, and execute no lines."""
 
 SOURCES = ("domain", "application", "adapters", "entrypoints")
@@ -77,8 +75,8 @@ class CoverageMap:
         """Tests that may notice a fault, in the order to try them. A file stands for all tests in it.
 
         They are in parts if the fault is there when the module is imported, since each part has to be
-        collected anew: the unit tests named after the module, then those of lines that name what the fault
-        changes, then others, then those of what is promised.
+        collected anew: those of codes and identifiers, the unit tests named after the module, those of
+        figures in documents, then those that execute lines which name what the fault changes.
         """
         path = Path(f"{mutant.module.replace('.', '/')}.py")
         wanted = -1 if mutant.at_import else sum(1 << line for line in mutant.lines)
@@ -98,13 +96,23 @@ class CoverageMap:
             if executed & lines
         }
         chosen = self._most_specific(found & naming)
-        others = self._most_specific(found - naming)[: MOST_TESTS - len(chosen)]
-        quick = [self._in_order(each) for each in (filter(_is_quick, chosen), filter(_is_quick, others))]
-        slow = self._in_order(test for test in [*chosen, *others] if not _is_quick(test))
-        codes, identifiers, figures = STATED
-        first = [codes] if mutant.binds == "code" else [identifiers] if mutant.member else []
-        early = [figures] if not mutant.where else []
-        return [first, near, early, *quick, slow, [file for file in STATED if file not in first + early]]
+        quick = self._in_order(filter(_is_quick, chosen))
+        slow = self._in_order(test for test in chosen if not _is_quick(test))
+        stating = [
+            file for file in STATED if self._names[file] & {mutant.binds, mutant.where.partition(".")[0]}
+        ]
+        return [
+            [file for file in stating if file != FIGURES],
+            near,
+            [file for file in stating if file == FIGURES],
+            quick,
+            slow,
+        ]
+
+    @cached_property
+    def _names(self) -> dict[str, set[str]]:
+        """The names that each file of STATED mentions."""
+        return {file: set(re.findall(r"\w+", (self.root / file).read_text())) for file in STATED}
 
     def _most_specific(self, tests: Iterable[str]) -> list[str]:
         order = sorted(tests, key=lambda test: (not _is_quick(test), self._lines[test], test))

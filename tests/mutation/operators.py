@@ -62,11 +62,6 @@ class Mutant:
     """The name that its statement binds, if the fault is there when the module is imported."""
 
     @property
-    def member(self) -> bool:
-        """Whether it is in a member of an enum."""
-        return bool(self.where) and self.binds.isupper()
-
-    @property
     def name(self) -> tuple[str, str, str, str]:
         """What tells it from all others, whatever line it is on."""
         return self.module, self.where, self.before, self.after
