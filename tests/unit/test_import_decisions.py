@@ -299,7 +299,8 @@ def test_viewings_from_the_first_film_until_the_day_that_has_begun_somewhere_are
     noon_of_day = NOW.replace(hour=12)
     tomorrow = noon_of_day.date() + timedelta(days=1)
     planned = plan(diary(EARLIEST_DAY), diary(tomorrow), diary(tomorrow + timedelta(days=1)))
-    decide = Decider(user=ANN, prefer=Prefer.NEWER, now=noon_of_day, new_id=lambda: "f" * 24)
+    decide = decider()
+    decide.now = noon_of_day
     assert {number: verdict for number, (verdict, _) in verdicts(planned, Holding(), decide).items()} == {
         1: RowClass.NEW,
         2: RowClass.NEW,

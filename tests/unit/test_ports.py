@@ -60,5 +60,11 @@ def test_both_stores_implement_the_repositories() -> None:
 
 @pytest.mark.parametrize(("port", "adapter"), PAIRS, ids=lambda each: each.__name__)
 def test_an_adapter_has_the_parameters_and_defaults_of_its_port(port: type, adapter: type) -> None:
-    promised, found = defaults_of(port), defaults_of(adapter)
-    assert {name: found.get(name) for name in promised} == promised
+    found = defaults_of(adapter)
+    for method, promised in defaults_of(port).items():
+        assert list(found[method]) == list(promised)
+        for name, default in promised.items():
+            if default is ...:  # any default
+                assert found[method][name] is not inspect.Parameter.empty
+            else:
+                assert found[method][name] == default
