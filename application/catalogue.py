@@ -136,7 +136,7 @@ class SearchMovies:
             Query(text),
             partial(self.movies.find, wanted=admitted),
             partial(self.movies.find_people, wanted=admitted),
-            everywhere=self.movies.find,
+            self.movies.count_with_term,
         )
         begin = skip if after is None else bisect_right(matches, after)
         shown = matches[begin : begin + limit]

@@ -12,6 +12,7 @@ from domain.ids import MovieId
 from domain.search import (
     PERSON,
     Candidate,
+    CountMovies,
     FindCandidates,
     Match,
     Query,
@@ -41,16 +42,16 @@ def search_with_people(
     query: Query,
     find: FindCandidates,
     find_people: FindCandidates,
-    everywhere: FindCandidates | None = None,
+    count_movies: CountMovies | None = None,
 ) -> list[Match]:
     """All matches by title, best first (`domain.search.search`), then those by people: whole names before
     others, then by popularity.
 
-    `find_people` returns candidates with `people`; for `everywhere` see `search`. An id or an address finds
+    `find_people` returns candidates with `people`; for `count_movies` see `search`. An id or an address finds
     its film only. If nobody's name has all words, and the last one can be a year, people are searched in the
     films of that year.
     """
-    titles = search(query, find, everywhere)
+    titles = search(query, find, count_movies)
     if query.address or len(query.compact) < MIN_LENGTH:
         return titles
     found = {match.id for match in titles}

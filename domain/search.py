@@ -357,6 +357,9 @@ def numbered(ids: Iterable[TmdbNumber | ImdbId]) -> TermQuery:
 FindCandidates = Callable[[TermQuery, int], Sequence[Candidate]]
 """Runs a term query: returns the most popular movies found, at most as many as the second argument says."""
 
+CountMovies = Callable[[str, int], int]
+"""Counts the movies of the whole catalogue that have a term, up to as many as the second argument says."""
+
 MAX_CANDIDATES = 500
 """Movies that each term query returns at most."""
 
@@ -367,17 +370,18 @@ COMMON_WORD_COUNT = 100
 """A word that at least this many movies have is assumed to be typed correctly."""
 
 
-def search(query: Query, find: FindCandidates, everywhere: FindCandidates | None = None) -> list[Match]:
+def search(query: Query, find: FindCandidates, count_movies: CountMovies | None = None) -> list[Match]:
     """All matches, best first: by tier (`Tier`), then by distance, then by popularity.
 
-    If `find` searches a part of the catalogue only, `everywhere` searches all of it, to count common words.
+    `find` may search a part of the catalogue only; `count_movies` tells which words are common in all of it.
+    Without it the movies that `find` finds are counted.
 
     An id or an address finds its film and nothing else. The last word is read as a year if it can be one, no
     title matches the whole text, and films of that year match the other words.
     """
     if query.empty:
         return []
-    everywhere = everywhere or find
+    count_movies = count_movies or (lambda term, limit: len(find((frozenset({term}),), limit)))
     if query.address:
         found = find((frozenset({_id_term(query.address)}),), MAX_CANDIDATES)
         return sorted(to_match(EXACT, 0, candidate) for candidate in found)
@@ -390,26 +394,22 @@ def search(query: Query, find: FindCandidates, everywhere: FindCandidates | None
             return find((*term_query, clause), limit)
 
         strict = _ranked(undated, undated.strict_term_queries(), released)
-        that_year = _with_near_matches(undated, strict, released, everywhere=everywhere)
+        that_year = _with_near_matches(undated, strict, released, count_movies)
         if that_year:
             return that_year
-    return _with_near_matches(query, ranked, find, everywhere=everywhere)
+    return _with_near_matches(query, ranked, find, count_movies)
 
 
 def _with_near_matches(
-    query: Query, strict: Mapping[MovieId, Match | None], find: FindCandidates, *, everywhere: FindCandidates
+    query: Query, strict: Mapping[MovieId, Match | None], find: FindCandidates, count_movies: CountMovies
 ) -> list[Match]:
-    """The strict matches and, if they are few, those with typing errors, best first. Common words are counted
-    in the whole catalogue, by `everywhere`.
-    """
+    """The strict matches and, if they are few, those with typing errors, best first."""
     matches = [match for match in strict.values() if match]
     if len(matches) >= ENOUGH_MATCHES:
         return sorted(matches)
     typed = {word for word in (*query.typed_words, *query.normalized) if not is_number(word)}
     common = {
-        word
-        for word in typed
-        if len(everywhere((frozenset({_word_term(word)}),), COMMON_WORD_COUNT)) == COMMON_WORD_COUNT
+        word for word in typed if count_movies(_word_term(word), COMMON_WORD_COUNT) >= COMMON_WORD_COUNT
     }
     near = _ranked(query, query.lenient_term_queries(common), find, ranked=strict)
     return sorted(matches + [match for match in near.values() if match])

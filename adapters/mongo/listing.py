@@ -150,6 +150,12 @@ def term_statement(
     return Statement((*clauses, *(each.test for each in conditions)), index, BY_POPULARITY)
 
 
+def count_with_term(database: Documents, term: str, limit: int) -> int:
+    """The number of visible movies that have a term, which are counted up to a limit."""
+    wanted = Statement(({"terms": term},), BY_TERM).filter
+    return database.movies.count_documents(wanted, hint=BY_TERM, limit=limit)
+
+
 def _has_more(database: Documents, clause: Document, frequency: int) -> bool:
     """Whether more movies have a term of the clause. They are not counted further."""
     wanted = Statement((clause,), BY_TERM).filter

@@ -20,7 +20,15 @@ from adapters.mongo.documents import (
     own_id,
     tally_document,
 )
-from adapters.mongo.listing import BY_POPULARITY, Condition, Statement, count, page_statements, term_statement
+from adapters.mongo.listing import (
+    BY_POPULARITY,
+    Condition,
+    Statement,
+    count,
+    count_with_term,
+    page_statements,
+    term_statement,
+)
 from adapters.mongo.runs import advance
 from adapters.mongo.schema import Document, Documents
 from adapters.mongo.source import claim, set_source, source_of
@@ -104,6 +112,10 @@ class MongoMovieRepository:
 
     def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
         return self._find(query, limit, wanted, PEOPLE_CANDIDATE)
+
+    def count_with_term(self, term: str, limit: int) -> int:
+        with self.database.using() as database:
+            return count_with_term(database, term, limit)
 
     def _find(
         self, query: TermQuery, limit: int, wanted: MovieFilter, projection: Document

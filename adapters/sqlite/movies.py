@@ -28,7 +28,7 @@ from adapters.sqlite.rows import (
     whole_movie_of,
 )
 from adapters.sqlite.runs import advance
-from adapters.sqlite.search import find
+from adapters.sqlite.search import count_with_term, find
 from adapters.sqlite.source import claim, set_source, source_of
 from adapters.sqlite.terms import term_entries
 from domain.browsing import EVERYTHING, MovieFilter, MoviePage, Sorting
@@ -112,6 +112,10 @@ class SqliteMovieRepository:
     def find_people(self, query: TermQuery, limit: int, wanted: MovieFilter = EVERYTHING) -> list[Candidate]:
         with self.database.reading() as connection:
             return find(connection, self.frequencies, query, limit, wanted, people=True)
+
+    def count_with_term(self, term: str, limit: int) -> int:
+        with self.database.reading() as connection:
+            return count_with_term(connection, term, limit)
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:

@@ -117,8 +117,14 @@ def _meets(conditions: Sequence[Condition]) -> Sql:
     return f" AND EXISTS (SELECT 1 FROM movies WHERE tmdb_id = anchor.movie AND {tests})", values
 
 
+def count_with_term(connection: sqlite3.Connection, term: str, limit: int) -> int:
+    """The number of movies of a term, which are counted up to a limit."""
+    (count,) = connection.execute(COUNT, (term, limit)).fetchone()
+    return int(count)
+
+
 def _counted(connection: sqlite3.Connection, clause: frozenset[str]) -> Clause:
-    counts = {term: connection.execute(COUNT, (term, MAX_COUNTED)).fetchone()[0] for term in sorted(clause)}
+    counts = {term: count_with_term(connection, term, MAX_COUNTED) for term in sorted(clause)}
     return {term: count for term, count in counts.items() if count}
 
 

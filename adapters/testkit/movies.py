@@ -542,6 +542,14 @@ class MovieSearchContract:
         assert _numbers(store, frozenset({"river", "house"})) == [1, 2, 3]
         assert _numbers(store, frozenset({"green"})) == []
 
+    def test_the_movies_of_a_term_are_counted_up_to_a_limit(self, store: Store) -> None:
+        add_movies(
+            store, [facts(1, title="red river"), facts(2, title="red house"), facts(3, title="red sea")]
+        )
+        store_page(store, facts(3, title="red sea", adult=True), day=2)  # not visible any more
+        assert [store.movies.count_with_term("red", limit) for limit in (1, 2, 100)] == [1, 2, 2]
+        assert store.movies.count_with_term("green", 100) == 0
+
     def test_a_term_query_finds_only_what_the_filter_admits(self, store: Store) -> None:
         movies = add_movies(store, random_facts(60, seed=6))
         by_id = {movie.id: movie for movie in movies}

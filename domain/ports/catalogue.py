@@ -87,6 +87,10 @@ class MovieRepository(Protocol):
         """
         ...
 
+    def count_with_term(self, term: str, limit: int) -> int:
+        """The number of visible movies that have a term. At most `limit` are counted."""
+        ...
+
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
         """Store the movies of a page of a sync and the run's new counts, all or nothing; return the run as
         stored.

@@ -152,6 +152,24 @@ def test_a_term_query_returns_up_to_500_movies_and_a_word_is_common_with_100() -
     assert calls[-1] == ((frozenset({"!tt0080365"}),), 500)
 
 
+@pytest.mark.parametrize(("count", "exactly"), [(99, False), (100, True)])
+def test_words_are_common_in_the_whole_catalogue(count: int, *, exactly: bool) -> None:
+    calls: list[TermQuery] = []
+    counted: list[tuple[str, int]] = []
+
+    def find(term_query: TermQuery, _: int) -> list[Candidate]:
+        calls.append(term_query)
+        return []
+
+    def count_movies(term: str, limit: int) -> int:
+        counted.append((term, limit))
+        return count
+
+    search(Query("gigolo"), find, count_movies)
+    assert counted == [("gigolo", 100)]
+    assert any("~gigolo" in clause for term_query in calls for clause in term_query) is not exactly
+
+
 @pytest.mark.parametrize("count", [19, 20])
 def test_typing_errors_are_considered_while_fewer_than_20_movies_match(count: int) -> None:
     calls: list[TermQuery] = []
