@@ -343,32 +343,29 @@ class MovieRepositoryContract:
 
 
 class MovieListContract:
-    """Lists are the same as filtering and sorting all movies by the domain's own rules."""
+    """Lists are the same as filtering and sorting all movies by the domain's own rules.
 
-    @pytest.mark.parametrize(("wanted", "sortings"), LISTS.values(), ids=LISTS.keys())
-    def test_a_list_read_by_cursor_has_each_movie_once_in_order(
-        self, store: Store, wanted: MovieFilter, sortings: list[Sorting]
-    ) -> None:
+    A test has all filters, because the movies take longer to store than to list.
+    """
+
+    def test_a_list_read_by_cursor_has_each_movie_once_in_order(self, store: Store) -> None:
         movies = add_movies(store, random_facts(90))
-        for sorting in sortings:
-            assert _ids(list_by_cursor(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
-                sorting
-            )
+        for name, (wanted, sortings) in LISTS.items():
+            for sorting in sortings:
+                listed = _ids(list_by_cursor(store, wanted, sorting))
+                assert listed == _ids(expected(movies, wanted, sorting)), (name, sorting)
 
-    @pytest.mark.parametrize(("wanted", "sortings"), LISTS.values(), ids=LISTS.keys())
-    def test_a_list_read_by_page_has_each_movie_once_in_order(
-        self, store: Store, wanted: MovieFilter, sortings: list[Sorting]
-    ) -> None:
+    def test_a_list_read_by_page_has_each_movie_once_in_order(self, store: Store) -> None:
         movies = add_movies(store, random_facts(90, seed=1))
-        for sorting in sortings[::2]:
-            assert _ids(list_by_page(store, wanted, sorting)) == _ids(expected(movies, wanted, sorting)), (
-                sorting
-            )
+        for name, (wanted, sortings) in LISTS.items():
+            for sorting in sortings[::2]:
+                listed = _ids(list_by_page(store, wanted, sorting))
+                assert listed == _ids(expected(movies, wanted, sorting)), (name, sorting)
 
-    @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
-    def test_the_count_is_the_length_of_the_list(self, store: Store, wanted: MovieFilter) -> None:
+    def test_the_count_is_the_length_of_the_list(self, store: Store) -> None:
         movies = add_movies(store, random_facts(90, seed=2))
-        assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
+        for name, wanted in FILTERS.items():
+            assert store.movies.count(wanted) == sum(map(wanted.admits, movies)), name
 
     def test_more_is_true_while_movies_follow(self, store: Store) -> None:
         add_movies(store, [facts(number) for number in range(1, 5)])
@@ -420,7 +417,7 @@ class MovieSearchContract:
 
     def test_every_movie_is_found_by_each_of_its_titles(self, store: Store) -> None:
         movies = [movie for movie in add_movies(store, random_facts(60)) if movie.visible]
-        for movie in movies:
+        for movie in movies[::3]:
             for title in (movie.facts.title, movie.facts.original_title):
                 best = search(Query(title), store.movies.find)
                 assert movie.id in {match.id for match in best}, title

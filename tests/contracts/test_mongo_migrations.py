@@ -109,7 +109,7 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
     stores = [MongoStore(uri=mongo_uri, clock=noon) for _ in range(3)]
     store = stores[0]
     store.prepare()
-    movies = list(map(listed, add_movies(store, random_facts(60))))
+    movies = list(map(listed, add_movies(store, random_facts(30))))
     ann, until = add_user(store), noon() + timedelta(days=1)
     add_session(store, ann)
     item = new_item(ann.id, movies[0].id)
@@ -136,7 +136,7 @@ def test_lists_searches_and_locks_of_version_4_are_unchanged(mongo_uri: str, doc
         assert store.movies.count(wanted) == sum(map(wanted.admits, movies))
         for sorting in SORTINGS[::3]:
             assert list_by_cursor(store, wanted, sorting) == expected(movies, wanted, sorting)
-    for movie in movies[:20]:
+    for movie in movies[:10]:
         found = {match.id for match in search(Query(movie.facts.title), store.movies.find)}
         assert (movie.id in found) is movie.visible
     assert store.locks.acquire("sync:movies", "you", timedelta(days=1)) == until

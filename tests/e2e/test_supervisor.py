@@ -6,7 +6,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,12 +31,23 @@ SERVICES = ("valkey", "api", "worker", "scheduler")
 eventually = partial(waiting.eventually, timeout=30, interval=0.05)
 
 
-@contextmanager
-def measured(cwd: Path, **variables: str) -> Iterator[Serving]:
-    """Run `matinee serve` with coverage of its processes, in the one test that reaches most lines."""
-    with starting(cwd, variables, measured=True) as server:
+@dataclass(frozen=True)
+class Place:
+    """A running service, and the directory that it runs in."""
+
+    server: Serving
+    cwd: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A service for tests that kill children at most, which coverage measures: they reach most lines."""
+    cwd = tmp_path_factory.mktemp("place")
+    with starting(cwd, {}, measured=True) as server:
         server.await_answers()
-        yield server
+        yield Place(server, cwd)
+        assert server.stop() == 0
+        assert nothing_is_left(cwd)
 
 
 def log(cwd: Path) -> str:
@@ -69,7 +80,7 @@ def nothing_is_left(cwd: Path) -> bool:
     return not any(map(alive, everyone)) and not {"redis.sock", "valkey.pid"} & set(left)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
     with serving(tmp_path) as server:
         eventually(lambda: all_run(tmp_path))
@@ -114,63 +125,57 @@ def test_a_second_ctrl_c_kills_all_children_at_once(tmp_path: Path) -> None:
         assert nothing_is_left(tmp_path)
 
 
-def test_a_second_serve_on_the_same_directory_is_refused_in_one_line(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        second = matinee("serve", cwd=tmp_path)
-        assert second.returncode == 1
-        (line,) = second.stderr.splitlines()
-        assert str(tmp_path / "matinee-data") in line
-        assert f"process {server.process.pid}" in line or not Path("/proc/locks").exists()
+def test_a_second_serve_on_the_same_directory_is_refused_in_one_line(place: Place) -> None:
+    second = matinee("serve", cwd=place.cwd)
+    assert second.returncode == 1
+    (line,) = second.stderr.splitlines()
+    assert str(place.cwd / "matinee-data") in line
+    assert f"process {place.server.process.pid}" in line or not Path("/proc/locks").exists()
+    assert place.server.client.get("/health/ready").status_code == 200
+
+
+def test_all_children_end_with_a_killed_supervisor_and_the_next_start_works(tmp_path: Path) -> None:
+    port = str(free_port())
+    ended: list[int] = []
+    for frozen in (False, True):
+        with serving(tmp_path, PORT=port) as server:
+            assert server.client.get("/health/ready").status_code == 200
+            eventually(lambda: all_run(tmp_path) and not any(map(alive, ended)))  # noqa: B023
+            ended += [processes(tmp_path)[name] for name in SERVICES]
+            for pid in ended[-len(SERVICES) :] if frozen else ():
+                os.kill(pid, signal.SIGSTOP)
+            server.process.kill()
+            server.process.wait()
+    with serving(tmp_path, PORT=port) as server:
         assert server.client.get("/health/ready").status_code == 200
-
-
-@pytest.mark.parametrize("frozen", [False, True])
-def test_all_children_end_with_a_killed_supervisor_and_the_next_start_works(
-    tmp_path: Path, frozen: bool
-) -> None:
-    with serving(tmp_path) as server:
-        port = str(server.client.base_url.port)
-        eventually(lambda: all_run(tmp_path))
-        everyone = [processes(tmp_path)[name] for name in SERVICES]
-        for pid in everyone if frozen else ():
-            os.kill(pid, signal.SIGSTOP)
-        server.process.kill()
-        server.process.wait()
-        with serving(tmp_path, PORT=port) as again:
-            assert again.client.get("/health/ready").status_code == 200
-            eventually(lambda: not any(map(alive, everyone)))
-            assert again.stop() == 0
-        assert nothing_is_left(tmp_path)
-
-
-def test_a_child_that_dies_is_logged_and_restarted(tmp_path: Path) -> None:
-    with measured(tmp_path) as server:
-        eventually(lambda: all_run(tmp_path))
-        first = processes(tmp_path)
-        for name in SERVICES:
-            os.kill(first[name], signal.SIGKILL)
-            eventually(lambda: f"{name} was killed by SIGKILL" in log(tmp_path))  # noqa: B023
-            eventually(lambda: processes(tmp_path)[name] != first[name])  # noqa: B023
-        assert server.client.get("/health/ready").status_code == 200
-        eventually(lambda: address(tmp_path / "matinee-data"))
+        eventually(lambda: not any(map(alive, ended)))
         assert server.stop() == 0
-        assert nothing_is_left(tmp_path)
+    assert nothing_is_left(tmp_path)
 
 
-def test_no_connection_is_refused_while_the_api_restarts(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        host, port = server.client.base_url.host, server.client.base_url.port
-        assert port
-        former = processes(tmp_path)["api"]
-        os.kill(former, signal.SIGKILL)
-        eventually(lambda: not alive(former))
-        waiting = [socket.create_connection((host, port), timeout=30) for _ in range(20)]
-        for connection in waiting:
-            with connection:
-                connection.sendall(
-                    b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-                )
-                assert connection.recv(12) == b"HTTP/1.1 200"
+def test_a_child_that_dies_is_logged_and_restarted(place: Place) -> None:
+    for name in SERVICES:
+        eventually(lambda: all_run(place.cwd))
+        before, ends = processes(place.cwd)[name], log(place.cwd).count(f"{name} was killed by SIGKILL")
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: log(place.cwd).count(f"{name} was killed by SIGKILL") > ends)  # noqa: B023
+        eventually(lambda: processes(place.cwd)[name] != before)  # noqa: B023
+    assert place.server.client.get("/health/ready").status_code == 200
+    eventually(lambda: address(place.cwd / "matinee-data"))
+
+
+def test_no_connection_is_refused_while_the_api_restarts(place: Place) -> None:
+    host, port = place.server.client.base_url.host, place.server.client.base_url.port
+    assert port
+    eventually(lambda: all_run(place.cwd))
+    former = processes(place.cwd)["api"]
+    os.kill(former, signal.SIGKILL)
+    eventually(lambda: not alive(former))
+    waiting = [socket.create_connection((host, port), timeout=30) for _ in range(20)]
+    for connection in waiting:
+        with connection:
+            connection.sendall(b"GET /api/v1/health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 def test_several_api_processes_share_the_port_and_restart_alone(tmp_path: Path) -> None:
@@ -205,24 +210,18 @@ def requests_counted(server: Serving) -> float:
     )
 
 
-def test_queued_jobs_survive_stops_and_kills(tmp_path: Path) -> None:
-    data = tmp_path / "matinee-data"
-    with serving(tmp_path):
+def test_queued_jobs_survive_stops_and_kills_also_in_a_directory_with_a_long_name(tmp_path: Path) -> None:
+    data = tmp_path / ("long" * 30) / "and deep"
+    with serving(tmp_path, DATA_DIR=str(data)):
         with Redis.from_url(str(address(data))) as client:
             client.rpush("kept", "job")
         os.kill(processes(tmp_path)["valkey"], signal.SIGKILL)
-    with serving(tmp_path) as server:
-        with Redis.from_url(str(address(data))) as client:
-            assert client.lrange("kept", 0, -1) == [b"job"]
-        assert server.stop() == 0
-
-
-def test_a_data_directory_with_a_long_name_works(tmp_path: Path) -> None:
-    data = tmp_path / ("long" * 30) / "and deep"
     with serving(tmp_path, DATA_DIR=str(data)) as server:
         url = address(data)
         assert url
         assert len(url) < 100
+        with Redis.from_url(url) as client:
+            assert client.lrange("kept", 0, -1) == [b"job"]
         assert server.stop() == 0
     assert not Path(url.removeprefix("unix://")).parent.is_symlink()
 

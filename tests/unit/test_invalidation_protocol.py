@@ -274,6 +274,7 @@ class HastyProtocol(Protocol):
         return True
 
 
+@pytest.mark.unmeasured
 def test_the_model_notices_writers_that_do_not_wait() -> None:
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
