@@ -118,6 +118,7 @@ _IMPORT: dict[str, Callable[[Any], Any]] = {
     "id": ImportId,
     "user": UserId,
     "state": ImportState,
+    "headers": tuple,
     "wanted": SourceFormat,
     "format": SourceFormat,
     "prefer": Prefer,

@@ -79,8 +79,9 @@ class SessionIssuer:
     refresh_ttl: timedelta
     refresh_grace: timedelta
 
-    def begin(self, user: User, *, renewed: str | None = None) -> SignedIn | None:
-        """Start a new session, and replace the password hash of the user by `renewed` if that is given.
+    def begin(self, user: User, *, client: str | None = None, renewed: str | None = None) -> SignedIn | None:
+        """Start a new session of a client, and replace the password hash of the user by `renewed` if that is
+        given.
 
         Return None, changing nothing, if the account was deleted or disabled, or its password hash changed,
         since `user` was read.
@@ -88,7 +89,14 @@ class SessionIssuer:
         session, now = SessionId(self.new_id()), self.clock()
         text, token = self._issue(session, now)
         begun = self.sessions.add(
-            Session(id=session, user=user.id, tokens=(token,), created_at=now, expires_at=token.expires_at),
+            Session(
+                id=session,
+                user=user.id,
+                tokens=(token,),
+                created_at=now,
+                expires_at=token.expires_at,
+                client=client,
+            ),
             verified=user.password_hash,
             renewed=renewed,
         )
@@ -194,14 +202,20 @@ class Register:
     registration: Registration
 
     def __call__(
-        self, *, username: str, email: str, password: str, invitation: str | None = None
+        self,
+        *,
+        username: str,
+        email: str,
+        password: str,
+        invitation: str | None = None,
+        client: str | None = None,
     ) -> SignedIn:
         """Raises RegistrationClosed, InvitationRequired, InvitationRejected, InvalidText, EmailTaken,
         UsernameTaken; InvalidCredentials if an admin disables or deletes the account meanwhile.
         """
         code = required_code(self.registration, invitation)
         user = self.create_user(username=username, email=email, password=password, code=code)
-        signed_in = self.session_issuer.begin(user)
+        signed_in = self.session_issuer.begin(user, client=client)
         if signed_in is None:
             raise InvalidCredentials
         return signed_in
@@ -220,7 +234,7 @@ class LogIn:
     session_issuer: SessionIssuer
     decoy_hash: str
 
-    def __call__(self, *, email: str, password: str) -> SignedIn:
+    def __call__(self, *, email: str, password: str, client: str | None = None) -> SignedIn:
         """Raises InvalidCredentials, after the same work whether or not there is such an account."""
         while True:
             user = self.users.by_email(emails.normalized(email))
@@ -229,7 +243,7 @@ class LogIn:
                 raise InvalidCredentials
             outdated = self.hasher.outdated(user.password_hash)
             signed_in = self.session_issuer.begin(
-                user, renewed=self.hasher.hash(password) if outdated else None
+                user, client=client, renewed=self.hasher.hash(password) if outdated else None
             )
             if signed_in:
                 return signed_in

@@ -19,7 +19,7 @@ from domain.imports.holdings import Effect, Holding, Holdings, undone
 from domain.imports.imports import MAX_EXAMPLES, Import, ImportChanged, ImportNotFound, ImportRow, ImportState
 from domain.imports.planning import FilmPlan, plans, rates_a_film, says_something
 from domain.imports.rows import Reason, RowClass
-from domain.imports.scales import UnreadableRating, guessed_scale, rating_number
+from domain.imports.scales import UnreadableRating, guessed_scale, largest_meant
 from domain.imports.uploads import Refusal, UploadRefused
 from domain.pagination import Cursor
 from domain.ports import (
@@ -136,6 +136,7 @@ class _Run:
             format=reading.format,
             scale=scale or reading.scale or guessed_scale(largest),
             columns_found=dict(reading.columns_found),
+            headers=tuple(reading.headers),
             examples=tuple(examples) or tuple(range(1, min(number, MAX_EXAMPLES) + 1)),
             done=0,
             total=number,
@@ -350,9 +351,9 @@ def _decided(each: ImportRow, scale: int) -> ImportRow:
 
 
 def _number(each: ImportRow) -> Decimal | None:
-    """The rating of a row about a film as it was written; None if it has none that can be read."""
+    """The largest rating that a row about a film tells of; None if it has none that can be read."""
     try:
-        return rating_number(each.row.rating or "") if not each.row.refused else None
+        return largest_meant(each.row.rating or "") if not each.row.refused else None
     except UnreadableRating:
         return None
 

@@ -1,7 +1,6 @@
 """Use cases of recommendations: showing them, and hiding movies from them."""
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +20,7 @@ from domain.recommendations import (
     Recommendation,
     beside_movie,
     candidates,
-    of_source,
+    completed_by_source,
 )
 from domain.users import User
 
@@ -94,11 +93,10 @@ class ListMyRecommendations:
 
     def _beside(self, likes: Sequence[MovieId]) -> Mapping[MovieId, Sequence[Neighbour]]:
         """The neighbours of each like, and what the source recommends beside the newest of them."""
-        beside: dict[MovieId, list[Neighbour]] = defaultdict(list)
-        for movie, found in self.recommendations.neighbours(likes).items():
-            beside[movie] += found
+        beside: dict[MovieId, Sequence[Neighbour]] = {**self.recommendations.neighbours(likes)}
         for movie in likes[:MAX_SOURCE_LIKES]:
-            beside[movie] += of_source(_recommended(self.movies.get(movie)))
+            recommended = _recommended(self.movies.get(movie))
+            beside[movie] = completed_by_source(beside.get(movie, ()), recommended)
         return beside
 
     def _recommendable(

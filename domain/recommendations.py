@@ -186,7 +186,7 @@ def _strength(weight: float, ratio: float, agreeing: int) -> int:
 def candidates(
     likes: Sequence[MovieId], beside: Mapping[MovieId, Sequence[Neighbour]]
 ) -> Iterator[Recommendation]:
-    """What follows from a user's likes, the newest first, and the neighbours of each; sorted.
+    """What follows from a user's likes, the newest first, and the neighbours of each, none twice; sorted.
 
     It includes movies that the user has rated or seen. Newer likes weigh more.
     """
@@ -245,6 +245,12 @@ def beside_movie(
     ]
 
 
-def of_source(recommended: Sequence[MovieId]) -> list[Neighbour]:
-    """What the source recommends beside a movie, best first, as neighbours that are weaker than others."""
-    return [Neighbour(movie, 0, max(1, SOURCE_STRENGTH - place)) for place, movie in enumerate(recommended)]
+def completed_by_source(found: Sequence[Neighbour], recommended: Sequence[MovieId]) -> list[Neighbour]:
+    """The neighbours of a movie, and what the source recommends beside it, best first, as weaker ones.
+
+    Each movie is there once: twice it would be named twice as a reason.
+    """
+    known = {each.movie for each in found}
+    further = (movie for movie in dict.fromkeys(recommended) if movie not in known)
+    weaker = [Neighbour(movie, 0, max(1, SOURCE_STRENGTH - place)) for place, movie in enumerate(further)]
+    return [*found, *weaker]

@@ -3,13 +3,26 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import ClassVar
 
+from domain.errors import NotFound
 from domain.ids import SessionId, UserId
+from domain.pagination import Cursor, time_value
 
 MAX_TOKENS = 32
 """The largest number of unused refresh tokens of a session, and of those used within the grace period. A
 further token replaces the oldest.
 """
+
+
+@dataclass(eq=False)
+class SessionNotFound(NotFound):
+    """The user has no session with that id."""
+
+    code: ClassVar[str] = "session_not_found"
+
+    def __str__(self) -> str:
+        return "There is no such session"
 
 
 class RefreshResult(Enum):
@@ -63,7 +76,8 @@ class Session:
     """A signed-in client: all refresh tokens that descend from one login (a token family).
 
     `tokens` are the unused ones, and those used within the grace period, which may be presented again; the
-    oldest first. `expires_at` is that of the last unused token.
+    oldest first. `expires_at` is that of the last unused token. `client` names the program that logged in, as
+    far as it said: enough for its owner to tell one session from another.
     """
 
     id: SessionId
@@ -71,6 +85,18 @@ class Session:
     tokens: tuple[RefreshToken, ...]
     created_at: datetime
     expires_at: datetime
+    client: str | None = None
+
+    @property
+    def refreshed_at(self) -> datetime:
+        """When an unused refresh token was last exchanged; before that, when the session began."""
+        # The token that was used last is stored until the next one is used.
+        return max((each.used_at for each in self.tokens if each.used_at), default=self.created_at)
+
+    @property
+    def cursor(self) -> Cursor:
+        """The position of this session in the list of a user's, which is sorted by creation time."""
+        return Cursor(time_value(self.created_at), self.id)
 
     def exchange(
         self, presented: str, successor: RefreshToken, *, at: datetime, grace: timedelta, proven: bool

@@ -114,6 +114,7 @@ from application.recommendations import (
 )
 from application.relations import GetRelation, GetRelations
 from application.scrobbles import FindPlayed, RecordPlay
+from application.sessions import EndOtherSessions, EndSession, ListSessions
 from application.statistics import GetStatistics
 from application.sync import (
     CheckSource,
@@ -589,6 +590,9 @@ class Container(DeclarativeContainer):
         clock=clock,
     )
     log_out = providers.Factory(LogOut, sessions=sessions, invalidation=invalidation)
+    list_sessions = providers.Factory(ListSessions, sessions=sessions, clock=clock)
+    end_session = providers.Factory(EndSession, sessions=sessions, invalidation=invalidation)
+    end_other_sessions = providers.Factory(EndOtherSessions, sessions=sessions, invalidation=invalidation)
     confirm_password = providers.Factory(ConfirmPassword, users=users, hasher=hasher)
     change_profile = providers.Factory(
         ChangeProfile,

@@ -1,6 +1,7 @@
 """The demo catalogue as a MovieSource: some 260 movies with overviews written for Matinee.
 
-`popularity` is an estimate of the authors, not TMDB's figure. There are no votes and no pictures. A later
+Directors, the main cast, and the names of some series are facts about the films. `popularity` is an estimate
+of the authors, not TMDB's figure. There are no votes, pictures, trailers and recommendations. A later
 sync from TMDB completes the same records, since both use TMDB's ids.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from domain.discovery import Discovery
 from domain.ids import ImdbId, genre_id
-from domain.movies import GenreFacts, MovieFacts
+from domain.movies import CastMember, GenreFacts, MovieFacts
 from domain.search import key
 from domain.sync import ChangedIdsPage, Detail, ExportedIds, FetchFailed, GenreList, SourceName, SourcePage
 
@@ -35,7 +36,7 @@ class DemoMovieSource:
 
     name = SourceName.DEMO
     max_pages = sys.maxsize
-    details_version = "1"
+    details_version = "2"
     """It changes with every field that is added to the file."""
 
     changes_window = timedelta(days=14)
@@ -126,6 +127,8 @@ def _film(row: dict[str, Any]) -> MovieFacts:
             **row,
             "release_date": date.fromisoformat(row["release_date"]),
             "genres": tuple(map(genre_id, row["genres"])),
+            "directors": tuple(row["directors"]),
+            "cast": tuple(CastMember(*member) for member in row["cast"]),
             "detailed": True,
             "details_version": DemoMovieSource.details_version,
         }

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adapters.imports.imdb import of_type, order_of
-from adapters.imports.tables import Record, Table, TableRow, unreadable
+from adapters.imports.tables import Record, Table, TableRow, order_of, unreadable
+from adapters.imports.title_types import of_type, title_type
 from adapters.imports.values import (
     DateOrder,
+    fold,
     read_date,
     read_imdb_id,
     read_text,
@@ -89,6 +90,10 @@ HEADERS: dict[str, tuple[str, ...]] = {
             "dateseen",
             "seenon",
             "watched",
+            "checked",
+            "lastwatched",
+            "lastwatchedat",
+            "viewedat",
             "date",
             "seen",
         ),
@@ -143,8 +148,6 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 """The headers of each column, without accents, case, spaces and signs; those that are surer stand first."""
 
-_ACCENTS = str.maketrans("áàâãäéèêëíìîïóòôõöúùûüçñłśżźćńęą", "aaaaaeeeeiiiiooooouuuucnlszzcnea")
-
 
 @dataclass(frozen=True, slots=True)
 class GenericTable:
@@ -164,6 +167,11 @@ class GenericTable:
         found = columns_of(table, columns)
         dates = tuple(found[name] for name in ("watched_on", "rated_at", "listed_at") if name in found)
         order = order_of(table, dates, columns)
+        # A column of that name may hold something else, such as genres.
+        if "type" in found and not any(
+            title_type(row.get(found["type"])) for row in table.rows() if isinstance(row, TableRow)
+        ):
+            del found["type"]
         for row in table.rows():
             if isinstance(row, Record):
                 yield unreadable(file.path, row, RowKind.ENTRY)
@@ -182,11 +190,6 @@ def columns_of(table: Table, chosen: Columns) -> dict[str, str]:
     }
     given = {name: header.strip().lower() for name, header in chosen.items() if name in HEADERS}
     return {name: header for name, header in {**found, **given}.items() if header in table.names and header}
-
-
-def fold(header: str) -> str:
-    """A header without accents, case, spaces and signs."""
-    return "".join(each for each in header.lower().translate(_ACCENTS) if each.isalnum())
 
 
 def _row(path: str, row: TableRow, names: Mapping[str, str], order: DateOrder) -> ImportedRow:

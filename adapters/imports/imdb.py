@@ -4,34 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adapters.imports.tables import Record, Table, TableRow, unreadable
+from adapters.imports.tables import Record, Table, TableRow, order_of, unreadable
+from adapters.imports.title_types import of_type
 from adapters.imports.values import (
     DateOrder,
-    date_order,
     read_date,
     read_imdb_id,
     read_text,
     read_title,
     read_year,
 )
-from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind, SourceFormat
+from domain.imports.rows import ImportedRow, RowKind, SourceFormat
 from domain.ports.imports import Columns, ImportFile
-
-FILMS = {
-    "movie",
-    "film",
-    "featurefilm",
-    "documentary",
-    "short",
-    "shortfilm",
-    "tvmovie",
-    "tvshort",
-    "tvspecial",
-    "video",
-}
-"""The types of titles that are films, in lower case and without spaces. Some specials and videos are not."""
-
-SERIES = {"tvseries", "tvminiseries", "miniseries", "tvepisode", "tvpilot"}
 
 DATES = ("created", "modified", "date rated", "date added")
 """The columns whose dates settle the order of day and month."""
@@ -61,13 +45,6 @@ class ImdbExport:
                 yield _row(file.path, row, order, is_list=is_list)
 
 
-def order_of(table: Table, names: tuple[str, ...], columns: Columns) -> DateOrder:
-    """The order of day and month: the one chosen, or that of all dates of a table."""
-    if chosen := columns.get("date_order"):
-        return DateOrder(chosen)
-    return date_order(row.get(name) for row in table.rows() if isinstance(row, TableRow) for name in names)
-
-
 def _any_modified(table: Table) -> bool:
     return any(isinstance(row, TableRow) and row.get("modified") for row in table.rows())
 
@@ -93,13 +70,3 @@ def _row(path: str, row: TableRow, order: DateOrder, *, is_list: bool) -> Import
         remarks=tuple(dict.fromkeys((*(created.remarks if is_list else ()), *rated.remarks, *cut))),
     )
     return of_type(made, row.get("title type"))
-
-
-def of_type(row: ImportedRow, title_type: str) -> ImportedRow:
-    """The row, refused if it is not about a film. Without a type it is taken for a film."""
-    shown = "".join(title_type.lower().split()).replace("-", "").replace("_", "")
-    if shown in SERIES:
-        return row.refuse(RowClass.NOT_A_FILM, Reason.SERIES)
-    if shown and shown not in FILMS:
-        return row.refuse(RowClass.NOT_A_FILM, Reason.OTHER_TITLE)
-    return row

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from adapters.imports.tables import Record, Table, TableRow, unreadable
-from adapters.imports.values import read_date, read_text, read_title, read_year
+from adapters.imports.tables import Record, Table, TableRow, order_of, unreadable
+from adapters.imports.values import DateOrder, read_date, read_text, read_title, read_year
 from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind, SeenOn, SourceFormat
 from domain.ports.imports import Columns, ImportFile
 
@@ -29,16 +29,17 @@ class LetterboxdExport:
         names = Table(file).names
         return names >= FILM or names >= LIST or any(names >= other for other in OTHERS)
 
-    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:  # noqa: ARG002
+    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
         folders = file.path.lower().split("/")[:-1]
         if REMOVED.intersection(folders):
             return
         table = Table(file)
         if table.names >= FILM:
             kind = kind_of(table.names, file.path)
+            order = order_of(table, ("date", "watched date"), columns)
             for row in table.rows():
                 yield (
-                    film_row(file.path, kind, row)
+                    film_row(file.path, kind, row, order)
                     if isinstance(row, TableRow)
                     else unreadable(file.path, row, kind or RowKind.LIST)
                 )
@@ -62,9 +63,9 @@ def kind_of(names: frozenset[str], path: str) -> RowKind | None:
     return RowKind.WATCHED if "watched" in name else None
 
 
-def film_row(path: str, kind: RowKind | None, row: TableRow) -> ImportedRow:
+def film_row(path: str, kind: RowKind | None, row: TableRow, order: DateOrder) -> ImportedRow:
     """A row about a film."""
-    entered, watched = read_date(row.get("date")), read_date(row.get("watched date"))
+    entered, watched = read_date(row.get("date"), order), read_date(row.get("watched date"), order)
     review, cut = read_text(row.get("review"))
     rewatch = row.get("rewatch").lower() in {"yes", "true"} if "rewatch" in row.names else None
     seen = SeenOn(on=watched.day, rewatch=rewatch)

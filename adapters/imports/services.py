@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from adapters.imports.tables import Record, Table, TableRow, unreadable
+from adapters.imports.tables import Record, Table, TableRow, order_of, unreadable
 from adapters.imports.values import (
+    DateOrder,
     read_date,
     read_imdb_id,
     read_text,
@@ -28,14 +29,16 @@ class TmdbExport:
     def recognizes(self, file: ImportFile) -> bool:
         return Table(file).names >= {"tmdb id", "type", "your rating", "date rated"}
 
-    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:  # noqa: ARG002
+    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
         name = file.path.rsplit("/", 1)[-1].lower()
         listed = RowKind.FAVORITE if "favo" in name else RowKind.WATCHLIST
-        for row in Table(file).rows():
+        table = Table(file)
+        order = order_of(table, ("date rated",), columns)
+        for row in table.rows():
             if isinstance(row, Record):
                 yield unreadable(file.path, row, RowKind.ENTRY)
                 continue
-            rating, date = row.get("your rating") or None, read_date(row.get("date rated"))
+            rating, date = row.get("your rating") or None, read_date(row.get("date rated"), order)
             made = ImportedRow(
                 file=file.path,
                 line=row.line,
@@ -66,15 +69,16 @@ class MovaryExport:
         names = Table(file).names
         return names >= {"title", "tmdbid", "imdbid"} and bool(names & {"watchedat", "userrating", "addedat"})
 
-    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:  # noqa: ARG002
+    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
         table = Table(file)
+        order = order_of(table, ("watchedat", "addedat"), columns)
         kind = RowKind.RATING if "userrating" in table.names else RowKind.WATCHLIST
         kind = RowKind.VIEWING if "watchedat" in table.names else kind
         for row in table.rows():
             if isinstance(row, Record):
                 yield unreadable(file.path, row, kind)
                 continue
-            watched, added = read_date(row.get("watchedat")), read_date(row.get("addedat"))
+            watched, added = read_date(row.get("watchedat"), order), read_date(row.get("addedat"), order)
             comment, cut = read_text(row.get("comment"))
             seen = SeenOn(on=watched.day, note=comment)
             yield ImportedRow(
@@ -110,19 +114,25 @@ class YamtrackExport:
     def recognizes(self, file: ImportFile) -> bool:
         return Table(file).names >= {"media_id", "source", "media_type", "status"}
 
-    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:  # noqa: ARG002
-        for row in Table(file).rows():
+    def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
+        table = Table(file)
+        order = order_of(table, (*YAMTRACK_ENDS, "created_at"), columns)
+        for row in table.rows():
             yield (
                 unreadable(file.path, row, RowKind.ENTRY)
                 if isinstance(row, Record)
-                else _yamtrack(file.path, row)
+                else _yamtrack(file.path, row, order)
             )
 
 
-def _yamtrack(path: str, row: TableRow) -> ImportedRow:
+YAMTRACK_ENDS = ("end_date", "watch_date", "progressed_at")
+"""The columns with the day of a viewing, in the versions of Yamtrack; the first that is filled has it."""
+
+
+def _yamtrack(path: str, row: TableRow, order: DateOrder) -> ImportedRow:
     status = row.get("status").lower()
-    ended = read_date(row.get("end_date") or row.get("watch_date") or row.get("progressed_at"))
-    created = read_date(row.get("created_at"))
+    ended = read_date(next(filter(None, (row.get(name) for name in YAMTRACK_ENDS)), ""), order)
+    created = read_date(row.get("created_at"), order)
     note, cut = read_text(row.get("notes"))
     planned, seen = status in PLANNED, status in SEEN
     tmdb = row.get("source").lower() == "tmdb"

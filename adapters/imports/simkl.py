@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from adapters.imports.documents import MalformedDocument, entries, part, sample
-from adapters.imports.imdb import order_of
 from adapters.imports.services import PLANNED, SEEN
-from adapters.imports.tables import Record, Table, TableRow, unreadable
+from adapters.imports.tables import Record, Table, TableRow, order_of, unreadable
 from adapters.imports.trakt import ids_of, malformed, written
 from adapters.imports.values import (
     DateOrder,

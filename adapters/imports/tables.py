@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
+from adapters.imports.values import DateOrder, date_order
 from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
 from domain.imports.uploads import Refusal, UploadRefused
-from domain.ports.imports import ImportFile
+from domain.ports.imports import Columns, ImportFile
 
 MAX_LINE = 1_000_000
 """Characters of a line; more are no row of a table."""
@@ -27,6 +28,9 @@ MAX_BLANK_ROWS = 1_000_000
 DELIMITERS = ",;\t|"
 
 SAMPLE_BYTES = 65_536
+
+UNMARKED_BYTES = 32
+"""Bytes that tell UTF-16 without a mark: headers begin with letters whose other byte is 0."""
 
 
 class LimitedLines:
@@ -86,7 +90,7 @@ class Table:
         self.encoding = ""
         self._delimiter = delimiter_of(sample)
         self._header_line = 0
-        if b"\0" in sample[:64] and not sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if b"\0" in sample[:64] and not utf_16(sample):
             return  # no text at all
         text = sample.decode(_quick_encoding(sample), errors="replace")
         before = 0
@@ -133,6 +137,13 @@ class Table:
             yield io.TextIOWrapper(stream, encoding=self.encoding, errors="replace", newline="")
 
 
+def order_of(table: Table, names: tuple[str, ...], columns: Columns) -> DateOrder:
+    """The order of day and month: the one chosen, or that of all dates of a table."""
+    if chosen := columns.get("date_order"):
+        return DateOrder(chosen)
+    return date_order(row.get(name) for row in table.rows() if isinstance(row, TableRow) for name in names)
+
+
 def unreadable(file: str, record: Record, kind: RowKind) -> ImportedRow:
     """A row for a record that cannot be read."""
     return ImportedRow(
@@ -141,11 +152,11 @@ def unreadable(file: str, record: Record, kind: RowKind) -> ImportedRow:
 
 
 def encoding_of(file: ImportFile) -> str:
-    """UTF-16 if a mark says so, UTF-8 if all of the file is, else cp1252."""
+    """UTF-16 if the file begins so, UTF-8 if all of it is, else cp1252."""
     with file.open() as stream:
         first = stream.read(SAMPLE_BYTES)
-        if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16"
+        if wide := utf_16(first):
+            return wide
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             while first:
@@ -171,9 +182,21 @@ def delimiter_of(sample: bytes) -> str:
     return ","
 
 
-def _quick_encoding(sample: bytes) -> str:
+def utf_16(sample: bytes) -> str:
+    """The name of the UTF-16 that a file begins with, with a mark or with NULs in every other place; "" for
+    none.
+    """
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    even, odd = sample[0:UNMARKED_BYTES:2], sample[1:UNMARKED_BYTES:2]
+    if len(odd) > 2 and all(even) and not any(odd):
+        return "utf-16-le"
+    return "utf-16-be" if len(odd) > 2 and all(odd) and not any(even) else ""
+
+
+def _quick_encoding(sample: bytes) -> str:
+    if wide := utf_16(sample):
+        return wide
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:

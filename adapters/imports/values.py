@@ -20,6 +20,7 @@ EARLIEST = date(1900, 1, 1)
 """Days before this one, and the first of Unix time, stand for "unknown" where they occur."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_ACCENTS = str.maketrans("áàâãäéèêëíìîïóòôõöúùûüçñłśżźćńęą", "aaaaaeeeeiiiiooooouuuucnlszzcnea")
 _TAG = re.compile(r"</?(?:i|b|em|strong|blockquote|a|p|br)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br\s*/?|/p|/blockquote)>", re.IGNORECASE)
 _TITLE_AND_YEAR = re.compile(r"(.*\S)\s*\(\s*(\d{4})(?:\s*[-–]\s*\d{0,4})?\s*\)\s*", re.DOTALL)
@@ -144,6 +145,11 @@ def _numeric(text: str, order: DateOrder) -> date | Reason | None:
     if order is DateOrder.MONTH_FIRST:
         return date(year, first, second)
     return Reason.UNCLEAR_DATE
+
+
+def fold(text: str) -> str:
+    """A header or a word of a file without accents, case, spaces and signs."""
+    return "".join(each for each in text.lower().translate(_ACCENTS) if each.isalnum())
 
 
 def read_year(text: object) -> int | None:

@@ -234,6 +234,12 @@ def run_of(document: Mapping[str, Any]) -> SyncRun:
     )
 
 
+LOCK = {"$inc": {"lockCount": 1}}
+"""An update of an account that a transaction depends on. It conflicts with concurrent changes of the account,
+like SELECT ... FOR UPDATE in SQL: one of the two transactions is repeated.
+"""
+
+
 def user_document(user: User) -> Document:
     """All fields of an account."""
     return {
@@ -277,6 +283,7 @@ def session_document(session: Session) -> Document:
         ],
         "createdAt": session.created_at,
         "expiresAt": session.expires_at,
+        "client": session.client,
     }
 
 
@@ -291,6 +298,7 @@ def session_of(document: Mapping[str, Any]) -> Session:
         ),
         created_at=document["createdAt"],
         expires_at=document["expiresAt"],
+        client=document.get("client"),
     )
 
 

@@ -121,7 +121,7 @@ INDEXES = {
         _index("active_admins", "role", partialFilterExpression={"role": "admin", "disabled": False}),
     ],
     "sessions": [
-        _index("by_user", "userId"),
+        _index("by_created_at", "userId", "-createdAt", "_id"),
         _index("by_expires_at", "expiresAt"),
     ],
     "api_tokens": [
@@ -195,7 +195,7 @@ FORMER_INDEXES = {
     ],
     "synclogs": ["by_start"],
     "users": ["by_creation", "admins"],
-    "sessions": ["by_end"],
+    "sessions": ["by_end", "by_user"],
     "invitations": ["newest_first", "by_end"],
     "watchlists": ["by_addition", "by_mark"],
 }

@@ -14,8 +14,9 @@ from adapters.mongo.movies import MongoMovieRepository
 from adapters.mongo.ratings import MongoRatingRepository
 from adapters.mongo.recommendations import MongoRecommendationRepository
 from adapters.mongo.runs import MongoLocks, MongoSyncRunRepository
+from adapters.mongo.sessions import MongoSessionRepository
 from adapters.mongo.statistics import MongoStatisticsRepository
-from adapters.mongo.users import MongoSessionRepository, MongoUserRepository
+from adapters.mongo.users import MongoUserRepository
 from adapters.mongo.viewings import MongoViewingRepository
 from adapters.mongo.watchlists import MongoWatchlistRepository
 from adapters.store import StoreInspection

@@ -1,10 +1,8 @@
-"""The accounts and sessions of the distributed store, and the deletion of an account's data."""
+"""The accounts of the distributed store, and the deletion of an account's data."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
@@ -12,10 +10,9 @@ from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.database import Database
 from adapters.mongo.documents import (
+    LOCK,
     own_id,
     rating_of,
-    session_document,
-    session_of,
     tally_document,
     tally_of,
     user_document,
@@ -25,14 +22,13 @@ from adapters.mongo.invitations import redeem
 from adapters.mongo.keyset import Keyset
 from adapters.mongo.rating_changes import record_changes
 from adapters.mongo.schema import Document, Documents
+from adapters.mongo.sessions import all_except
 from domain.emails import folded
 from domain.errors import Conflict
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor
 from domain.ratings import Score, between
-from domain.sessions import Session
 from domain.users import (
-    Caller,
     EmailTaken,
     LastAdmin,
     Role,
@@ -47,13 +43,6 @@ DELETION_TIMEOUT = 20
 
 ADMINS = "admins"
 """The lock name of transactions that may reduce the number of active admins."""
-
-LOCK = {"$inc": {"lockCount": 1}}
-"""An update of an account that a transaction depends on. It conflicts with concurrent changes of the account,
-like SELECT ... FOR UPDATE in SQL: one of the two transactions is repeated.
-"""
-
-T = TypeVar("T")
 
 OLDEST_FIRST = Keyset(field="createdAt", index="by_created_at")
 
@@ -122,47 +111,6 @@ class MongoUserRepository:
             }
 
 
-@dataclass(frozen=True, slots=True)
-class MongoSessionRepository:
-    """SessionRepository over MongoDB."""
-
-    database: Database
-
-    def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
-        return self.database.transaction(
-            lambda database: _add_session(database, session, verified, renewed), {session.user}
-        )
-
-    def caller(self, session: SessionId, at: datetime) -> Caller | None:
-        with self.database.using() as database:
-            valid = {"_id": own_id(session), "expiresAt": {"$gt": at}}
-            owner = database.sessions.find_one(valid, {"userId": True})
-            found = database.users.find_one({"_id": owner["userId"], "disabled": False}) if owner else None
-        return Caller(user=user_of(found), session=session) if found else None
-
-    def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
-        with self.database.using() as database:
-            if database.sessions.find_one({"_id": own_id(session)}, {"_id": True}) is None:
-                return None  # without a transaction
-        return self.database.transaction(
-            lambda database: _change_session(database, session, change), {session}
-        )
-
-    def remove(self, session: SessionId) -> None:
-        with self.database.using() as database:
-            database.sessions.delete_one({"_id": own_id(session)})
-
-    def active_users(self, at: datetime) -> int:
-        with self.database.using() as database:
-            valid = {"$match": {"expiresAt": {"$gt": at}}}
-            stages: list[Document] = [valid, {"$group": {"_id": "$userId"}}, {"$count": "number"}]
-            return next((int(found["number"]) for found in database.sessions.aggregate(stages)), 0)
-
-    def remove_expired(self, at: datetime) -> int:
-        with self.database.using() as database:
-            return database.sessions.delete_many({"expiresAt": {"$lte": at}}).deleted_count
-
-
 def require_user(database: Documents, user: UserId) -> None:
     """Lock an account until the end of the transaction. Raises UserNotFound."""
     if not database.users.update_one({"_id": own_id(user)}, LOCK).matched_count:
@@ -190,35 +138,6 @@ def _add_invited(database: Documents, user: User, invitation: str) -> None:
         raise _conflict_of(error) from error
 
 
-def _add_session(database: Documents, session: Session, verified: str, renewed: str | None) -> bool:
-    """Store a session if its user is enabled and has the verified password hash; return whether it was.
-
-    The write to the account conflicts with concurrent changes of it.
-    """
-    verified_user = {"_id": own_id(session.user), "password": verified, "disabled": False}
-    update = LOCK | {"$set": {"password": renewed or verified}}
-    if not database.users.update_one(verified_user, update).matched_count:
-        return False
-    database.sessions.insert_one(session_document(session))
-    return True
-
-
-def _change_session(
-    database: Documents, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]
-) -> T | None:
-    stored = {"_id": own_id(session)}
-    found = database.sessions.find_one(stored)
-    if found is None:
-        return None
-    before = session_of(found)
-    after, result = change(before)
-    if after is None:
-        database.sessions.delete_one(stored)
-    elif after != before:
-        database.sessions.replace_one(stored, session_document(after))
-    return result
-
-
 def _change(
     database: Documents, user: UserId, change: Callable[[User], User], keeping: SessionId | None
 ) -> User:
@@ -236,7 +155,7 @@ def _change(
         database.sessions.delete_many(_of(user))
         database.api_tokens.delete_many(_of(user))
     elif after.password_hash != before.password_hash:
-        database.sessions.delete_many(_of(user) | ({"_id": {"$ne": own_id(keeping)}} if keeping else {}))
+        database.sessions.delete_many(all_except(user, keeping) if keeping else _of(user))
         database.api_tokens.delete_many(_of(user))
     return after
 

@@ -348,6 +348,7 @@ def session_row(session: Session) -> dict[str, Cell]:
         "tokens": json.dumps(tokens),
         "created_at": moment(session.created_at),
         "expires_at": moment(session.expires_at),
+        "client": session.client,
     }
 
 
@@ -367,6 +368,7 @@ def session_of(row: sqlite3.Row) -> Session:
         tokens=tokens,
         created_at=datetime.fromisoformat(row["created_at"]),
         expires_at=datetime.fromisoformat(row["expires_at"]),
+        client=row["client"],
     )
 
 

@@ -196,6 +196,14 @@ def add_page_languages(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE users ADD COLUMN language TEXT")
 
 
+def add_session_list(connection: sqlite3.Connection) -> None:
+    """A migration: store the programs that log in, and list the sessions of a user, the newest first."""
+    if "client" not in _columns(connection, "sessions"):
+        connection.execute("ALTER TABLE sessions ADD COLUMN client TEXT")
+        connection.execute("DROP INDEX sessions_by_user")
+        connection.execute("CREATE INDEX sessions_by_created_at ON sessions (user, created_at DESC, id)")
+
+
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
@@ -480,6 +488,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX IF NOT EXISTS idempotency_keys_by_began_at ON idempotency_keys (began_at);
     """,
     add_page_languages,
+    add_session_list,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

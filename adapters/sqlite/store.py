@@ -18,8 +18,9 @@ from adapters.sqlite.movies import SqliteMovieRepository
 from adapters.sqlite.ratings import SqliteRatingRepository
 from adapters.sqlite.recommendations import SqliteRecommendationRepository
 from adapters.sqlite.runs import SqliteLocks, SqliteSyncRunRepository
+from adapters.sqlite.sessions import SqliteSessionRepository
 from adapters.sqlite.statistics import SqliteStatisticsRepository
-from adapters.sqlite.users import SqliteSessionRepository, SqliteUserRepository
+from adapters.sqlite.users import SqliteUserRepository
 from adapters.sqlite.viewings import SqliteViewingRepository
 from adapters.sqlite.watchlists import SqliteWatchlistRepository
 from adapters.store import StoreInspection

@@ -1,9 +1,8 @@
-"""The accounts and sessions of the embedded store."""
+"""The accounts of the embedded store."""
 
 import sqlite3
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from adapters.sqlite.api_tokens import end_api_tokens
@@ -13,13 +12,12 @@ from adapters.sqlite.imports import remove_imports
 from adapters.sqlite.invitations import redeem
 from adapters.sqlite.keyset import Keyset
 from adapters.sqlite.ratings import remove_ratings
-from adapters.sqlite.rows import insert, moment, session_of, session_row, update, user_of, user_row
+from adapters.sqlite.rows import insert, update, user_of, user_row
+from adapters.sqlite.sessions import remove_sessions
 from domain.emails import folded
 from domain.ids import SessionId, UserId
 from domain.pagination import Cursor
-from domain.sessions import Session
 from domain.users import (
-    Caller,
     LastAdmin,
     User,
     UserNotFound,
@@ -113,65 +111,6 @@ class SqliteUserRepository:
         return int(count)
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteSessionRepository:
-    """SessionRepository over SQLite."""
-
-    database: Database
-
-    def add(self, session: Session, *, verified: str, renewed: str | None = None) -> bool:
-        row = session_row(session)
-        with self.database.writing() as connection:
-            verified_users = connection.execute(
-                "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ? AND NOT disabled",
-                (renewed or verified, session.user, verified),
-            )
-            if verified_users.rowcount:
-                connection.execute(insert("sessions", row), row)
-        return verified_users.rowcount > 0
-
-    def caller(self, session: SessionId, at: datetime) -> Caller | None:
-        with self.database.reading() as connection:
-            row = connection.execute(
-                "SELECT users.* FROM sessions CROSS JOIN users ON users.id = sessions.user"
-                " WHERE sessions.id = ? AND sessions.expires_at > ? AND NOT users.disabled",
-                (session, moment(at)),
-            ).fetchone()
-        return Caller(user=user_of(row), session=session) if row else None
-
-    def change(self, session: SessionId, change: Callable[[Session], tuple[Session | None, T]]) -> T | None:
-        with self.database.reading() as connection:
-            if _session(connection, session) is None:
-                return None  # without waiting for other writers
-        with self.database.writing() as connection:
-            before = _session(connection, session)
-            if before is None:
-                return None
-            after, result = change(before)
-            if after is None:
-                connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
-            elif after != before:
-                row = session_row(after)
-                connection.execute(update("sessions", row), row)
-        return result
-
-    def remove(self, session: SessionId) -> None:
-        with self.database.writing() as connection:
-            connection.execute("DELETE FROM sessions WHERE id = ?", (session,))
-
-    def active_users(self, at: datetime) -> int:
-        with self.database.reading() as connection:
-            (number,) = connection.execute(
-                "SELECT count(DISTINCT user) FROM sessions WHERE expires_at > ?", (moment(at),)
-            ).fetchone()
-        return int(number)
-
-    def remove_expired(self, at: datetime) -> int:
-        with self.database.writing() as connection:
-            removed = connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (moment(at),))
-        return removed.rowcount
-
-
 def _get(connection: sqlite3.Connection, user: UserId) -> User:
     row = connection.execute("SELECT * FROM users WHERE id = ?", (user,)).fetchone()
     if row is None:
@@ -179,15 +118,10 @@ def _get(connection: sqlite3.Connection, user: UserId) -> User:
     return user_of(row)
 
 
-def _session(connection: sqlite3.Connection, session: SessionId) -> Session | None:
-    row = connection.execute("SELECT * FROM sessions WHERE id = ?", (session,)).fetchone()
-    return session_of(row) if row else None
-
-
 def _end_sessions(connection: sqlite3.Connection, user: UserId, except_for: SessionId | None = None) -> None:
     """End a user's sessions, all or all but one, and all API tokens."""
     end_api_tokens(connection, user)
-    connection.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user, except_for))
+    remove_sessions(connection, user, except_for)
 
 
 def _check_unique(connection: sqlite3.Connection, user: User) -> None:

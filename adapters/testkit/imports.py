@@ -132,6 +132,7 @@ class ImportRepositoryContract:
             scale_chosen=True,
             columns={"title": "Film"},
             columns_found={"year": "jahr"},
+            headers=("film", "jahr"),
             prefer=Prefer.MINE,
             done=3,
             total=4,

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from adapters.store import Store
+from adapters.testkit.api_tokens import add_api_token
 from adapters.testkit.samples import (
     add_session,
     add_user,
@@ -15,12 +16,13 @@ from adapters.testkit.samples import (
     fresh_id,
     new_account,
     noon,
+    read_pages,
     run_concurrently,
     valid_sessions,
 )
 from domain.errors import StorageUnavailable
 from domain.ids import SessionId, UserId
-from domain.sessions import RefreshToken, Session
+from domain.sessions import RefreshToken, Session, SessionNotFound
 from domain.users import Caller, Role, User
 
 NO_SESSION = SessionId("0" * 24)
@@ -171,13 +173,62 @@ class SessionRepositoryContract:
         assert _read(store, session.id) is None
         assert store.sessions.caller(other.id, noon(2))
 
+    def test_the_program_that_logged_in_is_stored(self, store: Store) -> None:
+        session = add_session(store, add_user(store), client="Firefox (Linux)")
+        assert _read(store, session.id) == session
+
+    def test_sessions_of_a_user_are_paged_newest_first(self, store: Store) -> None:
+        ann, bob = add_user(store), add_user(store, "bob")
+        add_session(store, bob)
+        begun = [add_session(store, ann, created_at=noon(1 + number // 3)) for number in range(8)]
+        expected = sorted(begun, key=lambda each: (-each.created_at.timestamp(), each.id))
+        show = partial(store.sessions.of_user, ann.id, noon(2))
+        assert read_pages(show, lambda each: each.cursor) == expected
+        assert show(4, 3) == expected[3:7]
+        counts = [store.sessions.count(user.id, noon(2)) for user in (ann, bob)]
+        assert counts == [8, 1]
+
+    def test_expired_sessions_are_neither_listed_nor_counted(self, store: Store) -> None:
+        ann = add_user(store)
+        add_session(store, ann, expires_at=noon(2))
+        lasting = add_session(store, ann, expires_at=noon(3))
+        assert store.sessions.of_user(ann.id, noon(2), 9) == [lasting]
+        assert store.sessions.count(ann.id, noon(2)) == 1
+
+    def test_a_user_ends_one_session(self, store: Store) -> None:
+        ann = add_user(store)
+        kept, ended = add_session(store, ann), add_session(store, ann)
+        store.sessions.remove_of(ann.id, ended.id)
+        assert valid_sessions(store, kept.id, ended.id) == [kept.id]
+        with pytest.raises(SessionNotFound):
+            store.sessions.remove_of(ann.id, ended.id)
+
+    def test_nobody_ends_a_session_of_another_user(self, store: Store) -> None:
+        session, bob = add_session(store, add_user(store)), add_user(store, "bob")
+        with pytest.raises(SessionNotFound):
+            store.sessions.remove_of(bob.id, session.id)
+        assert valid_sessions(store, session.id) == [session.id]
+
+    def test_a_user_ends_all_other_sessions(self, store: Store) -> None:
+        ann, bob = add_user(store), add_user(store, "bob")
+        ended, kept, other = (add_session(store, user) for user in (ann, ann, bob))
+        token = add_api_token(store, ann)
+        store.sessions.remove_others(ann.id, kept.id)
+        assert valid_sessions(store, ended.id, kept.id, other.id) == [kept.id, other.id]
+        assert store.api_tokens.caller(token.token_hash)
+
     def test_a_session_removed_during_a_change_stays_removed(self, store: Store) -> None:
         for number in range(ROUNDS):
             session = add_session(store, add_user(store, f"ann{number}"))
             longer = replace(session, expires_at=noon(9))
+            ends = (
+                partial(store.sessions.remove, session.id),
+                partial(store.sessions.remove_of, session.user, session.id),
+                partial(store.sessions.remove_others, session.user, NO_SESSION),
+            )
             run_concurrently([
                 partial(store.sessions.change, session.id, partial(_becomes, longer)),
-                partial(store.sessions.remove, session.id),
+                ends[number % 3],
             ])  # fmt: skip
             assert _read(store, session.id) is None
 

@@ -131,8 +131,9 @@ class Import:
 
     `revision` grows with every change that is stored, which detects that two processes work on one import.
     `wanted` is the format that the user named, `columns` are the columns that the user chose, and `scale` is
-    the largest rating, recognized or chosen. `done` of `total` rows, or films, of the present step are done.
-    `undoing` tells which way an import is applied. `not_undone` films were changed since.
+    the largest rating, recognized or chosen. `headers` are those of a table without a known format.
+    `done` of `total` rows, or films, of the present step are done. `undoing` tells which way an import is
+    applied. `not_undone` films were changed since.
     """
 
     id: ImportId
@@ -145,6 +146,7 @@ class Import:
     scale_chosen: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     columns_found: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
     prefer: Prefer = Prefer.NEWER
     created_at: datetime
     updated_at: datetime

@@ -1,5 +1,6 @@
 """Scales of other services, and how ratings become scores: exactly, or rounded half up to half points."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Final
@@ -44,6 +45,13 @@ class Conversion:
     raised: bool = False
 
 
+EMOJI_STYLE = "\ufe0f"
+"""A character that asks for a coloured sign before it."""
+
+_OUT_OF = re.compile(r"([0-9.,]+)\s*/\s*([0-9]+)")
+_STARS = re.compile(r"(★*|⭐*|\*+)\s*(½?)\s*(☆*)")
+
+
 def known_scale(scale: int) -> int:
     """The scale, if it is known. Raises UnknownScale."""
     if scale not in SCALES:
@@ -51,12 +59,41 @@ def known_scale(scale: int) -> int:
     return scale
 
 
-def rating_number(text: str) -> Decimal | None:
-    """Parse a rating, with a decimal point or comma; None if it is empty or 0, which mean unrated.
-
-    Raises UnreadableRating, also for a negative number.
+def largest_meant(text: str) -> Decimal | None:
+    """The largest rating that a text tells of: that of its scale if it names one, else itself; None if it is
+    unrated. Raises UnreadableRating, also for a negative number.
     """
-    shown = text.strip().replace(",", ".")
+    number, scale = _parsed(text)
+    return number and Decimal(scale or number)
+
+
+def _parsed(text: str) -> tuple[Decimal | None, int | None]:
+    """The number of a rating, and the scale if it names its own: "4/5", "85%", "★★★☆☆".
+
+    The number has a decimal point or comma. It is None if it is empty or 0, which mean unrated.
+    """
+    shown = text.strip().replace(EMOJI_STYLE, "")
+    if len(shown) > 2 * MAX_DIGITS:
+        raise UnreadableRating(text)
+    if out_of := _OUT_OF.fullmatch(shown):
+        return _number(out_of[1], text), _own_scale(out_of[2], text)
+    if shown.endswith("%"):
+        return _number(shown[:-1].rstrip(), text), 100
+    if shown and (stars := _STARS.fullmatch(shown)):
+        full, half, empty = len(stars[1]), bool(stars[2]), len(stars[3])
+        number = Decimal(full) + (Decimal("0.5") if half else 0)
+        return number or None, _own_scale(str(full + half + empty), text) if empty else None
+    return _number(shown, text), None
+
+
+def _own_scale(scale: str, text: str) -> int:
+    if scale not in map(str, SCALES):
+        raise UnreadableRating(text)
+    return int(scale)
+
+
+def _number(shown: str, text: str) -> Decimal | None:
+    shown = shown.replace(",", ".")
     if not shown:
         return None
     if len(shown) > MAX_DIGITS or not set(shown).issubset("0123456789."):
@@ -69,14 +106,15 @@ def rating_number(text: str) -> Decimal | None:
 
 
 def converted(text: str, scale: int) -> Conversion | None:
-    """The score for a rating of a scale from 0 to `scale`; None if it is unrated.
+    """The score for a rating of a scale from 0 to `scale`, or its own; None if it is unrated.
 
     It is proportional, rounded half up to half points. What lies below 1 becomes 1. Raises UnreadableRating,
     also for a rating that is larger than the scale.
     """
-    number = rating_number(text)
+    number, own = _parsed(text)
     if number is None:
         return None
+    scale = own or scale
     if number > scale:
         raise UnreadableRating(text)
     exact = number * HIGHEST / scale

@@ -135,6 +135,27 @@ class SessionRepository(Protocol):
         """End a session. Nothing happens if it does not exist."""
         ...
 
+    def remove_of(self, user: UserId, session: SessionId) -> None:
+        """End a session of a user. Raises SessionNotFound, also if it is another user's."""
+        ...
+
+    def remove_others(self, user: UserId, keeping: SessionId) -> None:
+        """End all sessions of a user except one."""
+        ...
+
+    def of_user(
+        self, user: UserId, at: datetime, limit: int, skip: int = 0, *, after: Cursor | None = None
+    ) -> list[Session]:
+        """Up to `limit` of a user's sessions that have not expired at that time, the newest first; ties by
+        id. They are those after the cursor `after` (`Session.cursor`) if it is given, else those after the
+        first `skip`.
+        """
+        ...
+
+    def count(self, user: UserId, at: datetime) -> int:
+        """The number of a user's sessions that have not expired at that time."""
+        ...
+
     def active_users(self, at: datetime) -> int:
         """The number of users with a session that has not expired at that time."""
         ...

@@ -46,7 +46,8 @@ class UploadReader(Protocol):
     def __call__(
         self, upload: BinaryIO, name: str, wanted: SourceFormat | None, columns: Columns
     ) -> UploadReading:
-        """Begin to read an upload, of a format or, without `wanted`, of the one that its content has.
+        """Begin to read an upload, of a format or, without `wanted`, of the one that its content has. If
+        CSV is wanted, any table will do, also if no column of it is recognized.
 
         Raises UploadRefused for what is no file of a known format, and for what is damaged or too large.
         """
@@ -69,6 +70,11 @@ class UploadReading(Protocol):
     @property
     def columns_found(self) -> Columns:
         """The columns that were recognized in a table without a known format, by our names."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[str]:
+        """The headers of a table without a known format, in their order."""
         ...
 
     def rows(self) -> Iterator[ImportedRow]:

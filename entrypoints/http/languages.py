@@ -2,14 +2,28 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Annotated
 
 from litestar.types import Scope
 
 from domain.errors import Fault, FaultCode, InvalidFields
 from domain.languages import Language, Languages, primary_subtag
 from entrypoints.http.responses import CONTENT_LANGUAGE, Response
+from entrypoints.validation import rule
 
 ACCEPT_LANGUAGE = b"accept-language"
+
+TextLanguage = Annotated[
+    str,
+    rule(
+        "must be a language such as de-DE or de",
+        pattern="^[A-Za-z]{2}(-[A-Za-z]{2})?$",
+        max_length=5,
+        description="The language of title and overview, in place of `Accept-Language`: one of "
+        "`TMDB_LANGUAGES`, in any case and with or without its region.",
+        examples=["en-US"],
+    ),
+]
 
 MAX_RANGES = 50
 """Language ranges of a header that are considered. Browsers send a handful."""

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
@@ -39,6 +39,9 @@ MAX_PARTS = 100
 
 FILE_NAME_HEADER = "X-File-Name"
 
+MAX_FIELD_BYTES = 1000
+"""Bytes of a field of a form beside its files."""
+
 
 class Upload:
     """A request body on disk. The file is deleted when it is closed, or no longer referred to."""
@@ -57,6 +60,14 @@ class Upload:
     def close(self) -> None:
         """Delete the file. It may be called again."""
         self._close()
+
+
+class UploadedFile(NamedTuple):
+    """A file that was uploaded, its name, and the other fields of its form."""
+
+    file: BinaryIO
+    name: str
+    fields: Mapping[str, str]
 
 
 def _temporary_file() -> IO[bytes]:
@@ -85,8 +96,8 @@ def upload_of(scope: Mapping[str, Any]) -> Upload | None:
 
 
 @contextmanager
-def uploaded_file(request: HttpRequest, body: bytes) -> Iterator[tuple[BinaryIO, str]]:
-    """The file that a request uploads, and its name: its body or, of a form, its files, several as a zip.
+def uploaded_file(request: HttpRequest, body: bytes) -> Iterator[UploadedFile]:
+    """The file that a request uploads: its body or, of a form, its files, several as a zip.
 
     Raises InvalidFields if there is none, BodyTooLarge, and UnsupportedContentEncoding.
     """
@@ -98,9 +109,10 @@ def uploaded_file(request: HttpRequest, body: bytes) -> Iterator[tuple[BinaryIO,
             stack.callback(upload.close)
         stream: IO[bytes] = upload.file if upload else BytesIO(body)
         stream.seek(0)
+        fields: dict[str, str] = {}
         kind, options = parse_options_header(request.headers.get("content-type", ""))
         if kind == "multipart/form-data":
-            file, name = _form_file(stream, options, stack)
+            file, name = _form_file(stream, options, stack, fields)
         else:
             file, name = stream, request.headers.get(FILE_NAME_HEADER, "")
         size = file.seek(0, 2)
@@ -109,7 +121,7 @@ def uploaded_file(request: HttpRequest, body: bytes) -> Iterator[tuple[BinaryIO,
         if size > MAX_PACKED_BYTES:
             raise BodyTooLarge
         file.seek(0)
-        yield cast("BinaryIO", file), name
+        yield UploadedFile(cast("BinaryIO", file), name, fields)
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -118,10 +130,12 @@ def pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _form_file(stream: IO[bytes], options: Mapping[str, str], stack: ExitStack) -> tuple[IO[bytes], str]:
-    """The file of a form; several as a zip. Raises InvalidFields."""
+def _form_file(
+    stream: IO[bytes], options: Mapping[str, str], stack: ExitStack, fields: dict[str, str]
+) -> tuple[IO[bytes], str]:
+    """The file of a form; several as a zip. Other fields are added to `fields`. Raises InvalidFields."""
     try:
-        files = list(_files(stream, options.get("boundary", ""), stack))
+        files = list(_files(stream, options.get("boundary", ""), stack, fields))
     except MultipartError:
         message = "must be multipart/form-data"
         raise InvalidFields([Fault("body", FaultCode.MALFORMED, message, subject="the body")]) from None
@@ -139,16 +153,21 @@ def _form_file(stream: IO[bytes], options: Mapping[str, str], stack: ExitStack) 
     return archive, "files.zip"
 
 
-def _files(stream: IO[bytes], boundary: str, stack: ExitStack) -> Iterator[tuple[IO[bytes], str]]:
-    """The files of a form that have a name and a content."""
+def _files(
+    stream: IO[bytes], boundary: str, stack: ExitStack, fields: dict[str, str]
+) -> Iterator[tuple[IO[bytes], str]]:
+    """The files of a form that have a name and a content. The beginning of other fields goes to `fields`."""
     name: str | None = None
+    field: str | None = None
     file: IO[bytes] | None = None
     with PushMultipartParser(boundary, max_segment_count=MAX_PARTS) as parser:
         for event in parser.parse_blocking(stream.read, UPLOAD_PIECE):
             if isinstance(event, MultipartSegment):
-                name = event.filename
+                name, field = event.filename, None if event.filename else event.name
                 file = stack.enter_context(_temporary_file()) if name else None
             elif event and file:
                 file.write(event)
+            elif event and field and field not in fields:
+                fields[field] = bytes(event[:MAX_FIELD_BYTES]).decode(errors="replace")
             elif not event and file and name and file.tell():
                 yield file, name

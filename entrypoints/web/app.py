@@ -16,6 +16,7 @@ from application.invitations import ListInvitations
 from application.ratings import ListMovieRatings
 from application.recommendations import ListMovieRecommendations
 from application.relations import GetRelation
+from application.sessions import ListSessions
 from application.sync_runs import ListRuns
 from application.viewings import GetViewing, ListMovieViewings
 from entrypoints.http import BASE
@@ -92,7 +93,11 @@ class WebPages:
         viewers = Viewers(find(CallerCache), find(Refresh), cookies)
         guard = make_page_guard(viewers, find(RateLimits), public=self._settings.catalogue_is_public)
         own: dict[object, object] = {
-            AccountView: AccountView(list_api_tokens=find(ListApiTokens), render=self._render),
+            AccountView: AccountView(
+                list_sessions=find(ListSessions),
+                list_api_tokens=find(ListApiTokens),
+                render=self._render,
+            ),
             AdminView: AdminView(
                 list_runs=find(ListRuns),
                 health_checks=find(HealthChecks),

@@ -17,6 +17,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 """The rules of axe for WCAG 2.2 AA."""
 
+PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}
+LAPTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+"""The options of a window."""
+
 
 def executable() -> str:
     """The path of the browser. Skips the test if there is none, or no package that drives it."""
@@ -108,3 +112,8 @@ class Visit:
     def _check_host(self, request: Any) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.base_url).netloc:
             self.foreign.append(request.url)
+
+
+def choose(page: Any, name: str, value: str) -> None:
+    """Click a radio button's label."""
+    page.locator(f"label:has(input[name={name}][value='{value}'])").click()

@@ -7,13 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import Visit, launched
+from tests.browser.chromium import LAPTOP, PHONE, Visit, choose, launched
 from tests.e2e.commands import Serving, matinee, serving
 
 PASSWORD, NEW = "a long walk home", "there is no spoon at all"
-
-PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}
-LAPTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +38,6 @@ def visit(browser: Any, server: Serving, request: pytest.FixtureRequest) -> Iter
     visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
     yield visit
     visit.close()
-
-
-def choose(page: Any, name: str, value: str) -> None:
-    """Click a radio button's label."""
-    page.locator(f"label:has(input[name={name}][value='{value}'])").click()
 
 
 @pytest.mark.parametrize(
@@ -97,6 +89,23 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
     page.click("header >> text=Sign out")
     page.wait_for_url("**/")
     visit.sign_in(name, NEW)
+
+
+def test_a_session_is_ended_from_another_window(visit: Visit, browser: Any) -> None:
+    visit.join("forgetful", PASSWORD)
+    other = Visit(browser, visit.base_url, **PHONE)
+    try:
+        other.sign_in("forgetful", PASSWORD)
+        other.open("/account")
+        other.check()
+        visit.open("/account")
+        visit.page.locator("[action$='/end'] button").click()
+        visit.page.wait_for_selector("text=The session was ended")
+        visit.check()
+        other.open("/account")
+        assert other.page.url.endswith("/sign-in?next=/account")
+    finally:
+        other.close()
 
 
 def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
@@ -195,6 +204,27 @@ def test_filters_are_collapsed_on_a_phone_only(visit: Visit, shown: bool) -> Non
     visit.open("/")
     assert visit.page.locator("#decade").is_visible() is shown
     assert visit.page.locator("summary").is_visible() is not shown
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
+def test_somebody_names_the_columns_of_a_table(visit: Visit, tmp_path: Path) -> None:
+    page, table = visit.page, tmp_path / "mine.csv"
+    table.write_text("What,Verdict\nThe Matrix (1999),8\n")
+    visit.join("tabulator", PASSWORD)
+    visit.open("/import")
+    page.set_input_files("#file", table)
+    page.select_option("#source", "csv")
+    page.click("text=Upload")
+    page.wait_for_url("**/import/*")
+    page.wait_for_selector("text=Columns of the table")
+    visit.check()
+    page.select_option("#column_title", "what")
+    page.select_option("#column_rating", "verdict")
+    page.click("text=Read again")
+    page.wait_for_selector("text=★ 8")
+    page.click("summary:text-is('Columns of the table')")
+    assert page.locator("#column_rating").input_value() == "verdict"
+    visit.check()
 
 
 @pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])

@@ -20,7 +20,7 @@ from adapters.testkit.movies import FILTERS, LISTS, SORTINGS
 from adapters.testkit.own_movies import own_filter
 from adapters.testkit.samples import GENRES, add_user, facts, new_run, new_viewing, random_facts, store_page
 from domain.browsing import Mine, MovieFilter, SortBy, Sorting, SortOrder
-from domain.ids import ImdbId, TmdbNumber, UserId, movie_id
+from domain.ids import ImdbId, SessionId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
@@ -332,11 +332,12 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
         lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
         lambda store, window: store.recommendations.hidden(USER, limit=5, **window),
+        lambda store, window: store.sessions.of_user(USER, system.now(), 5, **window),
         lambda store, window: store.runs.recent(5, **window),
     ],
     ids=[
         "users", "ratings of a movie", "watchlist", "favourites", "diary", "diary of a year",
-        "viewings of a movie in a year", "viewings by creation", "hidden movies", "runs",
+        "viewings of a movie in a year", "viewings by creation", "hidden movies", "sessions", "runs",
     ],
 )  # fmt: skip
 def test_lists_of_users_and_of_what_they_own_and_of_runs_are_never_sorted(
@@ -379,13 +380,15 @@ def come_and_go(store: MongoStore) -> None:
         lambda store: store.recommendations.count_hidden(USER),
         lambda store: store.recommendations.is_hidden(USER, movie_id(1)),
         lambda store: store.changes.remove_before(system.now()),
+        lambda store: store.sessions.count(USER, system.now()),
+        lambda store: store.sessions.remove_others(USER, SessionId("b" * 24)),
         come_and_go,
     ],
     ids=[
         "ratings of movies", "items of movies", "several by IMDb id", "count of viewings",
         "viewed", "rated", "years", "summaries of viewings", "likers", "likes",
         "movies of a recount", "known movies", "count of hidden movies", "a hidden movie",
-        "old removals", "viewings of a visit",
+        "old removals", "count of sessions", "other sessions", "viewings of a visit",
     ],
 )  # fmt: skip
 def test_no_call_of_a_diary_reads_a_whole_collection(store: MongoStore, call: Calls) -> None:

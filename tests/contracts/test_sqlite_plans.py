@@ -226,6 +226,8 @@ def renamed(user: User) -> User:
             USER, lambda user: user.with_changes(system.now(), password_hash=fresh_id()), keeping=SESSION
         ),
         lambda store: store.sessions.remove(SESSION),
+        lambda store: store.sessions.count(USER, system.now()),
+        lambda store: store.sessions.remove_others(USER, SESSION),
         lambda store: store.sessions.remove_expired(system.now()),
         lambda store: store.ratings.get(RATING),
         lambda store: store.ratings.of(USER, movie_id(1)),
@@ -271,7 +273,8 @@ def renamed(user: User) -> User:
     ],
     ids=[
         "user", "by address", "several users", "page of users", "count of users", "rename", "disable",
-        "caller", "look at a session", "refresh", "another password", "log out", "expired sessions",
+        "caller", "look at a session", "refresh", "another password", "log out",
+        "count of sessions", "other sessions", "expired sessions",
         "rating", "rating of a movie", "change a rating", "ratings of a movie", "count of ratings",
         "item", "item of a movie", "toggle", "count of items", "sorted items", "count of favourites",
         "ratings of movies", "items of movies", "several by IMDb id", "viewing", "move a viewing",
@@ -346,13 +349,14 @@ def test_ratings_of_a_user_are_read_in_order_from_an_index(
         lambda store, window: store.viewings.of_user(USER, movie=movie_id(1), days=DAYS, limit=5, **window),
         lambda store, window: store.viewings.by_creation(USER, limit=5, after=window.get("after")),
         lambda store, window: store.recommendations.hidden(USER, limit=5, **window),
+        lambda store, window: store.sessions.of_user(USER, system.now(), 5, **window),
         lambda store, window: store.runs.recent(5, **window),
     ],
     ids=[
         "users", "ratings of a movie", "watchlist", "favourites", "not favourites", "diary",
         "diary of a year", "viewings of a movie", "viewings of a movie in a year", "viewings by creation",
         "hidden movies",
-        "runs",
+        "sessions", "runs",
     ],
 )  # fmt: skip
 def test_lists_of_users_and_of_what_they_own_and_of_runs_are_never_sorted(

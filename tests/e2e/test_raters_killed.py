@@ -1,5 +1,5 @@
-"""Many clients rate while the server is killed and restarted: no acknowledged write is lost, every average is
-exact, and no response is a 500.
+"""Many clients rate and keep diaries while the server is killed and restarted: no acknowledged write is lost
+or done in part, every average is exact, the change feed agrees with the lists, and no response is a 500.
 """
 
 import os
@@ -17,6 +17,7 @@ import pytest
 
 from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import Serving, matinee, serving
+from tests.e2e.diarist import Diarist
 from tests.ports import free_port
 
 CLIENTS = {store: int(os.environ.get("ATTACK_CLIENTS", few)) for store, few in (("sqlite", 12), ("mongo", 4))}
@@ -24,6 +25,9 @@ SECONDS = float(os.environ.get("ATTACK_SECONDS", "4"))
 """The size of the attack; `make attack` runs a larger one."""
 
 MOVIES = ("603", "238", "680", "155", "278")
+DIARY_SHARE = 0.3
+"""The part of the writes that are of the diary: viewings, many of them at once, and readings of the feed."""
+
 KILLS = 2
 PLENTY = "1000000/minute"
 SECRET = "a secret of more than thirty-two bytes for tests"
@@ -45,13 +49,25 @@ class Rater:
     statuses: set[int] = field(default_factory=set)
     writes: int = 0
 
+    def __post_init__(self) -> None:
+        self.diarist = Diarist(self.number, MOVIES)
+
     def work(self, over: Event) -> None:
         chance = random.Random(self.number)
-        with httpx.Client(base_url=self.base, headers={"Authorization": f"Bearer {self.token}"}) as client:
+        with self.client() as client:
             while not over.is_set():
+                if chance.random() < DIARY_SHARE:
+                    try:
+                        self.diarist.act(client, chance)
+                    except httpx.HTTPError:
+                        time.sleep(0.1)
+                    continue
                 movie = chance.choice(MOVIES)
                 score = None if chance.random() < 0.2 else chance.randint(2, 20) / 2
                 self.write(client, movie, score)
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.base, headers={"Authorization": f"Bearer {self.token}"}, timeout=20)
 
     def write(self, client: httpx.Client, movie: str, score: float | None) -> None:
         try:
@@ -71,13 +87,13 @@ class Rater:
         elif answer.status_code == 503:
             self.doubtful.setdefault(movie, [self.certain.get(movie)]).append(score)
 
-    def check(self, client: httpx.Client) -> None:
-        for movie in MOVIES:
-            relation = client.get(
-                f"/me/movies/{movie}", headers={"Authorization": f"Bearer {self.token}"}
-            ).json()
-            found = relation["rating"]["rating"] if relation["rating"] else None
-            assert found in self.doubtful.get(movie, [self.certain.get(movie)]), (self.number, movie)
+    def check(self) -> None:
+        with self.client() as client:
+            for movie in MOVIES:
+                relation = client.get(f"/me/movies/{movie}").json()
+                found = relation["rating"]["rating"] if relation["rating"] else None
+                assert found in self.doubtful.get(movie, [self.certain.get(movie)]), (self.number, movie)
+            self.diarist.check(client)
 
 
 def await_writes(raters: list[Rater], seconds: float) -> None:
@@ -101,7 +117,7 @@ def registered(server: Serving, number: int) -> Rater:
 
 
 @pytest.mark.parametrize("store", ["sqlite", "mongo"])
-def test_no_acknowledged_rating_is_lost_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
+def test_no_acknowledged_write_is_lost_when_the_server_is_killed(tmp_path: Path, store: str) -> None:
     variables = {
         "JWT_SECRET": SECRET,
         "PORT": str(free_port()),
@@ -136,8 +152,9 @@ def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> No
             for work in working:
                 work.result(timeout=30)
             for rater in raters:
-                rater.check(server.client)
+                rater.check()
             assert server.stop() == 0
-    assert set().union(*(rater.statuses for rater in raters)) <= {200, 201, 204, 503}
+    statuses = (statuses for rater in raters for statuses in (rater.statuses, rater.diarist.statuses))
+    assert set().union(*statuses) <= {200, 201, 204, 503}
     verified = matinee("ratings", "verify", cwd=tmp_path, **variables)
     assert verified.returncode == 0, verified.stdout

@@ -80,6 +80,23 @@ def test_a_logout_in_one_process_is_effective_in_another(place: Place) -> None:
     assert httpx.get(f"{other}/auth/me", headers=headers, timeout=TIMEOUT).status_code == 401
 
 
+def test_a_session_that_is_ended_in_one_process_has_ended_in_another(place: Place) -> None:
+    one, other = place.bases
+    account = {"username": "neo", "email": "neo@example.org", "password": "horse staple neo"}
+    joined = httpx.post(f"{one}/auth/register", json=account, timeout=TIMEOUT).json()
+    mine = {"Authorization": f"Bearer {joined['access_token']}"}
+    del account["username"]
+    for ended in ("/{id}", ""):
+        begun = httpx.post(f"{one}/auth/login", json=account, timeout=TIMEOUT).json()
+        headers = {"Authorization": f"Bearer {begun['access_token']}"}
+        listed = httpx.get(f"{other}/me/sessions", headers=headers, timeout=TIMEOUT).json()["data"]
+        (session,) = (each["id"] for each in listed if each["current"])
+        path = f"/me/sessions{ended}".format(id=session)
+        assert httpx.delete(f"{one}{path}", headers=mine, timeout=TIMEOUT).status_code == 204
+        assert httpx.get(f"{other}/auth/me", headers=headers, timeout=TIMEOUT).status_code == 401
+        assert httpx.get(f"{other}/auth/me", headers=mine, timeout=TIMEOUT).status_code == 200
+
+
 def test_a_thousand_requests_for_one_cold_key_cause_one_rebuild(place: Place) -> None:
     """Each of two processes gets 500 requests; a response with MISS is a rebuild."""
 

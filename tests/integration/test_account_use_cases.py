@@ -33,6 +33,7 @@ from application.accounts import (
     hash_secret,
 )
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
+from application.sessions import EndOtherSessions, EndSession
 from domain.errors import FaultCode, InvalidFields, InvalidText
 from domain.ids import ApiTokenId, SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
@@ -271,9 +272,9 @@ def test_an_account_that_is_disabled_during_its_registration_is_not_signed_in(pl
     )
 
     class Interfering:
-        def begin(self, user: User) -> SignedIn | None:
+        def begin(self, user: User, *, client: str | None) -> SignedIn | None:
             place.store.users.change(user.id, lambda stored: stored.with_changes(place.at, disabled=True))
-            return place.sessions.begin(user)
+            return place.sessions.begin(user, client=client)
 
     register = Register(
         create_user=create,
@@ -714,6 +715,24 @@ def test_copies_of_a_session_are_invalidated_after_it_has_ended(signed_in_place:
     here = signed_in_place
     LogOut(sessions=here.place.store.sessions, invalidation=here.copies)(caller=here.caller)
     assert here.copies.seen == [(here.caller.session, None)]
+
+
+def test_copies_of_a_session_are_invalidated_after_another_session_has_ended_it(
+    signed_in_place: SignedInPlace,
+) -> None:
+    here = signed_in_place
+    session = here.caller.required_session()
+    end = EndSession(sessions=here.place.store.sessions, invalidation=here.copies)
+    end(user=here.other.user, session=session)
+    assert here.copies.seen == [(session, None)]
+
+
+def test_copies_of_an_account_are_invalidated_after_all_other_sessions_have_ended(
+    signed_in_place: SignedInPlace,
+) -> None:
+    here = signed_in_place
+    EndOtherSessions(sessions=here.place.store.sessions, invalidation=here.copies)(caller=here.other)
+    assert here.copies.seen == [(here.caller.user.id, None)]
 
 
 def test_copies_of_a_session_are_invalidated_after_a_reused_token_has_ended_it(

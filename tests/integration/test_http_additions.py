@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
 from adapters.tmdb.budget import RequestPacer
-from adapters.tmdb.client import USER_POLICY
+from adapters.tmdb.client import USER_POLICY, RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
 from domain.sync import SourceName
 from entrypoints.http.rate_limits import ADDITION_RATE
@@ -31,6 +31,7 @@ from tests.integration.http_service import (
 from tests.tmdb_simulator import Fault, Record, TmdbSimulator
 
 QUICK = replace(USER_POLICY, read_timeout=0.3, total_timeout=0.4, min_backoff=0.01, max_backoff=0.02)
+PATIENT = replace(USER_POLICY, read_timeout=30.0, total_timeout=30.0)
 
 
 def film(number: int, title: str, year: int, **more: Any) -> Record:
@@ -61,7 +62,11 @@ def tmdb(simulator: TmdbSimulator) -> TmdbSimulator:
 
 @contextmanager
 def service(
-    tmdb: TmdbSimulator | None, store: SqliteStore | None = None, token: str = "the-token", **options: Any
+    tmdb: TmdbSimulator | None,
+    store: SqliteStore | None = None,
+    token: str = "the-token",
+    policy: RetryPolicy = QUICK,
+    **options: Any,
 ) -> Iterator[tuple[Client, SqliteStore]]:
     """A client of the application, whose catalogue has one film."""
     own = store or filled([THE_MATRIX])
@@ -73,7 +78,7 @@ def service(
             api_key=None,
             base_url=tmdb.url,
             budget=RequestPacer(1000).urgent,
-            policy=QUICK,
+            policy=policy,
         )
     container.user_source.override(providers.Object(source))
     with TestClient(application(own, container=container, **options)) as client:
@@ -209,7 +214,10 @@ class TestAdding:
     def test_many_who_want_a_film_at_once_send_one_request(self, tmdb: TmdbSimulator) -> None:
         tmdb.misbehave(Fault("slow_headers", path="/3/movie/|/3/find/", seconds=0.1))
         store = filled([THE_MATRIX])
-        with service(tmdb, store) as (one, _), service(tmdb, store) as (other, _):
+        with (
+            service(tmdb, store, policy=PATIENT) as (one, _),
+            service(tmdb, store, policy=PATIENT) as (other, _),
+        ):
             neo, before = joined(one), tmdb.requests
             there = Somebody(other, neo.user, neo.access_token, neo.refresh_token)
             wanted = [(neo if n % 2 else there, ("604", "tt0234215")[n // 2 % 2]) for n in range(12)]

@@ -92,6 +92,8 @@ def test_a_token_may_do_what_its_scope_allows(here: tuple[Somebody, SqliteStore]
         ("PATCH", "/auth/me", {"username": "thomas"}),
         ("DELETE", "/auth/me", {"password": PASSWORD}),
         ("POST", "/auth/logout", None),
+        ("GET", "/me/sessions", None),
+        ("DELETE", "/me/sessions", None),
         ("PATCH", "/admin/users/{user}", {"password": "there is no spoon"}),
         ("DELETE", "/admin/users/{user}", None),
     ],

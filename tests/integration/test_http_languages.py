@@ -110,7 +110,10 @@ def test_in_lists_a_code_is_the_original_language_and_one_with_a_region_selects_
     assert titles(client, "/genres/18/movies?language=en-us", "fr") == ENGLISH_TITLES
 
 
-@pytest.mark.parametrize("path", ["/movies/238?language=it", "/movies?language=it-IT"])
+@pytest.mark.parametrize(
+    "path",
+    ["/movies/238?language=it", "/movies?language=it-IT", "/movies/582/recommendations?language=it"],
+)
 def test_a_language_that_is_not_kept_is_refused(client: Client, path: str) -> None:
     answer = client.get(f"/api/v1{path}", headers={"Accept-Language": "de"})
     assert answer.status_code == 400
@@ -202,12 +205,21 @@ def test_the_cache_has_one_response_for_each_language_and_not_for_each_header(pl
     assert sorted(variants) == ["limit=7&~=de-DE", "limit=7&~=en-US", "limit=7&~=fr"]
 
 
-def test_recommendations_are_in_the_preferred_language(client: Client) -> None:
-    header = {"Accept-Language": "de"}
+@pytest.mark.parametrize(("accept", "query"), [("de", ""), ("fr", "?language=de"), ("", "?language=de-DE")])
+def test_recommendations_are_in_the_preferred_language(client: Client, accept: str, query: str) -> None:
     for _ in range(2):
-        answer = client.get("/api/v1/movies/582/recommendations", headers=header)
+        answer = client.get(f"/api/v1/movies/582/recommendations{query}", headers={"Accept-Language": accept})
         assert [row["title"] for row in answer.json()["data"]] == ["Der Pate"]
         assert answer.headers["content-language"] == "de-DE"
+
+
+def test_recommendations_of_a_user_and_their_reasons_are_in_the_chosen_language() -> None:
+    with place(movies=MOVIES, **KEPT) as alone:
+        alone.user("PUT", "/movies/582/rating", {"rating": 9})
+        answer = alone.user("GET", "/me/recommendations?language=de", headers={"Accept-Language": "fr"})
+    (row,) = answer.json()["data"]
+    assert (row["title"], row["because"][0]["title"]) == ("Der Pate", "Das Leben der Anderen")
+    assert answer.headers["content-language"] == "de-DE"
 
 
 @pytest.mark.parametrize(
@@ -237,3 +249,8 @@ def test_what_is_ones_own_is_in_the_preferred_language(place: Place, path: str) 
         answer = place.user("GET", alone, headers=header)
         assert f'"title":"{title}"' in answer.text
         assert answer.headers["content-language"] == language
+        for named in (path, alone):
+            chosen = f"{named}{'&' if '?' in named else '?'}language={language}"
+            answer = place.user("GET", chosen, headers={"Accept-Language": "fr" if accept == "de" else "de"})
+            assert f'"title":"{title}"' in answer.text
+            assert answer.headers["content-language"] == language

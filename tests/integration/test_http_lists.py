@@ -28,6 +28,7 @@ from entrypoints.http.resources.ratings import MovieRatingPageOut
 from entrypoints.http.schemas import PageOut
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
+    PASSWORD,
     Somebody,
     application,
     container_over,
@@ -51,6 +52,7 @@ LISTS = {
     "/me/imports/{id}/rows": ("", "class=new"),
     "/admin/users": ("",),
     "/auth/tokens": ("",),
+    "/me/sessions": ("",),
     "/admin/invitations": ("",),
     "/admin/sync/runs": ("",),
 }
@@ -140,6 +142,8 @@ def somebody(store: SqliteStore) -> Iterator[Somebody]:
         for _ in range(15):
             smith("POST", "/admin/invitations", {})
             smith("POST", "/auth/tokens", {"name": "Player", "scope": "read"})
+            login = {"email": "smith@example.com", "password": PASSWORD}
+            assert client.post("/api/v1/auth/login", json=login).status_code == 200
         smith("PUT", "/movies/31/rating", {"rating": 9})
         beside = [Neighbour(movie_id(number), number % 7, 2**20 * (number % 4)) for number in range(40, 90)]
         store.recommendations.store({movie_id(31): beside})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters import system
@@ -27,7 +27,7 @@ from domain import recommendations
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
 from domain.movies import MovieNotFound
 from domain.pagination import Window
-from domain.recommendations import RULE, Neighbour
+from domain.recommendations import MIN_AGREEING, RULE, Neighbour
 from domain.users import User
 
 MOVIES = range(1, 13)
@@ -154,6 +154,15 @@ def test_what_the_source_recommends_is_recommended_too(place: Place) -> None:
     assert (last.movie, last.because, last.agreeing) == (SECOND, (FIRST,), 0)
 
 
+def test_a_reason_is_named_once_though_the_source_recommends_the_movie_too(place: Place) -> None:
+    store_page(place.store, facts(1, recommended=(3,), detailed=True), day=2)
+    liking(place, 5, 1, 3)
+    ann = place.user("ann", {1: 8})
+    place.update()
+    (shown,) = place.mine(user=ann, window=Window()).page.rows
+    assert (shown.movie, shown.because, shown.agreeing) == (THIRD, (FIRST,), 5)
+
+
 def test_a_user_without_likes_gets_no_recommendations(place: Place) -> None:
     liking(place, 3, 1, 2)
     ann = place.user("ann", {1: 2})
@@ -240,6 +249,63 @@ def test_updates_and_a_recount_come_to_the_same(histories: list[list[Write]], de
         place.recount()
         assert agreements(place.stored()) == updated
         place.store.close()
+
+
+FEW = st.sampled_from(range(1, 6))
+FEW_WRITES = st.lists(
+    st.tuples(st.sampled_from(["ann", "bob"]), FEW, st.sampled_from([None, 2, 7])), max_size=9
+)
+SOURCE = st.dictionaries(FEW, st.lists(FEW, min_size=1, max_size=4, unique=True), max_size=3)
+
+
+@settings(max_examples=25)
+@example([("ann", 1, 7)], {1: [2]})
+@given(FEW_WRITES, SOURCE)
+def test_reasons_are_true(history: list[Write], recommended: dict[int, list[int]]) -> None:
+    place = Place()
+    for number, others in recommended.items():
+        store_page(place.store, facts(number, recommended=tuple(others), detailed=True), day=2)
+    users = {name: place.user(name) for name in ("ann", "bob", "eve", "joe")}
+    scores = dict[tuple[str, int], float]()
+    for name, number, points in [
+        *history,
+        *((name, number, 9) for name in ("eve", "joe") for number in (1, 2)),
+    ]:
+        if points is None:
+            scores.pop((name, number), None)
+            place.store.ratings.remove_from(movie_id(number), users[name].id)
+        else:
+            scores[name, number] = points
+            place.rate(users[name].id, number, points)
+    place.update()
+    likers = {
+        movie_id(number): {name for name in users if scores.get((name, number), 0) >= 7} for number in MOVIES
+    }
+    of_source = {
+        (movie_id(number), movie_id(other)) for number, others in recommended.items() for other in others
+    }
+
+    def agreeing(one: MovieId, other: MovieId) -> int:
+        count = len(likers[one] & likers[other])
+        return count if count >= MIN_AGREEING else 0
+
+    for name, user in users.items():
+        known = {movie_id(number) for who, number in scores if who == name}
+        for each in place.mine(user=user, window=Window(limit=99)).page.rows:
+            assert each.movie not in known
+            assert each.because
+            assert len(set(each.because)) == len(each.because)
+            assert each.agreeing == max(agreeing(reason, each.movie) for reason in each.because)
+            for reason in each.because:
+                assert name in likers[reason]
+                assert agreeing(reason, each.movie) or (reason, each.movie) in of_source
+    for number in MOVIES:
+        movie = movie_id(number)
+        for each in place.beside(movie=movie, window=Window(limit=99)).page.rows:
+            assert each.because == (movie,)
+            assert each.agreeing == agreeing(movie, each.movie)
+            assert each.agreeing or (movie, each.movie) in of_source
+    place.store.close()
 
 
 def agreements(stored: Mapping[MovieId, Sequence[Neighbour]]) -> dict[MovieId, dict[MovieId, int]]:

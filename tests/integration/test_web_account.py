@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from tests.integration.http_service import PASSWORD, THE_MATRIX
-from tests.integration.web_client import Shown, visiting
+from adapters.sqlite.store import SqliteStore
+from entrypoints.web.pages import account
+from tests.integration.http_service import PASSWORD, THE_MATRIX, now
+from tests.integration.web_client import Shown, cookies_of, visiting
 
 NEW = "there is no spoon at all"
 
@@ -63,6 +65,79 @@ def test_the_password_is_changed_and_other_sessions_end() -> None:
     assert answer.headers["location"] == "/account?done=password"
     assert other.status_code in {200, 303}
     assert again.status_code == 303
+
+
+def sessions_of(store: SqliteStore) -> list[str]:
+    (user,) = store.users.page(10, 0)
+    return [each.id for each in store.sessions.of_user(user.id, now(), 10)]
+
+
+def header(cookies: dict[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())
+
+
+def test_sessions_are_listed_and_ended_one_by_one() -> None:
+    with visiting() as (browser, store):
+        browser.headers["user-agent"] = "Mozilla/5.0 (X11; Linux) Firefox/140.0"
+        browser.join()
+        there, (ended,) = header(dict(browser.client.cookies)), sessions_of(store)
+        browser.client.cookies.clear()
+        browser.headers["user-agent"] = "<b>curl</b>"
+        browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
+        page = browser.shown("/account")
+        assert page.text.count("Firefox (Linux)") == 1
+        assert "Unknown This session" in page.text
+        forms = [action for _, action, _ in page.forms if action.startswith("/account/sessions/")]
+        assert forms == [f"/account/sessions/{ended}/end", "/account/sessions/end-others"]
+        assert browser.open("/account", cookie=there).status_code == 200
+        answer = browser.send(forms[0])
+        assert answer.headers["location"] == "/account?done=session"
+        page = browser.shown("/account?done=session")
+        assert "The session was ended" in page.text
+        assert "Firefox" not in page.text
+        assert "/account/sessions/end-others" not in [action for _, action, _ in page.forms]
+        browser.client.cookies.clear()
+        assert browser.open("/account", cookie=there).status_code == 303
+
+
+def test_all_other_sessions_are_ended() -> None:
+    with visiting() as (browser, store):
+        browser.join()
+        for _ in range(2):
+            browser.client.cookies.clear()
+            browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
+        assert len(sessions_of(store)) == 3
+        answer = browser.send("/account/sessions/end-others")
+        assert answer.headers["location"] == "/account?done=sessions"
+        assert "All your other sessions" in browser.shown("/account?done=sessions").text
+        assert len(sessions_of(store)) == 1
+
+
+def test_ending_ones_own_session_signs_out() -> None:
+    with visiting() as (browser, store):
+        browser.join()
+        answer = browser.send(f"/account/sessions/{sessions_of(store)[0]}/end")
+        assert answer.headers["location"] == "/"
+        assert all("Max-Age=0" in each for each in cookies_of(answer))
+        assert browser.open("/account").status_code == 303
+
+
+def test_a_session_of_somebody_else_is_not_found() -> None:
+    with visiting() as (browser, store):
+        browser.join("trinity")
+        (hers,) = sessions_of(store)
+        browser.send("/sign-out")
+        browser.join().send(f"/account/sessions/{hers}/end")
+        assert browser.send(f"/account/sessions/{hers}/end").status_code == 404
+
+
+def test_only_the_newest_sessions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "SHOWN_SESSIONS", 1)
+    with visiting() as (browser, _):
+        browser.join()
+        browser.client.cookies.clear()
+        browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
+        assert "not shown: 1" in browser.shown("/account").text
 
 
 def test_all_data_is_exported_as_json() -> None:

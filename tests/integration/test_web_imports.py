@@ -27,8 +27,10 @@ class Visit:
     container: Container
     jobs: Jobs
 
-    def upload(self, content: str, name: str = "ratings.csv") -> Any:
-        return self.browser.client.post("/import", files={"file": (name, content)}, follow_redirects=False)
+    def upload(self, content: str, name: str = "ratings.csv", source: str = "auto") -> Any:
+        return self.browser.client.post(
+            "/import", data={"source": source}, files={"file": (name, content)}, follow_redirects=False
+        )
 
     def worked(self) -> None:
         while self.jobs.runs:
@@ -84,6 +86,53 @@ def test_a_file_is_uploaded_reviewed_applied_and_undone(visit: Visit) -> None:
     assert "ratings.csv" in browser.open("/import").text
     assert browser.send(f"{path}/delete").headers["location"] == "/import"
     assert browser.open(path).status_code == 404
+
+
+def test_the_columns_of_a_table_of_ones_own_are_chosen(visit: Visit) -> None:
+    table = "What;<When>;Verdict\nThe Matrix (1999);4/3/2024;9\n"
+    refused = visit.upload(table, "mine.csv").headers["location"]
+    visit.worked()
+    assert "upload it again as that" in visit.browser.open(refused).text
+    path = visit.upload(table, "mine.csv", "csv").headers["location"]
+    visit.worked()
+    page = visit.browser.open(path).text
+    assert "<details open><summary>Columns of the table</summary>" in page
+    assert '<option value="&lt;when&gt;">&lt;when&gt;</option>' in page
+    columns = {"column_title": "what", "column_watched_on": "<when>", "column_rating": "verdict"}
+    assert visit.browser.send(f"{path}/change", columns="1", **columns).headers["location"] == path
+    visit.worked()
+    page = visit.browser.open(path).text
+    assert '<option value="verdict" selected>verdict</option>' in page
+    assert "★ 9" in page
+    assert "seen on" not in page
+    visit.browser.send(f"{path}/change", columns="1", column_date_order="dmy", **columns)
+    visit.worked()
+    assert "seen on 4 March 2024" in visit.browser.open(path).text
+    without = {"columns": "1", "column_title": "what", "column_watched_on": "<when>"}
+    visit.browser.send(f"{path}/change", column_date_order="mdy", **without)
+    visit.worked()
+    page = visit.browser.open(path).text
+    assert ("★ 9" in page, "seen on 3 April 2024" in page) == (False, True)
+    assert visit.browser.send(f"{path}/change", columns="1", column_date_order="ymd").status_code == 400
+
+
+def test_the_order_of_dates_is_chosen_for_tables_of_services_too(visit: Visit) -> None:
+    table = f"{HEADER},Rating,Rewatch,Tags,Watched Date\n4/3/2024,The Matrix,1999,u,4.5,,,4/3/2024\n"
+    path = visit.upload(table, "diary.csv").headers["location"]
+    visit.worked()
+    page = visit.browser.open(path).text
+    assert 'name="column_date_order"' in page
+    assert 'name="column_title"' not in page
+    visit.browser.send(f"{path}/change", columns="1", column_date_order="mdy")
+    visit.worked()
+    assert "seen on 3 April 2024" in visit.browser.open(path).text
+
+
+def test_an_import_that_no_worker_reads_can_be_deleted(visit: Visit) -> None:
+    path = visit.upload(RATINGS).headers["location"]
+    visit.jobs.runs.clear()
+    assert "Delete this import" in visit.browser.open(path).text
+    assert visit.browser.send(f"{path}/delete").headers["location"] == "/import"
 
 
 def test_what_goes_wrong_is_told(visit: Visit) -> None:

@@ -88,14 +88,32 @@ def test_a_review_is_plain_text_and_keeps_its_lines() -> None:
 @pytest.mark.parametrize(
     ("title_type", "refused"),
     [
-        *((each, None) for each in ("Movie", "tvMovie", "Feature Film", "")),
-        *((each, Reason.SERIES) for each in ("TV Mini Series", "tvEpisode")),
-        ("Video Game", Reason.OTHER_TITLE),
+        *(
+            (each, None)
+            for each in ("Movie", "tvMovie", "Feature Film", "", "Film", "Corto", "Película de TV")
+        ),
+        *((each, None) for each in ("Kurzfilm", "Court-métrage", "Speciale TV", "Curta-metragem")),
+        *((each, Reason.SERIES) for each in ("TV Mini Series", "tvEpisode", "Serie TV", "Minissérie de TV")),
+        *((each, Reason.SERIES) for each in ("Fernsehserie", "Épisode télévisé", "TV Show", "TV")),
+        *((each, Reason.OTHER_TITLE) for each in ("Video Game", "Videospiel", "Jeu vidéo", "Podcast Series")),
+        ("in a language that is not known", None),
     ],
 )
 def test_imdbs_types_of_titles_tell_films_from_the_rest(title_type: str, refused: Reason | None) -> None:
     (row,) = rows(f"{IMDB}tt0113277,9,2020-05-01,Heat,{title_type},1995\n")
     assert (row.reason, row.imdb_id) == (refused, "tt0113277")
+
+
+def test_a_type_that_is_not_known_is_left_to_an_imdb_id_but_not_to_a_number_that_a_series_may_have() -> None:
+    known = "603,,The Matrix,movie\n"
+    header = "tmdb_id,imdb_id,title,type\n"
+    found = rows(f"{header}{known},tt0113277,Heat,फ़िल्म\n949,tt0113277,Heat,फ़िल्म\n,,Heat,फ़िल्म\n")
+    assert [row.reason for row in found] == [None, None, Reason.OTHER_TITLE, Reason.OTHER_TITLE]
+
+
+def test_a_column_named_type_that_has_no_types_of_titles_is_left_out() -> None:
+    found = rows("title,year,type,rating\nHeat,1995,Drama,8\nRan,1985,History,9\n")
+    assert [row.reason for row in found] == [None, None]
 
 
 def test_the_oldest_header_of_imdb_is_a_watchlist_if_its_rows_were_modified() -> None:
@@ -126,6 +144,32 @@ def test_day_and_month_are_settled_by_the_whole_file_or_left_out(
     assert all(row.rated_at or row.remarks == (Reason.UNCLEAR_DATE,) for row in found)
 
 
+DATED = {
+    "letterboxd": "Date,Name,Year,Letterboxd URI,Rating,Rewatch,Tags,Watched Date\n{0},Heat,1995,u,4,,,{0}\n",
+    "movary": "title,year,tmdbId,imdbId,watchedAt\nHeat,1995,949,tt0113277,{0}\n",
+    "yamtrack": "media_id,source,media_type,title,status,end_date\n949,tmdb,movie,Heat,Completed,{0}\n",
+    "simkl": "SIMKL_ID,Title,Type,Year,Watchlist,WatchedDate,Rating\n1,Heat,movie,1995,completed,{0},8\n",
+    "csv": "Title,Year,Watched\nHeat,1995,{0}\n",
+}
+
+
+@pytest.mark.parametrize("service", DATED)
+def test_dates_that_a_spreadsheet_has_written_anew_are_read_in_the_tables_of_every_service(
+    service: str,
+) -> None:
+    header, row = DATED[service].splitlines(keepends=True)
+    found = rows(header + row.format("4/3/2026") + row.format("4/18/2026"))
+    assert [each.viewings[0].on for each in found] == [date(2026, 4, 3), date(2026, 4, 18)]
+    (chosen,) = rows(header + row.format("4/3/2026"), date_order="dmy")
+    assert chosen.viewings[0].on == date(2026, 3, 4)
+
+
+def test_dates_of_tmdb_that_a_spreadsheet_has_written_anew_are_read() -> None:
+    header = "TMDb ID,IMDb ID,Type,Name,Your Rating,Date Rated\n"
+    found = rows(f"{header}949,,movie,Heat,8,4/3/2026\n949,,movie,Heat,8,4/18/2026\n")
+    assert [each.rated_at for each in found] == [date(2026, 4, 3), date(2026, 4, 18)]
+
+
 def test_the_order_of_day_and_month_can_be_chosen() -> None:
     (row,) = rows(f"{IMDB}tt0113277,9,4/3/2026,Heat,Movie,1995\n", date_order="dmy")
     assert row.rated_at == date(2026, 3, 4)
@@ -134,7 +178,7 @@ def test_the_order_of_day_and_month_can_be_chosen() -> None:
 def test_a_table_saved_again_by_a_spreadsheet_is_read() -> None:
     header = "\ufeff" + IMDB.replace(",", ";")
     text = f"{header}tt0211915;9;2020-05-01;Amélie;Movie;2001\r\n;;;;;\r\n;;;;;\r\n"
-    for encoding in ("utf-8", "utf-16"):
+    for encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be"):
         (row,) = rows(text.encode(encoding))
         assert row.title == "Amélie"
     (row,) = rows(text.removeprefix("\ufeff").encode("cp1252"))
@@ -249,6 +293,23 @@ def test_the_columns_of_a_table_can_be_chosen() -> None:
         "8",
         (SeenOn(on=date(2024, 1, 2)),),
     )
+
+
+def test_any_table_is_read_if_a_table_is_asked_for() -> None:
+    text = "What,,When,What,Verdict\nHeat (1995),,2024-01-02,,8\n"
+    found = reading(text, wanted=SourceFormat.CSV)
+    assert (found.columns_found, found.headers) == ({}, ("what", "when", "verdict"))
+    chosen = reading(text, wanted=SourceFormat.CSV, title="What", rating="Verdict", watched_on="When")
+    (row,) = chosen.rows()
+    assert (row.title, row.rating, row.viewings) == ("Heat", "8", (SeenOn(on=date(2024, 1, 2)),))
+    with pytest.raises(UploadRefused):
+        reading(b"\x7fELF" + bytes(5000), wanted=SourceFormat.CSV)
+
+
+def test_columns_can_be_chosen_from_headers_that_can_be_shown() -> None:
+    headers = ["title", '"in two\nlines"', "x" * 400, *(f"c{number}" for number in range(300))]
+    assert reading(",".join(headers) + "\n").headers == ("title", *(f"c{number}" for number in range(199)))
+    assert reading(FILMS, "watched.csv").headers == ()
 
 
 def test_a_table_of_nothing_but_films_is_a_watchlist() -> None:

@@ -14,7 +14,7 @@ from domain.imports.scales import (
     converted,
     guessed_scale,
     known_scale,
-    rating_number,
+    largest_meant,
 )
 from domain.ratings import Score
 
@@ -94,4 +94,36 @@ def test_only_known_scales_can_be_chosen() -> None:
 
 
 def test_a_number_of_a_file_may_have_a_decimal_comma() -> None:
-    assert rating_number("7,5") == Decimal("7.5")
+    assert largest_meant("7,5") == Decimal("7.5")
+
+
+@pytest.mark.parametrize(
+    ("text", "points", "largest"),
+    [
+        ("4/5", 8, 5),
+        ("7,5 / 10", 7.5, 10),
+        ("85 %", 8.5, 100),
+        ("★★★½", 7, 3.5),
+        ("****", 8, 4),
+        ("⭐️⭐️⭐️", 6, 3),
+        ("★★★☆☆", 6, 5),
+        ("★★★★★★★☆☆☆", 7, 10),
+    ],
+)
+def test_a_rating_may_name_its_scale_or_be_drawn(text: str, points: float, largest: float) -> None:
+    conversion = converted(text, 5)
+    assert conversion is not None
+    assert conversion.score.points == points
+    assert largest_meant(text) == Decimal(str(largest))
+
+
+@pytest.mark.parametrize("text", ["3/7", "6/5", "/5", "4/", "½/5", "★x", "☆★", "★★☆", "★" * 30, "120%", "/"])
+def test_what_only_looks_like_a_rating_with_a_scale_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableRating):
+        converted(text, 10)
+
+
+@pytest.mark.parametrize("text", ["0/10", "0%", "☆☆☆☆☆"])
+def test_nothing_of_a_scale_means_unrated(text: str) -> None:
+    assert converted(text, 10) is None
+    assert largest_meant(text) is None

@@ -24,9 +24,9 @@ from domain.recommendations import (
     Neighbour,
     beside_movie,
     candidates,
+    completed_by_source,
     likes_of,
     neighbours,
-    of_source,
 )
 
 A, B, C, D = (MovieId(letter * 24) for letter in "abcd")
@@ -126,7 +126,10 @@ def test_no_more_likes_and_reasons_count_than_allowed() -> None:
 @given(
     st.dictionaries(
         st.sampled_from([A, B, C, D]),
-        st.lists(st.builds(Neighbour, st.sampled_from([A, B, C, D]), st.just(2), st.integers(0, 99))),
+        st.lists(
+            st.builds(Neighbour, st.sampled_from([A, B, C, D]), st.just(2), st.integers(0, 99)),
+            unique_by=lambda each: each.movie,
+        ),
     ),
     MOVIES,
 )
@@ -136,6 +139,7 @@ def test_every_reason_is_a_like_with_the_movie_as_a_neighbour(
     found = list(candidates(likes, beside))
     for each in found:
         assert each.because
+        assert len(set(each.because)) == len(each.because)
         for reason in each.because:
             assert reason in likes
             assert each.movie in {neighbour.movie for neighbour in beside[reason]}
@@ -158,8 +162,14 @@ def test_convincing_neighbours_come_before_what_the_source_recommends_and_others
 
 
 def test_what_the_source_recommends_is_weaker_than_neighbours() -> None:
-    first, *_, last = of_source([movie_id(number) for number in range(100)])
+    first, *_, last = completed_by_source([], [movie_id(number) for number in range(100)])
     assert (first, last.strength) == (Neighbour(movie_id(0), 0, SOURCE_STRENGTH), 1)
+
+
+def test_what_the_source_recommends_is_once_among_the_neighbours() -> None:
+    known = Neighbour(B, 5, 2**20)
+    found = completed_by_source([known], [B, C, C, D])
+    assert found == [known, Neighbour(C, 0, SOURCE_STRENGTH), Neighbour(D, 0, SOURCE_STRENGTH - 1)]
 
 
 def test_a_like_is_a_score_from_seven() -> None:

@@ -26,6 +26,16 @@ SESSION = Session(
 )
 
 
+def test_the_time_of_the_last_refresh_is_known() -> None:
+    assert SESSION.refreshed_at == START
+    session = renewed(SESSION, "first", "second", timedelta(days=1))
+    assert session.refreshed_at == START + timedelta(days=1)
+    session = renewed(session, "second", "third", timedelta(days=3))
+    assert session.refreshed_at == START + timedelta(days=3)
+    again = renewed(session, "second", "fourth", timedelta(days=3) + MOMENT)
+    assert again.refreshed_at == START + timedelta(days=3)
+
+
 def exchange(
     session: Session | None,
     presented: str,

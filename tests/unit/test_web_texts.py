@@ -19,9 +19,11 @@ from domain.ratings import RatingOrder
 from domain.sync import Entity, Status
 from domain.users import Role
 from domain.watchlist import WatchlistOrder
+from entrypoints.http.resources.imports import COLUMNS
 from entrypoints.web import filters
 from entrypoints.web.formats import day, decimal, hours, score, whole
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
+from entrypoints.web.pages.imports import DATE_ORDER
 
 WEB = Path(__file__).parents[2] / "entrypoints/web"
 OF_THE_API = ("errors.", "faults.")
@@ -59,7 +61,7 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         *(f"status.{each}" for each in Status),
         *(f"role.{each}" for each in Role),
         *(f"admin.start_{each}" for each in Entity),
-        *(f"account.done_{each}" for each in ("profile", "password", "token")),
+        *(f"account.done_{each}" for each in ("profile", "password", "session", "sessions", "token")),
         *(f"account.scope_{each}" for each in Scope),
         *(f"error.title_{each}" for each in (400, 403, 404, 405, 429, 503)),
         *(key for key in keys("en") if key.endswith("_one") and key.removesuffix("_one") in literal),
@@ -68,6 +70,8 @@ def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None
         *(f"import.error_{each}" for each in Refusal),
         *(f"import.prefer_{each}" for each in Prefer),
         *(f"import.class_{each}" for each in RowClass),
+        *(f"import.column_{each}" for each in COLUMNS if each != DATE_ORDER),
+        *(f"import.date_order_{each}" for each in ("dmy", "mdy")),
         *(f"reason.{each}" for each in Reason),
         "error.title",
         "home.decade_of",

@@ -68,7 +68,9 @@ SourceChoice = Annotated[
     rule(
         f"must be {AUTO} or one of {', '.join(SourceFormat)}",
         pattern=f"^({'|'.join((AUTO, *SourceFormat))})$",
-        description="The service that the file is from. `auto` recognizes it by the content.",
+        description=(
+            "The service that the file is from. `auto` recognizes it by the content; `csv` takes any table."
+        ),
     ),
 ]
 ScaleChoice = Annotated[
@@ -210,6 +212,10 @@ class ImportOut(Struct, frozen=True, kw_only=True):
     prefer: Annotated[Prefer, Meta(description="Which value wins where two differ.")]
     columns: Annotated[
         dict[str, str], Meta(description="The headers of a table by what they hold.", examples=[{}])
+    ]
+    headers: Annotated[
+        list[str],
+        Meta(description="All headers of a table of your own, to choose columns from.", examples=[["film"]]),
     ]
     created_at: Annotated[Moment, Meta(description="When it was uploaded.")]
     progress: ImportProgressOut
@@ -360,12 +366,12 @@ def post_import(
     and matched with films in the background; nothing is written until you apply it.
     """
     wanted = parse_query(UploadQuery, request).source
-    with uploaded_file(request, body) as (file, name):
+    with uploaded_file(request, body) as uploaded:
         started = start_import(
             user=caller.user.id,
-            name=name,
+            name=uploaded.name,
             wanted=None if wanted == AUTO else SourceFormat(wanted),
-            upload=pieces(file),
+            upload=pieces(uploaded.file),
         )
     return json_response(StartedImportOut(id=started.id), status=202)
 
@@ -481,6 +487,7 @@ def import_out(view: imports.ImportView) -> ImportOut:
         scale=imported.scale,
         prefer=imported.prefer,
         columns={**imported.columns_found, **imported.columns},
+        headers=list(imported.headers),
         created_at=rfc3339(imported.created_at),
         progress=ImportProgressOut(done=imported.done, total=imported.total),
         examples=[row_out(row, imported, view.movies) for row in view.examples],

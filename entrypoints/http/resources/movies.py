@@ -17,7 +17,7 @@ from entrypoints.http.caching import Caching, shorten, variant
 from entrypoints.http.cursors import Position, SortKey
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.languages import LanguageNegotiation
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id
 from entrypoints.http.pagination import Direction, PageQuery, PageRequest, parse_page
 from entrypoints.http.requests import HttpRequest, caller_of, parse_query, unset_to_none
@@ -222,17 +222,6 @@ LanguageChoice = Annotated[
         description="Original language: an ISO 639 code, in any case. With a region (`de-DE`) no filter, but "
         "the language of titles and overviews, in place of `Accept-Language`: one of `TMDB_LANGUAGES`.",
         examples=["en", "de-DE"],
-    ),
-]
-TextLanguage = Annotated[
-    str,
-    rule(
-        "must be a language such as de-DE or de",
-        pattern="^[A-Za-z]{2}(-[A-Za-z]{2})?$",
-        max_length=5,
-        description="The language of title and overview, in place of `Accept-Language`: one of "
-        "`TMDB_LANGUAGES`, in any case and with or without its region.",
-        examples=["en-US"],
     ),
 ]
 GenreChoice = Annotated[

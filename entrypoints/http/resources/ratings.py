@@ -27,7 +27,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.languages import LanguageNegotiation, in_language
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, derived_id, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -36,6 +36,7 @@ from entrypoints.http.requests import (
     parse_body,
     parse_query,
     path_id,
+    unset_to_none,
     unset_to_unchanged,
 )
 from entrypoints.http.responses import Response, json_response, no_content
@@ -183,12 +184,14 @@ class RatingQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one rating."""
 
     fields: RatingFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 class MovieRatingsQuery(PageQuery, frozen=True, kw_only=True):
     """The parameters of the ratings of a movie."""
 
     fields: RatingFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 class RatingsQuery(MovieRatingsQuery, frozen=True, kw_only=True):
@@ -357,7 +360,7 @@ def get_ratings(
     """List your own ratings, newest first by default."""
     page = parse_page(RatingsQuery, request)
     by, descending = page.query.sort_by, page.query.sort_order is SortOrder.DESC
-    language = negotiate(request.scope)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
     mine = list_my_ratings(user=caller.user, by=by, descending=descending, window=page.window)
     mine = replace(mine, movies=translate_movies.by_id(mine.movies, language))
     meta = page.meta(mine.page, lambda rating: rating.cursor(by))
@@ -374,7 +377,8 @@ async def get_ratings_of_movie(
 ) -> Response:
     """Everybody's ratings of a movie, the newest first, and what they come to."""
     page = parse_page(MovieRatingsQuery, request)
-    movie, language = parse_movie_ref(request.path_params["movie_id"]), negotiate(request.scope)
+    movie = parse_movie_ref(request.path_params["movie_id"])
+    language = negotiate(request.scope, unset_to_none(page.query.language))
 
     def build() -> Response:
         rated = list_movie_ratings(movie=movie, window=page.window)
@@ -396,7 +400,8 @@ def get_rating_by_id(
     negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one of your own ratings."""
-    query, language = parse_query(RatingQuery, request), negotiate(request.scope)
+    query = parse_query(RatingQuery, request)
+    language = negotiate(request.scope, unset_to_none(query.language))
     rated = get_rating(user=caller.user, rating=rating_id(request))
     movie = translate_movies.one(rated.movie, language)
     return in_language(item_response(rating_out(rated.rating, movie, rated.user), query), language)

@@ -17,10 +17,10 @@ from entrypoints.http.caching import Caching
 from entrypoints.http.cursors import SortKey
 from entrypoints.http.endpoints import DELETE_STATUS, Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import fields_rule
-from entrypoints.http.languages import LanguageNegotiation, in_language
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, derived_id, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, PageRequest, parse_page
-from entrypoints.http.requests import HttpRequest, parse_query
+from entrypoints.http.requests import HttpRequest, parse_query, unset_to_none
 from entrypoints.http.resources.movies import MovieOut, movie_out
 from entrypoints.http.responses import Response, no_content
 from entrypoints.http.schemas import Moment, PageOut, Query, rfc3339
@@ -68,6 +68,7 @@ class RecommendationsQuery(PageQuery, frozen=True, kw_only=True):
     """The parameters of a list of recommendations."""
 
     fields: RecommendationFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
     @property
     def sort_key(self) -> SortKey:
@@ -79,6 +80,7 @@ class HiddenQuery(PageQuery, frozen=True, kw_only=True):
     """The parameters of the list of hidden movies."""
 
     fields: HiddenFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 # Endpoints
@@ -159,7 +161,7 @@ async def get_movie_recommendations(
     the background.
     """
     page, ref = parse_page(RecommendationsQuery, request), request.path_params["id"]
-    language = negotiate(request.scope)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
 
     def build() -> Response:
         shown = list_movie_recommendations(movie=parse_movie_ref(ref), window=page.window)
@@ -180,7 +182,8 @@ def get_my_recommendations(
 
     A movie that you have rated, have seen or hide is not among them, from the very next request on.
     """
-    page, language = parse_page(RecommendationsQuery, request), negotiate(request.scope)
+    page = parse_page(RecommendationsQuery, request)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
     shown = list_my_recommendations(user=caller.user, window=page.window)
     shown = replace(shown, movies=translate_movies.by_id(shown.movies, language))
     return in_language(_response(page, shown), language)
@@ -195,7 +198,8 @@ def get_hidden_movies(
     negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """List the movies that you hide, the last hidden first."""
-    page, language = parse_page(HiddenQuery, request), negotiate(request.scope)
+    page = parse_page(HiddenQuery, request)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
     shown = list_hidden_movies(user=caller.user, window=page.window)
     data = hidden_out(shown.page.rows, translate_movies.by_id(shown.movies, language), shown.genres)
     meta = page.meta(shown.page, lambda each: each.cursor)

@@ -13,9 +13,9 @@ from domain.users import Caller, User
 from domain.viewings import ViewingSummary
 from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response, select_fields
-from entrypoints.http.languages import LanguageNegotiation, in_language
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, parse_movie_ref
-from entrypoints.http.requests import HttpRequest, parse_query
+from entrypoints.http.requests import HttpRequest, parse_query, unset_to_none
 from entrypoints.http.resources.ratings import RatingOut, rating_out
 from entrypoints.http.resources.watchlist import WatchlistItemOut, item_out
 from entrypoints.http.responses import Response, json_response
@@ -73,6 +73,7 @@ class MyMovieQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of a user's relation to a movie."""
 
     fields: RelationFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 class MyMoviesQuery(FieldsQuery, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ class MyMoviesQuery(FieldsQuery, frozen=True, kw_only=True):
 
     ids: MovieRefs
     fields: EachRelationFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
     @property
     def movies(self) -> list[MovieRef]:
@@ -122,7 +124,8 @@ def get_my_movie(
 
     The rating and the item are null if there is none.
     """
-    query, language = parse_query(MyMovieQuery, request), negotiate(request.scope)
+    query = parse_query(MyMovieQuery, request)
+    language = negotiate(request.scope, unset_to_none(query.language))
     relation = get_relation(user=caller.user, movie=parse_movie_ref(request.path_params["id"]))
     relation = replace(relation, movie=translate_movies.one(relation.movie, language))
     return in_language(item_response(my_movie_out(relation, caller.user), query), language)
@@ -140,7 +143,8 @@ def get_my_movies(
 
     Movies that are not in the catalogue are left out.
     """
-    query, language = parse_query(MyMoviesQuery, request), negotiate(request.scope)
+    query = parse_query(MyMoviesQuery, request)
+    language = negotiate(request.scope, unset_to_none(query.language))
     found = get_relations(user=caller.user, movies=query.movies)
     movies = translate_movies([each.movie for each in found], language)
     shown = [replace(each, movie=movie) for each, movie in zip(found, movies, strict=True)]

@@ -1,16 +1,29 @@
-"""Sessions: registration, login, refresh and logout."""
+"""Sessions: registration, login, refresh and logout, and the list of one's own."""
 
 from typing import Annotated, Literal
 
-from litestar import post
+from litestar import delete, get, post
 from litestar.params import RawBody
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from application import accounts
+from application import sessions as use_cases
+from domain.ids import SessionId
+from domain.sessions import Session, SessionNotFound
 from domain.users import Caller
-from entrypoints.http.endpoints import Access, Endpoint, Injected, endpoint_opt
+from entrypoints.http.clients import client_name
+from entrypoints.http.endpoints import (
+    DELETE_STATUS,
+    Access,
+    Endpoint,
+    Injected,
+    endpoint_opt,
+    id_parameter,
+)
+from entrypoints.http.field_selection import fields_rule
+from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.rate_limits import RateLimits
-from entrypoints.http.requests import HttpRequest, parse_body, parse_query
+from entrypoints.http.requests import HttpRequest, parse_body, parse_query, path_id
 from entrypoints.http.resources.accounts import (
     Email,
     KnownEmail,
@@ -21,7 +34,7 @@ from entrypoints.http.resources.accounts import (
     user_out,
 )
 from entrypoints.http.responses import NO_STORE, Response, json_response, no_content
-from entrypoints.http.schemas import Body, Query
+from entrypoints.http.schemas import Body, Id, Moment, PageOut, Query, rfc3339
 from entrypoints.http.thread_pools import PasswordThreads
 from entrypoints.validation import rule
 
@@ -95,6 +108,34 @@ class SessionOut(Struct, frozen=True, kw_only=True):
     user: UserOut
 
 
+class ActiveSessionOut(Struct, frozen=True, kw_only=True):
+    """A session that has not ended."""
+
+    id: Id
+    client: Annotated[
+        str | None,
+        Meta(
+            description="The browser and system, or the program, that logged in. Null if it did not say.",
+            examples=["Firefox (Linux)"],
+        ),
+    ]
+    created_at: Annotated[Moment, Meta(description="When it logged in.")]
+    refreshed_at: Annotated[
+        Moment, Meta(description="When it last got new tokens by a refresh token; at first `created_at`.")
+    ]
+    expires_at: Annotated[Moment, Meta(description="When it ends unless it is refreshed.")]
+    current: Annotated[bool, Meta(description="Whether it sent this request.")]
+
+
+SessionFields = Annotated[str, fields_rule(ActiveSessionOut, "each session")]
+
+
+class SessionsQuery(PageQuery, frozen=True, kw_only=True):
+    """The parameters of the list of sessions."""
+
+    fields: SessionFields | UnsetType = UNSET
+
+
 # Endpoints
 
 REGISTER = Endpoint(
@@ -126,6 +167,37 @@ LOGOUT = Endpoint(
     successes=(204,),
     sessions_only=True,
 )
+LIST_SESSIONS = Endpoint(
+    operation_id="listSessions",
+    summary="List your sessions",
+    tag=TAG,
+    answer=PageOut[ActiveSessionOut],
+    access=Access.USERS,
+    query=SessionsQuery,
+    linked=True,
+    own=True,
+    sessions_only=True,
+)
+END_SESSION = Endpoint(
+    operation_id="endSession",
+    summary="End a session",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    path={"id": id_parameter("session")},
+    successes=(204,),
+    errors=(404,),
+    sessions_only=True,
+)
+END_OTHER_SESSIONS = Endpoint(
+    operation_id="endOtherSessions",
+    summary="End all other sessions",
+    tag=TAG,
+    answer=None,
+    access=Access.USERS,
+    successes=(204,),
+    sessions_only=True,
+)
 
 
 @post("/auth/register", opt=endpoint_opt(REGISTER))
@@ -147,6 +219,7 @@ async def post_register(
         email=given.email,
         password=given.password,
         invitation=given.invitation,
+        client=client_name(request),
     )
     return json_response(session_out(signed_in), status=201, cache=NO_STORE)
 
@@ -162,7 +235,9 @@ async def post_login(
     """Begin a session. The error is the same for a wrong password and for an account that does not exist."""
     given = parse_body(LoginIn, request, body)
     await rate_limits.count_attempt(request, given.email)
-    signed_in = await password_threads(log_in, email=given.email, password=given.password)
+    signed_in = await password_threads(
+        log_in, email=given.email, password=given.password, client=client_name(request)
+    )
     return json_response(session_out(signed_in), cache=NO_STORE)
 
 
@@ -188,6 +263,54 @@ def post_logout(
     return no_content()
 
 
+@get("/me/sessions", sync_to_thread=True, opt=endpoint_opt(LIST_SESSIONS))
+def get_sessions(
+    request: HttpRequest, caller: Injected[Caller], list_sessions: Injected[use_cases.ListSessions]
+) -> Response:
+    """List your sessions, newest first: where you are logged in."""
+    page = parse_page(SessionsQuery, request)
+    listed = list_sessions(user=caller.user, window=page.window)
+    meta = page.meta(listed, lambda session: session.cursor)
+    rows = [active_session_out(each, caller.session) for each in listed.rows]
+    return page.response(PageOut(data=rows, meta=meta))
+
+
+@delete(
+    "/me/sessions/{id:str}", status_code=DELETE_STATUS, sync_to_thread=True, opt=endpoint_opt(END_SESSION)
+)
+def delete_session(
+    request: HttpRequest, caller: Injected[Caller], end_session: Injected[use_cases.EndSession]
+) -> Response:
+    """End one of your sessions, this one included. Its tokens stop working at once."""
+    parse_query(Query, request)
+    end_session(user=caller.user, session=path_id(request, SessionId, SessionNotFound))
+    return no_content()
+
+
+@delete("/me/sessions", status_code=DELETE_STATUS, sync_to_thread=True, opt=endpoint_opt(END_OTHER_SESSIONS))
+def delete_other_sessions(
+    request: HttpRequest,
+    caller: Injected[Caller],
+    end_other_sessions: Injected[use_cases.EndOtherSessions],
+) -> Response:
+    """End all your sessions except this one. API tokens go on."""
+    parse_query(Query, request)
+    end_other_sessions(caller=caller)
+    return no_content()
+
+
+def active_session_out(session: Session, current: SessionId | None) -> ActiveSessionOut:
+    """Convert a session, without its tokens."""
+    return ActiveSessionOut(
+        id=session.id,
+        client=session.client,
+        created_at=rfc3339(session.created_at),
+        refreshed_at=rfc3339(session.refreshed_at),
+        expires_at=rfc3339(session.expires_at),
+        current=session.id == current,
+    )
+
+
 def session_out(signed_in: accounts.SignedIn) -> SessionOut:
     """Convert a new or continued session."""
     return SessionOut(
@@ -199,4 +322,12 @@ def session_out(signed_in: accounts.SignedIn) -> SessionOut:
     )
 
 
-ROUTES = (post_register, post_login, post_refresh, post_logout)
+ROUTES = (
+    post_register,
+    post_login,
+    post_refresh,
+    post_logout,
+    get_sessions,
+    delete_session,
+    delete_other_sessions,
+)

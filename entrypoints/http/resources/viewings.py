@@ -24,7 +24,7 @@ from entrypoints.http.endpoints import (
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
 from entrypoints.http.idempotency import created_id
-from entrypoints.http.languages import LanguageNegotiation, in_language
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
 from entrypoints.http.movie_refs import MovieName, parse_movie_ref
 from entrypoints.http.pagination import PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -151,6 +151,7 @@ class ViewingQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one viewing."""
 
     fields: ViewingFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 class ViewingsQuery(PageQuery, frozen=True, kw_only=True):
@@ -159,6 +160,7 @@ class ViewingsQuery(PageQuery, frozen=True, kw_only=True):
     movie_id: OfMovie | UnsetType = UNSET
     year: Year | UnsetType = UNSET
     fields: ViewingFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
     @property
     def sort_key(self) -> SortKey:
@@ -259,7 +261,7 @@ def get_viewings(
     page = parse_page(ViewingsQuery, request)
     name = unset_to_none(page.query.movie_id)
     movie = parse_movie_ref(name) if name is not None else None
-    language = negotiate(request.scope)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
     listed = list_viewings(user=caller.user, movie=movie, days=page.query.days, window=page.window)
     listed = replace(listed, movies=translate_movies.by_id(listed.movies, language))
     meta = page.meta(listed.page, lambda viewing: viewing.cursor)
@@ -275,7 +277,8 @@ def get_viewing_by_id(
     negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one of your own viewings."""
-    query, language = parse_query(ViewingQuery, request), negotiate(request.scope)
+    query = parse_query(ViewingQuery, request)
+    language = negotiate(request.scope, unset_to_none(query.language))
     entry = get_viewing(user=caller.user, viewing=viewing_id(request))
     entry = replace(entry, movie=translate_movies.one(entry.movie, language))
     return in_language(item_response(entry_out(entry), query), language)

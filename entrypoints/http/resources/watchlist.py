@@ -26,7 +26,7 @@ from entrypoints.http.endpoints import (
     id_parameter,
 )
 from entrypoints.http.field_selection import FieldsQuery, fields_rule, item_response
-from entrypoints.http.languages import LanguageNegotiation, in_language
+from entrypoints.http.languages import LanguageNegotiation, TextLanguage, in_language
 from entrypoints.http.movie_refs import MOVIE_REF, MovieName, parse_movie_ref
 from entrypoints.http.pagination import Direction, PageQuery, parse_page
 from entrypoints.http.requests import (
@@ -114,6 +114,7 @@ class WatchlistItemQuery(FieldsQuery, frozen=True, kw_only=True):
     """The parameters of one watchlist item."""
 
     fields: ItemFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
 
 WatchlistSortField = Annotated[
@@ -132,6 +133,7 @@ class WatchlistQuery(PageQuery, frozen=True, kw_only=True):
     sort_by: WatchlistSortField = WatchlistOrder.ADDED_AT
     sort_order: Direction = SortOrder.DESC
     fields: ItemFields | UnsetType = UNSET
+    language: TextLanguage | UnsetType = UNSET
 
     @property
     def sort_key(self) -> SortKey:
@@ -294,7 +296,7 @@ async def get_watchlist(
     """List the items of your watchlist, newest first unless another order is chosen."""
     page = parse_page(WatchlistQuery, request)
     favorite = unset_to_none(page.query.favorite)
-    language = negotiate(request.scope)
+    language = negotiate(request.scope, unset_to_none(page.query.language))
 
     def build() -> Response:
         listed = list_watchlist(
@@ -320,7 +322,8 @@ def get_item_by_id(
     negotiate: Injected[LanguageNegotiation],
 ) -> Response:
     """Get one item of your own watchlist."""
-    query, language = parse_query(WatchlistItemQuery, request), negotiate(request.scope)
+    query = parse_query(WatchlistItemQuery, request)
+    language = negotiate(request.scope, unset_to_none(query.language))
     entry = get_item(user=caller.user, item=item_id(request))
     entry = replace(entry, movie=translate_movies.one(entry.movie, language))
     return in_language(item_response(entry_out(entry), query), language)

@@ -1,4 +1,4 @@
-"""The viewer's account: profile, password, API tokens, export, deletion."""
+"""The viewer's account: profile, password, sessions, API tokens, export, deletion."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ from litestar.concurrency import sync_to_thread
 from litestar.params import RawBody
 from msgspec import UNSET, structs
 
-from application import accounts, api_tokens
+from application import accounts, api_tokens, sessions
 from domain.api_tokens import MAX_API_TOKENS, ApiTokenNotFound
-from domain.ids import ApiTokenId
+from domain.ids import ApiTokenId, SessionId
 from domain.pagination import Window
+from domain.sessions import SessionNotFound
 from domain.users import Caller
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.exports import ExportResponse, UserExport
@@ -31,11 +32,14 @@ from entrypoints.web.responses import see_other
 
 PATH = "/account"
 
+SHOWN_SESSIONS = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
     """Shows the account."""
 
+    list_sessions: sessions.ListSessions
     list_api_tokens: api_tokens.ListApiTokens
     render: Renderer
 
@@ -52,6 +56,7 @@ class AccountView:
     ) -> Response:
         """The page. `refused` is the form that has errors, and `token` the text of a new API token."""
         errors = errors or FormErrors()
+        signed_in = self.list_sessions(user=caller.user, window=Window(limit=SHOWN_SESSIONS))
         listed = self.list_api_tokens(user=caller.user, window=Window(limit=MAX_API_TOKENS))
         return self.render(
             request.scope,
@@ -62,6 +67,9 @@ class AccountView:
             refused=refused,
             form=form or Form(),
             errors=errors,
+            sessions=signed_in.rows,
+            more_sessions=signed_in.total - len(signed_in.rows),
+            current=caller.session,
             tokens=listed.rows,
             token=token,
         )
@@ -146,6 +154,33 @@ async def post_account_delete(
     return await _submit(remove, request, caller, account_view, "delete", form)
 
 
+@post("/account/sessions/{id:str}/end", sync_to_thread=True, opt=page_opt(Access.USERS))
+def post_account_session_end(
+    request: HttpRequest,
+    caller: Injected[Caller],
+    end_session: Injected[sessions.EndSession],
+    session_cookies: Injected[SessionCookies],
+) -> Response:
+    """End a session, which signs out if it is this one."""
+    session = path_id(request, SessionId, SessionNotFound)
+    end_session(user=caller.user, session=session)
+    if session == caller.session:
+        session_cookies.delete(request.scope)
+        return see_other(HOME)
+    return see_other(f"{PATH}?done=session")
+
+
+@post("/account/sessions/end-others", sync_to_thread=True, opt=page_opt(Access.USERS))
+def post_account_sessions_end_others(
+    request: HttpRequest,  # noqa: ARG001  what all handlers have
+    caller: Injected[Caller],
+    end_other_sessions: Injected[sessions.EndOtherSessions],
+) -> Response:
+    """End all sessions except this one."""
+    end_other_sessions(caller=caller)
+    return see_other(f"{PATH}?done=sessions")
+
+
 @post("/account/tokens", opt=page_opt(Access.USERS))
 async def post_account_token(
     request: HttpRequest,
@@ -207,6 +242,8 @@ ROUTES = (
     post_account,
     post_account_password,
     post_account_delete,
+    post_account_session_end,
+    post_account_sessions_end_others,
     post_account_token,
     post_account_token_end,
     get_account_export,

@@ -13,14 +13,21 @@ from application import imports
 from domain.ids import ImportId
 from domain.imports.deciding import Prefer
 from domain.imports.imports import WORKING, Import, ImportNotFound, ImportState
-from domain.imports.rows import RowClass
+from domain.imports.rows import RowClass, SourceFormat
 from domain.imports.scales import SCALES
 from domain.pagination import Cursor, Window
 from domain.users import Caller
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.pagination import parse_page
 from entrypoints.http.requests import HttpRequest, path_id, unset_to_none
-from entrypoints.http.resources.imports import ChangeImportIn, ImportRowsQuery, changed_import, row_out
+from entrypoints.http.resources.imports import (
+    AUTO,
+    COLUMNS,
+    ChangeImportIn,
+    ImportRowsQuery,
+    changed_import,
+    row_out,
+)
 from entrypoints.http.responses import Response
 from entrypoints.http.uploads import pieces, uploaded_file
 from entrypoints.web.events import RunEvents
@@ -33,6 +40,21 @@ from entrypoints.web.responses import see_other
 PATH = "/import"
 
 ROWS_OF_A_PAGE = 20
+
+DATE_ORDER = "date_order"
+"""The column that is none: how the dates of a table are written."""
+
+COLUMN = "column_"
+"""The beginning of the names of fields that choose columns."""
+
+DATED = frozenset(SourceFormat) - {
+    SourceFormat.MATINEE,
+    SourceFormat.TRAKT,
+    SourceFormat.RYOT,
+    SourceFormat.CRITICKER,
+    SourceFormat.MOVIELENS,
+}
+"""The formats that are tables with dates, which a spreadsheet may have written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +142,16 @@ class ImportView:
             working=imported.state in WORKING,
             ready=imported.state is ImportState.READY,
             may_undo=imported.state in {ImportState.DONE, ImportState.APPLYING} and not imported.undoing,
+            removable=imported.state is not ImportState.APPLYING,
             classes=[(name, imported.counts.get(name, 0)) for name in RowClass],
             row_class=row_class,
             examples=[row_out(row, imported, view.movies) for row in view.examples],
             rows=[row_out(row, imported, shown.movies) for row in rows],
             scales=SCALES,
             preferences=tuple(Prefer),
+            dated=imported.format in DATED,
+            columns=[name for name in COLUMNS if name != DATE_ORDER] if imported.headers else [],
+            chosen={**imported.columns_found, **imported.columns},
             next_link=next_link(page, last, shown.page.total),
         )
 
@@ -149,8 +175,12 @@ async def post_import_page(
     """Upload a file, and show how it is read."""
 
     def start() -> Response:
-        with uploaded_file(request, body) as (file, name):
-            started = start_import(user=caller.user.id, name=name, wanted=None, upload=pieces(file))
+        with uploaded_file(request, body) as uploaded:
+            # The only choice of the form: a table in which nothing may be recognized.
+            wanted = SourceFormat.CSV if uploaded.fields.get("source", AUTO) == SourceFormat.CSV else None
+            started = start_import(
+                user=caller.user.id, name=uploaded.name, wanted=wanted, upload=pieces(uploaded.file)
+            )
         return see_other(f"{PATH}/{started.id}")
 
     async def show_again(errors: FormErrors) -> Response:
@@ -187,7 +217,7 @@ async def post_import_change(
     change_import: Injected[imports.ChangeImport],
     import_view: Injected[ImportView],
 ) -> Response:
-    """Decide otherwise: another scale, which side wins, or a film for a row."""
+    """Decide otherwise: another scale, other columns, which side wins, or a film for a row."""
     form = read_form(request, body)
 
     def change(imported: ImportId) -> None:
@@ -245,8 +275,14 @@ def import_id(request: HttpRequest) -> ImportId:
 
 
 def _chosen(form: Form) -> Form:
-    """The form with a row and its film as the choice of the API."""
+    """The form with a row and its film, or all columns, as the choices of the API.
+
+    A column that is not sent is none of the table's.
+    """
     fields: dict[str, Any] = dict(form.fields)
+    if fields.pop("columns", None) is not None:
+        chosen = {name: fields.pop(f"{COLUMN}{name}", "") for name in COLUMNS}
+        fields["columns"] = {name: header for name, header in chosen.items() if header or name != DATE_ORDER}
     row, movie = fields.pop("row", None), fields.pop("movie", None)
     if row is not None:
         fields["choices"] = {row: movie}

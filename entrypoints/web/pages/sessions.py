@@ -8,6 +8,7 @@ from litestar.params import RawBody
 
 from application import accounts
 from domain.users import Caller
+from entrypoints.http.clients import client_name
 from entrypoints.http.endpoints import Access, Injected
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.requests import HttpRequest
@@ -44,7 +45,9 @@ async def post_sign_in(
     async def sign_in() -> Response:
         given = form.parse(LoginIn)
         await rate_limits.count_attempt(request, given.email)
-        signed_in = await password_threads(log_in, email=given.email, password=given.password)
+        signed_in = await password_threads(
+            log_in, email=given.email, password=given.password, client=client_name(request)
+        )
         session_cookies.keep(signed_in, request.scope)
         return see_other(form.next or HOME)
 
@@ -79,6 +82,7 @@ async def post_join(
             email=given.email,
             password=given.password,
             invitation=given.invitation,
+            client=client_name(request),
         )
         session_cookies.keep(signed_in, request.scope)
         return see_other(form.next or HOME)
