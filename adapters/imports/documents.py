@@ -3,8 +3,9 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from adapters.imports.tables import SAMPLE_BYTES
@@ -132,8 +133,9 @@ def _items(text: _Text, of: str) -> Iterator[Entry]:
     text.expect("]")
 
 
-def sample(file: ImportFile) -> list[Entry]:
-    """The first entries of a document, or none if it is not JSON."""
+@lru_cache(maxsize=1)
+def sample(file: ImportFile) -> Sequence[Entry]:
+    """The first entries of a document, or none if it is not JSON. One format after another asks for them."""
     found: list[Entry] = []
     with file.open() as stream:
         if stream.peek(1000).lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")[:1] not in {b"[", b"{"}:  # type: ignore[attr-defined]

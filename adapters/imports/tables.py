@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TextIO
 
 from adapters.imports.values import DateOrder, date_order
@@ -78,31 +79,53 @@ class TableRow:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class TableHead:
+    """The headers of a table in lower case, the line where they are, 0 without any, and the delimiter."""
+
+    headers: tuple[str, ...]
+    line: int
+    delimiter: str
+
+
+@lru_cache(maxsize=1)
+def head_of(file: ImportFile) -> TableHead:
+    """The head of a table. The headers are the first row with several fields, or the first row.
+
+    One format after another asks for that of the same file.
+    """
+    with file.open() as stream:
+        sample = stream.read(SAMPLE_BYTES)
+    delimiter = delimiter_of(sample)
+    headers: tuple[str, ...] = ()
+    line = before = 0
+    if b"\0" in sample[:64] and not utf_16(sample):
+        return TableHead(headers, line, delimiter)  # no text at all
+    text = sample.decode(_quick_encoding(sample), errors="replace")
+    for record in _records(io.StringIO(text, newline=""), delimiter):
+        if record.fields is None or not any(record.fields) or record.fields[0].lower() == "sep=":
+            continue
+        if len(record.fields) > 1 or not before:
+            line = record.line
+            headers = tuple(name.strip().lower() for name in record.fields)
+        before += 1
+        if len(record.fields) > 1 or before == PREAMBLE_ROWS:
+            break
+    return TableHead(headers, line, delimiter)
+
+
 class Table:
     """A table in a file, with headers."""
 
     def __init__(self, file: ImportFile) -> None:
-        """The headers are the first row with several fields, or the first row."""
         self.file = file
-        self.headers: list[str] = []
-        with file.open() as stream:
-            sample = stream.read(SAMPLE_BYTES)
         self.encoding = ""
-        self._delimiter = delimiter_of(sample)
-        self._header_line = 0
-        if b"\0" in sample[:64] and not utf_16(sample):
-            return  # no text at all
-        text = sample.decode(_quick_encoding(sample), errors="replace")
-        before = 0
-        for record in _records(io.StringIO(text, newline=""), self._delimiter):
-            if record.fields is None or not any(record.fields) or record.fields[0].lower() == "sep=":
-                continue
-            if len(record.fields) > 1 or not before:
-                self._header_line = record.line
-                self.headers = [name.strip().lower() for name in record.fields]
-            before += 1
-            if len(record.fields) > 1 or before == PREAMBLE_ROWS:
-                break
+        self._head = head_of(file)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The headers in lower case, in their order."""
+        return self._head.headers
 
     @property
     def names(self) -> frozenset[str]:
@@ -117,8 +140,8 @@ class Table:
         names = {name: at for at, name in reversed(list(enumerate(self.headers)))}
         blank = 0
         with self._text() as text:
-            for record in _records(text, self._delimiter):
-                if record.line <= self._header_line:
+            for record in _records(text, self._head.delimiter):
+                if record.line <= self._head.line:
                     continue
                 if record.fields is None:
                     yield record

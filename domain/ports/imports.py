@@ -26,7 +26,9 @@ Columns = Mapping[str, str]
 
 
 class ImportFile(Protocol):
-    """One file of an upload."""
+    """One file of an upload. It never changes, and can be the key of what was read of it."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def path(self) -> str:

@@ -5,10 +5,14 @@ import json
 import struct
 import tracemalloc
 import zipfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import pytest
 
 from adapters.imports import upload as uploads
+from adapters.imports.reader import SOURCES
 from domain.imports.rows import Reason, RowClass
 from domain.imports.uploads import Refusal, UploadRefused
 from tests.unit.import_files import archive, reading, rows
@@ -204,6 +208,26 @@ def test_films_before_the_fault_of_an_xml_document_are_read() -> None:
 
 def test_a_tag_without_an_end_is_refused_before_it_fills_the_memory() -> None:
     assert refusal(f"{CRITICKER}</film><film a='{'x' * 2_500_000}".encode()) is Refusal.DAMAGED
+
+
+@dataclass(frozen=True)
+class CountedFile:
+    """A file that counts how often it is opened."""
+
+    content: bytes
+    opened: list[None] = field(default_factory=list, compare=False)
+    path: str = "many.csv"
+
+    def open(self) -> AbstractContextManager[BinaryIO]:
+        self.opened.append(None)
+        return io.BufferedReader(io.BytesIO(self.content))
+
+
+@pytest.mark.parametrize("content", [b"no,table\nof,films\n", b"[1, 2, 3]"])
+def test_a_file_of_no_known_format_is_not_read_once_for_each(content: bytes) -> None:
+    file = CountedFile(content)
+    assert not any(source.recognizes(file) for source in SOURCES)
+    assert len(file.opened) <= 3
 
 
 def test_reading_can_begin_again() -> None:
