@@ -288,11 +288,15 @@ def test_no_lookup_sorts(store: MongoStore, call: Calls) -> None:
     assert sorts(store, call) == []
 
 
+@pytest.mark.parametrize("sorting", SORTINGS[::3], ids=lambda sorting: f"{sorting.by}-{sorting.order}")
 @pytest.mark.parametrize("kind", Mine)
-def test_no_list_of_ones_own_movies_reads_a_whole_collection(store: MongoStore, kind: Mine) -> None:
+def test_no_list_of_ones_own_movies_reads_a_whole_collection(
+    store: MongoStore, kind: Mine, sorting: Sorting
+) -> None:
     for own in (own_filter(USER, mine=[kind]), own_filter(USER, not_mine=[kind])):
         wanted = MovieFilter(own=own)
-        assert scans(store, page(wanted, Sorting(), Window(limit=5))) == []
+        for cursor in (None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1))):
+            assert scans(store, page(wanted, sorting, Window(limit=5, cursor=cursor))) == []
         assert scans(store, lambda store, wanted=wanted: store.movies.count(wanted)) == []  # type: ignore[misc]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.movies import FILTERS, LISTS, SORTINGS
+from adapters.testkit.movies import FILTERS, SORTINGS
 from adapters.testkit.own_movies import own_filter
 from adapters.testkit.samples import (
     GENRES,
@@ -77,20 +77,17 @@ def scans(store: SqliteStore, call: Calls) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "sorting"),
-    [
-        pytest.param(wanted, sorting, id=f"{name}-{sorting.by}-{sorting.order}")
-        for name, (wanted, sortings) in LISTS.items()
-        for sorting in sortings
-    ],
-)
-def test_no_list_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter, sorting: Sorting) -> None:
-    cursors = (None, Cursor(None, movie_id(1)), Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)))
-    for cursor in cursors:
-        window = Window(limit=5, cursor=cursor)
-        assert scans(store, lambda store, window=window: store.movies.page(wanted, sorting, window)) == []  # type: ignore[misc]
-    assert scans(store, lambda store: store.movies.page(wanted, sorting, Window(skip=30))) == []
+def read_page(wanted: MovieFilter, sorting: Sorting, window: Window, store: SqliteStore) -> object:
+    """Read a page of a list."""
+    return store.movies.page(wanted, sorting, window)
+
+
+@pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
+def test_no_list_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter) -> None:
+    for sorting in SORTINGS:
+        cursors = (None, Cursor(None, movie_id(1)), Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)))
+        for window in (*(Window(limit=5, cursor=cursor) for cursor in cursors), Window(skip=30)):
+            assert scans(store, partial(read_page, wanted, sorting, window)) == [], (sorting, window)
 
 
 @pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
@@ -297,23 +294,19 @@ OWN_FILTERS = {
 }
 
 
-@pytest.mark.parametrize("sorting", SORTINGS[::3], ids=lambda sorting: f"{sorting.by}-{sorting.order}")
 @pytest.mark.parametrize("wanted", OWN_FILTERS.values(), ids=OWN_FILTERS.keys())
-def test_no_list_of_ones_own_movies_reads_a_whole_table(
-    used: SqliteStore, wanted: MovieFilter, sorting: Sorting
-) -> None:
-    for cursor in (None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1))):
-        window = Window(limit=5, cursor=cursor)
-
-        def call(store: SqliteStore, window: Window = window) -> object:
-            return store.movies.page(wanted, sorting, window)
-
-        assert scans(used, call) == []
-        own = [
-            step for step in plans(used, call) if {"ratings", "watchlists", "viewings"} & set(step.split())
-        ]
-        assert own
-        assert all("(user=?" in step for step in own)
+def test_no_list_of_ones_own_movies_reads_a_whole_table(used: SqliteStore, wanted: MovieFilter) -> None:
+    for sorting in SORTINGS:
+        for cursor in (None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1))):
+            call = partial(read_page, wanted, sorting, Window(limit=5, cursor=cursor))
+            assert scans(used, call) == [], sorting
+            own = [
+                step
+                for step in plans(used, call)
+                if {"ratings", "watchlists", "viewings"} & set(step.split())
+            ]
+            assert own
+            assert all("(user=?" in step for step in own)
     assert scans(used, lambda store: store.movies.count(wanted)) == []
 
 
