@@ -21,7 +21,7 @@ from domain.ids import MovieId, UserId
 from domain.pagination import Cursor, time_value
 from domain.ratings import LOWEST, Score, Tally
 
-RULE = 1
+RULE = 2
 """The version of the rule for neighbours. With another one, all neighbours are computed again."""
 
 LIKED = Score(14)
@@ -33,7 +33,7 @@ MAX_RATINGS = 500
 MAX_RATERS = 1000
 """The newest ratings of a movie that count."""
 
-MAX_NEIGHBOURS = 50
+MAX_NEIGHBOURS = 75
 """The neighbours that are stored for a movie."""
 
 MIN_AGREEING = 2
