@@ -537,10 +537,10 @@ def _match_nearly(query: Query, title_key: str) -> tuple[Tier, int] | None:
     if distance is not None:
         return NEAR_TITLE, distance
     title_words = words(title_key)
-    total = _words_distance(query.typed_words, title_words, query.distances)
+    total = words_distance(query.typed_words, title_words, query.distances)
     normalized = normalize_numbers(title_key) if query.normalized else ()
     if normalized:
-        in_numbers = _words_distance(query.normalized, (*title_words, *normalized), query.distances)
+        in_numbers = words_distance(query.normalized, (*title_words, *normalized), query.distances)
         total = in_numbers if total is None or (in_numbers is not None and in_numbers < total) else total
     return None if total is None else (NEAR_WORDS, total)
 
@@ -573,7 +573,7 @@ def _begins_a_word(start: str, title_words: Iterable[str]) -> bool:
     return False
 
 
-def _words_distance(
+def words_distance(
     wanted: Sequence[str], title_words: Sequence[str], known: dict[tuple[str, str], int | None]
 ) -> int | None:
     """The sum of the distances from each wanted word to the nearest word of a title; None if there is no near

@@ -49,7 +49,10 @@ FILTERS = {
     "language": MovieFilter(language="fr"),
     "votes": MovieFilter(min_votes=100),
     "rating": MovieFilter(min_rating=8.0),
+    "rating at most": MovieFilter(max_rating=6.0),
     "runtimes": MovieFilter(min_runtime=100, max_runtime=200),
+    "from a runtime": MovieFilter(min_runtime=100),
+    "to a runtime": MovieFilter(max_runtime=100),
     "everything": MovieFilter(
         any_genres=frozenset(GENRES),
         year_from=1901,
@@ -512,6 +515,9 @@ class MovieSearchContract:
         assert found("CARY GRANT") == [2]
         assert found("newell") == found("mike newe") == [3]
         assert found("grace cooper") == found("devlin") == []
+        assert found("gary coopre") == found("grce kelly") == found("coopre") == [5]
+        assert found("newel") == found("mike nevell") == [3]
+        assert found("cary nevell") == []
         cast = (CastMember("Grace Kelly"),)
         store_page(store, facts(5, title="High Noon", cast=cast, detailed=True), day=2)
         assert (found("gary cooper"), found("grace kelly")) == ([], [5])

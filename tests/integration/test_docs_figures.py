@@ -260,6 +260,8 @@ TIED = [
     f"all that a user has of up to {relations.MAX_MOVIES} movies",
     f"the {search.MAX_CANDIDATES} most popular movies of each kind",
     f"The {people.MAX_CANDIDATES} most popular movies are found",
+    f"errors in names of up to {people.MAX_NEAR_WORDS} words",
+    f"among the {people.MAX_NEAR_CANDIDATES} most popular movies",
     f"it has at least {people.PREFIX_LENGTH} letters",
     f"takes the {search.MAX_CANDIDATES} most popular movies",
     f"{search.MAX_CANDIDATES} movies a term query",

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.ids import MovieId, movie_id
-from domain.people import name_keys, name_terms, search_with_people
+from domain.people import BEGINNING, name_keys, name_terms, search_with_people
 from domain.search import Candidate, Query, TermQuery, Tier, key, terms
 from tests.unit.searching import finds
 
@@ -80,7 +80,21 @@ def found(text: str) -> list[str]:
         ("sam", []),
         ("samu", ["Delicatessen"]),
         ("samuel l", ["Delicatessen"]),
-        ("jackson samuels", []),
+        ("jackson samuels", ["Delicatessen"]),
+        ("jackson solomon", []),
+        ("cristopher nolan", ["Inception", "Dunkirk"]),
+        ("christopher nolam", ["Inception", "Dunkirk"]),
+        ("christoper nolann", ["Inception", "Dunkirk"]),
+        ("cristofer nolan", []),
+        ("christopher mnola", []),
+        ("penelpoe", ["Blow", "Vanilla Sky"]),
+        ("pnelope", []),
+        ("pnelope cruz", ["Blow", "Vanilla Sky"]),
+        ("tim cruise", []),
+        ("tom cruize", ["Collateral", "Vanilla Sky"]),
+        ("sinead oconor", ["Delicatessen"]),
+        ("jean pierre jeunett", ["Delicatessen"]),
+        ("jean pierre jeunett christopher nolan", []),
         ("her", ["Her"]),
         ("h", ["Her"]),
         ("tt0000001", []),
@@ -111,11 +125,44 @@ def test_beginnings_of_names_are_searched_only_if_nothing_else_matches() -> None
         return []
 
     assert search_with_people(Query("ann herz"), lambda *_: [], find_nobody) == []
-    assert asked == [(frozenset({"&ann"}), frozenset({last})) for last in ("&herz", "*herz")]
+    assert asked[:2] == [(frozenset({"&ann"}), frozenset({last})) for last in ("&herz", "*herz")]
     asked.clear()
     assert len(search_with_people(Query("her"), lambda *_: [titled], find_nobody)) == 1
     assert search_with_people(Query("herzog"), lambda *_: [titled], find_nobody) == []
-    assert asked == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
+    assert asked[:3] == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
+
+
+def test_names_with_errors_are_searched_only_if_no_title_and_no_name_has_all_words() -> None:
+    asked: list[TermQuery] = []
+
+    def find_nobody(query: TermQuery, _: int) -> list[Candidate]:
+        asked.append(query)
+        return []
+
+    titled = Candidate(movie_id(1), ("Tarkovsky",), ("tarkovsky",), 1.0)
+    assert len(search_with_people(Query("tarkovsky"), lambda *_: [titled], find_nobody)) == 1
+    assert asked == [(frozenset({"&tarkovsky"}),)]
+    asked.clear()
+    assert len(search_with_people(Query("tarkovski"), lambda *_: [titled], find_nobody)) == 1
+    assert asked == [(frozenset({"&tarkovski"}),), (frozenset({"&tarkovski", "*tark"}),)]
+    asked.clear()
+    assert search_with_people(Query("ann herz"), lambda *_: [], find_nobody) == []
+    assert asked[2:] == [
+        (frozenset({"&ann"}), frozenset({"&herz", "*herz"})),
+        (frozenset({"&herz"}),),
+        (frozenset({"&ann"}),),
+    ]
+
+
+def test_names_rank_by_their_errors_and_a_movie_is_found_once() -> None:
+    one = Candidate(movie_id(1), ("A",), ("a",), 1.0, ("akyra kurosava", "akira kurosava"))
+    two = Candidate(movie_id(2), ("B",), ("b",), 9.0, ("akyra kurosava", "akira"))
+    other = Candidate(movie_id(3), ("C",), ("c",), 9.0, ("akira kurosavva",))
+    ranked = search_with_people(Query("akira kurosawa"), lambda *_: [], lambda *_: [two, one, other, two])
+    assert [(match.id, match.tier, match.distance) for match in ranked] == [
+        (movie_id(1), Tier.PERSON, BEGINNING + 1),
+        (movie_id(2), Tier.PERSON, BEGINNING + 2),
+    ]
 
 
 def test_a_name_is_indexed_under_its_words_and_the_beginnings_of_those_with_more_than_four_letters() -> None:
