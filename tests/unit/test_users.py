@@ -13,7 +13,7 @@ from domain.errors import InvalidText
 from domain.ids import ItemId, MovieId, RatingId, UserId
 from domain.ratings import Rating, Score
 from domain.texts import MAX_TEXT_LENGTH, clean_text, validate_text
-from domain.users import Role, User
+from domain.users import PageLanguage, Role, User
 from domain.watchlist import WatchlistItem
 
 MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
@@ -87,6 +87,10 @@ def test_only_the_given_fields_of_an_account_change() -> None:
         created_at=MONDAY,
         updated_at=TUESDAY,
     )
+    german = ADA.with_changes(TUESDAY, language=PageLanguage.GERMAN)
+    assert german == replace(ADA, language=PageLanguage.GERMAN, updated_at=TUESDAY)
+    assert german.with_changes(TUESDAY).language is PageLanguage.GERMAN
+    assert german.with_changes(TUESDAY, language=None).language is None
     disabled = ADA.with_changes(MONDAY, disabled=True, role=Role.ADMIN)
     assert disabled.with_changes(TUESDAY, disabled=False, role=Role.USER) == replace(ADA, updated_at=TUESDAY)
     changed = ADA.with_changes(TUESDAY, role=Role.ADMIN)
