@@ -13,7 +13,7 @@ from domain import viewings, watchlist
 from domain.ids import ImportId, MovieId, UserId, movie_id
 from domain.imports.deciding import Decider, Prefer
 from domain.imports.holdings import Effect, Holding, undone
-from domain.imports.imports import Import, ImportRow, ImportState
+from domain.imports.imports import Import, ImportRow, ImportState, NoSuchRows
 from domain.imports.matching import Film, Matched, match
 from domain.imports.planning import FilmPlan, moment, plans, rates_a_film, says_something
 from domain.imports.rows import SENTENCES, ImportedRow, Reason, RowClass, RowKind, SeenOn
@@ -415,6 +415,10 @@ def test_each_change_of_an_import_is_its_next_revision_at_its_time() -> None:
     imported = Import(id=ImportId("1" * 24), user=ANN, name="a.csv", created_at=noon(), updated_at=noon())
     following = imported.next(NOW, state=ImportState.READY)
     assert following == replace(imported, state=ImportState.READY, updated_at=NOW, revision=1)
+
+
+def test_of_many_rows_that_are_not_there_the_first_ten_are_named() -> None:
+    assert str(NoSuchRows(tuple(range(1, 13)))).endswith(", unlike 1, 2, 3, 4, 5, 6, 7, 8, 9, 10")
 
 
 def film(number: int, title: str, year: int | None) -> Film:
