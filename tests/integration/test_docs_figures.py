@@ -297,7 +297,7 @@ TIED = [
     f"at least {signing.MIN_SECRET_BYTES} bytes; unset, one is made",
     f"at most {sessions.MAX_TOKENS} unused refresh tokens",
     f"at the head of `User-Agent`, at most {clients.MAX_PRODUCT_LENGTH} characters",
-    f"kept for {changes.RETENTION.days} days, and one more",
+    f"kept for {changes.RETENTION.days} days, and {spelt(changes.CLOCK_TOLERANCE.days)} more",
     f"the mark `since` is older than {changes.RETENTION.days} days",
     f"`limit` is the largest number of changes, 1 to {feed.MAX_CHANGES} and otherwise {feed.DEFAULT_CHANGES}",
     f"a list of up to {bulk.MAX_ENTRIES}, in a body of up to {body_limits.MAX_BULK_BYTES // 2**20} MiB",

@@ -375,6 +375,37 @@ def test_only_movies_whose_neighbours_have_changed_are_invalidated(place: Place)
     assert place.invalidation.changed == []
 
 
+def test_an_update_and_a_recount_return_how_many_movies_they_computed(place: Place) -> None:
+    liking(place, 2, 1, 2)
+    liking(place, 2, 3)
+    assert place.update() == 3
+    assert place.update() == 0
+    assert place.recount() == 3
+    place.repository.set_rule(RULE - 1)
+    assert place.update() == 3
+
+
+def test_the_stored_strength_is_that_of_the_rule_with_the_popularity_of_both(place: Place) -> None:
+    liking(place, 2, 1, 2)
+    liking(place, 4, 2)
+    place.update()
+    both = [[FIRST, SECOND]] * 2
+    assert place.stored()[FIRST] == recommendations.neighbours(FIRST, both, {FIRST: 2, SECOND: 6})
+
+
+def test_a_rating_that_displaces_others_alters_their_neighbours(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "MAX_RATINGS", 2)
+    users = liking(place, 2, 1, 2)
+    place.update()
+    assert place.stored().keys() == {FIRST, SECOND}
+    for user in users:
+        place.rate(user.id, 3, 9)
+    place.update()
+    assert place.stored().keys() == {SECOND, THIRD}
+
+
 def test_an_update_ends_though_ratings_keep_changing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "MAX_CHANGES", 1)
     monkeypatch.setattr(neighbours, "MAX_BATCHES", 2)

@@ -128,11 +128,12 @@ class TestLists:
     def test_a_list_that_can_be_read_whole_is_one_list_and_has_undated_movies_too(
         self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
     ) -> None:
-        source.max_pages = 500
+        source.max_pages = 10
         before = tmdb.requests
         run = discover(store, source)
 
-        assert (run.entity, run.status, run.pages_total) == (Entity.DISCOVER, Status.SUCCESS, 10)
+        assert (run.entity, run.status) == (Entity.DISCOVER, Status.SUCCESS)
+        assert (run.pages_total, run.last_page) == (10, 10)
         assert held(store) == numbers([*NINETIES, *CROWDED, *OTHERS, UNDATED]) - {302}
         assert set(lists_requested(tmdb, before)) == {("", "", str(page)) for page in range(1, 11)}
         assert set(details_requested(tmdb, before).values()) == {1}
@@ -336,7 +337,7 @@ class TestExports:
 
         assert (run.status, held(store)) == (Status.SUCCESS, wanted | first)
         assert details_requested(tmdb, before) == Counter(f"/3/movie/{n}" for n in wanted - first)
-        assert (run.pages_total, run.fetched) == (3, len(wanted - first))
+        assert (run.pages_total, run.last_page, run.fetched) == (3, 3, len(wanted - first))
         assert run.requests == tmdb.requests - before
         assert not any(each.credential for each in tmdb.log if each.path.startswith("/p/"))
 
@@ -377,7 +378,7 @@ class TestExports:
         assert discover(store, source, "exported_min_popularity=990").status is Status.SUCCESS
         tmdb.misbehave(Fault(kind, path="/p/exports"))
         run = discover(store, source, "exported_min_popularity=990")
-        assert (run.status, run.pages_done) == (Status.FAILED, 0)
+        assert (run.status, run.pages_done, run.last_page) == (Status.FAILED, 0, 1)
         assert "TMDB's file of all movies cannot be read" in str(run.error)
 
     def test_a_killed_run_goes_on_with_what_is_missing(

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -49,8 +50,8 @@ without it.
 SLOWEST = 20
 """How much longer a test may take than it did under coverage, where property tests draw few examples."""
 
-WALL = 300
-"""Seconds after which a test that only waits is ended."""
+IDLE_SECONDS = 60
+"""Seconds after which a process that only waits is ended: it has used no processor time meanwhile."""
 
 
 class Verdict(Enum):
@@ -209,6 +210,9 @@ class Forks:
         self.done = 0
         self.passing: set[str] = set()
         """Tests that noticed a fault, and pass without one."""
+        self.spent: dict[int, tuple[int, float]] = {}
+        """The processor time of each process, in ticks, and since when it is that."""
+        self.looked = 0.0
 
     def add(self, mutant: Mutant, work: Callable[[], int]) -> None:
         while len(self.running) >= self.attempts.jobs:
@@ -224,8 +228,23 @@ class Forks:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 del self.running[pid]
+                self.spent.pop(pid, None)
                 self._note(mutant, _verdict(status))
-        time.sleep(0.002)
+        if time.monotonic() - self.looked > 1:
+            self.looked = time.monotonic()
+            for pid in self.running:
+                self._end_if_idle(pid)
+        time.sleep(0.005)
+
+    def _end_if_idle(self, pid: int) -> None:
+        now, ticks = time.monotonic(), sum(map(_ticks, family := _family(pid)))
+        known, since = self.spent.get(pid, (-1, now))
+        if ticks != known:
+            self.spent[pid] = ticks, now
+        elif now - since > IDLE_SECONDS:
+            for each in reversed(family):
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
 
     def _note(self, mutant: Mutant, verdict: Verdict) -> None:
         at = self.attempts.folder / f"{mutant.number}.test"
@@ -239,6 +258,24 @@ class Forks:
         self.done += 1
         if self.done % 25 == 0:
             self.attempts.progress(f"    {self.done} of {self.count} faults {self.when}")
+
+
+def _family(pid: int) -> list[int]:
+    """A process and its descendants, parents first."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def _ticks(pid: int) -> int:
+    """The processor time of a process, in ticks of the clock."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def _verdict(status: int) -> Verdict:
@@ -347,10 +384,9 @@ def _fails(mutant: Mutant, items: list[pytest.Item], attempts: Attempts) -> int:
 
 
 def _limit(seconds: float) -> None:
-    """Have the kernel end this process after so much more processor time, or if it only waits."""
+    """Have the kernel end this process after so much more processor time."""
     most = int(time.process_time() + seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
-    signal.alarm(WALL)
 
 
 def _failed(item: pytest.Item, following: pytest.Item | None) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.testkit.samples import duration, noon
-from domain.changes import RENEWAL, RETENTION, Change, ChangeBatch, Kind, Mark, Removal, next_mark
+from domain.changes import RETENTION, Change, ChangeBatch, Kind, Mark, Removal, next_mark
 from domain.ids import MovieId
 
 REMOVAL = Removal(kind=Kind.RATING, id="a" * 24, movie=MovieId("b" * 24))
@@ -40,12 +40,12 @@ def test_a_reading_that_goes_on_keeps_the_time_and_the_beginning_of_its_mark() -
 
 
 def test_a_reading_that_ends_has_a_mark_of_now() -> None:
-    assert next_mark(MARK, BATCH, noon(9)) == Mark(epoch=1, number=9, at=noon(9))
+    assert next_mark(replace(MARK, began=2), BATCH, noon(9)) == Mark(epoch=1, number=9, at=noon(9), began=0)
 
 
 def test_a_mark_is_renewed_once_a_day_if_nothing_changes() -> None:
     since = replace(MARK, number=9)
-    later = since.at + RENEWAL
+    later = since.at + duration(24 * 60 * 60)
     assert next_mark(since, BATCH, later - duration(0.001)) is since
     assert next_mark(since, BATCH, later) == replace(since, at=later)
 

@@ -235,4 +235,5 @@ def test_an_error_of_several_fields_has_a_sentence_for_each() -> None:
     error = InvalidFields(faults)
     assert str(error) == "limit must be from 1 to 100; The body is missing"
     assert error.sentences == ["limit must be from 1 to 100", "The body is missing"]
+    assert UnknownPayload().sentences == ["the body must be an event of Jellyfin, Plex, Emby or Kodi"]
     assert NotYourRating().sentences == ["The rating is another user's"]

@@ -36,6 +36,12 @@ def test_a_tag_names_a_kept_language_in_any_case_and_without_its_region(
     assert KEPT.find(wanted) == found
 
 
+def test_titles_in_other_languages_are_those_that_differ_each_once() -> None:
+    titles = ("The Lives of Others", "Das Leben der Anderen", "La vie des autres", None, "La vie des autres")
+    translations = tuple(Translation(language=FRENCH, title=title, overview=None) for title in titles)
+    assert movie(translations=translations).facts.other_titles == ("La vie des autres",)
+
+
 def movie(**known: Any) -> Movie:
     known = {"title": "The Lives of Others", "original_title": "Das Leben der Anderen", **known}
     return Movie.from_facts(facts(582, overview="Berlin, 1984.", **known), noon())
