@@ -7,7 +7,7 @@ from markupsafe import Markup
 HEIGHT, LABEL_HEIGHT = 70, 14
 """The heights of the tallest column and of the labels below."""
 
-MIN_WIDTH = 200
+MIN_WIDTH = 240
 """The width of a chart with few columns, which would be very broad otherwise."""
 
 MAX_LABELS = 20

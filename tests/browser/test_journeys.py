@@ -13,6 +13,12 @@ from tests.e2e.commands import Serving, matinee, serving
 PASSWORD, NEW = "a long walk home", "there is no spoon at all"
 
 
+WIDER_TABLES = """
+    [...document.querySelectorAll(".scrolled")].filter(each => each.scrollWidth > each.clientWidth).length
+"""
+"""The number of tables that are wider than the window."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with launched() as browser:
@@ -81,6 +87,8 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
         visit.open(path)
         assert shown in page.content().replace("&lt;", "<").replace("&gt;", ">")
         visit.check()
+        if path == "/statistics":
+            assert page.evaluate(WIDER_TABLES) == 0
 
     page.fill("#password-current_password", PASSWORD)
     page.fill("#new_password", NEW)

@@ -113,6 +113,16 @@ def test_the_calendar_shows_a_month_with_its_films(neo: Browser) -> None:
     assert "You have recorded no film in this month" in neo.shown("/diary/calendar?month=2020-02").text
 
 
+def test_a_day_of_the_calendar_shows_three_films_and_how_many_more(neo: Browser) -> None:
+    for _ in range(5):
+        neo.send("/movies/603/viewings", watched_on="2025-12-24", rewatch="true")
+    page = neo.open("/diary/calendar?month=2025-12").text
+    calendar = page[page.index('<table class="calendar">') : page.index("</table>")]
+    assert calendar.count('aria-label="The Matrix"') == 3
+    assert "+2 below" in calendar
+    assert Shown(page).text.count("24 December 2025") == 5
+
+
 @pytest.mark.parametrize("month", ["1887-12", "2101-01", "2025-13", "2025-00", "2025-1", "now"])
 def test_a_month_outside_the_diary_is_refused(neo: Browser, month: str) -> None:
     assert neo.open(f"/diary/calendar?month={month}").status_code == 400

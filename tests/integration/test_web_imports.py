@@ -13,7 +13,7 @@ from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.integration.http_service import THE_MATRIX, application, container_over, filled
 from tests.integration.import_desk import Jobs
-from tests.integration.web_client import Browser
+from tests.integration.web_client import Browser, Shown
 
 HEADER = "Date,Name,Year,Letterboxd URI"
 RATINGS = (
@@ -133,6 +133,17 @@ def test_an_import_that_no_worker_reads_can_be_deleted(visit: Visit) -> None:
     visit.jobs.runs.clear()
     assert "Delete this import" in visit.browser.open(path).text
     assert visit.browser.send(f"{path}/delete").headers["location"] == "/import"
+
+
+def test_an_arrow_leads_only_to_what_a_row_becomes(visit: Visit) -> None:
+    rows = ("The Matrix,1999,u,4.5", "The Matrix,1999,u,", "Twin,,u,eleven")
+    content = "\n".join((f"{HEADER},Rating", *(f"2024-01-02,{row}" for row in rows)))
+    path = visit.upload(content).headers["location"]
+    visit.worked()
+    table = Shown(visit.browser.open(path).text).text.partition("Result")[2]
+    assert "4.5 → ★ 9" in table
+    assert "eleven" in table
+    assert table.count("→") == 1
 
 
 def test_what_goes_wrong_is_told(visit: Visit) -> None:
