@@ -13,7 +13,7 @@ from domain.users import Caller, User
 from entrypoints.http.responses import CONTENT_LANGUAGE, PRIVATE, Header
 from entrypoints.settings import Settings
 from entrypoints.web.charts import bar, columns
-from entrypoints.web.formats import filters
+from entrypoints.web.formats import filters, score
 from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, texts_in
 from entrypoints.web.paths import requested_path
 from entrypoints.web.pictures import Posters
@@ -112,13 +112,15 @@ def _environment(
         auto_reload=reload,
     )
     environment.filters |= filters(language)
+    scores = [half / 2 for half in range(LOWEST, HIGHEST + 1)]
     environment.globals |= {
         "t": texts_in(language),
         "generated_poster": movie_poster,
         "poster_address": Posters(images),
         "bar": bar,
         "columns": columns,
-        "scores": tuple(half / 2 for half in range(LOWEST, HIGHEST + 1)),
+        "scores": scores,
+        "score_options": [(each, f"{each:g}", score(each, language)) for each in scores],
         "static": static_url,
         "may_join": registration is not Registration.CLOSED,
         "join_by_invitation": registration is Registration.INVITE,

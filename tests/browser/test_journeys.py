@@ -205,6 +205,15 @@ def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(visit: 
     assert visit.page.locator("main > .poster > img").count() == 0
 
 
+@pytest.mark.parametrize("visit", [PHONE, LAPTOP], indirect=True, ids=["phone", "laptop"])
+def test_what_arrives_later_of_the_head_moves_nothing_that_is_shown(visit: Visit) -> None:
+    box = visit.page.locator(".search")
+    visit.join(f"late{visit.page.viewport_size['width']}", PASSWORD)
+    complete = box.bounding_box()
+    visit.page.locator("header nav").evaluate("nav => nav.remove()")
+    assert box.bounding_box() == complete
+
+
 @pytest.mark.parametrize(
     ("visit", "shown"), [(PHONE, False), (LAPTOP, True)], indirect=["visit"], ids=["phone", "laptop"]
 )
