@@ -485,7 +485,7 @@ MEASURED = [
     "So 1,030 connections with half a body",
     "took the API from 60 to 712 MiB",
     "some 160 small messages a second with Redis, which is 2 % of a core",
-    "plants some 1,700 faults",
+    "plants some 4,300 faults",
     "with four threads a search that read 200 rows cost three times as much",
     "80 responses | all of them, 630 responses",
     "230 µs for each response | 14 µs",

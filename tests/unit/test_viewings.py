@@ -19,6 +19,7 @@ from domain.viewings import (
     NotYourViewing,
     Viewing,
     ViewingNotFound,
+    ViewingSummary,
     day_of,
     position_range,
     validate_day,
@@ -107,6 +108,10 @@ def test_cursors_name_the_position_in_each_order() -> None:
 @given(seen)
 def test_a_position_tells_its_day(viewing: Viewing) -> None:
     assert day_of(viewing.position) == viewing.watched_on
+
+
+def test_a_movie_that_was_never_seen_has_no_viewings() -> None:
+    assert (ViewingSummary().count, ViewingSummary().last_watched_on) == (0, None)
 
 
 def test_errors_of_a_diary_are_sentences() -> None:
