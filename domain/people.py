@@ -135,9 +135,12 @@ def _beginning_clause(word: str) -> frozenset[str]:
 
 
 def _near_match(query: Query, candidate: Candidate) -> Match | None:
-    """How a movie matches, by the name that is nearest; None if none of them is near."""
+    """How a movie matches, by the name that is nearest; None if none of them is near.
+
+    A name without errors is not near: only the beginning of its last word was typed, and that is too short.
+    """
     distances = (words_distance(query.typed_words, words(name), query.distances) for name in candidate.people)
-    best = min((distance for distance in distances if distance is not None), default=None)
+    best = min(filter(None, distances), default=None)
     return None if best is None else to_match(PERSON, BEGINNING + best, candidate)
 
 

@@ -91,6 +91,8 @@ def found(text: str) -> list[str]:
         ("pnelope", []),
         ("pnelope cruz", ["Blow", "Vanilla Sky"]),
         ("tim cruise", []),
+        ("tom c", []),
+        ("tom cru", []),
         ("tom cruize", ["Collateral", "Vanilla Sky"]),
         ("sinead oconor", ["Delicatessen"]),
         ("jean pierre jeunett", ["Delicatessen"]),
