@@ -318,3 +318,8 @@ def test_a_thousand_problems_are_kept_and_the_rest_is_counted() -> None:
 
 def test_a_run_that_is_not_there_is_told_so() -> None:
     assert str(RunNotFound("x")) == "There is no such sync run"
+
+
+def test_a_restarted_run_has_all_pages_left_and_knows_nothing_of_the_list() -> None:
+    resumed = replace(RUN.bounded(9), inherited=frozenset({1, 2}))
+    assert resumed.restarted() == RUN
