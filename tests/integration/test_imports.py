@@ -227,6 +227,35 @@ def test_other_columns_are_read_again_by_a_worker(desk: Desk) -> None:
     assert ready.columns_found["rating"] == "mine"
 
 
+def test_an_import_tells_how_far_it_is_and_begins_at_zero_when_it_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ROWS_AT_ONCE", "MATCHED_AT_ONCE"):
+        monkeypatch.setattr(import_runner, name, 2)
+    progress = list[tuple[ImportState, int, int, int]]()
+
+    def run(imported: Import) -> Import:
+        progress.clear()
+        done = desk.run(
+            imported=imported.id,
+            on_progress=lambda now: progress.append((now.state, now.done, now.total, now.rows)),
+        )
+        assert done is not None
+        return done
+
+    read = [(ImportState.READING, done, 0, 0) for done in (0, 2, 4, 5)]
+    matched = [(ImportState.MATCHING, done, 5, 0) for done in (0, 2, 4, 5)]
+    table = "tmdb,rating,mine\n1,4,8\n2,5,9\n3,3,7\n4,2,6\n77,2,5\n"
+    ready = run(desk.upload(table))
+    assert progress[:8] == [*read, *matched]
+    assert (ready.state, ready.rows, ready.examples) == (ImportState.READY, 5, (1, 2, 3))
+    chosen = desk.change(imported=ready.id, user=desk.user.id, scale=20).imported
+    again = desk.change(imported=chosen.id, user=desk.user.id, columns={"rating": "mine"}).imported
+    ready = run(again)
+    assert progress[:8] == [*read, *matched]
+    assert (ready.rows, ready.scale) == (5, 20)
+
+
 def test_a_large_import_is_decided_again_by_a_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(use_cases, "MAX_DIRECT_ROWS", 1)
     ready = desk.reviewed(f"{TABLE}1,,,4,\n2,,,5,\n")
