@@ -122,6 +122,12 @@ def test_a_film_that_is_held_is_found_by_its_imdb_id(desk: Desk) -> None:
     assert desk.shelf.asked == []
 
 
+def test_a_row_with_an_unknown_imdb_id_gets_the_film_of_no_other_row(desk: Desk) -> None:
+    known, unknown = desk.all_rows(desk.reviewed("tmdb,imdb,rating\n1,,4\n,tt9999999,4\n"))
+    assert (known.movie, unknown.movie) == (movie_id(1), None)
+    assert unknown.row_class is RowClass.UNMATCHED
+
+
 def test_films_that_lack_are_fetched_by_their_ids_and_the_only_ones_by_their_titles(desk: Desk) -> None:
     desk.shelf.films = [film(10, "Ten", 2010), film(11, "Eleven", 2011), film(12, "Twelve", 2012)]
     desk.shelf.films += [film(13, "Twice", 2013), film(14, "Twice", 2013), film(15, "Odd", 2015, adult=True)]
