@@ -95,6 +95,7 @@ def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: T
 
     choose(page, "rating", "7.5")
     page.click("text=Save my rating")
+    page.wait_for_selector("text=Remove my rating")
     assert page.locator("input[name=rating]:checked").get_attribute("value") == "7.5"
     page.click("text=Mina Varga")
     page.wait_for_url("**/search**")
@@ -115,6 +116,7 @@ def test_films_are_recommended_with_their_reason_and_hidden(visit: Visit) -> Non
     assert "Recommended at TMDB" in beside.inner_text()
     choose(page, "rating", "8")
     page.click("text=Save my rating")
+    page.wait_for_selector("text=Remove my rating")
     visit.check()
 
     visit.open("/recommendations")
@@ -144,6 +146,7 @@ def test_films_are_narrowed_by_the_filters_on_the_home_page_and_in_searches(
     visit.open("/movies/4")
     choose(page, "rating", "9.5")
     page.click("text=Save my rating")
+    page.wait_for_selector("text=Remove my rating")
 
     def apply(path: str, **chosen: str) -> set[str]:
         visit.open(path)
