@@ -1,6 +1,7 @@
 """The HTTP application: the routes of all resources, their dependencies, and the middleware around them."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol, TypeAlias, TypeVar, cast
@@ -20,7 +21,7 @@ from entrypoints.http import BASE
 from entrypoints.http.access_log import access_log, observers
 from entrypoints.http.auth import CallerCache, make_guard
 from entrypoints.http.caching import Caching, ResponseCache
-from entrypoints.http.dependencies import Resolver, bound
+from entrypoints.http.dependencies import OwnedRouter, Resolver, bound
 from entrypoints.http.errors import error_response
 from entrypoints.http.exports import Exports, UserExport
 from entrypoints.http.fast_path import FastPath
@@ -170,7 +171,7 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
     repeatable = IdempotentRequests(resolve(KeepResponses))
 
     def router(path: str, routes: Routes, **options: bytes) -> Router:
-        return Router(path, route_handlers=bound(routes, find, repeatable), opt=options)
+        return OwnedRouter(path, route_handlers=bound(routes, find, repeatable), opt=options)
 
     respond_to_error = _error_responder(pages, development=settings.development)
     catalogue_cache = PUBLIC if public else PRIVATE
@@ -192,12 +193,14 @@ def create_app(  # noqa: PLR0913  each is a part of the process that runs it
         lifespan=[lambda _: lifespan()],
         request_max_body_size=settings.max_body_bytes,
         state=State(),
-        openapi_config=None,  # the document is generated below
+        openapi_config=None,  # the document is generated when it is first requested
         logging_config=None,
         debug=False,
         pdb_on_exception=False,
     )
-    app.state.openapi = json_response(document(app.routes, version=version, public=public), cache=PUBLIC)
+    app.state.openapi = functools.cache(
+        lambda: json_response(document(app.routes, version=version, public=public), cache=PUBLIC)
+    )
     common_headers = CommonHeaders(cors=bool(settings.allowed_origins))
     app.asgi_handler = OuterMiddleware(
         respond_to_options(app, app.asgi_handler),
@@ -227,7 +230,7 @@ def fast_path(app: Litestar) -> FastPath | None:
 
 def openapi(app: Litestar) -> bytes:
     """The OpenAPI document of an application, as JSON."""
-    response: Response = app.state.openapi
+    response: Response = app.state.openapi()
     return response.body
 
 

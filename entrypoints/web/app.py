@@ -21,7 +21,7 @@ from application.sync_runs import ListRuns
 from application.viewings import GetViewing, ListMovieViewings
 from entrypoints.http import BASE
 from entrypoints.http.auth import CallerCache
-from entrypoints.http.dependencies import Resolver, bound
+from entrypoints.http.dependencies import OwnedRouter, Resolver, bound
 from entrypoints.http.rate_limits import RateLimits
 from entrypoints.http.resources.about import Version
 from entrypoints.http.resources.health import HealthChecks
@@ -141,10 +141,9 @@ class WebPages:
         def respond(request: Request[object, object, State], error: Exception) -> Response:
             return self._errors(error, request.scope)
 
-        # Litestar copies a router with all that it refers to, but no functions.
         handlers = cast("ExceptionHandlersMap", {Exception: respond})
         return [
-            Router(
+            OwnedRouter(
                 "/",
                 route_handlers=bound(routes, provide),
                 guards=[guard],

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.sqlite.store import SqliteStore
 from domain.ids import UserId
 from domain.users import Role
+from entrypoints.http.app import openapi
 from tests.integration.http_service import (
     PASSWORD,
     Client,
@@ -268,7 +269,7 @@ def test_the_limit_of_a_body_is_a_setting() -> None:
 
 
 def test_no_schema_of_the_document_is_ambiguous() -> None:
-    document = msgspec.json.decode(application(filled([])).state.openapi.body)
+    document = msgspec.json.decode(openapi(application(filled([]))))
 
     assert "oneOf" not in json.dumps(document)
     for name, schema in document["components"]["schemas"].items():

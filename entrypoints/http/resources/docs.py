@@ -45,7 +45,7 @@ def get_docs() -> Response:
 @get("/docs/openapi.json", sync_to_thread=False)
 def get_openapi(request: HttpRequest) -> Response:
     """Get the OpenAPI document."""
-    document: Response = request.app.state.openapi
+    document: Response = request.app.state.openapi()
     return document
 
 
