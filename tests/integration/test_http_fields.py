@@ -15,7 +15,7 @@ from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, pl
 
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
          "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
-         "/me/imports", "/me/imports/{import}/rows", "/admin/invitations", "/auth/tokens",
+         "/me/imports", "/me/imports/{import}/rows", "/me/sessions", "/admin/invitations", "/auth/tokens",
          "/admin/sync/runs",
          "/movies/{movie}/recommendations", "/me/recommendations", "/me/recommendations/hidden"]  # fmt: skip
 ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/{item}",
