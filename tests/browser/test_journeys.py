@@ -266,3 +266,67 @@ def test_somebody_brings_a_letterboxd_zip_and_takes_it_back(visit: Visit, tmp_pa
     page.click("button:text-is('Undo')")
     page.wait_for_selector("text=Undone")
     visit.check()
+
+
+LETTERBOXD = "Date,Name,Year,Letterboxd URI,Rating\n2024-01-02,The Matrix,1999,u,4.5\n"
+
+
+@pytest.mark.parametrize("visit", [{**PHONE, "java_script_enabled": False}], indirect=True)
+def test_imports_and_the_diary_work_without_script(visit: Visit, tmp_path: Path) -> None:
+    page, file = visit.page, tmp_path / "ratings.csv"
+    file.write_text(LETTERBOXD)
+    visit.join("plain-importer", PASSWORD)
+    visit.open("/import")
+    page.set_input_files("#file", file)
+    page.click("text=Upload")
+    page.wait_for_selector("text=Ready for you to review")  # the page reloads itself until then
+    page.click("text=Apply")
+    page.wait_for_selector("text=Done")
+    page.click("button:text-is('Undo')")
+    page.wait_for_selector("text=Undone")
+    visit.open("/diary/calendar?month=2024-01")
+    page.click("text=Earlier")
+    assert page.locator("caption").inner_text() == "December 2023"
+    page.click("text=Later")
+    assert page.locator("caption").inner_text() == "January 2024"
+
+
+def test_imports_the_diary_and_sessions_can_be_used_with_the_keyboard_alone(
+    visit: Visit, browser: Any, tmp_path: Path
+) -> None:
+    page, file = visit.page, tmp_path / "ratings.csv"
+    file.write_text(LETTERBOXD)
+    visit.join("typist", PASSWORD)
+    visit.open("/import")
+    focus(visit, "#file")
+    page.set_input_files("#file", file)  # the window to choose files is not the page's
+    focus(visit, "main button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Ready for you to review")
+    focus(visit, "[action$='/apply'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Done")
+    focus(visit, "[action$='/undo'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Undone")
+    visit.open("/diary/calendar?month=2024-01")
+    focus(visit, "[rel=prev]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=December 2023")
+    other = Visit(browser, visit.base_url, **PHONE)
+    other.sign_in("typist", PASSWORD)
+    other.close()
+    visit.open("/account")
+    focus(visit, "[action^='/account/sessions/'][action$='/end'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=The session was ended")
+    visit.check()
+
+
+def focus(visit: Visit, selector: str) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(selector)
