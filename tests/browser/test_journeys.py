@@ -19,6 +19,21 @@ WIDER_TABLES = """
 """The number of tables that are wider than the window."""
 
 
+IN_ORDER = """
+    item => {
+      const text = [...item.childNodes].find(each => each.nodeType === 3 && each.data.includes("★"));
+      const place = letter => {
+        const range = document.createRange(), start = text.data.indexOf(letter);
+        range.setStart(text, start);
+        range.setEnd(text, start + 1);
+        return range.getBoundingClientRect().x;
+      };
+      return place("→") < place("★");
+    }
+"""
+"""Whether the text of an item that follows its title runs from left to right."""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with launched() as browser:
@@ -321,6 +336,26 @@ def test_imports_the_diary_and_sessions_can_be_used_with_the_keyboard_alone(
     page.keyboard.press("Enter")
     page.wait_for_selector("text=The session was ended")
     visit.check()
+
+
+@pytest.mark.parametrize("visit", [{**PHONE, "user_agent": "M" * 39}], indirect=True, ids=["phone"])
+def test_hostile_texts_of_files_and_programs_move_nothing_else(visit: Visit, tmp_path: Path) -> None:
+    page, file = visit.page, tmp_path / f"{'W' * 180}.csv"
+    titles = ("\u202eevil\u2066", "W" * 2000)
+    rows = "".join(f"2024-01-02,{title},1999,u,4.5\n" for title in titles)
+    file.write_text(LETTERBOXD + rows)
+    visit.join("mallory", PASSWORD)
+    visit.open("/import")
+    page.set_input_files("#file", file)
+    page.click("text=Upload")
+    page.wait_for_selector("text=Ready for you to review")
+    visit.check()
+    assert page.evaluate(WIDER_TABLES) == 0
+    assert page.locator("main li", has_text="evil").evaluate(IN_ORDER)
+    for path in ("/import", "/account"):
+        visit.open(path)
+        visit.check()
+        assert page.evaluate(WIDER_TABLES) == 0, path
 
 
 def focus(visit: Visit, selector: str) -> None:
