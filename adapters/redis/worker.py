@@ -241,7 +241,8 @@ class InterruptibleWorker(Worker):
             return
         if isinstance(exc_info[1], NON_RETRYABLE):
             job.retries_left = 0
-        if isinstance(exc_info[1], Unavailable):  # an outage is an ordinary case, so it has no traceback
+        # An outage is an ordinary case, so it has no traceback: that of a job, or of RQ after it.
+        if isinstance(exc_info[1], Unavailable | RedisError):
             self.log.warning("Job %s failed: %s", job.id, exc_info[1])
             return
         super().handle_exception(job, *exc_info)

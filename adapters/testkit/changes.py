@@ -17,6 +17,7 @@ from adapters.testkit.samples import (
     new_rating,
     new_viewing,
     noon,
+    retried,
     run_concurrently,
     store_page,
 )
@@ -237,16 +238,6 @@ def write(store: Store, user: UserId, movie: MovieId) -> None:
         retried(partial(store.ratings.remove_from, movie, user))
         retried(partial(store.watchlists.remove_from, movie, user))
     retried(partial(store.ratings.put, new_rating(user, movie)))
-
-
-def retried(call: Callable[[], object]) -> None:
-    """Call until the store is not busy."""
-    while True:
-        try:
-            call()
-        except StorageUnavailable:
-            continue
-        return
 
 
 def movies_of(store: Store, number: int) -> list[MovieId]:

@@ -285,6 +285,16 @@ def run_concurrently(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(answer, calls))
 
 
+def retried(call: Callable[[], object]) -> None:
+    """Call until the store is not busy."""
+    while True:
+        try:
+            call()
+        except StorageUnavailable:
+            continue
+        return
+
+
 def error_names(answers: Sequence[object]) -> list[str]:
     """The names of the errors among the results of `run_concurrently`."""
     return [type(answer).__name__ for answer in answers if isinstance(answer, MatineeError)]

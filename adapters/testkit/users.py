@@ -17,6 +17,7 @@ from adapters.testkit.samples import (
     new_rating,
     noon,
     read_pages,
+    retried,
     run_concurrently,
     store_page,
     valid_sessions,
@@ -386,4 +387,4 @@ def _demoted(user: User) -> User:
 
 def _rate_all(store: Store, user: UserId, movies: list[MovieId]) -> None:
     for movie in movies:
-        store.ratings.add(new_rating(user, movie, 9))
+        retried(partial(store.ratings.add, new_rating(user, movie, 9)))

@@ -21,6 +21,12 @@ LACKING = {
 }  # fmt: skip
 """It is not among the popular films, which the first start reads."""
 
+ALSO_LACKING = {
+    "id": 9002, "title": "Night of the Ferries", "original_title": "Night of the Ferries",
+    "original_language": "en", "release_date": "1981-09-12", "runtime": 94, "genre_ids": [18],
+    "popularity": 0.1,
+}  # fmt: skip
+
 POPULAR: list[dict[str, Any]] = [
     {"id": number, "title": f"Film {number}", "popularity": 90.0, "release_date": f"{1960 + number}-02-01",
      "runtime": 60 + 5 * number, "genre_ids": [18 if number % 2 else 35]}
@@ -31,7 +37,7 @@ POPULAR[0]["_recommended"] = [2, 9001, 3]
 
 @pytest.fixture(scope="module")
 def tmdb() -> Iterator[TmdbSimulator]:
-    with TmdbSimulator([*POPULAR, LACKING], token="right") as simulator:
+    with TmdbSimulator([*POPULAR, LACKING, ALSO_LACKING], token="right") as simulator:
         yield simulator
 
 
@@ -101,6 +107,24 @@ def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: T
     page.wait_for_url("**/search**")
     assert page.locator("main .card >> text=The Hidden Lake").count() == 1
     assert page.get_by_role("button", name="Add The Hidden Lake").count() == 0
+
+
+@pytest.mark.parametrize("visit", [{**LAPTOP, "java_script_enabled": False}], indirect=True)
+def test_a_film_is_added_without_script_and_with_the_keyboard_alone(visit: Visit) -> None:
+    page = visit.page
+    visit.join("typist", PASSWORD)
+    page.focus("#q")
+    page.keyboard.type("night of the ferries")
+    page.keyboard.press("Enter")
+    add = page.get_by_role("button", name="Add Night of the Ferries to the catalogue")
+    add.wait_for()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if add.evaluate("button => button === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/movies/*")
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Night of the Ferries")
 
 
 def test_films_are_recommended_with_their_reason_and_hidden(visit: Visit) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,12 @@ def environment(tmdb: TmdbSimulator, data: Path) -> dict[str, str]:
 def begin(tmdb: TmdbSimulator, data: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "entrypoints", "sync", "movies"]
     return subprocess.Popen(
-        command, env=environment(tmdb, data), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        env=environment(tmdb, data),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # What a shell starts in the background ignores the signal of Ctrl-C, and so do its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  it takes no lock
     )
 
 

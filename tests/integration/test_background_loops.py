@@ -13,6 +13,7 @@ import pytest
 from pymongo.errors import ConnectionFailure, OperationFailure
 from redis import ConnectionError as BrokenOff
 from redis import Redis, RedisError
+from redis import TimeoutError as RedisTimeoutError
 from rq.executions import Execution
 
 from adapters.mongo import abandoned_transactions
@@ -399,13 +400,13 @@ def test_errors_of_redis_are_logged_without_a_traceback(caplog: pytest.LogCaptur
     assert fault.exc_info
 
 
+@pytest.mark.parametrize("error", [StorageUnavailable("the disk is full"), RedisTimeoutError("timed out")])
 def test_a_job_that_failed_because_of_an_outage_has_no_traceback(
-    caplog: pytest.LogCaptureFixture, valkey: Valkey
+    caplog: pytest.LogCaptureFixture, valkey: Valkey, error: Exception
 ) -> None:
     worker = InterruptibleWorker(valkey.url)
     job = RestrictedJob("x", connection=worker.connection)
-    error = StorageUnavailable("the disk is full")
-    worker.handle_exception(job, StorageUnavailable, error, None)
+    worker.handle_exception(job, type(error), error, None)
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert "Traceback" not in record.getMessage()
