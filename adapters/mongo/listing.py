@@ -152,14 +152,17 @@ def term_statement(
 
 def count_with_term(database: Documents, term: str, limit: int) -> int:
     """The number of visible movies that have a term, which are counted up to a limit."""
-    wanted = Statement(({"terms": term},), BY_TERM).filter
-    return database.movies.count_documents(wanted, hint=BY_TERM, limit=limit)
+    return _count_up_to(database, {"terms": term}, limit)
 
 
 def _has_more(database: Documents, clause: Document, frequency: int) -> bool:
     """Whether more movies have a term of the clause. They are not counted further."""
+    return _count_up_to(database, clause, frequency + 1) > frequency
+
+
+def _count_up_to(database: Documents, clause: Document, limit: int) -> int:
     wanted = Statement((clause,), BY_TERM).filter
-    return database.movies.count_documents(wanted, hint=BY_TERM, limit=frequency + 1) > frequency
+    return database.movies.count_documents(wanted, hint=BY_TERM, limit=limit)
 
 
 def count_visible(database: Documents) -> int:

@@ -137,6 +137,7 @@ class RedisBreaker:
         timeout: float = CALL_TIMEOUT,
         interval_after_error: float = PROBE_INTERVAL_AFTER_ERROR,
     ) -> None:
+        self.clustered = addresses.clustered(url)
         self._url = url
         self._interval_after_error = interval_after_error
         self._flush = flush
@@ -155,11 +156,6 @@ class RedisBreaker:
     def is_open(self) -> bool:
         """Whether calls fail without reaching Redis."""
         return self._open_reason is not None
-
-    @property
-    def clustered(self) -> bool:
-        """Whether this is a Redis Cluster."""
-        return addresses.clustered(self._url)
 
     def server_age(self) -> float:
         """Seconds since this process first reached the server that it uses now. For so long at least no other
