@@ -284,6 +284,7 @@ class RedisBreaker:
                 self._invalidation_missed, self._open_reason = True, None
 
     def _probe_until_closed(self) -> None:
+        opened_at = self._opened_at  # another outage may begin before the end of this one is logged
         interval = PROBE_INTERVAL / 10  # it may have been a single late answer
         while not self._closed.wait(interval):
             interval = PROBE_INTERVAL
@@ -296,7 +297,7 @@ class RedisBreaker:
                 interval = self._interval_after_error
                 continue
             if closed:
-                log.info("Redis is available again after %.1f s", monotonic() - self._opened_at)
+                log.info("Redis is available again after %.1f s", monotonic() - opened_at)
                 return
 
     def _try_to_close(self) -> bool:
