@@ -22,9 +22,9 @@ OWN_MOVIES = {
     Mine.RATED: "SELECT movie FROM ratings WHERE user = ?",
     Mine.LISTED: "SELECT movie FROM watchlists WHERE user = ?",
     Mine.FAVORITE: "SELECT movie FROM watchlists WHERE user = ? AND is_favorite = 1",
-    Mine.SEEN: "SELECT movie FROM viewings WHERE user = ?",
+    Mine.SEEN: "SELECT DISTINCT movie FROM viewings WHERE user = ?",
 }
-"""The movies that are a user's own in each way. The tables have indexes by user and movie."""
+"""The movies that are a user's own in each way, none twice. The tables have indexes by user and movie."""
 
 BY_ID = "movies INDEXED BY sqlite_autoindex_movies_1"
 """The movies, looked up by their ids."""
@@ -179,14 +179,16 @@ def _of_user(own: OwnFilter) -> list[Condition]:
     found = []
     if own.mine:
         union = " UNION ".join(OWN_MOVIES[each] for each in sorted(own.mine))
-        where = f"movies.id IN ({union})"
+        # For a condition with IN, SQLite would first collect the ids in a temporary table.
+        source = f"({union}) CROSS JOIN {BY_ID}"
+        where = "movies.id = movie"
         found.append(
             Condition(
                 test=f"({_is_one_of(own.mine)})",
                 values=(own.user,) * len(own.mine),
-                source=BY_ID,
+                source=source,
                 where=where,
-                all=f"SELECT tmdb_id FROM {BY_ID} WHERE {VISIBLE} AND {where}",
+                all=f"SELECT tmdb_id FROM {source} WHERE {VISIBLE} AND {where}",
                 own=union,
             )
         )

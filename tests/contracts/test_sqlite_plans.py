@@ -310,6 +310,16 @@ def test_no_list_of_ones_own_movies_reads_a_whole_table(used: SqliteStore, wante
     assert scans(used, lambda store: store.movies.count(wanted)) == []
 
 
+@pytest.mark.parametrize("kind", Mine)
+def test_a_list_of_ones_own_movies_joins_them_without_collecting_their_ids(
+    used: SqliteStore, kind: Mine
+) -> None:
+    wanted = MovieFilter(own=own_filter(USER, mine=[kind]))
+    steps = list(plans(used, partial(read_page, wanted, Sorting(), Window(limit=5))))
+    assert "SEARCH movies USING INDEX sqlite_autoindex_movies_1 (id=?)" in steps
+    assert not [step for step in steps if step.startswith("LIST SUBQUERY") or step.endswith("DISTINCT")]
+
+
 WINDOWS = ({"skip": 2}, {"after": Cursor(None, "c" * 24)})
 """A page by number, and one by cursor; the value of its place does not matter to a plan."""
 
