@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from adapters.store import Store
-from adapters.testkit.movies import expected, list_by_cursor, list_by_page
+from adapters.testkit.movies import SORTINGS, expected, list_by_cursor, list_by_page
 from adapters.testkit.samples import (
     GENRES,
     add_user,
@@ -18,7 +18,7 @@ from adapters.testkit.samples import (
     noon,
     store_page,
 )
-from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, SortOrder
+from domain.browsing import Mine, MovieFilter, OwnFilter, Sorting
 from domain.ids import MovieId, UserId, movie_id
 from domain.pagination import Window
 
@@ -49,6 +49,11 @@ def add_own_movies(store: Store) -> UserId:
             number,
             genres=GENRES[number % 2 : 1 + number % 2],
             runtime=100 + number % 4 if number < 9 else None,
+            popularity=number % 3 / 2 if number > 1 else None,
+            release_date=date(1990 + number % 4, 1, 1) if number != 4 else None,
+            vote_average=7.365 if number % 4 else None,
+            vote_count=number % 2 if number != 5 else None,
+            title=f"The {number % 5}",
         )
         for number in range(1, 11)
     ]
@@ -79,9 +84,8 @@ class OwnMoviesContract:
     def test_a_list_of_ones_own_movies_is_filtered_and_sorted_like_the_domain(self, store: Store) -> None:
         user = add_own_movies(store)
         movies = list(store.movies.by_tmdb_ids(range(11)).values())
-        orders = [Sorting(SortBy.RUNTIME), Sorting(SortBy.RATINGS_COUNT, SortOrder.ASC)]
         for place, (mine, not_mine) in enumerate(product(KINDS, KINDS)):
-            own, sorting = own_filter(user, mine, not_mine), orders[place % 2]
+            own, sorting = own_filter(user, mine, not_mine), SORTINGS[place % len(SORTINGS)]
             wanted = MovieFilter(own=own, all_genres=frozenset(GENRES[:1] if place % 3 == 0 else ()))
             ordered = expected(movies, wanted, sorting, OWN)
             way = list_by_page if place % 4 else list_by_cursor

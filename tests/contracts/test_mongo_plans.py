@@ -15,6 +15,7 @@ from pymongo import monitoring
 
 from adapters import system
 from adapters.list_planner import ALWAYS_KNOWN
+from adapters.mongo import listing
 from adapters.mongo.store import MongoStore
 from adapters.testkit.movies import FILTERS, LISTS, SORTINGS
 from adapters.testkit.own_movies import own_filter
@@ -198,6 +199,28 @@ def test_a_list_without_a_filter_is_never_sorted(store: MongoStore, sorting: Sor
         cursors.append(Cursor(None, movie_id(1)))
     for window in (*(Window(limit=5, cursor=cursor) for cursor in cursors), Window(limit=50, skip=185)):
         assert sorts(store, page(MovieFilter(), sorting, window)) == []
+
+
+SCANNED = LISTS | {
+    f"not {kind}": (
+        MovieFilter(own=own_filter(UserId("a" * 24), not_mine=[kind])),
+        SORTINGS[place :: len(Mine)],
+    )
+    for place, kind in enumerate(Mine)
+}
+
+
+@pytest.mark.parametrize(("wanted", "sortings"), SCANNED.values(), ids=SCANNED.keys())
+def test_a_list_that_is_scanned_is_in_the_order_of_its_index(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch, wanted: MovieFilter, sortings: list[Sorting]
+) -> None:
+    monkeypatch.setattr(listing, "worth_sorting", lambda *_, **__: None)
+    for sorting in sortings:
+        for cursor in (None, Cursor(VALUES.get(sorting.by, 3.0), movie_id(1)), Cursor(None, movie_id(1))):
+            read = page(wanted, sorting, Window(limit=5, cursor=cursor))
+            lists = [each for each in commands(store, read) if each.get("find") == "movies"]
+            assert {each["hint"] for each in lists} <= {f"visible_by_{sorting.by}_{sorting.order}"}
+            assert not lists or sorts(store, read) == []
 
 
 @pytest.mark.parametrize("order", SortOrder)
