@@ -13,17 +13,15 @@ from adapters.sqlite.rows import (
     CONVERSIONS,
     LARGE_COLUMNS,
     MOVIE,
-    MOVIE_COLUMNS,
     WHOLE_MOVIE,
     WHOLE_MOVIES,
     Cell,
     details_row,
     insert,
     moment,
-    movie_of,
     movie_row,
+    movies_at_once,
     quoted,
-    read_at_once,
     tally_row,
     whole_movie_of,
 )
@@ -347,7 +345,7 @@ def _select(connection: sqlite3.Connection, column: str, values: Collection[Cell
     for start in range(0, len(wanted), MAX_VALUES):
         part = wanted[start : start + MAX_VALUES]
         statement = f"SELECT {MOVIE} FROM movies WHERE {column} IN {placeholders(part)}"
-        yield from map(movie_of, read_at_once(connection, MOVIE_COLUMNS, statement, part))
+        yield from movies_at_once(connection, statement, part)
 
 
 def _rows(

@@ -1,7 +1,7 @@
 """Wire types: the base classes of queries and bodies, and the types that several resources share."""
 
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -10,6 +10,9 @@ from msgspec import UNSET, Meta
 from domain.errors import Fault, FaultCode
 
 DataT = TypeVar("DataT")
+
+KEPT_TIMES = 4096
+"""The times whose text is kept: lists show the same movies again and again, each with three times."""
 
 Id = Annotated[
     str,
@@ -138,6 +141,7 @@ class PageOut(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True):
     meta: MetaOut
 
 
+@lru_cache(maxsize=KEPT_TIMES)
 def rfc3339(at: datetime) -> str:
     """A time in UTC with milliseconds, such as 2026-01-05T10:00:00.000Z."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
