@@ -38,8 +38,9 @@ MAX_VALUES = 500
 class Database:
     """One SQLite file, or a database in memory if there is no path.
 
-    Each thread has its own connection; in memory one connection is shared, and used by one thread at a time.
-    Writers of this process wait for each other on a lock, since SQLite itself would poll, in no order.
+    Each thread has its own connection for reading. All writers of this process share one, so that it keeps
+    the pages that it has just written; they wait for each other on a lock, since SQLite itself would poll, in
+    no order. In memory one connection is shared by all, and used by one thread at a time.
     """
 
     def __init__(self, path: Path | None, meter: Meter = UNMETERED, traces: Traces = ()) -> None:
@@ -50,6 +51,7 @@ class Database:
         self._opened: list[sqlite3.Connection] = []
         self._lock = Lock()
         self._writer_lock = Lock()
+        self._writer: sqlite3.Connection | None = None
         self._in_memory: sqlite3.Connection | None = None
         self._in_memory_lock = RLock()
 
@@ -66,7 +68,7 @@ class Database:
         Raises StorageUnavailable, also if other writers are not done within `WRITE_TIMEOUT` seconds.
         """
         until = monotonic() + max(WRITE_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
-        with self._timed(), self._only_writer(until), self._connected() as connection:
+        with self._timed(), self._only_writer(until), self._connected(writing=True) as connection:
             _begin(connection, until - monotonic())
             try:
                 yield connection
@@ -105,7 +107,8 @@ class Database:
     def close(self) -> None:
         """Close all connections. The database can be used again, with new ones."""
         with self._lock:
-            opened, self._opened, self._in_memory, self._thread = self._opened, [], None, local()
+            opened, self._opened, self._thread = self._opened, [], local()
+            self._writer = self._in_memory = None
         for connection in opened:
             connection.close()
 
@@ -119,11 +122,15 @@ class Database:
             self._meter.timed("storage", perf_counter() - began)
 
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
+    def _connected(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
         with storage_errors(self._path):
             if self._path is None:
                 with self._in_memory_lock:
-                    yield self._connection()
+                    self._in_memory = self._in_memory or self._open(":memory:")
+                    yield self._in_memory
+            elif writing:
+                self._writer = self._writer or self._open(self._target)
+                yield self._writer
             else:
                 yield self._connection()
 
@@ -139,14 +146,17 @@ class Database:
             self._writer_lock.release()
 
     def _connection(self) -> sqlite3.Connection:
-        if self._path is None:
-            self._in_memory = self._in_memory or self._open(":memory:")
-            return self._in_memory
+        """The connection of this thread."""
         connection: sqlite3.Connection | None = getattr(self._thread, "connection", None)
         if connection is None:
-            # mode=rw opens an existing file only: a removed database must not come back empty.
-            connection = self._thread.connection = self._open(f"{self._path.absolute().as_uri()}?mode=rw")
+            connection = self._thread.connection = self._open(self._target)
         return connection
+
+    @property
+    def _target(self) -> str:
+        """The file as an address that opens it only if it exists: a removed database must not come back empty."""
+        assert self._path is not None
+        return f"{self._path.absolute().as_uri()}?mode=rw"
 
     def _open(self, target: str) -> sqlite3.Connection:
         # Threads do not share connections, but close() closes those of all threads.
