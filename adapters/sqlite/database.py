@@ -75,7 +75,7 @@ class Database:
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    self._roll_back(connection)
 
     def exists(self) -> bool:
         """Whether there is a database of Matinee. Raises StorageUnavailable for any other file."""
@@ -111,6 +111,15 @@ class Database:
             self._writer = self._in_memory = None
         for connection in opened:
             connection.close()
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        """Undo a transaction. If that fails, the next writer opens another connection."""
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._writer = None
+            connection.close()
+            raise
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

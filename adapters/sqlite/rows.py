@@ -129,9 +129,7 @@ def read_at_once(
     return rows
 
 
-def movies_at_once(
-    connection: sqlite3.Connection, statement: str, values: Sequence[Cell]
-) -> Iterable[Movie]:
+def movies_at_once(connection: sqlite3.Connection, statement: str, values: Sequence[Cell]) -> Iterable[Movie]:
     """The movies of a query with the columns of MOVIE, in its order, read in one step."""
     text = _joined(connection, MOVIE_COLUMNS, statement, values)
     return map(_movie_of_json, text.split(ROW_SEPARATOR)) if text else ()

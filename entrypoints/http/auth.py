@@ -117,8 +117,11 @@ def bearer_headers(connection: Connection) -> list[str]:
 
     Others are ignored, such as Basic credentials that a browser sends because a proxy has requested them.
     """
-    headers = connection.headers.getall("authorization", [])
-    return [header for header in headers if header.split(" ", 1)[0].lower() == "bearer"]
+    # Litestar would parse all headers to find these.
+    found = (
+        value.decode("latin-1") for name, value in connection.scope["headers"] if name == b"authorization"
+    )
+    return [header for header in found if header.split(" ", 1)[0].lower() == "bearer"]
 
 
 def hook_headers(connection: Connection) -> list[str]:

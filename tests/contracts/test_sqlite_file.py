@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import NoReturn
@@ -232,6 +233,43 @@ def test_connections_use_wal_and_full_synchronization(store: SqliteStore) -> Non
     assert seen == [("wal", 2)] * 4
 
 
+class Failing(sqlite3.Connection):
+    """A connection that cannot roll back."""
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        if sql == "ROLLBACK":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *values)  # type: ignore[arg-type]
+
+
+def test_a_transaction_that_cannot_be_rolled_back_disturbs_no_later_one(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.prepare()
+    store.close()
+    connect = partial(sqlite3.connect, factory=Failing)
+    with monkeypatch.context() as failing:
+        failing.setattr(databases.sqlite3, "connect", connect)
+        with pytest.raises(StorageUnavailable, match="disk I/O error"), store.database.writing() as writer:
+            writer.execute("DELETE FROM counters")
+            raise ZeroDivisionError
+    add_user(store)
+    assert store.movies.generation()
+
+
+def test_all_writers_of_a_process_use_one_connection(store: SqliteStore) -> None:
+    """So its cache of pages holds what the writer before has changed."""
+
+    store.prepare()
+
+    def connection(_: int) -> sqlite3.Connection:
+        with store.database.writing() as used:
+            return used
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(connection, range(8)))) == 1
+
+
 def test_other_processes_cannot_write_between_the_reads_and_the_writes_of_a_transaction(
     store: SqliteStore, file: Path
 ) -> None:
@@ -257,14 +295,13 @@ def others(store: SqliteStore, file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def statements_of(database: Database, write: Callable[[], object]) -> list[str]:
-    """The statements that a call executes on this thread's connection."""
+    """The statements that a call executes on the connection of writers."""
     seen: list[str] = []
-    with database.reading() as connection:
+    with database._connected(writing=True) as connection:
         connection.set_trace_callback(seen.append)
-    try:
-        write()
-    finally:
-        with database.reading() as connection:
+        try:
+            write()
+        finally:
             connection.set_trace_callback(None)
     return seen
 

@@ -119,6 +119,16 @@ def test_no_count_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter) -
     assert scans(store, lambda store: store.movies.count(wanted)) == []
 
 
+@pytest.mark.parametrize("name", ["years", "votes", "runtimes", "language", "years and votes"])
+def test_a_list_by_popularity_tests_filters_without_reading_the_movies(store: SqliteStore, name: str) -> None:
+    wanted = FILTERS.get(name, MovieFilter(year_from=1903, year_to=1905, min_votes=100))
+    page = partial(read_page, wanted, Sorting(), Window(limit=1))
+    for call in (page, lambda store: store.movies.count(wanted)):
+        steps = [step for step in plans(store, call) if "movies_by" in step]
+        assert steps
+        assert not [step for step in steps if "COVERING INDEX" not in step]
+
+
 @pytest.mark.parametrize("text", ["star", "s", "love of", "wall e", "nihgt", "千尋", "amelie river dawn"])
 def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
     query = Query(text)

@@ -6,7 +6,10 @@ from contextlib import closing
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from adapters import system
 from adapters.sqlite.rows import FRACTIONS, read_at_once
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, store_page
 
 COLUMNS = ("title", "popularity", "vote_count")
 ROWS = st.lists(
@@ -33,6 +36,16 @@ def test_the_rows_of_a_query_keep_their_order_and_values(rows: list[tuple[object
         )
         statement = f"SELECT {', '.join(COLUMNS)} FROM movies WHERE place <= ? ORDER BY place DESC"
         assert read_at_once(connection, COLUMNS, statement, (0,)) == [list(row) for row in rows]
+
+
+def test_movies_are_told_apart_whatever_their_texts_contain() -> None:
+    store = SqliteStore(path=None, clock=system.now)
+    store.prepare()
+    texts = ('"a",\n', "],\n[", 'b\\",\r\n')
+    store_page(store, *(facts(number, title=text) for number, text in enumerate(texts, 1)))
+    found = store.movies.by_tmdb_ids(range(1, 4))
+    assert [found[number].facts.title for number in (1, 2, 3)] == list(texts)
+    store.close()
 
 
 def test_numbers_with_a_fraction_are_known_by_the_declaration_of_the_facts() -> None:
