@@ -135,10 +135,10 @@ class Database:
         with storage_errors(self._path):
             if self._path is None:
                 with self._in_memory_lock:
-                    self._in_memory = self._in_memory or self._open(":memory:")
+                    self._in_memory = self._in_memory or self._open()
                     yield self._in_memory
             elif writing:
-                self._writer = self._writer or self._open(self._target)
+                self._writer = self._writer or self._open()
                 yield self._writer
             else:
                 yield self._connection()
@@ -158,17 +158,13 @@ class Database:
         """The connection of this thread."""
         connection: sqlite3.Connection | None = getattr(self._thread, "connection", None)
         if connection is None:
-            connection = self._thread.connection = self._open(self._target)
+            connection = self._thread.connection = self._open()
         return connection
 
-    @property
-    def _target(self) -> str:
-        """The file as an address that opens it only if it exists: a removed database must not come back empty."""
-        assert self._path is not None
-        return f"{self._path.absolute().as_uri()}?mode=rw"
-
-    def _open(self, target: str) -> sqlite3.Connection:
-        # Threads do not share connections, but close() closes those of all threads.
+    def _open(self) -> sqlite3.Connection:
+        # mode=rw opens an existing file only: a removed database must not come back empty.
+        target = f"{self._path.absolute().as_uri()}?mode=rw" if self._path else ":memory:"
+        # One thread uses a connection at a time, but close() closes those of all threads.
         connection = sqlite3.connect(
             target, timeout=WRITE_TIMEOUT, isolation_level=None, check_same_thread=False, uri=True
         )
