@@ -442,7 +442,7 @@ class Container(DeclarativeContainer):
         open_listener, redis_url, breaker, lease
     )
     invalidation: Provider[CacheInvalidation] = providers.Singleton(cache_invalidation, breaker, listener)
-    counter = providers.Singleton(RedisRateLimiter, breaker, redis_url)
+    counter = providers.Singleton(RedisRateLimiter, breaker)
     pacer: Provider[RequestPacer] = providers.Singleton(request_pacer, settings, breaker)
     source: Provider[MovieSource] = providers.Singleton(open_source, settings, pacer, meter, cleanup)
     user_source: Provider[MovieSource | None] = providers.Singleton(

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from redis.asyncio import Redis as AsyncRedis
 
-from adapters.redis import addresses
 from adapters.redis.breaker import RedisBreaker, RedisUnavailable
 from adapters.redis.leases import (
     COUNT,
@@ -55,11 +54,10 @@ class RedisRateLimiter:
     def __init__(
         self,
         breaker: RedisBreaker | None,
-        url: str | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._breaker = breaker
-        self._clustered = bool(url) and addresses.clustered(str(url))
+        self._clustered = breaker is not None and breaker.clustered
         self._clock = clock
         self._local = SlidingWindows()
         self._leases = RequestLeases()

@@ -104,7 +104,7 @@ def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Clust
 def test_each_counter_of_limits_may_be_on_another_node(cluster: Cluster) -> None:
     async def work() -> list[Any]:
         breaker = RedisBreaker(cluster.url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
-        limiter = RedisRateLimiter(breaker, cluster.url)
+        limiter = RedisRateLimiter(breaker)
         assert (await limiter.count_all("2/minute", ["address", "account"]))[:2] == (True, 1)
         assert (await limiter("100/minute", "neo"))[:2] == (True, 99)
         assert (await limiter("100/minute", "trinity"))[:2] == (True, 99)

@@ -29,7 +29,7 @@ def with_limiters(url: str, number: int, work: Work) -> None:
 
     async def run() -> None:
         breakers = [RedisBreaker(url, flush=lambda _: None, timeout=2.0) for _ in range(number)]
-        limiters = [RedisRateLimiter(breaker, url) for breaker in breakers]
+        limiters = [RedisRateLimiter(breaker) for breaker in breakers]
         try:
             await work(*limiters)
         finally:

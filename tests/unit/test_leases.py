@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -63,6 +63,7 @@ class Network:
 
     redis: SharedCounters
     messages: list[Message] = field(default_factory=list)
+    clustered: ClassVar[bool] = False
 
     async def call(self, call: Callable[[Any], Awaitable[Any]]) -> Any:
         loop = asyncio.get_running_loop()
@@ -298,6 +299,8 @@ class ObservedCounters(SharedCounters):
 
 class Direct:
     """A Redis that answers at once."""
+
+    clustered = False
 
     def __init__(self) -> None:
         self.redis = SharedCounters()

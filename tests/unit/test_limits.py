@@ -33,6 +33,8 @@ def clock() -> Clock:
 class Link:
     """A Redis in which so many requests remain, unavailable if that is None. It counts calls."""
 
+    clustered = False
+
     def __init__(self, *remaining: int | None) -> None:
         self.remaining = list(remaining)
         self.calls = 0
