@@ -2,7 +2,8 @@
 
 The index has the movies of each term in order of popularity. A query of several clauses scans the terms of
 the clause with the fewest movies, and tests each movie for the other clauses and for the conditions of the
-filter. If fewer movies meet one of these conditions, they are read instead, and tested for terms.
+filter. If fewer movies meet one of these conditions, they are read instead, and tested for terms. Without a
+filter, clauses of similar size are merged.
 """
 
 import sqlite3
@@ -30,6 +31,9 @@ MAX_COUNTED = 8192
 
 LOOKUP_COST = 2
 """The cost of looking up a term of one movie, relative to that of collecting a movie in a set."""
+
+MERGED_LOOKUP_COST = 4
+"""The same relative to that of reading a movie of a term where terms are merged."""
 
 COUNT = "SELECT count(*) FROM (SELECT 1 FROM movie_terms WHERE term = ? LIMIT ?)"
 
@@ -137,13 +141,33 @@ def _completely_counted(clause: Clause) -> bool:
 
 
 def _intersection(clauses: Sequence[Clause], filtering: Sql, limit: int) -> Sql:
-    """The statement for movies with a term of each clause, of which the first is scanned."""
+    """The statement for movies with a term of each clause: the first is scanned, or all are merged."""
     anchor, *others = clauses
+    if not filtering[0] and _worth_merging(clauses):
+        return _merged(clauses, limit)
     tests, values = _all_of([*(_test(anchor, other) for other in others), filtering])
     if len(anchor) == 1 or not _completely_counted(anchor):
         return _any_of(list(anchor), (tests, values), limit)
     distinct = ENTRIES.replace("SELECT", "SELECT DISTINCT")
     return _candidates(f"{distinct} IN {placeholders(anchor)}{tests} {BEST}"), [*anchor, *values, limit]
+
+
+def _worth_merging(clauses: Sequence[Clause]) -> bool:
+    """Whether to read all clauses costs less than looking up those of the first in the others."""
+    anchor, *others = clauses
+    if sum(len(clause) > 1 for clause in clauses) > 1 or not all(map(_completely_counted, clauses)):
+        return False
+    return sum(map(_size, clauses)) < MERGED_LOOKUP_COST * _size(anchor) * sum(map(len, others))
+
+
+def _merged(clauses: Sequence[Clause], limit: int) -> Sql:
+    """The statement for movies with a term of each clause, at most one of which has several terms. The movies
+    of each term are in the same order, so SQLite merges them, and stops when it has found enough.
+    """
+    several_first = sorted(clauses, key=len, reverse=True)
+    parts = [" UNION ".join([f"{ENTRIES} = ?"] * len(clause)) for clause in several_first]
+    values = [term for clause in several_first for term in clause]
+    return _candidates(f"{' INTERSECT '.join(parts)} {BEST}"), [*values, limit]
 
 
 def _any_of(terms: Sequence[str], tests: Sql, limit: int) -> Sql:
