@@ -18,6 +18,7 @@ from time import monotonic
 
 import httpx
 
+from adapters.tmdb.client import tls_context
 from adapters.tmdb.source import TEXT_RETENTION
 from domain.pictures import Picture
 
@@ -71,6 +72,7 @@ class TmdbPictures:
         self._stopwatch = stopwatch
         self._http = httpx.Client(
             transport=transport,
+            verify=tls_context(),
             headers={"User-Agent": "Matinee", "Accept": ", ".join(SIGNATURES)},
             timeout=httpx.Timeout(FETCH_TIMEOUT, connect=3.0),
         )
