@@ -18,6 +18,7 @@ from domain.languages import Translation
 from domain.movies import DETAIL_FACTS, FACTS, GenreFacts, MovieFacts
 from domain.sync import Entity, PageResult
 from tests.integration.http_service import application
+from tests.stores import store_in_memory
 
 GENRE_NUMBERS = {genre_id(number): number for number in (18, 28, 35, 53, 878)}
 
@@ -102,8 +103,7 @@ class MovieFields:
 class TestSqlite(MovieFields):
     @pytest.fixture
     def store(self) -> Iterator[SqliteStore]:
-        store = SqliteStore(path=None, clock=noon)
-        store.prepare()
+        store = store_in_memory(noon)
         yield store
         store.close()
 

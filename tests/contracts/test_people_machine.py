@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from adapters import system
 from adapters.mongo.store import MongoStore
-from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.testkit.changes import CopyOfUser
 from adapters.testkit.samples import facts, store_page
@@ -45,6 +44,7 @@ from domain.users import User
 from domain.viewings import AlreadyViewed, ViewingNotFound, ViewingSummary
 from domain.watchlist import AlreadyListed, ItemNotFound
 from tests.contracts.mongo_server import fresh_database
+from tests.stores import store_in_memory
 
 MOVIES = (1, 2, 3)
 PEOPLE = 3
@@ -313,8 +313,7 @@ class People(RuleBasedStateMachine):
 
 @contextmanager
 def sqlite(_: pytest.FixtureRequest) -> Iterator[Store]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

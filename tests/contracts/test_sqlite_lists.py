@@ -22,6 +22,7 @@ from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, SortO
 from domain.ids import MovieId, UserId
 from domain.movies import Movie
 from domain.pagination import Window
+from tests.stores import store_in_memory
 
 USER = UserId("a" * 24)
 MOVIES = 150
@@ -30,8 +31,7 @@ MOVIES = 150
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqliteStore]:
     """A store with movies that two users have rated, listed and seen; the first is USER."""
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     for day, facts in enumerate((random_facts(MOVIES), random_facts(MOVIES + 20)[MOVIES:]), 1):
         store_page(store, *facts, day=day)
     users = add_user(store, id=USER).id, add_user(store, "bob").id

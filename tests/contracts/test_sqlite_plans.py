@@ -37,6 +37,7 @@ from domain.sync import Entity
 from domain.users import Role, User
 from domain.viewings import DayRange
 from domain.watchlist import WatchlistOrder
+from tests.stores import store_in_memory
 
 VALUES: dict[SortBy, Value] = {
     SortBy.TITLE: "b",
@@ -49,8 +50,7 @@ Calls = Callable[[SqliteStore], object]
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     store_page(store, *random_facts(400))
     yield store
     store.close()

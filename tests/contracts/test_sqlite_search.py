@@ -15,12 +15,12 @@ from domain.browsing import MovieFilter
 from domain.movies import Movie
 from domain.people import name_terms
 from domain.search import TermQuery, terms
+from tests.stores import store_in_memory
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

@@ -51,6 +51,7 @@ from domain.errors import StorageUnavailable
 from domain.ids import MovieId
 from domain.ratings import Tally
 from domain.sessions import Session
+from tests.stores import store_in_file, store_in_memory
 
 
 class Contracts(
@@ -135,8 +136,7 @@ def failing_deletes_in(store: SqliteStore) -> FailingDeletes:
 class TestSqliteFile(Contracts):
     @pytest.fixture
     def store(self, tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
-        store = SqliteStore(path=tmp_path / "matinee.db", clock=clock)
-        store.prepare()
+        store = store_in_file(tmp_path / "matinee.db", clock)
         yield store
         store.close()
 
@@ -156,8 +156,7 @@ class TestSqliteFile(Contracts):
 class TestSqliteInMemory(Contracts):
     @pytest.fixture
     def store(self, clock: ManualClock) -> Iterator[SqliteStore]:
-        store = SqliteStore(path=None, clock=clock)
-        store.prepare()
+        store = store_in_memory(clock)
         yield store
         store.close()
 

@@ -1,10 +1,13 @@
 """The HTTP application over a store in memory, and functions that call it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any, cast
 
 import msgspec
@@ -33,6 +36,7 @@ from entrypoints.http.rate_limits import Counter
 from entrypoints.http.responses import pack, unpack
 from entrypoints.settings import Settings
 from entrypoints.web.app import WebPages
+from tests.stores import store_in_memory
 
 GENRES = {18: "Drama", 28: "Action", 35: "Comedy", 53: "Thriller", 878: "Science Fiction"}
 
@@ -48,8 +52,7 @@ def now() -> datetime:
 
 def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> SqliteStore:
     """A store in memory with these movies and five genres, in the state after two complete syncs."""
-    store = SqliteStore(path=None, clock=now)
-    store.prepare()
+    store = store_in_memory(now)
     genres = tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
     run = new_run(store, Entity.GENRES, source=source).bounded(1)
     store.runs.save(store.genres.store(PageResult(page=1, at=noon(), genres=genres), run).finished(noon()))
@@ -73,8 +76,19 @@ def container_over(store: SqliteStore, settings: Settings) -> Container:
     return container
 
 
-def application(
+PLENTY = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
+
+
+def chosen(**settings: Any) -> Settings:
+    """Settings of tests. By default the catalogue is public, and there are no pages, whose routes would take
+    as long to register as those of the API.
+    """
+    return Settings(**{"public_catalogue": "true", "web": "false", **PLENTY, **settings})
+
+
+def parts(
     store: SqliteStore,
+    settings: Settings,
     *,
     database: Ping | None = None,
     tmdb: Ping | None = None,
@@ -83,16 +97,12 @@ def application(
     cache: ResponseCache | None = None,
     copies: LocalCopies | None = None,
     counter: Counter | None = None,
-    **settings: Any,
-) -> Litestar:
-    """The application over a store. By default the catalogue is public, and there are no pages, whose routes
-    would take as long to register as those of the API.
+) -> dict[str, Any]:
+    """What `create_app` makes an application of that stands on a store.
 
     `redis` is the address of a server for the cache and the rate limits.
     """
-    plenty = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
-    chosen = Settings(**{"public_catalogue": "true", "web": "false", **plenty, **settings})
-    container = container or container_over(store, chosen)
+    container = container or container_over(store, settings)
     if redis:  # long timeouts, because the machine may be busy
         container.breaker.override(providers.Object(RedisBreaker(redis, flush=invalidate_all, timeout=2.0)))
         container.redis_url.override(providers.Object(redis))
@@ -105,25 +115,103 @@ def application(
         tmdb=CachedProbe(tmdb) if tmdb else None,
     )
     container.check_health.override(providers.Object(health))
-    own_cache = response_cache(breaker, chosen, dump=pack, load=unpack)
-    return create_app(
-        resolve=Resolver(container),
-        metrics=container.meter(),
-        cache=own_cache if cache is None else cache,
-        copies=copies or listener,
-        counter=counter or limiter,
-        settings=chosen,
-        version="1.2.3",
-        pages=WebPages(chosen) if chosen.has_pages else None,
-        lifespan=lambda: connected(breaker, listener, limiter, own_cache),
-    )
+    own_cache = response_cache(breaker, settings, dump=pack, load=unpack)
+    return {
+        "resolve": Resolver(container),
+        "metrics": container.meter(),
+        "cache": own_cache if cache is None else cache,
+        "copies": copies or listener,
+        "counter": counter or limiter,
+        "lifespan": lambda: connected(breaker, listener, limiter, own_cache),
+    }
+
+
+def application(store: SqliteStore, **options: Any) -> Litestar:
+    """The application over a store. The options are those of `parts` and settings."""
+    own = {name: options.pop(name) for name in PARTS & options.keys()}
+    settings = chosen(**options)
+    return made(settings, parts(store, settings, **own))
+
+
+PARTS = {name for name, each in signature(parts).parameters.items() if each.kind is Parameter.KEYWORD_ONLY}
+
+
+def made(settings: Settings, parts: dict[str, Any]) -> Litestar:
+    """The application of these parts."""
+    pages = WebPages(settings) if settings.has_pages else None
+    return create_app(settings=settings, version="1.2.3", pages=pages, **parts)
+
+
+class Replaceable:
+    """Passes calls on to an object that can be replaced."""
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._find()(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+
+class ReusableApplication:
+    """An application that tests use one after the other, each with a container and a store of its own.
+
+    To make one, with all its routes, takes longer than most tests. What belongs to it alone is used again:
+    routes, templates, thread pools, and the exports and health checks in progress, of which none are left
+    when a test ends.
+    """
+
+    def __init__(self, settings: Settings, first: dict[str, Any]) -> None:
+        self._parts = first
+        self._kinds: dict[Any, Any] = {}
+        replaceable = {
+            name: Replaceable(partial(self._part, name))
+            for name in ("metrics", "cache", "counter", "lifespan")
+        }
+        self.app = made(settings, {"resolve": self._resolve, "copies": None, **replaceable})
+
+    def use(self, parts: dict[str, Any]) -> None:
+        """Replace the parts."""
+        self._parts = parts
+        self._kinds = {kind: parts["resolve"](kind) for kind in self._kinds}
+
+    def _part(self, name: str) -> Any:
+        return self._parts[name]
+
+    def _resolve(self, kind: Any) -> Any:
+        if kind not in self._kinds:
+            self._kinds[kind] = self._parts["resolve"](kind)
+        return Replaceable(lambda: self._kinds[kind])
+
+
+UNUSED: defaultdict[str, list[ReusableApplication]] = defaultdict(list)
+"""The applications that no test uses at present, by their settings."""
+
+
+@contextmanager
+def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
+    """An application over a store that was used before, if there is one with these settings.
+
+    With other options than settings it is a new one.
+    """
+    if PARTS & options.keys():
+        yield application(store, **options)
+        return
+    settings = chosen(**options)
+    unused, own = UNUSED[repr(settings)], parts(store, settings)
+    reusable = unused.pop() if unused else ReusableApplication(settings, own)
+    reusable.use(own)
+    yield reusable.app
+    unused.append(reusable)  # not after a failure
 
 
 @contextmanager
 def serving(*movies: MovieFacts, **options: Any) -> Iterator[Client]:
     """A client of the application over these movies."""
     store = filled(list(movies) or [facts(number, popularity=float(number)) for number in range(1, 6)])
-    with TestClient(application(store, **options)) as client:
+    with reused(store, **options) as app, TestClient(app) as client:
         yield client
     store.close()
 
@@ -230,7 +318,7 @@ def signed_in(client: Client, body: Any) -> Somebody:
 def place(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
     """A client of the application over these movies, and its store. The catalogue is not public."""
     store = filled(list(movies) or [THE_MATRIX, facts(604), facts(605)])
-    with TestClient(application(store, **{"public_catalogue": "false", **options})) as client:
+    with reused(store, **{"public_catalogue": "false", **options}) as app, TestClient(app) as client:
         yield client, store
     store.close()
 

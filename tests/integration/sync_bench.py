@@ -28,6 +28,7 @@ from domain.sync import (
     SourcePage,
     SyncRun,
 )
+from tests.stores import store_in_memory
 
 PAGES = 4
 
@@ -185,7 +186,6 @@ def shelf() -> ShelfSource:
 def bench(shelf: ShelfSource) -> Iterator[Bench]:
     """The use cases over an empty store."""
     clock = ManualClock()
-    store = SqliteStore(path=None, clock=clock)
-    store.prepare()
+    store = store_in_memory(clock)
     yield Bench(store, clock, shelf)
     store.close()

@@ -51,6 +51,7 @@ from domain.users import (
     WrongPassword,
 )
 from entrypoints.cli import users as commands
+from tests.stores import store_in_memory
 
 SECRET = b"a secret of at least thirty-two bytes"
 OLD, NEW = "correct horse", "battery staple"
@@ -178,8 +179,7 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield Place(store)
     store.close()
 

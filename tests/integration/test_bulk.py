@@ -13,6 +13,7 @@ from domain.ids import MovieId, TmdbNumber, UserId
 from domain.imports.holdings import Holding, Holdings
 from domain.ports.holdings import HoldingRepository
 from domain.ratings import Score
+from tests.stores import store_in_memory
 
 
 @dataclass
@@ -36,8 +37,7 @@ class RepeatedTransactions:
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

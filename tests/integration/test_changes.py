@@ -24,6 +24,7 @@ from domain.ratings import Rating
 from domain.users import User
 from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
+from tests.stores import store_in_memory
 
 
 class Place:
@@ -50,8 +51,7 @@ class Place:
 @pytest.fixture
 def place() -> Iterator[Place]:
     clock = ManualClock()
-    store = SqliteStore(path=None, clock=clock)
-    store.prepare()
+    store = store_in_memory(clock)
     yield Place(store, clock)
     store.close()
 

@@ -21,7 +21,6 @@ from sybil.parsers.markdown import PythonCodeBlockParser
 
 from adapters import system
 from adapters.demo import DemoMovieSource
-from adapters.sqlite.store import SqliteStore
 from application.sync import SyncGenres, SyncMovies
 from application.sync_runner import SyncRunner
 from domain.errors import FaultCode, MatineeError
@@ -30,6 +29,7 @@ from entrypoints.http.errors import ErrorOut
 from entrypoints.http.resources.movies import MovieDetailOut
 from entrypoints.settings import Settings
 from tests.integration.http_service import Client, application, now
+from tests.stores import store_in_memory
 
 ROOT = Path(__file__).parents[2]
 ADRS = sorted((ROOT / "docs/adr").glob("*.md"))
@@ -89,8 +89,7 @@ def assert_shown(shown: str, body: str) -> None:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     """The API over the demo catalogue, which is public."""
-    store = SqliteStore(path=None, clock=now)
-    store.prepare()
+    store = store_in_memory(now)
     source = DemoMovieSource()
     runner = SyncRunner(
         source=source,

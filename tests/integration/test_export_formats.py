@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from adapters import system
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_item, new_rating, new_viewing, noon, store_page
 from application import export_files
 from application.export import ExportUser
@@ -22,6 +21,7 @@ from domain.ids import movie_id
 from entrypoints.http.resources.export import json_chunks
 from tests.integration.http_service import THE_MATRIX, joined, place
 from tests.integration.import_desk import Desk
+from tests.stores import store_in_memory
 
 FRIDAY = date(2024, 1, 5)
 
@@ -43,8 +43,7 @@ def desk() -> Iterator[Desk]:
 
 
 def new_desk() -> Desk:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     store_page(
         store, *(facts(number, title=f"=Film {number}", imdb_id=f"tt{number:07}") for number in (1, 2, 3))
     )

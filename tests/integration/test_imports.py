@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from adapters import system
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_rating, store_page
 from application import import_matching, import_runner
 from application import imports as use_cases
@@ -32,6 +31,7 @@ from domain.ports import QueueUnavailable
 from domain.ratings import Score
 from domain.sync import SourceName, SourceRefused
 from tests.integration.import_desk import UNAVAILABLE, Desk
+from tests.stores import store_in_memory
 
 
 def film(number: int, title: str, year: int, **known: Any) -> MovieFacts:
@@ -47,8 +47,7 @@ TABLE = "tmdb_id,title,year,rating,watched\n"
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     store_page(store, HEAT, RAN, DUNE, OLD_DUNE)
     yield Desk(store)
     store.close()

@@ -12,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters import system
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import add_movies, add_user, facts, new_rating, new_viewing, noon, store_page
 from application import neighbours
 from application.neighbours import LOCK, LockLost, RecountNeighbours, RequestUpdate, UpdateNeighbours
@@ -29,6 +28,7 @@ from domain.movies import MovieNotFound
 from domain.pagination import Window
 from domain.recommendations import MIN_AGREEING, RULE, Neighbour
 from domain.users import User
+from tests.stores import store_in_memory
 
 MOVIES = range(1, 13)
 FIRST, SECOND, THIRD, FOURTH = map(movie_id, (1, 2, 3, 4))
@@ -50,8 +50,7 @@ class Place:
     """A store with movies and users, and the use cases over it."""
 
     def __init__(self) -> None:
-        self.store = SqliteStore(path=None, clock=system.now)
-        self.store.prepare()
+        self.store = store_in_memory(system.now)
         add_movies(self.store, [facts(number) for number in MOVIES])
         self.repository = self.store.recommendations
         self.repository.set_rule(RULE)

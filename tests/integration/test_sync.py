@@ -29,6 +29,7 @@ from domain.ports import Clock, MovieSource
 from domain.ratings import Rating, Score
 from domain.sync import Entity, PageResult, Status, SyncRun, SyncRunning
 from domain.users import User
+from tests.stores import store_in_memory
 from tests.tmdb_simulator import LATE_GENRE, Catalogue, Fault, TmdbSimulator, make_movies
 
 IMPATIENT = RetryPolicy(
@@ -63,8 +64,7 @@ def store() -> Iterator[SqliteStore]:
 
 
 def empty_store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import new_run, noon, store_page
 from application.sync import SyncChanges
 from domain.movies import MovieFacts
 from domain.sync import REFRESH_AFTER, ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
 from tests.integration.sync_bench import Bench, ShelfSource, facts_of
+from tests.stores import store_in_memory
 
 Question = tuple[date, date, int]
 
@@ -49,8 +49,7 @@ def source() -> BusySource:
 @pytest.fixture
 def bench(source: BusySource) -> Iterator[Bench]:
     clock = ManualClock()
-    store = SqliteStore(path=None, clock=clock)
-    store.prepare()
+    store = store_in_memory(clock)
     yield Bench(store, clock, source)
     store.close()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import facts
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from domain.movies import GenreFacts
 from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, MovieGone, SourcePage, SyncRun
 from tests.integration.sync_bench import Bench, ShelfSource
+from tests.stores import store_in_memory
 
 Row = int | None
 """A TMDB number, or an unreadable row."""
@@ -85,8 +85,7 @@ def test_the_counts_of_a_run_add_up_to_its_rows(
     genre_rows: list[Row], pages: list[list[Row]], changed: list[list[Row]], fates: dict[int, str]
 ) -> None:
     source = ScriptedSource(genre_rows, pages, changed)
-    store = SqliteStore(path=None, clock=ManualClock())
-    store.prepare()
+    store = store_in_memory(ManualClock())
     bench = Bench(store, ManualClock(), source)
     movies = SyncMovies(runner=bench.runner, movies=store.movies)
 

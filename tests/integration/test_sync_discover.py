@@ -20,6 +20,7 @@ from domain.errors import InvalidFields
 from domain.ports import Locks, MovieSource
 from domain.sync import Entity, Status, SyncRun, SyncRunning
 from tests.integration.sync_bench import Bench, Killed
+from tests.stores import store_in_memory
 from tests.tmdb_simulator import Catalogue, Fault, Record, TmdbSimulator
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -80,8 +81,7 @@ def source(tmdb: TmdbSimulator) -> Iterator[TmdbMovieSource]:
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=lambda: NOW)
-    store.prepare()
+    store = store_in_memory(lambda: NOW)
     yield store
     store.close()
 

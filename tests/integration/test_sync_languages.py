@@ -14,6 +14,7 @@ from domain.ids import TmdbNumber
 from domain.languages import Language, Languages
 from domain.search import Query, search
 from domain.sync import Status
+from tests.stores import store_in_memory
 from tests.tmdb_simulator import Catalogue, TmdbSimulator
 
 ENGLISH, GERMAN, FRENCH = map(Language, ("en-US", "de-DE", "fr"))
@@ -37,8 +38,7 @@ Runner = Callable[..., SyncRunner]
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

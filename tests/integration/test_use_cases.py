@@ -33,12 +33,12 @@ from domain.movies import GenreFacts, MovieNotFound
 from domain.ratings import Drift, Score, Tally
 from domain.sync import Entity, PageResult
 from domain.users import User
+from tests.stores import store_in_memory
 
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     yield store
     store.close()
 

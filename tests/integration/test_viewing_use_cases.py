@@ -20,6 +20,7 @@ from domain.errors import InvalidFields
 from domain.ids import TmdbNumber, movie_id
 from domain.pagination import Window
 from domain.users import User
+from tests.stores import store_in_memory
 
 TODAY = noon().date()
 TOO_LATE = TODAY + timedelta(days=2)
@@ -28,8 +29,7 @@ FIRST, SECOND = movie_id(1), movie_id(2)
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     add_movies(store, [facts(1), facts(2)])
     yield store
     store.close()

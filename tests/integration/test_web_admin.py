@@ -23,6 +23,7 @@ from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import PASSWORD, THE_MATRIX, Client, application, container_over, filled
 from tests.integration.test_web_pages import check
 from tests.integration.web_client import Browser, Shown, visiting
+from tests.stores import store_in_memory
 
 
 def admin(browser: Browser, store: SqliteStore, name: str = "trinity") -> Browser:
@@ -285,8 +286,7 @@ def sent(events: RunEvents, **state: Any) -> list[bytes]:
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=noon)
-    store.prepare()
+    store = store_in_memory(noon)
     yield store
     store.close()
 

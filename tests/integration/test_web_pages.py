@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
 from domain.errors import StorageUnavailable
 from entrypoints.web.static_files import MEDIA_TYPES, static_url
 from tests.integration.http_service import THE_MATRIX, application, called, filled, serving
 from tests.integration.web_client import Browser, Shown, visiting
+from tests.stores import store_in_memory
 
 PUBLIC = ["/", "/search", "/search?q=matrix", "/movies/603", "/sign-in", "/join"]
 OWN = [
@@ -305,8 +305,7 @@ def test_head_has_the_headers_of_a_page_without_its_body(reader: Browser) -> Non
 
 
 def test_the_catalogue_can_be_empty() -> None:
-    store = SqliteStore(path=None, clock=lambda: None)  # type: ignore[arg-type, return-value]
-    store.prepare()
+    store = store_in_memory(lambda: None)  # type: ignore[arg-type, return-value]
     reply = called(application(store, web="true"), "/", headers={"accept": "text/html"})
     assert "The catalogue is empty" in reply.body.decode()
     store.close()

@@ -12,12 +12,12 @@ from application.operations import CheckHealth, Condition, Part
 from application.probes import CachedProbe
 from domain.errors import StorageUnavailable, Unavailable
 from domain.sync import Entity, FilledFromAnotherSource, SourceName
+from tests.stores import store_in_memory
 
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=noon)
-    store.prepare()
+    store = store_in_memory(noon)
     yield store
     store.close()
 

@@ -15,6 +15,7 @@ from application.operations import CheckHealth, Condition, Part
 from application.probes import CachedGauges, CachedProbe, CollectGauges, Gauge, ProbeFailed, ProbeResult
 from domain.errors import StorageUnavailable, Unavailable
 from domain.sync import Entity, SourceRefused, SourceUnavailable
+from tests.stores import store_in_memory
 
 
 class Remote:
@@ -53,8 +54,7 @@ def probe(remote: Remote) -> CachedProbe:
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = SqliteStore(path=None, clock=noon)
-    store.prepare()
+    store = store_in_memory(noon)
     yield store
     store.close()
 
