@@ -5,7 +5,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -44,6 +44,9 @@ MAX_BODY_SIZE = 16 * 2**20
 MAX_TARGET_LENGTH = 200
 """Characters of a redirect's target that an error message shows."""
 
+MIN_TIMEOUT = 0.1
+"""The least seconds of an attempt, however little time is left."""
+
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -59,7 +62,8 @@ class RetryPolicy:
 
     `read_timeout` is the longest pause between two pieces of data, `total_timeout` the longest time for a
     whole body. The delay between attempts doubles from `min_backoff` to `max_backoff`; a Retry-After of TMDB
-    is followed up to `max_retry_after`. No attempt begins when `give_up_after` has passed since the first.
+    is followed up to `max_retry_after`. No attempt begins when `give_up_after` has passed since the first,
+    and each has what is left of it.
     """
 
     connect_timeout: float = 3.0
@@ -70,6 +74,16 @@ class RetryPolicy:
     max_backoff: float = 8.0
     max_retry_after: float = 60.0
     give_up_after: float = inf
+
+    def limited_to(self, seconds: float) -> "RetryPolicy":
+        """This policy for an attempt that has so many seconds left."""
+        left = max(seconds, MIN_TIMEOUT)
+        return replace(
+            self,
+            connect_timeout=min(self.connect_timeout, left),
+            read_timeout=min(self.read_timeout, left),
+            total_timeout=min(self.total_timeout, left),
+        )
 
 
 USER_POLICY = RetryPolicy(
@@ -89,6 +103,11 @@ PING_POLICY = RetryPolicy(connect_timeout=2.0, read_timeout=2.0, total_timeout=2
 
 PING_PATH = "/authentication"
 """The endpoint at which TMDB only checks the credential."""
+
+FALLBACK_PING_PATH = "/genre/movie/list"
+"""A short list, for mirrors of TMDB that have only the endpoints with movies. At a wrong address there is
+neither.
+"""
 
 
 class TmdbClient:
@@ -139,18 +158,27 @@ class TmdbClient:
         """
         request = f"{path}?page={params['page']}" if "page" in params else path
         with source_errors(request, self._credential, self._policy):
-            answer: T = self._retrying(stop)(self._try, path, params, read, stop)
+            until = self._clock() + self._policy.give_up_after
+            answer: T = self._retrying(stop)(self._try, path, params, read, stop, until)
             return answer
 
     def ping(self, stop: Event) -> datetime | None:
-        """Check the credential in one attempt with short timeouts; return the answer's Date, if it has one.
+        """Check the credential, without retries and with short timeouts; return the answer's Date, if it has
+        one.
 
         Raises the same errors as `get`.
         """
-        with (
-            source_errors(PING_PATH, self._credential, PING_POLICY),
-            self._success(PING_PATH, {}, stop, PING_POLICY) as answer,
-        ):
+        with source_errors(PING_PATH, self._credential, PING_POLICY):
+            try:
+                return self._ping(PING_PATH, stop)
+            except Refused as error:
+                if error.status != httpx.codes.NOT_FOUND:
+                    raise
+        with source_errors(FALLBACK_PING_PATH, self._credential, PING_POLICY):
+            return self._ping(FALLBACK_PING_PATH, stop)
+
+    def _ping(self, path: str, stop: Event) -> datetime | None:
+        with self._success(path, {}, stop, PING_POLICY) as answer:
             decoded(self._body(answer, PING_POLICY.total_timeout))
             return _moment(answer.headers.get("date", ""))
 
@@ -186,9 +214,10 @@ class TmdbClient:
         backoff = wait_exponential(multiplier=first, max=longest) + wait_random(0, first / 2)
         return max(min(backoff(state), longest), min(rest, self._policy.max_retry_after))
 
-    def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event) -> T:
-        with self._success(path, params, stop, self._policy) as answer:
-            return read(decoded(self._body(answer, self._policy.total_timeout)))
+    def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event, until: float) -> T:
+        policy = self._policy.limited_to(until - self._clock())
+        with self._success(path, params, stop, policy) as answer:
+            return read(decoded(self._body(answer, policy.total_timeout)))
 
     @contextmanager
     def _success(

@@ -31,7 +31,7 @@ from tests.integration.http_service import (
 from tests.tmdb_simulator import Fault, Record, TmdbSimulator
 
 QUICK = replace(USER_POLICY, read_timeout=0.3, total_timeout=0.4, min_backoff=0.01, max_backoff=0.02)
-PATIENT = replace(USER_POLICY, read_timeout=30.0, total_timeout=30.0)
+PATIENT = replace(USER_POLICY, read_timeout=30.0, total_timeout=30.0, give_up_after=30.0)
 
 
 def film(number: int, title: str, year: int, **more: Any) -> Record:

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -15,12 +15,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import httpx
 import pytest
 
 from adapters.tmdb import client, payloads, values
 from adapters.tmdb.budget import Budget, Pause, RequestPacer, Stopped
 from adapters.tmdb.budget import pause as real_pause
 from adapters.tmdb.client import RetryPolicy
+from adapters.tmdb.credential import Credential
 from adapters.tmdb.source import ENGLISH, TmdbMovieSource
 from domain.ids import ImdbId, genre_id
 from domain.languages import Language, Languages, Translation
@@ -204,6 +206,17 @@ class TestAnswers:
 
         assert GenreFacts(tmdb_id=36, name="Historie") in danish
         assert len(danish) == 19
+
+    def test_a_mirror_without_the_endpoint_for_credentials_is_checked_by_the_list_of_genres(
+        self, tmdb: TmdbSimulator, source: TmdbMovieSource
+    ) -> None:
+        tmdb.misbehave(Fault("answer", path="^/3/authentication", status=404, body="Not Found"))
+        assert source.ping() is not None
+        assert [request.path for request in tmdb.log] == ["/3/authentication", "/3/genre/movie/list"]
+
+    def test_an_address_with_neither_is_not_tmdb(self, tmdb: TmdbSimulator, connect: Connect) -> None:
+        with pytest.raises(SourceUnavailable, match="answered 404"):
+            connect(base_url=tmdb.url.replace("/3", "/4")).ping()
 
     def test_language_page_and_days_are_sent(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         source = connect(languages=Languages(Language("de-DE")))
@@ -542,6 +555,38 @@ class Watched(RequestPacer):
     def highest_rate(self) -> int:
         """The largest number of requests within one second."""
         return max(sum(start <= later < start + 1 for later in self.left) for start in self.left)
+
+
+class TestTimeLeft:
+    def test_a_second_attempt_has_what_the_first_has_left(
+        self, tmdb: TmdbSimulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent, now = list[Mapping[str, float]](), [100.0]
+        send = httpx.Client.send
+
+        def recorded(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+            sent.append(request.extensions["timeout"])
+            return send(self, request, **options)
+
+        def pass_time(_: float, stop: Event) -> None:
+            assert not stop.is_set()
+            now[0] += client.USER_POLICY.give_up_after - 1
+
+        monkeypatch.setattr(httpx.Client, "send", recorded)
+        tmdb.misbehave(Fault("server_error", status=500, times=1))
+        connection = client.TmdbClient(
+            credential=Credential.recognised(TOKEN, ""),
+            base_url=tmdb.url,
+            budget=RequestPacer(1000),
+            policy=client.USER_POLICY,
+            pause=pass_time,
+            clock=lambda: now[0],
+        )
+        with closing(connection):
+            connection.get("/movie/popular", {"page": 1}, lambda body: body, Event())
+
+        assert [each["read"] for each in sent] == [client.USER_POLICY.read_timeout, 1.0]
+        assert [each["connect"] for each in sent] == [client.USER_POLICY.connect_timeout, 1.0]
 
 
 class TestBudget:
