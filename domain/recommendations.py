@@ -11,7 +11,7 @@ Sums are of integers, and roots are rounded as IEEE 754 says, so every process c
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isqrt, sqrt
 from typing import ClassVar
@@ -50,6 +50,9 @@ MAX_LIKES = 200
 
 HALF_WEIGHT = 10
 """The place, counted from the newest, at which a like has half of the weight of the newest."""
+
+FEW_LIKES = 3
+"""So many likes say little about a taste. Then neighbours count in proportion to the users who agree."""
 
 MAX_RECOMMENDATIONS = 200
 """The length of a list of recommendations."""
@@ -188,10 +191,12 @@ def candidates(
 ) -> Iterator[Recommendation]:
     """What follows from a user's likes, the newest first, and the neighbours of each, none twice; sorted.
 
-    It includes movies that the user has rated or seen. Newer likes weigh more.
+    It includes movies that the user has rated or seen. Newer likes weigh more. Up to FEW_LIKES likes, the
+    strength of a neighbour is multiplied by the number of users who agree.
     """
+    weighed = _by_agreement if len(likes) <= FEW_LIKES else tuple
     counted = [
-        (SCALE * HALF_WEIGHT // (HALF_WEIGHT + place), liked, beside.get(liked, ()))
+        (SCALE * HALF_WEIGHT // (HALF_WEIGHT + place), liked, weighed(beside.get(liked, ())))
         for place, liked in enumerate(likes[:MAX_LIKES])
     ]
     weights = defaultdict[MovieId, int](int)
@@ -201,6 +206,10 @@ def candidates(
     ranked = sorted((-(weight // SCALE), movie) for movie, weight in weights.items())
     for start in range(0, len(ranked), REASONED):
         yield from _reasoned(ranked[start : start + REASONED], counted)
+
+
+def _by_agreement(found: Iterable[Neighbour]) -> tuple[Neighbour, ...]:
+    return tuple(replace(each, strength=each.strength * max(1, each.agreeing)) for each in found)
 
 
 def _reasoned(

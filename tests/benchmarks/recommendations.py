@@ -116,6 +116,17 @@ def later_half_of_some(rows: Sequence[Rated], part: float) -> Split:
     return Split([*(row for row in rows if row.user not in chosen), *halved.known], halved.hidden)
 
 
+def first_of_some(rows: Sequence[Rated], number: int, part: float) -> Split:
+    """Know only the oldest ratings, so many, of this part of the users, and all of the others."""
+    users = sorted({row.user for row in rows})
+    chosen = set(Random(1).sample(users, int(part * len(users))))
+    seen, known, hidden = Counter[int](), list[Rated](), list[Rated]()
+    for row in rows:
+        seen[row.user] += 1
+        (hidden if row.user in chosen and seen[row.user] > number else known).append(row)
+    return Split(known, hidden)
+
+
 SPLITS: Mapping[str, Callable[[Sequence[Rated]], Split]] = {
     "the last fifth of each user": lambda rows: newest_of_each_user(rows, 0.2),
     "the last ten of each user": lambda rows: last_of_each_user(rows, 10),
@@ -123,6 +134,7 @@ SPLITS: Mapping[str, Callable[[Sequence[Rated]], Split]] = {
     "the last tenth of all": lambda rows: after_a_moment(rows, 0.1),
     "a fifth at random": lambda rows: at_random(rows, 0.2),
     "the later half of a fifth of the users": lambda rows: later_half_of_some(rows, 0.2),
+    "all but the first three of a fifth of the users": lambda rows: first_of_some(rows, 3, 0.2),
 }
 
 

@@ -16,3 +16,10 @@ def test_recommendations_find_half_as_much_again_as_popularity(split: str, users
     popular = measured(parts, popularity(parts.known), users=users)
     assert own.recall >= 1.6 * popular.recall
     assert own.ndcg >= 1.6 * popular.ndcg
+
+
+def test_recommendations_from_three_ratings_are_nearly_as_good_as_popularity() -> None:
+    parts = SPLITS["all but the first three of a fifth of the users"](ratings())
+    own, popular = measured(parts, ours(parts.known)), measured(parts, popularity(parts.known))
+    assert own.recall >= 0.97 * popular.recall
+    assert own.ndcg >= 0.9 * popular.ndcg

@@ -12,6 +12,7 @@ from domain import recommendations
 from domain.ids import MovieId, movie_id
 from domain.ratings import Score, Tally
 from domain.recommendations import (
+    FEW_LIKES,
     HALF_WEIGHT,
     MAX_LIKES,
     MAX_NEIGHBOURS,
@@ -96,7 +97,7 @@ def test_recommendations_follow_from_likes_and_name_the_strongest_reasons() -> N
     assert (d.movie, d.because, d.agreeing) == (D, (B,), 2)
     weights = [SCALE, SCALE * HALF_WEIGHT // (HALF_WEIGHT + 1)]
     assert isinstance(c.weight, int)
-    assert c.weight == (weights[0] * 40 + weights[1] * 60) // SCALE
+    assert c.weight == (weights[0] * 40 * 5 + weights[1] * 60 * 9) // SCALE
     assert c.cursor.value == c.weight
     assert c.cursor.id == C
 
@@ -112,6 +113,15 @@ def test_newer_likes_weigh_more() -> None:
     beside = {A: [Neighbour(C, 5, 9**9)], B: [Neighbour(D, 5, 9**9)]}
     assert [each.movie for each in candidates([A, B], beside)] == [C, D]
     assert [each.movie for each in candidates([B, A], beside)] == [D, C]
+
+
+def test_agreeing_users_count_more_while_there_are_few_likes() -> None:
+    likes = [movie_id(number) for number in range(FEW_LIKES + 1)]
+    beside = {likes[0]: [Neighbour(B, 50, 2**20), Neighbour(C, 2, 2**22), Neighbour(D, 0, 2**19)]}
+    assert [each.movie for each in candidates(likes[:FEW_LIKES], beside)] == [B, C, D]
+    assert [(each.movie, each.weight) for each in candidates(likes, beside)] == [
+        (C, 2**22), (B, 2**20), (D, 2**19),
+    ]  # fmt: skip
 
 
 def test_no_more_likes_and_reasons_count_than_allowed() -> None:
