@@ -29,6 +29,12 @@ OWN_MOVIES = {
 BY_ID = "movies INDEXED BY sqlite_autoindex_movies_1"
 """The movies, looked up by their ids."""
 
+BY_NUMBER = "movies NOT INDEXED"
+"""The movies, looked up by their TMDB numbers: those of genres, whose table has visible movies only."""
+
+ROW_COST = 4
+"""The cost of reading a movie, if testing whether an index has one is 1."""
+
 TEXT_ORDERS = frozenset({SortBy.TITLE, SortBy.RELEASE_DATE, SortBy.CREATED_AT})
 """Orders whose columns have texts; those of the others have numbers."""
 
@@ -122,9 +128,24 @@ def count(connection: sqlite3.Connection, frequencies: Frequencies[Condition], w
     if len(conditions) == 1:
         return conditions[0].count(connection)
     total = count_visible(connection)
-    served = [each for each in conditions if each.source]
-    rarest = min(served, key=lambda each: each.frequency(connection, frequencies, total))
-    return statement_from(rarest, conditions).count(connection)
+    cost = {
+        each: each.frequency(connection, frequencies, total)
+        * (1 if _met_by_indexes(each, conditions) else ROW_COST)
+        for each in conditions
+        if each.source
+    }
+    first = min(cost, key=lambda each: cost[each])
+    if not _met_by_indexes(first, conditions):
+        return statement_from(first, conditions).count(connection)
+    others = [each for each in conditions if each is not first]
+    values = (*first.values, *(value for each in others for value in each.values))
+    tests = " AND ".join(each.test for each in others)
+    return _count(connection, f"SELECT 1 FROM ({first.all}) WHERE {tests}", values)
+
+
+def _met_by_indexes(first: Condition, conditions: Sequence[Condition]) -> bool:
+    """Whether indexes alone have the movies that meet all conditions, if they are read by the first."""
+    return not first.own and all(each.source == BY_NUMBER for each in conditions if each is not first)
 
 
 def count_visible(connection: sqlite3.Connection) -> int:
@@ -164,11 +185,11 @@ def conditions_of(wanted: MovieFilter) -> list[Condition]:
 def _has_any_genre(genres: frozenset[str] | set[str]) -> Condition:
     chosen = tuple(sorted(genres))
     distinct = "" if len(chosen) == 1 else "DISTINCT "
-    movies_of = f"SELECT {distinct}movie FROM movie_genres WHERE genre IN {placeholders(chosen)}"
+    movies_of = f"SELECT {distinct}movie AS tmdb_id FROM movie_genres WHERE genre IN {placeholders(chosen)}"
     return Condition(
         test=f"EXISTS (SELECT 1 FROM movie_genres WHERE genre IN {placeholders(chosen)} AND movie = tmdb_id)",
         values=chosen,
-        source="movies NOT INDEXED",
+        source=BY_NUMBER,
         where=f"tmdb_id IN ({movies_of})",
         all=movies_of,
     )

@@ -129,6 +129,23 @@ def test_a_list_by_popularity_tests_filters_without_reading_the_movies(store: Sq
         assert not [step for step in steps if "COVERING INDEX" not in step]
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        FILTERS["all of two genres"],
+        FILTERS["all of one and any of two"],
+        MovieFilter(all_genres=frozenset(GENRES[:1]), language="en"),
+        MovieFilter(any_genres=frozenset(GENRES[:2]), year_from=1902),
+    ],
+)
+def test_a_count_of_genres_and_one_more_condition_reads_indexes_only(
+    store: SqliteStore, wanted: MovieFilter
+) -> None:
+    steps = list(plans(store, lambda store: store.movies.count(wanted)))
+    assert steps
+    assert not [step for step in steps if "INTEGER PRIMARY KEY" in step]
+
+
 @pytest.mark.parametrize("text", ["star", "s", "love of", "wall e", "nihgt", "千尋", "amelie river dawn"])
 def test_no_search_reads_a_whole_table(store: SqliteStore, text: str) -> None:
     query = Query(text)

@@ -58,7 +58,6 @@ from domain import (
 )
 from domain.imports import rows, uploads
 from domain.ports.imports import UPLOAD_PIECE
-from domain.recommendations import FEW_LIKES
 from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
@@ -160,7 +159,7 @@ TIED = [
     f"reaches the first {MAX_PAGES},",
     f"TMDB {SOURCE_TIMEOUT} seconds at most",
     f"most popular movies, {MAX_PAGES * SOURCE_PAGE_SIZE:,} at most",
-    f"with up to {FEW_LIKES} likes".replace("3", "three"),
+    f"with up to {recommendations.FEW_LIKES} likes".replace("3", "three"),
     # Batches of the log
     f"{ms(batched_log.DELAY)} after its first record",
     f"is written {ms(batched_log.DELAY)} after its first request, at {batched_log.MAX_EVENTS} requests",
