@@ -50,8 +50,19 @@ without it.
 SLOWEST = 20
 """How much longer a test may take than it did under coverage, where property tests draw few examples."""
 
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+LEAST_SHARE = 0.05
+"""The part of a processor with which a process counts as working; with less it waits, and perhaps polls."""
+
 IDLE_SECONDS = 60
-"""Seconds after which a process that only waits is ended: it has used no processor time meanwhile."""
+"""Seconds after which a process that only waits is ended."""
+
+WAITING_SECONDS = 2
+"""Seconds of waiting after which another process may try the next fault meanwhile."""
+
+MOST_WAITING = 8
+"""Processes that wait, for each one that works."""
 
 
 class Verdict(Enum):
@@ -202,7 +213,7 @@ def in_fork(work: Callable[[], int]) -> int:
 
 
 class Forks:
-    """At most so many forks at a time, each trying one fault."""
+    """Forks that each try one fault, of which at most so many work at a time; others may wait."""
 
     def __init__(self, attempts: Attempts, count: int, when: str, passes: Callable[[str], bool]) -> None:
         self.attempts, self.count, self.when, self.passes = attempts, count, when, passes
@@ -210,14 +221,19 @@ class Forks:
         self.done = 0
         self.passing: set[str] = set()
         """Tests that noticed a fault, and pass without one."""
-        self.spent: dict[int, tuple[int, float]] = {}
-        """The processor time of each process, in ticks, and since when it is that."""
+        self.spent: dict[int, tuple[float, float]] = {}
+        """The processor time of each process when it was last seen working, and when that was."""
         self.looked = 0.0
 
     def add(self, mutant: Mutant, work: Callable[[], int]) -> None:
-        while len(self.running) >= self.attempts.jobs:
+        jobs = self.attempts.jobs
+        while self._working() >= jobs or len(self.running) >= jobs * (1 + MOST_WAITING):
             self._reap()
         self.running[in_fork(work)] = mutant
+
+    def _working(self) -> int:
+        now = time.monotonic()
+        return sum(now - self.spent.get(pid, (0, now))[1] <= WAITING_SECONDS for pid in self.running)
 
     def wait(self) -> None:
         while self.running:
@@ -237,10 +253,10 @@ class Forks:
         time.sleep(0.005)
 
     def _end_if_idle(self, pid: int) -> None:
-        now, ticks = time.monotonic(), sum(map(_ticks, family := _family(pid)))
-        known, since = self.spent.get(pid, (-1, now))
-        if ticks != known:
-            self.spent[pid] = ticks, now
+        now, used = time.monotonic(), sum(map(_processor_seconds, family := _family(pid)))
+        known, since = self.spent.get(pid, (-1.0, now))
+        if used - known >= LEAST_SHARE * (now - since):
+            self.spent[pid] = used, now
         elif now - since > IDLE_SECONDS:
             for each in reversed(family):
                 with suppress(ProcessLookupError):
@@ -269,13 +285,13 @@ def _family(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in _family(int(child)))]
 
 
-def _ticks(pid: int) -> int:
-    """The processor time of a process, in ticks of the clock."""
+def _processor_seconds(pid: int) -> float:
+    """The processor time of a process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
-    return int(fields[11]) + int(fields[12])
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 
 
 def _verdict(status: int) -> Verdict:
@@ -367,7 +383,8 @@ def _pytest(
     unneeded = PLUGINS + (FIXTURES if all(file.startswith("tests/unit") for file in files) else ())
     options = [word for plugin in unneeded for word in ("-p", f"no:{plugin}")]
     options += ["-q", "-p", "no:cacheprovider", "--capture=sys", "--hypothesis-profile=mutants"]
-    options += ["--assert=plain", "--tb=native", f"--basetemp={log}.tmp"]  # nobody reads why a test failed
+    options += ["--assert=plain", "--tb=native"]  # nobody reads why a test failed
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(attempts.folder)  # where each fork makes a folder of its own
     return int(pytest.main([*options, *files], plugins=[Loop(wanted, loop)]))
 
 
