@@ -3,9 +3,9 @@
 python -m tests.mutation [--jobs N] [--only MODULE ...] [--survivors] [--quick]
 
 The tests are run once to learn which lines each executes. Then each fault is tried with the tests that
-execute it, those named after its module and at most 80 others, until one fails. The draws of hypothesis are
-those of `make test`, and time limits count processor time, so that the result is the same each time.
-Survivors have their reasons in survivors.toml.
+execute it, until one fails: those named after its module, at most 80 of files that import it, and at most 80
+others. The draws of hypothesis are those of `make test`, and time limits count processor time, so that the
+result is the same each time. Survivors have their reasons in survivors.toml.
 
 What has been learnt and found is kept in .mutants/: an interrupted run continues there, and after a change
 only what it touches is tried again. Delete the folder to begin anew.

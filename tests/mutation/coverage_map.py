@@ -41,9 +41,9 @@ BATCH = 6
 """Files of tests that are run together under coverage."""
 
 MOST_TESTS = 80
-"""The tests that a fault is tried with, at most, besides those named after its module: those that execute the
-least besides. A fault in a line that every request executes would be tried with thousands otherwise, to learn
-no more.
+"""The tests that a fault is tried with, besides those named after its module: at most so many whose file
+imports the module, and at most so many others, those that execute the least besides. A fault in a line that
+every request executes would be tried with thousands otherwise, to learn no more.
 """
 
 FIGURES = "tests/integration/test_docs_figures.py"
@@ -89,14 +89,14 @@ class CoverageMap:
         nearest = {test for test in found if test.partition("::")[0] in near}
         found -= nearest
         if not mutant.at_import:
-            return [self._in_order([*nearest, *self._most_specific(found)])]
+            return [self._in_order([*nearest, *self._chosen(mutant.module, found)])]
         naming = {
             test
             for file, lines in self._mentions.get(mutant.binds, {}).items()
             for test, executed in self.executed.get(file, {}).items()
             if executed & lines
         }
-        chosen = self._most_specific(found & naming)
+        chosen = self._chosen(mutant.module, found & naming)
         quick = self._in_order(filter(_is_quick, chosen))
         slow = self._in_order(test for test in chosen if not _is_quick(test))
         stating = [
@@ -114,6 +114,11 @@ class CoverageMap:
     def _names(self) -> dict[str, set[str]]:
         """The names that each file of STATED mentions."""
         return {file: set(re.findall(r"\w+", (self.root / file).read_text())) for file in STATED}
+
+    def _chosen(self, module: str, tests: set[str]) -> list[str]:
+        """Some of the tests that execute a line of a module: see MOST_TESTS."""
+        direct = {test for test in tests if module in self._imports[test.partition("::")[0]]}
+        return self._most_specific(direct) + self._most_specific(tests - direct)
 
     def _most_specific(self, tests: Iterable[str]) -> list[str]:
         order = sorted(tests, key=lambda test: (not _is_quick(test), self._lines[test], test))
@@ -134,6 +139,19 @@ class CoverageMap:
     @cached_property
     def _unit_tests(self) -> list[str]:
         return sorted(str(file.relative_to(self.root)) for file in self.root.glob("tests/unit/test_*.py"))
+
+    @cached_property
+    def _imports(self) -> dict[str, set[str]]:
+        """The modules that each file of tests imports. Names that it imports of modules are among them."""
+        return {
+            file: {
+                name
+                for node in ast.walk(ast.parse((self.root / file).read_text(encoding="utf-8")))
+                if isinstance(node, ast.ImportFrom) and node.module
+                for name in (node.module, *(f"{node.module}.{each.name}" for each in node.names))
+            }
+            for file in {test.partition("::")[0] for test in self.tests}
+        }
 
     @cached_property
     def _mentions(self) -> dict[str, dict[str, int]]:
