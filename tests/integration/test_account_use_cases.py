@@ -32,8 +32,10 @@ from application.accounts import (
     SignedIn,
     hash_secret,
 )
+from application.api_tokens import CreateApiToken
 from application.invitations import CreateInvitation, ListInvitations, RemoveInvitation
 from application.sessions import EndOtherSessions, EndSession
+from domain.api_tokens import Scope
 from domain.errors import FaultCode, InvalidFields, InvalidText
 from domain.ids import ApiTokenId, SessionId, UserId
 from domain.invitations import InvitationRejected, Registration
@@ -42,6 +44,7 @@ from domain.ports import CacheInvalidation
 from domain.users import (
     Caller,
     InvalidCredentials,
+    PageLanguage,
     Role,
     TokenExpired,
     TokenRejected,
@@ -135,11 +138,17 @@ class Place:
         self.store.users.add(user)
         return user
 
-    def log_in(self, password: str = OLD, hasher: Any = STRONG, email: str = "ada@example.org") -> SignedIn:
+    def log_in(
+        self,
+        password: str = OLD,
+        hasher: Any = STRONG,
+        email: str = "ada@example.org",
+        client: str | None = None,
+    ) -> SignedIn:
         log_in = LogIn(
             users=self.store.users, hasher=hasher, session_issuer=self.sessions, decoy_hash=STRONG.hash("-")
         )
-        return log_in(email=email, password=password)
+        return log_in(email=email, password=password, client=client)
 
     def caller(self, signed_in: SignedIn) -> Caller:
         return self.authenticate(access_token=signed_in.access_token).caller
@@ -284,6 +293,13 @@ def test_an_account_that_is_disabled_during_its_registration_is_not_signed_in(pl
     with pytest.raises(InvalidCredentials):
         register(username="ada", email="ada@example.org", password=OLD)
     assert place.store.users.count() == 1
+
+
+def test_a_session_names_the_client_that_began_it(place: Place) -> None:
+    user = place.joined()
+    place.log_in(client="Firefox (Linux)")
+    (session,) = place.store.sessions.of_user(user.id, place.at, 9)
+    assert session.client == "Firefox (Linux)"
 
 
 def test_a_login_normalizes_the_unicode_of_an_address(place: Place) -> None:
@@ -478,6 +494,13 @@ def test_a_given_password_is_verified_whichever_field_changes(place: Place) -> N
         place.change_profile()(caller=caller, username="ada2", password=NEW)
 
 
+def test_the_language_of_the_pages_changes_with_or_without_a_password(place: Place) -> None:
+    place.joined()
+    caller, change = place.caller(place.log_in()), place.change_profile()
+    for language, password in ((PageLanguage.GERMAN, OLD), (PageLanguage.ENGLISH, None), (None, OLD)):
+        assert change(caller=caller, language=language, password=password).language == language
+
+
 def test_an_address_does_not_change_with_a_password_that_changed_meanwhile(place: Place) -> None:
     user = place.joined()
     caller = place.caller(place.log_in())
@@ -604,6 +627,25 @@ def test_access_tokens_and_refresh_tokens_are_not_interchangeable(place: Place) 
     assert refused(place, signed_in.access_token) is TokenRejected
     with pytest.raises(TokenRejected):
         place.authenticate(access_token=signed_in.refresh_token)
+
+
+def test_an_api_token_is_valid_until_it_expires(place: Place) -> None:
+    place.joined()
+    create = CreateApiToken(
+        api_tokens=place.store.api_tokens,
+        texts=SignedApiTokens(SECRET),
+        clock=place.clock,
+        new_id=system.new_id,
+    )
+    token: dict[str, Any] = {"caller": place.caller(place.log_in()), "name": "Player", "scope": Scope.READ}
+    _, endless = create(**token)
+    _, limited = create(**token, valid_for=timedelta(days=1))
+    place.at += timedelta(hours=1)
+    assert place.authenticate(access_token=limited).valid_for == timedelta(hours=23)
+    place.at += timedelta(hours=23)
+    with pytest.raises(TokenExpired):
+        place.authenticate(access_token=limited)
+    assert place.authenticate(access_token=endless).valid_for == timedelta.max
 
 
 def test_an_expired_refresh_token_ends_no_session(place: Place) -> None:

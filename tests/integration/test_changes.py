@@ -14,13 +14,15 @@ from adapters.testkit.samples import (
     facts,
     new_item,
     new_rating,
+    new_run,
     new_viewing,
     noon,
 )
 from application.changes import GetActivity, GetChanges
 from domain.changes import RETENTION, Activity, ChangesExpired, Kind, Mark, Removal
-from domain.movies import Movie
+from domain.movies import GenreFacts, Movie
 from domain.ratings import Rating
+from domain.sync import Entity, PageResult
 from domain.users import User
 from domain.viewings import Viewing
 from domain.watchlist import WatchlistItem
@@ -33,6 +35,8 @@ class Place:
     def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
         self.store, self.clock = store, clock
         self.movies: list[Movie] = add_movies(store, [facts(number) for number in (1, 2, 3)])
+        genres = (GenreFacts(tmdb_id=18, name="Drama"),)
+        store.genres.store(PageResult(page=1, at=noon(), genres=genres), new_run(store, Entity.GENRES))
         self.user: User = add_user(store)
         self.rating = new_rating(self.user.id, self.movies[0].id)
         self.item = new_item(self.user.id, self.movies[1].id)
@@ -62,6 +66,7 @@ def test_without_a_mark_everything_is_shown(place: Place) -> None:
     assert page.of(WatchlistItem) == [place.item]
     assert page.of(Viewing) == [place.viewing]
     assert set(page.movies) == {movie.id for movie in place.movies}
+    assert page.genres == {genre.id: genre for genre in place.store.genres.all()} != {}
     assert (page.removals, page.more) == ((), False)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -11,9 +11,11 @@ from typing import Any, cast
 import pytest
 
 from adapters import system
+from adapters.demo import DemoMovieSource
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_run, noon, store_page
 from application import export
+from application.additions import SearchSource
 from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMovies
 from application.export import ExportedHidden, ExportedItems, ExportedRatings, ExportedViewings, ExportUser
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
@@ -26,7 +28,7 @@ from application.watchlist import (
     SetOnWatchlist,
     ToggleFavorite,
 )
-from domain.browsing import MovieFilter
+from domain.browsing import Mine, MovieFilter, OwnFilter
 from domain.errors import InvalidText, StorageUnavailable
 from domain.ids import MovieId, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts, MovieNotFound
@@ -217,6 +219,18 @@ def test_totals_are_cached_until_the_catalogue_changes_with_a_minimum_rating_for
     assert (totals(rated), len(counted)) == (0, 4)
 
 
+def test_the_total_of_what_a_user_lacks_is_counted_each_time(desk: Desk) -> None:
+    totals = CachedTotals(movies=desk.store.movies, clock=system.now)
+    unrated = MovieFilter(own=OwnFilter(user=desk.user.id, not_mine=frozenset({Mine.RATED})))
+    rate = desk.over(RateMovie, score=Score.of(8), review=None)
+    store_page(desk.store, facts(2))
+    assert totals(unrated) == 2
+    rate(movie=TmdbNumber(1))
+    assert totals(unrated) == 1
+    rate(movie=TmdbNumber(2))
+    assert totals(unrated) == 0
+
+
 def test_at_most_1000_totals_are_cached() -> None:
     counted: list[MovieFilter] = []
 
@@ -291,6 +305,14 @@ def test_a_search_returns_its_matches_page_by_page(store: SqliteStore) -> None:
     assert (titles(rest), rest.total, rest.more) == (["Night 5"], 5, False)
     nothing = find(text="day", limit=2)
     assert (titles(nothing), nothing.total, nothing.more, nothing.last) == ([], 0, False, None)
+
+
+def test_movies_are_added_where_the_catalogue_accepts_the_source(store: SqliteStore) -> None:
+    without = SearchSource(movies=store.movies, genres=store.genres, source=None)
+    demo = replace(without, source=DemoMovieSource())
+    assert (without.can_add(), demo.can_add()) == (False, True)
+    store_page(store, facts(1))  # a sync from TMDB
+    assert not demo.can_add()
 
 
 @dataclass
