@@ -138,6 +138,16 @@ class TestLists:
         assert set(lists_requested(tmdb, before)) == {("", "", str(page)) for page in range(1, 11)}
         assert set(details_requested(tmdb, before).values()) == {1}
 
+    def test_a_list_with_the_most_pages_that_can_be_read_is_not_divided(
+        self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
+    ) -> None:
+        source.max_pages = 5
+        before = tmdb.requests
+        run = discover(store, source, "year_from=1990&year_to=1999")
+
+        assert (run.status, run.pages_total, run.problems) == (Status.SUCCESS, 5, ())
+        assert {each[:2] for each in lists_requested(tmdb, before)} == {("1990-01-01", "1999-12-31")}
+
     def test_a_decade_that_is_too_long_is_read_by_years_and_each_movie_once(
         self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
     ) -> None:
@@ -206,7 +216,7 @@ class TestLists:
 
         assert (run.status, held(store), run.pages_total) == (Status.SUCCESS, expected, 1)
 
-    @pytest.mark.parametrize(("pages", "films"), [(2, 40), (5, 82)])
+    @pytest.mark.parametrize(("pages", "films"), [(2, 40), (MAX_PAGES, 60), (5, 82)])
     def test_at_most_so_many_pages_are_read(
         self, store: SqliteStore, source: TmdbMovieSource, pages: int, films: int
     ) -> None:
@@ -285,6 +295,7 @@ class TestInterruptions:
         run = discover(store, source)
 
         assert (run.status, held(store), tmdb.requests - before) == (Status.FAILED, set(), 2)
+        assert (run.pages_total, run.pages_failed) == (1, 1)
 
     def test_one_run_of_the_kind_at_a_time(self, store: SqliteStore, source: TmdbMovieSource) -> None:
         def another(run: SyncRun) -> None:
@@ -337,8 +348,11 @@ class TestExports:
 
         assert (run.status, held(store)) == (Status.SUCCESS, wanted | first)
         assert details_requested(tmdb, before) == Counter(f"/3/movie/{n}" for n in wanted - first)
+        assert run.done == {1, 2, 3}
         assert (run.pages_total, run.last_page, run.fetched) == (3, 3, len(wanted - first))
         assert run.requests == tmdb.requests - before
+        again = discover(store, source, "exported_min_popularity=880")
+        assert (again.pages_done, again.pages_total, again.requests) == (1, 1, 1)
         assert not any(each.credential for each in tmdb.log if each.path.startswith("/p/"))
 
     def test_adult_movies_are_left_out_and_broken_lines_counted_and_named(

@@ -77,10 +77,12 @@ class CoverageMap:
 
         They are in parts if the fault is there when the module is imported, since each part has to be
         collected anew: those of codes and identifiers, the unit tests named after the module, those of
-        figures in documents, then those that execute lines which name what the fault changes.
+        figures in documents, then those that execute lines which name what the fault changes, or lines of the
+        function whose default it changes.
         """
         path = Path(f"{mutant.module.replace('.', '/')}.py")
-        wanted = -1 if mutant.at_import else sum(1 << line for line in mutant.lines)
+        of_fault = sum(1 << line for line in mutant.lines)
+        wanted = -1 if mutant.at_import else of_fault
         found = {test for test, lines in self.executed.get(str(path), {}).items() if lines & wanted}
         names = (path.stem, path.parent.name.removesuffix("s"))  # such as import for domain.imports
         near = [
@@ -96,6 +98,7 @@ class CoverageMap:
             for test, executed in self.executed.get(file, {}).items()
             if executed & lines
         }
+        naming |= {test for test, lines in self.executed.get(str(path), {}).items() if lines & of_fault}
         chosen = self._chosen(mutant.module, found & naming)
         quick = self._in_order(filter(_is_quick, chosen))
         slow = self._in_order(test for test in chosen if not _is_quick(test))
