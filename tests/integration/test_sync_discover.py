@@ -138,12 +138,13 @@ class TestLists:
         assert set(lists_requested(tmdb, before)) == {("", "", str(page)) for page in range(1, 11)}
         assert set(details_requested(tmdb, before).values()) == {1}
 
+    @pytest.mark.parametrize("text", ["year_from=1990&year_to=1999", "year_from=1990&year_to=1999&pages=9"])
     def test_a_list_with_the_most_pages_that_can_be_read_is_not_divided(
-        self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
+        self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource, text: str
     ) -> None:
         source.max_pages = 5
         before = tmdb.requests
-        run = discover(store, source, "year_from=1990&year_to=1999")
+        run = discover(store, source, text)
 
         assert (run.status, run.pages_total, run.problems) == (Status.SUCCESS, 5, ())
         assert {each[:2] for each in lists_requested(tmdb, before)} == {("1990-01-01", "1999-12-31")}

@@ -315,6 +315,15 @@ def test_movies_are_added_where_the_catalogue_accepts_the_source(store: SqliteSt
     assert not demo.can_add()
 
 
+@pytest.mark.parametrize("text", ["solaris", "tarkovsky"])
+def test_a_search_by_title_or_person_finds_what_its_filter_admits(store: SqliteStore, text: str) -> None:
+    known: dict[str, Any] = {"title": "Solaris", "directors": ("Andrei Tarkovsky",)}
+    store_page(store, facts(1, original_language="ru", **known), facts(2, original_language="en", **known))
+    find = SearchMovies(movies=store.movies, genres=store.genres)
+    found = find(text=text, limit=9, wanted=MovieFilter(language="ru"))
+    assert [movie.facts.tmdb_id for movie in found.movies] == [1]
+
+
 @dataclass
 class Recounted:
     """Ratings with a drift of one movie, and one of another movie that is found during the repair."""
