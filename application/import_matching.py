@@ -183,10 +183,11 @@ class MatchRows:
         """Add films from the source to the catalogue; return the numbers of those that were added."""
         if not numbers or not self._can_look_up:
             return []
+        failures = self._failures
         details = self._ask(lambda: list(self.source.details(numbers)), None) or []
         facts = [each for each in details if isinstance(each, MovieFacts)]
         if details and all(isinstance(each, FetchFailed) for each in details):
-            self._failures += 1
+            self._failures = failures + 1
         self._absent |= set(numbers) - {each.tmdb_id for each in facts}
         if not facts or self._ask(lambda: self._add(facts), None) is None:
             return []
