@@ -55,7 +55,7 @@ class SearchSource:
         """Whether movies of the source can be added: there is one, and the catalogue accepts it."""
         return self.source is not None and mismatch(self.movies.source(), self.source.name) is None
 
-    def __call__(self, *, text: str, page: int = 1) -> SourceResults:
+    def __call__(self, *, text: str, page: int) -> SourceResults:
         """A page of the movies that match a text, whose last word may be a year, or that it names by an IMDb
         id or an address. Adult movies are left out.
 

@@ -60,7 +60,7 @@ class ItemEntry:
     """A movie for the watchlist."""
 
     movie: MovieRef
-    is_favorite: bool = False
+    is_favorite: bool
     note: str | None = None
 
 
@@ -70,7 +70,7 @@ class ViewingEntry:
 
     movie: MovieRef
     watched_on: date | None = None
-    rewatch: bool = False
+    rewatch: bool
     note: str | None = None
 
 

@@ -116,16 +116,14 @@ class SplitTable:
 
     name: str
     headers: tuple[str, ...]
-    number: int = 0
-    size: int = 0
-    _started: bool = field(default=False)
+    number: int = field(default=0, init=False)
+    size: int = field(init=False)
 
     def add(self, cells: tuple[object, ...]) -> Iterator[tuple[str, bytes]]:
         """The pieces to write, each with the name of its file."""
         line = csv_line(cells)
-        if not self._started or self.size + len(line) > MAX_LETTERBOXD_BYTES:
+        if not self.number or self.size + len(line) > MAX_LETTERBOXD_BYTES:
             self.number += 1
-            self._started = True
             head = csv_line(self.headers)
             self.size = len(head)
             yield self.file, head

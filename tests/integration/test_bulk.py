@@ -139,7 +139,10 @@ def test_of_several_viewings_on_a_day_the_first_gets_another_note(desk: Desk) ->
 
 def test_viewings_are_recorded_until_the_diary_is_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 2)
-    entries = [ViewingEntry(movie=FIRST, watched_on=day) for day in (None, TODAY.replace(year=2000), TODAY)]
+    entries = [
+        ViewingEntry(movie=FIRST, watched_on=day, rewatch=False)
+        for day in (None, TODAY.replace(year=2000), TODAY)
+    ]
     assert outcomes(desk.set(SetViewings, *entries)) == [Outcome.CREATED, Outcome.CREATED, DiaryFull]
 
 

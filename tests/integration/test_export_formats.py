@@ -125,6 +125,16 @@ def test_the_table_has_everything_and_no_cell_is_a_formula(desk: Desk) -> None:
     assert [row["watched_on"] for row in rows if row["kind"] == "viewing"] == ["", "2024-01-05", "2024-01-05"]
 
 
+def test_each_column_of_the_table_has_its_name_and_value(desk: Desk) -> None:
+    rating, *_, viewing = csv.DictReader(io.StringIO(b"".join(table_chunks(parts(desk))).decode()))
+    assert rating == {
+        "kind": "rating", "tmdb_id": "1", "imdb_id": "tt0000001", "title": "'=Film 1", "year": "",
+        "rating": "8.5", "review": 'Good,\n"really"', "watched_on": "", "rewatch": "", "favorite": "",
+        "note": "", "created_at": str(noon(2)), "updated_at": str(noon(3)),
+    }  # fmt: skip
+    assert (viewing["rewatch"], viewing["note"]) == ("false", "at home")
+
+
 def test_the_zip_has_the_tables_that_letterboxd_imports(desk: Desk) -> None:
     packed = b"".join(zip_chunks(letterboxd_pieces(parts(desk))))
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -137,6 +147,10 @@ def test_the_zip_has_the_tables_that_letterboxd_imports(desk: Desk) -> None:
         "watchlist.csv": 2,
         "diary.csv": 3,
     }
+    film = ["tmdbID", "imdbID", "Title", "Year"]
+    assert list(tables["watchlist.csv"][0]) == film
+    for name in ("ratings.csv", "diary.csv"):
+        assert list(tables[name][0]) == [*film, "Rating10", "WatchedDate", "Rewatch", "Review"]
     (good,) = [row for row in tables["ratings.csv"] if row["tmdbID"] == "1"]
     assert (good["Rating10"], good["imdbID"], good["Title"]) == ("9", "tt0000001", "=Film 1")
     assert [row["Rewatch"] for row in tables["diary.csv"]] == ["false", "true", "false"]

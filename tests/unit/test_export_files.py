@@ -21,6 +21,14 @@ def test_a_file_is_split_before_the_row_with_which_it_would_be_too_large(
     assert written == [(first, head), (first, line), (first, line), (second, head), (second, line)]
 
 
+@pytest.mark.parametrize(("more", "files"), [(0, {"films.csv"}), (1, {"films.csv", "films-2.csv"})])
+def test_a_file_for_letterboxd_has_a_megabyte_at_most(more: int, files: set[str]) -> None:
+    table = SplitTable("films", ("name",))
+    size, end = 500_000, len(b"\r\n")
+    lines = ["a" * (size - len(b"name\r\n") - end), "b" * (size - end + more)]
+    assert {file for line in lines for file, _ in table.add((line,))} == files
+
+
 def test_a_zip_comes_in_chunks_and_is_whole() -> None:
     data = Random(1).randbytes(5 * CHUNK_BYTES)
     size = 4096
