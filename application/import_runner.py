@@ -106,7 +106,7 @@ class _Run:
 
     def _read(self) -> None:
         """Store the rows of the upload, from the first on, and the format and scale."""
-        self._save(restart=True, done=0, total=0, counts={}, error=None)
+        self._save(restart=True, done=0, total=0, counts={})
         with TemporaryFile() as upload:
             for piece in self.ports.imports.upload(self.imported.id):
                 upload.write(piece)

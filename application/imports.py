@@ -1,7 +1,7 @@
 """Imports as their users see them: uploaded, reviewed, changed, applied, undone and deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from application.import_runner import RunImport
 from domain.ids import ImportId, MovieId, MovieRef, NewId, UserId
@@ -28,8 +28,8 @@ class ImportView:
     """An import with the rows that are shown as examples, and their films by id."""
 
     imported: Import
-    examples: tuple[ImportRow, ...] = ()
-    movies: Mapping[MovieId, Movie] = field(default_factory=dict)
+    examples: tuple[ImportRow, ...]
+    movies: Mapping[MovieId, Movie]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,12 +257,12 @@ class RemoveImport:
 
 def applying(imported: Import, clock: Clock) -> Import:
     """The import when it is to be applied."""
-    return imported.next(clock(), state=ImportState.APPLYING, undoing=False, done=0, total=0)
+    return imported.next(clock(), state=ImportState.APPLYING, done=0, total=0)
 
 
 def undoing(imported: Import, clock: Clock) -> Import:
     """The import when it is to be undone."""
-    return imported.next(clock(), state=ImportState.APPLYING, undoing=True, done=0, not_undone=0)
+    return imported.next(clock(), state=ImportState.APPLYING, undoing=True, done=0)
 
 
 def _enqueued(

@@ -200,6 +200,10 @@ def test_an_upload_without_rows_or_without_a_format_fails_with_its_reason(desk: 
         assert (failed.state, failed.error) == (ImportState.FAILED, refusal)
 
 
+def test_an_upload_without_a_name_is_called_file(desk: Desk) -> None:
+    assert desk.upload(f"{TABLE}1,,,4,\n", name="\0 ").name == "file"
+
+
 def test_what_the_user_chooses_decides(desk: Desk) -> None:
     desk.store.ratings.put(new_rating(desk.user.id, movie_id(1), 3, updated_at=system.now()))
     ready = desk.reviewed("title,year,rating\nHeat,1995,8\nDune,,7\nNowhere,1999,5\n")
@@ -226,8 +230,9 @@ def test_choices_of_rows_and_films_that_are_not_there_are_named(desk: Desk) -> N
 def test_other_columns_are_read_again_by_a_worker(desk: Desk) -> None:
     ready = desk.reviewed("title,year,mine,rating\nHeat,1995,9,2\n")
     changed = desk.change(imported=ready.id, user=desk.user.id, columns={"rating": "mine"}).imported
-    assert changed.state is ImportState.READING
+    assert (ready.scale, changed.state, changed.done) == (5, ImportState.READING, 0)
     ready = desk.worked(changed)
+    assert ready.scale == 10
     assert [row.row.rating for row in desk.all_rows(ready)] == ["9"]
     assert ready.columns_found["rating"] == "mine"
 
@@ -262,11 +267,18 @@ def test_an_import_tells_how_far_it_is_and_begins_at_zero_when_it_is_read_again(
 
 
 def test_a_large_import_is_decided_again_by_a_worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = desk.reviewed(f"{TABLE}77,,,4,\n2,,,5,\n")
+    monkeypatch.setattr(use_cases, "MAX_DIRECT_ROWS", 2)
+    ready = desk.change(imported=ready.id, user=desk.user.id, scale=5).imported
+    assert ready.state is ImportState.READY
     monkeypatch.setattr(use_cases, "MAX_DIRECT_ROWS", 1)
-    ready = desk.reviewed(f"{TABLE}1,,,4,\n2,,,5,\n")
-    changed = desk.change(imported=ready.id, user=desk.user.id, scale=10).imported
+    changed = desk.change(imported=ready.id, user=desk.user.id, scale=10, choices={1: movie_id(1)}).imported
     assert changed.state is ImportState.MATCHING
+    waiting, _ = desk.all_rows(changed)
+    assert (waiting.chosen, waiting.row_class, waiting.reason) == (True, None, None)
+    asked = list(desk.shelf.asked)
     assert desk.worked(changed).scale == 10
+    assert desk.shelf.asked == asked
 
 
 def test_without_a_job_queue_nothing_is_left_half_done(desk: Desk) -> None:
@@ -398,6 +410,8 @@ def test_imports_and_their_rows_are_shown_to_their_owner_only(desk: Desk) -> Non
         imported=ready.id, user=desk.user.id, row_class=RowClass.AMBIGUOUS, window=Window(limit=2)
     )
     assert (ambiguous.page.total, len(ambiguous.page.rows)) == (1, 1)
+    changed = desk.rows(imported=ready.id, user=desk.user.id, row_class=RowClass.CHANGED, window=Window())
+    assert (changed.page.total, changed.page.rows) == (0, ())
     with pytest.raises(ImportNotFound, match="There is no such import"):
         desk.get(imported=ready.id, user=type(desk.user.id)("0" * 24))
 

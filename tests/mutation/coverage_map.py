@@ -23,7 +23,7 @@ INTEGRATION = (
     "use_cases", "account_use_cases", "sync", "sync_runs", "sync_changes", "sync_counts", "sync_discover",
     "sync_invalidation", "sync_languages", "sync_source", "sweep", "jobs", "changes", "imports",
     "import_matching", "import_exports", "export_formats", "recommendations", "scrobbles", "movielens",
-    "bulk", "viewing_use_cases",
+    "import_runner", "bulk", "viewing_use_cases",
     "http_accounts", "http_additions", "http_administration", "http_api_tokens", "http_bulk", "http_changes",
     "http_errors", "http_export", "http_fields", "http_health", "http_hooks", "http_idempotency",
     "http_imports", "http_languages", "http_lists", "http_movies", "http_operations", "http_ratings",

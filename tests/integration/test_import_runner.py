@@ -1,0 +1,157 @@
+"""What a worker stores of an import, and how far it says that it is, over the embedded store in memory."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, cast
+
+import pytest
+
+from adapters import system
+from adapters.sqlite.store import SqliteStore
+from adapters.testkit.samples import facts, new_item, new_viewing, store_page
+from application import import_runner
+from domain import viewings, watchlist
+from domain.ids import movie_id
+from domain.imports.imports import Import, ImportRow, ImportState
+from domain.imports.rows import RowClass
+from domain.ports import ImportRepository
+from domain.ratings import Score
+from tests.integration.import_desk import Desk
+
+TABLE = "tmdb_id,rating\n"
+LETTERBOXD = "Date,Name,Year,Letterboxd URI"
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    store = SqliteStore(path=None, clock=system.now)
+    store.prepare()
+    store_page(
+        store,
+        *(
+            facts(number, title=title, original_title=title, release_date=date(1995, 5, 5))
+            for number, title in enumerate(("Heat", "Ran", "Dune"), 1)
+        ),
+    )
+    yield Desk(store)
+    store.close()
+
+
+def score(desk: Desk, number: int) -> Score | None:
+    rating = desk.store.ratings.of(desk.user.id, movie_id(number))
+    return rating.score if rating else None
+
+
+def progress(desk: Desk, imported: Import) -> list[tuple[ImportState, int, int]]:
+    """Run an import's job; return its state, and how much is done of how much, after each change."""
+    seen: list[tuple[ImportState, int, int]] = []
+    desk.run(imported=imported.id, on_progress=lambda now: seen.append((now.state, now.done, now.total)))
+    return seen
+
+
+class Killed(BaseException):
+    """The process of a worker was killed."""
+
+
+def test_reading_begins_anew_after_an_interruption(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_runner, "ROWS_AT_ONCE", 1)
+    imported = desk.upload(f"{TABLE}1,4\n2,5\n")
+
+    def kill(now: Import) -> None:
+        if now.done:
+            raise Killed
+
+    with pytest.raises(Killed):
+        desk.run(imported=imported.id, on_progress=kill)
+    assert progress(desk, imported)[:3] == [(ImportState.READING, done, 0) for done in (0, 1, 2)]
+
+
+def test_rows_of_an_earlier_reading_are_deleted(desk: Desk) -> None:
+    ready = desk.reviewed("title,year,mine,rating\nHeat,1995,9,2\n")
+    (row,) = desk.all_rows(ready)
+    reading = desk.change(imported=ready.id, user=desk.user.id, columns={"rating": "mine"}).imported
+    reading = reading.next(system.now())
+    desk.store.imports.save(reading, [replace(row, number=2)])
+    assert [each.number for each in desk.all_rows(desk.worked(reading))] == [1]
+
+
+def test_the_headers_of_a_table_are_kept(desk: Desk) -> None:
+    assert desk.reviewed("title,year,mine\nHeat,1995,9\n").headers == ("title", "year", "mine")
+
+
+class Saved:
+    """Imports, and how many rows were stored at a time."""
+
+    def __init__(self, imports: ImportRepository) -> None:
+        self.imports = imports
+        self.sizes: list[int] = []
+
+    def save(self, imported: Import, rows: Sequence[ImportRow] = (), *, restart: bool = False) -> None:
+        self.sizes.append(len(rows))
+        self.imports.save(imported, rows, restart=restart)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.imports, name)
+
+
+def test_classes_are_stored_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ROWS_AT_ONCE", "MATCHED_AT_ONCE"):
+        monkeypatch.setattr(import_runner, name, 2)
+    saved = Saved(desk.store.imports)
+    imported = desk.upload(f"{TABLE}1,4\n2,5\n3,3\n1,x\n2,x\n77,5\n")
+    replace(desk.run, imports=cast("Any", saved))(imported=imported.id)
+    assert max(saved.sizes) == 2
+    assert [row.row_class for row in desk.all_rows(imported)] == [
+        *(RowClass.NEW, RowClass.NEW, RowClass.NEW),
+        *(RowClass.UNREADABLE, RowClass.UNREADABLE, RowClass.UNMATCHED),
+    ]
+
+
+def test_an_import_tells_how_many_films_are_applied_and_undone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "APPLY_BATCH", 1)
+    ready = desk.reviewed(f"{TABLE}1,4\n2,5\n77,5\n")
+    applying = desk.apply_import(imported=ready.id, user=desk.user.id).imported
+    assert (applying.done, applying.total) == (0, 0)
+    applied = [(ImportState.APPLYING, done, 2) for done in range(3)]
+    assert progress(desk, applying) == [*applied, (ImportState.DONE, 2, 2)]
+    undoing = desk.undo_import(imported=ready.id, user=desk.user.id).imported
+    assert (undoing.done, undoing.total, undoing.not_undone) == (0, 2, 0)
+    assert progress(desk, undoing) == [*applied[1:], (ImportState.UNDONE, 2, 2)]
+
+
+def test_limits_hold_for_what_was_added_after_the_review(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
+    monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
+    files = {
+        "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
+        "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
+    }
+    ready = desk.reviewed(files, "export.zip")
+    assert ready.counts == {RowClass.NEW: 2}
+    desk.store.watchlists.add(new_item(desk.user.id, movie_id(2)))
+    desk.store.viewings.add(new_viewing(desk.user.id, movie_id(2)))
+    assert desk.applied(ready).counts == {RowClass.NO_PLACE: 2}
+    assert desk.store.watchlists.count(desk.user.id) == desk.store.viewings.count(desk.user.id) == 1
+
+
+@pytest.mark.parametrize("gone", [1, 2, 3])
+def test_all_films_but_one_that_vanished_are_applied(desk: Desk, gone: int) -> None:
+    ready = desk.reviewed(f"{TABLE}1,4\n2,5\n3,3\n")
+    store_page(desk.store, gone=(gone,), day=2)
+    assert desk.applied(ready).counts == {RowClass.NEW: 2, RowClass.UNMATCHED: 1}
+    assert {number for number in (1, 2, 3) if not score(desk, number)} == {gone}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [({}, Score.of(8)), ({"ratings.csv": f"{LETTERBOXD},Rating\n2024-01-02,Ran,1995,u,5\n"}, None)],
+)
+def test_ratings_of_viewings_count_only_without_ratings_of_films(
+    desk: Desk, more: Mapping[str, str], expected: Score | None
+) -> None:
+    diary = f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,4,,,2024-01-01\n"
+    desk.applied(desk.reviewed({"diary.csv": diary, **more}, "export.zip"))
+    assert score(desk, 1) == expected
