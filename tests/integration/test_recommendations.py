@@ -348,6 +348,24 @@ def test_one_process_at_a_time_computes_neighbours(place: Place, monkeypatch: py
     assert place.stored() == {}
 
 
+def test_while_a_process_computes_neighbours_another_does_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    liking(place, 2, 1, 2)
+    others: list[int] = []
+    likers = type(place.repository).likers
+
+    def interrupted(*args: Any) -> list[UserId]:
+        if not others:
+            others.append(-1)
+            others.append(place.update())
+        return likers(*args)
+
+    monkeypatch.setattr(type(place.repository), "likers", interrupted)
+    assert place.update() == 2
+    assert others == [-1, 0]
+
+
 def test_another_rule_leads_to_a_recount(place: Place) -> None:
     liking(place, 2, 1, 2)
     place.repository.set_rule(RULE - 1)
@@ -416,8 +434,9 @@ def test_an_update_ends_though_ratings_keep_changing(place: Place, monkeypatch: 
 def test_likes_of_a_bounded_number_of_users_are_in_memory(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    liking(place, 3, 1, 2)
-    liking(place, 3, 3, 4)
+    numbers = sorted(range(1, 6), key=movie_id)
+    liking(place, 3, *(numbers[at] for at in (0, 2)))
+    liking(place, 3, *(numbers[at] for at in (1, 3, 4)))
     monkeypatch.setattr(neighbours, "MAX_CACHED_USERS", 3)
     read = list[int]()
     likes = type(place.repository).likes
@@ -428,8 +447,8 @@ def test_likes_of_a_bounded_number_of_users_are_in_memory(
 
     monkeypatch.setattr(type(place.repository), "likes", counted)
     place.recount()
-    assert len(place.stored()) == 4
-    assert max(read) == 3
+    assert len(place.stored()) == 5
+    assert read == [3, 3, 3, 3, 0]
 
 
 @dataclass
