@@ -20,6 +20,7 @@ from application.catalogue import CachedTotals, GetMovie, MovieResults, SearchMo
 from application.export import ExportedHidden, ExportedItems, ExportedRatings, ExportedViewings, ExportUser
 from application.ratings import ChangeRating, GetRating, RateMovie, SetRating, VerifyRatings
 from application.recommendations import HideMovie
+from application.relations import GetRelations
 from application.viewings import AddViewing
 from application.watchlist import (
     AddToWatchlist,
@@ -30,7 +31,7 @@ from application.watchlist import (
 )
 from domain.browsing import Mine, MovieFilter, OwnFilter
 from domain.errors import InvalidText, StorageUnavailable
-from domain.ids import MovieId, TmdbNumber, UserId, movie_id
+from domain.ids import ImdbId, MovieId, MovieRef, TmdbNumber, UserId, movie_id
 from domain.movies import GenreFacts, MovieNotFound
 from domain.ratings import Drift, Score, Tally
 from domain.sync import Entity, PageResult
@@ -70,6 +71,7 @@ class Desk:
         known: dict[str, Any] = {
             "ratings": self.store.ratings,
             "watchlist": self.store.watchlists,
+            "viewings": self.store.viewings,
             "movies": self.store.movies,
             "genres": self.store.genres,
             "invalidation": system.NoCache(),
@@ -118,6 +120,13 @@ def test_a_first_watchlist_item_is_new_and_another_of_the_same_movie_is_not(desk
     turned = desk.over(ToggleFavorite)(item=first.item.id)
     assert (turned.created, turned.item.is_favorite) == (False, True)
     assert desk.over(GetItem)(item=first.item.id) == turned
+
+
+def test_relations_are_shown_in_the_order_of_first_mention_whatever_names_a_movie(desk: Desk) -> None:
+    store_page(desk.store, facts(1, imdb_id="tt0000001"), facts(2), facts(3, imdb_id="tt0000003"))
+    refs: list[MovieRef] = [ImdbId("tt0000003"), TmdbNumber(2), movie_id(1), ImdbId("tt0000001")]
+    shown = desk.over(GetRelations)(movies=[*refs, TmdbNumber(9), ImdbId("tt0000009"), movie_id(2)])
+    assert [each.movie.facts.tmdb_id for each in shown] == [3, 2, 1]
 
 
 def test_the_fault_of_an_invalid_text_names_review_or_note(desk: Desk) -> None:
