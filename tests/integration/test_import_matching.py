@@ -19,6 +19,7 @@ from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
 from domain.movies import MovieFacts
 from domain.sync import SourcePage, SourceRefused, SourceUnavailable
 from tests.integration.import_desk import UNAVAILABLE, Shelf
+from tests.stores import store_in_memory
 
 
 def film(number: int, title: str, year: int) -> MovieFacts:
@@ -69,8 +70,7 @@ class Matching:
 
 @pytest.fixture
 def matching() -> Iterator[Matching]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     store_page(store, HEAT, RAN, DUNE, OLD_DUNE)
     yield Matching(store)
     store.close()

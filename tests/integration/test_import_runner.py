@@ -8,7 +8,6 @@ from typing import Any, cast
 import pytest
 
 from adapters import system
-from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, new_item, new_viewing, store_page
 from application import import_runner
 from domain import viewings, watchlist
@@ -18,6 +17,7 @@ from domain.imports.rows import RowClass
 from domain.ports import ImportRepository
 from domain.ratings import Score
 from tests.integration.import_desk import Desk
+from tests.stores import store_in_memory
 
 TABLE = "tmdb_id,rating\n"
 LETTERBOXD = "Date,Name,Year,Letterboxd URI"
@@ -25,8 +25,7 @@ LETTERBOXD = "Date,Name,Year,Letterboxd URI"
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    store = SqliteStore(path=None, clock=system.now)
-    store.prepare()
+    store = store_in_memory(system.now)
     store_page(
         store,
         *(
