@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from adapters.mongo.documents import session_document, tally_document
@@ -51,6 +52,7 @@ from domain.errors import StorageUnavailable
 from domain.ids import MovieId
 from domain.ratings import Tally
 from domain.sessions import Session
+from tests.contracts.mongo_server import SERVERS, address, fresh_database
 from tests.stores import store_in_file, store_in_memory
 
 
@@ -173,11 +175,41 @@ class TestSqliteInMemory(Contracts):
         return failing_deletes_in(store)
 
 
+class PreparedDatabase:
+    """A database with all indexes that can be emptied again."""
+
+    def __init__(self, uri: str, client: MongoClient[dict[str, Any]]) -> None:
+        self.uri = uri
+        self._database = client.get_default_database()
+        self._prepared = {name: list(self._database[name].find()) for name in self._names()}
+
+    def empty(self) -> None:
+        """Make it contain what it contained at first."""
+        for name in self._names():
+            self._database[name].delete_many({})
+            if documents := self._prepared.get(name):
+                self._database[name].insert_many(documents)
+
+    def _names(self) -> list[str]:
+        return self._database.list_collection_names()
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def prepared(request: pytest.FixtureRequest) -> Iterator[PreparedDatabase]:
+    """A prepared database for all tests, since to make its indexes takes longer than most of them."""
+    with fresh_database(address(request)) as uri:
+        store = MongoStore(uri=uri, clock=ManualClock())
+        store.prepare()
+        store.close()
+        with MongoClient[dict[str, Any]](uri) as client:
+            yield PreparedDatabase(uri, client)
+
+
 class TestMongo(Contracts):
     @pytest.fixture
-    def store(self, mongo_uri: str, clock: ManualClock) -> Iterator[MongoStore]:
-        store = MongoStore(uri=mongo_uri, clock=clock)
-        store.prepare()
+    def store(self, prepared: PreparedDatabase, clock: ManualClock) -> Iterator[MongoStore]:
+        prepared.empty()
+        store = MongoStore(uri=prepared.uri, clock=clock)
         yield store
         store.close()
 
