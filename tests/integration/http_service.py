@@ -128,9 +128,14 @@ def parts(
 
 def application(store: SqliteStore, **options: Any) -> Litestar:
     """The application over a store. The options are those of `parts` and settings."""
-    own = {name: options.pop(name) for name in PARTS & options.keys()}
-    settings = chosen(**options)
-    return made(settings, parts(store, settings, **own))
+    return made(*settings_and_parts(store, options))
+
+
+def settings_and_parts(store: SqliteStore, options: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """The settings and the parts of an application, by its options."""
+    settings = chosen(**{name: value for name, value in options.items() if name not in PARTS})
+    own = {name: value for name, value in options.items() if name in PARTS}
+    return settings, parts(store, settings, **own)
 
 
 PARTS = {name for name, each in signature(parts).parameters.items() if each.kind is Parameter.KEYWORD_ONLY}
@@ -194,13 +199,13 @@ UNUSED: defaultdict[str, list[ReusableApplication]] = defaultdict(list)
 def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
     """An application over a store that was used before, if there is one with these settings.
 
-    With other options than settings it is a new one.
+    It is a new one if it keeps copies, as with Redis: applications get at them when they are made.
     """
-    if PARTS & options.keys():
-        yield application(store, **options)
+    settings, own = settings_and_parts(store, options)
+    if own["copies"]:
+        yield made(settings, own)
         return
-    settings = chosen(**options)
-    unused, own = UNUSED[repr(settings)], parts(store, settings)
+    unused = UNUSED[repr(settings)]
     reusable = unused.pop() if unused else ReusableApplication(settings, own)
     reusable.use(own)
     yield reusable.app
@@ -208,10 +213,17 @@ def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
 
 
 @contextmanager
+def client_over(store: SqliteStore, **options: Any) -> Iterator[Client]:
+    """A client of the application over a store."""
+    with reused(store, **options) as app, TestClient(app) as client:
+        yield client
+
+
+@contextmanager
 def serving(*movies: MovieFacts, **options: Any) -> Iterator[Client]:
     """A client of the application over these movies."""
     store = filled(list(movies) or [facts(number, popularity=float(number)) for number in range(1, 6)])
-    with reused(store, **options) as app, TestClient(app) as client:
+    with client_over(store, **options) as client:
         yield client
     store.close()
 
@@ -318,7 +330,7 @@ def signed_in(client: Client, body: Any) -> Somebody:
 def place(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
     """A client of the application over these movies, and its store. The catalogue is not public."""
     store = filled(list(movies) or [THE_MATRIX, facts(604), facts(605)])
-    with reused(store, **{"public_catalogue": "false", **options}) as app, TestClient(app) as client:
+    with client_over(store, **{"public_catalogue": "false", **options}) as client:
         yield client, store
     store.close()
 

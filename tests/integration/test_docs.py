@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from litestar.testing import TestClient
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -28,7 +27,7 @@ from entrypoints.http import ATTRIBUTION
 from entrypoints.http.errors import ErrorOut
 from entrypoints.http.resources.movies import MovieDetailOut
 from entrypoints.settings import Settings
-from tests.integration.http_service import Client, application, now
+from tests.integration.http_service import Client, client_over, now
 from tests.stores import store_in_memory
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +101,7 @@ def client() -> Iterator[Client]:
     )
     SyncGenres(runner=runner, genres=store.genres)()
     SyncMovies(runner=runner, movies=store.movies)(pages=500)
-    with TestClient(application(store)) as client:
+    with client_over(store) as client:
         yield client
     store.close()
 

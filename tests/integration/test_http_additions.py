@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
@@ -23,7 +22,7 @@ from tests.integration.http_service import (
     THE_MATRIX,
     Client,
     Somebody,
-    application,
+    client_over,
     container_over,
     filled,
     joined,
@@ -81,7 +80,7 @@ def service(
             policy=policy,
         )
     container.user_source.override(providers.Object(source))
-    with TestClient(application(own, container=container, **options)) as client:
+    with client_over(own, container=container, **options) as client:
         yield client, own
     if source:
         source.close()

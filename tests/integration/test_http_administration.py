@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
@@ -16,7 +15,7 @@ from tests.integration.http_service import (
     Client,
     Somebody,
     account,
-    application,
+    client_over,
     filled,
     joined,
     now,
@@ -35,7 +34,7 @@ def store() -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def client(store: SqliteStore) -> Iterator[Client]:
-    with TestClient(application(store)) as client:
+    with client_over(store) as client:
         yield client
 
 
@@ -49,7 +48,7 @@ def admin(client: Client, store: SqliteStore) -> Somebody:
 @pytest.fixture
 def invited(store: SqliteStore, admin: Somebody) -> Iterator[Client]:
     """A process over the same store, where registration needs an invitation."""
-    with TestClient(application(store, registration="invite")) as client:
+    with client_over(store, registration="invite") as client:
         yield client
 
 
@@ -95,7 +94,7 @@ def test_without_an_invitation_taken_names_are_not_revealed(invited: Client) -> 
 
 def test_with_closed_registration_an_invitation_is_refused(store: SqliteStore, admin: Somebody) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
-    with TestClient(application(store, registration="closed")) as client:
+    with client_over(store, registration="closed") as client:
         for more in ({}, {"invitation": code}):
             answer = register(client, **more)
             assert (answer.status_code, answer.json()["code"]) == (403, "registration_closed")

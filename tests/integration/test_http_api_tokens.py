@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from domain.ids import SessionId, UserId
@@ -18,7 +17,7 @@ from tests.integration.http_service import (
     THE_MATRIX,
     Client,
     Somebody,
-    application,
+    client_over,
     container_over,
     filled,
     joined,
@@ -150,7 +149,7 @@ def test_an_expired_token_says_so_and_stays_listed() -> None:
     store, late = filled([THE_MATRIX]), {"by": timedelta(0)}
     container = container_over(store, Settings())
     container.clock.override(providers.Object(lambda: now() + late["by"]))
-    with TestClient(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         neo = joined(client)
         script, token = made(neo, expires_in=3600)
         late["by"] = timedelta(hours=1)

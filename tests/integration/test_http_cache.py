@@ -32,6 +32,7 @@ from tests.integration.http_service import (
     Somebody,
     application,
     call,
+    client_over,
     container_over,
     filled,
     joined,
@@ -111,7 +112,7 @@ def changed_requests(somebody: Somebody) -> Iterator[tuple[str, str]]:
 
 
 def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: Valkey) -> None:
-    with processes(valkey) as ((client,), store), TestClient(application(store)) as uncached:
+    with processes(valkey) as ((client,), store), client_over(store) as uncached:
         neo = joined(client)
         for name in ("trinity", "smith"):
             joined(client, name)("PUT", "/movies/603/rating", {"rating": 8})

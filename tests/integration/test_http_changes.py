@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from domain.changes import Mark
@@ -17,7 +16,7 @@ from entrypoints.settings import Settings
 from tests.integration.http_service import (
     THE_MATRIX,
     Somebody,
-    application,
+    client_over,
     container_over,
     filled,
     joined,
@@ -96,7 +95,7 @@ def test_an_old_mark_tells_to_start_again() -> None:
     store, late = filled([THE_MATRIX]), {"by": timedelta(0)}
     container = container_over(store, Settings(jwt_expires_in="365d", refresh_expires_in="365d"))
     container.clock.override(providers.Object(lambda: now() + late["by"]))
-    with TestClient(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         neo = joined(client)
         since = neo("GET", "/me/changes").json()["next"]
         late["by"] = timedelta(days=90)

@@ -34,7 +34,7 @@ from entrypoints.http.exceptions import ExportRunning, ExportsFull
 from entrypoints.http.exports import MAX_EXPORTS, MAX_EXPORTS_PER_USER, ExportResponse, Exports
 from entrypoints.http.resources.export import json_chunks
 from entrypoints.settings import Settings
-from tests.integration.http_service import Somebody, application, container_over, filled
+from tests.integration.http_service import Somebody, application, client_over, container_over, filled
 from tests.integration.http_service import joined as registered
 
 MOVIES = 23
@@ -393,7 +393,7 @@ def test_the_thread_pauses_after_each_batch_by_the_pause_factor(store: SqliteSto
 
 @contextmanager
 def clients(store: SqliteStore, **more: Any) -> Iterator[Any]:
-    with TestClient(application(store, **more)) as client:
+    with client_over(store, **more) as client:
         yield client
 
 

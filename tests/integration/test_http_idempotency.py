@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
@@ -23,7 +22,7 @@ from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
     Somebody,
-    application,
+    client_over,
     container_over,
     filled,
     joined,
@@ -50,7 +49,7 @@ def place() -> Iterator[Place]:
     container = container_over(store, Settings(jwt_expires_in="30d"))
     made: list[Place] = []
     container.clock.override(providers.Object(lambda: now() + (made[0].late if made else timedelta(0))))
-    with TestClient(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         made.append(Place(store, client))
         yield made[0]
     store.close()
@@ -161,7 +160,7 @@ def test_a_request_whose_process_is_killed_before_it_responds_is_done_once(
     store.prepare()
     container = container_over(store, Settings(jwt_expires_in="30d"))
     container.clock.override(providers.Object(lambda: now() + ATTEMPT_TIMEOUT))
-    with TestClient(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         login = client.post("/api/v1/auth/login", json={"email": "neo@example.com", "password": PASSWORD})
         neo = signed_in(client, login.json())
 

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
-from litestar.testing import TestClient
 
 from adapters.sqlite.rows import insert, rating_row
 from adapters.sqlite.store import SqliteStore
@@ -31,6 +30,7 @@ from tests.integration.http_service import (
     PASSWORD,
     Somebody,
     application,
+    client_over,
     container_over,
     filled,
     joined,
@@ -126,7 +126,7 @@ def store() -> Iterator[SqliteStore]:
 def somebody(store: SqliteStore) -> Iterator[Somebody]:
     """An admin with many ratings, watchlist items and viewings."""
     container = container_over(store, Settings())
-    with TestClient(application(store, container=container, public_catalogue="false")) as client:
+    with client_over(store, container=container, public_catalogue="false") as client:
         smith = joined(client, "smith")
         store.users.change(
             UserId(smith.user["id"]), lambda user: user.with_changes(user.updated_at, role=Role.ADMIN)
@@ -331,7 +331,7 @@ def test_lists_sorted_by_ratings_show_them(somebody: Somebody, by: str) -> None:
 @pytest.mark.parametrize("sort", ["created_at", "updated_at", "rating"])
 def test_a_cursor_reaches_ratings_after_the_last_page_number(sort: str) -> None:
     store = filled([facts(603)])
-    with TestClient(application(store)) as client:
+    with client_over(store) as client:
         neo = joined(client)
         many = MAX_NUMBERED_ROWS + 150
         rows = [

@@ -14,7 +14,14 @@ from domain.users import Role
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import Client, Somebody, application, container_over, filled, joined
+from tests.integration.http_service import (
+    Client,
+    Somebody,
+    client_over,
+    container_over,
+    filled,
+    joined,
+)
 from tests.integration.http_service import place as plain_place
 
 KINDS = ("genres", "movies", "changes")
@@ -45,7 +52,7 @@ def place(valkey: Valkey) -> Iterator[Place]:
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))  # it sorts runs with the same start
     jobs = RqJobQueue(valkey.url)
-    with Client(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         yield Place(client, store, container, jobs)
     jobs.close()
     container.jobs().close()

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters import system
 from adapters.demo import DemoMovieSource
@@ -34,7 +33,7 @@ from entrypoints.processes.child_process import SYNCS_REFUSED
 from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
-from tests.integration.http_service import application, container_over, filled
+from tests.integration.http_service import client_over, container_over, filled
 from tests.integration.sync_bench import PAGES, Bench, ShelfSource, facts_of
 from tests.integration.test_http_syncs import promoted
 from tests.integration.test_sync_invalidation import Invalidations, Watched
@@ -269,7 +268,7 @@ def service() -> Iterator[tuple[Any, SqliteStore]]:
     store = filled([facts(603)])
     container = container_over(store, Settings())
     container.jobs.override(providers.Object(NoJobQueue()))
-    with TestClient(application(store, container=container)) as client:
+    with client_over(store, container=container) as client:
         yield promoted(client, store), store
     store.close()
 

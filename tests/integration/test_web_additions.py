@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts
@@ -15,7 +14,7 @@ from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
 from domain.sync import SourceName
 from entrypoints.settings import Settings
-from tests.integration.http_service import THE_MATRIX, application, container_over, filled
+from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled
 from tests.integration.web_client import Browser, Shown
 from tests.tmdb_simulator import Fault, TmdbSimulator
 
@@ -45,7 +44,7 @@ def visiting(tmdb: TmdbSimulator | None, store: SqliteStore) -> Iterator[Browser
         policy=HASTY,
     )
     container.user_source.override(providers.Object(source))
-    with TestClient(application(store, container=container, web="true")) as client:
+    with client_over(store, container=container, web="true") as client:
         yield Browser(client)
     if source:
         source.close()

@@ -20,7 +20,14 @@ from entrypoints.http.access_log import CLIENT_PRESENCE, STOPPING, ClientPresenc
 from entrypoints.settings import Settings
 from entrypoints.web.events import RunEvents
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import PASSWORD, THE_MATRIX, Client, application, container_over, filled
+from tests.integration.http_service import (
+    PASSWORD,
+    THE_MATRIX,
+    Client,
+    client_over,
+    container_over,
+    filled,
+)
 from tests.integration.test_web_pages import check
 from tests.integration.web_client import Browser, Shown, visiting
 from tests.stores import store_in_memory
@@ -232,7 +239,7 @@ def place(valkey: Valkey) -> Iterator[Place]:
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))
     jobs = RqJobQueue(valkey.url)
-    with Client(application(store, container=container, web="true")) as client:
+    with client_over(store, container=container, web="true") as client:
         yield Place(client, store, container)
     jobs.close()
     container.jobs().close()

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters.testkit.samples import facts
 from domain.pictures import Picture
 from entrypoints.http.exceptions import ServerFull
 from entrypoints.settings import Settings
 from entrypoints.web.pages.images import SIZES, PictureThreads
-from tests.integration.http_service import THE_MATRIX, application, container_over, filled
+from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled
 from tests.integration.web_client import Browser
 
 CONTENT = b"\xff\xd8\xff" + bytes(5000)
@@ -38,8 +37,8 @@ def viewing(**settings: Any) -> Iterator[tuple[Browser, Pictures]]:
     store, pictures = filled([THE_MATRIX, facts(7, poster_path="/../etc/passwd")]), Pictures()
     container = container_over(store, chosen)
     container.pictures.override(providers.Object(pictures))
-    with TestClient(
-        application(store, container=container, **{"public_catalogue": "true", "web": "true", **settings})
+    with client_over(
+        store, container=container, **{"public_catalogue": "true", "web": "true", **settings}
     ) as client:
         yield Browser(client), pictures
     store.close()
