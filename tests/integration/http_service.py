@@ -160,6 +160,18 @@ class Replaceable:
         return getattr(self._find(), name)
 
 
+class ReplaceableCopies:
+    """Local copies that can be replaced, as their parts can that an application has got from them."""
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+        self.responses = Replaceable(lambda: find().responses)
+        self.callers = Replaceable(lambda: find().callers)
+
+    def use(self) -> None:
+        self._find().use()
+
+
 class ReusableApplication:
     """An application that tests use one after the other, each with a container and a store of its own.
 
@@ -175,7 +187,8 @@ class ReusableApplication:
             name: Replaceable(partial(self._part, name))
             for name in ("metrics", "cache", "counter", "lifespan")
         }
-        self.app = made(settings, {"resolve": self._resolve, "copies": None, **replaceable})
+        copies = ReplaceableCopies(partial(self._part, "copies")) if first["copies"] else None
+        self.app = made(settings, {"resolve": self._resolve, "copies": copies, **replaceable})
 
     def use(self, parts: dict[str, Any]) -> None:
         """Replace the parts."""
@@ -191,21 +204,15 @@ class ReusableApplication:
         return Replaceable(lambda: self._kinds[kind])
 
 
-UNUSED: defaultdict[str, list[ReusableApplication]] = defaultdict(list)
-"""The applications that no test uses at present, by their settings."""
+UNUSED: defaultdict[tuple[str, bool], list[ReusableApplication]] = defaultdict(list)
+"""The applications that no test uses at present, by their settings and whether they keep copies."""
 
 
 @contextmanager
 def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
-    """An application over a store that was used before, if there is one with these settings.
-
-    It is a new one if it keeps copies, as with Redis: applications get at them when they are made.
-    """
+    """An application over a store that was used before, if there is one with these settings."""
     settings, own = settings_and_parts(store, options)
-    if own["copies"]:
-        yield made(settings, own)
-        return
-    unused = UNUSED[repr(settings)]
+    unused = UNUSED[repr(settings), bool(own["copies"])]
     reusable = unused.pop() if unused else ReusableApplication(settings, own)
     reusable.use(own)
     yield reusable.app

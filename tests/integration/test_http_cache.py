@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pytest
 from litestar import Litestar
-from litestar.testing import TestClient
 from redis import Redis
 
 from adapters.redis.cache import RedisResponseCache
@@ -62,8 +61,8 @@ def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tupl
     store = filled([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
     with ExitStack() as stack:
         settings = {"public_catalogue": "false", **settings}
-        made = [application(store, redis=valkey.url, **settings) for _ in range(number)]
-        yield [stack.enter_context(TestClient(app)) for app in made], store
+        made = (client_over(store, redis=valkey.url, **settings) for _ in range(number))
+        yield [stack.enter_context(each) for each in made], store
     store.close()
 
 

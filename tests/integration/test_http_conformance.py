@@ -6,6 +6,7 @@ ones.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ from domain.ids import UserId
 from domain.users import Role
 from entrypoints.http.app import openapi
 from entrypoints.http.body_limits import BULK_PATHS
-from tests.integration.http_service import account, application, called, filled
+from tests.integration.http_service import account, application, called, filled, reused
 
 EXAMPLES = settings().max_examples // 25
 """Requests for each operation, role and kind."""
@@ -55,9 +56,15 @@ class Service:
     """The application with a few movies, and its users."""
 
     def __init__(self) -> None:
+        self._stack = ExitStack()
         self.store = filled(random_facts(60))
-        self.app = application(self.store, public_catalogue="false")
+        self._stack.callback(self.store.close)
+        self.app = self._stack.enter_context(reused(self.store, public_catalogue="false"))
         self._people = 0
+
+    def close(self) -> None:
+        """Close the store, and give the application back."""
+        self._stack.close()
 
     def headers(self, role: str) -> dict[str, str]:
         """The headers of a new user with that role."""
@@ -82,7 +89,7 @@ class Service:
 def service() -> Iterator[Service]:
     service = Service()
     yield service
-    service.store.close()
+    service.close()
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +151,7 @@ def test_every_response_in_a_sequence_of_requests_conforms_to_the_document(schem
             self.headers = self.service.headers(role)
 
         def teardown(self) -> None:
-            self.service.store.close()
+            self.service.close()
 
         def get_call_kwargs(self, case: Case[Any]) -> dict[str, Any]:
             return {"headers": self.headers, "app": self.service.app}

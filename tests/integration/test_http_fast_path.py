@@ -20,7 +20,7 @@ from domain.movies import MovieFacts
 from domain.recommendations import Neighbour
 from entrypoints.http.app import fast_path
 from entrypoints.http.responses import Response
-from tests.integration.http_service import THE_MATRIX, Somebody, application, filled, joined
+from tests.integration.http_service import THE_MATRIX, Somebody, filled, joined, reused
 from tests.integration.test_http_cache import CACHED, changed_requests
 
 ENCODINGS = (None, "gzip", "br", "zstd;q=0.5, gzip", "identity", "*;q=0")
@@ -116,9 +116,12 @@ def place(movies: Sequence[MovieFacts] = (), **settings: Any) -> Iterator[Place]
     store = filled([THE_MATRIX, *others, *movies])
     copies, counter, cache = Copies(), Unlimited(), settings.pop("cache", Kept())
     settings = {"public_catalogue": "false", "cache": cache, **settings}
-    slow = application(store, counter=Unlimited(), **settings)
-    fast = application(store, counter=counter, copies=copies, **settings)
-    with TestClient(slow) as client, TestClient(fast):
+    with (
+        reused(store, counter=Unlimited(), **settings) as slow,
+        reused(store, counter=counter, copies=copies, **settings) as fast,
+        TestClient(slow) as client,
+        TestClient(fast),
+    ):
         user = joined(client)
         for rater in (user, joined(client, "trinity"), joined(client, "smith")):
             rater("PUT", "/movies/603/rating", {"rating": 8})

@@ -20,6 +20,7 @@ from tests.integration.http_service import (
     account,
     application,
     call,
+    client_over,
     filled,
     joined,
 )
@@ -32,8 +33,8 @@ def processes(valkey: Valkey | None, number: int = 1, **settings: Any) -> Iterat
     store = filled([THE_MATRIX, facts(604)])
     chosen = {"public_catalogue": "false", **settings}
     with ExitStack() as stack:
-        made = (application(store, redis=valkey.url if valkey else None, **chosen) for _ in range(number))
-        yield [stack.enter_context(TestClient(app)) for app in made]
+        made = (client_over(store, redis=valkey.url if valkey else None, **chosen) for _ in range(number))
+        yield [stack.enter_context(each) for each in made]
     store.close()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from dependency_injector import providers
-from litestar.testing import TestClient
 
 from adapters import system
 from adapters.testkit.samples import facts, noon, store_page
@@ -19,7 +18,7 @@ from domain.sync import ChangedIdsPage, Entity, GenreList, SourcePage, SourceUna
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import application, container_over, filled, joined
+from tests.integration.http_service import client_over, container_over, filled, joined
 from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, facts_of
 
 
@@ -161,7 +160,7 @@ def test_a_sync_is_visible_in_all_processes_at_once(valkey: Valkey, kind: str) -
     sync, paths = SYNCS[kind]
     source = NewsSource()
     store = filled([source.movie()])
-    with TestClient(application(store, redis=valkey.url, public_catalogue="false")) as client:
+    with client_over(store, redis=valkey.url, public_catalogue="false") as client:
         neo = joined(client)
         neo("POST", "/watchlist", {"movie_id": "603"})
         container = container_over(store, Settings(redis_url=valkey.url))
