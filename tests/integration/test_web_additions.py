@@ -109,7 +109,9 @@ def test_what_the_catalogue_has_is_shown_whatever_tmdb_does(
 
     assert "TMDB does not answer at the moment" in page.text
     assert f"/movies/{'cc4609538a1537f6d0f2d3c0'}" in page.links
-    assert member.send("/search", ref="700").status_code == 503
+    refused = member.send("/search", ref="700")
+    assert refused.status_code == 503
+    assert "TMDB does not answer at the moment" in refused.text
 
 
 def test_a_film_that_cannot_be_added_is_named_above_the_search(tmdb: TmdbSimulator, member: Browser) -> None:

@@ -47,6 +47,12 @@ def test_every_language_has_the_same_texts_with_the_same_placeholders(language: 
         assert other[key] == other[key].strip() != ""
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", ["source_unavailable", "source_refused"])
+def test_what_is_wrong_at_tmdb_is_said_in_every_language(language: str, code: str) -> None:
+    assert "TMDB" in texts_in(language).error(code, "The service cannot answer")
+
+
 def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None:
     files = "\n".join(path.read_text() for path in sorted(WEB.rglob("templates/*.html")))
     literal = set(re.findall(r"'([a-z_]+\.[a-z_0-9]*[a-z0-9])'", files))
