@@ -137,7 +137,7 @@ class RunRecorder:
         """Close the run."""
         self._close(self.run.finished(self.clock()))
 
-    def fail(self, reason: str, *, refused: bool = False) -> None:
+    def fail(self, reason: str, *, refused: bool) -> None:
         """Close the run as failed, and count the requests that it sent since the last page."""
         self._close(self.run.failed(self.clock(), reason, requests=self.new_requests(), refused=refused))
 
@@ -270,7 +270,7 @@ class SyncRunner:
     def _record_interruption(self, recorder: RunRecorder) -> None:
         """Close the run as failed if the store is available; otherwise the next run does so."""
         with suppress(StorageUnavailable, RunClosed):
-            recorder.fail("interrupted")
+            recorder.fail("interrupted", refused=False)
 
     def _close_predecessor(self, entity: Entity, end: str) -> SyncRun | None:
         """The previous run. If it is still in progress it has lost its lock, and is closed as failed."""

@@ -179,7 +179,7 @@ class GetItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListWatchlist:
-    """Show one's own watchlist, by default the newest first."""
+    """Show one's own watchlist."""
 
     watchlist: WatchlistRepository
     movies: MovieRepository
@@ -191,8 +191,8 @@ class ListWatchlist:
         user: User,
         favorite: bool | None,
         window: Window,
-        by: WatchlistOrder = WatchlistOrder.ADDED_AT,
-        descending: bool = True,
+        by: WatchlistOrder,
+        descending: bool,
     ) -> WatchlistPage:
         """One page of items; `favorite` selects those with or without the mark."""
         if by is WatchlistOrder.ADDED_AT and descending:

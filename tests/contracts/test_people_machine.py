@@ -42,7 +42,7 @@ from domain.pagination import Window
 from domain.ratings import HIGHEST, LOWEST, AlreadyRated, RatingNotFound, Score, Tally
 from domain.users import User
 from domain.viewings import AlreadyViewed, ViewingNotFound, ViewingSummary
-from domain.watchlist import AlreadyListed, ItemNotFound
+from domain.watchlist import AlreadyListed, ItemNotFound, WatchlistOrder
 from tests.contracts.mongo_server import fresh_database
 from tests.stores import store_in_memory
 
@@ -304,7 +304,13 @@ class People(RuleBasedStateMachine):
             watchlist=self.store.watchlists, movies=self.store.movies, genres=self.store.genres
         )
         for who, user in enumerate(self.users):
-            favorites = watchlist(user=user, favorite=True, window=Window(limit=100)).page
+            favorites = watchlist(
+                user=user,
+                favorite=True,
+                window=Window(limit=100),
+                by=WatchlistOrder.ADDED_AT,
+                descending=True,
+            ).page
             assert favorites.total == sum(mine and who == key[0] for key, (mine, _) in self.items.items())
             self.catch_up(who, 2)
         for user in self.users:

@@ -100,7 +100,9 @@ def test_ones_own_session_may_be_ended(client: Client) -> None:
 def test_an_unknown_session_and_that_of_another_user_are_not_found(client: Client) -> None:
     neo, trinity = joined(client), joined(client, "trinity")
     for session in ("x", "0" * 24, current(trinity)):
-        assert code(neo("DELETE", f"/me/sessions/{session}")) == (404, "session_not_found")
+        answer = neo("DELETE", f"/me/sessions/{session}")
+        assert code(answer) == (404, "session_not_found")
+        assert answer.json()["message"] == "There is no such session"
     assert (status(neo), status(trinity)) == (200, 200)
 
 

@@ -247,6 +247,8 @@ class TestLists:
         )
         some = discover(store, DemoMovieSource(), "genre=878|35&year=1999")
         assert some.inserted > 0
+        exported = discover(store, DemoMovieSource(), "exported_min_popularity=0")
+        assert (exported.status, exported.skipped) == (Status.SUCCESS, 0)
 
 
 class TestInterruptions:

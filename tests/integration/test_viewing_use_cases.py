@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import add_movies, add_user, facts, new_viewing, noon
+from adapters.testkit.samples import add_movies, add_user, facts, new_item, new_viewing, noon
 from application.viewings import (
     MAX_MOVIE_VIEWINGS,
     AddViewing,
@@ -63,9 +64,27 @@ def test_the_day_and_the_note_of_a_viewing_are_checked_together(store: SqliteSto
     both = ["watched_on", "note"]
     assert faulty(lambda: add(user=ann, movie=TmdbNumber(1), watched_on=TOO_LATE, note="\0")) == both
     stored = add(user=ann, movie=TmdbNumber(1), watched_on=TODAY, note=" late ").viewing
-    assert stored.note == "late"
+    assert (stored.note, stored.rewatch) == ("late", False)
     assert faulty(lambda: change(user=ann, viewing=stored.id, watched_on=TOO_LATE, note="\0")) == both
     assert change(user=ann, viewing=stored.id, note=" ").viewing.note is None
+
+
+@pytest.mark.parametrize("unlist", [None, True])
+def test_a_movie_leaves_the_watchlist_only_if_that_is_wanted(
+    store: SqliteStore, ann: User, unlist: bool | None
+) -> None:
+    store.watchlists.add(new_item(ann.id, FIRST))
+    add = AddViewing(
+        viewings=store.viewings,
+        movies=store.movies,
+        genres=store.genres,
+        invalidation=system.NoCache(),
+        clock=noon,
+        new_id=system.new_id,
+    )
+    wanted: dict[str, Any] = {"remove_from_watchlist": unlist} if unlist else {}
+    add(user=ann, movie=TmdbNumber(1), watched_on=None, **wanted)
+    assert store.watchlists.count(ann.id) == (0 if unlist else 1)
 
 
 def test_the_total_is_that_of_the_movie_and_the_days(store: SqliteStore, ann: User) -> None:

@@ -27,7 +27,8 @@ INTEGRATION = (
     "http_accounts", "http_additions", "http_administration", "http_api_tokens", "http_bulk", "http_changes",
     "http_errors", "http_export", "http_fields", "http_health", "http_hooks", "http_idempotency",
     "http_imports", "http_languages", "http_lists", "http_movies", "http_operations", "http_ratings",
-    "http_recommendations", "http_statistics", "http_syncs", "http_viewings", "http_watchlist",
+    "http_recommendations", "http_sessions", "http_statistics", "http_syncs", "http_viewings",
+    "http_watchlist",
 )  # fmt: skip
 SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
 """Tests of the core that start no process of their own: on one store or none, and of use cases."""
@@ -78,7 +79,7 @@ class CoverageMap:
         They are in parts if the fault is there when the module is imported, since each part has to be
         collected anew: those of codes and identifiers, the unit tests named after the module, those of
         figures in documents, then those that execute lines which name what the fault changes, or lines of the
-        function whose default it changes.
+        function whose default it changes, and files that name the constant which it changes.
         """
         path = Path(f"{mutant.module.replace('.', '/')}.py")
         of_fault = sum(1 << line for line in mutant.lines)
@@ -111,6 +112,7 @@ class CoverageMap:
             [file for file in stating if file == FIGURES],
             quick,
             slow,
+            self._files_with_constant(mutant.module, mutant.binds) if mutant.binds.isupper() else [],
         ]
 
     @cached_property
@@ -142,6 +144,11 @@ class CoverageMap:
     @cached_property
     def _unit_tests(self) -> list[str]:
         return sorted(str(file.relative_to(self.root)) for file in self.root.glob("tests/unit/test_*.py"))
+
+    def _files_with_constant(self, module: str, name: str) -> list[str]:
+        """The files of tests that import a module and have a name."""
+        files = sorted(file for file, imports in self._imports.items() if module in imports)
+        return [file for file in files if re.search(rf"\b{name}\b", (self.root / file).read_text())]
 
     @cached_property
     def _imports(self) -> dict[str, set[str]]:

@@ -49,6 +49,12 @@ RAN = replace(
 )
 
 
+@pytest.mark.parametrize("bound", ["min_rating", "max_rating"])
+def test_a_rating_may_change_what_a_filter_by_ratings_lists(bound: str) -> None:
+    assert MovieFilter(**{bound: 5.0}).depends_on_ratings  # type: ignore[arg-type]
+    assert not MovieFilter(min_votes=5).depends_on_ratings
+
+
 @pytest.mark.parametrize(
     ("wanted", "admitted"),
     [
