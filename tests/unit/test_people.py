@@ -21,6 +21,7 @@ FILMS: dict[str, tuple[int, float | None, tuple[str, ...]]] = {
     "Spirited Away": (2001, 6.0, ("宮崎駿", "Rumi Hiiragi")),
     "Delicatessen": (1991, 3.0, ("Jean-Pierre Jeunet", "Sinéad O'Connor", "Samuel L. Jackson")),
     "Her": (2013, 2.0, ()),
+    "Roma": (2018, 0.5, ("Guillermo Ruiz Gómez Paz", "Alejandro Ruiz Gómez Paz Vega")),
 }
 CANDIDATES = {
     title: Candidate(movie_id(number), (title,), (key(title),), popularity, name_keys(people))
@@ -103,6 +104,18 @@ def found(text: str) -> list[str]:
     ],
 )
 def test_people_are_found_by_all_words_of_a_name_after_titles(typed: str, titles: list[str]) -> None:
+    assert found(typed) == titles
+
+
+@pytest.mark.parametrize(
+    ("typed", "titles"),
+    [
+        ("guilermo ruiz gomez paz", ["Roma"]),
+        ("alejandro ruiz gomez paz vega", ["Roma"]),
+        ("alejandro ruiz gomez paz bega", []),
+    ],
+)
+def test_errors_are_forgiven_in_names_of_up_to_four_words(typed: str, titles: list[str]) -> None:
     assert found(typed) == titles
 
 
