@@ -385,6 +385,14 @@ def test_every_row_gets_one_class_the_second_time_changes_nothing_and_undoing_re
     assert undone(Effect(movie=HEAT, before=present, after=first.after), first.after) == (present, True)
 
 
+def test_the_entries_that_a_row_makes_are_numbered_from_1() -> None:
+    made = after(plan(row(rating="8", listed=True, viewings=(SeenOn(on=FRIDAY),))))
+    assert made.rating
+    assert made.item
+    ids = {made.rating.id, made.item.id, *(seen.id for seen in made.viewings)}
+    assert ids == {f"{1:012x}{nth:012x}" for nth in (1, 2, 3)}
+
+
 def test_what_the_user_has_changed_since_stays() -> None:
     seen = new_viewing(ANN, HEAT, FRIDAY)
     effect = Effect(
