@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import partial
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import Any, cast
 
@@ -145,6 +145,12 @@ def made(settings: Settings, parts: dict[str, Any]) -> Litestar:
     """The application of these parts."""
     pages = WebPages(settings) if settings.has_pages else None
     return create_app(settings=settings, version="1.2.3", pages=pages, **parts)
+
+
+@cache
+def any_application() -> Litestar:
+    """An application over an empty store, for tests of its routes and its document."""
+    return application(filled([]))
 
 
 class Replaceable:

@@ -21,13 +21,12 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import noon, random_facts
+from adapters.testkit.samples import random_facts
 from domain.ids import UserId
 from domain.users import Role
 from entrypoints.http.app import openapi
 from entrypoints.http.body_limits import BULK_PATHS
-from tests.integration.http_service import account, application, called, filled, reused
+from tests.integration.http_service import account, any_application, called, filled, reused
 
 EXAMPLES = settings().max_examples // 25
 """Requests for each operation, role and kind."""
@@ -39,7 +38,7 @@ pytestmark = pytest.mark.hypothesis
 
 ROLES = ("anonymous", "user", "admin")
 
-DOCUMENT = msgspec.json.decode(openapi(application(SqliteStore(path=None, clock=noon))))
+DOCUMENT = msgspec.json.decode(openapi(any_application()))
 OPERATIONS = [
     (method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations
 ]

@@ -35,7 +35,16 @@ from entrypoints import batched_log
 from entrypoints.http import middleware
 from entrypoints.http.errors import problem_of
 from entrypoints.http.exceptions import ServerFull
-from tests.integration.http_service import Reply, application, call, called, filled, now, serving
+from tests.integration.http_service import (
+    Reply,
+    any_application,
+    application,
+    call,
+    called,
+    filled,
+    now,
+    serving,
+)
 
 TWO_FAULTS = (Fault("a", FaultCode.MALFORMED, "must be b"), Fault("c", FaultCode.REQUIRED, "is required"))
 
@@ -142,7 +151,7 @@ def test_a_405_names_the_allowed_methods(method: str) -> None:
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-ROUTES = sorted({route.path_format for route in application(filled([])).routes})
+ROUTES = sorted({route.path_format for route in any_application().routes})
 
 
 @pytest.mark.parametrize("cors", ["", "https://films.example"])

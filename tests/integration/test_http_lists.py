@@ -29,7 +29,7 @@ from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
     Somebody,
-    application,
+    any_application,
     client_over,
     container_over,
     filled,
@@ -79,7 +79,7 @@ def reads(app: Litestar) -> dict[str, Endpoint]:
     return {path: call for path, call in calls.items() if call}
 
 
-READS = reads(application(SqliteStore(path=None, clock=noon)))
+READS = reads(any_application())
 CALLS = {path: call for path, call in READS.items() if issubclass(call.query, PageQuery)}
 
 

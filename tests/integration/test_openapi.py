@@ -12,7 +12,14 @@ from entrypoints.http import ATTRIBUTION
 from entrypoints.http.app import openapi
 from entrypoints.http.errors import STATUS_ERRORS
 from entrypoints.http.openapi import HEADERS, TAGS
-from tests.integration.http_service import THE_MATRIX, Client, application, filled, joined, place, serving
+from tests.integration.http_service import (
+    THE_MATRIX,
+    Client,
+    any_application,
+    joined,
+    place,
+    serving,
+)
 
 OPERATIONS = {
     "Movies": {
@@ -223,7 +230,7 @@ def test_schemas_have_names_that_clients_can_use(schemas: Any) -> None:
 
 
 def test_the_document_and_the_routes_have_the_same_operations(document: Any) -> None:
-    app = application(filled([]))
+    app = any_application()
     routes = {
         f"{method.lower()} {route.path_format}"
         for route in app.routes
@@ -276,7 +283,7 @@ def test_public_operations_declare_that_they_need_no_token(operations: dict[str,
 
 
 def test_where_the_catalogue_is_public_a_token_is_optional() -> None:
-    document = msgspec.json.decode(openapi(application(filled([]))))
+    document = msgspec.json.decode(openapi(any_application()))
 
     assert document["paths"]["/api/v1/movies"]["get"]["security"] == [{"bearer": []}, {}]
 
