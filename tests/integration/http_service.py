@@ -1,6 +1,7 @@
 """The HTTP application over a store in memory, and functions that call it."""
 
 import asyncio
+import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -219,10 +220,18 @@ def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
     """An application over a store that was used before, if there is one with these settings."""
     settings, own = settings_and_parts(store, options)
     unused = UNUSED[repr(settings), bool(own["copies"])]
-    reusable = unused.pop() if unused else ReusableApplication(settings, own)
+    reusable = unused.pop() if unused else _new_reusable(settings, own)
     reusable.use(own)
     yield reusable.app
     unused.append(reusable)  # not after a failure
+
+
+def _new_reusable(settings: Settings, own: dict[str, Any]) -> ReusableApplication:
+    """A new application, which the garbage collector passes over from now on, as it stays to the end."""
+    made = ReusableApplication(settings, own)
+    gc.collect(1)
+    gc.freeze()
+    return made
 
 
 @contextmanager
