@@ -63,10 +63,16 @@ def matinee_into(stdout: int, *arguments: str, cwd: Path) -> subprocess.Complete
     return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin="", stdout=stdout)
 
 
-@cache
 def _fork_server() -> ForkServer:
-    """The fork server of this process."""
-    server = ForkServer(environment())
+    """A fork server of this process. What it forks is measured as it is itself: there is another for tests
+    that coverage ignores, in which tests/conftest.py hides this variable.
+    """
+    return _started(measured="COVERAGE_PROCESS_CONFIG" in os.environ)
+
+
+@cache
+def _started(*, measured: bool) -> ForkServer:
+    server = ForkServer(environment() if measured else unmeasured())
     atexit.register(server.close)
     return server
 
