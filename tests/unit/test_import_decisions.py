@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.testkit.samples import facts, new_item, new_rating, new_viewing, noon
 from domain import viewings, watchlist
-from domain.ids import ImportId, MovieId, UserId, movie_id
+from domain.ids import ImportId, MovieId, UserId, is_id, movie_id
 from domain.imports.deciding import Decider, Prefer
 from domain.imports.holdings import Effect, Holding, undone
 from domain.imports.imports import Import, ImportRow, ImportState, NoSuchRows
@@ -423,6 +423,14 @@ def test_each_change_of_an_import_is_its_next_revision_at_its_time() -> None:
     imported = Import(id=ImportId("1" * 24), user=ANN, name="a.csv", created_at=noon(), updated_at=noon())
     following = imported.next(NOW, state=ImportState.READY)
     assert following == replace(imported, state=ImportState.READY, updated_at=NOW, revision=1)
+    assert (imported.state, imported.done, imported.total) == (ImportState.READING, 0, 0)
+
+
+def test_ids_of_entries_are_in_the_order_of_the_rows_that_make_them() -> None:
+    imported = Import(id=ImportId("1" * 24), user=ANN, name="a.csv", created_at=noon(), updated_at=noon())
+    made = [imported.entry_id(row, nth) for row in (1, 9, 10, 99_999) for nth in (1, 2, 11)]
+    assert made == sorted(set(made))
+    assert all(map(is_id, made))
 
 
 def test_of_many_rows_that_are_not_there_the_first_ten_are_named() -> None:
@@ -446,6 +454,7 @@ def test_the_only_film_of_a_title_and_year_matches() -> None:
 
 def test_a_year_of_difference_is_allowed_if_the_film_is_the_only_one() -> None:
     assert match(["Heat"], 1996, [film(1, "Heat", 1995), film(2, "Heat", 1986)]).movie == movie_id(1)
+    assert match(["Heat"], 1997, [film(1, "Heat", 1995)]).movie is None
     both = match(["Heat"], 1996, [film(1, "Heat", 1995), film(2, "Heat", 1997)])
     assert both.movie is None
     assert set(both.candidates) == set(ids(1, 2))
