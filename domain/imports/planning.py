@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from domain.ids import MovieId
@@ -54,11 +54,11 @@ class PlannedViewing:
 class FilmPlan:
     """What an import says about a film. `merged` are rows that say nothing that others do not say."""
 
-    rating: PlannedRating | None = None
-    item: PlannedItem | None = None
-    viewings: tuple[PlannedViewing, ...] = ()
-    merged: frozenset[int] = frozenset()
-    remarks: Mapping[int, tuple[Reason, ...]] = field(default_factory=dict)
+    rating: PlannedRating | None
+    item: PlannedItem | None
+    viewings: tuple[PlannedViewing, ...]
+    merged: frozenset[int]
+    remarks: Mapping[int, tuple[Reason, ...]]
 
     @property
     def rows(self) -> frozenset[int]:
