@@ -41,8 +41,8 @@ class Conversion:
     """A score from another scale, and what was done to it."""
 
     score: Score
-    rounded: bool = False
-    raised: bool = False
+    rounded: bool
+    raised: bool
 
 
 EMOJI_STYLE = "\ufe0f"

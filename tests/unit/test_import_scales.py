@@ -87,6 +87,15 @@ def test_the_scale_is_the_smallest_that_holds_the_largest_rating(largest: str | 
     assert guessed_scale(Decimal(largest) if largest else None) == scale
 
 
+def test_a_rating_has_24_characters_at_most() -> None:
+    fitting = f"4{' ' * 21}/5"
+    conversion = converted(fitting, 10)
+    assert conversion is not None
+    assert conversion.score == Score.of(8)
+    with pytest.raises(UnreadableRating):
+        converted(fitting.replace("/", " /"), 10)
+
+
 def test_only_known_scales_can_be_chosen() -> None:
     assert [known_scale(scale) for scale in SCALES] == list(SCALES)
     with pytest.raises(UnknownScale, match="scale must be one of 5, 10, 20, 100"):
@@ -107,6 +116,7 @@ def test_a_number_of_a_file_may_have_a_decimal_comma() -> None:
         ("****", 8, 4),
         ("⭐️⭐️⭐️", 6, 3),
         ("★★★☆☆", 6, 5),
+        ("★★★½☆", 7, 5),
         ("★★★★★★★☆☆☆", 7, 10),
     ],
 )
