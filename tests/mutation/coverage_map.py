@@ -30,7 +30,10 @@ INTEGRATION = (
     "http_recommendations", "http_sessions", "http_statistics", "http_syncs", "http_viewings",
     "http_watchlist",
 )  # fmt: skip
-SLOWER = tuple(f"tests/integration/test_{name}.py" for name in INTEGRATION)
+SLOWER = (
+    "tests/contracts/test_movie_fields.py",
+    *(f"tests/integration/test_{name}.py" for name in INTEGRATION),
+)
 """Tests of the core that start no process of their own: on one store or none, and of use cases."""
 
 SELECTED = (

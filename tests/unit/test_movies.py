@@ -168,7 +168,12 @@ def test_only_texts_and_pictures_are_cleared_and_only_once() -> None:
     full = replace(DETAILED, overview="War.", poster_path="/p.jpg", cast=(CastMember("Ann"),))
     held = Movie.from_facts(full, MONDAY)
     assert held.without_texts(TUESDAY) == replace(held, facts=DETAILED, updated_at=TUESDAY)
-    for text in TEXT_FACTS:
+    texts = (
+        *("overview", "poster_path", "backdrop_path", "tagline", "directors", "cast", "trailer_url"),
+        *("collection", "recommended", "translations"),
+    )
+    assert set(TEXT_FACTS) == set(texts)
+    for text in texts:
         value: Any = ("x",) if NO_TEXTS[text] == () else "x"
         facts = replace(DETAILED, **{text: value})
         partly = Movie.from_facts(facts, MONDAY)
