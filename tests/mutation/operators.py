@@ -40,8 +40,8 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
-TYPING = frozenset({"TypeVar", "NewType", "Literal", "cast", "Annotated"})
-"""Calls and subscripts that are for the type checker."""
+TYPING = frozenset({"TypeVar", "NewType", "Literal", "cast", "Annotated", "TYPE_CHECKING"})
+"""Calls, subscripts and conditions that are for the type checker."""
 
 CONDITIONS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.NamedExpr)
 """What is negated as a condition; comparisons and the like have faults of their own."""
@@ -203,6 +203,8 @@ class Instrument(ast.NodeTransformer):
     # Statements.
 
     def visit_If(self, node: ast.If) -> ast.AST:
+        if _is_for_types(node.test):
+            return node
         node.test = self._condition(node.test)
         node.body, node.orelse = self._block(node.body), self._block(node.orelse)
         return node

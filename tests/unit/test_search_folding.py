@@ -109,3 +109,8 @@ def test_titles_sort_by_letter_not_by_case_or_accent() -> None:
     assert sorted(["AB", "A Z"], key=sortable) == ["A Z", "AB"]
     assert sortable("Wall-E:  Él") == "wall-e: el"
     assert sortable("\u0301") != ""
+
+
+def test_a_title_of_which_folding_leaves_nothing_is_its_own_key() -> None:
+    assert key("\u0301 \u0301") == "\u0301\u0301"
+    assert key(" ? ! ") == "?!"

@@ -28,6 +28,10 @@ from tests.unit.searching import CANDIDATES, matched
         ("relaoded mat", "The Matrix Reloaded", Tier.NEAR_WORDS, 1),
         ("matirx reload", "The Matrix Reloaded", Tier.NEAR_WORDS, 1),
         ("godfahter 2", "The Godfather Part II", Tier.NEAR_WORDS, 1),
+        ("man spi", "Spider-Man", Tier.WORDS, 0),
+        ("five samurei", "Fire 5 Samurai", Tier.NEAR_WORDS, 1),
+        ("five samurei", "Fire Samurai 2", Tier.NEAR_WORDS, 2),
+        ("intrstelar visit", "A Visit of Interstellar Beings", Tier.NEAR_WORDS, 2),
         ("moom rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
         ("mon rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
         ("moons rises", "The Blue Moon Rises", Tier.NEAR_WORDS, 1),
@@ -61,6 +65,15 @@ def test_an_exact_original_title_counts_as_half_a_folding() -> None:
     assert own
     assert other
     assert (own.distance, other.distance) == (0, 1)
+    both = matched("solaris", "Solaris", "SOLARIS")
+    assert both
+    assert both.distance == 0
+
+
+def test_a_further_title_matches_although_the_original_one_is_the_first() -> None:
+    match = matched("Solaris", "Sun", "Sun", "Solaris")
+    assert match
+    assert match.tier is Tier.EXACT
 
 
 def test_tiers_have_the_numbers_that_cursors_contain() -> None:
