@@ -5,7 +5,8 @@ responses have, and notifies the observers of each request.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 from os import urandom
 from time import perf_counter
@@ -226,18 +227,21 @@ def _noting_disconnect(receive: Receive, presence: ClientPresence) -> Receive:
 
 def request_id_of(header: bytes) -> str:
     """The id in an `X-Request-ID` header if that is valid, otherwise a new one."""
-    return header.decode() if REQUEST_ID.fullmatch(header) else next(_new_ids)
+    return header.decode() if REQUEST_ID.fullmatch(header) else _new_id()
 
 
-def _request_ids() -> Iterator[str]:
-    """Random ids; the system generates bytes for many at a time."""
-    while True:
-        random = urandom(ID_BYTES * IDS_AT_ONCE).hex()
-        for begin in range(0, len(random), 2 * ID_BYTES):
-            yield random[begin : begin + 2 * ID_BYTES]
+_unused_ids: deque[str] = deque()
 
 
-_new_ids = _request_ids()
+def _new_id() -> str:
+    """A random id; the system generates bytes for many at a time. Thread-safe."""
+    try:
+        return _unused_ids.pop()
+    except IndexError:
+        digits, length = urandom(ID_BYTES * IDS_AT_ONCE).hex(), 2 * ID_BYTES
+        first, *others = (digits[begin : begin + length] for begin in range(0, len(digits), length))
+        _unused_ids.extend(others)
+        return first
 
 
 def _content_length(request_headers: dict[bytes, bytes]) -> int:

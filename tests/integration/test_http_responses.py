@@ -2,7 +2,9 @@
 
 import gzip
 import re
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import brotli  # type: ignore[import-untyped]
 import pytest
@@ -10,6 +12,7 @@ import zstandard
 from litestar import Litestar
 
 from adapters.testkit.samples import random_facts
+from entrypoints.http.middleware import request_id_of
 from entrypoints.http.responses import preferred_encoding
 from tests.integration.http_service import Client, application, called, filled, serving
 
@@ -66,6 +69,20 @@ def test_any_other_request_id_is_replaced(client: Client, name: str) -> None:
     answer = client.get("/api/v1/about", headers={b"X-Request-ID": name.encode()})
 
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+def test_threads_get_different_request_ids() -> None:
+    def ids(_: int) -> list[str]:
+        return [request_id_of(b"") for _ in range(2000)]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads are switched within a call
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = [each for part in threads.map(ids, range(8)) for each in part]
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(set(found)) == 16_000
 
 
 @pytest.mark.parametrize(
