@@ -152,7 +152,7 @@ def test_locks_have_the_documented_lifetimes(bench: Bench) -> None:
     assert timedelta(seconds=10) == QUEUE_LOCK_TTL
     assert timedelta(seconds=9) == bench.runner.lock_ttl == sync_runner.LOCK_TTL
     assert timedelta(seconds=3) == bench.runner.heartbeat_interval
-    assert timedelta(seconds=0.2) == bench.runner.poll_interval
+    assert timedelta(seconds=0.2) == bench.runner.poll_interval == sync_runner.POLL_INTERVAL
     assert timedelta(seconds=18) == sync_runner.MAX_LOCK_WAIT
 
 
