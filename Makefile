@@ -48,9 +48,11 @@ serve: $(READY) ## set up if need be, and run Matinee on this machine
 # that what they share is started once.
 PARALLEL = -n $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) * 2)') \
 	--dist loadscope --no-loadscope-reorder
+# The module that takes longest begins first, or all other workers would wait for it at the end.
+LONGEST = tests/integration/test_sync.py
 
 test: $(READY) clients ## set up if need be, and run all tests
-	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest $(PARALLEL) $(LONGEST) tests --cov --cov-report=term --cov-fail-under=95
 	@$(BIN)/python -m coverage report --include='domain/*,application/*' --fail-under=100
 
 clients: ## install what the tests of TypeScript clients want, if npm is there
