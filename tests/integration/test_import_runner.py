@@ -136,6 +136,23 @@ def test_limits_hold_for_what_was_added_after_the_review(desk: Desk, monkeypatch
     assert desk.store.watchlists.count(desk.user.id) == desk.store.viewings.count(desk.user.id) == 1
 
 
+def test_the_review_says_what_will_not_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
+    monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
+    desk.store.watchlists.add(new_item(desk.user.id, movie_id(2)))
+    desk.store.viewings.add(new_viewing(desk.user.id, movie_id(2)))
+    files = {
+        "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
+        "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
+    }
+    assert desk.reviewed(files, "export.zip").counts == {RowClass.NO_PLACE: 2}
+
+
+def test_a_review_is_complete_with_all_rows(desk: Desk) -> None:
+    ready = desk.reviewed(f"{TABLE}1,4\n2,5\n77,5\n")
+    assert (ready.done, ready.total) == (3, 3)
+
+
 @pytest.mark.parametrize("gone", [1, 2, 3])
 def test_all_films_but_one_that_vanished_are_applied(desk: Desk, gone: int) -> None:
     ready = desk.reviewed(f"{TABLE}1,4\n2,5\n3,3\n")
