@@ -162,7 +162,6 @@ class _Run:
     def _decide(self) -> None:
         """Give each row a class, by what the user has at present. Nothing else is written."""
         counts, waiting, scale = Counter[RowClass](), list[ImportRow](), self._scale
-        total = 0
 
         def store(before: ImportRow, decided: ImportRow) -> None:
             counts[decided.row_class or RowClass.UNMATCHED] += 1
@@ -174,7 +173,6 @@ class _Run:
 
         films = _Films(scale)
         for each in self._rows():
-            total += 1
             if not films.add(each):
                 store(each, _decided(each, scale))
         decide = self._decider(Holdings(films={}, listed=0, seen=0))
@@ -189,7 +187,7 @@ class _Run:
                 for number, verdict in sorted(verdicts.items()):
                     row = rows[number]
                     store(row, row.decided(*verdict, plan.remarks.get(number, ())))
-        self._save(waiting, state=ImportState.READY, counts=dict(counts), done=total, total=total)
+        self._save(waiting, state=ImportState.READY, counts=dict(counts))
 
     @property
     def _scale(self) -> int:
