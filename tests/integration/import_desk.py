@@ -3,12 +3,15 @@
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
 
 from adapters import system
 from adapters.imports.reader import read_upload
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import add_user
+from adapters.testkit.samples import add_user, facts, store_page
 from application.import_runner import RunImport
 from application.imports import (
     ApplyImport,
@@ -29,6 +32,27 @@ from domain.movies import MovieFacts
 from domain.ports import QueueUnavailable
 from domain.sync import Detail, FetchFailed, MovieGone, SourceName, SourcePage, SourceUnavailable
 from domain.users import User
+from tests.stores import store_in_memory
+
+
+def film(number: int, title: str, year: int, **known: Any) -> MovieFacts:
+    """The details of a film with an IMDb id."""
+    released = date(year, 5, 5)
+    known = {"imdb_id": f"tt{number:07}", "detailed": True, **known}
+    return facts(number, title=title, original_title=title, release_date=released, **known)
+
+
+HEAT, RAN, DUNE = film(1, "Heat", 1995), film(2, "Ran", 1985), film(3, "Dune", 2021)
+OLD_DUNE = film(4, "Dune", 1984)
+
+
+@contextmanager
+def store_of_films() -> Iterator[SqliteStore]:
+    """A store in memory with these films."""
+    store = store_in_memory(system.now)
+    store_page(store, HEAT, RAN, DUNE, OLD_DUNE)
+    yield store
+    store.close()
 
 
 @dataclass
@@ -37,29 +61,29 @@ class Shelf:
 
     films: list[MovieFacts] = field(default_factory=list)
     failure: Exception | None = None
-    asked: list[object] = field(default_factory=list)
+    requested: list[object] = field(default_factory=list)
     name: SourceName = SourceName.TMDB
 
     def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
-        self._ask(text)
+        self._request(text)
         found = [each for each in self.films if each.title == text]
         return SourcePage(total_pages=1, movies=tuple(replace(each, detailed=False) for each in found))
 
     def find(self, imdb_id: ImdbId) -> MovieFacts | None:
-        self._ask(imdb_id.value)
+        self._request(imdb_id.value)
         return next((each for each in self.films if each.imdb_id == imdb_id.value), None)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         known = {each.tmdb_id: each for each in self.films}
         for number in tmdb_ids:
-            self.asked.append(number)
+            self.requested.append(number)
             if self.failure:
                 yield FetchFailed(number, str(self.failure))
             else:
                 yield known.get(number) or MovieGone(number)
 
-    def _ask(self, subject: object) -> None:
-        self.asked.append(subject)
+    def _request(self, subject: object) -> None:
+        self.requested.append(subject)
         if self.failure:
             raise self.failure
 

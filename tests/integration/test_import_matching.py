@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, cast
 
 import pytest
 
 from adapters import system
 from adapters.sqlite.store import SqliteStore
-from adapters.testkit.samples import facts, noon, store_page
+from adapters.testkit.samples import noon
 from application import import_matching
 from application.import_matching import MAX_FAILURES, MatchRows
 from domain.ids import ImdbId, movie_id
@@ -18,27 +17,7 @@ from domain.imports.imports import ImportRow
 from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
 from domain.movies import MovieFacts
 from domain.sync import SourcePage, SourceRefused, SourceUnavailable
-from tests.integration.import_desk import UNAVAILABLE, Shelf
-from tests.stores import store_in_memory
-
-
-def film(number: int, title: str, year: int) -> MovieFacts:
-    return facts(
-        number,
-        title=title,
-        original_title=title,
-        release_date=date(year, 5, 5),
-        imdb_id=f"tt{number:07}",
-        detailed=True,
-    )
-
-
-HEAT, RAN, DUNE, OLD_DUNE = (
-    film(1, "Heat", 1995),
-    film(2, "Ran", 1985),
-    film(3, "Dune", 2021),
-    film(4, "Dune", 1984),
-)
+from tests.integration.import_desk import UNAVAILABLE, Shelf, film, store_of_films
 
 
 @dataclass
@@ -70,10 +49,8 @@ class Matching:
 
 @pytest.fixture
 def matching() -> Iterator[Matching]:
-    store = store_in_memory(system.now)
-    store_page(store, HEAT, RAN, DUNE, OLD_DUNE)
-    yield Matching(store)
-    store.close()
+    with store_of_films() as store:
+        yield Matching(store)
 
 
 def row(**known: Any) -> ImportRow:
@@ -87,13 +64,13 @@ def numbers(first: int, last: int) -> list[ImportRow]:
 def test_a_row_with_an_id_is_not_looked_up_by_its_title(matching: Matching) -> None:
     matching.matched(row(imdb_id="tt0000077", title="Seven", year=1995))
     matching.matched(row(tmdb_id=77, title="Seven", year=1995))
-    assert matching.shelf.asked == ["tt0000077", 77]
+    assert matching.shelf.requested == ["tt0000077", 77]
 
 
 def test_the_source_is_not_asked_about_what_is_held_or_has_no_year(matching: Matching) -> None:
     matching.matched(row(title="Heat", year=1995))
     matching.matched(row(title="Dune"))
-    assert matching.shelf.asked == []
+    assert matching.shelf.requested == []
 
 
 def test_the_source_is_asked_once_about_what_it_lacks(matching: Matching) -> None:
@@ -101,7 +78,7 @@ def test_the_source_is_asked_once_about_what_it_lacks(matching: Matching) -> Non
         for _ in range(2):
             found = matching.matched(each)
             assert (found.row_class, found.reason) == (RowClass.UNMATCHED, Reason.NOT_FOUND)
-    assert matching.shelf.asked == ["tt0000077", 77, "Seven"]
+    assert matching.shelf.requested == ["tt0000077", 77, "Seven"]
 
 
 def test_the_source_is_asked_for_the_year_of_the_row(matching: Matching) -> None:
@@ -159,7 +136,7 @@ def test_a_source_that_fails_repeatedly_is_left_alone_and_the_log_says_why(
     matching.shelf.failure = UNAVAILABLE
     with caplog.at_level(logging.WARNING):
         rows = [matching.matched(row(imdb_id=f"tt{number:07}")) for number in range(50, 60)]
-    assert len(matching.shelf.asked) == MAX_FAILURES
+    assert len(matching.shelf.requested) == MAX_FAILURES
     assert rows[-1].reason is Reason.SOURCE_UNAVAILABLE
     assert caplog.messages == ["A film of an import could not be looked up: TMDB is down"] * MAX_FAILURES
 
@@ -171,7 +148,7 @@ def test_a_source_that_refuses_is_left_alone_and_the_log_says_why(
     with caplog.at_level(logging.WARNING):
         for number in (50, 51):
             matching.matched(row(imdb_id=f"tt{number:07}"))
-    assert len(matching.shelf.asked) == 1
+    assert len(matching.shelf.requested) == 1
     assert caplog.messages == ["A film of an import could not be looked up: TMDB refuses the token"]
 
 
@@ -180,23 +157,23 @@ def test_failures_count_only_as_long_as_nothing_succeeds(matching: Matching) -> 
         """A source that answers every third request."""
 
         def find(self, imdb_id: ImdbId) -> MovieFacts | None:
-            self.failure = UNAVAILABLE if len(self.asked) % 3 < 2 else None
+            self.failure = UNAVAILABLE if len(self.requested) % 3 < 2 else None
             return super().find(imdb_id)
 
     matching.over(Flaky())
     for number in range(50, 60):
         matching.matched(row(imdb_id=f"tt{number:07}"))
-    assert len(matching.shelf.asked) == 10
+    assert len(matching.shelf.requested) == 10
 
 
 def test_a_source_whose_details_cannot_be_read_is_left_alone_after_a_while(matching: Matching) -> None:
     matching.shelf.failure = SourceUnavailable("TMDB is down")
     for each in numbers(50, 60):
         matching.matched(each)
-    assert len(matching.shelf.asked) == MAX_FAILURES
+    assert len(matching.shelf.requested) == MAX_FAILURES
 
 
 def test_films_that_the_source_lacks_are_no_failures_of_it(matching: Matching) -> None:
     for each in numbers(50, 60):
         matching.matched(each)
-    assert matching.shelf.asked == list(range(50, 60))
+    assert matching.shelf.requested == list(range(50, 60))

@@ -21,6 +21,10 @@ from tests.stores import store_in_memory
 
 TABLE = "tmdb_id,rating\n"
 LETTERBOXD = "Date,Name,Year,Letterboxd URI"
+LISTED_AND_SEEN = {
+    "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
+    "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
+}
 
 
 @pytest.fixture
@@ -121,31 +125,32 @@ def test_an_import_tells_how_many_films_are_applied_and_undone(
     assert progress(desk, undoing) == [*applied[1:], (ImportState.UNDONE, 2, 2)]
 
 
-def test_limits_hold_for_what_was_added_after_the_review(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watchlist and a diary hold one film."""
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
-    files = {
-        "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
-        "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
-    }
-    ready = desk.reviewed(files, "export.zip")
-    assert ready.counts == {RowClass.NEW: 2}
+
+
+def fill_up(desk: Desk) -> None:
+    """Put another film on the watchlist and into the diary."""
     desk.store.watchlists.add(new_item(desk.user.id, movie_id(2)))
     desk.store.viewings.add(new_viewing(desk.user.id, movie_id(2)))
+
+
+@pytest.mark.usefixtures("room_for_one")
+def test_limits_hold_for_what_was_added_after_the_review(desk: Desk) -> None:
+    ready = desk.reviewed(LISTED_AND_SEEN, "export.zip")
+    assert ready.counts == {RowClass.NEW: 2}
+    fill_up(desk)
     assert desk.applied(ready).counts == {RowClass.NO_PLACE: 2}
     assert desk.store.watchlists.count(desk.user.id) == desk.store.viewings.count(desk.user.id) == 1
 
 
-def test_the_review_says_what_will_not_fit(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
-    monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
-    desk.store.watchlists.add(new_item(desk.user.id, movie_id(2)))
-    desk.store.viewings.add(new_viewing(desk.user.id, movie_id(2)))
-    files = {
-        "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
-        "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
-    }
-    assert desk.reviewed(files, "export.zip").counts == {RowClass.NO_PLACE: 2}
+@pytest.mark.usefixtures("room_for_one")
+def test_the_review_says_what_will_not_fit(desk: Desk) -> None:
+    fill_up(desk)
+    assert desk.reviewed(LISTED_AND_SEEN, "export.zip").counts == {RowClass.NO_PLACE: 2}
 
 
 def test_a_review_is_complete_with_all_rows(desk: Desk) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
 
 from adapters import system
-from adapters.testkit.samples import facts, new_rating, store_page
+from adapters.testkit.samples import new_rating, store_page
 from application import import_matching, import_runner
 from application import imports as use_cases
 from domain.ids import MovieRef, TmdbNumber, movie_id
@@ -25,32 +24,19 @@ from domain.imports.imports import (
 from domain.imports.rows import Reason, RowClass
 from domain.imports.scales import UnknownScale
 from domain.imports.uploads import Refusal
-from domain.movies import MovieFacts
 from domain.pagination import Window
 from domain.ports import QueueUnavailable
 from domain.ratings import Score
 from domain.sync import SourceName, SourceRefused
-from tests.integration.import_desk import UNAVAILABLE, Desk
-from tests.stores import store_in_memory
+from tests.integration.import_desk import RAN, UNAVAILABLE, Desk, film, store_of_films
 
-
-def film(number: int, title: str, year: int, **known: Any) -> MovieFacts:
-    released = date(year, 5, 5)
-    known = {"imdb_id": f"tt{number:07}", "detailed": True, **known}
-    return facts(number, title=title, original_title=title, release_date=released, **known)
-
-
-HEAT, RAN, DUNE = film(1, "Heat", 1995), film(2, "Ran", 1985), film(3, "Dune", 2021)
-OLD_DUNE = film(4, "Dune", 1984)
 TABLE = "tmdb_id,title,year,rating,watched\n"
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    store = store_in_memory(system.now)
-    store_page(store, HEAT, RAN, DUNE, OLD_DUNE)
-    yield Desk(store)
-    store.close()
+    with store_of_films() as store:
+        yield Desk(store)
 
 
 def classes(desk: Desk, imported: Any) -> list[RowClass | None]:
@@ -118,7 +104,7 @@ def test_the_two_files_of_a_letterboxd_zip_say_one_thing(desk: Desk) -> None:
 def test_a_film_that_is_held_is_found_by_its_imdb_id(desk: Desk) -> None:
     ready = desk.reviewed("Const,Your Rating,Title,Title Type\ntt0000002,8,Other,Movie\n")
     assert [row.movie for row in desk.all_rows(ready)] == [movie_id(2)]
-    assert desk.shelf.asked == []
+    assert desk.shelf.requested == []
 
 
 def test_a_row_with_an_unknown_imdb_id_gets_the_film_of_no_other_row(desk: Desk) -> None:
@@ -146,7 +132,7 @@ def test_films_that_lack_are_fetched_by_their_ids_and_the_only_ones_by_their_tit
         movie_id(1),
     ]
     assert {row.reason for row in desk.all_rows(ready, RowClass.UNMATCHED)} == {Reason.NOT_FOUND}
-    assert desk.shelf.asked.count("Twelve") == 1
+    assert desk.shelf.requested.count("Twelve") == 1
     assert desk.store.movies.by_tmdb_ids([10, 11, 12, 13]).keys() == {10, 11, 12}
 
 
@@ -162,7 +148,7 @@ def test_a_source_that_fails_stops_nothing_and_is_left_alone_after_a_while(desk:
     ready = desk.reviewed(f"{table},Heat,1995,8\n,Odd,1999,8\n")
     assert ready.counts == {RowClass.NEW: 1, RowClass.UNMATCHED: 9}
     assert {row.reason for row in desk.all_rows(ready, RowClass.UNMATCHED)} == {Reason.SOURCE_UNAVAILABLE}
-    assert len(desk.shelf.asked) == import_matching.MAX_FAILURES
+    assert len(desk.shelf.requested) == import_matching.MAX_FAILURES
 
 
 def test_details_that_cannot_be_read_count_as_failures(desk: Desk) -> None:
@@ -179,7 +165,7 @@ def test_a_source_that_refuses_or_is_another_is_not_asked(desk: Desk, refused: b
     else:
         desk.shelf.name = SourceName.DEMO
     ready = desk.reviewed("title,year,rating\nTen,2010,8\nNine,2009,8\n")
-    assert len(desk.shelf.asked) == refused
+    assert len(desk.shelf.requested) == refused
     assert {row.reason for row in desk.all_rows(ready)} == {Reason.SOURCE_UNAVAILABLE}
 
 
@@ -276,9 +262,9 @@ def test_a_large_import_is_decided_again_by_a_worker(desk: Desk, monkeypatch: py
     assert changed.state is ImportState.MATCHING
     waiting, _ = desk.all_rows(changed)
     assert (waiting.chosen, waiting.row_class, waiting.reason) == (True, None, None)
-    asked = list(desk.shelf.asked)
+    requested = list(desk.shelf.requested)
     assert desk.worked(changed).scale == 10
-    assert desk.shelf.asked == asked
+    assert desk.shelf.requested == requested
 
 
 def test_without_a_job_queue_nothing_is_left_half_done(desk: Desk) -> None:

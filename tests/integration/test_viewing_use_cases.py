@@ -45,14 +45,8 @@ def listing(store: SqliteStore) -> ListViewings:
     return ListViewings(viewings=store.viewings, movies=store.movies, genres=store.genres)
 
 
-def faulty(call: Callable[[], object]) -> list[str]:
-    with pytest.raises(InvalidFields) as caught:
-        call()
-    return [fault.field for fault in caught.value.faults]
-
-
-def test_the_day_and_the_note_of_a_viewing_are_checked_together(store: SqliteStore, ann: User) -> None:
-    add = AddViewing(
+def adding(store: SqliteStore) -> AddViewing:
+    return AddViewing(
         viewings=store.viewings,
         movies=store.movies,
         genres=store.genres,
@@ -60,6 +54,16 @@ def test_the_day_and_the_note_of_a_viewing_are_checked_together(store: SqliteSto
         clock=noon,
         new_id=system.new_id,
     )
+
+
+def faulty(call: Callable[[], object]) -> list[str]:
+    with pytest.raises(InvalidFields) as caught:
+        call()
+    return [fault.field for fault in caught.value.faults]
+
+
+def test_the_day_and_the_note_of_a_viewing_are_checked_together(store: SqliteStore, ann: User) -> None:
+    add = adding(store)
     change = ChangeViewing(viewings=store.viewings, movies=store.movies, genres=store.genres, clock=noon)
     both = ["watched_on", "note"]
     assert faulty(lambda: add(user=ann, movie=TmdbNumber(1), watched_on=TOO_LATE, note="\0")) == both
@@ -74,14 +78,7 @@ def test_a_movie_leaves_the_watchlist_only_if_that_is_wanted(
     store: SqliteStore, ann: User, unlist: bool | None
 ) -> None:
     store.watchlists.add(new_item(ann.id, FIRST))
-    add = AddViewing(
-        viewings=store.viewings,
-        movies=store.movies,
-        genres=store.genres,
-        invalidation=system.NoCache(),
-        clock=noon,
-        new_id=system.new_id,
-    )
+    add = adding(store)
     wanted: dict[str, Any] = {"remove_from_watchlist": unlist} if unlist else {}
     add(user=ann, movie=TmdbNumber(1), watched_on=None, **wanted)
     assert store.watchlists.count(ann.id) == (0 if unlist else 1)
