@@ -46,6 +46,7 @@ class MatchRows:
     _failures: int = 0
     _known: dict[Title, Matched] = field(default_factory=dict)
     _absent: set[object] = field(default_factory=set)
+    _unanswered: set[object] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         of_tmdb = self.movies.source() in {None, SourceName.TMDB}
@@ -53,6 +54,10 @@ class MatchRows:
 
     def __call__(self, *, rows: Sequence[ImportRow]) -> list[ImportRow]:
         """The rows with their films, or with why they have none."""
+        # What was not answered then may be now.
+        for subject in self._unanswered:
+            self._known.pop(subject, None)  # type: ignore[call-overload]
+        self._unanswered.clear()
         wanted = [each.row for each in rows if _wants_a_film(each)]
         by_number = self._by_number({row.tmdb_id for row in wanted if row.tmdb_id})
         by_imdb = self._by_imdb(
@@ -84,9 +89,8 @@ class MatchRows:
         each = replace(each, candidates=found.candidates)
         if found.several and found.candidates:
             return each.decided(RowClass.AMBIGUOUS, Reason.SEVERAL_FILMS)
-        return each.decided(
-            RowClass.UNMATCHED, Reason.NOT_FOUND if self._can_look_up else Reason.SOURCE_UNAVAILABLE
-        )
+        answered = self._can_look_up and self._unanswered.isdisjoint({row.tmdb_id, row.imdb_id, _title(row)})
+        return each.decided(RowClass.UNMATCHED, Reason.NOT_FOUND if answered else Reason.SOURCE_UNAVAILABLE)
 
     def _by_number(self, numbers: set[int]) -> dict[int, MovieId]:
         held = {number: movie.id for number, movie in self.movies.by_tmdb_ids(numbers).items()}
@@ -98,9 +102,7 @@ class MatchRows:
         held = self._held_by_imdb(ids)
         for imdb in sorted(ids - held.keys()):
             facts = self._ask(lambda imdb=imdb: self.source.find(ImdbId(imdb)), imdb)  # type: ignore[misc]
-            if facts and (
-                facts.tmdb_id in self.movies.by_tmdb_ids([facts.tmdb_id]) or self._fetch([facts.tmdb_id])
-            ):
+            if facts and self._holds_or_fetches(facts.tmdb_id, imdb):
                 held[imdb] = movie_id(facts.tmdb_id)
         return held
 
@@ -151,8 +153,8 @@ class MatchRows:
         matched = match(_titles(row), row.year, found | held)
         if page and matched.movie:
             numbers = [each.tmdb_id for each in page.movies if movie_id(each.tmdb_id) == matched.movie]
-            lacking = [number for number in numbers if not self.movies.by_tmdb_ids([number])]
-            return matched if not lacking or self._fetch(lacking) else Matched()
+            there = all(self._holds_or_fetches(number, _title(row)) for number in numbers)
+            return matched if there else Matched()
         kept = {movie.id for movie in self.movies.by_ids(matched.candidates)}
         return replace(matched, candidates=tuple(each for each in matched.candidates if each in kept))
 
@@ -168,6 +170,7 @@ class MatchRows:
             answer = request()
         except SourceUnavailable as error:
             self._failures += 1
+            self._unanswered.add(subject)
             log.warning("A film of an import could not be looked up: %s", error)
             return None
         except (SourceRefused, FilledFromAnotherSource) as error:
@@ -179,6 +182,15 @@ class MatchRows:
             self._absent.add(subject)
         return answer
 
+    def _holds_or_fetches(self, number: int, subject: object) -> bool:
+        """Whether the catalogue has a film, or has now, which the source has named when asked about a subject.
+        """
+        if self.movies.by_tmdb_ids([number]) or self._fetch([number]):
+            return True
+        if number in self._unanswered:
+            self._unanswered.add(subject)
+        return False
+
     def _fetch(self, numbers: Sequence[int]) -> list[int]:
         """Add films from the source to the catalogue; return the numbers of those that were added."""
         if not numbers or not self._can_look_up:
@@ -186,9 +198,11 @@ class MatchRows:
         failures = self._failures
         details = self._ask(lambda: list(self.source.details(numbers)), None) or []
         facts = [each for each in details if isinstance(each, MovieFacts)]
-        if details and all(isinstance(each, FetchFailed) for each in details):
+        answered = {each.tmdb_id for each in details if not isinstance(each, FetchFailed)}
+        if details and not answered:
             self._failures = failures + 1
-        self._absent |= set(numbers) - {each.tmdb_id for each in facts}
+        self._unanswered |= set(numbers) - answered
+        self._absent |= answered - {each.tmdb_id for each in facts}
         if not facts or self._ask(lambda: self._add(facts), None) is None:
             return []
         return [each.tmdb_id for each in facts]

@@ -1,7 +1,7 @@
 """Rows matched with films, batch after batch, over the embedded store in memory and a source of the test."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from domain.ids import ImdbId, movie_id
 from domain.imports.imports import ImportRow
 from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
 from domain.movies import MovieFacts
-from domain.sync import SourcePage, SourceRefused, SourceUnavailable
+from domain.sync import Detail, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
 from tests.integration.import_desk import UNAVAILABLE, Shelf, film, store_of_films
 
 
@@ -177,3 +177,51 @@ def test_films_that_the_source_lacks_are_no_failures_of_it(matching: Matching) -
     for each in numbers(50, 60):
         matching.matched(each)
     assert matching.shelf.requested == list(range(50, 60))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [{"tmdb_id": 77}, {"imdb_id": "tt0000077"}, {"title": "Seven", "year": 1995}],
+    ids=["number", "IMDb id", "title"],
+)
+def test_a_row_whose_only_request_failed_says_so_and_is_looked_up_again(
+    matching: Matching, wanted: dict[str, Any]
+) -> None:
+    matching.shelf.films = [film(77, "Seven", 1995)]
+    matching.shelf.failure = UNAVAILABLE
+    found = matching.matched(row(**wanted))
+    assert (found.row_class, found.reason) == (RowClass.UNMATCHED, Reason.SOURCE_UNAVAILABLE)
+    matching.shelf.failure = None
+    assert matching.matched(row(**wanted)).movie == movie_id(77)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"imdb_id": "tt0000077"}, {"title": "Seven", "year": 1995}], ids=["IMDb id", "title"]
+)
+def test_a_film_that_was_found_and_could_not_be_fetched_is_not_said_to_be_unknown(
+    matching: Matching, wanted: dict[str, Any]
+) -> None:
+    class NoDetails(Shelf):
+        """A source that finds films and cannot be asked for their details."""
+
+        def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+            yield from (FetchFailed(number, "TMDB is down") for number in tmdb_ids)
+
+    matching.over(NoDetails([film(77, "Seven", 1995)]))
+    assert matching.matched(row(**wanted)).reason is Reason.SOURCE_UNAVAILABLE
+
+
+def test_of_rows_in_one_batch_only_those_without_an_answer_say_so(matching: Matching) -> None:
+    class Failing(Shelf):
+        """A source that fails for one number."""
+
+        def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+            for number in tmdb_ids:
+                yield FetchFailed(number, "reset") if number == 51 else MovieGone(number)
+
+    matching.over(Failing())
+    assert [each.reason for each in matching.matcher(rows=numbers(50, 53))] == [
+        Reason.NOT_FOUND,
+        Reason.SOURCE_UNAVAILABLE,
+        Reason.NOT_FOUND,
+    ]
