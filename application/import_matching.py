@@ -183,8 +183,7 @@ class MatchRows:
         return answer
 
     def _holds_or_fetches(self, number: int, subject: object) -> bool:
-        """Whether the catalogue has a film, or has now, which the source has named when asked about a subject.
-        """
+        """Whether a film that the source named for a subject is in the catalogue, or can be added to it."""
         if self.movies.by_tmdb_ids([number]) or self._fetch([number]):
             return True
         if number in self._unanswered:

@@ -17,8 +17,8 @@ from adapters.imports.values import (
 from domain.imports.rows import ImportedRow, RowKind, SourceFormat
 from domain.ports.imports import Columns, ImportFile
 
-DATES = ("created", "modified", "date rated", "date added")
-"""The columns whose dates settle the order of day and month."""
+DATES = ("created", "modified", "date rated", "date added", "release date")
+"""The columns whose dates settle the order of day and month. A spreadsheet writes all of them alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,12 @@ class ImdbExport:
     def rows(self, file: ImportFile, columns: Columns) -> Iterator[ImportedRow]:
         table = Table(file)
         order = order_of(table, DATES, columns)
-        # The oldest ratings and watchlists have one header. In ratings nothing was ever modified.
+        # The oldest ratings and watchlists have one header. In ratings nothing was ever modified, and films
+        # are rated.
         old = "you rated" in table.names
-        is_list = "position" in table.names and not (old and not _any_modified(table))
+        is_list = "position" in table.names and not (
+            old and not _any(table, "modified") and _any(table, "you rated")
+        )
         for row in table.rows():
             if isinstance(row, Record):
                 yield unreadable(file.path, row, RowKind.WATCHLIST if is_list else RowKind.RATING)
@@ -45,8 +48,9 @@ class ImdbExport:
                 yield _row(file.path, row, order, is_list=is_list)
 
 
-def _any_modified(table: Table) -> bool:
-    return any(isinstance(row, TableRow) and row.get("modified") for row in table.rows())
+def _any(table: Table, column: str) -> bool:
+    """Whether any row of a table has something in a column."""
+    return any(isinstance(row, TableRow) and row.get(column) for row in table.rows())
 
 
 def _row(path: str, row: TableRow, order: DateOrder, *, is_list: bool) -> ImportedRow:

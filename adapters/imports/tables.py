@@ -3,19 +3,24 @@
 import codecs
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TextIO
 
 from adapters.imports.values import DateOrder, date_order
-from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
+from domain.imports.rows import MAX_ROWS, ImportedRow, Reason, RowClass, RowKind
 from domain.imports.uploads import Refusal, UploadRefused
 from domain.ports.imports import Columns, ImportFile
 
 MAX_LINE = 1_000_000
 """Characters of a line; more are no row of a table."""
+
+MAX_REPEATED = 16_000_000
+"""Characters of a table that are read a second time, after quotes without an end."""
 
 MAX_COLUMNS = 1000
 """Columns of a table."""
@@ -35,22 +40,56 @@ UNMARKED_BYTES = 32
 
 
 class LimitedLines:
-    """The lines of a text, except those that are too long, of which `skipped` has the numbers."""
+    """The lines of a text, except those that are too long, of which `skipped` has the numbers.
+
+    The lines of a row can be read again, if it turns out that its first line is not what it seemed to be.
+    """
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
+        self._again = deque[str]()
+        self._left = MAX_REPEATED
+        self._size = 0
         self.number = 0
         self.skipped: list[int] = []
+        self.of_row: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._text.readline(MAX_LINE):
-            self.number += 1
-            if len(line) == MAX_LINE and line[-1] not in "\r\n":
-                self.skipped.append(self.number)
-                while (rest := self._text.readline(MAX_LINE)) and rest[-1] not in "\r\n":
-                    pass
-                line = "\n"
-            yield line.replace("\0", "")
+        return self
+
+    def __next__(self) -> str:
+        if self._size > MAX_LINE:
+            raise csv.Error("a row of too many lines")
+        line = self._again.popleft() if self._again else self._read()
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.of_row.append(line)
+        self._size += len(line)
+        return line
+
+    def begin_row(self) -> int:
+        """The number of the next line, with which a row begins."""
+        self.of_row = []
+        self._size = 0
+        return self.number + 1
+
+    def repeat(self) -> None:
+        """Read the lines of the row again, after its first. Not without end: else they are left out."""
+        again = self.of_row[1:]
+        self._left -= self._size
+        if self._left > 0:
+            self._again.extendleft(reversed(again))
+            self.number -= len(again)
+
+    def _read(self) -> str:
+        line = self._text.readline(MAX_LINE)
+        if len(line) == MAX_LINE and line[-1] not in "\r\n":
+            self.skipped.append(self.number + 1)
+            while (rest := self._text.readline(MAX_LINE)) and rest[-1] not in "\r\n":
+                pass
+            line = "\n"
+        return line.replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +144,12 @@ def head_of(file: ImportFile) -> TableHead:
     for record in _records(io.StringIO(text, newline=""), delimiter):
         if record.fields is None or not any(record.fields) or record.fields[0].lower() == "sep=":
             continue
-        if len(record.fields) > 1 or not before:
+        fields = record.fields if before else unwrapped(record.fields, delimiter)
+        if len(fields) > 1 or not before:
             line = record.line
-            headers = tuple(name.strip().lower() for name in record.fields)
+            headers = tuple(name.strip().lower() for name in fields)
         before += 1
-        if len(record.fields) > 1 or before == PREAMBLE_ROWS:
+        if len(fields) > 1 or before == PREAMBLE_ROWS:
             break
     return TableHead(headers, line, delimiter)
 
@@ -133,10 +173,14 @@ class Table:
         return frozenset(self.headers) if len(self.headers) <= MAX_COLUMNS else frozenset()
 
     def rows(self) -> Iterator[TableRow | Record]:
-        """The rows after the headers. A Record is one that cannot be read. Blank rows are left out.
+        """The rows after the headers, at most one more than an import may have. A Record is one that cannot
+        be read. Blank rows are left out.
 
         Raises UploadRefused for a table of hardly anything else.
         """
+        return islice(self._all_rows(), MAX_ROWS + 1)
+
+    def _all_rows(self) -> Iterator[TableRow | Record]:
         names = {name: at for at, name in reversed(list(enumerate(self.headers)))}
         blank = 0
         with self._text() as text:
@@ -146,7 +190,10 @@ class Table:
                 if record.fields is None:
                     yield record
                 elif any(map(str.strip, record.fields)):
-                    yield TableRow(record.line, names, record.fields)
+                    fields = record.fields
+                    if len(names) > 1:
+                        fields = unwrapped(fields, self._head.delimiter)
+                    yield TableRow(record.line, names, fields)
                 else:
                     blank += 1
                     if blank > MAX_BLANK_ROWS:
@@ -205,6 +252,13 @@ def delimiter_of(sample: bytes) -> str:
     return ","
 
 
+def unwrapped(fields: list[str], delimiter: str) -> list[str]:
+    """The fields of a row that is one quoted field: a spreadsheet with another delimiter has saved it so."""
+    if len(fields) > 1 or delimiter not in fields[0]:
+        return fields
+    return _leniently(fields, delimiter) or fields
+
+
 def utf_16(sample: bytes) -> str:
     """The name of the UTF-16 that a file begins with, with a mark or with NULs in every other place; "" for
     none.
@@ -228,16 +282,23 @@ def _quick_encoding(sample: bytes) -> str:
 
 
 def _records(text: TextIO, delimiter: str) -> Iterator[Record]:
-    """The rows of a text, each with the line where it begins."""
+    """The rows of a text, each with the line where it begins.
+
+    A quote without an end would swallow the rows up to the next quote. So where a row of several lines is
+    not quoted by the rules, its first line is one that cannot be read, and a row begins with the second.
+    """
     lines = LimitedLines(text)
-    reader = csv.reader(iter(lines), delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line = lines.number + 1
+        line = lines.begin_row()
         try:
-            fields: list[str] | None = next(reader, None)
+            fields = next(reader, None)
         except csv.Error:
-            yield Record(line, None)
-            continue
+            fields = _leniently(lines.of_row, delimiter)
+            if fields is None:
+                lines.repeat()
+                yield Record(line, None)
+                continue
         if lines.skipped:
             for skipped in lines.skipped:
                 yield Record(skipped, None, Reason.ROW_TOO_LONG)
@@ -250,3 +311,13 @@ def _records(text: TextIO, delimiter: str) -> Iterator[Record]:
             yield Record(line, None, Reason.ROW_TOO_LONG)
         else:
             yield Record(line, fields)
+
+
+def _leniently(lines: list[str], delimiter: str) -> list[str] | None:
+    """The fields of a row of one line, such as people write by hand; None if it cannot be read."""
+    if len(lines) > 1:
+        return None
+    try:
+        return next(csv.reader(lines, delimiter=delimiter), None)
+    except csv.Error:
+        return None

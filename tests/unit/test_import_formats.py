@@ -126,6 +126,40 @@ def test_the_oldest_header_of_imdb_is_a_watchlist_if_its_rows_were_modified() ->
     assert (listed.rating, listed.rated_at) == ("9", None)
 
 
+def test_the_oldest_header_of_imdb_is_a_list_if_nothing_was_rated() -> None:
+    header = "position,const,created,modified,description,Title,Title type,You rated,Year\n"
+    (row,) = rows(f"{header}1,tt0113277,Tue Jul 26 05:37:34 2016,,,Heat,Feature Film,,1995\n")
+    assert (row.kind, row.listed) == (RowKind.WATCHLIST, True)
+    assert row.added_at == datetime(2016, 7, 26, 5, 37, 34, tzinfo=UTC)
+
+
+def test_imdbs_days_of_release_settle_the_order_of_day_and_month_too() -> None:
+    header = "Position,Const,Created,Modified,Description,Title,Title Type,Year,Release Date\n"
+    row = "1,tt0113277,10-09-20,10-09-20,,Heat,movie,1995,{}\n"
+    (unclear,) = rows(header + row.format("01-02-96"))
+    (settled,) = rows(header + row.format("15-12-95"))
+    assert (unclear.added_at, settled.added_at) == (None, date(2020, 9, 10))
+
+
+@pytest.mark.parametrize("day", ["4-Mar-26", "04-Mar-2026"])
+def test_days_with_the_short_name_of_a_month_are_read(day: str) -> None:
+    (row,) = rows(f"{IMDB}tt0113277,9,{day},Heat,Movie,1995\n")
+    assert row.rated_at == date(2026, 3, 4)
+
+
+def test_lines_that_a_spreadsheet_has_made_one_field_each_are_read() -> None:
+    wrapped = '"tt0066921,8,2020-05-02,""Orange, A Clockwork"",Movie,1971"\n'
+    found = rows(f"{IMDB}tt0113277,9,2020-05-01,Heat,Movie,1995\n{wrapped}")
+    assert [(row.title, row.rating) for row in found] == [("Heat", "9"), ("Orange, A Clockwork", "8")]
+    (all_wrapped,) = rows(f'"{IMDB.strip()}"\n{wrapped}')
+    assert (all_wrapped.title, all_wrapped.imdb_id) == ("Orange, A Clockwork", "tt0066921")
+
+
+def test_a_table_of_one_column_keeps_the_commas_of_its_titles() -> None:
+    (row,) = rows('Title\n"The Good, the Bad and the Ugly"\n')
+    assert row.title == "The Good, the Bad and the Ugly"
+
+
 @pytest.mark.parametrize(
     ("dates", "days"),
     [

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import pytest
 
+from adapters.imports import tables
 from adapters.imports import upload as uploads
 from adapters.imports.reader import SOURCES
 from domain.imports.rows import Reason, RowClass
@@ -117,11 +118,55 @@ def test_nul_and_control_characters_are_left_out() -> None:
     assert row.title == "Heat"
 
 
-def test_a_quote_without_an_end_costs_its_own_row_only_as_far_as_fields_may_be_long() -> None:
-    text = f'{IMDB}tt0113277,9,2020-05-01,"Heat,Movie,1995\n' + HEAT * 8000
-    found = rows(text)
-    assert found[0].refused is RowClass.UNREADABLE
-    assert found[-1].title == "Heat"
+@pytest.mark.parametrize(
+    "rest",
+    [HEAT * 3, HEAT * 8000, f'{HEAT * 3}tt0087843,8,2020-05-02,"Ran, or Chaos",Movie,1985\n{HEAT}'],
+    ids=["to the end of the file", "for longer than a field may be", "to the quote of another row"],
+)
+def test_a_quote_without_an_end_costs_its_own_row_only(rest: str) -> None:
+    found = rows(f'{IMDB}{HEAT}tt0113277,9,2020-05-01,"Heat,Movie,1995\n{rest}')
+    refused = [(row.line, row.reason) for row in found if row.refused]
+    assert refused == [(3, Reason.MALFORMED_ROW)]
+    assert len(found) == 2 + rest.count("\n")
+    assert [row.line for row in found] == list(range(2, len(found) + 2))
+
+
+def test_lines_and_quotes_within_a_field_are_kept() -> None:
+    header = "Date,Name,Year,Letterboxd URI,Rating,Rewatch,Review,Tags,Watched Date\n"
+    (row,) = rows(f'{header}2024-01-02,Heat,1995,u,5,,"He said ""now"".\n\nAnd left.",,2024-01-01\n')
+    assert row.review == 'He said "now".\n\nAnd left.'
+
+
+def test_quotes_that_a_person_has_set_within_a_line_are_no_fault() -> None:
+    (row,) = rows(f'{IMDB}tt0113277,9,2020-05-01,"The "Heat"",Movie,1995\n')
+    assert (row.refused, row.imdb_id, row.rating) == (None, "tt0113277", "9")
+
+
+def test_a_row_of_very_many_lines_costs_little_memory() -> None:
+    text = IMDB + HEAT + '"\n' + '","ab\n' * 1_000_000
+    tracemalloc.start()
+    found = reading(text).rows()
+    assert next(found).title == "Heat"
+    assert next(found).refused is RowClass.UNREADABLE
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 * 2**20
+
+
+def test_lines_are_not_read_again_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_LINE", 200)
+    monkeypatch.setattr(tables, "MAX_REPEATED", 1000)
+    open_ended = 'y",x,"\n'  # begins a row without an end, and goes on with one
+    found = rows(IMDB + HEAT + open_ended * 1000)
+    assert found[0].title == "Heat"
+    assert 4 < len(found) < 50
+    assert {row.reason for row in found[1:]} == {Reason.MALFORMED_ROW}
+
+
+def test_no_more_rows_of_a_table_are_read_than_an_import_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS", 3)
+    table = tables.Table(CountedFile((IMDB + HEAT * 10).encode()))
+    assert len(list(table.rows())) == 4
 
 
 @pytest.mark.parametrize(
