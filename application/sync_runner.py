@@ -127,6 +127,7 @@ class RunRecorder:
         try:
             yield
         except SourceUnavailable as error:
+            log.debug("page %d could not be read", page, exc_info=True)
             self.run = self.run.missed(page, str(error), self.new_requests())
             self.runs.save(self.run)
             self.on_progress(self.run)
@@ -185,6 +186,7 @@ class SyncRunner:
             except RunClosed:
                 recorder.run = self.runs.get(run.id)
             except (SourceRefused, SourceUnavailable) as error:
+                log.debug("the sync failed", exc_info=True)
                 self._record_failure(recorder, error)
             except FilledFromAnotherSource as error:
                 self._record_failure(recorder, error)

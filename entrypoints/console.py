@@ -1,10 +1,27 @@
 """Output for people, on standard output and standard error."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
+from shlex import quote
 from typing import TextIO
 
 import click
+
+
+def command(arguments: str, data_dir: Path | str | None = None) -> str:
+    """A command of Matinee as one can enter it into a shell, with `--data-dir` if a data directory is given.
+
+    The program is `matinee` if that is what the search path leads to, else the file that runs now.
+    """
+    started, found = Path(sys.argv[0]), shutil.which("matinee")
+    is_script = started.name == "matinee" and started.exists()  # not so for `python -m entrypoints`
+    if is_script and not (found and Path(found).samefile(started)):
+        program = quote(str(started.absolute()))
+    else:
+        program = "matinee"
+    return f"{program} {arguments}" + (f" --data-dir {quote(str(data_dir))}" if data_dir is not None else "")
 
 
 def echo(text: str, *, err: bool = False) -> None:

@@ -117,12 +117,12 @@ def examine(source: Path, connection: sqlite3.Connection) -> BackupSummary:
             raise InvalidBackup(source, reason)
         damage = damage_of(connection) or ", ".join(sorted(parts_of(version) - present))
         if damage:
-            raise InvalidBackup(source, f"it is damaged ({damage}); take another backup")
+            raise InvalidBackup(source, f"it is damaged ({damage}); try another backup")
         if not _checksum_matches(source, metadata(connection, present).get(CHECKSUM)):
-            raise InvalidBackup(source, "it was damaged or changed after it was made; take another backup")
+            raise InvalidBackup(source, "it was damaged or changed after it was made; try another backup")
         return summarize(source, connection)
     except sqlite3.DatabaseError as error:
-        raise InvalidBackup(source, f"it is damaged ({error}); take another backup") from error
+        raise InvalidBackup(source, f"it is damaged ({error}); try another backup") from error
 
 
 def summarize(path: Path, connection: sqlite3.Connection) -> BackupSummary:

@@ -7,6 +7,7 @@ import click
 
 from entrypoints import data_directory
 from entrypoints.cli.context import data_dir_option, examples, interruptible, load_settings, running_command
+from entrypoints.console import command
 from entrypoints.container import open_backups
 from entrypoints.http.exports import ExportFormat
 from entrypoints.http.resources.export import export_chunks
@@ -67,7 +68,7 @@ def restore(file: Path, data_dir: str | None) -> None:
         click.echo(
             "It had no secret for tokens in it: unless JWT_SECRET is what it was, all have to log in anew."
         )
-    click.echo(f"Start it with: matinee serve --data-dir {directory}")
+    click.echo(f"Start it with: {command('serve', directory)}")
 
 
 @click.command(

@@ -21,6 +21,7 @@ from domain.imports.rows import SENTENCES, RowClass, SourceFormat
 from domain.imports.uploads import MAX_PACKED_BYTES, Refusal, UploadRefused
 from domain.ports.imports import UPLOAD_PIECE
 from entrypoints.cli.context import data_dir_option, examples, running_command
+from entrypoints.console import command
 from entrypoints.progress import LINE_INTERVAL, OutputConsole, ProgressConsole
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def import_files(
             raise UploadRefused(imported.error)
         if not dry_run:
             imported = _step(container, imported, applying(imported, container.clock()))
-        _print_report(container, imported, dry_run=dry_run)
+        _print_report(container, imported, data_dir, dry_run=dry_run)
         if dry_run:
             container.imports().remove(imported.id, user.id)
     sys.exit(NOT_TAKEN_CODE if any(imported.counts.get(each) for each in NOT_TAKEN) else 0)
@@ -185,7 +186,7 @@ def _print_lines(console: Console) -> Callable[[Import], None]:
     return update
 
 
-def _print_report(container: "Container", imported: Import, *, dry_run: bool) -> None:
+def _print_report(container: "Container", imported: Import, data_dir: str | None, *, dry_run: bool) -> None:
     """Print the counts as a table, and the rows of which nothing was taken."""
     console = OutputConsole()
     table = Table(title=imported.name, title_justify="left", show_header=False)
@@ -207,4 +208,5 @@ def _print_report(container: "Container", imported: Import, *, dry_run: bool) ->
         if (more := imported.counts.get(name, 0) - MAX_SHOWN) > 0:
             console.print(f"  and {more:,} more rows: {name}", highlight=False)
     if not dry_run:
-        console.print(f"Taken back by: matinee import --undo {imported.id}", highlight=False)
+        undo = command(f"import --undo {imported.id}", data_dir)
+        console.print(f"To take it back: {undo}", markup=False, highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from domain.movies import Movie
 from domain.ratings import Drift, Tally
 from entrypoints.cli.context import data_dir_option, examples, running_command
 from entrypoints.cli.groups import SuggestingGroup
+from entrypoints.console import command
 
 DRIFT_CODE = 4
 """The exit code of `ratings verify` if tallies are wrong and were not repaired."""
@@ -35,24 +36,29 @@ def verify(data_dir: str | None, *, repair: bool) -> None:
     with running_command(data_dir) as (container, _):
         drifts = container.verify_ratings()(repair=repair)
         movies = container.movies().by_ids([drift.movie for drift in drifts])
-    _print_drifts(drifts, {movie.id: movie for movie in movies}, repaired=repair)
+    _print_drifts(drifts, {movie.id: movie for movie in movies})
+    _print_summary(len(drifts), data_dir, repaired=repair)
     sys.exit(DRIFT_CODE if drifts and not repair else 0)
 
 
-def _print_drifts(drifts: Sequence[Drift], movies: Mapping[MovieId, Movie], *, repaired: bool) -> None:
-    """Print a line for each movie whose tally differs from the recount, and a summary."""
+def _print_drifts(drifts: Sequence[Drift], movies: Mapping[MovieId, Movie]) -> None:
+    """Print a line for each movie whose tally differs from the recount."""
     for drift in drifts:
         title = movies[drift.movie].facts.title if drift.movie in movies else "?"
         click.echo(
             f"{drift.movie} {title}: stored {_in_words(drift.stored)}; counted {_in_words(drift.counted)}"
         )
-    number = "1 movie differs" if len(drifts) == 1 else f"{len(drifts)} movies differ"
-    if not drifts:
+
+
+def _print_summary(wrong: int, data_dir: str | None, *, repaired: bool) -> None:
+    """Print how many tallies were wrong, and the command that corrects them."""
+    number = "1 movie differs" if wrong == 1 else f"{wrong} movies differ"
+    if not wrong:
         click.echo("No drift: every tally equals a recount.")
     elif repaired:
         click.echo(f"{number} from a recount; corrected.")
     else:
-        click.echo(f"{number} from a recount; matinee ratings verify --repair corrects it.")
+        click.echo(f"{number} from a recount. To correct it: {command('ratings verify --repair', data_dir)}")
 
 
 def _in_words(tally: Tally) -> str:

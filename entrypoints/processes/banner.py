@@ -7,9 +7,9 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from shlex import quote
 
 from domain.invitations import Registration
+from entrypoints.console import command
 from entrypoints.http import BASE
 from entrypoints.settings import Settings
 
@@ -67,8 +67,7 @@ def _registration_lines(settings: Settings, base: str) -> Iterator[str]:
 
 def _users_command(settings: Settings, action: str) -> str:
     """A command that acts on the accounts of the store that is served."""
-    option = f" --data-dir {quote(str(settings.data_path.resolve()))}" if settings.embedded else ""
-    return f"matinee users {action}{option}"
+    return command(f"users {action}", settings.data_path.resolve() if settings.embedded else None)
 
 
 def lan_addresses() -> list[str]:

@@ -23,9 +23,11 @@ class CannotListen(Unavailable):
     host: str
     port: int
     reason: str
+    option: str = "--port"
+    """Which of the two is to be changed: `--port`, or `--host` if the machine has no such address."""
 
     def __str__(self) -> str:
-        return f"cannot listen on {self.host} port {self.port}: {self.reason}; --port chooses another"
+        return f"cannot listen on {self.host} port {self.port}: {self.reason}; {self.option} chooses another"
 
 
 @contextmanager
@@ -37,7 +39,9 @@ def bound_socket(settings: Settings) -> Iterator[socket.socket]:
         try:
             _bind(listener, (settings.host, settings.port))
         except OSError as error:
-            raise CannotListen(settings.host, settings.port, error.strerror or str(error)) from error
+            is_foreign = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            reason, option = error.strerror or str(error), "--host" if is_foreign else "--port"
+            raise CannotListen(settings.host, settings.port, reason, option) from error
         yield listener
 
 

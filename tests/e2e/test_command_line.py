@@ -169,6 +169,14 @@ def test_at_debug_an_expected_failure_is_logged_with_a_traceback(tmp_path: Path)
     assert full.stderr.splitlines()[-1] == quiet.stderr.strip()
 
 
+def test_at_debug_a_sync_that_fails_is_logged_with_a_traceback_without_the_credential(tmp_path: Path) -> None:
+    settings = {"TMDB_BASE_URL": "http://127.0.0.1:9/3", "TMDB_API_KEY": "a-key-of-nobody"}
+    ran = matinee("sync", "genres", cwd=tmp_path, LOG_LEVEL="debug", LOG_FORMAT="json", **settings)
+    assert ran.returncode == 1
+    assert any("SourceUnavailable" in line and "Traceback" in line for line in ran.stderr.splitlines())
+    assert settings["TMDB_API_KEY"] not in ran.stderr + ran.stdout
+
+
 @pytest.mark.parametrize("content", ["PORT=80\nX=é\n".encode("latin-1"), "PORT=80".encode("utf-16"), b"A=\0"])
 def test_every_command_reports_a_broken_env_file_once(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".env").write_bytes(content)

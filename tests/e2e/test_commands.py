@@ -212,6 +212,16 @@ def test_a_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_refused_with_the_option_to_change(
+    host: str, tmp_path: Path
+) -> None:
+    ran = matinee("serve", "--port", "8080", "--host", host, cwd=tmp_path)
+    last = ran.stderr.splitlines()[-1]
+    assert (ran.returncode, last.split(": ")[1]) == (1, f"cannot listen on {host} port 8080")
+    assert last.endswith("; --host chooses another")
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["serve"], ["sync"], ["sync", "movies"], ["sync", "genres"], ["openapi"]]
 )

@@ -315,7 +315,7 @@ def test_ratings_verify_finds_and_repairs_drift(tmp_path: Path) -> None:
     found = matinee("ratings", "verify", cwd=tmp_path)
     assert found.returncode == 4
     assert "stored 1, average 9.0 (9: 1); counted 0" in found.stdout
-    assert "1 movie differs from a recount; matinee ratings verify --repair" in found.stdout
+    assert "1 movie differs from a recount. To correct it: matinee ratings verify --repair" in found.stdout
     repaired = matinee("ratings", "verify", "--repair", cwd=tmp_path)
     assert (repaired.returncode, "corrected" in repaired.stdout) == (0, True)
     assert matinee("ratings", "verify", cwd=tmp_path).returncode == 0

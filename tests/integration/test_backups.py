@@ -260,7 +260,7 @@ def test_a_damaged_backup_is_refused(tmp_path: Path, backup: Path, at: float) ->
     target = tmp_path / "elsewhere"
     target.mkdir()
     for act in (of(target).examine, of(target).restore):
-        with pytest.raises(InvalidBackup, match=r"damaged .*take another backup"):
+        with pytest.raises(InvalidBackup, match=r"damaged .*try another backup"):
             act(backup)
     assert not list(target.iterdir())
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -82,6 +83,24 @@ def test_the_banner_shows_how_to_register(
     assert ('"invitation": "CODE"' in text) is invitation
     assert ("matinee users invite --data-dir /films" in text) is invitation
     assert "matinee users create --data-dir /films --admin" in text
+
+
+def test_the_banner_shows_a_command_that_the_shell_finds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "my films" / "matinee"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    settings = Settings(data_dir="/films")
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    admin = "users create --data-dir /films --admin --email ada@example.org --username ada"
+    assert f"Admin '{program}' {admin}" in shown("127.0.0.1", settings)
+    monkeypatch.setenv("PATH", f"/usr/bin:{program.parent}")
+    assert f"Admin matinee {admin}" in shown("127.0.0.1", settings)
+    monkeypatch.setattr("sys.argv", ["/usr/lib/entrypoints/__main__.py"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert f"Admin matinee {admin}" in shown("127.0.0.1", settings)
 
 
 def test_the_banner_reports_a_missing_network(network: list[str]) -> None:
