@@ -12,7 +12,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
-from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
@@ -25,12 +25,8 @@ EVERYTHING = "*"
 T = TypeVar("T")
 
 
-def elapsed() -> float:
-    """Seconds since some moment, in which a suspended machine counts, where the system can tell."""
-    return time.clock_gettime(_CLOCK)
-
-
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+elapsed = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Seconds since some moment, in which a suspended machine counts, where the system can tell."""
 
 
 class Fill:
@@ -59,8 +55,10 @@ class LocalCache(Generic[T]):
         found = self._entries.get(key)
         if found is None or not self._lease.covers(found[2]):
             return None
-        with suppress(KeyError):  # another thread has removed it meanwhile
+        try:  # noqa: SIM105  suppress would cost as much as all the rest
             self._entries.move_to_end(key)
+        except KeyError:  # another thread has removed it meanwhile
+            pass
         return found[0]
 
     def begin(self, *tags: str) -> Fill:
@@ -120,15 +118,12 @@ class Lease:
     """Until when this process cannot have missed an invalidation. It may be used from any thread."""
 
     def __init__(self, clock: Callable[[], float] = elapsed, duration: float = LEASE) -> None:
-        self._clock = clock
+        self.now = clock
+        """The time by the clock of this lease, in seconds."""
         self._duration = duration
         self._until = 0.0
         self._lock = Lock()
         self._caches: list[LocalCache[Any]] = []
-
-    def now(self) -> float:
-        """The time by the clock of this lease, in seconds."""
-        return self._clock()
 
     @property
     def held(self) -> bool:
@@ -137,7 +132,7 @@ class Lease:
 
     def covers(self, expires: float) -> bool:
         """Whether an entry that expires at that time may be used now."""
-        now = self._clock()
+        now = self.now()
         return now < self._until and now < expires
 
     def renew(self, sent: float) -> None:

@@ -12,7 +12,7 @@ from domain.ids import UserId
 from domain.languages import Language
 from entrypoints.http.endpoints import Endpoint
 from entrypoints.http.languages import LanguageNegotiation, in_language
-from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key
+from entrypoints.http.local_copies import LocalCopies, LocalResponse, response_key, target_of
 from entrypoints.http.requests import HttpRequest, owner_of
 from entrypoints.http.responses import Response
 from entrypoints.http.schemas import Query
@@ -84,7 +84,7 @@ class Caching:
         key = variant_key(endpoint, query, request.path_params, owner, language)
         if self._cache is None or key is None:
             return await built()
-        target = response_key(request.scope, owner, self._negotiate.of_header(request.scope))
+        target = response_key(target_of(request.scope), owner, self._negotiate.of_header(request.scope))
         tags = key[0], GENERATION
         fill = self._copies.begin(*tags) if self._copies else None
         try:

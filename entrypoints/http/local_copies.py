@@ -2,17 +2,16 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from litestar.types import HTTPScope
 
-from entrypoints.http.responses import PUBLIC, Header, Response
+from entrypoints.http.responses import PUBLIC, Response, header_lines
 
-MAX_REPRESENTED = 8
-"""Different `Accept-Encoding` headers for which the headers of a response are kept."""
-
-Represented = tuple[int, list[Header], bytes]
-"""Status, headers and body."""
+MAX_REPRESENTATIONS = 16
+"""Representations of one response that are kept: for different `Accept-Encoding` headers, and for clients
+that have the response.
+"""
 
 
 class LocalCache(Protocol):
@@ -49,6 +48,14 @@ class LocalCopies(Protocol):
         ...
 
 
+class Representation(NamedTuple):
+    """A response as it is sent to some clients; `lines` are its headers."""
+
+    status: int
+    lines: bytes
+    body: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class LocalResponse:
     """A copy of a response, with what the route adds to it."""
@@ -58,19 +65,22 @@ class LocalResponse:
     route: str
     negotiated: bool = False
     """Whether the language was negotiated."""
-    _represented: dict[bytes, Represented] = field(default_factory=dict)
+    _kept: dict[tuple[bytes, bytes], Representation] = field(default_factory=dict)
 
-    def represent(self, *, accept_encoding: bytes, if_none_match: bytes) -> Represented:
-        """The status, headers and body for these headers of a request. The result must not be changed."""
-        found = None if if_none_match else self._represented.get(accept_encoding)
+    def represent(self, accept_encoding: bytes, if_none_match: bytes) -> Representation:
+        """The representation for these headers of a request."""
+        key = accept_encoding, if_none_match
+        found = self._kept.get(key)
         if found is None:
-            found = self.response.represent(
+            status, headers, body = self.response.represent(
                 accept_encoding=accept_encoding,
                 if_none_match=if_none_match,
                 cache_control=self.cache_control,
             )
-            if not if_none_match and len(self._represented) < MAX_REPRESENTED:
-                self._represented[accept_encoding] = found
+            found = Representation(status, header_lines(headers), body)
+            # Clients may send any other `If-None-Match`, and each once.
+            if if_none_match in {b"", self.response.etag} and len(self._kept) < MAX_REPRESENTATIONS:
+                self._kept[key] = found
         return found
 
     @property
@@ -79,11 +89,19 @@ class LocalResponse:
         return self.cache_control == PUBLIC
 
 
-def response_key(scope: HTTPScope, owner: str | None = None, language: str | None = None) -> Hashable:
+Target = tuple[bytes, bytes]
+"""The path and the query string of a request."""
+
+
+def target_of(scope: HTTPScope) -> Target:
+    """The target of a request."""
+    return scope["raw_path"], scope["query_string"]
+
+
+def response_key(target: Target, owner: str | None = None, language: str | None = None) -> Hashable:
     """The key of a copy: the target of the request, the owner if the response is for one user only, and the
     language that the header of the request asks for if there are several.
     """
-    target = scope["raw_path"], scope["query_string"]
     if language:
         return (*target, owner, language)
     return (*target, owner) if owner else target

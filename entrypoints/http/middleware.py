@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from os import urandom
 from time import perf_counter
 from typing import Any
@@ -27,7 +28,7 @@ from entrypoints.http.access_log import (
 from entrypoints.http.body_limits import HOOKS, max_body_bytes
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
-from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response
+from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response, header_lines
 from entrypoints.http.uploads import upload_of
 
 MAX_REQUESTS_IN_PROGRESS = 1024
@@ -65,6 +66,10 @@ class CommonHeaders:
         vary = b"Accept-Encoding, Origin" if cors else b"Accept-Encoding"
         self._fixed: tuple[Header, ...] = ((b"vary", vary), *COMMON_HEADERS)
         self._negotiated: tuple[Header, ...] = ((b"vary", vary + b", Accept-Language"), *COMMON_HEADERS)
+        self._lines = {
+            (https, negotiated): header_lines(self("", https=https, negotiated=negotiated)[1:])
+            for https, negotiated in product((False, True), repeat=2)
+        }
 
     def __call__(self, request_id: str, *, https: bool, negotiated: bool = False) -> list[Header]:
         """The headers of the response to one request; `negotiated` is whether its language was chosen by
@@ -73,6 +78,10 @@ class CommonHeaders:
         fixed = self._negotiated if negotiated else self._fixed
         headers = [(b"x-request-id", request_id.encode()), *fixed]
         return [*headers, HSTS] if https else headers
+
+    def lines(self, request_id: str, *, https: bool, negotiated: bool) -> bytes:
+        """The same headers as HTTP/1.1 sends them."""
+        return b"x-request-id: %b\r\n%b" % (request_id.encode(), self._lines[https, negotiated])
 
 
 class OuterMiddleware:

@@ -32,8 +32,9 @@ from entrypoints.http.exceptions import (
     ServerStopping,
     TooManyConnections,
 )
-from entrypoints.http.fast_path import PASSED_ON, FastPath
+from entrypoints.http.fast_path import PASSED_ON, FastPath, FastResponse, RequestHead
 from entrypoints.http.middleware import REFUSED
+from entrypoints.http.responses import header_lines
 from entrypoints.http.uploads import UPLOAD, Upload, is_upload, upload_of
 
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -93,6 +94,10 @@ class RequestProtocol(HttpToolsProtocol):
         self._upload: Upload | None = None
         self._unsent = 0
         self._parsing_replacement = False
+        self._begun = 0
+        """Requests that have begun in the data that is being parsed."""
+        self._answered: RequestHead | None = None
+        """The latest request, if the fast path has answered it and the connection remains open."""
 
     # Called by the transport
 
@@ -122,11 +127,11 @@ class RequestProtocol(HttpToolsProtocol):
             self._discard(len(data))
         elif self._active:  # a pipelined request waits for the one before it
             self._buffer(data)
-        else:
-            if len(data) <= PIECE_BYTES and self._part == NOTHING:
-                self._parse(data)
-            else:
-                self._feed(data)
+        elif self._part != NOTHING or len(data) > PIECE_BYTES:
+            self._feed(data)
+            self._settle()
+        elif not self._respond_again(data):
+            self._parse_whole(data)
             self._settle()
 
     def pause_writing(self) -> None:
@@ -157,6 +162,16 @@ class RequestProtocol(HttpToolsProtocol):
                 size = min(size, self._limits.head_bytes - self._head_bytes)
             piece, data = data[:size], data[size:]
             self._parse(piece)
+
+    def _parse_whole(self, data: bytes) -> None:
+        """Parse data that begins with a request, and keep what it says if it is this one request and no more.
+
+        To the parser, whatever follows a request begins another, be it malformed.
+        """
+        self._begun = 0
+        self._parse(data)
+        if self._fast_path and self._answered and self._begun == 1:
+            self._fast_path.keep(data, self._answered)
 
     def _buffer(self, data: bytes) -> None:
         """Buffer data that follows a request in progress.
@@ -269,6 +284,8 @@ class RequestProtocol(HttpToolsProtocol):
         if not self._parsing_replacement:
             self._part = HEAD
             self._head_bytes = 0
+            self._begun += 1
+            self._answered = None
             super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -349,6 +366,34 @@ class RequestProtocol(HttpToolsProtocol):
         )  # with the current date, not that of the head
         super()._start_asgi_task(cycle, app)
 
+    def _respond_again(self, data: bytes) -> bool:
+        """Send the response of the fast path if a request with the same bytes has been parsed before.
+
+        The parser is between two requests, and remains there.
+        """
+        if self._fast_path is None or self.flow.write_paused:
+            return False
+        found = self._fast_path.respond_again(data, self.client, https=self.scheme == "https")
+        if found is None:
+            return False
+        self._send(found, b"\r\n")
+        self._fast_path.observe(found.record)
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._await_flush()
+        elif not self.flow.write_paused:
+            self._connections.enter(self, self._connections.idle)
+        return True
+
+    def _send(self, found: FastResponse, end: bytes) -> None:
+        """Send a response of the fast path; `end` ends its head."""
+        default = header_lines(self.server_state.default_headers)
+        head = b"%b%b%b%b" % (STATUS_LINE[found.status], default, found.lines, end)
+        if found.body:
+            self.transport.writelines((head, found.body))
+        else:
+            self.transport.write(head)
+
     def _respond_at_once(self, cycle: RequestResponseCycle) -> bool:
         """Send the response of the fast path, if there is one and the client reads."""
         if self._fast_path is None or self.flow.write_paused:
@@ -359,14 +404,11 @@ class RequestProtocol(HttpToolsProtocol):
             return False
         if self.phase is not None:
             self._connections.leave(self)
-        content = [STATUS_LINE[found.status]]
-        for name, value in (*self.server_state.default_headers, *found.headers):
-            content += (name, b": ", value, b"\r\n")
-        content.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        content.append(found.body)
-        self.transport.write(b"".join(content))
+        self._send(found, b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
         cycle.response_started = cycle.response_complete = True
-        if not cycle.keep_alive:
+        if cycle.keep_alive:
+            self._answered = found.request
+        else:
             self.transport.close()
         self._fast_path.observe(found.record)
         self.on_response_complete()

@@ -5,15 +5,19 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from litestar.connection import ASGIConnection
-from litestar.types import HTTPScope, WebSocketScope
 
 from domain.emails import folded, normalized
 from domain.users import User
 from entrypoints.http.addresses import address_key
 from entrypoints.http.exceptions import TooManyRequests
-from entrypoints.http.responses import Header
+from entrypoints.http.responses import Header, header_lines
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+
+Peer = tuple[str, int]
+"""The address and the port of a client."""
+
+LIMIT, REMAINING, RESET = b"ratelimit-limit", b"ratelimit-remaining", b"ratelimit-reset"
 
 
 ADDITION_RATE = "200/day"
@@ -48,15 +52,20 @@ class RateLimits:
         self._counter = counter
         self._rate = rate
         self._auth_rate = auth_rate
+        self._lines = header_lines([(LIMIT, _limit(rate)), (REMAINING, b"%d"), (RESET, b"%d")])
 
     async def count_request(self, connection: Connection, user: User | None) -> None:
         """Count a request of a user, or of an address if there is no user. Raises TooManyRequests."""
-        await self._count(connection, self._rate, self._counter(self._rate, _who(connection.scope, user)))
+        await self._count(
+            connection, self._rate, self._counter(self._rate, _who(user, connection.scope["client"]))
+        )
 
-    def take(self, scope: HTTPScope, user: User | None) -> list[Header] | None:
-        """Count a request that is allowed for certain, and return its headers; None if that is not known."""
-        taken = self._counter.take(self._rate, _who(scope, user))
-        return None if taken is None else _headers(self._rate, *taken)
+    def take(self, user: User | None, peer: Peer | None) -> bytes | None:
+        """Count a request that is allowed for certain, and return the lines of its headers; None if that is
+        not known.
+        """
+        taken = self._counter.take(self._rate, _who(user, peer))
+        return None if taken is None else self._lines % taken
 
     async def count_attempt(self, connection: Connection, email: str) -> None:
         """Count a registration or a password check, by address and by account. Raises TooManyRequests.
@@ -64,7 +73,7 @@ class RateLimits:
         The account is named by its e-mail address, so guesses from many addresses are counted together.
         """
         account = blake2b(folded(normalized(email)).encode(), digest_size=12).hexdigest()
-        clients = f"auth:{_client(connection.scope)}", f"auth:account:{account}"
+        clients = f"auth:{_client(connection.scope['client'])}", f"auth:account:{account}"
         await self._count(connection, self._auth_rate, self._counter.count_all(self._auth_rate, clients))
 
     async def count_addition(self, connection: Connection, user: User) -> None:
@@ -81,19 +90,17 @@ class RateLimits:
 
 
 def _headers(rate: str, remaining: int, reset: int) -> list[Header]:
-    limit, _, _ = rate.partition("/")
-    return [
-        (b"ratelimit-limit", limit.encode()),
-        (b"ratelimit-remaining", b"%d" % remaining),
-        (b"ratelimit-reset", b"%d" % reset),
-    ]
+    return [(LIMIT, _limit(rate)), (REMAINING, b"%d" % remaining), (RESET, b"%d" % reset)]
 
 
-def _who(scope: HTTPScope | WebSocketScope, user: User | None) -> str:
-    return f"user:{user.id}" if user else _client(scope)
+def _limit(rate: str) -> bytes:
+    return rate.partition("/")[0].encode()
 
 
-def _client(scope: HTTPScope | WebSocketScope) -> str:
+def _who(user: User | None, peer: Peer | None) -> str:
+    return f"user:{user.id}" if user else _client(peer)
+
+
+def _client(peer: Peer | None) -> str:
     """The key of the client's address. The server has replaced a trusted proxy's by the forwarded one."""
-    client = scope["client"]
-    return address_key(client[0] if client else "unknown")
+    return address_key(peer[0] if peer else "unknown")

@@ -4,7 +4,7 @@ response is sent.
 
 import gzip
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -129,6 +129,11 @@ def json_response(
 ) -> Response:
     """A response whose body is the value as JSON."""
     return Response(msgspec.json.encode(value), status=status, headers=headers, cache=cache)
+
+
+def header_lines(headers: Iterable[Header]) -> bytes:
+    """Headers as HTTP/1.1 sends them, each with the end of its line."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def pack(response: Response) -> bytes:

@@ -19,6 +19,7 @@ from tests.integration.test_http_fast_path import Place, place
 
 DATE = (b"date", b"Mon, 30 Nov 2026 16:00:00 GMT")
 TIMESTAMP = re.compile(rb'"timestamp":"[^"]+",')
+REQUEST_IDS = re.compile(rb"(?<=x-request-id: )[0-9a-f]{32}|(?<=\"request_id\":\")[0-9a-f]{32}")
 PEER = ("192.0.2.7", 4711)
 
 
@@ -57,16 +58,24 @@ class Wire(asyncio.Transport):
 
 
 class Counted:
-    """A fast path, and how many responses it gave."""
+    """A fast path, and how many responses it gave, in all and to heads that it had kept."""
 
     def __init__(self, path: FastPath) -> None:
         self.path = path
         self.responses = 0
+        self.repeated = 0
         self.observe = path.observe
+        self.keep = path.keep
 
     def respond(self, scope: Any) -> Any:
         found = self.path.respond(scope)
         self.responses += found is not None
+        return found
+
+    def respond_again(self, head: bytes, peer: Any, *, https: bool) -> Any:
+        found = self.path.respond_again(head, peer, https=https)
+        self.responses += found is not None
+        self.repeated += found is not None
         return found
 
 
@@ -108,19 +117,35 @@ class Line:
         # The end of a task comes after the bytes, and nothing signals both.
         while self.wire.sent.count(b"HTTP/1.1 ") < responses or self.protocol.tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
-        return TIMESTAMP.sub(b"", self.wire.sent)
+        return without_ids(self.wire.sent)
 
 
-def get(place: Place, path: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
-    token = f"Authorization: {place.user.headers['Authorization']}"
+def without_ids(sent: bytes) -> bytes:
+    """What was sent, without the times and the ids of requests that are not ours."""
+    return REQUEST_IDS.sub(b"", TIMESTAMP.sub(b"", sent))
+
+
+def get(
+    place: Place,
+    path: str,
+    *headers: str,
+    method: str = "GET",
+    version: str = "1.1",
+    request_id: str | None = "mine",
+) -> bytes:
     lines = [
         f"{method} /api/v1{path} HTTP/{version}",
         "Host: localhost",
-        "X-Request-ID: mine",
-        token,
+        *([f"X-Request-ID: {request_id}"] if request_id else []),
+        f"Authorization: {place.user.headers['Authorization']}",
         *headers,
     ]
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def unnamed(place: Place, path: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
+    """A request without an id, of which the head may be kept."""
+    return get(place, path, *headers, method=method, version=version, request_id=None)
 
 
 async def both(place: Place, data: bytes, responses: int = 1) -> tuple[Line, Line]:
