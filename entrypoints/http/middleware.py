@@ -28,7 +28,7 @@ from entrypoints.http.access_log import (
 from entrypoints.http.body_limits import HOOKS, max_body_bytes
 from entrypoints.http.errors import error_response
 from entrypoints.http.exceptions import BodyTooLarge, ClientLeft, ServerFull
-from entrypoints.http.responses import CONTENT_LANGUAGE, Header, Response, header_lines
+from entrypoints.http.responses import ADDED_HEADERS, CONTENT_LANGUAGE, Header, Response, header_lines
 from entrypoints.http.uploads import upload_of
 
 MAX_REQUESTS_IN_PROGRESS = 1024
@@ -211,9 +211,11 @@ class _SendWrapper:
         await self.send(message)
 
     def _state_headers(self) -> list[Header]:
-        """The headers of the rate limit and the cache, from the state of the scope."""
-        cached = self.state.get("x_cache")
-        return [*self.state.get("limit_headers", ()), *([(b"x-cache", cached.encode())] if cached else [])]
+        """The headers of the rate limit, of the cache, and those that were added."""
+        headers = [*self.state.get("limit_headers", ()), *self.state.get(ADDED_HEADERS, ())]
+        if cached := self.state.get("x_cache"):
+            headers.append((b"x-cache", cached.encode()))
+        return headers
 
     def begin(self) -> None:
         """Call `on_begin` unless that was done."""

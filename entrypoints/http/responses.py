@@ -28,6 +28,11 @@ MIN_COMPRESSED_SIZE = 1024
 
 Header = tuple[bytes, bytes]
 
+ADDED_HEADERS = "added_headers"
+"""The key in the state of a scope under which a guard or a handler stores headers that are added to the
+response, whatever that is.
+"""
+
 CONTENT_LANGUAGE = b"content-language"
 """The header of responses whose language was negotiated."""
 

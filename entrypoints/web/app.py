@@ -133,6 +133,7 @@ class WebPages:
             PictureThreads: PictureThreads(),
             Renderer: self._render,
             SessionCookies: cookies,
+            Viewers: viewers,
         }
 
         def provide(kind: type[T]) -> T:

@@ -9,7 +9,7 @@ from entrypoints.http.errors import Problem, logged_problem
 from entrypoints.http.responses import NO_STORE, Header, Response
 from entrypoints.web.guard import CrossSiteRequest, SignInRequired
 from entrypoints.web.rendering import Renderer, texts_of
-from entrypoints.web.responses import PageResponse, see_other
+from entrypoints.web.responses import see_other
 
 KEPT_HEADERS = frozenset({b"allow", b"retry-after"})
 
@@ -30,7 +30,7 @@ class ErrorPages:
             problem = replace(problem, code="cross_site_request")
         return self._page(problem, headers, scope)
 
-    def _page(self, problem: Problem, headers: tuple[Header, ...], scope: Scope) -> PageResponse:
+    def _page(self, problem: Problem, headers: tuple[Header, ...], scope: Scope) -> Response:
         texts = texts_of(scope)
         return self._render(
             scope,
@@ -46,7 +46,7 @@ class ErrorPages:
         )
 
 
-def sign_in_first(error: SignInRequired) -> PageResponse:
+def sign_in_first(error: SignInRequired) -> Response:
     """A redirect to the sign-in page, which leads back."""
     return see_other(f"/sign-in?next={quote(error.path, safe='/')}" if error.path != "/" else "/sign-in")
 

@@ -3,13 +3,14 @@ share.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import msgspec
 from litestar.concurrency import sync_to_thread
 from litestar.types import HTTPScope, Receive, Send
 
+from domain.errors import Unavailable
 from entrypoints.http.access_log import CLIENT_PRESENCE, STOPPING, ClientPresence
 from entrypoints.http.responses import NO_STORE
 
@@ -63,14 +64,21 @@ class RunProgress(msgspec.Struct, frozen=True):
 class RunEvents:
     """Sends an event whenever a run has progressed, and one named `end` when it is over.
 
-    The stream ends early if the client leaves, if the server stops, and after STREAM_TIMEOUT seconds.
+    The stream ends early if the client leaves, if `still_allowed` says that it may see no more, if the store
+    is unavailable, if the server stops, and after STREAM_TIMEOUT seconds.
     """
 
     def __init__(
-        self, read: Callable[[], Watched], first: Watched, *, interval: float = READ_INTERVAL
+        self,
+        read: Callable[[], Watched],
+        first: Watched,
+        still_allowed: Callable[[], Awaitable[bool]],
+        *,
+        interval: float = READ_INTERVAL,
     ) -> None:
         self._read = read
         self._first = first
+        self._still_allowed = still_allowed
         self._interval = interval
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -101,7 +109,12 @@ class RunEvents:
                 chunk = b""
             if not run.running or presence.left or await _waited(stopping, self._interval):
                 return
-            run = await sync_to_thread(self._read)
+            try:
+                if not await self._still_allowed():
+                    return
+                run = await sync_to_thread(self._read)
+            except Unavailable:  # the status has been sent; browsers connect again, and are told then
+                return
 
 
 async def _waited(event: asyncio.Event, seconds: float) -> bool:

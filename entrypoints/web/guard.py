@@ -11,7 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard, HTTPScope, Scope
 
 from application.accounts import Refresh, require_admin
-from domain.errors import Unauthenticated
+from domain.errors import Forbidden, Unauthenticated
 from domain.users import Caller, TokenExpired, TokenRejected
 from entrypoints.http.auth import CallerCache, TokenMissing
 from entrypoints.http.endpoints import Access
@@ -75,6 +75,21 @@ class Viewers:
         except Unauthenticated:
             self._cookies.delete(connection.scope)
             return None
+
+    async def still_allowed(self, connection: Connection) -> bool:
+        """Whether whom the access token of the cookies names may still see the page, while it is sent.
+
+        A session is not continued here: there is no way to send cookies once a response has begun.
+        """
+        access, _ = self._cookies.read(connection.cookies, connection.scope)
+        scope = cast("HTTPScope", connection.scope)
+        page: Page = scope["route_handler"].opt["page"]
+        try:
+            caller = self._signed_in(await self._find_caller([f"Bearer {access}"]))
+            _authorize(caller, page.access, scope)
+        except (Unauthenticated, Forbidden):
+            return False
+        return True
 
     async def _find(self, scope: Scope, access: str | None, refresh_token: str | None) -> Caller:
         try:

@@ -10,7 +10,7 @@ from domain.invitations import Registration
 from domain.languages import Language
 from domain.ratings import HIGHEST, LOWEST
 from domain.users import Caller, User
-from entrypoints.http.responses import CONTENT_LANGUAGE, PRIVATE, Header
+from entrypoints.http.responses import CONTENT_LANGUAGE, PRIVATE, Header, Response
 from entrypoints.settings import Settings
 from entrypoints.web.charts import bar, columns
 from entrypoints.web.formats import filters, score
@@ -18,7 +18,7 @@ from entrypoints.web.languages import LANGUAGES, Texts, preferred_language, text
 from entrypoints.web.paths import requested_path
 from entrypoints.web.pictures import Posters
 from entrypoints.web.posters import movie_poster
-from entrypoints.web.responses import HTML, REFERRER, PageResponse
+from entrypoints.web.responses import HTML, REFERRER
 from entrypoints.web.static_files import static_url
 
 VIEWER = "caller"
@@ -81,7 +81,7 @@ class Renderer:
         headers: tuple[Header, ...] = (),
         cache: bytes = PRIVATE,
         **values: Any,  # noqa: ANN401  whatever the template shows
-    ) -> PageResponse:
+    ) -> Response:
         """A page for the client of a request."""
         language = texts_of(scope).language
         environment = self._environments[language]
@@ -93,7 +93,7 @@ class Renderer:
         )
         body = html.encode(errors="replace")
         stated = (CONTENT_LANGUAGE, language.encode())
-        return PageResponse(
+        return Response(
             body, status=status, media_type=HTML, headers=(*self._headers, stated, *headers), cache=cache
         )
 

@@ -13,6 +13,8 @@ from litestar.types import HTTPScope
 from adapters.redis.queue import RqJobQueue
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import fresh_id, new_run, noon
+from domain.errors import StorageUnavailable
+from domain.ids import UserId
 from domain.sync import Entity, SourceName, SyncRun
 from domain.users import Role
 from entrypoints.container import Container
@@ -42,7 +44,7 @@ def admin(browser: Browser, store: SqliteStore, name: str = "trinity") -> Browse
     return browser
 
 
-def user_id(store: SqliteStore, name: str) -> str:
+def user_id(store: SqliteStore, name: str) -> UserId:
     user = store.users.by_email(f"{name}@example.com")
     assert user
     return user.id
@@ -291,6 +293,10 @@ def sent(events: RunEvents, **state: Any) -> list[bytes]:
     return chunks
 
 
+async def allowed() -> bool:
+    return True
+
+
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
     store = store_in_memory(noon)
@@ -302,7 +308,7 @@ def test_an_event_is_sent_whenever_a_run_has_progressed(store: SqliteStore) -> N
     run = new_run(store, Entity.MOVIES).bounded(3)
     after = run.missed(1, "HTTP 503", 1)
     steps = iter([run, run, after, after.finished(noon())])
-    chunks = sent(RunEvents(lambda: next(steps), run, interval=0.001))
+    chunks = sent(RunEvents(lambda: next(steps), run, allowed, interval=0.001))
     data = [msgspec.json.decode(each) for each in re.findall(rb"data: (.+)\n\n", b"".join(chunks))]
     assert [(each["done"], each["failed"], each["total"]) for each in data] == [
         (0, 0, 3),
@@ -318,14 +324,63 @@ def test_a_stream_ends_when_the_client_has_left_or_the_server_stops(store: Sqlit
     run = new_run(store, Entity.MOVIES)
     gone = ClientPresence()
     gone.left = True
-    assert len(sent(RunEvents(lambda: run, run), **{CLIENT_PRESENCE: gone})) == 2
+    assert len(sent(RunEvents(lambda: run, run, allowed), **{CLIENT_PRESENCE: gone})) == 2
 
     async def stopping() -> asyncio.Event:
         event = asyncio.Event()
         event.set()
         return event
 
-    assert len(sent(RunEvents(lambda: run, run), **{STOPPING: asyncio.run(stopping())})) == 2
+    assert len(sent(RunEvents(lambda: run, run, allowed), **{STOPPING: asyncio.run(stopping())})) == 2
+
+
+def test_a_stream_ends_when_the_session_has_ended(store: SqliteStore) -> None:
+    run = new_run(store, Entity.MOVIES)
+    answers = iter([True, True, False])
+
+    async def still_allowed() -> bool:
+        return next(answers)
+
+    reads: list[SyncRun] = []
+
+    def read() -> SyncRun:
+        reads.append(run)
+        return run
+
+    sent(RunEvents(read, run, still_allowed, interval=0.001))
+    assert len(reads) == 2
+
+
+def test_a_stream_ends_when_the_store_is_unavailable(store: SqliteStore) -> None:
+    run = new_run(store, Entity.MOVIES)
+
+    def read() -> SyncRun:
+        raise StorageUnavailable("it is away")
+
+    assert len(sent(RunEvents(read, run, allowed, interval=0.001))) == 2
+
+
+@pytest.mark.parametrize("change", [{"disabled": True}, {"role": Role.USER}])
+def test_an_admin_who_is_none_any_more_gets_no_further_event(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    with visiting() as (browser, store):
+        admin(browser, store).send("/sign-out")
+        run = new_run(store, Entity.MOVIES)
+        admin(browser, store, "morpheus")
+        user = user_id(store, "morpheus")
+        waits = []
+
+        async def waited(*_: object) -> bool:
+            waits.append(1)
+            if len(waits) == 2:
+                store.users.change(user, lambda stored: stored.with_changes(stored.updated_at, **change))
+            return False
+
+        monkeypatch.setattr("entrypoints.web.events._waited", waited)
+        answer = browser.open(f"/admin/sync/runs/{run.id}/events")
+    assert (answer.status_code, len(waits)) == (200, 2)
+    assert "event: end" not in answer.text
 
 
 def test_a_stream_does_not_last_for_ever(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +392,7 @@ def test_a_stream_does_not_last_for_ever(store: SqliteStore, monkeypatch: pytest
         reads.append(run)
         return run
 
-    sent(RunEvents(read, run, interval=0.001))
+    sent(RunEvents(read, run, allowed, interval=0.001))
     assert len(reads) == 3
 
 
@@ -346,5 +401,5 @@ def test_a_run_without_progress_keeps_its_stream_alive(
 ) -> None:
     monkeypatch.setattr("entrypoints.web.events.STREAM_TIMEOUT", 0.025)
     run = new_run(store, Entity.MOVIES)
-    chunks = sent(RunEvents(lambda: run, run, interval=0.001))
+    chunks = sent(RunEvents(lambda: run, run, allowed, interval=0.001))
     assert chunks[1:] == [b":\n\n", b":\n\n", b""]

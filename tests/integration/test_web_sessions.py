@@ -8,7 +8,17 @@ from dependency_injector import providers
 
 from entrypoints.settings import Settings
 from entrypoints.web import cookies
-from tests.integration.http_service import PASSWORD, application, called, container_over, filled, joined, now
+from entrypoints.web.static_files import static_url
+from tests.integration.http_service import (
+    PASSWORD,
+    THE_MATRIX,
+    application,
+    called,
+    container_over,
+    filled,
+    joined,
+    now,
+)
 from tests.integration.web_client import Browser, Shown, cookies_of, visiting
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
@@ -179,6 +189,33 @@ def test_a_session_goes_on_when_its_access_token_has_expired() -> None:
         ended = browser.open("/account", cookie=access)
     assert (continued.status_code, len(cookies_of(continued))) == (200, 2)
     assert (ended.status_code, "Max-Age=0" in cookies_of(ended)[0]) == (303, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/search/suggestions?q=matrix", "application/json"),
+        ("/images/w342/abc.jpg", "image/svg+xml"),
+        ("/account/export", "application/json"),
+    ],
+)
+def test_whatever_continues_a_session_sends_its_new_cookies(path: str, kind: str) -> None:
+    with visiting(THE_MATRIX, images="proxy", refresh_grace="0s", public_catalogue="true") as (browser, _):
+        browser.join()
+        del browser.client.cookies["matinee"]
+        answer = browser.open(path)
+        assert answer.headers["content-type"].startswith(kind)
+        assert signed_in(browser)
+        assert cookies_of(browser.open("/account")) == []
+
+
+@pytest.mark.parametrize("path", [static_url("style.css"), static_url("matinee.js")])
+def test_files_for_every_cache_continue_no_session(path: str) -> None:
+    with visiting() as (browser, _):
+        browser.join()
+        del browser.client.cookies["matinee"]
+        answer = browser.open(path)
+    assert (answer.status_code, cookies_of(answer)) == (200, [])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from entrypoints.http.responses import NO_STORE, Response
 from entrypoints.http.thread_pools import DeletionThreads, PasswordThreads
 from entrypoints.web.events import RunEvents
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
-from entrypoints.web.guard import page_opt
+from entrypoints.web.guard import Viewers, page_opt
 from entrypoints.web.paging import next_link
 from entrypoints.web.rendering import Renderer
 from entrypoints.web.responses import see_other
@@ -106,10 +106,12 @@ async def post_sync_cancel(
 
 
 @get("/admin/sync/runs/{id:str}/events", opt=page_opt(Access.ADMINS))
-async def get_sync_events(request: HttpRequest, get_run: Injected[sync_runs.GetRun]) -> RunEvents:
+async def get_sync_events(
+    request: HttpRequest, get_run: Injected[sync_runs.GetRun], viewers: Injected[Viewers]
+) -> RunEvents:
     """The progress of a sync as server-sent events, until it is over."""
     read = partial(get_run, run=run_id(request))
-    return RunEvents(read, await sync_to_thread(read))
+    return RunEvents(read, await sync_to_thread(read), partial(viewers.still_allowed, request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from entrypoints.http.responses import Response
 from entrypoints.http.uploads import pieces, uploaded_file
 from entrypoints.web.events import RunEvents
 from entrypoints.web.forms import Form, FormErrors, read_form, submit
-from entrypoints.web.guard import page_opt
+from entrypoints.web.guard import Viewers, page_opt
 from entrypoints.web.paging import next_link
 from entrypoints.web.rendering import Renderer
 from entrypoints.web.responses import see_other
@@ -199,14 +199,17 @@ def get_import_page(
 
 @get("/import/{id:str}/events", opt=page_opt(Access.USERS))
 async def get_import_events(
-    request: HttpRequest, caller: Injected[Caller], get_import: Injected[imports.GetImport]
+    request: HttpRequest,
+    caller: Injected[Caller],
+    get_import: Injected[imports.GetImport],
+    viewers: Injected[Viewers],
 ) -> RunEvents:
     """The progress of an import as server-sent events, until a worker has nothing to do."""
 
     def read() -> WatchedImport:
         return WatchedImport(get_import(imported=import_id(request), user=caller.user.id).imported)
 
-    return RunEvents(read, await sync_to_thread(read))
+    return RunEvents(read, await sync_to_thread(read), partial(viewers.still_allowed, request))
 
 
 @post("/import/{id:str}/change", opt=page_opt(Access.USERS))

@@ -94,7 +94,9 @@
   }
 }
 
-// The progress of syncs. Without this script the page is reloaded from time to time.
+// The progress of syncs and imports. Without this script the page is reloaded from time to time.
+const RELOAD_DELAY = 5000; // milliseconds
+
 for (const part of document.querySelectorAll("[data-events]")) {
   const source = new EventSource(part.dataset.events);
   const bar = part.querySelector("progress");
@@ -106,6 +108,9 @@ for (const part of document.querySelectorAll("[data-events]")) {
   };
   source.addEventListener("message", show);
   source.addEventListener("end", (event) => { show(event); source.close(); location.reload(); });
+  source.addEventListener("error", () => { // such as the end of the session: the browser does not try again
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), RELOAD_DELAY);
+  });
 }
 
 // "Seen today" means today where the reader is. Without this script it is the day in UTC.
