@@ -10,28 +10,34 @@ HEIGHT, LABEL_HEIGHT = 70, 14
 MIN_WIDTH = 240
 """The width of a chart with few columns, which would be very broad otherwise."""
 
+LABEL_DISTANCE = 18
+"""The distance between the middles of two labels, at least: the width of a year and a gap."""
+
 MAX_LABELS = 20
 """The labels of a chart with many columns."""
 
 
 def columns(values: Sequence[tuple[str, float]]) -> Markup:
-    """A chart with a column for each value, and its label below. The values are not negative."""
+    """A chart with a column for each value, and below it its label if there is room. The values are not
+    negative.
+    """
     width = 20 if len(values) <= 12 else 12
     most = max((value for _, value in values), default=0) or 1
-    step = len(values) // MAX_LABELS + 1
+    distance = max(LABEL_DISTANCE, len(values) * width // MAX_LABELS + 1)
     parts = [
         Markup('<rect x="{}" y="{:.1f}" width="{}" height="{:.1f}"/>').format(
             number * width + 2, HEIGHT * (1 - value / most), width - 4, HEIGHT * value / most + 1
         )
         for number, (_, value) in enumerate(values)
     ]
-    labels = [
-        Markup('<text x="{}" y="{}">{}</text>').format(
-            number * width + width // 2, HEIGHT + LABEL_HEIGHT - 3, label
-        )
-        for number, (label, _) in enumerate(values)
-        if label and number % step == 0
-    ]
+    labels, free = list[Markup](), 0
+    for number, (label, _) in enumerate(values):
+        middle = number * width + width // 2
+        if label and middle >= free:
+            labels.append(
+                Markup('<text x="{}" y="{}">{}</text>').format(middle, HEIGHT + LABEL_HEIGHT - 3, label)
+            )
+            free = middle + distance
     box = Markup('<svg class="columns" viewBox="0 0 {} {}" aria-hidden="true" focusable="false">').format(
         max(len(values) * width, MIN_WIDTH), HEIGHT + LABEL_HEIGHT
     )

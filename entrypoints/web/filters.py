@@ -13,8 +13,11 @@ from entrypoints.validation import rule
 from entrypoints.web.languages import Choice, Texts, order_choices
 
 DECADES = tuple(range(2020, 1909, -10))
-LANGUAGES = ("en", "fr", "de", "es", "it", "ja", "ko", "zh", "hi", "pt", "sv", "da", "ru", "pl")
-"""The original languages to choose from; the address takes any."""
+LANGUAGES = (
+    "ar", "bn", "cn", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it",
+    "ja", "ko", "ml", "nl", "no", "pl", "pt", "ro", "ru", "sv", "ta", "te", "th", "tr", "uk", "zh",
+)  # fmt: skip
+"""The original languages that have a name, by TMDB's codes; the address takes any."""
 MIN_RATINGS = range(9, 4, -1)
 MAX_RUNTIMES = (60, 90, 105, 120, 150)
 """Minutes to choose from; the address takes any."""
@@ -63,7 +66,9 @@ def choices(texts: Texts, genres: Iterable[Genre]) -> dict[str, Sequence[Choice]
 def _fixed_choices(texts: Texts) -> dict[str, Sequence[Choice]]:
     return {
         "decade": [(str(first), texts("home.decade_of", first=first)) for first in DECADES],
-        "language": [(code, texts(f"language.{code}")) for code in LANGUAGES],
+        "language": sorted(
+            ((code, texts(f"language.{code}")) for code in LANGUAGES), key=lambda choice: choice[1]
+        ),
         "min_rating": [(str(points), texts("home.min_rating_of", points=points)) for points in MIN_RATINGS],
         "runtime_max": [
             (str(minutes), texts("home.runtime_max_of", minutes=minutes)) for minutes in MAX_RUNTIMES

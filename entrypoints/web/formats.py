@@ -13,6 +13,7 @@ MONTHS = {
     "en": "January,February,March,April,May,June,July,August,September,October,November,December",
     "de": "Januar,Februar,März,April,Mai,Juni,Juli,August,September,Oktober,November,Dezember",
 }
+GERMAN_NUMBERS = str.maketrans(",.", ".,")
 WEEKDAYS = {"en": "Mon,Tue,Wed,Thu,Fri,Sat,Sun", "de": "Mo,Di,Mi,Do,Fr,Sa,So"}
 
 
@@ -42,9 +43,9 @@ def moment(value: datetime, language: str) -> str:
 
 
 def decimal(value: float, language: str, digits: int = 1) -> str:
-    """A number with a fixed number of decimals: 8.5, in German 8,5."""
-    text = f"{value:.{digits}f}"
-    return text.replace(".", ",") if language == "de" else text
+    """A number with a fixed number of decimals: 8.5, 1,499.7, in German 8,5, 1.499,7."""
+    text = f"{value:,.{digits}f}"
+    return text.translate(GERMAN_NUMBERS) if language == "de" else text
 
 
 def score(points: float, language: str) -> str:

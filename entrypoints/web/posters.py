@@ -54,9 +54,9 @@ def movie_poster(movie: Movie, genres: Mapping[GenreId, Genre]) -> Markup:
 
 
 @lru_cache(maxsize=1024)
-def poster(title: str, facts: str = "") -> Markup:
-    """A poster with a title and a line below. The colours depend on the title only."""
-    number = crc32(title.encode(errors="replace"))
+def poster(title: str, facts: str = "", *, name: str = "") -> Markup:
+    """A poster with a title and a line below. The colours depend on the title only; on `name` without one."""
+    number = crc32((title or name).encode(errors="replace"))
     background, text = PALETTE[number % len(PALETTE)]
     lines = wrapped(title)
     return TEMPLATE.format(

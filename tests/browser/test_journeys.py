@@ -19,6 +19,15 @@ WIDER_TABLES = """
 """The number of tables that are wider than the window."""
 
 
+LINES = """
+    [...document.querySelectorAll("[aria-labelledby=health] tbody th")].map(each => {
+      const range = document.createRange();
+      range.selectNodeContents(each);
+      return range.getClientRects().length;
+    })
+"""
+"""The number of lines of each part of the service."""
+
 IN_ORDER = """
     item => {
       const text = [...item.childNodes].find(each => each.nodeType === 3 && each.data.includes("★"));
@@ -131,12 +140,28 @@ def test_a_session_is_ended_from_another_window(visit: Visit, browser: Any) -> N
         other.close()
 
 
-def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
+def create_admin(directory: Path, name: str) -> None:
     created = matinee(
-        "users", "create", "--admin", "--email", "root@example.org", "--username", "root", "--data-dir",
+        "users", "create", "--admin", "--email", f"{name}@example.org", "--username", name, "--data-dir",
         str(directory / "matinee-data"), cwd=directory, stdin=f"{PASSWORD}\n",
     )  # fmt: skip
     assert created.returncode == 0, created.stderr
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
+def test_no_word_of_the_health_is_broken_or_cut_off_on_a_phone(visit: Visit, directory: Path) -> None:
+    create_admin(directory, "operator")
+    visit.sign_in("operator", PASSWORD)
+    visit.open("/admin")
+    visit.check()
+    assert visit.page.evaluate(LINES) == [1, 1, 1, 1]
+    assert visit.page.locator("[aria-labelledby=health] .scrolled").evaluate(
+        "each => each.scrollWidth <= each.clientWidth"
+    )
+
+
+def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
+    create_admin(directory, "root")
     page = visit.page
     visit.join("victim", PASSWORD)
     page.click("header >> text=Sign out")

@@ -113,6 +113,21 @@ def test_the_calendar_shows_a_month_with_its_films(neo: Browser) -> None:
     assert "You have recorded no film in this month" in neo.shown("/diary/calendar?month=2020-02").text
 
 
+def test_the_diary_of_a_year_and_any_month_can_be_chosen(neo: Browser) -> None:
+    nothing = neo.shown("/diary")
+    assert ("get", "/diary", {"year": ""}) not in nothing.forms
+    neo.send("/movies/603/viewings", watched_on="2025-12-24")
+    assert ("get", "/diary", {"year": ""}) in neo.shown("/diary").forms
+    year = neo.shown("/diary?year=2024")
+    assert ("get", "/diary", {"year": "2024"}) in year.forms
+    assert "You have recorded no film in 2024." in year.text
+    assert "You have not recorded this film." in neo.shown("/diary?movie_id=604").text
+    assert "Diary 2025" in neo.shown("/diary?year=2025").text
+    month = neo.open("/diary/calendar?month=2025-12").text
+    assert ("get", "/diary/calendar", {"month": "2025-12"}) in Shown(month).forms
+    assert 'type="month" min="1888-01" max="2100-12"' in month
+
+
 def test_a_day_of_the_calendar_shows_three_films_and_how_many_more(neo: Browser) -> None:
     for _ in range(5):
         neo.send("/movies/603/viewings", watched_on="2025-12-24", rewatch="true")
@@ -174,3 +189,25 @@ def test_statistics_show_figures_as_charts_and_as_tables(neo: Browser) -> None:
     assert "December 2025 1 2.3" in year.text
     assert "4,6" in german
     assert "Am meisten gesehene Regie" in german
+
+
+def test_charts_have_no_gaps_in_time(neo: Browser) -> None:
+    neo.send("/movies/603/viewings", watched_on="2019-02-03")
+    neo.send("/movies/604/viewings", watched_on=TODAY)
+    page = neo.shown("/statistics").text
+    assert "2019 1 " in page
+    assert [f"{year} 0 0.0 0 –" in page for year in range(2020, 2026)] == [True] * 6
+
+
+def test_a_decade_without_viewings_is_counted_as_none_and_the_unknown_is_last() -> None:
+    films = [
+        facts(number, title=f"Film {number}", release_date=date(year, 1, 1))
+        for number, year in ((1, 1950), (2, 1980))
+    ]
+    with visiting(*films, facts(3, title="Undated", release_date=None)) as (browser, _):
+        browser.join()
+        for number in (1, 2, 3):
+            browser.send(f"/movies/{number}/viewings", watched_on=TODAY)
+        page = browser.shown("/statistics").text
+    decades = re.findall(r"(?:(\d{4})s|unknown) (\d) \d", page, re.IGNORECASE)
+    assert decades[:5] == [("1950", "1"), ("1960", "0"), ("1970", "0"), ("1980", "1"), ("", "1")]

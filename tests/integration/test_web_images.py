@@ -101,7 +101,15 @@ def test_while_tmdb_is_away_the_poster_is_generated() -> None:
     assert {each.headers["content-type"] for each in answers} == {"image/svg+xml"}
     assert {each.headers["cache-control"] for each in answers} == {"no-store"}
     assert "The Matrix" in answers[0].text
-    assert [">Matinee<" in each.text for each in answers] == [False, True, True]
+    assert [each.text.count("<tspan") for each in answers] == [1, 1, 1]
+    assert '<tspan x="16" y="38"></tspan>' in answers[1].text == answers[2].text
+
+
+def test_posters_of_films_that_the_catalogue_lacks_differ_in_colour() -> None:
+    with viewing() as (browser, pictures):
+        pictures.away = True
+        svgs = {browser.open(f"/images/w342/poster{number}.jpg").text for number in range(8)}
+    assert len(svgs) == 8
 
 
 def test_so_it_is_while_all_threads_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:

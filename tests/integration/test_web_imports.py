@@ -50,6 +50,14 @@ def visit() -> Iterator[Visit]:
     store.close()
 
 
+def test_a_table_whose_columns_are_not_known_yet_has_no_examples_without_a_title(visit: Visit) -> None:
+    path = visit.upload("What;Verdict\nThe Matrix;9\n", source="csv").headers["location"]
+    visit.worked()
+    review = visit.browser.open(path).text
+    assert "no id and no title" in review
+    assert "</bdi>: " not in review
+
+
 def test_a_file_is_uploaded_reviewed_applied_and_undone(visit: Visit) -> None:
     browser = visit.browser
     assert 'enctype="multipart/form-data"' in browser.open("/import").text

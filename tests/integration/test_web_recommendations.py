@@ -58,11 +58,11 @@ def test_a_film_is_hidden_and_shown_again_in_place(visit: Visit) -> None:
     assert browser.send("/movies/999/hide").status_code == 404
 
 
-def test_the_page_of_a_film_shows_what_to_see_beside_it(visit: Visit) -> None:
+def test_the_page_of_a_film_shows_what_one_may_also_like(visit: Visit) -> None:
     browser, store = visit
     store.recommendations.store({movie_id(1): [Neighbour(movie_id(603), 7, 9)]})
     page = browser.open("/movies/603").text
-    assert "To see beside it" in page
+    assert "You may also like" in page
     assert page.count("5 people here liked both") == 6
     assert "7 people here liked both" in browser.open("/movies/1").text
-    assert "To see beside it" not in browser.open("/movies/2").text
+    assert "You may also like" not in browser.open("/movies/2").text

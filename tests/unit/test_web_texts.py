@@ -30,6 +30,17 @@ OF_THE_API = ("errors.", "faults.")
 """What has a text of the API in its place."""
 
 
+OF_THE_API_ONLY = {
+    *("malformed_request", "request_timeout", "head_too_large", "unsupported_content_encoding"),
+    *("token_expired", "token_revoked", "token_rejected", "read_only_token", "session_required"),
+    *("idempotency_key_reused", "idempotency_key_in_use", "response_not_kept", "unknown_payload"),
+    *("email_taken", "username_taken", "email_and_username_taken", "already_viewed"),  # said beside the field
+    *("already_rated", "already_listed", "not_your_item", "genre_not_found", "changes_expired"),
+    *("too_many_connections", "server_stopping"),
+}
+"""What no page meets, or what is not said by a page: connections are closed before there is one."""
+
+
 def keys(language: str) -> set[str]:
     return {key for key in texts_in(language).all if not key.startswith(OF_THE_API)}
 
@@ -48,9 +59,31 @@ def test_every_language_has_the_same_texts_with_the_same_placeholders(language: 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("storage_unavailable", "redis_unavailable", "source_unavailable", "source_refused"),
+        *("source_mismatch", "catalogue_not_filled"),
+    ],
+)
+def test_what_is_wrong_with_a_part_of_the_service_is_said_in_every_language(language: str, code: str) -> None:
+    assert f"errors.{code}" in texts_in(language).all
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("code", ["source_unavailable", "source_refused"])
 def test_what_is_wrong_at_tmdb_is_said_in_every_language(language: str, code: str) -> None:
     assert "TMDB" in texts_in(language).error(code, "The service cannot answer")
+
+
+def test_whatever_can_go_wrong_on_a_page_is_said_in_german() -> None:
+    table = (WEB.parents[1] / "docs/api.md").read_text()
+    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \| [345]\d\d \|", table, re.MULTILINE)
+    codes = set(re.findall(r"[a-z_]+", " ".join(rows)))
+    assert len(codes) > 50
+    german = texts_in("de").all
+    assert {code for code in codes - OF_THE_API_ONLY if f"errors.{code}" not in german} == set()
+    assert {f"faults.{code}" for code in FaultCode} <= set(german)
 
 
 def test_every_text_that_a_template_names_exists_and_none_is_left_over() -> None:
@@ -127,6 +160,7 @@ def test_an_error_has_its_own_text_or_that_of_the_api() -> None:
 def test_values_are_written_as_the_language_does() -> None:
     assert (day(noon(), "en"), day(noon(), "de")) == ("1 January 2026", "1. Januar 2026")
     assert (decimal(8.25, "en", 2), decimal(8.0, "de")) == ("8.25", "8,0")
+    assert (decimal(1499.66, "en"), decimal(1499.66, "de")) == ("1,499.7", "1.499,7")
     assert (score(8.0, "en"), score(8.5, "de")) == ("8", "8,5")
     assert (whole(25000, "en"), whole(25000, "de")) == ("25,000", "25.000")
     assert (hours(136), hours(59), hours(60)) == ("2 h 16 min", "59 min", "1 h 00 min")

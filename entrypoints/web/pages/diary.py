@@ -98,6 +98,8 @@ def get_diary(
         listed=listed,
         year=unset_to_none(page.query.year),
         of_movie=name is not None,
+        first_year=FIRST_YEAR,
+        last_year=LAST_YEAR,
         next_link=next_link(page, last, listed.page.total),
     )
 
@@ -122,6 +124,9 @@ def get_calendar(
         weeks=_weeks(shown),
         listed=replace(shown.diary, movies=movies),
         today=shown.today,
+        shown_month=_parameter(shown.month),
+        first_month=_parameter((FIRST_YEAR, 1)),
+        last_month=_parameter((LAST_YEAR, 12)),
         earlier=_neighbour(shown.month, -1),
         later=_neighbour(shown.month, 1),
     )
@@ -142,7 +147,12 @@ def _weeks(shown: viewings.DiaryMonth) -> list[Week]:
 def _neighbour(month: Month, step: int) -> str | None:
     """The month before or after, as a parameter; None outside the years of a diary."""
     year, zero_based = divmod(month[0] * 12 + month[1] - 1 + step, 12)
-    return f"{year}-{zero_based + 1:02}" if FIRST_YEAR <= year <= LAST_YEAR else None
+    return _parameter((year, zero_based + 1)) if FIRST_YEAR <= year <= LAST_YEAR else None
+
+
+def _parameter(month: Month) -> str:
+    """A month as a parameter of the calendar: 2026-01."""
+    return f"{month[0]}-{month[1]:02}"
 
 
 @get("/viewings/{id:str}", sync_to_thread=True, opt=page_opt(Access.USERS))

@@ -68,16 +68,17 @@ async def get_image(
     except ServerFull:
         picture = None
     if picture is None:
-        return await picture_threads(_generated, get_movie, request.query_params.get("movie"))
+        return await picture_threads(_generated, get_movie, request.query_params.get("movie"), name)
     return PictureResponse(picture.content, media_type=picture.media_type.encode(), cache=KEPT_PRIVATELY)
 
 
-def _generated(get_movie: GetMovie, ref: str | None) -> Response:
+def _generated(get_movie: GetMovie, ref: str | None, name: str) -> Response:
+    """The poster of a film; one without a title for a film that the catalogue lacks, such as TMDB's."""
     try:
         shown = get_movie(ref=ref or "")
         svg = movie_poster(shown.movies[0], shown.genres)
     except NotFound:
-        svg = poster("Matinee")
+        svg = poster("", name=name)
     return Response(svg.encode(errors="replace"), media_type=b"image/svg+xml", cache=NO_STORE)
 
 

@@ -132,6 +132,7 @@ class ImportView:
             imported=imported.id, user=caller.user.id, row_class=row_class, window=page.window
         )
         rows = shown.page.rows
+        examples = [row_out(row, imported, view.movies) for row in view.examples]
         last = Cursor(rows[-1].number, f"{rows[-1].number:024x}") if rows and shown.page.more else None
         return self.render(
             request.scope,
@@ -145,7 +146,7 @@ class ImportView:
             removable=imported.state is not ImportState.APPLYING,
             classes=[(name, imported.counts.get(name, 0)) for name in RowClass],
             row_class=row_class,
-            examples=[row_out(row, imported, view.movies) for row in view.examples],
+            examples=[each for each in examples if each.movie or each.title],
             rows=[row_out(row, imported, shown.movies) for row in rows],
             scales=SCALES,
             preferences=tuple(Prefer),

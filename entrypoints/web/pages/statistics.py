@@ -45,7 +45,8 @@ def get_statistics(
         years=found.years,
         found=of,
         total=of.total,
-        by_year=() if year else _by_year(of.months),
+        by_year=() if year else _without_gaps(_by_year(of.months)),
+        decades=_without_gaps(of.decades, 10),
         genres=[
             (found.genres[each.key].name, each.figures) for each in of.genres if each.key in found.genres
         ][:MAX_ROWS],
@@ -53,7 +54,7 @@ def get_statistics(
     )
 
 
-def _by_year(months: Sequence[Group[Month]]) -> list[Group[int]]:
+def _by_year(months: Sequence[Group[Month]]) -> list[Group[int | None]]:
     """The viewings, hours and ratings of months by year. The number of different movies is not known."""
     years: defaultdict[int, Figures] = defaultdict(Figures)
     for group in months:
@@ -63,6 +64,15 @@ def _by_year(months: Sequence[Group[Month]]) -> list[Group[int]]:
         figures.ratings += month.ratings
         figures.half_points += month.half_points
     return [Group(year, years[year]) for year in sorted(years)]
+
+
+def _without_gaps(groups: Sequence[Group[int | None]], step: int = 1) -> list[Group[int | None]]:
+    """The groups, and empty ones between them: an axis of time has no gaps. None, the unknown, is last."""
+    found = {group.key: group for group in groups}
+    known = [key for key in found if key is not None]
+    keys = range(min(known), max(known) + 1, step) if known else ()
+    unknown = [group for group in groups if group.key is None]
+    return [*(found.get(key) or Group(key, Figures()) for key in keys), *unknown]
 
 
 ROUTES = (get_statistics,)
