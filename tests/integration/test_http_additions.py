@@ -242,6 +242,13 @@ class TestAdding:
         assert added[-1].headers["retry-after"] == "60"
         assert ADDITION_RATE == "200/day"
 
+    def test_films_that_tmdb_does_not_know_count_too(self, tmdb: TmdbSimulator) -> None:
+        with service(tmdb, counter=Limited(2)) as (client, _):
+            neo = joined(client)
+            added = [neo("POST", "/movies", {"ref": number}) for number in (999_998, 999_999, 604)]
+
+        assert [answer.status_code for answer in added] == [404, 404, 429]
+
     def test_readers_may_search_tmdb_and_only_users_may_add(self, tmdb: TmdbSimulator) -> None:
         with service(tmdb) as (client, _):
             assert client.get("/api/v1/movies/search?q=matrix&source=tmdb").status_code == 200
