@@ -17,6 +17,9 @@ from domain.sync import FetchFailed, FilledFromAnotherSource, SourceName, Source
 TITLES_AT_ONCE = 40
 """Titles of one query."""
 
+MAX_KNOWN = 10_000
+"""Titles whose films are remembered from one batch to the next."""
+
 MAX_FAILURES = 3
 """Requests in a row after whose failure no more are sent."""
 
@@ -58,6 +61,8 @@ class MatchRows:
         for subject in self._unanswered:
             self._known.pop(subject, None)  # type: ignore[call-overload]
         self._unanswered.clear()
+        if len(self._known) > MAX_KNOWN:
+            self._known.clear()
         wanted = [each.row for each in rows if _wants_a_film(each)]
         by_number = self._by_number({row.tmdb_id for row in wanted if row.tmdb_id})
         by_imdb = self._by_imdb(

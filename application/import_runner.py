@@ -18,7 +18,7 @@ from domain.imports.deciding import Decider, Verdict
 from domain.imports.holdings import Effect, Holding, Holdings, undone
 from domain.imports.imports import MAX_EXAMPLES, Import, ImportChanged, ImportNotFound, ImportRow, ImportState
 from domain.imports.planning import FilmPlan, plans, rates_a_film, says_something
-from domain.imports.rows import Reason, RowClass
+from domain.imports.rows import MAX_ROWS_OF_A_FILM, Reason, RowClass
 from domain.imports.scales import UnreadableRating, guessed_scale, largest_meant
 from domain.imports.uploads import Refusal, UploadRefused
 from domain.pagination import Cursor
@@ -40,6 +40,12 @@ ROWS_AT_ONCE = 500
 
 MATCHED_AT_ONCE = 250
 """Rows that are matched in one step: as many as need not be matched again after an interruption."""
+
+ROWS_IN_MEMORY = 5000
+"""Rows of the films of one step, beyond which it has fewer films: with their texts they may be large."""
+
+EXCESS: Verdict = (RowClass.NO_PLACE, Reason.TOO_MANY_OF_FILM)
+"""The verdict about rows beyond those of a film that are planned."""
 
 GONE: Verdict = (RowClass.UNMATCHED, Reason.NOT_FOUND)
 """The verdict about rows whose film is not held."""
@@ -173,10 +179,12 @@ class _Run:
 
         films = _Films(scale)
         for each in self._rows():
-            if not films.add(each):
+            if films.full(each):
+                store(each, each.decided(*EXCESS))
+            elif not films.add(each):
                 store(each, _decided(each, scale))
         decide = self._decider(Holdings(films={}, listed=0, seen=0))
-        for movies in _parts(sorted(films.rows), APPLY_BATCH):
+        for movies in films.steps(sorted(films.rows)):
             rows = {each.number: each for each in self._rows_about(films, movies)}
             present = self.ports.imports.holdings(self.imported.user, movies)
             decide.listed = max(decide.listed, present.listed)
@@ -221,11 +229,12 @@ class _Run:
         """Change what the user has, film by film in the order of their ids, from the first not done yet."""
         films = _Films(self._scale)
         for each in self._rows():
-            films.add(each)
+            if not films.full(each):
+                films.add(each)
         movies = sorted(films.rows)
         if self.imported.total != len(movies):
             self._save(total=len(movies), done=0)
-        for part in _parts(movies[self.imported.done :], APPLY_BATCH):
+        for part in films.steps(movies[self.imported.done :]):
             rows = {each.number: each for each in self._rows_about(films, part)}
             plan_of = films.plans(rows.values())
 
@@ -305,11 +314,11 @@ class _Run:
             each.movie
             for each in self.ports.imports.effects(self.imported.id, limit=self.imported.not_undone)
         }
-        changed = [
+        changed = (
             replace(each, reason=Reason.CHANGED_MEANWHILE)
             for each in (self._rows() if kept else ())
             if each.movie in kept and each.row_class in {RowClass.NEW, RowClass.CHANGED}
-        ]
+        )
         for part in _parts(changed, ROWS_AT_ONCE):
             self._save(part)
 
@@ -322,6 +331,10 @@ class _Films:
         self._scale = scale
         self._overall = False
 
+    def full(self, each: ImportRow) -> bool:
+        """Whether a row is about a film that has as many rows as are planned together."""
+        return each.movie is not None and len(self.rows.get(each.movie, ())) >= MAX_ROWS_OF_A_FILM
+
     def add(self, each: ImportRow) -> bool:
         """Note a row. False if it says nothing about a film."""
         if not each.movie or each.row.refused or says_something(each.row, self._scale):
@@ -329,6 +342,18 @@ class _Films:
         self.rows[each.movie].append(each.number)
         self._overall |= rates_a_film(each.row)
         return True
+
+    def steps(self, movies: Iterable[MovieId]) -> Iterator[list[MovieId]]:
+        """The films in parts that are small enough, also by the number of their rows."""
+        part, rows = list[MovieId](), 0
+        for movie in movies:
+            rows += len(self.rows[movie])
+            if part and (len(part) == APPLY_BATCH or rows > ROWS_IN_MEMORY):
+                yield part
+                part, rows = [], len(self.rows[movie])
+            part.append(movie)
+        if part:
+            yield part
 
     def plans(self, rows: Iterable[ImportRow]) -> dict[MovieId, FilmPlan]:
         """The plans of films by their ids, from all rows about them."""

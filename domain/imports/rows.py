@@ -7,6 +7,9 @@ from enum import StrEnum
 MAX_ROWS = 100_000
 """Rows of one import; the rest of a longer file is refused."""
 
+MAX_ROWS_OF_A_FILM = 5000
+"""Rows of one import about one film, which are planned together."""
+
 
 class SourceFormat(StrEnum):
     """The formats of files that can be imported."""
@@ -66,6 +69,7 @@ class Reason(StrEnum):
     MALFORMED_ROW = "malformed_row"
     ROW_TOO_LONG = "row_too_long"
     TOO_MANY_ROWS = "too_many_rows"
+    TOO_MANY_OF_FILM = "too_many_of_film"
     NO_TITLE = "no_title"
     NOT_FOUND = "not_found"
     SOURCE_UNAVAILABLE = "source_unavailable"
@@ -97,6 +101,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.MALFORMED_ROW: "cannot be read",
     Reason.ROW_TOO_LONG: "is too long",
     Reason.TOO_MANY_ROWS: f"comes after the first {MAX_ROWS:,} rows, which is as many as one import takes",
+    Reason.TOO_MANY_OF_FILM: f"comes after the first {MAX_ROWS_OF_A_FILM:,} rows about its film",
     Reason.NO_TITLE: "names no film: it has neither an id nor a title",
     Reason.NOT_FOUND: "names a film that was not found",
     Reason.SOURCE_UNAVAILABLE: "names a film that is not held here, and TMDB could not be asked",

@@ -35,7 +35,7 @@ from adapters.tmdb.budget import MAX_URGENT_WAIT
 from adapters.tmdb.client import PING_POLICY, USER_POLICY, RetryPolicy
 from adapters.tmdb.payloads import MAX_PAGES
 from adapters.tmdb.source import TEXT_RETENTION, TmdbMovieSource
-from application import additions, bulk, export_files, operations, probes, sync_runner
+from application import additions, bulk, export_files, import_runner, operations, probes, sync_runner
 from application.invitations import DEFAULT_VALIDITY
 from application.sync import MAX_COMPLETED
 from domain import (
@@ -57,7 +57,7 @@ from domain import (
     watchlist,
 )
 from domain.imports import rows, uploads
-from domain.ports.imports import UPLOAD_PIECE
+from domain.ports.imports import APPLY_BATCH, UPLOAD_PIECE
 from entrypoints import batched_log
 from entrypoints.cli import diagnostics
 from entrypoints.http import (
@@ -336,11 +336,12 @@ TIED = [
     f"At most {mb(uploads.MAX_PACKED_BYTES)}, and {mb(uploads.MAX_UNPACKED_BYTES)} unpacked",
     (
         f"| {mb(uploads.MAX_PACKED_BYTES)}, {mb(uploads.MAX_UNPACKED_BYTES)} unpacked,"
-        f" {rows.MAX_ROWS:,} rows; it arrives within {HOLDS.upload_seconds:.0f} seconds,"
-        f" {HOLDS.uploads} at a time"
+        f" {rows.MAX_ROWS:,} rows, {rows.MAX_ROWS_OF_A_FILM:,} about one film;"
+        f" it arrives within {HOLDS.upload_seconds:.0f} seconds, {HOLDS.uploads} at a time"
     ),
     f"or that of an import than {mb(uploads.MAX_PACKED_BYTES)}",
-    f"has at most {rows.MAX_ROWS:,} rows",
+    f"has at most {rows.MAX_ROWS:,} rows, and {rows.MAX_ROWS_OF_A_FILM:,} about one film",
+    f"up to {APPLY_BATCH} films and, of several films, up to {import_runner.ROWS_IN_MEMORY:,} rows",
     f"each of at most {export_files.MAX_LETTERBOXD_BYTES // 10**6} MB",
     f"in pieces of {kib(UPLOAD_PIECE)}",
     # The store

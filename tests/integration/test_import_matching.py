@@ -225,3 +225,12 @@ def test_of_rows_in_one_batch_only_those_without_an_answer_say_so(matching: Matc
         Reason.SOURCE_UNAVAILABLE,
         Reason.NOT_FOUND,
     ]
+
+
+def test_not_every_title_of_a_long_import_is_remembered(
+    matching: Matching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_matching, "MAX_KNOWN", 1)
+    for title in ("Seven", "Up", "Seven", "Seven"):
+        matching.matched(row(title=title, year=1995))
+    assert matching.shelf.requested == ["Seven", "Up", "Seven"]

@@ -13,7 +13,7 @@ from application import import_runner
 from domain import viewings, watchlist
 from domain.ids import movie_id
 from domain.imports.imports import Import, ImportRow, ImportState
-from domain.imports.rows import RowClass
+from domain.imports.rows import Reason, RowClass
 from domain.ports import ImportRepository
 from domain.ratings import Score
 from tests.integration.import_desk import Desk
@@ -176,3 +176,30 @@ def test_ratings_of_viewings_count_only_without_ratings_of_films(
     diary = f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,4,,,2024-01-01\n"
     desk.applied(desk.reviewed({"diary.csv": diary, **more}, "export.zip"))
     assert score(desk, 1) == expected
+
+
+def test_rows_beyond_those_of_a_film_that_are_planned_are_named(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_runner, "MAX_ROWS_OF_A_FILM", 2)
+    ready = desk.reviewed(f"{TABLE}1,4\n1,5\n1,6\n2,7\n1,x\n")
+    for imported in (ready, desk.applied(ready)):
+        excess = [(row.row.line, row.reason) for row in desk.all_rows(imported, RowClass.NO_PLACE)]
+        assert excess == [(4, Reason.TOO_MANY_OF_FILM), (6, Reason.TOO_MANY_OF_FILM)]
+        assert sum(imported.counts.values()) == 5
+    assert (score(desk, 1), score(desk, 2)) == (Score.of(5), Score.of(7))
+
+
+@pytest.mark.parametrize(
+    ("table", "steps"),
+    [("1,4\n2,5\n3,6\n", [0, 2, 3]), ("1,4\n1,4\n2,5\n2,5\n3,6\n3,6\n3,6\n", [0, 1, 2, 3])],
+    ids=["few rows", "many rows"],
+)
+def test_films_with_many_rows_are_changed_in_smaller_steps(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, table: str, steps: list[int]
+) -> None:
+    monkeypatch.setattr(import_runner, "ROWS_IN_MEMORY", 2)
+    ready = desk.reviewed(TABLE + table)
+    applying = desk.apply_import(imported=ready.id, user=desk.user.id).imported
+    done = [done for state, done, _ in progress(desk, applying) if state is ImportState.APPLYING]
+    assert done == steps
