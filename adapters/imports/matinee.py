@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from adapters.imports.documents import MalformedDocument, entries, part, sample
@@ -10,6 +10,7 @@ from adapters.imports.trakt import malformed, written
 from adapters.imports.values import (
     FIRST_YEAR,
     LAST_YEAR,
+    ReadDate,
     read_date,
     read_imdb_id,
     read_text,
@@ -17,8 +18,10 @@ from adapters.imports.values import (
     read_tmdb_id,
     read_year,
 )
-from domain.imports.rows import ImportedRow, RowKind, SeenOn, SourceFormat
+from domain.errors import InvalidText
+from domain.imports.rows import ImportedRow, Reason, RowKind, SeenOn, SourceFormat
 from domain.ports.imports import Columns, ImportFile
+from domain.texts import clean_text
 
 KINDS = {"ratings": RowKind.RATING, "watchlist": RowKind.WATCHLIST, "viewings": RowKind.VIEWING}
 
@@ -53,11 +56,11 @@ class MatineeExport:
 
 
 def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> ImportedRow:
-    review, cut = read_text(value.get("review"))
-    note, cut_note = read_text(value.get("note"))
+    review, cut = _text(value.get("review"))
+    note, cut_note = _text(value.get("note"))
     created, updated = _moment(value.get("created_at")), _moment(value.get("updated_at"))
     listed = kind is RowKind.WATCHLIST
-    watched = read_date(value.get("watched_on"))
+    watched = _day(value.get("watched_on"))
     seen = SeenOn(
         on=watched.day,
         rewatch=bool(value.get("rewatch")),
@@ -85,6 +88,22 @@ def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> Import
         listed_updated_at=updated if listed else None,
         remarks=cut + cut_note + watched.remarks,
     )
+
+
+def _text(text: object) -> tuple[str | None, tuple[Reason, ...]]:
+    """A review or note as it is: other services write theirs in HTML, ours are plain."""
+    try:
+        return clean_text("text", text if isinstance(text, str) else None), ()
+    except InvalidText:
+        return read_text(text)
+
+
+def _day(text: object) -> ReadDate:
+    """A day as it is: none stands for an unknown one, unlike in the files of other services."""
+    try:
+        return ReadDate(date.fromisoformat(text)) if isinstance(text, str) else ReadDate()
+    except ValueError:
+        return read_date(text)
 
 
 def _moment(text: object) -> datetime | None:

@@ -88,6 +88,21 @@ def test_our_own_export_comes_back_without_loss(desk: Desk) -> None:
     elsewhere.store.close()
 
 
+def test_texts_and_days_come_back_as_they_are() -> None:
+    """Those of other services may be HTML, and have days that stand for an unknown one."""
+    desk, elsewhere, movie = new_desk(), new_desk(), movie_id(2)
+    text = "<b>bold</b> &amp; <a href=x>\x85 \u202e1 < 2 > 0"
+    for day in (date(1895, 12, 28), date(1970, 1, 1)):
+        desk.store.viewings.add(replace(new_viewing(desk.user.id, movie, day), note=text))
+    desk.store.watchlists.add(replace(new_item(desk.user.id, movie), note=text))
+    desk.store.ratings.add(replace(new_rating(desk.user.id, movie, 8), review=text))
+    before = exported(desk)
+    assert elsewhere.applied(elsewhere.reviewed(before, "matinee.json")).counts == {"new": 4}
+    assert without_ids(exported(elsewhere)) == without_ids(before)
+    desk.store.close()
+    elsewhere.store.close()
+
+
 def test_entries_of_one_time_come_back_in_the_same_order() -> None:
     desk, elsewhere, films = new_desk(), new_desk(), list(range(4, 40))
     for each in (desk, elsewhere):
