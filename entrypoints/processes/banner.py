@@ -37,7 +37,7 @@ def banner(settings: Settings, listener: socket.socket) -> str:
         *([f"Pages {base}/"] if settings.has_pages else []),
         f"API   {base}{BASE}/movies",
         f"Docs  {base}{BASE}/docs",
-        *_lan_lines(host, port),
+        *_lan_lines(host, port, "/" if settings.has_pages else f"{BASE}/docs"),
         f"Data  {store}",
     ]
     lines += _registration_lines(settings, base)
@@ -76,15 +76,15 @@ def lan_addresses() -> list[str]:
     return [address for address in dict.fromkeys(found) if not _is_local(address)]
 
 
-def _lan_lines(host: str, port: int) -> Iterator[str]:
-    """The lines for other machines; none if the socket is bound to loopback."""
+def _lan_lines(host: str, port: int, path: str) -> Iterator[str]:
+    """The lines for other machines; none if the socket is bound to loopback. `path` is where people begin."""
     if host in WILDCARDS:
         addresses = [address for address in lan_addresses() if host == "::" or ":" not in address]
-        yield from (f"LAN   {_url(address, port)}{BASE}/docs" for address in addresses)
+        yield from (f"LAN   {_url(address, port)}{path}" for address in addresses)
         if not addresses:
             yield "LAN   this machine has no address in a network at the moment"
     elif not _is_local(host):
-        yield f"LAN   {_url(host, port)}{BASE}/docs"
+        yield f"LAN   {_url(host, port)}{path}"
 
 
 def _url(host: str, port: int) -> str:

@@ -53,14 +53,12 @@ def test_a_loopback_host_has_no_address_for_other_machines(host: str, url: str) 
 def test_the_wildcard_host_has_addresses_for_this_and_other_machines() -> None:
     lines = shown("0.0.0.0")
     assert "Docs  http://127.0.0.1:8080/api/v1/docs" in lines
-    assert [line for line in lines if line.startswith("LAN")] == [
-        "LAN   http://192.168.1.20:8080/api/v1/docs"
-    ]
+    assert [line for line in lines if line.startswith("LAN")] == ["LAN   http://192.168.1.20:8080/"]
     both = shown("::")
     assert "Docs  http://[::1]:8080/api/v1/docs" in both
     assert [line for line in both if line.startswith("LAN")] == [
-        "LAN   http://192.168.1.20:8080/api/v1/docs",
-        "LAN   http://[fd00::20]:8080/api/v1/docs",
+        "LAN   http://192.168.1.20:8080/",
+        "LAN   http://[fd00::20]:8080/",
     ]
     assert "0.0.0.0" not in "\n".join(lines)
 
@@ -68,7 +66,9 @@ def test_the_wildcard_host_has_addresses_for_this_and_other_machines() -> None:
 def test_an_address_of_the_network_is_shown_unchanged() -> None:
     lines = shown("192.168.1.20")
     assert "API   http://192.168.1.20:8080/api/v1/movies" in lines
-    assert "LAN   http://192.168.1.20:8080/api/v1/docs" in lines
+    assert "LAN   http://192.168.1.20:8080/" in lines
+    without_pages = shown("192.168.1.20", Settings(web="false"))
+    assert "LAN   http://192.168.1.20:8080/api/v1/docs" in without_pages
 
 
 @pytest.mark.parametrize(
