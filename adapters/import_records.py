@@ -100,6 +100,7 @@ _IMPORTED_ROW: dict[str, Callable[[Any], Any]] = {
     "viewings": _seen,
     "added_at": _when,
     "listed_updated_at": datetime.fromisoformat,
+    "hidden_at": datetime.fromisoformat,
     "refused": RowClass,
     "reason": Reason,
     "remarks": _reasons,
@@ -158,11 +159,12 @@ def effect_of(record: Mapping[str, Any]) -> Effect:
 
 
 def _holding(record: Mapping[str, Any]) -> Holding:
-    rating, item = record.get("rating"), record.get("item")
+    rating, item, hidden_at = record.get("rating"), record.get("item"), record.get("hidden_at")
     return Holding(
         rating=Rating(**_read(rating, {"id": RatingId, **_HELD})) if rating else None,
         item=WatchlistItem(**_read(item, {"id": ItemId, **_HELD})) if item else None,
         viewings=frozenset(
             Viewing(**_read(each, {"id": ViewingId, **_HELD})) for each in record.get("viewings", ())
         ),
+        hidden_at=datetime.fromisoformat(hidden_at) if hidden_at else None,
     )

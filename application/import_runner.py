@@ -189,6 +189,7 @@ class _Run:
             present = self.ports.imports.holdings(self.imported.user, movies)
             decide.listed = max(decide.listed, present.listed)
             decide.seen = max(decide.seen, present.seen)
+            decide.hidden = max(decide.hidden, present.hidden)
             for movie, plan in films.plans(rows.values()).items():
                 held = present.films.get(movie)
                 verdicts = decide(movie, plan, held).verdicts if held else dict.fromkeys(plan.rows, GONE)
@@ -221,6 +222,7 @@ class _Run:
             entry_id=self.imported.entry_id,
             listed=present.listed,
             seen=present.seen,
+            hidden=present.hidden,
         )
 
     # Applying

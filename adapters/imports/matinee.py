@@ -23,7 +23,12 @@ from domain.imports.rows import ImportedRow, Reason, RowKind, SeenOn, SourceForm
 from domain.ports.imports import Columns, ImportFile
 from domain.texts import clean_text
 
-KINDS = {"ratings": RowKind.RATING, "watchlist": RowKind.WATCHLIST, "viewings": RowKind.VIEWING}
+KINDS = {
+    "ratings": RowKind.RATING,
+    "watchlist": RowKind.WATCHLIST,
+    "viewings": RowKind.VIEWING,
+    "hidden": RowKind.HIDDEN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class MatineeExport:
 
     def recognizes(self, file: ImportFile) -> bool:
         found = sample(file)
-        if any(entry.of in KINDS and part(entry.value, "movie", "tmdb_id") for entry in found):
+        if any(entry.of in KINDS and part(_movie(entry.value), "tmdb_id") for entry in found):
             return True
         return any(entry.of == "user" and part(entry.value, "username") for entry in found)
 
@@ -56,6 +61,7 @@ class MatineeExport:
 
 
 def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> ImportedRow:
+    movie = _movie(value)
     review, cut = _text(value.get("review"))
     note, cut_note = _text(value.get("note"))
     created, updated = _moment(value.get("created_at")), _moment(value.get("updated_at"))
@@ -72,10 +78,10 @@ def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> Import
         file=path,
         line=number,
         kind=kind,
-        title=read_title(part(value, "movie", "title")),
-        year=read_year(part(value, "movie", "release_date")),
-        tmdb_id=read_tmdb_id(part(value, "movie", "tmdb_id")),
-        imdb_id=read_imdb_id(part(value, "movie", "imdb_id")),
+        title=read_title(part(movie, "title")),
+        year=read_year(part(movie, "release_date")),
+        tmdb_id=read_tmdb_id(part(movie, "tmdb_id")),
+        imdb_id=read_imdb_id(part(movie, "imdb_id")),
         rating=written(value.get("rating")) if kind is RowKind.RATING else None,
         rated_at=created if kind is RowKind.RATING else None,
         updated_at=updated if kind is RowKind.RATING else None,
@@ -86,8 +92,14 @@ def _row(path: str, number: int, kind: RowKind, value: dict[str, Any]) -> Import
         note=note if listed else None,
         added_at=_moment(value.get("added_at")) if listed else None,
         listed_updated_at=updated if listed else None,
+        hidden_at=_moment(value.get("hidden_at")) if kind is RowKind.HIDDEN else None,
         remarks=cut + cut_note + watched.remarks,
     )
+
+
+def _movie(value: object) -> object:
+    """The movie of an entry. A hidden movie is an entry itself."""
+    return value if part(value, "hidden_at") else part(value, "movie")
 
 
 def _text(text: object) -> tuple[str | None, tuple[Reason, ...]]:

@@ -78,15 +78,23 @@ def holdings(database: Documents, user: UserId, movies: Sequence[MovieId]) -> Ho
     viewings = defaultdict[MovieId, set[Viewing]](set)
     for viewing in map(viewing_of, database.viewings.find(wanted, hint="by_movie")):
         viewings[viewing.movie].add(viewing)
+    hidden = {
+        str(each["movieId"]): each["hiddenAt"]
+        for each in database.hidden_movies.find(wanted, hint="one_per_movie")
+    }
     return Holdings(
         films={
             movie: Holding(
-                rating=ratings.get(movie), item=items.get(movie), viewings=frozenset(viewings[movie])
+                rating=ratings.get(movie),
+                item=items.get(movie),
+                viewings=frozenset(viewings[movie]),
+                hidden_at=hidden.get(movie),
             )
             for movie in map(MovieId, held)
         },
         listed=database.watchlists.count_documents(of_user, hint="one_per_movie"),
         seen=database.viewings.count_documents(of_user, hint="by_position"),
+        hidden=database.hidden_movies.count_documents(of_user, hint="one_per_movie"),
     )
 
 
@@ -126,10 +134,27 @@ def exchange(
         if writes:
             _number(database, user, kind, writes, at)
             collection.bulk_write([write for write, _ in writes])
+    hidings = list(_hidings(user, before, after))
+    if hidings:
+        require_user(database, user)
+        database.hidden_movies.bulk_write(hidings)
     record_changes(database, _rescored(before, after))
     updates = list(_updates(database, differences))
     if updates:
         database.movies.bulk_write(updates)
+
+
+def _hidings(
+    user: UserId, before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]
+) -> Iterable[Write]:
+    for movie, wanted in after.items():
+        if wanted.hidden_at == before[movie].hidden_at:
+            continue
+        key = {"userId": own_id(user), "movieId": own_id(movie)}
+        if before[movie].hidden_at:
+            yield DeleteOne(key)
+        if wanted.hidden_at:
+            yield InsertOne({**key, "hiddenAt": wanted.hidden_at})
 
 
 def _rescored(before: Mapping[MovieId, Holding], after: Mapping[MovieId, Holding]) -> Iterable[Pair]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from adapters.sqlite.changes import require_user
 from adapters.sqlite.database import Database, placeholders
 from adapters.sqlite.ratings import exchange_rating
-from adapters.sqlite.rows import item_of, rating_of, viewing_of
+from adapters.sqlite.rows import item_of, moment, rating_of, viewing_of
 from adapters.sqlite.viewings import exchange_viewing
 from adapters.sqlite.watchlists import exchange_item
 from domain.ids import MovieId, UserId
@@ -34,7 +34,7 @@ class SqliteHoldingRepository:
         with self.database.writing() as connection:
             require_user(connection, user)
             present = holdings(connection, user, movies)
-            exchange(connection, present.films, change(present), self.clock())
+            exchange(connection, user, present.films, change(present), self.clock())
 
 
 def holdings(connection: sqlite3.Connection, user: UserId, movies: Sequence[MovieId]) -> Holdings:
@@ -54,20 +54,30 @@ def holdings(connection: sqlite3.Connection, user: UserId, movies: Sequence[Movi
     indexed = f"SELECT * FROM viewings INDEXED BY viewings_by_movie {of_user}"
     for row in connection.execute(indexed, values):
         viewings[row["movie"]].add(viewing_of(row))
+    statement = f"SELECT movie, hidden_at FROM hidden_movies {of_user}"
+    hidden = {
+        row["movie"]: datetime.fromisoformat(row["hidden_at"])
+        for row in connection.execute(statement, values)
+    }
     return Holdings(
         films={
             movie: Holding(
-                rating=ratings.get(movie), item=items.get(movie), viewings=frozenset(viewings[movie])
+                rating=ratings.get(movie),
+                item=items.get(movie),
+                viewings=frozenset(viewings[movie]),
+                hidden_at=hidden.get(movie),
             )
             for movie in map(MovieId, held)
         },
         listed=_count(connection, "watchlists", user),
         seen=_count(connection, "viewings", user),
+        hidden=_count(connection, "hidden_movies", user),
     )
 
 
 def exchange(
     connection: sqlite3.Connection,
+    user: UserId,
     before: Mapping[MovieId, Holding],
     after: Mapping[MovieId, Holding],
     at: datetime,
@@ -78,6 +88,11 @@ def exchange(
         exchange_rating(connection, present.rating, wanted.rating, at)
         exchange_item(connection, present.item, wanted.item, at)
         _exchange_viewings(connection, present.viewings, wanted.viewings, at)
+        if wanted.hidden_at != present.hidden_at:
+            connection.execute("DELETE FROM hidden_movies WHERE user = ? AND movie = ?", (user, movie))
+            if wanted.hidden_at:
+                hidden = (user, movie, moment(wanted.hidden_at))
+                connection.execute("INSERT INTO hidden_movies VALUES (?, ?, ?)", hidden)
 
 
 def _exchange_viewings(

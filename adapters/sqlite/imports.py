@@ -168,7 +168,7 @@ class SqliteImportRepository:
             application = change(present)
             imported = application.imported
             _save(connection, imported)
-            exchange(connection, present.films, application.after, self.clock())
+            exchange(connection, user, present.films, application.after, self.clock())
             _save_rows(connection, imported.id, application.rows)
             connection.executemany(
                 "INSERT OR REPLACE INTO import_effects VALUES (?, ?, ?)",

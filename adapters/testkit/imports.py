@@ -260,14 +260,19 @@ class ImportRepositoryContract:
         store.watchlists.add(new_item(ann.id, films[2]))
         for viewing in seen:
             store.viewings.add(viewing)
-        store.ratings.add(new_rating(add_user(store, "bob").id, films[0]))
+        for movie in films[1:]:
+            store.recommendations.hide(ann.id, movie, noon(4))
+        bob = add_user(store, "bob").id
+        store.ratings.add(new_rating(bob, films[0]))
+        store.recommendations.hide(bob, films[0], noon())
         assert store.imports.holdings(ann.id, [*films[:2], MovieId("0" * 24)]) == Holdings(
             films={
                 films[0]: Holding(rating=rating, item=item, viewings=frozenset(seen)),
-                films[1]: Holding(),
+                films[1]: Holding(hidden_at=noon(4)),
             },
             listed=2,
             seen=2,
+            hidden=2,
         )
 
     def test_holdings_change_in_one_step_with_tallies_rows_and_effects(
@@ -278,14 +283,17 @@ class ImportRepositoryContract:
         store.ratings.add(new_rating(add_user(store, "bob").id, films[0], 8))
         store.viewings.add(kept)
         store.watchlists.add(new_item(ann.id, films[1]))
+        for movie in films[1:]:
+            store.recommendations.hide(ann.id, movie, noon(4))
         after = {
             films[0]: Holding(
                 rating=old.changed(noon(9), score=new_rating(ann.id, films[0], 9).score),
                 item=new_item(ann.id, films[0], note="soon"),
                 viewings=frozenset({replace(kept, note="good"), new_viewing(ann.id, films[0], None)}),
+                hidden_at=noon(5),
             ),
             films[1]: Holding(rating=new_rating(ann.id, films[1], 5)),
-            films[2]: Holding(viewings=frozenset({new_viewing(ann.id, films[2], None)})),
+            films[2]: Holding(viewings=frozenset({new_viewing(ann.id, films[2], None)}), hidden_at=noon(6)),
         }
         before: dict[MovieId, Holding] = {}
 
@@ -305,7 +313,7 @@ class ImportRepositoryContract:
         store.imports.apply(ann.id, films, change)
         copy.catch_up()
         copy.assert_complete()
-        assert store.imports.holdings(ann.id, films) == Holdings(films=after, listed=1, seen=3)
+        assert store.imports.holdings(ann.id, films) == Holdings(films=after, listed=1, seen=3, hidden=2)
         assert store.imports.find(imported.id).state is ImportState.APPLYING
         assert store.imports.rows(imported.id, limit=5) == [new_row(1, row_class=RowClass.NEW)]
         effects = sorted(

@@ -6,10 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from domain import viewings, watchlist
+from domain import recommendations, viewings, watchlist
 from domain.ids import ItemId, MovieId, RatingId, UserId, ViewingId
 from domain.imports.holdings import Holding
-from domain.imports.planning import FilmPlan, PlannedItem, PlannedRating, PlannedViewing, moment
+from domain.imports.planning import (
+    FilmPlan,
+    PlannedHiding,
+    PlannedItem,
+    PlannedRating,
+    PlannedViewing,
+    moment,
+)
 from domain.imports.rows import Reason, RowClass, When
 from domain.ratings import Rating
 from domain.viewings import EARLIEST_DAY, LATEST_OFFSET, Viewing
@@ -45,7 +52,10 @@ class Decision:
 
 @dataclass(slots=True, kw_only=True)
 class Decider:
-    """Decides about one film after another. `listed` and `seen` count what the user has of all films."""
+    """Decides about one film after another.
+
+    `listed`, `seen` and `hidden` count what the user has of all films.
+    """
 
     user: UserId
     prefer: Prefer
@@ -53,6 +63,7 @@ class Decider:
     entry_id: EntryId
     listed: int = 0
     seen: int = 0
+    hidden: int = 0
     _entries: Counter[int] = field(default_factory=Counter)
     _verdicts: dict[int, Verdict] = field(default_factory=dict)
 
@@ -62,9 +73,9 @@ class Decider:
         rating = self._rating(movie, plan.rating, present.rating) if plan.rating else present.rating
         item = self._item(movie, plan.item, present.item) if plan.item else present.item
         seen = present.viewings | set(self._viewings(movie, plan, present))
-        return Decision(
-            after=Holding(rating=rating, item=item, viewings=frozenset(seen)), verdicts=self._verdicts
-        )
+        hidden_at = self._hidden_at(plan.hiding, present.hidden_at) if plan.hiding else present.hidden_at
+        after = Holding(rating=rating, item=item, viewings=frozenset(seen), hidden_at=hidden_at)
+        return Decision(after=after, verdicts=self._verdicts)
 
     def _note(self, rows: frozenset[int], verdict: Verdict) -> None:
         for number in rows:
@@ -130,6 +141,17 @@ class Decider:
             return ours
         self._note(planned.rows, (RowClass.CHANGED, None))
         return ours.changed(self.now, is_favorite=favorite, note=note)
+
+    def _hidden_at(self, planned: PlannedHiding, ours: datetime | None) -> datetime | None:
+        if ours:
+            self._note(planned.rows, UNCHANGED)
+            return ours
+        if self.hidden >= recommendations.MAX_HIDDEN:
+            self._note(planned.rows, (RowClass.NO_PLACE, Reason.HIDDEN_FULL))
+            return None
+        self.hidden += 1
+        self._note(planned.rows, (RowClass.NEW, None))
+        return self._moment(planned.hidden_at)
 
     def _viewings(self, movie: MovieId, plan: FilmPlan, present: Holding) -> Iterator[Viewing]:
         """The viewings to add. Those that are there already, on the same days as often, are not."""

@@ -51,19 +51,28 @@ class PlannedViewing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedHiding:
+    """Hiding a film from recommendations, and the rows that say so."""
+
+    hidden_at: datetime
+    rows: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FilmPlan:
     """What an import says about a film. `merged` are rows that say nothing that others do not say."""
 
     rating: PlannedRating | None
     item: PlannedItem | None
     viewings: tuple[PlannedViewing, ...]
+    hiding: PlannedHiding | None
     merged: frozenset[int]
     remarks: Mapping[int, tuple[Reason, ...]]
 
     @property
     def rows(self) -> frozenset[int]:
         """All rows about the film."""
-        parts = (self.rating, self.item, *self.viewings)
+        parts = (self.rating, self.item, *self.viewings, self.hiding)
         return frozenset().union(self.merged, *(part.rows for part in parts if part))
 
 
@@ -85,7 +94,8 @@ def says_something(row: ImportedRow, scale: int) -> Reason | None:
         rated = score_of(row, scale) is not None
     except UnreadableRating:
         return None if row.listed or row.viewings else Reason.UNREADABLE_RATING
-    return None if rated or row.listed or row.viewings or row.review else Reason.NOTHING_TO_KEEP
+    kept = rated or row.listed or row.viewings or row.review or row.hidden_at
+    return None if kept else Reason.NOTHING_TO_KEEP
 
 
 def rates_a_film(row: ImportedRow) -> bool:
@@ -113,12 +123,14 @@ def _plan(about: list[tuple[int, ImportedRow]], scale: int, *, overall: bool) ->
     item = _item(about)
     if rating is None:
         viewings = _with_reviews(viewings, about, remarks)
-    parts = (rating, item, *viewings)
+    hiding = _hiding(about)
+    parts = (rating, item, *viewings, hiding)
     saying = frozenset[int]().union(*(part.rows for part in parts if part))
     return FilmPlan(
         rating=rating,
         item=item,
         viewings=viewings,
+        hiding=hiding,
         merged=frozenset(number for number, _ in about) - saying,
         remarks=dict(remarks),
     )
@@ -171,6 +183,12 @@ def _item(about: list[tuple[int, ImportedRow]]) -> PlannedItem | None:
         updated_at=first.listed_updated_at,
         rows=frozenset(number for number, _ in listed),
     )
+
+
+def _hiding(about: list[tuple[int, ImportedRow]]) -> PlannedHiding | None:
+    """Hiding the film, since the first of the rows."""
+    hidden = {number: row.hidden_at for number, row in about if row.hidden_at}
+    return PlannedHiding(hidden_at=min(hidden.values()), rows=frozenset(hidden)) if hidden else None
 
 
 def _viewings(about: list[tuple[int, ImportedRow]]) -> tuple[PlannedViewing, ...]:

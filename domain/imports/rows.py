@@ -51,6 +51,7 @@ class RowKind(StrEnum):
     REVIEW = "review"
     WATCHLIST = "watchlist"
     FAVORITE = "favorite"
+    HIDDEN = "hidden"
     ENTRY = "entry"
     LIST = "list"
 
@@ -78,6 +79,7 @@ class Reason(StrEnum):
     OURS_PREFERRED = "ours_preferred"
     WATCHLIST_FULL = "watchlist_full"
     DIARY_FULL = "diary_full"
+    HIDDEN_FULL = "hidden_full"
     CHANGED_MEANWHILE = "changed_meanwhile"
     RAISED_TO_ONE = "raised_to_one"
     ROUNDED = "rounded"
@@ -110,6 +112,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.OURS_PREFERRED: "differs from what you have here, which you prefer",
     Reason.WATCHLIST_FULL: "did not fit on the watchlist, which is full",
     Reason.DIARY_FULL: "did not fit into the diary, which is full",
+    Reason.HIDDEN_FULL: "did not fit into the list of hidden films, which is full",
     Reason.CHANGED_MEANWHILE: "was changed here since",
     Reason.RAISED_TO_ONE: "had a rating below 1, which became 1",
     Reason.ROUNDED: "had a rating between two steps, which was rounded to half points",
@@ -166,6 +169,7 @@ class ImportedRow:
     note: str | None = None
     added_at: When | None = None
     listed_updated_at: datetime | None = None
+    hidden_at: datetime | None = None
     refused: RowClass | None = None
     reason: Reason | None = None
     remarks: tuple[Reason, ...] = ()

@@ -38,6 +38,7 @@ def desk() -> Iterator[Desk]:
     desk.store.viewings.add(new_viewing(user, one, FRIDAY, 1, note="at home"))
     desk.store.viewings.add(new_viewing(user, one, FRIDAY, 2, rewatch=True, updated_at=noon(6)))
     desk.store.viewings.add(new_viewing(user, three, None, 3))
+    desk.store.recommendations.hide(user, three, noon(7))
     yield desk
     desk.store.close()
 
@@ -70,6 +71,7 @@ def exported(desk: Desk) -> bytes:
 def without_ids(export: bytes) -> Any:
     """What was exported, without what differs from account to account and from store to store."""
     own = json.loads(export)
+    own["hidden"] = [(row["tmdb_id"], row["hidden_at"]) for row in own["hidden"]]
     for section in ("ratings", "watchlist", "viewings"):
         for row in own[section]:
             movie = row["movie"]
@@ -81,10 +83,12 @@ def test_our_own_export_comes_back_without_loss(desk: Desk) -> None:
     elsewhere = new_desk()
     before = exported(desk)
     done = elsewhere.applied(elsewhere.reviewed(before, "matinee.json"))
-    assert done.counts == {"new": 7}
+    assert done.counts == {"new": 8}
     assert without_ids(exported(elsewhere)) == without_ids(before)
     again = elsewhere.reviewed(exported(elsewhere), "matinee.json")
-    assert again.counts == {"unchanged": 7}
+    assert again.counts == {"unchanged": 8}
+    elsewhere.undone(done)
+    assert without_ids(exported(elsewhere)) == without_ids(exported(new_desk()))
     elsewhere.store.close()
 
 

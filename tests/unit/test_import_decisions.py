@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.testkit.samples import facts, new_item, new_rating, new_viewing, noon
-from domain import viewings, watchlist
+from domain import recommendations, viewings, watchlist
 from domain.ids import ImportId, MovieId, UserId, is_id, movie_id
 from domain.imports.deciding import Decider, Prefer
 from domain.imports.holdings import Effect, Holding, undone
@@ -34,6 +34,10 @@ def row(kind: RowKind = RowKind.RATING, file: str = "a.csv", **known: Any) -> Im
 
 def diary(day: date | None, file: str = "diary.csv", **known: Any) -> ImportedRow:
     return row(RowKind.VIEWING, file, viewings=(SeenOn(on=day, **known),))
+
+
+def hiding(at: datetime) -> ImportedRow:
+    return row(RowKind.HIDDEN, hidden_at=at)
 
 
 def plan(*rows: ImportedRow, scale: int = 10) -> FilmPlan:
@@ -244,25 +248,39 @@ def test_a_place_on_the_watchlist_gains_the_mark_and_the_note_that_it_lacks() ->
 def test_what_does_not_fit_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
-    planned = plan(row(RowKind.WATCHLIST, listed=True), diary(FRIDAY), diary(date(2099, 1, 1)))
-    assert verdicts(planned, Holding(), decider(listed=1, seen=1)) == {
+    monkeypatch.setattr(recommendations, "MAX_HIDDEN", 1)
+    planned = plan(
+        row(RowKind.WATCHLIST, listed=True), diary(FRIDAY), diary(date(2099, 1, 1)), hiding(noon())
+    )
+    assert verdicts(planned, Holding(), decider(listed=1, seen=1, hidden=1)) == {
         1: (RowClass.NO_PLACE, Reason.WATCHLIST_FULL),
         2: (RowClass.NO_PLACE, Reason.DIARY_FULL),
         3: (RowClass.NO_PLACE, Reason.UNREADABLE_DATE),
+        4: (RowClass.NO_PLACE, Reason.HIDDEN_FULL),
     }
 
 
 def test_what_was_added_of_earlier_films_counts_for_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 2)
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 2)
-    planned, decide = plan(row(RowKind.WATCHLIST, listed=True), diary(FRIDAY)), decider()
+    monkeypatch.setattr(recommendations, "MAX_HIDDEN", 2)
+    planned, decide = plan(row(RowKind.WATCHLIST, listed=True), diary(FRIDAY), hiding(noon())), decider()
     first, second, third = (decide(movie_id(number), planned, Holding()) for number in range(3))
-    new = {1: (RowClass.NEW, None), 2: (RowClass.NEW, None)}
+    new = dict.fromkeys((1, 2, 3), (RowClass.NEW, None))
     assert first.verdicts == second.verdicts == new
     assert third.verdicts == {
         1: (RowClass.NO_PLACE, Reason.WATCHLIST_FULL),
         2: (RowClass.NO_PLACE, Reason.DIARY_FULL),
+        3: (RowClass.NO_PLACE, Reason.HIDDEN_FULL),
     }
+
+
+def test_a_film_is_hidden_since_the_first_time_and_one_that_is_hidden_stays_so() -> None:
+    planned = plan(hiding(noon(4)), hiding(noon(3)))
+    assert after(planned).hidden_at == noon(3)
+    assert verdicts(planned, Holding(hidden_at=noon(5))) == dict.fromkeys((1, 2), (RowClass.UNCHANGED, None))
+    assert after(planned, Holding(hidden_at=noon(5))).hidden_at == noon(5)
+    assert after(plan(row()), Holding(hidden_at=noon(5))).hidden_at == noon(5)
 
 
 def test_a_row_that_adds_something_is_new_although_another_part_of_it_is_kept() -> None:
@@ -405,6 +423,13 @@ def test_what_the_user_has_changed_since_stays() -> None:
     mine = replace(OURS, score=Score.of(2))
     assert undone(effect, replace(effect.after, rating=mine)) == (Holding(rating=mine), False)
     assert undone(effect, replace(effect.after, item=None)) == (Holding(rating=OURS), False)
+    hidden = Effect(movie=HEAT, before=Holding(), after=Holding(hidden_at=noon()))
+    assert undone(hidden, hidden.after) == (Holding(), True)
+    assert undone(hidden, Holding(hidden_at=noon(2))) == (Holding(hidden_at=noon(2)), False)
+    assert undone(effect, replace(effect.after, hidden_at=noon())) == (
+        Holding(rating=OURS, hidden_at=noon()),
+        True,
+    )
     edited = frozenset({replace(seen, note="edited")})
     assert undone(effect, replace(effect.after, viewings=edited)) == (
         Holding(rating=OURS, viewings=edited),

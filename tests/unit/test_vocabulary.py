@@ -48,14 +48,14 @@ from domain.watchlist import WatchlistOrder
             RowClass,
             "new changed unchanged kept not_a_film unmatched ambiguous unreadable no_place",
         ),
-        (RowKind, "rating viewing watched review watchlist favorite entry list"),
+        (RowKind, "rating viewing watched review watchlist favorite hidden entry list"),
         (
             Reason,
             """series other_title entered_by_hand personal_list collection unclear_list nothing_to_keep
             unreadable_rating malformed_row row_too_long too_many_rows too_many_of_film no_title
-            not_found source_unavailable several_films ours_is_newer ours_preferred watchlist_full diary_full
-            changed_meanwhile raised_to_one rounded unreadable_date unclear_date text_cut days_unknown
-            unrated_review merged""",
+            not_found source_unavailable several_films ours_is_newer ours_preferred watchlist_full
+            diary_full hidden_full changed_meanwhile raised_to_one rounded unreadable_date unclear_date
+            text_cut days_unknown unrated_review merged""",
         ),
         (
             Refusal,
