@@ -118,7 +118,7 @@ def demote(email: str, data_dir: str | None) -> None:
 @email_argument
 @data_dir_option
 def disable(email: str, data_dir: str | None) -> None:
-    """Keep an account from signing in, and end its sessions. Its ratings and its watchlist stay."""
+    """Keep an account from signing in, and end its sessions. Its data stays."""
     with running_command(data_dir) as (container, _):
         user = _change(container, email, disabled=True)
         click.echo(f"{_full_name(user)} is disabled and signed out everywhere.")
@@ -161,14 +161,14 @@ def password(email: str, data_dir: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
 def delete(email: str, data_dir: str | None, *, yes: bool) -> None:
-    """Delete an account with its ratings, its watchlist and its sessions.
+    """Delete an account with all that is its own: ratings, watchlist, diary, imports and sessions.
 
     This cannot be undone, so a terminal is asked to confirm; without a terminal, --yes is required.
     """
     with running_command(data_dir) as (container, _):
         user = container.find_user()(email=email)
         if not yes:
-            _confirm(f"Delete {_full_name(user)} with all ratings and the watchlist?")
+            _confirm(f"Delete {_full_name(user)} with all ratings, the watchlist, the diary and imports?")
         container.delete_user()(user=user.id)
         click.echo(f"{_full_name(user)} is deleted.")
 

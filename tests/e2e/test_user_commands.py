@@ -81,7 +81,10 @@ def test_a_deletion_asks_for_confirmation(tmp_path: Path) -> None:
     )
     code, seen = on_a_terminal(tmp_path, *delete, typed=["n"], hidden=False)
     assert code == 1
-    assert "Delete ada <ada@example.org> with all ratings and the watchlist? [y/N]: n" in seen
+    assert (
+        "Delete ada <ada@example.org> with all ratings, the watchlist, the diary and imports? [y/N]: n"
+        in seen
+    )
     assert "nothing was deleted" in seen
     assert "ada" in matinee("users", "list", cwd=tmp_path).stdout
     code, seen = on_a_terminal(tmp_path, *delete, typed=["y"], hidden=False)

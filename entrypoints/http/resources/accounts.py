@@ -263,7 +263,9 @@ async def delete_me(
     deletion_threads: Injected[DeletionThreads],
     rate_limits: Injected[RateLimits],
 ) -> Response:
-    """Delete your account with its ratings, its watchlist and its sessions. This cannot be undone."""
+    """Delete your account with all that is yours: ratings, watchlist, diary, imports, hidden movies, API
+    tokens and sessions. This cannot be undone.
+    """
     given = parse_body(DeleteAccountIn, request, body)
     await rate_limits.count_attempt(request, caller.user.email)
     await deletion_threads(delete_account, caller=caller, password=given.password)

@@ -132,7 +132,9 @@ async def delete_user(
     delete_user: Injected[accounts.DeleteUser],
     deletion_threads: Injected[DeletionThreads],
 ) -> Response:
-    """Delete an account with its ratings, its watchlist and its sessions. This cannot be undone."""
+    """Delete an account with all that is its own: ratings, watchlist, diary, imports, hidden movies, API
+    tokens and sessions. This cannot be undone.
+    """
     parse_query(Query, request)
     await deletion_threads(delete_user, user=user_id(request))
     return no_content()
