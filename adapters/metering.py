@@ -1,5 +1,7 @@
-"""The metrics that adapters report, and the time that their caller has waited for a thread."""
+"""The metrics that adapters report, and what adapters and the thread pools of their callers exchange."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import local
 from typing import Literal, Protocol
 
@@ -45,3 +47,16 @@ class QueueTime(local):
 
 
 queue_time = QueueTime()
+
+
+class PoolThread(local):
+    """What the pool of the current thread provides.
+
+    `waiting` makes a context in which the thread waits for other threads, so that the pool may let another
+    call run meanwhile.
+    """
+
+    waiting: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+pool_thread = PoolThread()

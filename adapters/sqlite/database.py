@@ -4,12 +4,13 @@ import sqlite3
 from collections.abc import Iterator, Sized
 from contextlib import closing, contextmanager
 from pathlib import Path
-from threading import Lock, RLock, local
+from threading import Event, Lock, RLock, local
 from time import monotonic, perf_counter
 
-from adapters.metering import UNMETERED, Meter, queue_time
+from adapters.metering import UNMETERED, Meter, pool_thread, queue_time
 from adapters.sqlite import schema
 from adapters.sqlite.files import BACKUP, Traces, create, exists, open_read_only, refuse_foreign
+from adapters.sqlite.write_queue import WriteQueue
 from domain.errors import StorageUnavailable
 
 WRITE_TIMEOUT = 1.5
@@ -20,6 +21,12 @@ MIN_TIMEOUT = 0.4
 
 TIMEOUT_TOLERANCE = 0.05
 """Seconds by which a wait may exceed its limit: SQLite's own timeout is set only for larger differences."""
+
+MAX_MEMBERS = 16
+"""The writers that are committed together at most."""
+
+MAX_AGE = 0.02
+"""Seconds from the beginning of a transaction after which no other writer joins it."""
 
 REMEDIES = {
     sqlite3.SQLITE_FULL: "the disk is full: make room on the disk of DATA_DIR",
@@ -39,8 +46,8 @@ class Database:
     """One SQLite file, or a database in memory if there is no path.
 
     Each thread has its own connection for reading. All writers of this process share one, so that it keeps
-    the pages that it has just written; they wait for each other on a lock, since SQLite itself would poll, in
-    no order. In memory one connection is shared by all, and used by one thread at a time.
+    the pages that it has just written; they wait for each other in a queue, since SQLite itself would poll,
+    in no order. In memory one connection is shared by all, and used by one thread at a time.
     """
 
     def __init__(self, path: Path | None, meter: Meter = UNMETERED, traces: Traces = ()) -> None:
@@ -50,7 +57,7 @@ class Database:
         self._thread = local()
         self._opened: list[sqlite3.Connection] = []
         self._lock = Lock()
-        self._writer_lock = Lock()
+        self._write_queue: WriteQueue[_Transaction] = WriteQueue()
         self._writer: sqlite3.Connection | None = None
         self._in_memory: sqlite3.Connection | None = None
         self._in_memory_lock = RLock()
@@ -58,24 +65,28 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection; each statement reads one state of the store. Raises StorageUnavailable."""
-        with self._timed(), self._connected() as connection:
-            yield connection
+        with self._timed(), self._memory_locked(), storage_errors(self._path):
+            yield self._connection()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, shared: bool = False) -> Iterator[sqlite3.Connection]:
         """A connection in a write transaction: committed at the end, rolled back after an exception.
+
+        With `shared`, which is for short writes, others that wait join the transaction, and all are committed
+        at once. An exception undoes the changes of its own writer only. Each returns, or raises, after the
+        commit, and all of them fail if that does.
 
         Raises StorageUnavailable, also if other writers are not done within `WRITE_TIMEOUT` seconds.
         """
         until = monotonic() + max(WRITE_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
-        with self._timed(), self._only_writer(until), self._connected(writing=True) as connection:
-            _begin(connection, until - monotonic())
+        with self._timed(), self._memory_locked(), storage_errors(self._path):
+            shared = shared and self._path is not None  # readers of a database in memory see every change
+            transaction = self._next_transaction(until, shared=shared)
             try:
-                yield connection
-                connection.execute("COMMIT")
+                with self._member(transaction, until) as connection:
+                    yield connection
             finally:
-                if connection.in_transaction:
-                    self._roll_back(connection)
+                self._end(transaction, shared=shared)
 
     def exists(self) -> bool:
         """Whether there is a database of Matinee. Raises StorageUnavailable for any other file."""
@@ -112,6 +123,81 @@ class Database:
         for connection in opened:
             connection.close()
 
+    def _next_transaction(self, until: float, *, shared: bool) -> "_Transaction":
+        """Wait for one's turn to write; return the transaction to join, or a new one.
+
+        Raises StorageUnavailable if other writers are not done in time.
+        """
+        turn = self._write_queue.enter(max(0.0, until - monotonic()), shares=shared)
+        if turn is None:
+            reason = f"other writers kept the store busy for {WRITE_TIMEOUT} s"
+            raise StorageUnavailable(reason)
+        return turn.given or _Transaction()
+
+    @contextmanager
+    def _member(self, transaction: "_Transaction", until: float) -> Iterator[sqlite3.Connection]:
+        """Begin a transaction, or join it. An exception undoes what was changed since."""
+        connection = self._writing_connection()
+        transaction.members += 1
+        if transaction.members == 1:
+            _begin(connection, until - monotonic())
+            transaction.begun(connection)
+        try:
+            if transaction.members > 1:
+                connection.execute("SAVEPOINT member")
+            yield connection
+            if transaction.members > 1:
+                connection.execute("RELEASE member")
+        except BaseException as error:
+            self._undo_member(connection, transaction, error)
+            raise
+
+    def _undo_member(
+        self, connection: sqlite3.Connection, transaction: "_Transaction", error: BaseException
+    ) -> None:
+        if connection.in_transaction and transaction.members > 1:
+            try:
+                connection.execute("ROLLBACK TO member")
+                connection.execute("RELEASE member")
+            except sqlite3.Error as failure:
+                error = failure
+            else:
+                return
+        transaction.connection = None
+        if transaction.members > 1:  # SQLite rolls back everything if the disk is full, for example
+            transaction.error = error
+        if connection.in_transaction:
+            self._roll_back(connection)
+
+    def _end(self, transaction: "_Transaction", *, shared: bool) -> None:
+        """Let the next writer join the transaction, and wait for its end; or commit it for all its members.
+
+        Raises the error that made the transaction of another member fail, or sqlite3.Error.
+        """
+        if shared and transaction.may_grow() and self._write_queue.pass_on(transaction):
+            with pool_thread.waiting():
+                transaction.over.wait()
+        else:
+            try:
+                self._commit(transaction)
+            finally:
+                self._write_queue.leave()
+                transaction.over.set()
+        if transaction.error:
+            raise transaction.error
+
+    def _commit(self, transaction: "_Transaction") -> None:
+        connection = transaction.connection
+        if connection is None:
+            return
+        try:
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            transaction.error = error
+        finally:
+            if connection.in_transaction:
+                self._roll_back(connection)
+
     def _roll_back(self, connection: sqlite3.Connection) -> None:
         """Undo a transaction. If that fails, the next writer opens another connection."""
         try:
@@ -131,31 +217,26 @@ class Database:
             self._meter.timed("storage", perf_counter() - began)
 
     @contextmanager
-    def _connected(self, *, writing: bool = False) -> Iterator[sqlite3.Connection]:
-        with storage_errors(self._path):
-            if self._path is None:
-                with self._in_memory_lock:
-                    self._in_memory = self._in_memory or self._open()
-                    yield self._in_memory
-            elif writing:
-                self._writer = self._writer or self._open()
-                yield self._writer
-            else:
-                yield self._connection()
-
-    @contextmanager
-    def _only_writer(self, until: float) -> Iterator[None]:
-        """Hold the lock of this process's writers. Raises StorageUnavailable if it is not free in time."""
-        if not self._writer_lock.acquire(timeout=max(0.0, until - monotonic())):
-            reason = f"other writers kept the store busy for {WRITE_TIMEOUT} s"
-            raise StorageUnavailable(reason)
-        try:
+    def _memory_locked(self) -> Iterator[None]:
+        """Have the only connection to a database in memory for oneself; nothing with a file."""
+        if self._path is None:
+            with self._in_memory_lock:
+                yield
+        else:
             yield
-        finally:
-            self._writer_lock.release()
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        """The connection of all writers."""
+        if self._path is None:
+            return self._connection()
+        self._writer = self._writer or self._open()
+        return self._writer
 
     def _connection(self) -> sqlite3.Connection:
-        """The connection of this thread."""
+        """The connection of this thread for reading, or the only one to a database in memory."""
+        if self._path is None:
+            self._in_memory = self._in_memory or self._open()
+            return self._in_memory
         connection: sqlite3.Connection | None = getattr(self._thread, "connection", None)
         if connection is None:
             connection = self._thread.connection = self._open()
@@ -185,6 +266,29 @@ class Database:
         with self._lock:
             self._opened.append(connection)
         return connection
+
+
+class _Transaction:
+    """A write transaction, whose members are committed together or not at all.
+
+    It has no connection before it has begun, and after it was rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.members = 0
+        self.error: BaseException | None = None
+        self.over = Event()
+        self._began_at = 0.0
+
+    def begun(self, connection: sqlite3.Connection) -> None:
+        """Note that the transaction has begun."""
+        self.connection, self._began_at = connection, monotonic()
+
+    def may_grow(self) -> bool:
+        """Whether another writer may join."""
+        age = monotonic() - self._began_at
+        return self.connection is not None and self.members < MAX_MEMBERS and age < MAX_AGE
 
 
 def _begin(connection: sqlite3.Connection, timeout: float) -> None:

@@ -15,7 +15,7 @@ class SqliteIdempotencyRepository:
     database: Database
 
     def begin(self, attempt: Attempt) -> KeptResponse | None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             row = connection.execute(
                 "SELECT * FROM idempotency_keys WHERE user = ? AND key = ?", (attempt.user, attempt.key)
             ).fetchone()
@@ -38,7 +38,7 @@ class SqliteIdempotencyRepository:
         return None
 
     def finish(self, attempt: Attempt, response: KeptResponse) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             connection.execute(
                 "UPDATE idempotency_keys SET done = 1, response = ?"
                 " WHERE user = ? AND key = ? AND attempt = ?",
@@ -46,7 +46,7 @@ class SqliteIdempotencyRepository:
             )
 
     def abandon(self, attempt: Attempt) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             connection.execute(
                 "DELETE FROM idempotency_keys WHERE user = ? AND key = ? AND attempt = ?",
                 (attempt.user, attempt.key, attempt.id),

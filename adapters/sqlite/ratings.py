@@ -59,13 +59,13 @@ class SqliteRatingRepository:
     clock: Clock
 
     def add(self, rating: Rating) -> Tally:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             if _of(connection, rating.user, rating.movie):
                 raise AlreadyRated
             return _insert(connection, rating)
 
     def put(self, rating: Rating) -> tuple[Rating, Tally, bool]:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             before = _of(connection, rating.user, rating.movie)
             if before is None:
                 return rating, _insert(connection, rating), True
@@ -75,17 +75,17 @@ class SqliteRatingRepository:
     def change(
         self, rating: RatingId, user: UserId, change: Callable[[Rating], Rating]
     ) -> tuple[Rating, Tally]:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             before = _owned(connection, rating, user)
             after = change(before)
             return after, _replace(connection, before, after)
 
     def remove(self, rating: RatingId, user: UserId) -> Tally:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             return _delete(connection, _owned(connection, rating, user), self.clock())
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             rating = _of(connection, user, movie)
             if rating:
                 _delete(connection, rating, self.clock())

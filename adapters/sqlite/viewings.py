@@ -47,7 +47,7 @@ class SqliteViewingRepository:
     def add(
         self, viewing: Viewing, *, remove_from_watchlist: bool = False, repeatable: bool = False
     ) -> Viewing:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             if repeatable and (before := _before(connection, viewing)):
                 return before
             row = _numbered(connection, viewing)
@@ -63,7 +63,7 @@ class SqliteViewingRepository:
         return viewing
 
     def change(self, viewing: ViewingId, user: UserId, change: Callable[[Viewing], Viewing]) -> Viewing:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             before = _owned(connection, viewing, user)
             after = change(before)
             _require_free_day(connection, after, before)
@@ -72,7 +72,7 @@ class SqliteViewingRepository:
         return after
 
     def remove(self, viewing: ViewingId, user: UserId) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             _delete(connection, _owned(connection, viewing, user), self.clock())
 
     def get(self, viewing: ViewingId) -> Viewing:

@@ -50,13 +50,13 @@ class SqliteWatchlistRepository:
     clock: Clock
 
     def add(self, item: WatchlistItem) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             if _of(connection, item.user, item.movie):
                 raise AlreadyListed
             _insert(connection, item)
 
     def put(self, item: WatchlistItem) -> tuple[WatchlistItem, bool]:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             before = _of(connection, item.user, item.movie)
             if before is None:
                 _insert(connection, item)
@@ -68,17 +68,17 @@ class SqliteWatchlistRepository:
     def change(
         self, item: ItemId, user: UserId, change: Callable[[WatchlistItem], WatchlistItem]
     ) -> WatchlistItem:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             after = change(_owned(connection, item, user))
             _update(connection, after)
         return after
 
     def remove(self, item: ItemId, user: UserId) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             _delete(connection, _owned(connection, item, user), self.clock())
 
     def remove_from(self, movie: MovieId, user: UserId) -> None:
-        with self.database.writing() as connection:
+        with self.database.writing(shared=True) as connection:
             remove_from(connection, movie, user, self.clock())
 
     def get(self, item: ItemId) -> WatchlistItem:

@@ -3,15 +3,16 @@
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from threading import BoundedSemaphore, Lock
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
-from adapters.metering import queue_time
+from adapters.metering import pool_thread, queue_time
 from entrypoints.http.exceptions import ServerFull
 
 REQUEST_THREADS = 32
@@ -41,12 +42,16 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(eq=False, slots=True)
 class _Work:
-    """A call that waits for a thread since `submitted`, or runs since `began`."""
+    """A call that waits for a thread since `submitted`, or runs since `began`.
+
+    `waits` is whether it waits for other calls at present.
+    """
 
     call: Callable[[], Any]
     future: "Future[Any]"
     submitted: float
     began: float = 0.0
+    waits: bool = False
 
     def run(self, timeout: float) -> None:
         """Call, unless it has waited too long or was cancelled."""
@@ -72,7 +77,7 @@ class RequestThreadPool(ThreadPoolExecutor):
 
     Many threads that run Python at a time cost several times as much as few, because they take the
     interpreter's lock from each other at every query. A call that is not short waits for the store, and lets
-    another one run beside it, until all threads are in use.
+    another one run beside it, until all threads are in use; so does one that says that it waits for others.
 
     If the store does not respond, all threads wait for it while more requests arrive. Requests that have
     waited too long are refused as soon as a thread is free, so that delays do not add up.
@@ -122,7 +127,7 @@ class RequestThreadPool(ThreadPoolExecutor):
             if done:
                 self._running.discard(done)
             now = monotonic()
-            short = sum(now - work.began < self._short for work in self._running)
+            short = sum(not work.waits and now - work.began < self._short for work in self._running)
             if not self._waiting or short >= self._active or len(self._running) >= self._max_workers:
                 return None
             work = self._waiting.popleft()
@@ -134,8 +139,21 @@ class RequestThreadPool(ThreadPoolExecutor):
         """Run a call, and others that wait."""
         following: _Work | None = work
         while following:
+            pool_thread.waiting = partial(self._letting_others_run, following)
             following.run(self._timeout)
             following = self._next(following)
+        pool_thread.waiting = nullcontext
+
+    @contextmanager
+    def _letting_others_run(self, work: _Work) -> Iterator[None]:
+        """A context in which a call waits for others, and counts as one that is not short."""
+        work.waits = True
+        while other := self._next():
+            super().submit(self._run, other)
+        try:
+            yield
+        finally:
+            work.waits = False
 
 
 class BoundedThreadPool:

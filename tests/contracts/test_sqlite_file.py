@@ -298,12 +298,12 @@ def others(store: SqliteStore, file: Path) -> Iterator[sqlite3.Connection]:
 def statements_of(database: Database, write: Callable[[], object]) -> list[str]:
     """The statements that a call executes on the connection of writers."""
     seen: list[str] = []
-    with database._connected(writing=True) as connection:
-        connection.set_trace_callback(seen.append)
-        try:
-            write()
-        finally:
-            connection.set_trace_callback(None)
+    connection = database._writing_connection()
+    connection.set_trace_callback(seen.append)
+    try:
+        write()
+    finally:
+        connection.set_trace_callback(None)
     return seen
 
 
@@ -318,10 +318,10 @@ def test_waiting_for_the_own_process_shortens_waiting_for_others(
     queued, released = Event(), Event()
 
     def hold() -> None:
-        store.database._writer_lock.acquire()
+        store.database._write_queue.enter(10, shares=False)
         queued.set()
         Event().wait(0.6)
-        store.database._writer_lock.release()
+        store.database._write_queue.leave()
         released.set()
 
     Thread(target=hold).start()

@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from adapters.metering import queue_time
+from adapters.metering import pool_thread, queue_time
 from entrypoints.http.exceptions import ServerFull
 from entrypoints.http.thread_pools import RequestThreadPool, SourceThreads
 
@@ -116,6 +116,43 @@ def test_a_call_that_is_not_short_lets_another_one_run_until_all_threads_are_in_
                 assert await asyncio.wrap_future(call)
 
     asyncio.run(run())
+
+
+@in_event_loop
+def test_a_call_that_waits_for_others_lets_another_one_run_until_all_threads_are_in_use() -> None:
+    work = Blocked()
+
+    def wait(number: int) -> bool:
+        with pool_thread.waiting():
+            return work(number)
+
+    with RequestThreadPool(threads=3, timeout=LONG, active=1, short=LONG) as threads:
+        calls = [threads.submit(wait, number) for number in range(4)]
+        assert all(begun.wait(LONG) for begun in work.begun[:3])
+        assert len(threads._running) == 3
+        work.over.set()
+        assert all(call.result() for call in calls)
+        with pool_thread.waiting():
+            pass  # a thread of no pool
+
+
+@in_event_loop
+def test_a_call_that_no_longer_waits_counts_again() -> None:
+    work = Blocked()
+
+    def wait() -> bool:
+        with pool_thread.waiting():
+            pass
+        return work(0)
+
+    with RequestThreadPool(threads=3, timeout=LONG, active=1, short=LONG) as threads:
+        first = threads.submit(wait)
+        assert work.begun[0].wait(LONG)
+        second = threads.submit(work, 1)
+        assert len(threads._running) == 1
+        work.over.set()
+        assert first.result()
+        assert second.result()
 
 
 def test_calls_with_the_same_key_share_one_thread_and_its_result_or_error() -> None:
