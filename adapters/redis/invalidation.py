@@ -7,12 +7,14 @@ used again.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, Lock
 from typing import Any
 
 from redis import Redis
 
+from adapters.metering import pool_thread
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.cache import GENERATION, stamp_key
 from adapters.redis.listener import (
@@ -32,6 +34,12 @@ ACCOUNTS = "accounts"
 
 MAX_MOVIES_SINGLY = 250
 """Movies that are invalidated one by one; if more change at once, everything is."""
+
+MAX_NAMES = 1000
+"""Names in a message from which on others are in the next one."""
+
+MAX_SENDING = 0.003
+"""Seconds to wait for another message to be sent, several times as long as that takes while Redis answers."""
 
 MAX_NEIGHBOURHOODS_SINGLY = 1000
 """The same for their neighbours, which a few ratings change for many movies."""
@@ -64,6 +72,9 @@ class RedisCacheInvalidation:
         self._listener = listener
         self._publish = publish
         self._max_wait = max_wait
+        self._lock = Lock()
+        self._sending = Lock()
+        self._next: _Message | None = None
 
     @contextmanager
     def movies(self, movies: Collection[MovieId]) -> Iterator[None]:
@@ -119,25 +130,62 @@ class RedisCacheInvalidation:
         """Delete copies under these keys in Redis; all processes drop copies with these keys or tags."""
         names = [name for key in keys for name in (key, stamp_key(key))]
         if self._publish:
-            self._publish_and_wait(names, [*keys, *tags])
+            self._publish_together(names, [*keys, *tags])
         elif names:
             self._breaker.invalidate(lambda redis: redis.delete(*names))
 
-    def _publish_and_wait(self, names: Collection[str], tags: Collection[str]) -> None:
-        began = time.monotonic()
+    def _publish_together(self, names: Collection[str], tags: Collection[str]) -> None:
+        """Publish in one message what threads want to publish while another one is sent, and wait until it is
+        applied.
+        """
+        with self._lock:
+            message, sends = self._next, False
+            if message is None or len(message.names) > MAX_NAMES:
+                message = self._next = _Message()
+                sends = True
+            message.names.update(dict.fromkeys(names))
+            message.tags.update(dict.fromkeys(tags))
+        if sends:
+            with message.ended_with():
+                self._publish_and_wait(message)
+        else:
+            message.wait()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Wait until no other message is being sent, but not long: they may be sent at once, too."""
+        alone = self._sending.acquire(blocking=False)
+        if not alone:
+            with pool_thread.waiting():
+                alone = self._sending.acquire(timeout=MAX_SENDING)
+        try:
+            yield
+        finally:
+            if alone:
+                self._sending.release()
+
+    def _close(self, message: "_Message") -> Sequence[Collection[str]]:
+        """The names and tags of a message, which no other thread can join any more."""
+        with self._lock:
+            if self._next is message:
+                self._next = None
+        return message.names, message.tags
+
+    def _publish_and_wait(self, message: "_Message") -> None:
         listener = self._listener if self._listener and self._listener.running else None
         holder = listener.holder if listener else None
         number, publication = holder.publication() if holder else (0, Publication())
-        message = " ".join((holder.name if holder else NO_SENDER, str(number), *tags))
         holders: set[str] = set()
 
         def publish(redis: Redis) -> None:
-            reply: Any = redis.eval(
-                PUBLISH, 1 + len(names), HOLDERS, *names, CHANNEL, message, REGISTRATION_TTL
-            )
+            text = " ".join((holder.name if holder else NO_SENDER, str(number), *tags))
+            reply: Any = redis.eval(PUBLISH, 1 + len(names), HOLDERS, *names, CHANNEL, text, REGISTRATION_TTL)
             holders.update(name.decode() for name in reply)
 
-        published = self._breaker.invalidate(publish)
+        with self._one_at_a_time():
+            names, tags = self._close(message)
+            began = time.monotonic()
+            published = self._breaker.invalidate(publish)
         if holder:
             # After the deletion, or a copy could be made of what is deleted then.
             holder.lease.invalidate(tags)
@@ -151,6 +199,34 @@ class RedisCacheInvalidation:
             time.sleep(self._max_wait)
         if holder:
             holder.forget(number)
+
+
+class _Message:
+    """What several threads publish at once: names of copies in Redis, and tags. One of them sends it."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, None] = {}
+        self.tags: dict[str, None] = {}
+        self._over = Event()
+        self._error: BaseException | None = None
+
+    @contextmanager
+    def ended_with(self) -> Iterator[None]:
+        """A context in which it is sent. At its end the other threads go on, or raise its error."""
+        try:
+            yield
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._over.set()
+
+    def wait(self) -> None:
+        """Wait until another thread has sent it. Raises the error with which that failed."""
+        with pool_thread.waiting():
+            self._over.wait()
+        if self._error:
+            raise self._error
 
 
 def invalidate_all(redis: Redis) -> None:

@@ -137,7 +137,7 @@ class Database:
     @contextmanager
     def _member(self, transaction: "_Transaction", until: float) -> Iterator[sqlite3.Connection]:
         """Begin a transaction, or join it. An exception undoes what was changed since."""
-        connection = self._writing_connection()
+        connection = transaction.connection or self._writing_connection()
         transaction.members += 1
         if transaction.members == 1:
             _begin(connection, until - monotonic())

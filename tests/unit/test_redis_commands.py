@@ -3,12 +3,15 @@
 import asyncio
 import math
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
 from fakeredis import FakeRedis
 
+from adapters.redis import invalidation as invalidations
 from adapters.redis.breaker import Client
 from adapters.redis.budget import KEY, RESERVE, RedisReservations
 from adapters.redis.cache import GENERATION, LOCK_TTL, LOOK_UP, STAMP_TTL, STORE, RedisResponseCache
@@ -27,6 +30,7 @@ from adapters.redis.queue import (
     queue_of,
 )
 from domain.ids import MovieId, UserId
+from tests.waiting import eventually
 
 ADA, MATRIX = UserId("a" * 24), MovieId("b" * 24)
 DETAIL = f"movies:detail:{MATRIX}"
@@ -124,6 +128,132 @@ def test_a_writer_does_not_wait_for_the_event_loop_of_its_own_process() -> None:
     writer.start()
     writer.join(20)
     assert not writer.is_alive()
+
+
+class Held:
+    """A Redis that answers each script when it is let go; `error` is raised by all but the first."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.scripts: list[tuple[Any, ...]] = []
+        self.called = Semaphore(0)
+        self.let_go = Semaphore(0)
+
+    def eval(self, *arguments: Any) -> list[bytes]:
+        self.scripts.append(arguments)
+        first = len(self.scripts) == 1
+        self.called.release()
+        assert self.let_go.acquire(timeout=20)
+        if self.error and not first:
+            raise self.error
+        return []
+
+    @property
+    def movies(self) -> list[int]:
+        """How many movies each script invalidates: a movie has two responses, each with a stamp."""
+        return [(arguments[1] - 1) // 4 for arguments in self.scripts]
+
+
+@pytest.fixture
+def sending(monkeypatch: pytest.MonkeyPatch) -> Callable[[Held], RedisCacheInvalidation]:
+    monkeypatch.setattr(invalidations, "MAX_SENDING", 20)
+    return lambda redis: RedisCacheInvalidation(Closed(redis), max_wait=0)  # type: ignore[arg-type]
+
+
+def start(threads: ThreadPoolExecutor, invalidation: RedisCacheInvalidation, number: int) -> Future[None]:
+    def write() -> None:
+        with invalidation.movies([MovieId(f"{number:024}")]):
+            pass
+
+    return threads.submit(write)
+
+
+def test_what_is_invalidated_while_another_message_is_sent_is_sent_together(
+    sending: Callable[[Held], RedisCacheInvalidation],
+) -> None:
+    redis = Held()
+    invalidation = sending(redis)
+    with ThreadPoolExecutor(4) as threads:
+        first = start(threads, invalidation, 0)
+        assert redis.called.acquire(timeout=20)
+        others = [start(threads, invalidation, number) for number in (1, 2, 3)]
+        joined = partial(names_of_next, invalidation)
+        eventually(lambda: len(joined()) == 12, timeout=20, interval=0.001)
+        redis.let_go.release()
+        assert redis.called.acquire(timeout=20)
+        first.result()
+        assert not any(each.done() for each in others)
+        redis.let_go.release()
+        for each in others:
+            each.result()
+    assert redis.movies == [1, 3]
+    _, _, _, *names, _, text, _ = redis.scripts[1]
+    assert len(set(names)) == 12
+    sender, number, *tags = text.split(" ")
+    assert (sender, number) == ("-", "0")
+    assert sorted(tags) == sorted(
+        f"movies:{kind}:{movie:024}" for kind in ("detail", "rating") for movie in (1, 2, 3)
+    )
+
+
+def test_an_error_of_a_message_is_raised_for_everyone_who_has_joined_it(
+    sending: Callable[[Held], RedisCacheInvalidation],
+) -> None:
+    redis = Held(ZeroDivisionError())
+    invalidation = sending(redis)
+    with ThreadPoolExecutor(3) as threads:
+        first = start(threads, invalidation, 0)
+        assert redis.called.acquire(timeout=20)
+        others = [start(threads, invalidation, number) for number in (1, 2)]
+        eventually(lambda: len(names_of_next(invalidation)) == 8, timeout=20, interval=0.001)
+        redis.let_go.release(2)
+        first.result()
+        assert [type(each.exception()) for each in others] == [ZeroDivisionError, ZeroDivisionError]
+    assert redis.movies == [1, 2]
+
+
+def test_a_message_does_not_wait_long_for_another_one(
+    sending: Callable[[Held], RedisCacheInvalidation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis = Held()
+    invalidation = sending(redis)
+    monkeypatch.setattr(invalidations, "MAX_SENDING", 0)
+    with ThreadPoolExecutor(2) as threads:
+        writes = [start(threads, invalidation, number) for number in (0, 1)]
+        assert all(redis.called.acquire(timeout=20) for _ in writes)
+        redis.let_go.release(2)
+        for each in writes:
+            each.result()
+    assert redis.movies == [1, 1]
+
+
+def test_a_full_message_is_joined_by_no_one(
+    sending: Callable[[Held], RedisCacheInvalidation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis = Held()
+    invalidation = sending(redis)
+    monkeypatch.setattr(invalidations, "MAX_NAMES", 3)
+    with ThreadPoolExecutor(3) as threads:
+        writes = [start(threads, invalidation, 0)]
+        assert redis.called.acquire(timeout=20)
+        for number in (1, 2):
+            writes.append(start(threads, invalidation, number))
+            name = f"{number:024}"
+            eventually(
+                lambda: any(name in each for each in names_of_next(invalidation)),  # noqa: B023  called at once
+                timeout=20,
+                interval=0.001,
+            )
+        redis.let_go.release(3)
+        for each in writes:
+            each.result()
+    assert redis.movies == [1, 1, 1]
+
+
+def names_of_next(invalidation: RedisCacheInvalidation) -> list[str]:
+    """The names in the message that is sent next."""
+    message = invalidation._next
+    return list(message.names) if message else []
 
 
 def test_a_miss_is_one_script_before_the_response_and_one_after_it() -> None:
