@@ -140,6 +140,17 @@ def test_a_session_is_ended_from_another_window(visit: Visit, browser: Any) -> N
         other.close()
 
 
+@pytest.mark.parametrize("visit", [{**PHONE, "locale": "de-DE"}], indirect=True, ids=["phone"])
+def test_tables_fit_a_phone_in_german_too(visit: Visit) -> None:
+    visit.join("deutsch", PASSWORD)
+    visit.open("/movies/603")
+    visit.page.click("text=Heute gesehen")
+    visit.open("/statistics")
+    assert "Am meisten gesehene Regie" in visit.page.content()
+    assert visit.page.evaluate(WIDER_TABLES) == 0
+    visit.check()
+
+
 def create_admin(directory: Path, name: str) -> None:
     created = matinee(
         "users", "create", "--admin", "--email", f"{name}@example.org", "--username", name, "--data-dir",
