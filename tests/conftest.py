@@ -8,8 +8,11 @@ examples of that seed: `pytest -m hypothesis --hypothesis-seed=7`.
 import gc
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -36,6 +39,7 @@ settings.load_profile("steady")
 def pytest_configure(config: pytest.Config) -> None:
     """Declare our marker. A profile named on the command line is loaded by hypothesis itself."""
     config.addinivalue_line("markers", "unmeasured: a test that coverage ignores")
+    config.addinivalue_line("markers", "measured: a test that coverage measures in any case")
     if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
         settings.load_profile("seeded")
 
@@ -48,7 +52,7 @@ UNMEASURED = pytest.StashKey[bool]()
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Choose the tests that coverage ignores: property tests, those with the marker `unmeasured`, and outside
-    of tests/unit all but the first case of a test with parameters.
+    of tests/unit all but the first case of a test with parameters. The marker `measured` excepts a test.
 
     Coverage makes a test take twice as long, and a hundred examples execute the lines that one does. With
     contexts, as in `make mutants`, it needs every test that executes a line.
@@ -59,7 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         function, _, _ = item.nodeid.partition("[")
         repeated = function in functions and UNIT_TESTS not in item.path.parents
         marked = any(map(item.get_closest_marker, ("hypothesis", "unmeasured")))
-        item.stash[UNMEASURED] = (repeated or marked) and not measures_all
+        measured = measures_all or item.get_closest_marker("measured")
+        item.stash[UNMEASURED] = not measured and (repeated or marked)
         functions.add(function)
 
 
@@ -74,6 +79,30 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def traced_as_the_test() -> Iterator[None]:
+    """Let coverage follow what a pool of threads does exactly while it measures the test that wants it done.
+
+    A thread keeps the trace function that it began with. Pools outlive the test that started their threads, so
+    which lines count would depend on which thread happened to be free.
+    """
+    submit = ThreadPoolExecutor.submit
+
+    def submit_traced(self: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **given: Any) -> Any:
+        return submit(self, partial(_traced_as_now, work), *args, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ThreadPoolExecutor, "submit", submit_traced)
+        yield
+
+
+def _traced_as_now(work: Callable[..., Any], *args: Any, **given: Any) -> Any:
+    measured = threading.gettrace()
+    if (sys.gettrace() is None) != (measured is None):
+        sys.settrace(measured)
+    return work(*args, **given)
 
 
 @pytest.hookimpl(wrapper=True)

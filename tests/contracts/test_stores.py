@@ -155,6 +155,7 @@ class TestSqliteFile(Contracts):
         return failing_deletes_in(store)
 
 
+@pytest.mark.unmeasured  # a store in a file executes the same lines
 class TestSqliteInMemory(Contracts):
     @pytest.fixture
     def store(self, clock: ManualClock) -> Iterator[SqliteStore]:

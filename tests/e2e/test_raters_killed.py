@@ -6,14 +6,18 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from tests.contracts.mongo_server import running_secantus
 from tests.e2e.commands import Serving, matinee, serving
@@ -124,15 +128,22 @@ def test_no_acknowledged_write_is_lost_when_the_server_is_killed(tmp_path: Path,
         "RATE_LIMIT": PLENTY,
         "AUTH_RATE_LIMIT": PLENTY,
     }
-    with ExitStack() as servers:
-        if store == "mongo":
-            # A separate server, because the transactions of killed clients end only after a while.
-            address = servers.enter_context(running_secantus(tmp_path))
-            variables["MONGODB_URI"] = f"{address}/raters"
+    if store == "sqlite":
         rate_and_kill(tmp_path, CLIENTS[store], variables)
+    else:  # a separate server, because all transactions on it are ended
+        with running_secantus(tmp_path) as address, MongoClient[Any](address) as mongo:
+            variables["MONGODB_URI"] = f"{address}/raters"
+            rate_and_kill(tmp_path, CLIENTS[store], variables, partial(end_transactions, mongo))
 
 
-def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> None:
+def end_transactions(mongo: MongoClient[Any]) -> None:
+    """Abort the transactions of killed clients, as a server does after transactionLifetimeLimitSeconds."""
+    mongo.admin.command("killAllSessions", [])
+
+
+def rate_and_kill(
+    tmp_path: Path, clients: int, variables: dict[str, str], after_restart: Callable[[], None] = lambda: None
+) -> None:
     """Run the attack on the store of these variables."""
     over, share = Event(), SECONDS / (KILLS + 1)
     with ThreadPoolExecutor(clients) as pool, ExitStack() as at_the_end:
@@ -144,9 +155,11 @@ def rate_and_kill(tmp_path: Path, clients: int, variables: dict[str, str]) -> No
             server.process.send_signal(signal.SIGKILL)
         for _ in range(KILLS - 1):
             with serving(tmp_path, **variables) as server:
+                after_restart()
                 await_writes(raters, share)
                 server.process.send_signal(signal.SIGKILL)
         with serving(tmp_path, **variables) as server:
+            after_restart()
             await_writes(raters, share)
             over.set()
             for work in working:

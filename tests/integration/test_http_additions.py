@@ -135,6 +135,7 @@ class TestSearch:
         }  # fmt: skip
         assert (second["meta"]["has_next_page"], second["meta"]["has_prev_page"]) == (False, True)
 
+    @pytest.mark.measured
     @pytest.mark.parametrize(
         ("text", "numbers"),
         [
@@ -198,6 +199,7 @@ class TestAdding:
             assert [answer.status_code for answer in answers] == [201, 200]
             assert {answer.json()["tmdb_id"] for answer in answers} == {number}
 
+    @pytest.mark.measured
     @pytest.mark.parametrize("ref", [9999, "tt9999999", "a" * 24])
     def test_a_film_that_tmdb_does_not_know_is_not_found(self, neo: Somebody, ref: str | int) -> None:
         answer = neo("POST", "/movies", {"ref": ref})

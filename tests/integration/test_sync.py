@@ -38,6 +38,9 @@ IMPATIENT = RetryPolicy(
 PAGES = 6
 MOVIES = PAGES * 20
 
+# Syncs take three times as long under coverage. The few tests that execute lines of their own are measured.
+pytestmark = pytest.mark.unmeasured
+
 
 class Killed(BaseException):
     """Simulates a process that is killed: the runner must not close anything."""
@@ -268,6 +271,7 @@ def test_a_failed_page_is_counted_and_does_not_stop_the_run(
     assert not run.complete
 
 
+@pytest.mark.measured
 def test_a_movie_with_unreadable_details_is_stored_from_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
@@ -280,6 +284,7 @@ def test_a_movie_with_unreadable_details_is_stored_from_the_list(
     assert not catalogue(store)[number].detailed
 
 
+@pytest.mark.measured
 def test_unreadable_rows_are_skipped_counted_and_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
@@ -484,6 +489,7 @@ def test_a_source_that_is_busy_for_a_while_loses_no_movie(
     assert sync_movies(store, source).inserted == MOVIES
 
 
+@pytest.mark.measured
 def test_a_listed_movie_that_is_gone_is_skipped(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
@@ -813,6 +819,7 @@ def test_a_wrong_base_url_removes_no_movie(
     assert store.movies.get(TmdbNumber(listing(tmdb).popular_numbers()[0])).removed_at is None
 
 
+@pytest.mark.measured
 def test_a_source_that_reports_most_movies_gone_is_not_trusted(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
