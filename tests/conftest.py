@@ -85,8 +85,8 @@ def pytest_collection() -> Generator[None, object, object]:
 def traced_as_the_test() -> Iterator[None]:
     """Let coverage follow what a pool of threads does exactly while it measures the test that wants it done.
 
-    A thread keeps the trace function that it began with, and pools outlive the test that started their threads:
-    which lines count would depend on which thread is free.
+    A thread keeps the trace function that it began with, and pools outlive the test that started their
+    threads: which lines count would depend on which thread is free.
     """
     submit = ThreadPoolExecutor.submit
 
