@@ -41,7 +41,7 @@ ROWS_AT_ONCE = 500
 MATCHED_AT_ONCE = 250
 """Rows that are matched in one step: as many as need not be matched again after an interruption."""
 
-ROWS_IN_MEMORY = 5000
+ROWS_IN_MEMORY = 1000
 """Rows of the films of one step, beyond which it has fewer films: with their texts they may be large."""
 
 EXCESS: Verdict = (RowClass.NO_PLACE, Reason.TOO_MANY_OF_FILM)

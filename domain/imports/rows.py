@@ -7,7 +7,7 @@ from enum import StrEnum
 MAX_ROWS = 100_000
 """Rows of one import; the rest of a longer file is refused."""
 
-MAX_ROWS_OF_A_FILM = 5000
+MAX_ROWS_OF_A_FILM = 1000
 """Rows of one import about one film, which are planned together."""
 
 
