@@ -377,7 +377,8 @@ def search(query: Query, find: FindCandidates, count_movies: CountMovies | None 
     Without it the movies that `find` finds are counted.
 
     An id or an address finds its film and nothing else. The last word is read as a year if it can be one, no
-    title matches the whole text, and films of that year match the other words.
+    title matches the whole text, and films of that year match the other words. Where titles have all words of
+    the text, but none begins with it, films of that year whose title is the rest come before them.
     """
     if query.empty:
         return []
@@ -397,6 +398,11 @@ def search(query: Query, find: FindCandidates, count_movies: CountMovies | None 
         that_year = _with_near_matches(undated, strict, released, count_movies)
         if that_year:
             return that_year
+    elif query.with_year and all(match is None or match.tier is WORDS for match in ranked.values()):
+        undated, year = query.with_year
+        exact = (*undated.strict_term_queries()[0], frozenset({year_term(year)}))
+        dated = _ranked(undated, [exact], find)
+        ranked |= {identifier: match for identifier, match in dated.items() if match and match.tier is EXACT}
     return _with_near_matches(query, ranked, find, count_movies)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from domain.ids import movie_id
-from domain.search import Candidate, Match, Query, TermQuery, Tier, search, terms
+from domain.search import Candidate, Match, Query, TermQuery, Tier, key, search, terms
 from tests.unit.searching import CANDIDATES, TITLES, find, finds, found
 
 
@@ -91,6 +91,23 @@ def test_a_year_in_a_title_is_part_of_the_title() -> None:
         return [candidate for candidate in (dated, other) if finds(term_query, filed[candidate.id])]
 
     assert [match.id for match in search(Query("blade runner 2049"), both)] == [dated.id]
+
+
+def test_the_film_of_that_year_comes_before_titles_that_have_the_year_among_their_words() -> None:
+    dated = {"The Godfather": 1972, "The Godfather Trilogy: 1972-1990": 1992, "The Godfather Part II": 1972}
+    candidates = [
+        Candidate(movie_id(number), (title,), (key(title),), float(number))
+        for number, title in enumerate(dated, 1)
+    ]
+    filed = {each.id: terms(each.titles, year=dated[each.titles[0]]) for each in candidates}
+    film, trilogy, _ = (each.id for each in candidates)
+
+    def find(term_query: TermQuery, limit: int) -> list[Candidate]:
+        return [each for each in candidates if finds(term_query, filed[each.id])]
+
+    for typed in ("the godfather 1972", "The Godfather (1972)"):
+        assert [match.id for match in search(Query(typed), find)] == [film, trilogy]
+    assert [match.id for match in search(Query("the godfather trilogy 1972"), find)] == [trilogy]
 
 
 def test_a_year_in_which_nothing_matches_is_an_ordinary_word() -> None:
