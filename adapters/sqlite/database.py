@@ -80,7 +80,6 @@ class Database:
         """
         until = monotonic() + max(WRITE_TIMEOUT - queue_time.seconds, MIN_TIMEOUT)
         with self._timed(), self._memory_locked(), storage_errors(self._path):
-            shared = shared and self._path is not None  # readers of a database in memory see every change
             transaction = self._next_transaction(until, shared=shared)
             try:
                 with self._member(transaction, until) as connection:
@@ -218,7 +217,9 @@ class Database:
 
     @contextmanager
     def _memory_locked(self) -> Iterator[None]:
-        """Have the only connection to a database in memory for oneself; nothing with a file."""
+        """Have the only connection to a database in memory for oneself, so that nobody waits in the queue
+        and no reader sees what is not committed; nothing with a file.
+        """
         if self._path is None:
             with self._in_memory_lock:
                 yield
