@@ -211,6 +211,17 @@ def test_a_film_that_was_found_and_could_not_be_fetched_is_not_said_to_be_unknow
     assert matching.matched(row(**wanted)).reason is Reason.SOURCE_UNAVAILABLE
 
 
+def test_a_film_that_was_found_and_is_gone_is_said_to_be_unknown(matching: Matching) -> None:
+    class Forgetful(Shelf):
+        """A source that finds films whose details it no longer has."""
+
+        def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
+            yield from map(MovieGone, tmdb_ids)
+
+    matching.over(Forgetful([film(77, "Seven", 1995)]))
+    assert matching.matched(row(imdb_id="tt0000077")).reason is Reason.NOT_FOUND
+
+
 def test_of_rows_in_one_batch_only_those_without_an_answer_say_so(matching: Matching) -> None:
     class Failing(Shelf):
         """A source that fails for one number."""
