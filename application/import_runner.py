@@ -183,7 +183,7 @@ class _Run:
                 store(each, each.decided(*EXCESS))
             elif not films.add(each):
                 store(each, _decided(each, scale))
-        decide = self._decider(Holdings(films={}, listed=0, seen=0))
+        decide = self._decider(Holdings(films={}, listed=0, seen=0, hidden=0))
         for movies in films.steps(sorted(films.rows)):
             rows = {each.number: each for each in self._rows_about(films, movies)}
             present = self.ports.imports.holdings(self.imported.user, movies)

@@ -402,7 +402,7 @@ def search(query: Query, find: FindCandidates, count_movies: CountMovies | None 
         undated, year = query.with_year
         exact = (*undated.strict_term_queries()[0], frozenset({year_term(year)}))
         dated = _ranked(undated, [exact], find)
-        ranked |= {identifier: match for identifier, match in dated.items() if match and match.tier is EXACT}
+        ranked |= {identifier: match for identifier, match in dated.items() if match}
     return _with_near_matches(query, ranked, find, count_movies)
 
 

@@ -32,7 +32,7 @@ class Holdings:
     films: Mapping[MovieId, Holding]
     listed: int
     seen: int
-    hidden: int = 0
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

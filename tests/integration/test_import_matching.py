@@ -195,6 +195,12 @@ def test_a_row_whose_only_request_failed_says_so_and_is_looked_up_again(
     assert matching.matched(row(**wanted)).movie == movie_id(77)
 
 
+def test_a_failure_is_forgotten_when_the_source_has_answered(matching: Matching) -> None:
+    for failure, reason in ((UNAVAILABLE, Reason.SOURCE_UNAVAILABLE), (None, Reason.NOT_FOUND)):
+        matching.shelf.failure = failure
+        assert matching.matched(row(tmdb_id=77)).reason is reason
+
+
 @pytest.mark.parametrize(
     "wanted", [{"imdb_id": "tt0000077"}, {"title": "Seven", "year": 1995}], ids=["IMDb id", "title"]
 )

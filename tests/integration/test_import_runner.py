@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from adapters import system
-from adapters.testkit.samples import facts, new_item, new_viewing, store_page
+from adapters.testkit.samples import facts, new_item, new_viewing, noon, store_page
 from application import import_runner
-from domain import viewings, watchlist
+from domain import recommendations, viewings, watchlist
 from domain.ids import movie_id
 from domain.imports.imports import Import, ImportRow, ImportState
 from domain.imports.rows import Reason, RowClass
@@ -25,6 +25,7 @@ LISTED_AND_SEEN = {
     "watchlist.csv": f"{LETTERBOXD}\n2024-01-02,Heat,1995,u\n",
     "diary.csv": f"{LETTERBOXD},Rating,Rewatch,Tags,Watched Date\n2024-01-02,Heat,1995,u,,,,2024-01-01\n",
 }
+HIDDEN = '{"hidden": [{"tmdb_id": 1, "hidden_at": "2024-01-02T12:00:00Z"}]}'
 
 
 @pytest.fixture
@@ -127,30 +128,40 @@ def test_an_import_tells_how_many_films_are_applied_and_undone(
 
 @pytest.fixture
 def room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watchlist and a diary hold one film."""
+    """A watchlist, a diary and the list of hidden films hold one film."""
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
+    monkeypatch.setattr(recommendations, "MAX_HIDDEN", 1)
 
 
 def fill_up(desk: Desk) -> None:
-    """Put another film on the watchlist and into the diary."""
+    """Put another film on the watchlist and into the diary, and hide it."""
     desk.store.watchlists.add(new_item(desk.user.id, movie_id(2)))
     desk.store.viewings.add(new_viewing(desk.user.id, movie_id(2)))
+    desk.store.recommendations.hide(desk.user.id, movie_id(2), noon())
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "rows"), [(LISTED_AND_SEEN, "export.zip", 2), (HIDDEN, "export.json", 1)]
+)
 @pytest.mark.usefixtures("room_for_one")
-def test_limits_hold_for_what_was_added_after_the_review(desk: Desk) -> None:
-    ready = desk.reviewed(LISTED_AND_SEEN, "export.zip")
-    assert ready.counts == {RowClass.NEW: 2}
+def test_limits_hold_for_what_was_added_after_the_review(
+    desk: Desk, content: Any, name: str, rows: int
+) -> None:
+    ready = desk.reviewed(content, name)
+    assert ready.counts == {RowClass.NEW: rows}
     fill_up(desk)
-    assert desk.applied(ready).counts == {RowClass.NO_PLACE: 2}
+    assert desk.applied(ready).counts == {RowClass.NO_PLACE: rows}
     assert desk.store.watchlists.count(desk.user.id) == desk.store.viewings.count(desk.user.id) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "rows"), [(LISTED_AND_SEEN, "export.zip", 2), (HIDDEN, "export.json", 1)]
+)
 @pytest.mark.usefixtures("room_for_one")
-def test_the_review_says_what_will_not_fit(desk: Desk) -> None:
+def test_the_review_says_what_will_not_fit(desk: Desk, content: Any, name: str, rows: int) -> None:
     fill_up(desk)
-    assert desk.reviewed(LISTED_AND_SEEN, "export.zip").counts == {RowClass.NO_PLACE: 2}
+    assert desk.reviewed(content, name).counts == {RowClass.NO_PLACE: rows}
 
 
 def test_a_review_is_complete_with_all_rows(desk: Desk) -> None:
