@@ -85,15 +85,14 @@ class Viewers:
         scope = cast("HTTPScope", connection.scope)
         page: Page = scope["route_handler"].opt["page"]
         try:
-            caller = self._signed_in(await self._find_caller([f"Bearer {access}"]))
-            _authorize(caller, page.access, scope)
+            _authorize(await self._signed_in(access), page.access, scope)
         except (Unauthenticated, Forbidden):
             return False
         return True
 
     async def _find(self, scope: Scope, access: str | None, refresh_token: str | None) -> Caller:
         try:
-            return self._signed_in(await self._find_caller([f"Bearer {access}"] if access else []))
+            return await self._signed_in(access)
         except (TokenMissing, TokenExpired):
             if refresh_token is None:
                 raise
@@ -101,9 +100,11 @@ class Viewers:
         self._cookies.keep(signed_in, scope)
         return await self._find_caller([f"Bearer {signed_in.access_token}"])
 
-    @staticmethod
-    def _signed_in(caller: Caller) -> Caller:
-        """The caller of a session. Raises TokenRejected for an API token that somebody uses as a cookie."""
+    async def _signed_in(self, access: str | None) -> Caller:
+        """The caller of a session, by its access token. Raises TokenMissing, TokenExpired, and TokenRejected
+        also for an API token that somebody uses as a cookie.
+        """
+        caller = await self._find_caller([f"Bearer {access}"] if access else [])
         if caller.session is None:
             raise TokenRejected
         return caller
