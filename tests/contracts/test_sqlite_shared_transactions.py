@@ -162,17 +162,20 @@ class WithoutSavepoints(sqlite3.Connection):
         return super().execute(sql, *values)  # type: ignore[arg-type]
 
 
-def connect_by(monkeypatch: pytest.MonkeyPatch, factory: type[sqlite3.Connection]) -> None:
+def connected_by(
+    factory: type[sqlite3.Connection], store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """The database of a store, which opens other connections from now on."""
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=factory))
+    store.close()
+    return store.database
 
 
 def test_a_failed_commit_fails_every_writer_also_one_that_has_failed_itself(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own error may be about what another one has changed, which is not there."""
-    connect_by(monkeypatch, WithoutCommit)
-    store.close()
-    database = store.database
+    database = connected_by(WithoutCommit, store, monkeypatch)
 
     done = at_once(
         database,
@@ -208,9 +211,7 @@ def test_all_before_it_fail_if_sqlite_rolls_back_the_whole_transaction(
 def test_all_before_it_fail_if_the_changes_of_a_writer_cannot_be_undone(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connect_by(monkeypatch, WithoutSavepoints)
-    store.close()
-    database = store.database
+    database = connected_by(WithoutSavepoints, store, monkeypatch)
 
     done = at_once(
         database,
