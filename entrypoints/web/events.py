@@ -113,7 +113,7 @@ class RunEvents:
                 if not await self._still_allowed():
                     return
                 run = await sync_to_thread(self._read)
-            except Unavailable:  # the status has been sent; browsers connect again, and are told then
+            except Unavailable:  # the status has been sent; browsers connect again, and get the error then
                 return
 
 

@@ -208,7 +208,7 @@ def test_a_film_that_was_found_and_could_not_be_fetched_is_not_said_to_be_unknow
     matching: Matching, wanted: dict[str, Any]
 ) -> None:
     class NoDetails(Shelf):
-        """A source that finds films and cannot be asked for their details."""
+        """A source that finds films, and fails for their details."""
 
         def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
             yield from (FetchFailed(number, "TMDB is down") for number in tmdb_ids)

@@ -38,7 +38,7 @@ OF_THE_API_ONLY = {
     *("already_rated", "already_listed", "not_your_item", "genre_not_found", "changes_expired"),
     *("too_many_connections", "server_stopping"),
 }
-"""What no page meets, or what is not said by a page: connections are closed before there is one."""
+"""What no page meets, or what no page shows: connections are closed before there is one."""
 
 
 def keys(language: str) -> set[str]:
