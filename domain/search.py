@@ -124,7 +124,7 @@ def words(title_key: str) -> tuple[str, ...]:
     """The words of a key: its parts, hyphenated parts joined, and for unspaced scripts single letters and
     pairs of adjacent letters.
     """
-    if title_key.isascii() and "-" not in title_key:
+    if "-" not in title_key and _has_spaced_words(title_key):
         return tuple(dict.fromkeys(title_key.split()))[:MAX_WORDS]
     found: dict[str, None] = {}
     for chunk in title_key.split():
@@ -511,7 +511,8 @@ def _ranked(
 
 def _match_strictly(query: Query, title: str, title_key: str) -> tuple[Tier, int] | None:
     """The tier and distance of a title without typing errors; None if it does not match."""
-    whole, typed = compact(title_key), query.compact
+    typed = query.compact
+    whole = compact(title_key) if title_key[:1] == typed[:1] else ""  # which most titles do not begin with
     if whole == typed:
         return EXACT, _folding(query, title, title_key)
     normalized = normalize_numbers(title_key) if query.normalized else ()
@@ -524,9 +525,11 @@ def _match_strictly(query: Query, title: str, title_key: str) -> tuple[Tier, int
 
 def has_words(query: Query, title_key: str, normalized: Sequence[str]) -> bool:
     """Whether a title has all words of a query."""
-    if not normalized and len(title_key) <= MAX_WORDS and title_key.isascii() and "-" not in title_key:
-        # What spaces separate are the words, all of which are indexed: a short way to the same result.
+    if not normalized and len(title_key) <= MAX_WORDS and _has_spaced_words(title_key):
+        # All words are indexed, so they need not be listed: a short way to the same result.
         spaced = f" {title_key} "
+        if "-" in title_key:
+            spaced += f"{title_key.replace('-', ' ')} {title_key.replace('-', '')} "
         for word in query.spaced_words:  # noqa: SIM110  `all` takes twice as long
             if word not in spaced:
                 return False
@@ -617,8 +620,11 @@ def _near_word_distance(typed: str, meant: str) -> int | None:
 
 def _allowed_edit_distance(typed: str, meant: str) -> int | None:
     """The edit distance of two words or titles; None if it is larger than allowed for their length."""
+    difference = abs(len(typed) - len(meant))
+    if difference > MAX_EDITS:  # as it is with most titles
+        return None
     allowed = allowed_distance(max(len(typed), len(meant)))
-    return edit_distance(typed, meant, allowed) if abs(len(typed) - len(meant)) <= allowed else None
+    return edit_distance(typed, meant, allowed) if difference <= allowed else None
 
 
 def _plain(text: str) -> str:
@@ -650,6 +656,11 @@ def _pairs(run: str) -> tuple[str, ...]:
     if len(run) < 3 or not _UNSPACED_LETTER.match(run):
         return (run,)
     return tuple(run[place : place + 2] for place in range(len(run) - 1))
+
+
+def _has_spaced_words(title_key: str) -> bool:
+    """Whether a key has no letters of unspaced scripts."""
+    return title_key.isascii() or not _UNSPACED_LETTER.search(title_key)
 
 
 def _single_letters(run: str) -> Iterator[str]:

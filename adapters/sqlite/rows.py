@@ -102,11 +102,15 @@ GENRE_COLUMNS = ("id", "tmdb_id", "name", "created_at", "updated_at")
 GENRE = ", ".join(GENRE_COLUMNS)
 """The columns of `genre_of`."""
 
-CANDIDATE_COLUMNS = ("id", "title", "original", "title_key", "original_key", "other_titles", "popularity")
+CANDIDATE_COLUMNS = ("id", "title", "original", "title_key", "key_of_original", "other_titles", "digits")
 CANDIDATE = (
-    "id, title, NULLIF(original_title, title) AS original, title_key, original_key, other_titles, popularity"
+    "id, title, NULLIF(original_title, title) AS original, title_key,"
+    " iif(original_title = title, NULL, original_key) AS key_of_original, other_titles,"
+    " iif(popularity IS NULL, NULL, printf('%!.17g', popularity)) AS digits"
 )
-"""The columns of a search candidate. Most movies have their original title, which is not read twice."""
+"""The columns of a search candidate. Most movies have their original title, which is not read twice. The
+popularity comes as its digits (see `_exact`), because JSON would be written and parsed twice for a number.
+"""
 
 PEOPLE_COLUMNS = ("people", *CANDIDATE_COLUMNS)
 PEOPLE = "(SELECT people FROM movie_details WHERE movie_details.movie = tmdb_id) AS people"
@@ -250,13 +254,14 @@ def movie_of(row: Sequence[Any], large: Mapping[str, Any] = NO_LARGE_FACTS) -> M
 
 def candidate_of(row: Sequence[Any]) -> Candidate:
     """A candidate for ranking, from the columns of CANDIDATE."""
-    identifier, title, original, title_key, original_key, others, popularity = row
+    identifier, title, original, title_key, original_key, others, digits = row
     titles, keys = (
         ((title,), (title_key,)) if original is None else ((title, original), (title_key, original_key))
     )
     if others is not None:
         other_titles, other_keys = zip(*json.loads(others), strict=True)
         titles, keys = titles + other_titles, keys + other_keys
+    popularity = None if digits is None else float(digits)
     return Candidate(MovieId(identifier), titles, keys, popularity)
 
 

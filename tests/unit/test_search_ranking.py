@@ -154,6 +154,22 @@ def test_the_distances_of_all_words_add_up_among_near_words() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["far man", "far spider", "man far", "far spiderman", "far spiderm", "far fra"]
+)
+@pytest.mark.parametrize("end", ["", " Дом"])
+def test_the_parts_of_a_word_with_a_hyphen_match_and_so_does_the_whole(text: str, end: str) -> None:
+    match = matched(text, f"The Spider-Man: Far-Fragile{end}")
+    assert match
+    assert match.tier is Tier.WORDS
+
+
+@pytest.mark.parametrize("text", ["far manfar", "pider far", "far iderman", "far oм"])
+def test_what_is_no_part_of_a_word_with_a_hyphen_does_not_match(text: str) -> None:
+    match = matched(text, "The Spider-Man: Far-Fragile Дом")
+    assert match is None or match.tier is not Tier.WORDS
+
+
 @pytest.mark.parametrize("count", [60, MAX_WORDS, MAX_WORDS + 1])
 def test_all_indexed_words_of_a_long_title_match_and_no_others(count: int) -> None:
     letters = [one + other + third for one in "bcdfghjk" for other in "lmnpqrst" for third in "aeiouyvwxz"]
