@@ -80,7 +80,7 @@ def requests(server: Serving) -> Table:
         "kept movie": timed(lambda: ask(connection, "/movies/603")),
         "built list": timed(lambda: ask(connection, f"/movies?limit=20&min_votes={next(turn)}")),
         "built search": timed(
-            lambda: ask(connection, f"/movies/search?q=the&page=1&limit={next(turn) % 100 + 1}")
+            lambda: ask(connection, f"/movies/search?q=the&limit=20&min_votes={next(turn)}")
         ),
         "health/live": timed(lambda: ask(connection, "/health/live")),
     }
