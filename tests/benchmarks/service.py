@@ -18,9 +18,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def service() -> list[Table]:
-    """Start it on an empty store, then on a filled one, and ask it."""
+    """Start it on an empty store, then on a filled one, and send it requests."""
     variables = {"PUBLIC_CATALOGUE": "true", "RATE_LIMIT": "100000000/minute"}
-    starts, held = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 250 MB together)")
+    starts, idle = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 250 MB together)")
     with tempfile.TemporaryDirectory() as folder:
         for number in range(STARTS + 1):
             began = time.perf_counter()
@@ -28,13 +28,13 @@ def service() -> list[Table]:
                 starts.append(time.perf_counter() - began)
                 if number == STARTS:
                     time.sleep(3)
-                    memory(held, server.process.pid)
-                    asked = requests(server)
+                    memory(idle, server.process.pid)
+                    times = requests(server)
                 server.stop()
     ready = Table("start", "seconds", title="ready to serve (wanted: under 3 s on a filled store)")
     ready.add_row("empty store", f"{starts[0]:.1f}")
     ready.add_row(f"filled store, median of {STARTS}", f"{median(starts[1:]):.1f}")
-    return [ready, held, asked]
+    return [ready, idle, times]
 
 
 def memory(table: Table, supervisor: int) -> None:
@@ -68,45 +68,45 @@ def api_processes(supervisor: int) -> list[int]:
 
 
 def requests(server: Serving) -> Table:
-    """Median milliseconds of a request over one connection, and how that compares with a kept answer."""
+    """Median milliseconds of a request over one connection, and how that compares with a cached response."""
     host, port = server.client.base_url.host, server.client.base_url.port
     connection = HTTPConnection(host, port or 80)
     turn = iter(range(10**9))
-    kept = timed(lambda: ask(connection, "/movies?limit=20"))
-    etag = ask(connection, "/movies?limit=20")
+    cached = timed(lambda: get(connection, "/movies?limit=20"))
+    etag = get(connection, "/movies?limit=20")
     rows = {
-        "kept list": kept,
-        "the same, not modified": timed(lambda: ask(connection, "/movies?limit=20", {"If-None-Match": etag})),
-        "kept movie": timed(lambda: ask(connection, "/movies/603")),
-        "built list": timed(lambda: ask(connection, f"/movies?limit=20&min_votes={next(turn)}")),
+        "cached list": cached,
+        "the same, not modified": timed(lambda: get(connection, "/movies?limit=20", {"If-None-Match": etag})),
+        "cached movie": timed(lambda: get(connection, "/movies/603")),
+        "built list": timed(lambda: get(connection, f"/movies?limit=20&min_votes={next(turn)}")),
         "built search": timed(
-            lambda: ask(connection, f"/movies/search?q=the&limit=20&min_votes={next(turn)}")
+            lambda: get(connection, f"/movies/search?q=the&limit=20&min_votes={next(turn)}")
         ),
-        "health/live": timed(lambda: ask(connection, "/health/live")),
+        "health/live": timed(lambda: get(connection, "/health/live")),
     }
     connection.close()
-    table = Table("request", "ms", "to a kept list", title="requests, one after the other")
-    for name, spent in rows.items():
-        table.add_row(name, f"{spent:.2f}", f"{spent / kept:.2f}")
+    table = Table("request", "ms", "to a cached list", title="requests, one after the other")
+    for name, took in rows.items():
+        table.add_row(name, f"{took:.2f}", f"{took / cached:.2f}")
     return table
 
 
-def ask(connection: HTTPConnection, path: str, headers: dict[str, str] | None = None) -> str:
-    """Send one request and read its answer; the answer's ETag."""
+def get(connection: HTTPConnection, path: str, headers: dict[str, str] | None = None) -> str:
+    """Send one request and read its response; its ETag."""
     connection.request("GET", f"/api/v1{path}", headers={"Accept-Encoding": "gzip", **(headers or {})})
-    answer = connection.getresponse()
-    answer.read()
-    if answer.status not in {200, 304}:
-        raise RuntimeError(f"{path}: {answer.status}")
-    return answer.headers.get("etag", "")
+    response = connection.getresponse()
+    response.read()
+    if response.status not in {200, 304}:
+        raise RuntimeError(f"{path}: {response.status}")
+    return response.headers.get("etag", "")
 
 
 def timed(call: Callable[[], object]) -> float:
     """The median of many calls, in milliseconds, after one to warm up."""
     call()
-    spent = []
+    took = []
     for _ in range(REQUESTS):
         began = time.perf_counter()
         call()
-        spent.append((time.perf_counter() - began) * 1000)
-    return median(spent)
+        took.append((time.perf_counter() - began) * 1000)
+    return median(took)

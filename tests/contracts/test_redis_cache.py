@@ -78,7 +78,7 @@ class Process:
         answer, kept, _ = await self.answers(key, variant, build)
         return answer, kept
 
-    async def ask(self, key: str = DETAIL, says: str = "made", variant: str = "") -> tuple[str, bool | None]:
+    async def call(self, key: str = DETAIL, says: str = "made", variant: str = "") -> tuple[str, bool | None]:
         async def build() -> str:
             self.built += 1
             return says
@@ -114,8 +114,8 @@ def run(work: Callable[..., Awaitable[None]], url: str, number: int = 1, **optio
 
 def test_a_response_is_built_once_and_then_cached(redis_url: str) -> None:
     async def work(one: Process) -> None:
-        assert await one.ask() == ("made", False)
-        assert await one.ask(says="again") == ("made", True)
+        assert await one.call() == ("made", False)
+        assert await one.call(says="again") == ("made", True)
         assert one.built == 1
 
     run(work, redis_url)
@@ -123,36 +123,36 @@ def test_a_response_is_built_once_and_then_cached(redis_url: str) -> None:
 
 def test_a_response_built_by_one_process_is_cached_for_another(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
-        await one.ask()
-        assert await other.ask(says="again") == ("made", True)
+        await one.call()
+        assert await other.call(says="again") == ("made", True)
 
     run(work, redis_url, 2)
 
 
 def test_variants_of_a_key_are_cached_separately_and_invalidated_together(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
-        await one.ask(variant="title", says="short")
-        await one.ask(says="long")
-        assert await other.ask(variant="title") == ("short", True)
-        assert await other.ask() == ("long", True)
+        await one.call(variant="title", says="short")
+        await one.call(says="long")
+        assert await other.call(variant="title") == ("short", True)
+        assert await other.call() == ("long", True)
         one.rate(603)
-        assert await other.ask(variant="title", says="new") == ("new", False)
-        assert await other.ask(says="newer") == ("newer", False)
+        assert await other.call(variant="title", says="new") == ("new", False)
+        assert await other.call(says="newer") == ("newer", False)
 
     run(work, redis_url, 2)
 
 
 def test_a_response_expires_after_its_time_to_live(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
-        await one.ask()
+        await one.call()
         await one.answers.finish()
         assert 0 < int(valkey.command("PTTL", DETAIL)[1:]) <= 60_000
         valkey.command("PEXPIRE", DETAIL, "30000")  # half a minute later
-        await one.ask(variant="later")
+        await one.call(variant="later")
         await one.answers.finish()  # does not make the first live longer
         assert int(valkey.command("PTTL", DETAIL)[1:]) <= 30_000
         valkey.command("PEXPIRE", DETAIL, "0")
-        assert await one.ask(says="new") == ("new", False)
+        assert await one.call(says="new") == ("new", False)
 
     run(work, valkey.url, seconds=60)
 
@@ -160,10 +160,10 @@ def test_a_response_expires_after_its_time_to_live(valkey: Valkey) -> None:
 def test_an_invalidation_is_effective_in_every_process_at_once(redis_url: str) -> None:
     async def work(one: Process, other: Process) -> None:
         for number in range(50):
-            await one.ask(says=str(number))
-            assert await other.ask() == (str(number), True)
+            await one.call(says=str(number))
+            assert await other.call() == (str(number), True)
             other.rate(603)
-            assert await one.ask(says=f"after {number}") == (f"after {number}", False)
+            assert await one.call(says=f"after {number}") == (f"after {number}", False)
             one.rate(603)
 
     run(work, redis_url, 2)
@@ -176,7 +176,7 @@ def test_a_change_invalidates_its_own_keys_and_no_others(redis_url: str) -> None
 
     async def work(one: Process) -> None:
         async def voided() -> set[str]:
-            return {key for key in keys if (await one.ask(key))[1] is False}  # and now they are there again
+            return {key for key in keys if (await one.call(key))[1] is False}  # and now they are there again
 
         assert await voided() == set(keys)
         one.rate(603)
@@ -212,8 +212,8 @@ def test_a_slow_build_never_overwrites_an_invalidation(
             return "old"
 
         assert await one.respond(key, "", slow) == ("old", False)
-        assert await one.ask(key, says="new") == ("new", False)
-        assert await other.ask(key) == ("new", True)
+        assert await one.call(key, says="new") == ("new", False)
+        assert await other.call(key) == ("new", True)
 
     run(work, redis_url, 2)
 
@@ -230,7 +230,7 @@ def test_a_call_after_a_change_gets_no_response_whose_build_began_before(redis_u
         first = asyncio.create_task(one.respond(DETAIL, "", slow))
         await begun.wait()
         one.rate(603)
-        second = asyncio.create_task(one.ask(says="new"))
+        second = asyncio.create_task(one.call(says="new"))
         while not one.answers._flights[DETAIL, ""].returned._callbacks:  # noqa: ASYNC110  the second waits for the first
             await asyncio.sleep(0)
         go_on.set()
@@ -242,21 +242,21 @@ def test_a_call_after_a_change_gets_no_response_whose_build_began_before(redis_u
 
 def test_a_thousand_concurrent_calls_cause_one_build_over_all_processes(redis_url: str) -> None:
     async def work(*made: Process) -> None:
-        asked = 0
+        begun = 0
 
-        async def ask(process: Process) -> tuple[str, bool | None]:
-            nonlocal asked
+        async def call(process: Process) -> tuple[str, bool | None]:
+            nonlocal begun
 
             async def build() -> str:
                 process.built += 1
-                while asked < 1000:  # noqa: ASYNC110
+                while begun < 1000:  # noqa: ASYNC110
                     await asyncio.sleep(0)
                 return "made"
 
-            asked += 1
+            begun += 1
             return await process.respond(DETAIL, "", build)
 
-        answers = await asyncio.gather(*(ask(made[number % len(made)]) for number in range(1000)))
+        answers = await asyncio.gather(*(call(made[number % len(made)]) for number in range(1000)))
         assert {answer for answer, _ in answers} == {"made"}
         assert sum(process.built for process in made) == 1
         assert [kept for _, kept in answers].count(False) == 1
@@ -275,7 +275,7 @@ def test_a_miss_and_a_hit_cost_one_round_trip_before_the_response(redis_url: str
         await one.answers.finish()
         assert one.round_trips.number == 2
         for process, before in ((other, 0), (other, 1), (one, 2)):
-            assert await process.ask() == ("made", True)
+            assert await process.call() == ("made", True)
             assert process.round_trips.number == before + 1
 
     run(work, redis_url, 2)
@@ -291,16 +291,16 @@ def test_a_response_is_returned_before_it_is_stored(valkey: Valkey) -> None:
         assert one.answers._tasks
         valkey.thaw()
         await one.answers.finish()
-        assert await other.ask() == ("made", True)
+        assert await other.call() == ("made", True)
 
     run(work, valkey.url, 2)
 
 
 def test_a_call_while_a_response_is_stored_gets_it_from_redis(redis_url: str) -> None:
     async def work(one: Process) -> None:
-        await one.ask()
+        await one.call()
         assert one.answers._tasks
-        assert await one.ask(says="again") == ("made", True)
+        assert await one.call(says="again") == ("made", True)
 
     run(work, redis_url)
 
@@ -314,7 +314,7 @@ def test_an_error_while_a_response_is_stored_is_logged_and_reaches_no_call(
 
         one.answers._dump = fail
         for _ in range(2):
-            assert await one.ask() == ("made", False)
+            assert await one.call() == ("made", False)
             await one.answers.finish()
         assert [(record.name, record.levelname) for record in caplog.records] == [
             ("adapters.redis.cache", "ERROR")
@@ -423,7 +423,7 @@ def test_without_redis_a_thousand_concurrent_calls_cause_one_build(valkey: Valke
 
     async def unavailable(one: Process) -> None:
         valkey.kill()
-        assert await one.ask() == ("made", None)
+        assert await one.call() == ("made", None)
         assert one.breaker.is_open
         await work(one)
 
@@ -444,25 +444,25 @@ def test_without_redis_a_call_gets_no_response_whose_build_began_before(valkey: 
 
 def test_an_error_of_a_build_reaches_all_waiting_calls_and_is_not_cached(valkey: Valkey) -> None:
     async def work(one: Process, other: Process) -> None:
-        asked = 0
+        begun = 0
 
         async def fail() -> str:
             one.built += 1
-            while asked < 50:  # noqa: ASYNC110
+            while begun < 50:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             raise StorageUnavailable("away")
 
-        async def ask() -> tuple[str, bool | None]:
-            nonlocal asked
-            asked += 1
+        async def call() -> tuple[str, bool | None]:
+            nonlocal begun
+            begun += 1
             return await one.respond(DETAIL, "", fail)
 
-        results = await asyncio.gather(*(ask() for _ in range(50)), return_exceptions=True)
+        results = await asyncio.gather(*(call() for _ in range(50)), return_exceptions=True)
         assert {type(result) for result in results} == {StorageUnavailable}
         assert one.built == 1
         await one.answers.finish()
         assert valkey.command("EXISTS", LOCK) == ":0", "the lock was given back"
-        assert await other.ask() == ("made", False)
+        assert await other.call() == ("made", False)
 
     run(work, valkey.url, 2)
 
@@ -478,7 +478,7 @@ def test_when_a_builder_is_cancelled_another_call_builds(redis_url: str) -> None
 
         first = asyncio.create_task(one.respond(DETAIL, "", never))
         await begun.wait()
-        second = asyncio.create_task(one.ask())
+        second = asyncio.create_task(one.call())
         await asyncio.sleep(0)  # it waits for the first now
         first.cancel()
         assert await second == ("made", False)
@@ -490,10 +490,10 @@ def test_a_lock_left_by_the_same_process_does_not_delay_it(valkey: Valkey) -> No
     async def work(one: Process) -> None:
         left = f"{one.answers._process}lost"
         valkey.command("SET", LOCK, left, "PX", "60000")
-        assert await one.ask() == ("made", False)
+        assert await one.call() == ("made", False)
         await one.answers.finish()
         assert valkey.command("EXISTS", LOCK) == ":0"
-        assert await one.ask() == ("made", True)
+        assert await one.call() == ("made", True)
 
     run(work, valkey.url)
 
@@ -501,7 +501,7 @@ def test_a_lock_left_by_the_same_process_does_not_delay_it(valkey: Valkey) -> No
 def test_a_dead_builder_delays_others_only_briefly(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
         valkey.command("SET", f"{{{DETAIL}}}:lock:", "dead", "PX", "3000")
-        assert await one.ask() == ("made", False)
+        assert await one.call() == ("made", False)
 
     run(work, valkey.url)
 
@@ -524,14 +524,14 @@ def test_a_key_that_is_invalidated_all_the_time_is_still_answered(redis_url: str
 
 def test_without_redis_every_response_is_built_again(valkey: Valkey) -> None:
     async def work(one: Process) -> None:
-        await one.ask()
+        await one.call()
         valkey.kill()
-        assert await one.ask(says="anew") == ("anew", None)
-        assert await one.ask(says="once more") == ("once more", None)
+        assert await one.call(says="anew") == ("anew", None)
+        assert await one.call(says="once more") == ("once more", None)
         valkey.start()
         await one.back()
-        assert await one.ask(says="back") == ("back", False)
-        assert await one.ask() == ("back", True)
+        assert await one.call(says="back") == ("back", False)
+        assert await one.call() == ("back", True)
 
     run(work, valkey.url)
 
@@ -565,12 +565,12 @@ def test_no_response_from_before_an_outage_is_served_after_it(valkey: Valkey) ->
     """A change whose invalidation could not be sent is not hidden by an old response."""
 
     async def work(one: Process) -> None:
-        await one.ask(says="old")
+        await one.call(says="old")
         valkey.freeze()
         one.rate(603)
         valkey.thaw()
         await one.back()
-        assert await one.ask(says="new") == ("new", False)
+        assert await one.call(says="new") == ("new", False)
 
     run(work, valkey.url)
 
@@ -579,21 +579,21 @@ def test_data_restored_from_before_a_change_is_not_served(valkey: Valkey) -> Non
     """A server restarted with older data may hold responses that were invalidated."""
 
     async def work(one: Process, idle: Process) -> None:
-        await idle.ask(says="old")
+        await idle.call(says="old")
         saved = valkey.command("GET", "cache:generation")
         assert saved.startswith("$")
         valkey.kill()
         valkey.start()  # with its data
         for process in (one, idle):
-            answer, kept = await process.ask(says="new")
+            answer, kept = await process.call(says="new")
             if kept is None:  # it has just met the new server
                 await process.back()
-                answer, _ = await process.ask(says="new")
+                answer, _ = await process.call(says="new")
             assert answer == "new"
 
     # A process that never spoke to the old server cannot know; a server process forgets when it starts.
     async def started(one: Process, idle: Process) -> None:
-        await one.ask("warm")
+        await one.call("warm")
         await work(one, idle)
 
     run(started, valkey.url, 2)
@@ -601,16 +601,16 @@ def test_data_restored_from_before_a_change_is_not_served(valkey: Valkey) -> Non
 
 def test_a_full_redis_stores_no_responses_but_is_still_invalidated(tmp_path: Path) -> None:
     async def work(one: Process) -> None:
-        await one.ask(says="old")
+        await one.call(says="old")
         valkey.command("CONFIG", "SET", "maxmemory", "1")
-        assert await one.ask() == ("old", True)
+        assert await one.call() == ("old", True)
         one.rate(603)
-        assert await one.ask(says="new") == ("new", False)
-        assert await one.ask(says="newer") == ("newer", False)
+        assert await one.call(says="new") == ("new", False)
+        assert await one.call(says="newer") == ("newer", False)
         one.sync()
         valkey.command("CONFIG", "SET", "maxmemory", "0")
-        assert await one.ask(says="newest") == ("newest", False)
-        assert await one.ask() == ("newest", True)
+        assert await one.call(says="newest") == ("newest", False)
+        assert await one.call() == ("newest", True)
 
     with running_valkey(tmp_path, "--maxmemory-policy", "noeviction") as valkey:
         run(work, valkey.url)
@@ -619,9 +619,9 @@ def test_a_full_redis_stores_no_responses_but_is_still_invalidated(tmp_path: Pat
 def test_a_process_holds_a_limited_number_of_responses(redis_url: str) -> None:
     async def work(one: Process) -> None:
         for number in range(MAX_LOCAL_ENTRIES + 10):
-            await one.ask(f"movies:detail:{number}", says=str(number))
+            await one.call(f"movies:detail:{number}", says=str(number))
         assert len(one.answers._local) == MAX_LOCAL_ENTRIES
-        assert await one.ask("movies:detail:0") == ("0", True)
+        assert await one.call("movies:detail:0") == ("0", True)
 
     run(work, redis_url)
 
@@ -650,7 +650,7 @@ def test_no_history_of_changes_leads_to_a_stale_response(
         for step, who, movie in history:
             process = made[who]
             if step == "ask":
-                answer, _ = await process.ask(f"movies:detail:{movie_id(movie)}", says=str(truth[movie]))
+                answer, _ = await process.call(f"movies:detail:{movie_id(movie)}", says=str(truth[movie]))
                 assert answer == str(truth[movie])
             elif step == "rate":
                 truth[movie] += 1
@@ -665,9 +665,9 @@ def test_no_history_of_changes_leads_to_a_stale_response(
 
 def test_a_failed_change_invalidates_too(redis_url: str) -> None:
     async def work(one: Process) -> None:
-        await one.ask(says="old")
+        await one.call(says="old")
         with pytest.raises(StorageUnavailable), one._invalidation.movies([movie_id(603)]):
             raise StorageUnavailable("the answer was lost")
-        assert await one.ask(says="new") == ("new", False)
+        assert await one.call(says="new") == ("new", False)
 
     run(work, redis_url)

@@ -71,7 +71,7 @@ def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Clust
     breaker = RedisBreaker(cluster.url, flush=invalidate_all, timeout=2.0)  # the machine may be busy
     answers = RedisResponseCache[str](breaker, seconds=60, dump=str.encode, load=bytes.decode)
 
-    async def asked(says: str) -> str:
+    async def response_to(says: str) -> str:
         async def build() -> str:
             return says
 
@@ -81,17 +81,17 @@ def test_an_outage_of_a_cluster_fails_neither_readers_nor_writers(cluster: Clust
 
     async def work() -> None:
         try:
-            assert [await asked("old"), await asked("new")] == ["old", "old"]
+            assert [await response_to("old"), await response_to("new")] == ["old", "old"]
 
             cluster.node.kill()
             with RedisCacheInvalidation(breaker).movies([MOVIE]):
                 pass
-            assert await asked("new") == "new"
+            assert await response_to("new") == "new"
 
             cluster.start()
             while breaker.is_open:  # noqa: ASYNC110  it comes back in a thread
                 await asyncio.sleep(0.01)
-            assert await asked("newest") == "newest"
+            assert await response_to("newest") == "newest"
         finally:
             await breaker.disconnect()
 

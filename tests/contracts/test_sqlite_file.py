@@ -85,11 +85,11 @@ LOSSES: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_a_lost_or_foreign_database_is_refused_and_not_changed(
     store: SqliteStore, file: Path, loss: str
 ) -> None:
-    make, told = LOSSES[loss]
+    make, message = LOSSES[loss]
     make(file)
     before = file.read_bytes() if file.is_file() else None
     for touch in (store.prepare, store.inspect):
-        with pytest.raises(StorageUnavailable, match=told) as refused:
+        with pytest.raises(StorageUnavailable, match=message) as refused:
             touch()
         assert str(file) in str(refused.value)
         assert "deployment.md, Backup and restore" in str(refused.value) or "DATA_DIR" in str(refused.value)

@@ -10,7 +10,7 @@ import msgspec
 ROOT = Path(__file__).parents[2]
 
 COMMENTED = re.compile(r"^# ([A-Z][A-Z_]*)=(.*)$", re.MULTILINE)
-ASKED = re.compile(r"\$\{([A-Z_]+)")
+VARIABLE = re.compile(r"\$\{([A-Z_]+)")
 PINNED = re.compile(r"^(\S+)==(\S+)(?:.*\\)\n((?:    --hash=.*\n)+)", re.MULTILINE)
 INSTRUCTION = re.compile(r"^([A-Z]+) (.+)$", re.MULTILINE)
 
@@ -40,7 +40,7 @@ def example() -> dict[str, str]:
 
 def compose_variables() -> set[str]:
     """The variables that docker-compose.yml reads from .env."""
-    return set(ASKED.findall(text("docker-compose.yml")))
+    return set(VARIABLE.findall(text("docker-compose.yml")))
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -18,10 +18,10 @@ from entrypoints.http.server import Server
 from tests import waiting
 from tests.integration.http_service import application, filled
 
-PATIENCE = 8
+TIMEOUT = 8
 """Seconds to wait for an event. The machine may be busy."""
 
-eventually = partial(waiting.eventually, timeout=PATIENCE, interval=0.005)
+eventually = partial(waiting.eventually, timeout=TIMEOUT, interval=0.005)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Loopback:
         self.clients.append(client)
         if receive_buffer:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         client.bind((address, 0))
         client.connect(("127.0.0.1", self.port))
         return client
@@ -102,7 +102,7 @@ def serving_on_loopback(
         for client in loopback.clients:
             client.close()
         server.should_exit = True
-        thread.join(timeout=PATIENCE)
+        thread.join(timeout=TIMEOUT)
         if store:
             store.close()
     assert not thread.is_alive()
@@ -158,4 +158,4 @@ def is_closed(client: socket.socket) -> bool:
     except ConnectionError:
         return True
     finally:
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)

@@ -23,7 +23,7 @@ from entrypoints.http.connections import Connections, Limits
 from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
 from tests.integration.http_service import application, filled
 from tests.integration.loopback import (
-    PATIENCE,
+    TIMEOUT,
     Loopback,
     Received,
     eventually,
@@ -240,7 +240,7 @@ def test_a_client_that_sends_the_whole_body_first_receives_the_413(patient: Loop
     with patient.connect() as client:
         client.sendall(request("POST", LOGIN, head))
         client.sendall(body[:400_000])
-        assert select.select([client], [], [], PATIENCE)[0]  # it is refused already
+        assert select.select([client], [], [], TIMEOUT)[0]  # it is refused already
         for begin in range(400_000, len(body), 10_000):
             client.sendall(body[begin : begin + 10_000])
             select.select([], [], [], 0.001)
@@ -477,14 +477,14 @@ def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
 
     def slowly(genres: SqliteGenreRepository) -> list[Genre]:
         waiting.set()
-        assert release.wait(PATIENCE)
+        assert release.wait(TIMEOUT)
         return everything(genres)
 
     monkeypatch.setattr(SqliteGenreRepository, "all", slowly)
     with serving_on_loopback(application(store)) as server:
         with server.connect() as client:
             client.sendall(request("GET", "/api/v1/genres") + request("GET", LIVE) * waiting_requests)
-            assert waiting.wait(PATIENCE)
+            assert waiting.wait(TIMEOUT)
         eventually(lambda: not server.server.server_state.connections)
         release.set()
         eventually(lambda: seen_499(caplog))

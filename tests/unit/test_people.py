@@ -132,37 +132,37 @@ def test_matches_by_people_rank_by_how_much_of_a_name_was_typed() -> None:
 
 
 def test_beginnings_of_names_are_searched_only_if_nothing_else_matches() -> None:
-    asked: list[TermQuery] = []
+    queries: list[TermQuery] = []
     titled = CANDIDATES["Her"]
 
     def find_nobody(query: TermQuery, _: int) -> list[Candidate]:
-        asked.append(query)
+        queries.append(query)
         return []
 
     assert search_with_people(Query("ann herz"), lambda *_: [], find_nobody) == []
-    assert asked[:2] == [(frozenset({"&ann"}), frozenset({last})) for last in ("&herz", "*herz")]
-    asked.clear()
+    assert queries[:2] == [(frozenset({"&ann"}), frozenset({last})) for last in ("&herz", "*herz")]
+    queries.clear()
     assert len(search_with_people(Query("her"), lambda *_: [titled], find_nobody)) == 1
     assert search_with_people(Query("herzog"), lambda *_: [titled], find_nobody) == []
-    assert asked[:3] == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
+    assert queries[:3] == [(frozenset({last}),) for last in ("&her", "&herzog", "*herz")]
 
 
 def test_names_with_errors_are_searched_only_if_no_title_and_no_name_has_all_words() -> None:
-    asked: list[TermQuery] = []
+    queries: list[TermQuery] = []
 
     def find_nobody(query: TermQuery, _: int) -> list[Candidate]:
-        asked.append(query)
+        queries.append(query)
         return []
 
     titled = Candidate(movie_id(1), ("Tarkovsky",), ("tarkovsky",), 1.0)
     assert len(search_with_people(Query("tarkovsky"), lambda *_: [titled], find_nobody)) == 1
-    assert asked == [(frozenset({"&tarkovsky"}),)]
-    asked.clear()
+    assert queries == [(frozenset({"&tarkovsky"}),)]
+    queries.clear()
     assert len(search_with_people(Query("tarkovski"), lambda *_: [titled], find_nobody)) == 1
-    assert asked == [(frozenset({"&tarkovski"}),), (frozenset({"&tarkovski", "*tark"}),)]
-    asked.clear()
+    assert queries == [(frozenset({"&tarkovski"}),), (frozenset({"&tarkovski", "*tark"}),)]
+    queries.clear()
     assert search_with_people(Query("ann herz"), lambda *_: [], find_nobody) == []
-    assert asked[2:] == [
+    assert queries[2:] == [
         (frozenset({"&ann"}), frozenset({"&herz", "*herz"})),
         (frozenset({"&herz"}),),
         (frozenset({"&ann"}),),

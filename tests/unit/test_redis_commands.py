@@ -137,13 +137,13 @@ class Held:
         self.error = error
         self.scripts: list[tuple[Any, ...]] = []
         self.called = Semaphore(0)
-        self.let_go = Semaphore(0)
+        self.released = Semaphore(0)
 
     def eval(self, *arguments: Any) -> list[bytes]:
         self.scripts.append(arguments)
         first = len(self.scripts) == 1
         self.called.release()
-        assert self.let_go.acquire(timeout=20)
+        assert self.released.acquire(timeout=20)
         if self.error and not first:
             raise self.error
         return []
@@ -179,11 +179,11 @@ def test_what_is_invalidated_while_another_message_is_sent_is_sent_together(
         others = [start(threads, invalidation, number) for number in (1, 2, 3)]
         joined = partial(names_of_next, invalidation)
         eventually(lambda: len(joined()) == 12, timeout=20, interval=0.001)
-        redis.let_go.release()
+        redis.released.release()
         assert redis.called.acquire(timeout=20)
         first.result()
         assert not any(each.done() for each in others)
-        redis.let_go.release()
+        redis.released.release()
         for each in others:
             each.result()
     assert redis.movies == [1, 3]
@@ -206,7 +206,7 @@ def test_an_error_of_a_message_is_raised_for_everyone_who_has_joined_it(
         assert redis.called.acquire(timeout=20)
         others = [start(threads, invalidation, number) for number in (1, 2)]
         eventually(lambda: len(names_of_next(invalidation)) == 8, timeout=20, interval=0.001)
-        redis.let_go.release(2)
+        redis.released.release(2)
         first.result()
         assert [type(each.exception()) for each in others] == [ZeroDivisionError, ZeroDivisionError]
     assert redis.movies == [1, 2]
@@ -221,7 +221,7 @@ def test_a_message_does_not_wait_long_for_another_one(
     with ThreadPoolExecutor(2) as threads:
         writes = [start(threads, invalidation, number) for number in (0, 1)]
         assert all(redis.called.acquire(timeout=20) for _ in writes)
-        redis.let_go.release(2)
+        redis.released.release(2)
         for each in writes:
             each.result()
     assert redis.movies == [1, 1]
@@ -244,7 +244,7 @@ def test_a_full_message_is_joined_by_no_one(
                 timeout=20,
                 interval=0.001,
             )
-        redis.let_go.release(3)
+        redis.released.release(3)
         for each in writes:
             each.result()
     assert redis.movies == [1, 1, 1]
