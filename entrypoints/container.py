@@ -22,6 +22,8 @@ from adapters.redis.addresses import clustered
 from adapters.redis.breaker import RedisBreaker
 from adapters.redis.budget import RedisReservations
 from adapters.redis.cache import RedisResponseCache
+from adapters.redis.epoch import FILE as EPOCH_FILE
+from adapters.redis.epoch import SharedEpoch
 from adapters.redis.invalidation import RedisCacheInvalidation, invalidate_all
 from adapters.redis.limits import RedisRateLimiter
 from adapters.redis.listener import InvalidationListener
@@ -279,11 +281,18 @@ def redis_url(settings: Settings) -> str | None:
     return settings.redis_url or embedded.address(settings.data_path)
 
 
-def open_breaker(url: str | None, meter: Meter, cleanup: CleanupStack) -> RedisBreaker | None:
+def open_epoch(settings: Settings, url: str | None) -> SharedEpoch:
+    """The epoch that processes with the same data directory share, if there is a Redis."""
+    return SharedEpoch(settings.data_path / EPOCH_FILE if url else None)
+
+
+def open_breaker(
+    url: str | None, epoch: SharedEpoch, meter: Meter, cleanup: CleanupStack
+) -> RedisBreaker | None:
     """The circuit breaker around Redis; None without a URL. It connects when it is first used."""
     if not url:
         return None
-    breaker = RedisBreaker(url, flush=invalidate_all, meter=meter)
+    breaker = RedisBreaker(url, flush=invalidate_all, meter=meter, epoch=epoch)
     cleanup.add("the connections to Redis", breaker.close)
     return breaker
 
@@ -435,9 +444,12 @@ class Container(DeclarativeContainer):
     meter = providers.Singleton(open_meter, cleanup)
     store: Provider[Store] = providers.Singleton(open_store, settings, clock, meter, cleanup)
     redis_url: Provider[str | None] = providers.Singleton(redis_url, settings)
-    breaker: Provider[RedisBreaker | None] = providers.Singleton(open_breaker, redis_url, meter, cleanup)
+    epoch: Provider[SharedEpoch] = providers.Singleton(open_epoch, settings, redis_url)
+    breaker: Provider[RedisBreaker | None] = providers.Singleton(
+        open_breaker, redis_url, epoch, meter, cleanup
+    )
     redis_probe = providers.Object(probe)
-    lease: Provider[Lease] = providers.Singleton(Lease)
+    lease: Provider[Lease] = providers.Singleton(Lease, epoch=epoch)
     listener: Provider[InvalidationListener | None] = providers.Singleton(
         open_listener, redis_url, breaker, lease
     )

@@ -24,6 +24,7 @@ from redis.typing import EncodableT
 from adapters.metering import UNMETERED, Meter
 from adapters.redaction import credentials_in, redact
 from adapters.redis import addresses
+from adapters.redis.epoch import SharedEpoch
 from adapters.redis.pipelining import CommandPipeline
 from adapters.redis.timeouts import (
     CALL_TIMEOUT,
@@ -125,7 +126,8 @@ class RedisBreaker:
 
     The first failed call opens it: further calls fail without waiting, until a probe succeeds. `flush` is
     called before the breaker closes if Redis may hold stale data: after a missed invalidation, after a long
-    outage, and when another server, or the same one restarted from older data, answers at the address.
+    outage, and when another server, or the same one restarted from older data, answers at the address. A new
+    `epoch` means that another process has missed an invalidation.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class RedisBreaker:
         *,
         flush: Flush,
         meter: Meter = UNMETERED,
+        epoch: SharedEpoch | None = None,
         timeout: float = CALL_TIMEOUT,
         interval_after_error: float = PROBE_INTERVAL_AFTER_ERROR,
     ) -> None:
@@ -148,6 +151,8 @@ class RedisBreaker:
         self._open_reason: str | None = None
         self._opened_at = 0.0
         self._invalidation_missed = False
+        self._shared_epoch = epoch or SharedEpoch()
+        self._epoch = self._shared_epoch.current()
         self._server: bytes | None = None
         self._server_since = 0.0
         self._closed = Event()
@@ -196,7 +201,7 @@ class RedisBreaker:
         """Send an invalidation, also while the breaker is open. Return whether that succeeded at once.
 
         A failed call is retried once with a short timeout, so `call` must be repeatable. If that fails too,
-        Redis is flushed before it is used again.
+        Redis is flushed before it is used again, also by the other processes that share the epoch.
         """
         own = self._process_clients()
         began = perf_counter()
@@ -206,6 +211,7 @@ class RedisBreaker:
         busy = perf_counter() - began > self._timeout + LATE_THRESHOLD
         if not self._attempt(lambda: call(own.steady if busy else own.quick)):
             self._invalidation_missed = True
+            self._epoch = self._shared_epoch.change()
             # Another thread may have closed the breaker in this very moment.
             self._open(RedisConnectionError("an invalidation was missed"))
         return False
@@ -266,6 +272,14 @@ class RedisBreaker:
             own.close()
 
     def _refuse_if_open(self) -> None:
+        epoch = self._shared_epoch.current()
+        if epoch != self._epoch:
+            self._invalidation_missed = True
+            missed = RedisConnectionError("another process has missed an invalidation")
+            self._open(missed)
+            if self.is_open:  # or it is opened by the next call
+                self._epoch = epoch
+            raise RedisUnavailable(self._describe(missed))
         if self._open_reason is not None:
             raise RedisUnavailable(self._open_reason)
 

@@ -16,6 +16,8 @@ from functools import partial
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from adapters.redis.epoch import SharedEpoch
+
 LEASE = 0.030
 """Seconds for which a lease is held after a ping that was answered."""
 
@@ -115,13 +117,22 @@ class LocalCache(Generic[T]):
 
 
 class Lease:
-    """Until when this process cannot have missed an invalidation. It may be used from any thread."""
+    """Until when this process cannot have missed an invalidation: for a while, and in one epoch. It may be
+    used from any thread.
+    """
 
-    def __init__(self, clock: Callable[[], float] = elapsed, duration: float = LEASE) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = elapsed,
+        duration: float = LEASE,
+        epoch: SharedEpoch | None = None,
+    ) -> None:
         self.now = clock
         """The time by the clock of this lease, in seconds."""
         self._duration = duration
         self._until = 0.0
+        self._current_epoch = (epoch or SharedEpoch()).current
+        self._epoch = self._current_epoch()
         self._lock = Lock()
         self._caches: list[LocalCache[Any]] = []
 
@@ -133,15 +144,17 @@ class Lease:
     def covers(self, expires: float) -> bool:
         """Whether an entry that expires at that time may be used now."""
         now = self.now()
-        return now < self._until and now < expires
+        return now < self._until and now < expires and self._current_epoch() == self._epoch
 
     def renew(self, sent: float) -> None:
         """Hold the lease from now on: a ping that was sent at that time was answered, and everything that was
         received before the answer has been applied.
         """
         with self._lock:
+            epoch = self._current_epoch()
             if not self.held:
                 self._clear()
+            self._epoch = epoch
             self._until = max(self._until, sent + self._duration)
 
     def end(self) -> None:

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from adapters.mongo.database import STANDALONE
 from adapters.mongo.schema import INDEXES
 from adapters.redis.embedded import PID_FILE, QUEUE, SOCKET, EmbeddedRedisMissing
+from adapters.redis.epoch import FILE as EPOCH_FILE
 from adapters.security.secrets import FILE as SECRET_FILE
 from adapters.sqlite.schema import MIGRATIONS as SQLITE_MIGRATIONS
 from adapters.tmdb import outcomes
@@ -250,6 +251,7 @@ def test_every_file_of_the_data_directory_is_documented() -> None:
         DATABASE,
         *logs_of_sqlite,
         SECRET_FILE,
+        EPOCH_FILE,
         QUEUE,
         SOCKET,
         PID_FILE,

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from adapters.redis import listener
+from adapters.redis.epoch import SharedEpoch
 from adapters.redis.listener import MAX_WAIT, REGISTRATION_TTL, Holder, Publication
 from adapters.redis.local_cache import EVERYTHING, Fill, Lease, LocalCache
 
@@ -56,7 +57,7 @@ class Process:
 
     def __init__(self, world: "Protocol", index: int) -> None:
         self.now: Callable[[], float] = lambda: index * 3600 + world.seconds * DRIFTS[index]
-        lease = Lease(self.now)
+        lease = Lease(self.now, epoch=world.epoch)
         self.cache: LocalCache[int] = lease.cache(10)
         self.holder = Holder(lease)
         self.running = True
@@ -67,10 +68,14 @@ class Process:
         self.write: Write | None = None
         self.server = 0
         self.missed = False
+        self.reaches_redis = True
 
 
 class Protocol(RuleBasedStateMachine):
     """Processes that keep copies of one value, the number of its last write."""
+
+    epoch: SharedEpoch | None = None
+    """The epoch that all processes share, if they run on one machine."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -267,6 +272,45 @@ TestProtocol = Protocol.TestCase
 TestProtocol.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 
 
+class OneMachine(Protocol):
+    """Processes of one machine, of which any may be cut off from Redis while the others reach it. It waits
+    for none of them, because they see that the epoch has ended.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = SharedEpoch()
+        super().__init__()
+        self.processes[0].reaches_redis = False
+
+    @rule(index=indices)
+    def a_process_is_cut_off_or_reconnected(self, index: int) -> None:
+        self.processes[index].reaches_redis = not self.processes[index].reaches_redis
+
+    def _send_change(self, process: Process, write: Write, *, arrives: bool) -> None:
+        if process.reaches_redis:
+            super()._send_change(process, write, arrives=arrives)
+            return
+        write.number, write.publication = process.holder.publication()
+        self._end_epoch()
+        process.missed = True
+        process.holder.lease.invalidate([TAG])
+
+    def _end_epoch(self) -> None:
+        assert self.epoch
+        self.epoch.change()
+
+
+TestOneMachine = OneMachine.TestCase
+TestOneMachine.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+
+
+class SilentMachine(OneMachine):
+    """Processes that do not tell each other when they are cut off."""
+
+    def _end_epoch(self) -> None:
+        pass
+
+
 class HastyProtocol(Protocol):
     """Writers do not wait for the holders."""
 
@@ -275,7 +319,10 @@ class HastyProtocol(Protocol):
 
 
 @pytest.mark.unmeasured
-def test_the_model_notices_writers_that_do_not_wait() -> None:
+@pytest.mark.parametrize("faulty", [HastyProtocol, SilentMachine])
+def test_the_model_notices_writers_that_do_not_wait_and_epochs_that_do_not_end(
+    faulty: type[Protocol],
+) -> None:
     # Any failing example will do: to find a shorter one takes ten times as long as to find one.
     found = settings(
         max_examples=300,
@@ -285,4 +332,4 @@ def test_the_model_notices_writers_that_do_not_wait() -> None:
         report_multiple_bugs=False,
     )
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(HastyProtocol, settings=found)
+        run_state_machine_as_test(faulty, settings=found)
