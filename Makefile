@@ -96,7 +96,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-emit-find-links --no-annotate --custom-compile-command 'make lock' --prerelease if-necessary-or-explicit
 
 # The first lock decides the versions; the other two are parts of it, for the image.
-outages: $(READY) ## take away Redis, the store and TMDB under load, for half an hour, and print what clients saw
+outages: $(READY) ## make Redis, the store and TMDB unavailable under load, for half an hour, and print the effects
 	$(BIN)/python -m tests.outages
 
 attack: $(READY) ## let 64 clients rate 5 movies for 10 s on each store while the server is killed

@@ -66,7 +66,7 @@ def visit(
     browser: Any, server: Serving, tmdb: TmdbSimulator, request: pytest.FixtureRequest
 ) -> Iterator[Visit]:
     """A window with the options that the test is parametrized with, by default a laptop's."""
-    tmdb.misbehave()
+    tmdb.set_faults()
     base_url = str(server.client.base_url.copy_with(path="")).rstrip("/")
     visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
     yield visit
@@ -77,12 +77,12 @@ def visit(
 def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: TmdbSimulator) -> None:
     page = visit.page
     visit.join("finder", PASSWORD)
-    tmdb.misbehave(Fault("server_error", path="/search/", status=503))
+    tmdb.set_faults(Fault("server_error", path="/search/", status=503))
     visit.open("/search?q=hidden+lake")
     page.wait_for_selector("text=TMDB does not answer at the moment.")
     visit.check()
 
-    tmdb.misbehave()
+    tmdb.set_faults()
     visit.open("/search?q=hidden+lake")
     offer = page.locator("section.offers")
     assert "Also at TMDB" in offer.inner_text()

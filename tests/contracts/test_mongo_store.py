@@ -44,7 +44,7 @@ from domain.pagination import Window
 from domain.ratings import Score, Tally
 from domain.sync import Entity, FilledFromAnotherSource, PageResult, RunNotFound, SourceName
 from tests.contracts.mongo_server import running_secantus
-from tests.outages.proxy import cable
+from tests.outages.proxy import running_proxy
 
 
 @pytest.fixture
@@ -387,14 +387,14 @@ def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path) -> None:
 
 def test_an_interrupted_transaction_blocks_no_writes_after_a_reconnect(tmp_path: Path) -> None:
     """Without help the server would block writes to these documents for a minute."""
-    with running_secantus(tmp_path) as address, cable(urlsplit(address).port or 0) as wire:
-        store = MongoStore(f"mongodb://127.0.0.1:{wire.port}/cut?directConnection=true", system.now)
+    with running_secantus(tmp_path) as address, running_proxy(urlsplit(address).port or 0) as proxy:
+        store = MongoStore(f"mongodb://127.0.0.1:{proxy.port}/cut?directConnection=true", system.now)
         store.prepare()
         store_page(store, facts(603))
 
         def cut_off(database: Documents) -> None:
             database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 1}})
-            wire.block()
+            proxy.pause()
             database.movies.update_one({"tmdbId": 603}, {"$inc": {"touched": 1}})
 
         def touch(database: Documents) -> None:
@@ -402,7 +402,7 @@ def test_an_interrupted_transaction_blocks_no_writes_after_a_reconnect(tmp_path:
 
         with pytest.raises(StorageUnavailable):
             store.database.transaction(cut_off)
-        wire.mend()
+        proxy.resume()
         until = time.monotonic() + 20
         while True:
             try:

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at proces
 def tmdb() -> Iterator[TmdbSimulator]:
     # Slow enough for a process to be killed during a sync.
     with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
-        simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.3))
+        simulator.set_faults(Fault("slow_headers", "popular", every=1, seconds=0.3))
         yield simulator
 
 
@@ -135,7 +135,7 @@ def failing(tmp_path: Path) -> Iterator[Background]:
 
 
 def test_the_queue_retries_a_failed_sync(failing: Background) -> None:
-    failing.tmdb.misbehave(Fault("answer", every=1, status=422, body={}))
+    failing.tmdb.set_faults(Fault("answer", every=1, status=422, body={}))
     failing.start_sync()
     worker = failing.worker()
     eventually(lambda: len(failing.runs()) == 3 and not failing.runs()[-1].running)  # at once, and later

@@ -66,7 +66,7 @@ def test_syncs_end_with_a_table_and_an_exit_code(tmp_path: Path) -> None:
         good = matinee("sync", "movies", "--pages", "2", cwd=tmp_path, **settings)
         assert (good.returncode, "success" in good.stdout) == (0, True), good.stderr
         assert "2 of 2 pages" in good.stderr
-        tmdb.misbehave(Fault("item_null", "page=3", item=1))
+        tmdb.set_faults(Fault("item_null", "page=3", item=1))
         partial = matinee("sync", "movies", cwd=tmp_path, **settings)
         assert (partial.returncode, "page 3: row" in partial.stdout) == (3, True), partial.stdout
         assert matinee("sync", "genres", cwd=tmp_path, **settings).returncode == 0

@@ -57,7 +57,7 @@ def test_without_a_network_the_first_start_serves_and_fills_in_the_background(tm
 
 def test_a_source_that_stalls_during_the_first_start_does_not_delay_it(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(40)), token="right") as tmdb:
-        tmdb.misbehave(Fault("slow_headers", path="authentication|genre", seconds=60, times=1))
+        tmdb.set_faults(Fault("slow_headers", path="authentication|genre", seconds=60, times=1))
         with serving(tmp_path, **settings(tmdb.url)) as server:
             assert "The service starts now" in server.output
             await_movies(server, 30)

@@ -23,7 +23,7 @@ COLUMNS = "id, tmdb_id, imdb_id, title, original_title, overview, release_date, 
 def tmdb() -> Iterator[TmdbSimulator]:
     # Slow enough for a process to be killed during a sync.
     with TmdbSimulator(Catalogue(make_movies(PAGES * 20, seed=8))) as simulator:
-        simulator.misbehave(Fault("slow_headers", "popular", every=1, seconds=0.05))
+        simulator.set_faults(Fault("slow_headers", "popular", every=1, seconds=0.05))
         yield simulator
 
 
@@ -100,7 +100,7 @@ def test_a_catalogue_is_the_same_whenever_its_sync_was_killed(tmdb: TmdbSimulato
 
 def test_ctrl_c_closes_the_record_of_the_run(tmdb: TmdbSimulator, tmp_path: Path) -> None:
     # After some pages the sync waits, so that it cannot end before a busy machine has sent the signal.
-    tmdb.misbehave(Fault("slow_headers", r"popular.*[?&]page=([5-9]|1\d)\b", every=1, seconds=4))
+    tmdb.set_faults(Fault("slow_headers", r"popular.*[?&]page=([5-9]|1\d)\b", every=1, seconds=4))
     with begin(tmdb, tmp_path) as process:
         try:
             await_stored(tmp_path, 1, process)

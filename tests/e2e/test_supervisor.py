@@ -270,7 +270,7 @@ def test_a_reason_not_to_start_is_reported_once(
 
 def test_a_killed_first_start_is_resumed_and_a_stopped_one_closes_its_run(tmp_path: Path) -> None:
     with TmdbSimulator(Catalogue(make_movies(200))) as tmdb:
-        tmdb.misbehave(Fault("slow_headers", "popular", every=1, seconds=1))
+        tmdb.set_faults(Fault("slow_headers", "popular", every=1, seconds=1))
         variables = {"TMDB_ACCESS_TOKEN": "t", "TMDB_BASE_URL": tmdb.url, "TMDB_REQUESTS_PER_SECOND": "1000"}
         with starting(tmp_path, variables) as server:
             eventually(lambda: "sync movies" in log(tmp_path))

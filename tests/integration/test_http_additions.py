@@ -55,7 +55,7 @@ def simulator() -> Iterator[TmdbSimulator]:
 
 @pytest.fixture
 def tmdb(simulator: TmdbSimulator) -> TmdbSimulator:
-    simulator.misbehave()
+    simulator.set_faults()
     return simulator
 
 
@@ -216,7 +216,7 @@ class TestAdding:
         assert [each["field"] for each in answer.json()["details"]] == ["ref"]
 
     def test_many_who_want_a_film_at_once_send_one_request(self, tmdb: TmdbSimulator) -> None:
-        tmdb.misbehave(Fault("slow_headers", path="/3/movie/|/3/find/", seconds=0.1))
+        tmdb.set_faults(Fault("slow_headers", path="/3/movie/|/3/find/", seconds=0.1))
         store = filled([THE_MATRIX])
         with (
             service(tmdb, store, policy=PATIENT) as (one, _),
@@ -285,20 +285,22 @@ class TestFailures:
             "/3/find/": ("POST", "/movies", {"ref": "tt0000710"}),
             "/3/movie/": ("POST", "/movies", {"ref": "tt0000710"}),
         }.items():
-            tmdb.misbehave(replace(fault, path=path))
+            tmdb.set_faults(replace(fault, path=path))
             answer = neo(*call)
             assert (answer.status_code, answer.json()["code"]) == (status, code), path
             assert ("retry-after" in answer.headers) == (status == 503)
-        tmdb.misbehave()
+        tmdb.set_faults()
         assert neo("GET", "/movies/710").status_code == 404
 
     def test_a_passing_failure_is_not_noticed(self, tmdb: TmdbSimulator, neo: Somebody) -> None:
         for number, kind in {711: "server_error", 712: "too_many"}.items():
-            tmdb.misbehave(Fault(kind, times=1))
+            tmdb.set_faults(Fault(kind, times=1))
             assert neo("POST", "/movies", {"ref": number}).status_code == 201
 
     def test_a_movie_that_cannot_be_read_is_not_stored(self, tmdb: TmdbSimulator, neo: Somebody) -> None:
-        tmdb.misbehave(Fault("values", key="title", body=None), Fault("values", key="original_title", body=7))
+        tmdb.set_faults(
+            Fault("values", key="title", body=None), Fault("values", key="original_title", body=7)
+        )
         answer = neo("POST", "/movies", {"ref": "713"})
 
         assert (answer.status_code, answer.json()["code"]) == (503, "source_unavailable")

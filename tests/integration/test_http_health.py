@@ -137,7 +137,7 @@ def test_an_unhealthy_tmdb_makes_the_service_degraded_until_it_recovers(
     with TmdbSimulator(faults=[fault]) as tmdb, watching_tmdb(tmdb) as client:
         assert comes_to(client, wanted)
         assert tmdb.requests < 5  # no retries, and fewer probes than health checks
-        tmdb.misbehave()
+        tmdb.set_faults()
         assert comes_to(client, WELL)
 
 
@@ -148,7 +148,7 @@ def test_a_silent_tmdb_delays_no_response_and_is_reported() -> None:
     ):
         assert [statuses_with_tmdb(client) for _ in range(30)] == [UNAVAILABLE] * 30
         assert tmdb.requests < 15, "most got the cached result"
-        tmdb.misbehave()
+        tmdb.set_faults()
         assert comes_to(client, WELL)
 
 

@@ -190,7 +190,7 @@ def test_requests_to_tmdb_are_counted_by_outcome() -> None:
         )
         source.ping()
         for fault in faults.values():
-            tmdb.misbehave(fault)
+            tmdb.set_faults(fault)
             with pytest.raises((SourceUnavailable, SourceRefused)):
                 source.ping()
         source.close()

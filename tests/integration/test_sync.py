@@ -165,7 +165,7 @@ def test_credits_that_cannot_be_read_keep_those_that_are_held(
     sync_movies(store, source)
     number = next(number for number, movie in listing(tmdb).movies.items() if movie["_cast"])
     before = store.movies.get(TmdbNumber(number)).facts
-    tmdb.misbehave(Fault("values", path=f"/movie/{number}", key="credits", body={"cast": "many"}))
+    tmdb.set_faults(Fault("values", path=f"/movie/{number}", key="credits", body={"cast": "many"}))
     listing(tmdb).change(number, title="Renamed", _videos=[{"key": "another"}])
 
     run = sync_movies(store, source)
@@ -238,18 +238,18 @@ def test_a_genre_that_arrives_late_is_resolved(
 def test_transient_faults_do_not_change_the_result(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, faults: list[Fault]
 ) -> None:
-    tmdb.misbehave(*faults)
+    tmdb.set_faults(*faults)
     run = sync_movies(store, source)
     if run.status is not Status.SUCCESS:  # one request failed three times by chance: the next run reads it
-        tmdb.misbehave()
+        tmdb.set_faults()
         sync_movies(store, source)
     (undisturbed,) = (catalogue(other) for other in undisturbed_store(tmdb, source))
     assert catalogue(store) == undisturbed
-    assert tmdb.struck or run.status is Status.SUCCESS
+    assert tmdb.applied_faults or run.status is Status.SUCCESS
 
 
 def undisturbed_store(tmdb: TmdbSimulator, source: MovieSource) -> Iterator[SqliteStore]:
-    tmdb.misbehave()
+    tmdb.set_faults()
     for store in empty_store():
         sync_movies(store, source)
         yield store
@@ -258,7 +258,7 @@ def undisturbed_store(tmdb: TmdbSimulator, source: MovieSource) -> Iterator[Sqli
 def test_a_failed_page_is_counted_and_does_not_stop_the_run(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("server_error", "page=3", status=500))
+    tmdb.set_faults(Fault("server_error", "page=3", status=500))
     run = sync_movies(store, source)
     assert (run.status, run.pages_done, run.pages_failed, run.fetched) == (
         Status.PARTIAL,
@@ -276,7 +276,7 @@ def test_a_movie_with_unreadable_details_is_stored_from_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
-    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=500))
+    tmdb.set_faults(Fault("server_error", f"/movie/{number}\\b", status=500))
     run = sync_movies(store, source)
     assert (run.status, run.inserted, run.skipped) == (Status.PARTIAL, MOVIES, 0)
     assert run.error
@@ -288,7 +288,7 @@ def test_a_movie_with_unreadable_details_is_stored_from_the_list(
 def test_unreadable_rows_are_skipped_counted_and_named(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("item_without_id", "page=2", item=4), Fault("item_null", "page=5", item=0))
+    tmdb.set_faults(Fault("item_without_id", "page=2", item=4), Fault("item_null", "page=5", item=0))
     run = sync_movies(store, source)
     assert (run.status, run.skipped, run.fetched, run.inserted) == (Status.PARTIAL, 2, MOVIES, MOVIES - 2)
     assert [problem.split(":")[0] for problem in run.problems] == ["page 2", "page 5"]
@@ -317,7 +317,7 @@ def test_unreadable_values_keep_the_stored_ones_and_are_named(
     sync_movies(store, source)
     before = catalogue(store)
     keys = ("genres", "genre_ids") if key == "genres" else (key,)
-    tmdb.misbehave(*(Fault("values", key=each, body=BAD_VALUES.get(key)) for each in keys))
+    tmdb.set_faults(*(Fault("values", key=each, body=BAD_VALUES.get(key)) for each in keys))
     run = sync_movies(store, source)
     read_again = refresh_all(store, source)
     assert catalogue(store) == before
@@ -335,7 +335,7 @@ def refresh_all(store: SqliteStore, source: MovieSource) -> SyncRun:
 def test_a_timestamp_is_read_as_its_day(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("values", key="release_date", body="2001-07-04T00:00:00.000Z"))
+    tmdb.set_faults(Fault("values", key="release_date", body="2001-07-04T00:00:00.000Z"))
     assert sync_movies(store, source).status is Status.SUCCESS
     assert {movie.release_date for movie in catalogue(store).values()} == {date(2001, 7, 4)}
 
@@ -345,7 +345,7 @@ def test_an_unreadable_value_in_details_is_taken_from_the_list(
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
     listing(tmdb).change(number, release_date="1999-03-31", runtime=90)
-    tmdb.misbehave(Fault("values", f"/movie/{number}[?]", key="release_date", body="soon"))
+    tmdb.set_faults(Fault("values", f"/movie/{number}[?]", key="release_date", body="soon"))
     run = sync_movies(store, source)
     assert (catalogue(store)[number].release_date, catalogue(store)[number].runtime) == (
         date(1999, 3, 31),
@@ -358,7 +358,7 @@ def test_a_value_unreadable_in_both_is_named_once(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
-    tmdb.misbehave(Fault("values", ids=[number], key="release_date", body="soon"))
+    tmdb.set_faults(Fault("values", ids=[number], key="release_date", body="soon"))
     run = sync_movies(store, source)
     assert catalogue(store)[number].release_date is None
     assert run.problems == (f"movie {number}: release_date cannot be read: 'soon'",)
@@ -369,11 +369,11 @@ def test_movies_of_unclear_adult_status_are_not_visible(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, value: object
 ) -> None:
     sync_movies(store, source)
-    tmdb.misbehave(Fault("values", key="adult", body=value))
+    tmdb.set_faults(Fault("values", key="adult", body=value))
     run = sync_movies(store, source)
     assert store.movies.count(MovieFilter()) == 0
     assert run.status is Status.PARTIAL
-    tmdb.misbehave(Fault("values", key="adult", body=False))
+    tmdb.set_faults(Fault("values", key="adult", body=False))
     sync_movies(store, source)
     assert store.movies.count(MovieFilter()) == MOVIES
 
@@ -382,18 +382,18 @@ def test_movies_of_unclear_adult_status_are_not_visible(
 def test_a_page_that_repeats_another_is_a_failed_page(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, number: int
 ) -> None:
-    tmdb.misbehave(Fault("page_value", "popular.*page=4", key="page", body=number))
+    tmdb.set_faults(Fault("page_value", "popular.*page=4", key="page", body=number))
     run = sync_movies(store, source)
     assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
     assert run.error == f"page 4: TMDB answered with page {number} instead, requested /movie/popular?page=4"
-    tmdb.misbehave()
+    tmdb.set_faults()
     assert sync_movies(store, source).inserted == 20
 
 
 def test_an_empty_first_page_is_a_failed_page(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("empty_page", "popular.*page=1"))
+    tmdb.set_faults(Fault("empty_page", "popular.*page=1"))
     run = sync_movies(store, source)
     assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
     assert str(run.error).startswith("page 1: TMDB answered with a first page without movies")
@@ -403,7 +403,7 @@ def test_an_empty_first_page_is_a_failed_page(
 def test_a_page_without_movies_fails_and_is_read_again(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(
+    tmdb.set_faults(
         Fault("empty_page"),
         Fault("page_value", key="total_pages", body=0),
         Fault("page_value", key="total_results", body=0),
@@ -416,7 +416,7 @@ def test_a_page_without_movies_fails_and_is_read_again(
 def test_a_first_page_without_readable_rows_is_a_failed_page(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("values", "popular", key="id", body=None))
+    tmdb.set_faults(Fault("values", "popular", key="id", body=None))
     run = sync_movies(store, source)
     assert (run.status, run.fetched) == (Status.FAILED, 0)
     assert "no readable row (row 1: no id)" in str(run.error)
@@ -425,7 +425,7 @@ def test_a_first_page_without_readable_rows_is_a_failed_page(
 def test_an_unreadable_number_of_pages_does_not_end_the_list(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("page_value", "popular.*page=[12]", key="total_pages", body="58,322"))
+    tmdb.set_faults(Fault("page_value", "popular.*page=[12]", key="total_pages", body="58,322"))
     run = sync_movies(store, source)
     assert (run.status, run.inserted) == (Status.PARTIAL, MOVIES)
     assert run.problems == tuple(f"page {page}: total_pages cannot be read: '58,322'" for page in (1, 2))
@@ -445,7 +445,7 @@ def test_every_row_of_the_list_of_genres_is_counted(
         {"id": 16, "name": 7}, {"id": 18, "name": "Drama"},
     ]  # fmt: skip
     names = {genre.tmdb_id: genre.name for genre in store.genres.all()}
-    tmdb.misbehave(Fault("genres", body=rows))
+    tmdb.set_faults(Fault("genres", body=rows))
     run = sync_genres(store, source)
     assert (run.inserted, run.updated, run.unchanged, run.duplicates, run.skipped) == (1, 1, 1, 2, 5)
     assert (run.fetched, run.requests) == (len(rows), 1)
@@ -465,7 +465,7 @@ def test_every_row_of_the_list_of_genres_is_counted(
 def test_an_empty_list_of_genres_is_a_failure(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, rows: object
 ) -> None:
-    tmdb.misbehave(Fault("genres", body=rows))
+    tmdb.set_faults(Fault("genres", body=rows))
     run = sync_genres(store, source)
     assert (run.status, str(run.error)[:8]) == (Status.FAILED, "page 1: ")
     assert store.runs.latest(Entity.GENRES, completed=True) is None
@@ -475,7 +475,7 @@ def test_a_403_from_a_firewall_affects_one_movie_only(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[0]
-    tmdb.misbehave(Fault("firewall", f"/movie/{number}[?]", status=403))
+    tmdb.set_faults(Fault("firewall", f"/movie/{number}[?]", status=403))
     run = sync_movies(store, source)
     assert (run.status, run.inserted, len(run.problems)) == (Status.PARTIAL, MOVIES, 1)
     assert run.problems[0].startswith(f"movie {number}: 403 was answered by something other than TMDB")
@@ -485,7 +485,7 @@ def test_a_403_from_a_firewall_affects_one_movie_only(
 def test_a_source_that_is_busy_for_a_while_loses_no_movie(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, header: str
 ) -> None:
-    tmdb.misbehave(Fault("too_many", per_target=True, times=IMPATIENT.attempts - 1, header=header))
+    tmdb.set_faults(Fault("too_many", per_target=True, times=IMPATIENT.attempts - 1, header=header))
     assert sync_movies(store, source).inserted == MOVIES
 
 
@@ -494,7 +494,7 @@ def test_a_listed_movie_that_is_gone_is_skipped(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
     number = listing(tmdb).popular_numbers()[5]
-    tmdb.misbehave(Fault("gone", ids=(number,)))
+    tmdb.set_faults(Fault("gone", ids=(number,)))
     run = sync_movies(store, source)
     assert (run.skipped, run.inserted) == (1, MOVIES - 1)
     assert run.problems == (f"movie {number}: the source no longer knows it",)
@@ -504,7 +504,7 @@ def test_a_listed_movie_that_is_gone_is_skipped(
 def test_a_list_that_shifts_has_duplicates_which_are_read_once(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("shift", by=-3))
+    tmdb.set_faults(Fault("shift", by=-3))
     run = sync_movies(store, source)
     assert run.duplicates == 3 * (PAGES - 1)
     assert run.fetched == run.inserted + run.duplicates == MOVIES
@@ -514,7 +514,7 @@ def test_a_list_that_shifts_has_duplicates_which_are_read_once(
 def test_a_run_fails_soon_if_every_page_fails(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator
 ) -> None:
-    tmdb.misbehave(Fault("server_error", status=503))
+    tmdb.set_faults(Fault("server_error", status=503))
     run = sync_movies(store, source)
     assert (run.status, run.pages_done, run.fetched) == (Status.FAILED, 0, 0)
     assert run.requests == tmdb.requests == 3 * IMPATIENT.attempts
@@ -720,7 +720,7 @@ def test_a_changed_movie_with_unreadable_details_is_skipped_and_named(
     sync_movies(store, source)
     number = listing(tmdb).popular_numbers()[0]
     listing(tmdb).change(number, runtime=5)
-    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    tmdb.set_faults(Fault("server_error", f"/movie/{number}\\b", status=502))
     run = sync_changes(store, source)
     assert (run.status, run.skipped, *run.unread) == (Status.PARTIAL, 1, number)
     assert store.runs.get(run.id) == run
@@ -732,13 +732,13 @@ def test_unread_movies_are_left_to_the_next_run_until_they_are_read(
     sync_movies(store, source)
     number = listing(tmdb).popular_numbers()[0]
     listing(tmdb).change(number, runtime=5)
-    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    tmdb.set_faults(Fault("server_error", f"/movie/{number}\\b", status=502))
     sync_changes(store, source)
     soon, later, latest = (moment_after(days) for days in (10, 20, 21))
     listing(tmdb).change(number, when=99, runtime=5)  # so that the source no longer lists it
     again = sync_changes(store, source, soon)
     assert (again.skipped, *again.unread) == (1, number)
-    tmdb.misbehave()
+    tmdb.set_faults()
     third = sync_changes(store, source, later)
     assert (third.status, third.updated, third.unread) == (Status.SUCCESS, 1, frozenset())
     assert catalogue(store)[number].runtime == 5
@@ -756,16 +756,16 @@ def test_unread_movies_are_kept_over_killed_and_failed_runs(
     sync_movies(store, source)
     number = listing(tmdb).popular_numbers()[0]
     listing(tmdb).change(number, runtime=5)
-    tmdb.misbehave(Fault("server_error", f"/movie/{number}\\b", status=502))
+    tmdb.set_faults(Fault("server_error", f"/movie/{number}\\b", status=502))
     sync_changes(store, source)
     with pytest.raises(Killed):
         SyncChanges(runner=runner(store, source, **NO_HEARTBEAT), movies=store.movies)(
             on_progress=dying_after(0)
         )
-    tmdb.misbehave(Fault("server_error", status=502))
+    tmdb.set_faults(Fault("server_error", status=502))
     failed = sync_changes(store, source)
     assert (failed.status, *failed.unread) == (Status.FAILED, number)
-    tmdb.misbehave()
+    tmdb.set_faults()
     assert sync_changes(store, source).unread == frozenset()
     assert catalogue(store)[number].runtime == 5
 
@@ -789,11 +789,11 @@ def test_too_many_unread_movies_make_the_next_run_read_their_page_again(
 ) -> None:
     monkeypatch.setattr("domain.sync.MAX_UNREAD", 50)
     sync_movies(store, source)
-    tmdb.misbehave(*(Fault("server_error", f"/movie/{n}\\b") for n in listing(tmdb).popular_numbers()[:60]))
+    tmdb.set_faults(*(Fault("server_error", f"/movie/{n}\\b") for n in listing(tmdb).popular_numbers()[:60]))
     run = refresh_all(store, source)
     assert (run.status, run.pages_failed, run.complete) == (Status.PARTIAL, 1, False)
     assert "More than 50 movies could not be read" in str(run.error)
-    tmdb.misbehave()
+    tmdb.set_faults()
     again = refresh_all(store, source)
     assert (again.status, again.fetched) == (Status.SUCCESS, 100)  # all movies of the failed page
 
@@ -813,7 +813,7 @@ def test_a_wrong_base_url_removes_no_movie(
     sync_movies(store, source)
     rate(store, listing(tmdb).popular_numbers()[0])
     before = catalogue(store)
-    tmdb.misbehave(wrong)
+    tmdb.set_faults(wrong)
     run = sync_changes(store, source, moment_after(days))
     assert (run.status, run.updated, catalogue(store)) == (Status.FAILED, 0, before)
     assert store.movies.get(TmdbNumber(listing(tmdb).popular_numbers()[0])).removed_at is None
@@ -825,7 +825,7 @@ def test_a_source_that_reports_most_movies_gone_is_not_trusted(
 ) -> None:
     sync_movies(store, source)
     before = catalogue(store)
-    tmdb.misbehave(Fault("gone", ids=listing(tmdb).popular_numbers()[:100]))
+    tmdb.set_faults(Fault("gone", ids=listing(tmdb).popular_numbers()[:100]))
     run = refresh_all(store, source)
     assert (run.status, run.pages_failed, run.complete) == (Status.PARTIAL, 1, False)
     assert "are said to be unknown, which is not believed: check TMDB_BASE_URL" in str(run.error)
@@ -837,7 +837,7 @@ def test_a_source_that_reports_some_movies_gone_is_trusted(
 ) -> None:
     sync_movies(store, source)
     dropped = listing(tmdb).popular_numbers()[:19]
-    tmdb.misbehave(Fault("gone", ids=dropped))
+    tmdb.set_faults(Fault("gone", ids=dropped))
     run = refresh_all(store, source)
     assert (run.status, run.updated) == (Status.SUCCESS, 19)
     assert catalogue(store).keys().isdisjoint(dropped)
@@ -847,7 +847,7 @@ def test_a_source_that_reports_some_movies_gone_is_trusted(
 def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, number: int
 ) -> None:
-    tmdb.misbehave(Fault("empty_page", f"popular.*page={number}\\b"))
+    tmdb.set_faults(Fault("empty_page", f"popular.*page={number}\\b"))
     run = sync_movies(store, source)
     assert (run.status, run.pages_failed, run.inserted) == (Status.PARTIAL, 1, MOVIES - 20)
     assert f"page {number}: TMDB answered with a page without movies, before the end of the list" in str(
@@ -859,7 +859,7 @@ def test_an_empty_page_before_the_end_of_a_list_is_a_failed_page(
 def test_a_list_without_a_number_of_pages_is_read_on_and_is_partial(
     store: SqliteStore, source: TmdbMovieSource, tmdb: TmdbSimulator, total_pages: object
 ) -> None:
-    tmdb.misbehave(Fault("page_value", "popular", key="total_pages", body=total_pages))
+    tmdb.set_faults(Fault("page_value", "popular", key="total_pages", body=total_pages))
     run = sync_movies(store, source, pages=PAGES + 3)
     assert (run.status, run.inserted, run.pages_failed) == (Status.PARTIAL, MOVIES, 0)
     assert run.problems[0] == f"page 1: total_pages cannot be read: {total_pages!r}"
@@ -879,10 +879,10 @@ def test_incomplete_changes_make_the_next_run_read_them_again(
     sync_movies(store, source)
     for number in listing(tmdb).popular_numbers():
         listing(tmdb).change(number, runtime=7)
-    tmdb.misbehave(fault)
+    tmdb.set_faults(fault)
     missed = sync_changes(store, source)
     assert (missed.complete, missed.pages_failed) == (False, 1)
-    tmdb.misbehave()
+    tmdb.set_faults()
     sync_changes(store, source)
     assert {movie.runtime for movie in catalogue(store).values()} == {7}
 
@@ -930,10 +930,10 @@ def test_a_failed_page_of_changes_makes_the_next_run_read_them_again(
     sync_movies(store, source)
     for number in listing(tmdb).popular_numbers():
         listing(tmdb).change(number, runtime=7)
-    tmdb.misbehave(Fault("server_error", "changes.*page=2", status=500))
+    tmdb.set_faults(Fault("server_error", "changes.*page=2", status=500))
     missed = sync_changes(store, source)
     assert (missed.status, missed.pages_failed) == (Status.PARTIAL, 1)
-    tmdb.misbehave()
+    tmdb.set_faults()
     sync_changes(store, source)
     assert {movie.runtime for movie in catalogue(store).values()} == {7}
 

@@ -57,7 +57,7 @@ def simulator() -> Iterator[TmdbSimulator]:
 
 @pytest.fixture
 def tmdb(simulator: TmdbSimulator) -> TmdbSimulator:
-    simulator.misbehave()
+    simulator.set_faults()
     assert simulator.catalogue
     simulator.catalogue.export_days = {NOW.date()}
     simulator.catalogue.broken_lines = []
@@ -279,21 +279,21 @@ class TestInterruptions:
     def test_a_page_that_cannot_be_read_is_named_and_the_others_are(
         self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
     ) -> None:
-        tmdb.misbehave(Fault("server_error", path="gte=1994-01-01"))
+        tmdb.set_faults(Fault("server_error", path="gte=1994-01-01"))
         run = discover(store, source, "year_from=1990&year_to=1999")
 
         assert (run.status, run.pages_failed) == (Status.PARTIAL, 1)
         lost = {each["id"] for each in NINETIES if each["release_date"].startswith("1994")}
         assert not lost <= held(store)
         assert held(store) | lost == numbers(NINETIES) | {303, 304}
-        tmdb.misbehave()
+        tmdb.set_faults()
         discover(store, source, "year_from=1990&year_to=1999")
         assert lost <= held(store)
 
     def test_without_tmdb_the_run_fails_soon(
         self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource
     ) -> None:
-        tmdb.misbehave(Fault("server_error"))
+        tmdb.set_faults(Fault("server_error"))
         before = tmdb.requests
         run = discover(store, source)
 
@@ -391,9 +391,9 @@ class TestExports:
     def test_a_file_that_does_not_arrive_whole_is_requested_again_and_fails_the_run_at_last(
         self, tmdb: TmdbSimulator, store: SqliteStore, source: TmdbMovieSource, kind: str
     ) -> None:
-        tmdb.misbehave(Fault(kind, path="/p/exports", times=1))
+        tmdb.set_faults(Fault(kind, path="/p/exports", times=1))
         assert discover(store, source, "exported_min_popularity=990").status is Status.SUCCESS
-        tmdb.misbehave(Fault(kind, path="/p/exports"))
+        tmdb.set_faults(Fault(kind, path="/p/exports"))
         run = discover(store, source, "exported_min_popularity=990")
         assert (run.status, run.pages_done, run.last_page) == (Status.FAILED, 0, 1)
         assert "TMDB's file of all movies cannot be read" in str(run.error)

@@ -21,10 +21,10 @@ import pytest
 
 from tests.integration.loopback import eventually
 from tests.tmdb_simulator import (
-    ITEM_SPOILS,
+    EFFECTS,
+    ITEM_EFFECTS,
     QUIRKS,
     RECORDINGS,
-    STRIKES,
     Catalogue,
     Fault,
     Record,
@@ -144,10 +144,10 @@ def test_token_and_key_are_accepted_and_not_kept() -> None:
 def test_a_fault_changes_the_answer(
     tmdb: TmdbSimulator, client: httpx.Client, fault: Fault, status: int
 ) -> None:
-    tmdb.misbehave(fault)
+    tmdb.set_faults(fault)
 
     assert popular(client).status_code == status
-    assert sum(tmdb.struck.values()) == 1
+    assert sum(tmdb.applied_faults.values()) == 1
 
 
 @pytest.mark.parametrize(
@@ -167,19 +167,19 @@ def test_a_fault_changes_the_answer(
 def test_a_fault_breaks_the_connection_or_the_body(
     tmdb: TmdbSimulator, client: httpx.Client, fault: Fault, error: type[Exception]
 ) -> None:
-    tmdb.misbehave(fault)
+    tmdb.set_faults(fault)
 
     with pytest.raises(error):
         client.get("/movie/popular", timeout=0.5).json()
 
 
-@pytest.mark.parametrize("kind", ITEM_SPOILS)
+@pytest.mark.parametrize("kind", ITEM_EFFECTS)
 def test_a_fault_spoils_one_item_of_a_page(tmdb: TmdbSimulator, client: httpx.Client, kind: str) -> None:
     sound = popular(client).json()["results"]
-    tmdb.misbehave(Fault(kind, item=3))
+    tmdb.set_faults(Fault(kind, item=3))
     spoilt = popular(client).json()["results"]
 
-    assert spoilt[3] == ITEM_SPOILS[kind](sound[3]) != sound[3]
+    assert spoilt[3] == ITEM_EFFECTS[kind](sound[3]) != sound[3]
     assert spoilt[:3] + spoilt[4:] == sound[:3] + sound[4:]
 
 
@@ -187,7 +187,7 @@ def test_a_list_that_shifts_between_pages_loses_some_movies_and_repeats_others(
     tmdb: TmdbSimulator, catalogue: Catalogue, client: httpx.Client
 ) -> None:
     before = catalogue.popular_numbers()
-    tmdb.misbehave(Fault("shift", by=3))
+    tmdb.set_faults(Fault("shift", by=3))
     read = [number for page in (1, 2, 3) for number in ids(popular(client, page))]
 
     assert sorted(set(before) - set(read)) == sorted(before[20:23] + before[43:46])
@@ -215,7 +215,7 @@ def test_an_invalid_fault_is_refused() -> None:
     for fault in ({"kind": "flood"}, {"kind": "slow_body"}, {"kind": "reset", "often": 2}, {"path": "x"}):
         with pytest.raises(ValueError, match=r"kind|seconds|often"):
             Fault.parse(fault)
-    assert all(Fault(kind, seconds=1) for kind in STRIKES)
+    assert all(Fault(kind, seconds=1) for kind in EFFECTS)
 
 
 def test_requests_are_logged_and_their_highest_rate_counted(

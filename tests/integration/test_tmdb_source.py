@@ -32,7 +32,7 @@ from domain.sync import ChangedIdsPage, FetchFailed, MovieGone, SourcePage, Sour
 from tests.ports import free_port
 from tests.tmdb_simulator import (
     INVENTED_RECORDINGS,
-    ITEM_SPOILS,
+    ITEM_EFFECTS,
     RECORDINGS,
     Catalogue,
     Fault,
@@ -42,8 +42,8 @@ from tests.tmdb_simulator import (
     json_lines,
     make_catalogue,
 )
-from tests.tmdb_simulator.answers import Answer
-from tests.tmdb_simulator.sockets import Request
+from tests.tmdb_simulator.http_server import Request
+from tests.tmdb_simulator.responses import Response
 
 GERMAN = Language("de-DE")
 
@@ -210,7 +210,7 @@ class TestAnswers:
     def test_a_mirror_without_the_endpoint_for_credentials_is_checked_by_the_list_of_genres(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
-        tmdb.misbehave(Fault("answer", path="^/3/authentication", status=404, body="Not Found"))
+        tmdb.set_faults(Fault("answer", path="^/3/authentication", status=404, body="Not Found"))
         assert source.ping() is not None
         assert [request.path for request in tmdb.log] == ["/3/authentication", "/3/genre/movie/list"]
 
@@ -268,11 +268,11 @@ class TestAnswers:
             source.changes(date(2026, 1, 1), date(2026, 3, 20), 1)
         assert tmdb.requests == 1
 
-    @pytest.mark.parametrize("kind", ITEM_SPOILS)
+    @pytest.mark.parametrize("kind", ITEM_EFFECTS)
     def test_an_unreadable_row_affects_no_other(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, kind: str
     ) -> None:
-        tmdb.misbehave(Fault(kind, item=6))
+        tmdb.set_faults(Fault(kind, item=6))
         page = source.popular(1)
 
         assert len(page.movies) + len(page.unreadable) == 20
@@ -306,7 +306,7 @@ class TestQueries:
     def test_a_search_without_results_has_no_pages(
         self, connect: Connect, films: TmdbSimulator, pages: int
     ) -> None:
-        films.misbehave(Fault("page_value", key="total_pages", body=pages, times=1))
+        films.set_faults(Fault("page_value", key="total_pages", body=pages, times=1))
 
         assert connect(base_url=films.url).search("zzz") == SourcePage(total_pages=0, movies=(), total=0)
 
@@ -317,7 +317,7 @@ class TestQueries:
         assert found
         assert (found.tmdb_id, found.title, found.detailed) == (1, "Amélie", False)
         assert source.find(ImdbId("tt9999999")) is None
-        films.misbehave(Fault("server_error", status=503, path="/find/"))
+        films.set_faults(Fault("server_error", status=503, path="/find/"))
         with pytest.raises(SourceUnavailable, match="answered 503"):
             source.find(ImdbId("tt0211915"))
 
@@ -328,7 +328,7 @@ class TestStumbles:
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         source = connect(policy=policy_for(fault))
-        tmdb.misbehave(once(fault))
+        tmdb.set_faults(once(fault))
 
         assert len(source.popular(1).movies) == 20
         assert source.requests() == tmdb.requests == 2
@@ -339,7 +339,7 @@ class TestStumbles:
     ) -> None:
         waits = Waits()
         source = connect(pause=waits, policy=policy_for(fault))
-        tmdb.misbehave(fault)
+        tmdb.set_faults(fault)
         with pytest.raises(SourceUnavailable, match=r"^T.*, requested /movie/popular\?page=1$") as caught:
             source.popular(1)
 
@@ -351,7 +351,7 @@ class TestStumbles:
     def test_permanent_failures_are_not_retried(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, fault: Fault
     ) -> None:
-        tmdb.misbehave(fault)
+        tmdb.set_faults(fault)
         with pytest.raises(SourceUnavailable, match=f"TMDB answered {fault.status}"):
             source.popular(1)
 
@@ -379,7 +379,7 @@ class TestStumbles:
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault, sentence: str
     ) -> None:
         source = connect(policy=replace(policy_for(fault), attempts=1))
-        tmdb.misbehave(fault)
+        tmdb.set_faults(fault)
         with pytest.raises(SourceUnavailable) as caught:
             source.popular(1)
 
@@ -424,11 +424,11 @@ class TestStumbles:
         faults = [
             replace(fault, path=MOVIE, nth=2 * place + 1, times=1) for place, fault in enumerate(PASSING)
         ]
-        tmdb.misbehave(*faults)
+        tmdb.set_faults(*faults)
         answers = list(source.details(numbers(tmdb)))
 
         assert {type(answer) for answer in answers} == {MovieFacts}
-        assert sum(tmdb.struck.values()) >= len(PASSING) - 1  # details have no results to spoil
+        assert sum(tmdb.applied_faults.values()) >= len(PASSING) - 1  # details have no results to spoil
         assert source.requests() == tmdb.requests
 
 
@@ -438,14 +438,14 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect, as_date: bool
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(Fault("too_many", seconds=3, as_date=as_date, times=1))
+        tmdb.set_faults(Fault("too_many", seconds=3, as_date=as_date, times=1))
         connect(pause=waits).popular(1)
 
         assert len(waits) == 1
         assert 3 <= waits[0] <= 5
 
     def test_the_source_waits_for_retry_after(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
-        tmdb.misbehave(Fault("too_many", seconds=1, times=1))
+        tmdb.set_faults(Fault("too_many", seconds=1, times=1))
         source.popular(1)
         first, second = tmdb.log
 
@@ -455,7 +455,7 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(Fault("too_many", seconds=86_400, times=1))
+        tmdb.set_faults(Fault("too_many", seconds=86_400, times=1))
         connect(pause=waits).popular(1)
 
         assert waits == [60]
@@ -496,7 +496,7 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect, fault: Fault
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(fault)
+        tmdb.set_faults(fault)
         with pytest.raises(SourceUnavailable, match="answered 429"):
             connect(pause=waits, policy=RetryPolicy()).popular(1)
 
@@ -508,7 +508,7 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect, text: str
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(Fault("too_many", header=text, times=1))
+        tmdb.set_faults(Fault("too_many", header=text, times=1))
         connect(pause=waits, policy=RetryPolicy()).popular(1)
 
         assert waits == [60]
@@ -517,7 +517,7 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(Fault("too_many", header="3"))
+        tmdb.set_faults(Fault("too_many", header="3"))
         with pytest.raises(SourceUnavailable):
             connect(pause=waits, policy=RetryPolicy()).popular(1)
 
@@ -528,7 +528,7 @@ class TestWaits:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         waits = Waits()
-        tmdb.misbehave(Fault("too_many", path=POPULAR))
+        tmdb.set_faults(Fault("too_many", path=POPULAR))
         with pytest.raises(SourceUnavailable, match="answered 429"):
             connect(pause=waits, policy=RetryPolicy(attempts=8)).popular(1)
 
@@ -573,7 +573,7 @@ class TestTimeLeft:
             now[0] += client.USER_POLICY.give_up_after - 1
 
         monkeypatch.setattr(httpx.Client, "send", recorded)
-        tmdb.misbehave(Fault("server_error", status=500, times=1))
+        tmdb.set_faults(Fault("server_error", status=500, times=1))
         connection = client.TmdbClient(
             credential=Credential.recognised(TOKEN, ""),
             base_url=tmdb.url,
@@ -593,7 +593,7 @@ class TestBudget:
     def test_no_second_has_more_requests_than_the_budget_whatever_fails(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
-        tmdb.misbehave(
+        tmdb.set_faults(
             Fault("reset", path=MOVIE, every=7),
             Fault("server_error", path=MOVIE, nth=3, every=7),
             Fault("too_many", path=MOVIE, nth=5, every=11, seconds=0),
@@ -644,7 +644,7 @@ class TestOneMovie:
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
         number = numbers(tmdb)[0]
-        tmdb.misbehave(Fault("gone", ids=[number]))
+        tmdb.set_faults(Fault("gone", ids=[number]))
 
         assert self.one(source, number) == MovieGone(number)
         assert tmdb.requests == 1
@@ -653,7 +653,7 @@ class TestOneMovie:
     def test_a_404_that_is_not_tmdbs_makes_no_movie_gone(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, body: object
     ) -> None:
-        tmdb.misbehave(Fault("answer", status=404, body=body))
+        tmdb.set_faults(Fault("answer", status=404, body=body))
 
         assert self.one(source, 603) == FetchFailed(603, "TMDB answered 404, requested /movie/603")
 
@@ -661,7 +661,7 @@ class TestOneMovie:
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
         first, second, *others = numbers(tmdb)
-        tmdb.misbehave(
+        tmdb.set_faults(
             Fault("server_error", path=f"/movie/{first}[?]"),
             Fault("answer", path=f"/movie/{second}[?]", status=400),
         )
@@ -675,7 +675,7 @@ class TestOneMovie:
     def test_another_movie_than_the_requested_one_is_a_failed_fetch(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource
     ) -> None:
-        tmdb.misbehave(Fault("answer", status=200, body={"id": 604, "title": "Another"}))
+        tmdb.set_faults(Fault("answer", status=200, body={"id": 604, "title": "Another"}))
 
         assert self.one(source, 603) == FetchFailed(603, "TMDB answered with movie 604 instead")
         assert tmdb.requests == 1
@@ -686,7 +686,7 @@ class TestTurningAway:
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
         slow, *others = numbers(tmdb)[:5]
-        tmdb.misbehave(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=30))
+        tmdb.set_faults(Fault("slow_headers", path=f"/movie/{slow}[?]", seconds=30))
         answers = connect(policy=RetryPolicy()).details([slow, *others])
 
         assert {next(answers).tmdb_id for _ in others} == set(others)
@@ -707,14 +707,14 @@ class TestTurningAway:
 
     def test_a_long_pause_is_interrupted(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         first, *others = numbers(tmdb)
-        tmdb.misbehave(Fault("too_many", seconds=50, path=f"^/3/movie/(?!{first}[?])"))
+        tmdb.set_faults(Fault("too_many", seconds=50, path=f"^/3/movie/(?!{first}[?])"))
         answers = connect(policy=RetryPolicy()).details([first, *others])
         next(answers)
         answers.close()  # type: ignore[attr-defined]
         await_readers()
 
     def test_closing_the_source_releases_waiting_threads(self, tmdb: TmdbSimulator, connect: Connect) -> None:
-        tmdb.misbehave(Fault("too_many", seconds=50))
+        tmdb.set_faults(Fault("too_many", seconds=50))
         source = connect(policy=RetryPolicy())
         threading.Timer(0.1, source.close).start()
         with pytest.raises(SourceUnavailable, match="request to TMDB was cancelled"):
@@ -730,7 +730,7 @@ class TestTurningAway:
 class CookieSetter(TmdbSimulator):
     """A TMDB that sets a cookie with each response."""
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Response:
         answer = super().respond(request)
         return replace(answer, headers=(*answer.headers, ("set-cookie", "visitor=1")))
 
@@ -742,7 +742,7 @@ class TestConnections:
         for _ in range(3):
             source.popular(1)
             list(source.details(numbers(tmdb)[:20]))
-        served = [thread for thread in threading.enumerate() if "_converse" in thread.name]
+        served = [thread for thread in threading.enumerate() if "_serve_connection" in thread.name]
 
         assert tmdb.requests == 63
         assert len(served) <= 8
@@ -818,7 +818,7 @@ class TestRefusal:
     def test_a_refusal_by_tmdb_without_a_message_is_recognized(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int
     ) -> None:
-        tmdb.misbehave(Fault("answer", status=status, body={"status_code": 10}))
+        tmdb.set_faults(Fault("answer", status=status, body={"status_code": 10}))
         with pytest.raises(SourceRefused, match=rf"check TMDB_ACCESS_TOKEN \({status}: code 10\)"):
             source.genres()
 
@@ -833,7 +833,7 @@ class TestRefusal:
         struck = [Fault("answer", path=f"/movie/{number}[?]", status=status, body={"status_code": 7})]
         if fault.kind in ("answer", "firewall"):
             struck = []
-        tmdb.misbehave(*struck, replace(fault, path=f"/movie/{number}[?]", status=status))
+        tmdb.set_faults(*struck, replace(fault, path=f"/movie/{number}[?]", status=status))
         answers = {answer.tmdb_id: answer for answer in source.details(numbers(tmdb))}
 
         reason = f"{status} was answered by something other than TMDB, such as a firewall or a proxy"
@@ -842,7 +842,7 @@ class TestRefusal:
         assert tmdb.requests == len(answers) + (1 if status == 401 else 2)
 
     def test_a_firewalls_403_is_transient(self, tmdb: TmdbSimulator, source: TmdbMovieSource) -> None:
-        tmdb.misbehave(Fault("firewall", status=403, times=1))
+        tmdb.set_faults(Fault("firewall", status=403, times=1))
 
         assert len(source.popular(1).movies) == 20
         assert tmdb.requests == 2
@@ -854,7 +854,7 @@ class TestRefusal:
     def test_only_tmdb_can_say_that_a_movie_is_gone(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, body: object
     ) -> None:
-        tmdb.misbehave(Fault("answer", status=404, body=body))
+        tmdb.set_faults(Fault("answer", status=404, body=body))
         (answer,) = source.details([603])
 
         assert isinstance(answer, FetchFailed)
@@ -863,14 +863,14 @@ class TestRefusal:
     def test_tmdb_reports_a_movie_as_gone_with_one_of_two_codes(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, code: int
     ) -> None:
-        tmdb.misbehave(Fault("answer", status=404, body={"status_code": code}))
+        tmdb.set_faults(Fault("answer", status=404, body={"status_code": code}))
 
         assert list(source.details([603])) == [MovieGone(603)]
 
     def test_a_refusal_stops_the_requests_for_movies_at_once(
         self, tmdb: TmdbSimulator, connect: Connect
     ) -> None:
-        tmdb.misbehave(Fault("answer", path=MOVIE, nth=5, status=401, body={"status_code": 10}))
+        tmdb.set_faults(Fault("answer", path=MOVIE, nth=5, status=401, body={"status_code": 10}))
         answers = connect(budget=RequestPacer(100)).details(numbers(tmdb))
         with pytest.raises(SourceRefused, match="401: code 10"):
             list(answers)
@@ -906,7 +906,7 @@ class TestRedirects:
     def test_a_redirect_is_not_followed_and_its_target_reported_without_secrets(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, status: int, location: str, shown: str
     ) -> None:
-        tmdb.misbehave(Fault("redirect", status=status, header=location))
+        tmdb.set_faults(Fault("redirect", status=status, header=location))
         with pytest.raises(SourceUnavailable) as caught:
             source.popular(1)
 
@@ -933,7 +933,7 @@ class TestRedirects:
     def test_an_invalid_or_endless_redirect_target_is_harmless(
         self, tmdb: TmdbSimulator, source: TmdbMovieSource, location: str
     ) -> None:
-        tmdb.misbehave(Fault("redirect", status=302, header=location))
+        tmdb.set_faults(Fault("redirect", status=302, header=location))
         with pytest.raises(SourceUnavailable, match="TMDB") as caught:
             source.popular(1)
 
@@ -959,11 +959,11 @@ class TestSecrets:
         echoes += [Fault("answer", status=401, body=echo | {"status_code": 7})]
         errors = []
         for fault in [*PASSING, *LASTING, *echoes]:
-            tmdb.misbehave(fault)
+            tmdb.set_faults(fault)
             with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
                 source.popular(1)
             errors.append("".join(traceback.format_exception(caught.value)) + repr(caught.value))
-        tmdb.misbehave()
+        tmdb.set_faults()
         source.popular(1)
 
         written = (

@@ -59,7 +59,7 @@ def member(simulator: TmdbSimulator) -> Iterator[Browser]:
 
 @pytest.fixture
 def tmdb(simulator: TmdbSimulator) -> TmdbSimulator:
-    simulator.misbehave()
+    simulator.set_faults()
     return simulator
 
 
@@ -104,7 +104,7 @@ def test_more_of_tmdb_is_on_pages_of_its_own(tmdb: TmdbSimulator, member: Browse
 def test_what_the_catalogue_has_is_shown_whatever_tmdb_does(
     tmdb: TmdbSimulator, member: Browser, kind: str
 ) -> None:
-    tmdb.misbehave(Fault(kind, seconds=5))
+    tmdb.set_faults(Fault(kind, seconds=5))
     page = member.shown("/search?q=the+matrix")
 
     assert "TMDB does not answer at the moment" in page.text

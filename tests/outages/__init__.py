@@ -1,5 +1,5 @@
-"""Outages under load: what is away, what clients see of it, and how it heals.
+"""Outages under load: parts of the environment become unavailable while clients send requests.
 
-`python -m tests.outages` plays them all at length and prints a table (`make outages`);
-tests/e2e/test_outages.py plays them in short.
+`python -m tests.outages` runs all scenarios at length and prints their results (`make outages`);
+tests/e2e/test_outages.py runs short ones.
 """

@@ -1,7 +1,7 @@
-"""Clients who use the service all the time, and note what they see.
+"""Clients that send requests continuously, and record the responses.
 
-Each has an account and a movie of its own, which nobody else rates: what it reads of that movie must be what
-it last wrote, through whichever process it reads. That finds anything stale.
+Each client has its own account, and a movie that no other client rates: the movie must have the rating that
+the client last wrote, whichever API process responds. This detects stale responses.
 """
 
 import itertools
@@ -19,125 +19,144 @@ from typing import Any
 import httpx
 
 TIMEOUT = 20.0
-"""Seconds after which a client gives up: that is a hang."""
+"""Seconds until a client stops waiting for a response."""
 
-REGISTERED_WITHIN = 60.0
+REGISTRATION_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One answer: when, to what, which status (0 is none), how long it took, and what the cache said."""
+class RecordedResponse:
+    """A response to a client. `began` is when the request was sent, by time.monotonic(); `status` is 0 if
+    there was no response; `cache` is the header X-Cache.
+    """
 
-    at: float
-    what: str
+    began: float
+    request: str
     status: int
     seconds: float
     cache: str | None = None
 
 
 @dataclass
-class Visitor:
-    """One client. Its movie must show `written`, while that is `certain`: after a write without an answer
-    nobody knows.
+class LoadClient:
+    """A client. `written_score` is the last score that it has written to its movie. It is not `certain` after
+    a write without a response, which may or may not have been stored.
     """
 
     number: int
-    bases: Sequence[str]
+    base_urls: Sequence[str]
     token: str
     movie: str
-    seen: list[Seen] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
-    written: float | None = None
+    responses: list[RecordedResponse] = field(default_factory=list)
+    stale_reads: list[str] = field(default_factory=list)
+    written_score: float | None = None
     certain: bool = True
 
-    def work(self, over: Event, pause: float) -> None:
-        """Read and write until it is over."""
+    def run(self, stop: Event, pause: float) -> None:
+        """Send requests until the event is set, `pause` seconds apart on average."""
         chance = random.Random(self.number)
         headers = {"Authorization": f"Bearer {self.token}"}
         with httpx.Client(headers=headers, timeout=TIMEOUT) as client:
-            steps = (self.read_own, self.write, self.read_own, self.list, self.search, self.listed)
+            steps = (
+                self.read_movie,
+                self.write_rating,
+                self.read_movie,
+                self.list_movies,
+                self.search,
+                self.use_watchlist,
+            )
             for step in itertools.cycle(steps):
-                if over.wait(pause * chance.random() * 2):
+                if stop.wait(pause * chance.random() * 2):
                     return
                 step(client, chance)
 
-    def ask(self, client: httpx.Client, chance: random.Random, method: str, path: str, **more: Any) -> Any:
-        """One request through one of the processes."""
-        base, began = chance.choice(self.bases), time.monotonic()
+    def send(
+        self, client: httpx.Client, chance: random.Random, method: str, path: str, **options: Any
+    ) -> httpx.Response | None:
+        """Send a request to a random API process; returns None if there is no response."""
+        base_url, began = chance.choice(self.base_urls), time.monotonic()
         try:
-            answer = client.request(method, f"{base}{path}", **more)
+            response = client.request(method, f"{base_url}{path}", **options)
         except httpx.HTTPError:
-            self.seen.append(Seen(began, f"{method} {path}", 0, time.monotonic() - began))
+            self.responses.append(RecordedResponse(began, f"{method} {path}", 0, time.monotonic() - began))
             return None
-        took = time.monotonic() - began
-        what = f"{method} {path.partition('?')[0]}"
-        self.seen.append(Seen(began, what, answer.status_code, took, answer.headers.get("x-cache")))
-        return answer
+        seconds = time.monotonic() - began
+        request = f"{method} {path.partition('?')[0]}"
+        cache = response.headers.get("x-cache")
+        self.responses.append(RecordedResponse(began, request, response.status_code, seconds, cache))
+        return response
 
-    def write(self, client: httpx.Client, chance: random.Random) -> None:
+    def write_rating(self, client: httpx.Client, chance: random.Random) -> None:
+        """Rate the client's movie."""
         score = chance.randint(2, 20) / 2
-        answer = self.ask(client, chance, "PUT", f"/movies/{self.movie}/rating", json={"rating": score})
-        if answer is not None and answer.is_success:
-            self.written, self.certain = score, True
-        elif answer is None or answer.status_code >= 500:
+        response = self.send(client, chance, "PUT", f"/movies/{self.movie}/rating", json={"rating": score})
+        if response is not None and response.is_success:
+            self.written_score, self.certain = score, True
+        elif response is None or response.status_code >= 500:
             self.certain = False
 
-    def read_own(self, client: httpx.Client, chance: random.Random) -> None:
-        answer = self.ask(client, chance, "GET", f"/movies/{self.movie}")
-        if answer is None or not answer.is_success or not self.certain:
+    def read_movie(self, client: httpx.Client, chance: random.Random) -> None:
+        """Read the client's movie, and compare its average rating with the last score written."""
+        response = self.send(client, chance, "GET", f"/movies/{self.movie}")
+        if response is None or not response.is_success or not self.certain:
             return
-        shown = answer.json()["average_rating"]
-        if shown != self.written:
-            cache = answer.headers.get("x-cache", "not asked")
-            self.stale.append(f"movie {self.movie} shows {shown}, not {self.written} (cache: {cache})")
+        average = response.json()["average_rating"]
+        if average != self.written_score:
+            cache = response.headers.get("x-cache", "not used")
+            self.stale_reads.append(
+                f"movie {self.movie} has {average}, not {self.written_score} (cache: {cache})"
+            )
 
-    def leave(self) -> None:
-        """Take the rating back, so that the next one finds the movie as it was."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        httpx.delete(f"{self.bases[0]}/movies/{self.movie}/rating", headers=headers, timeout=TIMEOUT)
-
-    def list(self, client: httpx.Client, chance: random.Random) -> None:
-        self.ask(client, chance, "GET", f"/movies?limit=10&page={chance.randint(1, 3)}")
+    def list_movies(self, client: httpx.Client, chance: random.Random) -> None:
+        """Read one of the first pages of the movies."""
+        self.send(client, chance, "GET", f"/movies?limit=10&page={chance.randint(1, 3)}")
 
     def search(self, client: httpx.Client, chance: random.Random) -> None:
-        self.ask(client, chance, "GET", f"/movies/search?q={chance.choice(('the', 'matrix', 'seven'))}")
+        """Search for a word."""
+        self.send(client, chance, "GET", f"/movies/search?q={chance.choice(('the', 'matrix', 'seven'))}")
 
-    def listed(self, client: httpx.Client, chance: random.Random) -> None:
-        self.ask(
+    def use_watchlist(self, client: httpx.Client, chance: random.Random) -> None:
+        """Put the client's movie on the watchlist, and read the watchlist."""
+        self.send(
             client, chance, "PUT", f"/movies/{self.movie}/watchlist", json={"note": str(chance.random())}
         )
-        self.ask(client, chance, "GET", "/watchlist")
+        self.send(client, chance, "GET", "/watchlist")
+
+    def delete_rating(self) -> None:
+        """Delete the rating, so that the next client finds the movie without one."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        httpx.delete(f"{self.base_urls[0]}/movies/{self.movie}/rating", headers=headers, timeout=TIMEOUT)
 
 
-def visitors(bases: Sequence[str], number: int, movies: Sequence[str]) -> list[Visitor]:
-    """So many new accounts, and a movie for each."""
-    made = []
-    for each in range(number):
-        name = f"visitor{each}x{time.monotonic_ns()}"
+def register_clients(base_urls: Sequence[str], count: int, movies: Sequence[str]) -> list[LoadClient]:
+    """Register `count` clients, each with the next of the movies."""
+    clients = []
+    for number in range(count):
+        name = f"client{number}x{time.monotonic_ns()}"
         account = {"username": name[:30], "email": f"{name}@example.org", "password": f"horse staple {name}"}
-        answer = httpx.post(f"{bases[0]}/auth/register", json=account, timeout=REGISTERED_WITHIN)
-        assert answer.status_code == 201, answer.text
-        made.append(Visitor(each, bases, answer.json()["access_token"], movies[each]))
-    return made
+        response = httpx.post(f"{base_urls[0]}/auth/register", json=account, timeout=REGISTRATION_TIMEOUT)
+        assert response.status_code == 201, response.text
+        clients.append(LoadClient(number, base_urls, response.json()["access_token"], movies[number]))
+    return clients
 
 
 @contextmanager
-def visiting(crowd: Sequence[Visitor], pause: float) -> Iterator[None]:
-    """Let them all be at it for a while."""
-    over = Event()
-    with ThreadPoolExecutor(len(crowd)) as pool:
-        working = [pool.submit(visitor.work, over, pause) for visitor in crowd]
+def running_clients(clients: Sequence[LoadClient], pause: float) -> Iterator[None]:
+    """Run all clients in threads while the context is open."""
+    stop = Event()
+    with ThreadPoolExecutor(len(clients)) as pool:
+        futures = [pool.submit(client.run, stop, pause) for client in clients]
         try:
             yield
         finally:
-            over.set()
-        for work in working:
-            work.result(timeout=TIMEOUT * 2)
+            stop.set()
+        for future in futures:
+            future.result(timeout=TIMEOUT * 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What all clients saw in a stretch of time."""
+    """The responses in a period of time: their number by status, and their durations in seconds."""
 
     statuses: dict[int, int]
     median: float
@@ -145,17 +164,19 @@ class Period:
     cached: int
 
     def __str__(self) -> str:
-        told = " ".join(f"{status}:{number}" for status, number in sorted(self.statuses.items()))
-        return f"{told}  median {self.median * 1000:.1f} ms  slowest {self.slowest * 1000:.0f} ms"
+        statuses = " ".join(f"{status}:{count}" for status, count in sorted(self.statuses.items()))
+        return f"{statuses}  median {self.median * 1000:.1f} ms  slowest {self.slowest * 1000:.0f} ms"
 
 
-def period(crowd: Sequence[Visitor], since: float, until: float) -> Period:
-    """What they saw of requests that began in that time."""
-    seen = [each for visitor in crowd for each in visitor.seen if since <= each.at < until]
-    times = [each.seconds for each in seen] or [0.0]
+def period(clients: Sequence[LoadClient], since: float, until: float) -> Period:
+    """The responses to requests that were sent in a period, by time.monotonic()."""
+    responses = [
+        response for client in clients for response in client.responses if since <= response.began < until
+    ]
+    durations = [response.seconds for response in responses] or [0.0]
     return Period(
-        statuses=dict(Counter(each.status for each in seen)),
-        median=statistics.median(times),
-        slowest=max(times),
-        cached=sum(each.cache is not None for each in seen),
+        statuses=dict(Counter(response.status for response in responses)),
+        median=statistics.median(durations),
+        slowest=max(durations),
+        cached=sum(response.cache is not None for response in responses),
     )

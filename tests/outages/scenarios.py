@@ -1,4 +1,4 @@
-"""What is taken away, what clients may see meanwhile, and what must be true a few seconds later."""
+"""The outages: how each begins and ends, the responses that are allowed during it, and the recovery."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,241 +6,255 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.outages.load import Period, Visitor, period, visiting, visitors
-from tests.outages.place import Place
+from tests.outages.environment import Environment
+from tests.outages.load import LoadClient, Period, period, register_clients, running_clients
 from tests.tmdb_simulator import Fault
 
-WELL = frozenset({200, 201, 204, 304})
-WITHOUT_STORAGE = WELL | {503}
+NORMAL_STATUSES = frozenset({200, 201, 204, 304})
+STATUSES_WITHOUT_STORAGE = NORMAL_STATUSES | {503}
 
-HEALED_WITHIN = 5.0
+RECOVERY_TIMEOUT = 5.0
+"""Seconds after the end of an outage within which the service must have recovered."""
 
-Act = Callable[[Place], None]
+Action = Callable[[Environment], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """Something that is away for a while.
+    """A time in which a part of the environment is unavailable.
 
-    `allowed` are the statuses that clients may see while it is; `health` is what /health must say of `part`.
+    `allowed_statuses` are the statuses that clients may get during the outage. `expected_health` is what
+    `GET /health` must report for `part`.
     """
 
     name: str
-    strike: Act
-    heal: Act
-    allowed: frozenset[int]
+    begin: Action
+    end: Action
+    allowed_statuses: frozenset[int]
     part: str
-    health: frozenset[str] = frozenset({"down"})
+    expected_health: frozenset[str] = frozenset({"down"})
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What an outage looked like: before, while, and after it; what /health said; what was stale."""
+class OutageResult:
+    """What clients observed before, during and after an outage.
+
+    `health` is the last response of `GET /health` during the outage, `recovery_time` is in seconds, and
+    `stale_reads` has a sentence for each response that was older than the client's last write.
+    """
 
     outage: Outage
     before: Period
     during: Period
     after: Period
-    said: dict[str, str]
-    healed_after: float
-    stale: list[str]
+    health: dict[str, str]
+    recovery_time: float
+    stale_reads: list[str]
 
-    def faults(self) -> list[str]:
-        """What was not as promised."""
-        found = list(self.stale[:3])
-        for name, seen, allowed in (
-            ("before", self.before, WELL),
-            ("during", self.during, self.outage.allowed),
-            ("after", self.after, WELL),
+    def violations(self) -> list[str]:
+        """What differs from the expected behaviour."""
+        violations = list(self.stale_reads[:3])
+        for name, observed, allowed in (
+            ("before", self.before, NORMAL_STATUSES),
+            ("during", self.during, self.outage.allowed_statuses),
+            ("after", self.after, NORMAL_STATUSES),
         ):
-            if wrong := set(seen.statuses) - allowed:
-                found.append(f"{name}: statuses {sorted(wrong)}")
-        if self.said["part"] not in self.outage.health:
-            found.append(f"health said {self.said}")
-        if self.healed_after > HEALED_WITHIN:
-            found.append(f"healed after {self.healed_after:.1f} s")
-        return found
+            if unexpected := set(observed.statuses) - allowed:
+                violations.append(f"{name}: statuses {sorted(unexpected)}")
+        if self.health["part"] not in self.outage.expected_health:
+            violations.append(f"the health was {self.health}")
+        if self.recovery_time > RECOVERY_TIMEOUT:
+            violations.append(f"recovered after {self.recovery_time:.1f} s")
+        return violations
 
 
-def fill(place: Place) -> None:
-    """Leave Redis no memory for more, and nothing that it may throw out."""
+def exhaust_memory(environment: Environment) -> None:
+    """Leave Redis no free memory, and forbid it to evict keys."""
     for setting, value in (("maxmemory-policy", "noeviction"), ("maxmemory", "1")):
-        assert place.redis.command("CONFIG", "SET", setting, value) == "+OK"
+        assert environment.redis.command("CONFIG", "SET", setting, value) == "+OK"
 
 
-def empty(place: Place) -> None:
-    """Give it room again."""
-    assert place.redis.command("CONFIG", "SET", "maxmemory", "0") == "+OK"
+def restore_memory(environment: Environment) -> None:
+    """Remove the limit on the memory of Redis."""
+    assert environment.redis.command("CONFIG", "SET", "maxmemory", "0") == "+OK"
 
 
-def _redis(act: str) -> Act:
-    return lambda place: getattr(place.redis, act)()
+def _redis(method: str) -> Action:
+    return lambda environment: getattr(environment.redis, method)()
 
 
-def _cable(act: str) -> Act:
-    def done(place: Place) -> None:
-        assert place.database
-        getattr(place.database, act)()
+def _proxy(method: str) -> Action:
+    def action(environment: Environment) -> None:
+        assert environment.database_proxy
+        getattr(environment.database_proxy, method)()
 
-    return done
+    return action
 
 
-def _tmdb(*faults: Fault) -> Act:
-    """Misbehave like this; without faults, behave."""
-    return lambda place: place.tmdb.misbehave(*faults)
+def _tmdb(*faults: Fault) -> Action:
+    """Make TMDB respond with these faults; with none, it responds normally."""
+    return lambda environment: environment.tmdb.set_faults(*faults)
 
 
 REDIS = (
     Outage(
         name="redis stopped",
-        strike=_redis("stop"),
-        heal=_redis("start"),
-        allowed=WELL,
+        begin=_redis("stop"),
+        end=_redis("start"),
+        allowed_statuses=NORMAL_STATUSES,
         part="redis",
     ),
     Outage(
         name="redis killed",
-        strike=_redis("kill"),
-        heal=_redis("start"),
-        allowed=WELL,
+        begin=_redis("kill"),
+        end=_redis("start"),
+        allowed_statuses=NORMAL_STATUSES,
         part="redis",
     ),
     Outage(
         name="redis frozen",
-        strike=_redis("freeze"),
-        heal=_redis("thaw"),
-        allowed=WELL,
+        begin=_redis("freeze"),
+        end=_redis("thaw"),
+        allowed_statuses=NORMAL_STATUSES,
         part="redis",
     ),
     Outage(
         name="redis full",
-        strike=fill,
-        heal=empty,
-        allowed=WELL,
+        begin=exhaust_memory,
+        end=restore_memory,
+        allowed_statuses=NORMAL_STATUSES,
         part="redis",
-        health=frozenset({"ok"}),
+        expected_health=frozenset({"ok"}),
     ),
 )
 STORAGE = (
     Outage(
         name="storage stopped",
-        strike=_cable("cut"),
-        heal=_cable("mend"),
-        allowed=WITHOUT_STORAGE,
+        begin=_proxy("disconnect"),
+        end=_proxy("resume"),
+        allowed_statuses=STATUSES_WITHOUT_STORAGE,
         part="database",
     ),
     Outage(
         name="storage frozen",
-        strike=_cable("block"),
-        heal=_cable("mend"),
-        allowed=WITHOUT_STORAGE,
+        begin=_proxy("pause"),
+        end=_proxy("resume"),
+        allowed_statuses=STATUSES_WITHOUT_STORAGE,
         part="database",
     ),
 )
 TMDB = (
     Outage(
         name="tmdb down",
-        strike=_tmdb(Fault("reset")),
-        heal=_tmdb(),
-        allowed=WELL,
+        begin=_tmdb(Fault("reset")),
+        end=_tmdb(),
+        allowed_statuses=NORMAL_STATUSES,
         part="tmdb",
-        health=frozenset({"degraded"}),
+        expected_health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb slow",
-        strike=_tmdb(Fault("slow_headers", seconds=30)),
-        heal=_tmdb(),
-        allowed=WELL,
+        begin=_tmdb(Fault("slow_headers", seconds=30)),
+        end=_tmdb(),
+        allowed_statuses=NORMAL_STATUSES,
         part="tmdb",
-        health=frozenset({"degraded"}),
+        expected_health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb 429",
-        strike=_tmdb(Fault("too_many", seconds=1)),
-        heal=_tmdb(),
-        allowed=WELL,
+        begin=_tmdb(Fault("too_many", seconds=1)),
+        end=_tmdb(),
+        allowed_statuses=NORMAL_STATUSES,
         part="tmdb",
-        health=frozenset({"degraded"}),
+        expected_health=frozenset({"degraded"}),
     ),
     Outage(
         name="tmdb 401",
-        strike=_tmdb(
+        begin=_tmdb(
             Fault("answer", status=401, body={"status_code": 7, "status_message": "Invalid API key"})
         ),
-        heal=_tmdb(),
-        allowed=WELL,
+        end=_tmdb(),
+        allowed_statuses=NORMAL_STATUSES,
         part="tmdb",
-        health=frozenset({"degraded"}),
+        expected_health=frozenset({"degraded"}),
     ),
 )
 
 
-def play(place: Place, outage: Outage, *, clients: int, seconds: float, pause: float) -> Played:
-    """Take something away under load for so many seconds, give it back, and see what became of it."""
-    crowd = visitors(place.bases, clients, place.movies)
+def run_outage(
+    environment: Environment, outage: Outage, *, clients: int, seconds: float, pause: float
+) -> OutageResult:
+    """Register clients and run an outage of `seconds` while they send requests, `pause` seconds apart."""
+    registered = register_clients(environment.base_urls, clients, environment.movie_ids)
     try:
-        return played(place, outage, crowd, seconds=seconds, pause=pause)
+        return run_with_clients(environment, outage, registered, seconds=seconds, pause=pause)
     finally:
-        for visitor in crowd:
-            visitor.leave()
+        for client in registered:
+            client.delete_rating()
 
 
-def played(place: Place, outage: Outage, crowd: Sequence[Visitor], *, seconds: float, pause: float) -> Played:
-    """The same with clients who are there already."""
-    calm = min(max(1.0, seconds / 6), 5.0)
-    with visiting(crowd, pause):
-        began = time.monotonic()
-        time.sleep(calm)
-        struck = time.monotonic()
-        outage.strike(place)
-        said = _watched(place, outage, seconds)
-        outage.heal(place)
-        mended = time.monotonic()
-        healed_after = _healed(place, outage, mended)
-        whole = time.monotonic()
-        time.sleep(calm)
-        end = time.monotonic()
-    return Played(
+def run_with_clients(
+    environment: Environment, outage: Outage, clients: Sequence[LoadClient], *, seconds: float, pause: float
+) -> OutageResult:
+    """Run an outage while these clients send requests."""
+    duration_without_outage = min(max(1.0, seconds / 6), 5.0)
+    with running_clients(clients, pause):
+        load_began = time.monotonic()
+        time.sleep(duration_without_outage)
+        outage_began = time.monotonic()
+        outage.begin(environment)
+        health = _monitor(environment, outage, seconds)
+        outage.end(environment)
+        outage_ended = time.monotonic()
+        recovery_time = _wait_for_recovery(environment, outage, outage_ended)
+        recovered = time.monotonic()
+        time.sleep(duration_without_outage)
+        load_ended = time.monotonic()
+    return OutageResult(
         outage=outage,
-        before=period(crowd, began, struck - 0.5),
-        during=period(crowd, struck, mended),
-        after=period(crowd, whole, end),
-        said=said,
-        healed_after=healed_after,
-        stale=[each for visitor in crowd for each in visitor.stale],
+        before=period(clients, load_began, outage_began - 0.5),
+        during=period(clients, outage_began, outage_ended),
+        after=period(clients, recovered, load_ended),
+        health=health,
+        recovery_time=recovery_time,
+        stale_reads=[stale for client in clients for stale in client.stale_reads],
     )
 
 
-def _watched(place: Place, outage: Outage, seconds: float) -> dict[str, str]:
-    """Watch it for so long, as a monitor does; the last that was said of it."""
-    until, said = time.monotonic() + seconds, {"part": "?"}
+def _monitor(environment: Environment, outage: Outage, seconds: float) -> dict[str, str]:
+    """Request the health every second for `seconds`; return the last result."""
+    until, health = time.monotonic() + seconds, {"part": "?"}
     while time.monotonic() < until:
-        said = _health(place, outage)
+        health = _health(environment, outage)
         time.sleep(min(1.0, max(0.0, until - time.monotonic())))
-    return said
+    return health
 
 
-def _health(place: Place, outage: Outage) -> dict[str, str]:
-    """What the first process says of the part, and of the whole."""
-    answer = httpx.get(f"{place.bases[0]}/health", timeout=10)
-    told = answer.json()
-    part = told["checks"][outage.part]
-    return {"part": part["status"], "whole": told["status"], "error": part.get("error", "")}
+def _health(environment: Environment, outage: Outage) -> dict[str, str]:
+    """What the first API process reports: the status of the part that fails, its error, and the overall
+    status.
+    """
+    health = httpx.get(f"{environment.base_urls[0]}/health", timeout=10).json()
+    check = health["checks"][outage.part]
+    return {"part": check["status"], "overall": health["status"], "error": check.get("error", "")}
 
 
-def _healed(place: Place, outage: Outage, since: float) -> float:
-    """Seconds until every process says that all is well and uses the cache again; many if it never does."""
-    while time.monotonic() - since < HEALED_WITHIN * 4:
-        if all(_is_well(base, outage) for base in place.bases):
+def _wait_for_recovery(environment: Environment, outage: Outage, since: float) -> float:
+    """Wait until every API process has recovered. Returns the seconds since `since`, at most some more than
+    four times RECOVERY_TIMEOUT.
+    """
+    while time.monotonic() - since < RECOVERY_TIMEOUT * 4:
+        if all(_has_recovered(base_url, outage) for base_url in environment.base_urls):
             return time.monotonic() - since
         time.sleep(0.1)
     return time.monotonic() - since
 
 
-def _is_well(base: str, outage: Outage) -> bool:
+def _has_recovered(base_url: str, outage: Outage) -> bool:
+    """Whether an API process reports that the part is available, and uses the cache."""
     try:
-        told = httpx.get(f"{base}/health", timeout=10).json()["checks"][outage.part]
-        seen = httpx.get(f"{base}/genres", timeout=10)
+        check = httpx.get(f"{base_url}/health", timeout=10).json()["checks"][outage.part]
+        genres = httpx.get(f"{base_url}/genres", timeout=10)
     except httpx.HTTPError:
         return False
-    return told["status"] == "ok" and seen.status_code == 200 and "x-cache" in seen.headers
+    return check["status"] == "ok" and genres.status_code == 200 and "x-cache" in genres.headers

@@ -1,25 +1,26 @@
-"""A TMDB on loopback for tests: exact replays, a catalogue that answers as TMDB does, faults on request.
+"""A simulator of TMDB for tests: it replays recorded responses, responds from a catalogue as TMDB does, and
+fails on request.
 
     with TmdbSimulator(catalogue=make_catalogue(300), faults=[Fault("server_error", nth=2, times=1)]) as tmdb:
         sync(base_url=tmdb.url)
     assert tmdb.highest_rate() <= 20
 
-`python -m tests.tmdb_simulator --help` runs it as a process.
+`python -m tests.tmdb_simulator` runs it as a process; `--help` lists its options.
 """
 
-from .answers import INVENTED_RECORDINGS, RECORDINGS, Record, Recordings, json_lines
 from .catalogue import Catalogue, Change
-from .faults import ITEM_SPOILS, STRIKES, Fault, FaultPlan
-from .invented import LATE_GENRE, QUIRKS, make_catalogue, make_movies
+from .faults import EFFECTS, ITEM_EFFECTS, Fault, FaultPlan
+from .generated import LATE_GENRE, QUIRKS, make_catalogue, make_movies
+from .responses import INVENTED_RECORDINGS, RECORDINGS, Record, Recordings, json_lines
 from .server import LoggedRequest, TmdbSimulator
 
 __all__ = [
+    "EFFECTS",
     "INVENTED_RECORDINGS",
-    "ITEM_SPOILS",
+    "ITEM_EFFECTS",
     "LATE_GENRE",
     "QUIRKS",
     "RECORDINGS",
-    "STRIKES",
     "Catalogue",
     "Change",
     "Fault",

@@ -1,4 +1,4 @@
-"""The simulator as a process: the address on the first line, the counts as JSON when it is stopped."""
+"""Runs the simulator as a process. It prints its URL first, and its statistics as JSON when it is stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .catalogue import Catalogue
 from .faults import FaultPlan
-from .invented import make_catalogue
+from .generated import make_catalogue
 from .server import TmdbSimulator
 
 

@@ -1,4 +1,4 @@
-"""The simulator: what it answers, and what it counts."""
+"""The simulator, which responds to requests, and logs and counts them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .answers import Answer, Record, Recordings, found, refusal
 from .catalogue import Catalogue
 from .faults import Fault, FaultPlan
+from .http_server import HOST, HttpServer, Request
 from .queries import export_day
-from .sockets import HOST, Listener, Request
+from .responses import Record, Recordings, Response, error_response, json_response
 
 CONFIGURATION = {
     "change_keys": ["genres", "overview", "poster_path", "release_date", "runtime", "title"],
@@ -26,15 +26,17 @@ CONFIGURATION = {
         "poster_sizes": ["w92", "w154", "w185", "w342", "w500", "w780", "original"],
     },
 }
-NO_FILE = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", (("content-type", "application/xml"),))
+ACCESS_DENIED = Response(
+    403, b"<Error><Code>AccessDenied</Code></Error>", (("content-type", "application/xml"),)
+)
 
 
 @dataclass(slots=True)
 class LoggedRequest:
-    """A request that came, and what became of it.
+    """A request, and the status of the response.
 
-    `at` is time.monotonic() when it had arrived, `status` None where nothing was answered. The credential
-    itself is not kept, only whether it was a "bearer" token, an "api_key" or "".
+    `at` is the time of its arrival by time.monotonic(), `status` is None if there was no response.
+    `credential` is "bearer", "api_key" or "", depending on how the request was authenticated.
     """
 
     method: str
@@ -48,11 +50,11 @@ class LoggedRequest:
 
 
 class TmdbSimulator:
-    """A TMDB on loopback: `with TmdbSimulator(catalogue=make_catalogue(300)) as tmdb: … tmdb.url`.
+    """A simulated TMDB on loopback: `with TmdbSimulator(catalogue=make_catalogue(300)) as tmdb: … tmdb.url`.
 
     `catalogue` is a Catalogue, a .jsonl(.gz) file or records; `recordings` a folder of recorded exchanges,
-    which answer first where a request is exactly one of theirs. With neither, all but /configuration and
-    /authentication is a 404. `token` or `api_key`, once set, are demanded. Port 0 takes a free one.
+    which are used for requests that equal a recorded one. Without both, only /configuration and
+    /authentication exist. If `token` or `api_key` is set, requests need it. Port 0 stands for a free port.
     """
 
     def __init__(
@@ -69,11 +71,11 @@ class TmdbSimulator:
         self.recordings = None if recordings is None else Recordings(Path(recordings))
         self._plan = FaultPlan(faults)
         self._credentials = {"bearer": token, "api_key": api_key}
-        self._wanted_port = port
+        self._port = port
         self._lock = threading.Lock()
         self._log: list[LoggedRequest] = []
-        self._struck: Counter[str] = Counter()
-        self._listener: Listener | None = None
+        self._applied: Counter[str] = Counter()
+        self._server: HttpServer | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -85,20 +87,20 @@ class TmdbSimulator:
         self.stop()
 
     def start(self) -> None:
-        """Listen and answer, in threads of its own. Raises OSError if the port is taken."""
-        self._listener = Listener(self.respond, self._wanted_port)
+        """Start threads that accept connections and respond. Raises OSError if the port is in use."""
+        self._server = HttpServer(self.respond, self._port)
 
     def stop(self) -> None:
-        """Close every connection at once, answers under way included. The counts stay."""
-        if self._listener is not None:
-            self._listener.stop()
+        """Close all connections at once, also in the middle of a response. The counts are kept."""
+        if self._server is not None:
+            self._server.stop()
 
     @property
     def url(self) -> str:
         """The base address, such as http://127.0.0.1:40123/3."""
-        if self._listener is None:
+        if self._server is None:
             raise RuntimeError("the simulator has not been started")
-        return f"http://{HOST}:{self._listener.port}/3"
+        return f"http://{HOST}:{self._server.port}/3"
 
     @property
     def exports_url(self) -> str:
@@ -107,33 +109,33 @@ class TmdbSimulator:
 
     @property
     def requests(self) -> int:
-        """How many requests came."""
+        """The number of requests."""
         return len(self._log)
 
     @property
     def log(self) -> list[LoggedRequest]:
-        """The requests so far, in the order in which they came."""
+        """The requests, in the order of their arrival."""
         with self._lock:
             return list(self._log)
 
     @property
-    def struck(self) -> Counter[str]:
-        """How often each fault struck, by its label."""
+    def applied_faults(self) -> Counter[str]:
+        """How often each fault was applied, by its label."""
         with self._lock:
-            return Counter(self._struck)
+            return Counter(self._applied)
 
     def highest_rate(self) -> int:
-        """The most requests that came within any one second."""
-        moments = [request.at for request in self.log]
+        """The maximum number of requests within one second."""
+        times = [request.at for request in self.log]
         highest = first = 0
-        for last, moment in enumerate(moments):
-            while moments[first] <= moment - 1:
+        for last, time_of_request in enumerate(times):
+            while times[first] <= time_of_request - 1:
                 first += 1
             highest = max(highest, last - first + 1)
         return highest
 
     def stats(self) -> dict[str, Any]:
-        """The counts as a JSON object."""
+        """The statistics, as values for JSON."""
         log = self.log
         by_path: dict[str, Counter[str]] = {}
         for request in log:
@@ -143,34 +145,36 @@ class TmdbSimulator:
             "highest_rate": self.highest_rate(),
             "by_status": Counter(map(_status_name, log)),
             "by_path": by_path,
-            "faults": self.struck,
+            "faults": self.applied_faults,
         }
 
     def reset_counts(self) -> None:
-        """Forget requests and strikes; the plan goes on where it is."""
+        """Clear the log and the counts of faults. The counters of the fault plan are kept."""
         with self._lock:
             self._log.clear()
-            self._struck.clear()
+            self._applied.clear()
 
-    def misbehave(self, *faults: Fault) -> None:
-        """Put these faults in place of those before; none: behave."""
+    def set_faults(self, *faults: Fault) -> None:
+        """Replace all faults by these."""
         self._plan = FaultPlan(faults)
 
-    def respond(self, request: Request) -> Answer:
-        """Count a request and answer it, faults included."""
-        logged = self._note(request)
-        answer, struck = self._plan.strike(request.target, self._honest(request, logged.credential))
-        for fault in struck:
+    def respond(self, request: Request) -> Response:
+        """Log a request, and return the response after faults."""
+        logged = self._log_request(request)
+        response, applied = self._plan.apply(
+            request.target, self._response_without_faults(request, logged.credential)
+        )
+        for fault in applied:
             if fault.kind == "shift" and self.catalogue is not None:
                 self.catalogue.shift(fault.by)
-        # Counted before the answer leaves: whoever has it finds it in the counts.
+        # It is counted before the response is sent, so that a client that has the response finds it counted.
         with self._lock:
-            logged.status = None if answer.silent else answer.status
-            logged.faults = tuple(fault.label for fault in struck)
-            self._struck.update(logged.faults)
-        return answer
+            logged.status = None if response.silent else response.status
+            logged.faults = tuple(fault.label for fault in applied)
+            self._applied.update(logged.faults)
+        return response
 
-    def _note(self, request: Request) -> LoggedRequest:
+    def _log_request(self, request: Request) -> LoggedRequest:
         bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
         logged = LoggedRequest(
             method=request.method,
@@ -185,38 +189,38 @@ class TmdbSimulator:
             self._log.append(logged)
         return logged
 
-    def _honest(self, request: Request, credential: str) -> Answer:
-        """What TMDB itself would answer."""
-        if (day := export_day(request.path)) is not None:  # another host at TMDB, without credentials
-            return (self.catalogue and self.catalogue.export(day)) or NO_FILE
-        if not self._admits(request, credential):
-            return refusal(7)
+    def _response_without_faults(self, request: Request, credential: str) -> Response:
+        """The response of TMDB without faults."""
+        if (day := export_day(request.path)) is not None:  # at TMDB on another host, without authentication
+            return (self.catalogue and self.catalogue.export(day)) or ACCESS_DENIED
+        if not self._is_authorized(request, credential):
+            return error_response(7)
         params = {name: value for name, value in request.params.items() if name != "api_key"}
-        if self.recordings and (replay := self.recordings.find(request.method, request.path, params)):
-            return replay
+        if self.recordings and (recorded := self.recordings.find(request.method, request.path, params)):
+            return recorded
         if request.method != "GET":
-            return refusal(34)
-        return self._ask(request.path, params)
+            return error_response(34)
+        return self._api_response(request.path, params)
 
-    def _ask(self, path: str, params: Mapping[str, str]) -> Answer:
+    def _api_response(self, path: str, params: Mapping[str, str]) -> Response:
         match path:
             case "/3/configuration":
-                return found(CONFIGURATION, max_age=43200)
+                return json_response(CONFIGURATION, max_age=43200)
             case "/3/authentication":
-                return found({"success": True, "status_code": 1, "status_message": "Success."})
+                return json_response({"success": True, "status_code": 1, "status_message": "Success."})
             case _ if self.catalogue is not None and path.startswith("/3/"):
-                return self.catalogue.answer(path.removeprefix("/3"), params)
+                return self.catalogue.respond(path.removeprefix("/3"), params)
             case _:
-                return refusal(34)
+                return error_response(34)
 
-    def _admits(self, request: Request, credential: str) -> bool:
+    def _is_authorized(self, request: Request, credential: str) -> bool:
         if not any(self._credentials.values()):
             return True
-        shown = {
+        sent = {
             "bearer": request.headers.get("authorization", "")[len("bearer ") :].strip(),
             "api_key": request.params.get("api_key", ""),
         }
-        return credential != "" and shown[credential] == self._credentials[credential]
+        return credential != "" and sent[credential] == self._credentials[credential]
 
 
 def _status_name(request: LoggedRequest) -> str:

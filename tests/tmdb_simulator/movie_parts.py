@@ -1,4 +1,4 @@
-"""The parts of a movie that can be appended to its details, and that have paths of their own.
+"""The parts of a movie that can be appended to its details, and that also have their own paths.
 
 `/movie/7?append_to_response=credits,videos` has the keys `credits` and `videos`; the same values, with the
 number of the movie, are at `/movie/7/credits` and `/movie/7/videos`.
@@ -9,42 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .answers import Record
+from .responses import Record
 
-Rows = Sequence[Record]  # the recommended movies as rows of a list
+Rows = Sequence[Record]  # the recommended movies, as in lists
 
 
 def part(name: str, movie: Record, params: Mapping[str, str], rows: Rows) -> Record:
-    """A part of a movie, without the movie's number."""
+    """A part of a movie, without the number of the movie."""
     return PARTS[name](movie, params, rows)
 
 
 def _credits(movie: Record, _: Mapping[str, str], __: Rows) -> Record:
     """`_cast` has names, pairs of name and character, or whole entries; `_crew` has them with jobs."""
-    cast = [_person(each, "character", place) | {"order": place}
-            for place, each in enumerate(movie.get("_cast", ()))]  # fmt: skip
-    crew = [_person(each, "job", place) for place, each in enumerate(movie.get("_crew", ()))]
-    return {"cast": cast, "crew": [{"department": "Directing"} | each for each in crew]}
+    cast = [_person(entry, "character", index) | {"order": index}
+            for index, entry in enumerate(movie.get("_cast", ()))]  # fmt: skip
+    crew = [_person(entry, "job", index) for index, entry in enumerate(movie.get("_crew", ()))]
+    return {"cast": cast, "crew": [{"department": "Directing"} | member for member in crew]}
 
 
-def _person(entry: Any, role: str, place: int) -> Record:
+def _person(entry: Any, role: str, index: int) -> Record:
     if isinstance(entry, dict):
         return entry
-    name, does = (entry, "") if isinstance(entry, str) else entry
-    known = {"adult": False, "gender": 0, "id": 1000 + place, "original_name": name, "popularity": 0.5}
-    return known | {"profile_path": None, "name": name, role: does}
+    name, value = (entry, "") if isinstance(entry, str) else entry
+    defaults = {"adult": False, "gender": 0, "id": 1000 + index, "original_name": name, "popularity": 0.5}
+    return defaults | {"profile_path": None, "name": name, role: value}
 
 
 def _videos(movie: Record, params: Mapping[str, str], _: Rows) -> Record:
-    """`_videos` has entries; those in another language than that of the request are left out."""
+    """`_videos` has entries; those in another language than that of the request are omitted."""
     language = (params.get("language") or "en").partition("-")[0]
     defaults = {"iso_639_1": "en", "iso_3166_1": "US", "site": "YouTube", "type": "Trailer", "official": True}
-    videos = [defaults | each for each in movie.get("_videos", ())]
-    return {"results": [each for each in videos if each["iso_639_1"] == language]}
+    videos = [defaults | video for video in movie.get("_videos", ())]
+    return {"results": [video for video in videos if video["iso_639_1"] == language]}
 
 
 def _recommendations(_: Record, __: Mapping[str, str], rows: Rows) -> Record:
-    """`_recommended` has numbers; movies that are not in the catalogue are left out."""
+    """`_recommended` has numbers; movies that are not in the catalogue are omitted."""
     results = [{"media_type": "movie"} | row for row in rows[:20]]
     return {
         "page": 1,
@@ -55,8 +55,8 @@ def _recommendations(_: Record, __: Mapping[str, str], rows: Rows) -> Record:
 
 
 def _translations(movie: Record, _: Mapping[str, str], __: Rows) -> Record:
-    """`_translations` has the fields that differ, by language (`de`) or language and country (`de-AT`). What
-    is missing is empty, as at TMDB.
+    """`_translations` has the fields that differ, by language (`de`) or language and country (`de-AT`).
+    As at TMDB, missing fields are empty.
     """
     empty = {"homepage": "", "overview": "", "runtime": 0, "tagline": "", "title": ""}
     return {

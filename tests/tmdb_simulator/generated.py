@@ -1,4 +1,4 @@
-"""Invented movies with the oddities of real ones, the same for the same count and seed."""
+"""Generated movies with the irregularities of real ones, the same for the same count and seed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TypeAlias
 
-from .answers import Record
 from .catalogue import GENRES, Catalogue
+from .responses import Record
 
-Quirk: TypeAlias = Callable[[Record, Record], object]  # changes a movie; the one before it is at hand
+Quirk: TypeAlias = Callable[
+    [Record, Record], object
+]  # changes a movie; the second argument is the previous movie
 
 ADJECTIVES = (
     "Amber",
@@ -37,7 +39,13 @@ NOUNS = (
     "Meadow",
 )
 ENDINGS = ("", "", "", " at Noon", " of Glass", " Returns", ": Part Two", " & Sons", " in Reverse")
-DEEDS = ("repairs a clock tower", "loses a map", "inherits a ferry", "cannot sleep", "runs a night bakery")
+PREDICATES = (
+    "repairs a clock tower",
+    "loses a map",
+    "inherits a ferry",
+    "cannot sleep",
+    "runs a night bakery",
+)
 PLACES = (
     "by the sea",
     "on the last train",
@@ -67,32 +75,32 @@ LATE_GENRE = 10999  # named by movies, absent from the list of genres until it i
 
 
 def make_movies(count: int, seed: int = 0) -> list[Record]:
-    """Invent `count` movies as records of a Catalogue; every third has an oddity, and 100 hold them all."""
+    """Generate `count` movies as records of a Catalogue. Every third has one of QUIRKS; 100 have all."""
     random = Random(seed)
     movies: list[Record] = []
     quirks = list(QUIRKS.values())
     number = 0
-    for place in range(count):
+    for index in range(count):
         number += random.randint(1, 700)
         movie = _movie(number, random)
-        if place % 3 == 1:
-            quirks[place // 3 % len(quirks)](movie, movies[-1])
+        if index % 3 == 1:
+            quirks[index // 3 % len(quirks)](movie, movies[-1])
         movies.append(movie)
-    for place, movie in enumerate(movies):
-        _add_parts(movie, [other["id"] for other in movies[place + 1 : place + 5]])
+    for index, movie in enumerate(movies):
+        _add_parts(movie, [other["id"] for other in movies[index + 1 : index + 5]])
     return movies
 
 
 def make_catalogue(count: int, seed: int = 0) -> Catalogue:
-    """A catalogue of `count` invented movies, and of changes to some that are dead by now."""
+    """A catalogue of `count` generated movies, and of changes of some that have been deleted."""
     movies = make_movies(count, seed)
     random = Random(seed + 1)
     highest = max((movie["id"] for movie in movies), default=0)
-    dead = [
-        {"id": highest + 13 * place, "_deleted": True, "_changed": random.randint(0, 13)}
-        for place in range(1, 2 + count // 20)
+    deleted = [
+        {"id": highest + 13 * index, "_deleted": True, "_changed": random.randint(0, 13)}
+        for index in range(1, 2 + count // 20)
     ]
-    return Catalogue([*movies, *dead])
+    return Catalogue([*movies, *deleted])
 
 
 def _movie(number: int, random: Random) -> Record:
@@ -105,7 +113,7 @@ def _movie(number: int, random: Random) -> Record:
         "id": number,
         "original_language": "en",
         "original_title": title,
-        "overview": f"Somebody {random.choice(DEEDS)} {random.choice(PLACES)}.",
+        "overview": f"Somebody {random.choice(PREDICATES)} {random.choice(PLACES)}.",
         "popularity": round(random.paretovariate(1.1) * 1.7, 4),
         "poster_path": _picture(random),
         "release_date": f"{random.randint(1925, 2025)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}",
@@ -130,14 +138,14 @@ def _movie(number: int, random: Random) -> Record:
 
 
 def _add_parts(movie: Record, recommended: list[int]) -> None:
-    """Give a movie credits, a trailer and recommendations. They depend on its number alone."""
+    """Add credits, a trailer and recommendations to a movie. They depend on its number alone."""
     random = Random(movie["id"])
     names = [
         f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)}" for _ in range(random.randint(0, 14))
     ]
     movie |= {
         "_crew": [(name, "Director") for name in names[:1]] + [(name, "Editor") for name in names[1:2]],
-        "_cast": [(name, f"Role {place}") for place, name in enumerate(names[2:])],
+        "_cast": [(name, f"Role {index}") for index, name in enumerate(names[2:])],
         "_videos": [{"key": f"trailer{movie['id']:05}"}] if random.random() < 0.7 else [],
         "_recommended": recommended,
     }
@@ -158,7 +166,7 @@ def _set(**values: object) -> Quirk:
 
 
 def _copy(*names: str) -> Quirk:
-    return lambda movie, before: movie.update({name: before[name] for name in names})
+    return lambda movie, previous: movie.update({name: previous[name] for name in names})
 
 
 def _pick(table: tuple[object, ...], movie: Record) -> object:
@@ -170,16 +178,16 @@ def _foreign(movie: Record, _: Record) -> None:
     movie |= {"original_language": language, "original_title": original}
 
 
-def _untranslated(movie: Record, before: Record) -> None:
-    _foreign(movie, before)
+def _untranslated(movie: Record, previous: Record) -> None:
+    _foreign(movie, previous)
     movie["title"] = movie["original_title"]
 
 
-def _titled(title: Callable[[Record], object]) -> Quirk:
-    def rename(movie: Record, _: Record) -> None:
+def _set_title(title: Callable[[Record], object]) -> Quirk:
+    def set_title(movie: Record, _: Record) -> None:
         movie["title"] = movie["original_title"] = title(movie)
 
-    return rename
+    return set_title
 
 
 QUIRKS: Mapping[str, Quirk] = {
@@ -205,12 +213,14 @@ QUIRKS: Mapping[str, Quirk] = {
     "same title and date": _copy("title", "original_title", "release_date"),
     "foreign original": _foreign,
     "untranslated": _untranslated,
-    "odd title": _titled(lambda movie: _pick(ODD_TITLES, movie)),
-    "not NFC": _titled(lambda movie: unicodedata.normalize("NFD", f"Crème brûlée à Škoda {movie['id'] % 9}")),
-    "long title": _titled(
+    "odd title": _set_title(lambda movie: _pick(ODD_TITLES, movie)),
+    "not NFC": _set_title(
+        lambda movie: unicodedata.normalize("NFD", f"Crème brûlée à Škoda {movie['id'] % 9}")
+    ),
+    "long title": _set_title(
         lambda movie: f"The {movie['title']}, or " + "the Very Long Way Round and " * 3 + "Home"
     ),
-    "odd spaces": _titled(lambda movie: f" {movie['title']}  1st\u00a0Tour "),
+    "odd spaces": _set_title(lambda movie: f" {movie['title']}  1st\u00a0Tour "),
     "zero width": _set(overview="A house\u200b full of\u00a0doors, none\ufeff of them\r\n\r\nlocked."),
     "adult": _set(adult=True),
     "video": _set(video=True),

@@ -1,4 +1,4 @@
-"""What the simulator can say: answers and the way they are delivered, TMDB's refusals, recorded exchanges."""
+"""The responses of the simulator, with faults in their delivery; the errors of TMDB; recorded exchanges."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ INVENTED_RECORDINGS = Path(__file__).with_name("recordings")
 """Exchanges in the shape of recorded ones, about films that do not exist."""
 
 RECORDINGS = [INVENTED_RECORDINGS, *map(Path, filter(None, [os.environ.get("MATINEE_TMDB_RECORDINGS")]))]
-"""The folders that tests replay: that of invented exchanges, and one of real exchanges where it is set."""
+"""The folders that tests replay: that of invented exchanges, and one of real exchanges if it is set."""
 
-# TMDB's status_code: the HTTP status and the sentence that go with it. Clients must read the code: only the
-# sentence of code 7 is TMDB's own.
-REFUSALS: dict[int, tuple[int, str]] = {
+# By TMDB's status_code: the HTTP status and the status_message. Clients must use the code: only the message
+# of code 7 is TMDB's own.
+ERRORS: dict[int, tuple[int, str]] = {
     7: (401, "Invalid API key: You must be granted a valid key."),
     10: (401, "This account may not use the service any more."),
     11: (500, "The server made a mistake."),
@@ -45,30 +45,31 @@ REFUSALS: dict[int, tuple[int, str]] = {
     43: (502, "Nothing listens behind the gateway."),
     46: (503, "Closed for maintenance."),
 }
-# TMDB leaves `success` out of some of its errors.
+# The errors in which TMDB omits `success`.
 WITHOUT_SUCCESS = frozenset({25})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer and the way in which it reaches the client, faults included.
+class Response:
+    """An HTTP response, and how it is sent.
 
-    `wait` and `trickle` are seconds: before the head, over the whole body. `sent` is how many bytes of the
-    body leave, where it is not what Content-Length promises. A `silent` answer sends nothing at all.
+    `delay` is the time before the head, and `body_duration` the time in which the body is sent, in seconds.
+    `sent_bytes` is the number of bytes of the body that are sent, None for all of them. `ending` is what
+    happens to the connection afterwards. Of a `silent` response nothing is sent.
     """
 
     status: int
     body: bytes = b""
     headers: Headers = (JSON,)
-    wait: float = 0.0
-    trickle: float = 0.0
-    sent: int | None = None
+    delay: float = 0.0
+    body_duration: float = 0.0
+    sent_bytes: int | None = None
     ending: Literal["keep", "close", "reset"] = "keep"
     silent: bool = False
 
     def head(self) -> bytes:
-        """The status line and the headers, down to the empty line."""
-        lines = [f"HTTP/1.1 {self.status} {phrase(self.status)}", f"date: {formatdate(usegmt=True)}"]
+        """The status line and the headers, with the empty line at the end."""
+        lines = [f"HTTP/1.1 {self.status} {reason_phrase(self.status)}", f"date: {formatdate(usegmt=True)}"]
         lines += (f"{name}: {value}" for name, value in self.headers)
         lines.append(f"content-length: {len(self.body)}")
         if self.ending == "close":
@@ -76,8 +77,8 @@ class Answer:
         return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
-def phrase(status: int) -> str:
-    """The reason phrase of a status, empty where there is none."""
+def reason_phrase(status: int) -> str:
+    """The reason phrase of a status, or an empty string."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -85,22 +86,24 @@ def phrase(status: int) -> str:
 
 
 def encoded(value: object) -> bytes:
-    """JSON as TMDB writes it: no spaces, characters as they are."""
+    """JSON as TMDB encodes it: without spaces, in UTF-8 without escapes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def found(value: object, *, max_age: int = 0) -> Answer:
-    """200 with JSON, a weak ETag and, as from TMDB's own cache, an age."""
+def json_response(value: object, *, max_age: int = 0) -> Response:
+    """A response with status 200, JSON, a weak ETag and, as of TMDB's own cache, a maximum age."""
     body = encoded(value)
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-    return Answer(200, body, (JSON, ("cache-control", f"public, max-age={max_age}"), ("etag", f'W/"{etag}"')))
+    return Response(
+        200, body, (JSON, ("cache-control", f"public, max-age={max_age}"), ("etag", f'W/"{etag}"'))
+    )
 
 
-def refusal(code: int) -> Answer:
-    """TMDB's error body for one of its status codes, with the HTTP status that belongs to it."""
-    status, sentence = REFUSALS[code]
+def error_response(code: int) -> Response:
+    """The error response for one of TMDB's status codes."""
+    status, message = ERRORS[code]
     success = {} if code in WITHOUT_SUCCESS else {"success": False}
-    return Answer(status, encoded(success | {"status_code": code, "status_message": sentence}))
+    return Response(status, encoded(success | {"status_code": code, "status_message": message}))
 
 
 def json_lines(path: Path) -> Iterator[Record]:
@@ -110,9 +113,9 @@ def json_lines(path: Path) -> Iterator[Record]:
 
 
 class Recordings:
-    """Recorded exchanges, found by method, path and exact parameters.
+    """Recorded exchanges, which are found by method, path and exact parameters.
 
-    Where several were recorded for one request, each of them answers in its turn, and then the first again.
+    If there are several responses to one request, they are returned in order, and then from the first again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,45 +124,45 @@ class Recordings:
         ]
         if not self.exchanges:
             raise FileNotFoundError(f"no recorded exchanges (rec_*.jsonl, rec_*.jsonl.gz) in {folder}")
-        self._answers: defaultdict[tuple[object, ...], list[Answer]] = defaultdict(list)
+        self._responses: defaultdict[tuple[object, ...], list[Response]] = defaultdict(list)
         self._lock = threading.Lock()
         for exchange in self.exchanges:
             key = _key(exchange["method"], exchange["path"], exchange["params"] or {})
-            self._answers[key].append(_replayed(exchange))
+            self._responses[key].append(_recorded_response(exchange))
 
-    def find(self, method: str, path: str, params: Mapping[str, str]) -> Answer | None:
-        """The recorded answer to exactly this request, if there is one.
+    def find(self, method: str, path: str, params: Mapping[str, str]) -> Response | None:
+        """The recorded response to exactly this request, or None.
 
-        Details with appended parts are also composed of the recorded details and of those parts that were
-        recorded by themselves.
+        If there is none with the appended parts, it is composed of the recorded details and of the parts that
+        were recorded separately.
         """
-        answers = self._answers.get(_key(method, path, params))
-        if answers:
+        responses = self._responses.get(_key(method, path, params))
+        if responses:
             with self._lock:
-                answers.append(answers.pop(0))
-                return answers[-1]
-        plain = dict(params)
-        appended = plain.pop("append_to_response", None)
-        details = self.find(method, path, plain) if appended else None
+                responses.append(responses.pop(0))
+                return responses[-1]
+        other_params = dict(params)
+        appended = other_params.pop("append_to_response", None)
+        details = self.find(method, path, other_params) if appended else None
         if not appended or not details or details.status != 200:
             return details
-        parts = {name: self.find(method, f"{path}/{name}", plain) for name in appended.split(",")}
-        read = {name: json.loads(answer.body) for name, answer in parts.items() if answer}
-        return replace(details, body=encoded(json.loads(details.body) | read))
+        parts = {name: self.find(method, f"{path}/{name}", other_params) for name in appended.split(",")}
+        appended_parts = {name: json.loads(response.body) for name, response in parts.items() if response}
+        return replace(details, body=encoded(json.loads(details.body) | appended_parts))
 
 
 def _key(method: str, path: str, params: Mapping[str, str]) -> tuple[object, ...]:
     return method, unquote(path), frozenset(params.items())
 
 
-def _replayed(exchange: Record) -> Answer:
+def _recorded_response(exchange: Record) -> Response:
     body = exchange["body"]
     headers = tuple(
-        (name.lower(), one)
+        (name.lower(), single)
         for name, value in exchange["headers"].items()
         if name.lower() in REPLAYED_HEADERS
-        for one in (value if isinstance(value, list) else [value])
+        for single in (value if isinstance(value, list) else [value])
     )
     # A body that was not JSON is recorded as text.
     raw = body.encode() if isinstance(body, str) else encoded(body)
-    return Answer(exchange["status"], raw, headers)
+    return Response(exchange["status"], raw, headers)

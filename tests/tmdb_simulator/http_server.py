@@ -1,4 +1,4 @@
-"""HTTP over bare sockets: only they can break off, trickle and reset as a bad network does."""
+"""An HTTP server on sockets, which can send slowly, stop in the middle and reset connections."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .answers import Answer
+from .responses import Response
 
 HOST = "127.0.0.1"
-LONGEST_LINE = 65_536
-PIECES = 10  # in which a trickling body leaves
-# Long enough for the client's kernel to hand over what was sent: a reset throws away what it still holds.
-BEFORE_RESET = 0.03
+MAX_LINE = 65_536
+PIECES = 10  # of a body that is sent slowly
+# Seconds in which the client can read what was sent: a reset discards what its kernel has buffered.
+RESET_DELAY = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it was read."""
+    """A parsed request."""
 
     method: str
     path: str
@@ -32,20 +32,20 @@ class Request:
 
     @property
     def target(self) -> str:
-        """The path and the parameters in order, without the key: what a fault's `path` is searched in."""
-        shown = "&".join(
+        """The path and the sorted parameters, without the API key, which faults match by `path`."""
+        params = "&".join(
             f"{name}={value}" for name, value in sorted(self.params.items()) if name != "api_key"
         )
-        return f"{self.path}?{shown}" if shown else self.path
+        return f"{self.path}?{params}" if params else self.path
 
 
-class Listener:
-    """Accepts on loopback in one thread, and answers each connection in one more.
+class HttpServer:
+    """Accepts connections on loopback in one thread, and serves each in a thread of its own.
 
     Raises OSError if the port is taken.
     """
 
-    def __init__(self, respond: Callable[[Request], Answer], port: int) -> None:
+    def __init__(self, respond: Callable[[Request], Response], port: int) -> None:
         self._respond = respond
         self._stopping = threading.Event()
         self._open: dict[socket.socket, threading.Thread] = {}
@@ -56,11 +56,11 @@ class Listener:
         self._acceptor.start()
 
     def stop(self) -> None:
-        """Close every connection at once, answers under way included."""
+        """Close all connections at once, also in the middle of a response."""
         if self._stopping.is_set():
             return
         self._stopping.set()
-        # Closing a socket does not wake a thread that waits in accept on it: a connection does.
+        # Closing a socket does not wake a thread that waits in accept(); a connection does.
         with contextlib.suppress(OSError):
             socket.create_connection((HOST, self.port), timeout=1).close()
         self._acceptor.join(timeout=2)
@@ -80,40 +80,40 @@ class Listener:
                 connection.close()
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            thread = threading.Thread(target=self._converse, args=(connection,), daemon=True)
+            thread = threading.Thread(target=self._serve_connection, args=(connection,), daemon=True)
             with self._lock:
                 self._open[connection] = thread
             thread.start()
 
-    def _converse(self, connection: socket.socket) -> None:
-        # A client that leaves in the middle is no event here.
+    def _serve_connection(self, connection: socket.socket) -> None:
+        # A client may close the connection at any time.
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:
             try:
                 while (request := _read_request(stream)) is not None:
-                    answer = self._respond(request)
-                    if request.headers.get("connection", "").lower() == "close" and answer.ending == "keep":
-                        answer = replace(answer, ending="close")
-                    self._deliver(connection, answer)
-                    if answer.ending != "keep":
+                    response = self._respond(request)
+                    if request.headers.get("connection", "").lower() == "close" and response.ending == "keep":
+                        response = replace(response, ending="close")
+                    self._send(connection, response)
+                    if response.ending != "keep":
                         return
             finally:
                 with self._lock:
                     del self._open[connection]
 
-    def _deliver(self, connection: socket.socket, answer: Answer) -> None:
-        if answer.wait:
-            self._pause(answer.wait)
-        if not answer.silent:
-            body = answer.body[: answer.sent]
-            if answer.trickle:
-                self._trickle(connection, answer.head(), body, answer.trickle)
+    def _send(self, connection: socket.socket, response: Response) -> None:
+        if response.delay:
+            self._pause(response.delay)
+        if not response.silent:
+            body = response.body[: response.sent_bytes]
+            if response.body_duration:
+                self._send_slowly(connection, response.head(), body, response.body_duration)
             else:
-                connection.sendall(answer.head() + body)
-        if answer.ending == "reset":
-            self._pause(0 if answer.silent else BEFORE_RESET)
+                connection.sendall(response.head() + body)
+        if response.ending == "reset":
+            self._pause(0 if response.silent else RESET_DELAY)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    def _trickle(self, connection: socket.socket, head: bytes, body: bytes, seconds: float) -> None:
+    def _send_slowly(self, connection: socket.socket, head: bytes, body: bytes, seconds: float) -> None:
         connection.sendall(head)
         size = max(1, -(-len(body) // PIECES))
         for start in range(0, len(body), size):
@@ -121,17 +121,17 @@ class Listener:
             connection.sendall(body[start : start + size])
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the end: a stop cuts slow answers off."""
+        """Sleep. Raises ConnectionAbortedError when the server is stopped."""
         if self._stopping.wait(seconds):
             raise ConnectionAbortedError
 
 
 def _read_request(stream: BinaryIO) -> Request | None:
-    """The next request of a connection, or None at its end or where it is no HTTP."""
+    """The next request of a connection, or None at its end or if it is malformed."""
     headers: dict[str, str] = {}
     try:
-        method, target, _ = stream.readline(LONGEST_LINE).decode("latin-1").split()
-        while (line := stream.readline(LONGEST_LINE)).strip():
+        method, target, _ = stream.readline(MAX_LINE).decode("latin-1").split()
+        while (line := stream.readline(MAX_LINE)).strip():
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.strip().lower()] = value.strip()
         body = stream.read(int(headers.get("content-length") or 0))

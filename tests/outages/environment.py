@@ -1,4 +1,4 @@
-"""A service in all its processes, and everything that it stands on, to be taken away from it."""
+"""The processes of a service, and the servers that it uses: Redis, the database and TMDB."""
 
 import signal
 import subprocess
@@ -14,35 +14,37 @@ import httpx
 from tests.contracts.mongo_server import running_secantus
 from tests.contracts.valkey_server import Valkey, running_valkey
 from tests.e2e.commands import MATINEE, matinee, unmeasured
-from tests.outages.proxy import Cable, cable
+from tests.outages.proxy import TcpProxy, running_proxy
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 SECRET = "a secret of more than thirty-two bytes for tests"
-READY_WITHIN = 60.0
+START_TIMEOUT = 60.0
 MOVIES = 60
 
 
 @dataclass
-class Place:
-    """Where the service answers, and what it stands on. `database` is None where the store is SQLite."""
+class Environment:
+    """A running service and the servers that it uses. `base_urls` has a URL for each host of the API.
+    `database_proxy` is None if the store is SQLite.
+    """
 
     folder: Path
-    bases: list[str]
+    base_urls: list[str]
     redis: Valkey
     tmdb: TmdbSimulator
     variables: dict[str, str]
-    database: Cable | None = None
+    database_proxy: TcpProxy | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
-    def movies(self) -> list[str]:
-        """TMDB numbers of movies that are there."""
-        answer = httpx.get(f"{self.bases[0]}/movies?limit=100&fields=tmdb_id", timeout=20).raise_for_status()
-        return [str(movie["tmdb_id"]) for movie in answer.json()["data"]]
+    def movie_ids(self) -> list[str]:
+        """The TMDB numbers of the movies of the catalogue."""
+        response = httpx.get(f"{self.base_urls[0]}/movies?limit=100&fields=tmdb_id", timeout=20)
+        return [str(movie["tmdb_id"]) for movie in response.raise_for_status().json()["data"]]
 
     def start(self, name: str, *arguments: str) -> None:
-        """Start a role; its log is in a file of its name."""
+        """Start a process with a name, and write its log to a file of that name."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*MATINEE, *arguments],
@@ -54,7 +56,7 @@ class Place:
             )
 
     def stop(self) -> None:
-        """Stop all of it, in good order if it can."""
+        """Terminate all processes, and kill those that have not ended after 12 seconds."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
@@ -65,7 +67,7 @@ class Place:
                 process.wait()
 
     def log(self, name: str) -> str:
-        """What a role has logged."""
+        """The log of a process."""
         return (self.folder / f"{name}.log").read_text()
 
 
@@ -86,62 +88,64 @@ def _variables(redis: Valkey, tmdb: TmdbSimulator) -> dict[str, str]:
 
 
 @contextmanager
-def on_one_machine(folder: Path, **more: str) -> Iterator[Place]:
-    """`matinee serve` over SQLite, with a Redis that we may take away; `more` are variables for it."""
+def on_one_machine(folder: Path, **more: str) -> Iterator[Environment]:
+    """`matinee serve` with SQLite, and with a Redis that can be stopped; `more` are environment variables."""
     with ExitStack() as stack:
         redis = stack.enter_context(running_valkey(folder / "redis"))
         tmdb = stack.enter_context(TmdbSimulator(Catalogue(make_movies(MOVIES, seed=1))))
         variables = {**_variables(redis, tmdb), "PORT": str(free_port()), **more}
         base = f"http://127.0.0.1:{variables['PORT']}/api/v1"
-        place = Place(folder, [base], redis, tmdb, variables)
-        stack.callback(place.stop)
-        place.start("serve", "serve")
-        ready(place)
-        yield place
+        environment = Environment(folder, [base], redis, tmdb, variables)
+        stack.callback(environment.stop)
+        environment.start("serve", "serve")
+        wait_until_ready(environment)
+        yield environment
 
 
 @contextmanager
 def on_several_hosts(
     folder: Path, apis: int = 2, workers: int = 1, schedulers: int = 1, **more: str
-) -> Iterator[Place]:
-    """Roles over MongoDB's wire protocol, as on hosts of their own; `more` are variables for all of them."""
+) -> Iterator[Environment]:
+    """API processes, workers and schedulers that share a server with MongoDB's wire protocol, as on several
+    hosts; `more` are environment variables of all processes.
+    """
     with ExitStack() as stack:
         redis = stack.enter_context(running_valkey(folder / "redis"))
         tmdb = stack.enter_context(TmdbSimulator(Catalogue(make_movies(MOVIES, seed=1))))
         address = stack.enter_context(running_secantus(folder))
-        wire = stack.enter_context(cable(urlsplit(address).port or 0))
-        uri = f"mongodb://127.0.0.1:{wire.port}/outages?directConnection=true"
+        proxy = stack.enter_context(running_proxy(urlsplit(address).port or 0))
+        uri = f"mongodb://127.0.0.1:{proxy.port}/outages?directConnection=true"
         variables = {**_variables(redis, tmdb), "MONGODB_URI": uri, **more}
-        place = Place(folder, [], redis, tmdb, variables, wire)
-        stack.callback(place.stop)
+        environment = Environment(folder, [], redis, tmdb, variables, proxy)
+        stack.callback(environment.stop)
         for entity in ("genres", "movies"):
-            done = matinee("sync", entity, cwd=folder, **variables)
-            assert done.returncode == 0, done.stderr
+            completed = matinee("sync", entity, cwd=folder, **variables)
+            assert completed.returncode == 0, completed.stderr
         for number in range(apis):
             port = str(free_port())
-            place.start(f"api{number}", "api", "--port", port)
-            place.bases.append(f"http://127.0.0.1:{port}/api/v1")
+            environment.start(f"api{number}", "api", "--port", port)
+            environment.base_urls.append(f"http://127.0.0.1:{port}/api/v1")
         for number in range(workers):
-            place.start(f"worker{number}", "worker")
+            environment.start(f"worker{number}", "worker")
         for number in range(schedulers):
-            place.start(f"scheduler{number}", "scheduler")
-        ready(place)
-        yield place
+            environment.start(f"scheduler{number}", "scheduler")
+        wait_until_ready(environment)
+        yield environment
 
 
-def ready(place: Place) -> None:
-    """Wait until every process answers."""
-    for base in place.bases:
-        until = time.monotonic() + READY_WITHIN
-        while not _answers(base):
-            ended = {name: process.poll() for name, process in place.processes.items()}
-            assert set(ended.values()) == {None}, (ended, [place.log(name) for name in ended])
-            assert time.monotonic() < until, place.processes.keys()
+def wait_until_ready(environment: Environment) -> None:
+    """Wait until the API is ready on every host."""
+    for base_url in environment.base_urls:
+        until = time.monotonic() + START_TIMEOUT
+        while not _is_ready(base_url):
+            ended = {name: process.poll() for name, process in environment.processes.items()}
+            assert set(ended.values()) == {None}, (ended, [environment.log(name) for name in ended])
+            assert time.monotonic() < until, environment.processes.keys()
             time.sleep(0.05)
 
 
-def _answers(base: str) -> bool:
+def _is_ready(base_url: str) -> bool:
     try:
-        return httpx.get(f"{base}/health/ready", timeout=5).status_code == 200
+        return httpx.get(f"{base_url}/health/ready", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
