@@ -47,11 +47,11 @@ SECRET = b"a secret of more than thirty-two bytes for tests"
 
 
 def now() -> datetime:
-    """The clock of these tests."""
+    """The current time of the tests."""
     return noon(day=2)
 
 
-def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> SqliteStore:
+def filled_store(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> SqliteStore:
     """A store in memory with these movies and five genres, in the state after two complete syncs."""
     store = store_in_memory(now)
     genres = tuple(GenreFacts(tmdb_id=number, name=name) for number, name in GENRES.items())
@@ -65,8 +65,8 @@ def filled(movies: list[MovieFacts], source: SourceName = SourceName.TMDB) -> Sq
 
 
 def container_over(store: SqliteStore, settings: Settings) -> Container:
-    """The container of the service with this store and clock, and with fast password hashes. The demo takes
-    the place of TMDB for searches.
+    """The container of the service with this store and clock, and with fast password hashes. Searches use the
+    demo source instead of TMDB.
     """
     container = Container(settings=providers.Object(settings), secret=providers.Object(SECRET))
     container.store.override(providers.Object(store))
@@ -77,17 +77,17 @@ def container_over(store: SqliteStore, settings: Settings) -> Container:
     return container
 
 
-PLENTY = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
+HIGH_LIMITS = {"rate_limit": "1000000/minute", "auth_rate_limit": "1000000/minute"}
 
 
-def chosen(**settings: Any) -> Settings:
-    """Settings of tests. By default the catalogue is public, and there are no pages, whose routes would take
-    as long to register as those of the API.
+def settings_for_tests(**settings: Any) -> Settings:
+    """Settings for tests. By default the catalogue is public, and there are no pages, whose routes take as
+    long to register as those of the API.
     """
-    return Settings(**{"public_catalogue": "true", "web": "false", **PLENTY, **settings})
+    return Settings(**{"public_catalogue": "true", "web": "false", **HIGH_LIMITS, **settings})
 
 
-def parts(
+def application_parts(
     store: SqliteStore,
     settings: Settings,
     *,
@@ -99,7 +99,7 @@ def parts(
     copies: LocalCopies | None = None,
     counter: Counter | None = None,
 ) -> dict[str, Any]:
-    """What `create_app` makes an application of that stands on a store.
+    """The arguments of `create_app` for an application over a store.
 
     `redis` is the address of a server for the cache and the rate limits.
     """
@@ -128,34 +128,40 @@ def parts(
 
 
 def application(store: SqliteStore, **options: Any) -> Litestar:
-    """The application over a store. The options are those of `parts` and settings."""
-    return made(*settings_and_parts(store, options))
+    """The application over a store. The options are those of `application_parts`, and settings."""
+    return create_application(*settings_and_parts(store, options))
 
 
 def settings_and_parts(store: SqliteStore, options: dict[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """The settings and the parts of an application, by its options."""
-    settings = chosen(**{name: value for name, value in options.items() if name not in PARTS})
-    own = {name: value for name, value in options.items() if name in PARTS}
-    return settings, parts(store, settings, **own)
+    """The settings and the parts of an application with these options."""
+    settings = settings_for_tests(
+        **{name: value for name, value in options.items() if name not in PART_NAMES}
+    )
+    own = {name: value for name, value in options.items() if name in PART_NAMES}
+    return settings, application_parts(store, settings, **own)
 
 
-PARTS = {name for name, each in signature(parts).parameters.items() if each.kind is Parameter.KEYWORD_ONLY}
+PART_NAMES = {
+    name
+    for name, parameter in signature(application_parts).parameters.items()
+    if parameter.kind is Parameter.KEYWORD_ONLY
+}
 
 
-def made(settings: Settings, parts: dict[str, Any]) -> Litestar:
-    """The application of these parts."""
+def create_application(settings: Settings, parts: dict[str, Any]) -> Litestar:
+    """Create an application of these parts."""
     pages = WebPages(settings) if settings.has_pages else None
     return create_app(settings=settings, version="1.2.3", pages=pages, **parts)
 
 
 @cache
 def any_application() -> Litestar:
-    """An application over an empty store, for tests of its routes and its document."""
-    return application(filled([]))
+    """An application over an empty store, for tests of its routes and its OpenAPI document."""
+    return application(filled_store([]))
 
 
 class Replaceable:
-    """Passes calls on to an object that can be replaced."""
+    """Delegates calls and attributes to an object that can be replaced."""
 
     def __init__(self, find: Callable[[], Any]) -> None:
         self._find = find
@@ -168,7 +174,7 @@ class Replaceable:
 
 
 class ReplaceableCopies:
-    """Local copies that can be replaced, as their parts can that an application has got from them."""
+    """Local copies that can be replaced. So can their attributes, which an application reads only once."""
 
     def __init__(self, find: Callable[[], Any]) -> None:
         self._find = find
@@ -180,11 +186,11 @@ class ReplaceableCopies:
 
 
 class ReusableApplication:
-    """An application that tests use one after the other, each with a container and a store of its own.
+    """An application that tests use one after the other, each with its own container and store.
 
-    To make one, with all its routes, takes longer than most tests. What belongs to it alone is used again:
-    routes, templates, thread pools, and the exports and health checks in progress, of which none are left
-    when a test ends.
+    To create one, with all its routes, takes longer than most tests. Its routes, templates and thread pools
+    are used again, and so are its registers of exports and health checks in progress, which are empty when a
+    test ends.
     """
 
     def __init__(self, settings: Settings, first: dict[str, Any]) -> None:
@@ -195,10 +201,10 @@ class ReusableApplication:
             for name in ("metrics", "cache", "counter", "lifespan")
         }
         copies = ReplaceableCopies(partial(self._part, "copies")) if first["copies"] else None
-        self.app = made(settings, {"resolve": self._resolve, "copies": copies, **replaceable})
+        self.app = create_application(settings, {"resolve": self._resolve, "copies": copies, **replaceable})
 
     def use(self, parts: dict[str, Any]) -> None:
-        """Replace the parts."""
+        """Replace the parts by those of the next test."""
         self._parts = parts
         self._kinds = {kind: parts["resolve"](kind) for kind in self._kinds}
 
@@ -212,12 +218,12 @@ class ReusableApplication:
 
 
 UNUSED: defaultdict[tuple[str, bool], list[ReusableApplication]] = defaultdict(list)
-"""The applications that no test uses at present, by their settings and whether they keep copies."""
+"""The applications that no test uses at present, by their settings and whether they have local copies."""
 
 
 @contextmanager
-def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
-    """An application over a store that was used before, if there is one with these settings."""
+def reused_application(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
+    """An application over a store: one that was used before, if there is one with these settings."""
     settings, own = settings_and_parts(store, options)
     unused = UNUSED[repr(settings), bool(own["copies"])]
     reusable = unused.pop() if unused else _new_reusable(settings, own)
@@ -227,32 +233,32 @@ def reused(store: SqliteStore, **options: Any) -> Iterator[Litestar]:
 
 
 def _new_reusable(settings: Settings, own: dict[str, Any]) -> ReusableApplication:
-    """A new application, which the garbage collector passes over from now on, as it stays to the end."""
-    made = ReusableApplication(settings, own)
+    """A new application. The garbage collector ignores it, since it is used until the end."""
+    reusable = ReusableApplication(settings, own)
     gc.collect(1)
     gc.freeze()
-    return made
+    return reusable
 
 
 @contextmanager
 def client_over(store: SqliteStore, **options: Any) -> Iterator[Client]:
     """A client of the application over a store."""
-    with reused(store, **options) as app, TestClient(app) as client:
+    with reused_application(store, **options) as app, TestClient(app) as client:
         yield client
 
 
 @contextmanager
 def serving(*movies: MovieFacts, **options: Any) -> Iterator[Client]:
     """A client of the application over these movies."""
-    store = filled(list(movies) or [facts(number, popularity=float(number)) for number in range(1, 6)])
+    store = filled_store(list(movies) or [facts(number, popularity=float(number)) for number in range(1, 6)])
     with client_over(store, **options) as client:
         yield client
     store.close()
 
 
 @dataclass
-class Reply:
-    """A response."""
+class AsgiResponse:
+    """A response that the application has sent."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -273,19 +279,19 @@ async def call(
     scheme: str = "http",
     body: bytes = b"",
     client: tuple[str, int] = ("127.0.0.1", 1),
-) -> Reply:
+) -> AsgiResponse:
     """Send a request directly to the application, so that no client or server changes it."""
-    reply = Reply()
+    response = AsgiResponse()
 
     async def receive() -> Any:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
-            reply.status = message["status"]
-            reply.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            response.status = message["status"]
+            response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
-            reply.body += message["body"]
+            response.body += message["body"]
 
     pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
     scope = {
@@ -299,19 +305,19 @@ async def call(
         "headers": [(name.lower().encode(), value.encode()) for name, value in pairs],
     }
     await app(cast("HTTPScope", scope), receive, send)
-    return reply
+    return response
 
 
-def called(app: Litestar, path: str, query: bytes = b"", **more: Any) -> Reply:
-    """The same for synchronous callers."""
-    return asyncio.run(call(app, path, query, **more))
+def call_synchronously(app: Litestar, path: str, query: bytes = b"", **options: Any) -> AsgiResponse:
+    """Send a request with `call`, and wait for the response."""
+    return asyncio.run(call(app, path, query, **options))
 
 
 PASSWORD = "follow the white rabbit"
 
 
 @dataclass(frozen=True)
-class Somebody:
+class SignedInUser:
     """A signed-in user, who sends requests."""
 
     client: Client
@@ -323,12 +329,12 @@ class Somebody:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
 
-    def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
         """Send a request; `json` is the body unless it is None."""
         if json is not None:
-            more["json"] = json
-        headers = {**self.headers, **more.pop("headers", {})}
-        return self.client.request(method, f"/api/v1{path}", headers=headers, **more)
+            options["json"] = json
+        headers = {**self.headers, **options.pop("headers", {})}
+        return self.client.request(method, f"/api/v1{path}", headers=headers, **options)
 
 
 def account(name: str) -> dict[str, str]:
@@ -336,22 +342,22 @@ def account(name: str) -> dict[str, str]:
     return {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
 
 
-def joined(client: Client, name: str = "neo") -> Somebody:
+def register_user(client: Client, name: str = "neo") -> SignedInUser:
     """Register a user."""
-    answer = client.post("/api/v1/auth/register", json=account(name))
-    assert answer.status_code == 201, answer.text
-    return signed_in(client, answer.json())
+    response = client.post("/api/v1/auth/register", json=account(name))
+    assert response.status_code == 201, response.text
+    return signed_in_user(client, response.json())
 
 
-def signed_in(client: Client, body: Any) -> Somebody:
-    """The user in the response to a registration or a login."""
-    return Somebody(client, body["user"], body["access_token"], body["refresh_token"])
+def signed_in_user(client: Client, body: Any) -> SignedInUser:
+    """The user in the body of a response to a registration or a login."""
+    return SignedInUser(client, body["user"], body["access_token"], body["refresh_token"])
 
 
 @contextmanager
-def place(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
+def serving_with_store(*movies: MovieFacts, **options: Any) -> Iterator[tuple[Client, SqliteStore]]:
     """A client of the application over these movies, and its store. The catalogue is not public."""
-    store = filled(list(movies) or [THE_MATRIX, facts(604), facts(605)])
+    store = filled_store(list(movies) or [THE_MATRIX, facts(604), facts(605)])
     with client_over(store, **{"public_catalogue": "false", **options}) as client:
         yield client, store
     store.close()

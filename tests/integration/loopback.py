@@ -16,7 +16,7 @@ from adapters.testkit.samples import random_facts
 from entrypoints.http.connections import Limits
 from entrypoints.http.server import Server
 from tests import waiting
-from tests.integration.http_service import application, filled
+from tests.integration.http_service import application, filled_store
 
 TIMEOUT = 8
 """Seconds to wait for an event. The machine may be busy."""
@@ -76,7 +76,7 @@ def serving_on_loopback(
     app: ASGIApp | None = None, *, proxies: tuple[str, ...] = (), **limits: Any
 ) -> Iterator[Loopback]:
     """Serve an application with these limits; by default, the API over some movies."""
-    store = None if app else filled(random_facts(40))
+    store = None if app else filled_store(random_facts(40))
     app = app or application(store)  # type: ignore[arg-type]
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

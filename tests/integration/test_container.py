@@ -22,7 +22,7 @@ from entrypoints.container import Container, MongoMissing, Resolver, running
 from entrypoints.http.dependencies import InvalidHandler
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import application, container_over, filled
+from tests.integration.http_service import application, container_over, filled_store
 
 
 def container(settings: Settings) -> Container:
@@ -49,7 +49,7 @@ def test_each_use_case_class_has_one_provider(tmp_path: Path) -> None:
 
 
 def test_the_application_does_not_start_without_a_use_case_that_a_handler_requests() -> None:
-    store = filled([])
+    store = filled_store([])
     built = container_over(store, Settings())
     built.rate_movie.set_provides(lambda: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(InvalidHandler, match=r"post_rating: nothing provides RateMovie for rate_movie$"):

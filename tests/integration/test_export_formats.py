@@ -19,7 +19,7 @@ from application.export import ExportUser
 from application.export_files import COLUMNS, letterboxd_pieces, table_chunks, zip_chunks
 from domain.ids import movie_id
 from entrypoints.http.resources.export import json_chunks
-from tests.integration.http_service import THE_MATRIX, joined, place
+from tests.integration.http_service import THE_MATRIX, register_user, serving_with_store
 from tests.integration.import_desk import Desk
 from tests.stores import store_in_memory
 
@@ -197,8 +197,8 @@ def test_films_that_vanish_meanwhile_are_left_out(desk: Desk) -> None:
 
 
 def test_a_format_is_chosen_by_its_parameter() -> None:
-    with place(THE_MATRIX) as (client, _):
-        neo = joined(client)
+    with serving_with_store(THE_MATRIX) as (client, _):
+        neo = register_user(client)
         neo("PUT", "/movies/603/rating", {"rating": 9})
         table = neo("GET", "/me/export?format=csv")
         assert table.headers["content-type"] == "text/csv; charset=utf-8"

@@ -21,19 +21,19 @@ from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
+    AsgiResponse,
     Client,
-    Reply,
-    Somebody,
+    SignedInUser,
     account,
     application,
     call,
-    called,
+    call_synchronously,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    place,
-    signed_in,
+    register_user,
+    serving_with_store,
+    signed_in_user,
 )
 
 ANOTHER = "there is no spoon"
@@ -41,7 +41,7 @@ ANOTHER = "there is no spoon"
 
 @pytest.fixture
 def here() -> Iterator[tuple[Client, SqliteStore]]:
-    with place() as here:
+    with serving_with_store() as here:
         yield here
 
 
@@ -50,7 +50,7 @@ def client(here: tuple[Client, SqliteStore]) -> Client:
     return here[0]
 
 
-def promote(store: SqliteStore, somebody: Somebody) -> None:
+def promote(store: SqliteStore, somebody: SignedInUser) -> None:
     store.users.change(UserId(somebody.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
 
 
@@ -69,7 +69,7 @@ def test_a_registration_signs_the_user_in(client: Client) -> None:
     assert set(body["user"]) == {"id", "username", "email", "role", "created_at"}
     assert body["user"]["created_at"] == "2026-01-02T12:00:00.345Z"
     assert (body["user"]["username"], body["user"]["role"]) == ("neo", "user")
-    assert signed_in(client, body)("GET", "/auth/me").json() == body["user"]
+    assert signed_in_user(client, body)("GET", "/auth/me").json() == body["user"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_registration_signs_the_user_in(client: Client) -> None:
 def test_user_names_and_addresses_are_unique_whatever_their_case(
     client: Client, change: dict[str, str], code: str
 ) -> None:
-    joined(client)
+    register_user(client)
 
     answer = client.post("/api/v1/auth/register", json=account("neo") | change)
 
@@ -114,19 +114,19 @@ def test_a_common_password_is_refused(client: Client) -> None:
 
 
 def test_a_login_starts_another_session(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     answer = client.post("/api/v1/auth/login", json={"email": " NEO@example.com", "password": PASSWORD})
 
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["user"] == neo.user
-    assert signed_in(client, answer.json())("GET", "/auth/me").status_code == 200
+    assert signed_in_user(client, answer.json())("GET", "/auth/me").status_code == 200
     assert neo("GET", "/auth/me").status_code == 200
 
 
 def test_a_failed_login_does_not_tell_whether_there_is_such_an_account(client: Client) -> None:
-    joined(client)
+    register_user(client)
 
     wrong, unknown = log_in(client, password="wrong"), log_in(client, "nobody")
 
@@ -145,9 +145,9 @@ def refresh(client: Client, refresh_token: str) -> Any:
 def test_a_refresh_token_works_again_within_the_grace_period(
     client: Client,
 ) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     first, second = (refresh(client, neo.refresh_token) for _ in "ab")
-    tabs = [signed_in(client, answer.json()) for answer in (first, second)]
+    tabs = [signed_in_user(client, answer.json()) for answer in (first, second)]
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.headers["cache-control"] == "no-store"
@@ -163,9 +163,9 @@ def test_a_refresh_token_works_again_within_the_grace_period(
 
 
 def test_without_a_grace_period_a_second_use_ends_the_session() -> None:
-    with place(refresh_grace="0s") as (client, _):
-        neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
-        newer = signed_in(client, refresh(client, neo.refresh_token).json())
+    with serving_with_store(refresh_grace="0s") as (client, _):
+        neo, elsewhere = register_user(client), signed_in_user(client, log_in(client).json())
+        newer = signed_in_user(client, refresh(client, neo.refresh_token).json())
         stolen = refresh(client, neo.refresh_token)
 
         assert (stolen.status_code, stolen.json()["code"]) == (401, "token_revoked")
@@ -177,7 +177,7 @@ def test_without_a_grace_period_a_second_use_ends_the_session() -> None:
 
 def test_the_error_code_distinguishes_invalid_tokens(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
-    neo = joined(client)
+    neo = register_user(client)
     session = neo.refresh_token.partition(".")[0]
     past = container_over(store, Settings())
     past.clock.override(providers.Object(lambda: now() - timedelta(days=40)))
@@ -209,7 +209,7 @@ def test_a_malformed_refresh_token_is_refused(client: Client, token: str) -> Non
 
 
 def test_after_a_logout_no_token_of_the_session_works(client: Client) -> None:
-    neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
+    neo, elsewhere = register_user(client), signed_in_user(client, log_in(client).json())
 
     answer = elsewhere("POST", "/auth/logout")
 
@@ -221,8 +221,8 @@ def test_after_a_logout_no_token_of_the_session_works(client: Client) -> None:
 
 
 def test_only_the_given_fields_of_a_profile_change(client: Client) -> None:
-    neo = joined(client)
-    joined(client, "trinity")
+    neo = register_user(client)
+    register_user(client, "trinity")
 
     changed = neo("PATCH", "/auth/me", {"username": "TheOne"})
 
@@ -242,14 +242,14 @@ def test_only_the_given_fields_of_a_profile_change(client: Client) -> None:
 
 @pytest.mark.parametrize("body", [{}, {"username": None}, {"email": ""}, {"role": "admin"}, {"id": "x"}])
 def test_other_fields_of_a_profile_cannot_be_changed(client: Client, body: dict[str, Any]) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     assert neo("PATCH", "/auth/me", body).status_code == 400
     assert neo("GET", "/auth/me").json() == neo.user
 
 
 def test_another_address_needs_the_password(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     missing = neo("PATCH", "/auth/me", {"email": "one@example.com", "username": "TheOne"})
     wrong = neo("PATCH", "/auth/me", {"email": "one@example.com", "current_password": "wrong"})
@@ -269,13 +269,13 @@ def test_another_address_needs_the_password(client: Client) -> None:
 
 
 def test_an_empty_change_is_refused_with_the_names_of_the_fields(client: Client) -> None:
-    errors = joined(client)("PATCH", "/auth/me", {}).json()["errors"]
+    errors = register_user(client)("PATCH", "/auth/me", {}).json()["errors"]
 
     assert errors == ["the body must change something: username or email or language"]
 
 
 def test_a_new_password_ends_every_other_session(client: Client) -> None:
-    neo, elsewhere = joined(client), signed_in(client, log_in(client).json())
+    neo, elsewhere = register_user(client), signed_in_user(client, log_in(client).json())
 
     answer = neo("POST", "/auth/password", {"current_password": PASSWORD, "new_password": ANOTHER})
 
@@ -287,7 +287,7 @@ def test_a_new_password_ends_every_other_session(client: Client) -> None:
 
 
 def test_a_password_change_needs_the_current_password_and_a_valid_new_one(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     wrong = neo("POST", "/auth/password", {"current_password": "wrong", "new_password": ANOTHER})
     short = neo("POST", "/auth/password", {"current_password": PASSWORD, "new_password": "short"})
@@ -298,7 +298,7 @@ def test_a_password_change_needs_the_current_password_and_a_valid_new_one(client
 
 
 def test_a_deleted_account_leaves_nothing_behind(client: Client) -> None:
-    neo, trinity = joined(client), joined(client, "trinity")
+    neo, trinity = register_user(client), register_user(client, "trinity")
     neo("PUT", "/movies/603/rating", {"rating": 2})
     trinity("PUT", "/movies/603/rating", {"rating": 9})
     neo("PUT", "/movies/603/watchlist")
@@ -312,11 +312,11 @@ def test_a_deleted_account_leaves_nothing_behind(client: Client) -> None:
     assert client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).status_code == 401
     summary = trinity("GET", "/ratings/movie/603").json()["summary"]
     assert (summary["average_rating"], summary["ratings_count"]) == (9.0, 1)
-    assert joined(client).user["id"] != neo.user["id"]
+    assert register_user(client).user["id"] != neo.user["id"]
 
 
 def test_an_export_has_all_data_of_the_caller_and_no_other(client: Client) -> None:
-    neo, trinity = joined(client), joined(client, "trinity")
+    neo, trinity = register_user(client), register_user(client, "trinity")
     rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 8.5, "review": "Whoa."}).json()
     item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()
     viewing = neo("POST", "/viewings", {"movie_id": "604", "watched_on": "2026-01-01"}).json()
@@ -363,8 +363,8 @@ def test_every_call_requires_a_token_except_the_public_ones(here: tuple[Client, 
 @pytest.mark.parametrize("header", ["", "{token}", "Basic bmVvOm5lbw==", "Token {token}", "Bearerly x"])
 def test_credentials_of_another_scheme_are_ignored(header: str) -> None:
     for public, status in (("true", 200), ("false", 401)):
-        with place(public_catalogue=public) as (client, _):
-            sent = header.format(token=joined(client).access_token)
+        with serving_with_store(public_catalogue=public) as (client, _):
+            sent = header.format(token=register_user(client).access_token)
             answer = client.get("/api/v1/movies", headers={"Authorization": sent})
 
         assert answer.status_code == status
@@ -372,16 +372,16 @@ def test_credentials_of_another_scheme_are_ignored(header: str) -> None:
 
 
 def test_a_token_is_accepted_beside_credentials_for_a_proxy() -> None:
-    with place(public_catalogue="true") as (client, _):
-        neo = joined(client)
+    with serving_with_store(public_catalogue="true") as (client, _):
+        neo = register_user(client)
         basic = [("Authorization", "Basic bmVvOm5lbw==")]
         token, other = list(neo.headers.items()), [("Authorization", "Bearer x")]
 
-        assert called(client.app, "/api/v1/auth/me", headers=basic + token).json() == neo.user
-        assert called(client.app, "/api/v1/auth/me", headers=token + basic).status == 200
-        assert called(client.app, "/api/v1/movies", headers=basic + token).status == 200
-        assert called(client.app, "/api/v1/movies", headers=basic + other).status == 401
-        assert called(client.app, "/api/v1/movies", headers=token + other).status == 401
+        assert call_synchronously(client.app, "/api/v1/auth/me", headers=basic + token).json() == neo.user
+        assert call_synchronously(client.app, "/api/v1/auth/me", headers=token + basic).status == 200
+        assert call_synchronously(client.app, "/api/v1/movies", headers=basic + token).status == 200
+        assert call_synchronously(client.app, "/api/v1/movies", headers=basic + other).status == 401
+        assert call_synchronously(client.app, "/api/v1/movies", headers=token + other).status == 401
 
 
 @pytest.mark.parametrize("public", ["true", "false"])
@@ -402,8 +402,8 @@ def test_a_token_is_accepted_beside_credentials_for_a_proxy() -> None:
 def test_a_bad_token_is_refused_even_where_none_is_needed(
     public: str, header: str, *, sent_as_bearer: bool
 ) -> None:
-    with place(public_catalogue=public) as (client, _):
-        token = joined(client).access_token
+    with serving_with_store(public_catalogue=public) as (client, _):
+        token = register_user(client).access_token
         sent = header.format(token=token, body=token.rpartition(".")[0])
         answer = client.get("/api/v1/movies", headers={"Authorization": sent})
 
@@ -412,20 +412,20 @@ def test_a_bad_token_is_refused_even_where_none_is_needed(
 
 
 def test_two_tokens_in_one_request_are_refused(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     answer = client.get("/api/v1/auth/me", headers=[("Authorization", f"Bearer {neo.access_token}")] * 2)
 
     assert answer.json()["code"] == "token_rejected"
 
 
 def test_the_scheme_of_a_token_is_case_insensitive(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     assert neo("GET", "/auth/me", headers={"Authorization": f"bearer  {neo.access_token}"}).status_code == 200
 
 
 def test_responses_of_a_private_catalogue_may_be_cached_by_the_caller_only(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     for path in ("/movies", "/movies/603", "/genres", "/auth/me", "/ratings", "/watchlist", "/me/export"):
         answer = neo("GET", path)
@@ -439,7 +439,7 @@ def test_responses_of_a_private_catalogue_may_be_cached_by_the_caller_only(clien
 
 def test_a_disabled_user_is_not_authenticated(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
-    neo, smith = joined(client), joined(client, "smith")
+    neo, smith = register_user(client), register_user(client, "smith")
     promote(store, smith)
 
     changed = smith("PATCH", f"/admin/users/{neo.user['id']}", {"disabled": True})
@@ -454,9 +454,9 @@ def test_a_disabled_user_is_not_authenticated(here: tuple[Client, SqliteStore]) 
 
 def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
-    smith = joined(client, "smith")
+    smith = register_user(client, "smith")
     promote(store, smith)
-    others = [joined(client, name) for name in ("neo", "trinity", "morpheus")]
+    others = [register_user(client, name) for name in ("neo", "trinity", "morpheus")]
     ids = sorted(each.user["id"] for each in (smith, *others))  # all at the same time
 
     page = smith("GET", "/admin/users?limit=3")
@@ -477,7 +477,7 @@ def test_admins_list_accounts_oldest_first(here: tuple[Client, SqliteStore]) -> 
 
 def test_the_last_admin_cannot_be_demoted_or_disabled(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
-    smith, neo = joined(client, "smith"), joined(client)
+    smith, neo = register_user(client, "smith"), register_user(client)
     promote(store, smith)
     path = f"/admin/users/{smith.user['id']}"
 
@@ -490,7 +490,7 @@ def test_the_last_admin_cannot_be_demoted_or_disabled(here: tuple[Client, Sqlite
 
 
 def test_administration_requires_the_role_admin(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
 
     for answer in (
         neo("GET", "/admin/users"),
@@ -503,7 +503,7 @@ def test_administration_requires_the_role_admin(client: Client) -> None:
 @pytest.mark.parametrize("name", ["603", "x", "a" * 24, "A" * 24])
 def test_an_unknown_user_is_not_found(here: tuple[Client, SqliteStore], name: str) -> None:
     client, store = here
-    smith = joined(client, "smith")
+    smith = register_user(client, "smith")
     promote(store, smith)
 
     answer = smith("PATCH", f"/admin/users/{name}", {"role": "admin"})
@@ -530,7 +530,7 @@ class SlowHasher:
 
 def test_logins_do_not_delay_other_requests_and_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread_pools, "PASSWORD_THREADS", 20)
-    store, hasher = filled([]), SlowHasher()
+    store, hasher = filled_store([]), SlowHasher()
     container = container_over(store, Settings())
     container.hasher.override(providers.Object(hasher))
 
@@ -561,7 +561,7 @@ class StuckUsers:
 
 @pytest.mark.parametrize("by_admin", [False, True])
 def test_slow_deletions_do_not_block_logins(by_admin: bool) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     container = container_over(store, Settings())
     quick = container.hasher()
     container.hasher.override(providers.Object(ThreadedPasswordHasher(quick, threads=1)))
@@ -569,7 +569,7 @@ def test_slow_deletions_do_not_block_logins(by_admin: bool) -> None:
     container.users.override(providers.Object(users))
     app = application(store, container=container)
 
-    async def post(path: str, body: Any, token: str = "", method: str = "POST") -> Reply:
+    async def post(path: str, body: Any, token: str = "", method: str = "POST") -> AsgiResponse:
         headers = {
             "content-type": "application/json",
             **({"authorization": f"Bearer {token}"} if token else {}),
@@ -578,12 +578,12 @@ def test_slow_deletions_do_not_block_logins(by_admin: bool) -> None:
             app, f"/api/v1{path}", method=method, headers=headers, body=msgspec.json.encode(body)
         )
 
-    async def delete(each: Any, admin: Any) -> Reply:
+    async def delete(each: Any, admin: Any) -> AsgiResponse:
         if by_admin:
             return await post(f"/admin/users/{each['user']['id']}", {}, admin["access_token"], "DELETE")
         return await post("/auth/me", {"password": PASSWORD}, each["access_token"], "DELETE")
 
-    async def work() -> tuple[list[Reply], list[Reply]]:
+    async def work() -> tuple[list[AsgiResponse], list[AsgiResponse]]:
         admin = (await post("/auth/register", account("boss"))).json()
         store.users.change(admin["user"]["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         leaving = [(await post("/auth/register", account(f"user{number}"))).json() for number in range(9)]
@@ -611,7 +611,9 @@ def test_slow_deletions_do_not_block_logins(by_admin: bool) -> None:
     store.close()
 
 
-async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Reply, Reply]:
+async def _crowd(
+    app: Any, hasher: SlowHasher
+) -> tuple[list[AsgiResponse], AsgiResponse, AsgiResponse, AsgiResponse]:
     def login() -> Any:
         body = msgspec.json.encode({"email": "neo@example.com", "password": PASSWORD})
         headers = {"content-type": "application/json"}
@@ -631,7 +633,7 @@ async def _crowd(app: Any, hasher: SlowHasher) -> tuple[list[Reply], Reply, Repl
 
 def test_a_token_signed_with_another_secret_is_rejected(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
-    neo = joined(client)
+    neo = register_user(client)
     other = container_over(store, Settings())
     other.secret.override(providers.Object(b"another secret of enough bytes..."))
     session = SessionId(neo.refresh_token.partition(".")[0])
@@ -645,7 +647,7 @@ def test_a_token_signed_with_another_secret_is_rejected(here: tuple[Client, Sqli
 def test_the_examples_of_bodies_in_the_document_are_valid(here: tuple[Client, SqliteStore]) -> None:
     client, store = here
     document = client.get("/api/v1/docs/openapi.json").json()
-    smith = joined(client, "smith")
+    smith = register_user(client, "smith")
     promote(store, smith)
     bodies = 0
     for path, operations in document["paths"].items():
@@ -672,7 +674,7 @@ def test_the_examples_of_bodies_in_the_document_are_valid(here: tuple[Client, Sq
 
 
 def test_the_language_of_the_pages_is_shown_while_one_is_chosen(client: Client) -> None:
-    neo = joined(client, "tastes")
+    neo = register_user(client, "tastes")
     assert "language" not in neo("GET", "/auth/me").json()
     assert neo("PATCH", "/auth/me", {"language": "de"}).json()["language"] == "de"
     assert neo("PATCH", "/auth/me", {"username": "tasteful"}).json()["language"] == "de"

@@ -21,11 +21,11 @@ from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import (
     THE_MATRIX,
     Client,
-    Somebody,
+    SignedInUser,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
+    register_user,
 )
 from tests.tmdb_simulator import Fault, Record, TmdbSimulator
 
@@ -68,7 +68,7 @@ def service(
     **options: Any,
 ) -> Iterator[tuple[Client, SqliteStore]]:
     """A client of the application, whose catalogue has one film."""
-    own = store or filled([THE_MATRIX])
+    own = store or filled_store([THE_MATRIX])
     container = container_over(own, Settings())
     source = None
     if tmdb:
@@ -89,14 +89,14 @@ def service(
 
 
 @pytest.fixture(scope="module")
-def member(simulator: TmdbSimulator) -> Iterator[Somebody]:
+def member(simulator: TmdbSimulator) -> Iterator[SignedInUser]:
     """A user of a service that all tests of this module share, so each adds films of its own."""
     with service(simulator) as (client, _):
-        yield joined(client)
+        yield register_user(client)
 
 
 @pytest.fixture
-def neo(tmdb: TmdbSimulator, member: Somebody) -> Somebody:
+def neo(tmdb: TmdbSimulator, member: SignedInUser) -> SignedInUser:
     return member
 
 
@@ -105,7 +105,7 @@ def requested(tmdb: TmdbSimulator, before: int) -> list[str]:
 
 
 class TestSearch:
-    def test_tmdb_is_searched_and_each_result_says_whether_it_is_held(self, neo: Somebody) -> None:
+    def test_tmdb_is_searched_and_each_result_says_whether_it_is_held(self, neo: SignedInUser) -> None:
         answer = neo("GET", "/movies/search?q=matrix&source=tmdb")
 
         found = {each["title"]: each for each in answer.json()["data"]}
@@ -120,7 +120,7 @@ class TestSearch:
 
     @pytest.mark.parametrize("text", ["sequel", "sequel 2010"])
     def test_results_come_in_pages_of_tmdb_with_the_fields_that_are_wanted(
-        self, neo: Somebody, text: str
+        self, neo: SignedInUser, text: str
     ) -> None:
         first, second = (
             neo("GET", f"/movies/search?q={text}&source=tmdb&fields=tmdb_id,id,held&page={page}").json()
@@ -149,14 +149,14 @@ class TestSearch:
         ],
     )
     def test_a_year_an_id_and_an_address_are_understood(
-        self, neo: Somebody, text: str, numbers: set[int]
+        self, neo: SignedInUser, text: str, numbers: set[int]
     ) -> None:
         answer = neo("GET", "/movies/search", params={"q": text, "source": "tmdb"}).json()
 
         assert {each["tmdb_id"] for each in answer["data"]} == numbers
         assert (answer["meta"]["total"], answer["meta"]["has_next_page"]) == (len(numbers), False)
 
-    def test_what_tmdb_cannot_do_is_refused_with_every_fault(self, neo: Somebody) -> None:
+    def test_what_tmdb_cannot_do_is_refused_with_every_fault(self, neo: SignedInUser) -> None:
         answer = neo("GET", "/movies/search?q=-&source=tmdb&cursor=abc&limit=50&page=501")
 
         assert answer.status_code == 400
@@ -167,7 +167,7 @@ class TestSearch:
 
 class TestAdding:
     def test_a_film_that_nobody_holds_is_found_added_and_rated(
-        self, tmdb: TmdbSimulator, neo: Somebody
+        self, tmdb: TmdbSimulator, neo: SignedInUser
     ) -> None:
         assert neo("GET", "/movies/search?q=solaris").json()["data"] == []
         found = neo("GET", "/movies/search?q=solaris&source=tmdb").json()["data"][0]
@@ -186,7 +186,7 @@ class TestAdding:
         assert (again.status_code, again.json()["id"]) == (200, added.json()["id"])
         assert requested(tmdb, before)[1:] == ["/3/search/movie"]
 
-    def test_a_film_is_named_by_number_id_or_address(self, neo: Somebody) -> None:
+    def test_a_film_is_named_by_number_id_or_address(self, neo: SignedInUser) -> None:
         for number, ref in {
             701: "tt0000701",
             702: " https://www.imdb.com/title/tt0000702/?ref_=x ",
@@ -201,7 +201,7 @@ class TestAdding:
 
     @pytest.mark.measured
     @pytest.mark.parametrize("ref", [9999, "tt9999999", "a" * 24])
-    def test_a_film_that_tmdb_does_not_know_is_not_found(self, neo: Somebody, ref: str | int) -> None:
+    def test_a_film_that_tmdb_does_not_know_is_not_found(self, neo: SignedInUser, ref: str | int) -> None:
         answer = neo("POST", "/movies", {"ref": ref})
 
         assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
@@ -209,7 +209,7 @@ class TestAdding:
     @pytest.mark.parametrize(
         "ref", ["", "0", "-1", "matrix", "tt12", "https://www.imdb.com/name/nm0000206/", 2**31, 1.5, None]
     )
-    def test_what_names_no_film_is_refused_by_field(self, neo: Somebody, ref: object) -> None:
+    def test_what_names_no_film_is_refused_by_field(self, neo: SignedInUser, ref: object) -> None:
         answer = neo("POST", "/movies", {"ref": ref})
 
         assert answer.status_code == 400
@@ -217,13 +217,13 @@ class TestAdding:
 
     def test_many_who_want_a_film_at_once_send_one_request(self, tmdb: TmdbSimulator) -> None:
         tmdb.set_faults(Fault("slow_headers", path="/3/movie/|/3/find/", seconds=0.1))
-        store = filled([THE_MATRIX])
+        store = filled_store([THE_MATRIX])
         with (
             service(tmdb, store, policy=PATIENT) as (one, _),
             service(tmdb, store, policy=PATIENT) as (other, _),
         ):
-            neo, before = joined(one), tmdb.requests
-            there = Somebody(other, neo.user, neo.access_token, neo.refresh_token)
+            neo, before = register_user(one), tmdb.requests
+            there = SignedInUser(other, neo.user, neo.access_token, neo.refresh_token)
             wanted = [(neo if n % 2 else there, ("604", "tt0234215")[n // 2 % 2]) for n in range(12)]
             with ThreadPoolExecutor(len(wanted)) as pool:
                 answers = list(pool.map(lambda each: each[0]("POST", "/movies", {"ref": each[1]}), wanted))
@@ -236,7 +236,7 @@ class TestAdding:
     def test_a_user_can_add_a_number_of_films_a_day(self, tmdb: TmdbSimulator) -> None:
         counter = Limited(2)
         with service(tmdb, counter=counter) as (client, _):
-            neo = joined(client)
+            neo = register_user(client)
             added = [neo("POST", "/movies", {"ref": number}) for number in (604, 605, 603, 604, 700)]
 
         assert [answer.status_code for answer in added] == [201, 201, 200, 200, 429]
@@ -246,7 +246,7 @@ class TestAdding:
 
     def test_films_that_tmdb_does_not_know_count_too(self, tmdb: TmdbSimulator) -> None:
         with service(tmdb, counter=Limited(2)) as (client, _):
-            neo = joined(client)
+            neo = register_user(client)
             added = [neo("POST", "/movies", {"ref": number}) for number in (999_998, 999_999, 604)]
 
         assert [answer.status_code for answer in added] == [404, 404, 429]
@@ -278,7 +278,7 @@ class TestFailures:
         ("fault", "status", "code"), FAILURES, ids=lambda each: each.label if isinstance(each, Fault) else ""
     )
     def test_where_tmdb_fails_the_answer_says_so_soon_and_nothing_is_stored(
-        self, tmdb: TmdbSimulator, neo: Somebody, fault: Fault, status: int, code: str
+        self, tmdb: TmdbSimulator, neo: SignedInUser, fault: Fault, status: int, code: str
     ) -> None:
         for path, call in {
             "/3/search/": ("GET", "/movies/search?q=nothing&source=tmdb", None),
@@ -292,12 +292,12 @@ class TestFailures:
         tmdb.set_faults()
         assert neo("GET", "/movies/710").status_code == 404
 
-    def test_a_passing_failure_is_not_noticed(self, tmdb: TmdbSimulator, neo: Somebody) -> None:
+    def test_a_passing_failure_is_not_noticed(self, tmdb: TmdbSimulator, neo: SignedInUser) -> None:
         for number, kind in {711: "server_error", 712: "too_many"}.items():
             tmdb.set_faults(Fault(kind, times=1))
             assert neo("POST", "/movies", {"ref": number}).status_code == 201
 
-    def test_a_movie_that_cannot_be_read_is_not_stored(self, tmdb: TmdbSimulator, neo: Somebody) -> None:
+    def test_a_movie_that_cannot_be_read_is_not_stored(self, tmdb: TmdbSimulator, neo: SignedInUser) -> None:
         tmdb.set_faults(
             Fault("values", key="title", body=None), Fault("values", key="original_title", body=7)
         )
@@ -307,7 +307,7 @@ class TestFailures:
 
     def test_a_wrong_credential_is_named_as_such(self, tmdb: TmdbSimulator) -> None:
         with service(tmdb, token="another") as (client, _):
-            neo = joined(client)
+            neo = register_user(client)
             answers = [
                 neo("POST", "/movies", {"ref": "604"}), neo("GET", "/movies/search?q=a&source=tmdb")
             ]  # fmt: skip
@@ -317,7 +317,7 @@ class TestFailures:
 
     def test_without_a_credential_there_is_no_source(self) -> None:
         with service(None) as (client, _):
-            neo = joined(client)
+            neo = register_user(client)
             answers = [
                 neo("POST", "/movies", {"ref": "604"}), neo("GET", "/movies/search?q=a&source=tmdb")
             ]  # fmt: skip
@@ -326,9 +326,9 @@ class TestFailures:
         assert "TMDB_ACCESS_TOKEN" in answers[0].json()["message"]
 
     def test_a_catalogue_that_the_demo_filled_takes_no_film_of_tmdb(self, tmdb: TmdbSimulator) -> None:
-        store = filled([facts(1)], source=SourceName.DEMO)
+        store = filled_store([facts(1)], source=SourceName.DEMO)
         with service(tmdb, store) as (client, _):
-            neo, before = joined(client), tmdb.requests
+            neo, before = register_user(client), tmdb.requests
             answer = neo("POST", "/movies", {"ref": "604"})
 
         assert (answer.status_code, answer.json()["code"]) == (409, "source_mismatch")
@@ -339,13 +339,13 @@ class TestFailures:
 def test_a_cached_search_of_tmdb_knows_what_was_added_in_another_process(
     tmdb: TmdbSimulator, valkey: Valkey
 ) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     with (
         service(tmdb, store, redis=valkey.url) as (one, _),
         service(tmdb, store, redis=valkey.url) as (two, _),
     ):
-        neo = joined(one)
-        there = Somebody(two, neo.user, neo.access_token, neo.refresh_token)
+        neo = register_user(one)
+        there = SignedInUser(two, neo.user, neo.access_token, neo.refresh_token)
         path = "/movies/search?q=reloaded&source=tmdb"
         before = tmdb.requests
         cached = [neo("GET", path), neo("GET", path), there("GET", path)]

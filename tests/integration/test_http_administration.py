@@ -13,13 +13,13 @@ from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
     Client,
-    Somebody,
+    SignedInUser,
     account,
     client_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    signed_in,
+    register_user,
+    signed_in_user,
 )
 
 NEW_PASSWORD = "there is no spoon"
@@ -27,7 +27,7 @@ NEW_PASSWORD = "there is no spoon"
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = filled([THE_MATRIX, facts(604)])
+    store = filled_store([THE_MATRIX, facts(604)])
     yield store
     store.close()
 
@@ -39,14 +39,14 @@ def client(store: SqliteStore) -> Iterator[Client]:
 
 
 @pytest.fixture
-def admin(client: Client, store: SqliteStore) -> Somebody:
-    admin = joined(client, "smith")
+def admin(client: Client, store: SqliteStore) -> SignedInUser:
+    admin = register_user(client, "smith")
     store.users.change(UserId(admin.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
     return admin
 
 
 @pytest.fixture
-def invited(store: SqliteStore, admin: Somebody) -> Iterator[Client]:
+def invited(store: SqliteStore, admin: SignedInUser) -> Iterator[Client]:
     """A process over the same store, where registration needs an invitation."""
     with client_over(store, registration="invite") as client:
         yield client
@@ -56,7 +56,7 @@ def register(client: Client, name: str = "neo", **more: Any) -> Any:
     return client.post("/api/v1/auth/register", json=account(name) | more)
 
 
-def test_an_invitation_makes_as_many_accounts_as_it_has_uses(admin: Somebody, invited: Client) -> None:
+def test_an_invitation_makes_as_many_accounts_as_it_has_uses(admin: SignedInUser, invited: Client) -> None:
     made = admin("POST", "/admin/invitations", {"uses": 2})
     body = made.json()
     assert made.status_code == 201
@@ -71,7 +71,7 @@ def test_an_invitation_makes_as_many_accounts_as_it_has_uses(admin: Somebody, in
     answer = register(invited, invitation=body["code"])
 
     assert answer.status_code == 201
-    assert signed_in(invited, answer.json())("GET", "/auth/me").status_code == 200
+    assert signed_in_user(invited, answer.json())("GET", "/auth/me").status_code == 200
     listed = admin("GET", "/admin/invitations").json()["data"]
     assert listed == [{key: value for key, value in body.items() if key != "code"} | {"remaining": 1}]
     assert register(invited, "trinity", invitation=body["code"]).status_code == 201
@@ -92,7 +92,7 @@ def test_without_an_invitation_taken_names_are_not_revealed(invited: Client) -> 
     assert answer.json()["code"] == "invitation_rejected"
 
 
-def test_with_closed_registration_an_invitation_is_refused(store: SqliteStore, admin: Somebody) -> None:
+def test_with_closed_registration_an_invitation_is_refused(store: SqliteStore, admin: SignedInUser) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     with client_over(store, registration="closed") as client:
         for more in ({}, {"invitation": code}):
@@ -102,20 +102,20 @@ def test_with_closed_registration_an_invitation_is_refused(store: SqliteStore, a
         assert client.post("/api/v1/auth/login", json=login).status_code == 200
 
 
-def test_with_open_registration_an_invitation_is_not_consumed(client: Client, admin: Somebody) -> None:
+def test_with_open_registration_an_invitation_is_not_consumed(client: Client, admin: SignedInUser) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     assert register(client, invitation=code).status_code == 201
     assert admin("GET", "/admin/invitations").json()["data"][0]["remaining"] == 1
 
 
-def test_an_invalid_registration_does_not_consume_an_invitation(admin: Somebody, invited: Client) -> None:
+def test_an_invalid_registration_does_not_consume_an_invitation(admin: SignedInUser, invited: Client) -> None:
     code = admin("POST", "/admin/invitations", {}).json()["code"]
     assert register(invited, invitation=code, password="short").status_code == 400
     assert register(invited, "smith", invitation=code).status_code == 409
     assert register(invited, invitation=code).status_code == 201
 
 
-def test_a_deleted_invitation_is_rejected(admin: Somebody, invited: Client) -> None:
+def test_a_deleted_invitation_is_rejected(admin: SignedInUser, invited: Client) -> None:
     made = admin("POST", "/admin/invitations", {}).json()
     assert admin("DELETE", f"/admin/invitations/{made['id']}").status_code == 204
     assert register(invited, invitation=made["code"]).json()["code"] == "invitation_rejected"
@@ -135,7 +135,7 @@ def test_a_deleted_invitation_is_rejected(admin: Somebody, invited: Client) -> N
     ],
 )
 def test_the_admin_chooses_how_long_an_invitation_is_valid(
-    admin: Somebody, expires_in: Any, expires_at: str
+    admin: SignedInUser, expires_in: Any, expires_at: str
 ) -> None:
     made = admin("POST", "/admin/invitations", {"expires_in": expires_in})
     assert made.json()["expires_at"] == expires_at
@@ -156,14 +156,14 @@ def test_the_admin_chooses_how_long_an_invitation_is_valid(
         ({"valid": "7d"}, "valid is not a known field"),
     ],
 )
-def test_the_faults_of_an_invitation_are_named(admin: Somebody, body: Any, error: str) -> None:
+def test_the_faults_of_an_invitation_are_named(admin: SignedInUser, body: Any, error: str) -> None:
     answer = admin("POST", "/admin/invitations", body)
     assert answer.status_code == 400
     (sentence,) = answer.json()["errors"]
     assert sentence.startswith(error)
 
 
-def test_invitations_are_listed_page_by_page(admin: Somebody) -> None:
+def test_invitations_are_listed_page_by_page(admin: SignedInUser) -> None:
     made = {admin("POST", "/admin/invitations", {}).json()["id"] for _ in range(5)}
     seen: list[str] = []
     path: str | None = "/admin/invitations?limit=2"
@@ -176,15 +176,15 @@ def test_invitations_are_listed_page_by_page(admin: Somebody) -> None:
 
 
 @pytest.mark.parametrize("path", ["users", "invitations", "sync/runs"])
-def test_responses_for_admins_may_be_cached_by_their_client_only(admin: Somebody, path: str) -> None:
+def test_responses_for_admins_may_be_cached_by_their_client_only(admin: SignedInUser, path: str) -> None:
     answer = admin("GET", f"/admin/{path}")
 
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "private, no-cache"
 
 
-def test_a_new_password_from_an_admin_ends_all_sessions(client: Client, admin: Somebody) -> None:
-    neo = joined(client)
+def test_a_new_password_from_an_admin_ends_all_sessions(client: Client, admin: SignedInUser) -> None:
+    neo = register_user(client)
     answer = admin("PATCH", f"/admin/users/{neo.user['id']}", {"password": NEW_PASSWORD})
     assert (answer.status_code, answer.json()) == (200, neo.user | {"disabled": False})
     assert neo("GET", "/auth/me").json()["code"] == "token_revoked"
@@ -194,16 +194,16 @@ def test_a_new_password_from_an_admin_ends_all_sessions(client: Client, admin: S
 
 
 @pytest.mark.parametrize("password", ["short", "Password1", "x" * 129])
-def test_an_admin_cannot_set_a_weak_password(client: Client, admin: Somebody, password: str) -> None:
-    neo = joined(client)
+def test_an_admin_cannot_set_a_weak_password(client: Client, admin: SignedInUser, password: str) -> None:
+    neo = register_user(client)
     answer = admin("PATCH", f"/admin/users/{neo.user['id']}", {"password": password})
     assert answer.status_code == 400
     assert answer.json()["errors"][0].startswith("password must")
     assert neo("GET", "/auth/me").status_code == 200
 
 
-def test_a_deleted_user_is_deleted_with_all_data(client: Client, admin: Somebody) -> None:
-    neo = joined(client)
+def test_a_deleted_user_is_deleted_with_all_data(client: Client, admin: SignedInUser) -> None:
+    neo = register_user(client)
     neo("PUT", "/movies/603/rating", {"rating": 8})
     assert admin("GET", "/movies/603").json()["ratings_count"] == 1
 
@@ -217,13 +217,13 @@ def test_a_deleted_user_is_deleted_with_all_data(client: Client, admin: Somebody
         assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
 
 
-def test_the_last_admin_cannot_be_deleted(admin: Somebody) -> None:
+def test_the_last_admin_cannot_be_deleted(admin: SignedInUser) -> None:
     answer = admin("DELETE", f"/admin/users/{admin.user['id']}")
     assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
 
 
-def test_an_admin_deletes_a_review_but_not_its_score(client: Client, admin: Somebody) -> None:
-    neo = joined(client)
+def test_an_admin_deletes_a_review_but_not_its_score(client: Client, admin: SignedInUser) -> None:
+    neo = register_user(client)
     rating = neo("PUT", "/movies/603/rating", {"rating": 8, "review": "Rude words."}).json()
 
     assert admin("DELETE", f"/admin/ratings/{rating['id']}/review").status_code == 204
@@ -250,7 +250,7 @@ def test_an_admin_deletes_a_review_but_not_its_score(client: Client, admin: Some
     ],
 )
 def test_admin_endpoints_require_the_role_admin(client: Client, method: str, path: str, body: Any) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     answer = neo(method, path, body)
     assert (answer.status_code, answer.json()["code"]) == (403, "admins_only")
     assert client.request(method, f"/api/v1{path}", json=body).status_code == 401

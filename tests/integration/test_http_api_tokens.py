@@ -16,35 +16,35 @@ from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
     Client,
-    Somebody,
+    SignedInUser,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    place,
+    register_user,
+    serving_with_store,
 )
 
 
 @pytest.fixture
-def here() -> Iterator[tuple[Somebody, SqliteStore]]:
-    with place() as (client, store):
-        yield joined(client), store
+def here() -> Iterator[tuple[SignedInUser, SqliteStore]]:
+    with serving_with_store() as (client, store):
+        yield register_user(client), store
 
 
-def made(somebody: Somebody, scope: str = "write", **more: Any) -> tuple[Somebody, str]:
+def made(somebody: SignedInUser, scope: str = "write", **more: Any) -> tuple[SignedInUser, str]:
     """A token of somebody, as one who sends it, and its id."""
     answer = somebody("POST", "/auth/tokens", {"name": "Player", "scope": scope, **more})
     assert answer.status_code == 201, answer.text
     body = answer.json()
-    return Somebody(somebody.client, somebody.user, body["token"], ""), body["id"]
+    return SignedInUser(somebody.client, somebody.user, body["token"], ""), body["id"]
 
 
 def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_token_is_shown_once_and_listed_without_its_text(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_token_is_shown_once_and_listed_without_its_text(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     answer = neo("POST", "/auth/tokens", {"name": " Player ", "scope": "read", "expires_in": "90d"})
     body = answer.json()
@@ -63,14 +63,14 @@ def test_a_token_is_shown_once_and_listed_without_its_text(here: tuple[Somebody,
     assert text not in listed.text
 
 
-def test_every_fault_of_a_new_token_is_named(here: tuple[Somebody, SqliteStore]) -> None:
+def test_every_fault_of_a_new_token_is_named(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     answer = neo("POST", "/auth/tokens", {"name": " ", "scope": "admin", "expires_in": "1s", "more": 1})
     assert answer.status_code == 400
     assert {fault["field"] for fault in answer.json()["details"]} == {"name", "scope", "expires_in", "more"}
 
 
-def test_a_token_may_do_what_its_scope_allows(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_token_may_do_what_its_scope_allows(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     reader, writer = made(neo, "read")[0], made(neo)[0]
     assert reader("GET", "/ratings").status_code == 200
@@ -98,7 +98,7 @@ def test_a_token_may_do_what_its_scope_allows(here: tuple[Somebody, SqliteStore]
     ],
 )
 def test_a_token_touches_no_account(
-    here: tuple[Somebody, SqliteStore], method: str, path: str, body: Any
+    here: tuple[SignedInUser, SqliteStore], method: str, path: str, body: Any
 ) -> None:
     neo, store = here
     store.users.change(UserId(neo.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
@@ -108,7 +108,7 @@ def test_a_token_touches_no_account(
     assert script("GET", "/admin/users").status_code == 200
 
 
-def test_a_token_is_ended_alone(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_token_is_ended_alone(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     (ended, identifier), (kept, _) = made(neo), made(neo)
     assert ended("GET", "/auth/me").status_code == 200
@@ -117,11 +117,11 @@ def test_a_token_is_ended_alone(here: tuple[Somebody, SqliteStore]) -> None:
     assert kept("GET", "/auth/me").status_code == 200
     assert code(neo("DELETE", f"/auth/tokens/{identifier}")) == (404, "api_token_not_found")
     assert code(neo("DELETE", "/auth/tokens/x")) == (404, "api_token_not_found")
-    trinity = joined(neo.client, "trinity")
+    trinity = register_user(neo.client, "trinity")
     assert code(trinity("DELETE", f"/auth/tokens/{made(neo)[1]}")) == (404, "api_token_not_found")
 
 
-def test_a_token_ends_with_the_password(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_token_ends_with_the_password(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     script, _ = made(neo)
     change = {"current_password": PASSWORD, "new_password": "there is no spoon"}
@@ -130,7 +130,7 @@ def test_a_token_ends_with_the_password(here: tuple[Somebody, SqliteStore]) -> N
     assert neo("GET", "/auth/tokens").json()["data"] == []
 
 
-def test_a_token_outlives_the_session_that_made_it(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_token_outlives_the_session_that_made_it(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, store = here
     script, _ = made(neo)
     neo("POST", "/auth/logout")
@@ -140,17 +140,17 @@ def test_a_token_outlives_the_session_that_made_it(here: tuple[Somebody, SqliteS
 
 
 @pytest.mark.parametrize("text", ["matinee_", "matinee_x.y", "matinee_" + "a" * 43 + "." + "b" * 43])
-def test_a_forged_token_is_rejected(here: tuple[Somebody, SqliteStore], text: str) -> None:
+def test_a_forged_token_is_rejected(here: tuple[SignedInUser, SqliteStore], text: str) -> None:
     neo, _ = here
-    assert code(Somebody(neo.client, neo.user, text, "")("GET", "/auth/me")) == (401, "token_rejected")
+    assert code(SignedInUser(neo.client, neo.user, text, "")("GET", "/auth/me")) == (401, "token_rejected")
 
 
 def test_an_expired_token_says_so_and_stays_listed() -> None:
-    store, late = filled([THE_MATRIX]), {"by": timedelta(0)}
+    store, late = filled_store([THE_MATRIX]), {"by": timedelta(0)}
     container = container_over(store, Settings())
     container.clock.override(providers.Object(lambda: now() + late["by"]))
     with client_over(store, container=container) as client:
-        neo = joined(client)
+        neo = register_user(client)
         script, token = made(neo, expires_in=3600)
         late["by"] = timedelta(hours=1)
         assert code(script("GET", "/auth/me")) == (401, "token_expired")
@@ -159,7 +159,7 @@ def test_an_expired_token_says_so_and_stays_listed() -> None:
 
 
 def test_a_session_that_ended_meanwhile_makes_no_token(
-    here: tuple[Somebody, SqliteStore], monkeypatch: pytest.MonkeyPatch
+    here: tuple[SignedInUser, SqliteStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     neo, store = here
     add = type(store.api_tokens).add
@@ -173,7 +173,7 @@ def test_a_session_that_ended_meanwhile_makes_no_token(
     assert code(answer) == (401, "token_revoked")
 
 
-def test_the_document_names_what_refuses_tokens(here: tuple[Somebody, SqliteStore]) -> None:
+def test_the_document_names_what_refuses_tokens(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     client: Client = neo.client
     paths = client.get("/api/v1/docs/openapi.json").json()["paths"]

@@ -10,20 +10,20 @@ from adapters.testkit.samples import facts
 from domain import viewings, watchlist
 from domain.ids import movie_id
 from entrypoints.http.body_limits import MAX_BULK_BYTES
-from tests.integration.http_service import Somebody, joined, place
+from tests.integration.http_service import SignedInUser, register_user, serving_with_store
 
 MANY = range(1, 131)
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[tuple[Somebody, SqliteStore]]:
+def here() -> Iterator[tuple[SignedInUser, SqliteStore]]:
     movies = [facts(number, imdb_id=f"tt{number:07}") for number in MANY]
-    with place(*movies) as (client, store):
-        yield joined(client), store
+    with serving_with_store(*movies) as (client, store):
+        yield register_user(client), store
 
 
 @pytest.fixture
-def neo(here: tuple[Somebody, SqliteStore]) -> Iterator[Somebody]:
+def neo(here: tuple[SignedInUser, SqliteStore]) -> Iterator[SignedInUser]:
     yield here[0]
     for name in ("ratings", "watchlist", "viewings"):
         for entry in here[0]("GET", f"/{name}?limit=100").json()["data"]:
@@ -39,7 +39,7 @@ def results(answer: Any) -> list[tuple[int, bool, str | None]]:
     ]
 
 
-def test_each_rating_has_a_result_of_its_own(neo: Somebody) -> None:
+def test_each_rating_has_a_result_of_its_own(neo: SignedInUser) -> None:
     entries: list[Any] = [
         {"movie_id": 1, "rating": 8},
         {"movie_id": "tt0000002", "rating": 9, "review": "Good"},
@@ -68,7 +68,7 @@ def test_each_rating_has_a_result_of_its_own(neo: Somebody) -> None:
     assert again.json()["data"][0]["id"] == data[1]["id"]
 
 
-def test_many_ratings_are_one_after_the_other_in_the_feed(neo: Somebody) -> None:
+def test_many_ratings_are_one_after_the_other_in_the_feed(neo: SignedInUser) -> None:
     since = neo("GET", "/me/changes").json()["next"]
     entries = [{"movie_id": number, "rating": 5} for number in MANY]
     assert {status for status, _, _ in results(neo("PUT", "/me/ratings", entries))} == {201}
@@ -80,7 +80,7 @@ def test_many_ratings_are_one_after_the_other_in_the_feed(neo: Somebody) -> None
 
 
 def test_watchlist_items_are_set_until_the_list_is_full(
-    neo: Somebody, monkeypatch: pytest.MonkeyPatch
+    neo: SignedInUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 2)
     entries = [{"movie_id": 1}, {"movie_id": 2, "is_favorite": True}, {"movie_id": 3}, {"movie_id": 1}]
@@ -96,7 +96,7 @@ def test_watchlist_items_are_set_until_the_list_is_full(
 
 
 def test_viewings_are_recorded_once_however_often_they_are_sent(
-    neo: Somebody, monkeypatch: pytest.MonkeyPatch
+    neo: SignedInUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = "2025-12-24"
     entries = [
@@ -132,12 +132,12 @@ def test_viewings_are_recorded_once_however_often_they_are_sent(
         (b"[" + b"{}," * 500 + b"{}]", "the body must have at most 500 entries"),
     ],
 )
-def test_what_is_no_list_of_entries_is_refused(neo: Somebody, body: bytes, message: str) -> None:
+def test_what_is_no_list_of_entries_is_refused(neo: SignedInUser, body: bytes, message: str) -> None:
     answer = neo("PUT", "/me/ratings", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["errors"]) == (400, [message])
 
 
-def test_a_body_may_have_a_mebibyte(neo: Somebody) -> None:
+def test_a_body_may_have_a_mebibyte(neo: SignedInUser) -> None:
     entries = [{"movie_id": number, "rating": 5, "review": "x" * 2000} for number in MANY]
     answer = neo("PUT", "/me/ratings", entries[:40])
     assert {status for status, _, _ in results(answer)} == {201}

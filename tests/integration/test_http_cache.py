@@ -26,17 +26,17 @@ from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import (
     THE_MATRIX,
+    AsgiResponse,
     Client,
-    Reply,
-    Somebody,
+    SignedInUser,
     application,
     call,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    signed_in,
+    register_user,
+    signed_in_user,
 )
 from tests.integration.test_http_lists import other_value, whole
 
@@ -58,7 +58,7 @@ CACHED = (
 @contextmanager
 def processes(valkey: Valkey, number: int = 1, **settings: Any) -> Iterator[tuple[list[Client], SqliteStore]]:
     """Several applications over one store and one Redis."""
-    store = filled([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
+    store = filled_store([THE_MATRIX, facts(604, genres=(genre_id(28),)), facts(605)])
     with ExitStack() as stack:
         settings = {"public_catalogue": "false", **settings}
         made = (client_over(store, redis=valkey.url, **settings) for _ in range(number))
@@ -72,14 +72,14 @@ def client(valkey: Valkey) -> Iterator[Client]:
         yield made
 
 
-def through(somebody: Somebody, client: Client) -> Somebody:
+def through(somebody: SignedInUser, client: Client) -> SignedInUser:
     """The same user as a client of another process."""
-    return Somebody(client, somebody.user, somebody.access_token, somebody.refresh_token)
+    return SignedInUser(client, somebody.user, somebody.access_token, somebody.refresh_token)
 
 
 @pytest.mark.parametrize("path", CACHED)
 def test_a_second_response_is_cached_and_identical(client: Client, path: str) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     made, kept = neo("GET", path), neo("GET", path)
     assert (made.headers["x-cache"], kept.headers["x-cache"]) == ("MISS", "HIT")
     assert kept.content == made.content
@@ -88,7 +88,7 @@ def test_a_second_response_is_cached_and_identical(client: Client, path: str) ->
     assert neo("GET", path, headers={"If-None-Match": made.headers["etag"]}).status_code == 304
 
 
-def changed_requests(somebody: Somebody) -> Iterator[tuple[str, str]]:
+def changed_requests(somebody: SignedInUser) -> Iterator[tuple[str, str]]:
     """Each cached endpoint with default parameters, and with each parameter changed."""
     document = somebody.client.get("/api/v1/docs/openapi.json").json()
     for path, calls in document["paths"].items():
@@ -112,9 +112,9 @@ def changed_requests(somebody: Somebody) -> Iterator[tuple[str, str]]:
 
 def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), store), client_over(store) as uncached:
-        neo = joined(client)
+        neo = register_user(client)
         for name in ("trinity", "smith"):
-            joined(client, name)("PUT", "/movies/603/rating", {"rating": 8})
+            register_user(client, name)("PUT", "/movies/603/rating", {"rating": 8})
         for movie in ("603", "604", "605"):
             neo("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
         beside = [Neighbour(movie_id(number), 5, number) for number in (604, 605)]
@@ -131,7 +131,7 @@ def test_each_parameter_of_a_cached_endpoint_has_a_response_of_its_own(valkey: V
 
 
 def test_cache_keys_are_those_of_the_contract(client: Client, valkey: Valkey) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     for path in CACHED:
         neo("GET", path)
     movie = neo("GET", "/movies/603").json()["id"]
@@ -150,7 +150,7 @@ def test_cache_keys_are_those_of_the_contract(client: Client, valkey: Valkey) ->
 
 
 def test_long_searches_have_different_keys(client: Client, valkey: Valkey) -> None:
-    neo, words = joined(client), "matrix" * 30
+    neo, words = register_user(client), "matrix" * 30
     neo("GET", f"/movies/search?q={words}")
     with Redis.from_url(valkey.url) as redis:
         (key,) = redis.keys("movies:search:*")
@@ -161,7 +161,7 @@ def test_long_searches_have_different_keys(client: Client, valkey: Valkey) -> No
 
 def test_a_response_cached_by_another_version_is_built_again(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
-        neo = joined(one)
+        neo = register_user(one)
         made = neo("GET", "/genres")
         with Redis.from_url(valkey.url) as redis:
             head = redis.get("cache:generation") + b"f" * 16
@@ -172,13 +172,13 @@ def test_a_response_cached_by_another_version_is_built_again(valkey: Valkey) -> 
 
 
 def test_a_movie_requested_by_its_imdb_id_is_not_cached(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     assert all("x-cache" not in neo("GET", "/movies/tt0133093").headers for _ in range(2))
 
 
 @pytest.mark.parametrize("path", ["/movies?", "/movies/search?q=matrix&", "/genres/28/movies?"])
 def test_a_list_of_ones_own_movies_is_not_cached_and_always_current(client: Client, path: str) -> None:
-    neo, trinity = joined(client), joined(client, "trinity")
+    neo, trinity = register_user(client), register_user(client, "trinity")
 
     def lists(query: str) -> list[int]:
         answers = [user("GET", f"{path}{query}") for user in (neo, trinity)]
@@ -200,20 +200,20 @@ def test_a_list_of_ones_own_movies_is_not_cached_and_always_current(client: Clie
 
 
 def test_an_error_is_never_cached(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     assert [neo("GET", "/movies/999").status_code for _ in range(2)] == [404, 404]
     assert "x-cache" not in neo("GET", "/movies/999").headers
 
 
 def test_a_cached_response_still_requires_a_token(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     neo("GET", "/movies/603")
     assert client.get("/api/v1/movies/603").status_code == 401
 
 
 def test_a_rating_in_one_process_is_visible_in_another_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
-        neo = joined(one)
+        neo = register_user(one)
         again = through(neo, other)
         written = neo("PUT", "/movies/603/rating", {"rating": 8})
         rating = written.json()["id"]
@@ -235,7 +235,7 @@ def test_a_rating_in_one_process_is_visible_in_another_at_once(valkey: Valkey) -
 
 def test_a_repaired_tally_is_visible_in_all_processes_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
-        admin = joined(one, "morpheus")
+        admin = register_user(one, "morpheus")
         store.users.change(
             UserId(admin.user["id"]), lambda stored: stored.with_changes(now(), role=Role.ADMIN)
         )
@@ -259,7 +259,7 @@ def test_a_repaired_tally_is_visible_in_all_processes_at_once(valkey: Valkey) ->
 
 def test_changed_neighbours_are_visible_in_all_processes_at_once(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
-        neo, trinity = joined(one), joined(one, "trinity")
+        neo, trinity = register_user(one), register_user(one, "trinity")
         again = through(neo, other)
         path = "/movies/603/recommendations"
         for somebody in (neo, trinity):
@@ -279,7 +279,7 @@ def test_changed_neighbours_are_visible_in_all_processes_at_once(valkey: Valkey)
 
 def test_a_change_of_a_watchlist_invalidates_only_that_one(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
-        neo, trinity = joined(one), joined(one, "trinity")
+        neo, trinity = register_user(one), register_user(one, "trinity")
         again = through(neo, other)
         trinity("GET", "/watchlist")
         item = neo("POST", "/watchlist", {"movie_id": "603"}).json()["id"]
@@ -299,7 +299,7 @@ def test_a_change_of_a_watchlist_invalidates_only_that_one(valkey: Valkey) -> No
 
 def test_the_deletion_of_an_account_invalidates_its_ratings(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
-        neo, trinity = joined(one), joined(other, "trinity")
+        neo, trinity = register_user(one), register_user(other, "trinity")
         neo("PUT", "/movies/603/rating", {"rating": 2})
         assert trinity("GET", "/movies/603").json()["ratings_count"] == 1
         assert neo("DELETE", "/auth/me", {"password": "follow the white rabbit"}).status_code == 204
@@ -307,7 +307,7 @@ def test_the_deletion_of_an_account_invalidates_its_ratings(valkey: Valkey) -> N
 
 
 def test_users_do_not_see_each_others_watchlists(client: Client) -> None:
-    neo, trinity = joined(client), joined(client, "trinity")
+    neo, trinity = register_user(client), register_user(client, "trinity")
     neo("POST", "/watchlist", {"movie_id": "603"})
     assert len(neo("GET", "/watchlist").json()["data"]) == 1
     assert trinity("GET", "/watchlist").json()["data"] == []
@@ -315,7 +315,7 @@ def test_users_do_not_see_each_others_watchlists(client: Client) -> None:
 
 def test_without_redis_everything_works_without_cache_headers(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), _):
-        neo = joined(client)
+        neo = register_user(client)
         assert neo("GET", "/movies/603").headers["x-cache"] == "MISS"
         valkey.kill()
         for path in CACHED:
@@ -329,7 +329,7 @@ def test_without_redis_everything_works_without_cache_headers(valkey: Valkey) ->
 
 def test_a_change_while_redis_was_frozen_is_visible_afterwards(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), _):
-        neo = joined(one)
+        neo = register_user(one)
         again = through(neo, other)
         assert again("GET", "/movies/603").json()["ratings_count"] == 0
         valkey.freeze()
@@ -340,11 +340,11 @@ def test_a_change_while_redis_was_frozen_is_visible_afterwards(valkey: Valkey) -
         assert again("GET", "/movies/603").json()["ratings_count"] == 1
 
 
-def rush(app: Litestar, *others: Litestar) -> list[Reply]:
+def rush(app: Litestar, *others: Litestar) -> list[AsgiResponse]:
     """The replies to a thousand simultaneous requests to these applications."""
     apps = (app, *others)
 
-    async def work() -> list[Reply]:
+    async def work() -> list[AsgiResponse]:
         async with AsyncExitStack() as stack:
             for each in apps:
                 await stack.enter_async_context(each.lifespan())
@@ -357,7 +357,7 @@ def rush(app: Litestar, *others: Litestar) -> list[Reply]:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_thousand_requests_for_one_cold_key_cause_one_build(valkey: Valkey, number: int) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     replies = rush(*(application(store, redis=valkey.url) for _ in range(number)))
     assert {reply.status for reply in replies} == {200}
     assert {reply.body for reply in replies} == {replies[0].body}
@@ -366,7 +366,7 @@ def test_a_thousand_requests_for_one_cold_key_cause_one_build(valkey: Valkey, nu
 
 
 def test_without_redis_a_thousand_requests_cause_few_builds(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, read = filled([THE_MATRIX]), []
+    store, read = filled_store([THE_MATRIX]), []
     get_movie = GetMovie.__call__
 
     def counting(use_case: GetMovie, *, ref: str) -> Any:
@@ -397,7 +397,7 @@ def test_a_response_is_stored_before_the_application_ends(
 
     monkeypatch.setattr(RedisResponseCache, "_settle", late)
     monkeypatch.setattr(RedisResponseCache, "finish", end)
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     app = application(store, redis=valkey.url)
 
     async def work() -> None:
@@ -411,7 +411,7 @@ def test_a_response_is_stored_before_the_application_ends(
 
 def test_a_sync_is_visible_at_once(valkey: Valkey) -> None:
     with processes(valkey) as ((client,), store):
-        neo = joined(client)
+        neo = register_user(client)
         assert neo("GET", "/movies").json()["meta"]["total"] == 3
         container = container_over(store, Settings(redis_url=valkey.url))
         run = new_run(store, Entity.MOVIES).bounded(1)
@@ -424,14 +424,14 @@ def test_a_sync_is_visible_at_once(valkey: Valkey) -> None:
 
 
 def test_refreshing_a_session_does_not_use_the_cache(client: Client) -> None:
-    neo = joined(client)
+    neo = register_user(client)
     body = client.post("/api/v1/auth/refresh", json={"refresh_token": neo.refresh_token}).json()
-    assert signed_in(client, body)("GET", "/watchlist").headers["x-cache"] == "MISS"
+    assert signed_in_user(client, body)("GET", "/watchlist").headers["x-cache"] == "MISS"
 
 
 def test_an_admin_may_flush_the_cache_of_all_processes(valkey: Valkey) -> None:
     with processes(valkey, 2) as ((one, other), store):
-        neo, admin = joined(one), joined(one, "morpheus")
+        neo, admin = register_user(one), register_user(one, "morpheus")
         user = store.users.by_email("morpheus@example.com")
         assert user
         store.users.change(user.id, lambda stored: stored.with_changes(now(), role=Role.ADMIN))

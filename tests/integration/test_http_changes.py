@@ -15,23 +15,23 @@ from entrypoints.http.resources.changes import mark_token, parse_mark
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
     THE_MATRIX,
-    Somebody,
+    SignedInUser,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    place,
+    register_user,
+    serving_with_store,
 )
 
 
 @pytest.fixture
-def here() -> Iterator[tuple[Somebody, SqliteStore]]:
-    with place() as (client, store):
-        yield joined(client), store
+def here() -> Iterator[tuple[SignedInUser, SqliteStore]]:
+    with serving_with_store() as (client, store):
+        yield register_user(client), store
 
 
-def test_a_client_keeps_a_copy(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_client_keeps_a_copy(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     rating = neo("PUT", "/movies/603/rating", {"rating": 8}).json()
     item = neo("PUT", "/movies/604/watchlist", {}).json()
@@ -55,7 +55,7 @@ def test_a_client_keeps_a_copy(here: tuple[Somebody, SqliteStore]) -> None:
     assert (third["ratings"], third["removed"], third["next"]) == ([], [], second["next"])
 
 
-def test_changes_come_in_parts(here: tuple[Somebody, SqliteStore]) -> None:
+def test_changes_come_in_parts(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     for movie in (603, 604, 605):
         neo("PUT", f"/movies/{movie}/rating", {"rating": 8})
@@ -65,9 +65,9 @@ def test_changes_come_in_parts(here: tuple[Somebody, SqliteStore]) -> None:
     assert (len(rest["ratings"]), rest["more"]) == (1, False)
 
 
-def test_a_review_that_an_admin_removes_is_a_change(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_review_that_an_admin_removes_is_a_change(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, store = here
-    smith = joined(neo.client, "smith")
+    smith = register_user(neo.client, "smith")
     store.users.change(UserId(smith.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
     rating = neo("PUT", "/movies/603/rating", {"rating": 8, "review": "Whoa."}).json()["id"]
     since = neo("GET", "/me/changes").json()["next"]
@@ -76,7 +76,7 @@ def test_a_review_that_an_admin_removes_is_a_change(here: tuple[Somebody, Sqlite
 
 
 @pytest.mark.parametrize("since", ["x", "", "WzEsMSwxLDFd", "é", "A" * 201])
-def test_what_is_no_mark_is_refused(here: tuple[Somebody, SqliteStore], since: str) -> None:
+def test_what_is_no_mark_is_refused(here: tuple[SignedInUser, SqliteStore], since: str) -> None:
     neo, _ = here
     answer = neo("GET", f"/me/changes?since={since}&limit=0")
     assert answer.status_code == 400
@@ -84,19 +84,19 @@ def test_what_is_no_mark_is_refused(here: tuple[Somebody, SqliteStore], since: s
     assert [each["field"] for each in answer.json()["details"]] == ["since"]
 
 
-def test_a_mark_is_for_one_user(here: tuple[Somebody, SqliteStore]) -> None:
+def test_a_mark_is_for_one_user(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     since = neo("GET", "/me/changes").json()["next"]
-    trinity = joined(neo.client, "trinity")
+    trinity = register_user(neo.client, "trinity")
     assert trinity("GET", f"/me/changes?since={since}").status_code == 400
 
 
 def test_an_old_mark_tells_to_start_again() -> None:
-    store, late = filled([THE_MATRIX]), {"by": timedelta(0)}
+    store, late = filled_store([THE_MATRIX]), {"by": timedelta(0)}
     container = container_over(store, Settings(jwt_expires_in="365d", refresh_expires_in="365d"))
     container.clock.override(providers.Object(lambda: now() + late["by"]))
     with client_over(store, container=container) as client:
-        neo = joined(client)
+        neo = register_user(client)
         since = neo("GET", "/me/changes").json()["next"]
         late["by"] = timedelta(days=90)
         answer = neo("GET", f"/me/changes?since={since}")
@@ -105,7 +105,7 @@ def test_an_old_mark_tells_to_start_again() -> None:
     store.close()
 
 
-def test_activity_is_the_cheap_question(here: tuple[Somebody, SqliteStore]) -> None:
+def test_activity_is_the_cheap_question(here: tuple[SignedInUser, SqliteStore]) -> None:
     neo, _ = here
     nothing = neo("GET", "/me/activity")
     body: dict[str, Any] = nothing.json()

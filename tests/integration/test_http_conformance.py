@@ -26,7 +26,13 @@ from domain.ids import UserId
 from domain.users import Role
 from entrypoints.http.app import openapi
 from entrypoints.http.body_limits import BULK_PATHS
-from tests.integration.http_service import account, any_application, called, filled, reused
+from tests.integration.http_service import (
+    account,
+    any_application,
+    call_synchronously,
+    filled_store,
+    reused_application,
+)
 
 EXAMPLES = settings().max_examples // 25
 """Requests for each operation, role and kind."""
@@ -56,9 +62,9 @@ class Service:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self.store = filled(random_facts(60))
+        self.store = filled_store(random_facts(60))
         self._stack.callback(self.store.close)
-        self.app = self._stack.enter_context(reused(self.store, public_catalogue="false"))
+        self.app = self._stack.enter_context(reused_application(self.store, public_catalogue="false"))
         self._people = 0
 
     def close(self) -> None:
@@ -70,7 +76,7 @@ class Service:
         if role == "anonymous":
             return {}
         self._people += 1
-        answer = called(
+        answer = call_synchronously(
             self.app,
             "/api/v1/auth/register",
             method="POST",

@@ -21,7 +21,7 @@ from entrypoints.http import middleware
 from entrypoints.http.access_log import RequestRecord
 from entrypoints.http.connections import Connections, Limits
 from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
-from tests.integration.http_service import application, filled
+from tests.integration.http_service import application, filled_store
 from tests.integration.loopback import (
     TIMEOUT,
     Loopback,
@@ -472,7 +472,7 @@ def test_a_disconnect_while_the_response_is_built_is_logged_as_499(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, waiting_requests: int
 ) -> None:
     caplog.set_level(logging.INFO)
-    release, waiting, store = Event(), Event(), filled(random_facts(3))
+    release, waiting, store = Event(), Event(), filled_store(random_facts(3))
     everything = SqliteGenreRepository.all
 
     def slowly(genres: SqliteGenreRepository) -> list[Genre]:

@@ -36,12 +36,12 @@ from entrypoints.http import middleware
 from entrypoints.http.errors import problem_of
 from entrypoints.http.exceptions import ServerFull
 from tests.integration.http_service import (
-    Reply,
+    AsgiResponse,
     any_application,
     application,
     call,
-    called,
-    filled,
+    call_synchronously,
+    filled_store,
     now,
     serving,
 )
@@ -181,7 +181,9 @@ def test_a_body_longer_than_we_read_is_refused_unread() -> None:
 
 @pytest.mark.parametrize("length", ["x", "-1", "9" * 40, ""])
 def test_an_invalid_content_length_is_harmless(length: str) -> None:
-    reply = called(application(filled([])), "/api/v1/about", headers={"content-length": length})
+    reply = call_synchronously(
+        application(filled_store([])), "/api/v1/about", headers={"content-length": length}
+    )
 
     assert reply.status == 200
 
@@ -213,7 +215,7 @@ def test_without_storage_the_503_has_a_retry_after(tmp_path: Path, caplog: pytes
     store.close()
     (tmp_path / "matinee.db").write_bytes(b"this is no database" * 1000)
 
-    reply = called(app, "/api/v1/movies")
+    reply = call_synchronously(app, "/api/v1/movies")
 
     assert (reply.status, reply.json()["code"]) == (503, "storage_unavailable")
     assert reply.headers["retry-after"] == "2"
@@ -247,7 +249,7 @@ def test_an_overloaded_service_refuses_requests_at_once_and_stays_alive(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(middleware, "MAX_REQUESTS_IN_PROGRESS", 2)
-    release, store = Event(), filled([])
+    release, store = Event(), filled_store([])
     everything = SqliteGenreRepository.all
 
     def slowly(genres: SqliteGenreRepository) -> list[Genre]:
@@ -268,7 +270,9 @@ def test_an_overloaded_service_refuses_requests_at_once_and_stays_alive(
     assert {record.name for record in caplog.records} == {"matinee.requests"}
 
 
-async def _crowd(app: Litestar, release: Event) -> tuple[list[Reply], Reply, list[Reply], Reply]:
+async def _crowd(
+    app: Litestar, release: Event
+) -> tuple[list[AsgiResponse], AsgiResponse, list[AsgiResponse], AsgiResponse]:
     held = [asyncio.create_task(call(app, "/api/v1/genres")) for _ in range(2)]
     await asyncio.sleep(0)  # both have started
     try:

@@ -34,8 +34,14 @@ from entrypoints.http.exceptions import ExportRunning, ExportsFull
 from entrypoints.http.exports import MAX_EXPORTS, MAX_EXPORTS_PER_USER, ExportResponse, Exports
 from entrypoints.http.resources.export import json_chunks
 from entrypoints.settings import Settings
-from tests.integration.http_service import Somebody, application, client_over, container_over, filled
-from tests.integration.http_service import joined as registered
+from tests.integration.http_service import (
+    SignedInUser,
+    application,
+    client_over,
+    container_over,
+    filled_store,
+)
+from tests.integration.http_service import register_user as registered
 
 MOVIES = 23
 PART = 5
@@ -48,7 +54,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
-    store = filled([facts(number, overview="words " * 20) for number in range(1, MOVIES + 1)])
+    store = filled_store([facts(number, overview="words " * 20) for number in range(1, MOVIES + 1)])
     yield store
     store.close()
 
@@ -510,7 +516,7 @@ def serving(app: Litestar) -> Iterator[int]:
     assert not thread.is_alive()
 
 
-def register_at(port: int) -> Somebody:
+def register_at(port: int) -> SignedInUser:
     """Register a user at a real server."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as client:
         account = {"username": "neo", "email": "neo@example.com", "password": "follow the white rabbit"}
@@ -518,4 +524,4 @@ def register_at(port: int) -> Somebody:
             "POST", "/api/v1/auth/register", json.dumps(account), {"Content-Type": "application/json"}
         )
         body = json.loads(client.getresponse().read())
-    return Somebody(cast("Any", None), body["user"], body["access_token"], body["refresh_token"])
+    return SignedInUser(cast("Any", None), body["user"], body["access_token"], body["refresh_token"])

@@ -20,7 +20,13 @@ from domain.movies import MovieFacts
 from domain.recommendations import Neighbour
 from entrypoints.http.app import fast_path
 from entrypoints.http.responses import Response
-from tests.integration.http_service import THE_MATRIX, Somebody, filled, joined, reused
+from tests.integration.http_service import (
+    THE_MATRIX,
+    SignedInUser,
+    filled_store,
+    register_user,
+    reused_application,
+)
 from tests.integration.test_http_cache import CACHED, changed_requests
 
 ENCODINGS = (None, "gzip", "br", "zstd;q=0.5, gzip", "identity", "*;q=0")
@@ -107,23 +113,23 @@ class Place:
     cache: Kept
     fast: Litestar
     slow: Litestar
-    user: Somebody
+    user: SignedInUser
 
 
 @contextmanager
 def place(movies: Sequence[MovieFacts] = (), **settings: Any) -> Iterator[Place]:
     others = (facts(number, genres=(genre_id(28),)) for number in range(604, 630))
-    store = filled([THE_MATRIX, *others, *movies])
+    store = filled_store([THE_MATRIX, *others, *movies])
     copies, counter, cache = Copies(), Unlimited(), settings.pop("cache", Kept())
     settings = {"public_catalogue": "false", "cache": cache, **settings}
     with (
-        reused(store, counter=Unlimited(), **settings) as slow,
-        reused(store, counter=counter, copies=copies, **settings) as fast,
+        reused_application(store, counter=Unlimited(), **settings) as slow,
+        reused_application(store, counter=counter, copies=copies, **settings) as fast,
         TestClient(slow) as client,
         TestClient(fast),
     ):
-        user = joined(client)
-        for rater in (user, joined(client, "trinity"), joined(client, "smith")):
+        user = register_user(client)
+        for rater in (user, register_user(client, "trinity"), register_user(client, "smith")):
             rater("PUT", "/movies/603/rating", {"rating": 8})
         for movie in ("603", "604", "605"):
             user("PUT", f"/movies/{movie}/watchlist", {"is_favorite": movie == "603"})
@@ -270,7 +276,7 @@ def test_without_a_lease_nothing_is_answered(place: Place) -> None:
 
 
 def test_a_response_for_one_user_is_for_no_other(place: Place) -> None:
-    other = joined(place.user.client, "morpheus")
+    other = register_user(place.user.client, "morpheus")
     for _ in range(2):
         sent(place.fast, "/watchlist", place.user.headers)
         fast, slow = (sent(app, "/watchlist", other.headers) for app in (place.fast, place.slow))

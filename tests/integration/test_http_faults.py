@@ -6,22 +6,29 @@ from typing import Any
 import pytest
 
 from domain.errors import FaultCode
-from tests.integration.http_service import PASSWORD, THE_MATRIX, Client, Somebody, joined, place
+from tests.integration.http_service import (
+    PASSWORD,
+    THE_MATRIX,
+    Client,
+    SignedInUser,
+    register_user,
+    serving_with_store,
+)
 
 SECOND = {"email": "second@example.com", "username": "second", "password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with place(THE_MATRIX) as (client, _):
-        joined(client, "neo")
-        joined(client, "trinity")
+    with serving_with_store(THE_MATRIX) as (client, _):
+        register_user(client, "neo")
+        register_user(client, "trinity")
         yield client
 
 
 @pytest.fixture(scope="module")
-def morpheus(client: Client) -> Somebody:
-    return joined(client, "morpheus")
+def morpheus(client: Client) -> SignedInUser:
+    return register_user(client, "morpheus")
 
 
 def refused(answer: Any, status: int = 400) -> list[tuple[str, str]]:
@@ -56,7 +63,7 @@ def test_a_common_password_and_a_missing_field_are_named_together(client: Client
     assert refused(answer) == [("username", "required"), ("password", "too_common")]
 
 
-def test_a_new_password_is_checked_with_everything_else(morpheus: Somebody) -> None:
+def test_a_new_password_is_checked_with_everything_else(morpheus: SignedInUser) -> None:
     answer = morpheus("POST", "/auth/password", {"new_password": "password1"})
     assert refused(answer) == [("current_password", "required"), ("new_password", "too_common")]
 
@@ -65,7 +72,7 @@ def test_a_new_password_is_checked_with_everything_else(morpheus: Somebody) -> N
 
 
 def test_the_missing_password_for_a_new_address_is_named_with_other_faults(
-    morpheus: Somebody,
+    morpheus: SignedInUser,
 ) -> None:
     def faults(body: dict[str, Any]) -> list[tuple[str, str]]:
         return refused(morpheus("PATCH", "/auth/me", body))
@@ -92,7 +99,7 @@ def test_the_missing_password_for_a_new_address_is_named_with_other_faults(
     ],
 )
 def test_a_taken_name_and_a_taken_address_are_both_named(
-    client: Client, morpheus: Somebody, taken: dict[str, str], code: str, fields: list[str]
+    client: Client, morpheus: SignedInUser, taken: dict[str, str], code: str, fields: list[str]
 ) -> None:
     password = {"current_password": PASSWORD} if "email" in taken else {}
     for answer in (
@@ -104,13 +111,13 @@ def test_a_taken_name_and_a_taken_address_are_both_named(
         assert refused(answer, 409) == [(field, "taken") for field in fields]
 
 
-def test_a_conflict_names_its_field(morpheus: Somebody) -> None:
+def test_a_conflict_names_its_field(morpheus: SignedInUser) -> None:
     for path, body in (("/ratings", {"movie_id": 603, "rating": 9}), ("/watchlist", {"movie_id": 603})):
         assert morpheus("POST", path, body).status_code == 201
         assert refused(morpheus("POST", path, body), 409) == [("movie_id", "already_exists")]
 
 
-def test_an_error_without_a_field_has_no_details(client: Client, morpheus: Somebody) -> None:
+def test_an_error_without_a_field_has_no_details(client: Client, morpheus: SignedInUser) -> None:
     for answer in (
         client.get("/api/v1/auth/me"),
         morpheus("GET", "/movies/999999"),
@@ -150,7 +157,9 @@ def test_an_error_without_a_field_has_no_details(client: Client, morpheus: Someb
         ("&".join(f"p{number}=1" for number in range(101)), ("query", "too_long")),
     ],
 )
-def test_each_fault_of_a_query_has_its_code(morpheus: Somebody, query: str, fault: tuple[str, str]) -> None:
+def test_each_fault_of_a_query_has_its_code(
+    morpheus: SignedInUser, query: str, fault: tuple[str, str]
+) -> None:
     assert fault in refused(morpheus("GET", f"/movies?{query}"))
 
 
@@ -174,19 +183,21 @@ def test_each_fault_of_a_query_has_its_code(morpheus: Somebody, query: str, faul
         (b"{%s}" % b",".join(b'"f%d": 1' % number for number in range(101)), ("body", "too_long")),
     ],
 )
-def test_each_fault_of_a_body_has_its_code(morpheus: Somebody, body: bytes, fault: tuple[str, str]) -> None:
+def test_each_fault_of_a_body_has_its_code(
+    morpheus: SignedInUser, body: bytes, fault: tuple[str, str]
+) -> None:
     answer = morpheus("POST", "/ratings", content=body, headers={"Content-Type": "application/json"})
 
     assert fault in refused(answer)
 
 
-def test_an_empty_change_is_a_fault_of_the_whole_body(morpheus: Somebody) -> None:
+def test_an_empty_change_is_a_fault_of_the_whole_body(morpheus: SignedInUser) -> None:
     rating = morpheus("PUT", "/movies/603/rating", {"rating": 5}).json()["id"]
 
     assert refused(morpheus("PATCH", f"/ratings/{rating}", {})) == [("body", "required")]
 
 
-def test_each_unknown_genre_is_named(morpheus: Somebody) -> None:
+def test_each_unknown_genre_is_named(morpheus: SignedInUser) -> None:
     assert refused(morpheus("GET", "/movies?genre=drama,nowhere,never")) == [("genre", "not_found")] * 2
 
 

@@ -11,7 +11,7 @@ from domain.ids import movie_id
 from domain.recommendations import Neighbour
 from domain.sync import Entity
 from domain.users import Role
-from tests.integration.http_service import THE_MATRIX, Somebody, joined, now, place
+from tests.integration.http_service import THE_MATRIX, SignedInUser, now, register_user, serving_with_store
 
 LISTS = ["/movies", "/movies/search?q=matrix", "/genres", "/genres/{genre}/movies", "/ratings",
          "/ratings/movie/{movie}", "/watchlist", "/viewings", "/me/movies?ids=603", "/admin/users",
@@ -24,10 +24,10 @@ ITEMS = ["/movies/{movie}", "/genres/{genre}", "/ratings/{rating}", "/watchlist/
 
 
 @pytest.fixture(scope="module")
-def admin() -> Iterator[tuple[Somebody, dict[str, str]]]:
+def admin() -> Iterator[tuple[SignedInUser, dict[str, str]]]:
     """An admin with a rating, a watchlist item and a viewing, and their ids."""
-    with place(THE_MATRIX, facts(604)) as (client, store):
-        neo = joined(client)
+    with serving_with_store(THE_MATRIX, facts(604)) as (client, store):
+        neo = register_user(client)
         store.users.change(neo.user["id"], lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()["id"]
@@ -59,7 +59,7 @@ def narrowed(path: str, fields: str) -> str:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_items_of_a_list_have_only_the_requested_fields(
-    admin: tuple[Somebody, dict[str, str]], path: str
+    admin: tuple[SignedInUser, dict[str, str]], path: str
 ) -> None:
     neo, ids = admin
     path = path.format(**ids)
@@ -74,7 +74,7 @@ def test_items_of_a_list_have_only_the_requested_fields(
 
 @pytest.mark.parametrize("path", ITEMS)
 def test_a_single_object_has_only_the_requested_fields(
-    admin: tuple[Somebody, dict[str, str]], path: str
+    admin: tuple[SignedInUser, dict[str, str]], path: str
 ) -> None:
     neo, ids = admin
     path = path.format(**ids)
@@ -88,7 +88,7 @@ def test_a_single_object_has_only_the_requested_fields(
 @pytest.mark.parametrize("path", [*LISTS, *ITEMS])
 @pytest.mark.parametrize("fields", ["colour", "id,,rating", "", "data"])
 def test_an_unknown_field_is_refused_with_the_names_of_the_fields(
-    admin: tuple[Somebody, dict[str, str]], path: str, fields: str
+    admin: tuple[SignedInUser, dict[str, str]], path: str, fields: str
 ) -> None:
     neo, ids = admin
     answer = neo("GET", narrowed(path.format(**ids), fields))
@@ -98,14 +98,14 @@ def test_an_unknown_field_is_refused_with_the_names_of_the_fields(
     assert "must be names of fields, separated by commas, out of" in answer.json()["errors"][0]
 
 
-def test_the_links_of_a_list_keep_the_fields_parameter(admin: tuple[Somebody, dict[str, str]]) -> None:
+def test_the_links_of_a_list_keep_the_fields_parameter(admin: tuple[SignedInUser, dict[str, str]]) -> None:
     neo, _ = admin
 
     assert "fields=rating" in neo("GET", "/ratings?fields=rating").headers["link"]
 
 
 def test_the_document_declares_the_parameter_wherever_it_works(
-    admin: tuple[Somebody, dict[str, str]],
+    admin: tuple[SignedInUser, dict[str, str]],
 ) -> None:
     neo, _ = admin
     having = [

@@ -12,7 +12,7 @@ from domain.ids import UserId
 from domain.users import Role
 from entrypoints.http.access_log import access_log
 from entrypoints.http.body_limits import MAX_BULK_BYTES
-from tests.integration.http_service import Somebody, joined, now, place
+from tests.integration.http_service import SignedInUser, now, register_user, serving_with_store
 from tests.integration.test_http_additions import FILMS, service
 from tests.player_events import EMBY, JELLYFIN, KODI_ADDON, PLEX, changed
 from tests.tmdb_simulator import TmdbSimulator
@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
 class Hook:
     """A player that sends events to the address of a user."""
 
-    def __init__(self, somebody: Somebody, scope: str = "write") -> None:
+    def __init__(self, somebody: SignedInUser, scope: str = "write") -> None:
         body = {"name": "Player", "scope": scope}
         self.somebody = somebody
         self.token: str = somebody("POST", "/auth/tokens", body).json()["token"]
@@ -39,8 +39,8 @@ class Hook:
 
 @pytest.fixture
 def here() -> Iterator[tuple[Hook, SqliteStore]]:
-    with place() as (client, store):
-        yield Hook(joined(client)), store
+    with serving_with_store() as (client, store):
+        yield Hook(register_user(client)), store
 
 
 @pytest.fixture
@@ -162,8 +162,8 @@ def test_a_disabled_owner_is_refused(here: tuple[Hook, SqliteStore]) -> None:
 
 
 def test_events_count_against_the_rate_limit_of_the_owner() -> None:
-    with place(rate_limit="3/minute") as (client, _):
-        hook = Hook(joined(client))
+    with serving_with_store(rate_limit="3/minute") as (client, _):
+        hook = Hook(register_user(client))
         statuses = [hook(changed(JELLYFIN, NotificationType="PlaybackStart")).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
 
@@ -198,7 +198,7 @@ class TestFilmsThatTheCatalogueLacks:
 
     def test_a_film_is_added_by_its_number_or_else_by_its_imdb_id(self) -> None:
         with TmdbSimulator(FILMS, token="the-token") as tmdb, service(tmdb) as (client, _):
-            hook = Hook(joined(client))
+            hook = Hook(register_user(client))
             by_number = changed(JELLYFIN, Provider_tmdb="604", Provider_imdb="")
             by_id = changed(JELLYFIN, Provider_tmdb="99999", Provider_imdb="tt0328832")
             assert hook(by_number).json()["recorded"]
@@ -209,6 +209,6 @@ class TestFilmsThatTheCatalogueLacks:
 
     def test_without_a_source_they_are_refused(self) -> None:
         with service(None) as (client, _):
-            hook = Hook(joined(client))
+            hook = Hook(register_user(client))
             lacking = changed(JELLYFIN, Provider_tmdb="604", Provider_imdb="")
             assert refused(hook(lacking)) == (501, "no_source")

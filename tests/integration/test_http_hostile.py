@@ -17,12 +17,12 @@ from entrypoints.http.app import openapi
 from tests.integration.http_service import (
     PASSWORD,
     Client,
-    Somebody,
+    SignedInUser,
     account,
     any_application,
-    joined,
     now,
-    place,
+    register_user,
+    serving_with_store,
 )
 
 CALLS = [
@@ -91,9 +91,9 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[tuple[Client, SqliteStore, Somebody, dict[str, str]]]:
-    with place() as (client, store):
-        neo = joined(client)
+def here() -> Iterator[tuple[Client, SqliteStore, SignedInUser, dict[str, str]]]:
+    with serving_with_store() as (client, store):
+        neo = register_user(client)
         store.users.change(UserId(neo.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
         rating = neo("POST", "/ratings", {"movie_id": "604", "rating": 8.5, "review": "Whoa."}).json()["id"]
         item = neo("POST", "/watchlist", {"movie_id": "604", "note": "soon"}).json()["id"]
@@ -102,7 +102,7 @@ def here() -> Iterator[tuple[Client, SqliteStore, Somebody, dict[str, str]]]:
 
 
 @pytest.fixture
-def neo(here: tuple[Client, SqliteStore, Somebody, dict[str, str]]) -> Iterator[Somebody]:
+def neo(here: tuple[Client, SqliteStore, SignedInUser, dict[str, str]]) -> Iterator[SignedInUser]:
     """The only user, whose data must stay unchanged."""
     _, store, neo, _ = here
     before = neo("GET", "/me/export").content
@@ -111,7 +111,7 @@ def neo(here: tuple[Client, SqliteStore, Somebody, dict[str, str]]) -> Iterator[
     assert store.users.count() == 1
 
 
-def sent(neo: Somebody, here: Any, call: str, body: bytes, kind: str = "application/json") -> Any:
+def sent(neo: SignedInUser, here: Any, call: str, body: bytes, kind: str = "application/json") -> Any:
     method, path = call.format(**here[3]).split()
     return neo(method, path, content=body, headers={"Content-Type": kind})
 
@@ -130,7 +130,7 @@ def assert_refused(answer: Any, *statuses: int) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD)
-def test_a_malformed_body_is_refused(here: Any, neo: Somebody, call: str, body: bytes) -> None:
+def test_a_malformed_body_is_refused(here: Any, neo: SignedInUser, call: str, body: bytes) -> None:
     assert_refused(sent(neo, here, call, body), 400)
 
 
@@ -140,7 +140,7 @@ def test_a_malformed_body_is_refused(here: Any, neo: Somebody, call: str, body: 
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
      "application/jsonx", "application/json; charset=utf-16", "application/xml", "é"],
 )  # fmt: skip
-def test_only_json_bodies_are_accepted(here: Any, neo: Somebody, call: str, kind: str) -> None:
+def test_only_json_bodies_are_accepted(here: Any, neo: SignedInUser, call: str, kind: str) -> None:
     answer = sent(neo, here, call, b'{"rating": 1}', kind.encode())  # type: ignore[arg-type]
 
     assert_refused(answer, 415)
@@ -150,12 +150,12 @@ def test_only_json_bodies_are_accepted(here: Any, neo: Somebody, call: str, kind
 @pytest.mark.parametrize(
     "kind", ["application/json", "Application/JSON; Charset=UTF-8", 'application/json;charset="utf-8"']
 )
-def test_any_json_media_type_is_accepted(here: Any, neo: Somebody, kind: str) -> None:
+def test_any_json_media_type_is_accepted(here: Any, neo: SignedInUser, kind: str) -> None:
     assert_refused(sent(neo, here, "POST /ratings", b"{}", kind), 400)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "x-gzip", "deflate", "identity, gzip", "no such"])
-def test_a_compressed_body_is_refused(here: Any, neo: Somebody, encoding: str) -> None:
+def test_a_compressed_body_is_refused(here: Any, neo: SignedInUser, encoding: str) -> None:
     for call in CALLS:
         method, path = call.format(**here[3]).split()
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
@@ -175,13 +175,13 @@ def test_the_encoding_identity_and_a_byte_order_mark_are_accepted(here: Any) -> 
 
 
 @pytest.mark.parametrize("call", [call for call in CALLS if call not in EMPTY_IS_FINE])
-def test_a_missing_body_lacks_the_required_fields(here: Any, neo: Somebody, call: str) -> None:
+def test_a_missing_body_lacks_the_required_fields(here: Any, neo: SignedInUser, call: str) -> None:
     method, path = call.format(**here[3]).split()
 
     assert_refused(neo(method, path), 400)
 
 
-def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(here: Any, neo: Somebody) -> None:
+def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(here: Any, neo: SignedInUser) -> None:
     read = 0
 
     def chunks() -> Iterator[bytes]:
@@ -195,7 +195,7 @@ def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(here: Any, neo: So
     assert_refused(sent(neo, here, "POST /ratings", chunks()), 413)  # type: ignore[arg-type]
 
 
-def test_null_is_refused_for_fields_that_are_not_nullable(here: Any, neo: Somebody) -> None:
+def test_null_is_refused_for_fields_that_are_not_nullable(here: Any, neo: SignedInUser) -> None:
     for call in CALLS:
         answer = sent(neo, here, call, json.dumps(dict.fromkeys(FIELDS)).encode())
         errors = answer.json()["errors"]
@@ -205,7 +205,7 @@ def test_null_is_refused_for_fields_that_are_not_nullable(here: Any, neo: Somebo
         ]
 
 
-def test_long_names_from_requests_are_shortened_in_errors(here: Any, neo: Somebody) -> None:
+def test_long_names_from_requests_are_shortened_in_errors(here: Any, neo: SignedInUser) -> None:
     answer = sent(neo, here, "POST /ratings", b'{"' + b"a" * 60_000 + rb'\ud800": 1}')
 
     assert answer.json()["errors"][0] == f"{'a' * 60} is not a known field"
@@ -260,7 +260,7 @@ def test_no_input_causes_a_500(here: Any, call: str, body: str, path: str) -> No
 
 
 def test_the_limit_of_a_body_is_a_setting() -> None:
-    with place(max_body_bytes=200) as (client, _):
+    with serving_with_store(max_body_bytes=200) as (client, _):
         body = json.dumps(account("neo")).encode()
         kind = {"Content-Type": "application/json"}
         assert client.post("/api/v1/auth/register", content=body.ljust(201), headers=kind).status_code == 413

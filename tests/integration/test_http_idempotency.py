@@ -21,13 +21,13 @@ from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
-    Somebody,
+    SignedInUser,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
-    signed_in,
+    register_user,
+    signed_in_user,
 )
 
 
@@ -36,16 +36,16 @@ class Place:
 
     def __init__(self, store: SqliteStore, client: Any) -> None:
         self.store = store
-        self.neo: Somebody = joined(client)
+        self.neo: SignedInUser = register_user(client)
         self.late = timedelta(0)
 
-    def post(self, path: str, body: Any, key: str = "one", somebody: Somebody | None = None) -> Any:
+    def post(self, path: str, body: Any, key: str = "one", somebody: SignedInUser | None = None) -> Any:
         return (somebody or self.neo)("POST", path, body, headers={"Idempotency-Key": key})
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    store = filled([THE_MATRIX, facts(604)])
+    store = filled_store([THE_MATRIX, facts(604)])
     container = container_over(store, Settings(jwt_expires_in="30d"))
     made: list[Place] = []
     container.clock.override(providers.Object(lambda: now() + (made[0].late if made else timedelta(0))))
@@ -82,7 +82,7 @@ def test_a_key_is_for_one_request_of_one_user(place: Place) -> None:
     assert place.post("/ratings", body).status_code == 201
     assert code(place.post("/ratings", {**body, "rating": 9})) == (409, "idempotency_key_reused")
     assert code(place.post("/watchlist", {"movie_id": 603})) == (409, "idempotency_key_reused")
-    trinity = joined(place.neo.client, "trinity")
+    trinity = register_user(place.neo.client, "trinity")
     assert place.post("/ratings", body, somebody=trinity).status_code == 201
 
 
@@ -129,14 +129,14 @@ from litestar.testing import TestClient
 from adapters.sqlite.idempotency import SqliteIdempotencyRepository
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.samples import facts, store_page
-from tests.integration.http_service import application, joined, now
+from tests.integration.http_service import application, now, register_user
 
 store = SqliteStore(path=pathlib.Path(sys.argv[1]), clock=now)
 store.prepare()
 store_page(store, facts(603))
 SqliteIdempotencyRepository.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 with TestClient(application(store)) as client:
-    joined(client)("POST", sys.argv[2], json.loads(sys.argv[3]), headers={"Idempotency-Key": "one"})
+    register_user(client)("POST", sys.argv[2], json.loads(sys.argv[3]), headers={"Idempotency-Key": "one"})
 """
 
 
@@ -162,7 +162,7 @@ def test_a_request_whose_process_is_killed_before_it_responds_is_done_once(
     container.clock.override(providers.Object(lambda: now() + ATTEMPT_TIMEOUT))
     with client_over(store, container=container) as client:
         login = client.post("/api/v1/auth/login", json={"email": "neo@example.com", "password": PASSWORD})
-        neo = signed_in(client, login.json())
+        neo = signed_in_user(client, login.json())
 
         def post() -> Any:
             return neo("POST", path, body, headers={"Idempotency-Key": "one"})

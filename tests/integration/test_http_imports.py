@@ -19,11 +19,11 @@ from entrypoints.settings import Settings
 from tests.integration.http_service import (
     THE_MATRIX,
     Client,
-    Somebody,
+    SignedInUser,
     application,
     container_over,
-    filled,
-    joined,
+    filled_store,
+    register_user,
 )
 from tests.integration.import_desk import Jobs
 from tests.integration.loopback import request, serving_on_loopback
@@ -37,7 +37,7 @@ RATINGS = f"{TABLE}603,The Matrix,1999,8.5,2024-01-02\n1,Nothing,1950,5,\n"
 
 @dataclass
 class Place:
-    neo: Somebody
+    neo: SignedInUser
     container: Container
     jobs: Jobs
 
@@ -63,7 +63,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[tuple[Client, Container, Jobs]]:
-    store = filled([THE_MATRIX, facts(604), facts(605)])
+    store = filled_store([THE_MATRIX, facts(604), facts(605)])
     settings = Settings(public_catalogue="false", web="false", rate_limit="1000000/minute")
     container, jobs = container_over(store, settings), Jobs()
     container.jobs.override(providers.Object(jobs))
@@ -78,7 +78,7 @@ def here(service: tuple[Client, Container, Jobs]) -> Place:
     client, container, jobs = service
     jobs.runs.clear()
     jobs.available = True
-    return Place(joined(client, f"neo{next(numbers)}"), container, jobs)
+    return Place(register_user(client, f"neo{next(numbers)}"), container, jobs)
 
 
 def test_a_file_is_uploaded_reviewed_applied_and_undone(here: Place) -> None:
@@ -224,7 +224,7 @@ def test_the_format_can_be_named(here: Place) -> None:
 
 def test_imports_of_others_are_not_found(here: Place) -> None:
     imported = here.reviewed(RATINGS)
-    trinity = joined(here.neo.client, f"trinity{next(numbers)}")
+    trinity = register_user(here.neo.client, f"trinity{next(numbers)}")
     for method, path in (
         ("GET", ""),
         ("GET", "/rows"),
@@ -246,13 +246,13 @@ def test_without_a_queue_nothing_is_kept(here: Place) -> None:
 
 
 def test_large_uploads_are_taken_by_the_server_and_go_to_disk() -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     settings = Settings(public_catalogue="false", web="false")
     container, jobs = container_over(store, settings), Jobs()
     container.jobs.override(providers.Object(jobs))
     app = application(store, container=container, public_catalogue="false")
     with TestClient(app) as client:
-        token = joined(client).access_token
+        token = register_user(client).access_token
     table = (TABLE + "603,The Matrix,1999,8.5,2024-01-02\n" * 20_000).encode()
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:

@@ -16,13 +16,13 @@ from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
     Client,
-    Somebody,
+    SignedInUser,
     account,
     application,
     call,
     client_over,
-    filled,
-    joined,
+    filled_store,
+    register_user,
 )
 
 PLENTY = "1000000/minute"
@@ -30,7 +30,7 @@ PLENTY = "1000000/minute"
 
 @contextmanager
 def processes(valkey: Valkey | None, number: int = 1, **settings: Any) -> Iterator[list[Client]]:
-    store = filled([THE_MATRIX, facts(604)])
+    store = filled_store([THE_MATRIX, facts(604)])
     chosen = {"public_catalogue": "false", **settings}
     with ExitStack() as stack:
         made = (client_over(store, redis=valkey.url if valkey else None, **chosen) for _ in range(number))
@@ -48,13 +48,13 @@ def called_from(hosts: Sequence[str], app: Litestar, path: str, **more: Any) -> 
     return asyncio.run(calls())
 
 
-def statuses(somebody: Somebody, number: int, path: str = "/auth/me") -> list[int]:
+def statuses(somebody: SignedInUser, number: int, path: str = "/auth/me") -> list[int]:
     return [somebody("GET", path).status_code for _ in range(number)]
 
 
 def test_a_user_over_the_rate_limit_gets_a_retry_after(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
-        neo = joined(client)
+        neo = register_user(client)
         assert statuses(neo, 5) == [200] * 5
         refused = neo("GET", "/auth/me")
         assert refused.status_code == 429
@@ -67,7 +67,7 @@ def test_a_user_over_the_rate_limit_gets_a_retry_after(valkey: Valkey) -> None:
 
 def test_every_response_has_rate_limit_headers(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
-        neo = joined(client)
+        neo = register_user(client)
         standing = [neo("GET", "/movies/603").headers["ratelimit-remaining"] for _ in range(3)]
         assert standing == ["4", "3", "2"]
 
@@ -75,7 +75,7 @@ def test_every_response_has_rate_limit_headers(valkey: Valkey) -> None:
 @pytest.mark.parametrize("processes_number", [1, 2])
 def test_a_user_has_one_limit_over_all_processes(valkey: Valkey, processes_number: int) -> None:
     with processes(valkey, processes_number, rate_limit="10/minute") as clients:
-        neo = joined(clients[0])
+        neo = register_user(clients[0])
         found = []
         for number in range(12):
             client = clients[number % len(clients)]
@@ -85,7 +85,7 @@ def test_a_user_has_one_limit_over_all_processes(valkey: Valkey, processes_numbe
 
 def test_users_with_one_address_have_separate_limits(valkey: Valkey) -> None:
     with processes(valkey, rate_limit="5/minute") as (client,):
-        neo, trinity = joined(client), joined(client, "trinity")
+        neo, trinity = register_user(client), register_user(client, "trinity")
         assert statuses(neo, 6)[-1] == 429
         assert statuses(trinity, 5) == [200] * 5
 
@@ -118,7 +118,7 @@ def test_health_and_documentation_are_never_limited(valkey: Valkey) -> None:
 
 
 def test_logins_to_an_account_are_limited_over_all_addresses(valkey: Valkey) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     app = application(store, redis=valkey.url, auth_rate_limit="3/minute")
     body = b'{"email": "neo@example.com", "password": "wrong password"}'
     headers = {"Content-Type": "application/json"}
@@ -170,7 +170,7 @@ def test_registrations_count_as_login_attempts(valkey: Valkey) -> None:
 
 def test_without_redis_each_process_counts_in_memory(valkey: Valkey) -> None:
     with processes(valkey, 2, rate_limit="5/minute") as (one, other):
-        neo = joined(one)
+        neo = register_user(one)
         valkey.kill()
         for client in (one, other):
             found = [client.get("/api/v1/auth/me", headers=neo.headers).status_code for _ in range(6)]
@@ -209,7 +209,7 @@ def test_every_call_that_verifies_a_password_counts_as_a_login_attempt(
     valkey: Valkey, method: str, path: str, body: dict[str, str]
 ) -> None:
     with processes(valkey, auth_rate_limit="3/hour") as (client,):
-        neo = joined(client)  # one attempt
+        neo = register_user(client)  # one attempt
         found = [neo(method, path, body) for _ in range(4)]
         assert [each.status_code for each in found] == [403, 403, 429, 429]
         assert int(found[-1].headers["retry-after"]) > 60
@@ -218,10 +218,10 @@ def test_every_call_that_verifies_a_password_counts_as_a_login_attempt(
 
 
 def test_a_stolen_token_allows_no_further_attempts_to_guess_a_password(valkey: Valkey) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     app = application(store, redis=valkey.url, auth_rate_limit="4/hour")
     with TestClient(app) as client:
-        neo = joined(client)
+        neo = register_user(client)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {neo.access_token}"}
     hosts = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
     body = b'{"password": "wrong password"}'
@@ -251,7 +251,7 @@ def test_without_a_configured_redis_a_process_counts_in_memory() -> None:
 def test_the_first_64_bits_of_an_ipv6_address_are_counted(
     valkey: Valkey, one: str, other: str, *, same: bool
 ) -> None:
-    store = filled([THE_MATRIX])
+    store = filled_store([THE_MATRIX])
     app = application(store, redis=valkey.url, rate_limit="1/minute")
     assert called_from((one, other), app, "/api/v1/movies") == ([200, 429] if same else [200, 200])
     store.close()

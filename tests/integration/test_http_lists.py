@@ -28,12 +28,12 @@ from entrypoints.http.schemas import PageOut
 from entrypoints.settings import Settings
 from tests.integration.http_service import (
     PASSWORD,
-    Somebody,
+    SignedInUser,
     any_application,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
+    register_user,
 )
 
 LISTS = {
@@ -113,7 +113,7 @@ def test_every_response_that_is_a_page_belongs_to_a_tested_list() -> None:
 @pytest.fixture(scope="module")
 def store() -> Iterator[SqliteStore]:
     """A store in which every list has many rows, many of which tie."""
-    store = filled(random_facts(150))
+    store = filled_store(random_facts(150))
     for day in range(1, 20):
         for entity in Entity:
             run = new_run(store, entity, 1 + day // 4)
@@ -123,15 +123,15 @@ def store() -> Iterator[SqliteStore]:
 
 
 @pytest.fixture(scope="module")
-def somebody(store: SqliteStore) -> Iterator[Somebody]:
+def somebody(store: SqliteStore) -> Iterator[SignedInUser]:
     """An admin with many ratings, watchlist items and viewings."""
     container = container_over(store, Settings())
     with client_over(store, container=container, public_catalogue="false") as client:
-        smith = joined(client, "smith")
+        smith = register_user(client, "smith")
         store.users.change(
             UserId(smith.user["id"]), lambda user: user.with_changes(user.updated_at, role=Role.ADMIN)
         )
-        others = [joined(client, f"user{number}") for number in range(12)]
+        others = [register_user(client, f"user{number}") for number in range(12)]
         for number in range(1, 31):
             smith("PUT", f"/movies/{number}/rating", {"rating": 1 + number % 4})
             smith("PUT", f"/movies/{number}/watchlist", {"is_favorite": number % 3 == 0})
@@ -164,7 +164,7 @@ def key_of(row: Any) -> Any:
     return row["id"] if "id" in row else row["row"]
 
 
-def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
+def walked(somebody: SignedInUser, path: str, step: str) -> list[Any]:
     """All rows of a list, page by page, by the `next` link or by `next_cursor`."""
     found: list[Any] = []
     url = f"{path}&limit=7"
@@ -185,7 +185,7 @@ def walked(somebody: Somebody, path: str, step: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", list(walks()))
-def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: Somebody, path: str) -> None:
+def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: SignedInUser, path: str) -> None:
     whole = somebody("GET", f"{path}&limit=100").json()
     total = whole["meta"]["total"]
     by_page, by_cursor = walked(somebody, path, "link"), walked(somebody, path, "cursor")
@@ -196,7 +196,7 @@ def test_pages_and_cursors_show_each_row_once_in_one_order(somebody: Somebody, p
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) -> None:
+def test_a_page_after_the_last_links_to_the_last(somebody: SignedInUser, path: str) -> None:
     start = f"{PLACES.get(path, path)}?{LISTS[path][0]}"
     last = somebody("GET", f"{start}&limit=2").json()["meta"]["total_pages"]
     answer = somebody("GET", f"{start}&limit=2&page=999")
@@ -223,8 +223,8 @@ def test_a_page_after_the_last_links_to_the_last(somebody: Somebody, path: str) 
         "/ratings/movie/99?",
     ],
 )
-def test_an_empty_list_has_no_previous_page(somebody: Somebody, path: str) -> None:
-    newcomer = joined(somebody.client, f"new{abs(hash(path)) % 10**9}")
+def test_an_empty_list_has_no_previous_page(somebody: SignedInUser, path: str) -> None:
+    newcomer = register_user(somebody.client, f"new{abs(hash(path)) % 10**9}")
     for page in (1, 3):
         answer = newcomer("GET", f"{path}&page={page}")
         assert answer.json()["data"] == []
@@ -233,7 +233,7 @@ def test_an_empty_list_has_no_previous_page(somebody: Somebody, path: str) -> No
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_foreign_cursor_is_refused(somebody: Somebody, path: str) -> None:
+def test_a_foreign_cursor_is_refused(somebody: SignedInUser, path: str) -> None:
     start = f"{PLACES.get(path, path)}?limit=2&{LISTS[path][0]}"
     token = somebody("GET", start).json()["meta"]["next_cursor"]
     middle = len(token) // 2
@@ -252,7 +252,7 @@ def test_a_foreign_cursor_is_refused(somebody: Somebody, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_cursor_is_bound_to_every_filter_and_order(somebody: Somebody, path: str) -> None:
+def test_a_cursor_is_bound_to_every_filter_and_order(somebody: SignedInUser, path: str) -> None:
     """But not to `limit` and `fields`, which may differ from page to page."""
     place, query = PLACES.get(path, path), LISTS[path][0]
     token = somebody("GET", f"{place}?limit=2&{query}").json()["meta"]["next_cursor"]
@@ -264,7 +264,7 @@ def test_a_cursor_is_bound_to_every_filter_and_order(somebody: Somebody, path: s
         assert (answer.status_code == 200) == (name in {"limit", "fields"}), (name, answer.text)
 
 
-def _parameters(somebody: Somebody, path: str) -> list[Any]:
+def _parameters(somebody: SignedInUser, path: str) -> list[Any]:
     document = somebody.client.get("/api/v1/docs/openapi.json").json()
     declared = document["paths"][f"/api/v1{path}"]["get"]["parameters"]
     return [
@@ -296,9 +296,9 @@ def other_value(parameter: Any) -> str:
 
 
 @pytest.mark.parametrize("path", ["/ratings", "/watchlist"])
-def test_a_cursor_is_valid_for_its_owner_only(somebody: Somebody, path: str) -> None:
+def test_a_cursor_is_valid_for_its_owner_only(somebody: SignedInUser, path: str) -> None:
     token = somebody("GET", f"{path}?limit=5").json()["meta"]["next_cursor"]
-    trinity = joined(somebody.client, f"trinity{path[1:4]}")
+    trinity = register_user(somebody.client, f"trinity{path[1:4]}")
 
     assert somebody("GET", f"{path}?limit=5&cursor={token}").status_code == 200
     answer = trinity("GET", f"{path}?limit=5&cursor={token}")
@@ -317,7 +317,7 @@ def test_every_order_sorts_by_a_field_that_is_shown() -> None:
 
 
 @pytest.mark.parametrize("by", ["average_rating", "weighted_rating", "ratings_count"])
-def test_lists_sorted_by_ratings_show_them(somebody: Somebody, by: str) -> None:
+def test_lists_sorted_by_ratings_show_them(somebody: SignedInUser, by: str) -> None:
     for path in ("/movies", "/genres/18/movies"):
         values = [row[by] for row in somebody("GET", f"{path}?sort_by={by}&limit=100").json()["data"]]
         known = [value for value in values if value is not None]
@@ -330,9 +330,9 @@ def test_lists_sorted_by_ratings_show_them(somebody: Somebody, by: str) -> None:
 
 @pytest.mark.parametrize("sort", ["created_at", "updated_at", "rating"])
 def test_a_cursor_reaches_ratings_after_the_last_page_number(sort: str) -> None:
-    store = filled([facts(603)])
+    store = filled_store([facts(603)])
     with client_over(store) as client:
-        neo = joined(client)
+        neo = register_user(client)
         many = MAX_NUMBERED_ROWS + 150
         rows = [
             rating_row(new_rating(UserId(neo.user["id"]), movie_id(number), 1 + number % 19 / 2))

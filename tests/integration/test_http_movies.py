@@ -20,7 +20,7 @@ from domain.movies import CastMember, Genre, GenreFacts, Movie
 from domain.ratings import Score, Tally
 from entrypoints.http.resources.movies import BrowseQuery, MovieOut, movie_detail_out
 from entrypoints.http.schemas import rfc3339
-from tests.integration.http_service import Client, application, called, filled, serving
+from tests.integration.http_service import Client, application, call_synchronously, filled_store, serving
 
 MATRIX = facts(
     603,
@@ -66,7 +66,7 @@ def crowd() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return application(filled(random_facts(20)))
+    return application(filled_store(random_facts(20)))
 
 
 def shown(client: Client, path: str) -> list[Any]:
@@ -486,7 +486,7 @@ PATHS = st.sampled_from(
 )
 @given(path=PATHS, query=QUERIES | st.binary(max_size=60))
 def test_no_query_string_breaks_the_service(app: Litestar, path: str, query: bytes) -> None:
-    reply = called(app, f"/api/v1/{path}", query)
+    reply = call_synchronously(app, f"/api/v1/{path}", query)
 
     assert reply.status in {200, 400, 404}, reply.body
     assert reply.json()
@@ -498,7 +498,7 @@ def test_no_query_string_breaks_the_service(app: Litestar, path: str, query: byt
 )
 @given(root=st.sampled_from(["movies", "genres", "docs", "nothing"]), rest=st.text(max_size=30))
 def test_no_path_breaks_the_service(app: Litestar, root: str, rest: str) -> None:
-    reply = called(app, f"/api/v1/{root}/{rest}")
+    reply = call_synchronously(app, f"/api/v1/{root}/{rest}")
 
     assert reply.status in {200, 400, 404}, reply.body
 

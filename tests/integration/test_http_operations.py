@@ -10,27 +10,27 @@ from adapters.sqlite.store import SqliteStore
 from domain.ids import MovieId, UserId
 from domain.ratings import Score, Tally
 from domain.users import Role
-from tests.integration.http_service import Client, Somebody, joined, now, place
+from tests.integration.http_service import Client, SignedInUser, now, register_user, serving_with_store
 
 VERIFY = "/admin/ratings/verify"
 
 
 @pytest.fixture
 def here() -> Iterator[tuple[Client, SqliteStore]]:
-    with place() as here:
+    with serving_with_store() as here:
         yield here
 
 
 @pytest.fixture
-def admin(here: tuple[Client, SqliteStore]) -> Somebody:
+def admin(here: tuple[Client, SqliteStore]) -> SignedInUser:
     client, store = here
-    morpheus = joined(client, "morpheus")
+    morpheus = register_user(client, "morpheus")
     store.users.change(UserId(morpheus.user["id"]), lambda user: user.with_changes(now(), role=Role.ADMIN))
     return morpheus
 
 
 @pytest.fixture
-def skewed(here: tuple[Client, SqliteStore], admin: Somebody) -> str:
+def skewed(here: tuple[Client, SqliteStore], admin: SignedInUser) -> str:
     """A movie with one rating of 8 and a tally of two ratings of 10."""
     rated = admin("POST", "/ratings", {"movie_id": "603", "rating": 8}).json()
     movie = rated["movie"]["id"]
@@ -39,11 +39,11 @@ def skewed(here: tuple[Client, SqliteStore], admin: Somebody) -> str:
     return str(movie)
 
 
-def average(somebody: Somebody) -> Any:
+def average(somebody: SignedInUser) -> Any:
     return somebody("GET", "/movies/603").json()["average_rating"]
 
 
-def test_without_wrong_tallies_there_is_no_drift(admin: Somebody) -> None:
+def test_without_wrong_tallies_there_is_no_drift(admin: SignedInUser) -> None:
     admin("POST", "/ratings", {"movie_id": "603", "rating": 8})
 
     answer = admin("POST", VERIFY)
@@ -51,7 +51,7 @@ def test_without_wrong_tallies_there_is_no_drift(admin: Somebody) -> None:
     assert (answer.status_code, answer.json()) == (200, {"drifts": [], "repaired": False})
 
 
-def test_a_drift_is_reported_and_not_repaired(admin: Somebody, skewed: str) -> None:
+def test_a_drift_is_reported_and_not_repaired(admin: SignedInUser, skewed: str) -> None:
     answer = admin("POST", VERIFY, {}).json()
 
     (drift,) = answer["drifts"]
@@ -63,7 +63,7 @@ def test_a_drift_is_reported_and_not_repaired(admin: Somebody, skewed: str) -> N
     assert average(admin) == 10.0
 
 
-def test_a_drift_is_repaired_on_request(admin: Somebody, skewed: str) -> None:
+def test_a_drift_is_repaired_on_request(admin: SignedInUser, skewed: str) -> None:
     answer = admin("POST", VERIFY, {"repair": True}).json()
 
     assert answer["repaired"] is True
@@ -73,12 +73,12 @@ def test_a_drift_is_repaired_on_request(admin: Somebody, skewed: str) -> None:
 
 
 @pytest.mark.parametrize("body", [{"repair": "yes"}, {"repair": None}, {"mend": True}])
-def test_an_unknown_field_is_refused(admin: Somebody, body: Any) -> None:
+def test_an_unknown_field_is_refused(admin: SignedInUser, body: Any) -> None:
     assert admin("POST", VERIFY, body).status_code == 400
 
 
 def test_only_admins_may_verify(here: tuple[Client, SqliteStore]) -> None:
     client, _ = here
 
-    assert joined(client, "neo")("POST", VERIFY).status_code == 403
+    assert register_user(client, "neo")("POST", VERIFY).status_code == 403
     assert client.post(f"/api/v1{VERIFY}").status_code == 401

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.ids import movie_id
-from tests.integration.http_service import Client, Somebody, joined, place
+from tests.integration.http_service import Client, SignedInUser, register_user, serving_with_store
 
 RULE = "rating must be between 1 and 10 in steps of 0.5"
 MATRIX = str(movie_id(603))
@@ -15,25 +15,25 @@ MATRIX = str(movie_id(603))
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with place() as (client, _):
+    with serving_with_store() as (client, _):
         yield client
 
 
 @pytest.fixture
-def neo(client: Client) -> Somebody:
-    return joined(client)
+def neo(client: Client) -> SignedInUser:
+    return register_user(client)
 
 
-def rated(somebody: Somebody, movie: str = "603", rating: float = 8.5) -> Any:
+def rated(somebody: SignedInUser, movie: str = "603", rating: float = 8.5) -> Any:
     return somebody("POST", "/ratings", {"movie_id": movie, "rating": rating}).json()
 
 
-def tally(somebody: Somebody, movie: str = "603") -> tuple[float | None, int]:
+def tally(somebody: SignedInUser, movie: str = "603") -> tuple[float | None, int]:
     shown = somebody("GET", f"/movies/{movie}").json()
     return shown["average_rating"], shown["ratings_count"]
 
 
-def test_a_new_rating_shows_its_movie_its_author_and_the_new_average(neo: Somebody) -> None:
+def test_a_new_rating_shows_its_movie_its_author_and_the_new_average(neo: SignedInUser) -> None:
     answer = neo("POST", "/ratings", {"movie_id": MATRIX, "rating": 8.5, "review": "  Whoa.\n"})
     body = answer.json()
 
@@ -58,7 +58,7 @@ def test_a_new_rating_shows_its_movie_its_author_and_the_new_average(neo: Somebo
 
 
 @pytest.mark.parametrize("name", [MATRIX, "603", 603, "tt0133093"])
-def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: str | int) -> None:
+def test_a_movie_may_be_given_by_any_of_its_ids(neo: SignedInUser, name: str | int) -> None:
     assert neo("POST", "/ratings", {"movie_id": name, "rating": 7}).json()["movie_id"] == MATRIX
     assert neo("PUT", f"/movies/{name}/rating", {"rating": 8}).json()["movie_id"] == MATRIX
     assert neo("GET", f"/ratings/movie/{name}").json()["summary"]["average_rating"] == 8.0
@@ -68,7 +68,7 @@ def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: str | int) 
 @pytest.mark.parametrize(
     "name", ["9", 9, "0", 0, -603, "-1", "the matrix", "", "a" * 24, "tt1", "A" * 24, 10**30]
 )
-def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: str | int) -> None:
+def test_an_unknown_reference_to_a_movie_is_not_found(neo: SignedInUser, name: str | int) -> None:
     posted = neo("POST", "/ratings", {"movie_id": name, "rating": 7})
 
     assert (posted.status_code, posted.json()["code"]) == (404, "movie_not_found")
@@ -83,7 +83,7 @@ def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: str |
     assert neo("GET", "/ratings").json()["meta"]["total"] == 0
 
 
-def test_a_second_post_of_a_rating_is_a_conflict(neo: Somebody) -> None:
+def test_a_second_post_of_a_rating_is_a_conflict(neo: SignedInUser) -> None:
     rated(neo)
     again = neo("POST", "/ratings", {"movie_id": "tt0133093", "rating": 1})
 
@@ -91,7 +91,7 @@ def test_a_second_post_of_a_rating_is_a_conflict(neo: Somebody) -> None:
     assert tally(neo) == (8.5, 1)
 
 
-def test_one_of_many_concurrent_first_ratings_is_stored(neo: Somebody) -> None:
+def test_one_of_many_concurrent_first_ratings_is_stored(neo: SignedInUser) -> None:
     def rate(_: int) -> int:
         status: int = neo("POST", "/ratings", {"movie_id": "603", "rating": 7}).status_code
         return status
@@ -107,7 +107,7 @@ def test_one_of_many_concurrent_first_ratings_is_stored(neo: Somebody) -> None:
     "score", [0, 0.5, 10.5, 11, -1, 7.25, 7.3, 1e300, "8", "", True, False, None, [], [8], {}, {"$gt": ""}]
 )
 @pytest.mark.parametrize("call", ["POST /ratings", "PUT /movies/603/rating", "PATCH /ratings/{id}"])
-def test_a_score_is_one_of_nineteen_numbers(neo: Somebody, score: Any, call: str) -> None:
+def test_a_score_is_one_of_nineteen_numbers(neo: SignedInUser, score: Any, call: str) -> None:
     method, path = call.format(id=rated(neo, "604")["id"]).split()
     body = {"rating": score} | ({"movie_id": "603"} if method == "POST" else {})
 
@@ -118,12 +118,12 @@ def test_a_score_is_one_of_nineteen_numbers(neo: Somebody, score: Any, call: str
 
 
 @pytest.mark.parametrize("score", [half / 2 for half in range(2, 21)])
-def test_each_of_the_nineteen_scores_is_stored_exactly(neo: Somebody, score: float) -> None:
+def test_each_of_the_nineteen_scores_is_stored_exactly(neo: SignedInUser, score: float) -> None:
     assert neo("PUT", "/movies/603/rating", {"rating": score}).json()["rating"] == score
     assert tally(neo) == (score, 1)
 
 
-def test_all_faults_of_a_rating_are_named_at_once(neo: Somebody) -> None:
+def test_all_faults_of_a_rating_are_named_at_once(neo: SignedInUser) -> None:
     answer = neo("POST", "/ratings?x=1", {"rating": 11, "review": "a" * 2001, "stars": 5})
 
     assert answer.json()["errors"] == [
@@ -136,14 +136,14 @@ def test_all_faults_of_a_rating_are_named_at_once(neo: Somebody) -> None:
 
 
 @pytest.mark.parametrize("review", ["a" * 2001, 5, True, [], {"$ne": None}, "a\x07b", "a\x00b"])
-def test_a_review_is_plain_text_of_bounded_length(neo: Somebody, review: Any) -> None:
+def test_a_review_is_plain_text_of_bounded_length(neo: SignedInUser, review: Any) -> None:
     answer = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": review})
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0].startswith("review must ")
 
 
-def test_a_long_review_is_stored_unchanged(neo: Somebody) -> None:
+def test_a_long_review_is_stored_unchanged(neo: SignedInUser) -> None:
     review = "<script>alert('é\t🎬')</script>\n" + "字" * 1960
 
     body = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": review}).json()
@@ -152,7 +152,7 @@ def test_a_long_review_is_stored_unchanged(neo: Somebody) -> None:
     assert neo("GET", f"/ratings/{body['id']}").json()["review"] == review
 
 
-def test_setting_and_removing_a_movies_rating_are_idempotent(neo: Somebody) -> None:
+def test_setting_and_removing_a_movies_rating_are_idempotent(neo: SignedInUser) -> None:
     first = neo("PUT", "/movies/603/rating", {"rating": 4, "review": "Hm."})
     second = neo("PUT", "/movies/603/rating", {"rating": 9})
 
@@ -165,7 +165,7 @@ def test_setting_and_removing_a_movies_rating_are_idempotent(neo: Somebody) -> N
     assert tally(neo) == (None, 0)
 
 
-def test_a_patch_changes_the_given_fields_and_null_removes_a_review(neo: Somebody) -> None:
+def test_a_patch_changes_the_given_fields_and_null_removes_a_review(neo: SignedInUser) -> None:
     body = neo("POST", "/ratings", {"movie_id": "603", "rating": 8, "review": "Whoa."}).json()
     path = f"/ratings/{body['id']}"
 
@@ -181,7 +181,7 @@ def test_a_patch_changes_the_given_fields_and_null_removes_a_review(neo: Somebod
     assert neo("PATCH", path, {"movie_id": "604"}).status_code == 400
 
 
-def test_a_deleted_rating_is_removed_from_the_average(neo: Somebody) -> None:
+def test_a_deleted_rating_is_removed_from_the_average(neo: SignedInUser) -> None:
     path = f"/ratings/{rated(neo)['id']}"
 
     assert neo("DELETE", path).status_code == 204
@@ -192,14 +192,14 @@ def test_a_deleted_rating_is_removed_from_the_average(neo: Somebody) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "603", "movie", "a" * 24, "A" * 24, "0" * 25, "%00", "%FF", "é"])
-def test_an_unknown_rating_is_not_found(neo: Somebody, name: str) -> None:
+def test_an_unknown_rating_is_not_found(neo: SignedInUser, name: str) -> None:
     for method in ("GET", "PATCH", "DELETE"):
         answer = neo(method, f"/ratings/{name}", {"rating": 5} if method == "PATCH" else None)
         assert answer.status_code == 404
 
 
-def test_another_users_rating_cannot_be_read_changed_or_deleted(client: Client, neo: Somebody) -> None:
-    smith, path = joined(client, "smith"), f"/ratings/{rated(neo)['id']}"
+def test_another_users_rating_cannot_be_read_changed_or_deleted(client: Client, neo: SignedInUser) -> None:
+    smith, path = register_user(client, "smith"), f"/ratings/{rated(neo)['id']}"
 
     for method in ("GET", "PATCH", "DELETE"):
         answer = smith(method, path, {"rating": 1} if method == "PATCH" else None)
@@ -207,10 +207,10 @@ def test_another_users_rating_cannot_be_read_changed_or_deleted(client: Client, 
     assert tally(neo) == (8.5, 1)
 
 
-def test_own_ratings_have_the_requested_order(client: Client, neo: Somebody) -> None:
+def test_own_ratings_have_the_requested_order(client: Client, neo: SignedInUser) -> None:
     for movie, score in (("603", 5), ("604", 9), ("605", 1)):
         rated(neo, movie, score)
-    rated(joined(client, "smith"))
+    rated(register_user(client, "smith"))
 
     falling = neo("GET", "/ratings?sort_by=rating").json()
     rising = neo("GET", "/ratings?sort_by=rating&sort_order=asc&limit=2")
@@ -244,15 +244,15 @@ def test_own_ratings_have_the_requested_order(client: Client, neo: Somebody) -> 
         ("cursor=x", "cursor must be the next_cursor of another page of the same list"),
     ],
 )
-def test_an_invalid_page_is_refused(neo: Somebody, query: str, error: str) -> None:
+def test_an_invalid_page_is_refused(neo: SignedInUser, query: str, error: str) -> None:
     answer = neo("GET", f"/ratings?{query}")
 
     assert (answer.status_code, answer.json()["errors"]) == (400, [error])
 
 
-def test_the_ratings_of_a_movie_have_a_summary_and_no_addresses(client: Client, neo: Somebody) -> None:
+def test_the_ratings_of_a_movie_have_a_summary_and_no_addresses(client: Client, neo: SignedInUser) -> None:
     for name, score in (("trinity", 10), ("morpheus", 9.5), ("smith", 1)):
-        rated(joined(client, name), rating=score)
+        rated(register_user(client, name), rating=score)
 
     answer = neo("GET", "/ratings/movie/603?limit=2")
     body = answer.json()
@@ -271,7 +271,7 @@ def test_the_ratings_of_a_movie_have_a_summary_and_no_addresses(client: Client, 
     assert 'rel="next"' in answer.headers["link"]
 
 
-def test_an_unrated_movie_has_an_empty_summary(neo: Somebody) -> None:
+def test_an_unrated_movie_has_an_empty_summary(neo: SignedInUser) -> None:
     body = neo("GET", "/ratings/movie/604").json()
 
     assert body["data"] == []

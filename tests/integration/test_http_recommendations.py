@@ -15,19 +15,21 @@ from application.neighbours import UpdateNeighbours
 from domain.errors import StorageUnavailable
 from domain.ids import movie_id
 from entrypoints.processes.api import updating_neighbours
-from tests.integration.http_service import THE_MATRIX, Client, Somebody, joined, place
+from tests.integration.http_service import THE_MATRIX, Client, SignedInUser, register_user, serving_with_store
 
 Here = tuple[Client, SqliteStore]
 
 
 @pytest.fixture
 def here() -> Iterator[Here]:
-    with place(THE_MATRIX, *(facts(number) for number in range(604, 610)), public_catalogue="true") as made:
+    with serving_with_store(
+        THE_MATRIX, *(facts(number) for number in range(604, 610)), public_catalogue="true"
+    ) as made:
         yield made
 
 
 @pytest.fixture
-def neo(here: Here) -> Somebody:
+def neo(here: Here) -> SignedInUser:
     """A user who likes a movie that five others like together with five more."""
     client, store = here
     for number in range(5):
@@ -35,7 +37,7 @@ def neo(here: Here) -> Somebody:
         for other in range(603, 609):
             store.ratings.add(new_rating(user.id, movie_id(other), 9))
     update(store)
-    somebody = joined(client)
+    somebody = register_user(client)
     assert somebody("PUT", "/movies/603/rating", {"rating": 8}).is_success
     return somebody
 
@@ -49,14 +51,14 @@ def update(store: SqliteStore) -> None:
     )()
 
 
-def recommended(somebody: Somebody) -> set[int]:
+def recommended(somebody: SignedInUser) -> set[int]:
     answer = somebody("GET", "/me/recommendations")
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "private, no-cache"
     return {row["tmdb_id"] for row in answer.json()["data"]}
 
 
-def test_what_i_have_just_rated_seen_or_hidden_is_not_recommended_any_more(neo: Somebody) -> None:
+def test_what_i_have_just_rated_seen_or_hidden_is_not_recommended_any_more(neo: SignedInUser) -> None:
     assert recommended(neo) == {604, 605, 606, 607, 608}
     neo("PUT", "/movies/604/rating", {"rating": 3})
     assert recommended(neo) == {605, 606, 607, 608}
@@ -70,7 +72,7 @@ def test_what_i_have_just_rated_seen_or_hidden_is_not_recommended_any_more(neo: 
     assert recommended(neo) == set()
 
 
-def test_a_recommendation_names_what_i_liked(neo: Somebody) -> None:
+def test_a_recommendation_names_what_i_liked(neo: SignedInUser) -> None:
     (row, *_) = neo("GET", "/me/recommendations").json()["data"]
     assert [reason["tmdb_id"] for reason in row["because"]] == [603]
     assert row["agreeing_users"] == 5
@@ -78,7 +80,7 @@ def test_a_recommendation_names_what_i_liked(neo: Somebody) -> None:
     assert list(fields[0]) == ["title", "because"]
 
 
-def test_recommendations_beside_a_movie_are_for_everyone(here: Here, neo: Somebody) -> None:
+def test_recommendations_beside_a_movie_are_for_everyone(here: Here, neo: SignedInUser) -> None:
     client, _ = here
     answer = client.get("/api/v1/movies/603/recommendations")
     assert {row["tmdb_id"] for row in answer.json()["data"]} == {604, 605, 606, 607, 608}
@@ -98,13 +100,13 @@ def test_recommendations_beside_a_movie_are_for_everyone(here: Here, neo: Somebo
     ],
 )
 def test_a_movie_that_does_not_exist_is_not_found(here: Here, method: str, path: str) -> None:
-    neo = joined(here[0])
+    neo = register_user(here[0])
     for name in ("999", "none", "0" * 24, "tt9999999"):
         answer = neo(method, path.format(name))
         assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
 
 
-def test_hidden_movies_are_listed_the_last_first_and_repeating_changes_nothing(neo: Somebody) -> None:
+def test_hidden_movies_are_listed_the_last_first_and_repeating_changes_nothing(neo: SignedInUser) -> None:
     for number in (604, 605, 604):
         assert neo("PUT", f"/me/recommendations/hidden/{number}").status_code == 204
     listed = neo("GET", "/me/recommendations/hidden").json()
@@ -116,7 +118,9 @@ def test_hidden_movies_are_listed_the_last_first_and_repeating_changes_nothing(n
     assert (row["tmdb_id"], list(row)) == (605, ["tmdb_id", "hidden_at"])
 
 
-def test_no_more_movies_can_be_hidden_than_allowed(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_movies_can_be_hidden_than_allowed(
+    neo: SignedInUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("domain.recommendations.MAX_HIDDEN", 1)
     neo("PUT", "/me/recommendations/hidden/604")
     answer = neo("PUT", "/me/recommendations/hidden/605")

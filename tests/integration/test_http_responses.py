@@ -14,7 +14,7 @@ from litestar import Litestar
 from adapters.testkit.samples import random_facts
 from entrypoints.http.middleware import request_id_of
 from entrypoints.http.responses import preferred_encoding
-from tests.integration.http_service import Client, application, called, filled, serving
+from tests.integration.http_service import Client, application, call_synchronously, filled_store, serving
 
 PATHS = [
     "/api/v1/movies",
@@ -29,7 +29,7 @@ PATHS = [
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return application(filled(random_facts(50)))
+    return application(filled_store(random_facts(50)))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_every_response_has_a_request_id_and_the_security_headers(client: Client
 
 
 def test_responses_over_tls_have_hsts(app: Litestar) -> None:
-    assert "strict-transport-security" in called(app, "/api/v1/about", scheme="https").headers
+    assert "strict-transport-security" in call_synchronously(app, "/api/v1/about", scheme="https").headers
 
 
 @pytest.mark.parametrize("name", ["a", "A.b_c-9", "x" * 128])
@@ -141,8 +141,8 @@ def test_head_is_get_without_a_body(client: Client, path: str) -> None:
     ],
 )
 def test_long_responses_have_the_requested_encoding(app: Litestar, encoding: str, opened: object) -> None:
-    plain = called(app, "/api/v1/movies")
-    small = called(app, "/api/v1/movies", headers={"accept-encoding": encoding})
+    plain = call_synchronously(app, "/api/v1/movies")
+    small = call_synchronously(app, "/api/v1/movies", headers={"accept-encoding": encoding})
 
     assert callable(opened)
     assert small.headers["content-encoding"] == encoding
@@ -153,7 +153,7 @@ def test_long_responses_have_the_requested_encoding(app: Litestar, encoding: str
 
 
 def test_short_responses_are_not_compressed(app: Litestar) -> None:
-    reply = called(app, "/api/v1/about", headers={"accept-encoding": "gzip"})
+    reply = call_synchronously(app, "/api/v1/about", headers={"accept-encoding": "gzip"})
 
     assert "content-encoding" not in reply.headers
     assert reply.json()["name"] == "Matinee"
@@ -161,7 +161,7 @@ def test_short_responses_are_not_compressed(app: Litestar) -> None:
 
 def test_errors_are_compressed_too(app: Litestar) -> None:
     query = "&".join(f"no_parameter_of_ours_{number}=1" for number in range(50)).encode()
-    reply = called(app, "/api/v1/movies", query, headers={"accept-encoding": "gzip"})
+    reply = call_synchronously(app, "/api/v1/movies", query, headers={"accept-encoding": "gzip"})
 
     assert reply.status == 400
     assert b"no_parameter_of_ours_49" in gzip.decompress(reply.body)

@@ -14,12 +14,12 @@ import pytest
 import uvicorn
 
 from adapters.testkit.samples import random_facts
-from tests.integration.http_service import application, filled
+from tests.integration.http_service import application, filled_store
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    store = filled(random_facts(40))
+    store = filled_store(random_facts(40))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(application(store), log_config=None, timeout_graceful_shutdown=3, ws="none")
     server = uvicorn.Server(config)

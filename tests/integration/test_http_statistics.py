@@ -8,7 +8,7 @@ import pytest
 
 from adapters.testkit.samples import facts
 from domain.ids import genre_id
-from tests.integration.http_service import Client, Somebody, joined, place
+from tests.integration.http_service import Client, SignedInUser, register_user, serving_with_store
 
 FILMS = (
     facts(
@@ -27,13 +27,13 @@ FILMS = (
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with place(*FILMS) as (client, _):
+    with serving_with_store(*FILMS) as (client, _):
         yield client
 
 
 @pytest.fixture(scope="module")
-def neo(client: Client) -> Somebody:
-    neo = joined(client)
+def neo(client: Client) -> SignedInUser:
+    neo = register_user(client)
     for movie, day in (("603", "2025-03-01"), ("603", "2026-01-01"), ("604", "2026-01-02"), ("604", None)):
         neo("POST", "/viewings", {"movie_id": movie, "watched_on": day, "rewatch": movie == "603"})
     neo("PUT", "/movies/603/rating", {"rating": 9.5})
@@ -51,7 +51,7 @@ def figures(viewings: int, movies: int, hours: float, *ratings: float) -> dict[s
     }
 
 
-def test_statistics_of_all_time_count_everything(neo: Somebody) -> None:
+def test_statistics_of_all_time_count_everything(neo: SignedInUser) -> None:
     found = neo("GET", "/me/statistics").json()
 
     assert (found["year"], found["years"]) == (None, [2026, 2025])
@@ -75,7 +75,7 @@ def test_statistics_of_all_time_count_everything(neo: Somebody) -> None:
     ]
 
 
-def test_statistics_of_a_year_count_its_viewings_and_ratings(neo: Somebody) -> None:
+def test_statistics_of_a_year_count_its_viewings_and_ratings(neo: SignedInUser) -> None:
     last_year = neo("GET", "/me/statistics?year=2025").json()
     assert last_year["total"] == {**figures(1, 1, 2.3), "rewatches": 1, "undated": 0}
     assert [each["month"] for each in last_year["by_month"]] == [f"2025-{month:02}" for month in range(1, 13)]
@@ -85,7 +85,7 @@ def test_statistics_of_a_year_count_its_viewings_and_ratings(neo: Somebody) -> N
 
 
 def test_statistics_are_ones_own_and_never_out_of_date(client: Client) -> None:
-    smith = joined(client, "smith")
+    smith = register_user(client, "smith")
     nothing = smith("GET", "/me/statistics").json()
     smith("POST", "/viewings", {"movie_id": "603"})
     assert (nothing["years"], nothing["total"]["viewings"]) == ([], 0)
@@ -93,7 +93,7 @@ def test_statistics_are_ones_own_and_never_out_of_date(client: Client) -> None:
 
 
 @pytest.mark.parametrize("year", ["1887", "2101", "this", ""])
-def test_a_year_of_statistics_is_one_in_which_films_are_seen(neo: Somebody, year: str) -> None:
+def test_a_year_of_statistics_is_one_in_which_films_are_seen(neo: SignedInUser, year: str) -> None:
     assert neo("GET", f"/me/statistics?year={year}").json()["errors"] == [
         "year must be a year from 1888 to 2100"
     ]

@@ -16,13 +16,13 @@ from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import (
     Client,
-    Somebody,
+    SignedInUser,
     client_over,
     container_over,
-    filled,
-    joined,
+    filled_store,
+    register_user,
 )
-from tests.integration.http_service import place as plain_place
+from tests.integration.http_service import serving_with_store as plain_place
 
 KINDS = ("genres", "movies", "changes")
 
@@ -39,8 +39,8 @@ class Place:
         return self.container.run_sync()(entity=entity, queued=queued.id if queued else None)
 
 
-def promoted(client: Client, store: SqliteStore) -> Somebody:
-    admin = joined(client, "trinity")
+def promoted(client: Client, store: SqliteStore) -> SignedInUser:
+    admin = register_user(client, "trinity")
     store.users.change(admin.user["id"], lambda user: user.with_changes(user.updated_at, role=Role.ADMIN))
     return admin
 
@@ -48,7 +48,7 @@ def promoted(client: Client, store: SqliteStore) -> Somebody:
 @pytest.fixture
 def place(valkey: Valkey) -> Iterator[Place]:
     settings = Settings(redis_url=valkey.url)
-    store = filled([], SourceName.DEMO)
+    store = filled_store([], SourceName.DEMO)
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))  # it sorts runs with the same start
     jobs = RqJobQueue(valkey.url)
@@ -165,7 +165,7 @@ def test_after_a_timeout_of_the_queue_an_enqueued_job_does_nothing(place: Place,
 )
 def test_syncs_are_for_admins_only(place: Place, method: str, path: str) -> None:
     assert place.client.request(method, f"/api/v1{path}").status_code == 401
-    assert joined(place.client)(method, path).status_code == 403
+    assert register_user(place.client)(method, path).status_code == 403
     assert place.store.runs.latest(Entity.CHANGES) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain import viewings
 from domain.ids import movie_id
-from tests.integration.http_service import Client, Somebody, joined, place
+from tests.integration.http_service import Client, SignedInUser, register_user, serving_with_store
 
 MATRIX = str(movie_id(603))
 TODAY = "2026-01-02"
@@ -16,22 +16,22 @@ TODAY = "2026-01-02"
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with place() as (client, _):
+    with serving_with_store() as (client, _):
         yield client
 
 
 @pytest.fixture
-def neo(client: Client) -> Somebody:
-    return joined(client)
+def neo(client: Client) -> SignedInUser:
+    return register_user(client)
 
 
-def seen(somebody: Somebody, movie: str = "603", **more: Any) -> Any:
+def seen(somebody: SignedInUser, movie: str = "603", **more: Any) -> Any:
     answer = somebody("POST", "/viewings", {"movie_id": movie, **more})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-def test_a_viewing_shows_the_movie_as_lists_do(neo: Somebody) -> None:
+def test_a_viewing_shows_the_movie_as_lists_do(neo: SignedInUser) -> None:
     viewing = seen(neo, watched_on=TODAY, note=" in the park ")
 
     (shown,) = [each for each in neo("GET", "/movies").json()["data"] if each["id"] == MATRIX]
@@ -47,19 +47,19 @@ def test_a_viewing_shows_the_movie_as_lists_do(neo: Somebody) -> None:
     assert neo("GET", f"/viewings/{viewing['id']}").json() == viewing
 
 
-def test_a_viewing_without_a_day_is_of_an_unknown_day(neo: Somebody) -> None:
+def test_a_viewing_without_a_day_is_of_an_unknown_day(neo: SignedInUser) -> None:
     assert seen(neo)["watched_on"] is None
     assert seen(neo, rewatch=True, watched_on=None)["watched_on"] is None
 
 
 @pytest.mark.parametrize("name", [MATRIX, "603", 603, "tt0133093"])
-def test_a_seen_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: Any) -> None:
+def test_a_seen_movie_may_be_given_by_any_of_its_ids(neo: SignedInUser, name: Any) -> None:
     assert seen(neo, name)["movie"]["id"] == MATRIX
     assert neo("GET", f"/viewings?movie_id={name}").json()["meta"]["total"] == 1
 
 
 @pytest.mark.parametrize("name", ["9", "x", "a" * 24])
-def test_an_unknown_movie_has_no_viewings(neo: Somebody, name: str) -> None:
+def test_an_unknown_movie_has_no_viewings(neo: SignedInUser, name: str) -> None:
     for answer in (
         neo("POST", "/viewings", {"movie_id": name}),
         neo("GET", f"/viewings?movie_id={name}"),
@@ -68,7 +68,7 @@ def test_an_unknown_movie_has_no_viewings(neo: Somebody, name: str) -> None:
 
 
 @pytest.mark.parametrize("day", [TODAY, None])
-def test_a_second_viewing_of_a_day_must_be_a_rewatch(neo: Somebody, day: str | None) -> None:
+def test_a_second_viewing_of_a_day_must_be_a_rewatch(neo: SignedInUser, day: str | None) -> None:
     body = {"movie_id": "603", "watched_on": day}
     seen(neo, watched_on=day)
 
@@ -80,7 +80,7 @@ def test_a_second_viewing_of_a_day_must_be_a_rewatch(neo: Somebody, day: str | N
 
 @pytest.mark.parametrize("day", ["1888-01-01", TODAY, "2026-01-03"])
 def test_a_day_may_be_any_from_the_first_film_to_one_that_has_begun_somewhere(
-    neo: Somebody, day: str
+    neo: SignedInUser, day: str
 ) -> None:
     assert seen(neo, watched_on=day)["watched_on"] == day
 
@@ -106,7 +106,7 @@ FORM = "watched_on must be a date such as 2025-12-31"
     ],
 )  # fmt: skip
 def test_invalid_fields_of_a_viewing_are_all_named(
-    neo: Somebody, body: dict[str, Any], errors: list[str]
+    neo: SignedInUser, body: dict[str, Any], errors: list[str]
 ) -> None:
     viewing = seen(neo)
 
@@ -119,7 +119,9 @@ def test_invalid_fields_of_a_viewing_are_all_named(
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_a_viewing_takes_its_movie_off_the_watchlist_only_if_that_is_sent(neo: Somebody, sent: bool) -> None:
+def test_a_viewing_takes_its_movie_off_the_watchlist_only_if_that_is_sent(
+    neo: SignedInUser, sent: bool
+) -> None:
     neo("PUT", "/movies/603/watchlist")
     neo("GET", "/watchlist")
 
@@ -128,7 +130,7 @@ def test_a_viewing_takes_its_movie_off_the_watchlist_only_if_that_is_sent(neo: S
     assert neo("GET", "/watchlist").json()["meta"]["total"] == (0 if sent else 1)
 
 
-def test_a_patch_changes_the_given_fields_of_a_viewing(neo: Somebody) -> None:
+def test_a_patch_changes_the_given_fields_of_a_viewing(neo: SignedInUser) -> None:
     path = f"/viewings/{seen(neo, watched_on=TODAY, note='soon')['id']}"
 
     again = neo("PATCH", path, {"rewatch": True}).json()
@@ -143,7 +145,7 @@ def test_a_patch_changes_the_given_fields_of_a_viewing(neo: Somebody) -> None:
     ]
 
 
-def test_a_viewing_cannot_be_moved_to_the_day_of_another(neo: Somebody) -> None:
+def test_a_viewing_cannot_be_moved_to_the_day_of_another(neo: SignedInUser) -> None:
     seen(neo, watched_on=TODAY)
     path = f"/viewings/{seen(neo)['id']}"
 
@@ -153,9 +155,9 @@ def test_a_viewing_cannot_be_moved_to_the_day_of_another(neo: Somebody) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_another_users_viewing_is_forbidden_and_an_unknown_one_not_found(
-    client: Client, neo: Somebody, method: str
+    client: Client, neo: SignedInUser, method: str
 ) -> None:
-    smith, mine = joined(client, "smith"), seen(neo)
+    smith, mine = register_user(client, "smith"), seen(neo)
     body = {"rewatch": True} if method == "PATCH" else None
 
     answer = smith(method, f"/viewings/{mine['id']}", body)
@@ -166,18 +168,18 @@ def test_another_users_viewing_is_forbidden_and_an_unknown_one_not_found(
     assert neo("GET", f"/viewings/{mine['id']}").json() == mine
 
 
-def test_a_viewing_can_be_deleted_once(neo: Somebody) -> None:
+def test_a_viewing_can_be_deleted_once(neo: SignedInUser) -> None:
     path = f"/viewings/{seen(neo)['id']}"
 
     assert (neo("DELETE", path).status_code, neo("DELETE", path).status_code) == (204, 404)
 
 
 def test_the_diary_is_private_sorted_by_day_and_selected_by_year_and_movie(
-    client: Client, neo: Somebody
+    client: Client, neo: SignedInUser
 ) -> None:
     for movie, day in (("603", "2025-12-31"), ("604", TODAY), ("603", None), ("603", "2026-01-01")):
         seen(neo, movie, watched_on=day)
-    seen(joined(client, "smith"))
+    seen(register_user(client, "smith"))
 
     def days(query: str) -> list[str | None]:
         return [each["watched_on"] for each in neo("GET", f"/viewings{query}").json()["data"]]
@@ -192,7 +194,7 @@ def test_the_diary_is_private_sorted_by_day_and_selected_by_year_and_movie(
     ]
 
 
-def test_a_full_diary_refuses_further_viewings(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_diary_refuses_further_viewings(neo: SignedInUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewings, "MAX_VIEWINGS", 1)
     seen(neo)
 
@@ -200,7 +202,7 @@ def test_a_full_diary_refuses_further_viewings(neo: Somebody, monkeypatch: pytes
     assert (full.status_code, full.json()["code"]) == (409, "diary_full")
 
 
-def test_a_relation_has_the_rating_the_watchlist_item_and_the_viewings(neo: Somebody) -> None:
+def test_a_relation_has_the_rating_the_watchlist_item_and_the_viewings(neo: SignedInUser) -> None:
     nothing = {"rating": None, "watchlist": None, "viewings": {"count": 0, "last_watched_on": None}}
     rating = neo("POST", "/ratings", {"movie_id": "603", "rating": 9}).json()
     rating.pop("movie_rating")
@@ -221,7 +223,7 @@ def test_a_relation_has_the_rating_the_watchlist_item_and_the_viewings(neo: Some
     assert neo("GET", "/me/movies/9").status_code == 404
 
 
-def test_relations_to_many_movies_come_in_their_order_without_unknown_ones(neo: Somebody) -> None:
+def test_relations_to_many_movies_come_in_their_order_without_unknown_ones(neo: SignedInUser) -> None:
     seen(neo, "604")
     names = ("605", "9", "tt0133093", "tt0000001", "x", MATRIX, str(movie_id(604)), "605")
 
@@ -235,7 +237,7 @@ def test_relations_to_many_movies_come_in_their_order_without_unknown_ones(neo: 
 
 
 @pytest.mark.parametrize("ids", ["", ",", "603,", ",".join(["603"] * 101)])
-def test_one_to_a_hundred_movies_must_be_named(neo: Somebody, ids: str) -> None:
+def test_one_to_a_hundred_movies_must_be_named(neo: SignedInUser, ids: str) -> None:
     assert neo("GET", f"/me/movies?ids={ids}").json()["errors"] == [
         "ids must be 1 to 100 references to movies, separated by commas"
     ]

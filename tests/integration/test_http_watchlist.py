@@ -7,27 +7,27 @@ import pytest
 
 from domain import watchlist
 from domain.ids import movie_id
-from tests.integration.http_service import Client, Somebody, joined, place
+from tests.integration.http_service import Client, SignedInUser, register_user, serving_with_store
 
 MATRIX = str(movie_id(603))
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with place() as (client, _):
+    with serving_with_store() as (client, _):
         yield client
 
 
 @pytest.fixture
-def neo(client: Client) -> Somebody:
-    return joined(client)
+def neo(client: Client) -> SignedInUser:
+    return register_user(client)
 
 
-def listed(somebody: Somebody, movie: str = "603", **more: Any) -> Any:
+def listed(somebody: SignedInUser, movie: str = "603", **more: Any) -> Any:
     return somebody("POST", "/watchlist", {"movie_id": movie, **more}).json()
 
 
-def test_an_item_shows_the_movie_as_lists_do(neo: Somebody) -> None:
+def test_an_item_shows_the_movie_as_lists_do(neo: SignedInUser) -> None:
     answer = neo("POST", "/watchlist", {"movie_id": "603", "is_favorite": True, "note": " soon "})
     item = answer.json()
 
@@ -41,14 +41,14 @@ def test_an_item_shows_the_movie_as_lists_do(neo: Somebody) -> None:
     assert neo("GET", f"/watchlist/{item['id']}").json() == item
 
 
-def test_a_new_item_is_no_favourite_and_has_no_note_by_default(neo: Somebody) -> None:
+def test_a_new_item_is_no_favourite_and_has_no_note_by_default(neo: SignedInUser) -> None:
     item = listed(neo)
 
     assert (item["is_favorite"], item["note"]) == (False, None)
 
 
 @pytest.mark.parametrize("name", [MATRIX, "603", 603, "tt0133093"])
-def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: Any) -> None:
+def test_a_movie_may_be_given_by_any_of_its_ids(neo: SignedInUser, name: Any) -> None:
     assert neo("POST", "/watchlist", {"movie_id": name}).json()["movie"]["id"] == MATRIX
     assert neo("PUT", f"/movies/{name}/watchlist", {}).status_code == 200
     assert neo("GET", f"/me/movies/{name}").json()["watchlist"]["movie"]["id"] == MATRIX
@@ -56,7 +56,7 @@ def test_a_movie_may_be_given_by_any_of_its_ids(neo: Somebody, name: Any) -> Non
 
 
 @pytest.mark.parametrize("name", ["9", 9, "x", "", "a" * 24])
-def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: Any) -> None:
+def test_an_unknown_reference_to_a_movie_is_not_found(neo: SignedInUser, name: Any) -> None:
     assert neo("POST", "/watchlist", {"movie_id": name}).json()["code"] == "movie_not_found"
     if name:
         for method, path in (
@@ -68,14 +68,14 @@ def test_an_unknown_reference_to_a_movie_is_not_found(neo: Somebody, name: Any) 
             assert (answer.status_code, answer.json()["code"]) == (404, "movie_not_found")
 
 
-def test_a_movie_is_on_a_watchlist_at_most_once(neo: Somebody) -> None:
+def test_a_movie_is_on_a_watchlist_at_most_once(neo: SignedInUser) -> None:
     listed(neo)
     again = neo("POST", "/watchlist", {"movie_id": 603})
 
     assert (again.status_code, again.json()["code"]) == (409, "already_listed")
 
 
-def test_setting_and_removing_a_movies_item_are_idempotent(neo: Somebody) -> None:
+def test_setting_and_removing_a_movies_item_are_idempotent(neo: SignedInUser) -> None:
     first = neo("PUT", "/movies/603/watchlist", {"is_favorite": True, "note": "soon"})
     second = neo("PUT", "/movies/603/watchlist")
 
@@ -87,7 +87,7 @@ def test_setting_and_removing_a_movies_item_are_idempotent(neo: Somebody) -> Non
     assert neo("GET", "/watchlist").json()["meta"]["total"] == 0
 
 
-def test_a_patch_changes_the_given_fields_and_null_removes_a_note(neo: Somebody) -> None:
+def test_a_patch_changes_the_given_fields_and_null_removes_a_note(neo: SignedInUser) -> None:
     path = f"/watchlist/{listed(neo, note='soon')['id']}"
 
     marked = neo("PATCH", path, {"is_favorite": True}).json()
@@ -98,7 +98,7 @@ def test_a_patch_changes_the_given_fields_and_null_removes_a_note(neo: Somebody)
     assert neo("PATCH", path, {}).json()["errors"] == ["the body must change something: is_favorite or note"]
 
 
-def test_a_favourite_mark_is_toggled(neo: Somebody) -> None:
+def test_a_favourite_mark_is_toggled(neo: SignedInUser) -> None:
     path = f"/watchlist/{listed(neo, note='soon')['id']}/favorite"
 
     marks = [neo("PATCH", path).json()["is_favorite"] for _ in range(3)]
@@ -117,7 +117,7 @@ def test_a_favourite_mark_is_toggled(neo: Somebody) -> None:
         ({"added_at": "2026-01-01"}, "added_at is not a known field"),
     ],
 )
-def test_invalid_fields_of_an_item_are_refused(neo: Somebody, body: dict[str, Any], error: str) -> None:
+def test_invalid_fields_of_an_item_are_refused(neo: SignedInUser, body: dict[str, Any], error: str) -> None:
     item = listed(neo)
 
     for answer in (
@@ -131,9 +131,9 @@ def test_invalid_fields_of_an_item_are_refused(neo: Somebody, body: dict[str, An
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_another_users_item_is_forbidden_and_an_unknown_one_not_found(
-    client: Client, neo: Somebody, method: str
+    client: Client, neo: SignedInUser, method: str
 ) -> None:
-    smith, mine = joined(client, "smith"), listed(neo)
+    smith, mine = register_user(client, "smith"), listed(neo)
     body = {"is_favorite": True} if method == "PATCH" else None
 
     assert smith(method, f"/watchlist/{mine['id']}", body).json()["code"] == "not_your_item"
@@ -145,16 +145,16 @@ def test_another_users_item_is_forbidden_and_an_unknown_one_not_found(
     assert neo("GET", f"/watchlist/{mine['id']}").json() == mine
 
 
-def test_an_item_can_be_deleted_once(neo: Somebody) -> None:
+def test_an_item_can_be_deleted_once(neo: SignedInUser) -> None:
     path = f"/watchlist/{listed(neo)['id']}"
 
     assert (neo("DELETE", path).status_code, neo("DELETE", path).status_code) == (204, 404)
 
 
-def test_a_watchlist_is_private_and_can_be_filtered_by_favourites(client: Client, neo: Somebody) -> None:
+def test_a_watchlist_is_private_and_can_be_filtered_by_favourites(client: Client, neo: SignedInUser) -> None:
     for movie in ("603", "604", "605"):
         listed(neo, movie, is_favorite=movie == "604")
-    listed(joined(client, "smith"))
+    listed(register_user(client, "smith"))
 
     def numbers(query: str) -> set[int]:
         return {each["movie"]["tmdb_id"] for each in neo("GET", f"/watchlist{query}").json()["data"]}
@@ -171,13 +171,13 @@ def test_a_watchlist_is_private_and_can_be_filtered_by_favourites(client: Client
     assert '</api/v1/watchlist?limit=1&favorite=false&page=1>; rel="prev"' in page.headers["link"]
 
 
-def test_a_favourite_mark_is_not_a_rating(neo: Somebody) -> None:
+def test_a_favourite_mark_is_not_a_rating(neo: SignedInUser) -> None:
     listed(neo, is_favorite=True)
 
     assert neo("GET", "/movies/603").json()["ratings_count"] == 0
 
 
-def test_a_full_watchlist_refuses_further_items(neo: Somebody, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_watchlist_refuses_further_items(neo: SignedInUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watchlist, "MAX_ITEMS", 1)
     listed(neo)
 

@@ -19,7 +19,7 @@ from entrypoints.observability import logs
 from entrypoints.observability.log_file import LogFileUnwritable
 from entrypoints.observability.logs import configure
 from entrypoints.settings import Settings
-from tests.integration.http_service import joined, place, serving
+from tests.integration.http_service import register_user, serving, serving_with_store
 
 SECRETS = {
     "jwt_secret": "SECRET-jwt-0123456789-0123456789-x",
@@ -199,8 +199,8 @@ def test_threads_that_die_warnings_and_the_end_of_a_process_are_logged(capsys: C
 
 
 def test_every_request_is_one_line(capsys: Capture) -> None:
-    with place() as (client, _):
-        neo = joined(client)
+    with serving_with_store() as (client, _):
+        neo = register_user(client)
         configure(settings(), "api")
         neo("GET", "/movies/603", headers={"X-Request-ID": "mine-1"})
         neo("HEAD", "/movies")

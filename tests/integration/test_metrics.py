@@ -26,7 +26,7 @@ from domain.sync import SourceRefused, SourceUnavailable
 from entrypoints.container import CleanupStack, open_meter
 from entrypoints.http.access_log import METHODS
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import Client, joined, place, serving
+from tests.integration.http_service import Client, register_user, serving, serving_with_store
 from tests.tmdb_simulator import Fault, TmdbSimulator
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -114,8 +114,8 @@ def test_cache_lookups_are_counted_as_hits_and_misses(valkey: Valkey) -> None:
         name = "matinee_cache_lookups_total"
         return figure(page, name, outcome="hit"), figure(page, name, outcome="miss")
 
-    with place(redis=valkey.url) as (client, _):
-        neo = joined(client)
+    with serving_with_store(redis=valkey.url) as (client, _):
+        neo = register_user(client)
         hits, misses = looks(client)
         for _ in range(3):
             neo("GET", "/movies")
@@ -124,10 +124,10 @@ def test_cache_lookups_are_counted_as_hits_and_misses(valkey: Valkey) -> None:
 
 def test_users_with_several_sessions_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "GAUGES_TTL", 0.0)
-    with place() as (client, _):
+    with serving_with_store() as (client, _):
         assert figure(client.get("/metrics").text, "matinee_active_users") == 0
         for name in ("neo", "trinity"):
-            joined(client, name)
+            register_user(client, name)
             client.post(
                 "/api/v1/auth/login",
                 json={"email": f"{name}@example.com", "password": "follow the white rabbit"},
@@ -136,7 +136,7 @@ def test_users_with_several_sessions_are_counted_once(monkeypatch: pytest.Monkey
 
 
 def test_not_every_scrape_reads_the_store_and_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    with place() as (client, store):
+    with serving_with_store() as (client, store):
         client.get("/metrics")
 
         def fail(*_: object, **__: object) -> None:
@@ -150,7 +150,7 @@ def test_not_every_scrape_reads_the_store_and_the_queue(monkeypatch: pytest.Monk
 
 
 def test_metrics_are_available_without_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    with place() as (client, store):
+    with serving_with_store() as (client, store):
 
         def away(*_: object, **__: object) -> None:
             raise StorageUnavailable("frozen")

@@ -16,9 +16,9 @@ from tests.integration.http_service import (
     THE_MATRIX,
     Client,
     any_application,
-    joined,
-    place,
+    register_user,
     serving,
+    serving_with_store,
 )
 
 OPERATIONS = {
@@ -217,8 +217,8 @@ def test_operations_have_the_expected_ids_in_the_order_of_their_tags(document: A
     for path, calls in document["paths"].items():
         for method, call in calls.items():
             (tag,) = call["tags"]
-            place = f"{method.upper()} {path.removeprefix('/api/v1')}"
-            shown.setdefault(tag, {})[call["operationId"]] = place
+            operation = f"{method.upper()} {path.removeprefix('/api/v1')}"
+            shown.setdefault(tag, {})[call["operationId"]] = operation
 
     assert shown == OPERATIONS
     assert list(shown) == list(OPERATIONS) == list(TAGS) == [tag["name"] for tag in document["tags"]]
@@ -444,8 +444,8 @@ def test_responses_have_the_required_fields(client: Client, schemas: dict[str, A
 
 
 def test_responses_about_a_user_have_the_required_fields(schemas: dict[str, Any]) -> None:
-    with place(THE_MATRIX) as (client, _):
-        neo = joined(client)
+    with serving_with_store(THE_MATRIX) as (client, _):
+        neo = register_user(client)
         rating = neo("POST", "/ratings", {"movie_id": 603, "rating": 8.5}).json()
         item = neo("POST", "/watchlist", {"movie_id": 603}).json()
         assert set(rating) == set(schemas["WrittenRating"]["required"])

@@ -14,7 +14,7 @@ from domain.movies import MovieNotFound
 from domain.scrobbles import Playback, Player
 from domain.users import User
 from domain.viewings import DiaryFull
-from tests.integration.http_service import THE_MATRIX, filled, now
+from tests.integration.http_service import THE_MATRIX, filled_store, now
 
 MATRIX = movie_id(603)
 REPORT = Playback(player=Player.PLEX, ended=True, is_movie=True, completed=True, tmdb_number=603)
@@ -22,7 +22,7 @@ REPORT = Playback(player=Player.PLEX, ended=True, is_movie=True, completed=True,
 
 @pytest.fixture
 def store() -> SqliteStore:
-    return filled([THE_MATRIX])
+    return filled_store([THE_MATRIX])
 
 
 @pytest.fixture

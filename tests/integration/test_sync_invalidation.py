@@ -18,7 +18,7 @@ from domain.sync import ChangedIdsPage, Entity, GenreList, SourcePage, SourceUna
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
-from tests.integration.http_service import client_over, container_over, filled, joined
+from tests.integration.http_service import client_over, container_over, filled_store, register_user
 from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, facts_of
 
 
@@ -159,9 +159,9 @@ SYNCS: dict[str, tuple[Callable[[Container], object], tuple[str, ...]]] = {
 def test_a_sync_is_visible_in_all_processes_at_once(valkey: Valkey, kind: str) -> None:
     sync, paths = SYNCS[kind]
     source = NewsSource()
-    store = filled([source.movie()])
+    store = filled_store([source.movie()])
     with client_over(store, redis=valkey.url, public_catalogue="false") as client:
-        neo = joined(client)
+        neo = register_user(client)
         neo("POST", "/watchlist", {"movie_id": "603"})
         container = container_over(store, Settings(redis_url=valkey.url))
         container.source.override(providers.Object(source))

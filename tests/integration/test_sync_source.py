@@ -33,7 +33,7 @@ from entrypoints.processes.child_process import SYNCS_REFUSED
 from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
-from tests.integration.http_service import client_over, container_over, filled
+from tests.integration.http_service import client_over, container_over, filled_store
 from tests.integration.sync_bench import PAGES, Bench, ShelfSource, facts_of
 from tests.integration.test_http_syncs import promoted
 from tests.integration.test_sync_invalidation import Invalidations, Watched
@@ -265,7 +265,7 @@ class TestHealth:
 @pytest.fixture
 def service() -> Iterator[tuple[Any, SqliteStore]]:
     """The API without a credential over a catalogue from TMDB, and an admin as its client."""
-    store = filled([facts(603)])
+    store = filled_store([facts(603)])
     container = container_over(store, Settings())
     container.jobs.override(providers.Object(NoJobQueue()))
     with client_over(store, container=container) as client:

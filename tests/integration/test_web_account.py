@@ -7,13 +7,13 @@ import pytest
 from adapters.sqlite.store import SqliteStore
 from entrypoints.web.pages import account
 from tests.integration.http_service import PASSWORD, THE_MATRIX, now
-from tests.integration.web_client import Shown, cookies_of, visiting
+from tests.integration.web_client import Page, browsing_with_store, cookies_of
 
 NEW = "there is no spoon at all"
 
 
 def test_the_name_is_changed() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         answer = browser.send("/account", username="thomas", email="neo@example.com")
         assert answer.headers["location"] == "/account?done=profile"
@@ -23,7 +23,7 @@ def test_the_name_is_changed() -> None:
 
 
 def test_another_address_needs_the_password() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         missing = browser.send("/account", username="neo", email="thomas@example.com")
         wrong = browser.send(
@@ -41,14 +41,14 @@ def test_another_address_needs_the_password() -> None:
 
 
 def test_a_taken_name_is_named_beside_its_field() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join("trinity").send("/sign-out")
         answer = browser.join().send("/account", username="Trinity")
     assert (answer.status_code, 'id="username-fault">Is taken' in answer.text) == (409, True)
 
 
 def test_the_password_is_changed_and_other_sessions_end() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         here = dict(browser.client.cookies)
         browser.client.cookies.clear()
@@ -77,14 +77,14 @@ def header(cookies: dict[str, str]) -> str:
 
 
 def test_sessions_are_listed_and_ended_one_by_one() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.headers["user-agent"] = "Mozilla/5.0 (X11; Linux) Firefox/140.0"
         browser.join()
         there, (ended,) = header(dict(browser.client.cookies)), sessions_of(store)
         browser.client.cookies.clear()
         browser.headers["user-agent"] = "<b>curl</b>"
         browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
-        page = browser.shown("/account")
+        page = browser.page("/account")
         assert page.text.count("Firefox (Linux)") == 1
         assert "Unknown This session" in page.text
         forms = [action for _, action, _ in page.forms if action.startswith("/account/sessions/")]
@@ -92,7 +92,7 @@ def test_sessions_are_listed_and_ended_one_by_one() -> None:
         assert browser.open("/account", cookie=there).status_code == 200
         answer = browser.send(forms[0])
         assert answer.headers["location"] == "/account?done=session"
-        page = browser.shown("/account?done=session")
+        page = browser.page("/account?done=session")
         assert "The session was ended" in page.text
         assert "Firefox" not in page.text
         assert "/account/sessions/end-others" not in [action for _, action, _ in page.forms]
@@ -101,7 +101,7 @@ def test_sessions_are_listed_and_ended_one_by_one() -> None:
 
 
 def test_all_other_sessions_are_ended() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         for _ in range(2):
             browser.client.cookies.clear()
@@ -109,12 +109,12 @@ def test_all_other_sessions_are_ended() -> None:
         assert len(sessions_of(store)) == 3
         answer = browser.send("/account/sessions/end-others")
         assert answer.headers["location"] == "/account?done=sessions"
-        assert "All your other sessions" in browser.shown("/account?done=sessions").text
+        assert "All your other sessions" in browser.page("/account?done=sessions").text
         assert len(sessions_of(store)) == 1
 
 
 def test_ending_ones_own_session_signs_out() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         answer = browser.send(f"/account/sessions/{sessions_of(store)[0]}/end")
         assert answer.headers["location"] == "/"
@@ -123,7 +123,7 @@ def test_ending_ones_own_session_signs_out() -> None:
 
 
 def test_a_session_of_somebody_else_is_not_found() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join("trinity")
         (hers,) = sessions_of(store)
         browser.send("/sign-out")
@@ -133,49 +133,49 @@ def test_a_session_of_somebody_else_is_not_found() -> None:
 
 def test_only_the_newest_sessions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "SHOWN_SESSIONS", 1)
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         browser.client.cookies.clear()
         browser.send("/sign-in", email="neo@example.com", password=PASSWORD)
-        assert "not shown: 1" in browser.shown("/account").text
+        assert "not shown: 1" in browser.page("/account").text
 
 
 def test_all_data_is_exported_as_json() -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         browser.join().send("/movies/603/rating", rating="8.5")
         data = browser.open("/account/export").json()
     assert (data["user"]["username"], data["ratings"][0]["rating"], data["watchlist"]) == ("neo", 8.5, [])
 
 
 def test_the_account_is_deleted_only_with_the_password() -> None:
-    with visiting(THE_MATRIX) as (browser, store):
+    with browsing_with_store(THE_MATRIX) as (browser, store):
         browser.join().send("/movies/603/rating", rating="8.5")
         wrong = browser.send("/account/delete", password="guessed it")
         missing = browser.send("/account/delete")
         answer = browser.send("/account/delete", password=PASSWORD)
         assert store.users.count() == 0
-        assert "Welcome" in browser.shown("/").text
+        assert "Welcome" in browser.page("/").text
     assert (wrong.status_code, missing.status_code) == (403, 400)
-    assert Shown(wrong.text).ids.count("password-fault") == 0
+    assert Page(wrong.text).ids.count("password-fault") == 0
     assert 'id="delete-password-fault"' in missing.text
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("path", ["/account", "/account/export"])
 def test_a_stranger_has_no_account(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         assert browser.open(path).status_code == 303
 
 
 def test_attempts_with_a_password_are_limited() -> None:
-    with visiting(auth_rate_limit="2/minute") as (browser, _):
+    with browsing_with_store(auth_rate_limit="2/minute") as (browser, _):
         browser.join()
         statuses = [browser.send("/account/delete", password="guessed it").status_code for _ in range(2)]
     assert statuses == [403, 429]
 
 
 def test_an_api_token_is_made_shown_once_and_ended() -> None:
-    with visiting(THE_MATRIX) as (browser, store):
+    with browsing_with_store(THE_MATRIX) as (browser, store):
         browser.join()
         answer = browser.send("/account/tokens", name="<b>Player</b>", scope="read")
         token = re.findall(r'<code class="token">(matinee_[^<]+)</code>', answer.text)[0]
@@ -184,7 +184,7 @@ def test_an_api_token_is_made_shown_once_and_ended() -> None:
         page = browser.open("/account")
         assert token not in page.text
         assert "&lt;b&gt;Player&lt;/b&gt;" in page.text
-        assert "only read" in Shown(page.text).text
+        assert "only read" in Page(page.text).text
         headers = {"Authorization": f"Bearer {token}"}
         assert browser.client.get("/api/v1/movies", headers=headers).status_code == 200
         (user,) = store.users.page(10, 0)
@@ -195,7 +195,7 @@ def test_an_api_token_is_made_shown_once_and_ended() -> None:
 
 
 def test_a_wrong_api_token_form_is_shown_again() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         answer = browser.send("/account/tokens", name="Player", scope="write", expires_in="soon")
     assert (answer.status_code, 'id="expires_in-fault"' in answer.text) == (400, True)
@@ -204,7 +204,7 @@ def test_a_wrong_api_token_form_is_shown_again() -> None:
 
 
 def test_an_api_token_is_no_cookie() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         answer = browser.send("/account/tokens", name="Player", scope="write")
         token = re.findall(r"matinee_[^<]+", answer.text)[0]
@@ -214,7 +214,7 @@ def test_an_api_token_is_no_cookie() -> None:
 
 
 def test_the_account_overrides_the_language_of_the_browser() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         english = {"accept-language": "en"}
         assert browser.send("/account", username="neo", language="de").status_code == 303

@@ -14,8 +14,8 @@ from adapters.tmdb.client import RetryPolicy
 from adapters.tmdb.source import TmdbMovieSource
 from domain.sync import SourceName
 from entrypoints.settings import Settings
-from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled
-from tests.integration.web_client import Browser, Shown
+from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled_store
+from tests.integration.web_client import Browser, Page
 from tests.tmdb_simulator import Fault, TmdbSimulator
 
 FILMS: list[dict[str, Any]] = [
@@ -53,7 +53,7 @@ def visiting(tmdb: TmdbSimulator | None, store: SqliteStore) -> Iterator[Browser
 
 @pytest.fixture(scope="module")
 def member(simulator: TmdbSimulator) -> Iterator[Browser]:
-    with visiting(simulator, filled([THE_MATRIX])) as browser:
+    with visiting(simulator, filled_store([THE_MATRIX])) as browser:
         yield browser.join()
 
 
@@ -63,20 +63,20 @@ def tmdb(simulator: TmdbSimulator) -> TmdbSimulator:
     return simulator
 
 
-def offered(page: Shown) -> list[str]:
+def offered(page: Page) -> list[str]:
     return [fields["ref"] for _, action, fields in page.forms if action == "/search" and "ref" in fields]
 
 
 def test_films_at_tmdb_are_offered_below_the_results_and_added_by_a_button(
     tmdb: TmdbSimulator, member: Browser
 ) -> None:
-    page = member.shown("/search?q=reloaded")
+    page = member.page("/search?q=reloaded")
     assert "Also at TMDB" in page.text
     assert offered(page) == ["604"]
     added = member.send("/search", ref="604", q="reloaded")
     assert added.status_code == 303
-    assert "The Matrix Reloaded" in member.shown(added.headers["location"]).text
-    again = member.shown("/search?q=reloaded")
+    assert "The Matrix Reloaded" in member.page(added.headers["location"]).text
+    again = member.page("/search?q=reloaded")
     assert offered(again) == []
     assert added.headers["location"] in again.links
     assert "TMDB has found no other film." in again.text
@@ -88,13 +88,13 @@ def test_titles_are_text_and_unknown_films_have_generated_posters(
     page = member.open("/search?q=matrix", **{"accept-language": "de"})
     assert "&lt;b&gt;Matrix&lt;/b&gt; &amp; &#34;Co&#34;" in page.text
     assert "Auch bei TMDB" in page.text
-    assert "605" in offered(Shown(page.text))
+    assert "605" in offered(Page(page.text))
 
 
 def test_more_of_tmdb_is_on_pages_of_its_own(tmdb: TmdbSimulator, member: Browser) -> None:
-    first = member.shown("/search?q=sequel")
+    first = member.page("/search?q=sequel")
     (link,) = (each for each in first.links if "source=tmdb" in each)
-    second = member.shown(link)
+    second = member.page(link)
 
     assert (link, len(offered(first)), len(offered(second))) == ("/search?q=sequel&source=tmdb&page=2", 20, 5)
     assert not any("source=tmdb" in each for each in second.links)
@@ -105,7 +105,7 @@ def test_what_the_catalogue_has_is_shown_whatever_tmdb_does(
     tmdb: TmdbSimulator, member: Browser, kind: str
 ) -> None:
     tmdb.set_faults(Fault(kind, seconds=5))
-    page = member.shown("/search?q=the+matrix")
+    page = member.page("/search?q=the+matrix")
 
     assert "TMDB does not answer at the moment" in page.text
     assert f"/movies/{'cc4609538a1537f6d0f2d3c0'}" in page.links
@@ -125,11 +125,11 @@ def test_a_film_that_cannot_be_added_is_named_above_the_search(tmdb: TmdbSimulat
 
 def test_nothing_is_offered_to_those_who_could_not_add_it(tmdb: TmdbSimulator) -> None:
     before = tmdb.requests
-    with visiting(tmdb, filled([THE_MATRIX])) as browser:  # signed out
-        assert "Also at TMDB" not in browser.shown("/search?q=matrix").text
+    with visiting(tmdb, filled_store([THE_MATRIX])) as browser:  # signed out
+        assert "Also at TMDB" not in browser.page("/search?q=matrix").text
         assert browser.send("/search", ref="604").headers["location"].startswith("/sign-in")
-    with visiting(tmdb, filled([facts(1)], source=SourceName.DEMO)) as browser:
-        assert "Also at TMDB" not in browser.join().shown("/search?q=matrix").text
-    with visiting(None, filled([THE_MATRIX])) as browser:
-        assert "Also at TMDB" not in browser.join().shown("/search?q=matrix").text
+    with visiting(tmdb, filled_store([facts(1)], source=SourceName.DEMO)) as browser:
+        assert "Also at TMDB" not in browser.join().page("/search?q=matrix").text
+    with visiting(None, filled_store([THE_MATRIX])) as browser:
+        assert "Also at TMDB" not in browser.join().page("/search?q=matrix").text
     assert tmdb.requests == before

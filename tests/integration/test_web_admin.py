@@ -28,10 +28,10 @@ from tests.integration.http_service import (
     Client,
     client_over,
     container_over,
-    filled,
+    filled_store,
 )
 from tests.integration.test_web_pages import check
-from tests.integration.web_client import Browser, Shown, visiting
+from tests.integration.web_client import Browser, Page, browsing_with_store
 from tests.stores import store_in_memory
 
 
@@ -53,23 +53,23 @@ def user_id(store: SqliteStore, name: str) -> UserId:
 @pytest.mark.parametrize("path", ["/admin", "/admin/users", "/admin/invitations"])
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_a_page_for_admins_is_well_formed_and_safe(path: str, language: str) -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         admin(browser, store).send("/admin/invitations", uses="3", expires_in="7d")
         answer = browser.open(path, **{"accept-language": language})
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
-    check(answer, Shown(answer.text))
-    assert "/admin" in Shown(answer.text).links
+    check(answer, Page(answer.text))
+    assert "/admin" in Page(answer.text).links
 
 
 @pytest.mark.parametrize(
     "path", ["/admin", "/admin/users", "/admin/invitations", f"/admin/sync/runs/{'0' * 24}/events"]
 )
 def test_pages_for_admins_are_for_nobody_else(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         assert browser.open(path).status_code == 303
         answer = browser.join().open(path)
-    assert (answer.status_code, "/admin" in Shown(answer.text).links) == (403, False)
+    assert (answer.status_code, "/admin" in Page(answer.text).links) == (403, False)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_pages_for_admins_are_for_nobody_else(path: str) -> None:
     ],
 )
 def test_forms_for_admins_are_for_nobody_else(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         assert browser.send(path).headers["location"] == "/sign-in"
         assert browser.join().send(path).status_code == 403
 
@@ -102,20 +102,20 @@ def test_forms_for_admins_are_for_nobody_else(path: str) -> None:
     ],
 )
 def test_what_does_not_exist_is_not_found(path: str) -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         assert admin(browser, store).send(path).status_code == 404
 
 
 def test_the_health_of_each_part_is_shown() -> None:
-    with visiting() as (browser, store):
-        page = admin(browser, store).shown("/admin")
+    with browsing_with_store() as (browser, store):
+        page = admin(browser, store).page("/admin")
     assert "Database good" in page.text
     assert "TMDB not configured" in page.text
     assert "Matinee 1.2.3" in page.text
 
 
 def test_the_roles_of_others_are_changed_and_accounts_disabled_and_deleted() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join().send("/sign-out")
         admin(browser, store)
         path = f"/admin/users/{user_id(store, 'neo')}"
@@ -132,7 +132,7 @@ def test_the_roles_of_others_are_changed_and_accounts_disabled_and_deleted() -> 
 
 
 def test_a_new_password_ends_the_sessions_of_its_account() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         cookie = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
         browser.client.cookies.clear()
@@ -153,7 +153,7 @@ def test_a_new_password_ends_the_sessions_of_its_account() -> None:
 
 
 def test_the_last_admin_stays_one() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         admin(browser, store)
         path = f"/admin/users/{user_id(store, 'trinity')}"
         answers = [
@@ -167,7 +167,7 @@ def test_the_last_admin_stays_one() -> None:
 
 
 def test_an_invitation_is_created_used_and_deleted() -> None:
-    with visiting(registration="invite") as (browser, store):
+    with browsing_with_store(registration="invite") as (browser, store):
         container = browser.client.app
         assert container
         user = container_over(store, Settings()).create_user()(
@@ -196,7 +196,7 @@ def test_an_invitation_is_created_used_and_deleted() -> None:
 
 
 def test_a_review_is_removed_and_its_score_stays() -> None:
-    with visiting(THE_MATRIX) as (browser, store):
+    with browsing_with_store(THE_MATRIX) as (browser, store):
         browser.join().send("/movies/603/rating", rating="2", review="Rude words")
         assert "/review/delete" not in browser.open("/movies/603").text
         browser.send("/sign-out")
@@ -210,7 +210,7 @@ def test_a_review_is_removed_and_its_score_stays() -> None:
 
 
 def test_lists_of_admins_go_on_by_cursor() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         for number in range(20):
             browser.join(f"user{number:02}").send("/sign-out")
         admin(browser, store)
@@ -237,7 +237,7 @@ class Place:
 @pytest.fixture
 def place(valkey: Valkey) -> Iterator[Place]:
     settings = Settings(redis_url=valkey.url)
-    store = filled([], SourceName.DEMO)
+    store = filled_store([], SourceName.DEMO)
     container = container_over(store, settings)
     container.new_id.override(providers.Object(fresh_id))
     jobs = RqJobQueue(valkey.url)
@@ -258,7 +258,7 @@ def test_a_sync_is_started_shown_and_cancelled(place: Place) -> None:
     again = browser.send("/admin/sync/movies")
     assert (again.status_code, 'role="alert"' in again.text) == (409, True)
     assert browser.send(f"/admin/sync/runs/{run.id}/cancel").headers["location"] == "/admin"
-    assert "cancelled" in browser.shown("/admin").text
+    assert "cancelled" in browser.page("/admin").text
     closed = browser.send(f"/admin/sync/runs/{run.id}/cancel")
     assert closed.status_code == 409
     assert "http-equiv" not in browser.open("/admin").text
@@ -364,7 +364,7 @@ def test_a_stream_ends_when_the_store_is_unavailable(store: SqliteStore) -> None
 def test_an_admin_who_is_none_any_more_gets_no_further_event(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         admin(browser, store).send("/sign-out")
         run = new_run(store, Entity.MOVIES)
         admin(browser, store, "morpheus")

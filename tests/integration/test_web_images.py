@@ -12,7 +12,7 @@ from domain.pictures import Picture
 from entrypoints.http.exceptions import ServerFull
 from entrypoints.settings import Settings
 from entrypoints.web.pages.images import SIZES, PictureThreads
-from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled
+from tests.integration.http_service import THE_MATRIX, client_over, container_over, filled_store
 from tests.integration.web_client import Browser
 
 CONTENT = b"\xff\xd8\xff" + bytes(5000)
@@ -34,7 +34,7 @@ class Pictures:
 def viewing(**settings: Any) -> Iterator[tuple[Browser, Pictures]]:
     """A browser where the catalogue is public, and the source of its pictures."""
     chosen = Settings(**{"public_catalogue": "true", "web": "true", **settings})
-    store, pictures = filled([THE_MATRIX, facts(7, poster_path="/../etc/passwd")]), Pictures()
+    store, pictures = filled_store([THE_MATRIX, facts(7, poster_path="/../etc/passwd")]), Pictures()
     container = container_over(store, chosen)
     container.pictures.override(providers.Object(pictures))
     with client_over(
@@ -155,6 +155,6 @@ def test_without_pictures_all_posters_are_generated() -> None:
 
 
 def test_the_source_of_the_service_is_tmdb() -> None:
-    container = container_over(filled([]), Settings(images_mb=1))
+    container = container_over(filled_store([]), Settings(images_mb=1))
     assert container.get_picture()(size="..", name="a.jpg") is None
     container.cleanup().close()

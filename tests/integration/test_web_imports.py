@@ -11,9 +11,9 @@ from litestar.testing import TestClient
 from adapters.testkit.samples import facts
 from entrypoints.container import Container
 from entrypoints.settings import Settings
-from tests.integration.http_service import THE_MATRIX, application, container_over, filled
+from tests.integration.http_service import THE_MATRIX, application, container_over, filled_store
 from tests.integration.import_desk import Jobs
-from tests.integration.web_client import Browser, Shown
+from tests.integration.web_client import Browser, Page
 
 HEADER = "Date,Name,Year,Letterboxd URI"
 RATINGS = (
@@ -40,7 +40,7 @@ class Visit:
 @pytest.fixture(scope="module")
 def visit() -> Iterator[Visit]:
     twins = [facts(number, title="Twin", original_title="Twin", popularity=1.0) for number in (7, 8)]
-    store = filled([THE_MATRIX, *twins])
+    store = filled_store([THE_MATRIX, *twins])
     settings = Settings(public_catalogue="false", rate_limit="1000000/minute")
     container, jobs = container_over(store, settings), Jobs()
     container.jobs.override(providers.Object(jobs))
@@ -148,7 +148,7 @@ def test_an_arrow_leads_only_to_what_a_row_becomes(visit: Visit) -> None:
     content = "\n".join((f"{HEADER},Rating", *(f"2024-01-02,{row}" for row in rows)))
     path = visit.upload(content).headers["location"]
     visit.worked()
-    table = Shown(visit.browser.open(path).text).text.partition("Result")[2]
+    table = Page(visit.browser.open(path).text).text.partition("Result")[2]
     assert "4.5 → ★ 9" in table
     assert "eleven" in table
     assert table.count("→") == 1

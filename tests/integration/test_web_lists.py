@@ -4,7 +4,7 @@ import re
 
 from adapters.testkit.samples import facts
 from tests.integration.http_service import THE_MATRIX
-from tests.integration.web_client import Browser, visiting
+from tests.integration.web_client import Browser, browsing_with_store
 
 FILMS = [THE_MATRIX, *(facts(number, title=f"Film {number}") for number in range(1, 25))]
 
@@ -19,9 +19,9 @@ def next_page(browser: Browser, page: str) -> str:
 
 
 def test_empty_lists_say_what_to_do() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join()
-        shown = {path: browser.shown(path) for path in ("/watchlist", "/watchlist?favorite=true", "/ratings")}
+        shown = {path: browser.page(path) for path in ("/watchlist", "/watchlist?favorite=true", "/ratings")}
     assert "Your watchlist is empty" in shown["/watchlist"].text
     assert "You have no favourites" in shown["/watchlist?favorite=true"].text
     assert "You have not rated a film yet" in shown["/ratings"].text
@@ -29,7 +29,7 @@ def test_empty_lists_say_what_to_do() -> None:
 
 
 def test_the_watchlist_is_filtered_and_goes_on_by_cursor() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join()
         for number in range(1, 25):
             browser.send(f"/movies/{number}/watchlist", **({"is_favorite": "true"} if number < 3 else {}))
@@ -46,10 +46,10 @@ def test_the_watchlist_is_filtered_and_goes_on_by_cursor() -> None:
 
 
 def test_an_item_is_marked_and_unmarked_in_place_and_keeps_its_note() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join().send("/movies/603/watchlist", note='A "note"')
         for marked in (True, False):
-            forms = browser.shown("/watchlist").forms
+            forms = browser.page("/watchlist").forms
             form = next(each for each in forms if each[0] == "post" and each[1].endswith("/watchlist"))
             answer = browser.send(form[1], **form[2])
             assert answer.headers["location"] == "/watchlist"
@@ -59,7 +59,7 @@ def test_an_item_is_marked_and_unmarked_in_place_and_keeps_its_note() -> None:
 
 
 def test_ratings_are_sorted_and_edited_in_place() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join()
         for number in range(1, 22):
             browser.send(f"/movies/{number}/rating", rating="10" if number == 5 else "6")
@@ -79,7 +79,7 @@ def test_ratings_are_sorted_and_edited_in_place() -> None:
 
 
 def test_nobody_sees_the_lists_of_others() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join().send("/movies/603/watchlist", note="Mine alone")
         browser.send("/sign-out")
         browser.join("trinity")

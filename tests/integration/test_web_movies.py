@@ -12,7 +12,7 @@ from domain.movies import CastMember, MovieFacts
 from domain.ratings import STEPS
 from domain.watchlist import WatchlistFull
 from tests.integration.http_service import THE_MATRIX
-from tests.integration.web_client import Shown, visiting
+from tests.integration.web_client import Page, browsing_with_store
 
 CARD = re.compile(r'<span class="name" dir="auto">(.+?)</span>')
 
@@ -72,7 +72,7 @@ def titles(page: str) -> list[str]:
     ],
 )
 def test_the_home_page_filters_and_sorts(query: str, expected: list[str]) -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join().send("/movies/1/rating", rating="9")
         answer = browser.open(f"/{query}")
     assert (answer.status_code, titles(answer.text)) == (200, expected)
@@ -81,7 +81,7 @@ def test_the_home_page_filters_and_sorts(query: str, expected: list[str]) -> Non
 
 
 def test_what_was_chosen_stays_chosen() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         page = browser.join().open("/?genre=28&decade=1990&min_rating=8&sort_by=title&sort_order=asc").text
     for value, shown in (
         ("28", "Action"),
@@ -94,7 +94,7 @@ def test_what_was_chosen_stays_chosen() -> None:
 
 
 def test_the_number_of_filters_is_told_while_they_are_collapsed() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join()
         plain = browser.open("/?sort_by=title").text
         page = browser.open("/?genre=28&not_mine=seen%2Crated&sort_by=title").text
@@ -104,7 +104,7 @@ def test_the_number_of_filters_is_told_while_they_are_collapsed() -> None:
 
 
 def test_a_search_is_filtered_like_the_home_page() -> None:
-    with visiting(*FILMS) as (browser, _):
+    with browsing_with_store(*FILMS) as (browser, _):
         browser.join().send("/movies/3/rating", rating="9")
         page = browser.open("/search?q=ronin&decade=1990&genre=28").text
         others = [browser.open(f"/search?q=ronin&{each}").text for each in ("decade=2000", "not_mine=rated")]
@@ -118,7 +118,7 @@ def test_a_search_is_filtered_like_the_home_page() -> None:
 
 
 def test_whoever_is_not_signed_in_has_no_films_of_their_own_to_hide() -> None:
-    with visiting(*FILMS, public_catalogue="true") as (browser, _):
+    with browsing_with_store(*FILMS, public_catalogue="true") as (browser, _):
         assert 'name="not_mine"' not in browser.open("/").text
         for path in ("/?not_mine=rated", "/search?q=heat&mine=listed"):
             answer = browser.open(path)
@@ -127,16 +127,16 @@ def test_whoever_is_not_signed_in_has_no_films_of_their_own_to_hide() -> None:
 
 def test_a_poster_of_another_host_has_a_generated_one_beside_it() -> None:
     heat = film(1, "Heat", poster_path="/heat.jpg")
-    with visiting(heat, public_catalogue="true", images="direct") as (browser, _):
+    with browsing_with_store(heat, public_catalogue="true", images="direct") as (browser, _):
         direct = browser.open("/").text
-    with visiting(heat, public_catalogue="true") as (browser, _):
+    with browsing_with_store(heat, public_catalogue="true") as (browser, _):
         proxied = browser.open("/").text
     assert '<template><svg class="generated"' in direct
     assert "<template>" not in proxied
 
 
 def test_pages_of_a_list_follow_each_other_by_cursor() -> None:
-    with visiting(*(film(number, f"Film {number:03}") for number in range(1, 48))) as (browser, _):
+    with browsing_with_store(*(film(number, f"Film {number:03}") for number in range(1, 48))) as (browser, _):
         browser.join()
         path, seen = "/?sort_by=title&sort_order=asc", []
         while path:
@@ -150,7 +150,7 @@ def test_pages_of_a_list_follow_each_other_by_cursor() -> None:
 
 
 def test_a_search_forgives_a_typing_error_and_goes_on_by_cursor() -> None:
-    with visiting(*(film(number, f"Matrix {number}") for number in range(1, 26))) as (browser, _):
+    with browsing_with_store(*(film(number, f"Matrix {number}") for number in range(1, 26))) as (browser, _):
         browser.join()
         page = browser.open("/search?q=matrx").text
         (link,) = re.findall(r'rel="next" href="([^"]+)"', page)
@@ -163,7 +163,7 @@ def test_a_search_forgives_a_typing_error_and_goes_on_by_cursor() -> None:
 
 
 def test_the_search_box_gets_suggestions() -> None:
-    with visiting(*FILMS, public_catalogue="true") as (browser, _):
+    with browsing_with_store(*FILMS, public_catalogue="true") as (browser, _):
         found = browser.client.get("/search/suggestions?q=am").json()
         undated = browser.client.get("/search/suggestions?q=undated").json()
         nothing = [browser.client.get(f"/search/suggestions?{each}").json() for each in ("q=%20", "q=", "")]
@@ -193,8 +193,8 @@ def test_a_film_is_shown_with_its_facts() -> None:
         collection="The Matrix Collection",
         detailed=True,
     )
-    with visiting(matrix, public_catalogue="true") as (browser, _):
-        page = browser.shown("/movies/603")
+    with browsing_with_store(matrix, public_catalogue="true") as (browser, _):
+        page = browser.page("/movies/603")
         german = browser.client.get("/movies/603", headers={"Accept-Language": "de"}).text
         of_actor = titles(browser.open("/search?q=Carrie-Anne%20Moss").text)
     for words in (
@@ -236,8 +236,8 @@ def test_a_film_of_which_little_is_known_is_shown() -> None:
         original_language="xx",
         detailed=False,
     )
-    with visiting(bare, public_catalogue="true") as (browser, _):
-        page = browser.shown("/movies/7")
+    with browsing_with_store(bare, public_catalogue="true") as (browser, _):
+        page = browser.page("/movies/7")
     assert "There is no description" in page.text
     assert not {"Directed by", "Cast", "Part of", "Trailer"} & set(
         re.findall(r"[A-Z]\w+(?: \w+)?", page.text)
@@ -247,23 +247,23 @@ def test_a_film_of_which_little_is_known_is_shown() -> None:
 
 @pytest.mark.parametrize("ref", ["603", "tt0133093"])
 def test_a_film_is_rated_and_the_rating_is_removed(ref: str) -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         browser.join()
         answer = browser.send(f"/movies/{ref}/rating", rating="8.5", review="Whoa.\r\n<b>Really.</b>")
         assert (answer.status_code, answer.headers["location"]) == (303, f"/movies/{ref}")
         text = browser.open("/movies/603").text
         assert 'value="8.5" required checked' in text
         assert "Whoa.\n&lt;b&gt;Really.&lt;/b&gt;</textarea>" in text
-        assert "8.5 1 rating" in Shown(text).text
+        assert "8.5 1 rating" in Page(text).text
         browser.send(f"/movies/{ref}/rating", rating="10", review="")
         assert "Whoa" not in browser.open("/movies/603").text
         answer = browser.send(f"/movies/{ref}/rating/delete", next="/ratings")
         assert (answer.status_code, answer.headers["location"]) == (303, "/ratings")
-        assert "Not rated here yet" in browser.shown("/movies/603").text
+        assert "Not rated here yet" in browser.page("/movies/603").text
 
 
 def test_there_are_19_scores_to_choose_from() -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         page = browser.join().open("/movies/603").text
     assert len(re.findall(r'type="radio" name="rating"', page)) == STEPS
 
@@ -279,7 +279,7 @@ def test_there_are_19_scores_to_choose_from() -> None:
     ],
 )
 def test_a_rating_that_is_refused_is_shown_again_with_the_reason(fields: dict[str, str], shown: str) -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         answer = browser.join().send("/movies/603/rating", **fields)
     assert answer.status_code == 400
     assert shown in answer.text
@@ -288,7 +288,7 @@ def test_a_rating_that_is_refused_is_shown_again_with_the_reason(fields: dict[st
 
 
 def test_a_film_is_listed_marked_noted_and_taken_off() -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         browser.join()
         answer = browser.send("/movies/603/watchlist", is_favorite="true", note="With the children")
         assert answer.headers["location"] == "/movies/603"
@@ -298,14 +298,14 @@ def test_a_film_is_listed_marked_noted_and_taken_off() -> None:
         browser.send("/movies/603/watchlist")
         assert 'name="is_favorite" value="true" checked' not in browser.open("/movies/603").text
         browser.send("/movies/603/watchlist/delete", next="/watchlist")
-        assert "Your watchlist is empty" in browser.shown("/watchlist").text
+        assert "Your watchlist is empty" in browser.page("/watchlist").text
 
 
 def test_a_watchlist_that_is_full_says_so_beside_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise WatchlistFull
 
-    with visiting(THE_MATRIX) as (browser, store):
+    with browsing_with_store(THE_MATRIX) as (browser, store):
         browser.join()
         monkeypatch.setattr(type(store.watchlists), "put", full)
         answer = browser.send("/movies/603/watchlist", is_favorite="true", note="Kept")
@@ -318,7 +318,7 @@ def test_a_watchlist_that_is_full_says_so_beside_the_form(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("path", ["rating", "rating/delete", "watchlist", "watchlist/delete"])
 def test_forms_of_a_film_that_does_not_exist_are_not_found(path: str) -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         browser.join()
         for ref in ("999", "x", "tt9999999"):
             assert browser.send(f"/movies/{ref}/{path}", rating="8").status_code in {400, 404}
@@ -330,13 +330,13 @@ def test_forms_of_a_film_that_does_not_exist_are_not_found(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["rating", "rating/delete", "watchlist", "watchlist/delete"])
 def test_a_stranger_cannot_change_a_film(path: str) -> None:
-    with visiting(THE_MATRIX, public_catalogue="true") as (browser, _):
+    with browsing_with_store(THE_MATRIX, public_catalogue="true") as (browser, _):
         answer = browser.send(f"/movies/603/{path}", rating="8")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
 def test_everybodys_ratings_are_shown_by_username_and_go_on_by_cursor() -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         for number in range(21):
             browser.join(f"user{number:02}")
             browser.send("/movies/603/rating", rating="7", review=f"Review {number:02}")
@@ -352,7 +352,7 @@ def test_everybodys_ratings_are_shown_by_username_and_go_on_by_cursor() -> None:
 
 
 def test_the_chart_of_scores_has_the_same_figures_as_its_table() -> None:
-    with visiting(THE_MATRIX) as (browser, _):
+    with browsing_with_store(THE_MATRIX) as (browser, _):
         browser.join().send("/movies/603/rating", rating="8.5")
         page = browser.open("/movies/603").text
     assert page.count("<rect ") - page.count('<rect width="200"') == STEPS
@@ -370,7 +370,7 @@ PATE = film(
 
 
 def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() -> None:
-    with visiting(PATE, tmdb_languages="de-DE") as (browser, _):
+    with browsing_with_store(PATE, tmdb_languages="de-DE") as (browser, _):
         browser.join().send("/movies/238/rating", rating="9")
         browser.send("/movies/238/watchlist", note="")
         seen = browser.send("/movies/238/viewings", watched_on="2026-01-01")
@@ -396,5 +396,5 @@ def test_films_are_shown_in_the_language_of_the_page_if_they_are_kept_in_it() ->
 
 
 def test_films_are_in_the_language_of_the_catalogue_if_they_are_not_kept_in_that_of_the_page() -> None:
-    with visiting(PATE, tmdb_languages="fr-FR") as (browser, _):
+    with browsing_with_store(PATE, tmdb_languages="fr-FR") as (browser, _):
         assert titles(browser.join().open("/", **{"accept-language": "de"}).text) == ["The Godfather"]

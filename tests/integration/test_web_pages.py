@@ -9,8 +9,8 @@ import pytest
 from adapters.testkit.samples import facts
 from domain.errors import StorageUnavailable
 from entrypoints.web.static_files import MEDIA_TYPES, static_url
-from tests.integration.http_service import THE_MATRIX, application, called, filled, serving
-from tests.integration.web_client import Browser, Shown, visiting
+from tests.integration.http_service import THE_MATRIX, application, call_synchronously, filled_store, serving
+from tests.integration.web_client import Browser, Page, browsing_with_store
 from tests.stores import store_in_memory
 
 PUBLIC = ["/", "/search", "/search?q=matrix", "/movies/603", "/sign-in", "/join"]
@@ -35,14 +35,14 @@ OWN = [
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Browser]:
     """Somebody without an account, where the catalogue is public."""
-    with visiting(public_catalogue="true") as (browser, _):
+    with browsing_with_store(public_catalogue="true") as (browser, _):
         yield browser
 
 
 @pytest.fixture(scope="module")
 def member() -> Iterator[Browser]:
     """Somebody who has rated and listed a film."""
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         browser.send("/movies/603/rating", rating="8.5", review="Whoa.")
         browser.send("/movies/603/watchlist", is_favorite="true", note="Again")
@@ -50,7 +50,7 @@ def member() -> Iterator[Browser]:
         yield browser
 
 
-def check(answer: object, page: Shown) -> None:
+def check(answer: object, page: Page) -> None:
     """What must be true of every page."""
     headers = answer.headers  # type: ignore[attr-defined]
     assert headers["content-type"] == "text/html; charset=utf-8"
@@ -70,7 +70,7 @@ def check(answer: object, page: Shown) -> None:
 def test_a_page_for_everyone_is_well_formed_and_safe(reader: Browser, path: str) -> None:
     answer = reader.open(path)
     assert answer.status_code == 200
-    check(answer, Shown(answer.text))
+    check(answer, Page(answer.text))
 
 
 @pytest.mark.parametrize("path", OWN)
@@ -80,7 +80,7 @@ def test_a_page_for_the_signed_in_is_well_formed_and_safe(member: Browser, path:
     assert answer.status_code == 200
     assert f'<html lang="{language}">' in answer.text
     assert answer.headers["cache-control"] == "private, no-cache"
-    check(answer, Shown(answer.text))
+    check(answer, Page(answer.text))
 
 
 @pytest.mark.parametrize("path", PUBLIC)
@@ -92,10 +92,10 @@ def test_a_page_is_not_sent_again_to_a_browser_that_has_it(reader: Browser, path
 
 def test_the_first_visit_is_light(reader: Browser) -> None:
     page = reader.open("/")
-    files = [reader.client.get(each).content for each in Shown(page.text).sources]
+    files = [reader.client.get(each).content for each in Page(page.text).sources]
     assert len(page.content) + sum(map(len, files)) < 100_000
     assert len(reader.client.get(static_url("matinee.js")).content) <= 20_000
-    assert [each for each in Shown(page.text).sources if each.endswith(".css")] == [static_url("style.css")]
+    assert [each for each in Page(page.text).sources if each.endswith(".css")] == [static_url("style.css")]
 
 
 @pytest.mark.parametrize("name", MEDIA_TYPES)
@@ -118,17 +118,17 @@ def test_the_style_sheet_and_the_script_name_no_other_host(reader: Browser) -> N
 
 
 def test_where_the_catalogue_is_closed_a_stranger_is_welcomed() -> None:
-    with visiting() as (browser, _):
-        page = browser.shown("/")
+    with browsing_with_store() as (browser, _):
+        page = browser.page("/")
     assert "Welcome" in page.text
     assert {"/sign-in", "/join"} <= set(page.links)
     assert "The Matrix" not in page.text
 
 
 def test_where_registration_is_closed_nobody_is_asked_to_join() -> None:
-    with visiting(registration="closed") as (browser, _):
-        page = browser.shown("/")
-        join = browser.shown("/join")
+    with browsing_with_store(registration="closed") as (browser, _):
+        page = browser.page("/")
+        join = browser.page("/join")
         refused = browser.send("/join", username="neo", email="neo@example.com", password="x y z a b c")
     assert "/join" not in page.links
     assert "administrator" in join.text
@@ -140,7 +140,7 @@ def test_where_registration_is_closed_nobody_is_asked_to_join() -> None:
     "path", ["/search?q=matrix", "/movies/603", "/watchlist", "/ratings?sort_by=rating", "/account"]
 )
 def test_a_stranger_is_led_to_sign_in_and_back(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         answer = browser.open(path)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in?next=/")
@@ -161,7 +161,7 @@ def test_a_stranger_is_led_to_sign_in_and_back(path: str) -> None:
 )
 def test_an_error_is_a_page_with_a_way_out(reader: Browser, path: str, status: int, shown: str) -> None:
     answer = reader.open(path)
-    page = Shown(answer.text)
+    page = Page(answer.text)
     assert answer.status_code == status
     assert answer.headers["cache-control"] == "no-store"
     assert shown in page.text
@@ -198,7 +198,7 @@ def test_without_storage_a_page_says_so_in_the_language_of_the_reader(
     def fail(*_: object, **__: object) -> None:
         raise StorageUnavailable("the disk is gone")
 
-    with visiting(public_catalogue="true") as (browser, store):
+    with browsing_with_store(public_catalogue="true") as (browser, store):
         monkeypatch.setattr(type(store.movies), "page", fail)
         answers = [browser.open("/", **{"accept-language": each}) for each in ("en", "de")]
     for answer, words in zip(
@@ -207,7 +207,7 @@ def test_without_storage_a_page_says_so_in_the_language_of_the_reader(
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         assert words in answer.text
         assert "the disk" not in answer.text
-        assert Shown(answer.text).links.count("/") >= 2
+        assert Page(answer.text).links.count("/") >= 2
 
 
 def test_an_unexpected_error_is_logged_and_its_page_names_the_request(
@@ -216,7 +216,7 @@ def test_an_unexpected_error_is_logged_and_its_page_names_the_request(
     def fail(*_: object, **__: object) -> None:
         raise sqlite3.ProgrammingError("the secret")
 
-    with visiting(public_catalogue="true") as (browser, store):
+    with browsing_with_store(public_catalogue="true") as (browser, store):
         monkeypatch.setattr(type(store.movies), "page", fail)
         answer = browser.open("/", **{"x-request-id": "mine"})
     assert (answer.status_code, "mine" in answer.text, "secret" in answer.text) == (500, True, False)
@@ -224,7 +224,7 @@ def test_an_unexpected_error_is_logged_and_its_page_names_the_request(
 
 
 def test_too_many_requests_are_refused_by_a_page_that_leads_back() -> None:
-    with visiting(public_catalogue="true", rate_limit="2/minute") as (browser, _):
+    with browsing_with_store(public_catalogue="true", rate_limit="2/minute") as (browser, _):
         browser.open("/")
         browser.open("/")
         answer = browser.open("/")
@@ -234,7 +234,7 @@ def test_too_many_requests_are_refused_by_a_page_that_leads_back() -> None:
 
 
 def test_files_do_not_count_against_the_limit() -> None:
-    with visiting(rate_limit="1/minute") as (browser, _):
+    with browsing_with_store(rate_limit="1/minute") as (browser, _):
         statuses = {browser.client.get(static_url("style.css")).status_code for _ in range(5)}
     assert statuses == {200}
 
@@ -273,27 +273,33 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_texts_are_shown_as_text(text: str) -> None:
-    with visiting(facts(603, title=text[:500], original_title=text[:400], overview=text)) as (browser, _):
+    with browsing_with_store(facts(603, title=text[:500], original_title=text[:400], overview=text)) as (
+        browser,
+        _,
+    ):
         browser.join()
         browser.send("/movies/603/rating", rating="8", review=text)
         browser.send("/movies/603/watchlist", note=text)
         for path in ("/", "/movies/603", "/watchlist", "/ratings"):
             answer = browser.open(path)
-            page = Shown(answer.text)
+            page = Page(answer.text)
             check(answer, page)
             assert " ".join(text[:500].split()) in page.text, path
 
 
 def test_a_search_for_hostile_text_shows_it_as_text(reader: Browser) -> None:
     answer = reader.client.get("/search", params={"q": '"><script>x</script>'}, headers=reader.headers)
-    page = Shown(answer.text)
+    page = Page(answer.text)
     check(answer, page)
     assert '"><script>x</script>' in page.text
 
 
 def test_a_page_behind_tls_tells_browsers_to_stay_with_it() -> None:
-    reply = called(
-        application(filled([THE_MATRIX]), web="true"), "/", headers={"accept": "text/html"}, scheme="https"
+    reply = call_synchronously(
+        application(filled_store([THE_MATRIX]), web="true"),
+        "/",
+        headers={"accept": "text/html"},
+        scheme="https",
     )
     assert (reply.status, "strict-transport-security" in reply.headers) == (200, True)
 
@@ -306,14 +312,14 @@ def test_head_has_the_headers_of_a_page_without_its_body(reader: Browser) -> Non
 
 def test_the_catalogue_can_be_empty() -> None:
     store = store_in_memory(lambda: None)  # type: ignore[arg-type, return-value]
-    reply = called(application(store, web="true"), "/", headers={"accept": "text/html"})
+    reply = call_synchronously(application(store, web="true"), "/", headers={"accept": "text/html"})
     assert "The catalogue is empty" in reply.body.decode()
     store.close()
 
 
 def test_a_form_that_is_too_long_is_refused_by_a_page() -> None:
-    with visiting(max_body_bytes=100) as (browser, _):
+    with browsing_with_store(max_body_bytes=100) as (browser, _):
         answer = browser.send("/sign-in", email="a" * 200)
         api = browser.client.post("/api/v1/auth/login", content=b"a" * 200, headers=browser.headers)
-    assert (answer.status_code, "/" in Shown(answer.text).links) == (413, True)
+    assert (answer.status_code, "/" in Page(answer.text).links) == (413, True)
     assert (api.status_code, api.json()["code"]) == (413, "payload_too_large")

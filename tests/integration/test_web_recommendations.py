@@ -9,7 +9,7 @@ from adapters.testkit.samples import facts
 from domain.ids import movie_id
 from domain.recommendations import Neighbour
 from tests.integration.http_service import THE_MATRIX
-from tests.integration.web_client import Browser, visiting
+from tests.integration.web_client import Browser, browsing_with_store
 
 FILMS = [THE_MATRIX, *(facts(number, title=f"Film <{number}>") for number in range(1, 31))]
 
@@ -18,7 +18,7 @@ Visit = tuple[Browser, SqliteStore]
 
 @pytest.fixture
 def visit() -> Iterator[Visit]:
-    with visiting(*FILMS) as (browser, store):
+    with browsing_with_store(*FILMS) as (browser, store):
         beside = [Neighbour(movie_id(number), 5, 2**20 * (99 - number)) for number in range(1, 31)]
         store.recommendations.store({movie_id(603): beside})
         browser.join()
@@ -26,7 +26,7 @@ def visit() -> Iterator[Visit]:
 
 
 def test_a_viewer_without_likes_is_told_what_to_do(visit: Visit) -> None:
-    page = visit[0].shown("/recommendations")
+    page = visit[0].page("/recommendations")
     assert "There is nothing to recommend yet" in page.text
     assert "/recommendations" in page.links
 
@@ -46,14 +46,14 @@ def test_films_for_the_viewer_name_the_film_that_the_viewer_liked(visit: Visit) 
 def test_a_film_is_hidden_and_shown_again_in_place(visit: Visit) -> None:
     browser, _ = visit
     browser.send("/movies/603/rating", rating="9")
-    hide = next(form for form in browser.shown("/recommendations").forms if form[1].endswith("/hide"))
+    hide = next(form for form in browser.page("/recommendations").forms if form[1].endswith("/hide"))
     assert browser.send(hide[1], **hide[2]).headers["location"] == "/recommendations"
-    page = browser.shown("/recommendations")
+    page = browser.page("/recommendations")
     assert "Not recommended to you" in page.text
     (shown_again,) = [form for form in page.forms if form[1].endswith("/unhide")]
     assert hide[1] not in {form[1] for form in page.forms}
     assert browser.send(shown_again[1], **shown_again[2]).headers["location"] == "/recommendations"
-    assert hide[1] in {form[1] for form in browser.shown("/recommendations").forms}
+    assert hide[1] in {form[1] for form in browser.page("/recommendations").forms}
     assert browser.send("/movies/603/hide").headers["location"] == "/movies/603"
     assert browser.send("/movies/999/hide").status_code == 404
 

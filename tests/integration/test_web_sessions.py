@@ -13,13 +13,13 @@ from tests.integration.http_service import (
     PASSWORD,
     THE_MATRIX,
     application,
-    called,
+    call_synchronously,
     container_over,
-    filled,
-    joined,
+    filled_store,
     now,
+    register_user,
 )
-from tests.integration.web_client import Browser, Shown, cookies_of, visiting
+from tests.integration.web_client import Browser, Page, browsing_with_store, cookies_of
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "text/html"}
 
@@ -29,7 +29,7 @@ def signed_in(browser: Browser) -> bool:
 
 
 def test_who_joins_is_signed_in_and_comes_back_to_where_they_were() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         answer = browser.send(
             "/join", username="neo", email="neo@example.com", password=PASSWORD, next="/movies/603"
         )
@@ -40,7 +40,7 @@ def test_who_joins_is_signed_in_and_comes_back_to_where_they_were() -> None:
 
 
 def test_the_cookies_are_out_of_reach_for_scripts_and_other_sites() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         answer = browser.send("/join", username="neo", email="neo@example.com", password=PASSWORD)
     assert cookies_of(answer) == [
         "matinee=…; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax",
@@ -49,9 +49,9 @@ def test_the_cookies_are_out_of_reach_for_scripts_and_other_sites() -> None:
 
 
 def test_behind_tls_the_cookies_are_for_this_host_and_tls_only() -> None:
-    app = application(filled([]), web="true")
+    app = application(filled_store([]), web="true")
     body = f"username=neo&email=neo%40example.com&password={PASSWORD.replace(' ', '+')}".encode()
-    reply = called(app, "/join", method="POST", headers=FORM, body=body, scheme="https")
+    reply = call_synchronously(app, "/join", method="POST", headers=FORM, body=body, scheme="https")
     assert reply.status == 303
     # The helper keeps the last of several headers with one name.
     assert reply.headers["set-cookie"].startswith("__Host-matinee-refresh=")
@@ -59,20 +59,20 @@ def test_behind_tls_the_cookies_are_for_this_host_and_tls_only() -> None:
 
 
 def test_a_cookie_without_the_prefix_does_not_count_behind_tls() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         jar = browser.client.cookies
         app = browser.client.app
         plain = {"cookie": f"matinee={jar['matinee']}", "accept": "text/html"}
         prefixed = {"cookie": f"__Host-matinee={jar['matinee']}", "accept": "text/html"}
-        assert called(app, "/account", headers=plain, scheme="https").status == 303
-        assert called(app, "/account", headers=prefixed, scheme="https").status == 200
+        assert call_synchronously(app, "/account", headers=plain, scheme="https").status == 303
+        assert call_synchronously(app, "/account", headers=prefixed, scheme="https").status == 200
 
 
 def test_who_signs_in_is_led_to_the_page_that_was_wanted() -> None:
-    with visiting() as (browser, _):
-        joined(browser.client)
-        form = browser.shown("/sign-in?next=/ratings").forms[-1]
+    with browsing_with_store() as (browser, _):
+        register_user(browser.client)
+        form = browser.page("/sign-in?next=/ratings").forms[-1]
         assert form == ("post", "/sign-in", {"next": "/ratings", "email": "", "password": ""})
         answer = browser.send("/sign-in", email="neo@example.com", password=PASSWORD, next="/ratings")
         assert (answer.status_code, answer.headers["location"]) == (303, "/ratings")
@@ -84,7 +84,7 @@ def test_who_signs_in_is_led_to_the_page_that_was_wanted() -> None:
     "target", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x"]
 )
 def test_no_redirect_leaves_this_host(target: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         for answer in (
             browser.client.get(
@@ -98,10 +98,10 @@ def test_no_redirect_leaves_this_host(target: str) -> None:
 
 
 def test_a_wrong_password_is_named_beside_the_form_and_never_shown_again() -> None:
-    with visiting() as (browser, _):
-        joined(browser.client)
+    with browsing_with_store() as (browser, _):
+        register_user(browser.client)
         answer = browser.send("/sign-in", email="neo@example.com", password="not the right one")
-        page = Shown(answer.text)
+        page = Page(answer.text)
     assert answer.status_code == 401
     assert "E-mail or password is wrong" in page.text
     assert page.forms[-1][2] == {"email": "neo@example.com", "password": ""}
@@ -110,8 +110,8 @@ def test_a_wrong_password_is_named_beside_the_form_and_never_shown_again() -> No
 
 
 def test_every_fault_of_a_registration_stands_beside_its_field() -> None:
-    with visiting() as (browser, _):
-        joined(browser.client)
+    with browsing_with_store() as (browser, _):
+        register_user(browser.client)
         answer = browser.send("/join", username="no", email="neo", password="short")
         taken = browser.send("/join", username="Neo", email="other@example.com", password=PASSWORD)
         german = Browser(browser.client, **{"accept-language": "de"}).send("/join", username="no")
@@ -123,8 +123,8 @@ def test_every_fault_of_a_registration_stands_beside_its_field() -> None:
 
 
 def test_an_invitation_comes_with_a_link() -> None:
-    with visiting(registration="invite") as (browser, _):
-        form = browser.shown("/join?invitation=abc").forms[-1]
+    with browsing_with_store(registration="invite") as (browser, _):
+        form = browser.page("/join?invitation=abc").forms[-1]
         assert form[2]["invitation"] == "abc"
         fields = {"username": "neo", "email": "neo@example.com", "password": PASSWORD}
         assert browser.send("/join", **fields).status_code == 403
@@ -133,7 +133,7 @@ def test_an_invitation_comes_with_a_link() -> None:
 
 
 def test_signing_out_ends_the_session_and_deletes_the_cookies() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         token = browser.client.cookies["matinee"]
         answer = browser.send("/sign-out")
@@ -148,7 +148,7 @@ def test_signing_out_ends_the_session_and_deletes_the_cookies() -> None:
 
 
 def test_a_session_that_has_ended_elsewhere_is_over_at_once() -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         (user,) = store.users.page(10, 0)
         store.users.change(user.id, lambda stored: stored.with_changes(stored.updated_at, disabled=True))
@@ -159,7 +159,7 @@ def test_a_session_that_has_ended_elsewhere_is_over_at_once() -> None:
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "x" * 4000])
 def test_a_forged_cookie_is_nobody(token: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         cookie = f"{cookies.ACCESS}={token}; {cookies.REFRESH}={token}"
         answer = browser.open("/account", cookie=cookie)
         home = browser.open("/", cookie=cookie)
@@ -168,7 +168,7 @@ def test_a_forged_cookie_is_nobody(token: str) -> None:
 
 
 def test_a_session_goes_on_when_its_access_token_is_gone() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         del browser.client.cookies["matinee"]
         answer = browser.open("/account")
@@ -178,8 +178,8 @@ def test_a_session_goes_on_when_its_access_token_is_gone() -> None:
 
 
 def test_a_session_goes_on_when_its_access_token_has_expired() -> None:
-    with visiting() as (browser, store):
-        joined(browser.client)
+    with browsing_with_store() as (browser, store):
+        register_user(browser.client)
         past = container_over(store, Settings())
         past.clock.override(providers.Object(lambda: now() - timedelta(days=8)))
         old = past.log_in()(email="neo@example.com", password=PASSWORD)
@@ -200,7 +200,10 @@ def test_a_session_goes_on_when_its_access_token_has_expired() -> None:
     ],
 )
 def test_whatever_continues_a_session_sends_its_new_cookies(path: str, kind: str) -> None:
-    with visiting(THE_MATRIX, images="proxy", refresh_grace="0s", public_catalogue="true") as (browser, _):
+    with browsing_with_store(THE_MATRIX, images="proxy", refresh_grace="0s", public_catalogue="true") as (
+        browser,
+        _,
+    ):
         browser.join()
         del browser.client.cookies["matinee"]
         answer = browser.open(path)
@@ -211,7 +214,7 @@ def test_whatever_continues_a_session_sends_its_new_cookies(path: str, kind: str
 
 @pytest.mark.parametrize("path", [static_url("style.css"), static_url("matinee.js")])
 def test_files_for_every_cache_continue_no_session(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         browser.join()
         del browser.client.cookies["matinee"]
         answer = browser.open(path)
@@ -235,7 +238,7 @@ def test_files_for_every_cache_continue_no_session(path: str) -> None:
     ],
 )
 def test_a_form_of_another_site_is_refused(headers: dict[str, str], status: int) -> None:
-    with visiting() as (browser, store):
+    with browsing_with_store() as (browser, store):
         browser.join()
         answer = foreign(browser, "/movies/603/watchlist", headers)
         (user,) = store.users.page(10, 0)
@@ -254,26 +257,26 @@ def foreign(browser: Browser, path: str, headers: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/join", "/sign-out", "/account", "/account/delete"])
 def test_every_form_is_protected(path: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         assert foreign(browser, path, {"sec-fetch-site": "cross-site"}).status_code == 403
 
 
 def test_a_form_that_is_none_is_refused() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         answer = browser.client.post("/sign-in", json={"email": "neo@example.com"}, headers=browser.headers)
     assert answer.status_code == 415
 
 
 @pytest.mark.parametrize("body", ["email=a&email=b", "email=%ff", "email=%00", "colour=red"])
 def test_a_form_with_odd_fields_is_shown_again(body: str) -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         answer = browser.client.post("/sign-in", content=body, headers={**browser.headers, **FORM})
     assert answer.status_code == 400
     assert "Please check the marked fields" in answer.text
 
 
 def test_attempts_to_sign_in_are_limited() -> None:
-    with visiting(auth_rate_limit="2/minute") as (browser, _):
+    with browsing_with_store(auth_rate_limit="2/minute") as (browser, _):
         answers: list[Any] = [
             browser.send("/sign-in", email="neo@example.com", password="guessed it") for _ in range(3)
         ]
@@ -282,6 +285,6 @@ def test_attempts_to_sign_in_are_limited() -> None:
 
 
 def test_signing_out_when_nobody_is_signed_in_leads_home_by_the_sign_in_page() -> None:
-    with visiting() as (browser, _):
+    with browsing_with_store() as (browser, _):
         answer = browser.send("/sign-out")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
