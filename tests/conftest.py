@@ -1,8 +1,8 @@
-"""Fixtures for all tests, and how hypothesis draws.
+"""Fixtures and hooks for all tests, and the profiles of hypothesis.
 
-Nothing that `make test` runs depends on chance: the `steady` profile draws the same examples each time. `make
-fuzz` draws others each time; what it finds becomes an `@example`. A seed on the command line asks for the
-examples of that seed: `pytest -m hypothesis --hypothesis-seed=7`.
+`make test` is deterministic: the profile `steady` generates the same examples each time. `make fuzz`
+generates others each time; a failing one becomes an `@example`. With a seed on the command line, the examples
+of that seed are generated: `pytest -m hypothesis --hypothesis-seed=7`.
 """
 
 import gc
@@ -20,24 +20,24 @@ from hypothesis import HealthCheck, Phase, settings
 pytest_plugins = [
     "tests.contracts.mongo_server",
     "tests.contracts.valkey_server",
-    "tests.integration.sync_bench",
+    "tests.integration.sync_use_cases",
 ]
 
-# How long an example takes says nothing on a machine that others use.
-TIMELESS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The time of an example is not checked, since the machine may be busy.
+WITHOUT_DEADLINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-settings.register_profile("steady", TIMELESS, derandomize=True, database=None)
-settings.register_profile("seeded", TIMELESS, database=None, print_blob=True)
-settings.register_profile("fuzz", TIMELESS, max_examples=1000, print_blob=True)
+settings.register_profile("steady", WITHOUT_DEADLINE, derandomize=True, database=None)
+settings.register_profile("seeded", WITHOUT_DEADLINE, database=None, print_blob=True)
+settings.register_profile("fuzz", WITHOUT_DEADLINE, max_examples=1000, print_blob=True)
 settings.register_profile(
-    "mutants", TIMELESS, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+    "mutants", WITHOUT_DEADLINE, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
-settings.register_profile("learning", TIMELESS, derandomize=True, database=None, max_examples=10)
+settings.register_profile("coverage", WITHOUT_DEADLINE, derandomize=True, database=None, max_examples=10)
 settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare our marker. A profile named on the command line is loaded by hypothesis itself."""
+    """Declare the markers. A profile that is named on the command line is loaded by hypothesis itself."""
     config.addinivalue_line("markers", "unmeasured: a test that coverage ignores")
     config.addinivalue_line("markers", "measured: a test that coverage measures in any case")
     if config.getoption("--hypothesis-seed") is not None and not config.getoption("--hypothesis-profile"):
@@ -70,8 +70,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let the garbage collector pass over what collecting ten thousand tests makes, which stays until the
-    end: to visit it again and again took a fifth of the time of the tests.
+    """Let the garbage collector ignore the objects that are created when ten thousand tests are collected.
+    They exist until the end, and to traverse them repeatedly took a fifth of the time of the tests.
     """
     gc.disable()
     try:
@@ -83,26 +83,28 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture(scope="session", autouse=True)
 def traced_as_the_test() -> Iterator[None]:
-    """Let coverage follow what a pool of threads does exactly while it measures the test that wants it done.
+    """Let coverage measure work in a thread pool exactly if it measures the test that submits the work.
 
-    A thread keeps the trace function that it began with, and pools outlive the test that started their
-    threads: which lines count would depend on which thread is free.
+    A thread keeps the trace function with which it was started, and pools exist longer than the test that
+    started their threads. Otherwise the measured lines would depend on which thread is free.
     """
     submit = ThreadPoolExecutor.submit
 
-    def submit_traced(self: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **given: Any) -> Any:
-        return submit(self, partial(_traced_as_now, work), *args, **given)
+    def submit_with_trace(
+        self: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        return submit(self, partial(_with_current_trace, work), *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ThreadPoolExecutor, "submit", submit_traced)
+        patch.setattr(ThreadPoolExecutor, "submit", submit_with_trace)
         yield
 
 
-def _traced_as_now(work: Callable[..., Any], *args: Any, **given: Any) -> Any:
+def _with_current_trace(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     measured = threading.gettrace()
     if (sys.gettrace() is None) != (measured is None):
         sys.settrace(measured)
-    return work(*args, **given)
+    return work(*args, **kwargs)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,6 @@
-"""A kind of contract for import-linter: packages import what is named, and nothing else.
+"""A type of contract for import-linter: packages may import only what is listed.
 
-Its own kinds forbid what is listed. A package that nobody has thought of would pass them.
+The contracts of import-linter forbid the imports that are listed, and so would allow those of new packages.
 """
 
 import sys
@@ -10,31 +10,31 @@ from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
 
 STDLIB = "standard library"
-"""Stands in `allowed` for every module that comes with Python."""
+"""Stands for all modules of the standard library in `allowed`."""
 
 
 class OnlyContract(Contract):
-    """The modules of `importers` import from the `allowed` packages only, which may name themselves."""
+    """The modules of `importers` may import only from the packages in `allowed`."""
 
     type_name = "only"
 
     importers: Any = fields.ListField(subfield=fields.StringField())
     allowed: Any = fields.ListField(subfield=fields.StringField())
 
-    unlike: ClassVar[str] = "unlike"
+    violations: ClassVar[str] = "violations"
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        found = [
+        forbidden = [
             (importer, imported)
             for package in self.importers
             for importer in sorted({package, *graph.find_descendants(package)})
             for imported in sorted(graph.find_modules_directly_imported_by(importer))
             if not self._is_allowed(imported)
         ]
-        return ContractCheck(kept=not found, metadata={self.unlike: found})
+        return ContractCheck(kept=not forbidden, metadata={self.violations: forbidden})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        for importer, imported in check.metadata[self.unlike]:
+        for importer, imported in check.metadata[self.violations]:
             output.print_error(f"{importer} may not import {imported}: only {', '.join(self.allowed)}")
         output.new_line()
 

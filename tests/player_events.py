@@ -1,4 +1,4 @@
-"""Invented events of media players, in the forms that they document: The Matrix was watched to the end."""
+"""Invented events of media players in their documented formats: The Matrix was watched to the end."""
 
 from typing import Any
 

@@ -4,11 +4,11 @@ import os
 import socket
 
 CANDIDATES = iter(range(10_000 + os.getpid() % 200 * 100, 32_768))
-"""Each process begins elsewhere. Connections of clients get none of these: theirs begin at 32,768."""
+"""Each process starts at another port. They are below the range of ports of client connections."""
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on, and that this process has not given away before."""
+    """A TCP port that is not in use, and that this function has not returned before."""
     for port in CANDIDATES:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

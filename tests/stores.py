@@ -1,7 +1,7 @@
-"""Embedded stores with the newest schema, from an image of one that `prepare` has made.
+"""Embedded stores with the newest schema, which are copies of a store that was prepared once.
 
-To make a schema runs all migrations, which takes longer than most tests; to copy an image does not. Tests of
-migrations, files and first starts use `prepare` alone.
+`prepare` runs all migrations, which takes longer than most tests. Tests of migrations, files and first starts
+call it themselves.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ def store_in_memory(clock: Clock) -> SqliteStore:
     with store.database.reading() as connection, closing(sqlite3.connect(":memory:")) as image:
         image.deserialize(_image())
         image.backup(connection)
-    store.prepare()  # which finds nothing to do, unless the schema of a test is not that of the image
+    store.prepare()  # does nothing, unless a test has changed the schema since the image was created
     return store
 
 

@@ -1,6 +1,6 @@
 """MongoDB for tests: a SecantusDB process, and a real server if MATINEE_TEST_MONGODB_URI names one.
 
-SecantusDB is GPL, so it runs as a process of its own and is never imported.
+SecantusDB is GPL, so it runs as a separate process and is never imported.
 """
 
 import os
@@ -21,7 +21,7 @@ from pymongo import MongoClient
 REAL = "MATINEE_TEST_MONGODB_URI"
 SERVERS = ("secantus", "real") if os.environ.get(REAL) else ("secantus",)
 START_TIMEOUT = 60
-"""Seconds; its imports take long on a busy machine."""
+"""Seconds until a test fails. The imports of SecantusDB take long on a busy machine."""
 
 GUARD = """
 import os, subprocess, sys, threading
@@ -31,8 +31,8 @@ os._exit(server.wait())
 """
 """A program that runs a server until its standard input is closed, also by the death of the tests.
 
-It kills, since SecantusDB stops in its signal handler, where it can wait for ever for a lock that the
-interrupted code holds; in memory there is nothing to save.
+It kills the server, since SecantusDB stops in its signal handler, which can wait for ever for a lock that the
+interrupted code holds. There is no data to save, since it is in memory.
 """
 
 TEST_TIMEOUT = "timeoutMS=30000"
@@ -42,8 +42,8 @@ TEST_TIMEOUT = "timeoutMS=30000"
 @contextmanager
 def running_secantus(folder: Path, *options: str) -> Iterator[str]:
     """Start SecantusDB on a free port; yields its address. Skips the test if it is not installed."""
-    beside = str(Path(sys.executable).parent)
-    program = shutil.which("secantusd-py", path=beside) or shutil.which("secantusd-py")
+    scripts = str(Path(sys.executable).parent)
+    program = shutil.which("secantusd-py", path=scripts) or shutil.which("secantusd-py")
     if program is None:
         pytest.skip("SecantusDB is not installed: it has no wheel for this machine")
     log = folder / "secantus.log"
@@ -56,7 +56,7 @@ def running_secantus(folder: Path, *options: str) -> Iterator[str]:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment
         )
-    with process:  # its end closes the guard's standard input and waits
+    with process:  # at the end, it closes the standard input of the guard and waits
         yield f"mongodb://{_wait_for_address(process, log)}"
 
 

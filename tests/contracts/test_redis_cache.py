@@ -659,7 +659,7 @@ def test_no_history_of_changes_leads_to_a_stale_response(
                 truth.update({each: version + 1 for each, version in truth.items()})
                 process.sync()
 
-    valkey.heal()
+    valkey.restore()
     run(work, valkey.url, 2)
 
 

@@ -29,11 +29,11 @@ START_TIMEOUT = 30
 """Seconds; the machine may be busy."""
 
 SETTINGS = ("--port", "0", "--appendonly", "yes", "--appendfsync", "no", "--save", "")
-"""No TCP port; what was acknowledged is there again after a kill of the process (not of the machine)."""
+"""No TCP port; acknowledged writes survive a kill of the process (but not a power failure)."""
 
 
 class Valkey:
-    """A server on a unix socket that keeps its data in a folder over restarts."""
+    """A server on a Unix socket. Its data are in a folder, and survive restarts."""
 
     process: subprocess.Popen[bytes]
 
@@ -54,7 +54,7 @@ class Valkey:
         return self.process.poll() is None
 
     def start(self) -> None:
-        """Start the server, or start it again with the same address and data; return when it answers."""
+        """Start the server, again with the same address and data; return when it responds."""
         location = ("--dir", str(self.folder), "--unixsocket", str(self.socket_path))
         with (self.folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -63,10 +63,10 @@ class Valkey:
                 stdout=log,
                 stderr=log,
             )
-        # Ends the server when this end of a pipe is closed, which it also is when the tests are killed.
+        # This process kills the server when the pipe is closed, also by the death of the tests.
         watch = f"read _; kill -9 {self.process.pid}"
         self._guard = subprocess.Popen(["sh", "-c", watch], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._await_answer()
+        self._wait_for_response()
 
     def stop(self) -> None:
         """Stop the server with SIGTERM, if it runs."""
@@ -77,7 +77,7 @@ class Valkey:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Suspend the server: it accepts connections and answers nothing."""
+        """Suspend the server: connections are accepted, but get no responses."""
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -85,29 +85,29 @@ class Valkey:
         self.process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str) -> str:
-        """Send one command; return the first line of the answer."""
+        """Send a command; return the first line of the response."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self.socket_path))
             connection.sendall(f"{' '.join(words)}\r\n".encode())
             return connection.recv(4096).decode().splitlines()[0]
 
-    def heal(self) -> None:
-        """Make the server run and be empty, whatever a test has done to it."""
+    def restore(self) -> None:
+        """Start the server if it was stopped, resume it if it was frozen, and delete all data."""
         self.thaw()
         if not self.alive:
             self.start()
         assert self.command("FLUSHALL") == "+OK"
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, signal_number: signal.Signals) -> None:
         self._guard.kill()
         self._guard.communicate()
         if self.alive:
-            self.thaw()  # a frozen process hears no SIGTERM
-            self.process.send_signal(how)
+            self.thaw()  # a frozen process does not handle SIGTERM
+            self.process.send_signal(signal_number)
             self.process.wait(timeout=START_TIMEOUT)
 
-    def _await_answer(self) -> None:
+    def _wait_for_response(self) -> None:
         until = time.monotonic() + START_TIMEOUT
         while time.monotonic() < until and self.alive:
             try:
@@ -122,11 +122,11 @@ class Valkey:
 
 @contextmanager
 def running_valkey(folder: Path, *options: str) -> Iterator[Valkey]:
-    """A separate server with its data in a folder. `options` are those of its command line, such as `"--
-    maxmemory", "8mb"`.
+    """Run a separate server with its data in a folder. `options` are of its command line, such as
+    `"--maxmemory", "8mb"`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # A socket's path may have some 100 characters, and folders of tests can have more.
+    # The path of a socket is limited to about 100 characters, and folders of tests can have longer ones.
     with tempfile.TemporaryDirectory(prefix="vk") as short:
         valkey = Valkey(folder, Path(short) / "s", options)
         try:
@@ -137,7 +137,7 @@ def running_valkey(folder: Path, *options: str) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    """The server that tests share; use `valkey`."""
+    """The shared server; tests use `valkey`."""
     with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
@@ -145,9 +145,9 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
 @pytest.fixture
 def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
     """A running, empty server. Tests may kill and freeze it."""
-    valkey_server.heal()
+    valkey_server.restore()
     yield valkey_server
-    valkey_server.heal()
+    valkey_server.restore()
 
 
 @pytest.fixture(params=SERVERS)

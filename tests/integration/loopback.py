@@ -1,4 +1,4 @@
-"""The application with a server on loopback, with short time limits."""
+"""Runs the HTTP server on loopback with limits of tests, and sends requests on sockets."""
 
 import socket
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from tests import waiting
 from tests.integration.http_service import application, filled_store
 
 TIMEOUT = 8
-"""Seconds to wait for an event. The machine may be busy."""
+"""Seconds to wait for a condition, since the machine may be busy."""
 
 eventually = partial(waiting.eventually, timeout=TIMEOUT, interval=0.005)
 
 
 @dataclass
 class Loopback:
-    """A running server. `closed` has the reasons for which it closed connections."""
+    """A running server. `closed` has the reason for each connection that it has closed."""
 
     server: Server
     port: int
@@ -34,7 +34,7 @@ class Loopback:
     clients: list[socket.socket] = field(default_factory=list)
 
     def connect(self, *, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
-        """A connection from an address of this machine, which is closed with the server."""
+        """Connect from an address of this machine. The connection is closed with the server."""
         client = socket.socket()
         self.clients.append(client)
         if receive_buffer:
@@ -44,23 +44,23 @@ class Loopback:
         client.connect(("127.0.0.1", self.port))
         return client
 
-    def exchange(self, *pieces: bytes) -> list["Received"]:
-        """Send these pieces on one connection, and return the responses until the server closes it."""
+    def exchange(self, *pieces: bytes) -> list["HttpResponse"]:
+        """Send data on one connection, piece by piece; return the responses until the server closes it."""
         with self.connect() as client:
             for piece in pieces:
                 send_while_possible(client, piece)
-            return received(client)
+            return receive_responses(client)
 
-    def get(self, path: str = "/api/v1/health/live", **options: Any) -> "Received":
-        """Send a GET on a new connection."""
+    def get(self, path: str = "/api/v1/health/live", **options: Any) -> "HttpResponse":
+        """Send a GET request on a new connection."""
         with self.connect(**options) as client:
             client.sendall(request("GET", path, "Connection: close"))
-            return received(client)[0]
+            return receive_responses(client)[0]
 
 
 @dataclass
-class Received:
-    """A response."""
+class HttpResponse:
+    """A received response."""
 
     status: int
     headers: dict[str, str]
@@ -125,7 +125,7 @@ def send_while_possible(client: socket.socket, data: bytes) -> int:
     return sent
 
 
-def received(client: socket.socket) -> list[Received]:
+def receive_responses(client: socket.socket) -> list[HttpResponse]:
     """The responses until the server closes the connection."""
     data = bytearray()
     try:
@@ -133,10 +133,10 @@ def received(client: socket.socket) -> list[Received]:
             data += piece
     except ConnectionError:
         pass
-    return list(responses(bytes(data)))
+    return list(parse_responses(bytes(data)))
 
 
-def responses(data: bytes) -> Iterator[Received]:
+def parse_responses(data: bytes) -> Iterator[HttpResponse]:
     """Parse consecutive responses with a Content-Length or without a body."""
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -144,7 +144,7 @@ def responses(data: bytes) -> Iterator[Received]:
         status = int(first.split()[1])
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         size = int(headers.get("content-length", "0"))
-        yield Received(status, headers, data[:size])
+        yield HttpResponse(status, headers, data[:size])
         data = data[size:]
 
 

@@ -135,9 +135,11 @@ def made(option: str) -> str:
     return str(number)
 
 
-def wanted() -> str:
+def required_percentage() -> str:
     """The minimum percentage of mutants that tests must detect."""
-    (number,) = re.findall(r"^WANTED = ([\d]+)\.0$", text("tests/mutation/__main__.py"), re.MULTILINE)
+    (number,) = re.findall(
+        r"^REQUIRED_PERCENTAGE = (\d+)\.0$", text("tests/mutation/__main__.py"), re.MULTILINE
+    )
     return str(number)
 
 
@@ -449,7 +451,7 @@ TIED = [
     f"there are {metrics_directory.MIN_FREE_BYTES // 2**20} MB free",
     f"at {mb(log_file.MAX_FILE_BYTES)}",
     # Commands for contributors
-    f"wanted are {wanted()} %",
+    f"wanted are {required_percentage()} %",
     f"{made('--cov_fail-under=')} % over all",
     f"Branch coverage: {made('--fail-under=')} % of `domain` and `application`",
     f"The coverage of `domain` and `application` is {made('--fail-under=')} %",

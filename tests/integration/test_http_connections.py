@@ -24,13 +24,13 @@ from entrypoints.http.middleware import CommonHeaders, OuterMiddleware
 from tests.integration.http_service import application, filled_store
 from tests.integration.loopback import (
     TIMEOUT,
+    HttpResponse,
     Loopback,
-    Received,
     eventually,
     is_closed,
-    received,
+    parse_responses,
+    receive_responses,
     request,
-    responses,
     send_while_possible,
     serving_on_loopback,
 )
@@ -74,7 +74,7 @@ def patient() -> Iterator[Loopback]:
         yield server
 
 
-def assert_refused(answer: Received, status: int, code: str) -> None:
+def assert_refused(answer: HttpResponse, status: int, code: str) -> None:
     error = answer.json()
     assert (answer.status, error["statusCode"], error["code"]) == (status, status, code)
     assert error["errors"] == []
@@ -109,7 +109,7 @@ def test_single_bytes_do_not_extend_the_time_limit(quick: Loopback, begin: bytes
         client.sendall(begin)
         while not select.select([client], [], [], 0.02)[0]:
             client.sendall(b"a")
-        [answer] = received(client)
+        [answer] = receive_responses(client)
 
     assert_refused(answer, 408, "request_timeout")
 
@@ -176,7 +176,7 @@ def test_an_endless_head_gets_a_431_and_is_not_read_on(patient: Loopback, begin:
     with patient.connect() as client:
         client.sendall(begin)
         taken = send_while_possible(client, more * (40_000_000 // len(more)))
-        answers = received(client)
+        answers = receive_responses(client)
 
     for answer in answers:  # there is no response if the connection was reset before it could be read
         assert_refused(answer, 431, "head_too_large")
@@ -201,7 +201,7 @@ def test_a_head_may_have_64_kib(patient: Loopback, pieces: int) -> None:
                 client.sendall(head[begin : begin + size // pieces])
             if status == 200:
                 client.sendall(request("GET", LIVE, "Connection: close"))
-            answers = received(client)
+            answers = receive_responses(client)
 
         assert [answer.status for answer in answers] == ([200, 200] if status == 200 else [431])
 
@@ -219,7 +219,7 @@ def test_a_chunked_body_is_read_up_to_the_limit_only(patient: Loopback, chunk: i
     with patient.connect() as client:
         client.sendall(CHUNKED)
         taken = send_while_possible(client, piece * (40_000_000 // len(piece)))
-        answers = received(client)
+        answers = receive_responses(client)
 
     for answer in answers:  # there is no response if the connection was reset before it could be read
         assert_refused(answer, 413, "payload_too_large")
@@ -248,7 +248,7 @@ def test_a_client_that_sends_the_whole_body_first_receives_the_413(patient: Loop
         while piece := client.recv(65_536):  # raises if the connection is reset
             answer += piece
 
-    assert_refused(next(responses(answer)), 413, "payload_too_large")
+    assert_refused(next(parse_responses(answer)), 413, "payload_too_large")
 
 
 def test_a_body_may_have_64_kib_in_chunks_of_any_size(patient: Loopback) -> None:
@@ -367,7 +367,7 @@ def test_a_late_response_has_the_date_at_which_it_is_sent() -> None:
         client.sendall(HALF_BODY)
         eventually(lambda: server.server.connections.receiving.due)
         began = dict(server.server.server_state.default_headers)[b"date"]
-        [answer] = received(client)
+        [answer] = receive_responses(client)
 
     assert_refused(answer, 408, "request_timeout")
     assert answer.headers["date"].encode() != began
@@ -385,7 +385,7 @@ def test_a_client_that_expects_100_continue_receives_it(patient: Loopback) -> No
         client.sendall(head)
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"{}")
-        [answer] = received(client)
+        [answer] = receive_responses(client)
 
     assert answer.status == 400
 
@@ -604,7 +604,7 @@ def test_waiting_connections_of_one_address_are_bounded_and_the_oldest_is_closed
             eventually(
                 lambda: len(server.closed) + len(server.server.connections.receiving.due) == len(clients)
             )
-        evicted = [received(client)[0] for client in clients[:7]]
+        evicted = [receive_responses(client)[0] for client in clients[:7]]
         elsewhere = [server.connect(address="127.0.0.2") for _ in range(5)]
         eventually(lambda: len(server.server.connections.silent.due) == 5)
 
@@ -654,7 +654,7 @@ def test_a_trusted_proxy_is_not_bounded_but_its_clients_are() -> None:
                 request("POST", LOGIN, "Content-Length: 50", "X-Forwarded-For: 10.0.0.1, 192.0.2.1")
             )
             eventually(lambda: len(receiving.due) + len(server.closed) == 11 + len(named))
-        assert [received(client)[0].status for client in named[:3]] == [503] * 3
+        assert [receive_responses(client)[0].status for client in named[:3]] == [503] * 3
         assert not any(is_closed(client) for client in [*unnamed, other, *named[3:]])
         assert server.get(LIVE).status == 200
 
@@ -715,16 +715,16 @@ def test_a_server_that_stops_does_not_wait_for_incomplete_requests() -> None:
         server.server.should_exit = True
 
         for client in halves[:2]:
-            [answer] = received(client)
+            [answer] = receive_responses(client)
             assert_refused(answer, 503, "server_stopping")
             assert answer.headers["retry-after"] == "1"
-        assert [received(halves[2]), received(silent)] == [[], []]
+        assert [receive_responses(halves[2]), receive_responses(silent)] == [[], []]
 
 
 def test_consecutive_responses_are_parsed() -> None:
     assert [
         each.status
-        for each in responses(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 204 \r\n\r\n")
+        for each in parse_responses(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 204 \r\n\r\n")
     ] == [
         200,
         204,

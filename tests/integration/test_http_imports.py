@@ -25,7 +25,7 @@ from tests.integration.http_service import (
     filled_store,
     register_user,
 )
-from tests.integration.import_desk import Jobs
+from tests.integration.import_use_cases import FakeJobQueue
 from tests.integration.loopback import request, serving_on_loopback
 
 numbers = count()
@@ -39,7 +39,7 @@ RATINGS = f"{TABLE}603,The Matrix,1999,8.5,2024-01-02\n1,Nothing,1950,5,\n"
 class Place:
     neo: SignedInUser
     container: Container
-    jobs: Jobs
+    jobs: FakeJobQueue
 
     def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
         return self.neo(method, f"/me/imports{path}", json, **more)
@@ -62,10 +62,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Client, Container, Jobs]]:
+def service() -> Iterator[tuple[Client, Container, FakeJobQueue]]:
     store = filled_store([THE_MATRIX, facts(604), facts(605)])
     settings = Settings(public_catalogue="false", web="false", rate_limit="1000000/minute")
-    container, jobs = container_over(store, settings), Jobs()
+    container, jobs = container_over(store, settings), FakeJobQueue()
     container.jobs.override(providers.Object(jobs))
     app = application(store, container=container, public_catalogue="false")
     with TestClient(app) as client:
@@ -74,7 +74,7 @@ def service() -> Iterator[tuple[Client, Container, Jobs]]:
 
 
 @pytest.fixture
-def here(service: tuple[Client, Container, Jobs]) -> Place:
+def here(service: tuple[Client, Container, FakeJobQueue]) -> Place:
     client, container, jobs = service
     jobs.runs.clear()
     jobs.available = True
@@ -248,7 +248,7 @@ def test_without_a_queue_nothing_is_kept(here: Place) -> None:
 def test_large_uploads_are_taken_by_the_server_and_go_to_disk() -> None:
     store = filled_store([THE_MATRIX])
     settings = Settings(public_catalogue="false", web="false")
-    container, jobs = container_over(store, settings), Jobs()
+    container, jobs = container_over(store, settings), FakeJobQueue()
     container.jobs.override(providers.Object(jobs))
     app = application(store, container=container, public_catalogue="false")
     with TestClient(app) as client:

@@ -17,7 +17,7 @@ from domain.imports.imports import ImportRow
 from domain.imports.rows import ImportedRow, Reason, RowClass, RowKind
 from domain.movies import MovieFacts
 from domain.sync import Detail, FetchFailed, MovieGone, SourcePage, SourceRefused, SourceUnavailable
-from tests.integration.import_desk import UNAVAILABLE, Shelf, film, store_of_films
+from tests.integration.import_use_cases import UNAVAILABLE, FakeSource, film, store_of_films
 
 
 @dataclass
@@ -25,18 +25,18 @@ class Matching:
     """A catalogue of four films, a source of others, and the rows that are matched."""
 
     store: SqliteStore
-    shelf: Shelf = field(default_factory=Shelf)
+    source: FakeSource = field(default_factory=FakeSource)
     matcher: MatchRows = field(init=False)
 
     def __post_init__(self) -> None:
-        self.over(self.shelf)
+        self.over(self.source)
 
-    def over(self, shelf: Shelf) -> None:
+    def over(self, source: FakeSource) -> None:
         """Match with another source."""
-        self.shelf = shelf
+        self.source = source
         self.matcher = MatchRows(
             movies=self.store.movies,
-            source=cast("Any", shelf),
+            source=cast("Any", source),
             invalidation=system.NoCache(),
             clock=noon,
         )
@@ -64,13 +64,13 @@ def numbers(first: int, last: int) -> list[ImportRow]:
 def test_a_row_with_an_id_is_not_looked_up_by_its_title(matching: Matching) -> None:
     matching.matched(row(imdb_id="tt0000077", title="Seven", year=1995))
     matching.matched(row(tmdb_id=77, title="Seven", year=1995))
-    assert matching.shelf.requested == ["tt0000077", 77]
+    assert matching.source.requests == ["tt0000077", 77]
 
 
 def test_the_source_is_not_asked_about_what_is_held_or_has_no_year(matching: Matching) -> None:
     matching.matched(row(title="Heat", year=1995))
     matching.matched(row(title="Dune"))
-    assert matching.shelf.requested == []
+    assert matching.source.requests == []
 
 
 def test_the_source_is_asked_once_about_what_it_lacks(matching: Matching) -> None:
@@ -78,11 +78,11 @@ def test_the_source_is_asked_once_about_what_it_lacks(matching: Matching) -> Non
         for _ in range(2):
             found = matching.matched(each)
             assert (found.row_class, found.reason) == (RowClass.UNMATCHED, Reason.NOT_FOUND)
-    assert matching.shelf.requested == ["tt0000077", 77, "Seven"]
+    assert matching.source.requests == ["tt0000077", 77, "Seven"]
 
 
 def test_the_source_is_asked_for_the_year_of_the_row(matching: Matching) -> None:
-    class Popular(Shelf):
+    class Popular(FakeSource):
         """A source whose first page has films of other years only, unless a year is given."""
 
         def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
@@ -95,12 +95,12 @@ def test_the_source_is_asked_for_the_year_of_the_row(matching: Matching) -> None
 
 
 def test_a_film_of_the_year_before_is_taken_while_the_source_is_unavailable(matching: Matching) -> None:
-    matching.shelf.failure = UNAVAILABLE
+    matching.source.failure = UNAVAILABLE
     assert matching.matched(row(title="Heat", year=1996)).movie == movie_id(1)
 
 
 def test_only_films_that_are_held_are_offered(matching: Matching) -> None:
-    matching.shelf.films = [film(10, "Dune", 2000), film(11, "Twice", 1999), film(12, "Twice", 1999)]
+    matching.source.films = [film(10, "Dune", 2000), film(11, "Twice", 1999), film(12, "Twice", 1999)]
     unmatched = matching.matched(row(title="Dune", year=1990))
     assert (unmatched.candidates, unmatched.row_class) == ((movie_id(4), movie_id(3)), RowClass.UNMATCHED)
     neither = matching.matched(row(title="Twice", year=1999))
@@ -111,7 +111,7 @@ def test_a_row_that_has_found_its_film_is_as_if_it_had_never_lacked_it(matching:
     lacking = row(title="Ten", year=2010)
     unmatched = matching.matched(replace(lacking, candidates=(movie_id(1),)))
     assert unmatched.row_class is RowClass.UNMATCHED
-    matching.over(Shelf([film(10, "Ten", 2010)]))
+    matching.over(FakeSource([film(10, "Ten", 2010)]))
     before = replace(unmatched, candidates=(movie_id(1),))
     assert matching.matched(before) == replace(lacking, movie=movie_id(10))
 
@@ -133,10 +133,10 @@ def test_where_one_query_may_not_find_all_films_each_title_has_its_own(
 def test_a_source_that_fails_repeatedly_is_left_alone_and_the_log_says_why(
     matching: Matching, caplog: pytest.LogCaptureFixture
 ) -> None:
-    matching.shelf.failure = UNAVAILABLE
+    matching.source.failure = UNAVAILABLE
     with caplog.at_level(logging.WARNING):
         rows = [matching.matched(row(imdb_id=f"tt{number:07}")) for number in range(50, 60)]
-    assert len(matching.shelf.requested) == MAX_FAILURES
+    assert len(matching.source.requests) == MAX_FAILURES
     assert rows[-1].reason is Reason.SOURCE_UNAVAILABLE
     assert caplog.messages == ["A film of an import could not be looked up: TMDB is down"] * MAX_FAILURES
 
@@ -144,39 +144,39 @@ def test_a_source_that_fails_repeatedly_is_left_alone_and_the_log_says_why(
 def test_a_source_that_refuses_is_left_alone_and_the_log_says_why(
     matching: Matching, caplog: pytest.LogCaptureFixture
 ) -> None:
-    matching.shelf.failure = SourceRefused("TMDB refuses the token")
+    matching.source.failure = SourceRefused("TMDB refuses the token")
     with caplog.at_level(logging.WARNING):
         for number in (50, 51):
             matching.matched(row(imdb_id=f"tt{number:07}"))
-    assert len(matching.shelf.requested) == 1
+    assert len(matching.source.requests) == 1
     assert caplog.messages == ["A film of an import could not be looked up: TMDB refuses the token"]
 
 
 def test_failures_count_only_as_long_as_nothing_succeeds(matching: Matching) -> None:
-    class Flaky(Shelf):
+    class Flaky(FakeSource):
         """A source that answers every third request."""
 
         def find(self, imdb_id: ImdbId) -> MovieFacts | None:
-            self.failure = UNAVAILABLE if len(self.requested) % 3 < 2 else None
+            self.failure = UNAVAILABLE if len(self.requests) % 3 < 2 else None
             return super().find(imdb_id)
 
     matching.over(Flaky())
     for number in range(50, 60):
         matching.matched(row(imdb_id=f"tt{number:07}"))
-    assert len(matching.shelf.requested) == 10
+    assert len(matching.source.requests) == 10
 
 
 def test_a_source_whose_details_cannot_be_read_is_left_alone_after_a_while(matching: Matching) -> None:
-    matching.shelf.failure = SourceUnavailable("TMDB is down")
+    matching.source.failure = SourceUnavailable("TMDB is down")
     for each in numbers(50, 60):
         matching.matched(each)
-    assert len(matching.shelf.requested) == MAX_FAILURES
+    assert len(matching.source.requests) == MAX_FAILURES
 
 
 def test_films_that_the_source_lacks_are_no_failures_of_it(matching: Matching) -> None:
     for each in numbers(50, 60):
         matching.matched(each)
-    assert matching.shelf.requested == list(range(50, 60))
+    assert matching.source.requests == list(range(50, 60))
 
 
 @pytest.mark.parametrize(
@@ -187,17 +187,17 @@ def test_films_that_the_source_lacks_are_no_failures_of_it(matching: Matching) -
 def test_a_row_whose_only_request_failed_says_so_and_is_looked_up_again(
     matching: Matching, wanted: dict[str, Any]
 ) -> None:
-    matching.shelf.films = [film(77, "Seven", 1995)]
-    matching.shelf.failure = UNAVAILABLE
+    matching.source.films = [film(77, "Seven", 1995)]
+    matching.source.failure = UNAVAILABLE
     found = matching.matched(row(**wanted))
     assert (found.row_class, found.reason) == (RowClass.UNMATCHED, Reason.SOURCE_UNAVAILABLE)
-    matching.shelf.failure = None
+    matching.source.failure = None
     assert matching.matched(row(**wanted)).movie == movie_id(77)
 
 
 def test_a_failure_is_forgotten_when_the_source_has_answered(matching: Matching) -> None:
     for failure, reason in ((UNAVAILABLE, Reason.SOURCE_UNAVAILABLE), (None, Reason.NOT_FOUND)):
-        matching.shelf.failure = failure
+        matching.source.failure = failure
         assert matching.matched(row(tmdb_id=77)).reason is reason
 
 
@@ -207,7 +207,7 @@ def test_a_failure_is_forgotten_when_the_source_has_answered(matching: Matching)
 def test_a_film_that_was_found_and_could_not_be_fetched_is_not_said_to_be_unknown(
     matching: Matching, wanted: dict[str, Any]
 ) -> None:
-    class NoDetails(Shelf):
+    class NoDetails(FakeSource):
         """A source that finds films, and fails for their details."""
 
         def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
@@ -218,7 +218,7 @@ def test_a_film_that_was_found_and_could_not_be_fetched_is_not_said_to_be_unknow
 
 
 def test_a_film_that_was_found_and_is_gone_is_said_to_be_unknown(matching: Matching) -> None:
-    class Forgetful(Shelf):
+    class Forgetful(FakeSource):
         """A source that finds films whose details it no longer has."""
 
         def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
@@ -229,7 +229,7 @@ def test_a_film_that_was_found_and_is_gone_is_said_to_be_unknown(matching: Match
 
 
 def test_of_rows_in_one_batch_only_those_without_an_answer_say_so(matching: Matching) -> None:
-    class Failing(Shelf):
+    class Failing(FakeSource):
         """A source that fails for one number."""
 
         def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
@@ -250,4 +250,4 @@ def test_not_every_title_of_a_long_import_is_remembered(
     monkeypatch.setattr(import_matching, "MAX_KNOWN", 1)
     for title in ("Seven", "Up", "Seven", "Seven"):
         matching.matched(row(title=title, year=1995))
-    assert matching.shelf.requested == ["Seven", "Up", "Seven"]
+    assert matching.source.requests == ["Seven", "Up", "Seven"]

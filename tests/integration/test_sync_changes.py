@@ -11,14 +11,14 @@ from adapters.testkit.samples import new_run, noon, store_page
 from application.sync import SyncChanges
 from domain.movies import MovieFacts
 from domain.sync import REFRESH_AFTER, ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
-from tests.integration.sync_bench import Bench, ShelfSource, facts_of
+from tests.integration.sync_use_cases import FakeSource, SyncUseCases, facts_of
 from tests.stores import store_in_memory
 
 Question = tuple[date, date, int]
 
 
 @dataclass
-class BusySource(ShelfSource):
+class BusySource(FakeSource):
     """A source with a number of pages of changes for each day, which records requests."""
 
     pages_a_day: int = 1
@@ -47,21 +47,21 @@ def source() -> BusySource:
 
 
 @pytest.fixture
-def bench(source: BusySource) -> Iterator[Bench]:
+def use_cases(source: BusySource) -> Iterator[SyncUseCases]:
     clock = ManualClock()
     store = store_in_memory(clock)
-    yield Bench(store, clock, source)
+    yield SyncUseCases(store, clock, source)
     store.close()
 
 
-def synced(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
+def synced(use_cases: SyncUseCases, day: int, entity: Entity = Entity.CHANGES) -> None:
     """A complete run of that day."""
-    bench.store.runs.save(new_run(bench.store, entity, day).finished(noon(day)))
+    use_cases.store.runs.save(new_run(use_cases.store, entity, day).finished(noon(day)))
 
 
-def failed(bench: Bench, day: int, entity: Entity = Entity.CHANGES) -> None:
+def failed(use_cases: SyncUseCases, day: int, entity: Entity = Entity.CHANGES) -> None:
     """A failed run of that day."""
-    bench.store.runs.save(new_run(bench.store, entity, day).failed(noon(day), "TMDB is away"))
+    use_cases.store.runs.save(new_run(use_cases.store, entity, day).failed(noon(day), "TMDB is away"))
 
 
 def january(first: int, last: int, *pages: int) -> list[Question]:
@@ -70,20 +70,22 @@ def january(first: int, last: int, *pages: int) -> list[Question]:
 
 @pytest.mark.parametrize("entity", [Entity.CHANGES, Entity.MOVIES])
 def test_changes_are_read_since_the_last_complete_run(
-    bench: Bench, source: BusySource, entity: Entity
+    use_cases: SyncUseCases, source: BusySource, entity: Entity
 ) -> None:
-    synced(bench, 1, entity)
-    failed(bench, 4, entity)
-    bench.clock.now = noon(5)
-    assert bench.do(entity=Entity.CHANGES).status is Status.SUCCESS
+    synced(use_cases, 1, entity)
+    failed(use_cases, 4, entity)
+    use_cases.clock.now = noon(5)
+    assert use_cases.run_sync(entity=Entity.CHANGES).status is Status.SUCCESS
     assert {(first.day, last.day) for first, last, _ in source.questions} == {(1, 5)}
 
 
-def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(bench: Bench, source: BusySource) -> None:
-    synced(bench, 1, Entity.MOVIES)
-    synced(bench, 3, Entity.CHANGES)
-    bench.clock.now = noon(4)
-    bench.do(entity=Entity.CHANGES)
+def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(
+    use_cases: SyncUseCases, source: BusySource
+) -> None:
+    synced(use_cases, 1, Entity.MOVIES)
+    synced(use_cases, 3, Entity.CHANGES)
+    use_cases.clock.now = noon(4)
+    use_cases.run_sync(entity=Entity.CHANGES)
     assert source.questions == january(3, 4, 1)
 
 
@@ -101,122 +103,128 @@ def test_a_changes_run_takes_precedence_over_an_earlier_movies_run(bench: Bench,
     ],
 )  # fmt: skip
 def test_a_period_with_too_many_pages_of_changes_is_halved_down_to_a_day(
-    bench: Bench,
+    use_cases: SyncUseCases,
     source: BusySource,
     last: int,
     pages_a_day: int,
     expected: list[Question],
 ) -> None:
     source.max_pages, source.pages_a_day = 5, pages_a_day
-    synced(bench, 1)
-    bench.clock.now = noon(last)
-    run = bench.do(entity=Entity.CHANGES)
+    synced(use_cases, 1)
+    use_cases.clock.now = noon(last)
+    run = use_cases.run_sync(entity=Entity.CHANGES)
     assert sorted(source.questions) == sorted(expected)
     assert (run.status, run.pages_total, run.pages_done) == (Status.SUCCESS, len(expected), len(expected))
 
 
-def progress_of_changes(bench: Bench) -> list[tuple[int, int]]:
+def progress_of_changes(use_cases: SyncUseCases) -> list[tuple[int, int]]:
     """Sync changes; return each number of pages done, with the number of pages known then."""
     seen: list[tuple[int, int]] = []
-    SyncChanges(runner=bench.runner, movies=bench.store.movies)(
+    SyncChanges(runner=use_cases.runner, movies=use_cases.store.movies)(
         on_progress=lambda run: seen.append((run.pages_done, run.pages_total))
     )
     return sorted(set(seen))
 
 
-def test_a_run_in_progress_has_the_number_of_pages(bench: Bench, source: BusySource) -> None:
-    store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
-    synced(bench, 2)
-    bench.clock.now = noon(3)
+def test_a_run_in_progress_has_the_number_of_pages(use_cases: SyncUseCases, source: BusySource) -> None:
+    store_page(use_cases.store, *map(facts_of, range(1, 4)), day=1)
+    synced(use_cases, 2)
+    use_cases.clock.now = noon(3)
     source.pages_a_day, source.changed = 3, (1, 2)
-    assert progress_of_changes(bench) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
+    assert progress_of_changes(use_cases) == [(0, 1), (0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_a_refresh_of_all_movies_has_the_number_of_pages_before_it_reads_one(bench: Bench) -> None:
-    run = store_page(bench.store, *map(facts_of, range(1, 251)), day=1)
-    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
-    bench.clock.now = noon(2)
-    totals = progress_of_changes(bench)
+def test_a_refresh_of_all_movies_has_the_number_of_pages_before_it_reads_one(use_cases: SyncUseCases) -> None:
+    run = store_page(use_cases.store, *map(facts_of, range(1, 251)), day=1)
+    use_cases.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    use_cases.clock.now = noon(2)
+    totals = progress_of_changes(use_cases)
     assert [(done, total) for done, total in totals if total] == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-def test_pages_of_stale_movies_are_added_before_they_are_read(bench: Bench, source: BusySource) -> None:
-    store_page(bench.store, *map(facts_of, range(1, 102)), day=1)
-    bench.clock.now = noon(1) + REFRESH_AFTER + timedelta(days=1)
-    run = replace(new_run(bench.store, Entity.CHANGES), started_at=bench.clock() - timedelta(days=1))
-    bench.store.runs.save(run.finished(run.started_at))
-    assert progress_of_changes(bench) == [(0, 1), (1, 1), (1, 3), (2, 3), (3, 3)]
+def test_pages_of_stale_movies_are_added_before_they_are_read(
+    use_cases: SyncUseCases, source: BusySource
+) -> None:
+    store_page(use_cases.store, *map(facts_of, range(1, 102)), day=1)
+    use_cases.clock.now = noon(1) + REFRESH_AFTER + timedelta(days=1)
+    run = replace(new_run(use_cases.store, Entity.CHANGES), started_at=use_cases.clock() - timedelta(days=1))
+    use_cases.store.runs.save(run.finished(run.started_at))
+    assert progress_of_changes(use_cases) == [(0, 1), (1, 1), (1, 3), (2, 3), (3, 3)]
 
 
-def test_a_changed_row_that_cannot_be_read_is_named_with_its_page(bench: Bench, source: BusySource) -> None:
-    synced(bench, 1)
-    bench.clock.now = noon(2)
+def test_a_changed_row_that_cannot_be_read_is_named_with_its_page(
+    use_cases: SyncUseCases, source: BusySource
+) -> None:
+    synced(use_cases, 1)
+    use_cases.clock.now = noon(2)
     source.pages_a_day, source.unreadable = 2, ("row 3: no id",)
-    run = bench.do(entity=Entity.CHANGES)
+    run = use_cases.run_sync(entity=Entity.CHANGES)
     assert (run.status, run.skipped) == (Status.PARTIAL, 2)
     assert run.problems == ("page 1: row 3: no id", "page 2: row 3: no id")
 
 
-def test_a_changed_movie_that_cannot_be_read_is_named(bench: Bench, source: BusySource) -> None:
-    store_page(bench.store, facts_of(1), day=1)
-    synced(bench, 1)
-    bench.clock.now = noon(2)
+def test_a_changed_movie_that_cannot_be_read_is_named(use_cases: SyncUseCases, source: BusySource) -> None:
+    store_page(use_cases.store, facts_of(1), day=1)
+    synced(use_cases, 1)
+    use_cases.clock.now = noon(2)
     source.changed, source.unread = (1,), {1}
-    assert bench.do(entity=Entity.CHANGES).problems == ("movie 1: no answer",)
+    assert use_cases.run_sync(entity=Entity.CHANGES).problems == ("movie 1: no answer",)
 
 
 @pytest.mark.parametrize(("later_runs", "read"), [(48, [101, 102]), (49, [1, 102])])
 def test_movies_of_a_failed_refresh_are_skipped_while_it_is_among_the_latest_runs(
-    bench: Bench, source: BusySource, later_runs: int, read: list[int]
+    use_cases: SyncUseCases, source: BusySource, later_runs: int, read: list[int]
 ) -> None:
-    run = store_page(bench.store, *map(facts_of, range(1, 103)), day=1)
-    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
-    bench.clock.now = noon(2)
+    run = store_page(use_cases.store, *map(facts_of, range(1, 103)), day=1)
+    use_cases.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    use_cases.clock.now = noon(2)
     source.before_detail = lambda number: pytest.fail("killed") if number == 101 else None
     with pytest.raises(pytest.fail.Exception):
-        SyncChanges(runner=bench.runner, movies=bench.store.movies)()
+        SyncChanges(runner=use_cases.runner, movies=use_cases.store.movies)()
     source.before_detail = lambda _: None
     source.requested.clear()
     for _ in range(later_runs):
-        new_run(bench.store, Entity.GENRES, 2)
-    bench.clock.advance(timedelta(hours=1))
-    SyncChanges(runner=bench.runner, movies=bench.store.movies)()
+        new_run(use_cases.store, Entity.GENRES, 2)
+    use_cases.clock.advance(timedelta(hours=1))
+    SyncChanges(runner=use_cases.runner, movies=use_cases.store.movies)()
     assert [min(source.requested), max(source.requested)] == read
 
 
-def test_a_movie_on_several_pages_of_changes_is_read_once(bench: Bench, source: BusySource) -> None:
-    store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
-    synced(bench, 2)
-    bench.clock.now = noon(3)
+def test_a_movie_on_several_pages_of_changes_is_read_once(
+    use_cases: SyncUseCases, source: BusySource
+) -> None:
+    store_page(use_cases.store, *map(facts_of, range(1, 4)), day=1)
+    synced(use_cases, 2)
+    use_cases.clock.now = noon(3)
     source.pages_a_day, source.changed = 2, (1, 2, 2, 999)
-    run = bench.do(entity=Entity.CHANGES)
+    run = use_cases.run_sync(entity=Entity.CHANGES)
     assert source.requested == [1, 2]
     assert (run.unchanged, run.duplicates, run.fetched) == (2, 4, 6)
 
 
 def test_without_a_complete_run_everything_is_refreshed_whatever_other_kinds_did(
-    bench: Bench, source: BusySource
+    use_cases: SyncUseCases, source: BusySource
 ) -> None:
-    run = store_page(bench.store, *map(facts_of, range(1, 4)), day=1)
-    bench.store.runs.save(run.failed(noon(1), "TMDB is away"))
-    bench.clock.now = noon(1) + timedelta(hours=1)
-    bench.do(entity=Entity.CHANGES)
+    run = store_page(use_cases.store, *map(facts_of, range(1, 4)), day=1)
+    use_cases.store.runs.save(run.failed(noon(1), "TMDB is away"))
+    use_cases.clock.now = noon(1) + timedelta(hours=1)
+    use_cases.run_sync(entity=Entity.CHANGES)
     assert sorted(source.requested) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_the_source_is_pinged_before_a_full_refresh(
-    bench: Bench, source: BusySource, complete: bool, monkeypatch: pytest.MonkeyPatch
+    use_cases: SyncUseCases, source: BusySource, complete: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if complete:  # so that a page of changes is read
-        synced(bench, 1)
-    bench.clock.now = noon(2)
+        synced(use_cases, 1)
+    use_cases.clock.now = noon(2)
 
     def away() -> None:
         raise SourceUnavailable("TMDB is away")
 
     monkeypatch.setattr(source, "ping", away)
-    run = SyncChanges(runner=bench.runner, movies=bench.store.movies)()
+    run = SyncChanges(runner=use_cases.runner, movies=use_cases.store.movies)()
     assert run.status is (Status.SUCCESS if complete else Status.FAILED)
 
 
@@ -225,15 +233,15 @@ def test_the_source_is_pinged_before_a_full_refresh(
     [(19, 19, True), (20, 10, True), (20, 11, False), (21, 10, True), (21, 11, False)],
 )
 def test_a_source_is_not_trusted_if_more_than_half_of_20_movies_are_gone(
-    bench: Bench, source: BusySource, held: int, gone: int, believed: bool
+    use_cases: SyncUseCases, source: BusySource, held: int, gone: int, believed: bool
 ) -> None:
-    store_page(bench.store, *map(facts_of, range(1, held + 1)), day=1)
-    synced(bench, 2)
-    bench.clock.now = noon(3)
+    store_page(use_cases.store, *map(facts_of, range(1, held + 1)), day=1)
+    synced(use_cases, 2)
+    use_cases.clock.now = noon(3)
     source.changed, source.gone = tuple(range(1, held + 1)), frozenset(range(1, gone + 1))
-    run = bench.changes()
+    run = use_cases.changes()
     if believed:
-        assert (run.status, bench.held()) == (Status.SUCCESS, list(range(gone + 1, held + 1)))
+        assert (run.status, use_cases.stored_numbers()) == (Status.SUCCESS, list(range(gone + 1, held + 1)))
     else:
-        assert (run.status, run.pages_failed, len(bench.held())) == (Status.FAILED, 1, held)
+        assert (run.status, run.pages_failed, len(use_cases.stored_numbers())) == (Status.FAILED, 1, held)
         assert f"{gone} of {held} movies that we hold are said to be unknown" in str(run.error)

@@ -11,7 +11,7 @@ from adapters.testkit.samples import facts
 from application.sync import SyncChanges, SyncGenres, SyncMovies
 from domain.movies import GenreFacts
 from domain.sync import ChangedIdsPage, Detail, FetchFailed, GenreList, MovieGone, SourcePage, SyncRun
-from tests.integration.sync_bench import Bench, ShelfSource
+from tests.integration.sync_use_cases import FakeSource, SyncUseCases
 from tests.stores import store_in_memory
 
 Row = int | None
@@ -22,7 +22,7 @@ FATES = ("read", "read", "gone", "unread")
 
 
 @dataclass
-class ScriptedSource(ShelfSource):
+class ScriptedSource(FakeSource):
     """A source with scripted responses."""
 
     genre_rows: list[Row] = field(default_factory=list)
@@ -87,11 +87,11 @@ def test_the_counts_of_a_run_add_up_to_its_rows(
 ) -> None:
     source = ScriptedSource(genre_rows, pages, changed)
     store = store_in_memory(ManualClock())
-    bench = Bench(store, ManualClock(), source)
-    movies = SyncMovies(runner=bench.runner, movies=store.movies)
+    use_cases = SyncUseCases(store, ManualClock(), source)
+    movies = SyncMovies(runner=use_cases.runner, movies=store.movies)
 
     for _ in range(2):  # into an empty store, and into a filled one with other results
-        genres = SyncGenres(runner=bench.runner, genres=store.genres)()
+        genres = SyncGenres(runner=use_cases.runner, genres=store.genres)()
         assert genres.fetched == became(genres) == len(genre_rows)
         assert genres.skipped == genre_rows.count(None)
 
@@ -99,12 +99,12 @@ def test_the_counts_of_a_run_add_up_to_its_rows(
         assert run.fetched == became(run) == sum(map(len, pages))
         assert run.skipped >= sum(page.count(None) for page in pages)
 
-        held, ours = set[Row](bench.held()) | {None}, 0
+        held, ours = set[Row](use_cases.stored_numbers()) | {None}, 0
         for page in changed:
             ours += sum(row in held for row in page)
             # A movie that one page finds gone is not held any more when the next one names it.
             held -= {row for row in page if row and source.fates.get(row) == "gone"}
-        refreshed = SyncChanges(runner=bench.runner, movies=store.movies)()
+        refreshed = SyncChanges(runner=use_cases.runner, movies=store.movies)()
         assert refreshed.fetched == became(refreshed) == ours
         source.fates = fates
     for run in store.runs.recent(99):

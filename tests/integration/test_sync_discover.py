@@ -19,7 +19,7 @@ from domain.discovery import DiscoverFilter
 from domain.errors import InvalidFields
 from domain.ports import Locks, MovieSource
 from domain.sync import Entity, Status, SyncRun, SyncRunning
-from tests.integration.sync_bench import Bench, Killed
+from tests.integration.sync_use_cases import Killed, SyncUseCases
 from tests.stores import store_in_memory
 from tests.tmdb_simulator import Catalogue, Fault, Record, TmdbSimulator
 
@@ -308,12 +308,14 @@ class TestInterruptions:
 
         assert discover(store, source, "language=fr", another).status is Status.SUCCESS
 
-    def test_it_is_started_in_the_background_and_cancelled_like_the_others(self, bench: Bench) -> None:
-        queued = bench.enqueue(Entity.DISCOVER)
-        run = bench.do(entity=Entity.DISCOVER, queued=queued.id)
-        assert (run.id, run.status, len(bench.held())) == (queued.id, Status.SUCCESS, 20)
-        cancelled = bench.cancel(run=bench.enqueue(Entity.DISCOVER).id)
-        assert bench.do(entity=Entity.DISCOVER, queued=cancelled.id).status is Status.CANCELLED
+    def test_it_is_started_in_the_background_and_cancelled_like_the_others(
+        self, use_cases: SyncUseCases
+    ) -> None:
+        queued = use_cases.enqueue(Entity.DISCOVER)
+        run = use_cases.run_sync(entity=Entity.DISCOVER, queued=queued.id)
+        assert (run.id, run.status, len(use_cases.stored_numbers())) == (queued.id, Status.SUCCESS, 20)
+        cancelled = use_cases.cancel(run=use_cases.enqueue(Entity.DISCOVER).id)
+        assert use_cases.run_sync(entity=Entity.DISCOVER, queued=cancelled.id).status is Status.CANCELLED
 
 
 class Held:

@@ -19,7 +19,7 @@ from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.contracts.valkey_server import Valkey
 from tests.integration.http_service import client_over, container_over, filled_store, register_user
-from tests.integration.sync_bench import PAGES, TEXT_RETENTION, Bench, ShelfSource, facts_of
+from tests.integration.sync_use_cases import PAGES, TEXT_RETENTION, FakeSource, SyncUseCases, facts_of
 
 
 class Invalidations(system.NoCache):
@@ -57,11 +57,11 @@ class Watched:
 class Setting:
     """The use cases over a store whose writes and invalidations are recorded."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.invalidations = bench, Invalidations()
-        self.movies: Any = Watched(bench.store.movies, self.invalidations)
-        self.genres: Any = Watched(bench.store.genres, self.invalidations)
-        self.runner = replace(bench.runner, invalidation=self.invalidations)
+    def __init__(self, use_cases: SyncUseCases) -> None:
+        self.use_cases, self.invalidations = use_cases, Invalidations()
+        self.movies: Any = Watched(use_cases.store.movies, self.invalidations)
+        self.genres: Any = Watched(use_cases.store.genres, self.invalidations)
+        self.runner = replace(use_cases.runner, invalidation=self.invalidations)
         self.sync_changes = SyncChanges(runner=self.runner, movies=self.movies)
 
     def sync(self, entity: Entity) -> None:
@@ -79,11 +79,11 @@ class Setting:
 
 
 @pytest.fixture
-def setting(bench: Bench) -> Setting:
-    run = store_page(bench.store, *map(facts_of, range(1, 251)))
-    bench.store.runs.save(run.cancelled(noon()))
-    bench.clock.now = noon(2)
-    return Setting(bench)
+def setting(use_cases: SyncUseCases) -> Setting:
+    run = store_page(use_cases.store, *map(facts_of, range(1, 251)))
+    use_cases.store.runs.save(run.cancelled(noon()))
+    use_cases.clock.now = noon(2)
+    return Setting(use_cases)
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_a_page_that_cannot_be_stored_invalidates_the_cache(setting: Setting, en
     assert setting.invalidations.times >= 1
 
 
-def test_clearing_texts_invalidates_the_cache(setting: Setting, shelf: ShelfSource) -> None:
-    shelf.unread = set(range(1, 251))
-    setting.bench.clock.now = noon(1) + TEXT_RETENTION + timedelta(days=1)
+def test_clearing_texts_invalidates_the_cache(setting: Setting, fake_source: FakeSource) -> None:
+    fake_source.unread = set(range(1, 251))
+    setting.use_cases.clock.now = noon(1) + TEXT_RETENTION + timedelta(days=1)
     sweep = SweepCatalogue(
         sync_changes=setting.sync_changes,
         check_source=CheckSource(movies=setting.movies, source=setting.runner.source),
         movies=setting.movies,
         invalidation=setting.invalidations,
-        clock=setting.bench.clock,
+        clock=setting.use_cases.clock,
         text_retention=TEXT_RETENTION,
     )
     assert sweep().cleared == 250
@@ -122,7 +122,7 @@ def test_clearing_texts_invalidates_the_cache(setting: Setting, shelf: ShelfSour
     assert all(setting.writes)
 
 
-class NewsSource(ShelfSource):
+class NewsSource(FakeSource):
     """A source with one movie and one genre, which change with each request."""
 
     def __init__(self) -> None:

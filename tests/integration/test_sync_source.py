@@ -34,7 +34,7 @@ from entrypoints.processes.first_run import fill_if_empty
 from entrypoints.processes.scheduler import cron_entries
 from entrypoints.settings import Settings
 from tests.integration.http_service import client_over, container_over, filled_store
-from tests.integration.sync_bench import PAGES, Bench, ShelfSource, facts_of
+from tests.integration.sync_use_cases import PAGES, FakeSource, SyncUseCases, facts_of
 from tests.integration.test_http_syncs import promoted
 from tests.integration.test_sync_invalidation import Invalidations, Watched
 
@@ -42,16 +42,16 @@ NO_CREDENTIAL = "set TMDB_ACCESS_TOKEN or TMDB_API_KEY"
 
 
 @pytest.fixture
-def demo(bench: Bench) -> Bench:
+def demo(use_cases: SyncUseCases) -> SyncUseCases:
     """The same store with the demo catalogue as the source."""
-    return Bench(bench.store, bench.clock, DemoMovieSource())
+    return SyncUseCases(use_cases.store, use_cases.clock, DemoMovieSource())
 
 
-def syncs(bench: Bench) -> list[Callable[[], SyncRun]]:
+def syncs(use_cases: SyncUseCases) -> list[Callable[[], SyncRun]]:
     return [
-        SyncGenres(runner=bench.runner, genres=bench.store.genres),
-        lambda: SyncMovies(runner=bench.runner, movies=bench.store.movies)(pages=PAGES),
-        SyncChanges(runner=bench.runner, movies=bench.store.movies),
+        SyncGenres(runner=use_cases.runner, genres=use_cases.store.genres),
+        lambda: SyncMovies(runner=use_cases.runner, movies=use_cases.store.movies)(pages=PAGES),
+        SyncChanges(runner=use_cases.runner, movies=use_cases.store.movies),
     ]
 
 
@@ -62,62 +62,66 @@ def everything(store: SqliteStore) -> Any:
 
 @pytest.mark.parametrize("kind", range(3))
 def test_without_a_credential_a_catalogue_from_tmdb_is_not_changed(
-    bench: Bench, demo: Bench, kind: int
+    use_cases: SyncUseCases, demo: SyncUseCases, kind: int
 ) -> None:
-    store_page(bench.store, facts(603, poster_path="/a.jpg", vote_count=9))
-    before = everything(bench.store)
+    store_page(use_cases.store, facts(603, poster_path="/a.jpg", vote_count=9))
+    before = everything(use_cases.store)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
         syncs(demo)[kind]()
-    held, genres, _, generation = everything(bench.store)
+    held, genres, _, generation = everything(use_cases.store)
     assert (held, genres, generation) == (before[0], before[1], before[3])
-    assert bench.free(list(Entity)[kind])
-    assert syncs(bench)[kind]().status is Status.SUCCESS
+    assert use_cases.is_unlocked(list(Entity)[kind])
+    assert syncs(use_cases)[kind]().status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("kind", range(3))
 def test_a_demo_catalogue_is_not_synced_from_tmdb_before_an_upgrade(
-    bench: Bench, demo: Bench, kind: int
+    use_cases: SyncUseCases, demo: SyncUseCases, kind: int
 ) -> None:
     syncs(demo)[1]()
-    before = everything(bench.store)
+    before = everything(use_cases.store)
     with pytest.raises(FilledFromAnotherSource, match="matinee sync upgrade"):
-        syncs(bench)[kind]()
-    assert everything(bench.store) == before
+        syncs(use_cases)[kind]()
+    assert everything(use_cases.store) == before
     assert syncs(demo)[kind]().status is Status.SUCCESS
 
 
 def test_a_run_stores_nothing_after_a_change_of_the_source(
-    bench: Bench, demo: Bench, shelf: ShelfSource
+    use_cases: SyncUseCases, demo: SyncUseCases, fake_source: FakeSource
 ) -> None:
     def overtake(page: int) -> None:
         if page == 1:  # read, and not stored yet
             syncs(demo)[0]()
 
-    shelf.before = overtake
+    fake_source.before = overtake
     with pytest.raises(FilledFromAnotherSource):
-        syncs(bench)[1]()
-    run = bench.store.runs.latest(Entity.MOVIES)
+        syncs(use_cases)[1]()
+    run = use_cases.store.runs.latest(Entity.MOVIES)
     assert run
     assert (run.status, run.pages_done) == (Status.FAILED, 0)
     assert "matinee sync upgrade" in str(run.error)
-    assert bench.held() == []
-    assert bench.free()
+    assert use_cases.stored_numbers() == []
+    assert use_cases.is_unlocked()
 
 
-def test_a_queued_run_is_refused_by_a_worker_without_the_credential(bench: Bench, demo: Bench) -> None:
-    store_page(bench.store, facts_of(1))
-    run = bench.enqueue(Entity.CHANGES)
+def test_a_queued_run_is_refused_by_a_worker_without_the_credential(
+    use_cases: SyncUseCases, demo: SyncUseCases
+) -> None:
+    store_page(use_cases.store, facts_of(1))
+    run = use_cases.enqueue(Entity.CHANGES)
     with pytest.raises(FilledFromAnotherSource, match=NO_CREDENTIAL):
-        demo.do(entity=Entity.CHANGES, queued=run.id)
-    closed = bench.store.runs.get(run.id)
+        demo.run_sync(entity=Entity.CHANGES, queued=run.id)
+    closed = use_cases.store.runs.get(run.id)
     assert (closed.status, closed.requests) == (Status.FAILED, 0)
     assert NO_CREDENTIAL in str(closed.error)
-    assert bench.free(Entity.CHANGES)
+    assert use_cases.is_unlocked(Entity.CHANGES)
 
 
-def test_an_enqueued_run_that_was_cancelled_stays_cancelled(bench: Bench, demo: Bench) -> None:
-    run = bench.enqueue()
-    bench.store.runs.save(run.cancelled(bench.clock()))
+def test_an_enqueued_run_that_was_cancelled_stays_cancelled(
+    use_cases: SyncUseCases, demo: SyncUseCases
+) -> None:
+    run = use_cases.enqueue()
+    use_cases.store.runs.save(run.cancelled(use_cases.clock()))
     with demo.runner.run(Entity.MOVIES, lambda _: None, run.id) as recorder:
         pass
     assert recorder.run.status is Status.CANCELLED
@@ -140,31 +144,35 @@ class UnavailableOnce:
         self.runs.save(run)
 
 
-def test_a_run_whose_source_cannot_be_checked_is_closed(bench: Bench) -> None:
-    runs: Any = UnavailableOnce(bench.store.runs)
-    sync = SyncMovies(runner=replace(bench.runner, runs=runs), movies=bench.store.movies)
+def test_a_run_whose_source_cannot_be_checked_is_closed(use_cases: SyncUseCases) -> None:
+    runs: Any = UnavailableOnce(use_cases.store.runs)
+    sync = SyncMovies(runner=replace(use_cases.runner, runs=runs), movies=use_cases.store.movies)
     with pytest.raises(StorageUnavailable):
         sync(pages=PAGES)
-    (run,) = bench.store.runs.recent(1)
+    (run,) = use_cases.store.runs.recent(1)
     assert (run.status, run.problems, run.fetched) == (Status.FAILED, ("interrupted",), 0)
-    assert bench.free()
+    assert use_cases.is_unlocked()
 
 
-def test_an_enqueued_run_fills_an_empty_catalogue_from_the_workers_source(bench: Bench, demo: Bench) -> None:
-    run = bench.enqueue()
-    done = demo.do(entity=Entity.MOVIES, queued=run.id)
+def test_an_enqueued_run_fills_an_empty_catalogue_from_the_workers_source(
+    use_cases: SyncUseCases, demo: SyncUseCases
+) -> None:
+    run = use_cases.enqueue()
+    done = demo.run_sync(entity=Entity.MOVIES, queued=run.id)
     assert (done.id, done.source) == (run.id, SourceName.DEMO)
-    assert bench.store.movies.source() is SourceName.DEMO
+    assert use_cases.store.movies.source() is SourceName.DEMO
 
 
-def test_the_pages_of_a_run_from_another_source_are_read_again(bench: Bench, demo: Bench) -> None:
+def test_the_pages_of_a_run_from_another_source_are_read_again(
+    use_cases: SyncUseCases, demo: SyncUseCases
+) -> None:
     def die(run: SyncRun) -> None:
         if run.running and run.pages_done == 2:
             raise SourceUnavailable("half way")
 
-    SyncMovies(runner=demo.runner, movies=bench.store.movies)(pages=PAGES, on_progress=die)
-    upgrade(bench)()
-    run = syncs(bench)[1]()
+    SyncMovies(runner=demo.runner, movies=use_cases.store.movies)(pages=PAGES, on_progress=die)
+    upgrade(use_cases)()
+    run = syncs(use_cases)[1]()
     assert (run.status, run.pages_done, run.inserted + run.updated + run.unchanged) == (
         Status.SUCCESS,
         PAGES,
@@ -172,79 +180,84 @@ def test_the_pages_of_a_run_from_another_source_are_read_again(bench: Bench, dem
     )
 
 
-def upgrade(bench: Bench) -> UpgradeCatalogue:
+def upgrade(use_cases: SyncUseCases) -> UpgradeCatalogue:
     return UpgradeCatalogue(
-        movies=bench.store.movies,
-        source=bench.runner.source,
+        movies=use_cases.store.movies,
+        source=use_cases.runner.source,
         invalidation=system.NoCache(),
-        clock=bench.clock,
+        clock=use_cases.clock,
     )
 
 
 def test_an_upgrade_changes_the_source_and_everything_is_refreshed(
-    bench: Bench, demo: Bench, shelf: ShelfSource
+    use_cases: SyncUseCases, demo: SyncUseCases, fake_source: FakeSource
 ) -> None:
     syncs(demo)[1]()
-    ours = set(bench.held())
-    upgrade(bench)()
-    assert bench.store.movies.source() is SourceName.TMDB
-    assert bench.store.movies.get(TmdbNumber(603)).facts.title == "The Matrix"
-    for sync in syncs(bench):
+    ours = set(use_cases.stored_numbers())
+    upgrade(use_cases)()
+    assert use_cases.store.movies.source() is SourceName.TMDB
+    assert use_cases.store.movies.get(TmdbNumber(603)).facts.title == "The Matrix"
+    for sync in syncs(use_cases):
         assert sync().status is Status.SUCCESS
-    assert ours - set(range(1, 21)) <= set(shelf.requested)
-    assert bench.store.movies.get(TmdbNumber(603)).facts == facts_of(603)
-    assert bench.sweep().cleared == 0
+    assert ours - set(range(1, 21)) <= set(fake_source.requested)
+    assert use_cases.store.movies.get(TmdbNumber(603)).facts == facts_of(603)
+    assert use_cases.sweep().cleared == 0
     with pytest.raises(FilledFromAnotherSource):
         syncs(demo)[1]()
 
 
 def test_an_upgrade_changes_nothing_if_the_new_source_is_unavailable(
-    bench: Bench, demo: Bench, shelf: ShelfSource, monkeypatch: pytest.MonkeyPatch
+    use_cases: SyncUseCases, demo: SyncUseCases, fake_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> None:
         raise SourceUnavailable("no answer")
 
     syncs(demo)[1]()
-    before = everything(bench.store)
-    monkeypatch.setattr(shelf, "ping", away)
+    before = everything(use_cases.store)
+    monkeypatch.setattr(fake_source, "ping", away)
     with pytest.raises(SourceUnavailable):
-        upgrade(bench)()
-    assert everything(bench.store) == before
-    assert bench.store.movies.source() is SourceName.DEMO
+        upgrade(use_cases)()
+    assert everything(use_cases.store) == before
+    assert use_cases.store.movies.source() is SourceName.DEMO
 
 
 def test_an_upgrade_does_not_change_an_empty_catalogue_or_one_from_its_source(
-    bench: Bench, demo: Bench
+    use_cases: SyncUseCases, demo: SyncUseCases
 ) -> None:
-    upgrade(bench)()
-    assert bench.store.movies.source() is None
-    syncs(bench)[1]()
-    before = everything(bench.store)
-    upgrade(bench)()
-    assert everything(bench.store) == before
+    upgrade(use_cases)()
+    assert use_cases.store.movies.source() is None
+    syncs(use_cases)[1]()
+    before = everything(use_cases.store)
+    upgrade(use_cases)()
+    assert everything(use_cases.store) == before
     with pytest.raises(FilledFromAnotherSource):
         upgrade(demo)()
 
 
-def test_an_upgrade_invalidates_the_cache(bench: Bench, demo: Bench) -> None:
+def test_an_upgrade_invalidates_the_cache(use_cases: SyncUseCases, demo: SyncUseCases) -> None:
     syncs(demo)[1]()
     invalidations = Invalidations()
-    movies: Any = Watched(bench.store.movies, invalidations)
-    replace(upgrade(bench), movies=movies, invalidation=invalidations)()
+    movies: Any = Watched(use_cases.store.movies, invalidations)
+    replace(upgrade(use_cases), movies=movies, invalidation=invalidations)()
     assert movies.writes == [True]
     assert invalidations.times == 1
 
 
 class TestHealth:
-    def health(self, bench: Bench) -> CheckHealth:
-        check = CheckSource(movies=bench.store.movies, source=bench.runner.source)
+    def health(self, use_cases: SyncUseCases) -> CheckHealth:
+        check = CheckSource(movies=use_cases.store.movies, source=use_cases.runner.source)
         return CheckHealth(
-            database=bench.store.ping, runs=bench.store.runs, clock=bench.clock, check_source=check
+            database=use_cases.store.ping,
+            runs=use_cases.store.runs,
+            clock=use_cases.clock,
+            check_source=check,
         )
 
-    def test_a_catalogue_from_another_source_is_degraded(self, bench: Bench, demo: Bench) -> None:
-        syncs(bench)[1]()
-        assert self.health(bench)().condition is Condition.OK
+    def test_a_catalogue_from_another_source_is_degraded(
+        self, use_cases: SyncUseCases, demo: SyncUseCases
+    ) -> None:
+        syncs(use_cases)[1]()
+        assert self.health(use_cases)().condition is Condition.OK
         health = self.health(demo)()
         found = health.findings[Part.SYNC]
         assert (health.condition, found.condition, found.age) == (
@@ -255,9 +268,9 @@ class TestHealth:
         assert isinstance(found.problem, FilledFromAnotherSource)
 
     def test_a_catalogue_from_another_source_without_a_complete_run_is_degraded(
-        self, bench: Bench, demo: Bench
+        self, use_cases: SyncUseCases, demo: SyncUseCases
     ) -> None:
-        store_page(bench.store, facts_of(1))
+        store_page(use_cases.store, facts_of(1))
         found = self.health(demo)().findings[Part.SYNC]
         assert isinstance(found.problem, FilledFromAnotherSource)
 
@@ -347,7 +360,7 @@ def test_a_first_start_ends_if_another_source_fills_the_catalogue(
     settings = Settings(tmdb_access_token="t")
     container = container_over(store, settings)
 
-    class Overtaken(ShelfSource):
+    class Overtaken(FakeSource):
         def popular(self, page: int) -> SourcePage:
             store.movies.change_source(SourceName.DEMO, system.now())  # as if the demo had filled it first
             return super().popular(page)

@@ -12,7 +12,7 @@ from adapters.testkit.samples import facts
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 from tests.integration.http_service import THE_MATRIX, application, container_over, filled_store
-from tests.integration.import_desk import Jobs
+from tests.integration.import_use_cases import FakeJobQueue
 from tests.integration.web_client import Browser, Page
 
 HEADER = "Date,Name,Year,Letterboxd URI"
@@ -25,7 +25,7 @@ RATINGS = (
 class Visit:
     browser: Browser
     container: Container
-    jobs: Jobs
+    jobs: FakeJobQueue
 
     def upload(self, content: str, name: str = "ratings.csv", source: str = "auto") -> Any:
         return self.browser.client.post(
@@ -42,7 +42,7 @@ def visit() -> Iterator[Visit]:
     twins = [facts(number, title="Twin", original_title="Twin", popularity=1.0) for number in (7, 8)]
     store = filled_store([THE_MATRIX, *twins])
     settings = Settings(public_catalogue="false", rate_limit="1000000/minute")
-    container, jobs = container_over(store, settings), Jobs()
+    container, jobs = container_over(store, settings), FakeJobQueue()
     container.jobs.override(providers.Object(jobs))
     app = application(store, container=container, public_catalogue="false", web="true")
     with TestClient(app) as client:

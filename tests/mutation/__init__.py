@@ -1,1 +1,1 @@
-"""Mutation testing of the core, for `make mutants`: planted faults that the suite has to notice."""
+"""Mutation testing of the core (`make mutants`): faults are planted, and tests have to detect them."""

@@ -1,4 +1,4 @@
-"""Which tests execute which lines of the core."""
+"""Measures which tests execute which lines of the core."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from hashlib import sha256
 from pathlib import Path
 
-from tests.mutation import learning
+from tests.mutation import coverage_plugin
 from tests.mutation.operators import Mutant
 
 QUICK = ("tests/unit", "tests/contracts/test_stores.py")
@@ -34,7 +34,7 @@ SLOWER = (
     "tests/contracts/test_movie_fields.py",
     *(f"tests/integration/test_{name}.py" for name in INTEGRATION),
 )
-"""Tests of the core that start no process of their own: on one store or none, and of use cases."""
+"""Tests of the core that start no processes: with one store or none, and of use cases."""
 
 SELECTED = (
     "not TestSqliteFile and not TestMongo and not RealServer and not test_child_process"
@@ -42,77 +42,81 @@ SELECTED = (
 )
 
 BATCH = 6
-"""Files of tests that are run together under coverage."""
+"""The test files that are run together under coverage."""
 
-MOST_TESTS = 80
-"""The tests that a fault is tried with, besides those named after its module: at most so many whose file
-imports the module, and at most so many others, those that execute the least besides. A fault in a line that
-every request executes would be tried with thousands otherwise, to learn no more.
+MAX_TESTS = 80
+"""The maximum number of tests whose file imports the module of a fault, and also the maximum number of other
+tests, with which the fault is tried, besides the tests named after the module. Those that execute the fewest
+lines are chosen. Otherwise a fault in a line that every request executes would be tried with thousands of
+tests, with the same result.
 """
 
 FIGURES = "tests/integration/test_docs_figures.py"
-STATED = ("tests/unit/test_errors.py", "tests/unit/test_vocabulary.py", FIGURES)
-"""Tests that compare codes, identifiers and figures with what is promised, and execute no lines."""
+SPECIFICATION_TESTS = ("tests/unit/test_errors.py", "tests/unit/test_vocabulary.py", FIGURES)
+"""Tests that compare codes, identifiers and figures with the documented ones, and execute no lines."""
 
 SOURCES = ("domain", "application", "adapters", "entrypoints")
 
 
 @dataclass(frozen=True)
 class CoverageMap:
-    """The tests, and the lines that each executes."""
+    """The tests, and the lines of the core that each executes."""
 
     root: Path
     state: str
     """A fingerprint of all sources and tests."""
 
     executed: dict[str, dict[str, int]]
-    """The lines by file of the core and test: bit n stands for line n."""
+    """The lines by file of the core and by test, as a set of bits: bit n stands for line n."""
 
     seconds: dict[str, float]
-    """The processor time of each test, under coverage and with few examples."""
+    """The processor time of each test in seconds, under coverage and with few examples."""
 
     @property
     def tests(self) -> set[str]:
         """All tests that execute a line of the core."""
-        return {test for found in self.executed.values() for test in found}
+        return {test for lines in self.executed.values() for test in lines}
 
-    def of(self, mutant: Mutant) -> list[list[str]]:
-        """Tests that may notice a fault, in the order to try them. A file stands for all tests in it.
+    def tests_for(self, mutant: Mutant) -> list[list[str]]:
+        """The tests that may detect a fault, in the order to try them. A file stands for all tests in it.
 
-        They are in parts if the fault is there when the module is imported, since each part has to be
-        collected anew: those of codes and identifiers, the unit tests named after the module, those of
-        figures in documents, then those that execute lines which name what the fault changes, or lines of the
-        function whose default it changes, and files that name the constant which it changes.
+        If the fault is active when the module is imported, they are in several groups, since each group has
+        to be collected again: tests of codes and identifiers; the unit tests named after the module; tests of
+        figures in documents; tests that execute lines which name what the fault changes, or lines of the
+        function whose default it changes, the quick ones first; and files that name the constant that it
+        changes.
         """
         path = Path(f"{mutant.module.replace('.', '/')}.py")
-        of_fault = sum(1 << line for line in mutant.lines)
-        wanted = -1 if mutant.at_import else of_fault
-        found = {test for test, lines in self.executed.get(str(path), {}).items() if lines & wanted}
+        fault_lines = sum(1 << line for line in mutant.lines)
+        wanted_lines = -1 if mutant.at_import else fault_lines
+        executing = {test for test, lines in self.executed.get(str(path), {}).items() if lines & wanted_lines}
         names = (path.stem, path.parent.name.removesuffix("s"))  # such as import for domain.imports
-        near = [
+        unit_test_files = [
             file for file in self._unit_tests if file.startswith(tuple(f"tests/unit/test_{n}" for n in names))
         ]
-        nearest = {test for test in found if test.partition("::")[0] in near}
-        found -= nearest
+        unit_tests = {test for test in executing if test.partition("::")[0] in unit_test_files}
+        executing -= unit_tests
         if not mutant.at_import:
-            return [self._in_order([*nearest, *self._chosen(mutant.module, found)])]
+            return [self._in_order([*unit_tests, *self._chosen(mutant.module, executing)])]
         naming = {
             test
             for file, lines in self._mentions.get(mutant.binds, {}).items()
             for test, executed in self.executed.get(file, {}).items()
             if executed & lines
         }
-        naming |= {test for test, lines in self.executed.get(str(path), {}).items() if lines & of_fault}
-        chosen = self._chosen(mutant.module, found & naming)
+        naming |= {test for test, lines in self.executed.get(str(path), {}).items() if lines & fault_lines}
+        chosen = self._chosen(mutant.module, executing & naming)
         quick = self._in_order(filter(_is_quick, chosen))
         slow = self._in_order(test for test in chosen if not _is_quick(test))
-        stating = [
-            file for file in STATED if self._names[file] & {mutant.binds, mutant.where.partition(".")[0]}
+        specification_files = [
+            file
+            for file in SPECIFICATION_TESTS
+            if self._names[file] & {mutant.binds, mutant.where.partition(".")[0]}
         ]
         return [
-            [file for file in stating if file != FIGURES],
-            near,
-            [file for file in stating if file == FIGURES],
+            [file for file in specification_files if file != FIGURES],
+            unit_test_files,
+            [file for file in specification_files if file == FIGURES],
             quick,
             slow,
             self._files_with_constant(mutant.module, mutant.binds) if mutant.binds.isupper() else [],
@@ -120,27 +124,27 @@ class CoverageMap:
 
     @cached_property
     def _names(self) -> dict[str, set[str]]:
-        """The names that each file of STATED mentions."""
-        return {file: set(re.findall(r"\w+", (self.root / file).read_text())) for file in STATED}
+        """The names that each file of SPECIFICATION_TESTS contains."""
+        return {file: set(re.findall(r"\w+", (self.root / file).read_text())) for file in SPECIFICATION_TESTS}
 
     def _chosen(self, module: str, tests: set[str]) -> list[str]:
-        """Some of the tests that execute a line of a module: see MOST_TESTS."""
+        """Choose from the tests that execute a line of a module: see MAX_TESTS."""
         direct = {test for test in tests if module in self._imports[test.partition("::")[0]]}
-        return self._most_specific(direct) + self._most_specific(tests - direct)
+        return self._by_specificity(direct) + self._by_specificity(tests - direct)
 
-    def _most_specific(self, tests: Iterable[str]) -> list[str]:
+    def _by_specificity(self, tests: Iterable[str]) -> list[str]:
         order = sorted(tests, key=lambda test: (not _is_quick(test), self._lines[test], test))
-        return order[:MOST_TESTS]
+        return order[:MAX_TESTS]
 
     def _in_order(self, tests: Iterable[str]) -> list[str]:
         return sorted(tests, key=lambda test: (self.seconds[test], test))
 
     @cached_property
     def _lines(self) -> Counter[str]:
-        """How many lines each test executes."""
+        """The number of lines that each test executes."""
         count: Counter[str] = Counter()
-        for found in self.executed.values():
-            for test, lines in found.items():
+        for lines_by_test in self.executed.values():
+            for test, lines in lines_by_test.items():
                 count[test] += lines.bit_count()
         return count
 
@@ -149,38 +153,38 @@ class CoverageMap:
         return sorted(str(file.relative_to(self.root)) for file in self.root.glob("tests/unit/test_*.py"))
 
     def _files_with_constant(self, module: str, name: str) -> list[str]:
-        """The files of tests that import a module and have a name."""
+        """The test files that import a module and contain a name."""
         files = sorted(file for file, imports in self._imports.items() if module in imports)
         return [file for file in files if re.search(rf"\b{name}\b", (self.root / file).read_text())]
 
     @cached_property
     def _imports(self) -> dict[str, set[str]]:
-        """The modules that each file of tests imports. Names that it imports of modules are among them."""
+        """The modules that each test file imports, and the qualified names that it imports from modules."""
         return {
             file: {
                 name
                 for node in ast.walk(ast.parse((self.root / file).read_text(encoding="utf-8")))
                 if isinstance(node, ast.ImportFrom) and node.module
-                for name in (node.module, *(f"{node.module}.{each.name}" for each in node.names))
+                for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
             }
             for file in {test.partition("::")[0] for test in self.tests}
         }
 
     @cached_property
     def _mentions(self) -> dict[str, dict[str, int]]:
-        """The lines of each file of the core that mention a name."""
-        found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        """By name and file of the core: the lines that contain the name."""
+        lines: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         for folder in ("domain", "application"):
             for file in self.root.glob(f"{folder}/**/*.py"):
                 for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                     match node:
                         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
-                            found[name][str(file.relative_to(self.root))] |= 1 << node.lineno
-        return found
+                            lines[name][str(file.relative_to(self.root))] |= 1 << node.lineno
+        return lines
 
 
-def covered(root: Path, jobs: int, *, quick: bool) -> CoverageMap:
-    """Run the tests under coverage, except for those files of tests of which nothing has changed since."""
+def measure(root: Path, jobs: int, *, quick: bool) -> CoverageMap:
+    """Run the tests under coverage. The results of an earlier run are used for unchanged files."""
     folder = root / ".mutants" / "map"
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(root, QUICK if quick else QUICK + SLOWER)
@@ -197,15 +201,15 @@ def covered(root: Path, jobs: int, *, quick: bool) -> CoverageMap:
     }
     missing = [file for file in files if not data[file].exists()]
     with ThreadPoolExecutor(jobs) as pool:
-        batches = [pool.submit(_learn, root, batch, data) for batch in _batches(missing)]
+        batches = [pool.submit(_measure_files, root, batch, data) for batch in _batches(missing)]
         for done, batch in enumerate(as_completed(batches), 1):
             batch.result()
-            print(f"learnt what {min(done * BATCH, len(missing))} of {len(missing)} files of tests execute")
+            print(f"measured {min(done * BATCH, len(missing))} of {len(missing)} test files")
     executed: dict[str, dict[str, int]] = defaultdict(dict)
     seconds: dict[str, float] = {}
     for file in data.values():
-        for test, (spent, lines) in json.loads(file.read_text()).items():
-            seconds[test] = spent
+        for test, (test_seconds, lines) in json.loads(file.read_text()).items():
+            seconds[test] = test_seconds
             for path, bits in lines.items():
                 executed[path][test] = int(bits, 16)
     state = _fingerprint(
@@ -216,7 +220,7 @@ def covered(root: Path, jobs: int, *, quick: bool) -> CoverageMap:
 
 @cache
 def fingerprint(file: Path) -> str:
-    """What changes with the content of a file."""
+    """A hash of the content of a file."""
     return sha256(file.read_bytes()).hexdigest()[:16]
 
 
@@ -237,44 +241,46 @@ def _batches(files: list[Path]) -> Iterator[list[Path]]:
         yield files[start : start + BATCH]
 
 
-def _learn(root: Path, files: list[Path], data: dict[Path, Path]) -> None:
-    """Run some files of tests, and write down what each executes."""
+def _measure_files(root: Path, files: list[Path], data: dict[Path, Path]) -> None:
+    """Run some test files under coverage, and write the results of each."""
     stem = data[files[0]]
-    settings, covering, seconds = (stem.with_suffix(end) for end in (".ini", ".coverage", ".seconds"))
+    settings, coverage_data, seconds = (stem.with_suffix(end) for end in (".ini", ".coverage", ".seconds"))
     settings.write_text("[run]\nsource =\n    domain\n    application\n")
     command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", learning.__name__,
-        "-k", SELECTED, "--hypothesis-profile=learning",
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", coverage_plugin.__name__,
+        "-k", SELECTED, "--hypothesis-profile=coverage",
         "--cov", "--cov-context=test", f"--cov-config={settings}", "--cov-report=", *map(str, files),
     ]  # fmt: skip
-    ran = subprocess.run(
+    completed = subprocess.run(
         command,
         cwd=root,
-        env=os.environ | {"COVERAGE_FILE": str(covering), learning.SECONDS: str(seconds)},
+        env=os.environ | {"COVERAGE_FILE": str(coverage_data), coverage_plugin.SECONDS_FILE: str(seconds)},
         check=False,
         capture_output=True,
         text=True,
     )
-    if ran.returncode not in (0, 5):  # 5: there is no test among them
-        sys.exit(f"{ran.stdout[-3000:]}\nthe tests must pass before faults are planted")
-    found: dict[str, dict[str, tuple[float, dict[str, str]]]] = {str(f.relative_to(root)): {} for f in files}
-    for test, spent in json.loads(seconds.read_text()).items():
-        found[test.partition("::")[0]][test] = spent, {}
-    for test, path, lines in _executed(covering):
-        found[test.partition("::")[0]][test][1][str(Path(path).relative_to(root))] = f"{lines:x}"
+    if completed.returncode not in (0, 5):  # 5: no tests were selected
+        sys.exit(f"{completed.stdout[-3000:]}\nthe tests must pass before faults are planted")
+    results: dict[str, dict[str, tuple[float, dict[str, str]]]] = {
+        str(file.relative_to(root)): {} for file in files
+    }
+    for test, test_seconds in json.loads(seconds.read_text()).items():
+        results[test.partition("::")[0]][test] = test_seconds, {}
+    for test, path, lines in _executed(coverage_data):
+        results[test.partition("::")[0]][test][1][str(Path(path).relative_to(root))] = f"{lines:x}"
     for file in files:
-        half = stem.with_suffix(".half")
-        half.write_text(json.dumps(found[str(file.relative_to(root))]))
-        half.rename(data[file])
-    for file in (settings, covering, seconds):
+        temporary = stem.with_suffix(".tmp")
+        temporary.write_text(json.dumps(results[str(file.relative_to(root))]))
+        temporary.rename(data[file])
+    for file in (settings, coverage_data, seconds):
         file.unlink(missing_ok=True)
 
 
 def _executed(data: Path) -> Iterator[tuple[str, str, int]]:
-    """Tests, files and the lines there that they execute when they are set up or run."""
+    """Tests, files, and the lines that the tests execute in them during setup and call."""
     if not data.exists():
         return
-    both: dict[tuple[str, str], int] = defaultdict(int)
+    executed: dict[tuple[str, str], int] = defaultdict(int)
     connection = sqlite3.connect(data)
     rows = connection.execute(
         "SELECT file.path, context.context, line_bits.numbits FROM line_bits"
@@ -283,9 +289,9 @@ def _executed(data: Path) -> Iterator[tuple[str, str, int]]:
     for path, context, numbits in rows:
         test, _, phase = context.rpartition("|")
         if test and phase != "teardown":
-            both[test, path] |= int.from_bytes(numbits, "little")
+            executed[test, path] |= int.from_bytes(numbits, "little")
     connection.close()
-    for (test, path), lines in both.items():
+    for (test, path), lines in executed.items():
         yield test, path, lines
 
 

@@ -1,8 +1,8 @@
-"""The faults: how the syntax tree of a module is changed, one place at a time.
+"""The faults, which are small changes of the syntax tree of a module.
 
-All faults of a module are compiled into it at once. Each is chosen by a number in the module's global
-`ACTIVE`, so that a process that has loaded the module and collected its tests can try one fault after the
-other in forks of itself.
+All faults of a module are compiled into it together. The module's global `ACTIVE` has the number of the fault
+that is active, so that a process that has loaded the module and collected its tests can try each fault in a
+fork.
 """
 
 import ast
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 ACTIVE = "_active_mutant_"
-"""The global that holds the number of the fault in force; 0 is none."""
+"""The name of the global with the number of the active fault; 0 stands for none."""
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -44,12 +44,12 @@ TYPING = frozenset({"TypeVar", "NewType", "Literal", "cast", "Annotated", "TYPE_
 """Calls, subscripts and conditions that are for the type checker."""
 
 CONDITIONS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.NamedExpr)
-"""What is negated as a condition; comparisons and the like have faults of their own."""
+"""The expressions that are negated when they are conditions. Comparisons and the like have other faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault: where it is, and what it makes of which code."""
+    """A fault: its location, and the code before and after the change."""
 
     number: int
     module: str
@@ -59,20 +59,20 @@ class Mutant:
     lines: range
     at_import: bool
     binds: str = ""
-    """The name that its statement binds, if the fault is there when the module is imported."""
+    """The name that the statement binds, if the fault is active when the module is imported."""
 
     @property
     def name(self) -> tuple[str, str, str, str]:
-        """What tells it from all others, whatever line it is on."""
+        """The identity of a fault, which does not depend on line numbers."""
         return self.module, self.where, self.before, self.after
 
     def __str__(self) -> str:
-        place = f"{self.module}:{self.lines.start} {self.where}".rstrip()
-        return f"{place}: {self.before}  ->  {self.after}"
+        location = f"{self.module}:{self.lines.start} {self.where}".rstrip()
+        return f"{location}: {self.before}  ->  {self.after}"
 
 
 class Instrument(ast.NodeTransformer):
-    """Puts all faults into a tree."""
+    """Adds all faults to a syntax tree."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -85,7 +85,8 @@ class Instrument(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.stmt):
             before, self._lines = self._lines, range(node.lineno, (node.end_lineno or node.lineno) + 1)
-            if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try):  # its head, on any lines
+            # Of a compound statement, only the lines of its head.
+            if isinstance(node, ast.If | ast.While | ast.For | ast.With | ast.Try):
                 self._lines = range(node.lineno, max(node.lineno + 1, node.body[0].lineno))
             elif isinstance(node, ast.Match):
                 self._lines = range(node.lineno, node.lineno + 1)
@@ -97,11 +98,11 @@ class Instrument(ast.NodeTransformer):
                 self._lines = before
         return cast("ast.AST", super().visit(node))
 
-    # What is no code that runs, or is for the type checker.
+    # Nodes that contain no executed code, or code for the type checker.
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.args.defaults = [self._expr(each) for each in node.args.defaults]
-        node.args.kw_defaults = [each and self._expr(each) for each in node.args.kw_defaults]
+        node.args.defaults = [self._expr(default) for default in node.args.defaults]
+        node.args.kw_defaults = [default and self._expr(default) for default in node.args.kw_defaults]
         self._path.append(node.name)
         self._depth += 1
         node.body = self._block(node.body)
@@ -129,7 +130,7 @@ class Instrument(ast.NodeTransformer):
         for value in node.values:
             if isinstance(value, ast.FormattedValue):
                 value.value = self._expr(value.value)
-        return self._either(node, original, [ast.Constant("")])
+        return self._with_alternatives(node, original, [ast.Constant("")])
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         return node if _is_for_types(node.value) else self.generic_visit(node)
@@ -146,31 +147,31 @@ class Instrument(ast.NodeTransformer):
                 other = "" if value else "XX"
             case _:
                 return node
-        return self._either(node, deepcopy(node), [ast.Constant(other)])
+        return self._with_alternatives(node, deepcopy(node), [ast.Constant(other)])
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         original, others = deepcopy(node), []
-        for place, operator in enumerate(node.ops):
+        for index, operator in enumerate(node.ops):
             other = deepcopy(original)
-            other.ops[place] = COMPARISONS[type(operator)]()
+            other.ops[index] = COMPARISONS[type(operator)]()
             others.append(other)
-        return self._either(self.generic_visit(node), original, others)
+        return self._with_alternatives(self.generic_visit(node), original, others)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         original, other = deepcopy(node), deepcopy(node)
         other.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return self._either(self.generic_visit(node), original, [other])
+        return self._with_alternatives(self.generic_visit(node), original, [other])
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         original = deepcopy(node)
-        return self._either(self.generic_visit(node), original, [deepcopy(original.operand)])
+        return self._with_alternatives(self.generic_visit(node), original, [deepcopy(original.operand)])
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if not self._depth and isinstance(node.op, ast.BitOr):  # a union of types
             return node
         original, other = deepcopy(node), deepcopy(node)
         other.op = ARITHMETIC[type(node.op)]()
-        return self._either(self.generic_visit(node), original, [other])
+        return self._with_alternatives(self.generic_visit(node), original, [other])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         node.test = self._condition(node.test)
@@ -179,23 +180,24 @@ class Instrument(ast.NodeTransformer):
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         node.iter = self._expr(node.iter)
-        node.ifs = [self._condition(each) for each in node.ifs]
+        node.ifs = [self._condition(condition) for condition in node.ifs]
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if _is_for_types(node.func):
             return node
         original = deepcopy(node)
-        kept = [keyword for keyword in node.keywords if keyword.arg == "strict"]  # an assertion, which holds
+        # An argument `strict` is an assertion, which no fault changes.
+        kept = [keyword for keyword in node.keywords if keyword.arg == "strict"]
         node.keywords = [keyword for keyword in node.keywords if keyword.arg != "strict"]
         call = cast("ast.Call", self.generic_visit(node))
         call.keywords += kept
         faulty: ast.expr = call
         function = ast.unparse(original.func)
-        for place, keyword in enumerate(original.keywords):
+        for index, keyword in enumerate(original.keywords):
             if keyword.arg and keyword.arg != "strict":
                 other = deepcopy(original)
-                del other.keywords[place]
+                del other.keywords[index]
                 active = self._is_active(f"{function}(…, {ast.unparse(keyword)})", f"{function}(…)")
                 faulty = ast.IfExp(active, other, faulty)
         return faulty
@@ -220,32 +222,32 @@ class Instrument(ast.NodeTransformer):
         original = deepcopy(node)
         visited = self.generic_visit(node)
         if self._depth and isinstance(original.value, ast.Call):
-            return self._instead(visited, original, ast.Pass())
+            return self._with_alternative_statement(visited, original, ast.Pass())
         return visited
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        if _bound(node) == "__all__":  # for the type checker, too
+        if _bound(node) == "__all__":  # for the type checker
             return node
         original = deepcopy(node)
         visited = self.generic_visit(node)
         if self._depth and isinstance(original.targets[0], ast.Attribute | ast.Subscript):
-            return self._instead(visited, original, ast.Pass())
+            return self._with_alternative_statement(visited, original, ast.Pass())
         return visited
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         original, other = deepcopy(node), deepcopy(node)
         other.op = ARITHMETIC[type(node.op)]()
-        return self._instead(self.generic_visit(node), original, other)
+        return self._with_alternative_statement(self.generic_visit(node), original, other)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         original = deepcopy(node)
-        return self._instead(self.generic_visit(node), original, ast.Pass())
+        return self._with_alternative_statement(self.generic_visit(node), original, ast.Pass())
 
     def visit_Break(self, node: ast.Break) -> ast.AST:
-        return self._instead(node, deepcopy(node), ast.Continue())
+        return self._with_alternative_statement(node, deepcopy(node), ast.Continue())
 
     def visit_Continue(self, node: ast.Continue) -> ast.AST:
-        return self._instead(node, deepcopy(node), ast.Break())
+        return self._with_alternative_statement(node, deepcopy(node), ast.Break())
 
     def _block(self, statements: Iterable[ast.stmt]) -> list[ast.stmt]:
         return [cast("ast.stmt", self.visit(statement)) for statement in statements]
@@ -258,22 +260,22 @@ class Instrument(ast.NodeTransformer):
             return self._expr(node)
         original = deepcopy(node)
         negated = ast.UnaryOp(ast.Not(), deepcopy(node))
-        return cast("ast.expr", self._either(self._expr(node), original, [negated]))
+        return cast("ast.expr", self._with_alternatives(self._expr(node), original, [negated]))
 
-    def _either(self, node: ast.AST, original: ast.AST, others: Sequence[ast.expr]) -> ast.AST:
+    def _with_alternatives(self, node: ast.AST, original: ast.AST, others: Sequence[ast.expr]) -> ast.AST:
         for other in others:
             node = ast.IfExp(
                 self._is_active(ast.unparse(original), ast.unparse(other)), other, cast("ast.expr", node)
             )
         return node
 
-    def _instead(self, node: ast.AST, original: ast.AST, other: ast.stmt) -> ast.AST:
+    def _with_alternative_statement(self, node: ast.AST, original: ast.AST, other: ast.stmt) -> ast.AST:
         return ast.If(
             self._is_active(ast.unparse(original), ast.unparse(other)), [other], [cast("ast.stmt", node)]
         )
 
     def _is_active(self, before: str, after: str) -> ast.expr:
-        """The test whether a new fault is in force."""
+        """Add a fault; return the expression that is true while it is active."""
         number = len(self.mutants) + 1
         where = ".".join(self._path)
         self.mutants.append(
@@ -292,7 +294,7 @@ class Instrument(ast.NodeTransformer):
 
 
 def instrumented(module: str, source: str) -> tuple[ast.Module, list[Mutant]]:
-    """A module with all faults in it, and the faults."""
+    """The syntax tree of a module with all its faults, and the faults."""
     instrument = Instrument(module)
     tree = cast("ast.Module", instrument.visit(ast.parse(source)))
     return ast.fix_missing_locations(tree), instrument.mutants

@@ -1,4 +1,4 @@
-"""The use cases of syncs over a store in memory, a scripted source and a clock that can be set."""
+"""The use cases of syncs over a store in memory, a fake source and a clock that can be set."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
@@ -35,8 +35,10 @@ PAGES = 4
 TEXT_RETENTION = timedelta(days=180)
 
 
-class ShelfSource:
-    """A source with four pages of five movies, which calls a function before each page."""
+class FakeSource:
+    """A source with four pages of five movies. Tests can set functions that it calls before it returns a page
+    or the details of a movie, and the numbers of movies whose details it cannot return.
+    """
 
     name = SourceName.TMDB
     max_pages = 500
@@ -93,44 +95,44 @@ def facts_of(number: int) -> MovieFacts:
     return facts(number, runtime=90, detailed=True, details_version="1", overview=f"What happens in {number}")
 
 
-class JobsInMemory:
+class FakeJobQueue:
     """A job queue in memory that a test can empty or make unavailable."""
 
     def __init__(self) -> None:
         self.runs: list[RunId] = []
-        self.away = False
+        self.unavailable = False
 
     def sync(self, entity: Entity, run: RunId) -> None:
-        self._reach()
+        self._check()
         self.runs.append(run)
 
     def run_import(self, imported: ImportId, revision: int) -> None:
-        """These jobs are of no interest here."""
+        """Ignore jobs of imports."""
 
     def is_pending(self, run: RunId) -> bool:
-        self._reach()
+        self._check()
         return run in self.runs
 
     def update_neighbours(self) -> None:
-        self._reach()
+        self._check()
 
     def waiting(self) -> int:
-        self._reach()
+        self._check()
         return len(self.runs)
 
-    def _reach(self) -> None:
-        if self.away:
-            raise QueueUnavailable("it is away")
+    def _check(self) -> None:
+        if self.unavailable:
+            raise QueueUnavailable("it is unavailable")
 
 
-class Bench:
+class SyncUseCases:
     """The use cases over one store, a source and a clock that can be set."""
 
     def __init__(
         self, store: SqliteStore, clock: ManualClock, source: MovieSource, **timing: timedelta
     ) -> None:
         self.store, self.clock = store, clock
-        self.jobs = JobsInMemory()
+        self.jobs = FakeJobQueue()
         self.runner = SyncRunner(
             source=source,
             runs=store.runs,
@@ -142,7 +144,7 @@ class Bench:
             **timing,
         )
         self.changes = SyncChanges(runner=self.runner, movies=store.movies)
-        self.do = RunSync(
+        self.run_sync = RunSync(
             runs=store.runs,
             sync_genres=SyncGenres(runner=self.runner, genres=store.genres),
             sync_movies=SyncMovies(runner=self.runner, movies=store.movies),
@@ -165,10 +167,10 @@ class Bench:
     def enqueue(self, entity: Entity = Entity.MOVIES) -> SyncRun:
         return self.start(entity=entity)
 
-    def held(self) -> list[int]:
+    def stored_numbers(self) -> list[int]:
         return sorted(self.store.movies.stale(self.clock() + timedelta(days=1), limit=999))
 
-    def free(self, entity: Entity = Entity.MOVIES) -> bool:
+    def is_unlocked(self, entity: Entity = Entity.MOVIES) -> bool:
         return self.store.locks.acquire(lock_name(entity), "anyone", timedelta(microseconds=1)) is None
 
 
@@ -177,15 +179,15 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def shelf() -> ShelfSource:
-    """The source of `bench`."""
-    return ShelfSource()
+def fake_source() -> FakeSource:
+    """The source of the use cases."""
+    return FakeSource()
 
 
 @pytest.fixture
-def bench(shelf: ShelfSource) -> Iterator[Bench]:
+def use_cases(fake_source: FakeSource) -> Iterator[SyncUseCases]:
     """The use cases over an empty store."""
     clock = ManualClock()
     store = store_in_memory(clock)
-    yield Bench(store, clock, shelf)
+    yield SyncUseCases(store, clock, fake_source)
     store.close()

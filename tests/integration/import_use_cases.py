@@ -1,4 +1,4 @@
-"""Imports over the embedded store in memory, with a source and a job queue that tests control."""
+"""The use cases of imports over a store in memory, with a fake source and a fake job queue."""
 
 import io
 import zipfile
@@ -35,11 +35,11 @@ from domain.users import User
 from tests.stores import store_in_memory
 
 
-def film(number: int, title: str, year: int, **known: Any) -> MovieFacts:
+def film(number: int, title: str, year: int, **values: Any) -> MovieFacts:
     """The details of a film with an IMDb id."""
-    released = date(year, 5, 5)
-    known = {"imdb_id": f"tt{number:07}", "detailed": True, **known}
-    return facts(number, title=title, original_title=title, release_date=released, **known)
+    release_date = date(year, 5, 5)
+    values = {"imdb_id": f"tt{number:07}", "detailed": True, **values}
+    return facts(number, title=title, original_title=title, release_date=release_date, **values)
 
 
 HEAT, RAN, DUNE = film(1, "Heat", 1995), film(2, "Ran", 1985), film(3, "Dune", 2021)
@@ -56,41 +56,41 @@ def store_of_films() -> Iterator[SqliteStore]:
 
 
 @dataclass
-class Shelf:
-    """A source of movies that lists them; `failure` is raised in place of answers."""
+class FakeSource:
+    """A source that returns these films. If `failure` is set, it is raised instead."""
 
     films: list[MovieFacts] = field(default_factory=list)
     failure: Exception | None = None
-    requested: list[object] = field(default_factory=list)
+    requests: list[object] = field(default_factory=list)
     name: SourceName = SourceName.TMDB
 
     def search(self, text: str, *, year: int | None = None, page: int = 1) -> SourcePage:
         self._request(text)
-        found = [each for each in self.films if each.title == text]
-        return SourcePage(total_pages=1, movies=tuple(replace(each, detailed=False) for each in found))
+        found = [movie for movie in self.films if movie.title == text]
+        return SourcePage(total_pages=1, movies=tuple(replace(movie, detailed=False) for movie in found))
 
     def find(self, imdb_id: ImdbId) -> MovieFacts | None:
         self._request(imdb_id.value)
-        return next((each for each in self.films if each.imdb_id == imdb_id.value), None)
+        return next((movie for movie in self.films if movie.imdb_id == imdb_id.value), None)
 
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
-        known = {each.tmdb_id: each for each in self.films}
+        known = {movie.tmdb_id: movie for movie in self.films}
         for number in tmdb_ids:
-            self.requested.append(number)
+            self.requests.append(number)
             if self.failure:
                 yield FetchFailed(number, str(self.failure))
             else:
                 yield known.get(number) or MovieGone(number)
 
     def _request(self, subject: object) -> None:
-        self.requested.append(subject)
+        self.requests.append(subject)
         if self.failure:
             raise self.failure
 
 
 @dataclass
-class Jobs:
-    """A job queue whose jobs the test runs."""
+class FakeJobQueue:
+    """A job queue whose jobs a test runs itself."""
 
     runs: list[ImportId] = field(default_factory=list)
     available: bool = True
@@ -104,36 +104,36 @@ class Jobs:
         return len(self.runs)
 
 
-class Desk:
-    """A user's imports."""
+class ImportUseCases:
+    """The use cases of imports, for one user."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self.user: User = add_user(store)
-        self.shelf = Shelf()
-        self.jobs = Jobs()
+        self.source = FakeSource()
+        self.jobs = FakeJobQueue()
         self.run = RunImport(
             imports=store.imports,
             movies=store.movies,
-            source=self.shelf,  # type: ignore[arg-type]
+            source=self.source,  # type: ignore[arg-type]
             reader=read_upload,
             invalidation=system.NoCache(),
             clock=system.now,
         )
         store_import = StoreImport(imports=store.imports, clock=system.now, new_id=system.new_id)
         views = ImportViews(imports=store.imports, movies=store.movies)
-        known = {"imports": store.imports, "jobs": self.jobs, "clock": system.now, "views": views}
+        ports = {"imports": store.imports, "jobs": self.jobs, "clock": system.now, "views": views}
         self.start = StartImport(store=store_import, jobs=self.jobs)  # type: ignore[arg-type]
-        self.apply_import = ApplyImport(**known)  # type: ignore[arg-type]
-        self.undo_import = UndoImport(**known)  # type: ignore[arg-type]
-        self.change = ChangeImport(movies=store.movies, run=self.run, **known)  # type: ignore[arg-type]
+        self.apply_import = ApplyImport(**ports)  # type: ignore[arg-type]
+        self.undo_import = UndoImport(**ports)  # type: ignore[arg-type]
+        self.change = ChangeImport(movies=store.movies, run=self.run, **ports)  # type: ignore[arg-type]
         self.list = ListImports(imports=store.imports, views=views)
         self.get = GetImport(imports=store.imports, views=views)
         self.rows = ListImportRows(imports=store.imports, movies=store.movies)
         self.remove = RemoveImport(imports=store.imports)
 
     def upload(self, content: str | bytes | Mapping[str, str], name: str = "upload.csv") -> Import:
-        """Start an import, without running it."""
+        """Start an import."""
         data = content.encode() if isinstance(content, str) else content
         if isinstance(data, Mapping):
             archive = io.BytesIO()
@@ -143,23 +143,23 @@ class Desk:
             data = archive.getvalue()
         return self.start(user=self.user.id, name=name, wanted=None, upload=[data])
 
-    def reviewed(self, content: str | bytes | Mapping[str, str], name: str = "upload.csv") -> Import:
-        """Start an import, and read and match it."""
-        return self.worked(self.upload(content, name))
+    def upload_and_match(self, content: str | bytes | Mapping[str, str], name: str = "upload.csv") -> Import:
+        """Start an import, and run the job that reads and matches it."""
+        return self.run_job(self.upload(content, name))
 
-    def worked(self, imported: Import) -> Import:
-        """Run an import's job."""
-        done = self.run(imported=imported.id)
-        assert done is not None
-        return done
+    def run_job(self, imported: Import) -> Import:
+        """Run the job of an import."""
+        result = self.run(imported=imported.id)
+        assert result is not None
+        return result
 
-    def applied(self, imported: Import) -> Import:
-        """Apply an import."""
-        return self.worked(self.apply_import(imported=imported.id, user=self.user.id).imported)
+    def apply(self, imported: Import) -> Import:
+        """Apply an import, and run its job."""
+        return self.run_job(self.apply_import(imported=imported.id, user=self.user.id).imported)
 
-    def undone(self, imported: Import) -> Import:
-        """Undo an import."""
-        return self.worked(self.undo_import(imported=imported.id, user=self.user.id).imported)
+    def undo(self, imported: Import) -> Import:
+        """Undo an import, and run its job."""
+        return self.run_job(self.undo_import(imported=imported.id, user=self.user.id).imported)
 
     def all_rows(self, imported: Import, row_class: RowClass | None = None) -> list[ImportRow]:
         """The rows of an import."""
