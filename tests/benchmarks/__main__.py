@@ -1,5 +1,5 @@
-"""`make bench`: medians in one run, over 100,000 invented movies in SQLite, and of `matinee serve` with the
-demo catalogue. Nothing fails on a number.
+"""`make bench`: measures the store with 100,000 generated movies in SQLite, and `matinee serve` with the demo
+catalogue, and prints medians. It does not fail, whatever the results.
 
 python -m tests.benchmarks [--movies N] [--synced N] [--only store|sync|service|recommendations]
 """
@@ -31,10 +31,10 @@ from tests.benchmarks.recommendations import RATINGS, recommendations
 from tests.benchmarks.service import service
 from tests.benchmarks.sync import sync
 
-TIMES = 9
+REPETITIONS = 9
 USER = UserId("a" * 24)
-RATED = 3_000
-"""The most popular movies, which a user has rated."""
+RATED_MOVIES = 3_000
+"""The number of movies that a user has rated, which are the most popular ones."""
 FILTERS = {
     "no filter": MovieFilter(),
     "a frequent genre": MovieFilter(all_genres=frozenset(GENRES[:1])),
@@ -49,7 +49,7 @@ FILTERS = {
     "years and votes": MovieFilter(year_from=1990, year_to=1999, min_votes=500),
 }
 FILTERED = ("a frequent genre", "a rare language", "one year", "one's own", "not one's own")
-"""The filters with which common words are searched."""
+"""The filters that are combined with searches for common words."""
 SEARCHES = (
     "night river",
     "the",
@@ -70,7 +70,7 @@ SEARCHES = (
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmarks, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--movies", type=int, default=100_000, help="in the store, up to 1,000,000")
     parser.add_argument("--synced", type=int, default=2_000, help="movies that a sync reads, up to 10,000")
@@ -93,33 +93,31 @@ def main() -> None:
             console.print(table)
 
 
-def measure_store(console: Console, amount: int) -> None:
-    """Fill a store with so many movies, and ask it."""
+def measure_store(console: Console, count: int) -> None:
+    """Fill a store with movies, and measure lists and searches."""
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(path=Path(folder) / "bench.db", clock=system.now)
         store.prepare()
-        seconds = fill(store, amount)
+        seconds = fill(store, count)
         size = (Path(folder) / "bench.db").stat().st_size / 1e6
-        console.print(
-            f"{amount:,} movies stored in {seconds:.0f} s ({amount / seconds:,.0f}/s), {size:.0f} MB"
-        )
-        rate(store)
+        console.print(f"{count:,} movies stored in {seconds:.0f} s ({count / seconds:,.0f}/s), {size:.0f} MB")
+        add_ratings(store)
         console.print(lists(store))
         console.print(searches(store))
         console.print(imports())
         store.close()
 
 
-def rate(store: SqliteStore) -> None:
+def add_ratings(store: SqliteStore) -> None:
     """Store ratings of the most popular movies."""
     store.users.add(new_account(id=USER))
-    for start in range(0, RATED, 100):
+    for start in range(0, RATED_MOVIES, 100):
         for movie in store.movies.page(MovieFilter(), Sorting(), Window(limit=100, skip=start)).movies:
             store.ratings.add(new_rating(USER, movie.id))
 
 
 def lists(store: SqliteStore) -> Table:
-    """Over all orders, the slowest median of a first page and of a cursor page, anywhere in the list."""
+    """The slowest median of all orders: for the first page, and for pages by cursor anywhere in the list."""
     table = Table(
         "list",
         "movies",
@@ -128,69 +126,69 @@ def lists(store: SqliteStore) -> Table:
         "count, ms",
         title="lists (wanted: under 10 ms)",
     )
-    for name, wanted in FILTERS.items():
-        first, behind = zip(*(pages(store, wanted, sorting) for sorting in sortings()), strict=True)
-        total = store.movies.count(wanted)
-        counted = milliseconds(lambda wanted=wanted: store.movies.count(wanted))  # type: ignore[misc]
-        table.add_row(name, f"{total:,}", f"{max(first):.2f}", f"{max(behind):.2f}", f"{counted:.2f}")
+    for name, movie_filter in FILTERS.items():
+        first, later = zip(*(pages(store, movie_filter, sorting) for sorting in sortings()), strict=True)
+        total = store.movies.count(movie_filter)
+        count_time = milliseconds(lambda movie_filter=movie_filter: store.movies.count(movie_filter))  # type: ignore[misc]
+        table.add_row(name, f"{total:,}", f"{max(first):.2f}", f"{max(later):.2f}", f"{count_time:.2f}")
     return table
 
 
 def sortings() -> Iterator[Sorting]:
-    """All orders."""
+    """All combinations of a sort key and an order."""
     return (Sorting(by, order) for by in SortBy for order in SortOrder)
 
 
-def pages(store: SqliteStore, wanted: MovieFilter, sorting: Sorting) -> tuple[float, float]:
-    """Milliseconds for the first page, and the most for a cursor page at five depths."""
-    total = store.movies.count(wanted)
-    depths = []
+def pages(store: SqliteStore, movie_filter: MovieFilter, sorting: Sorting) -> tuple[float, float]:
+    """The times for the first page, and the longest for a page by cursor at five depths, in milliseconds."""
+    total = store.movies.count(movie_filter)
+    times = []
     for depth in (0.1, 0.3, 0.5, 0.7, 0.95):
-        found = store.movies.page(wanted, sorting, Window(limit=1, skip=int(depth * total))).movies
+        found = store.movies.page(movie_filter, sorting, Window(limit=1, skip=int(depth * total))).movies
         for last in found:
             window = Window(cursor=Cursor(sorting.value(last), last.id))
-            depths.append(milliseconds(lambda window=window: store.movies.page(wanted, sorting, window)))  # type: ignore[misc]
-    return milliseconds(lambda: store.movies.page(wanted, sorting, Window())), max(depths, default=0.0)
+            times.append(milliseconds(lambda window=window: store.movies.page(movie_filter, sorting, window)))  # type: ignore[misc]
+    return milliseconds(lambda: store.movies.page(movie_filter, sorting, Window())), max(times, default=0.0)
 
 
 def searches(store: SqliteStore) -> Table:
-    """The median of each search, and of common words with each of some filters."""
+    """The median time of each search, and of searches for common words with filters."""
 
-    def found(text: str, wanted: MovieFilter) -> int:
+    def count_matches(text: str, movie_filter: MovieFilter) -> int:
         find, find_people = (
-            partial(each, wanted=wanted) for each in (store.movies.find, store.movies.find_people)
+            partial(method, wanted=movie_filter) for method in (store.movies.find, store.movies.find_people)
         )
-        # A query remembers the distances that were computed for it, so that each search has its own.
+        # A Query caches the distances that were computed for it, so each search needs a new one.
         return len(search_with_people(Query(text), find, find_people, store.movies.count_with_term))
 
     table = Table("search", "filter", "matches", "ms", title="searches (wanted: under 30 ms)")
     filtered = [(text, name) for text in SEARCHES[:3] for name in FILTERED]
     for text, name in (*((text, "no filter") for text in SEARCHES), *filtered):
-        spent = milliseconds(partial(found, text, FILTERS[name]))
-        table.add_row(text, name, str(found(text, FILTERS[name])), f"{spent:.1f}")
+        duration = milliseconds(partial(count_matches, text, FILTERS[name]))
+        table.add_row(text, name, str(count_matches(text, FILTERS[name])), f"{duration:.1f}")
     return table
 
 
 def imports() -> Table:
-    """How long the library takes to import, in a process of its own."""
+    """The time of importing the library in a separate process."""
     table = Table("import", "ms", title="imports (wanted: under 50 ms)")
     program = "import time; t = time.perf_counter(); import {}; print((time.perf_counter() - t) * 1000)"
     for module in ("domain", "domain.ports"):
         command = [sys.executable, "-c", program.format(module)]
-        ran = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(7)]
-        table.add_row(module, f"{median(float(each.stdout) for each in ran):.1f}")
+        completed = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(7)]
+        table.add_row(module, f"{median(float(process.stdout) for process in completed):.1f}")
     return table
 
 
 def milliseconds(call: Callable[[], object]) -> float:
-    """The median of some calls, after one to warm up."""
+    """The median time of several calls in milliseconds, after one to warm up."""
     call()
-    spent = []
-    for _ in range(TIMES):
-        began = perf_counter()
+    durations = []
+    for _ in range(REPETITIONS):
+        started = perf_counter()
         call()
-        spent.append((perf_counter() - began) * 1000)
-    return median(spent)
+        durations.append((perf_counter() - started) * 1000)
+    return median(durations)
 
 
 main()

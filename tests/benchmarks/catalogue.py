@@ -1,4 +1,4 @@
-"""Invented movies, always the same, to fill a store with."""
+"""Generated movies, the same in each run, for filling a store."""
 
 from datetime import date
 from random import Random
@@ -10,7 +10,7 @@ from domain.ids import RunId, genre_id
 from domain.movies import CastMember, MovieFacts
 from domain.sync import Entity, PageResult, SyncRun
 
-A_PAGE = 1000
+PAGE_SIZE = 1000
 GENRES = tuple(
     genre_id(number) for number in (28, 12, 16, 35, 80, 99, 18, 10751, 14, 36, 27, 878, 53, 10752, 37)
 )
@@ -22,21 +22,23 @@ WORDS = """
 SYLLABLES = "ka lo mi ra ten dor vel sha zu qui fen bar ost nim gra pel tho wex yan jud".split()
 
 
-def fill(store: SqliteStore, amount: int) -> float:
-    """Store so many movies by pages, as a sync does; the seconds that it took."""
+def fill(store: SqliteStore, count: int) -> float:
+    """Store movies page by page, as a sync does; return the duration in seconds."""
     random = Random(1)
     run = SyncRun(id=RunId(system.new_id()), entity=Entity.MOVIES, started_at=system.now())
     store.runs.add(run)
-    began = perf_counter()
-    for page, start in enumerate(range(0, amount, A_PAGE), 1):
-        movies = tuple(invent(number, random) for number in range(start + 1, min(start + A_PAGE, amount) + 1))
+    started = perf_counter()
+    for page, start in enumerate(range(0, count, PAGE_SIZE), 1):
+        movies = tuple(
+            generate(number, random) for number in range(start + 1, min(start + PAGE_SIZE, count) + 1)
+        )
         run = store.movies.store(PageResult(page=page, at=system.now(), movies=movies), run)
     store.runs.save(run.finished(system.now()))
-    return perf_counter() - began
+    return perf_counter() - started
 
 
-def invent(number: int, random: Random) -> MovieFacts:
-    """A movie with a title of one to five words, some of them rare, and skewed figures."""
+def generate(number: int, random: Random) -> MovieFacts:
+    """A movie with a title of one to five words, some of them rare, and numbers of skewed distributions."""
     title = " ".join(word(random) for _ in range(random.randint(1, 5)))
     return MovieFacts(
         tmdb_id=number,
@@ -59,7 +61,7 @@ def invent(number: int, random: Random) -> MovieFacts:
 
 
 def person(random: Random) -> str:
-    """One of some ten thousand names, of which a few are in many movies."""
+    """One of about ten thousand names. A few of them are frequent."""
     number = min(int(random.paretovariate(0.3)), 10_000)
     first, last = divmod(number, 100)
     return (
@@ -68,5 +70,5 @@ def person(random: Random) -> str:
 
 
 def word(random: Random) -> str:
-    """A common word, or one of the eight thousand that three syllables make."""
+    """A common word, or one of eight thousand words of three syllables."""
     return random.choice(WORDS) if random.random() < 0.6 else "".join(random.choices(SYLLABLES, k=3))

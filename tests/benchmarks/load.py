@@ -1,4 +1,4 @@
-"""What a request costs the API process under load, next to a bare ASGI function, in one run of wrk."""
+"""Measures requests under load with wrk, and compares them with those of a bare ASGI function."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from adapters import system
 from adapters.sqlite.store import SqliteStore
 from tests.benchmarks.catalogue import WORDS, fill
 from tests.benchmarks.service import api_processes
-from tests.e2e.commands import Serving, serving
+from tests.e2e.commands import RunningServer, serving
 from tests.ports import free_port
 from tests.waiting import eventually
 
@@ -35,7 +35,7 @@ VARIABLES = {
     "PUBLIC_CATALOGUE": "false",
 }
 
-RAW = """
+BARE_SERVER = """
 import sys, uvicorn
 
 async def app(scope, receive, send):
@@ -58,12 +58,12 @@ end
 """
 """A script of wrk: `request` returns the request of number `n`."""
 
-ABBREVIATED = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Requests to send: a Lua expression for each, or one path for all."""
+class Workload:
+    """Requests to send: a Lua expression that returns each request, or one path for all."""
 
     request: str = ""
     path: str = "/"
@@ -73,8 +73,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Processor time of a request in microseconds, requests a second, and the median and 99th percentile of
-    their durations in milliseconds.
+    """The processor time per request in microseconds, the requests per second, and the median and the 99th
+    percentile of their durations in milliseconds.
     """
 
     cost: float
@@ -82,20 +82,20 @@ class Result:
     median: float
     p99: float
 
-    def cells(self, raw: "Result") -> list[str]:
-        """The cells of a row; cost and rate are also compared with those of the bare function."""
+    def cells(self, bare: "Result") -> list[str]:
+        """The cells of a row, with the ratios of cost and rate to those of the bare function."""
         return [
             f"{self.cost:.0f}",
-            f"{self.cost / raw.cost:.1f}",
+            f"{self.cost / bare.cost:.1f}",
             f"{self.rate:.0f}",
-            f"{self.rate / raw.rate:.2f}",
+            f"{self.rate / bare.rate:.2f}",
             f"{self.median:.2f}",
             f"{self.p99:.2f}",
         ]
 
 
 def load() -> Table | str:
-    """The cost of every kind of request; a sentence where there is no wrk."""
+    """Measure all workloads; returns a message if wrk is not installed."""
     if shutil.which("wrk") is None:
         return "There is no wrk here (on Debian: apt install wrk), so requests under load are not measured."
     with tempfile.TemporaryDirectory() as name:
@@ -107,42 +107,42 @@ def load() -> Table | str:
         fill(store, MOVIES)
         store.close()
         with serving(folder, **VARIABLES) as server:
-            table = measured(server, folder)
+            table = measure(server, folder)
             server.stop()
     return table
 
 
-def measured(server: Serving, folder: Path) -> Table:
-    """The table of one service."""
+def measure(server: RunningServer, folder: Path) -> Table:
+    """Measure the workloads on a running service."""
     tokens = [register(server, number) for number in range(WRITERS)]
     signed_in = {"Authorization": f"Bearer {tokens[0]}"}
     server.client.get("/movies", headers=signed_in)
-    listed = server.client.get("/movies", headers=signed_in)
-    size, etag = len(listed.content), listed.headers["etag"]
+    response = server.client.get("/movies", headers=signed_in)
+    size, etag = len(response.content), response.headers["etag"]
     port = server.client.base_url.port or 80
     (api,) = api_processes(server.process.pid)
-    keep_to_one_core(api)
+    pin_to_one_core(api)
     title = f"{MOVIES:,} movies, {CONNECTIONS} connections, {SECONDS} s each, signed in, on one core"
     table = Table("request", "us", "to raw", "per s", "to raw", "median ms", "p99 ms", title=title)
-    with raw_server(size) as (process, raw_port):
-        raw = under_load(process, f"http://127.0.0.1:{raw_port}", Work(), folder)
-        table.add_row(f"bare ASGI, {size} bytes", *raw.cells(raw))
+    with bare_server(size) as (process, bare_port):
+        bare = under_load(process, f"http://127.0.0.1:{bare_port}", Workload(), folder)
+        table.add_row(f"bare ASGI, {size} bytes", *bare.cells(bare))
         base = f"http://127.0.0.1:{port}/api/v1"
-        for name, work in works(tokens, etag).items():
-            table.add_row(name, *under_load(api, base, work, folder).cells(raw))
+        for name, workload in workloads(tokens, etag).items():
+            table.add_row(name, *under_load(api, base, workload, folder).cells(bare))
     return table
 
 
-def works(tokens: list[str], etag: str) -> Mapping[str, Work]:
-    """What is measured."""
+def workloads(tokens: list[str], etag: str) -> Mapping[str, Workload]:
+    """The workloads by name."""
     token = f"Authorization: Bearer {tokens[0]}"
-    listed = ", ".join(f'"Bearer {each}"' for each in tokens)
+    quoted_tokens = ", ".join(f'"Bearer {value}"' for value in tokens)
     put = (
         'local headers = {{["Authorization"] = ({{{tokens}}})[n % {writers} + 1], '
         '["Content-Type"] = "application/json"}}\n'
         "  return wrk.format('PUT', '/api/v1/movies/' .. (n * 7 % {movies} + 1) .. '{path}', headers, {body})"
     )
-    lists = {"tokens": listed, "writers": WRITERS, "movies": MOVIES}
+    lists = {"tokens": quoted_tokens, "writers": WRITERS, "movies": MOVIES}
     rating = put.format(path="/rating", body="""string.format('{"rating": %d}', n % 10 + 1)""", **lists)
     entry = put.format(path="/watchlist", body="""string.format('{"note": "%d"}', n)""", **lists)
     login = (
@@ -150,67 +150,69 @@ def works(tokens: list[str], etag: str) -> Mapping[str, Work]:
         f"""string.format('{{"email": "bench%d@example.org", "password": "{PASSWORD}"}}', n % {WRITERS}))"""
     )
 
-    def each(path: str) -> str:
+    def get_request(path: str) -> str:
         return f"return wrk.format('GET', '/api/v1' .. {path})"
 
     word = "words[{} % #words + 1]"
     pair = f"{word.format('n')} .. '%20' .. {word.format('math.floor(n / #words)')}"
     return {
-        "list": Work(path="/movies", headers=(token,)),
-        "list, gzip": Work(path="/movies", headers=(token, "Accept-Encoding: gzip")),
-        "list, not modified": Work(path="/movies", headers=(token, f"If-None-Match: {etag}")),
-        "movie": Work(path="/movies/603", headers=(token,)),
-        "search": Work(path="/movies/search?q=night", headers=(token,)),
-        "genres": Work(path="/genres", headers=(token,)),
-        "health/live": Work(path="/health/live"),
-        "movie, miss": Work(
-            each(
+        "list": Workload(path="/movies", headers=(token,)),
+        "list, gzip": Workload(path="/movies", headers=(token, "Accept-Encoding: gzip")),
+        "list, not modified": Workload(path="/movies", headers=(token, f"If-None-Match: {etag}")),
+        "movie": Workload(path="/movies/603", headers=(token,)),
+        "search": Workload(path="/movies/search?q=night", headers=(token,)),
+        "genres": Workload(path="/genres", headers=(token,)),
+        "health/live": Workload(path="/health/live"),
+        "movie, miss": Workload(
+            get_request(
                 f"string.format('/movies/%d?fields=id%s', n % {MOVIES} + 1, n > {MOVIES} and ',title' or '')"
             ),
             headers=(token,),
         ),
-        "list, miss": Work(
-            each(
+        "list, miss": Workload(
+            get_request(
                 "string.format('/movies?min_votes=%d&year_from=%d&year_to=%d', "
                 "math.floor(n / 100), 1900 + n % 100, 1909 + n % 100)"
             ),
             headers=(token,),
         ),
-        "search, miss": Work(
-            each(f"'/movies/search?q=' .. {pair} .. '&page=' .. (math.floor(n / #words / #words) + 1)"),
+        "search, miss": Workload(
+            get_request(
+                f"'/movies/search?q=' .. {pair} .. '&page=' .. (math.floor(n / #words / #words) + 1)"
+            ),
             headers=(token,),
         ),
-        "PUT rating, 16 clients": Work(rating, connections=WRITERS),
-        "PUT watchlist, 16 clients": Work(entry, connections=WRITERS),
-        "login, 4 clients": Work(login, connections=4),
+        "PUT rating, 16 clients": Workload(rating, connections=WRITERS),
+        "PUT watchlist, 16 clients": Workload(entry, connections=WRITERS),
+        "login, 4 clients": Workload(login, connections=4),
     }
 
 
-def under_load(process: int, base: str, work: Work, folder: Path) -> Result:
-    """Load a process. Raises RuntimeError if a request failed."""
-    command = ["wrk", "--latency", "-t1", f"-c{work.connections}", f"-d{SECONDS}s"]
-    command += [word for header in work.headers for word in ("-H", header)]
-    if work.request:
+def under_load(process: int, base: str, workload: Workload, folder: Path) -> Result:
+    """Send the requests of a workload to a process. Raises RuntimeError if a request fails."""
+    command = ["wrk", "--latency", "-t1", f"-c{workload.connections}", f"-d{SECONDS}s"]
+    command += [word for header in workload.headers for word in ("-H", header)]
+    if workload.request:
         words = ", ".join(f'"{word}"' for word in dict.fromkeys(WORDS))
         script = folder / "requests.lua"
-        script.write_text(SCRIPT.format(words=words, request=work.request))
+        script.write_text(SCRIPT.format(words=words, request=workload.request))
         command += ["-s", str(script)]
     before = processor_seconds(process)
-    ran = subprocess.run([*command, base + work.path], capture_output=True, text=True, check=True)
-    spent = processor_seconds(process) - before
-    if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
-        raise RuntimeError(ran.stdout)
-    number = int(found(r"(\d+) requests in", ran.stdout))
+    completed = subprocess.run([*command, base + workload.path], capture_output=True, text=True, check=True)
+    used = processor_seconds(process) - before
+    if "Non-2xx" in completed.stdout or "Socket errors" in completed.stdout:
+        raise RuntimeError(completed.stdout)
+    number = int(captured(r"(\d+) requests in", completed.stdout))
     return Result(
-        cost=spent / number * 1e6,
-        rate=float(found(r"Requests/sec: +([\d.]+)", ran.stdout)),
-        median=duration("50", ran.stdout),
-        p99=duration("99", ran.stdout),
+        cost=used / number * 1e6,
+        rate=float(captured(r"Requests/sec: +([\d.]+)", completed.stdout)),
+        median=duration("50", completed.stdout),
+        p99=duration("99", completed.stdout),
     )
 
 
-def found(pattern: str, text: str) -> str:
-    """What a pattern captures. Raises RuntimeError if it does not occur."""
+def captured(pattern: str, text: str) -> str:
+    """The group of a pattern in a text. Raises RuntimeError if the text does not match."""
     match = re.search(pattern, text)
     if match is None:
         raise RuntimeError(text)
@@ -219,12 +221,12 @@ def found(pattern: str, text: str) -> str:
 
 def duration(percentile: str, text: str) -> float:
     """A percentile that wrk has printed, in milliseconds."""
-    number, unit = re.fullmatch(r"([\d.]+)(\w+)", found(rf" {percentile}% +(\S+)", text)).groups()  # type: ignore[union-attr]
-    return float(number) * ABBREVIATED[unit]
+    number, unit = re.fullmatch(r"([\d.]+)(\w+)", captured(rf" {percentile}% +(\S+)", text)).groups()  # type: ignore[union-attr]
+    return float(number) * UNITS[unit]
 
 
-def register(server: Serving, number: int) -> str:
-    """The token of a new account."""
+def register(server: RunningServer, number: int) -> str:
+    """Register an account; return its token."""
     account = {"username": f"bench{number}", "email": f"bench{number}@example.org", "password": PASSWORD}
     response = server.client.post("/auth/register", json=account)
     return str(response.raise_for_status().json()["access_token"])
@@ -236,8 +238,8 @@ def processor_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def keep_to_one_core(process: int) -> None:
-    """Let all threads of a process run on the first core only. The load has the others."""
+def pin_to_one_core(process: int) -> None:
+    """Run all threads of a process on the first core only, and leave the others to wrk."""
     for thread in Path(f"/proc/{process}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {min(os.sched_getaffinity(0))})
 
@@ -252,13 +254,13 @@ def accepts(port: int) -> bool:
 
 
 @contextmanager
-def raw_server(size: int) -> Iterator[tuple[int, int]]:
-    """A bare ASGI function that sends so many bytes; its process and its port."""
+def bare_server(size: int) -> Iterator[tuple[int, int]]:
+    """Run a bare ASGI function that sends `size` bytes; yields its process id and its port."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", RAW, str(port), str(size)])
+    process = subprocess.Popen([sys.executable, "-c", BARE_SERVER, str(port), str(size)])
     try:
         eventually(lambda: accepts(port), timeout=10, interval=0.05)
-        keep_to_one_core(process.pid)
+        pin_to_one_core(process.pid)
         yield process.pid, port
     finally:
         process.terminate()

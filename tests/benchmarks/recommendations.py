@@ -1,9 +1,9 @@
-"""How good recommendations are: recall and nDCG at 20 on real ratings, beside those of popularity.
+"""Measures the quality of recommendations: recall and nDCG at 20 on real ratings, compared with popularity.
 
 The ratings are those of MovieLens (Harper and Konstan, ACM TiiS 5(4), 2015), which are not distributed; they
-are read from `../shared/movielens` where that exists. A part of each user's ratings is hidden; what the rest
-leads to should be among the hidden ones. Popularity recommends to everyone the movies that most users have
-rated. Neither recommends what a user has rated in the part that is not hidden.
+are read from `../shared/movielens` if that exists. Some of the ratings are hidden; the movies recommended
+from the others should be among the hidden ones. As a baseline, the most frequently rated movies are
+recommended to every user. Neither method recommends movies that the user is known to have rated.
 """
 
 import csv
@@ -26,14 +26,14 @@ from domain.recommendations import LIKED, MAX_LIKES, MAX_RATINGS, Neighbour, can
 RATINGS = Path(__file__).parents[3] / "shared" / "movielens" / "ratings.csv.gz"
 
 CUTOFF = 20
-"""The recommendations that count."""
+"""The number of recommendations that are considered."""
 
 Recommend = Callable[[int], Iterable[MovieId]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A row of MovieLens. `half_points` are ours, twice theirs of 0.5 to 5, doubled again."""
+    """A rating of MovieLens. Its scale from 0.5 to 5 is converted to half points from 2 to 20."""
 
     user: int
     movie: MovieId
@@ -43,7 +43,7 @@ class Rated:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Ratings that are known, and those to predict."""
+    """The known ratings, and the hidden ones, which are to be predicted."""
 
     known: Sequence[Rated]
     hidden: Sequence[Rated]
@@ -51,14 +51,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Means over users: the part of the hidden movies that was found, and the nDCG with binary gains."""
+    """Means over users: the share of the hidden movies that was recommended, and nDCG with binary gains."""
 
     recall: float
     ndcg: float
 
 
 def ratings() -> list[Rated]:
-    """All ratings in the order of time."""
+    """All ratings, sorted by time."""
     with gzip.open(RATINGS, "rt", encoding="utf-8", newline="") as file:
         rows = [
             Rated(
@@ -69,7 +69,7 @@ def ratings() -> list[Rated]:
             )
             for row in csv.DictReader(file)
         ]
-    return sorted(rows, key=lambda each: (each.at, each.user, each.movie))
+    return sorted(rows, key=lambda row: (row.at, row.user, row.movie))
 
 
 def newest_of_each_user(rows: Sequence[Rated], part: float) -> Split:
@@ -86,11 +86,11 @@ def newest_of_each_user(rows: Sequence[Rated], part: float) -> Split:
 
 
 def last_of_each_user(rows: Sequence[Rated], number: int) -> Split:
-    """Hide so many ratings of each user: the newest ones."""
-    left, known, hidden = Counter(row.user for row in rows), list[Rated](), list[Rated]()
+    """Hide the newest ratings of each user, `number` of them."""
+    remaining, known, hidden = Counter(row.user for row in rows), list[Rated](), list[Rated]()
     for row in rows:
-        (hidden if left[row.user] <= number else known).append(row)
-        left[row.user] -= 1
+        (hidden if remaining[row.user] <= number else known).append(row)
+        remaining[row.user] -= 1
     return Split(known, hidden)
 
 
@@ -117,7 +117,7 @@ def later_half_of_some(rows: Sequence[Rated], part: float) -> Split:
 
 
 def first_of_some(rows: Sequence[Rated], number: int, part: float) -> Split:
-    """Know only the oldest ratings, so many, of this part of the users, and all of the others."""
+    """Hide all but the oldest ratings, `number` of them, of this part of the users."""
     users = sorted({row.user for row in rows})
     chosen = set(Random(1).sample(users, int(part * len(users))))
     seen, known, hidden = Counter[int](), list[Rated](), list[Rated]()
@@ -139,17 +139,17 @@ SPLITS: Mapping[str, Callable[[Sequence[Rated]], Split]] = {
 
 
 def popularity(known: Sequence[Rated]) -> Recommend:
-    """Recommend what most users have rated."""
+    """Recommend the movies that were rated most frequently."""
     counts, seen = Counter(row.movie for row in known), _seen(known)
     ranked = sorted(counts, key=lambda movie: (-counts[movie], movie))
     return lambda user: (movie for movie in ranked if movie not in seen[user])
 
 
-def ours(known: Sequence[Rated]) -> Recommend:
-    """Recommend by the rule of the domain, over what the ports would return."""
+def domain_recommendations(known: Sequence[Rated]) -> Recommend:
+    """Recommend by the rules of the domain, with the data that the ports would return."""
     seen, rated, likes = _seen(known), Counter[int](), defaultdict[int, list[MovieId]](list)
     likers, liked = defaultdict[MovieId, list[int]](list), Counter[MovieId]()
-    for row in sorted(known, key=lambda each: (-each.at, each.movie)):
+    for row in sorted(known, key=lambda row: (-row.at, row.movie)):
         rated[row.user] += 1
         if row.half_points >= LIKED.half_points:
             liked[row.movie] += 1
@@ -158,13 +158,13 @@ def ours(known: Sequence[Rated]) -> Recommend:
                 likers[row.movie].append(row.user)
 
     @cache
-    def beside(movie: MovieId) -> tuple[Neighbour, ...]:
+    def neighbours_of(movie: MovieId) -> tuple[Neighbour, ...]:
         return neighbours(movie, (likes[user] for user in likers[movie]), liked)
 
     def recommend(user: int) -> Iterator[MovieId]:
         own = likes[user][:MAX_LIKES]
-        found = candidates(own, {movie: beside(movie) for movie in own})
-        return (each.movie for each in found if each.movie not in seen[user])
+        ranked = candidates(own, {movie: neighbours_of(movie) for movie in own})
+        return (candidate.movie for candidate in ranked if candidate.movie not in seen[user])
 
     return recommend
 
@@ -176,9 +176,11 @@ def _seen(known: Iterable[Rated]) -> Mapping[int, set[MovieId]]:
     return seen
 
 
-def measured(split: Split, recommend: Recommend, *, lowest: int = 0, users: int | None = None) -> Quality:
-    """The quality of recommendations for so many users, chosen at random, or for all who have hidden ratings.
-    Those of fewer half points than `lowest` do not count.
+def measure_quality(
+    split: Split, recommend: Recommend, *, lowest: int = 0, users: int | None = None
+) -> Quality:
+    """The quality of recommendations for `users` random users, or for all with hidden ratings. Ratings of
+    fewer half points than `lowest` are ignored.
     """
     wanted, known = defaultdict[int, set[MovieId]](set), {row.user for row in split.known}
     for row in split.hidden:
@@ -187,17 +189,17 @@ def measured(split: Split, recommend: Recommend, *, lowest: int = 0, users: int 
     chosen = sorted(wanted) if users is None else Random(1).sample(sorted(wanted), users)
     recalls, gains = 0.0, 0.0
     for user in chosen:
-        places = [
-            place for place, movie in enumerate(islice(recommend(user), CUTOFF), 2) if movie in wanted[user]
+        ranks = [
+            rank for rank, movie in enumerate(islice(recommend(user), CUTOFF), 2) if movie in wanted[user]
         ]
-        recalls += len(places) / len(wanted[user])
+        recalls += len(ranks) / len(wanted[user])
         best = range(2, 2 + min(CUTOFF, len(wanted[user])))
-        gains += sum(1 / log2(place) for place in places) / sum(1 / log2(place) for place in best)
+        gains += sum(1 / log2(rank) for rank in ranks) / sum(1 / log2(rank) for rank in best)
     return Quality(recalls / len(chosen), gains / len(chosen))
 
 
 def recommendations() -> Table:
-    """Measure every split, with all hidden ratings and with those of liked movies."""
+    """Measure each split, with all hidden ratings, and with only those of liked movies."""
     table = Table(
         "split", "hidden", "recall", "popularity", "ratio", "nDCG", "popularity", "ratio", "CPU s",
         title=f"recommendations at {CUTOFF}, over MovieLens",
@@ -205,17 +207,21 @@ def recommendations() -> Table:
     rows = ratings()
     for name, split_of in SPLITS.items():
         split = split_of(rows)
-        recommend, popular = ours(split.known), popularity(split.known)
+        recommend, popular = domain_recommendations(split.known), popularity(split.known)
         for hidden, lowest in (("all", 0), ("liked", LIKED.half_points)):
-            began = process_time()
-            own = measured(split, recommend, lowest=lowest)
-            seconds = process_time() - began
-            theirs = measured(split, popular, lowest=lowest)
+            started = process_time()
+            quality = measure_quality(split, recommend, lowest=lowest)
+            seconds = process_time() - started
+            baseline = measure_quality(split, popular, lowest=lowest)
             table.add_row(
                 name,
                 hidden,
-                *(f"{own.recall:.3f}", f"{theirs.recall:.3f}", f"{own.recall / theirs.recall:.2f}"),
-                *(f"{own.ndcg:.3f}", f"{theirs.ndcg:.3f}", f"{own.ndcg / theirs.ndcg:.2f}"),
+                *(
+                    f"{quality.recall:.3f}",
+                    f"{baseline.recall:.3f}",
+                    f"{quality.recall / baseline.recall:.2f}",
+                ),
+                *(f"{quality.ndcg:.3f}", f"{baseline.ndcg:.3f}", f"{quality.ndcg / baseline.ndcg:.2f}"),
                 f"{seconds:.1f}",
             )
     return table

@@ -1,4 +1,4 @@
-"""What `matinee serve` costs: how soon it is ready, the memory of its processes, and a request's time."""
+"""Measures the start time of `matinee serve`, the memory of its processes, and the time of requests."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from statistics import median
 
 from rich.table import Table
 
-from tests.e2e.commands import Serving, serving
+from tests.e2e.commands import RunningServer, serving
 
 STARTS = 5
 REQUESTS = 300
@@ -18,14 +18,14 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def service() -> list[Table]:
-    """Start it on an empty store, then on a filled one, and send it requests."""
+    """Start it with an empty store, then with a filled one, and send requests."""
     variables = {"PUBLIC_CATALOGUE": "true", "RATE_LIMIT": "100000000/minute"}
     starts, idle = [], Table("process", "RSS, MB", title="memory when idle (wanted: under 250 MB together)")
     with tempfile.TemporaryDirectory() as folder:
         for number in range(STARTS + 1):
-            began = time.perf_counter()
+            started = time.perf_counter()
             with serving(Path(folder), **variables) as server:
-                starts.append(time.perf_counter() - began)
+                starts.append(time.perf_counter() - started)
                 if number == STARTS:
                     time.sleep(3)
                     memory(idle, server.process.pid)
@@ -38,7 +38,7 @@ def service() -> list[Table]:
 
 
 def memory(table: Table, supervisor: int) -> None:
-    """A row for each process, and one for all."""
+    """Add a row for each process, and one for all together."""
     processes = [supervisor, *children(supervisor)]
     sizes = {
         process: int(Path(f"/proc/{process}/statm").read_text().split()[1]) * PAGE for process in processes
@@ -53,9 +53,9 @@ def memory(table: Table, supervisor: int) -> None:
 
 
 def children(parent: int) -> list[int]:
-    """The processes that a process has started."""
-    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in found]
+    """The child processes of a process."""
+    pids = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in pids]
 
 
 def api_processes(supervisor: int) -> list[int]:
@@ -67,32 +67,34 @@ def api_processes(supervisor: int) -> list[int]:
     ]
 
 
-def requests(server: Serving) -> Table:
-    """Median milliseconds of a request over one connection, and how that compares with a cached response."""
+def requests(server: RunningServer) -> Table:
+    """The median time of requests on one connection, and its ratio to that of a cached response."""
     host, port = server.client.base_url.host, server.client.base_url.port
     connection = HTTPConnection(host, port or 80)
-    turn = iter(range(10**9))
-    cached = timed(lambda: get(connection, "/movies?limit=20"))
+    numbers = iter(range(10**9))
+    cached = median_time(lambda: get(connection, "/movies?limit=20"))
     etag = get(connection, "/movies?limit=20")
     rows = {
         "cached list": cached,
-        "the same, not modified": timed(lambda: get(connection, "/movies?limit=20", {"If-None-Match": etag})),
-        "cached movie": timed(lambda: get(connection, "/movies/603")),
-        "built list": timed(lambda: get(connection, f"/movies?limit=20&min_votes={next(turn)}")),
-        "built search": timed(
-            lambda: get(connection, f"/movies/search?q=the&limit=20&min_votes={next(turn)}")
+        "the same, not modified": median_time(
+            lambda: get(connection, "/movies?limit=20", {"If-None-Match": etag})
         ),
-        "health/live": timed(lambda: get(connection, "/health/live")),
+        "cached movie": median_time(lambda: get(connection, "/movies/603")),
+        "built list": median_time(lambda: get(connection, f"/movies?limit=20&min_votes={next(numbers)}")),
+        "built search": median_time(
+            lambda: get(connection, f"/movies/search?q=the&limit=20&min_votes={next(numbers)}")
+        ),
+        "health/live": median_time(lambda: get(connection, "/health/live")),
     }
     connection.close()
     table = Table("request", "ms", "to a cached list", title="requests, one after the other")
-    for name, took in rows.items():
-        table.add_row(name, f"{took:.2f}", f"{took / cached:.2f}")
+    for name, duration in rows.items():
+        table.add_row(name, f"{duration:.2f}", f"{duration / cached:.2f}")
     return table
 
 
 def get(connection: HTTPConnection, path: str, headers: dict[str, str] | None = None) -> str:
-    """Send one request and read its response; its ETag."""
+    """Send a request and read the response; return its ETag."""
     connection.request("GET", f"/api/v1{path}", headers={"Accept-Encoding": "gzip", **(headers or {})})
     response = connection.getresponse()
     response.read()
@@ -101,12 +103,12 @@ def get(connection: HTTPConnection, path: str, headers: dict[str, str] | None = 
     return response.headers.get("etag", "")
 
 
-def timed(call: Callable[[], object]) -> float:
-    """The median of many calls, in milliseconds, after one to warm up."""
+def median_time(call: Callable[[], object]) -> float:
+    """The median time of many calls in milliseconds, after one to warm up."""
     call()
-    took = []
+    durations = []
     for _ in range(REQUESTS):
-        began = time.perf_counter()
+        started = time.perf_counter()
         call()
-        took.append((time.perf_counter() - began) * 1000)
-    return median(took)
+        durations.append((time.perf_counter() - started) * 1000)
+    return median(durations)

@@ -1,4 +1,4 @@
-"""What a sync costs: time, processor time and memory. TMDB is simulated by a process of its own."""
+"""Measures the time, processor time and memory of a sync. TMDB is simulated by a separate process."""
 
 import os
 import subprocess
@@ -14,17 +14,17 @@ from rich.table import Table
 
 from tests.e2e.commands import MATINEE, environment
 
-MOVIES_A_PAGE = 20
+MOVIES_PER_PAGE = 20
 REQUESTS_PER_SECOND = 1000
-"""The highest rate that the settings allow. A movie is one request, and a page of the list one more."""
+"""The highest rate that the settings allow. Each movie needs one request, and each page of the list one."""
 
-ACCEPTED = {0, 3}
-"""The codes of a complete run, and of one with problems: some of the simulator's movies have oddities."""
+ACCEPTED_EXIT_CODES = {0, 3}
+"""Those of a run without problems, and of one with problems, which some of the simulated movies cause."""
 
 
 @dataclass
 class Cost:
-    """What a command took: seconds, seconds of the processor, and the most memory, in MB."""
+    """The duration and the processor time of a command in seconds, and its maximum memory in MB."""
 
     seconds: float
     processor: float
@@ -32,22 +32,22 @@ class Cost:
 
 
 def sync(movies: int) -> Table:
-    """Fill an empty store with so many movies, and again after that, when no details are read."""
+    """Sync movies into an empty store, and once more, when no details are read."""
     table = Table("sync", "s", "CPU s", "MB", "CPU s per 1,000 movies", title=f"sync of {movies:,} movies")
-    pages = str(-(-movies // MOVIES_A_PAGE))
-    with simulator(movies) as address, tempfile.TemporaryDirectory() as folder:
-        start = command(address, folder, "genres")
-        table.add_row("genres: the start", *described(start), "")
+    pages = str(-(-movies // MOVIES_PER_PAGE))
+    with running_simulator(movies) as address, tempfile.TemporaryDirectory() as folder:
+        start = run_sync(address, folder, "genres")
+        table.add_row("genres: the start", *cells(start), "")
         for name in ("new movies", "unchanged movies"):
-            cost = command(address, folder, "movies", "--pages", pages)
-            each = (cost.processor - start.processor) / movies * 1000
-            table.add_row(name, *described(cost), f"{each:.2f}")
+            cost = run_sync(address, folder, "movies", "--pages", pages)
+            per_thousand = (cost.processor - start.processor) / movies * 1000
+            table.add_row(name, *cells(cost), f"{per_thousand:.2f}")
     return table
 
 
 @contextmanager
-def simulator(movies: int) -> Iterator[str]:
-    """The address of a simulated TMDB."""
+def running_simulator(movies: int) -> Iterator[str]:
+    """Run a simulated TMDB; yields its URL."""
     arguments = [sys.executable, "-m", "tests.tmdb_simulator", "--movies", str(movies)]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     try:
@@ -58,7 +58,7 @@ def simulator(movies: int) -> Iterator[str]:
         process.communicate(timeout=10)
 
 
-def command(address: str, folder: str, *arguments: str) -> Cost:
+def run_sync(address: str, folder: str, *arguments: str) -> Cost:
     """Run `matinee sync`. Raises RuntimeError if it fails."""
     variables = {
         "TMDB_BASE_URL": address,
@@ -66,7 +66,7 @@ def command(address: str, folder: str, *arguments: str) -> Cost:
         "TMDB_REQUESTS_PER_SECOND": str(REQUESTS_PER_SECOND),
         "PYTHONPATH": str(Path.cwd()),
     }
-    began = time.perf_counter()
+    started = time.perf_counter()
     process = subprocess.Popen(
         [*MATINEE, "sync", *arguments, "--data-dir", folder],
         cwd=folder,
@@ -78,12 +78,12 @@ def command(address: str, folder: str, *arguments: str) -> Cost:
     assert process.stdout
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in ACCEPTED:
+    if process.returncode not in ACCEPTED_EXIT_CODES:
         raise RuntimeError(output)
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000)
 
 
-def described(cost: Cost) -> list[str]:
+def cells(cost: Cost) -> list[str]:
     return [f"{cost.seconds:.1f}", f"{cost.processor:.1f}", f"{cost.memory:.0f}"]

@@ -1,12 +1,12 @@
-"""`make screenshots`: every page, at two widths in two colour schemes."""
+"""`make screenshots`: takes screenshots of every page, at two widths and in two colour schemes."""
 
 import sys
 import tempfile
 from pathlib import Path
 
 from adapters.system import now
-from tests.browser.chromium import Visit, launched
-from tests.e2e.commands import Serving, matinee, serving
+from tests.browser.chromium import BrowserWindow, running_browser
+from tests.e2e.commands import RunningServer, matinee, serving
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 PAGES = {
@@ -42,15 +42,15 @@ EMPTY = {
         "import": "import",
     }.items()
 }
-"""Pages of an account without anything."""
+"""The pages of an account without data."""
 
 SIGNED_OUT = {"welcome": "/", "sign-in": "/sign-in", "join": "/join"}
 WIDTHS = {"phone": (360, 740), "laptop": (1280, 800)}
 PASSWORD = "a long walk home"
 ATTEMPTS = 90
-"""How often to look for recommendations, one second apart."""
+"""How often to look for recommendations, at intervals of a second."""
 
-PLENTY = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute"}
+HIGH_LIMITS = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute"}
 
 EXPORT = """Date,Name,Year,Letterboxd URI,Rating
 2024-01-02,The Matrix,1999,u,4.5
@@ -62,38 +62,38 @@ EXPORT = """Date,Name,Year,Letterboxd URI,Rating
 """
 
 
-class Pictures:
-    """Windows of two widths in two colour schemes, which take pictures of pages."""
+class Screenshots:
+    """Browser windows of two widths and two colour schemes, of which screenshots are taken."""
 
-    def __init__(self, target: Path, visits: dict[str, Visit]) -> None:
-        self.target, self.visits = target, visits
+    def __init__(self, target: Path, windows: dict[str, BrowserWindow]) -> None:
+        self.target, self.windows = target, windows
 
     def take(self, pages: dict[str, str]) -> None:
-        """Take a picture of each page in each window."""
-        for suffix, visit in self.visits.items():
+        """Take a screenshot of each page in each window."""
+        for suffix, window in self.windows.items():
             for name, path in pages.items():
-                visit.open(path)
-                visit.page.screenshot(path=self.target / f"{name}-{suffix}.png", full_page=True)
+                window.open(path)
+                window.page.screenshot(path=self.target / f"{name}-{suffix}.png", full_page=True)
 
-    def sign_in(self, name: str) -> Visit:
-        """Sign in with every window; return one of them."""
-        for visit in self.visits.values():
-            visit.context.clear_cookies()
-            visit.sign_in(name, PASSWORD)
-        return next(iter(self.visits.values()))
+    def sign_in(self, name: str) -> BrowserWindow:
+        """Sign in in all windows; return one of them."""
+        for window in self.windows.values():
+            window.context.clear_cookies()
+            window.sign_in(name, PASSWORD)
+        return next(iter(self.windows.values()))
 
 
 def main(target: Path) -> None:
-    """Write the pictures into a directory."""
+    """Write the screenshots into a directory."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, launched() as browser:
+    with tempfile.TemporaryDirectory() as folder, running_browser() as browser:
 
-        def pictures(server: Serving) -> Pictures:
+        def screenshots(server: RunningServer) -> Screenshots:
             base_url = str(server.client.base_url.copy_with(path="")).rstrip("/")
-            return Pictures(
+            return Screenshots(
                 target,
                 {
-                    f"{name}-{scheme}": Visit(
+                    f"{name}-{scheme}": BrowserWindow(
                         browser, base_url, viewport={"width": width, "height": height}, color_scheme=scheme
                     )
                     for name, (width, height) in WIDTHS.items()
@@ -104,38 +104,40 @@ def main(target: Path) -> None:
         demo, tmdb = Path(folder, "demo"), Path(folder, "tmdb")
         demo.mkdir()
         tmdb.mkdir()
-        with serving(demo, **PLENTY) as server:
-            shoot_demo(demo, server, pictures(server))
+        with serving(demo, **HIGH_LIMITS) as server:
+            capture_demo(demo, server, screenshots(server))
         with (
             TmdbSimulator(Catalogue(make_movies(60))) as source,
             serving(
-                tmdb, TMDB_ACCESS_TOKEN="t", TMDB_BASE_URL=source.url, TMDB_SYNC_PAGES="1", **PLENTY
+                tmdb, TMDB_ACCESS_TOKEN="t", TMDB_BASE_URL=source.url, TMDB_SYNC_PAGES="1", **HIGH_LIMITS
             ) as server,
         ):
-            shoot_offers(tmdb, pictures(server))
+            capture_tmdb_search(tmdb, screenshots(server))
     print(f"{len(list(target.glob('*.png')))} pictures are in {target}")
 
 
-def shoot_demo(directory: Path, server: Serving, pictures: Pictures) -> None:
-    """The pages over the demo catalogue: signed out, of an account without anything, and of one in use."""
+def capture_demo(directory: Path, server: RunningServer, screenshots: Screenshots) -> None:
+    """The pages of the demo catalogue: signed out, of an account without data, and of one with data."""
     create_user(directory, "eve")
     create_user(directory, "ada", "--admin")
-    pictures.take(SIGNED_OUT)
-    pictures.sign_in("eve")
-    pictures.take(EMPTY)
-    visit = pictures.sign_in("ada")
-    use(visit)
-    recommend(server, visit)
+    screenshots.take(SIGNED_OUT)
+    screenshots.sign_in("eve")
+    screenshots.take(EMPTY)
+    window = screenshots.sign_in("ada")
+    add_entries(window)
+    create_recommendations(server, window)
     year, month = now().year, f"{now().year}-03"
-    table = upload(visit, directory / "table.csv", "What;When;Verdict\nThe Matrix (1999);4/3/2024;9\n", "csv")
-    ready, applied = (upload(visit, directory / f"{name}.csv", EXPORT) for name in ("review", "applied"))
-    visit.page.click("text=Apply")
-    visit.page.wait_for_selector("text=Undo")
+    table = upload(
+        window, directory / "table.csv", "What;When;Verdict\nThe Matrix (1999);4/3/2024;9\n", "csv"
+    )
+    ready, applied = (upload(window, directory / f"{name}.csv", EXPORT) for name in ("review", "applied"))
+    window.page.click("text=Apply")
+    window.page.wait_for_selector("text=Undo")
     token = "[action='/account/tokens']"
-    visit.open("/account")
-    visit.page.fill(f"{token} #name", "Living room player")
-    visit.page.click(f"{token} button")
-    pictures.take(
+    window.open("/account")
+    window.page.fill(f"{token} #name", "Living room player")
+    window.page.click(f"{token} button")
+    screenshots.take(
         PAGES
         | {
             "year-in-review": f"/statistics?year={year}",
@@ -149,71 +151,71 @@ def shoot_demo(directory: Path, server: Serving, pictures: Pictures) -> None:
     )
 
 
-def shoot_offers(directory: Path, pictures: Pictures) -> None:
-    """What a search finds at TMDB, for an account that may add films."""
+def capture_tmdb_search(directory: Path, screenshots: Screenshots) -> None:
+    """Searches that show films of TMDB, for an account that may add them."""
     create_user(directory, "ada")
-    pictures.sign_in("ada")
-    with_a_word = {f"offers-{word}": f"/search?q={word}" for word in ("hollow", "qqqqqqqq")}
-    pictures.take({"home-tmdb": "/", **with_a_word})
+    screenshots.sign_in("ada")
+    searches = {f"offers-{word}": f"/search?q={word}" for word in ("hollow", "qqqqqqqq")}
+    screenshots.take({"home-tmdb": "/", **searches})
 
 
 def create_user(directory: Path, name: str, *options: str) -> None:
     """Create an account."""
-    ran = matinee(
+    completed = matinee(
         "users", "create", "--email", f"{name}@example.org", "--username", name, *options, "--data-dir",
         str(directory / "matinee-data"), cwd=directory, stdin=f"{PASSWORD}\n",
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
-def use(visit: Visit) -> None:
-    """Rate, list and see films, so that the lists and the charts are not empty."""
+def add_entries(window: BrowserWindow) -> None:
+    """Add ratings, entries of the watchlist and viewings, so that lists and charts are not empty."""
     for number, score in ((603, "8.5"), (238, "10"), (194, "9"), (346, "6.5"), (129, "9.5"), (424, "10")):
-        visit.open(f"/movies/{number}")
-        visit.page.locator(f"label:has(input[name=rating][value='{score}'])").click()
-        visit.page.fill("#review", "Every frame of it.")
-        visit.page.click("text=Save my rating")
-        visit.page.click("text=Seen today")
+        window.open(f"/movies/{number}")
+        window.page.locator(f"label:has(input[name=rating][value='{score}'])").click()
+        window.page.fill("#review", "Every frame of it.")
+        window.page.click("text=Save my rating")
+        window.page.click("text=Seen today")
     year = now().year
     for number, month in ((550, 1), (680, 2), (155, 3), (11, 3), (278, 3), (105, 6), (389, 9)):
-        visit.open(f"/movies/{number}")
-        visit.page.click("text=Seen on another day")
-        visit.page.fill("#seen-watched_on", f"{year}-{month:02}-{number % 28 + 1:02}")
-        visit.page.click("text=Save in the diary")
+        window.open(f"/movies/{number}")
+        window.page.click("text=Seen on another day")
+        window.page.fill("#seen-watched_on", f"{year}-{month:02}-{number % 28 + 1:02}")
+        window.page.click("text=Save in the diary")
     for number in (496243, 372058, 807):
-        visit.open(f"/movies/{number}")
-        visit.page.fill("#note", "With the children")
-        visit.page.set_checked("[name=is_favorite]", number == 807)
-        visit.page.locator("form[action$='/watchlist'] button").click()
+        window.open(f"/movies/{number}")
+        window.page.fill("#note", "With the children")
+        window.page.set_checked("[name=is_favorite]", number == 807)
+        window.page.locator("form[action$='/watchlist'] button").click()
 
 
-def recommend(server: Serving, visit: Visit) -> None:
-    """Let others like films that they have in common, and wait until these are recommended."""
+def create_recommendations(server: RunningServer, window: BrowserWindow) -> None:
+    """Add ratings of other users, and wait until there are recommendations."""
     for number in range(6):
         account = {"username": f"user{number}", "email": f"user{number}@example.org", "password": PASSWORD}
-        joined = server.client.post("/auth/register", json=account).raise_for_status().json()
+        session = server.client.post("/auth/register", json=account).raise_for_status().json()
         ratings = [{"movie_id": movie, "rating": 9} for movie in (603, 424, 27205, 157336, 105, 98)]
-        headers = {"Authorization": f"Bearer {joined['access_token']}"}
+        headers = {"Authorization": f"Bearer {session['access_token']}"}
         server.client.put("/me/ratings", json=ratings, headers=headers).raise_for_status()
     for _ in range(ATTEMPTS):
-        visit.open("/recommendations")
-        if visit.page.locator("main h2").count():
+        window.open("/recommendations")
+        if window.page.locator("main h2").count():
             return
-        visit.page.wait_for_timeout(1000)
+        window.page.wait_for_timeout(1000)
     raise TimeoutError
 
 
-def upload(visit: Visit, file: Path, content: str, source: str | None = None) -> str:
-    """Upload a file, and wait until it has been read; the path of the import."""
+def upload(window: BrowserWindow, file: Path, content: str, source: str | None = None) -> str:
+    """Upload a file, and wait until it has been read; return the path of the import."""
     file.write_text(content)
-    visit.open("/import")
-    visit.page.set_input_files("#file", file)
+    window.open("/import")
+    window.page.set_input_files("#file", file)
     if source:
-        visit.page.select_option("#source", source)
-    visit.page.click("text=Upload")
-    visit.page.wait_for_url("**/import/*")
-    visit.page.wait_for_selector("text=Ready for you to review")
-    return str(visit.page.url.removeprefix(visit.base_url))
+        window.page.select_option("#source", source)
+    window.page.click("text=Upload")
+    window.page.wait_for_url("**/import/*")
+    window.page.wait_for_selector("text=Ready for you to review")
+    return str(window.page.url.removeprefix(window.base_url))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Chromium, and what must be true of every page that it shows."""
+"""Chromium windows, and checks that every page must pass."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 REQUIRED = "MATINEE_TEST_BROWSER"
-"""The variable that forbids to skip these tests: `required`."""
+"""If this environment variable is `required`, the tests are not skipped without a browser."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -19,23 +19,23 @@ WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "w
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark", "has_touch": True}
 LAPTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
-"""The options of a window."""
+"""The options of browser windows."""
 
 
 def executable() -> str:
     """The path of the browser. Skips the test if there is none, or no package that drives it."""
-    found = next(filter(None, map(which, NAMES)), None)
+    path = next(filter(None, map(which, NAMES)), None)
     if os.environ.get(REQUIRED) == "required":
-        assert found, "there is no Chromium"
-        return found
+        assert path, "there is no Chromium"
+        return path
     pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-    if found is None:
+    if path is None:
         pytest.skip("there is no Chromium here; Debian's package is named chromium")
-    return found
+    return path
 
 
 @contextmanager
-def launched() -> Iterator[Any]:
+def running_browser() -> Iterator[Any]:
     """A running browser."""
     path = executable()
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  it may not be installed
@@ -47,18 +47,18 @@ def launched() -> Iterator[Any]:
         browser.close()
 
 
-class Visit:
-    """A window on the pages, which records what the browser complains about."""
+class BrowserWindow:
+    """A browser window, which records errors, warnings and requests to other hosts."""
 
     def __init__(self, browser: Any, base_url: str, **options: Any) -> None:
         self.base_url = base_url
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
+        self.errors: list[str] = []
+        self.requests_to_other_hosts: list[str] = []
         self.context = browser.new_context(base_url=base_url, **options)
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._record_message)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._check_host)
 
     def open(self, path: str) -> None:
@@ -83,7 +83,7 @@ class Visit:
         self.page.wait_for_url("**/")
 
     def check(self) -> None:
-        """What must be true of the page that is shown: it is accessible, and nothing is cut off or shifts."""
+        """Assert that the current page is accessible, no wider than the window, and has no layout shifts."""
         from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415
 
         results = Axe().run(self.page, options=WCAG)
@@ -100,18 +100,18 @@ class Visit:
         assert shift < 0.01, f"{self.page.url} shifts by {shift}"
 
     def close(self) -> None:
-        """Close the window. There were no complaints, and nothing came from another host."""
+        """Close the window. Assert that there were no errors, and no requests to other hosts."""
         self.context.close()
-        assert self.complaints == []
-        assert self.foreign == []
+        assert self.errors == []
+        assert self.requests_to_other_hosts == []
 
-    def _note(self, message: Any) -> None:
+    def _record_message(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
-            self.complaints.append(f"{message.text} at {message.location}")
+            self.errors.append(f"{message.text} at {message.location}")
 
     def _check_host(self, request: Any) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.base_url).netloc:
-            self.foreign.append(request.url)
+            self.requests_to_other_hosts.append(request.url)
 
 
 def choose(page: Any, name: str, value: str) -> None:

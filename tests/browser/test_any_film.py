@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import LAPTOP, PHONE, Visit, choose, launched
-from tests.e2e.commands import Serving, serving
+from tests.browser.chromium import LAPTOP, PHONE, BrowserWindow, choose, running_browser
+from tests.e2e.commands import RunningServer, serving
 from tests.tmdb_simulator import Fault, TmdbSimulator
 
 PASSWORD = "a long walk home"
@@ -43,12 +43,14 @@ def tmdb() -> Iterator[TmdbSimulator]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with launched() as browser:
+    with running_browser() as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def server(browser: Any, tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def server(
+    browser: Any, tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
     settings = {
         "TMDB_ACCESS_TOKEN": "right",
         "TMDB_BASE_URL": tmdb.url,
@@ -62,31 +64,33 @@ def server(browser: Any, tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def visit(
-    browser: Any, server: Serving, tmdb: TmdbSimulator, request: pytest.FixtureRequest
-) -> Iterator[Visit]:
+def window(
+    browser: Any, server: RunningServer, tmdb: TmdbSimulator, request: pytest.FixtureRequest
+) -> Iterator[BrowserWindow]:
     """A window with the options that the test is parametrized with, by default a laptop's."""
     tmdb.set_faults()
     base_url = str(server.client.base_url.copy_with(path="")).rstrip("/")
-    visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
-    yield visit
-    visit.close()
+    window = BrowserWindow(browser, base_url, **getattr(request, "param", LAPTOP))
+    yield window
+    window.close()
 
 
-@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
-def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: TmdbSimulator) -> None:
-    page = visit.page
-    visit.join("finder", PASSWORD)
+@pytest.mark.parametrize("window", [PHONE], indirect=True, ids=["phone"])
+def test_a_film_that_nobody_holds_is_found_added_and_rated(
+    window: BrowserWindow, tmdb: TmdbSimulator
+) -> None:
+    page = window.page
+    window.join("finder", PASSWORD)
     tmdb.set_faults(Fault("server_error", path="/search/", status=503))
-    visit.open("/search?q=hidden+lake")
+    window.open("/search?q=hidden+lake")
     page.wait_for_selector("text=TMDB does not answer at the moment.")
-    visit.check()
+    window.check()
 
     tmdb.set_faults()
-    visit.open("/search?q=hidden+lake")
+    window.open("/search?q=hidden+lake")
     offer = page.locator("section.offers")
     assert "Also at TMDB" in offer.inner_text()
-    visit.check()
+    window.check()
     offer.get_by_role("button", name="Add The Hidden Lake to the catalogue").click()
     page.wait_for_url("**/movies/*")
 
@@ -97,7 +101,7 @@ def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: T
     assert "Jun Ekström" not in shown
     trailer = page.get_by_role("link", name="Trailer").get_attribute("href")
     assert trailer == "https://www.youtube.com/watch?v=abcdefghijk"
-    visit.check()
+    window.check()
 
     choose(page, "rating", "7.5")
     page.click("text=Save my rating")
@@ -109,10 +113,10 @@ def test_a_film_that_nobody_holds_is_found_added_and_rated(visit: Visit, tmdb: T
     assert page.get_by_role("button", name="Add The Hidden Lake").count() == 0
 
 
-@pytest.mark.parametrize("visit", [{**LAPTOP, "java_script_enabled": False}], indirect=True)
-def test_a_film_is_added_without_script_and_with_the_keyboard_alone(visit: Visit) -> None:
-    page = visit.page
-    visit.join("typist", PASSWORD)
+@pytest.mark.parametrize("window", [{**LAPTOP, "java_script_enabled": False}], indirect=True)
+def test_a_film_is_added_without_script_and_with_the_keyboard_alone(window: BrowserWindow) -> None:
+    page = window.page
+    window.join("typist", PASSWORD)
     page.focus("#q")
     page.keyboard.type("night of the ferries")
     page.keyboard.press("Enter")
@@ -127,60 +131,60 @@ def test_a_film_is_added_without_script_and_with_the_keyboard_alone(visit: Visit
     assert page.get_by_role("heading", level=1).inner_text().startswith("Night of the Ferries")
 
 
-def test_films_are_recommended_with_their_reason_and_hidden(visit: Visit) -> None:
-    page = visit.page
-    visit.join("taster", PASSWORD)
-    visit.open("/recommendations")
+def test_films_are_recommended_with_their_reason_and_hidden(window: BrowserWindow) -> None:
+    page = window.page
+    window.join("taster", PASSWORD)
+    window.open("/recommendations")
     assert "There is nothing to recommend yet." in page.locator("main").inner_text()
-    visit.check()
+    window.check()
 
-    visit.open("/movies/1")
+    window.open("/movies/1")
     beside = page.locator("section[aria-labelledby=beside]")
     assert "Film 2" in beside.inner_text()
     assert "Recommended at TMDB" in beside.inner_text()
     choose(page, "rating", "8")
     page.click("text=Save my rating")
     page.wait_for_selector("text=Remove my rating")
-    visit.check()
+    window.check()
 
-    visit.open("/recommendations")
+    window.open("/recommendations")
     rows = page.locator("ul.rows > li")
     first, *_ = titles = rows.locator("h2").all_inner_texts()
     assert first.startswith("Film 2")
     assert any(title.startswith("Film 3") for title in titles)
     for row in rows.all():
         assert "Because you liked Film 1" in row.inner_text()
-    visit.check()
+    window.check()
 
     page.get_by_role("button", name="Do not recommend: Film 2").click()
     page.wait_for_selector("text=Not recommended to you")
     assert not rows.locator("h2").first.inner_text().startswith("Film 2")
-    visit.check()
+    window.check()
     page.get_by_role("button", name="Recommend again: Film 2").click()
     page.wait_for_selector("text=Not recommended to you", state="detached")
     assert rows.locator("h2").first.inner_text().startswith("Film 2")
 
 
-@pytest.mark.parametrize("visit", [PHONE, LAPTOP], indirect=True, ids=["phone", "laptop"])
+@pytest.mark.parametrize("window", [PHONE, LAPTOP], indirect=True, ids=["phone", "laptop"])
 def test_films_are_narrowed_by_the_filters_on_the_home_page_and_in_searches(
-    visit: Visit, request: pytest.FixtureRequest
+    window: BrowserWindow, request: pytest.FixtureRequest
 ) -> None:
-    page, cards = visit.page, visit.page.locator("main .card .name")
-    visit.join(f"filterer-{request.node.callspec.id}", PASSWORD)
-    visit.open("/movies/4")
+    page, cards = window.page, window.page.locator("main .card .name")
+    window.join(f"filterer-{request.node.callspec.id}", PASSWORD)
+    window.open("/movies/4")
     choose(page, "rating", "9.5")
     page.click("text=Save my rating")
     page.wait_for_selector("text=Remove my rating")
 
     def apply(path: str, **chosen: str) -> set[str]:
-        visit.open(path)
+        window.open(path)
         if page.locator("summary >> text=Filters").is_visible():
             page.click("summary >> text=Filters")
         for name, value in chosen.items():
             page.select_option(f"#{name}", value)
         with page.expect_navigation():
             page.click("form.filters button")
-        visit.check()
+        window.check()
         return set(cards.all_inner_texts())
 
     assert apply("/", decade="1960", runtime_max="90") == {f"Film {number}" for number in range(1, 7)}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import LAPTOP, PHONE, Visit, choose, launched
-from tests.e2e.commands import Serving, matinee, serving
+from tests.browser.chromium import LAPTOP, PHONE, BrowserWindow, choose, running_browser
+from tests.e2e.commands import RunningServer, matinee, serving
 
 PASSWORD, NEW = "a long walk home", "there is no spoon at all"
 
@@ -45,7 +45,7 @@ IN_ORDER = """
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with launched() as browser:
+    with running_browser() as browser:
         yield browser
 
 
@@ -55,36 +55,36 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(browser: Any, directory: Path) -> Iterator[Serving]:
+def server(browser: Any, directory: Path) -> Iterator[RunningServer]:
     plenty = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute"}
     with serving(directory, PUBLIC_CATALOGUE="true", **plenty) as server:
         yield server
 
 
 @pytest.fixture
-def visit(browser: Any, server: Serving, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def window(browser: Any, server: RunningServer, request: pytest.FixtureRequest) -> Iterator[BrowserWindow]:
     """A window with the options that the test is parametrized with, by default a laptop's."""
     base_url = str(server.client.base_url.copy_with(path="")).rstrip("/")
-    visit = Visit(browser, base_url, **getattr(request, "param", LAPTOP))
-    yield visit
-    visit.close()
+    window = BrowserWindow(browser, base_url, **getattr(request, "param", LAPTOP))
+    yield window
+    window.close()
 
 
 @pytest.mark.parametrize(
-    ("visit", "name"), [(PHONE, "phone"), (LAPTOP, "laptop")], indirect=["visit"], ids=["phone", "laptop"]
+    ("window", "name"), [(PHONE, "phone"), (LAPTOP, "laptop")], indirect=["window"], ids=["phone", "laptop"]
 )
-def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
-    page = visit.page
-    visit.open("/")
-    visit.check()
+def test_somebody_joins_rates_films_and_leaves(window: BrowserWindow, name: str) -> None:
+    page = window.page
+    window.open("/")
+    window.check()
     page.click("text=Join")
-    visit.check()
-    visit.join(name, PASSWORD)
+    window.check()
+    window.join(name, PASSWORD)
 
     page.fill("#q", "shawshnk redemtion")
     page.keyboard.press("Enter")
     page.wait_for_url("**/search**")
-    visit.check()
+    window.check()
     page.click(".card >> text=The Shawshank Redemption")
     page.wait_for_url("**/movies/*")
 
@@ -99,7 +99,7 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
     page.uncheck("[name=remove_from_watchlist] >> nth=0")
     page.click("text=Seen today")
     page.wait_for_selector("text=You have seen this film once.")
-    visit.check()
+    window.check()
 
     for path, shown in (
         ("/watchlist", "With</b> the"),
@@ -108,9 +108,9 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
         ("/statistics", "1990s"),
         ("/account", name),
     ):
-        visit.open(path)
+        window.open(path)
         assert shown in page.content().replace("&lt;", "<").replace("&gt;", ">")
-        visit.check()
+        window.check()
         if path == "/statistics":
             assert page.evaluate(WIDER_TABLES) == 0
 
@@ -120,35 +120,35 @@ def test_somebody_joins_rates_films_and_leaves(visit: Visit, name: str) -> None:
     assert page.locator("[role=status]").inner_text().startswith("The password was changed")
     page.click("header >> text=Sign out")
     page.wait_for_url("**/")
-    visit.sign_in(name, NEW)
+    window.sign_in(name, NEW)
 
 
-def test_a_session_is_ended_from_another_window(visit: Visit, browser: Any) -> None:
-    visit.join("forgetful", PASSWORD)
-    other = Visit(browser, visit.base_url, **PHONE)
+def test_a_session_is_ended_from_another_window(window: BrowserWindow, browser: Any) -> None:
+    window.join("forgetful", PASSWORD)
+    other = BrowserWindow(browser, window.base_url, **PHONE)
     try:
         other.sign_in("forgetful", PASSWORD)
         other.open("/account")
         other.check()
-        visit.open("/account")
-        visit.page.locator("[action$='/end'] button").click()
-        visit.page.wait_for_selector("text=The session was ended")
-        visit.check()
+        window.open("/account")
+        window.page.locator("[action$='/end'] button").click()
+        window.page.wait_for_selector("text=The session was ended")
+        window.check()
         other.open("/account")
         assert other.page.url.endswith("/sign-in?next=/account")
     finally:
         other.close()
 
 
-@pytest.mark.parametrize("visit", [{**PHONE, "locale": "de-DE"}], indirect=True, ids=["phone"])
-def test_tables_fit_a_phone_in_german_too(visit: Visit) -> None:
-    visit.join("deutsch", PASSWORD)
-    visit.open("/movies/603")
-    visit.page.click("text=Heute gesehen")
-    visit.open("/statistics")
-    assert "Am meisten gesehene Regie" in visit.page.content()
-    assert visit.page.evaluate(WIDER_TABLES) == 0
-    visit.check()
+@pytest.mark.parametrize("window", [{**PHONE, "locale": "de-DE"}], indirect=True, ids=["phone"])
+def test_tables_fit_a_phone_in_german_too(window: BrowserWindow) -> None:
+    window.join("deutsch", PASSWORD)
+    window.open("/movies/603")
+    window.page.click("text=Heute gesehen")
+    window.open("/statistics")
+    assert "Am meisten gesehene Regie" in window.page.content()
+    assert window.page.evaluate(WIDER_TABLES) == 0
+    window.check()
 
 
 def create_admin(directory: Path, name: str) -> None:
@@ -159,46 +159,48 @@ def create_admin(directory: Path, name: str) -> None:
     assert created.returncode == 0, created.stderr
 
 
-@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
-def test_no_word_of_the_health_is_broken_or_cut_off_on_a_phone(visit: Visit, directory: Path) -> None:
+@pytest.mark.parametrize("window", [PHONE], indirect=True, ids=["phone"])
+def test_no_word_of_the_health_is_broken_or_cut_off_on_a_phone(
+    window: BrowserWindow, directory: Path
+) -> None:
     create_admin(directory, "operator")
-    visit.sign_in("operator", PASSWORD)
-    visit.open("/admin")
-    visit.check()
-    assert visit.page.evaluate(LINES) == [1, 1, 1, 1]
-    assert visit.page.locator("[aria-labelledby=health] .scrolled").evaluate(
+    window.sign_in("operator", PASSWORD)
+    window.open("/admin")
+    window.check()
+    assert window.page.evaluate(LINES) == [1, 1, 1, 1]
+    assert window.page.locator("[aria-labelledby=health] .scrolled").evaluate(
         "each => each.scrollWidth <= each.clientWidth"
     )
 
 
-def test_an_admin_syncs_invites_and_disables(visit: Visit, directory: Path) -> None:
+def test_an_admin_syncs_invites_and_disables(window: BrowserWindow, directory: Path) -> None:
     create_admin(directory, "root")
-    page = visit.page
-    visit.join("victim", PASSWORD)
+    page = window.page
+    window.join("victim", PASSWORD)
     page.click("header >> text=Sign out")
-    visit.sign_in("root", PASSWORD)
+    window.sign_in("root", PASSWORD)
 
-    visit.open("/admin")
-    visit.check()
+    window.open("/admin")
+    window.check()
     page.click("text=Sync the films")
     page.wait_for_selector("[data-events]", state="detached")  # the end came as an event
-    visit.check()
+    window.check()
 
-    visit.open("/admin/invitations")
+    window.open("/admin/invitations")
     page.click("text=Create an invitation")
     assert page.locator("code").inner_text()
-    visit.check()
+    window.check()
 
-    visit.open("/admin/users")
+    window.open("/admin/users")
     page.click("[aria-label='Disable: victim']")
     page.wait_for_selector("[aria-label='Enable: victim']")
-    visit.check()
+    window.check()
 
 
-@pytest.mark.parametrize("visit", [{**PHONE, "java_script_enabled": False}], indirect=True)
-def test_everything_works_without_script(visit: Visit) -> None:
-    page = visit.page
-    visit.join("scriptless", PASSWORD)
+@pytest.mark.parametrize("window", [{**PHONE, "java_script_enabled": False}], indirect=True)
+def test_everything_works_without_script(window: BrowserWindow) -> None:
+    page = window.page
+    window.join("scriptless", PASSWORD)
     page.click("summary >> text=Filters")
     page.select_option("#decade", "1990")
     page.click("text=Apply")
@@ -209,14 +211,14 @@ def test_everything_works_without_script(visit: Visit) -> None:
     page.click("text=Save my rating")
     assert page.locator("text=Remove my rating").count() == 1
     page.click("text=Add to my watchlist")
-    visit.open("/watchlist")
+    window.open("/watchlist")
     page.click("text=Mark as favourite")
     assert page.locator(".favorite").count() == 1
 
 
-def test_everything_can_be_reached_with_the_keyboard_alone(visit: Visit) -> None:
-    page, press = visit.page, visit.page.keyboard.press
-    visit.join("keyboard", PASSWORD)
+def test_everything_can_be_reached_with_the_keyboard_alone(window: BrowserWindow) -> None:
+    page, press = window.page, window.page.keyboard.press
+    window.join("keyboard", PASSWORD)
     press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     press("Tab")
@@ -225,7 +227,7 @@ def test_everything_can_be_reached_with_the_keyboard_alone(visit: Visit) -> None
     page.keyboard.type("matri", delay=20)
     page.wait_for_selector("#suggestions li")
     press("ArrowDown")
-    visit.check()
+    window.check()
     press("Enter")
     page.wait_for_url("**/movies/*")
 
@@ -242,9 +244,9 @@ def test_everything_can_be_reached_with_the_keyboard_alone(visit: Visit) -> None
     assert page.locator("input[name=rating]:checked").get_attribute("value") == "8.5"
 
 
-def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(visit: Visit) -> None:
-    visit.open("/")
-    visit.page.evaluate("""() => {
+def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(window: BrowserWindow) -> None:
+    window.open("/")
+    window.page.evaluate("""() => {
       const poster = document.createElement("div");
       const other = '<template><svg class="generated"></svg></template>';
       const noImage = document.querySelector("link[rel=stylesheet]").href;
@@ -252,82 +254,82 @@ def test_a_poster_that_cannot_be_loaded_is_replaced_by_the_generated_one(visit: 
       poster.className = "poster";
       document.querySelector("main").prepend(poster);
     }""")
-    visit.page.wait_for_selector("main > .poster > svg.generated", state="attached")
-    assert visit.page.locator("main > .poster > img").count() == 0
+    window.page.wait_for_selector("main > .poster > svg.generated", state="attached")
+    assert window.page.locator("main > .poster > img").count() == 0
 
 
-@pytest.mark.parametrize("visit", [PHONE, LAPTOP], indirect=True, ids=["phone", "laptop"])
-def test_what_arrives_later_of_the_head_moves_nothing_that_is_shown(visit: Visit) -> None:
-    box = visit.page.locator(".search")
-    visit.join(f"late{visit.page.viewport_size['width']}", PASSWORD)
+@pytest.mark.parametrize("window", [PHONE, LAPTOP], indirect=True, ids=["phone", "laptop"])
+def test_what_arrives_later_of_the_head_moves_nothing_that_is_shown(window: BrowserWindow) -> None:
+    box = window.page.locator(".search")
+    window.join(f"late{window.page.viewport_size['width']}", PASSWORD)
     complete = box.bounding_box()
-    visit.page.locator("header nav").evaluate("nav => nav.remove()")
+    window.page.locator("header nav").evaluate("nav => nav.remove()")
     assert box.bounding_box() == complete
 
 
 @pytest.mark.parametrize(
-    ("visit", "shown"), [(PHONE, False), (LAPTOP, True)], indirect=["visit"], ids=["phone", "laptop"]
+    ("window", "shown"), [(PHONE, False), (LAPTOP, True)], indirect=["window"], ids=["phone", "laptop"]
 )
-def test_filters_are_collapsed_on_a_phone_only(visit: Visit, shown: bool) -> None:
-    visit.open("/")
-    assert visit.page.locator("#decade").is_visible() is shown
-    assert visit.page.locator("summary").is_visible() is not shown
+def test_filters_are_collapsed_on_a_phone_only(window: BrowserWindow, shown: bool) -> None:
+    window.open("/")
+    assert window.page.locator("#decade").is_visible() is shown
+    assert window.page.locator("summary").is_visible() is not shown
 
 
-@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
-def test_somebody_names_the_columns_of_a_table(visit: Visit, tmp_path: Path) -> None:
-    page, table = visit.page, tmp_path / "mine.csv"
+@pytest.mark.parametrize("window", [PHONE], indirect=True, ids=["phone"])
+def test_somebody_names_the_columns_of_a_table(window: BrowserWindow, tmp_path: Path) -> None:
+    page, table = window.page, tmp_path / "mine.csv"
     table.write_text("What,Verdict\nThe Matrix (1999),8\n")
-    visit.join("tabulator", PASSWORD)
-    visit.open("/import")
+    window.join("tabulator", PASSWORD)
+    window.open("/import")
     page.set_input_files("#file", table)
     page.select_option("#source", "csv")
     page.click("text=Upload")
     page.wait_for_url("**/import/*")
     page.wait_for_selector("text=Columns of the table")
-    visit.check()
+    window.check()
     page.select_option("#column_title", "what")
     page.select_option("#column_rating", "verdict")
     page.click("text=Read again")
     page.wait_for_selector("text=★ 8")
     page.click("summary:text-is('Columns of the table')")
     assert page.locator("#column_rating").input_value() == "verdict"
-    visit.check()
+    window.check()
 
 
-@pytest.mark.parametrize("visit", [PHONE], indirect=True, ids=["phone"])
-def test_somebody_brings_a_letterboxd_zip_and_takes_it_back(visit: Visit, tmp_path: Path) -> None:
-    page, header = visit.page, "Date,Name,Year,Letterboxd URI"
+@pytest.mark.parametrize("window", [PHONE], indirect=True, ids=["phone"])
+def test_somebody_brings_a_letterboxd_zip_and_takes_it_back(window: BrowserWindow, tmp_path: Path) -> None:
+    page, header = window.page, "Date,Name,Year,Letterboxd URI"
     with zipfile.ZipFile(tmp_path / "letterboxd.zip", "w") as archive:
         archive.writestr("ratings.csv", f"{header},Rating\n2024-01-02,The Matrix,1999,u,4.5\n")
         archive.writestr("watchlist.csv", f"{header}\n2024-01-02,Heat,1995,u\n2024-01-02,No Film,1901,u\n")
-    visit.join("importer", PASSWORD)
-    visit.open("/import")
-    visit.check()
+    window.join("importer", PASSWORD)
+    window.open("/import")
+    window.check()
     page.set_input_files("#file", tmp_path / "letterboxd.zip")
     page.click("text=Upload")
     page.wait_for_url("**/import/*")
     page.wait_for_selector("text=Ready for you to review")
     assert "Not found" in page.locator("#content").inner_text()
-    visit.check()
+    window.check()
     page.click("text=Apply")
     page.wait_for_selector("text=Done")
-    visit.check()
+    window.check()
     page.goto(page.url)
     page.click("button:text-is('Undo')")
     page.wait_for_selector("text=Undone")
-    visit.check()
+    window.check()
 
 
 LETTERBOXD = "Date,Name,Year,Letterboxd URI,Rating\n2024-01-02,The Matrix,1999,u,4.5\n"
 
 
-@pytest.mark.parametrize("visit", [{**PHONE, "java_script_enabled": False}], indirect=True)
-def test_imports_and_the_diary_work_without_script(visit: Visit, tmp_path: Path) -> None:
-    page, file = visit.page, tmp_path / "ratings.csv"
+@pytest.mark.parametrize("window", [{**PHONE, "java_script_enabled": False}], indirect=True)
+def test_imports_and_the_diary_work_without_script(window: BrowserWindow, tmp_path: Path) -> None:
+    page, file = window.page, tmp_path / "ratings.csv"
     file.write_text(LETTERBOXD)
-    visit.join("plain-importer", PASSWORD)
-    visit.open("/import")
+    window.join("plain-importer", PASSWORD)
+    window.open("/import")
     page.set_input_files("#file", file)
     page.click("text=Upload")
     page.wait_for_selector("text=Ready for you to review")  # the page reloads itself until then
@@ -335,7 +337,7 @@ def test_imports_and_the_diary_work_without_script(visit: Visit, tmp_path: Path)
     page.wait_for_selector("text=Done")
     page.click("button:text-is('Undo')")
     page.wait_for_selector("text=Undone")
-    visit.open("/diary/calendar?month=2024-01")
+    window.open("/diary/calendar?month=2024-01")
     page.click("text=Earlier")
     assert page.locator("caption").inner_text() == "December 2023"
     page.click("text=Later")
@@ -343,61 +345,61 @@ def test_imports_and_the_diary_work_without_script(visit: Visit, tmp_path: Path)
 
 
 def test_imports_the_diary_and_sessions_can_be_used_with_the_keyboard_alone(
-    visit: Visit, browser: Any, tmp_path: Path
+    window: BrowserWindow, browser: Any, tmp_path: Path
 ) -> None:
-    page, file = visit.page, tmp_path / "ratings.csv"
+    page, file = window.page, tmp_path / "ratings.csv"
     file.write_text(LETTERBOXD)
-    visit.join("typist", PASSWORD)
-    visit.open("/import")
-    focus(visit, "#file")
+    window.join("typist", PASSWORD)
+    window.open("/import")
+    focus(window, "#file")
     page.set_input_files("#file", file)  # the window to choose files is not the page's
-    focus(visit, "main button")
+    focus(window, "main button")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Ready for you to review")
-    focus(visit, "[action$='/apply'] button")
+    focus(window, "[action$='/apply'] button")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Done")
-    focus(visit, "[action$='/undo'] button")
+    focus(window, "[action$='/undo'] button")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Undone")
-    visit.open("/diary/calendar?month=2024-01")
-    focus(visit, "[rel=prev]")
+    window.open("/diary/calendar?month=2024-01")
+    focus(window, "[rel=prev]")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=December 2023")
-    other = Visit(browser, visit.base_url, **PHONE)
+    other = BrowserWindow(browser, window.base_url, **PHONE)
     other.sign_in("typist", PASSWORD)
     other.close()
-    visit.open("/account")
-    focus(visit, "[action^='/account/sessions/'][action$='/end'] button")
+    window.open("/account")
+    focus(window, "[action^='/account/sessions/'][action$='/end'] button")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=The session was ended")
-    visit.check()
+    window.check()
 
 
-@pytest.mark.parametrize("visit", [{**PHONE, "user_agent": "M" * 39}], indirect=True, ids=["phone"])
-def test_hostile_texts_of_files_and_programs_move_nothing_else(visit: Visit, tmp_path: Path) -> None:
-    page, file = visit.page, tmp_path / f"{'W' * 180}.csv"
+@pytest.mark.parametrize("window", [{**PHONE, "user_agent": "M" * 39}], indirect=True, ids=["phone"])
+def test_hostile_texts_of_files_and_programs_move_nothing_else(window: BrowserWindow, tmp_path: Path) -> None:
+    page, file = window.page, tmp_path / f"{'W' * 180}.csv"
     titles = ("\u202eevil\u2066", "W" * 2000)
     rows = "".join(f"2024-01-02,{title},1999,u,4.5\n" for title in titles)
     file.write_text(LETTERBOXD + rows)
-    visit.join("mallory", PASSWORD)
-    visit.open("/import")
+    window.join("mallory", PASSWORD)
+    window.open("/import")
     page.set_input_files("#file", file)
     page.click("text=Upload")
     page.wait_for_selector("text=Ready for you to review")
-    visit.check()
+    window.check()
     assert page.evaluate(WIDER_TABLES) == 0
     assert page.locator("main li", has_text="evil").evaluate(IN_ORDER)
     for path in ("/import", "/account"):
-        visit.open(path)
-        visit.check()
+        window.open(path)
+        window.check()
         assert page.evaluate(WIDER_TABLES) == 0, path
 
 
-def focus(visit: Visit, selector: str) -> None:
+def focus(window: BrowserWindow, selector: str) -> None:
     """Press Tab until an element has the focus."""
     for _ in range(60):
-        visit.page.keyboard.press("Tab")
-        if visit.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+        window.page.keyboard.press("Tab")
+        if window.page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
     raise AssertionError(selector)

@@ -1,4 +1,4 @@
-"""Workers and schedulers as separate processes over one data directory and one Valkey."""
+"""Workers and schedulers as processes that share one data directory and one Valkey."""
 
 import os
 import signal
@@ -40,8 +40,8 @@ from entrypoints.processes import {module}
 
 
 @dataclass
-class Background:
-    """The workers and schedulers, and what they share."""
+class BackgroundProcesses:
+    """The workers and schedulers, and the servers that they use."""
 
     folder: Path
     valkey: Valkey
@@ -63,13 +63,13 @@ class Background:
             "TMDB_SYNC_PAGES": str(PAGES),
         }
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        return self._begun("worker")
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        return self._start("worker")
 
-    def scheduler(self) -> subprocess.Popen[bytes]:
-        return self._begun("scheduler")
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        return self._start("scheduler")
 
-    def _begun(self, module: str) -> subprocess.Popen[bytes]:
+    def _start(self, module: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-c", ROLE.format(module=module)],
@@ -101,16 +101,16 @@ class Background:
         with self.container() as container:
             return container.runs().recent(99)[::-1]
 
-    def amid(self, pages: int = 2) -> SyncRun:
-        """Wait for a run in progress with a number of stored pages."""
+    def wait_for_pages(self, pages: int = 2) -> SyncRun:
+        """Wait for a run in progress that has stored this number of pages."""
 
-        def found() -> SyncRun | None:
+        def run_with_pages() -> SyncRun | None:
             return next((run for run in self.runs() if run.running and run.pages_done >= pages), None)
 
-        amid: SyncRun = eventually(found)
-        return amid
+        run: SyncRun = eventually(run_with_pages)
+        return run
 
-    def done(self) -> list[SyncRun]:
+    def wait_for_success(self) -> list[SyncRun]:
         """Wait until the last run has succeeded; return all runs."""
         eventually(lambda: self.runs()[-1].status is Status.SUCCESS)
         return self.runs()
@@ -123,13 +123,13 @@ class Background:
             connection.close()
 
     def catalogue(self) -> list[tuple[object, ...]]:
-        """All stored movies and genres without their times."""
+        """All stored movies and genres without timestamps."""
         return [
             *self.rows(f"SELECT {COLUMNS} FROM movies ORDER BY id"),
             *self.rows("SELECT * FROM movie_terms ORDER BY 1, 2, 3"),
         ]
 
-    def waiting(self) -> int:
+    def queue_length(self) -> int:
         jobs = RqJobQueue(self.valkey.url)
         try:
             return jobs.waiting()
@@ -137,24 +137,24 @@ class Background:
             jobs.close()
 
     def queued_ids(self) -> list[str]:
-        with self.client() as client:
+        with self.redis_client() as client:
             return Queue(QUEUE, connection=client).get_job_ids()
 
-    def client_sees_a_worker(self) -> bool:
+    def has_worker(self) -> bool:
         """Whether a worker is registered."""
-        with self.client() as client:
+        with self.redis_client() as client:
             return bool(client.scard("rq:workers"))
 
     @contextmanager
-    def client(self) -> Iterator[Redis]:
+    def redis_client(self) -> Iterator[Redis]:
         client = connect(self.valkey.url)
         try:
             yield client
         finally:
             client.close()
 
-    def end(self) -> None:
-        """End all processes."""
+    def kill(self) -> None:
+        """Kill all processes."""
         for process in self.processes:
             process.kill()
             process.wait()
@@ -162,8 +162,8 @@ class Background:
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
     """The child processes of a process."""
-    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(pid) for pid in found.split()]
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in pids.split()]
 
 
 def alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""The real command in a process of its own."""
+"""The command `matinee` in a separate process."""
 
 import atexit
 import os
@@ -20,33 +20,33 @@ from tests.ports import free_port
 
 MATINEE = [sys.executable, "-m", "entrypoints"]
 TIMEOUT = 60
-"""Seconds until a call of a test fails; on a machine that others use, a started API may take that long."""
+"""Seconds until a request of a test fails. On a busy machine an API may take that long after its start."""
 
-OURS = {field.encode_name for field in msgspec.structs.fields(Settings)} | {SHARED_METRICS}
-"""The variables that Matinee reads."""
+SETTINGS_VARIABLES = {field.encode_name for field in msgspec.structs.fields(Settings)} | {SHARED_METRICS}
+"""The environment variables that Matinee reads."""
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without any setting of ours but these."""
-    return {name: value for name, value in os.environ.items() if name not in OURS} | variables
+    """The environment of this process, with these variables and without other settings of Matinee."""
+    return {name: value for name, value in os.environ.items() if name not in SETTINGS_VARIABLES} | variables
 
 
 def unmeasured(**variables: str) -> dict[str, str]:
-    """The same for a process that coverage does not measure: measuring makes a start half as long again."""
-    measured = environment(**variables)
-    return {name: value for name, value in measured.items() if not name.startswith("COVERAGE_")}
+    """The same, for a process that coverage does not measure; coverage makes a start half as long again."""
+    variables = environment(**variables)
+    return {name: value for name, value in variables.items() if not name.startswith("COVERAGE_")}
 
 
 def matinee(
     *arguments: str, cwd: Path, stdin: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; what standard input gives it may hold bytes that are no text."""
-    given = environment(**{"PYTHONPATH": str(Path.cwd())} | variables)
-    if "PYTHONPATH" in variables:  # a fork would have imported everything already
+    """Run a command, and wait for its end. Surrogates in `stdin` stand for bytes that are not UTF-8."""
+    command_environment = environment(**{"PYTHONPATH": str(Path.cwd())} | variables)
+    if "PYTHONPATH" in variables:  # a forked process has already imported everything
         return subprocess.run(
             [*MATINEE, *arguments],
             cwd=cwd,
-            env=given,
+            env=command_environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -54,30 +54,32 @@ def matinee(
             timeout=60,
             check=False,
         )
-    return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin=stdin)
+    return _fork_server().run(list(arguments), cwd=cwd, environment=command_environment, stdin=stdin)
 
 
-def matinee_into(stdout: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The same with standard output to a descriptor."""
-    given = environment(PYTHONPATH=str(Path.cwd()))
-    return _fork_server().run(list(arguments), cwd=cwd, environment=given, stdin="", stdout=stdout)
+def matinee_with_stdout(stdout: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same, with a file descriptor as standard output."""
+    command_environment = environment(PYTHONPATH=str(Path.cwd()))
+    return _fork_server().run(
+        list(arguments), cwd=cwd, environment=command_environment, stdin="", stdout=stdout
+    )
 
 
 def _fork_server() -> ForkServer:
-    """A fork server of this process. What it forks is measured as it is itself: there is another for tests
-    that coverage ignores, in which tests/conftest.py hides this variable.
+    """A fork server. Coverage measures its forks if it measures the server itself, so there is another server
+    for tests that coverage ignores. In those, tests/conftest.py hides this variable.
     """
-    return _started(measured="COVERAGE_PROCESS_CONFIG" in os.environ)
+    return _start_fork_server(measured="COVERAGE_PROCESS_CONFIG" in os.environ)
 
 
 @cache
-def _started(*, measured: bool) -> ForkServer:
+def _start_fork_server(*, measured: bool) -> ForkServer:
     server = ForkServer(environment() if measured else unmeasured())
     atexit.register(server.close)
     return server
 
 
-class Serving:
+class RunningServer:
     """A running `matinee serve`."""
 
     def __init__(self, process: subprocess.Popen[str], port: str) -> None:
@@ -85,40 +87,38 @@ class Serving:
         self.output = ""
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=TIMEOUT)
 
-    def await_answers(self) -> None:
-        """Wait until it has announced itself and answers."""
+    def wait_until_ready(self) -> None:
+        """Wait until it has printed its URL and responds to requests."""
         assert self.process.stdout
         for line in self.process.stdout:
             self.output += line
             if line.startswith("Stop"):
                 break
         assert str(self.client.base_url.copy_with(path="/")) in self.output
-        self._await_answers()
+        self._wait_for_response()
 
-    def _await_answers(self) -> None:
+    def _wait_for_response(self) -> None:
         for _ in range(100):
             try:
                 self.client.get("/health/live")
-            except (
-                httpx.TransportError
-            ):  # a connection waits while the API is loaded, on a busy machine for long
+            except httpx.TransportError:  # while the API is loaded, which takes long on a busy machine
                 time.sleep(0.05)
             else:
                 return
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
-        """Stop it; the exit code."""
+    def stop(self, signal_number: signal.Signals = signal.SIGINT) -> int:
+        """Stop the process, and return its exit code."""
         self.client.close()
-        self.process.send_signal(how)
+        self.process.send_signal(signal_number)
         self.process.communicate(timeout=30)
         return self.process.returncode
 
 
 @contextmanager
-def serving(cwd: Path, **variables: str) -> Iterator[Serving]:
-    """Run `matinee serve` for a while, on a port of its own unless one is given."""
+def serving(cwd: Path, **variables: str) -> Iterator[RunningServer]:
+    """Run `matinee serve` while the context is open, by default on a free port."""
     with starting(cwd, variables) as server:
-        server.await_answers()
+        server.wait_until_ready()
         yield server
 
 
@@ -131,11 +131,12 @@ def starting(
     measured: bool = False,
     group: bool = False,
     descriptors: int | None = None,
-) -> Iterator[Serving]:
-    """`matinee serve`, or another command, which need not answer yet; what it logs is in serve.log.
+) -> Iterator[RunningServer]:
+    """Start `matinee serve` or another command, without waiting until it is ready. Its log is in serve.log.
 
-    Coverage measures its processes only if `measured`: the API is measured in the process of the tests.
-    With `group` it leads a group of processes, as on a terminal; each may have so many `descriptors`.
+    Coverage measures its processes only if `measured` is true: the API is measured in the process of the
+    tests. With `group` it is the leader of a process group, as in a terminal. `descriptors` limits the file
+    descriptors of each process.
     """
     limited = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh"] if descriptors else []
     variables = {
@@ -154,7 +155,7 @@ def starting(
             text=True,
             process_group=0 if group else None,
         )
-    server = Serving(process, variables["PORT"])
+    server = RunningServer(process, variables["PORT"])
     try:
         yield server
     finally:

@@ -1,7 +1,7 @@
 """A process that has imported the commands, and forks a process for each command that a test runs.
 
-Each command is a real process with its own arguments, environment, directory, streams and exit code. Only the
-imports are saved, which take longer than most commands.
+Each command is a process with its own arguments, environment, directory, streams and exit code. Its modules
+are already imported, which takes longer than most commands.
 """
 
 import gc
@@ -19,22 +19,22 @@ from typing import IO
 TIMEOUT = 60
 """Seconds that a command may take."""
 
-ENDED = 4
-"""The size of an exit code in bytes."""
+EXIT_CODE_BYTES = 4
+"""The size of the message with an exit code."""
 
 
 class ForkServer:
-    """Runs commands one after the other."""
+    """Runs commands one after the other, each in a forked process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Start the process in an environment without settings of Matinee."""
-        self._connection, theirs = socket.socketpair()
+        """Start the server with an environment without settings of Matinee."""
+        self._connection, server_end = socket.socketpair()
         self._connection.settimeout(TIMEOUT)
-        with theirs:
+        with server_end:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(server_end.fileno())],
                 env=environment,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[server_end.fileno()],
             )
 
     def run(
@@ -46,28 +46,28 @@ class ForkServer:
         stdin: str,
         stdout: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, with standard output to a descriptor if one is given.
+        """Run a command, and wait for its end. `stdout` is a file descriptor to use as standard output.
 
         Raises TimeoutError.
         """
         with (
-            tempfile.TemporaryFile() as given,
+            tempfile.TemporaryFile() as standard_input,
             tempfile.TemporaryFile() as output,
             tempfile.TemporaryFile() as errors,
             tempfile.TemporaryFile() as request,
         ):
-            given.write(stdin.encode(errors="surrogateescape"))
+            standard_input.write(stdin.encode(errors="surrogateescape"))
             request.write(json.dumps([arguments, str(cwd), dict(environment)]).encode())
-            given.seek(0)
+            standard_input.seek(0)
             request.seek(0)
             streams = [
-                given.fileno(),
+                standard_input.fileno(),
                 output.fileno() if stdout is None else stdout,
                 errors.fileno(),
                 request.fileno(),
             ]
             socket.send_fds(self._connection, [b"\0"], streams)
-            code = self._connection.recv(ENDED)
+            code = self._connection.recv(EXIT_CODE_BYTES)
             assert code, f"the fork server has ended: {self._process.wait()}"
             return subprocess.CompletedProcess(arguments, int(code), _text(output), _text(errors))
 
@@ -82,8 +82,8 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="surrogateescape")
 
 
-def _fork_for_each(connection: socket.socket) -> bool:
-    """Return True in each forked process, prepared for its command, and False in the server at its end."""
+def _fork_for_each_command(connection: socket.socket) -> bool:
+    """Fork for each command. Returns True in each forked process, and False in the server when it ends."""
     while streams := socket.recv_fds(connection, 1, 4)[1]:
         child = os.fork()
         if not child:
@@ -97,12 +97,16 @@ def _fork_for_each(connection: socket.socket) -> bool:
             os.environ.clear()
             os.environ.update(environment)
             sys.argv[1:] = arguments
-            sys.orig_argv[1:] = ["-m", "entrypoints", *arguments]  # with which `serve` starts its children
+            sys.orig_argv[1:] = [
+                "-m",
+                "entrypoints",
+                *arguments,
+            ]  # from which `serve` derives the commands of its children
             return True
         for stream in streams:
             os.close(stream)
         _, status = os.waitpid(child, 0)
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).rjust(ENDED).encode())
+        connection.sendall(str(os.waitstatus_to_exitcode(status)).rjust(EXIT_CODE_BYTES).encode())
     return False
 
 
@@ -114,5 +118,5 @@ if __name__ == "__main__":
         import_module(path.partition(":")[0])
     import_module("entrypoints.container")
     gc.freeze()  # the memory of imported modules is shared until it is written to
-    if _fork_for_each(socket.socket(fileno=int(sys.argv[1]))):
+    if _fork_for_each_command(socket.socket(fileno=int(sys.argv[1]))):
         main()

@@ -22,7 +22,7 @@ from entrypoints.settings import Settings
 from tests.contracts.valkey_server import running_valkey
 from tests.e2e.background import (
     PAGES,
-    Background,
+    BackgroundProcesses,
     alive,
     children,
     eventually,
@@ -47,106 +47,106 @@ def undisturbed(tmdb: TmdbSimulator, tmp_path_factory: pytest.TempPathFactory) -
     """The catalogue after an undisturbed sync."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with running_valkey(folder / "valkey") as valkey:
-        place = Background(folder, valkey, tmdb)
-        with place.container() as container:
+        background = BackgroundProcesses(folder, valkey, tmdb)
+        with background.container() as container:
             assert container.run_sync()(entity=Entity.MOVIES).status is Status.SUCCESS
-        return place.catalogue()
+        return background.catalogue()
 
 
 @pytest.fixture
-def place(tmdb: TmdbSimulator, tmp_path: Path) -> Iterator[Background]:
+def background(tmdb: TmdbSimulator, tmp_path: Path) -> Iterator[BackgroundProcesses]:
     with running_valkey(tmp_path / "valkey") as valkey:
-        place = Background(tmp_path, valkey, tmdb)
+        background = BackgroundProcesses(tmp_path, valkey, tmdb)
         try:
-            yield place
+            yield background
         finally:
-            place.end()
+            background.kill()
 
 
 def test_another_worker_takes_over_the_sync_of_a_killed_one(
-    place: Background, undisturbed: list[tuple[object, ...]]
+    background: BackgroundProcesses, undisturbed: list[tuple[object, ...]]
 ) -> None:
-    place.start_sync()
-    first = place.worker()
-    place.amid()
+    background.start_sync()
+    first = background.start_worker()
+    background.wait_for_pages()
     (horse,) = children(first)
     kill(horse)
     kill(first.pid)
-    place.worker()
+    background.start_worker()
 
-    died, other = place.done()
+    died, other = background.wait_for_success()
 
     assert (died.status, died.error) == (Status.FAILED, "its process died")
     assert other.pages_done + died.pages_done == PAGES
-    assert place.catalogue() == undisturbed
+    assert background.catalogue() == undisturbed
 
 
 def test_a_job_ends_when_only_its_worker_is_killed(
-    place: Background, undisturbed: list[tuple[object, ...]]
+    background: BackgroundProcesses, undisturbed: list[tuple[object, ...]]
 ) -> None:
-    place.start_sync()
-    first = place.worker()
-    place.amid()
+    background.start_sync()
+    first = background.start_worker()
+    background.wait_for_pages()
     (horse,) = children(first)
     kill(first.pid)
     eventually(lambda: not alive(horse))
-    place.worker()
+    background.start_worker()
 
-    interrupted, _ = place.done()
+    interrupted, _ = background.wait_for_success()
 
     assert (interrupted.status, interrupted.error) == (Status.FAILED, "interrupted")
-    assert place.catalogue() == undisturbed
+    assert background.catalogue() == undisturbed
 
 
 def test_a_worker_that_is_stopped_interrupts_its_job_and_requeues_it(
-    place: Background, undisturbed: list[tuple[object, ...]]
+    background: BackgroundProcesses, undisturbed: list[tuple[object, ...]]
 ) -> None:
-    place.start_sync()
-    worker = place.worker()
-    place.amid()
+    background.start_sync()
+    worker = background.start_worker()
+    background.wait_for_pages()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=10) == 0
 
-    (interrupted,) = place.runs()
+    (interrupted,) = background.runs()
     assert (interrupted.status, interrupted.error) == (Status.FAILED, "interrupted")
-    assert place.waiting() == 1
-    assert "Traceback" not in place.log
+    assert background.queue_length() == 1
+    assert "Traceback" not in background.log
 
-    idle = place.worker()
-    _, other = place.done()
+    idle = background.start_worker()
+    _, other = background.wait_for_success()
     assert other.pages_done == PAGES - interrupted.pages_done
-    assert place.catalogue() == undisturbed
+    assert background.catalogue() == undisturbed
     idle.send_signal(signal.SIGINT)
     assert idle.wait(timeout=10) == 0
 
 
 @pytest.fixture
-def failing(tmp_path: Path) -> Iterator[Background]:
+def failing(tmp_path: Path) -> Iterator[BackgroundProcesses]:
     """Processes whose credential TMDB refuses."""
     with (
         TmdbSimulator(Catalogue(make_movies(20, seed=8)), token="another") as refusing,
         running_valkey(tmp_path / "valkey") as valkey,
     ):
-        place = Background(tmp_path, valkey, refusing)
+        background = BackgroundProcesses(tmp_path, valkey, refusing)
         try:
-            yield place
+            yield background
         finally:
-            place.end()
+            background.kill()
 
 
-def test_the_queue_retries_a_failed_sync(failing: Background) -> None:
+def test_the_queue_retries_a_failed_sync(failing: BackgroundProcesses) -> None:
     failing.tmdb.set_faults(Fault("answer", every=1, status=422, body={}))
     failing.start_sync()
-    worker = failing.worker()
+    worker = failing.start_worker()
     eventually(lambda: len(failing.runs()) == 3 and not failing.runs()[-1].running)  # at once, and later
     assert worker.poll() is None
     assert {run.status for run in failing.runs()} == {Status.FAILED}
 
 
-def test_a_sync_with_a_refused_credential_is_not_retried(failing: Background) -> None:
+def test_a_sync_with_a_refused_credential_is_not_retried(failing: BackgroundProcesses) -> None:
     failing.start_sync()
-    worker = failing.worker()
-    with failing.client() as client:
+    worker = failing.start_worker()
+    with failing.redis_client() as client:
         queue = queue_of(client)
         eventually(lambda: queue.failed_job_registry.count == 1)
         assert (queue.count, queue.scheduled_job_registry.count) == (0, 0)
@@ -156,129 +156,133 @@ def test_a_sync_with_a_refused_credential_is_not_retried(failing: Background) ->
     assert "check TMDB_ACCESS_TOKEN" in str(run.error)
 
 
-def test_a_foreign_job_fails_without_a_retry_and_is_logged(place: Background) -> None:
-    with place.client() as client:
+def test_a_foreign_job_fails_without_a_retry_and_is_logged(background: BackgroundProcesses) -> None:
+    with background.redis_client() as client:
         strangers = [
             Queue(QUEUE, connection=client, serializer=serializer).enqueue(
-                "os.mkdir", str(place.folder / serializer.__name__), retry=Retry(3)
+                "os.mkdir", str(background.folder / serializer.__name__), retry=Retry(3)
             )
             for serializer in (DefaultSerializer, JSONSerializer)
         ]
         own = enqueue_job(client, f"{JOBS}.expire_sessions")
-        worker = place.worker()
+        worker = background.start_worker()
         eventually(lambda: own.get_status() is JobStatus.FINISHED)
 
         assert [job.get_status() for job in strangers] == [JobStatus.FAILED] * 2
         assert queue_of(client).scheduled_job_registry.count == 0
     assert worker.poll() is None
-    assert not list(place.folder.glob("*Serializer*"))
-    assert "'os.mkdir' is no job of Matinee, or has other arguments" in place.log
-    assert all(job.id in place.log for job in strangers)
+    assert not list(background.folder.glob("*Serializer*"))
+    assert "'os.mkdir' is no job of Matinee, or has other arguments" in background.log
+    assert all(job.id in background.log for job in strangers)
 
 
-def test_a_cancelled_run_ends_and_its_worker_continues(place: Background) -> None:
-    run = place.start_sync()
-    place.worker()
-    place.amid()
-    with place.container() as container:
+def test_a_cancelled_run_ends_and_its_worker_continues(background: BackgroundProcesses) -> None:
+    run = background.start_sync()
+    background.start_worker()
+    background.wait_for_pages()
+    with background.container() as container:
         cancelled = container.cancel_sync()(run=run.id)
-    again = place.start_sync()
-    first, second = place.done()
+    again = background.start_sync()
+    first, second = background.wait_for_success()
     assert (first, second.id) == (cancelled, again.id)
 
 
 def test_a_worker_survives_an_outage_of_redis(
-    place: Background, undisturbed: list[tuple[object, ...]]
+    background: BackgroundProcesses, undisturbed: list[tuple[object, ...]]
 ) -> None:
-    worker = place.worker()
-    place.start_sync()
-    place.amid()
-    place.valkey.kill()
-    eventually(lambda: not place.runs()[0].running)  # a sync needs no Redis
-    eventually(lambda: "The job queue is unavailable: " in place.log)
-    place.valkey.start()
-    eventually(lambda: "The job queue is available again" in place.log)
-    place.valkey.freeze()
-    eventually(lambda: place.log.count("The job queue is unavailable: ") > 1)
-    place.valkey.thaw()
+    worker = background.start_worker()
+    background.start_sync()
+    background.wait_for_pages()
+    background.valkey.kill()
+    eventually(lambda: not background.runs()[0].running)  # a sync needs no Redis
+    eventually(lambda: "The job queue is unavailable: " in background.log)
+    background.valkey.start()
+    eventually(lambda: "The job queue is available again" in background.log)
+    background.valkey.freeze()
+    eventually(lambda: background.log.count("The job queue is unavailable: ") > 1)
+    background.valkey.thaw()
 
-    place.start_sync()
-    runs = place.done()
-    eventually(lambda: place.waiting() == 0)
+    background.start_sync()
+    runs = background.wait_for_success()
+    eventually(lambda: background.queue_length() == 0)
 
     assert [run.status for run in runs] == [Status.SUCCESS] * 2
-    assert place.catalogue() == undisturbed
+    assert background.catalogue() == undisturbed
     assert worker.poll() is None
 
 
 def test_a_sync_lost_with_redis_does_not_block_others(
-    place: Background, undisturbed: list[tuple[object, ...]]
+    background: BackgroundProcesses, undisturbed: list[tuple[object, ...]]
 ) -> None:
-    worker = place.worker()
-    eventually(place.client_sees_a_worker)
-    lost = place.start_sync()
-    place.valkey.kill()  # Redis loses its data: the job is lost unless the worker has started it
-    place.valkey.start()
+    worker = background.start_worker()
+    eventually(background.has_worker)
+    lost = background.start_sync()
+    background.valkey.kill()  # Redis loses its data: the job is lost unless the worker has started it
+    background.valkey.start()
 
     def begun() -> bool:
-        if any(run.pages_done for run in place.runs()):
+        if any(run.pages_done for run in background.runs()):
             return True
         try:
-            return place.start_sync().id != lost.id
+            return background.start_sync().id != lost.id
         except (SyncRunning, QueueUnavailable):
             return False
 
     eventually(begun)
-    place.done()
-    assert {run.error for run in place.runs()} <= {None, "no worker took it up", "its process died"}
-    assert place.catalogue() == undisturbed
+    background.wait_for_success()
+    assert {run.error for run in background.runs()} <= {None, "no worker took it up", "its process died"}
+    assert background.catalogue() == undisturbed
     assert worker.poll() is None
 
 
-def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(place: Background) -> None:
-    place.start_sync()
-    worker = place.worker()
-    place.amid()
+def test_a_worker_that_is_stopped_does_not_spin_while_redis_is_unavailable(
+    background: BackgroundProcesses,
+) -> None:
+    background.start_sync()
+    worker = background.start_worker()
+    background.wait_for_pages()
     (horse,) = children(worker)
     os.kill(horse, signal.SIGTERM)
     eventually(lambda: not alive(horse))
-    place.valkey.kill()
-    eventually(lambda: "The job queue is unavailable: " in place.log)
+    background.valkey.kill()
+    eventually(lambda: "The job queue is unavailable: " in background.log)
     before = processor_time(worker.pid)
     time.sleep(2)  # low processor time can only be measured over some time
     assert processor_time(worker.pid) - before < 1
-    place.valkey.start()
-    eventually(lambda: "The job queue is available again" in place.log)
+    background.valkey.start()
+    eventually(lambda: "The job queue is available again" in background.log)
     assert worker.poll() is None
 
 
-def looks(place: Background) -> int:
+def looks(background: BackgroundProcesses) -> int:
     """The number of times that a scheduler has checked for due entries."""
-    with place.client() as client:
+    with background.redis_client() as client:
         stats: Any = client.info("commandstats")
     return int(stats.get("cmdstat_zrange", {"calls": 0})["calls"])
 
 
-def test_two_schedulers_enqueue_each_entry_once_and_survive_an_outage_of_redis(place: Background) -> None:
-    schedulers = [place.scheduler(), place.scheduler()]
+def test_two_schedulers_enqueue_each_entry_once_and_survive_an_outage_of_redis(
+    background: BackgroundProcesses,
+) -> None:
+    schedulers = [background.start_scheduler(), background.start_scheduler()]
     entries = {entry.id for entry in cron_entries(Settings())}
-    place.valkey.kill()
-    eventually(lambda: place.log.count("The job queue is unavailable: ") >= 2)
-    place.valkey.start()
+    background.valkey.kill()
+    eventually(lambda: background.log.count("The job queue is unavailable: ") >= 2)
+    background.valkey.start()
 
     def standing() -> bool:
-        with place.client() as client:
+        with background.redis_client() as client:
             return client.zcard(CronTable.scheduled_jobs_key) == len(entries)
 
     eventually(standing)
     due = int(time.time()) // 60 * 60 - 5
-    with place.client() as client:
+    with background.redis_client() as client:
         client.zadd(CronTable.scheduled_jobs_key, dict.fromkeys(entries, due))
     expected = {f"{entry}-{due}" for entry in entries}
-    eventually(lambda: expected <= set(place.queued_ids()))
-    before = looks(place)
-    eventually(lambda: looks(place) >= before + 3)  # both have checked again
-    queued = place.queued_ids()
+    eventually(lambda: expected <= set(background.queued_ids()))
+    before = looks(background)
+    eventually(lambda: looks(background) >= before + 3)  # both have checked again
+    queued = background.queued_ids()
     assert len(queued) == len(set(queued))
     # The clock goes on: an entry may really be due meanwhile, which is on the minute.
     others = [int(job.rpartition("-")[2]) for job in set(queued) - expected]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, Serving, matinee, serving, unmeasured
+from tests.e2e.commands import MATINEE, RunningServer, matinee, serving, unmeasured
 from tests.integration.deployment_files import text
 from tests.ports import free_port
 
@@ -76,7 +76,7 @@ def die(folder: Path, *arguments: str) -> None:
     assert ran.returncode == -signal.SIGKILL, ran.stderr
 
 
-def join(server: Serving, name: str) -> dict[str, str]:
+def join(server: RunningServer, name: str) -> dict[str, str]:
     """Register a user; return the headers of its requests."""
     account = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     answer = server.client.post("/auth/register", json=account)
@@ -84,7 +84,7 @@ def join(server: Serving, name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
-def rate(server: Serving, caller: dict[str, str], movies: list[str], turn: int) -> None:
+def rate(server: RunningServer, caller: dict[str, str], movies: list[str], turn: int) -> None:
     for number, movie in enumerate(movies):
         score = {"rating": 1 + (number + turn) % 10}
         answer = server.client.put(f"/movies/{movie}/rating", json=score, headers=caller)

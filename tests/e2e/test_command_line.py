@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import MATINEE, environment, matinee, matinee_into, unmeasured
+from tests.e2e.commands import MATINEE, environment, matinee, matinee_with_stdout, unmeasured
 from tests.tmdb_simulator import Catalogue, TmdbSimulator, make_movies
 
 CUT_OFF = 141
@@ -96,7 +96,7 @@ def test_bad_usage_prints_one_line_with_the_nearest_command(tmp_path: Path, usag
 def test_output_to_a_closed_pipe_ends_silently(directory: Path, arguments: list[str]) -> None:
     writing = unread_pipe()
     try:
-        ran = matinee_into(writing, *arguments, cwd=directory)
+        ran = matinee_with_stdout(writing, *arguments, cwd=directory)
     finally:
         os.close(writing)
     assert (ran.returncode, ran.stderr) == (CUT_OFF, "")

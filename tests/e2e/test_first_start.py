@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.commands import MATINEE, Serving, matinee, serving, starting, unmeasured
+from tests.e2e.commands import MATINEE, RunningServer, matinee, serving, starting, unmeasured
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -23,14 +23,14 @@ def settings(tmdb_url: str) -> dict[str, str]:
     }
 
 
-def sync_check(server: Serving) -> dict[str, object]:
+def sync_check(server: RunningServer) -> dict[str, object]:
     health = server.client.get("/health").json()
     check: dict[str, object] = health["checks"]["sync"]
     assert check["status"] == "ok" or health["status"] == "degraded"
     return check
 
 
-def await_movies(server: Serving, number: int) -> None:
+def await_movies(server: RunningServer, number: int) -> None:
     """Wait until the catalogue has movies."""
     until = time.monotonic() + 60
     while server.client.get("/movies").json()["meta"]["total"] < number or "error" in sync_check(server):

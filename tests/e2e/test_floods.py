@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.e2e.commands import Serving, starting
+from tests.e2e.commands import RunningServer, starting
 from tests.integration.loopback import eventually, is_closed
 
 HALF = b'POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"em'
@@ -14,14 +14,14 @@ PLENTY = {"RATE_LIMIT": "100000/minute", "AUTH_RATE_LIMIT": "100000/minute", "PU
 
 
 @contextmanager
-def running(folder: Path, *, descriptors: int | None = None) -> Iterator[Serving]:
+def running(folder: Path, *, descriptors: int | None = None) -> Iterator[RunningServer]:
     with starting(folder, PLENTY, descriptors=descriptors) as server:
-        server.await_answers()
+        server.wait_until_ready()
         yield server
 
 
 def flood(
-    server: Serving, stack: ExitStack, count: int, sent: bytes, addresses: int = 1
+    server: RunningServer, stack: ExitStack, count: int, sent: bytes, addresses: int = 1
 ) -> list[socket.socket]:
     """Connections from a number of addresses of this machine, each of which has sent this data."""
     clients = []
@@ -35,7 +35,7 @@ def flood(
     return clients
 
 
-def assert_well(server: Serving, *, name: str) -> None:
+def assert_well(server: RunningServer, *, name: str) -> None:
     """Assert that reads, writes and health checks of a client succeed."""
     client = server.client
     account = {"username": name, "email": f"{name}@example.org", "password": "follow the white rabbit"}

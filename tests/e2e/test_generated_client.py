@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.commands import Serving, matinee, serving
+from tests.e2e.commands import RunningServer, matinee, serving
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 PYTHON_TOOLS = Path(sys.executable).parent
@@ -39,7 +39,7 @@ needs_node = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     place = tmp_path_factory.mktemp("server")
     with serving(place, JWT_SECRET=SECRET, AUTH_RATE_LIMIT="1000/minute") as server:
         yield server
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, server: Serving) -> Path:
+def place(tmp_path: Path, server: RunningServer) -> Path:
     """A directory with the document of the service and the installed packages."""
     (tmp_path / DOCUMENT).write_bytes(server.client.get("/docs/openapi.json").content)
     (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
@@ -78,7 +78,7 @@ def compile_strictly(place: Path, journey: str, **options: object) -> None:
     node(place, "tsc", "--project", ".")
 
 
-def base_url(server: Serving) -> str:
+def base_url(server: RunningServer) -> str:
     return str(server.client.base_url.copy_with(path="")).rstrip("/")
 
 
@@ -89,7 +89,7 @@ def test_the_command_prints_the_document_that_the_service_shows(place: Path) -> 
 
 
 def test_the_client_of_openapi_python_client_is_strictly_typed_and_works(
-    place: Path, server: Serving
+    place: Path, server: RunningServer
 ) -> None:
     generator = PYTHON_TOOLS / "openapi-python-client"
     output = run(
@@ -104,7 +104,9 @@ def test_the_client_of_openapi_python_client_is_strictly_typed_and_works(
 
 
 @needs_node
-def test_the_client_of_openapi_typescript_is_strictly_typed_and_works(place: Path, server: Serving) -> None:
+def test_the_client_of_openapi_typescript_is_strictly_typed_and_works(
+    place: Path, server: RunningServer
+) -> None:
     node(place, "openapi-typescript", DOCUMENT, "--output", "client.ts")
     compile_strictly(place, "openapi_fetch")
 
@@ -112,7 +114,7 @@ def test_the_client_of_openapi_typescript_is_strictly_typed_and_works(place: Pat
 
 
 @needs_node
-def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: Serving) -> None:
+def test_the_client_of_hey_api_is_strictly_typed_and_works(place: Path, server: RunningServer) -> None:
     shutil.copy(CLIENTS / "openapi-ts.config.mjs", place)
     node(place, "openapi-ts", "--file", "openapi-ts.config.mjs")
     # The generator's own code, which does not depend on our document, breaks this rule.

@@ -20,8 +20,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.contracts.mongo_server import running_secantus
-from tests.e2e.commands import Serving, matinee, serving
-from tests.e2e.diarist import Diarist
+from tests.e2e.commands import RunningServer, matinee, serving
+from tests.e2e.diary_client import DiaryClient
 from tests.ports import free_port
 
 CLIENTS = {store: int(os.environ.get("ATTACK_CLIENTS", few)) for store, few in (("sqlite", 12), ("mongo", 4))}
@@ -41,20 +41,20 @@ SECRET = "a secret of more than thirty-two bytes for tests"
 class Rater:
     """A client with its own account, and what it knows of its ratings.
 
-    `certain` has the result of the last acknowledged write of each movie. `doubtful` has the other possible
-    result for movies whose last write was not acknowledged.
+    `acknowledged` has the result of the last acknowledged write of each movie. `uncertain` has the possible
+    results for movies whose last write was not acknowledged.
     """
 
     number: int
     base: str
     token: str
-    certain: dict[str, float | None] = field(default_factory=dict)
-    doubtful: dict[str, list[float | None]] = field(default_factory=dict)
+    acknowledged: dict[str, float | None] = field(default_factory=dict)
+    uncertain: dict[str, list[float | None]] = field(default_factory=dict)
     statuses: set[int] = field(default_factory=set)
     writes: int = 0
 
     def __post_init__(self) -> None:
-        self.diarist = Diarist(self.number, MOVIES)
+        self.diary_client = DiaryClient(self.number, MOVIES)
 
     def work(self, over: Event) -> None:
         chance = random.Random(self.number)
@@ -62,7 +62,7 @@ class Rater:
             while not over.is_set():
                 if chance.random() < DIARY_SHARE:
                     try:
-                        self.diarist.act(client, chance)
+                        self.diary_client.send_random_requests(client, chance)
                     except httpx.HTTPError:
                         time.sleep(0.1)
                     continue
@@ -76,28 +76,31 @@ class Rater:
     def write(self, client: httpx.Client, movie: str, score: float | None) -> None:
         try:
             if score is None:
-                answer = client.delete(f"/movies/{movie}/rating", timeout=5)
+                response = client.delete(f"/movies/{movie}/rating", timeout=5)
             else:
-                answer = client.put(f"/movies/{movie}/rating", json={"rating": score}, timeout=5)
+                response = client.put(f"/movies/{movie}/rating", json={"rating": score}, timeout=5)
         except httpx.HTTPError:
-            self.doubtful.setdefault(movie, [self.certain.get(movie)]).append(score)
+            self.uncertain.setdefault(movie, [self.acknowledged.get(movie)]).append(score)
             time.sleep(0.1)
             return
-        self.statuses.add(answer.status_code)
-        if answer.is_success:
-            self.certain[movie] = score
-            self.doubtful.pop(movie, None)
+        self.statuses.add(response.status_code)
+        if response.is_success:
+            self.acknowledged[movie] = score
+            self.uncertain.pop(movie, None)
             self.writes += 1
-        elif answer.status_code == 503:
-            self.doubtful.setdefault(movie, [self.certain.get(movie)]).append(score)
+        elif response.status_code == 503:
+            self.uncertain.setdefault(movie, [self.acknowledged.get(movie)]).append(score)
 
     def check(self) -> None:
         with self.client() as client:
             for movie in MOVIES:
                 relation = client.get(f"/me/movies/{movie}").json()
                 found = relation["rating"]["rating"] if relation["rating"] else None
-                assert found in self.doubtful.get(movie, [self.certain.get(movie)]), (self.number, movie)
-            self.diarist.check(client)
+                assert found in self.uncertain.get(movie, [self.acknowledged.get(movie)]), (
+                    self.number,
+                    movie,
+                )
+            self.diary_client.check(client)
 
 
 def await_writes(raters: list[Rater], seconds: float) -> None:
@@ -109,15 +112,15 @@ def await_writes(raters: list[Rater], seconds: float) -> None:
         time.sleep(0.05)
 
 
-def registered(server: Serving, number: int) -> Rater:
+def registered(server: RunningServer, number: int) -> Rater:
     account = {
         "username": f"rater{number}",
         "email": f"rater{number}@example.org",
         "password": f"horse staple {number}",
     }
-    answer = server.client.post("/auth/register", json=account, timeout=30)
-    assert answer.status_code == 201, answer.text
-    return Rater(number, str(server.client.base_url), answer.json()["access_token"])
+    response = server.client.post("/auth/register", json=account, timeout=30)
+    assert response.status_code == 201, response.text
+    return Rater(number, str(server.client.base_url), response.json()["access_token"])
 
 
 @pytest.mark.parametrize("store", ["sqlite", "mongo"])
@@ -167,7 +170,7 @@ def rate_and_kill(
             for rater in raters:
                 rater.check()
             assert server.stop() == 0
-    statuses = (statuses for rater in raters for statuses in (rater.statuses, rater.diarist.statuses))
+    statuses = (statuses for rater in raters for statuses in (rater.statuses, rater.diary_client.statuses))
     assert set().union(*statuses) <= {200, 201, 204, 503}
     verified = matinee("ratings", "verify", cwd=tmp_path, **variables)
     assert verified.returncode == 0, verified.stdout

@@ -20,7 +20,7 @@ from adapters.redis.cron import CronTable
 from adapters.redis.embedded import address
 from tests import waiting
 from tests.contracts.mongo_server import running_secantus
-from tests.e2e.commands import Serving, matinee, serving, starting
+from tests.e2e.commands import RunningServer, matinee, serving, starting
 from tests.ports import free_port
 from tests.tmdb_simulator import Catalogue, Fault, TmdbSimulator, make_movies
 
@@ -35,7 +35,7 @@ eventually = partial(waiting.eventually, timeout=30, interval=0.05)
 class Place:
     """A running service, and the directory that it runs in."""
 
-    server: Serving
+    server: RunningServer
     cwd: Path
 
 
@@ -44,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A service for tests that kill children at most, which coverage measures: they reach most lines."""
     cwd = tmp_path_factory.mktemp("place")
     with starting(cwd, {}, measured=True) as server:
-        server.await_answers()
+        server.wait_until_ready()
         yield Place(server, cwd)
         assert server.stop() == 0
         assert nothing_is_left(cwd)
@@ -90,7 +90,7 @@ def test_a_stop_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) ->
 
 def test_ctrl_c_on_a_terminal_stops_all_processes_in_order(tmp_path: Path) -> None:
     with starting(tmp_path, {}, group=True) as server:
-        server.await_answers()
+        server.wait_until_ready()
         eventually(lambda: all_run(tmp_path))
         os.killpg(server.process.pid, signal.SIGINT)
         server.process.communicate(timeout=20)
@@ -198,7 +198,7 @@ def test_several_api_processes_share_the_port_and_restart_alone(tmp_path: Path) 
         assert nothing_is_left(tmp_path)
 
 
-def requests_counted(server: Serving) -> float:
+def requests_counted(server: RunningServer) -> float:
     """How many requests to /health/live all processes have counted together."""
     name = "matinee_request_duration_seconds_count"
     families = text_string_to_metric_families(server.client.get("/metrics").text)
@@ -309,7 +309,7 @@ def test_each_role_runs_alone_until_it_is_stopped(tmp_path: Path) -> None:
             "DATA_DIR": str(tmp_path / "unused"),
         }
         with starting(tmp_path, variables, command="api") as server:
-            server.await_answers()
+            server.wait_until_ready()
             assert server.client.get("/health/live").status_code == 200
             assert server.stop(signal.SIGTERM) == 0
         for role, key in (("worker", WORKERS_KEY), ("scheduler", CronTable.scheduled_jobs_key)):
