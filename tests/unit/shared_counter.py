@@ -53,7 +53,15 @@ class SharedCounters:
         return replies
 
     def count(
-        self, key: str, amount: int, period: int, hits: int, most: int, window: int, used: int, unused: int
+        self,
+        key: str,
+        amount: int,
+        period: int,
+        hits: int,
+        max_leased: int,
+        window: int,
+        used: int,
+        unused: int,
     ) -> list[int]:
         counter = self.at(key, period)
         if window == counter.start:
@@ -67,8 +75,10 @@ class SharedCounters:
         granted = 0
         if allowed:
             remaining -= hits
-            free = most - counter.leased - ceil(counter.before * (1 - (self.now - counter.start) / period))
-            granted = max(0, min(remaining * most // amount, (free + 1) // 2))
+            free = (
+                max_leased - counter.leased - ceil(counter.before * (1 - (self.now - counter.start) / period))
+            )
+            granted = max(0, min(remaining * max_leased // amount, (free + 1) // 2))
             counter.current += hits + granted
             counter.leased += granted
         if (allowed and hits + granted) or used + unused:
