@@ -230,7 +230,12 @@ class Database:
         """The connection of all writers."""
         if self._path is None:
             return self._connection()
-        self._writer = self._writer or self._open()
+        if self._writer is None:
+            writer = self._open()
+            # A sync touches most of the file, and all that it maps would count as memory of its process. The
+            # writer's own cache has the pages that it needs again.
+            writer.execute("PRAGMA mmap_size = 0")
+            self._writer = writer
         return self._writer
 
     def _connection(self) -> sqlite3.Connection:
