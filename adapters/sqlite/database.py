@@ -261,8 +261,8 @@ class Database:
             # A committed transaction survives a power failure.
             connection.execute("PRAGMA synchronous = FULL")
             # A page of a sync changes some 800 pages of the file, many of which the next one changes again:
-            # with 16 MB of log, each is copied into the file a quarter as often.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            # with 32 MB of log, each is copied into the file an eighth as often as by default.
+            connection.execute("PRAGMA wal_autocheckpoint = 8000")
             connection.execute("PRAGMA cache_size = -8000")
             connection.execute("PRAGMA mmap_size = 268435456")
             connection.execute("PRAGMA temp_store = MEMORY")
