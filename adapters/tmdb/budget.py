@@ -92,12 +92,12 @@ class RequestPacer:
 
     @contextmanager
     def slot(self, stop: Event) -> Iterator[None]:
-        """A slot for a request of a sync. One such thread waits for its turn, the others for this one."""
-        with ExitStack() as queue:
-            queue.enter_context(self._queue)
+        """A slot for a request of a sync. One such thread waits for its turn, the others for this one, until
+        it has sent its request: each is woken once.
+        """
+        with self._queue:
             while (seconds := self._take_turn(stop)) is not None:
                 self._pause(seconds, stop)
-            queue.close()
             with self._sending():
                 yield
 

@@ -3,16 +3,16 @@
 import re
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import cache, lru_cache
 from math import inf
 from threading import Event, Lock
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from tenacity import (
@@ -47,6 +47,12 @@ MAX_TARGET_LENGTH = 200
 MIN_TIMEOUT = 0.1
 """The least seconds of an attempt, however little time is left."""
 
+NO_BODY = httpx.ByteStream(b"")
+"""The body of a GET request."""
+
+KEPT_QUERIES = 16
+"""Query strings that are kept: all requests for details have the same."""
+
 SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -54,6 +60,12 @@ SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 def tls_context() -> ssl.SSLContext:
     """The TLS settings of all clients. httpx would read the trusted certificates for each: 20 ms."""
     return httpx.create_ssl_context()
+
+
+@lru_cache(maxsize=KEPT_QUERIES)
+def encoded(params: tuple[tuple[str, str | int], ...]) -> str:
+    """A query string."""
+    return str(httpx.QueryParams(dict(params)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +89,8 @@ class RetryPolicy:
 
     def limited_to(self, seconds: float) -> "RetryPolicy":
         """This policy for an attempt that has so many seconds left."""
+        if seconds >= max(self.connect_timeout, self.read_timeout, self.total_timeout):
+            return self
         left = max(seconds, MIN_TIMEOUT)
         return replace(
             self,
@@ -230,8 +244,10 @@ class TmdbClient:
                 "GET",
                 self._address(path, params),
                 headers=client.headers,
-                extensions={"timeout": timeout.as_dict(), "trace": self._when_sent(turn, stop)},
+                stream=NO_BODY,  # with a stream, httpx adds no headers
+                extensions={"timeout": timeout.as_dict()},
             )
+            request.extensions["trace"] = self._when_sent(request.extensions, turn, stop)
             with closing(client.send(request, stream=True)) as answer:
                 if not answer.is_success:
                     code, message = self._error_of(answer, policy.total_timeout)
@@ -261,10 +277,9 @@ class TmdbClient:
             self._idle.append(client)
 
     def _open(self) -> httpx.Client:
-        client = httpx.Client(
-            headers={"Accept": "application/json", "User-Agent": "Matinee", **self._credential.headers},
-            verify=tls_context(),
-        )
+        host = httpx.URL(self._base_url).netloc.decode("ascii")
+        headers = {"Host": host, "Accept": "application/json", "User-Agent": "Matinee"}
+        client = httpx.Client(headers=headers | self._credential.headers, verify=tls_context())
         # TMDB needs no cookies, and to look for them in a response costs a tenth of the request.
         client.cookies.extract_cookies = _ignore  # type: ignore[method-assign]
         with self._lock:
@@ -275,19 +290,24 @@ class TmdbClient:
 
     def _address(self, path: str, params: Params) -> str:
         """The whole URL. httpx would parse it twice to add the parameters."""
-        query = httpx.QueryParams({**self._credential.params, **params})
+        query = encoded((*self._credential.params.items(), *params.items()))
         return f"{self._base_url}{path}?{query}" if query else f"{self._base_url}{path}"
 
-    def _when_sent(self, turn: ExitStack, stop: Event) -> Callable[[str, object], None]:
+    def _when_sent(
+        self, extensions: MutableMapping[str, Any], turn: ExitStack, stop: Event
+    ) -> Callable[[str, Mapping[str, Any]], None]:
         """A callback for httpx that makes a request wait for its slot when its connection is ready.
 
         If it waited earlier, requests with a slow TLS handshake could be sent together with later ones.
         """
 
-        def trace(event: str, _: object) -> None:
+        def trace(event: str, info: Mapping[str, Any]) -> None:
             if event.endswith(".send_request_headers.started"):
                 turn.enter_context(self._budget.slot(stop))
                 self._count()
+                # What follows costs less if it is not traced. A proxy is asked for a tunnel before.
+                if info["request"].method == b"GET":
+                    del extensions["trace"]
             elif event.endswith((".send_request_headers.complete", ".send_request_headers.failed")):
                 turn.close()
 
