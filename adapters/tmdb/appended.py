@@ -7,7 +7,6 @@ without a name, and videos that are no trailers or at unknown hosts.
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import TypeVar
 
 from adapters.tmdb import values
@@ -57,10 +56,11 @@ class Entries:
 
     def read(self, reader: Reader[T], value: object) -> T | None:
         """The value that a reader returns; None for an invalid one."""
-        with suppress(Unreadable):
+        try:
             return reader(value)
-        self._valid = False
-        return None
+        except Unreadable:
+            self._valid = False
+            return None
 
     def checked(self, found: T) -> T:
         """What was read of the entries. Raises Unreadable if anything was invalid."""

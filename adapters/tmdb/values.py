@@ -91,9 +91,13 @@ def text(longest: int) -> Reader[str | None]:
     """
 
     def read(value: object) -> str | None:
-        if is_unknown(value):
+        if not isinstance(value, str):
+            if is_unknown(value):
+                return None
+            raise Unreadable
+        if not value:
             return None
-        if not isinstance(value, str) or len(value) > longest:
+        if len(value) > longest:
             raise Unreadable
         cleaned = clean(value)
         if cleaned is None:
@@ -242,6 +246,8 @@ def _genre_number(entry: object) -> int | None:
 
 def _float(value: object) -> float:
     """A finite number from an int, a float or a text. Raises Unreadable."""
+    if type(value) is float and math.isfinite(value):
+        return value
     if isinstance(value, str):
         written = value.strip(WHITE)
         value = float(written) if DECIMAL.fullmatch(written) else None
