@@ -164,6 +164,13 @@ def test_the_parts_of_a_word_with_a_hyphen_match_and_so_does_the_whole(text: str
     assert match.tier is Tier.WORDS
 
 
+@pytest.mark.parametrize("text", ["rocky 2 balb", "rocky ii balb", "2 roc"])
+def test_the_last_word_may_be_incomplete_beside_a_number_that_is_written_otherwise(text: str) -> None:
+    match = matched(text, "The Rocky II Balboa")
+    assert match
+    assert match.tier is Tier.WORDS
+
+
 @pytest.mark.parametrize("text", ["far manfar", "pider far", "far iderman", "far oм"])
 def test_what_is_no_part_of_a_word_with_a_hyphen_does_not_match(text: str) -> None:
     match = matched(text, "The Spider-Man: Far-Fragile Дом")
