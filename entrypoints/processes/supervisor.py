@@ -104,7 +104,10 @@ class Supervisor:
             else []
         )
         names = ["api"] if api_processes == 1 else [f"api-{number + 1}" for number in range(api_processes)]
-        self._apis = [ChildProcess(name, self._start_api) for name in names]
+        self._apis = [
+            ChildProcess(name, partial(self._start_api, core))
+            for name, core in zip(names, cores_for(api_processes), strict=True)
+        ]
         self._prepare = ChildProcess("prepare", lambda: self._spawn("prepare"))
         self._worker = ChildProcess("worker", lambda: self._spawn("worker"))
         self._scheduler = ChildProcess("scheduler", self._start_scheduler)
@@ -212,8 +215,12 @@ class Supervisor:
             child.send_signal(signal.SIGTERM)
         _wait_or_kill(self._redis, began + STOP_TIMEOUT)
 
-    def _start_api(self) -> Process:
-        return self._spawn("api", listener=self._listener.fileno(), gate=self._gate)
+    def _start_api(self, core: int | None) -> Process:
+        process = self._spawn("api", listener=self._listener.fileno(), gate=self._gate)
+        if core is not None:
+            with suppress(OSError):  # the core may have been taken from us, or the process have ended
+                os.sched_setaffinity(process.pid, {core})
+        return process
 
     def _start_scheduler(self) -> Process:
         return self._spawn("scheduler", "--no-syncs" if self._syncs_refused else "--syncs")
@@ -274,6 +281,19 @@ class Supervisor:
             for child in (self._scheduler, self._worker, self._prepare, *self._apis, *self._redis):
                 child.send_signal(signal.SIGKILL)
         self._stopping = True
+
+
+def cores_for(api_processes: int) -> list[int | None]:
+    """The core on which each API process is kept, or None for each that may use all.
+
+    Threads on several cores pass the interpreter's lock from one to another, which makes a request up to
+    twice as expensive. So several processes get a core each, if there are as many, and a single one stays
+    free to avoid a core that others use.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if not 1 < api_processes <= len(cores):
+        return [None] * api_processes
+    return list(cores[:api_processes])
 
 
 def _wait_or_kill(children: Iterable[ChildProcess], deadline: float) -> None:

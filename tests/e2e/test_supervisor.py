@@ -182,6 +182,7 @@ def test_several_api_processes_share_the_port_and_restart_alone(tmp_path: Path) 
     with serving(tmp_path, API_PROCESSES="2") as server:
         eventually(lambda: all_run(tmp_path, ("valkey", "api-1", "api-2", "worker", "scheduler")))
         first = processes(tmp_path)
+        cores = [os.sched_getaffinity(first[name]) for name in ("api-1", "api-2")]
 
         def status(path: str = "/health/live") -> int:
             return httpx.get(f"{server.client.base_url}{path}", timeout=30).status_code
@@ -194,6 +195,10 @@ def test_several_api_processes_share_the_port_and_restart_alone(tmp_path: Path) 
         assert {status("/health/ready") for _ in range(10)} == {200}
         eventually(lambda: processes(tmp_path)["api-1"] != first["api-1"])
         assert processes(tmp_path)["api-2"] == first["api-2"]
+        assert os.sched_getaffinity(processes(tmp_path)["api-1"]) == cores[0]
+        if len(os.sched_getaffinity(0)) > 1:
+            assert [len(each) for each in cores] == [1, 1]
+            assert cores[0] != cores[1]
         assert server.stop() == 0
         assert nothing_is_left(tmp_path)
 
