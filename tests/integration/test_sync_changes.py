@@ -6,13 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import new_run, noon, store_page
 from application.sync import SyncChanges
 from domain.movies import MovieFacts
 from domain.sync import REFRESH_AFTER, ChangedIdsPage, Detail, Entity, MovieGone, SourceUnavailable, Status
 from tests.integration.sync_use_cases import FakeSource, SyncUseCases, facts_of
-from tests.stores import store_in_memory
 
 Question = tuple[date, date, int]
 
@@ -47,11 +45,9 @@ def source() -> BusySource:
 
 
 @pytest.fixture
-def use_cases(source: BusySource) -> Iterator[SyncUseCases]:
-    clock = ManualClock()
-    store = store_in_memory(clock)
-    yield SyncUseCases(store, clock, source)
-    store.close()
+def fake_source(source: BusySource) -> BusySource:
+    """The source of the use cases."""
+    return source
 
 
 def synced(use_cases: SyncUseCases, day: int, entity: Entity = Entity.CHANGES) -> None:
