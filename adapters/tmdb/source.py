@@ -1,10 +1,10 @@
 """The MovieSource over TMDB's API."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 
 from adapters.metering import UNMETERED, Meter
@@ -34,6 +34,13 @@ RETRY_POLICY = RetryPolicy()
 
 ENGLISH = Languages(Language("en-US"))
 
+SLOW = 0.002
+"""Seconds without a result after which a further thread reads details.
+
+Threads that wait for TMDB together are faster. But a source in the same network may respond before the next
+thread has begun: then each thread only takes the interpreter from the others.
+"""
+
 TEXT_RETENTION = timedelta(days=180)
 """Texts and pictures may be stored for six months after they were read (TMDB's terms of use)."""
 
@@ -59,8 +66,8 @@ class TmdbMovieSource:
         pause: Pause = pause,
         meter: Meter = UNMETERED,
     ) -> None:
-        """`languages` are those of titles and overviews; genres are in the main one. `workers` threads read
-        details in parallel.
+        """`languages` are those of titles and overviews; genres are in the main one. Up to `workers` threads
+        read details in parallel.
         """
         credential = Credential.recognised((access_token or "").strip(), (api_key or "").strip())
         self._client = TmdbClient(
@@ -130,14 +137,20 @@ class TmdbMovieSource:
     def details(self, tmdb_ids: Iterable[int]) -> Iterator[Detail]:
         """See MovieSource. Closing the iterator stops further requests."""
         stop = Event()
+        numbers, done = SimpleQueue[int](), SimpleQueue[Detail | BaseException]()
+        wanted = dict.fromkeys(tmdb_ids)
+        for number in wanted:
+            numbers.put(number)
+        readers, most = 0, min(self._workers, len(wanted))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="tmdb")
         try:
-            done = SimpleQueue[Future[Detail]]()
-            numbers = dict.fromkeys(tmdb_ids)
-            for number in numbers:
-                pool.submit(self._detail, number, stop).add_done_callback(done.put)
-            for _ in numbers:
-                yield done.get().result()
+            for _ in wanted:
+                while not readers or (detail := _next(done, SLOW if readers < most else None)) is None:
+                    pool.submit(self._read_details, numbers, done, stop)
+                    readers += 1
+                if isinstance(detail, BaseException):
+                    raise detail
+                yield detail
         finally:
             stop.set()
             # A caller that closes the iterator does not wait for requests in progress.
@@ -161,6 +174,20 @@ class TmdbMovieSource:
         self._closed.set()
         self._client.close()
 
+    def _read_details(
+        self, numbers: "SimpleQueue[int]", done: "SimpleQueue[Detail | BaseException]", stop: Event
+    ) -> None:
+        """Read the details of one movie after another, until there is none that no other thread reads."""
+        while not stop.is_set():
+            try:
+                number = numbers.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put(self._detail(number, stop))
+            except BaseException as error:  # noqa: BLE001  the caller raises it
+                done.put(error)
+
     def _detail(self, number: int, stop: Event) -> Detail:
         try:
             read = partial(payloads.detail, expected=number, languages=self._further_languages)
@@ -169,6 +196,16 @@ class TmdbMovieSource:
             return MovieGone(number)
         except SourceUnavailable as error:
             return FetchFailed(number, error.reason)
+
+
+def _next(
+    done: "SimpleQueue[Detail | BaseException]", seconds: float | None
+) -> Detail | BaseException | None:
+    """The next result; None if there is none within so many seconds."""
+    try:
+        return done.get(timeout=seconds)
+    except Empty:
+        return None
 
 
 def _filters(wanted: Discovery) -> Params:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from adapters.tmdb import client, payloads, values
+from adapters.tmdb import source as tmdb_source
 from adapters.tmdb.budget import Budget, Pause, RequestPacer, Stopped
 from adapters.tmdb.budget import pause as real_pause
 from adapters.tmdb.client import RetryPolicy
@@ -162,6 +163,16 @@ class Waits(list[float]):
         if stop.is_set():
             raise Stopped
         self.append(seconds)
+
+
+def counted(calls: list[object], function: Callable[..., object]) -> Callable[..., object]:
+    """A function that records its calls."""
+
+    def call(*arguments: object) -> object:
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call
 
 
 def numbers(tmdb: TmdbSimulator) -> list[int]:
@@ -692,6 +703,48 @@ class TestTurningAway:
         assert {next(answers).tmdb_id for _ in others} == set(others)
         assert [request.path for request in tmdb.log].count(f"/3/movie/{slow}") == 1, "it is awaited still"
         answers.close()  # type: ignore[attr-defined]
+
+    def test_one_thread_reads_from_a_source_that_responds_at_once(
+        self, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readers = set[str]()
+
+        def read(number: int, _: Event) -> MovieGone:
+            readers.add(threading.current_thread().name)
+            return MovieGone(number)
+
+        monkeypatch.setattr(tmdb_source, "SLOW", 60)
+        monkeypatch.setattr(TmdbMovieSource, "_detail", staticmethod(read))
+        assert {each.tmdb_id for each in source.details(range(1, 41))} == set(range(1, 41))
+        assert readers == {"tmdb_0"}
+
+    @pytest.mark.parametrize(("wanted", "most"), [(20, 8), (3, 3)])
+    def test_more_threads_read_from_a_source_that_responds_slowly(
+        self, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch, wanted: int, most: int
+    ) -> None:
+        together = threading.Barrier(most)
+
+        def read(number: int, _: Event) -> MovieGone:
+            if number <= most:
+                together.wait(30)  # which only as many threads at once can pass
+            return MovieGone(number)
+
+        started = list[object]()
+        monkeypatch.setattr(TmdbMovieSource, "_detail", staticmethod(read))
+        monkeypatch.setattr(TmdbMovieSource, "_read_details", counted(started, TmdbMovieSource._read_details))
+        assert {each.tmdb_id for each in source.details(range(1, wanted + 1))} == set(range(1, wanted + 1))
+        assert len(started) == most
+
+    def test_an_unexpected_error_in_a_thread_is_raised(
+        self, source: TmdbMovieSource, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: int, __: Event) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(TmdbMovieSource, "_detail", staticmethod(fail))
+        with pytest.raises(ZeroDivisionError):
+            list(source.details([1, 2]))
+        await_readers()
 
     def test_closing_the_iterator_stops_further_requests(self, tmdb: TmdbSimulator, connect: Connect) -> None:
         before = threading.active_count()
