@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from math import inf
 from threading import Event, Lock
 from time import monotonic
@@ -173,8 +173,12 @@ class TmdbClient:
         request = f"{path}?page={params['page']}" if "page" in params else path
         with source_errors(request, self._credential, self._policy):
             until = self._clock() + self._policy.give_up_after
-            answer: T = self._retrying(stop)(self._try, path, params, read, stop, until)
-            return answer
+            attempt = partial(self._try, path, params, read, stop, until)
+            try:
+                return attempt()
+            except Exception as error:  # noqa: BLE001  raised again unless a retry may help
+                failed = error
+            return self._retry(attempt, failed, stop, until)
 
     def ping(self, stop: Event) -> datetime | None:
         """Check the credential, without retries and with short timeouts; return the answer's Date, if it has
@@ -192,27 +196,41 @@ class TmdbClient:
             return self._ping(FALLBACK_PING_PATH, stop)
 
     def _ping(self, path: str, stop: Event) -> datetime | None:
-        with self._success(path, {}, stop, PING_POLICY) as answer:
-            decoded(self._body(answer, PING_POLICY.total_timeout))
-            return _moment(answer.headers.get("date", ""))
+        with metered(self._meter):
+            body, headers = self._send(path, {}, stop, PING_POLICY)
+            decoded(body)
+            return _moment(headers.get("date", ""))
 
-    def _retrying(self, stop: Event) -> Retrying:
-        return Retrying(
+    def _retry(self, attempt: Callable[[], T], failed: Exception, stop: Event, until: float) -> T:
+        """What a further attempt returns. Raises the error of the last one, which may be the first.
+
+        Nearly all requests need one attempt, and for that tenacity would take longer than to read the body.
+        """
+        errors = [failed]
+
+        def again() -> T:
+            if errors:
+                raise errors.pop()
+            return attempt()
+
+        retrying = Retrying(
             retry=retry_if_exception(is_transient),
-            stop=self._give_up,
+            stop=partial(self._give_up, until),
             wait=self._wait,
             sleep=lambda seconds: self._pause(seconds, stop),
             reraise=True,
         )
+        read: T = retrying(again)
+        return read
 
-    def _give_up(self, state: RetryCallState) -> bool:
+    def _give_up(self, until: float, state: RetryCallState) -> bool:
         """Whether no further attempt is made.
 
         A firewall usually refuses every request, so a run does not spend all attempts on it.
         """
         error = state.outcome and state.outcome.exception()
         forbidden = isinstance(error, Refused) and error.by_firewall
-        if (state.seconds_since_start or 0.0) + state.upcoming_sleep > self._policy.give_up_after:
+        if self._clock() + state.upcoming_sleep > until:
             return True
         return state.attempt_number >= (MAX_FIREWALL_ATTEMPTS if forbidden else self._policy.attempts)
 
@@ -230,16 +248,16 @@ class TmdbClient:
 
     def _try(self, path: str, params: Params, read: Callable[[object], T], stop: Event, until: float) -> T:
         policy = self._policy.limited_to(until - self._clock())
-        with self._success(path, params, stop, policy) as answer:
-            return read(decoded(self._body(answer, policy.total_timeout)))
+        with metered(self._meter):
+            body, _ = self._send(path, params, stop, policy)
+            return read(decoded(body))
 
-    @contextmanager
-    def _success(
+    def _send(
         self, path: str, params: Params, stop: Event, policy: RetryPolicy
-    ) -> Iterator[httpx.Response]:
-        """Send one request; the body is read within the context. Raises Refused unless the status is 2xx."""
+    ) -> tuple[bytes, httpx.Headers]:
+        """Send one request; return the body and the headers. Raises Refused unless the status is 2xx."""
         timeout = httpx.Timeout(policy.read_timeout, connect=policy.connect_timeout)
-        with metered(self._meter), ExitStack() as turn, self._client() as client:
+        with ExitStack() as turn, self._client() as client:
             request = httpx.Request(
                 "GET",
                 self._address(path, params),
@@ -258,7 +276,7 @@ class TmdbClient:
                         retry_after=retry_after(answer.headers),
                         target=self._target(answer),
                     )
-                yield answer
+                return self._body(answer, policy.total_timeout), answer.headers
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:

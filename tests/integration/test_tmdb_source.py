@@ -599,6 +599,32 @@ class TestTimeLeft:
         assert [each["read"] for each in sent] == [client.USER_POLICY.read_timeout, 1.0]
         assert [each["connect"] for each in sent] == [client.USER_POLICY.connect_timeout, 1.0]
 
+    @pytest.mark.parametrize(("share", "attempts"), [(0.5, 2), (0.95, 1)])
+    def test_no_attempt_follows_a_first_one_that_took_nearly_all_the_time(
+        self, tmdb: TmdbSimulator, monkeypatch: pytest.MonkeyPatch, share: float, attempts: int
+    ) -> None:
+        sent, now = list[httpx.Request](), [100.0]
+        send = httpx.Client.send
+
+        def slow(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+            sent.append(request)
+            now[0] += client.USER_POLICY.give_up_after * share
+            return send(self, request, **options)
+
+        monkeypatch.setattr(httpx.Client, "send", slow)
+        tmdb.set_faults(Fault("server_error", status=500))
+        connection = client.TmdbClient(
+            credential=Credential.recognised(TOKEN, ""),
+            base_url=tmdb.url,
+            budget=RequestPacer(1000),
+            policy=client.USER_POLICY,
+            pause=lambda *_: None,
+            clock=lambda: now[0],
+        )
+        with closing(connection), pytest.raises(SourceUnavailable, match="TMDB answered 500"):
+            connection.get("/movie/popular", {"page": 1}, lambda body: body, Event())
+        assert len(sent) == attempts
+
 
 class TestBudget:
     def test_no_second_has_more_requests_than_the_budget_whatever_fails(
