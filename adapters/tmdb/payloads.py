@@ -73,8 +73,9 @@ DETAILS_VERSION = "2"
 """What the details of a movie consist of. It changes with every field of details that is added."""
 
 
-LIST_READERS = {fact: read for fact, read in READERS.items() if fact not in DETAIL_FACTS}
-"""The readers of the fields that rows of lists have."""
+DETAIL_READERS = tuple((fact, KEYS.get(fact, fact), read) for fact, read in READERS.items())
+LIST_READERS = tuple(each for each in DETAIL_READERS if each[0] not in DETAIL_FACTS)
+"""The fields that details and rows of lists have: the field, TMDB's key of it, and its reader."""
 
 
 class Unusable(Exception):  # noqa: N818  an adjective, like Unreadable
@@ -121,11 +122,6 @@ class MoviePayload(msgspec.Struct):
     videos: object = UNSET
     recommendations: object = UNSET
     translations: object = UNSET
-
-    def value(self, fact: str) -> object:
-        """The value of a field as it was sent; UNSET if it was not."""
-        sent = getattr(self, KEYS.get(fact, fact))
-        return self.genre_ids if fact == "genres" and sent is UNSET else sent
 
 
 class GenrePayload(msgspec.Struct):
@@ -264,13 +260,14 @@ def detail(body: object, expected: int, languages: Sequence[Language] = ()) -> M
     """The details of a movie, with translations into these languages. Raises Unusable if the body is no
     movie.
     """
-    number = values.identity(_shaped(body, MoviePayload).id)
+    payload = _shaped(body, MoviePayload)
+    number = values.identity(payload.id)
     if number is None:
         raise Unusable("something other than a movie")
     if number != expected:
         return FetchFailed(expected, f"TMDB answered with movie {number} instead")
     try:
-        return movie(body, detailed=True, languages=languages)
+        return _facts(payload, detailed=True, languages=languages)
     except Unreadable as error:
         return FetchFailed(expected, str(error))
 
@@ -279,15 +276,20 @@ def movie(row: object, *, detailed: bool = False, languages: Sequence[Language] 
     """A movie from a row of a list, or from its details, with translations into these languages. Raises
     Unreadable.
     """
-    payload = _object(row, MoviePayload)
+    return _facts(_object(row, MoviePayload), detailed=detailed, languages=languages)
+
+
+def _facts(payload: MoviePayload, *, detailed: bool, languages: Sequence[Language]) -> MovieFacts:
     number = values.identity(payload.id)
     if number is None:
         raise Unreadable("no id")
     facts: dict[str, Any] = {}
     omitted: set[str] = set()
     warnings: list[str] = []
-    for fact, read in _detail_readers(languages).items() if detailed else LIST_READERS.items():
-        sent = payload.value(fact)
+    for fact, sent_as, read in _detail_readers(languages) if detailed else LIST_READERS:
+        sent = getattr(payload, sent_as)
+        if sent is UNSET and sent_as == "genres":
+            sent = payload.genre_ids
         if sent is UNSET:
             omitted.add(fact)
             continue
@@ -315,11 +317,11 @@ def movie(row: object, *, detailed: bool = False, languages: Sequence[Language] 
     )
 
 
-def _detail_readers(languages: Sequence[Language]) -> Mapping[str, Reader[Any]]:
-    """The readers of the fields that details have."""
+def _detail_readers(languages: Sequence[Language]) -> Sequence[tuple[str, str, Reader[Any]]]:
+    """The readers of the fields that details have, as in LIST_READERS."""
     if not languages:
-        return READERS
-    return {**READERS, "translations": partial(translations, languages=languages)}
+        return DETAIL_READERS
+    return (*DETAIL_READERS, ("translations", PART, partial(translations, languages=languages)))
 
 
 def refusal(body: object) -> tuple[int | None, str | None]:

@@ -145,7 +145,7 @@ def path(value: object) -> str | None:
 
 def day(value: object) -> date | None:
     """A date, also one at the beginning of a timestamp."""
-    found = text(MAX_NAME_LENGTH)(value)
+    found = name(value)
     if found is None:
         return None
     form = DAY.fullmatch(found)
@@ -191,7 +191,7 @@ def count(largest: int = MAX_TMDB_NUMBER) -> Reader[int | None]:
 
 def runtime(value: object) -> int | None:
     """A runtime in minutes; 0 means that it is not known."""
-    return count(MAX_RUNTIME)(value) or None
+    return _minutes(value) or None
 
 
 def adult(value: object) -> bool:
@@ -236,6 +236,7 @@ imdb_id = matching(IMDB_ID)
 popularity = number(MAX_POPULARITY)
 vote = number(MAX_VOTE)
 votes = count()
+_minutes = count(MAX_RUNTIME)
 
 
 def _genre_number(entry: object) -> int | None:
