@@ -7,6 +7,7 @@ can refer to a genre that is not stored yet.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import NewType
 
@@ -67,8 +68,9 @@ def movie_id(tmdb_number: int) -> MovieId:
     return MovieId(_derived("movie", tmdb_number))
 
 
+@lru_cache(maxsize=100)
 def genre_id(tmdb_number: int) -> GenreId:
-    """Our id of the genre with a TMDB number."""
+    """Our id of the genre with a TMDB number. TMDB has nineteen, of which every movie names some."""
     return GenreId(_derived("genre", tmdb_number))
 
 

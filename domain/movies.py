@@ -168,6 +168,8 @@ class MovieFacts:
 
     def completed_by(self, earlier: "MovieFacts") -> "MovieFacts":
         """These facts, with missing ones taken from earlier facts."""
+        if not (self.missing or earlier.warnings) and self.details_version:
+            return self
         known = {fact: getattr(earlier, fact) for fact in self.missing}
         return replace(
             self,
@@ -181,7 +183,7 @@ class MovieFacts:
     @property
     def as_stored(self) -> "MovieFacts":
         """These facts as they are stored, where missing facts are unknown."""
-        return replace(self, omitted=frozenset(), warnings=())
+        return replace(self, omitted=frozenset(), warnings=()) if self.omitted or self.warnings else self
 
     @property
     def other_titles(self) -> tuple[str, ...]:

@@ -10,9 +10,11 @@ errors anywhere, as titles have, would multiply the index, since a movie has a d
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from domain.ids import MovieId
 from domain.search import (
+    KEPT,
     NEAR_TITLE,
     PERSON,
     Candidate,
@@ -86,10 +88,13 @@ def name_keys(names: Iterable[str]) -> tuple[str, ...]:
 
 def name_terms(names: Iterable[str]) -> frozenset[str]:
     """The index terms of a movie for the names of its people."""
-    every_word = {word for name in name_keys(names) for word in words(name)}
-    return frozenset(
-        {*map(_word_term, every_word), *(_prefix_term(word) for word in every_word if _is_long(word))}
-    )
+    return frozenset(term for name in name_keys(names) for term in _terms_of_name(name))
+
+
+@lru_cache(maxsize=KEPT)
+def _terms_of_name(name: str) -> tuple[str, ...]:
+    name_words = words(name)
+    return (*map(_word_term, name_words), *(_prefix_term(word) for word in name_words if _is_long(word)))
 
 
 def _by_people(query: Query, find: FindCandidates, found: Collection[MovieId]) -> list[Match]:

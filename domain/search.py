@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from domain.ids import ImdbId, MovieId, TmdbNumber, movie_address
@@ -39,6 +39,9 @@ SUFFIX_LENGTH = 16
 
 MIN_NEAR_LENGTH = 4
 """Letters of the shortest word that is matched with typing errors. Shorter words are near too many others."""
+
+KEPT = 4096
+"""Keys of titles and names, and terms of words, that are kept. Most words and many names recur."""
 
 MAX_EDITS = 2
 """The largest edit distance that is ever allowed."""
@@ -95,6 +98,7 @@ def sortable(title: str) -> str:
     return " ".join(_plain(title).split()) or literal(title)
 
 
+@lru_cache(maxsize=KEPT)
 def key(title: str) -> str:
     """Fold a title for searching. The key is empty only if the title consists of white space.
 
@@ -167,14 +171,21 @@ def _terms(title_key: str) -> list[str]:
     found += [_title_deletion_term(deletion) for deletion in _deletion_neighbourhood(whole)]
     found += [_title_suffix_term(suffix) for suffix in _suffix_of(whole)]
     for word in title_words:
-        found.append(_word_term(word))
-        found += [_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1)]
-        found += [_word_deletion_term(deletion) for deletion in _deletions_of_word(word)]
-        found += [_word_suffix_term(suffix) for suffix in _suffix_of(word)]
+        found += _terms_of_word(word)
     normalized = normalize_numbers(title_key)
     if normalized:
         found += [_title_term(_joined(normalized)), *normalized]
     return found
+
+
+@lru_cache(maxsize=KEPT)
+def _terms_of_word(word: str) -> tuple[str, ...]:
+    return (
+        _word_term(word),
+        *(_word_term(word[:length]) for length in range(1, min(PREFIX_LENGTH, len(word)) + 1)),
+        *(_word_deletion_term(deletion) for deletion in _deletions_of_word(word)),
+        *(_word_suffix_term(suffix) for suffix in _suffix_of(word)),
+    )
 
 
 @dataclass(frozen=True)
