@@ -29,6 +29,8 @@ not match.
 """
 
 
+RATING_ORDERS = (SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT)
+
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB sorts null below all numbers, so unknown popularity comes last."""
 
@@ -111,8 +113,11 @@ def page_statements(
     # A condition for the order's own field limits the scan to the movies that meet it.
     if rarest and rarest.field != SORT_FIELDS[sorting.by]:
         index = rarest.index
+    tests = [each.test for each in conditions]
+    if sorting.by in RATING_ORDERS and any(each.field == "averageRating" for each in conditions):
+        tests.append({SORT_FIELDS[sorting.by]: {"$gt": 0}})  # so that movies without ratings are not scanned
     return [
-        Statement((*_range(span, sorting), *(each.test for each in conditions)), index, _order(sorting))
+        Statement((*_range(span, sorting), *tests), index, _order(sorting))
         for span in spans(window.cursor)
         if span.known or not _always_known(sorting, conditions)
     ]

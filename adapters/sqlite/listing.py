@@ -12,7 +12,7 @@ from functools import partial
 from adapters.list_planner import ALWAYS_KNOWN, Frequencies, worth_sorting
 from adapters.sqlite.database import placeholders
 from adapters.sqlite.rows import Cell, read_at_once
-from adapters.sqlite.schema import SORT_COLUMNS
+from adapters.sqlite.schema import RATED, SORT_COLUMNS, UNRATED
 from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
 from domain.pagination import Cursor, Value, Window
 
@@ -113,8 +113,7 @@ def page_statements(
     rarest = worth_sorting(frequency, total, window.limit, skewed=skewed)
     if rarest:
         return [_sorted(rarest, conditions, sorting, window.cursor)]
-    scans = (_index_scan(span, conditions, sorting) for span in spans(window.cursor))
-    return [scan for scan in scans if scan]
+    return [scan for span in spans(window.cursor) for scan in _index_scans(span, conditions, sorting) if scan]
 
 
 def count(connection: sqlite3.Connection, frequencies: Frequencies[Condition], wanted: MovieFilter) -> int:
@@ -269,12 +268,46 @@ def _sorted(
     return Statement(statement.source, where, values, f" ORDER BY {column} IS NULL, {column}{direction}, id")
 
 
+def _index_scans(span: Span, conditions: Sequence[Condition], sorting: Sorting) -> list[Statement | None]:
+    """The queries for one span, in its order; None for one that no movie can meet.
+
+    The indexes of the orders by ratings have only movies with ratings.
+    """
+    if sorting.by not in RATED:
+        return [_index_scan(span, conditions, sorting)]
+    rated = [_index_scan(span, conditions, sorting)] if span.known else []
+    unrated = [_unrated_scan(span.after, conditions)] if _has_unrated(span, sorting) else []
+    return rated + unrated if sorting.descending else unrated + rated
+
+
+def _has_unrated(span: Span, sorting: Sorting) -> bool:
+    """Whether a span of an order by ratings has the movies without ratings."""
+    if sorting.by is not SortBy.RATINGS_COUNT:
+        return not span.known
+    below = span.beyond is None or (sorting.descending and span.beyond != 0)
+    return span.known and (span.at == 0 or (span.at is None and below))
+
+
+def _unrated_scan(after: str | None, conditions: Sequence[Condition]) -> Statement | None:
+    """A query for the movies without ratings, whose ids are larger than `after`."""
+    if any(condition.column == "average_rating" for condition in conditions):
+        return None
+    where, values = ([UNRATED, "id > ?"], [after]) if after else ([UNRATED], [])
+    return Statement(
+        "movies INDEXED BY movies_by_id_unrated",
+        (VISIBLE, *where, *(condition.test for condition in conditions)),
+        (*values, *(value for condition in conditions for value in condition.values)),
+        " ORDER BY id",
+    )
+
+
 def _index_scan(span: Span, conditions: Sequence[Condition], sorting: Sorting) -> Statement | None:
     """A query for one span of the order's index; None if no movie in it can meet the filter."""
     column = SORT_COLUMNS[sorting.by]
     bounds = [condition for condition in conditions if condition.column == column]
     if not span.known and (bounds or sorting.by in ALWAYS_KNOWN):
         return None
+    rated = [RATED[sorting.by]] if sorting.by is SortBy.RATINGS_COUNT else []
     tests = [condition for condition in conditions if condition.column != column]
     where, values = _range(span, bounds, sorting)
     if span.after:
@@ -282,7 +315,7 @@ def _index_scan(span: Span, conditions: Sequence[Condition], sorting: Sorting) -
     by_value = f"{column}{' DESC' if sorting.descending else ''}, " if span.known and span.at is None else ""
     return Statement(
         f"movies INDEXED BY movies_by_{sorting.by}_{sorting.order}",
-        (VISIBLE, *where, *(condition.test for condition in tests)),
+        (VISIBLE, *rated, *where, *(condition.test for condition in tests)),
         (*values, *(value for condition in tests for value in condition.values)),
         f" ORDER BY {by_value}id",
     )

@@ -228,6 +228,37 @@ def cover_filters(connection: sqlite3.Connection) -> None:
         connection.execute(f"CREATE INDEX {name} ON movies ({columns}) WHERE visible = 1")
 
 
+RATED = {
+    SortBy.AVERAGE_RATING: "average_rating IS NOT NULL",
+    SortBy.WEIGHTED_RATING: "weighted_rating IS NOT NULL",
+    SortBy.RATINGS_COUNT: "average_rating IS NOT NULL",
+}
+"""The orders by ratings, and the condition of their indexes: that a movie has ratings.
+
+A range of the column implies it, or else the query states it. `ratings_count > 0` would not do: SQLite would
+search the index for it instead of the range's own bound.
+"""
+
+UNRATED = "average_rating IS NULL"
+
+
+def index_rated_movies_only(connection: sqlite3.Connection) -> None:
+    """A migration: the movies without ratings, which are most, are not in six indexes, all sorted by id, but
+    in one. A sync writes a twelfth less.
+    """
+    for column, rated in RATED.items():
+        for order, direction in (("desc", " DESC"), ("asc", "")):
+            name = f"movies_by_{column}_{order}"
+            connection.execute(f"DROP INDEX IF EXISTS {name}")
+            connection.execute(
+                f"CREATE INDEX {name} ON movies ({column}{direction}, id) WHERE visible = 1 AND {rated}"
+            )
+    connection.execute(
+        "CREATE INDEX IF NOT EXISTS movies_by_id_unrated ON movies (average_rating, id)"
+        f" WHERE visible = 1 AND {UNRATED}"
+    )
+
+
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
@@ -514,6 +545,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     add_page_languages,
     add_session_list,
     cover_filters,
+    index_rated_movies_only,
 )
 """Each leads to the next version of the schema. A released one is never changed, only followed by others."""
 

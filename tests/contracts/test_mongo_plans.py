@@ -237,6 +237,24 @@ def test_a_list_in_the_order_of_its_filter_is_never_sorted(
     assert sorts(store, page(wanted, Sorting(by, order), Window())) == []
 
 
+@pytest.mark.parametrize("order", SortOrder)
+@pytest.mark.parametrize(
+    ("by", "field"), [(SortBy.WEIGHTED_RATING, "weightedRating"), (SortBy.RATINGS_COUNT, "ratingsCount")]
+)
+def test_a_list_of_rated_movies_by_ratings_does_not_read_those_without(
+    store: MongoStore, monkeypatch: pytest.MonkeyPatch, by: SortBy, field: str, order: SortOrder
+) -> None:
+    monkeypatch.setattr(listing, "worth_sorting", lambda *_, **__: None)
+    for wanted, bound in ((MovieFilter(min_rating=8), True), (MovieFilter(), False)):
+        lists = [
+            each["filter"]["$and"]
+            for each in commands(store, page(wanted, Sorting(by, order), Window()))
+            if each.get("find") == "movies"
+        ]
+        assert lists
+        assert all(({field: {"$gt": 0}} in tests) is bound for tests in lists)
+
+
 @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
 def test_no_count_reads_a_whole_collection(store: MongoStore, wanted: MovieFilter) -> None:
     assert scans(store, lambda store: store.movies.count(wanted)) == []

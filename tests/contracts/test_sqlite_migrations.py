@@ -20,10 +20,16 @@ from adapters.sqlite.rows import (
     run_row,
     user_row,
 )
-from adapters.sqlite.schema import MIGRATIONS, add_orders, add_translations, apply_migrations
+from adapters.sqlite.schema import (
+    MIGRATIONS,
+    add_orders,
+    add_translations,
+    apply_migrations,
+    index_rated_movies_only,
+)
 from adapters.sqlite.store import SqliteStore
 from adapters.sqlite.terms import add_people, term_entries
-from adapters.testkit.movies import SORTINGS, expected, list_by_cursor
+from adapters.testkit.movies import SORTINGS, expected, list_by_cursor, list_by_page
 from adapters.testkit.samples import (
     distinct_facts,
     listed,
@@ -41,7 +47,7 @@ from domain.ids import RunId, UserId, movie_id
 from domain.languages import Language
 from domain.movies import Movie
 from domain.people import search_with_people
-from domain.ratings import RatingOrder
+from domain.ratings import RatingOrder, Score, Tally
 from domain.search import Query, search, sortable
 from domain.sync import Entity, SourceName, SyncRun
 from domain.users import LastAdmin, Role
@@ -256,4 +262,24 @@ def test_lists_of_the_version_before_have_the_new_orders_and_no_articles(tmp_pat
         assert list_by_cursor(store, MovieFilter(), sorting) == ordered
     by_title = list_by_cursor(store, MovieFilter(), Sorting(SortBy.TITLE, SortOrder.ASC))
     assert [movie.facts.title for movie in by_title] == ["Ant", "A Bee", "Die Hard", "The Zoo"]
+    store.close()
+
+
+def test_rated_and_unrated_movies_of_an_earlier_version_are_listed_by_ratings(tmp_path: Path) -> None:
+    movies = [Movie.from_facts(each, noon()) for each in random_facts(60)]
+    rated = {movie.id: Tally.of([Score.of(1 + place % 9)]) for place, movie in enumerate(movies[::3])}
+    movies = [replace(movie, tally=rated.get(movie.id, movie.tally)) for movie in movies]
+    with closing(earlier(tmp_path / "matinee.db", MIGRATIONS.index(index_rated_movies_only))) as connection:
+        for movie in movies:
+            row = movie_row(movie)
+            connection.execute(insert("movies", row), row)
+        visible = sum(movie.visible for movie in movies)
+        connection.execute("UPDATE counters SET value = ? WHERE name = 'visible_movies'", (visible,))
+    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
+    store.prepare()
+    assert (store.inspect().missing, store.inspect().damage) == ((), ())
+    for sorting in SORTINGS:
+        ordered = expected(list(map(listed, movies)), MovieFilter(), sorting)
+        assert list_by_cursor(store, MovieFilter(), sorting) == ordered
+        assert list_by_page(store, MovieFilter(), sorting) == ordered
     store.close()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters import system
+from adapters.sqlite.schema import SORT_COLUMNS
 from adapters.sqlite.store import SqliteStore
 from adapters.testkit.movies import FILTERS, SORTINGS
 from adapters.testkit.own_movies import own_filter
@@ -27,7 +28,7 @@ from adapters.testkit.samples import (
     random_facts,
     store_page,
 )
-from domain.browsing import Mine, MovieFilter, SortBy, Sorting
+from domain.browsing import Mine, MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
@@ -117,6 +118,58 @@ def test_a_list_does_not_read_large_facts(store: SqliteStore) -> None:
 @pytest.mark.parametrize("wanted", FILTERS.values(), ids=FILTERS.keys())
 def test_no_count_reads_a_whole_table(store: SqliteStore, wanted: MovieFilter) -> None:
     assert scans(store, lambda store: store.movies.count(wanted)) == []
+
+
+@pytest.fixture(scope="module")
+def rated() -> Iterator[SqliteStore]:
+    """A store with movies of which two thirds have ratings, in various numbers."""
+    store = store_in_memory(system.now)
+    store_page(store, *random_facts(600))
+    with store.database.writing() as connection:
+        connection.execute(
+            "UPDATE movies SET ratings_count = tmdb_id, average_rating = tmdb_id / 60.0,"
+            " weighted_rating = tmdb_id / 70.0 WHERE tmdb_id <= 400"
+        )
+    yield store
+    store.close()
+
+
+def effort(store: SqliteStore, call: Calls) -> int:
+    """The steps of SQLite's virtual machine that a call takes, in tens."""
+    steps: list[None] = []
+    with store.database.reading() as connection:
+        connection.set_progress_handler(lambda: steps.append(None), 10)
+        call(store)
+        connection.set_progress_handler(None, 0)
+    return len(steps)
+
+
+@pytest.mark.parametrize("sorting", SORTINGS, ids=lambda sorting: f"{sorting.by}-{sorting.order}")
+def test_a_page_costs_the_same_at_any_depth(rated: SqliteStore, sorting: Sorting) -> None:
+    def page(cursor: Cursor | None) -> Calls:
+        return partial(read_page, MovieFilter(), sorting, Window(limit=5, cursor=cursor))
+
+    with rated.database.reading() as connection:
+        places = connection.execute(f"SELECT {SORT_COLUMNS[sorting.by]}, id FROM movies").fetchall()
+    first = effort(rated, page(None))
+    for value, identifier in places[::7]:
+        assert effort(rated, page(Cursor(value, identifier))) <= 1.5 * first, value
+
+
+@pytest.mark.parametrize("by", [SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT])
+@pytest.mark.parametrize("order", SortOrder)
+def test_a_list_of_rated_movies_by_ratings_does_not_read_those_without(by: SortBy, order: SortOrder) -> None:
+    store = store_in_memory(system.now)
+    store_page(store, *random_facts(40))
+    user = add_user(store)
+    for number in range(1, 39):
+        store.ratings.add(new_rating(user.id, movie_id(number)))
+    for wanted, read in ((MovieFilter(), True), (MovieFilter(min_rating=1.0), False)):
+        page = partial(read_page, wanted, Sorting(by, order), Window(limit=1, skip=37))
+        steps = " ".join(plans(store, page))
+        assert f"movies_by_{by}_{order} " in steps
+        assert ("movies_by_id_unrated" in steps) is read
+    store.close()
 
 
 @pytest.mark.parametrize("name", ["years", "votes", "runtimes", "language", "years and votes"])
