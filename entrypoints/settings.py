@@ -153,7 +153,7 @@ def split_list(text: str) -> list[str]:
 
 Port = Annotated[int, rule("must be a port number from 1 to 65535", ge=1, le=65535)]
 Bytes = Annotated[int, rule("must be a whole number of bytes from 1", ge=1, le=2**31)]
-Rate = Annotated[float, rule("must be a number from 0.01 to 1000", ge=0.01, le=1000)]
+Rate = Annotated[float, rule("must be a number from 0.01 to 10000", ge=0.01, le=10_000)]
 Processes = Annotated[
     str,
     rule("must be auto, or a number of processes from 1 to 64", pattern=r"^(auto|[1-9]|[1-5]\d|6[0-4])\Z"),

@@ -57,8 +57,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ),
         ("SYNC_DISCOVER_CRON", "daily", "must be five fields of cron such as 0 2 * * *, in UTC"),
         ("TMDB_EXPORTS_URL", "files.example", "must be an http or https address"),
-        ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number from 0.01 to 1000"),
-        ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number from 0.01 to 1000"),
+        ("TMDB_REQUESTS_PER_SECOND", "0", "must be a number from 0.01 to 10000"),
+        ("TMDB_REQUESTS_PER_SECOND", "nan", "must be a number from 0.01 to 10000"),
         ("TMDB_LANGUAGE", "english", "must be a language such as en-US"),
         (
             "TMDB_LANGUAGES",
@@ -167,7 +167,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("TMDB_BASE_URL", "https://api.example:0/3", "must be an http or https address"),
         ("TMDB_BASE_URL", "https://:80/3", "must be an http or https address"),
         ("TMDB_BASE_URL", "https://api.example/3\n", "must be an http or https address"),
-        ("TMDB_REQUESTS_PER_SECOND", "1e-300", "must be a number from 0.01 to 1000"),
+        ("TMDB_REQUESTS_PER_SECOND", "1e-300", "must be a number from 0.01 to 10000"),
         ("LOG_FORMAT", "xml", "must be json or console"),
     ],
 )
