@@ -67,7 +67,7 @@ class SyncDiscover:
         missing = list(self._missing(exported.tmdb_ids))
         chunks = [missing[at : at + REFRESH_BATCH] for at in range(0, len(missing), REFRESH_BATCH)]
         recorder.set_last_page(1 + len(chunks))
-        recorder.store(
+        recorder.store_page(
             self.movies,
             PageResult(
                 page=1,

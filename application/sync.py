@@ -145,7 +145,7 @@ class SyncGenres:
                     requests=recorder.new_requests(),
                     problems=listed.unreadable,
                 )
-                recorder.store(self.genres, result)
+                recorder.store_genres(self.genres, result)
         return recorder.run
 
 
@@ -364,7 +364,7 @@ def read_details(
     """Add the details of these movies to a page, and store it."""
     for detail in recorder.source.details(numbers):
         builder.add(detail)
-    recorder.store(movies, builder.build(page, recorder.clock(), recorder.new_requests()))
+    recorder.store_page(movies, builder.build(page, recorder.clock(), recorder.new_requests()))
 
 
 def _remaining_queries(first: date, last: date, pages: int, max_pages: int) -> list[tuple[date, date, int]]:

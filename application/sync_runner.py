@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import reduce
 from threading import Event, Thread
 
 from domain.errors import StorageUnavailable
@@ -34,6 +35,14 @@ from domain.sync import (
     SyncRun,
     SyncRunning,
 )
+
+STORE_DELAY = timedelta(seconds=2)
+"""How long a page may wait to be stored together with those that follow: they need one transaction, and one
+invalidation of the caches.
+"""
+
+MAX_WAITING_MOVIES = 100
+"""Pages with so many movies do not wait: a kill costs little, and other writers are not kept waiting."""
 
 LOCK_TTL = timedelta(seconds=9)
 """A holder that has not renewed its lock for this long is taken for dead."""
@@ -89,7 +98,11 @@ class RunRecorder:
     source: MovieSource
     clock: Clock
     on_progress: ProgressCallback
+    store_delay: timedelta = timedelta(0)
     _counted: int = field(init=False)
+    _waiting: list[PageResult] = field(init=False, default_factory=list)
+    _movies: MovieRepository | None = field(init=False, default=None)
+    _stored_at: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._counted = self.source.requests()
@@ -107,10 +120,35 @@ class RunRecorder:
         """Set the plan of the run. It is stored with the next page."""
         self.run = self.run.with_plan(plan)
 
-    def store(self, where: MovieRepository | GenreRepository, result: PageResult) -> None:
-        """Store a page and the record with its counts, in one step."""
+    def store_genres(self, genres: GenreRepository, result: PageResult) -> None:
+        """Store genres and the record with their counts, in one step."""
         with self.invalidation.all():
-            self.run = where.store(result, self.run)
+            self.run = genres.store(result, self.run)
+        self.on_progress(self.run)
+
+    def store_page(self, where: MovieRepository, result: PageResult) -> None:
+        """Store a page of movies and the record with its counts, in one step: at once, or together with the
+        pages that are read within `store_delay` after the last step.
+        """
+        waiting = [*self._waiting, result]
+        reduce(lambda run, each: run.stored(each, ()), waiting, self.run)  # raises before the page waits
+        self._waiting, self._movies = waiting, where
+        movies, last = sum(len(each.movies) + len(each.gone) for each in waiting), self._stored_at
+        if movies >= MAX_WAITING_MOVIES or last is None or self.clock() >= last + self.store_delay:
+            self.store_waiting()
+
+    def store_waiting(self) -> None:
+        """Store the pages that wait."""
+        waiting, self._waiting = self._waiting, []
+        if not (waiting and self._movies):
+            return
+        first, *others = waiting
+        with self.invalidation.all():
+            if others:
+                self.run = self._movies.store_together(waiting, self.run)
+            else:
+                self.run = self._movies.store(first, self.run)
+        self._stored_at = self.clock()
         self.on_progress(self.run)
 
     def new_requests(self) -> int:
@@ -128,6 +166,7 @@ class RunRecorder:
             yield
         except SourceUnavailable as error:
             log.debug("page %d could not be read", page, exc_info=True)
+            self.store_waiting()
             self.run = self.run.missed(page, str(error), self.new_requests())
             self.runs.save(self.run)
             self.on_progress(self.run)
@@ -136,10 +175,12 @@ class RunRecorder:
 
     def finish(self) -> None:
         """Close the run."""
+        self.store_waiting()
         self._close(self.run.finished(self.clock()))
 
     def fail(self, reason: str, *, refused: bool) -> None:
         """Close the run as failed, and count the requests that it sent since the last page."""
+        self.store_waiting()
         self._close(self.run.failed(self.clock(), reason, requests=self.new_requests(), refused=refused))
 
     def _close(self, run: SyncRun) -> None:
@@ -162,6 +203,7 @@ class SyncRunner:
     lock_ttl: timedelta = LOCK_TTL
     heartbeat_interval: timedelta = HEARTBEAT_INTERVAL
     poll_interval: timedelta = POLL_INTERVAL
+    store_delay: timedelta = timedelta(0)
 
     @contextmanager
     def run(
@@ -175,7 +217,15 @@ class SyncRunner:
         FilledFromAnotherSource.
         """
         with self._locked_run(entity, queued) as run:
-            recorder = RunRecorder(run, self.runs, self.invalidation, self.source, self.clock, on_progress)
+            recorder = RunRecorder(
+                run,
+                self.runs,
+                self.invalidation,
+                self.source,
+                self.clock,
+                on_progress,
+                self.store_delay,
+            )
             try:
                 # The process that enqueued the run may be configured with another source, so the store checks
                 # the source again before anything is read.

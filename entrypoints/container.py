@@ -126,7 +126,7 @@ from application.sync import (
     SyncMovies,
     UpgradeCatalogue,
 )
-from application.sync_runner import SyncRunner
+from application.sync_runner import STORE_DELAY, SyncRunner
 from application.sync_runs import CancelSync, GetRun, ListRuns, RunSync, StartSync
 from application.viewings import (
     AddViewing,
@@ -498,6 +498,7 @@ class Container(DeclarativeContainer):
         invalidation=invalidation,
         clock=clock,
         new_id=new_id,
+        store_delay=STORE_DELAY,
     )
     sync_genres = providers.Factory(SyncGenres, runner=sync_runner, genres=genres)
     sync_movies = providers.Factory(SyncMovies, runner=sync_runner, movies=movies)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 
@@ -128,7 +129,13 @@ class MongoMovieRepository:
             return [candidate_of(document) for document in found.limit(limit)]
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
-        return self.database.transaction(lambda database: _store(database, result, run))
+        return self.store_together((result,), run)
+
+    def store_together(self, results: Sequence[PageResult], run: SyncRun) -> SyncRun:
+        def store(database: Documents) -> SyncRun:
+            return reduce(lambda stored, result: _store(database, result, stored), results, run)
+
+        return self.database.transaction(store)
 
     def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
         return self.database.transaction(lambda database: _add(database, movies, source, at))

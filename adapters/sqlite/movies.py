@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -116,20 +117,14 @@ class SqliteMovieRepository:
             return count_with_term(connection, term, limit)
 
     def store(self, result: PageResult, run: SyncRun) -> SyncRun:
+        return self.store_together((result,), run)
+
+    def store_together(self, results: Sequence[PageResult], run: SyncRun) -> SyncRun:
         with self.database.writing() as connection:
-            claim(connection, run.source, content=bool(result.movies))
-            stored = _whole_by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
-            pairs = merged_movies(stored, result.movies, result.at)
-            removed = list(_whole_by_tmdb_ids(connection, result.gone).values())
-            _write(connection, pairs)
-            _remove(connection, removed, result.at)
-            outcomes = [outcome(before, after) for before, after in pairs]
-            outcomes += [Outcome.UPDATED] * len(removed)
-            if any(each is not Outcome.UNCHANGED for each in outcomes):
-                _increment_generation(connection)
-            advanced = run.stored(result, outcomes)
-            advance(connection, advanced)
-        return advanced
+            for result in results:
+                run = run.stored(result, _store_page(connection, result, run.source))
+            advance(connection, run)
+        return run
 
     def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
         with self.database.writing() as connection:
@@ -208,6 +203,20 @@ def _numbers(connection: sqlite3.Connection, statements: Sequence[Statement], wi
             break
         skip = 0 if numbers or not skip else max(0, skip - statement.count(connection))
     return numbers
+
+
+def _store_page(connection: sqlite3.Connection, result: PageResult, source: SourceName) -> list[Outcome]:
+    """Store the movies of a page of a sync; return the outcomes of its rows."""
+    claim(connection, source, content=bool(result.movies))
+    stored = _whole_by_tmdb_ids(connection, [facts.tmdb_id for facts in result.movies])
+    pairs = merged_movies(stored, result.movies, result.at)
+    removed = list(_whole_by_tmdb_ids(connection, result.gone).values())
+    _write(connection, pairs)
+    _remove(connection, removed, result.at)
+    outcomes = [outcome(before, after) for before, after in pairs] + [Outcome.UPDATED] * len(removed)
+    if any(each is not Outcome.UNCHANGED for each in outcomes):
+        _increment_generation(connection)
+    return outcomes
 
 
 def _increment_generation(connection: sqlite3.Connection) -> None:
@@ -293,25 +302,23 @@ def _update_entries(
     connection.execute("UPDATE counters SET value = value + ? WHERE name = 'visible_movies'", (change,))
 
 
-def _genre_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
+def _genre_entries(movie: Movie | None) -> AbstractSet[tuple[Cell, ...]]:
     return (
         {(genre, movie.facts.tmdb_id) for genre in movie.facts.genres} if movie and movie.visible else set()
     )
 
 
-def _term_entries(movie: Movie | None) -> set[tuple[Cell, ...]]:
+def _term_entries(movie: Movie | None) -> AbstractSet[tuple[Cell, ...]]:
     if not (movie and movie.visible):
         return set()
     facts = movie.facts
-    return set(
-        term_entries(
-            facts.tmdb_id,
-            (facts.title, facts.original_title, *facts.other_titles),
-            released=facts.release_date,
-            imdb_id=facts.imdb_id,
-            popularity=facts.popularity,
-            people=facts.people,
-        )
+    return term_entries(
+        facts.tmdb_id,
+        (facts.title, facts.original_title, *facts.other_titles),
+        released=facts.release_date,
+        imdb_id=facts.imdb_id,
+        popularity=facts.popularity,
+        people=facts.people,
     )
 
 

@@ -27,7 +27,7 @@ from domain.movies import FACTS, LARGE_FACTS, TEXT_FACTS, CastMember, Movie, Mov
 from domain.pagination import Cursor, Window
 from domain.people import search_with_people
 from domain.search import Candidate, Query, key, rank, search, terms
-from domain.sync import Entity, PageResult, RunClosed, SourceName
+from domain.sync import MAX_UNREAD, Entity, PageResult, RunClosed, SourceName, SourceUnavailable
 
 SORTINGS = [Sorting(by, order) for by in SortBy for order in SortOrder]
 
@@ -203,6 +203,40 @@ class MovieRepositoryContract:
             5,
             ("movie 4: odd",),
         )
+
+    def test_pages_that_are_stored_together_count_as_if_each_was_stored_alone(self, store: Store) -> None:
+        store_page(store, facts(1), facts(2), facts(3))
+        pages = (
+            PageResult(page=1, at=noon(2), movies=(facts(1), facts(2, popularity=9.0)), requests=2),
+            PageResult(page=2, at=noon(2), movies=(facts(4),), gone=(3,), duplicates=1, problems=("odd",)),
+            PageResult(page=5, at=noon(2), movies=(facts(4, title="Once more"),), requests=1),
+        )
+        run = store.movies.store_together(pages, new_run(store).bounded(5))
+        assert run == store.runs.get(run.id)
+        assert (run.inserted, run.updated, run.unchanged, run.duplicates) == (1, 3, 1, 1)
+        assert (sorted(run.done), run.requests, run.problems) == ([1, 2, 5], 3, ("odd",))
+        held = store.movies.by_tmdb_ids([1, 2, 3, 4])
+        assert {number: movie.facts.title for number, movie in held.items()} == {
+            1: facts(1).title,
+            2: facts(2).title,
+            4: "Once more",
+        }
+        assert store.movies.count(MovieFilter()) == 3
+
+    def test_of_pages_that_are_stored_together_all_are_stored_or_none(self, store: Store) -> None:
+        too_many = tuple(range(10, 11 + MAX_UNREAD))
+        pages = (
+            PageResult(page=1, at=noon(), movies=(facts(1),)),
+            PageResult(page=2, at=noon(), movies=(facts(2),), unread=too_many),
+        )
+        run = new_run(store)
+        with pytest.raises(SourceUnavailable, match="could not be read"):
+            store.movies.store_together(pages, run)
+        store.runs.save(run.cancelled(noon()))
+        with pytest.raises(RunClosed):
+            store.movies.store_together(pages[:1], run)
+        assert store.movies.by_tmdb_ids([1, 2]) == {}
+        assert store.runs.get(run.id).done == frozenset()
 
     def test_nothing_is_stored_under_a_closed_run(self, store: Store) -> None:
         run = new_run(store)

@@ -105,6 +105,10 @@ class MovieRepository(Protocol):
         """
         ...
 
+    def store_together(self, results: Sequence[PageResult], run: SyncRun) -> SyncRun:
+        """Store several pages of a sync in their order as by `store`, all of them or nothing."""
+        ...
+
     def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
         """Store movies outside of any run, all or nothing; return what became of each, in order.
 
