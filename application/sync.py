@@ -1,7 +1,7 @@
 """Synchronization of the catalogue with a source: one use case for each kind of run.
 
-A page is stored in one step with the counts of its run, so the record is correct whenever the process is
-killed.
+A page is stored in one step with the counts of its run, alone or with the next pages. So the record is
+correct whenever the process is killed.
 """
 
 from collections.abc import Collection, Sequence
@@ -207,6 +207,7 @@ class SyncChanges:
             days = changed_days(last_good, recorder.run.started_at, self.runner.source.changes_window)
             if days:
                 pages, seen = self._refresh_changed(days, recorder)
+                recorder.store_waiting()  # what is read here must not be listed as incomplete
                 incomplete = self.movies.incomplete(self.runner.source.details_version, max_completed)
                 self._refresh_stale(
                     recorder.run.started_at - REFRESH_AFTER, recorder, pages, seen, incomplete

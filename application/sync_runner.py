@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import reduce
 from threading import Event, Thread
 
 from domain.errors import StorageUnavailable
@@ -37,12 +36,14 @@ from domain.sync import (
 )
 
 STORE_DELAY = timedelta(seconds=2)
-"""How long a page may wait to be stored together with those that follow: they need one transaction, and one
-invalidation of the caches.
+"""How long pages are stored together after the last step: each step is one transaction, and one invalidation
+of the caches. A page waits for the next one, however long that takes to be read.
 """
 
 MAX_WAITING_MOVIES = 100
-"""Pages with so many movies do not wait: a kill costs little, and other writers are not kept waiting."""
+"""The movies of the pages that wait: a kill costs little, and other writers are not kept waiting. A page with
+more is stored alone.
+"""
 
 LOCK_TTL = timedelta(seconds=9)
 """A holder that has not renewed its lock for this long is taken for dead."""
@@ -101,7 +102,8 @@ class RunRecorder:
     store_delay: timedelta = timedelta(0)
     _counted: int = field(init=False)
     _waiting: list[PageResult] = field(init=False, default_factory=list)
-    _movies: MovieRepository | None = field(init=False, default=None)
+    _movies: MovieRepository = field(init=False)
+    _checked: SyncRun = field(init=False)
     _stored_at: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -127,27 +129,30 @@ class RunRecorder:
         self.on_progress(self.run)
 
     def store_page(self, where: MovieRepository, result: PageResult) -> None:
-        """Store a page of movies and the record with its counts, in one step: at once, or together with the
-        pages that are read within `store_delay` after the last step.
+        """Store a page of movies and the record with its counts, in one step: at once, or if the last step
+        was within `store_delay`, together with the next pages.
+
+        Raises SourceUnavailable for this page alone if too many movies could not be read.
         """
-        waiting = [*self._waiting, result]
-        reduce(lambda run, each: run.stored(each, ()), waiting, self.run)  # raises before the page waits
-        self._waiting, self._movies = waiting, where
-        movies, last = sum(len(each.movies) + len(each.gone) for each in waiting), self._stored_at
-        if movies >= MAX_WAITING_MOVIES or last is None or self.clock() >= last + self.store_delay:
+        if sum(map(_size, self._waiting)) + _size(result) > MAX_WAITING_MOVIES:
+            self.store_waiting()
+        self._checked = (self._checked if self._waiting else self.run).stored(result, ())
+        self._waiting.append(result)
+        self._movies = where
+        full = sum(map(_size, self._waiting)) >= MAX_WAITING_MOVIES
+        if full or self._stored_at is None or self.clock() >= self._stored_at + self.store_delay:
             self.store_waiting()
 
     def store_waiting(self) -> None:
         """Store the pages that wait."""
         waiting, self._waiting = self._waiting, []
-        if not (waiting and self._movies):
+        if not waiting:
             return
-        first, *others = waiting
         with self.invalidation.all():
-            if others:
-                self.run = self._movies.store_together(waiting, self.run)
+            if len(waiting) == 1:
+                self.run = self._movies.store(waiting[0], self.run)
             else:
-                self.run = self._movies.store(first, self.run)
+                self.run = self._movies.store_together(waiting, self.run)
         self._stored_at = self.clock()
         self.on_progress(self.run)
 
@@ -179,14 +184,23 @@ class RunRecorder:
         self._close(self.run.finished(self.clock()))
 
     def fail(self, reason: str, *, refused: bool) -> None:
-        """Close the run as failed, and count the requests that it sent since the last page."""
-        self.store_waiting()
-        self._close(self.run.failed(self.clock(), reason, requests=self.new_requests(), refused=refused))
+        """Close the run as failed, and count the requests that it sent since the last page. If the pages that
+        wait cannot be stored, they are left to the next run, and the error is raised.
+        """
+        try:
+            self.store_waiting()
+        finally:
+            self._close(self.run.failed(self.clock(), reason, requests=self.new_requests(), refused=refused))
 
     def _close(self, run: SyncRun) -> None:
         self.runs.save(run)
         self.run = run
         self.on_progress(run)
+
+
+def _size(result: PageResult) -> int:
+    """The number of movies that a page changes."""
+    return len(result.movies) + len(result.gone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,7 +335,7 @@ class SyncRunner:
 
     def _record_interruption(self, recorder: RunRecorder) -> None:
         """Close the run as failed if the store is available; otherwise the next run does so."""
-        with suppress(StorageUnavailable, RunClosed):
+        with suppress(StorageUnavailable, RunClosed, FilledFromAnotherSource):
             recorder.fail("interrupted", refused=False)
 
     def _close_predecessor(self, entity: Entity, end: str) -> SyncRun | None:

@@ -75,7 +75,7 @@ class CancelSync:
     clock: Clock
 
     def __call__(self, *, run: RunId) -> SyncRun:
-        """The closed run. The worker that executes it stops with RunClosed when it stores its next page.
+        """The closed run. The worker that executes it stops with RunClosed when it next stores pages.
 
         Raises RunNotFound, and RunClosed if it is closed already.
         """

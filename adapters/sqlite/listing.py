@@ -284,8 +284,12 @@ def _has_unrated(span: Span, sorting: Sorting) -> bool:
     """Whether a span of an order by ratings has the movies without ratings."""
     if sorting.by is not SortBy.RATINGS_COUNT:
         return not span.known
-    below = span.beyond is None or (sorting.descending and span.beyond != 0)
-    return span.known and (span.at == 0 or (span.at is None and below))
+    if span.at is not None or not span.known:
+        return span.at == 0
+    beyond = span.beyond
+    if not isinstance(beyond, int | float):
+        return beyond is None
+    return beyond > 0 if sorting.descending else beyond < 0
 
 
 def _unrated_scan(after: str | None, conditions: Sequence[Condition]) -> Statement | None:

@@ -209,19 +209,21 @@ class MovieRepositoryContract:
         pages = (
             PageResult(page=1, at=noon(2), movies=(facts(1), facts(2, popularity=9.0)), requests=2),
             PageResult(page=2, at=noon(2), movies=(facts(4),), gone=(3,), duplicates=1, problems=("odd",)),
-            PageResult(page=5, at=noon(2), movies=(facts(4, title="Once more"),), requests=1),
+            PageResult(page=5, at=noon(3), movies=(facts(4, title="Once more"), facts(3)), requests=1),
         )
         run = store.movies.store_together(pages, new_run(store).bounded(5))
         assert run == store.runs.get(run.id)
-        assert (run.inserted, run.updated, run.unchanged, run.duplicates) == (1, 3, 1, 1)
+        assert (run.inserted, run.updated, run.unchanged, run.duplicates) == (2, 3, 1, 1)
         assert (sorted(run.done), run.requests, run.problems) == ([1, 2, 5], 3, ("odd",))
         held = store.movies.by_tmdb_ids([1, 2, 3, 4])
         assert {number: movie.facts.title for number, movie in held.items()} == {
             1: facts(1).title,
             2: facts(2).title,
+            3: facts(3).title,
             4: "Once more",
         }
-        assert store.movies.count(MovieFilter()) == 3
+        assert [held[number].synced_at for number in (1, 3, 4)] == [noon(2), noon(3), noon(3)]
+        assert store.movies.count(MovieFilter()) == 4
 
     def test_of_pages_that_are_stored_together_all_are_stored_or_none(self, store: Store) -> None:
         too_many = tuple(range(10, 11 + MAX_UNREAD))

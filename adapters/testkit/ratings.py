@@ -32,7 +32,7 @@ from adapters.testkit.samples import (
 from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import MovieId, RatingId, TmdbNumber, UserId
 from domain.movies import Movie, MovieNotFound
-from domain.pagination import Window
+from domain.pagination import Cursor, Window, sorted_after
 from domain.ratings import (
     AlreadyRated,
     Drift,
@@ -347,6 +347,12 @@ class RatedMoviesContract:
                 ordered = expected(rated, wanted, sorting)
                 assert list_by_cursor(store, wanted, sorting) == ordered
                 assert list_by_page(store, wanted, sorting) == ordered
+                for value in (-1.0, 0.0, 0.5, 2.0, 7.0):
+                    cursor = Cursor(value, movies[20].id)
+                    page = store.movies.page(wanted, sorting, Window(limit=40, cursor=cursor))
+                    places = [(sorting.value(movie), movie.id) for movie in ordered]
+                    after = sorted_after(places, cursor, descending=sorting.descending)
+                    assert [movie.id for movie in page.movies] == after, (sorting, value)
             assert store.movies.count(wanted) == len(ordered)
 
     def test_a_list_sorted_by_rating_changes_with_each_rating(self, store: Store, ann: User) -> None:

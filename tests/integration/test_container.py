@@ -16,6 +16,7 @@ from adapters.sqlite.store import SqliteStore
 from adapters.store import Store
 from adapters.tmdb.source import TmdbMovieSource
 from application.ratings import RateMovie
+from application.sync_runner import STORE_DELAY
 from domain import ports
 from domain.pagination import Window
 from entrypoints.container import Container, MongoMissing, Resolver, running
@@ -62,6 +63,10 @@ def test_without_redis_nothing_is_cached_and_each_process_counts_limits(tmp_path
         assert built.breaker() is None
         assert isinstance(built.invalidation(), system.NoCache)
         assert asyncio.run(built.counter()("1/minute", "somebody"))[:2] == (True, 0)
+
+
+def test_syncs_store_pages_together() -> None:
+    assert container(Settings()).sync_runner().store_delay == STORE_DELAY
 
 
 def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:

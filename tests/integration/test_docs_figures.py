@@ -394,7 +394,7 @@ TIED = [
     f"renewed every {seconds(sync_runner.HEARTBEAT_INTERVAL)}",
     f"within {spelt(sync_runner.STORE_DELAY.total_seconds())} seconds",
     f"up to {spelt(sync_runner.STORE_DELAY.total_seconds())} seconds later",
-    f"at most some {sync_runner.MAX_WAITING_MOVIES} movies",
+    f"at most {sync_runner.MAX_WAITING_MOVIES} movies",
     f"until they have {sync_runner.MAX_WAITING_MOVIES} movies",
     f"At {SET.tmdb_requests_per_second:.0f} requests a second that is every",
     f"within {seconds(sync_runner.LOCK_TTL)} seconds",

@@ -150,7 +150,7 @@ def get_sync_runs(request: HttpRequest, list_runs: Injected[sync_runs.ListRuns])
 
 @get("/admin/sync/runs/{id:str}", sync_to_thread=True, opt=endpoint_opt(GET_SYNC_RUN))
 def get_sync_run(request: HttpRequest, get_run: Injected[sync_runs.GetRun]) -> Response:
-    """Get one sync run. While it is in progress, its counts grow with every page."""
+    """Get one sync run. While it is in progress, its counts grow with the pages that are stored."""
     query = parse_query(RunQuery, request)
     return item_response(run_out(get_run(run=run_id(request))), query)
 
