@@ -157,11 +157,21 @@ def test_movies_that_are_gone_count_as_movies_of_a_step(
     use_cases.clock.advance(timedelta(days=200))  # so that all movies are refreshed
     monkeypatch.setattr("application.sync.REFRESH_BATCH", 5)
     monkeypatch.setattr(sync_runner, "MAX_WAITING_MOVIES", 10)
-    source.gone = {6, 7, 11, 12}
+    source.gone = {6, 7, 8, 9, 11, 12, 13, 14}
     seen = Steps()
     run = use_cases.changes(on_progress=seen)
     assert seen == [1, 3, 5, 6]
-    assert (run.status, run.updated) == (Status.SUCCESS, 4)
+    assert (run.status, run.updated) == (Status.SUCCESS, 8)
+
+
+def test_a_step_that_is_full_does_not_wait(
+    use_cases: SyncUseCases, source: LongSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_runner, "MAX_WAITING_MOVIES", 10)
+    stored: list[int] = []
+    source.before = lambda _: stored.append(latest(use_cases).pages_done)
+    run_sync(use_cases)
+    assert stored == [0, 1, 1, 3, 3, 5]
 
 
 def test_pages_that_wait_are_stored_before_a_failure_is_recorded(
