@@ -23,7 +23,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutation.coverage_map import CoverageMap, fingerprint
-from tests.mutation.coverage_plugin import starts_processes
+from tests.mutation.coverage_plugin import clear_caches, starts_processes
 from tests.mutation.operators import ACTIVE, Mutant, instrumented
 
 PRELOADED = (
@@ -400,6 +400,7 @@ def _fails(mutant: Mutant, items: list[pytest.Item], context: TrialContext) -> i
     """Run tests with an active fault until one fails; return the value of a verdict."""
     # The tests may not have imported the module.
     vars(importlib.import_module(mutant.module))[ACTIVE] = mutant.number
+    clear_caches()  # which have what was computed without the fault
     for item, following in pairwise([*items, None]):
         assert item
         _record_current_test(mutant, item.nodeid, context)
