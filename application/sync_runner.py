@@ -99,7 +99,7 @@ class RunRecorder:
     source: MovieSource
     clock: Clock
     on_progress: ProgressCallback
-    store_delay: timedelta = timedelta(0)
+    store_delay: timedelta
     _counted: int = field(init=False)
     _waiting: list[PageResult] = field(init=False, default_factory=list)
     _movies: MovieRepository = field(init=False)
@@ -126,7 +126,6 @@ class RunRecorder:
         """Store genres and the record with their counts, in one step."""
         with self.invalidation.all():
             self.run = genres.store(result, self.run)
-        self.on_progress(self.run)
 
     def store_page(self, where: MovieRepository, result: PageResult) -> None:
         """Store a page of movies and the record with its counts, in one step: at once, or if the last step

@@ -21,7 +21,7 @@ from tests.mutation.operators import Mutant
 QUICK = ("tests/unit", "tests/contracts/test_stores.py")
 INTEGRATION = (
     "use_cases", "account_use_cases", "sync", "sync_runs", "sync_changes", "sync_counts", "sync_discover",
-    "sync_invalidation", "sync_languages", "sync_source", "sweep", "jobs", "changes", "imports",
+    "sync_invalidation", "sync_languages", "sync_source", "sync_steps", "sweep", "jobs", "changes", "imports",
     "import_matching", "import_exports", "export_formats", "recommendations", "scrobbles", "movielens",
     "import_runner", "bulk", "viewing_use_cases",
     "http_accounts", "http_additions", "http_administration", "http_api_tokens", "http_bulk", "http_changes",
