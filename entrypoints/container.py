@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -349,6 +350,13 @@ def response_cache(
     return RedisResponseCache(breaker, seconds=settings.redis_ttl, dump=dump, load=load)
 
 
+def sync_store_delay(settings: Settings) -> timedelta:
+    """How long syncs store pages together. MongoDB has no file of which they would change the same pages, and
+    a large transaction there is more likely to conflict with others, and to take longer than it may.
+    """
+    return timedelta(0) if settings.mongodb_uri else STORE_DELAY
+
+
 def request_pacer(settings: Settings, breaker: RedisBreaker | None) -> RequestPacer:
     """The budget of requests to TMDB. With Redis, all processes share it."""
     return RequestPacer(
@@ -498,7 +506,7 @@ class Container(DeclarativeContainer):
         invalidation=invalidation,
         clock=clock,
         new_id=new_id,
-        store_delay=STORE_DELAY,
+        store_delay=providers.Callable(sync_store_delay, settings),
     )
     sync_genres = providers.Factory(SyncGenres, runner=sync_runner, genres=genres)
     sync_movies = providers.Factory(SyncMovies, runner=sync_runner, movies=movies)

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ def test_without_redis_nothing_is_cached_and_each_process_counts_limits(tmp_path
         assert asyncio.run(built.counter()("1/minute", "somebody"))[:2] == (True, 0)
 
 
-def test_syncs_store_pages_together() -> None:
-    assert container(Settings()).sync_runner().store_delay == STORE_DELAY
+@pytest.mark.parametrize(("uri", "delay"), [(None, STORE_DELAY), ("mongodb://127.0.0.1:1/x", timedelta(0))])
+def test_syncs_store_pages_together_in_sqlite_only(uri: str | None, delay: timedelta) -> None:
+    assert container(Settings(mongodb_uri=uri)).sync_runner().store_delay == delay
 
 
 def test_the_settings_choose_the_store_and_the_source(tmp_path: Path) -> None:
