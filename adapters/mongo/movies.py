@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 from pymongo import DeleteMany, UpdateMany, UpdateOne
 
@@ -131,7 +132,10 @@ class MongoMovieRepository:
         return self.store_together((result,), run)
 
     def store_together(self, results: Sequence[PageResult], run: SyncRun) -> SyncRun:
-        return self.database.transaction(lambda database: _store(database, results, run))
+        def store(database: Documents) -> SyncRun:
+            return reduce(lambda stored, result: _store(database, result, stored), results, run)
+
+        return self.database.transaction(store)
 
     def add(self, movies: Sequence[MovieFacts], source: SourceName, at: datetime) -> list[Outcome]:
         return self.database.transaction(lambda database: _add(database, movies, source, at))
@@ -185,37 +189,27 @@ def _window(database: Documents, statements: Sequence[Statement], window: Window
     return movies
 
 
-def _store(database: Documents, results: Sequence[PageResult], run: SyncRun) -> SyncRun:
-    claim(database, run.source, content=any(result.movies for result in results))
-    numbers = {facts.tmdb_id for result in results for facts in result.movies}
-    gone = {number for result in results for number in result.gone}
-    stored = _by_tmdb_ids(database, numbers | gone, WHOLE_MOVIE)
-    in_use = _in_use(database, [stored[number] for number in sorted(gone) if number in stored])
-    pairs, writes, changed = list[Pair](), list[Write](), False
-    for result in results:
-        merged = merged_movies(stored, result.movies, result.at)
-        removed = [stored[number] for number in result.gone if number in stored]
-        outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(removed)
-        run = run.stored(result, outcomes)
-        page: list[Pair] = [
-            *merged,
-            *((movie, movie.marked_removed(result.at) if movie.id in in_use else None) for movie in removed),
-        ]
-        for before, after in page:  # the next page may have the same movies
-            if after:
-                stored[after.facts.tmdb_id] = after
-            elif before:
-                del stored[before.facts.tmdb_id]
-        pairs += page
-        writes += _writes(page, result.at)
-        changed = changed or any(each is not Outcome.UNCHANGED for each in outcomes)
+def _store(database: Documents, result: PageResult, run: SyncRun) -> SyncRun:
+    claim(database, run.source, content=bool(result.movies))
+    numbers = [*(facts.tmdb_id for facts in result.movies), *result.gone]
+    stored = _by_tmdb_ids(database, numbers, WHOLE_MOVIE)
+    merged = merged_movies(stored, result.movies, result.at)
+    removed = [stored[number] for number in result.gone if number in stored]
+    outcomes = [outcome(before, after) for before, after in merged] + [Outcome.UPDATED] * len(removed)
+    advanced = run.stored(result, outcomes)
     # The run is written first, so that a closed run is noticed at once, and the movies late: locking them
     # only briefly causes fewer conflicts with ratings.
-    advance(database, run)
+    advance(database, advanced)
+    in_use = _in_use(database, removed)
+    pairs: list[Pair] = [
+        *merged,
+        *((movie, movie.marked_removed(result.at) if movie.id in in_use else None) for movie in removed),
+    ]
+    writes = _writes(pairs, result.at)
     if writes:
         database.movies.bulk_write(writes)
-    _count(database, pairs, changed=changed)
-    return run
+    _count(database, pairs, changed=any(each is not Outcome.UNCHANGED for each in outcomes))
+    return advanced
 
 
 def _add(
