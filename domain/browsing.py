@@ -47,6 +47,10 @@ class SortBy(StrEnum):
     RATINGS_COUNT = "ratings_count"
 
 
+RATING_ORDERS = (SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT)
+"""The orders by what our users have rated."""
+
+
 class SortOrder(StrEnum):
     """Which end comes first. Unknown values come last in both."""
 

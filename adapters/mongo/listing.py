@@ -14,7 +14,7 @@ from adapters.list_planner import ALWAYS_KNOWN, MAX_SORTED, Frequencies, worth_s
 from adapters.mongo.database import counter
 from adapters.mongo.documents import LISTED_MOVIE, midnight, own_id, sort_value
 from adapters.mongo.schema import SORT_FIELDS, Document, Documents
-from domain.browsing import Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
+from domain.browsing import RATING_ORDERS, Mine, MovieFilter, OwnFilter, SortBy, Sorting, Span, spans
 from domain.ids import UserId
 from domain.pagination import Window
 from domain.search import TermQuery
@@ -28,8 +28,6 @@ EARLIEST = {
 not match.
 """
 
-
-RATING_ORDERS = (SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT)
 
 BY_POPULARITY = (("popularity", -1), ("tmdbId", 1))
 """The order of search. MongoDB sorts null below all numbers, so unknown popularity comes last."""

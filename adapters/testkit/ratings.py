@@ -29,7 +29,7 @@ from adapters.testkit.samples import (
     run_concurrently,
     store_page,
 )
-from domain.browsing import MovieFilter, SortBy, Sorting, SortOrder
+from domain.browsing import RATING_ORDERS, MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import MovieId, RatingId, TmdbNumber, UserId
 from domain.movies import Movie, MovieNotFound
 from domain.pagination import Cursor, Window, sorted_after
@@ -48,7 +48,6 @@ from domain.users import User, UserNotFound
 NO_MOVIE = MovieId("0" * 24)
 NO_RATING = RatingId("0" * 24)
 
-OUR_ORDERS = (SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT)
 
 ForceTally = Callable[[MovieId, Tally], None]
 
@@ -343,7 +342,7 @@ class RatedMoviesContract:
                 store.ratings.put(new_rating(user, movie.id, random.choice((1, 6.5, 7, 10))))
         rated = store.movies.by_ids([movie.id for movie in movies])
         for wanted in (MovieFilter(), MovieFilter(min_rating=6.5), MovieFilter(min_rating=7, language="en")):
-            for sorting in starmap(Sorting, product(OUR_ORDERS, SortOrder)):
+            for sorting in starmap(Sorting, product(RATING_ORDERS, SortOrder)):
                 ordered = expected(rated, wanted, sorting)
                 assert list_by_cursor(store, wanted, sorting) == ordered
                 assert list_by_page(store, wanted, sorting) == ordered
@@ -360,7 +359,7 @@ class RatedMoviesContract:
         store.ratings.put(new_rating(ann.id, one.id, 6))
         for points, first in ((7, two), (5, one), (6.5, two)):
             store.ratings.put(new_rating(ann.id, two.id, points))
-            for by in OUR_ORDERS[:2]:
+            for by in RATING_ORDERS[:2]:
                 assert store.movies.page(MovieFilter(), Sorting(by), Window()).movies[0].id == first.id
 
     def test_a_sync_does_not_change_the_tally(self, store: Store, ann: User) -> None:

@@ -28,7 +28,7 @@ from adapters.testkit.samples import (
     random_facts,
     store_page,
 )
-from domain.browsing import Mine, MovieFilter, SortBy, Sorting, SortOrder
+from domain.browsing import RATING_ORDERS, Mine, MovieFilter, SortBy, Sorting, SortOrder
 from domain.ids import ImdbId, ItemId, RatingId, SessionId, TmdbNumber, UserId, ViewingId, movie_id
 from domain.pagination import Cursor, Value, Window
 from domain.ratings import RatingOrder
@@ -156,7 +156,7 @@ def test_a_page_costs_the_same_at_any_depth(rated: SqliteStore, sorting: Sorting
         assert effort(rated, page(Cursor(value, identifier))) <= 1.5 * first, value
 
 
-@pytest.mark.parametrize("by", [SortBy.AVERAGE_RATING, SortBy.WEIGHTED_RATING, SortBy.RATINGS_COUNT])
+@pytest.mark.parametrize("by", RATING_ORDERS)
 @pytest.mark.parametrize("order", SortOrder)
 def test_a_list_of_rated_movies_by_ratings_does_not_read_those_without(by: SortBy, order: SortOrder) -> None:
     store = store_in_memory(system.now)
