@@ -283,13 +283,13 @@ def _facts(payload: MoviePayload, *, detailed: bool, languages: Sequence[Languag
     number = values.identity(payload.id)
     if number is None:
         raise Unreadable("no id")
+    if payload.genres is UNSET:
+        payload.genres = payload.genre_ids
     facts: dict[str, Any] = {}
     omitted: set[str] = set()
     warnings: list[str] = []
     for fact, sent_as, read in _detail_readers(languages) if detailed else LIST_READERS:
         sent = getattr(payload, sent_as)
-        if sent is UNSET and sent_as == "genres":
-            sent = payload.genre_ids
         if sent is UNSET:
             omitted.add(fact)
             continue
