@@ -241,6 +241,18 @@ def test_people_of_version_13_are_found(tmp_path: Path) -> None:
     store.close()
 
 
+def migrated(path: Path, movies: list[Movie]) -> SqliteStore:
+    """A store of an earlier version after its migration, whose lists have these movies in every order."""
+    store = SqliteStore(path=path, clock=noon)
+    store.prepare()
+    assert (store.inspect().missing, store.inspect().damage) == ((), ())
+    for sorting in SORTINGS:
+        ordered = expected(list(map(listed, movies)), MovieFilter(), sorting)
+        assert list_by_cursor(store, MovieFilter(), sorting) == ordered
+        assert list_by_page(store, MovieFilter(), sorting) == ordered
+    return store
+
+
 def test_lists_of_the_version_before_have_the_new_orders_and_no_articles(tmp_path: Path) -> None:
     titles = ("The Zoo", "Ant", "Die Hard", "A Bee")
     movies = [
@@ -254,12 +266,7 @@ def test_lists_of_the_version_before_have_the_new_orders_and_no_articles(tmp_pat
             row["sort_title"] = sortable(movie.facts.title)
             connection.execute(insert("movies", row), row)
         connection.execute("UPDATE counters SET value = ? WHERE name = 'visible_movies'", (len(movies),))
-    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
-    store.prepare()
-    assert (store.inspect().missing, store.inspect().damage) == ((), ())
-    for sorting in SORTINGS:
-        ordered = expected(list(map(listed, movies)), MovieFilter(), sorting)
-        assert list_by_cursor(store, MovieFilter(), sorting) == ordered
+    store = migrated(tmp_path / "matinee.db", movies)
     by_title = list_by_cursor(store, MovieFilter(), Sorting(SortBy.TITLE, SortOrder.ASC))
     assert [movie.facts.title for movie in by_title] == ["Ant", "A Bee", "Die Hard", "The Zoo"]
     store.close()
@@ -275,11 +282,4 @@ def test_rated_and_unrated_movies_of_an_earlier_version_are_listed_by_ratings(tm
             connection.execute(insert("movies", row), row)
         visible = sum(movie.visible for movie in movies)
         connection.execute("UPDATE counters SET value = ? WHERE name = 'visible_movies'", (visible,))
-    store = SqliteStore(path=tmp_path / "matinee.db", clock=noon)
-    store.prepare()
-    assert (store.inspect().missing, store.inspect().damage) == ((), ())
-    for sorting in SORTINGS:
-        ordered = expected(list(map(listed, movies)), MovieFilter(), sorting)
-        assert list_by_cursor(store, MovieFilter(), sorting) == ordered
-        assert list_by_page(store, MovieFilter(), sorting) == ordered
-    store.close()
+    migrated(tmp_path / "matinee.db", movies).close()

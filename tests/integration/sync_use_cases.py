@@ -185,9 +185,15 @@ def fake_source() -> FakeSource:
 
 
 @pytest.fixture
-def use_cases(fake_source: FakeSource) -> Iterator[SyncUseCases]:
+def store_delay() -> timedelta:
+    """How long pages are stored together."""
+    return timedelta(0)
+
+
+@pytest.fixture
+def use_cases(fake_source: FakeSource, store_delay: timedelta) -> Iterator[SyncUseCases]:
     """The use cases over an empty store."""
     clock = ManualClock()
     store = store_in_memory(clock)
-    yield SyncUseCases(store, clock, fake_source)
+    yield SyncUseCases(store, clock, fake_source, store_delay=store_delay)
     store.close()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from adapters.testkit.locks import ManualClock
 from adapters.testkit.samples import new_run, store_page
 from application import sync_runner
 from application.discovery import SyncDiscover
@@ -33,7 +32,6 @@ from domain.sync import (
     SyncRun,
 )
 from tests.integration.sync_use_cases import FakeSource, Killed, SyncUseCases, facts_of
-from tests.stores import store_in_memory
 
 PAGES = 6
 
@@ -69,12 +67,15 @@ def source() -> LongSource:
 
 
 @pytest.fixture
-def use_cases(source: LongSource) -> Iterator[SyncUseCases]:
-    """The use cases with the delay that the service has."""
-    clock = ManualClock()
-    store = store_in_memory(clock)
-    yield SyncUseCases(store, clock, source, store_delay=STORE_DELAY)
-    store.close()
+def fake_source(source: LongSource) -> LongSource:
+    """The source of the use cases."""
+    return source
+
+
+@pytest.fixture
+def store_delay() -> timedelta:
+    """The delay that the service has."""
+    return STORE_DELAY
 
 
 class Steps(list[int]):
@@ -141,6 +142,7 @@ def test_pages_of_lists_and_of_exported_ids_wait_too(
     assert (run.status, run.unchanged, lists) == (Status.SUCCESS, len(ALL), [1, PAGES])
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("most", "steps"), [(10, [1, 3, 5, 6]), (12, [1, 3, 5, 6]), (4, [1, 2, 3, 4, 5, 6])])
 def test_a_step_has_so_many_movies_at_most_unless_one_page_has_more(
     use_cases: SyncUseCases, monkeypatch: pytest.MonkeyPatch, most: int, steps: list[int]
@@ -213,58 +215,39 @@ class FullDisk:
         return getattr(self.movies, name)
 
 
-def hand_over(use_cases: SyncUseCases) -> None:
-    """Make the catalogue that of another source."""
-    use_cases.store.movies.change_source(SourceName.DEMO, use_cases.clock())
-
-
 @pytest.mark.parametrize(
-    ("error", "raised", "reason"),
-    [
-        (SourceRefused("check TMDB_ACCESS_TOKEN"), FilledFromAnotherSource, "check TMDB_ACCESS_TOKEN"),
-        (KeyboardInterrupt(), KeyboardInterrupt, "interrupted"),
-    ],
+    ("cause", "refusal"),
+    [("another source", FilledFromAnotherSource), ("full disk", StorageUnavailable)],
 )
-def test_a_run_ends_if_its_pages_that_wait_are_refused(
-    use_cases: SyncUseCases,
-    source: LongSource,
-    error: BaseException,
-    raised: type[BaseException],
-    reason: str,
-) -> None:
-    def fail() -> None:
-        hand_over(use_cases)
-        raise error
-
-    source.before = at_page(4, fail)
-    with pytest.raises(raised):
-        run_sync(use_cases)
-    run = latest(use_cases)
-    assert (run.status, run.pages_done, run.error) == (Status.FAILED, 1, reason)
-    assert use_cases.is_unlocked()
-
-
 @pytest.mark.parametrize(
-    ("error", "raised", "reason"),
+    ("error", "reason"),
     [
-        (SourceRefused("check TMDB_ACCESS_TOKEN"), StorageUnavailable, "check TMDB_ACCESS_TOKEN"),
-        (KeyboardInterrupt(), KeyboardInterrupt, "interrupted"),
+        (SourceRefused("check TMDB_ACCESS_TOKEN"), "check TMDB_ACCESS_TOKEN"),
+        (KeyboardInterrupt(), "interrupted"),
     ],
 )
 def test_a_run_ends_if_its_pages_that_wait_cannot_be_stored(
     use_cases: SyncUseCases,
     source: LongSource,
+    cause: str,
+    refusal: type[BaseException],
     error: BaseException,
-    raised: type[BaseException],
     reason: str,
 ) -> None:
-    source.before = at_page(4, raising(error))
-    disk: Any = FullDisk(use_cases.store.movies)
-    with pytest.raises(raised):
-        run_sync(use_cases, disk)
+    movies: Any = use_cases.store.movies
+
+    def fail() -> None:
+        if cause == "another source":
+            movies.change_source(SourceName.DEMO, use_cases.clock())
+        raise error
+
+    source.before = at_page(4, fail)
+    with pytest.raises(KeyboardInterrupt if reason == "interrupted" else refusal):
+        run_sync(use_cases, FullDisk(movies) if cause == "full disk" else movies)
     run = latest(use_cases)
     assert (run.status, run.pages_done, run.error) == (Status.FAILED, 1, reason)
     assert use_cases.stored_numbers() == ALL[:5]
+    assert use_cases.is_unlocked()
 
 
 def test_pages_that_wait_when_the_process_is_killed_are_read_again(
